@@ -13,7 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
-from app.core import children, no_network, offline
+from app.base import children, no_network, offline
 
 _MAKE_TRAINING = "--make-training-environment"
 _CHILD_ROLES = (
@@ -35,47 +35,47 @@ def main() -> int:
         # Ctrl+C in a terminal reaches the whole group; a child ends when its parent closes the pipe.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     if arguments[:1] == ["--engine"]:
-        from app.engine import worker
+        from app.inference.engine import worker
 
         worker.main(arguments[1] if len(arguments) > 1 else "llama", Path(arguments[2]) if arguments[2:] else None)
     if arguments[:1] == ["--remote-engine"]:
-        from app.remote import worker as remote
+        from app.inference.remote import worker as remote
 
         remote.main(arguments[1:])
     if arguments[:1] == ["--render-template"]:
-        from app.engine import template
+        from app.inference.engine import template
 
         return template.main()
     if arguments[:1] == ["--bare-loop"]:
-        from app.engine import bare
+        from app.inference.engine import bare
 
         return bare.main(arguments[1:])
     if arguments[:1] == ["--download"]:
-        from app.downloads import worker as downloader
+        from app.models.downloads import worker as downloader
 
         downloader.main()
     if arguments[:1] == ["--quantize"]:
-        from app.engine import quantize
+        from app.inference.engine import quantize
 
         quantize.main(arguments[1:])
     if arguments[:1] == ["--score"]:
-        from app.engine import score
+        from app.inference.engine import score
 
         score.main(arguments[1:])
     if arguments[:1] == ["--read-documents"]:
-        from app.documents import worker as reader
+        from app.documents.reading import worker as reader
 
         reader.main(arguments[1])
     if arguments[:1] == [_MAKE_TRAINING]:
-        from app.core.training_setup import child as training_setup
-        from app.downloads.packages import fetch_all
+        from app.models.downloads.packages import fetch_all
+        from app.training.environment import child as training_setup
 
         training_setup.main(fetch_all)
     if arguments[:1] == ["--offline-check"]:
-        from app.core.offline_check import child as offline_check
+        from app.compliance.offline_check import child as offline_check
 
         offline_check.main(arguments[1:])
-    from app.cli import main as cli
+    from app import cli
 
     return cli.main(arguments, _open_window)
 
@@ -86,7 +86,7 @@ def _guard(arguments: list[str]) -> None:
     if arguments[:1] in (["--download"], [_MAKE_TRAINING]):  # the latter until it has what it fetches
         offline.permit()
     elif arguments[:1] == ["--remote-engine"]:
-        from app.remote import worker as remote
+        from app.inference.remote import worker as remote
 
         remote.guard(arguments[1:])
     else:

@@ -12,54 +12,59 @@ from typing import TYPE_CHECKING
 import psutil
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
 
-from app.core import catalogue, children, models_folder, offline, paths, wording
-from app.core.errors import AppError
-from app.core.paths import Paths
-from app.core.settings import Settings
-from app.core.store import Store
-from app.core.wording import describe_error
-from app.services import background, display, housekeeping, training
-from app.services.chat import ChatSession
-from app.services.conversations import Conversations
-from app.services.documents import Documents
-from app.services.downloads import Downloads
-from app.services.embedding import Embedding
-from app.services.ending import Ending
-from app.services.engine import EngineClient, EngineDeath
-from app.services.evaluations import Evaluations
-from app.services.garbage import GarbageCollector
-from app.services.library import ModelLibrary
-from app.services.preferences import Preferences
-from app.services.preload import Preload
-from app.services.presets import Presets
-from app.services.start import Start
-from app.services.training_setup import TrainingSetup
-from app.services.trainings import Trainings
-from app.services.transfer import Transfer
-from app.services.upkeep import ModelUpkeep
-from app.ui import desktop, dialogs, language, window_place
-from app.ui.bugs import report_bugs
-from app.ui.chat.adding import Adding
-from app.ui.chat.page import ChatPage
-from app.ui.first_run.greeting import greet, start_with_trial
-from app.ui.main_window import MainWindow
-from app.ui.models.build_desk import BuildDesk
-from app.ui.models.download_desk import DownloadDesk
-from app.ui.models.offers import StartOffers
-from app.ui.notifications import Notifier
-from app.ui.opening import open_store
-from app.ui.pages import Services
-from app.ui.safe_mode.holding import hold_back
-from app.ui.safe_mode.notices import show_notices
-from app.ui.secrecy import Secrecy
-from app.ui.theme import Theme, unstyled
-from app.ui.training.closing import Closing
-from app.ui.transfer.desk import TransferDesk
+from app.base import children, offline, paths, wording
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.services.preferences import Preferences
+from app.base.settings import Settings
+from app.base.wording import describe_error
+from app.chat.services.chat import ChatSession
+from app.chat.services.conversations import Conversations
+from app.chat.services.preload import Preload
+from app.chat.services.presets import Presets
+from app.chat.services.transfer import Transfer
+from app.chat.store import Store
+from app.chat.ui.adding import Adding
+from app.chat.ui.conversations.transfer_desk import TransferDesk
+from app.chat.ui.page import ChatPage
+from app.documents.services.documents import Documents
+from app.documents.services.embedding import Embedding
+from app.evaluation.services.evaluations import Evaluations
+from app.inference import child_commands
+from app.inference.services.engine import EngineClient, EngineDeath
+from app.models import catalogue, models_folder
+from app.models.services.downloads import Downloads
+from app.models.services.library import ModelLibrary
+from app.models.services.upkeep import ModelUpkeep
+from app.models.ui.care.build_desk import BuildDesk
+from app.models.ui.download_desk import DownloadDesk
+from app.models.ui.offers import StartOffers
+from app.shell.services import display, housekeeping
+from app.shell.services.ending import Ending
+from app.shell.services.garbage import GarbageCollector
+from app.shell.services.start import Start
+from app.shell.ui import window_place
+from app.shell.ui.bugs import report_bugs
+from app.shell.ui.closing import Closing
+from app.shell.ui.first_run.greeting import greet, start_with_trial
+from app.shell.ui.holding import hold_back
+from app.shell.ui.main_window import MainWindow
+from app.shell.ui.notices import show_notices
+from app.shell.ui.notifications import Notifier
+from app.shell.ui.opening import open_store
+from app.shell.ui.pages import Services
+from app.training.services import training
+from app.training.services.training_setup import TrainingSetup
+from app.training.services.trainings import Trainings
+from app.uikit import desktop, dialogs, language
+from app.uikit.secrecy import Secrecy
+from app.uikit.theme import Theme, unstyled
 
 DOCUMENTS_AFTER_MS = 1500  # after the window: checking their database takes time, and nobody asks sooner
 
 if TYPE_CHECKING:
-    from app.services.builds import Builds
+    from app.models.services.builds import Builds
 
 log = logging.getLogger("kotae")
 
@@ -196,13 +201,13 @@ def _show(app: desktop.Application, parts: Parts, where: Paths, start: Start) ->
 @unstyled()
 def build(where: Paths, theme: Theme, preferences: Preferences, database: Store) -> Parts:
     """Every object of the window, connected. Nothing is shown and no child is started yet."""
-    engine = EngineClient(children.engine(), where.logs / "engine.log")
+    engine = EngineClient(child_commands.engine(), where.logs / "engine.log")
     library = ModelLibrary(database, where.models)
     conversations = Conversations(database)
     presets = Presets(database)
-    embedding = Embedding(children.engine(), where.logs, where.documents)
+    embedding = Embedding(child_commands.engine(), where.logs, where.documents)
     session = ChatSession(
-        database, conversations, presets, engine, library, preferences, children.template(), where.documents,
+        database, conversations, presets, engine, library, preferences, child_commands.template(), where.documents,
         embedding=embedding,
     )  # fmt: skip
     preload = Preload(session, engine, preferences, session, embedding)
@@ -218,7 +223,7 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     )
     build_desk = BuildDesk(lambda: _builds(where, library), lambda: upkeep.models_folder, training_setup, page)
     trainings = Trainings(
-        engine, lambda: training.locate(where.data), where.bases, (children.quantizer, children.scorer), page,
+        engine, lambda: training.locate(where.data), where.bases, (child_commands.quantizer, child_commands.scorer), page,
         lambda: session.is_busy,
     )  # fmt: skip
     evaluations = Evaluations(
@@ -277,11 +282,11 @@ def _connect_page(page: ChatPage, window: MainWindow, services: Services, preloa
 
 def _builds(where: Paths, library: ModelLibrary) -> "Builds":
     """Raises AppError("no_training_environment")."""
-    from app.core import training_environment
-    from app.services.builds import Builds, Commands  # most starts never need them
+    from app.models import training_environment
+    from app.models.services.builds import Builds, Commands  # most starts never need them
 
     environment = training_environment.locate(where.data)
-    return Builds(Commands(environment, children.quantizer, children.engine()), where.logs, library.add)
+    return Builds(Commands(environment, child_commands.quantizer, child_commands.engine()), where.logs, library.add)
 
 
 def _offer_to_go_on(window: MainWindow, download_desk: DownloadDesk, upkeep: ModelUpkeep) -> StartOffers:

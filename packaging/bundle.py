@@ -194,7 +194,7 @@ def files_of(tree: Path) -> Iterator[Path]:
 
 
 def _copy_uv(python: Path, inside: Path) -> None:
-    """It makes the training environment (app/core/training_setup)."""
+    """It makes the training environment (app/training/environment)."""
     name = "uv.exe" if os.name == "nt" else "uv"
     shutil.copy2(python.parent / name, inside / name)
 

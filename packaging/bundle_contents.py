@@ -7,7 +7,7 @@ HIDDEN_IMPORTS = [
     "defusedxml.ElementTree",  # openpyxl takes it where it is there
     "openpyxl.cell._writer",
     "truststore",  # httpx2 takes it where it is there
-    "keyring.backends",  # imported by name (app/services/keychain.py); PyInstaller's hook brings the rest
+    "keyring.backends",  # imported by name (app/inference/services/keychain.py); PyInstaller's hook brings the rest
 ]
 
 # Imported by somebody behind an `if` or a `try`, and never needed here.

@@ -18,8 +18,8 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from app.core import components, installed_components
-from app.core.components import Component
+from app.compliance import components, installed_components
+from app.compliance.components import Component
 
 TABLE = Path(__file__).with_name("native_libraries.toml")
 DEBIAN_TEXTS = Path("/usr/share/doc")

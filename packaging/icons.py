@@ -27,7 +27,7 @@ _DRAW = """
 import sys
 from pathlib import Path
 from PySide6.QtGui import QGuiApplication
-from app.ui.theme import render_svg
+from app.uikit.theme import render_svg
 application = QGuiApplication([])
 for size in map(int, sys.argv[2:]):
     if not render_svg("kotae", "", size).save(str(Path(sys.argv[1]) / f"{size}.png")):

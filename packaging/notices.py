@@ -15,8 +15,8 @@ import bundle_parts
 from steps import SetupError
 
 from app import __version__
-from app.core import components, installed_components
-from app.core.components import Component
+from app.compliance import components, installed_components
+from app.compliance.components import Component
 
 LISTED = "components.json"
 NOTICES = "THIRD_PARTY_NOTICES.txt"

@@ -2,7 +2,7 @@
 
 Makes DIR with train.jsonl, validation.jsonl, holdout.jsonl and split.json from resources/starter_adapter/rows, as
 `kotae train run --data DIR` takes it; always the same bytes. Where a row has passages, its system message is the one
-that the program makes of them when it answers (app.core.documents.packing).
+that the program makes of them when it answers (app.documents.retrieval.packing).
 
 --take: puts a run that is finished and judged into resources/starter_adapter: its adapter in f16, settings and report.
 """
@@ -17,14 +17,14 @@ from typing import Any
 import gguf
 import numpy as np
 
-from app.core import wording
-from app.core.datasets import leakage, split
-from app.core.datasets.rows import PARTS, Message, Row
-from app.core.datasets.split import Settings, Split
-from app.core.documents import packing
-from app.core.documents.records import Passage, Section
-from app.core.errors import AppError
-from app.core.paths import resources
+from app.base import wording
+from app.base.errors import AppError
+from app.base.paths import resources
+from app.documents.records import Passage, Section
+from app.documents.retrieval import packing
+from app.training.data import leakage, split
+from app.training.data.rows import PARTS, Message, Row
+from app.training.data.split import Settings, Split
 
 ROWS = resources() / "starter_adapter" / "rows"
 HOLDOUT = "_holdout"  # the files whose names end so are never trained

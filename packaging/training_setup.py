@@ -1,6 +1,6 @@
 """The development training environment, .venv-train: torch, what fine-tunes and converts, and llama.cpp's converter.
 
-Apart from .venv, as for users: the program must not import any of it. Looked for by app/core/training_environment.py.
+Apart from .venv, as for users: the program must not import any of it. Looked for by app/models/training_environment.py.
 """
 
 import hashlib

@@ -8,13 +8,13 @@ import openpyxl
 from PySide6.QtCore import QCoreApplication
 
 from app.application import Parts
-from app.core.batch.journal import Head
-from app.core.errors import AppError
-from app.core.presets import PROGRAM
-from app.core.wording import current_language
-from app.services.batch import Ended, Standing
-from app.services.batches import Unfinished
-from app.ui.batch.page import BatchPage
+from app.base.errors import AppError
+from app.base.wording import current_language
+from app.chat.batch.journal import Head
+from app.chat.presets import PROGRAM
+from app.chat.services.batch import Ended, Standing
+from app.chat.services.batches import Unfinished
+from app.chat.ui.batch.page import BatchPage
 from tests import document_shots
 
 QUESTIONS = {

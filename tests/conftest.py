@@ -27,10 +27,11 @@ if hasattr(signal, "SIGHUP") and (
 
 from PySide6.QtCore import QtMsgType, qInstallMessageHandler
 
-from app.core import paths, starter, wording
-from app.core.paths import Paths
-from app.core.store import Store
-from tests import models
+from app.base import paths, wording
+from app.base.paths import Paths
+from app.chat.store import Store
+from app.models import starter
+from tests import model_files as models
 from tests.evaluation_data import kasensabo, pytest_runtest_setup  # noqa: F401  (a fixture and its hook)
 from tests.faults.ledger import (  # noqa: F401  (hooks and a fixture for everyone)
     pytest_addoption,

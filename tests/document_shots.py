@@ -8,13 +8,13 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication
 
 from app.application import Parts
-from app.core.documents.library import Library
-from app.core.documents.records import Document, Report, Section
-from app.core.errors import AppError
-from app.core.wording import current_language, phrase
-from app.services.embedding import EmbeddingStanding
-from app.services.reading_queue import Standing
-from app.ui.documents.table import DocumentRole
+from app.base.errors import AppError
+from app.base.wording import current_language, phrase
+from app.documents.library import Library
+from app.documents.records import Document, Report, Section
+from app.documents.services.embedding import EmbeddingStanding
+from app.documents.services.reading_queue import Standing
+from app.documents.ui.table import DocumentRole
 
 NAMES = {
     "ja": (

@@ -8,26 +8,28 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication, Qt
 
 from app.application import Parts
-from app.core.batch.journal import Head, Journal
-from app.core.batch.results import Result
-from app.core.documents.grounding import CollectionRef
-from app.core.evaluation import advice, contending, question_sets, report, results_file, steps
-from app.core.evaluation import study as studies
-from app.core.evaluation.contending import Documents, Tuning
-from app.core.evaluation.records import Gold, Question, QuestionSet
-from app.core.evaluation.results import Evaluation, Judge, Judgement, Marks, Row, SystemResult
-from app.core.evaluation.study import Contender, Study
-from app.core.paths import Paths
-from app.core.presets import Choices
-from app.core.records import LocalModel
-from app.core.wording import current_language
-from app.services.prompt_run import Progress
-from app.services.study_run import StudyProgress
-from app.ui.evaluation.blind.view import BlindView
-from app.ui.evaluation.page import EvaluationPage
-from app.ui.evaluation.result.view import ResultView
-from app.ui.evaluation.start.fields import Combo
-from app.ui.widgets.check_row import CheckRow
+from app.base.paths import Paths
+from app.base.wording import current_language
+from app.chat.batch.journal import Head, Journal
+from app.chat.batch.results import Result
+from app.chat.presets import Choices
+from app.chat.services.prompt_run import Progress
+from app.documents.claims.grounding import CollectionRef
+from app.evaluation import question_sets
+from app.evaluation.records import Gold, Question, QuestionSet
+from app.evaluation.report import advice, report, results_file
+from app.evaluation.report.results import Evaluation, Judge, Judgement, Marks, Row, SystemResult
+from app.evaluation.services.study_run import StudyProgress
+from app.evaluation.study import contending, steps
+from app.evaluation.study import study as studies
+from app.evaluation.study.contending import Documents, Tuning
+from app.evaluation.study.study import Contender, Study
+from app.evaluation.ui.blind.view import BlindView
+from app.evaluation.ui.page import EvaluationPage
+from app.evaluation.ui.result.view import ResultView
+from app.evaluation.ui.start.fields import Combo
+from app.inference.local_model import LocalModel
+from app.uikit.widgets.check_row import CheckRow
 from tests import document_shots
 from tests.training_shots import base_model
 

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 
 from app.application import Parts
-from app.core.components import Component
-from app.ui.licences.window import LicencesWindow
+from app.compliance.components import Component
+from app.compliance.ui.licences_window import LicencesWindow
 
 LONG = "Permission is hereby granted, free of charge, to any person obtaining a copy of this software and files. "
 SHOWN = (

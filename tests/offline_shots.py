@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from app.application import Parts
-from app.core.paths import write_atomically
-from app.services.offline_check import Outcome
-from app.ui.offline_check.panel import OfflineCheckPanel
-from app.ui.settings.network import NetworkSection
+from app.base.paths import write_atomically
+from app.compliance.services.offline_check import Outcome
+from app.compliance.ui.offline_panel import OfflineCheckPanel
+from app.shell.ui.settings.network import NetworkSection
 
 SENTENCES = {
     "ja": ("送信はありませんでした", "送られたパケットは 0 個、送ろうとした試みは 0 回です。"),
@@ -27,7 +27,7 @@ def panel(parts: Parts) -> OfflineCheckPanel:
 
 
 def offline_checked(parts: Parts) -> None:
-    from app.core.wording import current_language
+    from app.base.wording import current_language
 
     shown = panel(parts)
     report = shown._check.report

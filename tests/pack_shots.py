@@ -5,10 +5,10 @@ from collections.abc import Callable
 from PySide6.QtWidgets import QScrollArea
 
 from app.application import Parts
-from app.core import engine_packs
-from app.core.engine_packs import Pack
-from app.core.errors import AppError
-from app.ui.settings.engine_packs import EnginePacks
+from app.base.errors import AppError
+from app.inference import engine_packs
+from app.inference.engine_packs import Pack
+from app.shell.ui.settings.engine_packs import EnginePacks
 
 PACKS = (Pack("vulkan", "libggml-vulkan.so", 4, "0" * 64), Pack("cuda", "libggml-cuda.so", 5, "0" * 64))
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from app.application import Parts
-from app.core.answer_ratings import BAD, GOOD, rate
-from app.core.records import AnswerDetails, Message
-from app.core.wording import current_language
-from app.ui.chat.answer import AnswerView
+from app.base.wording import current_language
+from app.chat.answer_ratings import BAD, GOOD, rate
+from app.chat.records import AnswerDetails, Message
+from app.chat.ui.transcript.answer import AnswerView
 
 TALK = {
     "ja": (

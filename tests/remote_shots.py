@@ -4,14 +4,14 @@ import dataclasses
 from collections.abc import Callable
 
 from app.application import Parts
-from app.core import remote_models
-from app.core.errors import AppError
-from app.core.records import LocalModel
-from app.core.remote_address import Remote
-from app.core.wording import current_language
-from app.services.events import Contact, EngineStatus
-from app.ui.models.remote_dialog import RemoteDialog
-from app.ui.sending import consent_dialog
+from app.base.errors import AppError
+from app.base.wording import current_language
+from app.chat.ui.sending import consent_dialog
+from app.inference.local_model import LocalModel
+from app.inference.remote_address import Remote
+from app.inference.services.events import Contact, EngineStatus
+from app.models import remote_models
+from app.models.ui.remote_dialog import RemoteDialog
 
 ADDRESS = "http://gpu-server:8000/v1"
 NAMES = {"ja": "部署の GPU サーバー", "en": "GPU server of the section"}

@@ -8,17 +8,19 @@ import pytest
 import shiboken6
 from pytestqt.qtbot import QtBot
 
-from app.core import children
-from app.core.paths import Paths
-from app.core.records import LocalModel, Message
-from app.core.store import Store
-from app.services.chat import ChatSession
-from app.services.conversations import Conversations
-from app.services.engine import EngineClient
-from app.services.library import ModelLibrary
-from app.services.preferences import Preferences
-from app.services.presets import Presets
-from tests import models
+from app.base import children
+from app.base.paths import Paths
+from app.base.services.preferences import Preferences
+from app.chat.records import Message
+from app.chat.services.chat import ChatSession
+from app.chat.services.conversations import Conversations
+from app.chat.services.presets import Presets
+from app.chat.store import Store
+from app.inference import child_commands
+from app.inference.local_model import LocalModel
+from app.inference.services.engine import EngineClient
+from app.models.services.library import ModelLibrary
+from tests import model_files as models
 
 ECHO = [*children.program(), "--engine", "echo"]
 
@@ -72,7 +74,7 @@ def make_scene(where: Paths, store: Store, model: LocalModel, qtbot: QtBot) -> I
         preferences = Preferences(where.settings)
         conversations, presets = Conversations(store), Presets(store)
         session = ChatSession(
-            store, conversations, presets, engine, library, preferences, children.template(), where.documents
+            store, conversations, presets, engine, library, preferences, child_commands.template(), where.documents
         )
         return Scene(where, store, engine, library, preferences, conversations, presets, session, qtbot)
 

@@ -25,34 +25,37 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 
 from app.application import Parts, build
-from app.core import catalogue, hf_folder, paths, preset_files, starter
-from app.core.errors import AppError
-from app.core.exchange.importing import Imported
-from app.core.exchange.json_file import Refusal
-from app.core.found_models import Findings, FoundModel, Skipped
-from app.core.kit_import import Imported as KitImported
-from app.core.kit_manifest import Kit, KitFile, KitModel, KitPart
-from app.core.paths import resources
-from app.core.presets import PROGRAM, Choices
-from app.core.records import AnswerDetails, Draft, FileMark, LocalModel, Message
-from app.core.shelf import Shelf
-from app.core.store import Store
-from app.core.training_environment import Device, Probe
-from app.core.training_setup.messages import Phase
-from app.core.training_setup.need import Need
-from app.core.training_setup.report import Report
-from app.core.verify import Verdict
-from app.core.wording import current_language
-from app.engine.messages import EngineFacts
-from app.services.builds import Progress
-from app.services.downloads import Download
-from app.services.events import EngineStatus
-from app.services.preferences import Preferences
-from app.ui import desktop
-from app.ui.first_run.dialog import FirstRunDialog
-from app.ui.settings.training import TrainingPanel
-from app.ui.theme import Theme
-from app.ui.transfer.pickers import Pickers
+from app.base import paths
+from app.base.errors import AppError
+from app.base.paths import resources
+from app.base.services.preferences import Preferences
+from app.base.wording import current_language
+from app.chat import preset_files
+from app.chat.exchange.importing import Imported
+from app.chat.exchange.json_file import Refusal
+from app.chat.presets import PROGRAM, Choices
+from app.chat.records import AnswerDetails, Draft, Message
+from app.chat.shelf import Shelf
+from app.chat.store import Store
+from app.inference.engine.messages import EngineFacts
+from app.inference.local_model import FileMark, LocalModel
+from app.inference.services.events import EngineStatus
+from app.models import catalogue, hf_folder, starter
+from app.models.found_models import Findings, FoundModel, Skipped
+from app.models.kits.kit_import import Imported as KitImported
+from app.models.kits.kit_manifest import Kit, KitFile, KitModel, KitPart
+from app.models.services.builds import Progress
+from app.models.services.downloads import Download
+from app.models.training_environment import Device, Probe
+from app.models.verify import Verdict
+from app.shell.ui.first_run.dialog import FirstRunDialog
+from app.shell.ui.settings.training import TrainingPanel
+from app.training.environment.messages import Phase
+from app.training.environment.need import Need
+from app.training.environment.report import Report
+from app.uikit import desktop
+from app.uikit.pickers import Pickers
+from app.uikit.theme import Theme
 from tests import hf_models
 from tests.batch_shots import BATCH_SHOTS
 from tests.document_shots import DOCUMENT_SHOTS

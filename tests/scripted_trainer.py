@@ -6,8 +6,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core.training_environment import TrainingEnvironment
-from app.services.training import Trainer
+from app.models.training_environment import TrainingEnvironment
+from app.training.services.training import Trainer
 from trainer import events, spec
 from trainer.events import Effective, Event
 

@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Container
 from typing import TypeVar
 
-from app.core.documents import claims, dates, numerals, quantities
-from app.core.documents.dates import Date
-from app.core.documents.quantities import Quantity
+from app.documents.claims import claims, dates, numerals, quantities
+from app.documents.claims.dates import Date
+from app.documents.claims.quantities import Quantity
 
 T = TypeVar("T")
 Change = Callable[[str, random.Random], str | None]

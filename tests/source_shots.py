@@ -9,12 +9,12 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QFont, QPageSize, QPdfWriter, QTextDocument
 
 from app.application import Parts
-from app.core.documents import claims, grounding
-from app.core.documents.grounding import CollectionRef, Grounding
-from app.core.documents.library import Library
-from app.core.documents.records import Passage, Section
-from app.core.records import AnswerDetails
-from app.core.wording import current_language
+from app.base.wording import current_language
+from app.chat.records import AnswerDetails
+from app.documents.claims import claims, grounding
+from app.documents.claims.grounding import CollectionRef, Grounding
+from app.documents.library import Library
+from app.documents.records import Passage, Section
 
 COLLECTIONS = {"ja": ("庁舎管理規程", "設備の点検記録 R5–R7"), "en": ("Building rules", "Inspections 2023–2025")}
 DOCUMENT = {"ja": "管理編.pdf", "en": "management.pdf"}

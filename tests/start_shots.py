@@ -7,15 +7,16 @@ from pathlib import Path
 
 from app import __version__
 from app.application import Parts
-from app.core import build_facts, problem_report, start_record
-from app.core.build_facts import BuildFacts
-from app.core.start_record import STARTING, UP, Record
-from app.core.update_file import UpdateFile
-from app.ui.dialogs import BugReporter
-from app.ui.problem_report.window import ReportWindow
-from app.ui.safe_mode.notices import safe_mode_dialog, show_notices
-from app.ui.settings.news import NewsWindow
-from app.ui.settings.update_file import update_file_dialog
+from app.base import build_facts, start_record
+from app.base.build_facts import BuildFacts
+from app.base.start_record import STARTING, UP, Record
+from app.compliance import problem_report
+from app.compliance.ui.report_window import ReportWindow
+from app.shell.ui.notices import safe_mode_dialog, show_notices
+from app.shell.ui.settings.news import NewsWindow
+from app.shell.ui.settings.update_file import update_file_dialog
+from app.shell.update_file import UpdateFile
+from app.uikit.dialogs import BugReporter
 
 BUNDLE = BuildFacts(__version__, date(2024, 11, 26), "6a82b43c0d1e", "https://kotae.example/download")
 NEWER = Path("/media/usb/kotae-9.1.0-linux-x86_64.tar.zst")

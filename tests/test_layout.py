@@ -49,7 +49,7 @@ def is_allowed(path: str, module: list[str]) -> bool:
         may_use_qt = path.startswith(("app/services/", "app/serve/", "app/cli/")) or path == "app/application.py"
         return may_use_qt and not {"QtWidgets", "QtGui"} & set(module)
     if module[0] == "llama_cpp":
-        return path == "app/engine/llama.py"
+        return path == "app/inference/engine/llama.py"
     return module[0] not in TRAINING_LIBRARIES or path.startswith("trainer/")
 
 
@@ -103,15 +103,15 @@ def test_the_product_keeps_the_rule(rule):
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        ("app/core/paths.py", "from PySide6.QtCore import QObject"),
-        ("app/engine/worker.py", "import PySide6.QtCore"),
-        ("app/cli/ask.py", "import PySide6.QtGui"),
-        ("app/services/engine.py", "from PySide6.QtWidgets import QWidget"),
-        ("app/services/engine.py", "from PySide6 import QtCore, QtGui"),
+        ("app/base/paths.py", "from PySide6.QtCore import QObject"),
+        ("app/inference/engine/worker.py", "import PySide6.QtCore"),
+        ("app/chat/cli/ask.py", "import PySide6.QtGui"),
+        ("app/inference/services/engine.py", "from PySide6.QtWidgets import QWidget"),
+        ("app/inference/services/engine.py", "from PySide6 import QtCore, QtGui"),
         ("app/application.py", "def build():\n    from PySide6.QtWidgets import QApplication"),
-        ("app/engine/worker.py", "import llama_cpp"),
+        ("app/inference/engine/worker.py", "import llama_cpp"),
         ("trainer/export.py", "from llama_cpp import Llama"),
-        ("app/core/plan.py", "import torch.nn as nn"),
+        ("app/training/plan.py", "import torch.nn as nn"),
         ("packaging/dev.py", "from transformers import AutoConfig"),
     ],
 )
@@ -123,12 +123,12 @@ def test_a_forbidden_import_is_found(path, source):
     ("path", "source"),
     [
         ("app/ui/chat/view.py", "from PySide6.QtWidgets import QWidget\nfrom PySide6 import QtGui"),
-        ("app/services/process.py", "from PySide6.QtCore import QProcess, Signal"),
-        ("app/cli/loop.py", "from PySide6.QtCore import QEventLoop"),
+        ("app/base/services/process.py", "from PySide6.QtCore import QProcess, Signal"),
+        ("app/base/cli/loop.py", "from PySide6.QtCore import QEventLoop"),
         ("app/application.py", "from PySide6.QtCore import QObject\nfrom app.ui import window"),
-        ("app/engine/llama.py", "import llama_cpp"),
+        ("app/inference/engine/llama.py", "import llama_cpp"),
         ("trainer/model.py", "import torch\nfrom peft import LoraConfig"),
-        ("app/core/text.py", "from . import torch"),
+        ("app/base/text.py", "from . import torch"),
     ],
 )
 def test_an_allowed_import_is_not_reported(path, source):

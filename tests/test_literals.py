@@ -15,7 +15,8 @@ JAPANESE = re.compile(r"[\u3040-\u30fa\u30fc-\u30ff\u3400-\u9fff]")
 WINDOW = (ROOT / "app/ui", ROOT / "app/application.py")
 # What reads Japanese documents and data knows how they are written. Nothing there is shown: none of it is a sentence.
 READS = tuple(
-    ROOT / place for place in ("app/core/documents", "app/documents", "app/core/datasets", "app/core/evaluation")
+    ROOT / place
+    for place in ("app/core/documents", "app/documents/reading", "app/training/data", "app/core/evaluation")
 )
 UNTRANSLATED = {
     "日本語",  # the name of the language, in the language

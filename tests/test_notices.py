@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.core import components
-from app.core.components import Component
+from app.compliance import components
+from app.compliance.components import Component
 from tests.dev_scripts import load_scripts
 
 steps, notices, bundle_parts = load_scripts("steps", "notices", "bundle_parts")

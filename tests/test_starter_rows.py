@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from gguf import GGUFReader
 
-from app.core import catalogue, gguf, prompt, starter
-from app.core.datasets import duplicates, split
-from app.core.documents import claims, packing
-from app.core.documents.records import Passage, Section
-from app.core.prompt import Turn
-from tests import models
+from app.documents.claims import claims
+from app.documents.records import Passage, Section
+from app.documents.retrieval import packing
+from app.inference import gguf, prompt
+from app.inference.prompt import Turn
+from app.models import catalogue, starter
+from app.training.data import duplicates, split
+from tests import model_files as models
 from tests.dev_scripts import load_scripts
 from trainer import data, form
 from trainer.form import Form

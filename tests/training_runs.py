@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from app.core import catalogue
-from app.core.training import bases, runs
-from tests import models
+from app.models import bases, catalogue
+from app.training.runs import runs
+from tests import model_files as models
 from trainer import spec
 from trainer.form import Form
 from trainer.spec import RunSpec

@@ -11,24 +11,26 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication
 
 from app.application import Parts
-from app.core import local_models, speed
-from app.core.machine import Gpu
-from app.core.plan import Forecast
-from app.core.records import LocalModel
-from app.core.speed import MachineSpeed
-from app.core.training import gate_file, runs
-from app.core.training.ability import Measured
-from app.core.training.gate import BASE_ADAPTER, AnswerRow
-from app.core.training_environment import Device, Probe
-from app.core.training_setup.report import Report
-from app.core.wording import current_language
-from app.services.training_draft import TrainingDraft
-from app.ui.training.goal_step import GoalStep
-from app.ui.training.model.step import ModelStep
-from app.ui.training.page import TrainingPage
-from app.ui.training.planning import Planning
-from tests import models
-from tests.core import report_folder
+from app.base.wording import current_language
+from app.inference import speed
+from app.inference.local_model import LocalModel
+from app.inference.machine import Gpu
+from app.inference.speed import MachineSpeed
+from app.models import local_models
+from app.models.training_environment import Device, Probe
+from app.training import gate_file
+from app.training.ability import Measured
+from app.training.environment.report import Report
+from app.training.gate import BASE_ADAPTER, AnswerRow
+from app.training.plan import Forecast
+from app.training.runs import runs
+from app.training.services.training_draft import TrainingDraft
+from app.training.ui.goal_step import GoalStep
+from app.training.ui.model.step import ModelStep
+from app.training.ui.page import TrainingPage
+from app.training.ui.planning import Planning
+from tests import model_files as models
+from tests.training import report_folder
 from trainer import events, spec
 from trainer.events import Finding
 from trainer.spec import RunSpec

@@ -1,1 +1,1 @@
-"""The reading child: foreign files are opened here only, and become sections in the documents' database."""
+"""The user's documents: collections, what is stored of them, and how files become sections."""

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from app.core.documents.grounding import CollectionRef
-from app.core.errors import AppError
+from app.base.errors import AppError
+from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome
+from app.chat.services.grounding import Wanted
+from app.documents.claims.grounding import CollectionRef
+from app.documents.services.embedding import Embedding
+from app.inference.services.engine import EngineClient
 from app.serve import refusals
 from app.serve.refusals import refusal
 from app.serve.wishes import Wish
-from app.services.answer_run import AnswerRequest, AnswerRun, Outcome
-from app.services.embedding import Embedding
-from app.services.engine import EngineClient
-from app.services.grounding import Wanted
 
 WAITING_MOST = 8  # behind the one that is being answered
 RETRY_AFTER_S = 5

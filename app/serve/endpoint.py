@@ -3,7 +3,8 @@
 import time
 from collections.abc import Iterator, Mapping
 
-from app.core.errors import AppError
+from app.base.errors import AppError
+from app.chat.services.answer_run import Outcome
 from app.serve import refusals, replies, wishes
 from app.serve.connection import Connection
 from app.serve.desk import Desk, Job
@@ -12,7 +13,6 @@ from app.serve.refusals import refusal
 from app.serve.replies import Reply
 from app.serve.server import Route
 from app.serve.wishes import Wish
-from app.services.answer_run import Outcome
 
 LOOK_S = 0.25  # how often it is looked whether a client is still there
 SIGN_OF_LIFE_S = 15.0  # a long prompt is read for minutes on a slow machine

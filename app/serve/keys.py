@@ -6,8 +6,8 @@ import secrets
 import stat
 from pathlib import Path
 
-from app.core.atomic import write_atomically
-from app.core.errors import AppError
+from app.base.errors import AppError
+from app.base.files.atomic import write_atomically
 
 NAME = "serve.key"  # in the data folder, for this user alone
 BYTES = 32

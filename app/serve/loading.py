@@ -2,13 +2,15 @@
 
 from PySide6.QtCore import QObject, Signal
 
-from app.core import load_plan, tuned_models
-from app.core.errors import AppError
-from app.core.load_plan import Plan
-from app.engine.messages import Event, Failed, LoadProgress, Ready
-from app.services import answer_run, background
-from app.services.answer_run import AnswerRequest
-from app.services.engine import EngineClient
+from app.base.errors import AppError
+from app.base.services import background
+from app.chat.services import answer_run
+from app.chat.services.answer_run import AnswerRequest
+from app.inference import load_plan
+from app.inference.engine.messages import Event, Failed, LoadProgress, Ready
+from app.inference.load_plan import Plan
+from app.inference.services.engine import EngineClient
+from app.models import tuned_models
 
 
 class Loading(QObject):

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core.documents import labels
-from app.core.documents.grounding import CollectionRef
-from app.core.documents.library import Library
+from app.base import confidentiality
+from app.documents.claims.grounding import CollectionRef
+from app.documents.library import Library
 
 ALONE = "kotae"
 
@@ -49,7 +49,7 @@ class Offers:
             return tuple(
                 CollectionRef(one.id, one.name)
                 for one in library.collections()
-                if one.label != labels.HIGHEST and one.documents and not one.is_builtin
+                if one.label != confidentiality.HIGHEST and one.documents and not one.is_builtin
             )
         finally:
             library.close()

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from app.core import wording
-from app.core.errors import AppError
-from app.core.wording import phrase
+from app.base import wording
+from app.base.errors import AppError
+from app.base.wording import phrase
 
 _DEATHS = ("engine_died", "engine_hung", "engine_missing")
 _STATUSES = {"grammar_invalid": 400, "text_unreadable": 400, "collections_gone": 404, "serve_ending": 503}

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.core.documents import checked, citing, contract
-from app.core.documents.grounding import Grounding
-from app.core.wording import phrase
-from app.engine.messages import Usage
+from app.base.wording import phrase
+from app.chat.services.answer_run import Outcome
+from app.documents.claims import checked, citing, contract
+from app.documents.claims.grounding import Grounding
+from app.inference.engine.messages import Usage
 from app.serve.offers import Offer
-from app.services.answer_run import Outcome
 
 _FINISHED = {"length": "length", "context": "length"}  # otherwise stop
 _CUT = ("length", "context")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from app.core.offline import LOOPBACK
+from app.base.offline import LOOPBACK
 from app.serve.connection import Connection
 
 CONNECTIONS_MOST = 32

@@ -5,10 +5,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from app.core import presets, strict_json
-from app.core.presets import LIMITS, Choices
-from app.core.prompt import Turn
-from app.core.wording import phrase
+from app.base import storable_text
+from app.base.files import strict_json
+from app.base.wording import phrase
+from app.chat.presets import LIMITS, Choices
+from app.inference.prompt import Turn
 from app.serve.refusals import Refusal, refusal
 
 STOPS_MOST = 4
@@ -101,7 +102,7 @@ def _text(content: Any, field: str) -> str:
         return "\n".join(_part(part, f"{field}[{number}]") for number, part in enumerate(content))
     if not isinstance(content, str):
         raise _wrong(field, "text")
-    if not presets.is_text(content, len(content)):
+    if not storable_text.is_text(content, len(content)):
         raise refusal(400, "broken_text", field)
     return content
 

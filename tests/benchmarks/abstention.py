@@ -1,4 +1,4 @@
-"""False answers against missed ones for each threshold of app.core.documents.abstention, on kasensabo's questions.
+"""False answers against missed ones for each threshold of app.documents.retrieval.abstention, on kasensabo's questions.
 
     python -m tests.benchmarks.abstention [FOLDER]
 
@@ -11,9 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from app.core.documents import abstention, retrieval
-from app.core.documents.library import Library
-from app.documents import indexing
+from app.documents.library import Library
+from app.documents.reading import indexing
+from app.documents.retrieval import abstention, retrieval
 from tests import evaluation_data
 
 INDEX = "documents.sqlite"

@@ -1,15 +1,15 @@
 """One question to a model as the program asks it, waited for."""
 
-from app.cli.loop import Waiting
-from app.core import children
-from app.core.errors import AppError
-from app.services.answer_run import AnswerRequest, AnswerRun, Outcome
-from app.services.engine import EngineClient
+from app.base.cli.loop import Waiting
+from app.base.errors import AppError
+from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome
+from app.inference import child_commands
+from app.inference.services.engine import EngineClient
 
 
 def ask(engine: EngineClient, request: AnswerRequest) -> tuple[Outcome, str]:
     """The outcome and the answer. Raises what it failed with."""
-    run = AnswerRun(engine, children.template(), request)
+    run = AnswerRun(engine, child_commands.template(), request)
     waiting = Waiting(run.stop)
     outcomes: list[Outcome] = []
     failures: list[AppError] = []

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core.documents import claims, dates, quantities, retrieval, sentences
-from app.core.documents.library import Library
-from app.core.documents.records import Passage
+from app.documents.claims import claims, dates, quantities, sentences
+from app.documents.library import Library
+from app.documents.records import Passage
+from app.documents.retrieval import retrieval
 from tests import evaluation_data, seeded_answers
 from tests.benchmarks.abstention import index
 

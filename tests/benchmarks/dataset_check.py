@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
 
-from app.core.datasets import duplicates, leakage, personal, quality, reading, split
-from app.core.datasets.duplicates import PAPER
-from app.core.datasets.rows import Message, Row
+from app.training.data import duplicates, leakage, personal, quality, reading, split
+from app.training.data.duplicates import PAPER
+from app.training.data.rows import Message, Row
 from tests import evaluation_data
 
 FILE = "train_all_merged_5578.jsonl"

@@ -24,10 +24,10 @@ from pathlib import Path
 
 import httpx2
 
-from app.downloads.fetch import fetch
-from app.downloads.messages import Done, Fetch, Origin
-from app.downloads.transfer import Control
-from tests.downloads.fetching import Child
+from app.models.downloads.fetch import fetch
+from app.models.downloads.messages import Done, Fetch, Origin
+from app.models.downloads.transfer import Control
+from tests.models.downloads.fetching import Child
 
 SIZE = 300_000_000
 NAME = "model.gguf"

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests import models
+from tests import model_files as models
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = ["--prompt-tokens", "128", "--answer-tokens", "32", "--context", "2048", "--runs", "5"]

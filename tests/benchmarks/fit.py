@@ -14,10 +14,11 @@ from typing import Any
 
 import psutil
 
-from app.core import catalogue, model_fit, room, speed
-from app.core.gguf import read_header
-from tests import models
-from tests.engine.child import Child
+from app.inference import room, speed
+from app.inference.gguf import read_header
+from app.models import catalogue, model_fit
+from tests import model_files as models
+from tests.inference.engine.child import Child
 
 CARDS = ("llama-3-swallow-8b-instruct-v0.1", "qwen2.5-7b-instruct", "qwen3-4b-instruct-2507")
 CONTEXTS = (2048, 4096, 8192)

@@ -16,19 +16,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from app.cli import ask
-from app.cli.loop import Waiting, application
-from app.core import children, settings
-from app.core.documents.library import Library
-from app.core.documents.records import Passage
-from app.core.errors import AppError
-from app.core.evaluation.replies import Prompt, Reply
-from app.core.generation import checks, passages, prompts, quotes
-from app.core.generation.records import Candidate
-from app.core.paths import Paths
-from app.services import background
-from app.services.engine import EngineClient
-from app.services.prompt_run import PromptJob, PromptRun
+from app.base import children, settings
+from app.base.cli.loop import Waiting, application
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.chat.services.prompt_run import PromptJob, PromptRun
+from app.documents.library import Library
+from app.documents.records import Passage
+from app.inference import child_commands
+from app.inference.replies import Prompt, Reply
+from app.inference.services.engine import EngineClient
+from app.models import model_choice
+from app.training.generation import checks, passages, prompts, quotes
+from app.training.generation.records import Candidate
 
 Asked = tuple[Passage, str, Prompt]  # with the style
 
@@ -51,7 +52,7 @@ def asked(where: Paths, collection: str, count: int, *, is_free: bool) -> list[A
 
 
 def replied(engine: EngineClient, job: PromptJob) -> dict[Prompt, Reply]:
-    run = PromptRun(engine, children.template(), job)
+    run = PromptRun(engine, child_commands.template(), job)
     found: dict[Prompt, Reply] = {}
     failures: list[AppError] = []
     waiting = Waiting(run.stop)
@@ -95,11 +96,11 @@ def main() -> None:
     keep = application()
     children.prepare_environment()
     every = asked(where, options.collection, options.passages, is_free=options.free)
-    engine = EngineClient(children.engine(), Path("engine-generation.log"))
+    engine = EngineClient(child_commands.engine(), Path("engine-generation.log"))
     started = time.monotonic()
     try:
         job = PromptJob(
-            ask.choose_model(options.model, where), settings.load(where.settings),
+            model_choice.choose_model(options.model, where), settings.load(where.settings),
             tuple(prompt for _, _, prompt in every), Path("generation-replies.jsonl"),
             adapters=() if options.without_adapter else None,
         )  # fmt: skip

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from app.core import gguf, starter
+from app.inference import gguf
+from app.models import starter
 
 RUNS = 9
 TOKENS, MERGES = 128_256, 280_147

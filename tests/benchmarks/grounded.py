@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.grounded [MODEL.gguf] [--pairs N]
 
-The trial model where none is given. Passages and answers are those of tests/core/claims.toml. Each pair asks two
+The trial model where none is given. Passages and answers are those of tests/documents/claims.toml. Each pair asks two
 questions of five passages that were not read before, so that the first reads them and the second finds them read; the
 ratio is taken within a pair, and the median over all pairs is printed.
 """
@@ -12,19 +12,20 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from app.cli.loop import application
-from app.core import children, local_models, starter
-from app.core.documents.grounding import source_of
-from app.core.presets import Choices
-from app.core.prompt import Turn
-from app.core.records import LocalModel
-from app.core.settings import Settings
-from app.engine.messages import Done
-from app.services.answer_run import AnswerRequest, in_force
-from app.services.engine import EngineClient
-from app.services.grounding import Wanted
+from app.base.cli.loop import application
+from app.base.settings import Settings
+from app.chat.presets import Choices
+from app.chat.services.answer_run import AnswerRequest, in_force
+from app.chat.services.grounding import Wanted
+from app.documents.claims.grounding import source_of
+from app.inference import child_commands
+from app.inference.engine.messages import Done
+from app.inference.local_model import LocalModel
+from app.inference.prompt import Turn
+from app.inference.services.engine import EngineClient
+from app.models import local_models, starter
 from tests.benchmarks import asking
-from tests.core import test_claims
+from tests.documents import test_claims
 
 QUESTIONS = ("数値の基準をまとめてください。", "点検や試験の頻度を教えてください。")
 PASSAGES = 5
@@ -53,7 +54,7 @@ def main() -> None:
     keep = application()
     with tempfile.TemporaryDirectory() as folder:
         model = local_models.describe(options.model or starter.assemble(Path(folder)))
-        engine = EngineClient(children.engine(), Path(folder) / "engine.log")
+        engine = EngineClient(child_commands.engine(), Path(folder) / "engine.log")
         try:
             measure(engine, model, options.pairs)
         finally:

@@ -13,19 +13,19 @@ from pathlib import Path
 
 import numpy as np
 
-from app.core import catalogue, local_models, starter
-from app.core.evaluation import likelihood
-from app.core.evaluation.likelihood import Text
-from app.core.evaluation.records import Question
-from app.core.training import scores
-from app.core.training.holdout import Holdout
-from app.core.training.scores import Scores
-from app.engine.reference import About, Reader
-from app.engine.score import tokenized
-from app.engine.score_job import Score
-from app.engine.scored_model import ScoredModel
+from app.evaluation.records import Question
+from app.evaluation.study import likelihood
+from app.inference import prompt_form, scores
+from app.inference.engine.reference import About, Reader
+from app.inference.engine.score import tokenized
+from app.inference.engine.score_job import Score
+from app.inference.engine.scored_model import ScoredModel
+from app.inference.holdout import Holdout
+from app.inference.scored_text import Text
+from app.inference.scores import Scores
+from app.models import catalogue, local_models, starter
 from tests.convert import engine_side
-from tests.engine import direct, jobs
+from tests.inference.engine import direct, jobs
 
 MANUAL = Path(__file__).parents[2] / "resources" / "manual" / "manual.ja.md"
 ANSWERS, LEAST_CHARACTERS = 16, 60
@@ -60,7 +60,7 @@ def questions() -> list[Question]:
     return found[:ANSWERS]
 
 
-def form_of(model: Path) -> catalogue.PromptForm:
+def form_of(model: Path) -> prompt_form.PromptForm:
     return local_models.form_of(local_models.describe(model)) or catalogue.load().forms[local_models.FALLBACK_FORM]
 
 

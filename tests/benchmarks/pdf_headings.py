@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pypdfium2
 
-from app.core.documents.records import Section
-from app.documents import html, pdf, sections
+from app.documents.reading import html, sections
+from app.documents.reading.pdf import pdf
+from app.documents.records import Section
 
 BOOKS = {
     "debian-reference": (

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.processor_builds BUNDLE MODEL.gguf [--rounds 15] [--threads 1]
 
-BUNDLE: dist/Kotae/Kotae. Both run the bare loop (`app.engine.bare`) on the same text, in turn; above 1 the bundle is
+BUNDLE: dist/Kotae/Kotae. Both run the bare loop (`app.inference.engine.bare`) on the same text, in turn; above 1 the bundle is
 the faster one. Of the ratios of the rounds the middle one is told, and those that a quarter of them are below and
 above.
 """
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from app.core import children
+from app.base import children
 
 TEXT = "橋梁の点検では、部材の損傷の程度を確かめ、記録する。" * 40
 ANSWER_TOKENS = 64

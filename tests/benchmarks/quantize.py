@@ -15,9 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from app.core import quantizations, starter
-from app.engine.quantize_job import Quantize
-from tests.engine import jobs
+from app.inference import quantizations
+from app.inference.engine.quantize_job import Quantize
+from app.models import starter
+from tests.inference.engine import jobs
 
 BARE = """\
 import ctypes, sys, time

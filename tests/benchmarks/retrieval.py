@@ -19,13 +19,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from app.core import text
-from app.core.documents import retrieval
-from app.core.documents.library import Library
-from app.core.documents.records import Section
-from app.core.evaluation import question_files
-from app.core.evaluation import retrieval as measuring
-from app.core.evaluation.records import Question
+from app.base import text
+from app.documents.library import Library
+from app.documents.records import Section
+from app.documents.retrieval import retrieval
+from app.evaluation import question_files
+from app.evaluation.judge import retrieval as measuring
+from app.evaluation.records import Question
 from tests import evaluation_data
 from tests.benchmarks.abstention import INDEX, index
 

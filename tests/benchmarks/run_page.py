@@ -27,25 +27,29 @@ from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer
 
 from app import application
 from app.application import Parts
-from app.core import drafts, local_models, paths, speed, training_environment
-from app.core.paths import Paths
-from app.core.plan import PLANNED, Draft
-from app.core.settings import Settings
-from app.core.speed import MachineSpeed
-from app.core.store import Store
-from app.core.training import runs
-from app.engine.messages import Load
-from app.services import background, training
-from app.services.garbage import GarbageCollector
-from app.services.preferences import Preferences
-from app.services.training_draft import Means, TrainingDraft
-from app.ui import desktop
-from app.ui.theme import Theme
-from app.ui.training.page import TrainingPage
-from app.ui.training.planning import Planning
-from app.ui.training.run.step import RunStep
-from app.ui.training.running import Running
-from tests import models
+from app.base import paths
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.services.preferences import Preferences
+from app.base.settings import Settings
+from app.chat.store import Store
+from app.inference import speed
+from app.inference.engine.messages import Load
+from app.inference.speed import MachineSpeed
+from app.models import local_models, training_environment
+from app.shell.services.garbage import GarbageCollector
+from app.training import drafts
+from app.training.plan import PLANNED, Draft
+from app.training.runs import runs
+from app.training.services import training
+from app.training.services.training_draft import Means, TrainingDraft
+from app.training.ui.page import TrainingPage
+from app.training.ui.planning import Planning
+from app.training.ui.run.step import RunStep
+from app.training.ui.running import Running
+from app.uikit import desktop
+from app.uikit.theme import Theme
+from tests import model_files as models
 from trainer.events import PROTOCOL, Evaluation, Event, Paused, Sample, Started, Step, to_json
 from trainer.spec import RunSpec
 

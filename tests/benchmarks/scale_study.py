@@ -1,4 +1,4 @@
-"""How often a scale study (app.core.evaluation.scale) advises what, and how often its curve's interval holds the truth.
+"""How often a scale study (app.evaluation.study.scale) advises what, and how often its curve's interval holds the truth.
 
     python -m tests.benchmarks.scale_study [--studies 150]
 
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.core.evaluation import scale
-from app.core.evaluation.scale_results import Course, Judged, Measured, Scale, of_runs
-from app.core.evaluation.study import Training
+from app.evaluation.study import scale
+from app.evaluation.study.scale_results import Course, Judged, Measured, Scale, of_runs
+from app.evaluation.study.study import Training
 
 SEED = 20260318
 SIZES, EXAMPLES, BASE = (50, 100, 200, 400), 100, 2.5

@@ -1,7 +1,7 @@
 """How much the divergence over 1,024 tokens and the rest falls short of the whole one, on the trial model.
 
 `python -m tests.benchmarks.score [MODEL.gguf]`: the model against itself quantized to smaller forms; prints, for each,
-both divergences and memory. See app/engine/reference.py.
+both divergences and memory. See app/inference/engine/reference.py.
 """
 
 import ctypes
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from app.core import starter
-from app.core.prompt import Segment
-from app.engine.llama import api
-from app.engine.reference import About, Reader, Writer
-from app.engine.scored_model import ScoredModel
+from app.inference.engine.llama import api
+from app.inference.engine.reference import About, Reader, Writer
+from app.inference.engine.scored_model import ScoredModel
+from app.inference.prompt import Segment
+from app.models import starter
 from tests.convert import texts
 
 FORMS = ("Q8_0", "Q4_0")

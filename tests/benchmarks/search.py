@@ -16,12 +16,12 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-from app.core import paths, text
-from app.core.message_index import MessageIndex
-from app.core.records import AnswerDetails, Conversation, Message
-from app.core.shelf import Shelf
-from app.core.store import Store, title_of
-from app.services.conversations import Conversations
+from app.base import paths, text
+from app.chat.message_index import MessageIndex
+from app.chat.records import AnswerDetails, Conversation, Message
+from app.chat.services.conversations import Conversations
+from app.chat.shelf import Shelf
+from app.chat.store import Store, title_of
 
 REPEATS = 20
 MESSAGES_IN_CONVERSATION = 20

@@ -17,17 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.cli.loop import application
-from app.core import children, local_models, starter
-from app.core.documents import claims, quantities
-from app.core.presets import Choices
-from app.core.prompt import Turn
-from app.core.records import LocalModel
-from app.core.settings import Settings
-from app.core.training import scores
-from app.engine.messages import AdapterUse
-from app.services.answer_run import AnswerRequest, in_force
-from app.services.engine import EngineClient
+from app.base.cli.loop import application
+from app.base.settings import Settings
+from app.chat.presets import Choices
+from app.chat.services.answer_run import AnswerRequest, in_force
+from app.documents.claims import claims, quantities
+from app.inference import child_commands, scores
+from app.inference.engine.messages import AdapterUse
+from app.inference.local_model import LocalModel
+from app.inference.prompt import Turn
+from app.inference.services.engine import EngineClient
+from app.models import local_models, starter
 from tests.benchmarks import asking
 from tests.dev_scripts import load_scripts
 
@@ -118,7 +118,7 @@ def main() -> None:
     written: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         model = local_models.describe(starter.assemble(Path(folder)))
-        engine = EngineClient(children.engine(), Path(folder) / "engine.log")
+        engine = EngineClient(child_commands.engine(), Path(folder) / "engine.log")
         tuned = [(f"adapter, penalty {p or 'of the card'}", p, False) for p in options.penalty or [None]]
         try:
             for name, penalty, bare in [("base", None, True), *tuned]:

@@ -1,4 +1,4 @@
-"""How often a comparison (app.core.evaluation.comparing) finds a difference between simulated systems.
+"""How often a comparison (app.evaluation.judge.comparing) finds a difference between simulated systems.
 
     python -m tests.benchmarks.statistics [--sets 1000]
 
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.core.evaluation.comparing import MEASURES, compare
-from app.core.evaluation.records import Question
-from app.core.evaluation.results import Marks, Row, System, SystemResult
+from app.evaluation.judge.comparing import MEASURES, compare
+from app.evaluation.records import Question
+from app.evaluation.report.results import Marks, Row, System, SystemResult
 
 SEED = 20260318
 MEAN, THRESHOLD = 2.0, 1.5

@@ -4,8 +4,8 @@ import json
 import subprocess
 from pathlib import Path
 
-from app.core import starter
-from app.core.training_environment import TrainingEnvironment
+from app.models import starter
+from app.models.training_environment import TrainingEnvironment
 from trainer import convert_job
 from trainer.convert_job import GgufToHf
 

@@ -31,7 +31,7 @@ def main() -> None:
     if options.inside:
         print(json.dumps(measured(options)))
         return
-    from app.core import training_environment
+    from app.models import training_environment
     from tests.benchmarks import train_bases
 
     environment = training_environment.locate(Path("/no-data-folder"))

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from app.core import starter, training_environment
+from app.models import starter, training_environment
 from trainer import estimate, spec
 from trainer.form import Form
 from trainer.spec import RunSpec

@@ -35,7 +35,7 @@ def main() -> None:
     if options.inside:
         print(json.dumps(compared(options)))
         return
-    from app.core import training_environment
+    from app.models import training_environment
     from tests.benchmarks import train_bases
 
     environment = training_environment.locate(Path("/no-data-folder"))

@@ -25,17 +25,18 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from app.application import Parts, build
-from app.core import paths
-from app.core.presets import PROGRAM, Choices
-from app.core.records import AnswerDetails, Conversation, LocalModel, Message
-from app.core.settings import Settings
-from app.core.store import Store
-from app.services.preferences import Preferences
-from app.ui.chat.page import ChatPage
-from app.ui.chat.transcript import Transcript
-from app.ui.language import speak
-from app.ui.theme import Theme
-from tests import models
+from app.base import paths
+from app.base.services.preferences import Preferences
+from app.base.settings import Settings
+from app.chat.presets import PROGRAM, Choices
+from app.chat.records import AnswerDetails, Conversation, Message
+from app.chat.store import Store
+from app.chat.ui.page import ChatPage
+from app.chat.ui.transcript.transcript import Transcript
+from app.inference.local_model import LocalModel
+from app.uikit.language import speak
+from app.uikit.theme import Theme
+from tests import model_files as models
 
 SENTENCE = "設備の点検では、記録の様式をそろえ、前回の値と比べて変化を確かめます。"
 STEPS = 400

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from app.core.documents.vectors import Floats, Vectors
+from app.documents.retrieval.vectors import Floats, Vectors
 
 NEAREST = 120
 QUERIES = 60

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from app.core import training_environment
-from app.core.errors import AppError
-from app.core.training_environment import TrainingEnvironment
+from app.base.errors import AppError
+from app.models import training_environment
+from app.models.training_environment import TrainingEnvironment
 from tests.convert.proof import CASES, HEADER, Case, rows
 
 HERE = Path(__file__).parent

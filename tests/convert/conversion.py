@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 from types import TracebackType
 
-from app.core.training_environment import TrainingEnvironment
+from app.models.training_environment import TrainingEnvironment
 from trainer import convert_job
 from trainer.convert_job import Event, Failed, Finished, Job, Progress
 

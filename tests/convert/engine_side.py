@@ -10,7 +10,7 @@ import gguf
 import numpy as np
 import numpy.typing as npt
 
-from app.engine.llama import api
+from app.inference.engine.llama import api
 
 Floats = npt.NDArray[np.float32]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from app.core.training_environment import TrainingEnvironment
-from tests import models
+from app.models.training_environment import TrainingEnvironment
+from tests import model_files as models
 from tests.convert.conversion import Conversion, convert, events_of, failure
 from tests.convert.proof import CASES, Case
-from tests.models import TinyShape
+from tests.model_files import TinyShape
 from trainer.convert.failure import JobError, LogTail, explained
 from trainer.convert_job import (
     EXIT_PARENT_GONE,

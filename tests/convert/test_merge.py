@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.core.training_environment import TrainingEnvironment
-from tests import models
+from app.models.training_environment import TrainingEnvironment
+from tests import model_files as models
 from tests.convert import engine_side
 from tests.convert.conversion import convert, failure
-from tests.models import TinyShape
+from tests.model_files import TinyShape
 from trainer.convert.merge import packed
 from trainer.convert_job import Merge
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from app.core.training import scores
-from app.engine.score_job import Score
+from app.inference import scores
+from app.inference.engine.score_job import Score
 from tests import hf_models
 from tests.convert.conversion import convert
-from tests.engine import held_out, jobs
+from tests.inference.engine import held_out, jobs
 from trainer.convert_job import HfToGguf, LoraToGguf
 
 HERE = Path(__file__).parent

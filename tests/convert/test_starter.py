@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.core.training_environment import TrainingEnvironment
+from app.models.training_environment import TrainingEnvironment
 from tests.convert import engine_side, texts
 from tests.convert.conversion import convert
 from tests.convert.engine_side import Model

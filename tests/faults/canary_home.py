@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from app.core import paths
+from app.base import paths
 from tests.faults.window_process import ROOT, WindowProcess, add_tiny_model, environment
 
 LIMIT_S = 120

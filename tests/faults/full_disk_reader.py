@@ -7,7 +7,7 @@ import sqlite3
 import sys
 from typing import Any
 
-from app.documents import worker
+from app.documents.reading import worker
 
 connect = sqlite3.connect
 

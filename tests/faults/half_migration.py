@@ -3,9 +3,9 @@
 import sqlite3
 import sys
 
-from app.core import database, paths
-from app.core.store import Store
-from app.core.store_schema import MIGRATIONS
+from app.base import database, paths
+from app.base.store_schema import MIGRATIONS
+from app.chat.store import Store
 
 
 def half(db: sqlite3.Connection) -> None:

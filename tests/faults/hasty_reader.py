@@ -2,8 +2,8 @@
 
 import sys
 
-from app.core import offline
-from app.documents import limits, worker
+from app.base import offline
+from app.documents.reading import limits, worker
 
 if __name__ == "__main__":
     offline.enforce()

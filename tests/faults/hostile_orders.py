@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.documents.pdf_maker import Pdf, text
+from tests.documents.reading.pdf_maker import Pdf, text
 from tests.faults.hostile_documents import DONE, Case
 from tests.faults.hostile_office import cell, excel, paragraph, word
 

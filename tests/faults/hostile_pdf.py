@@ -3,7 +3,7 @@
 import hashlib
 import zlib
 
-from tests.documents.pdf_maker import Pdf, grid, picture, text
+from tests.documents.reading.pdf_maker import Pdf, grid, picture, text
 from tests.faults.hostile_documents import DONE, DOUBTFUL, Case
 
 WORD = "堤体の安定を確かめる。"

@@ -49,7 +49,7 @@ def attempts() -> dict[str, Callable[[], object]]:
 
 def report(only: str = "") -> dict[str, Any]:
     """`only`: the attempts whose names begin so."""
-    from app.core import offline
+    from app.base import offline
 
     before = len(offline.refusals())
     outcomes = {name: _outcome(attempt) for name, attempt in attempts().items() if name.startswith(only)}
@@ -63,7 +63,7 @@ def report(only: str = "") -> dict[str, Any]:
 
 
 def _outcome(attempt: Callable[[], object]) -> str:
-    from app.core.offline import NetworkRefusedError
+    from app.base.offline import NetworkRefusedError
 
     try:
         return f"done: {attempt()!r}"
@@ -115,23 +115,23 @@ def main() -> int:
     if role == "window":
         program._open_window = _tell
     elif role == "cli":
-        from app.cli import models
+        from app.models.cli import models
 
         models._list = _tell
     elif role == "engine":
-        from app.engine import worker
+        from app.inference.engine import worker
 
         worker.main = _tell_and_end
     elif role == "template":
-        from app.engine import template
+        from app.inference.engine import template
 
         template.main = _tell
     elif role == "download":
-        from app.downloads import worker as downloader
+        from app.models.downloads import worker as downloader
 
         downloader.main = _tell_of_loopback
     else:
-        from app.engine import bare
+        from app.inference.engine import bare
 
         bare.main = _tell
     return program.main()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QTimer
 
-from app.core import children
-from app.services.documents import Documents
+from app.base import children
+from app.documents.services.documents import Documents
 
 NAME = "基準"
 

@@ -32,7 +32,7 @@ def main() -> int:
 
     def open_window(*options: Any) -> int:
         from app import application  # after the guard of the network, as in the program
-        from app.services import start
+        from app.shell.services import start
 
         start.UP_AFTER_MS = 0  # kills that come soon are about what was stored; starts that fail have their own tests
         build = application.build
@@ -481,7 +481,7 @@ class _Commands:
 
     def do_answer_by(self, choices: dict[str, Any]) -> None:
         """What the open conversation has otherwise than its preset."""
-        from app.core.presets import Choices
+        from app.chat.presets import Choices
 
         self._parts.session.answer_by(None, Choices(**choices))
 
@@ -541,7 +541,7 @@ class _Commands:
         tell("fonts", families=families, used=[raw.familyName() for raw in raws], glyphs=glyphs, width=width)
 
     def _refused(self) -> int:
-        from app.core import offline
+        from app.base import offline
 
         return len(offline.refusals())
 

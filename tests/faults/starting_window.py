@@ -22,7 +22,7 @@ def main() -> int:
 
     def open_window(*options: Any) -> int:
         from app import application
-        from app.services import start
+        from app.shell.services import start
 
         start.UP_AFTER_MS = UP_AFTER_MS
         build, open_store = application.build, application.open_store
@@ -77,8 +77,8 @@ def _confirm() -> None:
 def _attend(parts: Any, how: str) -> None:
     from PySide6.QtCore import QTimer
 
-    from app.core import start_record
-    from app.ui.safe_mode.notices import StartNotice
+    from app.base import start_record
+    from app.shell.ui.notices import StartNotice
 
     parts.preferences.change(first_run_done=True)
     file = parts.window.pages._services.paths.data / "start.json"

@@ -12,17 +12,19 @@ import pytest
 from PySide6.QtCore import QCoreApplication, QTimer
 from pytestqt.qtbot import QtBot
 
-from app.core import catalogue, children, prompt, wording
-from app.core.documents import packing
-from app.core.documents.gather import Added
-from app.core.documents.library import Library
-from app.core.documents.records import Document, Passage
-from app.core.errors import AppError
-from app.core.paths import Paths
-from app.core.prompt import Turn
-from app.documents import limits
-from app.services import background
-from app.services.documents import Documents
+from app.base import children, wording
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.documents.gather import Added
+from app.documents.library import Library
+from app.documents.reading import limits
+from app.documents.records import Document, Passage
+from app.documents.retrieval import packing
+from app.documents.services.documents import Documents
+from app.inference import prompt
+from app.inference.prompt import Turn
+from app.models import catalogue
 from tests.faults import hostile_names, hostile_office, hostile_orders, hostile_pdf, hostile_texts
 from tests.faults.hostile_documents import DONE, DOUBTFUL, Case
 from tests.faults.ledger import Tally

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.core.documents.library import Library
+from app.documents.library import Library
 from tests.faults.ledger import Tally
 
 HOST = [sys.executable, "-m", "tests.faults.reading_host"]

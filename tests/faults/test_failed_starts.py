@@ -13,12 +13,12 @@ import psutil
 import pytest
 
 from app import __version__
-from app.core import settings, start_record
-from app.core.paths import Paths
-from app.core.settings import Settings
-from app.core.start_record import CLOSED, STARTING, UP, Record
-from app.core.store import Store
-from app.core.store_schema import MIGRATIONS
+from app.base import settings, start_record
+from app.base.paths import Paths
+from app.base.settings import Settings
+from app.base.start_record import CLOSED, STARTING, UP, Record
+from app.base.store_schema import MIGRATIONS
+from app.chat.store import Store
 from tests.faults.window_process import ROOT, environment, wait_until
 
 LIMIT_S = 120

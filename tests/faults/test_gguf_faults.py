@@ -17,13 +17,14 @@ from pathlib import Path
 
 import pytest
 
-from app.core import gguf, wording
-from app.core.errors import AppError
-from app.engine.messages import AdapterUse, Ask, Done, Failed, Load, Ready, Segment
-from tests import models
-from tests.engine.child import Child
+from app.base import wording
+from app.base.errors import AppError
+from app.inference import gguf
+from app.inference.engine.messages import AdapterUse, Ask, Done, Failed, Load, Ready, Segment
+from tests import model_files as models
 from tests.faults.gguf_mutations import Mutation, mutations
 from tests.faults.ledger import Tally
+from tests.inference.engine.child import Child
 
 CHECK_LIMIT_S = 2.0  # for one file, on a busy machine; usually under 0.1
 ANSWER_LIMIT_S = 60.0

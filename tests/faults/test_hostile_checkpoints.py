@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.core.test_hf_folder import Canary
+from tests.models.test_hf_folder import Canary
 from trainer import checkpoints
 from trainer.checkpoints import MANIFEST
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from app.core import paths
-from app.core.paths import Paths
-from app.core.store import Store
-from tests import models
+from app.base import paths
+from app.base.paths import Paths
+from app.chat.store import Store
+from tests import model_files as models
 from tests.faults.window_process import ROOT, WindowProcess, add_tiny_model, environment, wait_until
 
 LIMIT_S = 60

@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 from docx import Document
 
-from tests.documents.pdf_maker import Pdf, text
+from tests.documents.reading.pdf_maker import Pdf, text
 from tests.faults.canary_home import Home, holds, new_sentence, spellings
 from tests.faults.ledger import Tally
 from tests.faults.window_process import wait_until

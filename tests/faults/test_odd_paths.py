@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from app.core import paths
-from tests import models
+from app.base import paths
+from tests import model_files as models
 from tests.faults.window_process import ROOT, WindowProcess, add_tiny_model, environment, screen, wait_until
 
 LIMIT_S = 60

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from app.core.documents.library import Library
-from app.core.paths import Paths
-from app.core.store import Store
-from app.core.store_schema import MIGRATIONS
-from app.services.documents import Documents
+from app.base.paths import Paths
+from app.base.store_schema import MIGRATIONS
+from app.chat.store import Store
+from app.documents.library import Library
+from app.documents.services.documents import Documents
 from tests.faults.window_process import ROOT, environment
 
 LIMIT_S = 60

@@ -14,13 +14,13 @@ from PySide6.QtGui import QColor, QDesktopServices, QImage, QTextDocument
 from PySide6.QtWidgets import QApplication, QPlainTextEdit, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.core.records import AnswerDetails, Message
-from app.core.settings import Settings
-from app.ui.chat import link_dialog, links, markdown, rich_text
-from app.ui.chat.answer import AnswerView
-from app.ui.chat.answer_actions import Look
-from app.ui.dialogs import Dialog
-from app.ui.theme import Theme
+from app.base.settings import Settings
+from app.chat.records import AnswerDetails, Message
+from app.chat.ui.text import link_dialog, links, markdown, rich_text
+from app.chat.ui.transcript.answer import AnswerView
+from app.chat.ui.transcript.answer_actions import Look
+from app.uikit.dialogs import Dialog
+from app.uikit.theme import Theme
 
 FREEZE_S = 1.5  # far above what is allowed (0.1 s on a quiet machine), far below what an unbounded case takes
 SEEN = "本文は読めます"  # stands in every case and must be found in what is shown

@@ -20,11 +20,11 @@ from typing import Any
 import psutil
 import pytest
 
-from app.core.evaluation import results_file
-from app.core.evaluation import study as studies
-from app.core.paths import locate
-from tests import models
-from tests.cli.processes import Start, ended, programs
+from app.base.paths import locate
+from app.evaluation.report import results_file
+from app.evaluation.study import study as studies
+from tests import model_files as models
+from tests.base.cli.processes import Start, ended, programs
 from tests.faults.ledger import Tally
 from tests.waiting import wait_until
 

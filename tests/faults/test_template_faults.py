@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.core import children
-from app.core.errors import AppError
-from app.core.prompt import Segment
-from app.core.records import LocalModel
-from app.core.store import Store
-from app.services.template import TemplateRenderer
-from tests import models
+from app.base.errors import AppError
+from app.chat.store import Store
+from app.inference import child_commands
+from app.inference.local_model import LocalModel
+from app.inference.prompt import Segment
+from app.inference.services.template import TemplateRenderer
+from tests import model_files as models
 from tests.scene import Scene
 
 # Each must end with an error, not with a prompt.
@@ -59,7 +59,7 @@ def _render(qtbot: QtBot, template: str) -> tuple[Segment, ...] | AppError:
         "messages": [{"role": "user", "content": "秘密"}],
         "end": "</s>",
     }
-    renderer = TemplateRenderer(children.template(), request, outcome.append, outcome.append)
+    renderer = TemplateRenderer(child_commands.template(), request, outcome.append, outcome.append)
     qtbot.waitUntil(lambda: bool(outcome), timeout=10_000)
     assert renderer is not None
     result: tuple[Segment, ...] | AppError = outcome[0]

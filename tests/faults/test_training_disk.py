@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app.core.training import history
-from app.core.training_environment import TrainingEnvironment
-from tests import models
+from app.models.training_environment import TrainingEnvironment
+from app.training.runs import history
+from tests import model_files as models
 from tests.convert.conftest import converter, environment  # noqa: F401  (fixtures)
-from tests.models import TinyShape
+from tests.model_files import TinyShape
 from tests.trainer.training_runs import (
     RunServer,
     adapter_difference,

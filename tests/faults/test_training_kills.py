@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.training_environment import TrainingEnvironment
+from app.models.training_environment import TrainingEnvironment
 from tests.convert.conftest import environment  # noqa: F401  (a fixture)
 from tests.faults.ledger import Tally
 from tests.trainer.training_runs import (

@@ -10,11 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.core import paths
-from app.core.paths import Paths
-from app.core.training import runs
-from app.core.training.history import read as history_of
-from app.services import training
+from app.base import paths
+from app.base.paths import Paths
+from app.training.runs import runs
+from app.training.runs.history import read as history_of
+from app.training.services import training
 from tests.faults import window_process
 from tests.faults.window_process import ROOT, WindowProcess, environment, wait_until
 from trainer.spec import RunSpec

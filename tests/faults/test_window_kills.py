@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from app.core import paths, settings
-from app.core.paths import Paths
-from app.core.records import AnswerDetails
-from app.core.store import Store
+from app.base import paths, settings
+from app.base.paths import Paths
+from app.chat.records import AnswerDetails
+from app.chat.store import Store
 from tests.faults.ledger import Tally
 from tests.faults.scripted_window import SECRET
 from tests.faults.window_process import Fact, WindowProcess, add_tiny_model, environment, wait_until

@@ -11,7 +11,7 @@ from tests.faults.scripted_window import _Commands, tell
 class TrainingCommands(_Commands):
     def __init__(self, parts: Any, hands: Any) -> None:
         super().__init__(parts, hands)
-        from app.ui.training.closing import Closing
+        from app.shell.ui.closing import Closing
 
         self.trainings = parts.trainings
         closing = parts.window.findChild(Closing)
@@ -38,7 +38,7 @@ class TrainingCommands(_Commands):
 
     def do_show_run(self, folder: str) -> None:
         """The step, in a window of its own; it tells what it says, whenever that has changed."""
-        from app.ui.training.run.step import RunStep
+        from app.training.ui.run.step import RunStep
 
         step = self._step = RunStep(self._parts.theme, self.trainings, Path(folder))
         step.setParent(self._parts.window)

@@ -17,10 +17,10 @@ from typing import Any
 import psutil
 import pytest
 
-from app.core.paths import Paths
-from app.core.records import LocalModel
-from app.core.store import Store
-from tests import models
+from app.base.paths import Paths
+from app.chat.store import Store
+from app.inference.local_model import LocalModel
+from tests import model_files as models
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "KOTAE_TEST_MARK"  # in the environment of everything a window starts, so that orphans can be found

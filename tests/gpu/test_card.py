@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.core.training_environment import PRODUCT_LIMIT, TrainingEnvironment
+from app.models.training_environment import PRODUCT_LIMIT, TrainingEnvironment
 from tests.trainer.conftest import environment  # noqa: F401
 from tests.trainer.training_runs import complete, tiny_base, write_spec  # noqa: F401
 from trainer.events import Effective, Finished, Forecast

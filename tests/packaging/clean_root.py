@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.core.exchange_trees import conversation, document
+from tests.chat.exchange_trees import conversation, document
 
 SUITE = "trixie"
 USER = "yamada"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import models
+from tests import model_files as models
 from tests.serve.served import Served, add_collection, serving
 
 

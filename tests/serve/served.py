@@ -16,8 +16,9 @@ from typing import Any
 import openai
 import psutil
 
-from app.core.documents.library import Library
-from app.core.documents.records import Label, Section
+from app.base.confidentiality import Label
+from app.documents.library import Library
+from app.documents.records import Section
 from tests.waiting import LIMIT_S
 
 ROOT = Path(__file__).parents[2]

@@ -10,18 +10,18 @@ import openai
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.core import starter
-from app.core.documents import excerpts
-from app.core.documents.grounding import CollectionRef
-from app.core.documents.library import Library
-from app.core.records import LocalModel
-from app.core.settings import Settings
+from app.base.settings import Settings
+from app.chat.services.answer_run import AnswerRequest
+from app.documents.claims.grounding import CollectionRef
+from app.documents.library import Library
+from app.documents.retrieval import excerpts
+from app.inference.local_model import LocalModel
+from app.inference.services.engine import EngineClient
+from app.models import starter
 from app.serve.desk import Desk
 from app.serve.endpoint import Endpoint
 from app.serve.offers import Offers
 from app.serve.server import Server
-from app.services.answer_run import AnswerRequest
-from app.services.engine import EngineClient
 from tests.scene import ECHO
 from tests.serve.served import COVER, Served, add_collection, say, serving
 

@@ -15,11 +15,12 @@ import openai
 import psutil
 import pytest
 
-from app.cli import serve
-from app.core import no_network, remote_models
-from app.core.remote_address import Remote
-from app.core.store import Store
+from app.base import no_network
+from app.chat.store import Store
+from app.inference.remote_address import Remote
+from app.models import remote_models
 from app.serve import desk, keys, server
+from app.serve.cli import serve
 from tests.serve.served import ROOT, Answered, Served, begun, say, serving
 from tests.waiting import LIMIT_S, wait_until
 
@@ -146,7 +147,7 @@ def test_its_system_calls_bind_one_socket_and_connect_to_nothing(data: Path, bas
 def test_only_the_one_socket_may_be_bound_and_nothing_connected() -> None:
     code = """
 import json, socket
-from app.core import offline
+from app.base import offline
 offline.enforce()
 def tried(act):
     try:

@@ -10,9 +10,9 @@ from typing import Any
 import openai
 import pytest
 
-from app.core import wording
-from app.core.presets import Choices
-from app.core.prompt import Turn
+from app.base import wording
+from app.chat.presets import Choices
+from app.inference.prompt import Turn
 from app.serve import connection, wishes
 from app.serve.connection import BODY_MOST_BYTES
 from app.serve.refusals import Refusal

@@ -4,9 +4,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from app.core import catalogue, prompt
-from app.core.catalogue import PromptForm
-from app.core.prompt import Segment, Turn
+from app.inference import prompt
+from app.inference.prompt import Segment, Turn
+from app.inference.prompt_form import PromptForm
+from app.models import catalogue
 from trainer.form import Form
 
 CARD_FORMS = catalogue.load().forms

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.training_environment import TrainingEnvironment
+from app.models.training_environment import TrainingEnvironment
 from tests.convert.conftest import converter, environment  # noqa: F401  (the same environment)
 
 FAMILIES = ("llama", "qwen2", "gemma3", "gemma3-spm")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.core.datasets.rows import Message, Row
+from app.training.data.rows import Message, Row
 from tests import hf_models
 from trainer import adapter, estimate
 from trainer.failure import RunError

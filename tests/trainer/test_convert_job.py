@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.core import wording
+from app.base import wording
 from trainer import convert_job
 from trainer.convert_job import Failed, Finished, GgufToHf, HfToGguf, LoraToGguf, Merge, Phase, Progress, Started
 

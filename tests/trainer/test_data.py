@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.core.training_environment import TrainingEnvironment
+from app.models.training_environment import TrainingEnvironment
 from tests.trainer import trainer_side
 from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
 from tests.trainer.chats import CHATS, rows

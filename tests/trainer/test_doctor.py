@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from app.core import training_environment
-from app.core.training_environment import TrainingEnvironment
+from app.models import training_environment
+from app.models.training_environment import TrainingEnvironment
 from trainer import doctor
 
 # Wrong products and failing ones in place of the library's, then all as it is.

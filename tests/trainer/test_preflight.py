@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.core import wording
-from app.core.paths import resources
-from app.core.training import problems
-from app.core.training_environment import TrainingEnvironment
+from app.base import wording
+from app.base.paths import resources
+from app.models.training_environment import TrainingEnvironment
+from app.training import problems
 from tests.trainer import trainer_side
 from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
 from tests.trainer.test_folder_for_converter import write_safetensors

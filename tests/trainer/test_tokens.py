@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from app.core.prompt import Segment
-from app.core.training_environment import TrainingEnvironment
-from app.engine.backend import Cancellation
-from app.engine.llama_backend import LlamaBackend
-from app.engine.messages import Load
+from app.inference.engine.backend import Cancellation
+from app.inference.engine.llama_backend import LlamaBackend
+from app.inference.engine.messages import Load
+from app.inference.prompt import Segment
+from app.models.training_environment import TrainingEnvironment
 from tests.convert.conversion import convert
 from tests.trainer import trainer_side
 from tests.trainer.card_forms import CARD_FORMS, as_json, engine_prompt, form_of

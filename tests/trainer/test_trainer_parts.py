@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.core.training_environment import TrainingEnvironment
+from app.models.training_environment import TrainingEnvironment
 from tests.convert.conftest import environment  # noqa: F401  (a fixture)
 from tests.trainer.training_runs import ONE_THREAD, tiny_base  # noqa: F401  (a fixture)
 from trainer.clock import Clock

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app.core.training_environment import TrainingEnvironment
+from app.models.training_environment import TrainingEnvironment
 from tests.convert.conftest import environment  # noqa: F401  (a fixture)
-from tests.core.test_hf_folder import Canary
+from tests.models.test_hf_folder import Canary
 from tests.trainer.training_runs import (
     STEPS,
     Run,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.core.training_environment import TrainingEnvironment
+from app.models.training_environment import TrainingEnvironment
 from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
 from trainer import events, start
 from trainer.events import TERMINAL, Checkpoint, Evaluation, Event, Phase, Started, Step

@@ -1,0 +1,1 @@
+"""What every slice stands on and no feature owns: paths, settings, errors, database, network guard."""

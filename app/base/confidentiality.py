@@ -1,0 +1,44 @@
+"""Confidentiality labels (public, internal, secret): their order, and what an answer inherits."""
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from app.base.wording import phrase
+
+Label = Literal["public", "internal", "secret"]  # 公開, 社外秘, 機密; the last asks before anything is exported
+LABELS: tuple[Label, ...] = ("public", "internal", "secret")
+DEFAULT: Label = "internal"  # of what no document says anything about
+HIGHEST = LABELS[-1]
+
+
+def highest(labels: Iterable[Label], default: Label = LABELS[0]) -> Label:
+    return max(labels, key=LABELS.index, default=default)
+
+
+def of_told(told: object) -> Label:
+    """What a record says; DEFAULT where that is no label."""
+    return next((label for label in LABELS if label == told), DEFAULT)
+
+
+def of_rows(rows: Iterable[Mapping[str, Any]]) -> Label:
+    """The highest that rows carry in their provenance (`app.training.generation.rows`); the lowest where none does."""
+    return told_of_rows(rows) or LABELS[0]
+
+
+def told_of_rows(rows: Iterable[Mapping[str, Any]]) -> Label | None:
+    """As `of_rows`; None where none does."""
+    origins = (row.get("provenance") for row in rows)
+    told = [origin.get("label") for origin in origins if isinstance(origin, Mapping)]
+    return next((label for label in reversed(LABELS) if label in told), None)
+
+
+def may_train(label: Label, *, is_consented: bool) -> bool:
+    """Whether text of this label may become training data. 機密 never does without a yes to exactly that."""
+    return label != HIGHEST or is_consented
+
+
+def label_of(word: str) -> Label | None:
+    """公開, 社外秘, 機密, in the language in use or by their keys."""
+    word = unicodedata.normalize("NFKC", word).strip().casefold()
+    return next((label for label in LABELS if word in (label, phrase(f"label_{label}").casefold())), None)

@@ -1,0 +1,45 @@
+"""The settings, with a signal when they change."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from app.base import settings
+from app.base.errors import AppError
+from app.base.settings import Settings
+
+
+class Preferences(QObject):
+    changed = Signal(object)  # Settings
+    failed = Signal(object)  # AppError
+
+    def __init__(self, path: Path, parent: QObject | None = None, held: Mapping[str, Any] | None = None) -> None:
+        """`held`: what is in force instead of what is stored, until the user changes it (safe mode)."""
+        super().__init__(parent)
+        self._path = path
+        self._held = dict(held or {})
+        self._kept = settings.load(path)
+        self.value: Settings = dataclasses.replace(self._kept, **self._held)
+
+    def change(self, **fields: Any) -> None:
+        """Stores the changed fields at once. When the file cannot be written nothing changes, and `failed` says why.
+
+        What another program, such as a command, has stored meanwhile is kept.
+        """
+        kept = settings.stored(self._path) or self._kept
+        new = dataclasses.replace(kept, **fields)
+        try:
+            if new != kept:
+                settings.save(self._path, new)
+        except OSError as error:
+            self.failed.emit(AppError("settings_unsaved", path=str(self._path), reason=error.strerror or str(error)))
+            return
+        self._kept = new = settings.under_policy(self._path, new)
+        self._held = {name: value for name, value in self._held.items() if name not in fields}
+        new = dataclasses.replace(new, **self._held)
+        if new != self.value:
+            self.value = new
+            self.changed.emit(new)

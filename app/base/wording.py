@@ -1,0 +1,165 @@
+"""Error codes into sentences: what happened, then what to do next. The one reader of `resources/wording.toml`."""
+
+import errno
+import functools
+import os
+import re
+import shlex
+import string
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.base.errors import AppError
+from app.base.paths import resources
+
+LANGUAGES = ("ja", "en")
+
+_UNKNOWN_FACT = re.compile(r'（[^（）]*\?[^（）]*）|「\?」| \([^()]*\?[^()]*\)|,? "\?",?')
+
+_current = "ja"
+
+
+def use_language(language: str) -> None:
+    """Sets the language of everything that this process says. Called once, when it starts."""
+    global _current
+    _current = language
+
+
+def current_language() -> str:
+    return _current
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence on what happened and one on the next step, in the user's language."""
+
+    message: str
+    next: str
+
+    def __str__(self) -> str:
+        return f"{self.message}{self.next}" if self.message.endswith("。") else f"{self.message} {self.next}"
+
+
+def describe(code: str, facts: Mapping[str, Any], language: str = "") -> Sentence:
+    """The sentence for an error code. A code without an entry is a bug in Kotae and is said to be one.
+
+    `language`: ja or en; "" is the language in use.
+    """
+    language = language or _current
+    entry = _entries().get(code)
+    if entry is None:
+        return describe("unexpected", {"detail": f"{code} {dict(facts)}"}, language)
+    shown = _Facts(_shown(facts, language))
+    return Sentence(
+        _formatter.vformat(entry[language], (), shown),
+        _formatter.vformat(entry[f"{language}_next"], (), shown),
+    )
+
+
+def describe_error(error: AppError, language: str = "") -> Sentence:
+    return describe(error.code, error.facts, language)
+
+
+def outline(code: str) -> str:
+    """What happened, without the brackets and quotes whose facts (sizes, names) are not known any more."""
+    return _UNKNOWN_FACT.sub("", describe(code, {}).message)
+
+
+def phrase(key: str, /, **facts: Any) -> str:
+    """A short text of the command line (`[text.KEY]`). Raises KeyError for an unknown key."""
+    entry: dict[str, str] = _document()["text"][key]
+    return _formatter.vformat(entry[_current], (), _Facts(_shown(facts, _current)))
+
+
+def field_name(key: str) -> str:
+    """What a fact of a model is called (`[field]`); the key itself where it has no name."""
+    entry: dict[str, str] | None = _document()["field"].get(key)
+    return entry[_current] if entry else key
+
+
+def size(size_bytes: int) -> str:
+    """In 10^9 bytes, as drives and download pages count; what is small in 10^6 or 10^3."""
+    if size_bytes >= 1e8:
+        return f"{size_bytes / 1e9:.2f} GB"
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 5e4 else f"{size_bytes / 1e3:.1f} kB"
+
+
+def help_text(key: str) -> str:
+    """What `--help` says of a command, or of an option after its command (`[help]`: "ask", "ask --seed")."""
+    entry: dict[str, str] = _document()["help"][key]
+    return entry[_current].replace("%", "%%")  # argparse fills %(default)s and the like
+
+
+def usage_problem(message: str) -> str:
+    """argparse's own English complaint in Japanese; unchanged where it is one we do not know, or in English."""
+    if _current == "ja":
+        for pattern, japanese in _document()["usage"]:
+            found = re.fullmatch(pattern, message, re.DOTALL)
+            if found:
+                return str(found.expand(japanese)).replace("'", "")  # Python's quotes around choices
+    return message
+
+
+def codes() -> frozenset[str]:
+    return frozenset(_entries())
+
+
+def _shown(facts: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """Adds `x_gb` (10^9 bytes, as drives and download pages count) for each number `x_bytes`; joins lists.
+
+    What the system says of a file or folder is said in Japanese (`[system]`).
+    """
+    shown = {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in facts.items()}
+    if language == "ja":
+        said = _system_words()
+        shown = {key: said.get(value, value) if isinstance(value, str) else value for key, value in shown.items()}
+    for key, value in facts.items():
+        if key.endswith("_bytes") and isinstance(value, int | float):
+            shown[key.removesuffix("_bytes") + "_gb"] = (
+                f"{value / 1e9:.1f}" if value >= 1e8 else f"{max(value / 1e9, 0.0001):.4f}"
+            )
+    return shown
+
+
+class _Facts(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def shell_word(text: str) -> str:
+    """As it is typed at a prompt: in quotes where it holds more than letters, digits and what paths are made of."""
+    if text and not re.search(r"[^\w@%+=:,./\\-]" if os.name == "nt" else r"[^\w@%+=:,./-]", text):
+        return text
+    return f'"{text}"' if os.name == "nt" else shlex.quote(text)
+
+
+class _PlainFormatter(string.Formatter):
+    """Fills `{name}` only: no attribute or item access, whatever a fact's text holds. `{name!q}`: in a command."""
+
+    def convert_field(self, value: Any, conversion: str | None) -> Any:
+        return shell_word(str(value)) if conversion == "q" and value != "?" else value
+
+    def get_field(self, field_name: str, _args: Any, kwargs: Any) -> tuple[Any, str]:
+        return kwargs[field_name], field_name
+
+
+_formatter = _PlainFormatter()
+
+
+@functools.cache
+def _system_words() -> dict[str, str]:
+    """The system's English for an error, which it writes in no other language unless a program asks for it."""
+    words = {getattr(errno, name, None): japanese for name, japanese in _document()["system"].items()}
+    return {os.strerror(number): japanese for number, japanese in words.items() if number is not None}
+
+
+@functools.cache
+def _document() -> dict[str, Any]:
+    return tomllib.loads((resources() / "wording.toml").read_text("utf-8"))
+
+
+def _entries() -> dict[str, dict[str, str]]:
+    entries: dict[str, dict[str, str]] = _document()["error"]
+    return entries

@@ -1,0 +1,1 @@
+"""Conversations: how they are stored, searched, labelled, exported and answered."""

@@ -1,0 +1,206 @@
+"""What is answered so far, beside the file of answers: one line each, on the disk before the next question is asked.
+
+The journal leaves when the file of answers is written whole; until then the same questions go on where they stopped,
+whatever has ended the program.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from app.base.errors import AppError
+from app.base.files import whole_file
+from app.chat.batch import results
+from app.chat.batch.results import Result
+from app.chat.presets import Choices
+from app.documents.claims import grounding
+from app.documents.claims.grounding import CollectionRef
+
+SUFFIX = ".kotae-batch"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is asked of what with what. `path`: of the questions, for those who go on with it later."""
+
+    path: str
+    sha256: str  # of the file of questions
+    column: int
+    model_id: str
+    model_name: str
+    scope: tuple[CollectionRef, ...]
+    choices: Choices
+    context_tokens: int
+    started_at: float
+
+
+def path_of(out: Path) -> Path:
+    return out.with_name(out.name + SUFFIX)
+
+
+class Journal:
+    """Belongs to one process: whoever opens it holds the lock of the file of answers."""
+
+    def __init__(self, path: Path, head: Head, found: Mapping[int, Result], file: BinaryIO) -> None:
+        self.path = path
+        self.head = head
+        self.results = dict(found)  # by the line of the question
+        self._file = file
+
+    @classmethod
+    def open(cls, out: Path, head: Head) -> "Journal":
+        """Begins one, or goes on with the one that is there.
+
+        Raises AppError as `check_start`, and as `whole_file`.
+        """
+        path = path_of(out)
+        file: BinaryIO
+        try:
+            stored = _startable(out, head)
+            if stored is not None:
+                before, found, size = stored
+                file = path.open("r+b")
+                file.truncate(size)  # half a line, from when the power went
+                file.seek(size)
+                return cls(path, dataclasses.replace(before, path=head.path), found, file)
+            file = path.open("wb")
+        except OSError as error:
+            raise whole_file.failure(error, out) from error
+        journal = cls(path, head, {}, file)
+        journal._write({"kotae_batch": VERSION, **dataclasses.asdict(head), "choices": head.choices.as_dict()})
+        return journal
+
+    def add(self, result: Result) -> None:
+        """On the disk when it returns. Raises AppError as `whole_file`."""
+        self._write(results.as_dict(result))
+        self.results[result.line] = result
+
+    def close(self) -> None:
+        self._file.close()
+
+    def remove(self) -> None:
+        """All of it is in the file of answers."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+    def _write(self, data: dict[str, Any]) -> None:
+        place = self._file.tell()
+        try:
+            self._file.write(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._take_back(place)
+            raise whole_file.failure(error, self.path) from error
+
+    def _take_back(self, place: int) -> None:
+        """What is half written on a full disk: the next line must not follow it."""
+        with contextlib.suppress(OSError):  # what is buffered fits no better now
+            self._file.close()
+        with self.path.open("r+b") as file:
+            file.truncate(place)
+        self._file = self.path.open("r+b")
+        self._file.seek(place)
+
+
+def standing_of(out: Path) -> tuple[Head, int] | None:
+    """Of a batch that was interrupted, with how many questions are answered; None where there is none.
+
+    Raises AppError("batch_journal_damaged").
+    """
+    try:
+        stored = _read(path_of(out))
+    except OSError:  # a drive that was pulled out
+        return None
+    if stored is None:
+        return None
+    head, results, _ = stored
+    return head, sum(result.verdict != "failed" for result in results.values())
+
+
+def results_of(out: Path) -> dict[int, Result]:
+    """What is answered so far, by the question's line. Raises AppError: batch_journal_damaged, and as `whole_file`."""
+    try:
+        stored = _read(path_of(out))
+    except OSError as error:
+        raise whole_file.failure(error, out) from error
+    return stored[1] if stored is not None else {}
+
+
+def count_of(out: Path) -> int:
+    """How many results the journal has, a question's every one. Reads no JSON. Raises AppError as `whole_file`."""
+    try:
+        with path_of(out).open("rb") as file:
+            lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise whole_file.failure(error, out) from error
+    return max(0, lines - 1)
+
+
+def check_start(out: Path, head: Head) -> None:
+    """Whether `Journal.open` would begin or go on; writes nothing.
+
+    Raises AppError("export_exists") where there are answers without a journal, "batch_journal_damaged", those of
+    `check`, and as `whole_file`.
+    """
+    try:
+        _startable(out, head)
+    except OSError as error:
+        raise whole_file.failure(error, out) from error
+
+
+def check(before: Head, head: Head, out: Path) -> None:
+    """Raises AppError("batch_other_questions" | "batch_other_model" | "batch_other_scope" | "batch_other_choices")."""
+    if (before.sha256, before.column) != (head.sha256, head.column):
+        raise AppError("batch_other_questions", path=str(out), before=Path(before.path).name)
+    if before.model_id != head.model_id:
+        raise AppError("batch_other_model", path=str(out), before=before.model_name, now=head.model_name)
+    names, now = ([ref.name for ref in one.scope] for one in (before, head))
+    if names != now:
+        raise AppError("batch_other_scope", path=str(out), before=" / ".join(names) or "-", now=" / ".join(now) or "-")
+    if (before.choices, before.context_tokens) != (head.choices, head.context_tokens):
+        raise AppError("batch_other_choices", path=str(out))
+
+
+def _startable(out: Path, head: Head) -> tuple[Head, dict[int, Result], int] | None:
+    """As `_read`, of what may be gone on with. Raises as `check_start`, and OSError."""
+    stored = _read(path_of(out))
+    if stored is not None:
+        check(stored[0], head, out)
+    elif out.exists():
+        raise AppError("export_exists", path=str(out))
+    return stored
+
+
+def _read(path: Path) -> tuple[Head, dict[int, Result], int] | None:
+    """The head, the results, and how many bytes of the file are whole lines. None where not even the head is whole."""
+    if not path.exists():
+        return None
+    raw = path.read_bytes()
+    size = raw.rfind(b"\n") + 1
+    if not size:
+        return None
+    try:
+        first, *lines = [json.loads(line) for line in raw[:size].splitlines()]
+        head = _head(first)
+        found = [results.from_dict(line) for line in lines]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise AppError("batch_journal_damaged", path=str(path)) from error
+    return head, {result.line: result for result in found}, size
+
+
+def _head(data: dict[str, Any]) -> Head:
+    fields = dict(data)
+    if fields.pop("kotae_batch") != VERSION:
+        raise ValueError("version")
+    scope = grounding.references(fields.pop("scope"))
+    choices = Choices.from_dict(fields.pop("choices"))
+    return Head(**fields, scope=scope, choices=choices)

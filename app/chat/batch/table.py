@@ -1,0 +1,95 @@
+"""The rows of a file of questions: Excel, CSV or JSON Lines. What they mean is `app.chat.batch.questions`."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.base.errors import AppError
+from app.base.files import table_file
+from app.base.files.table_file import Cell, Row
+from app.base.wording import phrase
+from app.documents import encodings
+
+SUFFIXES = (*table_file.WORKBOOKS, ".csv", ".tsv", ".jsonl")
+FILE_BYTES = 50_000_000
+ROWS = 100_000  # a machine that answers one in a second takes more than a day
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`columns`: names of the cells where the file itself gives them (JSON Lines); () where its first row may."""
+
+    rows: tuple[Row, ...]
+    sha256: str
+    encoding: str = ""  # of a text file, as Python names it
+    sheet: str = ""  # of a workbook: the first one with anything in it
+    columns: tuple[str, ...] = ()
+
+
+def read(path: Path) -> Table:
+    """Raises AppError("batch_format" | "batch_empty" | "question_file_missing"), and as `table_file` does."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise AppError("batch_format", name=path.name)
+    try:
+        raw = table_file.read_bytes(path, FILE_BYTES)
+    except FileNotFoundError as error:
+        raise AppError("question_file_missing", path=str(path)) from error
+    if not raw.strip():
+        raise AppError("batch_empty", name=path.name)
+    sha256 = hashlib.sha256(raw).hexdigest()
+    if suffix in table_file.WORKBOOKS:
+        sheet, rows = next(table_file.sheets(raw, path.name, ROWS + 2), ("", []))
+        if not rows:
+            raise AppError("batch_empty", name=path.name)
+        return Table(_bounded(rows, path.name), sha256, sheet=sheet)
+    codec = encodings.detect(raw)
+    if not codec:
+        raise AppError("table_unreadable", name=path.name, reason=phrase("questions_not_text"))
+    text = encodings.decode(raw, codec)
+    if suffix == ".jsonl":
+        columns, rows = _json_lines(text)
+        return Table(_bounded(rows, path.name), sha256, codec, columns=columns)
+    return Table(_bounded(table_file.delimited(text, path.name), path.name), sha256, codec)
+
+
+def _bounded(rows: Iterable[Row], name: str) -> tuple[Row, ...]:
+    found: list[Row] = []
+    for row in rows:
+        if len(found) > ROWS:
+            raise AppError("table_large", name=name, limit=f"{ROWS:,}")
+        found.append(Row(row.line, table_file.trimmed(row.cells), row.problem))
+    return tuple(found)
+
+
+def _json_lines(text: str) -> tuple[tuple[str, ...], list[Row]]:
+    """The names of the columns in the order in which they first occur, and the rows."""
+    names: dict[str, int] = {}
+    found: list[tuple[int, dict[str, Cell] | str]] = []
+    for line, written in enumerate(text.split("\n"), start=1):
+        if not written.strip():
+            continue
+        try:
+            data = json.loads(written, parse_constant=str)
+        except (ValueError, RecursionError):
+            found.append((line, "not_json"))
+            continue
+        if not isinstance(data, dict):
+            found.append((line, "not_object"))
+            continue
+        for key in data:
+            names.setdefault(key, len(names))
+        found.append((line, {key: _json_cell(value) for key, value in data.items()}))
+    rows = [
+        Row(line, problem=data) if isinstance(data, str) else Row(line, tuple(data.get(name) for name in names))
+        for line, data in found
+    ]
+    return tuple(names), rows
+
+
+def _json_cell(value: object) -> Cell:
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return json.dumps(value, ensure_ascii=False)

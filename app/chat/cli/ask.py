@@ -1,0 +1,167 @@
+"""`kotae ask`: one question, one answer, streamed or as JSON."""
+
+import argparse
+import dataclasses
+import signal
+from contextlib import nullcontext
+from typing import Any
+
+from app.base.cli.loop import Waiting, application
+from app.base.cli.output import Output
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.wording import help_text, phrase
+from app.chat.cli import ask_sources
+from app.chat.services import ask_adapter
+from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome
+from app.chat.services.command_request import request_of
+from app.documents.services.meaning import Meanings
+from app.inference import child_commands
+from app.inference.local_model import LocalModel
+from app.inference.services.engine import EngineClient
+from app.inference.services.events import Stage
+from app.models.services import remote_options
+
+VERDICTS = {"end": "answered", "stop": "answered", "length": "length", "context": "length", "cancelled": "stopped"}
+
+
+def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.command_tree import add_command
+
+    parser = add_command(commands, shared, "ask", help_text("ask"), run)
+    asked = parser.add_mutually_exclusive_group()
+    asked.add_argument("question", metavar="QUESTION", nargs="?", help=help_text("ask question"))
+    asked.add_argument("--batch", metavar="FILE", help=help_text("ask --batch"))
+    parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
+    parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", help=help_text("ask --adapter"))
+    parser.add_argument("--collection", metavar="NAME", action="append", default=[], help=help_text("ask --collection"))
+    parser.add_argument("--preset", metavar="NAME", help=help_text("ask --preset"))
+    parser.add_argument("--system", metavar="TEXT", help=help_text("ask --system"))
+    parser.add_argument("--max-tokens", metavar="N", type=int, help=help_text("ask --max-tokens"))
+    parser.add_argument("--temperature", metavar="T", type=float, help=help_text("ask --temperature"))
+    parser.add_argument("--seed", metavar="N", type=int, help=help_text("ask --seed"))
+    parser.add_argument("--context", metavar="N", type=int, help=help_text("ask --context"))
+    parser.add_argument("--out", metavar="FILE", help=help_text("ask --out"))
+    remote_options.add_options(parser)
+    parser.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
+
+
+def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 3 expected error; 130 interrupted (what was answered so far is printed)."""
+    if options.batch is not None:
+        from app.chat.cli import ask_batch
+
+        return ask_batch.run(options, where, output)
+    if options.question is None:
+        options.missing("QUESTION")
+    if not options.question.strip():
+        raise AppError("empty_question")
+    request = request_of(options, where)
+    app = application()
+    with Meanings(where, output) if request.wanted else nullcontext() as meanings:
+        embedding = meanings.embedding if meanings else None
+        engine = EngineClient(child_commands.engine(), where.logs / "engine-ask.log")
+        remote_options.give_key(engine, request.model, options)
+        asking = _Asking(AnswerRun(engine, child_commands.template(), request, embedding=embedding), output)
+        try:
+            asking.wait()
+        finally:
+            engine.shut_down()
+            background.shut_down()
+    del app
+    if asking.broken_pipe is not None:
+        raise asking.broken_pipe
+    if asking.error is not None:
+        raise asking.error
+    if asking.outcome is None:
+        raise KeyboardInterrupt
+    _print(asking, request, output)
+    return 128 + signal.SIGINT if asking.waiting.was_interrupted else 0
+
+
+class _Asking:
+    """Runs one AnswerRun to its end and collects what it says."""
+
+    def __init__(self, run: AnswerRun, output: Output) -> None:
+        self._run = run
+        self._output = output
+        self.text = ""
+        self.outcome: Outcome | None = None
+        self.error: AppError | None = None
+        self.broken_pipe: BrokenPipeError | None = None
+        self.waiting = Waiting(run.stop)
+        run.stage_changed.connect(self._on_stage)
+        run.text_received.connect(self._on_text)
+        run.finished.connect(self._on_finished)
+        run.failed.connect(self._on_failed)
+        run.stopped.connect(self.waiting.stop)
+
+    def wait(self) -> None:
+        self._run.start()
+        self.waiting.run()
+
+    def _on_stage(self, stage: Stage) -> None:
+        if stage.kind in ("searching", "loading", "reading", "checking"):
+            self._output.progress(stage.kind, percent=round(100 * (stage.fraction or 0)))
+
+    def _on_text(self, text: str) -> None:
+        shown = text if self.text else text.lstrip()
+        if not self.text and shown:
+            self._output.end_progress()
+        self.text += shown
+        try:
+            self._output.stream(shown)
+        except BrokenPipeError as error:  # raised on where it can be handled: after the event loop
+            self.broken_pipe = error
+            self._run.stop()
+
+    def _on_finished(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.waiting.stop()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.error = error
+        self.waiting.stop()
+
+
+def _print(asking: _Asking, request: AnswerRequest, output: Output) -> None:
+    outcome = asking.outcome
+    assert outcome is not None
+    done, kept = outcome.done, outcome.grounding
+    adapter = ask_adapter.name_of(request.adapters, request.model)
+    speed = done.usage.answer_tokens / done.timings.answer_s if done.timings.answer_s > 0 else 0.0
+    result = {
+        "answer": asking.text.strip(),
+        "verdict": kept.verdict if kept and done.stop_reason in ("end", "stop") else VERDICTS[done.stop_reason],
+        **ask_sources.as_dicts(kept),
+        "model": request.model.id,
+        "adapter": adapter,
+        "usage": dataclasses.asdict(done.usage),
+        "seed": done.seed,
+        "timings": {
+            "load_s": round(outcome.load_s, 4),
+            "retrieval_s": round(kept.retrieval_s, 4) if kept else 0.0,
+            "first_token_s": round(done.timings.first_token_s, 4),
+            "total_s": round(outcome.total_s, 4),
+            "tokens_per_s": round(speed, 2),
+        },
+    }
+    output.end_progress()
+    output.result(result, "\n" + ask_sources.as_text(kept, output) if kept else "")
+    if asking.waiting.was_interrupted:
+        output.note("interrupted")
+    elif not output.is_json and done.usage.answer_tokens:
+        output.note(
+            "answer_summary",
+            model=_shown(request.model, adapter),
+            total_s=f"{outcome.total_s:.1f}",
+            tokens_per_s=f"{speed:.1f}",
+        )
+
+
+def _shown(model: LocalModel, adapter: str | None) -> str:
+    if adapter is None or model.tuned is not None:
+        return model.name
+    name = phrase("answer_adapter_of_card") if adapter == ask_adapter.OF_CARD else adapter
+    return phrase("answer_with_adapter", model=model.name, adapter=name)

@@ -1,0 +1,149 @@
+"""`kotae ask --batch FILE --out FILE`: many questions, answered into a file that can be gone on with."""
+
+import argparse
+import dataclasses
+import signal
+from contextlib import nullcontext
+from pathlib import Path
+
+from app.base.cli import secret
+from app.base.cli.loop import Waiting, application
+from app.base.cli.output import Output, left
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.wording import phrase
+from app.chat.batch import questions
+from app.chat.batch.questions import QuestionFile, Skipped
+from app.chat.batch.results import Result
+from app.chat.services import command_request
+from app.chat.services.batch import Batch, BatchRun, Ended, Standing, scope_label
+from app.documents import encodings
+from app.documents.services.meaning import Meanings
+from app.inference import child_commands
+from app.inference.services.engine import EngineClient
+from app.models.services import remote_options
+
+SHOWN_SKIPPED = 20  # on the terminal; the file of answers has all
+
+
+def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 1 not every row has an answer; 3 expected error; 130 interrupted, and can be gone on with."""
+    if not options.out:
+        raise AppError("batch_no_out")
+    path, out = Path(options.batch).expanduser(), Path(options.out).expanduser()
+    found = questions.read(path)
+    _tell(found, output)
+    request = command_request.request_of(options, where)
+    scope = request.wanted.scope if request.wanted else ()
+    label, named = scope_label(where.documents, scope), " / ".join(options.collection)
+    batch = Batch(
+        found, path, out, request.model, request.settings, request.choices, where.documents, scope, request.adapters,
+        request.is_agreed,
+    )  # fmt: skip
+    batch.check()
+    secret.permit(label, named, "answers", out, where, is_allowed=options.allow_secret)
+    app = application()
+    with Meanings(where, output) if scope else nullcontext() as meanings:
+        embedding = meanings.embedding if meanings else None
+        engine = EngineClient(child_commands.engine(), where.logs / "engine-batch.log")
+        remote_options.give_key(engine, request.model, options)
+        answering = _Answering(BatchRun(engine, child_commands.template(), batch, embedding=embedding), output)
+        try:
+            answering.wait()
+        finally:
+            answering.run.abandon()
+            engine.shut_down()
+            background.shut_down()
+    del app
+    return _print(answering, found, out, output)
+
+
+def _tell(found: QuestionFile, output: Output) -> None:
+    """Which column was taken, and which rows are no questions."""
+    place = ""
+    if found.sheet:
+        place = output.phrase("batch_where_sheet", sheet=found.sheet)
+    elif found.encoding:
+        place = output.phrase("batch_where_encoding", encoding=encodings.name_of(found.encoding))
+    column = questions.column_name(found.columns, found.column)
+    output.note("batch_found", name=found.name, count=len(found.questions), column=column, where=place)
+    if found.is_guessed:
+        output.note("batch_guessed")
+    if found.blank_lines:
+        output.note("batch_blank", count=found.blank_lines)
+    for row in found.skipped[:SHOWN_SKIPPED]:
+        output.note("batch_skipped", line=row.line, reason=_reason(row))
+    if len(found.skipped) > SHOWN_SKIPPED:
+        output.note("batch_skipped_more", count=len(found.skipped) - SHOWN_SKIPPED)
+
+
+def _reason(row: Skipped) -> str:
+    return phrase(f"batch_reason_{row.reason}")
+
+
+class _Answering:
+    """Runs one BatchRun to its end."""
+
+    def __init__(self, run: BatchRun, output: Output) -> None:
+        self.run = run
+        self._output = output
+        self.ended: Ended | None = None
+        self.error: AppError | None = None
+        self._standing = run.standing
+        self.waiting = Waiting(run.stop)
+        run.begun.connect(self._on_begun)
+        run.progressed.connect(self._on_progressed)
+        run.answered.connect(self._on_answered)
+        run.finished.connect(self._on_ended)
+        run.stopped.connect(self._on_ended)
+        run.failed.connect(self._on_failed)
+
+    def wait(self) -> None:
+        """A file that is refused at once ends before the loop begins."""
+        self.run.start()
+        if self.error is None:
+            self.waiting.run()
+
+    def _on_begun(self, standing: Standing) -> None:
+        if standing.done:
+            self._output.note("batch_resumed", done=standing.done, total=standing.total)
+
+    def _on_progressed(self, standing: Standing) -> None:
+        self._output.progress("batch_progress", done=standing.done, total=standing.total, left=left(standing.left_s))
+
+    def _on_answered(self, result: Result) -> None:
+        if result.error:
+            self._output.end_progress()
+            self._output.note("batch_skipped", line=result.line, reason=result.error)
+
+    def _on_ended(self, ended: Ended) -> None:
+        self.ended = ended
+        self.waiting.stop()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.error = error
+        self.waiting.stop()
+
+
+def _print(answering: _Answering, found: QuestionFile, out: Path, output: Output) -> int:
+    output.end_progress()
+    if answering.error is not None:
+        raise answering.error
+    ended = answering.ended
+    if ended is None:
+        raise KeyboardInterrupt
+    skipped = [{"line": row.line, "reason": row.reason} for row in found.skipped]
+    data = dataclasses.asdict(ended) | {"out": str(out), "skipped": skipped}
+    text = output.phrase(
+        "batch_done", answered=ended.answered, not_found=ended.not_found, doubtful=ended.doubtful, path=out
+    )
+    output.result(data, text)
+    if ended.waiting:
+        output.note("batch_interrupted", done=ended.answered, total=len(found.questions))
+        return 128 + signal.SIGINT
+    if ended.failed:
+        output.note("batch_failed", count=ended.failed)
+    if ended.skipped:
+        output.note("batch_skipped_count", count=ended.skipped)
+    return 1 if ended.failed or ended.skipped else 0

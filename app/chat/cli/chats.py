@@ -1,0 +1,140 @@
+"""`kotae chats`: the stored conversations, to files and back."""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from app.base import confidentiality, export_log
+from app.base.cli.output import Output
+from app.base.errors import AppError
+from app.base.export_log import What
+from app.base.paths import Paths
+from app.base.wording import help_text
+from app.chat import conversation_labels
+from app.chat.conversation_labels import Known
+from app.chat.exchange import exporting, importing, outcome
+from app.chat.shelf import Shelf
+from app.chat.store import Store
+from app.documents.library import collections_now
+
+SHOWN_TITLES = 3
+
+
+def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.command_tree import add_command
+
+    group = add_command(commands, shared, "chats", help_text("chats"), None)
+    actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
+    add_command(actions, shared, "list", help_text("chats list"), _list)
+    export = add_command(actions, shared, "export", help_text("chats export"), _export)
+    export.add_argument("id", metavar="ID", type=int, nargs="*", help=help_text("chats export id"))
+    export.add_argument(
+        "--format", choices=list(exporting.SUFFIXES), default="json", help=help_text("chats export --format")
+    )
+    export.add_argument("--to", metavar="PATH", required=True, help=help_text("chats export --to"))
+    export.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
+    importer = add_command(actions, shared, "import", help_text("chats import"), _import)
+    importer.add_argument("file", metavar="FILE.json")
+
+
+def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
+    store = Store.open(where.database, where.backups)
+    folders = {folder.id: folder.name for folder in Shelf(store.database).folders()}
+    found: list[dict[str, Any]] = [
+        {"id": c.id, "title": c.title, "updated_at": c.updated_at, "folder": folders.get(c.folder_id or 0)}
+        for c in store.conversations()
+    ]
+    store.close()
+    lines = [f"{row['id']}\t{_moment(row['updated_at'])}\t{row['title']}" for row in found]
+    output.result({"chats": found}, "\n".join(lines) or output.phrase("no_chats"))
+    return 0
+
+
+def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """JSON into one new file; the others into files of a folder. Nothing that exists is replaced."""
+    target = Path(options.to)
+    store = Store.open(where.database, where.backups)
+    try:
+        ids = options.id or [conversation.id for conversation in store.conversations()]
+        if not ids:
+            output.result({"exported": 0, "files": []}, output.phrase("exported_none"))
+            return 0
+        _check_target(target, is_file=options.format == "json")
+        there = collections_now(where.documents)
+        _permit(store, ids, there, target, where, is_allowed=options.allow_secret)
+
+        def report(done: int, total: int) -> None:
+            output.progress("exporting", done=done, total=total)
+
+        if options.format == "json":
+            made = exporting.save_file(store, ids, "json", target, report, there)
+        else:
+            made = exporting.save_folder(store, ids, options.format, target, report, there)
+    finally:
+        store.close()
+    output.end_progress()
+    text = output.phrase("exported", count=len(ids), path=options.to)
+    output.result({"exported": len(ids), "files": [str(path) for path in made]}, text)
+    return 0
+
+
+def _check_target(target: Path, *, is_file: bool) -> None:
+    """Raises AppError("export_is_folder" | "export_exists" | "export_not_folder" | "export_folder_gone")."""
+    if is_file and target.is_dir():
+        raise AppError("export_is_folder", path=str(target))
+    if is_file and target.exists():
+        raise AppError("export_exists", path=str(target))
+    if not is_file and target.is_file():
+        raise AppError("export_not_folder", path=str(target))
+    folder = target.parent if is_file else target
+    if not folder.is_dir():
+        raise AppError("export_folder_gone", path=str(folder))
+
+
+def _permit(store: Store, ids: list[int], there: Known, target: Path, where: Paths, *, is_allowed: bool) -> None:
+    """What is confidential goes with a yes only, and is put on record.
+
+    Raises AppError("secret_export" | "conversation_gone").
+    """
+    secret: list[str] = []
+    for conversation_id in ids:
+        conversation = store.conversation(conversation_id)
+        if conversation is None:
+            raise AppError("conversation_gone", id=conversation_id)
+        if conversation_labels.highest(store, [conversation], there) == confidentiality.HIGHEST:
+            secret.append(conversation.title)
+    if secret and not is_allowed:
+        raise AppError("secret_export", what=" / ".join(secret[:SHOWN_TITLES]))
+    if secret:
+        what: What = "conversation" if len(ids) == 1 else "conversations"
+        export_log.note(where.exports_log, what, confidentiality.HIGHEST, str(target.absolute()))
+
+
+def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status 1 when conversations were refused."""
+    store = Store.open(where.database, where.backups)
+    try:
+        result = importing.bring_in(
+            store,
+            Path(options.file),
+            lambda done, total: output.progress("importing", percent=round(100 * done / total)),
+        )
+    finally:
+        store.close()
+    output.end_progress()
+    refused = [outcome.refusal(found) for found in result.refused]
+    data = {
+        "imported": result.imported,
+        "copies": result.copies,
+        "already_there": result.already_there,
+        "in_bin": result.in_bin,
+        "refused": refused,
+    }
+    lines = [outcome.headline(result), outcome.remarks(result), *refused]
+    output.result(data, "\n".join(line for line in lines if line))
+    return 1 if refused else 0
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

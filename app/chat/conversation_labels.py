@@ -1,0 +1,77 @@
+"""The label of a conversation: as the user gave it, and never below the documents that it was answered from.
+
+What is stored holds the labels that those documents had then. `effective` is what is shown, and what counts wherever a
+conversation leaves the program: with the labels that all collections have now. Where these cannot be read, what was
+asked of any counts as confidential.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+
+from app.base import confidentiality
+from app.base.confidentiality import LABELS, Label
+from app.chat.records import Conversation, Message
+from app.chat.store import Store
+from app.documents import labels
+from app.documents.claims.grounding import CollectionRef
+from app.documents.records import Collection
+
+Known = Sequence[Collection] | None  # the collections as they are now; None: they cannot be read
+
+
+def of_collections(there: Known, scope: Iterable[CollectionRef], messages: Iterable[Message]) -> list[Label]:
+    """What the collections are labelled now that are in `scope`, that answers were or are being asked of, and that
+    answers rest on. Those that are gone have none."""
+    known = [one.details for one in messages if one.details is not None]
+    refs = [ref for details in known for ref in details.scope]
+    used = {source.collection for details in known if details.grounding for source in details.grounding.sources}
+    refs += [CollectionRef(0, name) for name in used]
+    return _of(there, (*scope, *refs))
+
+
+def effective(conversation: Conversation, messages: Iterable[Message], there: Known) -> Label:
+    """`messages`: all of it, in every branch. Never below what is stored."""
+    return confidentiality.highest((conversation.label, *of_collections(there, conversation.scope, messages)))
+
+
+def highest(store: Store, conversations: Sequence[Conversation], there: Known) -> Label:
+    """Of stored conversations, as `effective`; looks into their answers only where that can make a difference."""
+    found = confidentiality.highest(one.label for one in conversations)
+    most = confidentiality.HIGHEST if there is None else confidentiality.highest(one.label for one in there)
+    if LABELS.index(found) >= LABELS.index(most):
+        return found
+    refs = [ref for one in conversations for ref in one.scope]
+    return confidentiality.highest((found, *_of(there, [*refs, *stored(store, [one.id for one in conversations])])))
+
+
+def stored(store: Store, ids: Sequence[int]) -> list[CollectionRef]:
+    """What the answers of conversations have to do with, as `of_collections` takes it from messages, each once."""
+    rows = store.database.read(
+        "SELECT json_extract(one.value, '$.id'), json_extract(one.value, '$.name')"
+        " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value, json_each(m.details, '$.scope') one"
+        " UNION SELECT 0, json_extract(one.value, '$.collection')"
+        " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value,"
+        " json_each(m.details, '$.grounding.sources') one",
+        json.dumps(list(ids)),
+    )
+    return [CollectionRef(row[0], row[1]) for row in rows]
+
+
+def _of(there: Known, refs: Sequence[CollectionRef]) -> list[Label]:
+    if there is None:
+        return [confidentiality.HIGHEST] if refs else []
+    return [one.label for one, _ in labels.asked(there, refs) if one is not None]
+
+
+def inherited(store: Store, conversation_id: int) -> Label:
+    """The lowest that it can have: the highest of all sources of all its answers."""
+    kept = [message.details.grounding for message in store.tree(conversation_id) if message.details is not None]
+    return labels.of_answer(LABELS[0], kept)
+
+
+def give(store: Store, conversation_id: int, label: Label) -> Label:
+    """What the user has chosen, or more where its documents ask for more. Gives the label that it has now."""
+    given = confidentiality.highest((label, inherited(store, conversation_id)))
+    with store.database.transaction():
+        store.database.write("UPDATE conversation SET label = ? WHERE id = ?", given, conversation_id)
+    return given

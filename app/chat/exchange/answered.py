@@ -1,0 +1,69 @@
+"""One answer to be exported: what was asked, what was said, and how it came about."""
+
+import time
+from dataclasses import dataclass
+
+from app import __version__
+from app.base.confidentiality import Label
+from app.base.wording import phrase
+from app.chat.records import AnswerDetails, Message
+from app.documents import labels
+from app.documents.claims.grounding import Grounding
+from app.inference.local_model import LocalModel
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """`label`: of its conversation. `model`: None where it is not in the list any more."""
+
+    question: Message
+    answer: Message
+    label: Label
+    model: LocalModel | None = None
+
+    @property
+    def highest_label(self) -> Label:
+        """With its own sources."""
+        return labels.of_answer(self.label, [self._details.grounding])
+
+    @property
+    def _details(self) -> AnswerDetails:
+        return self.answer.details or AnswerDetails()
+
+    @property
+    def grounding(self) -> Grounding | None:
+        return self._details.grounding
+
+    def facts(self) -> list[tuple[str, str]]:
+        """How it came about: (name, value)."""
+        details, choices = self._details, self._details.choices
+        marks = self.model.files if self.model else ()
+        sha256 = "\n".join(mark.sha256 for mark in marks if mark.sha256)
+        adapter = f"{details.adapter_sha256} ×{details.adapter_strength:g}" if details.adapter_sha256 else ""
+        settled = [
+            ("label", phrase(f"label_{self.highest_label}")),
+            ("model", details.model_name),
+            ("remote", details.remote),
+            ("model_sha256", sha256 or (phrase("answer_hash_unknown") if self.model else "")),
+            ("adapter_sha256", adapter),
+            ("scope", " / ".join(ref.name for ref in details.scope)),
+            ("documents_sha256", "\n".join(self._document_hashes())),
+            ("temperature", f"{choices.temperature}" if choices else ""),
+            ("max_tokens", f"{choices.max_tokens}" if choices else ""),
+            ("seed", "" if details.seed is None else str(details.seed)),
+            ("context_tokens", f"{details.context_tokens}" if details.context_tokens else ""),
+            ("system_prompt", choices.system_prompt or "" if choices else ""),
+            ("answered", _moment(self.answer.created_at)),
+            ("seconds", f"{details.total_s:.1f}" if details.total_s else ""),
+            ("written", _moment(time.time())),
+            ("version", f"Kotae {__version__}"),
+        ]
+        return [(phrase(f"batch_fact_{key}"), value) for key, value in settled if value]
+
+    def _document_hashes(self) -> list[str]:
+        sources = self.grounding.sources if self.grounding else ()
+        return list(dict.fromkeys(f"{source.document}  {source.sha256}" for source in sources if source.sha256))
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

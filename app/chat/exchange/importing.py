@@ -1,0 +1,167 @@
+"""Conversations from a JSON file into the database: all that can be taken, or nothing."""
+
+import dataclasses
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.base.errors import AppError
+from app.chat.exchange import json_file
+from app.chat.exchange.bundle import Bundle, marks
+from app.chat.exchange.json_file import Refusal
+from app.chat.records import Message
+from app.chat.shelf import ARRIVING, Shelf
+from app.chat.store import GOING, Store
+
+# Somebody may be asking questions meanwhile, and the database has one writer at a time: short turns, pauses between.
+TURN_CHARACTERS = 100_000
+TURN_MESSAGES = 2000
+TURN_CONVERSATIONS = 50
+PAUSE_S = 0.02
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of each conversation of a file."""
+
+    imported: int = 0  # copies among them
+    copies: int = 0  # one that went on differently was there already; it is kept, and the file's stands beside it
+    already_there: int = 0  # with all its messages
+    in_bin: int = 0  # likewise, but in the bin
+    refused: tuple[Refusal, ...] = ()
+
+
+def bring_in(store: Store, path: Path, report: Callable[[int, int], None]) -> Imported:
+    """Takes in what the file holds. `report` is told the bytes read, of how many; what it raises ends the import.
+
+    Nothing is seen of the import until all of it has arrived; when it fails or is ended, all of it goes again.
+    Raises AppError: the file is none of ours, or `Database`'s.
+    """
+    arrival = _Arrival(store)
+    try:
+        waiting: list[Bundle] = []
+        for found in json_file.read(path, report):
+            if isinstance(found, Refusal):
+                arrival.refused.append(found)
+                continue
+            waiting.append(found)
+            if len(waiting) >= TURN_CONVERSATIONS or _characters(waiting) >= TURN_CHARACTERS:
+                arrival.take(waiting)
+                waiting = []
+                time.sleep(PAUSE_S)
+        arrival.take(waiting)
+        return arrival.finish()
+    except BaseException:
+        arrival.undo()
+        raise
+
+
+@dataclass(slots=True)
+class _New:
+    """A conversation that is arriving."""
+
+    id: int
+    folder: str
+    leaf_id: int | None  # in the file
+    ids: dict[int, int]  # of the messages that have arrived: those in the file, and those here
+    rest: list[Sequence[Message]]  # what has not, by turns
+
+
+class _Arrival:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._db = store.database
+        self._arrived: list[int] = []  # the new conversations
+        self._places: dict[int, tuple[str, int]] = {}  # their folders, "" too, and which message is shown last
+        self._counts = Imported()
+        self.refused: list[Refusal] = []
+
+    def take(self, bundles: Sequence[Bundle]) -> None:
+        """In one transaction, but for the later messages of a long conversation: the last of `bundles` may be one."""
+        marked = [(bundle, marks(bundle)) for bundle in bundles]
+        with self._db.transaction():
+            new = [found for bundle, own in marked if (found := self._take(bundle, own)) is not None]
+        self._arrived += [one.id for one in new]
+        for one in new:
+            while one.rest:
+                time.sleep(PAUSE_S)
+                with self._db.transaction():
+                    self._check(one.id)
+                    self._store.add_messages(one.id, one.rest.pop(0), one.ids)
+            self._places[one.id] = one.folder, one.ids[one.leaf_id or 0]
+
+    def finish(self) -> Imported:
+        """Puts the new conversations into the list, in their folders, all at once."""
+        shelf = Shelf(self._db)
+        with self._db.transaction():
+            folders = {folder.name: folder.id for folder in reversed(shelf.folders())}
+            for conversation_id, (name, leaf_id) in self._places.items():
+                self._check(conversation_id)
+                if name and name not in folders:
+                    folders[name] = shelf.add_folder(name)
+                self._db.write(
+                    "UPDATE conversation SET binned_at = NULL, folder_id = ?, leaf_id = ? WHERE id = ?",
+                    folders.get(name),
+                    leaf_id,
+                    conversation_id,
+                )
+        return dataclasses.replace(self._counts, refused=tuple(self.refused))
+
+    def undo(self) -> None:
+        """Where even that fails, on a full disk, the next start of the window does it."""
+        try:
+            Shelf(self._db).erase(self._arrived, lambda: time.sleep(PAUSE_S))
+        except AppError as error:
+            log.warning("import not undone yet: %s", error.code)
+
+    def _check(self, conversation_id: int) -> None:
+        found = self._store.conversation(conversation_id)
+        if found is None or found.binned_at != ARRIVING:
+            raise AppError("import_disturbed")  # a window was started meanwhile and has cleaned up
+
+    def _take(self, bundle: Bundle, own: Sequence[str]) -> _New | None:
+        """What is new, with the first of its messages; None: it is there already."""
+        uid, is_copy = bundle.conversation.uid, False
+        while (stored := self._stored(uid)) is not None:
+            if set(own) <= set(marks(stored)):
+                binned_at = stored.conversation.binned_at
+                self._count("already_there" if binned_at in (None, ARRIVING) else "in_bin")
+                return None
+            # The copy's name follows from what is in it: the same file imported again finds it.
+            uid, is_copy = hashlib.sha256("".join([uid, *own]).encode()).hexdigest()[:32], True
+        conversation = dataclasses.replace(bundle.conversation, uid=uid, binned_at=ARRIVING)
+        self._count("imported")
+        if is_copy:
+            self._count("copies")
+        turns = list(_turns(bundle.messages))
+        new = _New(self._store.add_tree(conversation, ()), bundle.folder, conversation.leaf_id, {}, turns[1:])
+        self._store.add_messages(new.id, turns[0], new.ids)
+        return new
+
+    def _stored(self, uid: str) -> Bundle | None:
+        rows = self._db.read("SELECT id FROM conversation WHERE uid = ? AND binned_at IS NOT ?", uid, GOING)
+        conversation = self._store.conversation(rows[0][0]) if rows else None
+        return Bundle(conversation, tuple(self._store.tree(conversation.id))) if conversation else None
+
+    def _count(self, name: str) -> None:
+        self._counts = dataclasses.replace(self._counts, **{name: getattr(self._counts, name) + 1})
+
+
+def _turns(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
+    """Messages, and never none, that may be stored in one transaction."""
+    start = characters = 0
+    for at, message in enumerate(messages):
+        characters += len(message.text)
+        if at - start >= TURN_MESSAGES or (characters > TURN_CHARACTERS and at > start):
+            yield messages[start:at]
+            start, characters = at, len(message.text)
+    yield messages[start:]
+
+
+def _characters(bundles: Iterable[Bundle]) -> int:
+    return sum(len(message.text) for bundle in bundles for message in bundle.messages)

@@ -1,0 +1,111 @@
+"""Full-text search over all messages: a contentless FTS5 table of the terms that `app.base.text` makes."""
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.base import text
+from app.base.database import Database
+
+MESSAGES_MAX = 1000  # the newest messages looked at; somebody with more hits than that types another word
+CONVERSATIONS_MAX = 200
+MERGED_PAGES = 100  # of 4 kB, in one turn: some 30 ms
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A conversation in which all words occur together in a message, or in its title (`message_id` None)."""
+
+    conversation_id: int
+    title: str
+    at: float  # when the message was written, or the conversation was last used
+    message_id: int | None = None
+    role: str = ""  # question | answer
+    text: str = ""  # of the newest message found
+    count: int = 1  # messages found in this conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search gives. `is_complete` is False when there may be more, older ones."""
+
+    hits: tuple[Hit, ...] = ()
+    is_complete: bool = True
+
+
+class MessageIndex:
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def replace(self, message_id: int, old: str, new: str) -> None:
+        """Inside a transaction. A contentless table forgets only what it is told again: `old` must be what was put."""
+        if old == new:
+            return
+        if old:
+            self._db.write(
+                "INSERT INTO message_terms(message_terms, rowid, terms) VALUES ('delete', ?, ?)",
+                message_id,
+                " ".join(text.terms(old)),
+            )
+        if new:
+            self._db.write(
+                "INSERT INTO message_terms(rowid, terms) VALUES (?, ?)", message_id, " ".join(text.terms(new))
+            )
+
+    def forget_erased(self) -> bool:
+        """Inside a transaction. Takes some of what was told to be forgotten out of the file; whether there is more."""
+        before = self._db.changes()
+        self._db.write("INSERT INTO message_terms(message_terms, rank) VALUES ('merge', ?)", -MERGED_PAGES)
+        return self._db.changes() - before > 1  # as sqlite documents it
+
+    def search(self, query: str) -> Found:
+        """Conversations outside the bin, those with the newest hits first; at most `CONVERSATIONS_MAX`."""
+        expression, words = text.match_expression(query), text.words(query)
+        if not expression:
+            return Found()
+        # Texts are read only of those that are shown. CROSS JOIN keeps the order: the newest hit first, no sorting.
+        rows = self._db.read(
+            """WITH found(id) AS (
+                   SELECT t.rowid FROM message_terms t
+                       CROSS JOIN message m ON m.id = t.rowid CROSS JOIN conversation c ON c.id = m.conversation_id
+                   WHERE t.message_terms MATCH ? AND c.binned_at IS NULL ORDER BY t.rowid DESC LIMIT ?),
+               newest AS (
+                   SELECT max(m.id) AS id, count(*) AS count, sum(count(*)) OVER () AS total
+                   FROM found f JOIN message m ON m.id = f.id GROUP BY m.conversation_id)
+               SELECT c.id, c.title, m.created_at, m.id, m.role, m.text, n.count, n.total
+               FROM newest n JOIN message m ON m.id = n.id JOIN conversation c ON c.id = m.conversation_id
+               ORDER BY m.created_at DESC LIMIT ?""",
+            expression,
+            MESSAGES_MAX,
+            CONVERSATIONS_MAX + 1,
+        )
+        hits = [Hit(*row[:-1]) for row in rows]
+        hits += self._titled(words, {hit.conversation_id for hit in hits})
+        hits.sort(key=lambda hit: hit.at, reverse=True)
+        is_complete = len(hits) <= CONVERSATIONS_MAX and all(row["total"] < MESSAGES_MAX for row in rows)
+        return Found(tuple(hits[:CONVERSATIONS_MAX]), is_complete)
+
+    def _titled(self, words: Sequence[str], known: set[int]) -> list[Hit]:
+        """By their titles. A row for each of thousands of titles would take longer than all the rest."""
+        ids, titles = self._db.read(
+            "SELECT group_concat(id, ' '), group_concat(replace(title, char(10), ' '), char(10))"
+            " FROM conversation WHERE binned_at IS NULL"
+        )[0]
+        if ids is None:
+            return []
+        found = list(zip(map(int, ids.split()), map(_folded_title, titles.split("\n")), strict=True))
+        for word in words:
+            holds = text.pattern((word,)).search
+            found = [(number, title) for number, title in found if holds(title)]
+        wanted = [number for number, _ in found if number not in known]
+        rows = self._db.read(
+            "SELECT id, title, updated_at FROM conversation WHERE id IN (SELECT value FROM json_each(?))"
+            " ORDER BY updated_at DESC LIMIT ?",
+            json.dumps(wanted),
+            CONVERSATIONS_MAX + 1,
+        )
+        return [Hit(*row) for row in rows]
+
+
+_folded_title = functools.lru_cache(maxsize=20_000)(text.fold)

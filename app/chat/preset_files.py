@@ -1,0 +1,140 @@
+"""Presets in a file, to hand on to others: JSON, read as strictly as what comes from strangers deserves.
+
+    {"format": "kotae-presets", "version": 1,
+     "presets": [{"kind": "chat", "name": "…", "choices": {"temperature": 0.3, …}},
+                 {"kind": "action", "name": "…", "request": "…"}]}
+
+Ids are not written: whoever reads the file gives his own.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.base.errors import AppError
+from app.base.files.whole_file import whole_file
+from app.base.storable_text import is_text
+from app.chat.presets import KINDS, Choices, Preset, is_name, is_valid
+
+FORMAT = "kotae-presets"
+VERSION = 1
+SIZE_MAX_BYTES = 1_000_000
+PRESETS_MAX = 200
+_SHOWN_MAX = 40  # characters of a refused value
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What could be read, without ids, and a problem for each entry that could not."""
+
+    presets: tuple[Preset, ...]
+    problems: tuple[AppError, ...]
+
+
+def write(path: Path, presets: list[Preset]) -> None:
+    """Raises AppError as `whole_file`."""
+    with whole_file(path) as file:
+        file.write(to_bytes(presets))
+
+
+def to_bytes(presets: Iterable[Preset]) -> bytes:
+    document = {"format": FORMAT, "version": VERSION, "presets": [_as_dict(preset) for preset in presets]}
+    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+
+
+def read(path: Path) -> Contents:
+    """Raises AppError("preset_file_unreadable") and those of `parse`."""
+    try:
+        if path.exists() and not path.is_file():  # a pipe or a device would be waited for
+            raise AppError("preset_file_unreadable", path=str(path), reason="not a file")
+        with path.open("rb") as file:
+            data = file.read(SIZE_MAX_BYTES + 1)
+    except OSError as error:
+        raise AppError("preset_file_unreadable", path=str(path), reason=error.strerror or str(error)) from error
+    return parse(data)
+
+
+def parse(data: bytes) -> Contents:
+    """Raises AppError("preset_file_large" | "preset_file_encoding" | "preset_file_foreign" | "preset_file_newer" |
+    "preset_file_empty" | "preset_file_many")."""
+    if len(data) > SIZE_MAX_BYTES:
+        raise AppError("preset_file_large", limit_mb=SIZE_MAX_BYTES // 1_000_000)
+    try:
+        document = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_unambiguous)
+    except UnicodeDecodeError as error:
+        raise AppError("preset_file_encoding") from error
+    except (ValueError, RecursionError) as error:
+        raise AppError("preset_file_foreign") from error
+    entries = _entries(document)
+    presets, problems = [], []
+    for number, entry in enumerate(entries, start=1):
+        try:
+            presets.append(_preset(number, entry))
+        except AppError as error:
+            problems.append(error)
+    return Contents(tuple(presets), tuple(problems))
+
+
+def _entries(document: Any) -> list[Any]:
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise AppError("preset_file_foreign")
+    version, entries = document.get("version"), document.get("presets")
+    if version != VERSION or isinstance(version, bool):
+        raise AppError("preset_file_newer", version=_shown(version), known=VERSION)
+    if not isinstance(entries, list):
+        raise AppError("preset_file_foreign")
+    if not entries:
+        raise AppError("preset_file_empty")
+    if len(entries) > PRESETS_MAX:
+        raise AppError("preset_file_many", count=len(entries), limit=PRESETS_MAX)
+    return entries
+
+
+def _as_dict(preset: Preset) -> dict[str, Any]:
+    entry: dict[str, Any] = {"kind": preset.kind, "name": preset.name}
+    if preset.kind == "action":
+        entry["request"] = preset.request
+    return {**entry, "choices": preset.choices.as_dict()}
+
+
+def _preset(number: int, entry: Any) -> Preset:
+    """Raises AppError("preset_entry_shape" | "preset_entry_value"): nothing is mended, or left out in silence."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("choices", {}), dict):
+        raise AppError("preset_entry_shape", number=number)
+    values = {key: value for key, value in entry.items() if key != "choices"}
+    wanted = ("kind", "name", "request") if values.get("kind") == "action" else ("kind", "name")
+    for field in [*wanted, *(key for key in values if key not in wanted)]:
+        _require(number, field, values.get(field), _fits(field, values.get(field)) and field in wanted)
+    choices = entry.get("choices", {})
+    for field, value in choices.items():
+        _require(number, field, value, is_valid(field, value))
+    return Preset("", values["kind"], values["name"], Choices(**choices), values.get("request", ""))
+
+
+def _fits(field: str, value: Any) -> bool:
+    if field == "kind":
+        return value in KINDS
+    return is_name(value) if field == "name" else is_text(value) and value.strip() != ""
+
+
+def _require(number: int, field: str, value: Any, is_right: bool) -> None:
+    if not is_right:
+        raise AppError("preset_entry_value", number=number, field=_short(field), value=_shown(value))
+
+
+def _shown(value: Any) -> str:
+    return _short(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _short(text: str) -> str:
+    """Fit for a message: short, and without halves of surrogate pairs, which no output takes."""
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 1] + "…"
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
+    """None, which is valid nowhere, for an object that says one thing twice: either could be the one that is meant."""
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else None

@@ -1,0 +1,96 @@
+"""What the database holds, as frozen values. Times are seconds since 1970 (UTC)."""
+
+from dataclasses import dataclass, field
+
+from app.base.confidentiality import Label
+from app.chat.presets import Choices
+from app.documents.claims.grounding import CollectionRef, Grounding
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerDetails:
+    """How an answer came about. Unknown until it ends: zeros, and `stop_reason` "".
+
+    `stop_reason`: end | stop | length | context | cancelled | interrupted | failed.
+    """
+
+    model_id: str = ""
+    model_name: str = ""
+    stop_reason: str = ""
+    error_code: str = ""
+    seed: int | None = None
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    answer_tokens: int = 0
+    first_token_s: float = 0.0
+    total_s: float = 0.0
+    tokens_per_s: float = 0.0
+    choices: Choices | None = None  # what was in force, every field filled; with these it can be asked again
+    context_tokens: int = 0
+    left_out_turns: int = 0  # of the oldest, as the user chose
+    reproduces_id: int | None = None  # the answer that this one was to repeat
+    is_same: bool | None = None  # whether it did; None: not a repetition, or not finished
+    is_part: bool = False  # the repeated answer was cut off: only as far as it went was compared
+    scope: tuple[CollectionRef, ...] = ()  # what it was asked of; (): of no documents
+    is_action: bool = False  # something asked about the answer above: from that one's passages, without a search
+    grounding: Grounding | None = None  # None: not asked of documents, or not finished
+    remote: str = ""  # host and port of the machine that computed it; "": this one
+    # Of a tuned model (`Tuned`); "" and 1 of any other.
+    run_id: str = ""
+    base_sha256: str = ""
+    adapter_sha256: str = ""
+    adapter_strength: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    id: int
+    title: str
+    created_at: float
+    updated_at: float
+    leaf_id: int | None  # the last message of the branch that is shown
+    uid: str = ""  # the same in every copy of it: 32 hexadecimal digits
+    folder_id: int | None = None
+    pinned_at: float | None = None
+    binned_at: float | None = None
+    preset_id: str | None = None  # None: the one that new conversations get
+    choices: Choices = field(default_factory=Choices)  # what this conversation has otherwise than its preset
+    scope: tuple[CollectionRef, ...] = ()  # the collections that it asks
+    label: Label = "internal"  # never lower than that of a source of one of its answers
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What was typed and not sent. `edited_id`: the question that it is to be asked instead of."""
+
+    text: str = ""
+    edited_id: int | None = None
+    set_aside: str = ""  # what had been typed when the edit began; it comes back afterwards
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One question or answer. Every message has a parent, so edits and repeats make branches; nothing is overwritten.
+
+    `role`: question | answer. `status`: streaming | done | stopped | failed (a question is always done).
+    `rating`: what the user thinks of an answer: 1 good, -1 bad, 0 nothing said (`app.chat.answer_ratings`).
+    """
+
+    id: int
+    conversation_id: int
+    parent_id: int | None
+    role: str
+    text: str
+    status: str
+    created_at: float
+    details: AnswerDetails | None = None
+    branch: int = 1  # which of the messages with this parent, from 1, in the order they were made
+    branches: int = 1
+    rating: int = 0
+    correction: str = ""  # the right answer in the user's words; it counts while the rating is bad

@@ -1,0 +1,1 @@
+"""QtCore objects of conversations: asking, answering, presets, batches, transfer."""

@@ -1,0 +1,396 @@
+"""One answer from question to end, for the window and for the command line: plan, load, build the prompt, ask."""
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.base import confidentiality
+from app.base.confidentiality import Label
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.settings import Settings
+from app.chat import presets
+from app.chat.presets import PROGRAM, Choices
+from app.chat.services import grounding, remote_gate
+from app.chat.services.grounding import Found, Packed, Wanted
+from app.documents.claims.grounding import Grounding
+from app.documents.services.embedding import Embedding
+from app.inference import gguf, load_plan, prompt
+from app.inference.engine.messages import (
+    AdapterUse,
+    Ask,
+    Done,
+    Event,
+    Failed,
+    Load,
+    LoadProgress,
+    PromptProgress,
+    Ready,
+    Sampling,
+    Timings,
+    Token,
+    Tokenize,
+    Tokenized,
+    Usage,
+)
+from app.inference.local_model import LocalModel
+from app.inference.prompt import Segment, Turn
+from app.inference.prompt_form import PromptForm
+from app.inference.services.engine import EngineClient, EngineDeath
+from app.inference.services.events import Stage
+from app.inference.services.reclaimable import reclaimable_bytes
+from app.inference.services.template import TemplateRenderer
+from app.models import catalogue, local_models, tuned_models
+
+if TYPE_CHECKING:  # numpy
+    from app.documents.retrieval.fusion import Meaning
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequest:
+    """What to answer with what. `turns`: the conversation, its last turn without an answer."""
+
+    model: LocalModel
+    turns: tuple[Turn, ...]
+    settings: Settings
+    choices: Choices = PROGRAM  # in force: every field filled, but for the seed
+    adapters: tuple[AdapterUse, ...] | None = None  # None: the model's own or that of its card, if it has one
+    force_load: bool = False  # load although the memory seems too small
+    wanted: Wanted | None = None  # of the documents; None: the model answers by itself
+    grammar: str = ""  # GBNF that the answer follows; "": none
+    json_schema: str = ""  # JSON Schema that it follows instead; "": none
+    stop: tuple[str, ...] = ()  # texts that end it, beside those of the model's form
+    # Of a model elsewhere: what the turns are labelled with, and whether the user has agreed that they are sent there.
+    label: Label = confidentiality.DEFAULT
+    is_agreed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an answer ended. Seconds are from `start`; `load_s` is 0 when the model was there already.
+
+    Without the model (quoted, or not in the documents) `done` has no tokens.
+    """
+
+    done: Done
+    load_s: float
+    total_s: float
+    grounding: Grounding | None = None
+
+
+class AnswerRun(QObject):
+    """Ends with exactly one of `finished` and `failed`, unless it is stopped before it asked: then with `stopped`."""
+
+    stage_changed = Signal(object)  # Stage
+    text_received = Signal(str)
+    finished = Signal(object)  # Outcome
+    failed = Signal(object)  # AppError
+    stopped = Signal()
+
+    def __init__(
+        self,
+        engine: EngineClient,
+        template_command: list[str],
+        request: AnswerRequest,
+        parent: QObject | None = None,
+        embedding: Embedding | None = None,
+    ) -> None:
+        """`embedding`: finds by meaning too, where a model for it is installed."""
+        super().__init__(parent)
+        self._embedding = embedding
+        self._engine = engine
+        self._template_command = template_command
+        self.request = request
+        self._model, self._adapters = in_use(request.model, request.adapters)
+        self._load_id = self._ask_id = ""
+        self._load_s = self._started_at = 0.0
+        self._renderer: TemplateRenderer | None = None
+        self._is_over = False
+        self._is_engaged = False  # with what is loaded, or was told to be
+        self._kind = ""
+        self._count_id = self._text = ""
+        self._found: Found | None = None
+        self._packed: Packed | None = None
+        self._done: Done | None = None  # it cannot be stopped any more
+        self.stage = Stage()
+
+    def start(self) -> None:
+        self._started_at = time.monotonic()
+        self._engine.event_received.connect(self._on_event)
+        self._engine.died.connect(self._on_died)
+        self._engine.exited.connect(self._on_exited)
+        request = self.request
+        if (refusal := self._engine.refusal) is not None:
+            QTimer.singleShot(0, self, lambda: self._fail(refusal))
+            return
+        self._engine.hold(self)  # from now on it is waited for: nobody begins beside it
+        if request.model.remote is not None:
+            background.run(lambda: remote_gate.check(request, self._engine.remote_keys), self._begin, self._fail)
+        else:
+            self._begin()
+
+    def _begin(self, _passed: None = None) -> None:
+        request = self.request
+        if self._is_over:
+            return
+        if request.wanted is None:
+            self._plan()
+            return
+        self._stage("searching")
+        if self._embedding is None or request.wanted.given:
+            self._find(None)
+        else:
+            self._embedding.find_meaning(request.wanted.question, self._find)
+
+    def _find(self, meaning: "Meaning | None") -> None:
+        request, wanted, embedding = self.request, self.request.wanted, self._embedding
+        if self._is_over or wanted is None:
+            return
+        is_late = meaning is None and embedding is not None and embedding.is_on
+        background.run(
+            lambda: remote_gate.checked(request.model, grounding.find(wanted, request.model, meaning, is_late=is_late)),
+            self._on_found,
+            self._fail,
+        )
+
+    @property
+    def grounding(self) -> Grounding | None:
+        """What the answer rests on so far; its claims come with the outcome."""
+        return self._packed.grounding if self._packed else None
+
+    def _on_found(self, found: Found) -> None:
+        if self._is_over:
+            return
+        self._found = found
+        self._stage("passages")
+        if not found.answer:
+            self._plan()
+            return
+        nothing = Timings(0.0, time.monotonic() - self._started_at, 0.0, 0.0, 0)
+        self._done = Done("", "end", Usage(0, 0, 0), nothing, self.request.choices.seed or 0)
+        self.text_received.emit(found.answer)
+        self._finish(self._done, found.grounding)
+
+    def _plan(self) -> None:
+        request, there, reclaimable = self.request, self._engine.loaded, reclaimable_bytes(self._engine)
+        loaded = (there.path, there.context_tokens, there.kv_type) if there else None
+        self._stage("loading")
+        background.run(lambda: _planned(request, loaded, reclaimable), self._on_planned, self._fail)
+
+    def stop(self) -> None:
+        """Ends the answer. After the first token it finishes with stop reason "cancelled"; before, with `stopped`."""
+        if self._is_over or self._done is not None:
+            return
+        if self._ask_id:
+            self._engine.cancel(self._ask_id)
+            return
+        if self._load_id:
+            self._engine.cancel(self._load_id)
+        self._end()
+        self.stopped.emit()
+
+    def abandon(self) -> None:
+        """Says nothing more, whatever the engine still does."""
+        if not self._is_over:
+            self._end()
+
+    # ------------------------------------------------------------------- stages
+
+    def _on_planned(self, plan: load_plan.Plan) -> None:
+        if self._is_over:
+            return
+        self._is_engaged = True
+        if self._is_loaded(plan):
+            self._build_prompt()
+            return
+        self._load_id = load(self._engine, self.request.model.name, plan)
+
+    def _build_prompt(self) -> None:
+        request, system, turns = self.request, self.request.choices.system_prompt or "", self.request.turns
+        if self._packed is not None:
+            system, turns = self._packed.system, self._packed.turns
+        elif self._found is not None and request.wanted is not None:
+            self._count_id = self._engine.new_id()
+            counted = grounding.to_count(self._found, request.wanted, self._model, system)
+            self._engine.send(Tokenize(self._count_id, counted))
+            return
+        form = local_models.form_of(self._model)
+        if form is not None:
+            self._ask(prompt.build(form, turns, system), form)
+            return
+        try:
+            header = gguf.read_header(Path(request.model.path))
+        except AppError as error:  # the file has gone since it was loaded
+            self._fail(error)
+            return
+        facts = self._engine.facts
+        body: dict[str, object] = {
+            "template": header.chat_template,
+            "messages": _messages(turns, system),
+            "end": facts.end_text if facts else "",
+        }
+        self._renderer = TemplateRenderer(
+            self._template_command, body, lambda segments: self._ask(segments, None), self._fail
+        )
+
+    def _pack(self, counts: tuple[int, ...]) -> None:
+        request, facts = self.request, self._engine.facts
+        assert self._found is not None
+        assert request.wanted is not None
+        context, system = facts.context_tokens if facts else 0, request.choices.system_prompt or ""
+        try:
+            self._packed = grounding.pack(
+                self._found, request.wanted, counts, context, request.choices.max_tokens or 1, system
+            )
+        except AppError as error:
+            self._fail(error)
+            return
+        self._build_prompt()
+
+    def _is_loaded(self, plan: load_plan.Plan) -> bool:
+        """Whether the engine holds this model as planned. Repacking left to measurement is no reason to reload."""
+        loaded = self._engine.loaded
+        if loaded is None or self._engine.facts is None:
+            return False
+        if self.request.settings.repack == "auto":
+            plan = dataclasses.replace(plan, repack=loaded.repack)
+        return dataclasses.replace(loaded, **plan.fields()) == loaded
+
+    def _ask(self, segments: tuple[Segment, ...], form: PromptForm | None) -> None:
+        request = self.request
+        self._ask_id = self._engine.new_id()
+        self._stage("reading")
+        self._engine.send(
+            Ask(
+                id=self._ask_id,
+                prompt=segments,
+                max_tokens=request.choices.max_tokens or 1,
+                stop=(*(form.stop if form else ()), *request.stop),
+                sampling=_sampling(request.choices),
+                adapters=self._adapters,
+                grammar=request.grammar or None,
+                json_schema=request.json_schema or None,
+            )
+        )
+
+    # ------------------------------------------------------------------- events
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case LoadProgress(id=self._load_id, fraction=fraction):
+                self._stage("loading", fraction)
+            case Ready(id=self._load_id, facts=facts):
+                self._load_s = facts.load_s + facts.warm_up_s
+                self._build_prompt()
+            case PromptProgress(id=self._ask_id):
+                self._stage("reading", event.done_tokens / max(1, event.total_tokens))
+            case Token(id=self._ask_id, text=text):
+                if self._kind != "answering":
+                    self._stage("answering")
+                self._text += text
+                self.text_received.emit(text)
+            case Tokenized(id=self._count_id):
+                self._pack(event.counts)
+            case Done(id=self._ask_id):
+                self._check(event)
+            case Failed() if event.id in (self._load_id, self._count_id, self._ask_id):
+                self._fail(AppError(event.code, **event.facts))
+
+    def _check(self, done: Done) -> None:
+        """Ties the sentences of a finished answer to its passages, where it has any."""
+        packed, wanted, text = self._packed, self.request.wanted, self._text.strip()
+        if packed is None or wanted is None:
+            self._finish(done, None)
+            return
+        self._done = done
+        self._stage("checking")
+        background.run(
+            lambda: grounding.check(packed, wanted.question, text), lambda kept: self._finish(done, kept), self._fail
+        )
+
+    def _finish(self, done: Done, kept: Grounding | None) -> None:
+        if not self._is_over:
+            self._end()
+            self.finished.emit(Outcome(done, self._load_s, time.monotonic() - self._started_at, kept))
+
+    def _on_died(self, death: EngineDeath) -> None:
+        if self._done is not None:  # the answer is finished, and only being checked
+            return
+        code = {"hung": "engine_hung", "not_started": "engine_missing"}.get(death.cause, "engine_died")
+        self._fail(AppError(code, cause=death.detail or death.cause))
+
+    def _on_exited(self) -> None:
+        """Somebody has ended the engine."""
+        if self._is_engaged and self._done is None and not self._engine.awaits(self._load_id):
+            self._fail(self._engine.refusal or AppError("engine_died", cause="stopped"))
+
+    def _fail(self, error: AppError) -> None:
+        if not self._is_over:
+            self._end()
+            self.failed.emit(error)
+
+    def _end(self) -> None:
+        self._is_over = True
+        self._engine.release(self)
+        self._engine.event_received.disconnect(self._on_event)
+        self._engine.died.disconnect(self._on_died)
+        self._engine.exited.disconnect(self._on_exited)
+        if self._renderer is not None:
+            self._renderer.cancel()
+
+    def _stage(self, kind: str, fraction: float | None = None) -> None:
+        self._kind = kind
+        there = self._packed or self._found
+        count, seconds = len(there.passages) if there else 0, self._found.seconds if self._found else 0.0
+        self.stage = Stage(kind, fraction, self._started_at, count, seconds)
+        self.stage_changed.emit(self.stage)
+
+
+def _planned(request: AnswerRequest, loaded: tuple[str, int, str] | None, reclaimable_bytes: int) -> load_plan.Plan:
+    """Raises AppError as `load_plan.plan` and `tuned_models.require_unchanged`."""
+    if request.adapters is None:
+        tuned_models.require_unchanged(request.model)
+    return load_plan.plan(request.model, request.settings, loaded, reclaimable_bytes, request.force_load)
+
+
+def in_use(model: LocalModel, adapters: tuple[AdapterUse, ...] | None) -> tuple[LocalModel, tuple[AdapterUse, ...]]:
+    """The model as it is prompted, and its adapters. `adapters`: as of AnswerRequest."""
+    if adapters is None and model.adapter and model.tuned is not None:
+        return model, (AdapterUse(model.adapter, model.tuned.strength),)
+    shipped = local_models.adapter_of(model) if adapters is None else None
+    if shipped is None:
+        return model, adapters or ()
+    return dataclasses.replace(model, form_id=shipped.form_id), (AdapterUse(str(shipped.path)),)
+
+
+def load(engine: EngineClient, name: str, plan: load_plan.Plan) -> str:
+    """Sends a planned load and gives its id; that of the one under way if it is the same."""
+    wanted = Load(id=engine.loading.id if engine.loading else engine.new_id(), **plan.fields())
+    if wanted != engine.loading:
+        wanted = dataclasses.replace(wanted, id=engine.new_id())
+        engine.name_model(name)
+        engine.send(wanted)
+    return wanted.id
+
+
+def in_force(model: LocalModel, *levels: Choices) -> Choices:
+    """What holds for an answer of this model. `levels`: the most particular first."""
+    return presets.in_force(catalogue.load().card(model.card_id), *levels)
+
+
+def _sampling(choices: Choices) -> Sampling:
+    names = {field.name for field in dataclasses.fields(Sampling)}
+    return Sampling(**{key: value for key, value in choices.as_dict().items() if key in names})
+
+
+def _messages(turns: tuple[Turn, ...], system: str) -> list[dict[str, str]]:
+    messages = [{"role": "system", "content": system}] if system else []
+    for turn in turns:
+        messages.append({"role": "user", "content": turn.question})
+        if turn.answer is not None:
+            messages.append({"role": "assistant", "content": turn.answer})
+    return messages

@@ -1,0 +1,140 @@
+"""An answer on its way into the store: its text saved every second, and at its end how it came about."""
+
+import dataclasses
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.base.errors import AppError
+from app.chat.records import AnswerDetails, Message
+from app.chat.services.answer_run import AnswerRun, Outcome
+from app.chat.store import Store
+
+SAVED_EVERY_MS = 1000
+
+
+class AnswerWriter(QObject):
+    """Ends with exactly one `ended`, whatever happens; the message in it is as stored, or what could not be stored."""
+
+    text_received = Signal(int, str)  # answer id, the next piece of its text
+    ended = Signal(object, object, object)  # Message, Outcome | None, AppError | None
+    problem_occurred = Signal(object)  # AppError: the disk is full
+
+    def __init__(
+        self,
+        store: Store,
+        answer: Message,
+        run: AnswerRun,
+        repeated: Message | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        """`repeated`: the answer that this one is to be the same as."""
+        super().__init__(parent)
+        self.store = store
+        self.answer = answer
+        self.run = run
+        self._repeated = repeated
+        self._text = self._saved_text = ""
+        self._save_timer = QTimer(self, interval=SAVED_EVERY_MS)
+        self._save_timer.timeout.connect(self.save)
+        run.text_received.connect(self._on_text)
+        run.finished.connect(self._on_finished)
+        run.failed.connect(self._on_failed)
+        run.stopped.connect(self._on_stopped)
+
+    def start(self) -> None:
+        self._save_timer.start()
+        self.run.start()
+
+    def abandon(self) -> None:
+        """Keeps what was written; the engine is about to end."""
+        self.run.abandon()
+        self._on_stopped()
+
+    def _on_text(self, piece: str) -> None:
+        self._text += piece
+        self.text_received.emit(self.answer.id, piece)
+
+    def save(self) -> None:
+        """What has been written so far."""
+        if self._text != self._saved_text:
+            try:
+                self.store.update_answer(self.answer.id, self._text)
+                self._saved_text = self._text
+            except AppError as error:
+                self.run.stop()
+                self.problem_occurred.emit(error)
+
+    def _on_finished(self, outcome: Outcome) -> None:
+        text = self._text.strip()
+        is_stopped = outcome.done.stop_reason == "cancelled"
+        details = _with_outcome(self._details(), outcome)
+        details = dataclasses.replace(details, grounding=outcome.grounding)
+        if self._repeated is not None:
+            is_same = _is_same(self._repeated, text, is_stopped=is_stopped)
+            is_part = is_same is not None and self._repeated.status == "stopped"
+            details = dataclasses.replace(details, is_same=is_same, is_part=is_part)
+        self._end(text, "stopped" if is_stopped else "done", details, outcome, None)
+
+    def _on_stopped(self) -> None:
+        self._end(self._text, "stopped", dataclasses.replace(self._details(), stop_reason="cancelled"), None, None)
+
+    def _on_failed(self, error: AppError) -> None:
+        details = dataclasses.replace(self._details(), stop_reason="failed", error_code=error.code)
+        self._end(self._text, "failed", details, None, error)
+
+    def _details(self) -> AnswerDetails:
+        return dataclasses.replace(self.answer.details or AnswerDetails(), grounding=self.run.grounding)
+
+    def _end(
+        self, text: str, status: str, details: AnswerDetails, outcome: Outcome | None, error: AppError | None
+    ) -> None:
+        self._save_timer.stop()
+        try:
+            finished = self.store.finish_answer(self.answer.id, text, status, details)
+        except AppError as full:  # what was saved a second ago stays
+            self.problem_occurred.emit(full)
+            finished = dataclasses.replace(self.answer, text=text, status="failed", details=details)
+            self._keep_trying(text, status, details)
+        else:
+            self.deleteLater()
+        self.ended.emit(finished, outcome, error)
+
+    def _keep_trying(self, text: str, status: str, details: AnswerDetails) -> None:
+        """Else it would count as being written until the next start."""
+
+        def finish() -> None:
+            try:
+                self.store.finish_answer(self.answer.id, text, status, details)
+            except AppError:
+                return  # told already
+            except KeyError:
+                pass  # erased meanwhile
+            self._save_timer.stop()
+            self.deleteLater()
+
+        self._save_timer.timeout.disconnect(self.save)
+        self._save_timer.timeout.connect(finish)
+        self._save_timer.start()
+
+
+def _is_same(repeated: Message, text: str, *, is_stopped: bool) -> bool | None:
+    """Of an answer that was stopped only its beginning can be compared; None: the repetition itself was stopped."""
+    if is_stopped:
+        return None
+    before = repeated.text.strip()  # one that was left in the middle is stored as it was
+    return text.startswith(before) if repeated.status == "stopped" else text == before
+
+
+def _with_outcome(details: AnswerDetails, outcome: Outcome) -> AnswerDetails:
+    done = outcome.done
+    return dataclasses.replace(
+        details,
+        stop_reason=done.stop_reason,
+        seed=done.seed,
+        prompt_tokens=done.usage.prompt_tokens,
+        cached_tokens=done.usage.cached_tokens,
+        answer_tokens=done.usage.answer_tokens,
+        first_token_s=done.timings.first_token_s,
+        total_s=outcome.total_s,
+        tokens_per_s=done.usage.answer_tokens / done.timings.answer_s if done.timings.answer_s > 0 else 0.0,
+    )

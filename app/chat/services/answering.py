@@ -1,0 +1,139 @@
+"""With what a conversation is answered: model, preset, what is chosen otherwise, and what is left out."""
+
+import collections
+import dataclasses
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeGuard
+
+from app.base.services.preferences import Preferences
+from app.chat import presets, thread_turns
+from app.chat.presets import Choices, Preset
+from app.chat.records import AnswerDetails, Conversation, Message
+from app.chat.services import answer_run
+from app.chat.services.grounding import Wanted
+from app.chat.services.presets import Presets
+from app.documents.claims.grounding import CollectionRef
+from app.inference.local_model import LocalModel
+from app.inference.prompt import Turn
+from app.models import remote_models, tuned_models
+from app.models.services.library import ModelLibrary
+
+UNTOUCHED: tuple[str | None, Choices] = (None, Choices())
+
+
+class Answering:
+    """`here` is the open conversation; None is one without a question yet, which has its preset and choices here."""
+
+    def __init__(self, presets: Presets, library: ModelLibrary, preferences: Preferences) -> None:
+        self._presets = presets
+        self._library = library
+        self._preferences = preferences
+        self.of_new = UNTOUCHED
+        self.scope_of_new: tuple[CollectionRef, ...] = ()
+        # Context size -> the last questions that are not read again. With a wider context all can be.
+        self._left_out: collections.defaultdict[int, set[tuple[str, int]]] = collections.defaultdict(set)
+
+    @property
+    def model(self) -> LocalModel | None:
+        """The chosen one, else the first that can answer."""
+        models = self._library.answering()
+        first = next(iter(models), None)
+        return next((model for model in models if model.id == self._preferences.value.model_id), first)
+
+    def preset(self, here: Conversation | None) -> Preset:
+        """The preset in force there."""
+        chosen = here.preset_id if here else self.of_new[0]
+        return self._presets.chat_preset(chosen or self._preferences.value.preset_id)
+
+    def choices(self, here: Conversation | None) -> Choices:
+        """What it has otherwise than its preset."""
+        return here.choices if here else self.of_new[1]
+
+    def scope(self, here: Conversation | None) -> tuple[CollectionRef, ...]:
+        """The collections that it asks."""
+        return here.scope if here else self.scope_of_new
+
+    def leave_out(self, here: Conversation, line: Sequence[Message], turns: int) -> None:
+        """The user chose that so many more of the oldest turns of this branch are not read again."""
+        count = self._turns_left_out(here, line) + turns
+        last = thread_turns.answered(line)[count - 1]
+        self._left_out[self._preferences.value.context_tokens].add((here.uid, last.id))
+
+    def plan(
+        self, here: Conversation, line: Sequence[Message], own: Choices, *, is_action: bool = False
+    ) -> AnswerDetails:
+        """What an answer is going to be made with: stored with it, so that it can be repeated.
+
+        `line`: the branch up to its question. `own`: the choices of this one answer. Without a model only the size of
+        the context is known.
+        """
+        model, context = self.model, self._preferences.value.context_tokens
+        if model is None:
+            return AnswerDetails(context_tokens=context)
+        choices = answer_run.in_force(model, own, self.choices(here), self.preset(here).choices)
+        return AnswerDetails(
+            model.id,
+            model.name,
+            seed=secrets.randbits(32) if choices.seed is None else choices.seed,
+            choices=choices,
+            context_tokens=context,
+            left_out_turns=self._turns_left_out(here, line),
+            scope=() if is_action else self.scope(here),
+            is_action=is_action,
+            remote=remote_models.shown(model),
+            **tuned_models.provenance(model),
+        )
+
+    def _turns_left_out(self, here: Conversation, line: Sequence[Message]) -> int:
+        left_out = self._left_out[self._preferences.value.context_tokens]
+        questions = thread_turns.answered(line)
+        return max((n for n, question in enumerate(questions, 1) if (here.uid, question.id) in left_out), default=0)
+
+
+def can_repeat(details: AnswerDetails | None) -> TypeGuard[AnswerDetails]:
+    """Whether all is known that an answer was made with. Details that came from a file may have holes."""
+    if details is None or details.choices is None or details.context_tokens < 1 or details.left_out_turns < 0:
+        return False
+    settled = {**dataclasses.asdict(details.choices), "seed": 0 if details.seed is None else details.seed}
+    return all(presets.is_valid(key, value) for key, value in settled.items())
+
+
+def plan_again(answer: Message) -> AnswerDetails:
+    """The plan of an answer that `can_repeat`, with the random numbers that it was given."""
+    before = answer.details
+    assert can_repeat(before)
+    return AnswerDetails(
+        before.model_id,
+        before.model_name,
+        seed=before.seed,
+        choices=Choices(seed=before.seed).over(before.choices or Choices()),
+        context_tokens=before.context_tokens,
+        left_out_turns=before.left_out_turns,
+        reproduces_id=answer.id,
+        scope=before.scope,
+        is_action=before.is_action,
+        remote=before.remote,
+        run_id=before.run_id,
+        base_sha256=before.base_sha256,
+        adapter_sha256=before.adapter_sha256,
+        adapter_strength=before.adapter_strength,
+    )
+
+
+def is_model_of(model: LocalModel, details: AnswerDetails) -> bool:
+    """Whether a tuned model, or one elsewhere, is still what wrote that answer: others may have got their places."""
+    now = {**tuned_models.provenance(model), "remote": remote_models.shown(model)}
+    return all(getattr(details, name) == value for name, value in now.items())
+
+
+def wanted(documents: Path, plan: AnswerDetails, turns: tuple[Turn, ...], line: Sequence[Message]) -> Wanted | None:
+    """What an answer wants of the documents; None: nothing. `line`: the branch up to its question."""
+    grounded = [message.details.grounding for message in line if message.details and message.details.grounding]
+    last = grounded[-1] if grounded else None
+    before = last.sources if last and last.verdict == "answered" else ()
+    if plan.is_action:
+        is_generated = last is not None and not last.is_excerpt and before
+        return Wanted(documents, (), turns, before, before) if is_generated else None
+    return Wanted(documents, plan.scope, turns, (), before) if plan.scope else None

@@ -1,0 +1,127 @@
+"""`kotae ask --adapter`: a LoRA adapter as a file, or that of a training run with the model it was trained on."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.base.errors import AppError
+from app.base.wording import phrase
+from app.inference import gguf
+from app.inference.engine.messages import AdapterUse
+from app.inference.local_model import LocalModel
+from app.models import bases, local_models
+from app.training.runs import runs
+from app.training.runs.runs import Run
+from trainer.spec import RunSpec
+
+NONE, OF_CARD = "none", "card"
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    use: AdapterUse | None  # None: the model alone, without the adapter of its card
+    run: Run | None = None  # None: a file of which nothing is known
+
+    @property
+    def in_use(self) -> tuple[AdapterUse, ...]:
+        return (self.use,) if self.use is not None else ()
+
+
+def choose(text: str, runs_folder: Path) -> Adapter:
+    """RUN, FILE, or one of them with :STRENGTH; "none".
+
+    Raises AppError: bad_option, adapter_unknown, adapter_not_gguf, run_ambiguous, run_no_adapter.
+    """
+    if text == NONE:
+        return Adapter(None)
+    name, strength = _divided(text)
+    path = _file(name)
+    if path is not None:
+        _require_gguf(path)
+        return Adapter(AdapterUse(str(path), strength))
+    try:
+        run = runs.find(runs_folder, name)
+    except AppError as error:
+        if error.code != "run_unknown":
+            raise
+        before, _, after = name.rpartition(":")
+        if before and _is_known(before, runs_folder):
+            raise _no_strength(after) from error
+        raise AppError("adapter_unknown", wanted=name) from error
+    if run.adapter is None:
+        raise AppError("run_no_adapter", id=run.id)
+    return Adapter(AdapterUse(str(run.adapter), strength), run)
+
+
+def name_of(adapters: tuple[AdapterUse, ...] | None, model: LocalModel) -> str | None:
+    """What answers beside the model (`adapters` as of AnswerRequest): a run or a file by its name, or OF_CARD."""
+    if adapters is None and model.tuned is not None and model.adapter:
+        strength = model.tuned.strength
+        return model.tuned.run_name if strength == 1 else f"{model.tuned.run_name}:{strength:g}"
+    if adapters is None:
+        return OF_CARD if local_models.adapter_of(model) is not None else None
+    if not adapters:
+        return None
+    path, strength = Path(adapters[0].path), adapters[0].strength
+    is_run = path.name == runs.ADAPTER and (path.parent / runs.SPEC).is_file()
+    name = runs.read(path.parent).name if is_run else path.name
+    return name if strength == 1 else f"{name}:{strength:g}"
+
+
+def _file(name: str) -> Path | None:
+    path = bases.existing(name)
+    if (path is not None and path.is_file() and path.name != runs.SPEC) or name.lower().endswith(".gguf"):
+        return path or Path(name).absolute()
+    return None
+
+
+def _is_known(name: str, runs_folder: Path) -> bool:
+    try:
+        return _file(name) is not None or bool(runs.find(runs_folder, name))
+    except AppError as error:
+        return error.code == "run_ambiguous"
+
+
+def _require_gguf(path: Path) -> None:
+    """Raises AppError: adapter_not_gguf, and those of `gguf.read_header`."""
+    try:
+        gguf.read_header(path)
+    except AppError as error:
+        if error.code in ("not_gguf_format", "not_gguf_text", "not_gguf_unknown"):  # others tell what became of it
+            raise AppError("adapter_not_gguf", path=str(path)) from error
+        raise
+
+
+def base_of(run: Run, models: Collection[LocalModel]) -> LocalModel:
+    """Raises AppError: run_damaged, and those of `bases.model_for`."""
+    return bases.model_for(_spec(run), models)
+
+
+def asked_as_trained(model: LocalModel, adapter: Adapter | None) -> LocalModel:
+    """The model, in the form of the run. Raises AppError: adapter_other_base, run_form_unknown, run_damaged."""
+    if adapter is None or adapter.run is None:
+        return model
+    bases.require_same(_spec(adapter.run), model)
+    return bases.with_form_of(runs.effective(adapter.run) or _spec(adapter.run), model)
+
+
+def _spec(run: Run) -> RunSpec:
+    if run.spec is None:
+        raise AppError("run_damaged", id=run.id)
+    return run.spec
+
+
+def _divided(text: str) -> tuple[str, float]:
+    """A colon inside a path (C:\\…) is no strength."""
+    name, colon, strength = text.rpartition(":")
+    try:
+        value = float(strength) if colon and name else 1.0
+    except ValueError:
+        return text, 1.0
+    if not 0 <= value <= 2:
+        raise _no_strength(strength)
+    return (name if colon and name else text), value
+
+
+def _no_strength(text: str) -> AppError:
+    return AppError("bad_option", option="--adapter", value=text, expected=phrase("range", low=0, high=2))

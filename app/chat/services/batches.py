@@ -1,0 +1,251 @@
+"""The one batch of questions of the window: read, begun, held while the chat answers, gone on with after a restart."""
+
+import dataclasses
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, QObject, Signal
+
+from app.base.confidentiality import Label
+from app.base.errors import AppError
+from app.base.files.atomic import write_atomically
+from app.base.services import background
+from app.base.services.preferences import Preferences
+from app.chat.batch import journal, questions
+from app.chat.batch.journal import Head
+from app.chat.batch.questions import QuestionFile
+from app.chat.services import answer_run
+from app.chat.services.batch import Batch, BatchRun, Ended, Standing, scope_label
+from app.chat.services.chat import ChatSession
+from app.chat.services.presets import Presets
+from app.documents.claims.grounding import CollectionRef
+from app.documents.services.embedding import Embedding
+from app.inference.services.engine import EngineClient
+from app.models.services.library import ModelLibrary
+
+log = logging.getLogger("kotae")
+
+USER, CHAT = "user", "chat"  # who may hold a batch
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A batch that was interrupted, by the user or by the end of the program."""
+
+    out: Path
+    head: Head
+    answered: int
+
+
+class Batches(QObject):
+    """Every call of `begin` and `go_on` ends with one of `finished`, `stopped` and `failed`."""
+
+    questions_read = Signal(object)  # QuestionFile
+    unfinished_found = Signal(object)  # Unfinished
+    labelled = Signal(object, object)  # Batch, Label of what it asks: whoever shows it lets it `begin`
+    progressed = Signal(object)  # Standing
+    answered = Signal(object)  # Result
+    finished = Signal(object)  # Ended
+    stopped = Signal(object)  # Ended
+    failed = Signal(object)  # AppError
+
+    def __init__(
+        self,
+        session: ChatSession,
+        library: ModelLibrary,
+        preferences: Preferences,
+        presets: Presets,
+        engine: EngineClient,
+        template_command: list[str],
+        documents: Path,
+        memory: Path,
+        parent: QObject | None = None,
+        embedding: Embedding | None = None,
+    ) -> None:
+        """`memory`: a file that holds where the last batch writes to, for the next start."""
+        super().__init__(parent)
+        self._session = session
+        self._library = library
+        self._preferences = preferences
+        self._presets = presets
+        self._engine = engine
+        self._template_command = template_command
+        self._documents = documents
+        self._memory = memory
+        self._embedding = embedding
+        self._run: BatchRun | None = None
+        self._is_paused = False
+        session.stage_changed.connect(self._on_chat_changed)
+        app = QCoreApplication.instance()
+        if app is not None:
+            app.aboutToQuit.connect(self.close)
+
+    @property
+    def is_running(self) -> bool:
+        return self._run is not None
+
+    @property
+    def is_paused(self) -> bool:
+        return self._is_paused
+
+    @property
+    def standing(self) -> Standing | None:
+        return self._run.standing if self._run else None
+
+    @property
+    def out(self) -> Path | None:
+        """The file of answers of the batch that runs."""
+        return self._run.batch.out if self._run else None
+
+    # --------------------------------------------------------------------- files
+
+    def read(self, path: Path, column: int | None = None) -> None:
+        """In the background; then `questions_read` or `failed`."""
+        background.run(lambda: questions.read(path, column), self._on_read, self._on_refused)
+
+    def look_for_unfinished(self) -> None:
+        """In the background; `unfinished_found` where there is one."""
+        if not self.is_running:
+            background.run(lambda: _unfinished(self._memory), self._on_unfinished, self._on_forgotten)
+
+    def forget_unfinished(self) -> None:
+        """The journal and what was answered stay where they are."""
+        self._memory.unlink(missing_ok=True)
+
+    # ------------------------------------------------------------------- running
+
+    def prepare(self, found: QuestionFile, path: Path, out: Path, scope: tuple[CollectionRef, ...]) -> None:
+        """With the model and the preset of new conversations; then `labelled` or `failed`."""
+        model = self._session.model
+        if model is None:
+            self.failed.emit(AppError("no_model"))
+            return
+        stored = self._preferences.value
+        choices = answer_run.in_force(model, self._presets.chat_preset(stored.preset_id).choices)
+        batch = Batch(found, path, out, model, stored, choices, self._documents, scope)
+        background.run(lambda: _labelled(batch), self._on_labelled, self._on_refused)
+
+    def go_on(self, unfinished: Unfinished) -> None:
+        """With what it was begun with; then `labelled` or `failed`."""
+        head = unfinished.head
+        model = self._library.model(head.model_id)
+        if model is None:
+            self.failed.emit(AppError("model_gone", name=head.model_name))
+            return
+        path = Path(head.path)
+        settings = dataclasses.replace(self._preferences.value, context_tokens=head.context_tokens)
+
+        def work() -> tuple[Batch, Label]:
+            found = questions.read(path, head.column)
+            batch = Batch(found, path, unfinished.out, model, settings, head.choices, self._documents, head.scope)
+            return _labelled(batch)
+
+        background.run(work, self._on_labelled, self._on_refused)
+
+    def begin(self, batch: Batch) -> None:
+        """Does nothing while another one runs."""
+        if self.is_running:
+            return
+        self._remember(batch.out)
+        self._is_paused = False
+        run = self._run = BatchRun(self._engine, self._template_command, batch, self, self._embedding)
+        if self._session.is_busy:
+            run.hold(CHAT)
+        run.progressed.connect(self.progressed)
+        run.answered.connect(self.answered)
+        run.finished.connect(self._on_finished)
+        run.stopped.connect(self._on_stopped)
+        run.failed.connect(self._on_failed)
+        run.start()
+
+    def pause(self) -> None:
+        """After the answer that is being written."""
+        if self._run is not None:
+            self._is_paused = True
+            self._run.hold(USER)
+            self.progressed.emit(self._run.standing)
+
+    def resume(self) -> None:
+        if self._run is not None:
+            self._is_paused = False
+            self._run.release(USER)
+            self.progressed.emit(self._run.standing)
+
+    def stop(self) -> None:
+        """What is answered is put into the file; it can be gone on with."""
+        if self._run is not None:
+            self._run.stop()
+
+    def close(self) -> None:
+        """The program ends; the next start offers to go on."""
+        if self._run is not None:
+            self._run.abandon()
+            self._run = None
+
+    # ------------------------------------------------------------------- private
+
+    # Methods, so that nothing is delivered to a window that is closed (app.base.services.background).
+
+    def _on_read(self, found: QuestionFile) -> None:
+        self.questions_read.emit(found)
+
+    def _on_refused(self, error: AppError) -> None:
+        self.failed.emit(error)
+
+    def _on_labelled(self, found: tuple[Batch, Label]) -> None:
+        self.labelled.emit(*found)
+
+    def _on_chat_changed(self) -> None:
+        """The chat goes first: somebody waits for it."""
+        if self._run is not None:
+            self._run.hold(CHAT) if self._session.is_busy else self._run.release(CHAT)
+
+    def _on_finished(self, ended: Ended) -> None:
+        if not ended.failed:
+            self.forget_unfinished()
+        self._forget_run()
+        self.finished.emit(ended)
+
+    def _on_stopped(self, ended: Ended) -> None:
+        self._forget_run()
+        self.stopped.emit(ended)
+
+    def _on_failed(self, error: AppError) -> None:
+        self._forget_run()
+        self.failed.emit(error)
+
+    def _forget_run(self) -> None:
+        if self._run is not None:
+            self._run.deleteLater()
+            self._run = None
+
+    def _remember(self, out: Path) -> None:
+        try:
+            write_atomically(self._memory, json.dumps({"out": str(out)}, ensure_ascii=False).encode())
+        except OSError as error:  # a full disk: nobody offers to go on after a restart, and that is all
+            log.warning("batches: %s", error)
+
+    def _on_unfinished(self, found: Unfinished | None) -> None:
+        if found is not None and not self.is_running:
+            self.unfinished_found.emit(found)
+
+    def _on_forgotten(self, error: AppError) -> None:
+        log.warning("batches: %s", error)
+
+
+def _labelled(batch: Batch) -> tuple[Batch, Label]:
+    """Raises AppError as `Batch.check`."""
+    batch.check()
+    return batch, scope_label(batch.documents, batch.scope)
+
+
+def _unfinished(memory: Path) -> Unfinished | None:
+    """None where the last batch has come to its end, or lies on a drive that is not there."""
+    try:
+        out = Path(json.loads(memory.read_text("utf-8"))["out"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    found = journal.standing_of(out)
+    return None if found is None else Unfinished(out, *found)

@@ -1,0 +1,195 @@
+"""What lies between a question to the documents and its answer. Plain functions: they run in the thread pool."""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.wording import phrase
+from app.documents.claims import claims, clauses, evidence, grounding
+from app.documents.claims.grounding import CollectionRef, Grounding, Source
+from app.documents.library import Library
+from app.documents.records import Passage
+from app.documents.retrieval import abstention, excerpts, packing, retrieval
+from app.inference import prompt
+from app.inference.local_model import LocalModel
+from app.inference.prompt import Segment, Turn
+from app.models import catalogue, local_models
+
+if TYPE_CHECKING:  # numpy
+    from app.documents.retrieval.fusion import Meaning
+
+SEARCHED = 12  # passages; those that fit into the prompt are chosen among them
+NEAREST = 5  # passages that are offered when the documents do not have the answer, or quoted from
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """`given`: passages that are there already, as of the answer that is to be summarized; then nothing is searched.
+
+    `may_quote` False: a small model is asked too, where otherwise the documents would be quoted.
+    """
+
+    documents: Path  # the database
+    scope: tuple[CollectionRef, ...]
+    turns: tuple[Turn, ...]
+    given: tuple[Source, ...] = ()
+    before: tuple[Source, ...] = ()  # of the last answer: its [n] are in the turns
+    may_quote: bool = True
+
+    @property
+    def glossary(self) -> Path:
+        """The user's own, beside the documents."""
+        return Paths(self.documents.parent).glossary
+
+    @property
+    def question(self) -> str:
+        """What is looked for: with the question before it where this one would mean nothing alone."""
+        *earlier, last = self.turns
+        if earlier and evidence.refers_back(last.question):
+            return f"{earlier[-1].question}\n{last.question}"
+        return last.question
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`answer`: what is said without asking the model, and then `grounding` is complete."""
+
+    passages: tuple[Passage, ...]  # the best first
+    sources: tuple[Source, ...]  # the same
+    seconds: float
+    by_meaning: str = ""  # as in Grounding
+    answer: str = ""
+    grounding: Grounding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What the model is asked with."""
+
+    passages: tuple[Passage, ...]
+    system: str
+    turns: tuple[Turn, ...]
+    grounding: Grounding  # still without claims
+
+
+def find(wanted: Wanted, model: LocalModel, meaning: "Meaning | None" = None, *, is_late: bool = False) -> Found:
+    """`meaning`: of the question; None: it is searched by words alone. `is_late`: it was asked for, and did not come.
+
+    Raises AppError("collections_gone"), and as the database and a damaged model do.
+    """
+    started = time.monotonic()
+    if wanted.given:
+        passages = tuple(grounding.passage_of(source, number) for number, source in enumerate(wanted.given, start=1))
+        return Found(passages, wanted.given, 0.0)
+    library = Library.beside(wanted.documents)
+    try:
+        searched, by_meaning = _search(library, wanted, meaning, is_late=is_late)
+        is_enough = abstention.judge(library, wanted.question, searched, wanted.glossary).is_enough
+        is_ranked = by_meaning == "used"  # scores are of ranks then, and say nothing of how well a passage fits
+        passages = tuple(searched[:NEAREST] if is_ranked or not is_enough else packing.near(searched))
+        sources = tuple(grounding.source_of(passage, _sha256(library, passage)) for passage in passages)
+    finally:
+        library.close()
+    found = Found(passages, sources, time.monotonic() - started, by_meaning)
+    if not is_enough:
+        return _not_found(found)
+    return _quoted(found, wanted.question) if wanted.may_quote and excerpts.is_too_small(model) else found
+
+
+def to_count(found: Found, wanted: Wanted, model: LocalModel, own_system: str) -> tuple[tuple[Segment, ...], ...]:
+    """Prompts whose tokens `pack` needs: the one without passages, then each passage by itself."""
+    form = local_models.form_of(model) or catalogue.load().forms[local_models.FALLBACK_FORM]
+    rest = prompt.build(form, wanted.turns, packing.system_text((), own_system))
+    return (rest, *((Segment(packing.block(passage, 1)),) for passage in found.passages))
+
+
+def pack(
+    found: Found, wanted: Wanted, counts: Sequence[int], context_tokens: int, max_tokens: int, own_system: str
+) -> Packed:
+    """Raises AppError("context_full") when not even a part of one passage fits."""
+    rest_tokens, *sizes = counts
+    budget = packing.budget_tokens(context_tokens, max_tokens, rest_tokens)
+    passages = tuple(packing.packed(found.passages, sizes, budget))
+    if not passages:
+        needed = rest_tokens + min(sizes)
+        raise AppError("context_full", prompt_tokens=needed, context_tokens=context_tokens)
+    known = {passage.section_id: source for passage, source in zip(found.passages, found.sources, strict=True)}
+    sources = tuple(dataclasses.replace(known[passage.section_id], text=passage.section.text) for passage in passages)
+    turns = wanted.turns if _are_same(sources, wanted.before) else tuple(map(_uncited, wanted.turns))
+    kept = Grounding(sources=sources, retrieval_s=found.seconds, by_meaning=found.by_meaning)
+    return Packed(passages, packing.system_text(passages, own_system), turns, kept)
+
+
+def check(packed: Packed, question: str, answer: str) -> Grounding:
+    """The grounding with its claims, and whether the model said that the documents do not have it."""
+    found = claims.check(answer, packed.passages, question)
+    verdict: grounding.Verdict = "not_in_documents" if claims.says_not_found(answer, found) else "answered"
+    return clauses.placed(dataclasses.replace(packed.grounding, verdict=verdict, claims=found), packed.passages)
+
+
+def _search(library: Library, wanted: Wanted, meaning: "Meaning | None", *, is_late: bool) -> tuple[list[Passage], str]:
+    """With how meaning was used. Vectors that cannot be read leave the words."""
+    ids = _ids(library, wanted.scope)
+    if meaning is not None:
+        try:
+            return retrieval.search(library, wanted.question, ids, SEARCHED, wanted.glossary, meaning), "used"
+        except AppError as error:
+            if error.code != "vectors_unusable":
+                raise
+            is_late = True
+    return retrieval.search(library, wanted.question, ids, SEARCHED, wanted.glossary), "missed" if is_late else ""
+
+
+def _ids(library: Library, scope: Sequence[CollectionRef]) -> list[int]:
+    """By name; a collection that was renamed is found by its id."""
+    collections = library.collections()
+    by_name = {one.name: one.id for one in collections}
+    known = {one.id for one in collections if not one.is_builtin}  # ids begin anew in a new database, with the manual
+    ids = [by_name.get(ref.name) or (ref.id if ref.id in known else None) for ref in scope]
+    if not any(ids):
+        raise AppError("collections_gone", names=" / ".join(ref.name for ref in scope))
+    return [one for one in ids if one is not None]
+
+
+def _sha256(library: Library, passage: Passage) -> str:
+    document = library.document(passage.document_id)
+    return document.sha256 if document else ""
+
+
+def _not_found(found: Found) -> Found:
+    nearest = list(zip(found.sources, found.passages, strict=True))[:NEAREST]
+    sources = tuple(clauses.source_of_part(source, clauses.found_part(passage)) for source, passage in nearest)
+    kept = Grounding("not_in_documents", sources, retrieval_s=found.seconds, by_meaning=found.by_meaning)
+    return dataclasses.replace(found, answer=phrase("not_in_documents"), grounding=kept)
+
+
+def _quoted(found: Found, question: str) -> Found:
+    picked = excerpts.pick(question, found.passages[:NEAREST])
+    if not picked:
+        return _not_found(found)
+    parts = [(one.number, clauses.part_at(found.passages[one.number - 1], one.start)) for one in picked]
+    used = list(dict.fromkeys(parts))  # each clause is a source
+    renumbered = [
+        dataclasses.replace(one, number=used.index(part) + 1) for one, part in zip(picked, parts, strict=True)
+    ]
+    answer, quoted = excerpts.as_answer(renumbered)
+    sources = tuple(clauses.source_of_part(found.sources[number - 1], part) for number, part in used)
+    kept = Grounding(
+        "answered", sources, quoted, is_excerpt=True, retrieval_s=found.seconds, by_meaning=found.by_meaning
+    )
+    return dataclasses.replace(found, answer=answer, grounding=kept)
+
+
+def _are_same(sources: Sequence[Source], before: Sequence[Source]) -> bool:
+    """Whether [n] means the same in both."""
+    return [(one.path, one.text) for one in sources] == [(one.path, one.text) for one in before]
+
+
+def _uncited(turn: Turn) -> Turn:
+    """Without marks of sources, which are other ones now."""
+    return turn if turn.answer is None else Turn(turn.question, claims.CITED.sub("", turn.answer))

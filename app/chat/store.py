@@ -1,0 +1,402 @@
+"""Conversations as message trees, and the local models: tables of the one database.
+
+A method that changes something has committed it when it returns. How conversations are kept in order (folders, pins,
+bin, drafts) is `app.chat.shelf`.
+"""
+
+import dataclasses
+import json
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.base.database import Database, Row
+from app.chat import stored_values
+from app.chat.label_rows import label_first, raise_label
+from app.chat.message_index import MessageIndex
+from app.chat.presets import Choices
+from app.chat.records import AnswerDetails, Conversation, Message
+from app.documents.claims.grounding import CollectionRef
+from app.inference.local_model import FileMark, LocalModel
+from app.models import stored_tuned
+
+TITLE_CHARACTERS = 60
+
+CONVERSATION = (
+    "id, title, created_at, updated_at, leaf_id, uid, folder_id, pinned_at, binned_at, preset_id, choices, scope, label"
+)
+# `binned_at` of a conversation that is being erased, message by message: nobody gets it any more.
+GOING = -2.0
+_NO_CHOICES = Choices()
+_MESSAGE = """m.*,
+    (SELECT count(*) FROM message s WHERE s.conversation_id = m.conversation_id AND s.parent_id IS m.parent_id
+        AND s.id <= m.id) AS branch,
+    (SELECT count(*) FROM message s WHERE s.conversation_id = m.conversation_id AND s.parent_id IS m.parent_id)
+        AS branches"""
+
+
+class Store:
+    """Raises AppError as `Database` does."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.path = database.path
+        self._db = database
+        self._index = MessageIndex(database)
+
+    @classmethod
+    def open(cls, path: Path, backups: Path, clock: Callable[[], float] = time.time) -> "Store":
+        return cls(Database.open(path, backups, clock))
+
+    @classmethod
+    def beside(cls, path: Path) -> "Store":
+        """For another thread: a second connection to a database that is open already."""
+        return cls(Database.beside(path))
+
+    @classmethod
+    def in_memory(cls) -> "Store":
+        """For conversations that are never written."""
+        return cls(Database.in_memory())
+
+    def close(self) -> None:
+        self._db.close()
+
+    # ------------------------------------------------------------ conversations
+
+    def conversations(self) -> list[Conversation]:
+        """All that are not in the bin, the most recently used first."""
+        rows = self._db.read(
+            f"SELECT {CONVERSATION} FROM conversation WHERE binned_at IS NULL"  # noqa: S608
+            " ORDER BY updated_at DESC, id DESC"
+        )
+        return [as_conversation(row) for row in rows]
+
+    def conversation(self, conversation_id: int) -> Conversation | None:
+        """None when it is not there (any more)."""
+        rows = self._db.read(
+            f"SELECT {CONVERSATION} FROM conversation WHERE id = ? AND binned_at IS NOT ?",  # noqa: S608
+            conversation_id,
+            GOING,
+        )
+        return as_conversation(rows[0]) if rows else None
+
+    def leaf_id(self, conversation_id: int) -> int | None:
+        """The last message of the branch that is shown."""
+        found = self.conversation(conversation_id)
+        return found.leaf_id if found else None
+
+    def set_answering(self, conversation_id: int, preset_id: str | None, choices: Choices) -> None:
+        """How this conversation is answered from now on."""
+        with self._db.transaction():
+            self._db.write(
+                "UPDATE conversation SET preset_id = ?, choices = ? WHERE id = ?",
+                preset_id,
+                stored_values.choices_json(choices),
+                conversation_id,
+            )
+
+    def set_scope(self, conversation_id: int, scope: Sequence[CollectionRef]) -> None:
+        """The collections that it asks from now on."""
+        with self._db.transaction():
+            self._db.write(
+                "UPDATE conversation SET scope = ? WHERE id = ?", stored_values.scope_json(scope), conversation_id
+            )
+
+    # ----------------------------------------------------------------- messages
+
+    def thread(self, conversation_id: int) -> list[Message]:
+        """The shown branch, from its first question to its leaf."""
+        leaf_id = self.leaf_id(conversation_id)
+        return self.line(leaf_id) if leaf_id else []
+
+    def line(self, message_id: int) -> list[Message]:
+        """From the first question to this message."""
+        rows = self._db.read(
+            f"""WITH RECURSIVE line(id, parent_id, depth) AS (
+                   SELECT m.id, m.parent_id, 0 FROM message m WHERE m.id = ?
+                   UNION ALL
+                   SELECT m.id, m.parent_id, depth + 1 FROM line l JOIN message m ON m.id = l.parent_id)
+               SELECT {_MESSAGE} FROM line l JOIN message m ON m.id = l.id ORDER BY l.depth DESC""",  # noqa: S608
+            message_id,
+        )
+        return [_message(row) for row in rows]
+
+    def is_followed(self, message_id: int) -> bool:
+        """Whether anything was said after this message."""
+        return bool(self._db.read("SELECT 1 FROM message WHERE parent_id = ? LIMIT 1", message_id))
+
+    def tree(self, conversation_id: int) -> list[Message]:
+        """Every message of every branch, in the order they were made: parents before children."""
+        rows = self._db.read(
+            f"SELECT {_MESSAGE} FROM message m WHERE conversation_id = ? ORDER BY id",  # noqa: S608
+            conversation_id,
+        )
+        return [_message(row) for row in rows]
+
+    def message(self, message_id: int) -> Message:
+        """Raises KeyError when it is not there."""
+        rows = self._db.read(f"SELECT {_MESSAGE} FROM message m WHERE m.id = ?", message_id)  # noqa: S608
+        if not rows:
+            raise KeyError(message_id)
+        return _message(rows[0])
+
+    def add_question(
+        self,
+        text: str,
+        conversation_id: int | None = None,
+        parent_id: int | None = None,
+        *,
+        folder_id: int | None = None,
+        keeps_draft: bool = False,
+    ) -> Message:
+        """Stores a question, in a new conversation (of that folder) when `conversation_id` is None.
+
+        What was typed becomes the question, so its draft goes in the same transaction, unless `keeps_draft`; what an
+        edit had set aside is the draft again.
+        """
+        now = self._db.now()
+        with self._db.transaction():
+            if not keeps_draft:
+                self._db.write(
+                    "UPDATE draft SET text = set_aside, edited_id = NULL, set_aside = '' WHERE conversation_id IS ?",
+                    conversation_id,
+                )
+                self._db.write("DELETE FROM draft WHERE conversation_id IS ? AND text = ''", conversation_id)
+            if conversation_id is None:
+                conversation_id = self._db.write(
+                    # A folder that was removed meanwhile is none.
+                    "INSERT INTO conversation(id, title, created_at, updated_at, uid, folder_id)"  # noqa: S608
+                    f" VALUES ({_new_id('conversation')}, ?, ?, ?, ?, (SELECT id FROM folder WHERE id = ?))",
+                    title_of(text),
+                    now,
+                    now,
+                    uuid.uuid4().hex,
+                    folder_id,
+                )
+            return self._add_message(Message(0, conversation_id, parent_id, "question", text, "done", now))
+
+    def add_answer(self, question_id: int, details: AnswerDetails) -> Message:
+        """An empty answer with status "streaming", child of the question."""
+        question = self.message(question_id)
+        now = self._db.now()
+        with self._db.transaction():
+            return self._add_message(
+                Message(0, question.conversation_id, question_id, "answer", "", "streaming", now, details)
+            )
+
+    def add_tree(self, conversation: Conversation, messages: Sequence[Message]) -> int:
+        """Stores a conversation that was written elsewhere; gives its id.
+
+        Ids in the arguments only say what belongs to what (parents come before their children); new ones are given.
+        """
+        with self._db.transaction():
+            new_id = self._db.write(
+                "INSERT INTO conversation(id, title, created_at, updated_at, uid, folder_id, pinned_at, binned_at,"  # noqa: S608
+                " preset_id, choices, scope, label)"
+                f" VALUES ({_new_id('conversation')}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                conversation.title,
+                conversation.created_at,
+                conversation.updated_at,
+                conversation.uid or uuid.uuid4().hex,
+                conversation.folder_id,
+                conversation.pinned_at,
+                conversation.binned_at,
+                conversation.preset_id,
+                stored_values.choices_json(conversation.choices),
+                stored_values.scope_json(conversation.scope),
+                conversation.label,
+            )
+            ids: dict[int, int] = {}
+            self.add_messages(new_id, messages, ids)
+            if messages:
+                self._show(new_id, ids.get(conversation.leaf_id or 0) or ids[messages[-1].id])
+        return new_id
+
+    def add_messages(self, conversation_id: int, messages: Sequence[Message], ids: dict[int, int]) -> None:
+        """More of a conversation that was written elsewhere. `ids`: the new ids of what is added, which is put in."""
+        with self._db.transaction():
+            for message in messages:
+                details, parent_id = message.details, message.parent_id
+                if details is not None and details.reproduces_id is not None:
+                    details = dataclasses.replace(details, reproduces_id=ids.get(details.reproduces_id))
+                ids[message.id] = self._insert(
+                    dataclasses.replace(
+                        message,
+                        conversation_id=conversation_id,
+                        parent_id=None if parent_id is None else ids[parent_id],
+                        details=details,
+                    )
+                )
+
+    def restart_answer(self, answer_id: int, details: AnswerDetails) -> Message:
+        """Takes up again an answer that never had text, instead of putting a new branch beside nothing."""
+        with self._db.transaction():
+            answer = self.finish_answer(answer_id, "", "streaming", details)
+            self._show(answer.conversation_id, answer_id)
+        return answer
+
+    def update_answer(self, answer_id: int, text: str) -> None:
+        """The text so far of an answer that is being streamed."""
+        with self._db.transaction():
+            self._db.write("UPDATE message SET text = ? WHERE id = ? AND status = 'streaming'", text, answer_id)
+
+    def finish_answer(self, answer_id: int, text: str, status: str, details: AnswerDetails) -> Message:
+        """The answer's last text and how it ended. `status`: done | stopped | failed."""
+        before = self.message(answer_id)
+        with self._db.transaction():
+            self._db.write(
+                "UPDATE message SET text = ?, status = ?, details = ? WHERE id = ?",
+                text,
+                status,
+                stored_values.details_json(details),
+                answer_id,
+            )
+            self._index.replace(answer_id, _indexed(before.text, before.status), _indexed(text, status))
+            label_first(self._db, before.conversation_id, details)
+            raise_label(self._db, before.conversation_id, details)
+        return self.message(answer_id)
+
+    def show_branch(self, message_id: int, step: int) -> None:
+        """Shows the branch `step` places from this message's, down to what was said last in it."""
+        message = self.message(message_id)
+        siblings = self._db.read(
+            "SELECT id FROM message WHERE conversation_id = ? AND parent_id IS ? ORDER BY id",
+            message.conversation_id,
+            message.parent_id,
+        )
+        place = message.branch - 1 + step
+        if 0 <= place < len(siblings):
+            self.show_message(siblings[place][0])
+
+    def show_message(self, message_id: int) -> None:
+        """Shows the branch that this message is in, down to what was said last below it. Keeps a branch that has it."""
+        conversation_id = self.message(message_id).conversation_id
+        if any(message.id == message_id for message in self.thread(conversation_id)):
+            return
+        newest = self._db.read(
+            """WITH RECURSIVE below(id) AS (
+                   SELECT ? UNION ALL SELECT m.id FROM below b JOIN message m ON m.parent_id = b.id)
+               SELECT max(id) FROM below""",
+            message_id,
+        )
+        with self._db.transaction():
+            self._show(conversation_id, newest[0][0])
+
+    def end_interrupted_answers(self) -> None:
+        """Marks what a crash left streaming as stopped. Only for the one window: its own answers stream too."""
+        for row in self._db.read("SELECT id, text, details FROM message WHERE status = 'streaming'"):
+            details = stored_values.details(row["details"]) or AnswerDetails()
+            self.finish_answer(
+                row["id"], row["text"], "stopped", dataclasses.replace(details, stop_reason="interrupted")
+            )
+
+    # ------------------------------------------------------------- local models
+
+    def local_models(self) -> list[LocalModel]:
+        """Those that are files of their own; `tuned_models.listed` has all."""
+        sql = "SELECT m.*, tuned FROM local_model m LEFT JOIN tuned_model USING (id) ORDER BY added_at, id"
+        return [_local_model(row) for row in self._db.read(sql)]
+
+    def put_local_model(self, model: LocalModel) -> None:
+        """Adds a model, or replaces the one with the same id or path."""
+        values = dataclasses.asdict(model)
+        del values["tuned"], values["adapter"], values["remote"]
+        values["speeds"] = json.dumps(model.speeds) if model.speeds is not None else None
+        values["files"] = json.dumps(values["files"])
+        columns, marks = ", ".join(values), ", ".join("?" * len(values))
+        with self._db.transaction():
+            self._db.write(
+                f"INSERT OR REPLACE INTO local_model({columns}) VALUES ({marks})",  # noqa: S608
+                *values.values(),
+            )
+
+    def remove_local_model(self, model_id: str) -> None:
+        """Forgets the row; the file is the caller's."""
+        with self._db.transaction():
+            for table in ("local_model", "tuned_model", "remote_model"):
+                self._db.write(f"DELETE FROM {table} WHERE id = ?", model_id)  # noqa: S608
+
+    # ------------------------------------------------------------------ private
+
+    def _add_message(self, message: Message) -> Message:
+        message_id = self._insert(message)
+        self._db.write(
+            "UPDATE conversation SET leaf_id = ?, updated_at = ? WHERE id = ?",
+            message_id,
+            message.created_at,
+            message.conversation_id,
+        )
+        return self.message(message_id)
+
+    def _insert(self, message: Message) -> int:
+        message_id = self._db.write(
+            "INSERT INTO message(id, conversation_id, parent_id, role, text, status, created_at, details,"  # noqa: S608
+            f" rating, correction) VALUES ({_new_id('message')}, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            message.conversation_id,
+            message.parent_id,
+            message.role,
+            message.text,
+            message.status,
+            message.created_at,
+            stored_values.details_json(message.details) if message.details else None,
+            message.rating,
+            message.correction,
+        )
+        self._index.replace(message_id, "", _indexed(message.text, message.status))
+        raise_label(self._db, message.conversation_id, message.details)
+        return message_id
+
+    def _show(self, conversation_id: int, leaf_id: int) -> None:
+        self._db.write("UPDATE conversation SET leaf_id = ? WHERE id = ?", leaf_id, conversation_id)
+
+
+def _new_id(table: str) -> str:
+    """The next id, in SQL: never one that something erased has had."""
+    return f"(SELECT 1 + max(ifnull((SELECT max(id) FROM {table}), 0), {table}) FROM last_id)"  # noqa: S608
+
+
+def title_of(text: str) -> str:
+    """A conversation's name on one line of at most 60 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1] + "…"
+
+
+def as_conversation(row: Row) -> Conversation:
+    """From a row of the columns `CONVERSATION`, which stand as the fields do: thousands are made for each list."""
+    values: list[Any] = [*row]
+    values[-3] = Choices.from_dict(json.loads(row[-3])) if row[-3] else _NO_CHOICES
+    values[-2] = stored_values.scope(row[-2]) if row[-2] else ()
+    return Conversation(*values)
+
+
+def _indexed(text: str, status: str) -> str:
+    """What of a message can be searched: nothing while it is being written."""
+    return "" if status == "streaming" else text
+
+
+def _message(row: Row) -> Message:
+    return Message(
+        row["id"],
+        row["conversation_id"],
+        row["parent_id"],
+        row["role"],
+        row["text"],
+        row["status"],
+        row["created_at"],
+        stored_values.details(row["details"]),
+        row["branch"],
+        row["branches"],
+        row["rating"],
+        row["correction"],
+    )
+
+
+def _local_model(row: Row) -> LocalModel:
+    values = dict(row)
+    values["tuned"] = stored_tuned.tuned(values["tuned"])
+    values["template_allowed"] = bool(values["template_allowed"])
+    values["speeds"] = json.loads(values["speeds"]) if values["speeds"] else None
+    values["files"] = tuple(FileMark(**mark) for mark in json.loads(values["files"] or "[]"))
+    return LocalModel(**values)

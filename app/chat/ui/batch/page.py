@@ -1,0 +1,316 @@
+"""The page まとめて質問: a file of questions in, a file of answers with their sources out."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
+from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+
+from app.base.confidentiality import Label as SecrecyLabel
+from app.base.errors import AppError
+from app.base.wording import Sentence, describe_error
+from app.chat.batch import table
+from app.chat.batch.questions import QuestionFile
+from app.chat.services.batch import Batch, Ended, Standing
+from app.chat.services.batches import Batches, Unfinished
+from app.chat.services.chat import ChatSession
+from app.chat.ui.batch import words
+from app.chat.ui.batch.running import Running
+from app.chat.ui.batch.setup import Setup
+from app.chat.ui.sending import consent_dialog
+from app.chat.ui.transcript.centred import Centred
+from app.documents.services.documents import Documents
+from app.models import remote_models
+from app.uikit.dialogs import Dialog
+from app.uikit.drop_zone import dropped_paths
+from app.uikit.language import noted
+from app.uikit.phrases import sends_to
+from app.uikit.pickers import Pickers
+from app.uikit.secrecy import Secrecy
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.header import Header
+from app.uikit.widgets.labels import Label, set_surface
+from app.uikit.widgets.page import Page
+
+
+class BatchPage(Page):
+    ask_requested = Signal()
+    work_ended = Signal(str, float)  # in words without any of its content, and the seconds it took
+
+    def __init__(
+        self,
+        theme: Theme,
+        batches: Batches,
+        session: ChatSession,
+        documents: Documents,
+        secrecy: Secrecy,
+        open_folder: Callable[[Path], None],
+        pickers: Pickers | None = None,
+    ) -> None:
+        super().__init__()
+        self._theme = theme
+        self._batches = batches
+        self._session = session
+        self._documents = documents
+        self._secrecy = secrecy
+        self._open_folder = open_folder
+        self._pickers = pickers or Pickers()
+        self._path = Path()
+        self._found: QuestionFile | None = None
+        self._out = Path()  # of the last batch
+        self._began_at = 0.0
+        self._unfinished: Unfinished | None = None
+        self.consent: Dialog | None = None  # the last one that was opened
+        self._failure: Sentence | None = None  # that the banner shows
+        self._build()
+        self._connect()
+        documents.open()
+
+    def set_header_inset(self, inset_px: int) -> None:
+        self._header.set_inset(inset_px)
+
+    def focus_first(self) -> None:
+        running = self.running.resume_button if self._batches.is_paused else self.running.pause_button
+        first = self.setup.start_button if self.shown is self.setup else self.choose_button
+        (running if self.shown is self.running else first).setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._show_model()
+        if not self._batches.is_running and self.banner.isHidden():
+            self._batches.look_for_unfinished()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if not self._batches.is_running and len(_files(dropped_paths(event.mimeData()))) == 1:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        files = _files(dropped_paths(event.mimeData()))
+        if files:
+            event.acceptProposedAction()
+            self.open_file(files[0])
+
+    def open_file(self, path: Path) -> None:
+        """A file of questions."""
+        self.banner.hide()
+        self._path = path
+        self._batches.read(path)
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        set_surface(self, "base")
+        self.setAcceptDrops(True)
+        self._header = Header(self._theme, self.tr("まとめて質問"))
+        self.back_button = Button(self._theme, self.tr("質問に戻る"), "quiet", "arrow-left", compact=True)
+        self._header.add_action(self.back_button)
+        self.banner = Banner(self._theme)
+        self.setup = Setup(self._theme)
+        self.running = Running(self._theme)
+        self.empty = self._build_empty()
+        self._parts = (self.empty, self.setup, self.running)
+        self._show(self.empty)
+        content = QWidget()
+        set_surface(content, "base")
+        inside = QVBoxLayout(content)
+        inside.setContentsMargins(0, 20, 0, 20)
+        inside.setSpacing(16)
+        inside.addWidget(self.banner)
+        for part in self._parts:
+            inside.addWidget(part)
+        inside.addStretch(1)
+        around = QWidget()
+        set_surface(around, "base")
+        around.setLayout(Centred(self._theme, content))
+        scrolled = QScrollArea()
+        scrolled.setWidget(around)
+        scrolled.setWidgetResizable(True)
+        scrolled.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scrolled.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._header)
+        column.addWidget(scrolled, 1)
+
+    def _show(self, shown: QWidget) -> None:
+        """One of the parts. Not a QStackedWidget, which is as high as its highest page."""
+        self.shown = shown
+        for part in self._parts:
+            part.setVisible(part is shown)
+
+    def _build_empty(self) -> QWidget:
+        empty = QWidget()
+        column = QVBoxLayout(empty)
+        column.setContentsMargins(0, 12, 0, 0)
+        column.setSpacing(12)
+        column.addWidget(Label(self.tr("Excel や CSV に並べた質問に、一行ずつ順に答えます。"), wraps=True))
+        self.choose_button = Button(self._theme, self.tr("質問のファイルを選ぶ"), "primary", "file-text")
+        column.addWidget(self.choose_button, 0, Qt.AlignmentFlag.AlignLeft)
+        example = self.tr("例：一行目に「質問」と書いた列のある .xlsx。回答には、出典と要確認の文が付きます。")
+        column.addWidget(Label(example, tone="muted", wraps=True))
+        column.addStretch(1)
+        return empty
+
+    def _connect(self) -> None:
+        batches, setup, running = self._batches, self.setup, self.running
+        batches.questions_read.connect(self._on_read)
+        batches.unfinished_found.connect(self._on_unfinished)
+        batches.labelled.connect(self._on_labelled)
+        batches.progressed.connect(self._on_progressed)
+        batches.finished.connect(self._on_finished)
+        batches.stopped.connect(self._on_stopped)
+        batches.failed.connect(self._on_failed)
+        self._documents.changed.connect(self._show_collections)
+        self.banner.action_requested.connect(self._on_action)
+        self.back_button.clicked.connect(self.ask_requested)
+        for button in (self.choose_button, setup.other_button):
+            button.clicked.connect(self._choose_file)
+        setup.column_chosen.connect(lambda column: self._batches.read(self._path, column))
+        setup.target_requested.connect(self._choose_target)
+        setup.start_requested.connect(self._start)
+        running.pause_requested.connect(batches.pause)
+        running.resume_requested.connect(batches.resume)
+        running.stop_requested.connect(batches.stop)
+
+    # --------------------------------------------------------------------- files
+
+    def _choose_file(self) -> None:
+        kinds = self.tr("質問のファイル (*.xlsx *.xlsm *.csv *.tsv *.jsonl);;すべてのファイル (*)")
+        start = str(self._path.parent) if self._path.name else ""
+        if path := self._pickers.open(self, self.tr("質問のファイルを選ぶ"), start, kinds):
+            self.open_file(Path(path))
+
+    def _choose_target(self) -> None:
+        kinds = self.tr("Excel (*.xlsx);;CSV (*.csv);;JSON Lines (*.jsonl)")
+        if path := self._pickers.save(self, self.tr("回答の保存先"), str(self.setup.out), kinds):
+            out = Path(path)
+            self.setup.show_target(out if out.suffix else out.with_name(out.name + ".xlsx"))
+
+    def _on_read(self, found: QuestionFile) -> None:
+        is_other = self._found is None or self._found.sha256 != found.sha256
+        self._found = found
+        self.setup.show_file(found, self._path)
+        if is_other:
+            self.setup.show_target(_free(self._path.with_name(self.tr("{name}_回答").format(name=self._path.stem))))
+        self._show_collections()
+        self._show(self.setup)
+        self.setup.start_button.setFocus()
+
+    def _show_model(self) -> None:
+        model = self._session.model
+        place = remote_models.shown(model) if model else ""
+        self.setup.show_model(noted(model.name if model else "", sends_to(place) if place else ""))
+
+    def _show_collections(self) -> None:
+        if self._found is not None:
+            asked = {ref.name for ref in self._session.scope} if not self.setup.scope() else set()
+            there = [one for one in self._documents.collections() if one.sections]
+            self.setup.show_collections(there, asked)
+
+    # ------------------------------------------------------------------- running
+
+    def _start(self) -> None:
+        if self._found is not None:
+            self.banner.hide()
+            self._batches.prepare(self._found, self._path, self.setup.out, self.setup.scope())
+
+    def _on_labelled(self, batch: Batch, label: SecrecyLabel) -> None:
+        """Begins at once, or after a yes where the questions leave this machine, and one where they are confidential.
+
+        That one is the last: it is put on record.
+        """
+
+        def export(agreed: Batch) -> None:
+            self._secrecy.export(self, label, "answers", str(batch.out), lambda: self._begin(agreed))
+
+        if batch.model.remote is None:
+            export(batch)
+            return
+        self.consent = consent_dialog(self._theme, batch.model, self.window(), is_batch=True)
+        agreed = dataclasses.replace(batch, is_agreed=True)
+        self.consent.chosen.connect(lambda key: export(agreed) if key == "send" else None)
+        self.consent.open()
+
+    def _begin(self, batch: Batch) -> None:
+        self.banner.hide()
+        self._failure = None
+        self._out = batch.out
+        self._began_at = time.monotonic()
+        self.running.begin()
+        self._show(self.running)
+        self._batches.begin(batch)
+
+    def _on_progressed(self, standing: Standing) -> None:
+        self.running.show_standing(standing, is_paused=self._batches.is_paused)
+
+    def _on_finished(self, ended: Ended) -> None:
+        self._found = None
+        self._show(self.empty)
+        what = self.tr("{n} 件に回答しました。").format(n=f"{ended.answered:,}")
+        sentence = "\n".join(part for part in (words.ended(ended), str(self._out)) if part)
+        again = (("again", self.tr("もう一度試す")),) if ended.failed else ()
+        self.banner.show_message(
+            "warning" if ended.failed else "success", what, sentence, (("folder", self.tr("保存先を開く")), *again)
+        )
+        self.work_ended.emit(self.tr("まとめて質問が終わりました"), time.monotonic() - self._began_at)
+        if again:
+            self._batches.look_for_unfinished()
+
+    def _on_stopped(self, ended: Ended) -> None:
+        self._show(self.empty)
+        total = ended.answered + ended.failed + ended.waiting
+        what = self.tr("{a}／{b} 件で止めました。").format(a=f"{ended.answered:,}", b=f"{total:,}")
+        sentence = self.tr("ここまでの回答は {path} にあります。").format(path=self._out)
+        actions = (("again", self.tr("続ける")), ("folder", self.tr("保存先を開く")))
+        self.banner.show_message("warning", what, sentence, actions)
+        self._batches.look_for_unfinished()
+
+    def _on_failed(self, error: AppError) -> None:
+        if self.shown is self.running:
+            self._unfinished = None
+            self.work_ended.emit(self.tr("まとめて質問が途中で止まりました"), time.monotonic() - self._began_at)
+            self._show(self.setup if self._found is not None else self.empty)
+            self._batches.look_for_unfinished()
+        self._failure = describe_error(error)
+        self.banner.show_message("danger", self._failure.message, self._failure.next)
+
+    def _on_unfinished(self, found: Unfinished) -> None:
+        self._unfinished = found
+        if self._failure is not None and not self.banner.isHidden() and found.out == self._out:
+            again = (("again", self.tr("続ける")),)
+            self.banner.show_message("danger", self._failure.message, self._failure.next, again)
+        elif self.banner.isHidden():
+            self._out = found.out
+            what = self.tr("{name} は途中です（{n} 件に回答済み）。").format(
+                name=found.out.name, n=f"{found.answered:,}"
+            )
+            actions = (("again", self.tr("続ける")), ("forget", self.tr("続けない")))
+            self.banner.show_message("warning", what, self.tr("質問：{path}").format(path=found.head.path), actions)
+
+    def _on_action(self, key: str) -> None:
+        if key == "folder":
+            self._open_folder(self._out.parent)
+        elif key == "forget":
+            self._batches.forget_unfinished()
+            self.banner.hide()
+        elif self._unfinished is not None:
+            self._batches.go_on(self._unfinished)
+
+
+def _files(paths: list[Path]) -> list[Path]:
+    return [path for path in paths if path.suffix.lower() in table.SUFFIXES]
+
+
+def _free(stem: Path) -> Path:
+    """A name that nothing has."""
+    path, number = stem.with_name(stem.name + ".xlsx"), 2
+    while path.exists():
+        path = stem.with_name(f"{stem.name} ({number}).xlsx")
+        number += 1
+    return path

@@ -1,0 +1,1 @@
+"""The list of conversations, the bin, search, export and import."""

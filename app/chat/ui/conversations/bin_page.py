@@ -1,0 +1,153 @@
+"""The page ごみ箱: what was thrown away can be brought back for thirty days, or erased at once after a question."""
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+
+from app.chat.services.conversations import Conversations
+from app.chat.ui.conversations.bin_list import BinList, BinView
+from app.uikit import dialogs
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.header import MARGIN, Header
+from app.uikit.widgets.labels import Label, set_surface
+from app.uikit.widgets.page import Page
+
+
+class BinPage(Page):
+    restore_requested = Signal(object)  # ids of conversations
+    ask_requested = Signal()
+
+    def __init__(self, theme: Theme, conversations: Conversations) -> None:
+        super().__init__()
+        self._theme = theme
+        self._conversations = conversations
+        self.binned = BinList()
+        self._build()
+        self._connect()
+        self._show()
+
+    def set_header_inset(self, inset_px: int) -> None:
+        self._header.set_inset(inset_px)
+
+    def focus_first(self) -> None:
+        (self.list if self.binned.ids else self.ask_button).setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._show()  # days have gone by, perhaps
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        set_surface(self, "base")
+        self._header = Header(self._theme, self.tr("ごみ箱"))
+        self.empty_button = Button(self._theme, self.tr("ごみ箱を空にする…"), "danger", "trash-2")
+        self._header.add_action(self.empty_button)
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self._filled())
+        self.stack.addWidget(self._emptied())
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._header)
+        column.addWidget(self.stack, 1)
+
+    def _filled(self) -> QWidget:
+        self.list = BinView(self._theme, self.binned)
+        self.restore_button = Button(self._theme, self.tr("元に戻す"), icon="undo-2")
+        self.erase_button = Button(self._theme, self.tr("完全に削除する…"), "danger")
+        self._chosen = Label(role="caption", tone="text2")
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.addWidget(self.restore_button)
+        buttons.addWidget(self.erase_button)
+        buttons.addStretch(1)
+        buttons.addWidget(self._chosen)
+        filled = QWidget()
+        column = QVBoxLayout(filled)
+        column.setContentsMargins(MARGIN, 16, MARGIN, 16)
+        column.setSpacing(12)
+        words = self.tr("ごみ箱の会話は、移してから 30 日たつと消えます。")
+        column.addWidget(Label(words, tone="text2", wraps=True))
+        column.addWidget(self.list, 1)
+        column.addLayout(buttons)
+        return filled
+
+    def _emptied(self) -> QWidget:
+        emptied = QWidget()
+        column = QVBoxLayout(emptied)
+        column.setContentsMargins(MARGIN, 48, MARGIN, 24)
+        column.setSpacing(16)
+        words = self.tr("ごみ箱は空です。削除した会話は 30 日間ここにあり、元に戻せます。")
+        column.addWidget(Label(words, tone="text2", wraps=True))
+        self.ask_button = Button(self._theme, self.tr("質問に戻る"))
+        column.addWidget(self.ask_button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addStretch(1)
+        return emptied
+
+    def _connect(self) -> None:
+        self._conversations.changed.connect(self._on_changed)
+        self.list.selectionModel().selectionChanged.connect(self._show_chosen)
+        self.list.restore_requested.connect(self._restore)
+        self.list.erasure_requested.connect(self._ask_to_erase)
+        self.restore_button.clicked.connect(self._restore)
+        self.erase_button.clicked.connect(self._ask_to_erase)
+        self.empty_button.clicked.connect(self._ask_to_empty)
+        self.ask_button.clicked.connect(self.ask_requested)
+
+    # --------------------------------------------------------------------- shown
+
+    def _on_changed(self) -> None:
+        if self.isVisible():
+            self._show()
+
+    def _show(self) -> None:
+        """Something is always chosen, so that the buttons can always be used."""
+        row = max(0, self.list.currentIndex().row())
+        had_focus = self.isAncestorOf(self.focusWidget()) if self.focusWidget() else False
+        self.binned.set_conversations(self._conversations.binned())
+        count = self.binned.rowCount()
+        self.stack.setCurrentIndex(0 if count else 1)
+        self.empty_button.setVisible(count > 0)
+        self.list.setCurrentIndex(self.binned.index(min(row, count - 1)))
+        self._show_chosen()
+        if had_focus and not count:
+            self.focus_first()
+
+    def _show_chosen(self) -> None:
+        count = len(self.list.chosen_ids())
+        several = self.tr("{n} 件を選んでいます").format(n=count) if count > 1 else ""
+        self._chosen.setText(several if count else self.tr("会話を選ぶと使えます"))
+        self.restore_button.setEnabled(count > 0)
+        self.erase_button.setEnabled(count > 0)
+
+    # ---------------------------------------------------------------------- done
+
+    def _restore(self) -> None:
+        if ids := self.list.chosen_ids():
+            self.restore_requested.emit(ids)
+
+    def _ask_to_erase(self) -> None:
+        ids = self.list.chosen_ids()
+        if len(ids) == 1:
+            title = self.list.selectedIndexes()[0].data()  # not the current row's: Ctrl+click leaves that unchosen
+            question = self.tr("「{title}」を完全に削除しますか").format(title=title)
+        else:
+            question = self.tr("{n} 件の会話を完全に削除しますか").format(n=len(ids))
+        if ids:
+            self.erasure_dialog(question, self.tr("完全に削除する"), ids).open()
+
+    def _ask_to_empty(self) -> None:
+        question = self.tr("ごみ箱の {n} 件をすべて完全に削除しますか").format(n=self.binned.rowCount())
+        self.erasure_dialog(question, self.tr("ごみ箱を空にする"), self.binned.ids).open()
+
+    def erasure_dialog(self, question: str, words: str, ids: list[int]) -> dialogs.Dialog:
+        body = self.tr("元に戻せません。バックアップには残りますが、7 日たつと、次に Kotae を使うときに消えます。")
+        choices = (
+            dialogs.Choice("cancel", self.tr("キャンセル"), is_default=True),
+            dialogs.Choice("erase", words, "danger_fill"),
+        )
+        dialog = dialogs.Dialog(self._theme, question, body, choices, self, icon=("triangle-alert", "warning"))
+        dialog.chosen.connect(lambda key: self._conversations.erase(ids) if key == "erase" else None)
+        return dialog

@@ -1,0 +1,333 @@
+"""The stored conversations as a list: what is pinned, folders, then days; quick for thousands of them."""
+
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, Signal
+
+from app.base.confidentiality import Label
+from app.chat import conversation_labels
+from app.chat.records import Conversation, Folder, Message
+from app.chat.ui import labelling
+from app.documents.records import Collection as DocumentCollection
+from app.uikit import phrases
+from app.uikit.language import day_of_year, full_date, joined, month, month_and_year
+from app.uikit.widgets.labels import tip
+
+IdRole = Qt.ItemDataRole.UserRole + 1
+TimeRole = Qt.ItemDataRole.UserRole + 2
+IsOpenRole = Qt.ItemDataRole.UserRole + 3  # of a folded folder: the open conversation is in it
+FolderRole = Qt.ItemDataRole.UserRole + 4  # the id of the folder whose heading this is
+DraftRole = Qt.ItemDataRole.UserRole + 5  # "" or the word for it
+RowRole = Qt.ItemDataRole.UserRole + 6  # the Row itself
+FactsRole = Qt.ItemDataRole.UserRole + 7  # what TimeRole says: time, label or None, folder or ""
+
+OUTSIDE = 0  # where conversations of no folder stand; folders are counted from 1
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+@dataclass(slots=True)  # not frozen: thousands are made at each change, and frozen ones take three times as long
+class Row:
+    """A conversation; or the heading of a folder or day, then `conversation` is None.
+
+    `place`: pinned | folder | day, the group it stands in.
+    """
+
+    text: str
+    place: str
+    conversation: Conversation | None = None
+    folder: Folder | None = None
+    count: int = 0
+    is_folded: bool = False
+
+
+class ConversationList(QAbstractListModel):
+    """Headings of days cannot be chosen, those of folders fold. The filter looks into all titles, folded or not."""
+
+    renamed = Signal(int, str)  # id, the new title
+    folder_renamed = Signal(int, str)  # id, the new name
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._conversations: Sequence[Conversation] = ()
+        self.folders: Sequence[Folder] = ()
+        self.folded: frozenset[int] = frozenset()
+        self._drafts: Collection[int] = frozenset()
+        self._collections: Sequence[DocumentCollection] = ()
+        self._written: tuple[Message, ...] = ()
+        self._filter = ""
+        self._open_id: int | None = None
+        self._now = datetime.now()
+        self._rows: list[Row] = []
+
+    # ------------------------------------------------------------------ content
+
+    def set_conversations(
+        self,
+        conversations: Sequence[Conversation],
+        now: datetime | None = None,
+        *,
+        folders: Sequence[Folder] = (),
+        drafts: Collection[int] = frozenset(),
+    ) -> None:
+        """`conversations`: the most recently used first. `drafts`: those in which something was typed and not sent."""
+        self._conversations, self.folders, self._drafts = conversations, folders, drafts
+        self.folded &= {folder.id for folder in folders}
+        self._refill(now)
+
+    def set_filter(self, text: str, now: datetime | None = None) -> None:
+        self._filter = _folded(text)
+        self._refill(now)
+
+    def fold(self, folder_id: int, *, is_folded: bool) -> None:
+        """A folded folder shows its heading only."""
+        self.folded = self.folded | {folder_id} if is_folded else self.folded - {folder_id}
+        self._refill(None)
+
+    def set_open(self, conversation_id: int | None) -> None:
+        """The conversation that is shown beside the list; None: a new one."""
+        if conversation_id != self._open_id:
+            self._open_id = conversation_id
+            self._tell_changed()
+
+    def set_drafts(self, conversation_ids: Collection[int]) -> None:
+        if conversation_ids != self._drafts:
+            self._drafts = conversation_ids
+            self._tell_changed()
+
+    def set_collections(self, collections: Sequence[DocumentCollection]) -> None:
+        """All that there are, for the labels of what asks them."""
+        self._collections = collections
+        self._tell_changed()
+
+    def set_written(self, message: Message | None) -> None:
+        """A question that was asked, or its answer, which is being written; None: that has ended."""
+        if message is None or message.role == "question":
+            self._written = ()
+        if message is not None:
+            self._written += (message,)
+        self._tell_changed()
+
+    @property
+    def open_id(self) -> int | None:
+        return self._open_id
+
+    def conversations(self, ids: Iterable[int]) -> list[Conversation]:
+        """Those of these that are listed or in a folded folder, in the order of their use."""
+        wanted = set(ids)
+        return [conversation for conversation in self._conversations if conversation.id in wanted]
+
+    # -------------------------------------------------------------------- places
+
+    def index_of(self, conversation_id: int | None) -> QModelIndex:
+        """Invalid when it is not in the list."""
+        return next(iter(self.indexes_of([conversation_id])), QModelIndex())
+
+    def indexes_of(self, conversation_ids: Iterable[int | None]) -> list[QModelIndex]:
+        wanted = set(conversation_ids)
+        return [
+            self.index(place)
+            for place, row in enumerate(self._rows)
+            if row.conversation is not None and row.conversation.id in wanted
+        ]
+
+    def index_of_folder(self, folder_id: int | None) -> QModelIndex:
+        """Its heading. Invalid when it is not in the list."""
+        for place, row in enumerate(self._rows):
+            if row.folder is not None and row.folder.id == folder_id:
+                return self.index(place)
+        return QModelIndex()
+
+    def nearest(self, row: int) -> QModelIndex:
+        """The conversation at this row, else the next below, else the last; invalid in an empty list."""
+        places = [place for place, entry in enumerate(self._rows) if entry.conversation is not None]
+        below = next((place for place in places if place >= row), places[-1] if places else -1)
+        return self.index(below) if below >= 0 else QModelIndex()
+
+    def folder_around(self, index: Index) -> int | None:
+        """The folder whose heading or part this row is, `OUTSIDE` for what stands under a day; None: pinned."""
+        row = self._rows[index.row()]
+        if row.folder is not None:
+            return row.folder.id
+        if row.place == "folder" and row.conversation is not None:
+            return row.conversation.folder_id
+        return OUTSIDE if row.place == "day" else None
+
+    def row(self, place: int) -> Row:
+        return self._rows[place]
+
+    # ------------------------------------------------------------------- Qt's model
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._rows)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        row = self._rows[index.row()]
+        conversation = row.conversation
+        match role:
+            case Qt.ItemDataRole.DisplayRole | Qt.ItemDataRole.EditRole:
+                return row.text
+            case Qt.ItemDataRole.ToolTipRole:
+                return tip(row.text) if conversation or row.folder else None
+            case Qt.ItemDataRole.AccessibleTextRole:
+                return self._spoken(row)
+            case _ if role == RowRole:
+                return row
+            case _ if role == IdRole:
+                return conversation.id if conversation else None
+            case _ if role == FolderRole:
+                return row.folder.id if row.folder else None
+            case _ if role == TimeRole:
+                return self._time(row) if conversation else ""
+            case _ if role == FactsRole and conversation is not None:
+                return self._facts(row, conversation)
+            case _ if role == IsOpenRole:
+                return self._is_open(row)
+            case _ if role == DraftRole:
+                return self._draft(row)
+        return None
+
+    def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        """Passes a new name on; the row changes when the stored conversations come back."""
+        name = str(value).strip()
+        row = self._rows[index.row()]
+        if role != Qt.ItemDataRole.EditRole or name in ("", row.text):
+            return False
+        if row.folder is not None:
+            self.folder_renamed.emit(row.folder.id, name)
+        elif row.conversation is not None:
+            self.renamed.emit(row.conversation.id, name)
+        return True
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        row = self._rows[index.row()]
+        if row.folder is not None:
+            return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsEditable
+        if row.conversation is None:
+            return Qt.ItemFlag.NoItemFlags
+        chosen = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+        return chosen | Qt.ItemFlag.ItemIsEditable | Qt.ItemFlag.ItemIsDragEnabled
+
+    def supportedDragActions(self) -> Qt.DropAction:
+        return Qt.DropAction.MoveAction
+
+    # ------------------------------------------------------------------- groups
+
+    def _refill(self, now: datetime | None) -> None:
+        self._now = now or datetime.now()
+        self.beginResetModel()
+        self._rows = list(self._grouped())
+        self.endResetModel()
+
+    def _grouped(self) -> Iterator[Row]:
+        pinned: list[Conversation] = []
+        inside: dict[int | None, list[Conversation]] = {folder.id: [] for folder in self.folders}
+        outside: list[Conversation] = []
+        for conversation in self._conversations:
+            if self._filter and self._filter not in _folded(conversation.title):
+                continue
+            if conversation.pinned_at is not None:
+                pinned.append(conversation)
+            else:
+                inside.get(conversation.folder_id, outside).append(conversation)
+        if pinned:
+            yield Row(self.tr("ピン留め"), "pinned")
+            for conversation in sorted(pinned, key=lambda one: one.pinned_at or 0):
+                yield Row(conversation.title, "pinned", conversation)
+        for folder in self.folders:
+            yield from self._folder_rows(folder, inside[folder.id])
+        yield from self._days(outside)
+
+    def _folder_rows(self, folder: Folder, conversations: Sequence[Conversation]) -> Iterator[Row]:
+        if self._filter and not conversations:
+            return
+        is_folded = folder.id in self.folded and not self._filter
+        yield Row(folder.name, "folder", folder=folder, count=len(conversations), is_folded=is_folded)
+        if not is_folded:
+            for conversation in conversations:
+                yield Row(conversation.title, "folder", conversation)
+
+    def _days(self, conversations: Iterable[Conversation]) -> Iterator[Row]:
+        began_at = float("inf")  # of the day or month that the last heading names
+        for conversation in conversations:
+            if conversation.updated_at < began_at:
+                heading, began = self._day(datetime.fromtimestamp(conversation.updated_at))
+                began_at = began.timestamp()
+                yield Row(heading, "day")
+            yield Row(conversation.title, "day", conversation)
+
+    def _day(self, when: datetime) -> tuple[str, datetime]:
+        """The heading a conversation stands under, and the first moment that it stands for."""
+        today = self._now.replace(hour=0, minute=0, second=0, microsecond=0)
+        yesterday = today - timedelta(days=1)
+        if when >= today:
+            return self.tr("今日"), today
+        if when >= yesterday:
+            return self.tr("昨日"), yesterday
+        first = when.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        return month(when) if when.year == today.year else month_and_year(when), first
+
+    # --------------------------------------------------------------------- rows
+
+    def _time(self, row: Row) -> str:
+        assert row.conversation is not None
+        time, label, folder = self._facts(row, row.conversation)
+        return joined(time, phrases.label(label) if label is not None else "", folder)
+
+    def _facts(self, row: Row, here: Conversation) -> tuple[str, Label | None, str]:
+        """When it was used last, as short as the heading above allows, and its label where that says something; what is
+        pinned names its folder."""
+        when = datetime.fromtimestamp(here.updated_at)
+        clock = f"{when.hour}:{when.minute:02}"
+        if when.date() >= self._now.date():
+            time = clock
+        elif when.date() == self._now.date() - timedelta(days=1):
+            time = clock if row.place == "day" else f"{self.tr('昨日')} {clock}"
+        elif row.place == "day" or when.year == self._now.year:
+            time = day_of_year(when)
+        else:
+            time = full_date(when)
+        folder_id = here.folder_id if row.place == "pinned" else None
+        folder = next((folder.name for folder in self.folders if folder.id == folder_id), "")
+        return time, self._label(here), folder
+
+    def _label(self, here: Conversation) -> Label | None:
+        """As above it where it is open, by what is known without its answers: its own, and that of what it asks."""
+        written = [one for one in self._written if one.conversation_id == here.id]
+        asked = conversation_labels.of_collections(self._collections, here.scope, written)
+        is_unanswered = bool(written) and written[0].parent_id is None and labelling.is_unanswered(written)
+        label = labelling.shown(here.label, asked, is_unanswered=is_unanswered)
+        return here.label if label is None and here.scope else label
+
+    def _draft(self, row: Row) -> str:
+        """Not of the open conversation: there it stands in the field."""
+        here = row.conversation
+        return self.tr("下書き") if here and here.id in self._drafts and here.id != self._open_id else ""
+
+    def _is_open(self, row: Row) -> bool:
+        if row.conversation is not None:
+            return row.conversation.id == self._open_id
+        if row.folder is None or not row.is_folded or self._open_id is None:
+            return False
+        return any(one.folder_id == row.folder.id and not one.pinned_at for one in self.conversations([self._open_id]))
+
+    def _spoken(self, row: Row) -> str:
+        if row.folder is not None:
+            folder = self.tr("フォルダ {name}、{n} 件").format(name=row.text, n=row.count)
+            return joined(folder, self.tr("閉じています") if row.is_folded else "")
+        if row.conversation is None:
+            return row.text
+        pinned = self.tr("ピン留め") if row.conversation.pinned_at is not None else ""
+        return joined(row.text, self._time(row), self._draft(row), pinned)
+
+    def _tell_changed(self) -> None:
+        if self._rows:
+            self.dataChanged.emit(self.index(0), self.index(len(self._rows) - 1))
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold().strip()

@@ -1,0 +1,287 @@
+"""The list of conversations as it is used: keyboard, mouse, menus, dragging to folders, renaming in place."""
+
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+)
+from PySide6.QtWidgets import QListView, QMenu, QWidget
+
+from app.chat.ui.conversations.conversation_delegate import ConversationDelegate
+from app.chat.ui.conversations.conversation_list import OUTSIDE, ConversationList, FolderRole, IdRole, RowRole
+from app.chat.ui.conversations.conversation_menu import ConversationMenu, FolderMenu
+from app.uikit.theme import Theme
+
+_SELECTING = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+_CURRENT = QItemSelectionModel.SelectionFlag.ClearAndSelect
+
+
+class ConversationView(QListView):
+    """Up and down move, Enter opens, F2 renames, Delete moves to the bin (which can be undone), left and right fold.
+
+    Ids of conversations are lists: what is asked for is asked for all that are chosen.
+    """
+
+    chosen = Signal(int)
+    bin_requested = Signal(object)
+    pin_requested = Signal(object, bool)
+    move_requested = Signal(object, object)  # ids, the id of a folder or None
+    folder_requested = Signal(object)  # a new folder for these
+    export_requested = Signal(object)
+    new_in_folder_requested = Signal(int)
+    folder_removal_requested = Signal(int)
+    editing_ended = Signal()
+
+    def __init__(self, theme: Theme, model: ConversationList, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._model = model
+        self._kept: tuple[list[int], int | None, int | None, int, int] = ([], None, None, -1, 0)
+        self._build()
+        self._connect()
+
+    # ------------------------------------------------------------------- chosen
+
+    def chosen_ids(self) -> list[int]:
+        """From top to bottom."""
+        indexes = sorted(self.selectedIndexes(), key=QModelIndex.row)
+        return [index.data(IdRole) for index in indexes]
+
+    def choose(self, ids: list[int], current: QModelIndex) -> None:
+        """Chooses these conversations; the keyboard is at `current`."""
+        chosen = QItemSelection()
+        for index in self._model.indexes_of(ids):
+            chosen.select(index, index)
+        self.selectionModel().select(chosen, _CURRENT)
+        self.selectionModel().setCurrentIndex(current, QItemSelectionModel.SelectionFlag.NoUpdate)
+
+    def choose_open(self) -> None:
+        """The conversation that is shown beside the list, alone; nothing where it is not listed."""
+        index = self._model.index_of(self._model.open_id)
+        if self.is_editing:
+            return
+        if index.isValid():
+            self.setCurrentIndex(index)
+        else:
+            self.clearSelection()
+
+    # ----------------------------------------------------------------- renaming
+
+    @property
+    def is_editing(self) -> bool:
+        return self.state() == QListView.State.EditingState
+
+    def rename_current(self) -> None:
+        if self._current(IdRole) is not None or self._current(FolderRole) is not None:
+            self.edit(self.currentIndex())
+
+    def edit_folder(self, folder_id: int) -> None:
+        """Lets the user name a folder."""
+        index = self._model.index_of_folder(folder_id)
+        if index.isValid():
+            self.setCurrentIndex(index)
+            self.edit(index)
+
+    # -------------------------------------------------------------------- events
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if self.is_editing:
+            event.ignore()  # Enter in the field that renames comes here too; it must not open anything
+        elif not self._on_key(event):
+            super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        if event.reason() == QContextMenuEvent.Reason.Keyboard:
+            self._show_menu()
+            return
+        index = self.indexAt(event.pos())
+        if index.isValid() and index.data(FolderRole) is not None:
+            self.setCurrentIndex(index)
+            self._show_menu(event.globalPos())
+        elif index.isValid() and index.data(IdRole) is not None:
+            if not self.selectionModel().isSelected(index):
+                self.setCurrentIndex(index)
+            self._show_menu(event.globalPos())
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        super().dragEnterEvent(event)
+        event.setAccepted(event.source() is self)
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        super().dragMoveEvent(event)  # it scrolls at the edges
+        folder_id = self._folder_at(event.position().toPoint()) if event.source() is self else None
+        self._show_target(folder_id)
+        event.setAccepted(folder_id is not None)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        super().dragLeaveEvent(event)
+        self._show_target(None)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        folder_id = self._folder_at(event.position().toPoint()) if event.source() is self else None
+        self._show_target(None)
+        self.setState(QListView.State.NoState)
+        event.setAccepted(folder_id is not None)
+        if folder_id is not None:
+            ids = self.chosen_ids()
+            # After the drag: the list is filled anew, and Qt still looks at what was dragged.
+            QTimer.singleShot(0, self, lambda: self.move_requested.emit(ids, folder_id or None))
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        self.setModel(self._model)
+        self._delegate = ConversationDelegate(self._theme, self._model, self)
+        self.setItemDelegate(self._delegate)
+        self.setProperty("ground", "side")
+        self.setAccessibleName(self.tr("会話の一覧"))
+        self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
+        self.setSelectionMode(QListView.SelectionMode.ExtendedSelection)
+        self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMouseTracking(True)
+        self.setDragDropMode(QListView.DragDropMode.DragDrop)
+        self.setDefaultDropAction(Qt.DropAction.MoveAction)
+        self.setDropIndicatorShown(False)
+
+    def _connect(self) -> None:
+        self.clicked.connect(self._on_clicked)
+        self.selectionModel().selectionChanged.connect(self._on_selection_changed)
+        self._model.modelAboutToBeReset.connect(self._on_about_to_be_reset)
+        self._model.modelReset.connect(self._on_reset)
+        self._delegate.closeEditor.connect(self.editing_ended)
+        self._theme.changed.connect(self._on_theme_changed)
+
+    def _on_theme_changed(self) -> None:
+        self.scheduleDelayedItemsLayout()
+        self.viewport().update()
+
+    # ----------------------------------------------------------- mouse, keyboard
+
+    def _on_clicked(self, index: QModelIndex) -> None:
+        if index.data(FolderRole) is not None:
+            self._toggle(index)
+        elif index.data(IdRole) is not None and not QGuiApplication.keyboardModifiers() & _SELECTING:
+            self.chosen.emit(index.data(IdRole))
+
+    def _on_key(self, event: QKeyEvent) -> bool:
+        """Whether the key was one of ours."""
+        conversation_id, folder_id = self._current(IdRole), self._current(FolderRole)
+        key = event.key()
+        if event.matches(QKeySequence.StandardKey.Delete) and event.isAutoRepeat():
+            event.accept()  # a key that is held down moves one conversation, not the whole list
+        elif event.matches(QKeySequence.StandardKey.Delete):
+            if self.chosen_ids():
+                self.bin_requested.emit(self.chosen_ids())
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and conversation_id is not None:
+            self.chosen.emit(conversation_id)
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space) and folder_id is not None:
+            self._toggle(self.currentIndex())
+        elif key in (Qt.Key.Key_Left, Qt.Key.Key_Right):
+            self._fold_or_leave(is_folded=key == Qt.Key.Key_Left)
+        elif key == Qt.Key.Key_F2:
+            self.rename_current()
+        elif key == Qt.Key.Key_F10 and event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self._show_menu()
+        elif key == Qt.Key.Key_Escape and self._delegate.has_several:
+            self.choose_open()
+        else:
+            return False
+        return True
+
+    def _toggle(self, index: QModelIndex) -> None:
+        self._model.fold(index.data(FolderRole), is_folded=not index.data(RowRole).is_folded)
+
+    def _fold_or_leave(self, *, is_folded: bool) -> None:
+        """As in a tree: left on a conversation goes to the heading of its folder."""
+        index = self.currentIndex()
+        if not index.isValid():
+            return
+        if index.data(FolderRole) is not None:
+            self._model.fold(index.data(FolderRole), is_folded=is_folded)
+        elif is_folded and (folder_id := self._model.folder_around(index)):
+            self.setCurrentIndex(self._model.index_of_folder(folder_id))
+
+    def _on_selection_changed(self) -> None:
+        self._delegate.has_several = len(self.selectionModel().selectedRows()) > 1
+        self.viewport().update()
+
+    def _current(self, role: int) -> int | None:
+        number: int | None = self.currentIndex().data(role) if self.currentIndex().isValid() else None
+        return number
+
+    # --------------------------------------------------------------------- menus
+
+    def menu(self) -> QMenu | None:
+        """What can be done with the folder that the keyboard is at, or else with what is chosen."""
+        folder_id = self._current(FolderRole)
+        if folder_id is not None:
+            return self._folder_menu(folder_id)
+        ids = self.chosen_ids()
+        if not ids:
+            return None
+        menu = ConversationMenu(self._theme, self._model.conversations(ids), self._model.folders, self)
+        menu.rename_requested.connect(self.rename_current)
+        menu.pin_requested.connect(lambda is_pinned: self.pin_requested.emit(ids, is_pinned))
+        menu.move_requested.connect(lambda folder_id: self.move_requested.emit(ids, folder_id))
+        menu.folder_requested.connect(lambda: self.folder_requested.emit(ids))
+        menu.export_requested.connect(lambda: self.export_requested.emit(ids))
+        menu.bin_requested.connect(lambda: self.bin_requested.emit(ids))
+        return menu
+
+    def _folder_menu(self, folder_id: int) -> FolderMenu:
+        menu = FolderMenu(self._theme, self)
+        menu.rename_requested.connect(self.rename_current)
+        menu.new_requested.connect(lambda: self.new_in_folder_requested.emit(folder_id))
+        menu.removal_requested.connect(lambda: self.folder_removal_requested.emit(folder_id))
+        return menu
+
+    def _show_menu(self, place: QPoint | None = None) -> None:
+        """At the current row where it was asked for by a key."""
+        menu = self.menu()
+        if menu is not None:
+            row = self.visualRect(self.currentIndex())
+            menu.popup(place or self.viewport().mapToGlobal(QPoint(row.left() + 24, row.center().y())))
+
+    # ------------------------------------------------------------------ dragging
+
+    def _folder_at(self, place: QPoint) -> int | None:
+        """Where something dropped here goes: a folder, or `OUTSIDE`. None: not here."""
+        index = self.indexAt(place)
+        folder_id = self._model.folder_around(index) if index.isValid() else OUTSIDE
+        dragged = {conversation.folder_id or OUTSIDE for conversation in self._model.conversations(self.chosen_ids())}
+        return None if dragged == {folder_id} else folder_id
+
+    def _show_target(self, folder_id: int | None) -> None:
+        if self._delegate.target != folder_id:
+            self._delegate.target = folder_id
+            self.viewport().update()
+
+    # ------------------------------------------------------------- filled anew
+
+    def _on_about_to_be_reset(self) -> None:
+        current = self.currentIndex()
+        conversation_id, folder_id = self._current(IdRole), self._current(FolderRole)
+        self._kept = (
+            self.chosen_ids(), conversation_id, folder_id, current.row(), self.verticalScrollBar().value(),
+        )  # fmt: skip
+
+    def _on_reset(self) -> None:
+        """Who works through the list, or has chosen several, stays there; else the open conversation is chosen."""
+        ids, conversation_id, folder_id, row, scrolled = self._kept
+        is_heading = folder_id is not None
+        if row >= 0 and (self.window().focusWidget() is self or is_heading or len(ids) > 1):
+            index = self._model.index_of_folder(folder_id) if is_heading else self._model.index_of(conversation_id)
+            if index.isValid():
+                self.choose(ids, index)
+            else:
+                self.setCurrentIndex(self._model.nearest(row))
+        else:
+            self.choose_open()
+        self.verticalScrollBar().setValue(scrolled)

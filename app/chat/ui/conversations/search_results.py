@@ -1,0 +1,82 @@
+"""What a search found, as a list: a row for each conversation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt
+
+from app.base import text
+from app.base.text import Snippet
+from app.chat.message_index import Hit
+from app.uikit.language import day_of_year, full_date, joined
+from app.uikit.widgets.labels import tip
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A hit with the words that are shown of it; `line` is empty where only the title was found."""
+
+    hit: Hit
+    title: Snippet
+    line: Snippet
+    date: str
+    kind: str  # question or answer, in the language of the window
+    more: str  # how many other messages there are
+
+
+class ResultList(QAbstractListModel):
+    """The words of a row are made when it is first shown: there may be hundreds, of thousands of characters each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._hits: Sequence[Hit] = ()
+        self._words: Sequence[str] = ()
+        self._now = datetime.now()
+        self._made: dict[int, Result] = {}
+
+    def show_hits(self, hits: Sequence[Hit], query: str, now: datetime | None = None) -> None:
+        self.beginResetModel()
+        self._hits, self._words = hits, text.words(query)
+        self._now = now or datetime.now()
+        self._made.clear()
+        self.endResetModel()
+
+    def hit(self, index: Index) -> Hit | None:
+        return self._hits[index.row()] if index.isValid() else None
+
+    def result(self, row: int) -> Result:
+        if row not in self._made:
+            self._made[row] = self._make(self._hits[row])
+        return self._made[row]
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._hits)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return self._hits[index.row()].title
+            case Qt.ItemDataRole.ToolTipRole:
+                return tip(self._hits[index.row()].title)
+            case Qt.ItemDataRole.AccessibleTextRole:
+                result = self.result(index.row())
+                return joined(result.hit.title, result.date, result.kind, result.line.text, result.more)
+        return None
+
+    def _make(self, hit: Hit) -> Result:
+        title = Snippet(hit.title, tuple(text.occurrences(hit.title, self._words)))
+        if hit.message_id is None:
+            return Result(hit, title, Snippet("", ()), self._date(hit.at), self.tr("会話の名前"), "")
+        kind = self.tr("質問") if hit.role == "question" else self.tr("回答")
+        more = self.tr("ほか {n} 件").format(n=f"{hit.count - 1:,}") if hit.count > 1 else ""
+        return Result(hit, title, text.snippet(hit.text, self._words), self._date(hit.at), kind, more)
+
+    def _date(self, at: float) -> str:
+        when = datetime.fromtimestamp(at)
+        if when.date() == self._now.date():
+            return f"{when.hour}:{when.minute:02}"
+        return day_of_year(when) if when.year == self._now.year else full_date(when)

@@ -1,0 +1,263 @@
+"""Takes conversations to be exported and files to be imported: asks, starts, shows how it goes and how it ended."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QStandardPaths, Signal
+
+from app.base import confidentiality
+from app.base.confidentiality import Label
+from app.base.errors import AppError
+from app.base.export_log import What
+from app.base.files import file_names
+from app.base.wording import describe_error
+from app.chat.exchange import exporting, outcome
+from app.chat.exchange.bundle import Bundle
+from app.chat.exchange.importing import Imported
+from app.chat.records import Conversation
+from app.chat.services.chat import ChatSession
+from app.chat.services.conversations import Conversations
+from app.chat.services.transfer import Transfer
+from app.chat.store import title_of
+from app.chat.ui.conversations.export_dialog import ExportDialog
+from app.chat.ui.conversations.result_dialog import refusals_dialog
+from app.shell.ui.main_window import MainWindow
+from app.uikit.dialogs import Dialog
+from app.uikit.drop import JsonDrop
+from app.uikit.pickers import Pickers, completed
+from app.uikit.secrecy import Secrecy
+from app.uikit.strip import TransferStrip
+
+Start = Callable[[str, Path], None]  # the work, with a format and the target
+Secret = tuple[What, Label]  # what is exported, and how confidential it is
+
+
+class TransferDesk(QObject):
+    ended = Signal(str, float)  # which kind of work, in words without any of its content, and the seconds it took
+
+    def __init__(
+        self,
+        window: MainWindow,
+        transfer: Transfer,
+        conversations: Conversations,
+        session: ChatSession,
+        open_folder: Callable[[Path], None],
+        secrecy: Secrecy,
+        pickers: Pickers | None = None,
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._transfer = transfer
+        self._conversations = conversations
+        self._session = session
+        self._open_folder = open_folder
+        self._secrecy = secrecy
+        self._pickers = pickers or Pickers()
+        self._folder = ""  # the one that was used last
+        self._exported: list[Path] = []
+        self._is_importing = False
+        self.strip = TransferStrip(window.theme)
+        window.show_at_foot(self.strip)
+        self._drop = JsonDrop(window)
+        self._connect()
+
+    # ---------------------------------------------------------------- from the user
+
+    def export(self, ids: Sequence[int]) -> None:
+        """These conversations."""
+        if not ids or self._is_busy():
+            return
+        chosen = set(ids)
+        found = [conversation for conversation in self._conversations.all() if conversation.id in chosen]
+        if not found:
+            self._say_failed(AppError("conversation_gone", id=ids[0]))
+            return
+        if len(found) == 1:
+            name, what = exporting.suggested_name(found[0]), self._titled(found[0].title)
+        else:
+            name, what = self._name_of_many(), self.tr("選んだ {n} 件の会話").format(n=len(found))
+        self._ask_stored(what, name, len(found), found)
+
+    def export_all(self) -> None:
+        """All that are not in the bin."""
+        every = self._conversations.all()
+        if not every:
+            self._say("warning", self.tr("書き出す会話がまだありません。"))
+        elif not self._is_busy():
+            what = self.tr("すべての会話（{n} 件、ごみ箱を除く）").format(n=f"{len(every):,}")
+            count = max(2, len(every))  # also where there is one: somebody who wants all wants them to be read in again
+            self._ask_stored(what, self._name_of_many(), count, every)
+
+    def export_open(self) -> None:
+        """The open conversation, also one that lives in memory only."""
+        conversation = self._session.conversation
+        if conversation is None or self._is_busy():
+            return
+        if not self._session.is_temporary:
+            self.export([conversation.id])
+            return
+        bundle = self._transfer.labelled(self._open_bundle(conversation))
+        name, what = exporting.suggested_name(conversation), self._titled(conversation.title)
+        self._ask(
+            what, name, 1, ("conversation", bundle.conversation.label),
+            lambda form, target: self._transfer.export_unstored(bundle, form, target),
+        )  # fmt: skip
+
+    def export_answer(self, answer_id: int) -> None:
+        """One of the open conversation, as a Word document."""
+        if self._is_busy():
+            return
+        answered = replace(self._session.answered(answer_id), label=self.label_in_force())
+        name = file_names.safe_name(title_of(answered.question.text), self.tr("回答"))
+        self._choose_target(
+            "docx", name, 1, ("answer", answered.highest_label),
+            lambda _form, target: self._transfer.export_answer(answered, target),
+        )  # fmt: skip
+
+    def choose_import(self) -> None:
+        if self._is_busy():
+            return
+        kinds = self.tr("Kotae で書き出した会話 (*.json);;すべてのファイル (*)")
+        path = self._pickers.open(self._window, self.tr("取り込むファイルを選ぶ"), self._start_folder(), kinds)
+        if path:
+            self.import_path(Path(path))
+
+    def import_path(self, path: Path) -> None:
+        if self._is_busy():
+            return
+        self.strip.banner.hide()
+        self.strip.progress.start(self.tr("会話を取り込んでいます：{name}").format(name=path.name))
+        self._is_importing = True
+        self._transfer.import_(path)
+
+    # -------------------------------------------------------------------- asking
+
+    def label_in_force(self) -> Label:
+        """Of the open conversation, for all that leaves it."""
+        conversation = self._session.conversation
+        if conversation is None:
+            return self._session.label
+        return self._transfer.labelled(self._open_bundle(conversation)).conversation.label
+
+    def _open_bundle(self, conversation: Conversation) -> Bundle:
+        return Bundle(replace(conversation, label=self._session.label), tuple(self._session.messages()))
+
+    def _ask_stored(self, what: str, name: str, count: int, conversations: Sequence[Conversation]) -> None:
+        kind: What = "conversation" if len(conversations) == 1 else "conversations"
+        label = self._transfer.label_of(conversations)
+        ids = [conversation.id for conversation in conversations]
+        self._ask(what, name, count, (kind, label), lambda form, target: self._transfer.export(ids, form, target))
+
+    def _ask(self, what: str, name: str, count: int, secrecy: Secret, start: Start) -> None:
+        dialog = self.dialog = ExportDialog(self._window.theme, what, count, self._window)
+        dialog.chosen.connect(
+            lambda key: (
+                self._choose_target(dialog.formats.value, name, count, secrecy, start) if key == "export" else None
+            )
+        )
+        dialog.open()
+
+    def _choose_target(self, form: str, name: str, count: int, secrecy: Secret, start: Start) -> None:
+        """JSON is one file for all; the other forms are a file for each conversation, in a folder."""
+        if form != "json" and count > 1:
+            path = self._pickers.folder(self._window, self.tr("書き出し先のフォルダを選ぶ"), self._start_folder())
+            target = Path(path)
+            self._folder = path or self._folder
+        else:
+            suffix = exporting.SUFFIXES[form]
+            if secrecy[1] == confidentiality.HIGHEST:
+                name = self._neutral_name(secrecy[0])
+            first = str(Path(self._start_folder()) / f"{name}{suffix}")
+            kinds = {"docx": self.tr("Word 文書 (*.docx)"), "markdown": "Markdown (*.md)", "json": "JSON (*.json)"}
+            path = self._pickers.save(self._window, self.tr("名前を付けて書き出す"), first, kinds[form])
+            target = completed(Path(path), suffix)
+            self._folder = str(target.parent) if path else self._folder
+        if path:
+            what, label = secrecy
+            self._secrecy.export(self._window, label, what, str(target), lambda: self._start(what, form, target, start))
+
+    def _start(self, what: What, form: str, target: Path, start: Start) -> None:
+        if not self._is_busy():
+            words = self.tr("回答を書き出しています") if what == "answer" else self.tr("会話を書き出しています")
+            self.strip.banner.hide()
+            self.strip.progress.start(words)
+            self._is_importing = False
+            start(form, target)
+
+    def _start_folder(self) -> str:
+        documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+        return self._folder or documents
+
+    def _titled(self, title: str) -> str:
+        return self.tr("この会話「{title}」").format(title=title)
+
+    def _name_of_many(self) -> str:
+        return self.tr("Kotae の会話 {date}").format(date=time.strftime("%Y-%m-%d"))
+
+    def _neutral_name(self, what: What) -> str:
+        """Without a word of what is exported: the target of confidential content is put on record."""
+        pattern = self.tr("Kotae-回答-{time}") if what == "answer" else self.tr("Kotae-会話-{time}")
+        return pattern.format(time=time.strftime("%Y%m%d-%H%M"))
+
+    def _is_busy(self) -> bool:
+        """One at a time; says so."""
+        if self._transfer.is_working:
+            what = self.tr("ほかの書き出しか取り込みを続けています。")
+            self._say("warning", what, self.tr("終わってから、もう一度選んでください。"))
+        return self._transfer.is_working
+
+    # ------------------------------------------------------------------- showing
+
+    def _connect(self) -> None:
+        self.strip.progress.cancelled.connect(self._transfer.cancel)
+        self.strip.banner.action_requested.connect(lambda _key: self._open_folder(self._exported[0].parent))
+        self._transfer.progressed.connect(self._on_progressed)
+        self._transfer.exported.connect(self._on_exported)
+        self._transfer.imported.connect(self._on_imported)
+        self._transfer.failed.connect(self._on_failed)
+        self._transfer.cancelled.connect(self.strip.progress.finish)
+        self._drop.dropped.connect(self.import_path)
+        self._window.stack.currentChanged.connect(lambda _index: self._on_page_left())
+
+    def _on_page_left(self) -> None:
+        """What went well belongs to the page on which it was read; what did not stays until it is closed."""
+        if self.strip.banner.level == "success":
+            self.strip.banner.hide()
+
+    def _on_progressed(self, done: int, total: int) -> None:
+        self.strip.progress.set_progress(done, total, is_bytes=self._is_importing)
+
+    def _on_exported(self, paths: list[Path]) -> None:
+        self._exported = paths
+        where = str(paths[0] if len(paths) == 1 else paths[0].parent)
+        what = self.tr("書き出しました。") if len(paths) == 1 else self.tr("{n} 個のファイルに書き出しました。")
+        self._say("success", what.format(n=len(paths)), where, (("folder", self.tr("フォルダを開く")),))
+        self.ended.emit(self.tr("会話を書き出しました"), self._transfer.worked_s)
+
+    def _on_imported(self, result: Imported) -> None:
+        if result.refused:
+            self.strip.progress.finish()
+            self.show_refusals(result)
+        else:
+            self._say("success", outcome.headline(result), outcome.remarks(result))
+        self.ended.emit(self.tr("会話を取り込みました"), self._transfer.worked_s)
+
+    def show_refusals(self, result: Imported) -> Dialog:
+        dialog = refusals_dialog(self._window.theme, result, self._window)
+        dialog.open()
+        return dialog
+
+    def _on_failed(self, error: AppError) -> None:
+        self._say_failed(error)
+        self.ended.emit(self.tr("会話の書き出しか取り込みができませんでした"), self._transfer.worked_s)
+
+    def _say_failed(self, error: AppError) -> None:
+        sentence = describe_error(error)
+        self._say("danger", sentence.message, sentence.next)
+
+    def _say(self, level: str, what: str, sentence: str = "", actions: tuple[tuple[str, str], ...] = ()) -> None:
+        if not self._transfer.is_working:
+            self.strip.progress.finish()
+        self.strip.banner.show_message(level, what, sentence, actions)

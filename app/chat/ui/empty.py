@@ -1,0 +1,114 @@
+"""What the page says before the first question: one sentence and what to do."""
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.labels import Label, set_surface
+from app.uikit.words import icon_button
+
+
+class EmptyView(QWidget):
+    """With a model: example questions. Without one: the two ways to get one that need no network."""
+
+    example_chosen = Signal(str)
+    starter_requested = Signal()
+    import_requested = Signal()
+    models_requested = Signal()  # to see how far a model is that is being added
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._is_temporary = self._asks_documents = self._asks_manual = False
+        set_surface(self, "base")
+        column = QVBoxLayout(self)
+        column.addStretch(2)
+        self._ready = self._build_ready()
+        self._without_model = self._build_without_model()
+        column.addWidget(self._ready)
+        column.addWidget(self._without_model)
+        column.addStretch(3)
+
+    def show_state(
+        self, *, has_model: bool, is_starter_available: bool, is_temporary: bool, is_remote: bool = False
+    ) -> None:
+        """`is_remote`: another machine computes the model that is chosen."""
+        self._ready.setVisible(has_model)
+        self._without_model.setVisible(not has_model)
+        with_kit = self.tr("お試し用のキットを取り込む…")
+        self.starter_button.setText(self.tr("お試し用ではじめる") if is_starter_available else with_kit)
+        self._is_temporary = is_temporary
+        here = self.tr("入力した内容は、この PC の中だけで扱います。")
+        kept = self.tr("入力した内容は、選んでいるサーバーへ送られます。") if is_remote else here
+        self._promise.setText(self.tr("保存しません。閉じると消えます。") if is_temporary else kept)
+        self._show_words()
+
+    def show_adding(self, *, is_adding: bool, is_downloading: bool) -> None:
+        """Whether a first model is on its way. Beside a download another can be added, beside other work none."""
+        heading, sentence = self.tr("モデルがまだありません。"), self.tr("どちらもネットワークを使いません。")
+        if is_adding:
+            heading = self.tr("モデルを追加しています。")
+            sentence = self.tr("進み具合は「モデル」の画面に出ます。")
+        elif is_downloading:
+            heading = self.tr("モデルをダウンロードしています。")
+            sentence = self.tr("待つ間に、お試し用のモデルで始められます。")
+        self.lacking.setText(heading)
+        self._how.setText(sentence)
+        self.progress_button.setVisible(is_adding or is_downloading)
+        for button in (self.starter_button, self.import_button):
+            button.setVisible(not is_adding)
+
+    def show_documents(self, asks_documents: bool, *, asks_manual: bool) -> None:
+        """Whether documents are asked. What others hold is not known here: the example is for Kotae's own manual."""
+        self._asks_documents, self._asks_manual = asks_documents, asks_manual
+        self._show_words()
+
+    def _show_words(self) -> None:
+        words = self.tr("資料に聞いてみましょう。") if self._asks_documents else self.tr("質問してみましょう。")
+        self._heading.setText(self.tr("一時的な会話です。") if self._is_temporary else words)
+        self.manual_button.setVisible(self._asks_manual)
+        for button in self.example_buttons:
+            button.setVisible(not self._asks_documents)
+
+    def _build_ready(self) -> QWidget:
+        self.example_buttons = [
+            self._example(self.tr("日本の首都はどこですか？")),
+            self._example(self.tr("会議の日程を尋ねるメールの文面を書いてください。")),
+        ]
+        self.manual_button = self._example(self.tr("モデルを追加するには？"))
+        self._heading, self._promise = Label(role="heading2"), Label(tone="text2")
+        return _centred(self._heading, self._promise, self.manual_button, *self.example_buttons)
+
+    def _example(self, words: str) -> Button:
+        button = Button(self._theme, words)
+        button.clicked.connect(lambda: self.example_chosen.emit(words))
+        return button
+
+    def _build_without_model(self) -> QWidget:
+        self.starter_button = Button(self._theme, "", "primary")
+        self.starter_button.clicked.connect(self.starter_requested)
+        self.import_button = icon_button(self._theme, self.tr("GGUF ファイルを取り込む"), "file-box")
+        self.import_button.clicked.connect(self.import_requested)
+        self.progress_button = Button(self._theme, self.tr("進み具合を見る"))
+        self.progress_button.clicked.connect(self.models_requested)
+        self.lacking, self._how = Label(role="heading2"), Label(tone="text2")
+        buttons = QWidget()
+        row = QHBoxLayout(buttons)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(self.starter_button)
+        row.addWidget(self.import_button)
+        self.show_adding(is_adding=False, is_downloading=False)
+        return _centred(self.lacking, self._how, self.progress_button, buttons)
+
+
+def _centred(*widgets: QWidget) -> QWidget:
+    group = QWidget()
+    column = QVBoxLayout(group)
+    column.setSpacing(10)
+    for number, widget in enumerate(widgets):
+        column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
+        if number == 1:
+            column.addSpacing(8)
+    return group

@@ -1,0 +1,210 @@
+"""The upper edge of 質問: the conversation's title, the model and the preset that answer, and a menu."""
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QMenu
+
+from app.base import confidentiality
+from app.base.confidentiality import LABELS, Label
+from app.base.wording import size
+from app.chat.presets import Preset
+from app.chat.ui.scope_line import LabelTag
+from app.chat.ui.temporary_tag import TemporaryTag
+from app.chat.ui.title_field import TitleField
+from app.inference.local_model import LocalModel
+from app.models import remote_models
+from app.uikit import phrases
+from app.uikit.language import joined, noted
+from app.uikit.phrases import sends_to
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import IconButton
+from app.uikit.widgets.header import Header
+from app.uikit.widgets.labels import tip
+from app.uikit.words import icon_button, literal, spaced
+
+NARROW_PX = 620  # below, model and preset are chosen in the menu
+TAG_PX = 200  # more when the mark of a temporary conversation stands there too
+NAME_CHARACTERS = 28
+
+
+class ChatHeader(Header):
+    model_chosen = Signal(str)  # its id
+    models_requested = Signal()
+    preset_chosen = Signal(str)  # its id
+    presets_requested = Signal()
+    answering_requested = Signal()  # what this conversation has otherwise than its preset
+    new_requested = Signal()
+    temporary_requested = Signal()
+    keep_requested = Signal()
+    renamed = Signal(str)
+    export_requested = Signal()
+    copy_requested = Signal()
+    log_requested = Signal()
+    batch_requested = Signal()  # many questions from a file
+    label_chosen = Signal(str)  # public | internal | secret
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__(theme)
+        self._models: list[LocalModel] = []
+        self._model_id: str | None = None
+        self._presets: list[Preset] = []
+        self._preset_id = ""
+        self._has_messages = False
+        self._is_temporary = False
+        self._label: Label = confidentiality.DEFAULT
+        self._lowest: Label = LABELS[0]
+        self.field = TitleField()
+        self.tag = TemporaryTag(theme)
+        self.tag.hide()
+        self.label_tag = LabelTag(theme)
+        self.model_button = icon_button(theme, "", "box")
+        self.model_button.setMenu(QMenu(self.model_button))
+        self.model_button.menu().aboutToShow.connect(lambda: self._fill_models(self.model_button.menu()))
+        self.preset_button = icon_button(theme, "", "sliders-horizontal")
+        self.preset_button.setMenu(QMenu(self.preset_button))
+        self.preset_button.menu().aboutToShow.connect(lambda: self._fill_presets(self.preset_button.menu()))
+        self.menu_button = IconButton(theme, "ellipsis", self.tr("その他の操作"))
+        self.menu_button.clicked.connect(self._show_menu)
+        self.field.ended.connect(self._on_renamed)
+        self._row.insertWidget(0, self.field, 1)
+        for tag in (self.tag, self.label_tag):
+            self._row.addWidget(tag, 0, Qt.AlignmentFlag.AlignVCenter)
+        self._row.setStretchFactor(self.title, 0)
+        self._row.addStretch(1)
+        for button in (self.model_button, self.preset_button, self.menu_button):
+            self.add_action(button)
+
+    # -------------------------------------------------------------------- shown
+
+    def show_conversation(self, title: str, *, has_messages: bool, is_temporary: bool) -> None:
+        self.title.setText(title)
+        self._has_messages, self._is_temporary = has_messages, is_temporary
+        self.tag.setVisible(is_temporary)
+        self._turn()
+
+    def show_label(self, label: Label | None) -> None:
+        """How confidential the conversation is; None: no documents are in play."""
+        self.label_tag.show_label(label)
+
+    def offer_labels(self, given: Label, lowest: Label) -> None:
+        """What the menu offers: `given` is the one that is stored, `lowest` what its documents ask for at least."""
+        self._label, self._lowest = confidentiality.highest((given, lowest)), lowest
+
+    def show_models(self, models: list[LocalModel], model_id: str | None) -> None:
+        self._models, self._model_id = models, model_id
+        model = next((model for model in models if model.id == model_id), None)
+        name = model.name if model else self.tr("モデルを選ぶ")
+        self.model_button.setText(spaced(literal(_shortened(name))))
+        place = remote_models.shown(model) if model else ""
+        self.model_button.setToolTip(tip(sends_to(place)) if place else "")
+        self.model_button.setAccessibleName(
+            noted(self.tr("モデル：{name}").format(name=name), sends_to(place) if place else "")
+        )
+
+    def show_presets(self, presets: list[Preset], current: Preset, *, deviates: bool) -> None:
+        """`deviates`: the conversation has something otherwise than its preset."""
+        self._presets, self._preset_id = presets, current.id
+        name = noted(current.name, self.tr("変更あり")) if deviates else current.name
+        self.preset_button.setText(spaced(literal(_shortened(name))))
+        self.preset_button.setAccessibleName(self.tr("プリセット：{name}").format(name=name))
+
+    def start_renaming(self) -> None:
+        if self._has_messages and not self._is_temporary:
+            self.title.hide()
+            self.field.start(self.title.text())
+
+    def end_renaming(self) -> None:
+        """With the name as it stands there."""
+        self.field.finish()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._turn()
+
+    def _turn(self) -> None:
+        self.model_button.setVisible(not self._is_narrow())
+        self.preset_button.setVisible(not self._is_narrow())
+
+    def _is_narrow(self) -> bool:
+        return self.width() < self._theme.px(NARROW_PX + (TAG_PX if self._is_temporary else 0))
+
+    # -------------------------------------------------------------------- menus
+
+    def menu(self) -> QMenu:
+        menu = QMenu(self)
+        if self._is_narrow():
+            self._fill_models(menu.addMenu(self.tr("モデル")))
+            self._fill_presets(menu.addMenu(self.tr("プリセット")))
+        else:
+            menu.addAction(self.tr("この会話だけの設定…"), self.answering_requested.emit)
+        menu.addSeparator()
+        menu.addAction(self.tr("新しい質問"), self.new_requested.emit)
+        menu.addAction(self.tr("一時的な会話"), self.temporary_requested.emit)
+        menu.addAction(self.tr("まとめて質問…"), self.batch_requested.emit)
+        menu.addSeparator()
+        if self._has_messages:
+            if self._is_temporary:
+                menu.addAction(self.tr("この会話を保存する"), self.keep_requested.emit)
+            else:
+                menu.addAction(self.tr("名前を変更"), self.start_renaming)
+            self._fill_labels(menu.addMenu(self.tr("ラベル")))
+            menu.addAction(self.tr("会話を書き出す…"), self.export_requested.emit)
+            menu.addAction(self.tr("会話をコピー"), self.copy_requested.emit)
+            menu.addSeparator()
+        menu.addAction(self.tr("記録を見る"), self.log_requested.emit)
+        return menu
+
+    def _show_menu(self) -> None:
+        menu = self.menu()
+        menu.aboutToHide.connect(menu.deleteLater)
+        corner = self.menu_button.rect().bottomRight()
+        menu.popup(self.menu_button.mapToGlobal(corner) - menu.rect().topRight())
+
+    def _fill_models(self, menu: QMenu) -> None:
+        menu.clear()
+        for model in self._models:
+            action = menu.addAction(literal(joined(model.name, self._about(model))))
+            action.setCheckable(True)
+            action.setChecked(model.id == self._model_id)
+            action.triggered.connect(lambda _=False, model_id=model.id: self.model_chosen.emit(model_id))
+        menu.addSeparator()
+        menu.addAction(self.tr("モデルを追加…"), self.models_requested.emit)
+
+    def _about(self, model: LocalModel) -> str:
+        if model.remote is not None:
+            return sends_to(remote_models.shown(model))
+        if model.tuned is not None:
+            base = self.tr("元のモデル：{name}").format(name=_shortened(model.tuned.base_name))
+            return noted(self.tr("学習済み"), base)
+        return size(model.size_bytes)
+
+    def _fill_presets(self, menu: QMenu) -> None:
+        menu.clear()
+        for preset in self._presets:
+            action = menu.addAction(literal(preset.name))
+            action.setCheckable(True)
+            action.setChecked(preset.id == self._preset_id)
+            action.triggered.connect(lambda _=False, preset_id=preset.id: self.preset_chosen.emit(preset_id))
+        menu.addSeparator()
+        menu.addAction(self.tr("この会話だけの設定…"), self.answering_requested.emit)
+        menu.addAction(self.tr("プリセットを編集…"), self.presets_requested.emit)
+
+    def _fill_labels(self, menu: QMenu) -> None:
+        menu.setToolTipsVisible(True)
+        for label in LABELS:
+            action = menu.addAction(phrases.label(label))
+            action.setCheckable(True)
+            action.setChecked(label == self._label)
+            if LABELS.index(label) < LABELS.index(self._lowest):
+                action.setEnabled(False)
+                action.setToolTip(tip(self.tr("資料のラベルより下げられません")))
+            action.triggered.connect(lambda _=False, label=label: self.label_chosen.emit(label))
+
+    def _on_renamed(self, title: str) -> None:
+        self.title.show()
+        if title:
+            self.renamed.emit(title)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= NAME_CHARACTERS else name[: NAME_CHARACTERS - 1] + "…"

@@ -1,0 +1,124 @@
+"""この会話だけの設定: the preset of the open conversation, and what it has otherwise."""
+
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.chat.presets import Choices, Preset, in_force
+from app.chat.services.chat import ChatSession
+from app.chat.services.presets import Presets
+from app.chat.ui.presets import form, words
+from app.chat.ui.presets.editor import PresetEditor
+from app.chat.ui.presets.form import ChoicesForm
+from app.models.catalogue import ModelCard
+from app.uikit.editor_window import EditorWindow
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.labels import Label
+from app.uikit.widgets.setting_rows import Chooser, SettingRow
+
+
+class ConversationSettings(EditorWindow):
+    """Changes take effect with the next answer, when they are accepted."""
+
+    def __init__(
+        self,
+        theme: Theme,
+        session: ChatSession,
+        presets: Presets,
+        card: ModelCard | None,
+        *,
+        shows_details: bool,
+        parent: QWidget | None = None,
+    ) -> None:
+        """`card`: of the model whose recommendations are shown."""
+        super().__init__(theme, parent)
+        self.set_words(
+            self.tr("この会話だけの設定"),
+            self.tr("次の回答から変わります。ほかの会話とプリセットは変わりません。"),
+            self.tr("この会話で使う"),
+        )
+        self._session = session
+        self._presets = presets
+        self._card = card
+        self._shows_details = shows_details
+        self._preset = session.preset
+        self.preset = Chooser([], self._on_preset_chosen)
+        self.form = ChoicesForm(theme, form.PRESET, shows_details=shows_details)
+        self._fill()
+        self._show(session.choices)
+        self.form.changed.connect(self._on_changed)
+        self.preset.setFocus()
+
+    def save(self) -> str:
+        problem = self.form.problem()
+        if problem:
+            self.form.prompt.setFocus()
+        elif not self._session.answer_by(self._preset.id, self.form.choices()):
+            return self.tr("保存できませんでした。")
+        return problem
+
+    # ------------------------------------------------------------------- private
+
+    def _fill(self) -> None:
+        self._row = SettingRow(self._theme, self.tr("プリセット"), self.preset, self.tr("答え方のもとになる設定です。"))
+        self.column.addWidget(self._row)
+        self.column.addWidget(self._build_deviations())
+        self.column.addWidget(self.form)
+        self.column.addStretch(1)
+
+    def _build_deviations(self) -> QWidget:
+        """What is otherwise than the preset, and what can be done about it."""
+        self.deviations = Label(strong=True, wraps=True)
+        self.revert_button = Button(self._theme, self.tr("プリセットの値に戻す"), icon="undo-2", compact=True)
+        self.keep_button = Button(self._theme, self.tr("新しいプリセットとして保存…"), icon="plus", compact=True)
+        self.revert_button.clicked.connect(self._on_revert_clicked)
+        self.keep_button.clicked.connect(self._on_keep_clicked)
+        self._deviation_box = QWidget()
+        column = QVBoxLayout(self._deviation_box)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self.deviations)
+        column.addWidget(Flow(self.revert_button, self.keep_button))
+        return self._deviation_box
+
+    def _show(self, choices: Choices) -> None:
+        self.preset.set_choices([(preset.name, preset.id) for preset in self._presets.all("chat")])
+        self.preset.show_value(self._preset.id)
+        self.form.show_choices(choices, in_force(self._card, self._preset.choices))
+        self._show_deviations()
+
+    def _show_deviations(self) -> None:
+        names = words.names(self.form.choices())
+        self.deviations.setText(self.tr("プリセットと違うところ：{names}").format(names=names))
+        self._deviation_box.setVisible(bool(names))
+
+    def _on_preset_chosen(self, preset_id: str) -> None:
+        """What was changed here stays, over the other preset."""
+        choices = self.form.choices()
+        self._preset = self._presets.chat_preset(preset_id)
+        self._show(choices)
+        self.note_change()
+
+    def _on_changed(self) -> None:
+        self._show_deviations()
+        self.note_change()
+
+    def _on_revert_clicked(self) -> None:
+        self._show(Choices())
+        self.note_change()
+        self.preset.setFocus()  # the button that had the keyboard is gone
+
+    def _on_keep_clicked(self) -> None:
+        """Another editor, for the name; what it saves becomes this conversation's preset."""
+        name = self._presets.free_name("chat", self._preset.name)
+        new = Preset("", "chat", name, self.form.choices().over(self._preset.choices))
+        self.editor = PresetEditor(
+            self._theme, self._presets, new, self._card, shows_details=self._shows_details, parent=self
+        )
+        self.editor.saved.connect(self._on_kept)
+        self.editor.open()
+
+    def _on_kept(self, preset: Preset) -> None:
+        self._preset = preset
+        self._show(Choices())
+        self.note_change()

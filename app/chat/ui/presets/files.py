@@ -1,0 +1,109 @@
+"""Presets to and from files: which ones, where, and what came of it."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QCoreApplication, QStandardPaths, Qt
+from PySide6.QtGui import QStandardItem, QStandardItemModel
+from PySide6.QtWidgets import QFileDialog, QListView, QPlainTextEdit, QWidget
+
+from app.base.errors import AppError
+from app.base.wording import describe_error
+from app.chat.presets import Preset
+from app.uikit.dialogs import Choice, Dialog, scrolled_height
+from app.uikit.theme import Theme
+
+LIST_PX = 240
+NAME = "kotae-presets"
+
+translate = QCoreApplication.translate
+
+
+def choose_source(parent: QWidget) -> str:
+    """The path of a file to read; "" when the user thinks better of it."""
+    start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+    path, _ = QFileDialog.getOpenFileName(
+        parent, translate("PresetFiles", "プリセットのファイルを選ぶ"), start, _file_types()
+    )
+    return path
+
+
+def choose_target(parent: QWidget) -> str:
+    """The path of a file to write; "" when the user thinks better of it."""
+    start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+    dialog = QFileDialog(parent, translate("PresetFiles", "プリセットの書き出し先"), start, _file_types())
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setDefaultSuffix("json")
+    dialog.selectFile(NAME)
+    return dialog.selectedFiles()[0] if dialog.exec() else ""
+
+
+class ExportDialog(Dialog):
+    """Which presets go into the file; at first those that the reader cannot have."""
+
+    def __init__(self, theme: Theme, presets: Sequence[Preset], chosen: Sequence[Preset], parent: QWidget) -> None:
+        items = QStandardItemModel()
+        for preset in presets:
+            item = QStandardItem(preset.name)
+            item.setCheckable(True)
+            item.setEditable(False)
+            item.setCheckState(Qt.CheckState.Checked if preset in chosen else Qt.CheckState.Unchecked)
+            items.appendRow(item)
+        super().__init__(
+            theme,
+            translate("PresetFiles", "どのプリセットを書き出しますか"),
+            translate("PresetFiles", "指示の文と設定を一つのファイルにします。会話は入りません。"),
+            (
+                Choice("cancel", translate("PresetFiles", "キャンセル")),
+                Choice("export", translate("PresetFiles", "書き出す…"), "primary"),
+            ),
+            parent,
+            content=_list(theme, items, parent),
+        )
+        self._presets = presets
+        self.items = items
+        self.items.itemChanged.connect(self._on_item_changed)
+        self._on_item_changed()
+
+    def marked(self) -> list[Preset]:
+        rows = range(self.items.rowCount())
+        return [self._presets[row] for row in rows if self.items.item(row).checkState() == Qt.CheckState.Checked]
+
+    def _on_item_changed(self) -> None:
+        self.buttons["export"].setEnabled(bool(self.marked()))
+
+
+def report(theme: Theme, added: int, problems: Sequence[AppError], parent: QWidget) -> Dialog:
+    """What of a file could not be read, each with its number and reason."""
+    words = translate(
+        "PresetFiles", "{added} 件を取り込みました。次の {refused} 件は、ファイルを直してから取り込んでください。"
+    )
+    text = QPlainTextEdit("\n".join(describe_error(problem).message for problem in problems))
+    text.setReadOnly(True)
+    text.setProperty("field", True)
+    text.setTabChangesFocus(True)
+    text.setAccessibleName(translate("PresetFiles", "取り込めなかったもの"))
+    text.setFixedHeight(scrolled_height(theme, parent, theme.px(LIST_PX)))
+    return Dialog(
+        theme,
+        translate("PresetFiles", "一部を取り込めませんでした。"),
+        words.format(added=added, refused=len(problems)),
+        (Choice("cancel", translate("PresetFiles", "閉じる"), is_default=True),),
+        parent,
+        icon=("triangle-alert", "warning"),
+        content=text,
+    )
+
+
+def _list(theme: Theme, items: QStandardItemModel, parent: QWidget) -> QListView:
+    view = QListView()
+    view.setModel(items)
+    view.setProperty("framed", True)
+    view.setAccessibleName(translate("PresetFiles", "書き出すプリセット"))
+    view.setSpacing(2)
+    view.setFixedHeight(scrolled_height(theme, parent, theme.px(LIST_PX)))
+    view.setCurrentIndex(items.index(0, 0))
+    return view
+
+
+def _file_types() -> str:
+    return translate("PresetFiles", "プリセット (*.json);;すべてのファイル (*)")

@@ -1,0 +1,65 @@
+"""Asks once for each conversation before its text leaves this machine, and shows as long as it may that it does."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QWidget
+
+from app.base.services.preferences import Preferences
+from app.chat.services.chat import ChatSession
+from app.chat.ui.composer import Composer
+from app.chat.ui.sending import consent_dialog
+from app.inference.local_model import LocalModel
+from app.models import remote_models
+from app.models.services.library import ModelLibrary
+from app.uikit.dialogs import Dialog
+from app.uikit.theme import Theme
+
+
+class RemoteConsent(QObject):
+    def __init__(
+        self,
+        theme: Theme,
+        session: ChatSession,
+        library: ModelLibrary,
+        preferences: Preferences,
+        composer: Composer,
+        parent: QWidget,
+    ) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._session = session
+        self._library = library
+        self._preferences = preferences
+        self._composer = composer
+        self._parent = parent
+        self.dialog: Dialog | None = None  # the last one that was opened
+        library.changed.connect(self._show)
+        preferences.changed.connect(self._show)
+        self._show()
+
+    def before(self, go: Callable[[], object]) -> None:
+        """Calls `go` at once, or after a yes; not after a no. What would be refused anyway is not asked about."""
+        model, session = self._model(), self._session
+        is_allowed = self._preferences.value.network_allowed
+        if model is None or model.remote is None or not is_allowed or not session.needs_remote_consent:
+            go()
+            return
+
+        def on_chosen(key: str) -> None:
+            if key == "send":
+                session.agree_to_remote()
+                go()
+
+        self.dialog = consent_dialog(self._theme, model, self._parent.window())
+        self.dialog.chosen.connect(on_chosen)
+        self.dialog.open()
+
+    def _model(self) -> LocalModel | None:
+        """That answers."""
+        return next((one for one in self._library.answering() if one.id == self._session.model_id), None)
+
+    def _show(self) -> None:
+        model = self._model()
+        place = remote_models.shown(model) if model is not None else ""
+        self._composer.remote_mark.show_place(place, is_allowed=self._preferences.value.network_allowed)

@@ -1,0 +1,18 @@
+"""The mark of a temporary conversation beside its title."""
+
+from PySide6.QtWidgets import QFrame, QHBoxLayout
+
+from app.uikit.theme import Theme
+from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import ElidedLabel
+
+
+class TemporaryTag(QFrame):
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.setProperty("surface", "tag")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(8, 3, 8, 3)
+        row.setSpacing(6)
+        row.addWidget(Icon(theme, "message-circle-dashed", size=14))
+        row.addWidget(ElidedLabel(self.tr("一時的な会話（保存しません）"), role="caption", tone="text2"))

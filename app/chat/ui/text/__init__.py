@@ -1,0 +1,1 @@
+"""Message text, citations and sources as they are drawn."""

@@ -1,0 +1,171 @@
+"""Marks of sources in a shown answer: [1] as a link, and what its sources do not have, marked where it stands."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from PySide6.QtGui import QTextBlock, QTextCharFormat, QTextCursor, QTextDocument
+from PySide6.QtWidgets import QTextEdit
+
+from app.chat.records import Message
+from app.chat.ui.text import markdown
+from app.documents.claims import citing
+from app.documents.claims.grounding import Claim, Grounding
+from app.uikit import characters
+from app.uikit.theme import Theme
+
+Place = tuple[int, int]  # start and end, as Qt counts
+
+SCHEME = "cite:"  # nothing that others wrote can become a link with it (app.chat.ui.text.links)
+_MARKUP = frozenset("*_`~#>|\\(){}!-・\u2060\u00a0\u2028 \t\n　")  # may be shown otherwise than it was written
+
+
+def grounding_of(message: Message) -> Grounding | None:
+    return message.details.grounding if message.details is not None else None
+
+
+def is_ours(message: Message) -> bool:
+    """Whether the program itself has said that it is not in the documents, without a model."""
+    kept = grounding_of(message)
+    is_asked = message.details is not None and message.details.answer_tokens > 0
+    return kept is not None and kept.verdict == "not_in_documents" and not is_asked
+
+
+def shown_text(message: Message) -> str:
+    """What the answer shows as its text; "" where a box says it in its place."""
+    kept = grounding_of(message)
+    if message.role == "question" or message.status == "streaming" or kept is None:
+        return message.text
+    return "" if is_ours(message) else citing.marked(message.text, kept)
+
+
+def link(document: QTextDocument, count: int, theme: Theme) -> None:
+    """Makes links of the marks of sources 1 to `count`. Code and links that are there already stay as they are.
+
+    Their ground comes from `selections`: with one of its own, Qt paints a link that has the keyboard over its text.
+    """
+    look = QTextCharFormat()
+    look.setForeground(theme.color("accent"))
+    look.setFontWeight(theme.font("reading", 600).weight())
+    look.setFontUnderline(False)
+    look.setAnchor(True)
+    code = theme.font("mono").families()
+    cursor = QTextCursor(document)
+    for block in markdown.blocks(document):
+        for start, end, number in [] if markdown.is_code(block) else _marks(block, count):
+            cursor.setPosition(start)
+            cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+            there = cursor.charFormat()
+            if not there.isAnchor() and there.fontFamilies() != code:
+                look.setAnchorHref(f"{SCHEME}{number}")
+                cursor.mergeCharFormat(look)
+
+
+def number_of(href: str) -> int | None:
+    """The source that a link leads to; None for one to anywhere else."""
+    digits = href.removeprefix(SCHEME)
+    return int(digits) if href.startswith(SCHEME) and digits.isdecimal() else None
+
+
+def selections(
+    document: QTextDocument, grounding: Grounding, current: int | None, theme: Theme
+) -> list[QTextEdit.ExtraSelection]:
+    """What is doubtful, the grounds of marks, and those of the source that is open: the document stays as it is."""
+    ground = QTextCharFormat()
+    ground.setBackground(theme.color("accent_soft"))
+    wave = QTextCharFormat()
+    wave.setUnderlineStyle(QTextCharFormat.UnderlineStyle.WaveUnderline)
+    wave.setUnderlineColor(theme.color("warning"))
+    missing = QTextCharFormat(wave)
+    missing.setBackground(theme.color("warning_soft"))
+    missing.setForeground(theme.color("warning"))
+    sentences, values = doubtful_places(document, grounding.claims)
+    look = QTextCharFormat()
+    look.setBackground(theme.color("accent"))
+    look.setForeground(theme.color("on_accent"))
+    links = _links(document)
+    found = [_selection(document, *place, ground) for place, number in links if number != current]
+    found += [_selection(document, *place, wave) for place in sentences]
+    found += [_selection(document, *place, missing) for place in values]
+    found += [_selection(document, *place, look) for place, number in links if number == current]
+    return found
+
+
+def doubtful_places(document: QTextDocument, claims: Sequence[Claim]) -> tuple[list[Place], list[Place]]:
+    """Where the sentences without support stand, and the values and names in them that no source has, as Qt counts.
+    What cannot be found again is left out."""
+    sentences: list[Place] = []
+    values: list[Place] = []
+    if all(claim.is_supported for claim in claims):
+        return sentences, values
+    shown, at = _Shown(document), 0
+    for claim in claims:
+        place = shown.find(claim.sentence, at, shown.end)
+        if place is None:
+            continue
+        at = place[1]
+        if not claim.is_supported:
+            sentences.append(place)
+            values += [found for value in claim.missing if (found := shown.find(value, *place))]
+    return sentences, values
+
+
+class _Shown:
+    """The text of a document in which what was written is found again, whatever Markdown has made of its signs."""
+
+    def __init__(self, document: QTextDocument) -> None:
+        text = document.toPlainText()
+        kept = [(place, one) for place, one in enumerate(text) if one not in _MARKUP]
+        self._text = "".join(one for _, one in kept)
+        self._places = [place for place, _ in kept]
+        if max(text, default="") > "\uffff":
+            self._places = [characters.in_utf16(text, place) for place in self._places]
+        self.end = document.characterCount()
+
+    def find(self, written: str, first: int, last: int) -> Place | None:
+        """Between two places."""
+        wanted = "".join(one for one in characters.harmless(written) if one not in _MARKUP)
+        start, stop = bisect_left(self._places, first), bisect_left(self._places, last)
+        at = self._text.find(wanted, start, stop) if wanted else -1
+        return (self._places[at], self._places[at + len(wanted) - 1] + 1) if at >= 0 else None
+
+
+def _marks(block: QTextBlock, count: int) -> list[tuple[int, int, int]]:
+    """Places in the document and numbers. Of [1, 2] each number by itself, else with its brackets."""
+    text, found = block.text(), []
+    for start, end, numbers in citing.marks(text):
+        if len(numbers) == 1:
+            found.append((start, end, numbers[0]))
+            continue
+        at = start
+        for number in numbers:
+            at = text.index(str(number), at, end)
+            found.append((at, at + len(str(number)), number))
+            at += len(str(number))
+    base = block.position()
+    return [
+        (base + characters.in_utf16(text, start), base + characters.in_utf16(text, end), number)
+        for start, end, number in found
+        if 0 < number <= count
+    ]
+
+
+def _links(document: QTextDocument) -> list[tuple[Place, int]]:
+    """Where the marks of sources stand, with their numbers."""
+    found: list[tuple[Place, int]] = []
+    for block in markdown.blocks(document):
+        iterator = block.begin()
+        while not iterator.atEnd():
+            fragment = iterator.fragment()
+            iterator += 1
+            if (number := number_of(fragment.charFormat().anchorHref())) is not None:
+                found.append(((fragment.position(), fragment.position() + fragment.length()), number))
+    return found
+
+
+def _selection(document: QTextDocument, start: int, end: int, look: QTextCharFormat) -> QTextEdit.ExtraSelection:
+    selection = QTextEdit.ExtraSelection()
+    selection.cursor = QTextCursor(document)
+    selection.cursor.setPosition(start)
+    selection.cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+    selection.format = look
+    return selection

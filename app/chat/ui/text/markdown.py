@@ -1,0 +1,240 @@
+"""Markdown that others wrote, as a document that can load nothing, open nothing and not take long.
+
+What the text holds stays readable: raw HTML and images appear as characters, links with their whole address.
+Looks (sizes, colours, margins) are `formats`' work.
+"""
+
+import re
+from typing import Any
+
+from PySide6.QtCore import QCoreApplication, QObject, QSizeF
+from PySide6.QtGui import QPainter, QPyTextObject, QTextBlock, QTextCharFormat, QTextCursor, QTextDocument, QTextFormat
+
+from app.chat.ui.text import links
+from app.uikit import characters
+from app.uikit.language import joined
+
+PAGE_CHARACTERS = 20_000  # at most this much is laid out at a time, whatever it is: under 100 ms
+PAGE_LINES = 600
+CELLS_MAX = 800  # a table costs about 0.1 ms a cell; larger ones are shown as typed
+NESTING_MAX = 8
+ENTITIES_MAX = 2_000
+
+_FEATURES = QTextDocument.MarkdownFeature.MarkdownNoHTML | QTextDocument.MarkdownFeature.MarkdownDialectGitHub
+_FENCE = re.compile(r"\s{0,3}(?:[-*+>]\s+|\d{1,9}[.)]\s+)*(```+|~~~+)")
+_STRUCTURE = re.compile(r"\s*(?:[-*+]\s|\d{1,9}[.)]\s|#{1,6}\s|```|~~~|[-=*_\s]+$)")
+_QUOTE = re.compile(r"(?:\s{0,3}>)*")
+_DEFINITION = re.compile(r"(\s{0,3}(?:>\s?)*)\[(?=[^\]]+\]:)")
+_NESTED = re.compile(rf"\s*(?:(?:[-*+>]|\d{{1,9}}[.)])\s*){{{NESTING_MAX + 1},}}(?![-*\s])\S")
+
+
+class SafeDocument(QTextDocument):
+    """Loads nothing: no image, no style sheet, no file, whatever its text names."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.is_plain = False  # its blocks are lines as typed, not paragraphs
+        self.setUndoRedoEnabled(False)
+        self.setDocumentMargin(0)
+
+    def loadResource(self, _type: int, _name: Any) -> Any:
+        return None
+
+    def block_images(self) -> None:
+        """Takes images from Qt's own painter, which would read a file that an image names past `loadResource`.
+
+        Called last before the document is shown: it starts the layout, and each later change costs one.
+        """
+        self._no_images = _NoImages(self)
+        self.documentLayout().registerHandler(QTextFormat.ObjectTypes.ImageObject.value, self._no_images)
+
+
+class _NoImages(QPyTextObject):
+    def intrinsicSize(self, _document: QTextDocument, _position: int, _format: QTextFormat) -> QSizeF:
+        return QSizeF(0, 0)
+
+    def drawObject(
+        self, _painter: QPainter, _rect: Any, _document: QTextDocument, _position: int, _format: QTextFormat
+    ) -> None:
+        pass
+
+
+def parse(text: str) -> SafeDocument:
+    """The document of `text`, not laid out yet. Text beyond what can be laid out quickly is taken as plain."""
+    document = SafeDocument()
+    text = characters.harmless(text)
+    if is_bounded(text):
+        document.setMarkdown(_prepared(text), _FEATURES)
+        _disarm(document)
+    else:
+        document.setPlainText(text)
+        document.is_plain = True
+    return document
+
+
+def parse_plain(text: str) -> SafeDocument:
+    """A question: every character is shown as it was typed."""
+    document = SafeDocument()
+    document.setPlainText(characters.harmless(text))
+    document.is_plain = True
+    return document
+
+
+def is_bounded(text: str) -> bool:
+    """Whether Markdown in `text` is of a size and depth that a person could have meant."""
+    rows = [line.count("|") for line in text.split("\n") if "|" in line]
+    return (
+        len(text) <= PAGE_CHARACTERS
+        and text.count("\n") <= PAGE_LINES
+        and (not rows or max(rows) * len(rows) <= CELLS_MAX)
+        and text.count("&") <= ENTITIES_MAX
+        and not any(_is_too_deep(line) for line in text.split("\n"))
+    )
+
+
+def pages(text: str) -> list[str]:
+    """`text` cut into pieces that can each be shown at once, at line ends where there are any."""
+    found, start = [], 0
+    while len(text) - start > PAGE_CHARACTERS or text.count("\n", start, start + PAGE_CHARACTERS) >= PAGE_LINES:
+        end = _page_end(text, start)
+        found.append(text[start:end])
+        start = end
+    return [*found, text[start:]]
+
+
+def first_page(text: str) -> str:
+    return text if len(text) < PAGE_LINES else pages(text[: PAGE_CHARACTERS + 1])[0]
+
+
+def _page_end(text: str, start: int) -> int:
+    end = start
+    for _ in range(PAGE_LINES):
+        following = text.find("\n", end, start + PAGE_CHARACTERS) + 1
+        if not following:
+            break
+        end = following
+    else:
+        return end
+    return end if end > start + PAGE_CHARACTERS // 2 else start + PAGE_CHARACTERS
+
+
+def is_fence(line: str) -> str:
+    """The fence that opens or closes a code block in this line, or ""."""
+    match = _FENCE.match(line)
+    return match[1] if match else ""
+
+
+def _is_too_deep(line: str) -> bool:
+    return len(line) - len(line.lstrip()) > 8 * NESTING_MAX or bool(_NESTED.match(line))
+
+
+def _prepared(text: str) -> str:
+    """Keeps line ends as the author typed them, and shows what Markdown would swallow: front matter, definitions."""
+    lines = text.split("\n")
+    prepared = []
+    fence = ""
+    for number, line in enumerate(lines):
+        mark = is_fence(line)
+        if fence:
+            fence = "" if mark.startswith(fence) else fence
+        elif mark:
+            fence = mark
+        else:
+            line = _DEFINITION.sub(r"\1\\[", line)
+            if _breaks(line, lines[number + 1] if number + 1 < len(lines) else ""):
+                line += characters.LINE_BREAK + "  "
+        prepared.append(line)
+    return "\n" + "\n".join(prepared)
+
+
+def _breaks(line: str, following: str) -> bool:
+    """Whether the end of `line` is a break inside a paragraph, which Markdown would turn into a space."""
+    depth = _QUOTE.match(line)[0].count(">")  # type: ignore[index]
+    depth_after = _QUOTE.match(following)[0].count(">")  # type: ignore[index]
+    if not line.strip() or not following.strip() or "|" in line + following or depth != depth_after:
+        return False
+    return not line.lstrip().startswith("#") and not _STRUCTURE.match(following.lstrip("> "))
+
+
+def _disarm(document: SafeDocument) -> None:
+    cursor = QTextCursor(document)
+    cursor.beginEditBlock()
+    for block in reversed(blocks(document)):
+        for start, end, replacement, style in reversed(_links_and_images(block)):
+            cursor.setPosition(start)
+            cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+            if style is not None:
+                cursor.setCharFormat(style)
+                cursor.setPosition(end)
+            cursor.insertText(replacement, QTextCharFormat())
+        _replace_characters(cursor, block)
+    cursor.endEditBlock()
+
+
+def blocks(document: QTextDocument) -> list[QTextBlock]:
+    found = []
+    block = document.begin()
+    while block.isValid():
+        found.append(block)
+        block = block.next()
+    return found
+
+
+def _links_and_images(block: QTextBlock) -> list[tuple[int, int, str, QTextCharFormat | None]]:
+    """What to change: (start, end, text to put there, or after it when a format for start to end is given)."""
+    edits: list[tuple[int, int, str, QTextCharFormat | None]] = []
+    shown = ""
+    iterator = block.begin()
+    while not iterator.atEnd():
+        fragment = iterator.fragment()
+        iterator += 1
+        style = fragment.charFormat()
+        start, end = fragment.position(), fragment.position() + fragment.length()
+        if style.isImageFormat():
+            edits.append((start, end, _image_text(style) + links.suffix(style.anchorHref(), ""), None))
+        elif style.isAnchor():
+            href = style.anchorHref()
+            following = None if iterator.atEnd() else iterator.fragment().charFormat()
+            shown += fragment.text()
+            is_last = following is None or following.anchorHref() != href or following.isImageFormat()
+            suffix = links.suffix(href, shown) if is_last else ""
+            edits.append((start, end, suffix, style if links.is_openable(href) else _without_link(style)))
+            shown = "" if is_last else shown
+    return edits
+
+
+def _image_text(style: QTextCharFormat) -> str:
+    alternative = style.property(QTextFormat.Property.ImageAltText.value) or ""
+    address = style.toImageFormat().name()
+    words = QCoreApplication.translate("Markdown", "〔画像：{what}〕")
+    return characters.harmless(words.format(what=joined(alternative, address)))
+
+
+def _without_link(style: QTextCharFormat) -> QTextCharFormat:
+    plain = QTextCharFormat()
+    plain.setFontWeight(style.fontWeight())
+    plain.setFontItalic(style.fontItalic())
+    plain.setFontFixedPitch(style.fontFixedPitch())
+    return plain
+
+
+def _replace_characters(cursor: QTextCursor, block: QTextBlock) -> None:
+    """Inside one block: joins broken lines, replaces what entities brought in, adds display helpers."""
+    text = block.text()
+    edits = [] if is_code(block) else characters.helpers(text)
+    edits += characters.unsafe(text)
+    has_next = block.next().isValid()
+    for position, length, replacement in sorted(edits, reverse=True):
+        start = block.position() + characters.in_utf16(text, position)
+        cursor.setPosition(start)
+        end = start + len(text[position : position + length].encode("utf-16-le")) // 2
+        if text[position : position + length] == characters.LINE_BREAK and position == len(text) - 1 and has_next:
+            replacement = "\u2028"
+            end += 1
+        cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+        cursor.insertText(replacement)
+
+
+def is_code(block: QTextBlock) -> bool:
+    style = block.blockFormat()
+    return style.nonBreakableLines() or style.hasProperty(QTextFormat.Property.BlockCodeFence.value)

@@ -1,0 +1,154 @@
+"""A page of a document as a picture on white paper, with the places that were used marked on it."""
+
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QImage, QKeyEvent, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
+from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
+
+from app.documents.reading.messages import Place
+from app.documents.services.pictures import PagePicture
+from app.uikit.theme import Theme
+
+MARGIN_PX = 16
+ZOOMS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)  # 1.0: as wide as the view
+SETTLED_MS = 150  # a size that is being changed is not drawn for each pixel
+NEAR = 0.2  # of the view's height: where the first mark stands
+
+
+class PageView(QScrollArea):
+    """Asks for a picture of the width it needs; shows the last one, scaled, until it comes."""
+
+    width_wanted = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._zoom = ZOOMS.index(1.0)
+        self._is_new = False  # the next picture scrolls to its first mark
+        self.paper = Paper(theme)
+        self.setWidget(self.paper)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.viewport().setProperty("surface", "side")
+        self._settled = QTimer(self, interval=SETTLED_MS, singleShot=True)
+        self._settled.timeout.connect(self.width_wanted)
+        theme.changed.connect(self._lay_out)
+
+    @property
+    def width_px(self) -> int:
+        """That a picture should have, in pixels of the screen."""
+        return max(1, round(self._paper_width() * self.devicePixelRatioF()))
+
+    @property
+    def can_grow(self) -> bool:
+        return self._zoom + 1 < len(ZOOMS)
+
+    @property
+    def can_shrink(self) -> bool:
+        return self._zoom > 0
+
+    def begin(self) -> None:
+        """Another page comes."""
+        self._is_new = True
+
+    def show_picture(self, picture: PagePicture, name: str) -> None:
+        """`name`: what screen readers say."""
+        self.paper.show_picture(picture)
+        self.paper.setAccessibleName(name)
+        self.setAccessibleName(name)
+        self._lay_out()
+        if self._is_new:
+            self._is_new = False
+            top = self.paper.first_mark()
+            self.verticalScrollBar().setValue(round(top - NEAR * self.viewport().height()) if top else 0)
+
+    def zoom(self, step: int) -> None:
+        """Larger (1), smaller (-1), or as wide as the view (0)."""
+        self._zoom = max(0, min(len(ZOOMS) - 1, self._zoom + step)) if step else ZOOMS.index(1.0)
+        self._lay_out()
+        self.width_wanted.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Home and End as in any text."""
+        bar = self.verticalScrollBar()
+        if event.key() == Qt.Key.Key_Home:
+            bar.setValue(bar.minimum())
+        elif event.key() == Qt.Key.Key_End:
+            bar.setValue(bar.maximum())
+        else:
+            super().keyPressEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
+        self._settled.start()
+
+    def _paper_width(self) -> int:
+        room = self.width() - 2 * self._theme.px(MARGIN_PX) - self.verticalScrollBar().sizeHint().width()
+        return max(40, round(room * ZOOMS[self._zoom]))
+
+    def _lay_out(self) -> None:
+        self.paper.fit(self._paper_width())
+
+
+class Paper(QWidget):
+    """White whatever the theme is: documents are made for paper."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._pixmap = QPixmap()
+        self._places: tuple[Place, ...] = ()
+        self._ratio = 1.414  # height by width
+
+    def show_picture(self, picture: PagePicture) -> None:
+        image = QImage(picture.rgb, picture.width, picture.height, 3 * picture.width, QImage.Format.Format_RGB888)
+        self._pixmap = QPixmap.fromImage(image)  # a copy of its own
+        self._places = picture.places
+        self._ratio = picture.height / picture.width
+        self.update()
+
+    def fit(self, width: int) -> None:
+        margin = self._theme.px(MARGIN_PX)
+        self.setFixedSize(QSize(width + 2 * margin, round(width * self._ratio) + 2 * margin))
+
+    def first_mark(self) -> float:
+        """Where it begins, from the top of this widget; 0: there is none."""
+        return min((self._marked(place).top() for place in self._places), default=0.0)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        page = self._page()
+        painter.fillRect(page, self._theme.on_paper("base"))
+        if not self._pixmap.isNull():
+            painter.drawPixmap(page, self._pixmap, QRectF(self._pixmap.rect()))
+        painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Multiply)
+        for place in self._places:
+            painter.fillRect(self._marked(place), self._theme.on_paper("cite"))
+        painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_SourceOver)
+        for place in self._places:
+            mark = self._marked(place)
+            bar = QRectF(mark.left() - self._theme.px(6), mark.top(), self._theme.px(3), mark.height())
+            painter.fillRect(bar, self._theme.on_paper("cite_bar"))
+        painter.setPen(QPen(self._theme.color("control"), 1))
+        painter.drawRect(page.adjusted(-0.5, -0.5, 0.5, 0.5))
+        event.accept()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.update()
+
+    def _page(self) -> QRectF:
+        margin = self._theme.px(MARGIN_PX)
+        return QRectF(self.rect()).adjusted(margin, margin, -margin, -margin)
+
+    def _marked(self, place: Place) -> QRectF:
+        """On this widget, a little wider than the letters."""
+        page = self._page()
+        scale = page.width() / max(1, self._pixmap.width())
+        edges = QRectF(place.left, place.top, place.right - place.left, place.bottom - place.top)
+        return QRectF(
+            page.left() + edges.left() * scale, page.top() + edges.top() * scale, edges.width() * scale,
+            edges.height() * scale,
+        ).adjusted(-1, -1, 1, 1)  # fmt: skip

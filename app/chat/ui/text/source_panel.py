@@ -1,0 +1,329 @@
+"""A source beside the conversation: where it is from, its page or its text, and what of it was used."""
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QIntValidator, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QStackedWidget, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.wording import describe_error
+from app.chat.ui.text.page_view import PageView
+from app.chat.ui.text.source_row import TAG_CHARACTERS
+from app.chat.ui.text.source_text import SourceText
+from app.documents.claims.grounding import Source
+from app.documents.services.pictures import PagePicture
+from app.uikit import characters
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import ElidedLabel, Label, Rule, set_surface, tip
+from app.uikit.words import icon_button, spaced
+
+WIDTH_MIN_PX, WIDTH_MAX_PX = 360, 524
+_SIDE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """`number`: its mark; it is the `place`-th of `count` that the answer uses. `places`: in its text.
+
+    `can_open`: whether its file is one of the user's documents. `is_used`: False for what is only near a question.
+    `is_doubtful`: whether sentences that lack support were looked for in it.
+    """
+
+    source: Source
+    number: int
+    place: int
+    count: int
+    places: tuple[tuple[int, int], ...] = ()
+    can_open: bool = False
+    is_used: bool = True
+    is_doubtful: bool = False
+
+
+class SourcePanel(QWidget):
+    closed = Signal()
+    step_requested = Signal(int)  # to the next source (1) or the one before (-1)
+    page_wanted = Signal(int)  # from 1
+    redraw_wanted = Signal()  # the same page, in another size
+    file_requested = Signal()
+    copy_requested = Signal()
+    place_requested = Signal()  # of the file, to be shown by the user
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._page = self._page_count = 0
+        self._inset = 0
+        self._is_over = False
+        set_surface(self, "base")
+        self.setAccessibleName(self.tr("出典"))
+        self._build()
+        self._connect()
+        theme.changed.connect(self._lay_out)
+        self._lay_out()
+
+    # -------------------------------------------------------------------- shown
+
+    def show_source(self, shown: Shown) -> None:
+        source = shown.source
+        self.number.setText(str(shown.number))
+        self.title.setText(self.tr("出典 {i}／{n}").format(i=shown.place, n=shown.count))
+        self._fit()
+        self.before.setEnabled(shown.place > 1)
+        self.after.setEnabled(shown.place < shown.count)
+        self.open_button.setVisible(shown.can_open)
+        *outer, clause = source.heading or (source.document,)
+        document = [source.document] if source.heading else []
+        self.path.setText(characters.harmless(" › ".join([source.collection, *document, *outer])))
+        self.clause.setText(characters.harmless(clause))
+        self._tag.setVisible(bool(source.tag))
+        self._tag_words.setText(characters.harmless(source.tag)[:TAG_CHARACTERS])
+        self.used.setText(self._used_words(shown))
+        self._swatch.setVisible(bool(shown.places))
+        self.text.show_text(source.text, shown.places)
+        self.problem.hide()
+        self._page = source.page
+        self._pages_row.hide()
+        self.stack.setCurrentWidget(self.text)
+        self.view.begin()
+
+    def show_picture(self, picture: PagePicture) -> None:
+        """The page has been drawn: it takes the place of the text."""
+        self._page = picture.wanted.page
+        self._page_count = picture.pages
+        self.page_field.setText(str(self._page))
+        self.pages.setText(self.tr("／ {n} ページ").format(n=f"{picture.pages:,}"))
+        self._fit()
+        self.page_before.setEnabled(self._page > 1)
+        self.page_after.setEnabled(self._page < picture.pages)
+        self.smaller.setEnabled(self.view.can_shrink)
+        self.larger.setEnabled(self.view.can_grow)
+        self.problem.hide()
+        self._pages_row.show()
+        self.stack.setCurrentWidget(self.view)
+        self.view.show_picture(picture, self.tr("{n} ページ").format(n=self._page))
+
+    def show_problem(self, error: AppError, *, can_locate: bool = False) -> None:
+        """Why there is no page; the text stays. `can_locate`: the user may show where the file is now."""
+        sentence = describe_error(error)
+        self._problem_words.setText(f"{sentence.message}{sentence.next}")
+        self.locate_button.setVisible(can_locate)
+        self.problem.show()
+        self._pages_row.hide()
+        self.open_button.setVisible(error.code == "source_no_page")
+        self.stack.setCurrentWidget(self.text)
+
+    def show_over(self, is_over: bool) -> None:
+        """Whether it takes the place of the conversation, in a narrow window."""
+        self._is_over = is_over
+        self._lay_out()
+
+    def set_inset(self, inset_px: int) -> None:
+        """Room for the button of a narrow window's menu."""
+        self._inset = inset_px
+        self._lay_out()
+
+    def focus_first(self) -> None:
+        (self.back_button if self._is_over else self.close_button).setFocus()
+
+    # ----------------------------------------------------------------- building
+
+    def _build(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._build_head())
+        column.addWidget(Rule())
+        column.addLayout(self._build_place())
+        column.addWidget(Rule())
+        self._pages_row = self._build_pages()
+        column.addWidget(self._pages_row)
+        self.problem = self._build_problem()
+        column.addWidget(self.problem)
+        self.text, self.view = SourceText(self._theme), PageView(self._theme)
+        self.stack = QStackedWidget()
+        self.stack.setMinimumHeight(1)  # in a low window the words above it are whole
+        self.stack.addWidget(self.text)
+        self.stack.addWidget(self.view)
+        column.addWidget(self.stack, 1)
+        column.addWidget(Rule())
+        column.addLayout(self._build_foot())
+
+    def _build_head(self) -> QWidget:
+        self._head = QWidget()
+        self._head_row = row = QHBoxLayout(self._head)
+        row.setSpacing(self._theme.px(6))
+        self.back_button = icon_button(self._theme, self.tr("回答に戻る"), "arrow-left", "quiet", compact=True)
+        self.number = Label(role="caption", tone="accent", strong=True)
+        set_surface(self.number, "number")
+        self.title = Label(role="heading3")
+        self.before = IconButton(self._theme, "chevron-left", self.tr("前の出典"))
+        self.after = IconButton(self._theme, "chevron-right", self.tr("次の出典"))
+        self.open_button = icon_button(self._theme, self.tr("ファイルを開く"), "external-link", "quiet", compact=True)
+        self.close_button = IconButton(self._theme, "x", self.tr("出典を閉じる"), "Esc")
+        for widget in (self.back_button, self.number, self.title, self.before, self.after):
+            row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
+        row.addStretch(1)
+        row.addWidget(self.open_button)
+        row.addWidget(self.close_button)
+        return self._head
+
+    def _build_place(self) -> QVBoxLayout:
+        self.path = ElidedLabel(role="caption", tone="text2")
+        self.clause = ElidedLabel(role="heading3")
+        self._tag = QFrame()
+        self._tag.setProperty("surface", "tag")
+        self._tag_words = Label(role="caption", tone="text2")
+        inside = QHBoxLayout(self._tag)
+        inside.setContentsMargins(8, 2, 8, 2)
+        inside.addWidget(self._tag_words)
+        row = QHBoxLayout()
+        row.setSpacing(self._theme.px(8))
+        row.addWidget(self.clause)
+        row.addWidget(self._tag)
+        row.addStretch(1)
+        column = QVBoxLayout()
+        side = self._theme.px(_SIDE)
+        column.setContentsMargins(side, self._theme.px(8), side, self._theme.px(10))
+        column.setSpacing(self._theme.px(2))
+        column.addWidget(self.path)
+        column.addLayout(row)
+        return column
+
+    def _build_pages(self) -> QWidget:
+        self.page_before = IconButton(self._theme, "chevron-left", self.tr("前のページ"))
+        self.page_after = IconButton(self._theme, "chevron-right", self.tr("次のページ"))
+        self.page_field = QLineEdit()
+        self.page_field.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.page_field.setValidator(QIntValidator(1, 99_999, self.page_field))
+        self.page_field.setFixedWidth(self._theme.px(60))
+        self.page_field.setAccessibleName(self.tr("ページ"))
+        self.pages = Label(tone="text2")
+        self.smaller = IconButton(self._theme, "zoom-out", self.tr("縮小"))
+        self.fit_button = Button(self._theme, self.tr("幅に合わせる"), "quiet", compact=True)
+        self.larger = IconButton(self._theme, "zoom-in", self.tr("拡大"))
+        whole = QWidget()
+        row = self._page_row = QHBoxLayout()
+        side = self._theme.px(_SIDE) - 4
+        row.setContentsMargins(side, self._theme.px(4), side, self._theme.px(4))
+        row.setSpacing(self._theme.px(4))
+        for widget in (self.page_before, self.page_field, self.pages, self.page_after):
+            row.addWidget(widget)
+        row.addStretch(1)
+        for button in (self.smaller, self.fit_button, self.larger):
+            row.addWidget(button)
+        column = QVBoxLayout(whole)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(row)
+        column.addWidget(Rule())
+        whole.hide()
+        return whole
+
+    def _build_problem(self) -> QWidget:
+        whole = QWidget()
+        self._problem_words = Label(role="caption", tone="text2", wraps=True)
+        row = QHBoxLayout(whole)
+        side = self._theme.px(_SIDE)
+        row.setContentsMargins(side, self._theme.px(8), side, self._theme.px(4))
+        row.addWidget(Icon(self._theme, "info", size=14))
+        row.addWidget(self._problem_words, 1)
+        self.locate_button = Button(self._theme, self.tr("場所を指定"), compact=True)
+        self.locate_button.clicked.connect(self.place_requested)
+        row.addWidget(self.locate_button, 0, Qt.AlignmentFlag.AlignTop)
+        whole.hide()
+        return whole
+
+    def _build_foot(self) -> QHBoxLayout:
+        self._swatch = Swatch(self._theme)
+        self.used = ElidedLabel(role="caption", tone="text2")
+        self.copy_button = icon_button(self._theme, self.tr("引用をコピー"), "copy", compact=True)
+        row = QHBoxLayout()
+        side = self._theme.px(_SIDE)
+        row.setContentsMargins(side, self._theme.px(8), side, self._theme.px(8))
+        row.setSpacing(self._theme.px(8))
+        row.addWidget(self._swatch)
+        row.addWidget(self.used, 1)
+        row.addWidget(self.copy_button)
+        return row
+
+    def _connect(self) -> None:
+        self.back_button.clicked.connect(self.closed)
+        self.close_button.clicked.connect(self.closed)
+        self.before.clicked.connect(lambda: self.step_requested.emit(-1))
+        self.after.clicked.connect(lambda: self.step_requested.emit(1))
+        self.open_button.clicked.connect(self.file_requested)
+        self.copy_button.clicked.connect(self.copy_requested)
+        self.page_before.clicked.connect(lambda: self._go_to(self._page - 1))
+        self.page_after.clicked.connect(lambda: self._go_to(self._page + 1))
+        self.page_field.editingFinished.connect(self._on_page_typed)
+        self.smaller.clicked.connect(lambda: self.view.zoom(-1))
+        self.fit_button.clicked.connect(lambda: self.view.zoom(0))
+        self.larger.clicked.connect(lambda: self.view.zoom(1))
+        self.view.width_wanted.connect(self.redraw_wanted)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    # ------------------------------------------------------------------ private
+
+    def _fit(self) -> None:
+        """Words give way to their icons where the room ends; their names stay."""
+        worded = (self.back_button, self.open_button)
+        for button in worded:
+            button.setText(spaced(button.accessibleName()))
+            button.setToolTip("")
+        for button in reversed(worded):
+            if self._head_row.sizeHint().width() > self.width():
+                button.setText("")
+                button.setToolTip(tip(button.accessibleName()))
+        self.fit_button.show()
+        self.fit_button.setVisible(self._page_row.sizeHint().width() <= self.width())
+
+    def _go_to(self, page: int) -> None:
+        self.view.begin()
+        self.page_wanted.emit(page)
+
+    def _on_page_typed(self) -> None:
+        page = min(int(self.page_field.text() or self._page), self._page_count)
+        self.page_field.setText(str(page))
+        if page != self._page:
+            self._go_to(page)
+
+    def _used_words(self, shown: Shown) -> str:
+        if not shown.is_used:
+            return self.tr("質問に近い箇所です（回答には使っていません）")
+        if not shown.places:
+            return self.tr("回答と同じ内容の文はありません")
+        if shown.is_doubtful:
+            return self.tr("回答と照合した箇所 {n}").format(n=len(shown.places))
+        return self.tr("回答に使った箇所 {n}").format(n=len(shown.places))
+
+    def _lay_out(self) -> None:
+        px = self._theme.px
+        over = self._is_over
+        self._head.setFixedHeight(self._theme.metric("header_height") - 1)
+        self._head_row.setContentsMargins(max(px(_SIDE), self._inset) if over else px(_SIDE), 0, px(8), 0)
+        self.setMinimumWidth(0 if over else px(WIDTH_MIN_PX))
+        self.setMaximumWidth(16_777_215 if over else px(WIDTH_MAX_PX))
+        self.back_button.setVisible(over)
+        self.close_button.setVisible(not over)
+        self._fit()
+
+
+class Swatch(QWidget):
+    """How the used places are marked."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.setFixedSize(QSize(theme.px(16), theme.px(14)))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), self._theme.color("cite"))
+        painter.fillRect(0, 0, self._theme.px(3), self.height(), self._theme.color("cite_bar"))
+        event.accept()

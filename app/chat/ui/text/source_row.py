@@ -1,0 +1,126 @@
+"""A source below an answer: its number, document and clause, how binding it is, and its page."""
+
+from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
+
+from app.documents.claims import citing
+from app.documents.claims.grounding import Source
+from app.uikit import characters
+from app.uikit.theme import Theme
+from app.uikit.widgets.labels import tip
+
+HEIGHT_PX = 30
+KEYS_MAX = 9  # sources that a key opens
+TAG_CHARACTERS = 12  # 考え方 and the like; a file may claim any
+
+
+class SourceRow(QAbstractButton):
+    """Drawn by itself: foreign text is never read as anything but text."""
+
+    def __init__(self, theme: Theme, number: int, source: Source, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.number = number
+        self._source = source
+        self._is_open = False
+        name, clause = source.document.rpartition(".")[0] or source.document, " ".join(source.heading)
+        self.words = characters.harmless(f"{name}　{clause}".rstrip("　"))
+        self._tag = characters.harmless(source.tag)[:TAG_CHARACTERS]
+        place = characters.harmless(citing.place(source))
+        self.setAccessibleName(self.tr("出典 {n}").format(n=number) + f" {place}")
+        where = f"{characters.harmless(source.collection)} › {place}"
+        keys = self.tr("出典 {n}（Alt + {n}）").format(n=number)
+        self.setToolTip(tip(f"{keys} {where}" if number <= KEYS_MAX else where))
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+
+    @property
+    def is_open(self) -> bool:
+        return self._is_open
+
+    def show_open(self, is_open: bool) -> None:
+        """Whether the source is shown beside the conversation."""
+        if is_open != self._is_open:
+            self._is_open = is_open
+            self.setAccessibleDescription(self.tr("開いています") if is_open else "")
+            self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(self._theme.px(240), self._theme.px(HEIGHT_PX))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self._theme.px(120), self._theme.px(HEIGHT_PX))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter as well as the space bar."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.isAutoRepeat():
+            self.click()
+        else:
+            super().keyPressEvent(event)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        theme, px = self._theme, self._theme.px
+        if self._is_open or self.underMouse():
+            painter.fillRect(self.rect(), theme.color("accent_soft" if self._is_open else "raised"))
+        painter.setPen(QPen(theme.color("line"), 1))
+        painter.drawLine(0, 0, self.width(), 0)
+        left = self._paint_number(painter)
+        right = self._paint_page(painter)
+        right = self._paint_tag(painter, left, right)
+        painter.setFont(theme.font("ui", 600 if self._is_open else None))
+        painter.setPen(theme.color("text"))
+        room = QRect(left, 0, right - left, self.height())
+        words = QFontMetrics(painter.font()).elidedText(self.words, Qt.TextElideMode.ElideMiddle, room.width())
+        painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter), words)
+        if self.hasFocus():
+            width = theme.metric("focus_ring")
+            painter.setPen(QPen(theme.color("accent"), width))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            inset = width / 2
+            painter.drawRoundedRect(self.rect().toRectF().adjusted(inset, inset, -inset, -inset), px(4), px(4))
+
+    def _paint_number(self, painter: QPainter) -> int:
+        theme, px = self._theme, self._theme.px
+        chip = QRect(px(2), (self.height() - px(20)) // 2, px(24), px(20))
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.color("accent" if self._is_open else "accent_soft"))
+        painter.drawRoundedRect(chip, theme.metric("radius_chip"), theme.metric("radius_chip"))
+        painter.setFont(theme.font("caption", 600))
+        painter.setPen(theme.color("on_accent" if self._is_open else "accent"))
+        painter.drawText(chip, int(Qt.AlignmentFlag.AlignCenter), str(self.number))
+        return chip.right() + px(8)
+
+    def _paint_page(self, painter: QPainter) -> int:
+        """Gives where the room for the words ends."""
+        if not self._source.page:
+            return self.width() - self._theme.px(4)
+        words = f"p.{self._source.page}"
+        painter.setFont(self._theme.font("ui"))
+        painter.setPen(self._theme.color("text2"))
+        width = QFontMetrics(painter.font()).horizontalAdvance(words)
+        place = QRect(self.width() - width - self._theme.px(4), 0, width + 1, self.height())
+        painter.drawText(place, int(Qt.AlignmentFlag.AlignVCenter), words)
+        return place.left() - self._theme.px(10)
+
+    def _paint_tag(self, painter: QPainter, left: int, right: int) -> int:
+        """Behind the words, which may take what the tag leaves."""
+        px = self._theme.px
+        if not self._tag:
+            return right
+        font = self._theme.font("caption")
+        width = QFontMetrics(font).horizontalAdvance(self._tag) + px(16)
+        words_width = QFontMetrics(self._theme.font("ui", 600 if self._is_open else None)).horizontalAdvance(self.words)
+        at = min(left + words_width + px(10), right - width)
+        tag = QRect(at, (self.height() - px(20)) // 2, width, px(20))
+        painter.setPen(QPen(self._theme.color("line"), 1))
+        painter.setBrush(self._theme.color("raised"))
+        painter.drawRoundedRect(tag.toRectF().adjusted(0.5, 0.5, -0.5, -0.5), px(4), px(4))
+        painter.setFont(font)
+        painter.setPen(self._theme.color("text2"))
+        painter.drawText(tag, int(Qt.AlignmentFlag.AlignCenter), self._tag)
+        return at - px(8)

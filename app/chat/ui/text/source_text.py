@@ -1,0 +1,106 @@
+"""The text of a source as it was read, with the places that were used marked in it."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QPoint, QRectF, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QTextCharFormat, QTextCursor
+from PySide6.QtWidgets import QFrame, QScrollArea, QTextEdit, QWidget
+
+from app.chat.ui.text.rich_text import RichText
+from app.uikit import characters
+from app.uikit.theme import Theme
+
+MARGIN_PX = 16
+BAR_PX = 12  # room for it at the left of the text
+
+
+class SourceText(QScrollArea):
+    """Plain text: whatever a document holds, nothing of it is markup here."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._text = ""
+        self._places: tuple[tuple[int, int], ...] = ()
+        self.sheet = Sheet(theme)
+        self.setWidget(self.sheet)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.viewport().setProperty("surface", "base")
+        self.sheet.text.setAccessibleName(self.tr("出典の本文"))
+        theme.changed.connect(self._show)
+
+    def show_text(self, text: str, places: Sequence[tuple[int, int]]) -> None:
+        """`places`: start and end of each, in `text`."""
+        self._text, self._places = text, tuple(places)
+        self._show()
+        if self.sheet.marks:
+            self.verticalScrollBar().setValue(round(self.sheet.top_of(0)) - self._theme.px(3 * MARGIN_PX))
+        else:
+            self.verticalScrollBar().setValue(0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _show(self) -> None:
+        self.sheet.show_text(self._text, self._places)
+        self._fit()
+
+    def _fit(self) -> None:
+        self.sheet.fit(self.width() - self.verticalScrollBar().sizeHint().width())
+
+
+class Sheet(QWidget):
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.text = RichText(theme, self)
+        self.marks: list[tuple[int, int]] = []  # as Qt counts
+
+    def show_text(self, text: str, places: Sequence[tuple[int, int]]) -> None:
+        self.text.show_plain(text)
+        self.marks = [tuple(_shown_length(text[:place]) for place in span) for span in places]  # type: ignore[misc]
+        look = QTextCharFormat()
+        look.setBackground(self._theme.color("cite"))
+        look.setForeground(self._theme.color("text"))
+        selections = []
+        for start, end in self.marks:
+            selection = QTextEdit.ExtraSelection()
+            selection.cursor = self._cursor(start)
+            selection.cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+            selection.format = look
+            selections.append(selection)
+        self.text.setExtraSelections(selections)
+
+    def fit(self, width: int) -> None:
+        margin, bar = self._theme.px(MARGIN_PX), self._theme.px(BAR_PX)
+        height = self.text.fit(max(80, width - 2 * margin - bar))
+        self.text.move(margin + bar, margin)
+        self.resize(width, height + 2 * margin)
+        self.update()
+
+    def top_of(self, mark: int) -> float:
+        return self.text.cursorRect(self._cursor(self.marks[mark][0])).top() + self.text.y()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), self._theme.color("base"))
+        for start, end in self.marks:
+            first, last = (self.text.cursorRect(self._cursor(place)) for place in (start, max(start, end - 1)))
+            origin = self.text.mapTo(self, QPoint())
+            bar = QRectF(self._theme.px(MARGIN_PX), first.top(), self._theme.px(3), last.bottom() - first.top())
+            painter.fillRect(bar.translated(0, origin.y()), self._theme.color("cite_bar"))
+        event.accept()
+
+    def _cursor(self, place: int) -> QTextCursor:
+        cursor = QTextCursor(self.text.document())
+        cursor.setPosition(min(place, self.text.document().characterCount() - 1))
+        return cursor
+
+
+def _shown_length(text: str) -> int:
+    """What a beginning of a text takes in the shown document."""
+    shown = characters.harmless(text)
+    return characters.in_utf16(shown, len(shown))

@@ -1,0 +1,207 @@
+"""The row below an answer: what it took, its other versions, and what can be done with it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QAbstractButton, QBoxLayout, QHBoxLayout, QMenu, QWidget, QWidgetAction
+
+from app.chat.presets import Preset
+from app.chat.records import AnswerDetails, Message
+from app.chat.services.answering import can_repeat
+from app.chat.ui.text import citations
+from app.chat.ui.transcript import answer_facts, rating
+from app.chat.ui.transcript.pager import Pager
+from app.chat.ui.transcript.rating import RatingMark
+from app.uikit.language import joined
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.labels import Label, tip
+from app.uikit.words import icon_button, literal, to_clipboard
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How answers are shown, and how they are copied: the same for all of them."""
+
+    actions: tuple[Preset, ...] = ()  # one click away: 要約, やさしく, …
+    shows_details: bool = False
+    copy: Callable[[str], None] = to_clipboard
+
+
+class AnswerActions(QWidget):
+    """`fit` decides which actions have a button; those without are in the menu."""
+
+    copy_requested = Signal()
+    copy_cited_requested = Signal()
+    copy_shown_requested = Signal()
+    regenerate_requested = Signal()
+    reproduce_requested = Signal()
+    edit_requested = Signal()  # the question, to ask it again
+    action_chosen = Signal(object)  # Preset
+    branch_requested = Signal(int)  # -1: the answer before, 1: the next one
+    export_requested = Signal()
+    answer_export_requested = Signal()
+    log_requested = Signal()
+    rating_requested = Signal(int)  # BAD also to write what would have been right
+
+    def __init__(self, message: Message, theme: Theme, look: Look, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._message = message
+        self._details = message.details or AnswerDetails()
+        self._theme = theme
+        self._look = look
+        self._is_busy = False
+        self._again: Button | None = None
+        self.pager: Pager | None = None
+        self._quick: list[tuple[Preset, Button]] = []
+        self._rating = RatingMark(theme, self)
+        self._more = IconButton(theme, "ellipsis", self.tr("この回答のその他の操作"))
+        self._build()
+        self.show_rated(message)
+
+    def fit(self, width: int) -> None:
+        """As many actions as there is room for; both halves below each other where they do not fit side by side."""
+        gap = self._theme.px(8)
+        left, right = self._left.sizeHint().width(), self._fixed_width()
+        is_row = left + gap + right <= width
+        room = width - right - (left + gap if is_row else 0)
+        for _, button in self._quick:
+            room -= button.sizeHint().width() + self._right.spacing()
+            button.setVisible(room >= 0)
+        direction = QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom
+        if self._halves.direction() != direction:
+            self._halves.setDirection(direction)
+        self._halves.invalidate()
+        self.updateGeometry()
+
+    def show_rated(self, message: Message) -> None:
+        """The same message, of which the user thinks otherwise now."""
+        self._message = message
+        self._rating.show_rating(message)
+        self._more.setAccessibleDescription(joined(rating.words(message), answer_facts.line(self._details)))
+
+    def set_busy(self, is_busy: bool) -> None:
+        """While an answer is written, no other one can be."""
+        self._is_busy = is_busy
+        words = tip(self.tr("回答が終わると使えます")) if is_busy else ""
+        for button in (self._again, *(button for _, button in self._quick)):
+            if button is not None:
+                button.setEnabled(not is_busy)
+                button.setToolTip(words)
+
+    def menu(self) -> QMenu:
+        """Made when it is wanted: most answers scroll past without one."""
+        menu = QMenu(self)
+        menu.setToolTipsVisible(True)
+        for preset, button in self._quick:
+            if button.isHidden():
+                self._add(menu, literal(preset.name)).triggered.connect(
+                    lambda _checked=False, preset=preset: self.action_chosen.emit(preset)
+                )
+        menu.addSeparator()
+        self._add(menu, self.tr("編集して聞き直す")).triggered.connect(self.edit_requested)
+        if self._message.text and can_repeat(self._details):
+            again = self._add(menu, self.tr("再現"))
+            again.setToolTip(tip(self.tr("同じモデル、設定、乱数でもう一度答え、文章が同じかを確かめます")))
+            again.triggered.connect(self.reproduce_requested)
+        menu.addSeparator()
+        if self._message.text:
+            menu.addAction(self.tr("記号を除いてコピー"), self.copy_shown_requested.emit)
+            menu.addSeparator()
+            menu.addAction(self.tr("Word に書き出す"), self.answer_export_requested.emit)
+        menu.addAction(self.tr("会話を書き出す…"), self.export_requested.emit)
+        if self._message.text:
+            menu.addSeparator()
+            rating.add_to_menu(menu, self._message, self.rating_requested.emit)
+            menu.addSeparator()
+        menu.addAction(self.tr("記録を見る"), self.log_requested.emit)
+        if facts := answer_facts.lines(self._details):
+            menu.addSeparator()
+            for fact in facts:
+                menu.addAction(self._fact(fact, menu))
+        return menu
+
+    # ------------------------------------------------------------------ private
+
+    def _build(self) -> None:
+        px = self._theme.px
+        self._left, self._right = QHBoxLayout(), QHBoxLayout()
+        self._left.setSpacing(px(10))
+        self._right.setSpacing(px(2))
+        self._halves = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._halves.setContentsMargins(0, 0, 0, 0)
+        self._halves.setSpacing(px(2))
+        self._halves.addLayout(self._left)
+        self._halves.addStretch(1)
+        self._halves.addLayout(self._right)
+        self._fill_left()
+        self._fill_right()
+
+    def _fill_left(self) -> None:
+        if not self._look.shows_details and (brief := answer_facts.brief(self._details)):
+            meta = Label(brief, role="caption", tone="text2")
+            meta.setToolTip(tip(answer_facts.line(self._details)))
+            self._left.addWidget(meta)
+        self._left.addWidget(self._rating)
+        if self._message.branches > 1:
+            self.pager = Pager(self._theme, self._message, self.tr("前の回答"), self.tr("次の回答"))
+            self.pager.step_requested.connect(self.branch_requested)
+            self._left.addWidget(self.pager)
+        self._left.addStretch(1)
+
+    def _fill_right(self) -> None:
+        self._right.addStretch(1)
+        if self._message.text:
+            is_ours = citations.is_ours(self._message)  # then there is nothing to do something with
+            for preset in () if is_ours else self._look.actions:
+                self._add_quick(preset)
+            copy = icon_button(self._theme, self.tr("コピー"), "copy", "quiet", compact=True)
+            copy.clicked.connect(self.copy_requested)
+            self._right.addWidget(copy)
+            if not is_ours and self._details.grounding is not None and self._details.grounding.sources:
+                cited = icon_button(self._theme, self.tr("出典付きコピー"), "quote", "quiet", compact=True)
+                cited.setToolTip(tip("Ctrl+Shift+C"))
+                cited.clicked.connect(self.copy_cited_requested)
+                self._right.addWidget(cited)
+        if self._message.status != "failed":  # its error has a button for that
+            self._again = icon_button(self._theme, self.tr("再生成"), "refresh-cw", "quiet", compact=True)
+            self._again.clicked.connect(self.regenerate_requested)
+            self._right.addWidget(self._again)
+        self._more.clicked.connect(lambda: self._show_menu(self._more))
+        self._right.addWidget(self._more)
+
+    def _add_quick(self, preset: Preset) -> None:
+        button = Button(self._theme, literal(preset.name), "quiet", compact=True, parent=self)
+        button.setAccessibleName(preset.name)
+        button.setAccessibleDescription(preset.request)
+        button.clicked.connect(lambda: self.action_chosen.emit(preset))
+        self._quick.append((preset, button))
+        self._right.addWidget(button)
+
+    def _fixed_width(self) -> int:
+        """Of the buttons that are always there."""
+        quick = [button for _, button in self._quick]
+        fixed = [child for child in self.findChildren(QAbstractButton) if child.parent() is self and child not in quick]
+        return sum(button.sizeHint().width() + self._right.spacing() for button in fixed)
+
+    def _add(self, menu: QMenu, words: str) -> QAction:
+        action = menu.addAction(words)
+        action.setEnabled(not self._is_busy)
+        return action
+
+    def _fact(self, words: str, menu: QMenu) -> QWidgetAction:
+        """A line to read. As an entry that cannot be chosen it would be grey on grey."""
+        label = Label(words, role="caption", tone="text2")
+        label.setContentsMargins(self._theme.px(12), self._theme.px(2), self._theme.px(12), self._theme.px(2))
+        action = QWidgetAction(menu)
+        action.setText(words)
+        action.setDefaultWidget(label)
+        action.setEnabled(False)
+        return action
+
+    def _show_menu(self, button: QWidget) -> None:
+        menu = self.menu()
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(button.mapToGlobal(QPoint(0, button.height())))

@@ -1,0 +1,114 @@
+"""What stands below a finished answer: how it ended, what a repetition has shown, facts, and actions."""
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+
+from app.base import wording
+from app.chat.records import AnswerDetails, Message
+from app.chat.ui.transcript import answer_facts
+from app.chat.ui.transcript.answer_actions import AnswerActions, Look
+from app.chat.ui.transcript.grounds import Grounds
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import Label
+
+
+class AnswerEnd(QWidget):
+    regenerate_requested = Signal()  # from its error; its row of actions has its own signals
+    log_requested = Signal()
+    source_chosen = Signal(int)  # its number
+    documents_requested = Signal()
+
+    def __init__(self, message: Message, theme: Theme, look: Look, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._message = message
+        self._details = message.details or AnswerDetails()
+        self._theme = theme
+        self._look = look
+        self._build()
+
+    def fit(self, width: int) -> None:
+        self.row.fit(width)
+        self.updateGeometry()
+
+    def explain(self, sentence: str) -> None:
+        """What is known about the failure while the program still runs: sizes, names, causes."""
+        if self._what is not None:
+            self._what.setText(sentence)
+            self._frame.updateGeometry()  # else the layouts above learn of it a round later
+            self.updateGeometry()
+
+    def _build(self) -> None:
+        self._what: Label | None = None
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(self._theme.px(6))
+        if self._message.status == "failed":
+            column.addWidget(self._error())
+        elif notice := self._notice():
+            column.addWidget(Label(notice, role="caption", tone="text2", wraps=True))
+        self.grounds: Grounds | None = None
+        if self._details.grounding is not None and self._message.status != "failed":
+            self.grounds = Grounds(self._message, self._details.grounding, self._theme)
+            self.grounds.source_chosen.connect(self.source_chosen)
+            self.grounds.documents_requested.connect(self.documents_requested)
+            column.addWidget(self.grounds)
+        if self._details.is_same is not None:
+            column.addLayout(self._comparison())
+        if self._look.shows_details and (facts := answer_facts.line(self._details)):
+            column.addWidget(Label(facts, role="caption", tone="text2", wraps=True))
+        self.row = AnswerActions(self._message, self._theme, self._look)
+        column.addWidget(self.row)
+
+    def _notice(self) -> str:
+        match self._details.stop_reason:
+            case "cancelled":
+                return self.tr("ここで停止しました")
+            case "interrupted":
+                if not self._message.text:
+                    return self.tr("回答の前に Kotae が終了しました。もう一度答えられます。")
+                return self.tr("回答の途中で Kotae が終了しました。ここまでは保存済みです。")
+            case "length":
+                return self.tr("長さの上限に達したため、ここで終わりました。上限はプリセットで変えられます。")
+            case "context":
+                return self.tr("文脈の上限に達したため、ここで終わりました。")
+        if self._message.status == "stopped":
+            return self.tr("ここで停止しました")
+        return "" if self._message.text else self.tr("モデルは何も書かずに終わりました。聞き方を変えてみてください。")
+
+    def _comparison(self) -> QHBoxLayout:
+        """Of 再現: a mark and a sentence, so that it does not depend on a colour."""
+        icon, tone = ("circle-check", "success") if self._details.is_same else ("triangle-alert", "warning")
+        words = answer_facts.comparison(self._details)
+        mark = Icon(self._theme, icon, tone)
+        mark.setFixedHeight(self._theme.line_height("caption"))
+        row = QHBoxLayout()
+        row.setSpacing(self._theme.px(6))
+        row.addWidget(mark, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(Label(words, role="caption", tone=tone, wraps=True), 1)
+        return row
+
+    def _error(self) -> QFrame:
+        frame = self._frame = QFrame()
+        frame.setProperty("surface", "danger")
+        row = QHBoxLayout(frame)
+        px = self._theme.px
+        row.setContentsMargins(px(12), px(8), px(8), px(8))
+        row.setSpacing(px(8))
+        row.addWidget(Icon(self._theme, "circle-x", "danger"))
+        self._what = Label(self._what_failed(), wraps=True)
+        row.addWidget(self._what, 1)
+        again = Button(self._theme, self.tr("もう一度答える"), compact=True)
+        again.clicked.connect(self.regenerate_requested)
+        log = Button(self._theme, self.tr("記録を見る"), "quiet", compact=True)
+        log.clicked.connect(self.log_requested)
+        row.addWidget(again)
+        row.addWidget(log)
+        return frame
+
+    def _what_failed(self) -> str:
+        """Facts (sizes, names) are not stored with an answer: what would need them is left out."""
+        if not self._details.error_code:
+            return self.tr("回答できませんでした。質問は保存済みです。")
+        return wording.outline(self._details.error_code)

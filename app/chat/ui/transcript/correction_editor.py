@@ -1,0 +1,67 @@
+"""What a bad answer should have said, if the user knows it."""
+
+from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QWidget
+
+from app.chat import answer_ratings
+from app.chat.answer_ratings import BAD
+from app.chat.records import Message
+from app.chat.services.chat import ChatSession
+from app.uikit.editor_window import EditorWindow
+from app.uikit.text_field import storable
+from app.uikit.theme import Theme
+from app.uikit.widgets.labels import Label
+
+CHARACTERS_MAX = 100_000  # or as many as the answer has
+QUESTION_MAX = 200  # characters of it that are shown
+FIELD_HEIGHT_PX = 160  # at least
+
+
+class CorrectionEditor(EditorWindow):
+    """The answer stands there to be corrected; left as it is, the answer is bad and nothing more is known."""
+
+    def __init__(
+        self, theme: Theme, session: ChatSession, question: Message, answer: Message, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(theme, parent)
+        self._session = session
+        self._answer = answer
+        self.set_words(
+            self.tr("この回答を「悪い」と評価"),
+            self.tr(
+                "正しい回答が分かるときは、書き直してください。質問集を作るときの正解になります。"
+                "書き直さずに保存すると、評価だけを残します。"
+            ),
+            self.tr("保存する"),
+        )
+        self.text = self._field(answer.correction or answer_ratings.unmarked(answer, answer.text))
+        self._fill(question.text)
+        self.text.textChanged.connect(self.note_change)
+        self.text.setFocus()
+
+    def save(self) -> str:
+        text, limit = storable(self.text), max(CHARACTERS_MAX, len(self._answer.text))
+        if len(text) > limit:
+            words = self.tr("文が長すぎます（{n} 文字。{limit} 文字まで）。")
+            return words.format(n=f"{len(text):,}", limit=f"{limit:,}")
+        return "" if self._session.rate(self._answer.id, BAD, text) else self.tr("保存できませんでした。")
+
+    def _field(self, text: str) -> QPlainTextEdit:
+        field = QPlainTextEdit(text)
+        field.setProperty("field", True)
+        field.setTabChangesFocus(True)
+        field.setMinimumHeight(self._theme.px(FIELD_HEIGHT_PX))
+        return field
+
+    def _fill(self, question: str) -> None:
+        asked = " ".join(question.split())
+        asked = asked if len(asked) <= QUESTION_MAX else asked[: QUESTION_MAX - 1] + "…"
+        shown = Label(self.tr("質問：{question}").format(question=asked), tone="text2", wraps=True)
+        shown.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        name = self.tr("正しい回答（任意）")
+        label = Label(name, strong=True)
+        label.setBuddy(self.text)
+        self.text.setAccessibleName(name)
+        self.column.setSpacing(8)
+        self.column.addWidget(shown)
+        self.column.addWidget(label)
+        self.column.addWidget(self.text, 1)

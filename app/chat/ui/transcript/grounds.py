@@ -1,0 +1,176 @@
+"""What stands below an answer from documents: whether its sentences have support, and its sources."""
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLayout, QVBoxLayout, QWidget
+
+from app.chat.records import Message
+from app.chat.ui.text import citations
+from app.chat.ui.text.source_row import SourceRow
+from app.documents.claims import checked, citing
+from app.documents.claims.grounding import Claim, Grounding
+from app.uikit import characters
+from app.uikit.language import joined
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import Label, set_surface
+
+NAMED_VALUES = 3  # that are missing, in one line
+
+
+class Grounds(QWidget):
+    source_chosen = Signal(int)  # its number
+    documents_requested = Signal()  # to add some
+
+    def __init__(self, message: Message, grounding: Grounding, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._message = message
+        self._grounding = grounding
+        self._theme = theme
+        self._numbers = citing.used(message.text, grounding) if grounding.sources else ()
+        self.rows: dict[int, SourceRow] = {}
+        self.summary = ""  # how the check came out, for screen readers; "" where there was none
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, theme.px(2), 0, 0)
+        column.setSpacing(theme.px(8))
+        if grounding.verdict == "not_in_documents":
+            column.addWidget(self._not_there())
+        elif line := self._check_line():
+            column.addWidget(line) if isinstance(line, QWidget) else column.addLayout(line)
+        if grounding.verdict == "answered" and self._numbers:
+            column.addLayout(self._source_rows())
+
+    def show_open(self, number: int | None) -> None:
+        """The source that is shown beside the conversation."""
+        for row in self.rows.values():
+            row.show_open(row.number == number)
+
+    # ------------------------------------------------------------------ private
+
+    def _check_line(self) -> QWidget | QLayout | None:
+        claims, grounding = self._grounding.claims, self._grounding
+        if grounding.is_excerpt:
+            return None
+        if not claims:
+            is_done = self._message.status == "done"
+            words = self.tr("照合できる文がありません。") if is_done else self.tr("途中までのため、照合していません。")
+            return Label(words, role="caption", tone="text2", wraps=True)
+        doubtful = [claim for claim in claims if not claim.is_supported]
+        if doubtful:
+            return self._doubts(doubtful)
+        count = citing.values_checked(grounding)
+        words = self.tr("{n} 文すべてに根拠があります。").format(n=len(claims))
+        if count:
+            words = self.tr("{n} 文すべてに根拠があります。数値 {m} 件を原文と照合しました。")
+            words = words.format(n=len(claims), m=count)
+        self.summary = words
+        icon = Icon(self._theme, "circle-check", "success")
+        icon.setFixedHeight(self._theme.line_height("caption"))
+        row = QHBoxLayout()
+        row.setSpacing(self._theme.px(6))
+        row.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(Label(words, role="caption", tone="success", wraps=True), 1)
+        return row
+
+    def _doubts(self, doubtful: list[Claim]) -> QWidget:
+        frame = QFrame()
+        frame.setProperty("surface", "warning")
+        px = self._theme.px
+        row = QHBoxLayout(frame)
+        row.setContentsMargins(px(12), px(8), px(8), px(8))
+        row.setSpacing(px(8))
+        icon = Icon(self._theme, "triangle-alert", "warning")
+        icon.setFixedHeight(self._theme.line_height("ui"))
+        words = QVBoxLayout()
+        words.setSpacing(0)
+        head, why = self.tr("要確認 {n} 文").format(n=len(doubtful)), self._why(doubtful)
+        self.summary = joined(head, why)
+        words.addWidget(Label(head, tone="warning", strong=True))
+        words.addWidget(Label(why, wraps=True))
+        row.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
+        row.addLayout(words, 1)
+        tied = next((claim.sources[0] for claim in doubtful if claim.sources), self._numbers[0] if self._numbers else 0)
+        if tied:
+            button = Button(self._theme, self.tr("原文を見る"), compact=True)
+            button.clicked.connect(lambda: self.source_chosen.emit(tied))
+            row.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
+        return frame
+
+    def _why(self, doubtful: list[Claim]) -> str:
+        missing = list(dict.fromkeys(characters.harmless(value) for claim in doubtful for value in claim.missing))
+        if not missing:
+            return self.tr("波線の文は、引用元に同じ内容が見つかりません。原文で確かめてください。")
+        named = self.tr("」「").join(missing[:NAMED_VALUES])
+        does_differ = checked.manner(self._grounding, doubtful) == "_differing"
+        if len(missing) > NAMED_VALUES:
+            words = self.tr("「{value}」など {n} 件は引用元にありません。原文で確かめてください。")
+            if does_differ:
+                words = self.tr("「{value}」など {n} 件は引用元の記述と合いません。原文で確かめてください。")
+            return words.format(value=named, n=len(missing))
+        words = self.tr("「{value}」は引用元にありません。原文で確かめてください。")
+        if does_differ:
+            words = self.tr("「{value}」は引用元の記述と合いません。原文で確かめてください。")
+        return words.format(value=named)
+
+    def _source_rows(self) -> QVBoxLayout:
+        column = QVBoxLayout()
+        column.setSpacing(0)
+        for number in self._numbers:
+            row = SourceRow(self._theme, number, self._grounding.sources[number - 1])
+            row.clicked.connect(lambda _=False, number=number: self.source_chosen.emit(number))
+            self.rows[number] = row
+            column.addWidget(row)
+        return column
+
+    def _not_there(self) -> QWidget:
+        box = Box(self._theme)
+        self.summary = self.tr("資料にありません")
+        box.column.addWidget(Label(self.summary, strong=True))
+        words = self.tr("対象の資料には、この質問に答える記載がありません。")
+        if not citations.is_ours(self._message):
+            words = self.tr("対象の資料から答えを見つけられませんでした。")
+        box.column.addWidget(Label(words, tone="text2", wraps=True))
+        add = Button(self._theme, self.tr("資料を追加"), compact=True)
+        add.clicked.connect(self.documents_requested)
+        near = Button(self._theme, self.tr("近い箇所を見る（{n}）").format(n=len(self._numbers)), compact=True)
+        near.clicked.connect(lambda: self.source_chosen.emit(self._numbers[0]))
+        near.setVisible(bool(self._numbers))
+        box.column.addWidget(Flow(add, near))
+        return box
+
+
+class ExcerptLine(QWidget):
+    """Above an answer in which nothing was written: 抜粋表示, and why."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        tag = QFrame()
+        tag.setProperty("surface", "tag")
+        inside = QHBoxLayout(tag)
+        inside.setContentsMargins(theme.px(8), theme.px(2), theme.px(8), theme.px(2))
+        inside.addWidget(Label(self.tr("抜粋表示"), role="caption", strong=True))
+        words = self.tr("小さなモデルのため、文章を作らずに原文をそのまま示しています。")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, theme.px(4))
+        row.setSpacing(theme.px(8))
+        row.addWidget(tag, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(Label(words, role="caption", tone="text2", wraps=True), 1)
+
+
+class Box(QFrame):
+    """A neutral ground with a bar at its left edge."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        set_surface(self, "sunken")
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(theme.px(16), theme.px(10), theme.px(12), theme.px(10))
+        self.column.setSpacing(theme.px(6))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.fillRect(0, 0, self._theme.px(3), self.height(), self._theme.color("control"))

@@ -1,0 +1,109 @@
+"""What questions and answers have in common: a text, a width that is given and a height that follows."""
+
+import time
+from collections.abc import Sequence
+
+from PySide6.QtCore import QPoint, QRect, Qt, Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.chat.records import Message
+from app.chat.ui.text import citations, markdown
+from app.chat.ui.text.rich_text import RichText
+from app.chat.ui.transcript.pager import Pager
+from app.uikit import characters
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+
+
+class MessageView(QWidget):
+    """The transcript gives the width with `fit` and asks again after `resized`."""
+
+    resized = Signal()
+    link_chosen = Signal(str)
+    branch_requested = Signal(int, int)  # message id, -1 or 1
+    edit_requested = Signal(int)  # question id
+    caret_moved = Signal(QRect)  # in this widget's coordinates
+
+    def __init__(self, message: Message, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.message = message
+        self._theme = theme
+        self._pages: list[str] = []
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(0)
+        self.text = RichText(theme, self)
+        self._more: Button | None = None
+        self.text.link_chosen.connect(self.link_chosen)
+        self.text.cursorPositionChanged.connect(self._on_caret_moved)
+
+    @property
+    def pager(self) -> Pager | None:
+        """The switch between versions of this message, when there are several."""
+        return None
+
+    def set_busy(self, is_busy: bool) -> None:
+        """While an answer is written, no other one can be written or shown."""
+        if self.pager is not None:
+            self.pager.set_busy(is_busy)
+
+    def fit(self, width: int) -> int:
+        """Takes the width; returns the height needed, without applying it."""
+        margins = self._column.contentsMargins()
+        self.text.fit(width - margins.left() - margins.right())
+        self._column.activate()
+        if self._column.hasHeightForWidth():
+            return self._column.totalHeightForWidth(width)
+        return self._column.totalSizeHint().height()
+
+    def mark(self, query_words: Sequence[str], current: int | None = None) -> None:
+        """As `RichText.mark`; shows more of a long text where the current place is further down."""
+        count = self.text.mark(query_words, current)
+        while current is not None and current >= count and self._pages:
+            self._show_more()
+            count = self.text.mark(query_words, current)
+
+    def mark_rect(self) -> QRect:
+        """Where the current place begins, in this widget's coordinates."""
+        return self.text.mark_rect().translated(self.text.mapTo(self, QPoint()))
+
+    def _show_text(self, *, as_markdown: bool) -> None:
+        """The message's text, or its first page with a button for the next: each is laid out when it is asked for."""
+        shown = citations.shown_text(self.message)
+        self._pages = markdown.pages(shown)
+        if as_markdown:
+            self.text.show_markdown(self._pages.pop(0), citations.grounding_of(self.message))
+        else:
+            self.text.show_plain(self._pages.pop(0))
+        self.text.setVisible(bool(shown))
+        if self._pages:
+            self._more = Button(self._theme, "", compact=True, parent=self)
+            self._more.clicked.connect(self._show_more)
+            self._column.insertWidget(self._column.indexOf(self.text) + 1, self._more, 0, Qt.AlignmentFlag.AlignLeft)
+            self._count_rest()
+
+    def _show_more(self) -> None:
+        self.text.append_plain(self._pages.pop(0))
+        self._count_rest()
+        self.resized.emit()
+
+    def _count_rest(self) -> None:
+        assert self._more is not None
+        rest = sum(map(len, self._pages))
+        self._more.setText(self.tr("続きを表示（残り {n} 文字）").format(n=f"{rest:,}"))
+        self._more.setVisible(rest > 0)
+
+    def _on_caret_moved(self) -> None:
+        if self.text.hasFocus():
+            self.caret_moved.emit(self.text.cursorRect().translated(self.text.mapTo(self, QPoint())))
+
+    def _name(self, kind: str) -> None:
+        """What screen readers say for the whole message and, inside it, for its text."""
+        self.setAccessibleName(kind)
+        self.setAccessibleDescription(characters.harmless(self.message.text[: markdown.PAGE_CHARACTERS]))
+        self.text.setAccessibleName(kind)
+
+
+def clock_time(seconds: float) -> str:
+    local = time.localtime(seconds)
+    return f"{local.tm_hour}:{local.tm_min:02d}"

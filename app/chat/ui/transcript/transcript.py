@@ -1,0 +1,393 @@
+"""The open conversation: questions and answers, and the text of the answer that is being written."""
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
+from PySide6.QtWidgets import QApplication, QWidget
+
+from app.chat.records import Message
+from app.chat.ui.transcript import answer_facts
+from app.chat.ui.transcript.answer import AnswerView, source_number
+from app.chat.ui.transcript.answer_actions import Look
+from app.chat.ui.transcript.column import TOP, Column, Estimate, gap_after
+from app.chat.ui.transcript.heights import Heights
+from app.chat.ui.transcript.latest_button import LatestButton
+from app.chat.ui.transcript.message_view import MessageView
+from app.chat.ui.transcript.question import QuestionView
+from app.chat.ui.transcript.rows_view import RowsView
+from app.inference.services.events import Stage
+from app.uikit.theme import Theme
+from app.uikit.widgets.announce import announce
+from app.uikit.words import to_clipboard
+
+FLUSH_MS = 33
+# Showing text may take at most a quarter of the time, so that typing stays smooth beside a long answer.
+FLUSH_SHARE = 4
+
+
+class Transcript(RowsView):
+    """A row is a message. Follows the end of a growing answer only while the end is in sight."""
+
+    regenerate_requested = Signal(int)  # answer id, as in the next two
+    reproduce_requested = Signal(int)
+    action_chosen = Signal(int, object)  # Preset
+    edit_requested = Signal(int)  # question id
+    branch_requested = Signal(int, int)  # message id, -1 or 1
+    export_requested = Signal()
+    answer_export_requested = Signal(int)  # answer id
+    rating_requested = Signal(int, int)  # answer id, rating
+    log_requested = Signal()
+    source_chosen = Signal(int, int)  # answer id, number of the source
+    documents_requested = Signal()  # to add some
+    link_chosen = Signal(str)
+    content_changed = Signal()  # other messages, one more, or one that has ended
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(theme, parent)
+        self._messages: list[Message] = []
+        self._rows: dict[int, int] = {}  # message id -> row
+        self._stage = Stage()
+        self._look = Look()
+        self.copy: Callable[[str], None] = to_clipboard
+        self._is_busy = False
+        self._open: tuple[int, int] = (0, 0)  # answer id and number of the source that is shown beside it
+        self._growing_id = 0  # the answer that streams; its text so far:
+        self._growing_text = ""
+        self._explanations: dict[int, str] = {}  # answer id -> why it failed
+        self._sought: tuple[str, ...] = ()  # words that are marked
+        self._revealed = (0, 0)  # message id, and which of its places has been brought into sight
+        self._build()
+        self._connect()
+
+    def _build(self) -> None:
+        self.setAccessibleName(self.tr("会話"))
+        self._flush_timer = QTimer(self, singleShot=True, interval=FLUSH_MS)
+        self.latest_button = LatestButton(self._theme, self)
+
+    def _connect(self) -> None:
+        self._flush_timer.timeout.connect(self._flush)
+        self._theme.changed.connect(self._rebuild)
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        app.focusChanged.connect(self._on_focus_changed)
+
+    # ----------------------------------------------------------------- content
+
+    @property
+    def messages(self) -> list[Message]:
+        return self._messages
+
+    def view_of(self, message_id: int) -> MessageView | None:
+        """The message's widget while it has one."""
+        return self._live.get(self._rows.get(message_id, -1))
+
+    def show_messages(self, messages: list[Message]) -> None:
+        """Replaces the conversation and shows its end."""
+        self._explanations.clear()  # numbers of messages are unique in one store only
+        self._replace(messages, 0)
+        self._follows = True
+        self._place()
+        self.content_changed.emit()
+
+    def show_branch(self, messages: list[Message]) -> None:
+        """The same conversation from one message on otherwise: what stands before stays as it is, and where it is.
+
+        The end comes into sight when an answer is being written there.
+        """
+        pairs = enumerate(zip(self._messages, messages, strict=False))
+        fork = next((row for row, (old, new) in pairs if old != new), min(len(self._messages), len(messages)))
+        if fork == 0:
+            self._explanations.clear()  # it may be the same conversation in another store
+        is_growing = bool(messages) and messages[-1].status == "streaming"
+        y = self._y(fork, self.verticalScrollBar().value())
+        keyboard = self._keyboard_in(fork)
+        self._replace(messages, fork)
+        self._follows = is_growing or fork == len(messages)
+        self._place((fork, y if 0 <= y < self.viewport().height() else TOP))
+        self._follows = self._follows or self.is_at_end()
+        self._give_keyboard(fork, keyboard)
+        self.content_changed.emit()
+
+    def step_branch(self, step: int) -> None:
+        """The next version (1) or the one before (-1) of the message with the keyboard, else of the last with any."""
+        focused = QApplication.focusWidget()
+        here = [self._messages[row] for row in self._live if focused and self._live[row].isAncestorOf(focused)]
+        message = next((m for m in itertools.chain(here, reversed(self._messages)) if m.branches > 1), None)
+        if message is not None and 1 <= message.branch + step <= message.branches:
+            self.branch_requested.emit(message.id, step)
+
+    def copy_by(self, copy: Callable[[str], None]) -> None:
+        """How text leaves for the clipboard; at first it simply does."""
+        self.copy = copy
+        self.show_answers_as(self._look)
+
+    def show_answers_as(self, look: Look) -> None:
+        """Other facts and actions below all answers."""
+        look = dataclasses.replace(look, copy=self.copy)
+        if look == self._look:
+            return
+        anchor = self._anchor()
+        self._look = look
+        for row in self._live:
+            view = self._live[row]
+            if isinstance(view, AnswerView):
+                view.show_as(look)
+                self._dress(view)
+                self._measure(row)
+        self._place(anchor)
+
+    # ------------------------------------------------------------------ sources
+
+    def show_open(self, answer_id: int, number: int) -> None:
+        """The source that is shown beside the conversation; 0, 0: none."""
+        self._open = (answer_id, number)
+        for row in self._live:
+            view = self._live[row]
+            if isinstance(view, AnswerView):
+                self._dress(view)
+
+    def answer_at_keyboard(self) -> AnswerView | None:
+        """The answer with the keyboard, else the last one with sources that has come into sight."""
+        focused = QApplication.focusWidget()
+        views = [view for row in self._live if isinstance(view := self._live[row], AnswerView) and view.sources]
+        here = (view for view in views if focused is not None and view.isAncestorOf(focused))
+        return next(here, views[-1] if views else None)
+
+    # ------------------------------------------------------------------ finding
+
+    def mark(self, query_words: Sequence[str]) -> None:
+        """Marks these words wherever they come into sight; () takes the marks away."""
+        self._sought, self._revealed = tuple(query_words), (0, 0)
+        for row in self._live:
+            self._live[row].mark(self._sought)
+
+    def reveal(self, message_id: int, place: int) -> None:
+        """Brings one of a message's marked places (from 0) into sight; nothing for a message of another branch."""
+        row = self._rows.get(message_id)
+        if row is None:
+            return
+        before = self.view_of(self._revealed[0])
+        self._revealed = (message_id, place)
+        if before is not None:
+            before.mark(self._sought)
+        self._live.ensure(row)[0].mark(self._sought, place)
+        self._bring(row, lambda view: view.mark_rect())
+
+    def first_in_sight(self) -> int:
+        """A message's id; 0 when there is none."""
+        return self._messages[self._anchor()[0]].id if self._messages else 0
+
+    def set_busy(self, is_busy: bool) -> None:
+        """While an answer is written, no other one can be written or shown."""
+        if is_busy != self._is_busy:
+            self._is_busy = is_busy
+            for row in self._live:
+                self._live[row].set_busy(is_busy)
+
+    def add(self, message: Message) -> None:
+        """A new last message. A question brings the end into sight, wherever one was reading."""
+        self._rows[message.id] = len(self._messages)
+        self._messages.append(message)
+        self._heights.append(Estimate(self._column, self._theme).height(message))
+        if message.status == "streaming":
+            self._growing_id, self._growing_text = message.id, message.text
+            announce(self, self.tr("回答を始めました"))
+        self._follows = self._follows or message.role == "question"
+        self._place()
+        self.content_changed.emit()
+
+    def append_text(self, answer_id: int, piece: str) -> None:
+        """The next piece of a streaming answer; shown together with its neighbours at the next flush."""
+        if answer_id == self._growing_id:
+            self._growing_text += piece
+            if not self._flush_timer.isActive():
+                self._flush_timer.start()
+
+    def finish(self, message: Message) -> None:
+        """The answer with its last text, as it is stored."""
+        self._explanations.pop(message.id, None)  # of an earlier try
+        row = self._rows.get(message.id)
+        if row is None:
+            return
+        self._flush_timer.stop()
+        self._flush_timer.setInterval(FLUSH_MS)
+        self._growing_id = 0
+        self._messages[row] = message
+        view = self._live.get(row)
+        if isinstance(view, AnswerView):
+            view.finish(message)
+            view.set_busy(self._is_busy)
+        self._remeasure(row)
+        announce(self, self.tr("回答が終わりました"))
+        if isinstance(view, AnswerView) and view.check_summary:
+            announce(self, view.check_summary)
+        if message.details is not None and message.details.is_same is not None:
+            announce(self, answer_facts.comparison(message.details))
+        self.content_changed.emit()
+
+    def explain(self, answer_id: int, sentence: str) -> None:
+        """Why an answer failed, in more words than are stored with it."""
+        self._explanations[answer_id] = sentence
+        view = self.view_of(answer_id)
+        if isinstance(view, AnswerView):
+            view.explain(sentence)
+            self._remeasure(self._rows[answer_id])
+
+    def show_rated(self, message: Message) -> None:
+        """The same answer, of which the user thinks otherwise now."""
+        row, view = self._rows[message.id], self.view_of(message.id)
+        self._messages[row] = message
+        if isinstance(view, AnswerView):
+            view.show_rated(message)
+        self._remeasure(row)
+
+    def show_stage(self, stage: Stage) -> None:
+        self._stage = stage
+        view = self.view_of(self._growing_id)
+        if isinstance(view, AnswerView):
+            view.show_stage(stage)
+
+    # -------------------------------------------------------------------- rows
+
+    def _create_view(self, row: int) -> MessageView:
+        message = self._messages[row]
+        if message.role == "question":
+            view: MessageView = QuestionView(message, self._theme, self.viewport())
+        else:
+            view = self._create_answer(message)
+        view.set_busy(self._is_busy)
+        if self._sought:
+            view.mark(self._sought, self._revealed[1] if self._revealed[0] == message.id else None)
+        view.resized.connect(lambda: self._on_resized(view))
+        view.branch_requested.connect(self.branch_requested)
+        view.edit_requested.connect(self.edit_requested)
+        view.link_chosen.connect(self.link_chosen)
+        view.caret_moved.connect(lambda rect: self._ensure_visible(view, rect))
+        return view
+
+    def _create_answer(self, message: Message) -> AnswerView:
+        if message.id == self._growing_id:
+            message = dataclasses.replace(message, text=self._growing_text)
+        view = AnswerView(message, self._theme, self._look, self.viewport())
+        view.show_stage(self._stage)
+        self._dress(view)
+        view.regenerate_requested.connect(self.regenerate_requested)
+        view.reproduce_requested.connect(self.reproduce_requested)
+        view.action_chosen.connect(self.action_chosen)
+        view.export_requested.connect(self.export_requested)
+        view.answer_export_requested.connect(self.answer_export_requested)
+        view.rating_requested.connect(self.rating_requested)
+        view.log_requested.connect(self.log_requested)
+        view.source_chosen.connect(self.source_chosen)
+        view.documents_requested.connect(self.documents_requested)
+        return view
+
+    def _dress(self, view: AnswerView) -> None:
+        """What the end of an answer shows beside what is stored with it."""
+        view.set_busy(self._is_busy)
+        view.show_open(self._open[1] if self._open[0] == view.message.id else None)
+        if view.message.id in self._explanations:
+            view.explain(self._explanations[view.message.id])
+
+    def _replace(self, messages: list[Message], first: int) -> None:
+        """Other messages from row `first` on. Nothing is placed yet."""
+        self._flush_timer.stop()
+        focused = QApplication.focusWidget()
+        if any(self._live[row].isAncestorOf(focused) for row in self._live if focused and row >= first):
+            self.setFocus()  # else Qt hands the focus on to some message, and that is scrolled to
+        self._live.clear(first)
+        self._messages = list(messages)
+        self._rows = {message.id: row for row, message in enumerate(messages)}
+        streaming = next((message for message in reversed(messages) if message.status == "streaming"), None)
+        self._growing_id = streaming.id if streaming else 0
+        self._growing_text = streaming.text if streaming else ""
+        estimate = Estimate(self._column, self._theme)
+        self._heights = Heights([*itertools.islice(self._heights, first), *map(estimate.height, messages[first:])])
+
+    def _keyboard_in(self, row: int) -> int | None:
+        """Where in a row the keyboard is: at a button of its pager (-1, 1), elsewhere (0), or not in it (None)."""
+        view, focused = self._live.get(row), QApplication.focusWidget()
+        if view is None or focused is None or not view.isAncestorOf(focused):
+            return None
+        return view.pager.focused_step() if view.pager else 0
+
+    def _give_keyboard(self, row: int, place: int | None) -> None:
+        view = self._live.get(row)
+        if view is None or place is None:
+            return
+        if place and view.pager is not None:
+            view.pager.focus_step(place)
+        else:
+            view.text.setFocus()
+
+    def _estimated(self) -> Heights:
+        estimate = Estimate(self._column, self._theme)
+        return Heights(map(estimate.height, self._messages))
+
+    def _gap(self, row: int) -> int:
+        return gap_after(self._messages[row], self._theme)
+
+    def _remeasure(self, row: int) -> None:
+        self._measure(row)
+        self._place()
+
+    # ------------------------------------------------------------------ events
+
+    def _flush(self) -> None:
+        row = self._rows.get(self._growing_id)
+        if row is None:
+            return
+        started = time.perf_counter()
+        view = self._live.get(row)
+        if isinstance(view, AnswerView):
+            view.grow(self._growing_text)
+        self._remeasure(row)
+        cost_ms = (time.perf_counter() - started) * 1000
+        self._flush_timer.setInterval(max(FLUSH_MS, round(cost_ms * FLUSH_SHARE)))
+
+    def _on_resized(self, view: MessageView) -> None:
+        row = self._live.row_of(view)
+        if row is not None:
+            self._follows = False
+            self._remeasure(row)
+
+    def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
+        if new is None:
+            return  # another window has the keyboard, or this one is going: its widgets may be half destroyed
+        for row in self._live:
+            view = self._live[row]
+            if isinstance(view, QuestionView):
+                view.set_attended(view.isAncestorOf(new))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Beside what can be clicked: keys are then for the conversation."""
+        self.setFocus(Qt.FocusReason.MouseFocusReason)
+        super().mousePressEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """1 to 9 opens a source of the last answer in sight."""
+        answer, number = self.answer_at_keyboard(), source_number(event)
+        if answer is not None and number in answer.sources:
+            self.source_chosen.emit(answer.message.id, number)
+        else:
+            super().keyPressEvent(event)
+
+    def _on_placed(self) -> None:
+        self.latest_button.setVisible(not self.is_at_end())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.latest_button.place()
+
+    def _rebuild(self) -> None:
+        """Text keeps the colours and sizes it was made with, so all of it is made again."""
+        anchor = self._anchor()
+        self._live.clear()
+        self._column = Column.of(self.width(), self._theme)
+        self._heights = self._estimated()
+        self._place(anchor)
+        self.latest_button.place()

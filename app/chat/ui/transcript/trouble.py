@@ -1,0 +1,104 @@
+"""What went wrong is told below the answer that failed, or at the top of the page with the ways on."""
+
+from PySide6.QtCore import QObject, Signal
+
+from app.base.errors import AppError
+from app.base.services.preferences import Preferences
+from app.base.wording import describe_error
+from app.chat.records import Message
+from app.chat.services.chat import ChatSession
+from app.chat.ui.transcript import problems
+from app.chat.ui.transcript.transcript import Transcript
+from app.inference.services.events import Overflow
+from app.uikit.widgets.banner import Banner
+
+_OVERFLOW_CHOICES = ("drop", "widen", "new")
+
+
+class Trouble(QObject):
+    """Steps that the session can take are taken here; the others are asked for."""
+
+    models_requested = Signal()
+    starter_requested = Signal()
+    import_requested = Signal()
+    log_requested = Signal()
+    banner_changed = Signal()
+
+    def __init__(
+        self, session: ChatSession, preferences: Preferences, banner: Banner, transcript: Transcript, parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._preferences = preferences
+        self._banner = banner
+        self._transcript = transcript
+        self._failed_id = 0  # the answer whose failure the next problem explains
+        session.conversation_opened.connect(self._on_conversation_opened)
+        session.answer_finished.connect(self._on_answer_finished)
+        session.overflowed.connect(self._on_overflowed)
+        session.problem_occurred.connect(self.tell)
+        banner.closed.connect(self.banner_changed)
+        banner.action_requested.connect(self._on_action_requested)
+
+    def tell(self, error: AppError) -> None:
+        sentence = describe_error(error)
+        if self._failed_id and not problems.needs_banner(error):
+            self._transcript.explain(self._failed_id, str(sentence))
+        else:
+            actions = problems.actions_for(error, self._preferences.value.context_tokens)
+            self._show(sentence.message, sentence.next, actions)
+
+    def tell_apart(self, error: AppError) -> None:
+        """Not about the answer that failed last."""
+        self._failed_id = 0
+        self.tell(error)
+
+    def clear(self) -> None:
+        """Something new has begun."""
+        self._banner.hide()
+        self.banner_changed.emit()
+
+    def note_models(self) -> None:
+        """There are other models; the banner may have said that there was none."""
+        if not self._failed_id:
+            self.clear()
+
+    def _show(self, what: str, sentence: str, actions: tuple[problems.Action, ...]) -> None:
+        self._banner.show_message("warning", what, sentence, actions)
+        self.banner_changed.emit()
+
+    def _on_conversation_opened(self) -> None:
+        """What failed may be out of sight, and its number may be that of another answer."""
+        self._failed_id = 0
+        self.clear()
+
+    def _on_answer_finished(self, message: Message) -> None:
+        self._failed_id = message.id if message.status == "failed" else 0
+
+    def _on_overflowed(self, overflow: Overflow) -> None:
+        needed = self.tr("必要 {a}、上限 {b} トークン。会話は何も失われていません。").format(
+            a=f"{overflow.prompt_tokens:,}", b=f"{overflow.context_tokens:,}"
+        )
+        self._show(self.tr("会話が文脈の上限に達しました。"), needed, problems.overflow_actions(overflow))
+
+    def _on_action_requested(self, key: str) -> None:
+        self.clear()
+        requested = {
+            "models": self.models_requested,
+            "starter": self.starter_requested,
+            "import": self.import_requested,
+            "log": self.log_requested,
+        }
+        if key in _OVERFLOW_CHOICES:
+            self._session.resolve_overflow(key)
+        elif key in requested:
+            requested[key].emit()
+        else:
+            self._try_again(key)
+
+    def _try_again(self, key: str) -> None:
+        if key == "shrink":
+            smaller = problems.smaller_context(self._preferences.value.context_tokens)
+            self._preferences.change(context_tokens=smaller)
+        if self._failed_id:
+            self._session.regenerate(self._failed_id, force_load=key == "force")

@@ -1,0 +1,32 @@
+"""The line below the header that says that a trial model answers. It has a lower edge: what scrolls ends there."""
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from app.chat.ui.transcript.centred import Centred
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import Label, Rule
+
+
+class TrialNotice(QWidget):
+    models_requested = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        words = self.tr("お試し用の小さなモデルです。業務には 8B 以上をお使いください。")
+        choose = Button(theme, self.tr("モデルを選ぶ"), "link")
+        choose.clicked.connect(self.models_requested)
+        content = QWidget()
+        row = QHBoxLayout(content)
+        row.setContentsMargins(0, 6, 0, 6)
+        row.setSpacing(8)
+        row.addWidget(Icon(theme, "info"))
+        row.addWidget(Label(words, tone="text2", wraps=True), 1)
+        row.addWidget(choose)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(Centred(theme, content))
+        column.addWidget(Rule())

@@ -1,0 +1,193 @@
+"""The `kotae` command: arguments in, exit status out.
+
+0 done; 1 done and the answer is "no"; 2 wrong usage; 3 an expected error; 130 interrupted.
+"""
+
+import argparse
+import errno
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from app import __version__
+from app.base import paths, wording
+from app.base.cli.command_tree import MISSING, Command
+from app.base.cli.output import Output
+from app.base.errors import AppError
+from app.base.wording import help_text
+from app.inference import engine_packs
+from app.models import catalogue
+
+OpenWindow = Callable[[str | None, str | None, bool], int]  # data folder, language, whether in safe mode
+
+# Each a module of app.cli.
+COMMANDS = (
+    "ask", "serve", "models", "docs", "chats", "data", "train", "eval",
+    "bench", "engine", "offline-check", "report", "licences",
+)  # fmt: skip
+SHARED = ("--data-dir", "--lang", "--json")
+SAFE_MODE = "--safe-mode"  # of the window alone
+
+
+def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
+    """Runs one command; without one, `open_window`, which is handed in because the window stands above this layer."""
+    language = _language(arguments)
+    wording.use_language(language or "ja")
+    output = Output("--json" in arguments)
+    try:
+        arguments = _options_last(arguments)
+        parser = _parser(output, arguments)
+        options = parser.parse_args(arguments)
+        if options.command is None:
+            return _open_window(options, language, output, open_window)
+        if options.safe_mode:
+            parser.error(f"argument {SAFE_MODE}: not allowed with argument {options.command}")
+        run: Command = options.run
+        where = paths.locate(options.data_dir)
+        catalogue.use_folder(where.cards)
+        engine_packs.use_folder(where.engine_packs)
+        return run(options, where, output)
+    except AppError as error:
+        output.error(error)
+        return 2 if error.code == "bad_option" else 3
+    except KeyboardInterrupt:
+        output.end_progress()
+        output.note("interrupted")
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # The reader of our output has gone (`kotae … | head`). Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # as above
+        output.error(AppError("disk_full", path="stdout"))
+        return 3
+
+
+def _open_window(options: argparse.Namespace, language: str | None, output: Output, open_window: OpenWindow) -> int:
+    is_headless = sys.platform.startswith("linux") and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("QT_QPA_PLATFORM")
+    )
+    if is_headless:
+        output.note("no_display")
+        return 3
+    return open_window(options.data_dir, language, options.safe_mode)
+
+
+def _language(arguments: Sequence[str]) -> str | None:
+    """What --lang says, None without it. Read before the rest, because errors in the rest are said in it."""
+    for at, argument in enumerate(arguments):
+        value = argument.removeprefix("--lang=") if argument.startswith("--lang=") else ""
+        if argument == "--lang" and at + 1 < len(arguments):
+            value = arguments[at + 1]
+        if value in wording.LANGUAGES:
+            return value
+    return None
+
+
+class _Formatter(argparse.HelpFormatter):
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        super().add_usage(usage, actions, groups, help_text("usage") if prefix is None else prefix)
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with its words and complaints in the user's language.
+
+    `fill`: adds the options when they are needed, so that help on all commands imports none of them.
+    """
+
+    output: Output
+    fill: Callable[[], None] | None = None
+
+    def __init__(self, **options: Any) -> None:
+        # No option in part: who looks for --data-dir before this parser does (`app.base.network_policy`) would miss it.
+        super().__init__(**options, add_help=False, allow_abbrev=False, formatter_class=_Formatter)
+        self._positionals.title, self._optionals.title = help_text("arguments"), help_text("options")
+        self.add_argument("-h", "--help", action="help", help=help_text("--help"))
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        fill, self.fill = self.fill, None
+        if fill is not None:
+            fill()
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:  # argparse would leave them to the parser of `kotae`, which knows nothing of this command
+            self.error(UNKNOWN.format(" ".join(unknown)))
+        self._check_filled(found)
+        return found, unknown
+
+    def _check_filled(self, found: argparse.Namespace) -> None:
+        """An empty text is no file and no name, and must not stand for the current folder or for all of them."""
+        for action in self._actions:
+            given = getattr(found, action.dest, None)
+            values = given if isinstance(given, list) else [given]
+            if given != action.default and action.metavar not in MAY_BE_EMPTY and "" in values:
+                self.error(EMPTY.format("/".join(action.option_strings) or action.metavar))
+
+    def error(self, message: str) -> NoReturn:
+        phrase = self.output.phrase
+        detail = wording.usage_problem(message)
+        self.print_usage(sys.stderr)
+        next_step = phrase("usage_next", command=self.prog)
+        if message == MISSING.format("ACTION"):
+            actions = (name for action in self._actions for name in action.choices or () if action.dest == "action")
+            next_step = phrase("usage_actions", command=self.prog, actions=" / ".join(actions))
+        self.output.failure("usage", wording.Sentence(phrase("usage_error", detail=detail), next_step))
+        sys.exit(2)
+
+
+def _parser(output: Output, arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """It knows the command that is given, or all, for help and for words that are none. Loading all takes a second."""
+
+    class Parser(_Parser):
+        pass
+
+    Parser.output = output
+    shared = _shared_options()
+    parser = Parser(prog="kotae", description=help_text("kotae"), parents=[shared])
+    parser.add_argument("--version", action="version", version=f"kotae {__version__}", help=help_text("--version"))
+    parser.add_argument(SAFE_MODE, action="store_true", help=help_text(SAFE_MODE))
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title=help_text("commands"))
+    for name in _commands_to_know(arguments):
+        importlib.import_module(f"app.cli.{name.replace('-', '_')}").add_parser(commands, shared)
+    return parser
+
+
+def _commands_to_know(arguments: Sequence[str]) -> Sequence[str]:
+    first = arguments[0].partition("=")[0] if arguments else SHARED[0]
+    if first in (*SHARED, SAFE_MODE):
+        return ()  # no command: the window
+    return (first,) if first in COMMANDS else COMMANDS
+
+
+def _shared_options() -> argparse.ArgumentParser:
+    """Options that every command takes, before or after its name."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--data-dir", metavar="DIR", help=help_text("--data-dir"))
+    shared.add_argument("--lang", choices=wording.LANGUAGES, default="ja", help=help_text("--lang"))
+    shared.add_argument("--json", action="store_true", help=help_text("--json"))
+    return shared
+
+
+def _options_last(arguments: Sequence[str]) -> list[str]:
+    """Moves the shared options behind the command, where its parser would otherwise reset them to their defaults."""
+    rest, shared = list(arguments), []
+    while rest and rest[0].startswith("-"):
+        option = rest[0].partition("=")[0]
+        if option == "--json" or (option in SHARED and "=" in rest[0]):
+            shared += [rest.pop(0)]
+        elif option in SHARED and len(rest) > 1:
+            shared += [rest.pop(0), rest.pop(0)]
+        else:
+            break
+    return [*rest, *shared]
+
+
+UNKNOWN = "unrecognized arguments: {}"
+EMPTY = "argument {}: must not be empty"  # ours
+
+MAY_BE_EMPTY = ("TEXT", "QUESTION", "QUERY")  # what is written, not what is named

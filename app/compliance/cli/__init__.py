@@ -1,0 +1,1 @@
+"""Commands of the offline check, licences and the problem report."""

@@ -1,0 +1,56 @@
+"""`kotae licences`: what Kotae is made of, the text of each licence, and the list as CycloneDX."""
+
+import argparse
+import dataclasses
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from app import __version__
+from app.base.cli.output import Output
+from app.base.errors import AppError
+from app.base.files.whole_file import whole_file
+from app.base.paths import Paths
+from app.base.wording import help_text, phrase
+from app.compliance import components
+
+
+def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.command_tree import add_command
+
+    parser = add_command(commands, shared, "licences", help_text("licences"), _run)
+    wanted = parser.add_mutually_exclusive_group()
+    wanted.add_argument("name", metavar="NAME", nargs="?", help=help_text("licences name"))
+    wanted.add_argument("--sbom", metavar="FILE", help=help_text("licences --sbom"))
+
+
+def _run(options: argparse.Namespace, _where: Paths, output: Output) -> int:
+    if options.sbom is not None:
+        return _write_sbom(Path(options.sbom), output)
+    found = components.load_all()
+    if options.name is None:
+        lines = [f"{each.name}\t{each.version}\t{each.licence}\t{each.homepage}" for each in found]
+        output.result({"components": [components.summary(each) for each in found]}, "\n".join(lines))
+        return 0
+    chosen = components.find(found, options.name)
+    if chosen is None:
+        raise AppError("component_unknown", name=options.name)
+    heading = (f"{chosen.name} {chosen.version}".strip(), chosen.licence, chosen.copyright, chosen.homepage)
+    text = "\n".join([*filter(None, heading), "", chosen.notice])
+    output.result(dataclasses.asdict(chosen), text)
+    return 0
+
+
+def _write_sbom(file: Path, output: Output) -> int:
+    """Nothing that exists is replaced."""
+    from app.compliance import sbom
+
+    if file.exists():
+        raise AppError("export_exists", path=str(file))
+    bill = sbom.cyclonedx(components.load(), __version__, datetime.now(UTC))
+    with whole_file(file) as target:
+        target.write((json.dumps(bill, ensure_ascii=False, indent=1) + "\n").encode())
+    count = len(bill["components"])
+    output.result({"path": str(file), "components": count}, phrase("licences_sbom_written", path=file, n=count))
+    return 0

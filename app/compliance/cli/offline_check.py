@@ -1,0 +1,69 @@
+"""`kotae offline-check`: does what needs no network, counts what tries to leave, and writes a page about it."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from app.base.cli.output import Output
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.wording import help_text
+
+NAME = "offline-check"
+
+
+def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.command_tree import add_command
+
+    parser = add_command(commands, shared, NAME, help_text(NAME), run)
+    parser.add_argument("--report", metavar="FILE.html", help=help_text(f"{NAME} --report"))
+
+
+def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0 nothing was found; 1 something was, or the check is not complete; 3 expected error."""
+    from app.compliance.offline_check import page
+    from app.compliance.offline_check.checking import Checking
+
+    report = _report(options.report) if options.report is not None else None
+
+    def show(stage: str, done: float) -> None:
+        percent = f" {done:.0%}" if done else ""
+        output.progress("offline_stage", stage=output.phrase(f"offline_stage_{stage}"), percent=percent)
+
+    checking = Checking(where, show)
+    try:
+        result = checking.run()
+    except KeyboardInterrupt:
+        checking.stop()
+        raise
+    beside = page.write(result, report) if report is not None else None
+    output.end_progress()
+    lines = [f"{page.title(result)}: {page.about(result)}"]
+    if report is not None:
+        lines.append(output.phrase("offline_report", path=report, sbom=beside))
+    told = result.as_json() | {"report": str(report) if report else None, "sbom": str(beside) if beside else None}
+    output.result(told, "\n".join(lines))
+    return 0 if result.is_good else 1
+
+
+def _report(text: str) -> Path:
+    """Nothing that exists is replaced.
+
+    Raises AppError, all before the check takes its time: bad_option, export_folder_gone, export_exists,
+    offline_check_unwritable.
+    """
+    from app.compliance.offline_check import page
+
+    path = Path(text).expanduser().absolute()
+    try:
+        if not path.parent.is_dir():
+            raise AppError("export_folder_gone", path=str(path.parent))
+        if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
+            raise AppError("bad_option", option="--report", value=text, expected="FOLDER/FILE.html")
+        for one in (path, page.beside(path)):
+            if one.exists():
+                raise AppError("export_exists", path=str(one))
+    except OSError as error:  # a folder that may not be looked into, a name that is too long
+        reason = error.strerror or str(error)
+        raise AppError("offline_check_unwritable", path=str(path.parent), reason=reason) from error
+    return path

@@ -1,0 +1,63 @@
+"""The roles of `--offline-check`: the coordinator, the processes that try to leave on purpose, and the window's check.
+
+For the window (`run`): told by one line {data, report, language}; prints {"stage", "done"} and ends with {"result"} or
+{"error"}. The end of its input ends it.
+"""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from app.base.errors import AppError
+
+
+def main(arguments: Sequence[str]) -> NoReturn:
+    from app.compliance.offline_check import coordinator, probe
+
+    roles: dict[str, Callable[[], NoReturn]] = {
+        "run": _run,
+        "coordinate": coordinator.main,
+        "guard": probe.ask_guard,
+        "filter": probe.ask_filter,
+        "leak": probe.leak,
+    }
+    role = roles.get(arguments[0] if arguments else "")
+    if role is None:
+        sys.exit(2)
+    role()
+
+
+def _run() -> NoReturn:
+    from app.base import paths, wording
+    from app.compliance.offline_check import page
+    from app.compliance.offline_check.checking import Checking
+    from app.models import catalogue
+
+    job = json.loads(sys.stdin.readline())
+    wording.use_language(job["language"])
+    try:
+        where = paths.locate(job["data"])
+        catalogue.use_folder(where.cards)
+        checking = Checking(where, lambda stage, done: _say(stage=stage, done=done))
+        threading.Thread(target=_stop_with_input, args=(checking.stop,), daemon=True).start()
+        result = checking.run()
+        report = Path(job["report"])
+        page.write(result, report)
+        told = {"verdict": result.verdict, "title": page.title(result), "about": page.about(result)}
+        _say(result=told, report=str(report))
+    except AppError as error:
+        _say(error={"code": error.code, "facts": {key: str(value) for key, value in error.facts.items()}})
+    os._exit(0)
+
+
+def _say(**event: Any) -> None:
+    os.write(1, json.dumps(event, ensure_ascii=False).encode("utf-8") + b"\n")
+
+
+def _stop_with_input(stop: Callable[[], None]) -> None:
+    sys.stdin.read()
+    stop()

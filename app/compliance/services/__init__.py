@@ -1,0 +1,1 @@
+"""QtCore objects of the offline check."""

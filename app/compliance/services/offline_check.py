@@ -1,0 +1,86 @@
+"""The check that nothing is sent, in a child of the window: it starts others, reads gigabytes, takes minutes."""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, QObject, Signal
+
+from app.base import children, wording
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services.process import ChildProcess, Exit
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`verdict`: clean | limited | incomplete | leak. `title` and `about` say it. `report`: the page."""
+
+    verdict: str
+    title: str
+    about: str
+    report: Path
+
+
+class OfflineCheck(QObject):
+    """Ends with exactly one of `finished`, `failed` and `cancelled`."""
+
+    stage_changed = Signal(str, float)  # of `app.compliance.offline_check.records.STAGES`, how much of it is done
+    finished = Signal(object)  # Outcome
+    failed = Signal(object)  # AppError
+    cancelled = Signal()
+
+    def __init__(self, paths: Paths, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._paths = paths
+        self._told: Outcome | AppError | None = None
+        command = [*children.program(), "--offline-check", "run"]
+        self._child = ChildProcess(command, paths.logs / "offline-check.log", self)
+        self._child.line_received.connect(self._on_line)
+        self._child.exited.connect(self._on_exited)
+        application = QCoreApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self._child.stop)
+
+    @property
+    def is_running(self) -> bool:
+        return self._child.is_running
+
+    @property
+    def report(self) -> Path:
+        """The page of the last check, or where the first one would be. Their names have their times: all are kept."""
+        place = self._new_report()
+        return max(place.parent.glob("kotae-offline-check-*.html"), default=place)
+
+    def start(self) -> None:
+        self._told = None
+        self._child.start()
+        job = {"data": str(self._paths.data), "report": str(self._new_report()), "language": wording.current_language()}
+        self._child.send(json.dumps(job).encode("ascii") + b"\n")
+
+    def _new_report(self) -> Path:
+        name = time.strftime("kotae-offline-check-%Y%m%d-%H%M%S.html", time.localtime())
+        return self._paths.data / "offline-check" / name
+
+    def cancel(self) -> None:
+        self._child.end()
+
+    def _on_line(self, line: bytes) -> None:
+        event = json.loads(line)
+        if "stage" in event:
+            self.stage_changed.emit(event["stage"], event["done"])
+        elif "result" in event:
+            self._told = Outcome(**event["result"], report=Path(event["report"]))
+        else:
+            self._told = AppError(event["error"]["code"], **event["error"]["facts"])
+
+    def _on_exited(self, how: Exit) -> None:
+        if how.cause == "stopped":
+            self.cancelled.emit()
+        elif isinstance(self._told, Outcome):
+            self.finished.emit(self._told)
+        elif isinstance(self._told, AppError):
+            self.failed.emit(self._told)
+        else:
+            self.failed.emit(AppError("offline_check_broke", detail=how.detail or how.cause))

@@ -1,0 +1,196 @@
+"""What Kotae is made of, and under which licences: a list, and the text of the part that is chosen."""
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtGui import QGuiApplication, QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import describe_error
+from app.compliance import components
+from app.compliance.components import Component
+from app.compliance.ui import licences_words as words
+from app.compliance.ui.licences_entries import ComponentList, Found
+from app.uikit.desktop import open_folder
+from app.uikit.language import joined
+from app.uikit.theme import Theme
+from app.uikit.widgets.announce import announce
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.labels import Label, Rule, set_surface
+from app.uikit.widgets.named_list import EntryRole, NamedList
+from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.search_field import SearchField
+
+SIZE_PX = (900, 640)
+MARGIN_PX = 16
+LIST_WIDTH_PX = 300
+LIST_HEIGHT_PX, TEXT_HEIGHT_PX = 104, 140  # at the least; a window that is lower scrolls
+STACK_BELOW_PX = 640  # then the list stands above the text
+
+
+class LicencesWindow(QDialog):
+    """Stays open beside the work; Esc closes it. The list comes from another thread, a moment after the window."""
+
+    def __init__(
+        self,
+        theme: Theme,
+        parent: QWidget | None = None,
+        load: Callable[[], Sequence[Component]] = components.load_all,
+    ) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._model = ComponentList(self)
+        self._found = Found(self._model, self)
+        self.setWindowTitle(self.tr("ライセンス"))
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._build()
+        self._connect()
+        self._fit(parent)
+        self._restyle()
+        background.run(load, self._on_loaded, self._on_failed)
+
+    def show_component(self, name: str) -> None:
+        """Chooses one by its name; nothing where there is none of that name."""
+        for row in range(self._found.rowCount()):
+            index = self._found.index(row, 0)
+            if components.key(index.data(EntryRole).name) == components.key(name):
+                self.list.setCurrentIndex(index)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
+
+    # ---------------------------------------------------------------- building
+
+    def _build(self) -> None:
+        set_surface(self, "base")
+        intro = self.tr(
+            "Kotae は Apache License 2.0 です。そのほかに次の部品を使っています。Qt は LGPL-3.0 で使っており、"
+            "別の Qt に入れ替えられます（方法は「Qt」の文面にあります）。"
+        )
+        self.field = SearchField(self._theme, self.tr("名前かライセンスで絞り込む"))
+        self.list = NamedList(self._theme, self._found, self.tr("部品の一覧"))
+        self.count = Label(self.tr("読み込んでいます…"), "caption", "text2", wraps=True)
+        left = QVBoxLayout()
+        left.setSpacing(8)
+        for widget in (self.field, self.count, self.list):
+            left.addWidget(widget)
+        self._left = QWidget()
+        self._left.setLayout(left)
+        left.setContentsMargins(0, 0, 0, 0)
+        self._body = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._body.setSpacing(MARGIN_PX)
+        self._body.addWidget(self._left, 2)
+        self._body.addLayout(self._build_detail(), 3)
+        inside = QVBoxLayout()
+        inside.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, 12)
+        inside.setSpacing(12)
+        inside.addWidget(Label(intro, "caption", "text2", wraps=True))
+        inside.addLayout(self._body, 1)
+        page = QWidget()
+        page.setLayout(inside)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(scrolled(page), 1)  # a small window with large letters has no room for all of it
+        column.addWidget(Rule())
+        column.addLayout(self._build_foot())
+
+    def _build_detail(self) -> QVBoxLayout:
+        self.name = Label(role="heading3", wraps=True)
+        self.facts = Label(role="caption", tone="text2", wraps=True)
+        self.holder = Label(role="caption", tone="muted", wraps=True)
+        self.holder.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.text = QPlainTextEdit()
+        self.text.setReadOnly(True)
+        self.text.setProperty("field", True)
+        self.text.setAccessibleName(self.tr("ライセンスの文面"))
+        self.text.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        detail = QVBoxLayout()
+        detail.setSpacing(4)
+        for label in (self.name, self.facts, self.holder):
+            detail.addWidget(label)
+        detail.addSpacing(4)
+        detail.addWidget(self.text, 1)
+        return detail
+
+    def _build_foot(self) -> QHBoxLayout:
+        self.copy_button = Button(self._theme, self.tr("文面をコピー"), icon="copy")
+        self.folder_button = Button(self._theme, self.tr("フォルダを開く"), icon="folder-open")
+        self.close_button = Button(self._theme, self.tr("閉じる"))
+        self.told = Label(role="caption", tone="text2", wraps=True)
+        foot = QHBoxLayout()
+        foot.setContentsMargins(MARGIN_PX, 12, MARGIN_PX, 12)
+        foot.setSpacing(8)
+        foot.addWidget(self.copy_button)
+        foot.addWidget(self.folder_button)
+        foot.addWidget(self.told, 1)
+        foot.addWidget(self.close_button)
+        return foot
+
+    def _connect(self) -> None:
+        self.field.textChanged.connect(self._on_query_changed)
+        self.list.selectionModel().currentChanged.connect(self._show_chosen)
+        self.copy_button.clicked.connect(self._on_copy_clicked)
+        self.folder_button.clicked.connect(lambda: open_folder(components.folder()))
+        self.close_button.clicked.connect(self.close)
+        self._theme.changed.connect(self._restyle)
+
+    def _fit(self, parent: QWidget | None) -> None:
+        """Inside the window it belongs to, which may be small."""
+        width, height = (self._theme.px(length) for length in SIZE_PX)
+        if parent is not None:
+            room = parent.window().size()
+            width, height = min(width, room.width() - 2 * MARGIN_PX), min(height, room.height() - 2 * MARGIN_PX)
+        self.resize(width, height)
+
+    def _restyle(self) -> None:
+        self.text.setFont(self._theme.font("mono"))
+        self.text.setMinimumHeight(self._theme.px(TEXT_HEIGHT_PX))
+        self.list.setMinimumHeight(self._theme.px(LIST_HEIGHT_PX))
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        is_stacked = self.width() < self._theme.px(STACK_BELOW_PX)
+        down, across = QBoxLayout.Direction.TopToBottom, QBoxLayout.Direction.LeftToRight
+        self._body.setDirection(down if is_stacked else across)
+        self._left.setMaximumWidth(16_777_215 if is_stacked else self._theme.px(LIST_WIDTH_PX))
+
+    # ---------------------------------------------------------------- what happens
+
+    def _on_loaded(self, found: Sequence[Component]) -> None:
+        self._model.set_components(found)
+        self._show_count()
+        self.list.setCurrentIndex(self._found.index(0, 0))
+
+    def _on_failed(self, error: AppError) -> None:
+        self.count.setText(str(describe_error(error)))
+
+    def _on_query_changed(self, query: str) -> None:
+        self._found.look_for(query)
+        if not self.list.currentIndex().isValid():
+            self.list.setCurrentIndex(self._found.index(0, 0))
+        self._show_count()
+
+    def _show_count(self) -> None:
+        shown = self._found.rowCount()
+        self.count.setText(self.tr("{n} 個の部品").format(n=shown) if shown else self.tr("見つかりません。"))
+
+    def _show_chosen(self, index: QModelIndex) -> None:
+        chosen: Component | None = index.data(EntryRole) if index.isValid() else None
+        self.told.setText("" if chosen else self.tr("部品を選ぶとコピーできます。"))
+        self.name.setText(joined(chosen.name, chosen.version) if chosen else "")
+        self.facts.setText(joined(words.kind(chosen), chosen.licence) if chosen else "")
+        self.holder.setText("\n".join(filter(None, (chosen.copyright, chosen.homepage))) if chosen else "")
+        self.text.setPlainText(chosen.notice if chosen else "")
+        self.copy_button.setEnabled(chosen is not None)
+
+    def _on_copy_clicked(self) -> None:
+        QGuiApplication.clipboard().setText(self.text.toPlainText())
+        said = self.tr("コピーしました。")
+        self.told.setText(said)
+        announce(self, said)

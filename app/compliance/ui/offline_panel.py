@@ -1,0 +1,93 @@
+"""Starts the check that nothing is sent, shows how far it is, and what it found."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.wording import describe_error, phrase
+from app.compliance.offline_check.records import STAGES
+from app.compliance.services.offline_check import OfflineCheck, Outcome
+from app.uikit.desktop import open_file, open_folder
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.progress_row import ProgressRow
+
+_LEVELS = {"clean": "success", "limited": "success", "incomplete": "warning", "leak": "danger"}
+
+
+class OfflineCheckPanel(QWidget):
+    def __init__(self, theme: Theme, check: OfflineCheck) -> None:
+        super().__init__()
+        self._theme = theme
+        self._check = check
+        self._build()
+        self._connect()
+
+    def show_outcome(self, outcome: Outcome) -> None:
+        self._end()
+        self.banner.show_message(_LEVELS[outcome.verdict], outcome.title, outcome.about)
+
+    def _build(self) -> None:
+        self.button = Button(self._theme, self.tr("確かめる"), icon="shield-check")
+        self.report_button = Button(self._theme, self.tr("報告書を開く"))
+        self.folder_button = Button(self._theme, self.tr("フォルダを開く"), icon="folder-open")
+        self.progress = ProgressRow(self._theme)
+        self.banner = Banner(self._theme)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        for widget in (Flow(self.button, self.report_button, self.folder_button), self.progress, self.banner):
+            column.addWidget(widget)
+        self.setFocusProxy(self.button)
+        self._show_buttons(is_idle=True)
+
+    def _connect(self) -> None:
+        self.button.clicked.connect(self.start)
+        self.progress.cancelled.connect(self._on_cancelled)
+        self.report_button.clicked.connect(lambda: open_file(self._check.report))
+        self.folder_button.clicked.connect(lambda: open_folder(self._check.report.parent))
+        self._check.stage_changed.connect(self._on_stage_changed)
+        self._check.finished.connect(self.show_outcome)
+        self._check.failed.connect(self._on_failed)
+        self._check.cancelled.connect(self._end)
+
+    def start(self) -> None:
+        if not self._check.is_running:
+            self.banner.hide()
+            self.progress.start(self.tr("確かめています"))
+            if self.button.hasFocus():  # else it goes to the next setting, which an arrow key would change
+                self.progress.cancel_button.setFocus()
+            self._show_buttons(is_idle=False)  # the line with its end stands in their place
+            self._check.start()
+
+    def _on_stage_changed(self, stage: str, done: float) -> None:
+        self.progress.say(phrase(f"offline_stage_{stage}"))
+        self.progress.set_progress(round(STAGES.index(stage) + done), len(STAGES))
+
+    def _on_cancelled(self) -> None:
+        """Its button cannot hold the focus any more, but the line can."""
+        self.progress.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.progress.setFocus()
+        self._check.cancel()
+
+    def _on_failed(self, error: AppError) -> None:
+        self._end()
+        sentence = describe_error(error)
+        self.banner.show_message("warning", sentence.message, sentence.next)
+
+    def _end(self) -> None:
+        has_focus = self.progress.hasFocus() or self.progress.cancel_button.hasFocus()
+        self._show_buttons(is_idle=True)
+        if has_focus:
+            self.button.setFocus()
+        self.progress.finish()
+        self.progress.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+
+    def _show_buttons(self, *, is_idle: bool) -> None:
+        """The page of the last check can be opened until the next one begins."""
+        has_report = self._check.report.is_file()
+        self.button.setVisible(is_idle)
+        for button in (self.report_button, self.folder_button):
+            button.setVisible(is_idle and has_report)

@@ -1,0 +1,136 @@
+"""Shows the whole report before it is saved. Nothing of it is sent, and nothing else is saved."""
+
+import time
+from pathlib import Path
+
+import PySide6
+from PySide6.QtCore import QStandardPaths, Qt, qVersion
+from PySide6.QtGui import QGuiApplication, QTextCursor, QTextDocument
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.wording import describe_error
+from app.compliance import problem_report
+from app.uikit.phrases import breakable
+from app.uikit.pickers import Pickers
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.find_field import FindField
+from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.labels import Label
+
+SIZE_PX = (760, 540)
+EDGE_PX = 20
+
+
+class ReportWindow(QDialog):
+    """Composed in the background; until then nothing can be saved."""
+
+    def __init__(self, theme: Theme, where: Paths, parent: QWidget, pickers: Pickers | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("報告用のファイル"))
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._theme = theme
+        self._pickers = pickers or Pickers()
+        self._build()
+        self._connect()
+        versions = {"Qt": qVersion(), "PySide6": PySide6.__version__}
+        background.run(lambda: problem_report.compose(where, time.time(), versions), self._on_composed, self._on_failed)
+
+    @property
+    def is_composed(self) -> bool:
+        return self.save_button.isEnabled()
+
+    def _build(self) -> None:
+        self.text = QPlainTextEdit()
+        self.text.setReadOnly(True)
+        self.text.setProperty("field", True)
+        self.text.setTabChangesFocus(True)
+        self.text.setAccessibleName(self.tr("報告の内容"))
+        self.text.setFont(self._theme.font("mono"))
+        self.field = FindField(self._theme, self.tr("内容を検索"))
+        self.count = Label(tone="text2")
+        self.count.hide()
+        self.banner = Banner(self._theme)
+        self.state = Label(self.tr("内容を集めています…"), tone="muted")
+        self.copy_button = Button(self._theme, self.tr("コピー"), icon="copy")
+        self.close_button = Button(self._theme, self.tr("閉じる"))
+        self.save_button = Button(self._theme, self.tr("保存…"), "primary")
+        for button in (self.copy_button, self.save_button):
+            button.setEnabled(False)
+        search = QHBoxLayout()
+        search.setSpacing(8)
+        search.addWidget(self.field, 1)
+        search.addWidget(self.count)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(24, 20, 24, 20)
+        column.setSpacing(12)
+        column.addWidget(Label(self.tr("この内容を、1 つのファイルとして保存します"), "heading3", wraps=True))
+        promise = self.tr(
+            "質問、回答、資料の文章や名前は入っていません。どこにも送りません。渡す前に、ここで全部読めます。"
+        )
+        column.addWidget(Label(promise, tone="text2", wraps=True))
+        column.addLayout(search)
+        column.addWidget(self.text, 1)
+        column.addWidget(self.banner)
+        column.addWidget(self.state)
+        column.addWidget(Flow(self.save_button, self.copy_button, self.close_button))
+        parent = self.parentWidget()
+        assert parent is not None
+        room = parent.window().size()
+        wanted = [
+            min(self._theme.px(side), limit - 2 * EDGE_PX) for side, limit in zip(SIZE_PX, room.toTuple(), strict=True)
+        ]
+        self.resize(*wanted)
+
+    def _connect(self) -> None:
+        self.save_button.clicked.connect(self._save)
+        self.copy_button.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.text.toPlainText()))
+        self.close_button.clicked.connect(self.close)
+        self.field.textChanged.connect(lambda: self._find(0))
+        self.field.step_requested.connect(self._find)
+        self.field.closed.connect(self.field.clear)
+
+    def _on_composed(self, text: str) -> None:
+        self.text.setPlainText(text)
+        self.state.hide()
+        for button in (self.copy_button, self.save_button):
+            button.setEnabled(True)
+
+    def _on_failed(self, error: AppError) -> None:
+        self.state.hide()
+        sentence = describe_error(error)
+        self.banner.show_message("danger", sentence.message, sentence.next)
+
+    def _save(self) -> None:
+        folder = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+        start = str(Path(folder) / problem_report.file_name(time.time()))
+        path = self._pickers.save(self, self.tr("報告の保存先"), start, self.tr("テキスト (*.txt)"))
+        if not path:
+            return
+        try:
+            problem_report.save(self.text.toPlainText(), Path(path))
+        except AppError as error:
+            self._on_failed(error)
+            return
+        what = self.tr("保存しました。送信はしていません。")
+        self.banner.show_message("success", what, self.tr("場所：{path}").format(path=breakable(path)))
+
+    def _find(self, step: int) -> None:
+        """`step`: 1 on, -1 back, 0 from the beginning. Goes round at the ends."""
+        query = self.field.text()
+        total = self.text.toPlainText().lower().count(query.lower()) if query else 0
+        backwards = QTextDocument.FindFlag.FindBackward if step < 0 else QTextDocument.FindFlag(0)
+        if step == 0:
+            self.text.moveCursor(QTextCursor.MoveOperation.Start)
+        if query and not self.text.find(query, backwards):
+            edge = QTextCursor.MoveOperation.End if step < 0 else QTextCursor.MoveOperation.Start
+            self.text.moveCursor(edge)
+            self.text.find(query, backwards)
+        none = self.tr("見つかりません")
+        words = none if query and not total else self.tr("{n} か所").format(n=f"{total:,}") if query else ""
+        self.count.setText(words)
+        self.count.setVisible(bool(words))

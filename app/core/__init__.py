@@ -1,1 +1,0 @@
-"""Rules and records without Qt, torch or llama.cpp."""

@@ -1,1 +1,0 @@
-"""Evaluation: question sets, answers of systems that are compared, scores, judges, statistics and studies."""

@@ -1,0 +1,123 @@
+"""A grounded answer as it is shown and taken along: its marks [n], the sources it uses, and what of them it uses."""
+
+import itertools
+import re
+from collections.abc import Iterator
+
+from app.base import wording
+from app.documents.claims import claims, dates, evidence, quantities, sentences
+from app.documents.claims.grounding import Claim, Grounding, Source
+from app.documents.claims.quantities import Quantity
+
+PLACES_MAX = 3  # sentences of one source that one claim may be traced to
+_COVERED_ENOUGH = 0.9  # of a claim's terms and values
+_SHARE_MIN = 0.2  # of them, for a sentence that is highlighted
+_AMBIGUOUS = "([:"  # behind [1] these would make a link of it
+_PLACE = {"ja": ("　", "（{}）", "p.{}"), "en": (", ", " ({})", "p. {}")}  # between the parts; tag; page
+
+
+def marks(text: str) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    """Where the marks of sources are: start and end of the brackets, and their numbers."""
+    for found in claims.CITED.finditer(text):
+        numbers = tuple(claims.cited_numbers(found.group(1)))
+        yield found.start() + len(found.group()) - len(found.group().lstrip()), found.end(), numbers
+
+
+def marked(text: str, grounding: Grounding) -> str:
+    """The answer with [n] also behind sentences that were found in a source and name none. Rows of tables stay."""
+    for claim in sorted(grounding.claims, key=lambda one: -one.end):
+        sentence = text[claim.start : claim.end]
+        is_bare = claim.is_supported and claims.CITED.search(sentence) is None and not sentence.startswith("|")
+        if sentence == claim.sentence and is_bare and text[claim.end : claim.end + 1] not in tuple(_AMBIGUOUS):
+            chips = "".join(f"[{number}]" for number in claim.sources)
+            text = text[: claim.end] + chips + text[claim.end :]
+    return text
+
+
+def used(text: str, grounding: Grounding) -> tuple[int, ...]:
+    """Numbers of the sources that the answer cites or was tied to; all where it uses none, or where it is not there."""
+    return cited(text, grounding) or tuple(range(1, len(grounding.sources) + 1))
+
+
+def cited(text: str, grounding: Grounding) -> tuple[int, ...]:
+    """As `used`, but none where there is none."""
+    if grounding.verdict != "answered":
+        return ()
+    found = {number for claim in grounding.claims for number in claim.sources}
+    found |= {number for _, _, numbers in marks(text) for number in numbers}
+    return tuple(number for number in range(1, len(grounding.sources) + 1) if number in found)
+
+
+def values_checked(grounding: Grounding) -> int:
+    """How many values and dates stand in the claims, all of which were looked up."""
+    return sum(
+        len(quantities.parse(bare)) + len(dates.parse(bare))
+        for bare in (claims.CITED.sub("", claim.sentence) for claim in grounding.claims)
+    )
+
+
+def places(grounding: Grounding, number: int) -> list[tuple[int, int]]:
+    """Where in the text of source [number] the answer's sentences are from, or what is nearest to the doubtful ones:
+    sentences, in order. Nothing for a source that the answer does not use."""
+    source = grounding.sources[number - 1]
+    found: set[tuple[int, int]] = set()
+    parts = [(part.start, part.end) for part in sentences.split(source.text)]
+    for claim in grounding.claims:
+        if number in claim.sources:
+            found.update(_places_of(claim, source.text, parts))
+    return sorted(found)
+
+
+def _places_of(claim: Claim, text: str, parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The sentence that is quoted, or those that together have most of the claim's terms and values."""
+    bare = claims.CITED.sub("", claim.sentence)
+    quoted = re.search(r"\s+".join(re.escape(word) for word in bare.strip("「」“”…").split()), text)
+    if quoted is not None and quoted.group():
+        return [quoted.span()]
+    missing, values = evidence.content_terms(bare), quantities.parse(bare)
+    count = len(missing) + len(values)
+    chosen: list[tuple[int, int]] = []
+    while len(chosen) < PLACES_MAX and len(missing) + len(values) > (1 - _COVERED_ENOUGH) * count:
+        rated = [(*_held(missing, values, text[start:end]), (start, end)) for start, end in parts]
+        terms, held, best = max(rated, key=lambda one: len(one[0]) + len(one[1]), default=(frozenset(), [], (0, 0)))
+        if len(terms) + len(held) < _SHARE_MIN * count:
+            break
+        chosen.append(best)
+        missing -= terms
+        values = [value for value in values if value not in held]
+    return chosen
+
+
+def _held(missing: frozenset[str], values: list[Quantity], text: str) -> tuple[frozenset[str], list[Quantity]]:
+    """What of both this sentence has."""
+    there = quantities.parse(text)
+    return missing & evidence.content_terms(text), [value for value in values if any(map(value.is_same, there))]
+
+
+def place(source: Source) -> str:
+    """文書　第2章 2.2（標準）　p.14, for people: what to look for in the document itself."""
+    gap, tag, page = _PLACE[wording.current_language()]
+    clause = " ".join(source.heading) + (tag.format(source.tag) if source.tag else "")
+    return gap.join(part for part in (source.document, clause, page.format(source.page) if source.page else "") if part)
+
+
+def quotation(grounding: Grounding, number: int) -> str:
+    """What the answer uses of a source, or all of its passage, with where it is from."""
+    source = grounding.sources[number - 1]
+    used_places = places(grounding, number) or [(0, len(source.text))]
+    quoted = source.text[slice(*used_places[0])].strip()
+    for (_, before), (start, end) in itertools.pairwise(used_places):
+        quoted += _gap(source.text, before, start) + source.text[start:end].strip()
+    return f"{wording.phrase('quoted', text=quoted)}\n{place(source)}"
+
+
+def _gap(text: str, start: int, end: int) -> str:
+    """Between two quoted places: … for sentences left out, and the end of a paragraph where there is one."""
+    is_left_out = any(start <= part.start < end for part in sentences.split(text))
+    return ("…" if is_left_out else "") + ("\n" if "\n" in text[start:end] else "")
+
+
+def with_sources(text: str, grounding: Grounding) -> str:
+    """The answer to be taken along: with its marks, and below it where they are from."""
+    lines = [f"[{number}] {place(grounding.sources[number - 1])}" for number in used(text, grounding)]
+    return "\n".join([marked(text, grounding).rstrip(), "", *lines])

@@ -1,0 +1,219 @@
+"""What a text says, in a form in which answers can be looked up in it: terms, values, dates and names."""
+
+import dataclasses
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from app.documents.claims import dates, names, numerals, polarity, quantities, sentences, subjects, units
+from app.documents.claims.dates import Date
+from app.documents.claims.quantities import Quantity
+from app.documents.claims.subjects import Words
+from app.documents.claims.units import Unit
+from app.documents.records import Passage
+from app.documents.retrieval import terms
+
+_MEANINGLESS = re.compile(r".?[ぁ-ゖ].?|\d+|.")  # pairs with hiragana, numbers, single characters
+_HEAD_UNIT = re.compile(
+    rf"[(\[]\s?(?:単位\s?:\s?)?(?P<unit>{units.PATTERN})\s?[)\]]|単位\s?:\s?(?P<named>{units.PATTERN})"
+)
+# Counts of what an answer itself lists: 以下の3点, 2つの方法.
+_OWN_COUNTS = ("つ", "点")
+# Of the words around a value (0 to 1, app.documents.claims.subjects.fit): what another one must have of them, and how
+# much more than this one, before this one is taken for exchanged. Fitted with tests/benchmarks/claims.py.
+RIVAL_MIN, RIVAL_LEAD = 0.5, 0.15
+LENIENCE = 0.6  # power of the own share, which answers that say it in other words have less of
+STATEMENT_SHARE = 0.8  # of a sentence's terms, in the one sentence that it repeats
+_END = 40  # characters: the last of two statements that one sentence joins
+_STATEMENT_MIN = 6  # terms: fewer say too little to find that sentence by
+_BACK = re.compile(
+    "^(?:では|じゃあ|また(?![いうえがぐげは])|あと|ほかに|他に|同じ)"
+    "|(?:それ(?!ぞれ)|その(?!他|ほか|もの)|これ|この(?!基準|資料|文書|規程|規定|要領|指針|マニュアル|仕様書)|そこ|あの)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A value or date with the words around it. `written`: as it stands there."""
+
+    value: Quantity | Date
+    words: Words
+    written: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Of one source. `searchable`: as app.documents.claims.names makes it."""
+
+    terms: frozenset[str]
+    values: tuple[Said, ...]
+    searchable: str
+    rarity: Mapping[str, float]  # of the words around values, app.documents.claims.subjects
+    head_units: frozenset[Unit] = frozenset()  # 幅員(m), 単位：mm
+    statements: tuple[
+        tuple[frozenset[str], int], ...
+    ] = ()  # terms of each sentence, and its app.documents.claims.polarity
+
+    @property
+    def quantities(self) -> list[Quantity]:
+        return [one.value for one in self.values if isinstance(one.value, Quantity)]
+
+    @property
+    def dates(self) -> list[Date]:
+        return [one.value for one in self.values if isinstance(one.value, Date)]
+
+    def holds(self, quantity: Quantity, written: str) -> bool:
+        """Whether this value occurs, and not only with another bound (以上 for 以下). `written`: as in the answer."""
+        if quantity.unit in _OWN_COUNTS and quantity.value <= 10:
+            return True
+        factors = self._factors(quantity, written)
+        same = [one for one in self.quantities if _is_same(quantity, one, factors)]
+        bounds = {one.bound for one in same if not one.is_range_start}
+        if not quantity.bound or not bounds - {""}:
+            return bool(same)
+        return quantity.bound in bounds or {quantity.bound} | bounds - {""} == {">", "<="}  # 以下とし、超えたときは
+
+    def holds_date(self, date: Date) -> bool:
+        return any(date.is_in(one) for one in self.dates)
+
+    def says_otherwise(self, said: Said, besides: Sequence[Said]) -> bool:
+        """Whether another value stands among the words that this one stands among in the answer, and this one not.
+
+        `besides`: all that the answer's sentence says; what is one of them is no other value.
+        """
+        value = said.value
+        factors = self._factors(value, said.written) if isinstance(value, Quantity) else ()
+        own = other = 0.0
+        for one in self.values:
+            relation = _relation(value, one.value, factors)
+            if relation == "other" and any(_relation(also.value, one.value) == "same" for also in besides):
+                continue
+            if relation:
+                fit = subjects.fit(said.words, one.words, self.rarity)
+                own, other = (max(own, fit**LENIENCE), other) if relation == "same" else (own, max(other, fit))
+        return other >= RIVAL_MIN and other - own >= RIVAL_LEAD
+
+    def denies(self, text: str) -> bool:
+        """Whether the sentence that has nearly all that this one says ends in the opposite, and none that does not."""
+        sign, wanted, end = polarity.of(text), content_terms(text), content_terms(text.rstrip()[-_END:])
+        if not sign or len(wanted) < _STATEMENT_MIN or not end:
+            return False
+        near = [
+            (min(len(wanted & terms) / len(wanted), len(end & terms) / len(end)), other)
+            for terms, other in self.statements
+        ]
+        against = max((share for share, other in near if other == -sign), default=0.0)
+        otherwise = max((share for share, other in near if other != -sign), default=0.0)
+        return against >= STATEMENT_SHARE and against - otherwise >= RIVAL_LEAD
+
+    def _factors(self, quantity: Quantity, written: str) -> list[float]:
+        """What the numbers of a table may count: units stand in its head, or anywhere as the answer writes them."""
+        unit = re.sub(r"[\s^{}]", "", numerals.flatten(written)[0].lstrip("0123456789., +-")).casefold()
+        own = [quantity.value / quantity.number] if unit and quantity.number and unit in self.searchable else []
+        return [*own, *(one.factor for one in self.head_units if one.name == quantity.unit)]
+
+
+def of_text(*texts: str) -> Evidence:
+    joined = "\n".join(texts)
+    found = said(joined)
+    rarity = subjects.rarity([one.words for one in found])
+    return Evidence(
+        frozenset(terms.of_text(joined)), tuple(found), names.searchable(texts), rarity, _head_units(joined)
+    )
+
+
+def said(text: str) -> list[Said]:
+    """The values and then the dates of a text; dates without a year once more with that of the date before."""
+    found: list[Quantity | Date] = [*quantities.parse(text), *dates.with_years(dates.parse(text))]
+    words = subjects.around(text, [(one.start, one.end) for one in found])
+    return [Said(one, around, text[one.start : one.end]) for one, around in zip(found, words, strict=True)]
+
+
+@functools.lru_cache(maxsize=256)
+def of_passage(passage: Passage) -> Evidence:
+    """Of its text with all that says where it is from."""
+    section = passage.section
+    last = max(section.page, min(section.page_last, section.page + 50))
+    pages = range(section.page, last + 1) if section.page else ()
+    names_of_it = (*section.heading, section.tag, *section.captions, passage.document, passage.collection)
+    where = of_text(" / ".join(names_of_it), " ".join(f"{page}ページ" for page in pages))
+    numbered = tuple(  # 第3章, and not the 3.2 of a section
+        one for one in where.values if isinstance(one.value, Date) or one.value.unit
+    )
+    pieces = [section.text[one.start : one.end] for one in sentences.split(section.text) if one.kind == "text"]
+    statements = tuple((content_terms(piece), polarity.of(piece)) for piece in pieces)
+    body = dataclasses.replace(of_text(section.text), statements=statements)
+    return union([body, dataclasses.replace(where, values=numbered)])
+
+
+def union(evidence: Sequence[Evidence]) -> Evidence:
+    """All of them as one source."""
+    values = tuple(value for one in evidence for value in one.values)
+    return Evidence(
+        frozenset().union(*(one.terms for one in evidence)),
+        values,
+        "\n".join(one.searchable for one in evidence),
+        subjects.rarity([value.words for value in values]),
+        frozenset().union(*(one.head_units for one in evidence)),
+        tuple(statement for one in evidence for statement in one.statements),
+    )
+
+
+def content_terms(text: str) -> frozenset[str]:
+    """Terms that carry meaning. Those of values are left out: they are compared by themselves."""
+    values, days = quantities.parse(text), dates.parse(text)
+    taken = sorted([*((one.start, one.end) for one in values), *((one.start, one.end) for one in days)])
+    kept, at = [], 0
+    for start, end in taken:
+        kept.append(text[at:start])
+        at = max(at, end)
+    kept.append(text[at:])
+    return frozenset(term for term in terms.of_text(" ".join(kept)) if not _MEANINGLESS.fullmatch(term))
+
+
+def refers_back(question: str) -> bool:
+    """Whether a question only means something after the one before it."""
+    return _BACK.search(question) is not None or not content_terms(question)
+
+
+def asked_terms(question: str) -> frozenset[str]:
+    """The content of a question; all its terms where it has none: かぶりは何mm."""
+    found = content_terms(question)
+    is_empty = all(term.isascii() and len(term) < 4 for term in found)  # units
+    return found | frozenset(terms.of_text(question)) if is_empty else found
+
+
+def _is_same(wanted: Quantity, found: Quantity, factors: Sequence[float]) -> bool:
+    """`factors`: of the units that a number without one may have."""
+    if wanted.is_same(found):
+        return True
+    if not wanted.unit:
+        return abs(wanted.number - found.number) <= 1e-9 * max(abs(wanted.number), abs(found.number))
+    return not found.unit and any(wanted.has_value(found.number * factor) for factor in factors)
+
+
+def _head_units(text: str) -> frozenset[Unit]:
+    flat = numerals.flatten(text)[0]
+    return frozenset(units.of(found["unit"] or found["named"]) for found in _HEAD_UNIT.finditer(flat))
+
+
+def _relation(wanted: Quantity | Date, found: Quantity | Date, factors: Sequence[float] = ()) -> str:
+    """same | other: what is said instead of it, in a text that means the same matter | "": not comparable."""
+    if isinstance(wanted, Date):
+        if not isinstance(found, Date):
+            return ""
+        if wanted.is_in(found):
+            return "same"
+        is_as_exact = bool(wanted.year) <= bool(found.year) and bool(wanted.month) <= bool(found.month)
+        return "other" if is_as_exact and bool(wanted.day) <= bool(found.day) else ""
+    if not isinstance(found, Quantity):
+        return ""
+    if _is_same(wanted, found, factors):
+        bounds = {wanted.bound, found.bound} - {""}
+        is_bound_same = len(bounds) < 2 or found.is_range_start or bounds == {">", "<="}
+        return "same" if is_bound_same else "other"
+    if wanted.unit == found.unit:
+        return "other"
+    has_units = wanted.unit and found.unit and not (wanted.unit + found.unit).count("第")
+    return "other" if has_units and wanted.number == found.number else ""

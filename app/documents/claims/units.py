@@ -1,0 +1,129 @@
+"""Units in Japanese technical text: how each is written, and what it is in the one unit it is compared in.
+
+Spellings are flattened (app.documents.claims.numerals.flatten): ㎥ is m3, ² is ^2. Conversions that engineers round
+(kgf to N) are `is_rounded`: values that differ by up to 1 % then count as the same.
+"""
+
+import re
+from dataclasses import dataclass
+
+ROUNDED_TOLERANCE = 0.01
+_GRAVITY = 9.80665  # m/s2, the conventional value (BIPM, The International System of Units, 9th edition)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """`name`: of the unit that values are compared in; a value times `factor` is in that unit."""
+
+    name: str
+    factor: float = 1.0
+    is_rounded: bool = False
+
+
+# name -> (factor, spellings separated by spaces)…; a raised digit may also be written ^2, ^2^ or ^{2}.
+_SCALES: dict[str, tuple[tuple[float, str], ...]] = {
+    "m": (
+        (1e-6, "μm マイクロメートル"),
+        (1e-3, "mm ミリメートル ミリ"),
+        (1e-2, "cm センチメートル センチ"),
+        (1, "m メートル"),
+        (1e3, "km キロメートル"),
+    ),
+    "m2": (
+        (1e-6, "mm2"),
+        (1e-4, "cm2"),
+        (1, "m2 平方メートル 平米"),
+        (1e4, "ha ヘクタール"),
+        (1e6, "km2 平方キロメートル"),
+    ),
+    "m3": ((1e-6, "cm3 cc mL ml"), (1e-3, "L l リットル"), (1, "m3 立方メートル 立米"), (1e9, "km3")),
+    "m3/s": (
+        (1, "m3/s m3/sec m3/秒 トン/秒 立方メートル毎秒"),
+        (1 / 60, "m3/min m3/分"),
+        (1 / 3600, "m3/h m3/時"),
+        (1e-3, "L/s l/s L/秒"),
+    ),
+    "m/s": ((1e-2, "cm/s cm/sec cm/秒"), (1, "m/s m/sec m/秒 メートル毎秒"), (1 / 3.6, "km/h キロメートル毎時")),
+    "m/s2": ((1, "m/s2"), (1e-2, "gal Gal ガル")),
+    "mm/h": ((1, "mm/h mm/hr mm/時 mm/時間"), (1 / 24, "mm/日 mm/day")),
+    "N/mm2": ((1e-6, "Pa N/m2"), (1e-3, "kPa kN/m2 キロパスカル"), (1, "N/mm2 MPa メガパスカル"), (1e3, "GPa kN/mm2")),
+    "kN": ((1e-3, "N ニュートン"), (1, "kN キロニュートン"), (1e3, "MN")),
+    "kN/m": ((1e-3, "N/m"), (1, "kN/m")),
+    "kN/m3": ((1e-3, "N/m3"), (1, "kN/m3")),
+    "kN·m": ((1e-3, "N·m N・m Nm"), (1, "kN·m kN・m kNm")),
+    "kg": ((1e-6, "mg"), (1e-3, "g グラム"), (1, "kg キログラム キロ"), (1e3, "t トン")),
+    "kg/m3": ((1, "kg/m3 g/L"), (1e3, "t/m3 g/cm3")),
+    "mg/L": ((1, "mg/L mg/l ppm"), (1e-3, "μg/L")),
+    "%": ((1, "% パーセント"), (10, "割"), (0.1, "‰ パーミル")),
+    "°": ((1, "度 ° deg"),),
+    "°C": ((1, "°C 度C"),),
+    "s": ((1e-3, "ms ミリ秒"), (1, "秒 秒間 s sec"), (60, "分 分間 min"), (3600, "時間 h")),
+    "日": ((1, "日 日間"), (7, "週間 週")),
+    "か月": ((1, "か月 ヶ月 ケ月 カ月 ヵ月 箇月 か月間 ヶ月間 カ月間 ヵ月間"),),
+    "年": ((1, "年 年間 か年 ヶ年 カ年 箇年"),),
+    "kW": ((1e-3, "W ワット"), (1, "kW キロワット"), (1e3, "MW")),
+    "kWh": ((1e-3, "Wh"), (1, "kWh"), (1e3, "MWh")),
+    "V": ((1, "V ボルト"), (1e3, "kV")),
+    "A": ((1e-3, "mA"), (1, "A アンペア")),
+    "Ω": ((1, "Ω オーム"), (1e3, "kΩ"), (1e6, "MΩ")),
+    "Hz": ((1, "Hz ヘルツ"), (1e3, "kHz"), (1e6, "MHz"), (1e9, "GHz")),
+    "dB": ((1, "dB デシベル"),),
+    "B": ((1, "バイト"), (1e3, "KB kB"), (1e6, "MB"), (1e9, "GB"), (1e12, "TB")),
+    "円": ((1, "円"),),
+    "人": ((1, "人 名"),),
+    "か所": ((1, "か所 箇所 ヶ所 カ所 ヵ所 ケ所"),),
+    "か国": ((1, "か国 ヶ国 カ国 箇国"),),
+}
+_ROUNDED: dict[str, tuple[tuple[float, str], ...]] = {
+    "N/mm2": ((_GRAVITY / 100, "kgf/cm2"), (_GRAVITY, "kgf/mm2"), (_GRAVITY / 1000, "tf/m2")),
+    "kN": ((_GRAVITY / 1000, "kgf"), (_GRAVITY, "tf")),
+    "kN/m": ((_GRAVITY, "tf/m"),),
+    "kN/m3": ((_GRAVITY, "tf/m3"),),
+    "kN·m": ((_GRAVITY, "tf·m tf・m"),),
+}
+# Counted as they are written.
+_COUNTERS = """倍 回 個 件 本 枚 台 基 門 戸 棟 社 校 種類 種 段階 段 層 階建て 階 等級 級 点 次 巻 冊 字 文字 行 列 語
+    項目 つ ページ 頁 歳 班 組 世帯 集落 地点 測点 断面 スパン ケース ブロック パターン サイクル ステップ"""
+REFERENCES = ("条", "章", "節", "項", "号", "編", "款", "附則", "版")  # of a document; after 第, or without it
+
+
+def _written() -> dict[str, Unit]:
+    units = {counter: Unit(counter) for counter in (*_COUNTERS.split(), *REFERENCES)}
+    for scales, is_rounded in ((_SCALES, False), (_ROUNDED, True)):
+        for name, sizes in scales.items():
+            for factor, spellings in sizes:
+                units |= {spelling: Unit(name, factor, is_rounded) for spelling in spellings.split()}
+    return units
+
+
+_BY_SPELLING = _written()
+
+
+def _pattern(spelling: str) -> str:
+    """A raised digit in every way of writing it; a Latin letter at the end ends the word."""
+    raised = re.sub(r"(?<=[A-Za-z])([23])", r"\\^?\\{?\1\\}?\\^?", spelling)
+    ends_latin = spelling[-1].isascii() and spelling[-1] not in "%°"
+    return re.sub(r"([·/])", r"\\s?\1\\s?", raised) + (r"(?![A-Za-z])" if ends_latin else "")
+
+
+# What would be read as a unit but begins another word.
+_NOT = (
+    "(?!分の[\\d〇一二三四五六七八九十百千]|分割|分類|分布|分岐|度目|回目|回り|本化|本来|点検|点群|次元|段落|種別|級河川|日本|時点|年度|年代|人工"
+    "|項目に|名称|行為|列車|A[A-Z])"
+)
+# Of what: 5 mm/年 is neither 5 mm nor 5 mm/月.
+_EACH = (
+    r"(?:\s?/\s?(?:年|か月|ヶ月|月|週|日|時間|分|秒|回|本|台|基|枚|個|人|戸"
+    r"|(?:s|min|h|ha|k?m(?:\^?\{?[23]\}?\^?)?|k?g|t)(?![A-Za-z\d^])))?"
+)
+PATTERN = _NOT + "(?:" + "|".join(_pattern(s) for s in sorted(_BY_SPELLING, key=len, reverse=True)) + ")" + _EACH
+
+
+def of(written: str) -> Unit:
+    """Of what `PATTERN` has found."""
+    spelling = re.sub(r"[\s^{}]", "", written)
+    if spelling in _BY_SPELLING:
+        return _BY_SPELLING[spelling]
+    whole, _, each = spelling.rpartition("/")
+    unit, part = of(whole), _BY_SPELLING.get(each, Unit("か月"))
+    return Unit(f"{unit.name}/{part.name}", unit.factor / part.factor, unit.is_rounded)

@@ -1,0 +1,333 @@
+"""`kotae docs`: collections of documents: what is in them, what is found in them, adding and removing."""
+
+import argparse
+import os
+import re
+import shlex
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from app.base import confidentiality
+from app.base.cli import similar_names
+from app.base.cli.output import Output
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.wording import help_text, phrase
+from app.documents import collections
+from app.documents.cli import docs_words
+from app.documents.library import Library
+from app.documents.records import Collection, Document
+from app.documents.retrieval import retrieval
+from app.documents.services.docs_reading import Reading, provide_manual
+from app.documents.services.meaning import Meanings
+
+FOUND_MOST = 100  # of -k
+
+
+def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.command_tree import add_command
+
+    group = add_command(commands, shared, "docs", help_text("docs"), None)
+    actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
+
+    def action(name: str, run: Callable[[argparse.Namespace, Paths, Output], int]) -> Any:
+        return add_command(actions, shared, name, help_text(f"docs {name}"), run)
+
+    add = action("add", _add)
+    add.add_argument("collection", metavar="COLLECTION", help=help_text("docs add collection"))
+    add.add_argument("paths", metavar="PATH", nargs="+", help=help_text("docs add path"))
+    add.add_argument("--label", metavar="|".join(_labels()), help=help_text("docs add --label"))
+    listing = action("list", _list)
+    listing.add_argument("collection", metavar="COLLECTION", nargs="?", help=help_text("docs list collection"))
+    search = action("search", _search)
+    search.add_argument("collection", metavar="COLLECTION")
+    search.add_argument("query", metavar="QUERY")
+    search.add_argument("-k", metavar="N", type=int, default=10, help=help_text("docs search -k"))
+    show = action("show", _show)
+    show.add_argument("collection", metavar="COLLECTION")
+    show.add_argument("document", metavar="DOCUMENT", help=help_text("docs show document"))
+    remove = action("remove", _remove)
+    remove.add_argument("collection", metavar="COLLECTION")
+    remove.add_argument("document", metavar="DOCUMENT", nargs="?", help=help_text("docs remove document"))
+    refresh = action("refresh", _refresh)
+    refresh.add_argument("collection", metavar="COLLECTION", nargs="?", help=help_text("docs refresh collection"))
+
+
+def _labels() -> list[str]:
+    return [phrase(f"label_{label}") for label in ("public", "internal", "secret")]
+
+
+# ------------------------------------------------------------------------- adding
+
+
+def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 1 when something could not be read; 3 expected error; 130 interrupted."""
+    named = [_existing(path) for path in options.paths]
+    label = confidentiality.label_of(options.label) if options.label is not None else None
+    if options.label is not None and label is None:
+        raise AppError("bad_option", option="--label", value=options.label, expected=" / ".join(_labels()))
+    name = options.collection.strip()
+    if not name:
+        raise AppError("collection_unnamed")
+    started = time.monotonic()
+
+    def work(reading: Reading) -> tuple[dict[str, Any], list[str]]:
+        before = next((one for one in reading.documents.collections() if one.name == name), None)
+        if before is not None:
+            _check_not_own(before)
+        added = reading.add(name, label, named)
+        documents = [one for one in reading.documents.documents(added.collection_id) if _is_below(one, named)]
+        data: dict[str, Any] = {
+            "collection": name,
+            "state": "done",
+            **_counts(documents),
+            "new": len(added.new),
+            "skipped": dict(added.skipped),
+            **_attention(documents),
+        }
+        key = "docs_added_partly" if data["unread"] else "docs_added"
+        facts = {fact: data[fact] for fact in ("documents", "read", "unread", "new", "sections")}
+        lines = [output.phrase(key, name=name, **facts)]
+        if not documents:
+            lines = [output.phrase("docs_nothing_found")]
+        skipped = [f"{phrase(f'skipped_{reason}')} {count}" for reason, count in added.skipped.items()]
+        lines += [output.phrase("docs_skipped", what=", ".join(skipped))] if skipped else []
+        if before is not None and label is not None and label != before.label:
+            changed = {"before": phrase(f"label_{before.label}"), "after": phrase(f"label_{label}")}
+            lines.append(output.phrase("docs_labelled", **changed))
+        return data, lines
+
+    return _read(where, output, name, started, work)
+
+
+def _refresh(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status as of `add`; also 1 when a source is not there."""
+    library = collections.open_library(where.documents)
+    try:
+        known = [one for one in library.collections() if not one.is_builtin]
+        if options.collection is not None:
+            known = [collections.find(library, options.collection)]
+            _check_not_own(known[0])
+    finally:
+        library.close()
+    started = time.monotonic()
+
+    def work(reading: Reading) -> tuple[dict[str, Any], list[str]]:
+        done = reading.refresh([one.id for one in known])
+        documents = [document for one in known for document in reading.documents.documents(one.id)]
+        rows: list[dict[str, Any]] = [
+            {
+                "collection": one.name,
+                "new": outcome.new,
+                "changed": outcome.changed,
+                "removed": len(outcome.gone),
+                "missing": [str(path) for path in outcome.missing],
+            }
+            for one, outcome in zip(known, done, strict=True)
+        ]
+        lines = [output.phrase("docs_refreshed", **row) for row in rows]
+        missing = [output.phrase("docs_source_missing", path=path) for row in rows for path in row["missing"]]
+        return {"state": "done", "collections": rows, **_attention(documents)}, [*lines, *missing]
+
+    return _read(where, output, options.collection, started, work)
+
+
+def _read(
+    where: Paths,
+    output: Output,
+    name: str | None,
+    started: float,
+    work: Callable[[Reading], tuple[dict[str, Any], list[str]]],
+) -> int:
+    """`work` gives the JSON object, and lines for people."""
+    reading = Reading(where, output)
+    try:
+        with reading:
+            data, lines = work(reading)
+            data["seconds"] = round(time.monotonic() - started, 2)
+        with Meanings(where, output) as meanings:
+            meanings.complete()
+    except KeyboardInterrupt:
+        left = _left_in_queue(where)
+        if output.is_json:
+            output.result({"collection": name, "state": "interrupted", "unfinished": left}, "")
+        output.note("docs_interrupted", left=left)
+        return 128 + signal.SIGINT
+    output.result(data, "\n".join(lines))
+    for row in data["attention"]:
+        output.note("docs_attention", **row | {"state": phrase(f"state_{row['state']}")})
+    is_missing = any(row["missing"] for row in data.get("collections", []))
+    return 1 if is_missing or data["unread"] or data.get("documents") == 0 else 0
+
+
+def _counts(documents: list[Document]) -> dict[str, int]:
+    read = [one for one in documents if one.state in ("done", "doubtful") and not _is_unread(one)]
+    return {
+        "documents": len(documents),
+        "read": len(read),
+        "sections": sum(document.report.sections for document in read),
+    }
+
+
+def _attention(documents: list[Document]) -> dict[str, Any]:
+    """`unread`: how many of the documents nothing can be found in."""
+    troubled = [document for document in documents if document.state in ("doubtful", "failed")]
+    unread = sum(map(_is_unread, documents))
+    return {"unread": unread, "attention": [docs_words.attention_data(document) for document in troubled]}
+
+
+def _is_unread(document: Document) -> bool:
+    return document.state == "failed" or (document.state == "doubtful" and not document.report.sections)
+
+
+def _existing(name: str) -> Path:
+    """Raises AppError("docs_path_missing" | "docs_path_missing_near")."""
+    try:
+        path = Path(os.path.abspath(Path(name).expanduser()))  # noqa: PTH100  as the documents are stored
+        if path.exists() and str(path).encode("utf-8"):
+            return path
+        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    except (OSError, ValueError, RuntimeError) as error:  # no right to look, a NUL, no text, `~` of nobody
+        raise AppError("docs_path_missing", path=name) from error
+    offered = similar_names.near(path.name, beside)
+    if offered:
+        raise AppError("docs_path_missing_near", path=name, near=" / ".join(offered))
+    raise AppError("docs_path_missing", path=name)
+
+
+def _is_below(document: Document, named: list[Path]) -> bool:
+    path = Path(document.path)
+    return any(path == one or one in path.parents for one in named)
+
+
+def _check_not_own(collection: Collection) -> None:
+    if collection.is_builtin:
+        raise AppError("collection_is_own", name=collection.name)
+
+
+def _left_in_queue(where: Paths) -> int:
+    library = Library.beside(where.documents)
+    try:
+        return len(library.waiting())
+    finally:
+        library.close()
+
+
+# ------------------------------------------------------------------------- looking
+
+
+def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    if options.collection is not None:
+        return _list_documents(options.collection, where, output)
+    library = collections.open_library(where.documents)
+    try:
+        if not any(one.is_builtin for one in library.collections()):
+            provide_manual(where, output, phrase("manual_collection"))
+        known = library.collections()
+        rows = [
+            docs_words.collection_data(
+                one, [str(path) for path in library.sources(one.id)] if not one.is_builtin else []
+            )
+            for one in known
+        ]
+    finally:
+        library.close()
+    lines = [docs_words.collection_line(one) for one in known]
+    lines += [output.phrase("docs_none")] if all(one.is_builtin for one in known) else []
+    output.result({"collections": rows}, "\n".join(lines))
+    return 0
+
+
+def _list_documents(name: str, where: Paths, output: Output) -> int:
+    provide_manual(where, output, name)
+    library = collections.open_library(where.documents)
+    try:
+        collection = collections.find(library, name)
+        documents = library.documents(collection.id)
+    finally:
+        library.close()
+    lines = [docs_words.document_line(document) for document in documents] or [output.phrase("docs_empty")]
+    rows = [docs_words.document_data(document) for document in documents]
+    output.result({"collection": collection.name, "documents": rows}, "\n".join(lines))
+    return 0
+
+
+def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    if not 1 <= options.k <= FOUND_MOST:
+        expected = output.phrase("range", low=1, high=FOUND_MOST)
+        raise AppError("bad_option", option="-k", value=options.k, expected=expected)
+    if not options.query.strip():
+        raise AppError("empty_question")
+    provide_manual(where, output, options.collection)
+    library = collections.open_library(where.documents)
+    try:
+        collection = collections.find(library, options.collection)
+        with Meanings(where, output) as meanings:
+            meaning = meanings.of(options.query)
+        started = time.monotonic()
+        found = retrieval.search(library, options.query, [collection.id], options.k, where.glossary, meaning)
+        seconds = time.monotonic() - started
+    finally:
+        library.close()
+    if collection.unfinished:
+        output.note("docs_still_reading", n=collection.unfinished)
+    lines = [line for passage in found for line in docs_words.passage_lines(passage, options.query)]
+    passages = [docs_words.passage_data(passage) for passage in found]
+    output.result({"passages": passages, "seconds": round(seconds, 4)}, "\n".join(lines or [phrase("docs_not_found")]))
+    return 0
+
+
+def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    provide_manual(where, output, options.collection)
+    library = collections.open_library(where.documents)
+    try:
+        collection = collections.find(library, options.collection)
+        document = collections.find_document(library, collection, options.document)
+        sections = [section for _, section in library.sections(document.id)]
+    finally:
+        library.close()
+    data = {
+        "collection": collection.name,
+        **docs_words.document_data(document),
+        "sections": [docs_words.section_data(section) for section in sections],
+    }
+    lines = [document.name, *docs_words.report_lines(document), "", *docs_words.section_lines(sections)]
+    output.result(data, "\n".join(lines).rstrip())
+    return 0
+
+
+# ------------------------------------------------------------------------ removing
+
+
+def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """The files stay, and what adds them again is told."""
+    library = collections.open_library(where.documents)
+    try:
+        collection = collections.find(library, options.collection)
+        _check_not_own(collection)
+        sources = [str(path) for path in library.sources(collection.id)]
+        if options.document is None:
+            library.remove_collection(collection.id)
+            data = docs_words.collection_data(collection, sources)
+            label = ("--label", phrase(f"label_{collection.label}"))  # the new one is not to be less confidential
+            text = output.phrase("docs_removed", name=collection.name, undo=_undo(collection, *sources, *label))
+        else:
+            document = collections.find_document(library, collection, options.document)
+            library.leave_out([document.id])
+            library.remove_documents([document.id])
+            data = {"collection": collection.name, **docs_words.document_data(document)}
+            text = output.phrase("docs_removed_one", name=document.name, undo=_undo(collection, document.path))
+    finally:
+        library.close()
+    output.result(data, text)
+    return 0
+
+
+def _undo(collection: Collection, *arguments: str) -> str:
+    """The command that adds them again, to be pasted into a shell."""
+    words = (collection.name, *arguments)
+    quoted = (word if re.fullmatch(r"[\w./:-]+", word) else shlex.quote(word) for word in words)
+    return " ".join(["kotae", "docs", "add", *quoted])

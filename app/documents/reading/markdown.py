@@ -1,0 +1,256 @@
+"""Markdown, also as pandoc writes it from word processors: with anchors, contents, and tables as frames around text."""
+
+import itertools
+import re
+import textwrap
+from collections.abc import Iterator
+
+from app.documents.reading import articles, headings, markdown_clauses
+from app.documents.reading import markdown_tables as tables
+from app.documents.reading.blocks import Block, Reading, Tell
+from app.documents.reading.markdown_inline import joined, plain
+from app.documents.reading.markdown_tables import Table
+from app.documents.records import Report
+
+DEPTH_MAX = 8  # of quotes and frames in one another
+TELL_EVERY = 2000  # lines
+
+_INDENT = "    "  # of code
+_FENCE = re.compile(r"^\s*(`{3,}|~{3,})(.*)$")
+_ATX = re.compile(r"^ {0,3}(#{1,6})\s++(.*)$")
+_SETEXT = re.compile(r"^(=+|-+)\s*$")  # not indented: those are tables
+_QUOTE = re.compile(r"^\s*>\s?")
+_MARKER = re.compile(r"^\s*(?:[-*+]|\d{1,4}\\?[.)])\s+")
+_ANCHOR = re.compile(r"\[\]\{#([^\s}]+)[^}]*\}")
+_BOLD = re.compile(r"\*\*(?!\s)([^*]+)\*\*(?:\s*\{[^}]*\})?")
+# Atomic and short: hostile brackets must not be tried in every combination, nor their ends looked for everywhere.
+_INSIDE = r"(?>[^\[\]]|\[[^\[\]]{0,100}+\](?:\([^)]{0,100}+\))?){1,200}+"
+_LINKS_ONLY = re.compile(rf"(?:\[{_INSIDE}\]\(#[^)]{{0,200}}+\)\s*+)+")
+_LINK = re.compile(rf"\[({_INSIDE})\]\(#([^)]{{0,200}}+)\)")
+_PAGE_NUMBER = re.compile(r"[\s.…·・]*\d{1,4}$")
+_CONTENTS = re.compile(r"(?:目次|contents|table of contents|もくじ)", re.IGNORECASE)
+_CAPTION = re.compile(r"(?:[図表]|写真|Fig(?:ure)?\.?|Table)\s*[-‐‑－.．0-9０-９]")
+_RULE = re.compile(r"^\s*([-*_])(?:\s*\1){2,}\s*$")
+
+
+def read(text: str, tell: Tell) -> Reading:
+    """Blocks of the document; contents are used for the headings' numbers and left out."""
+    lines = text.expandtabs(4).splitlines()
+    reader = _Reader(lines, tell)
+    reader.read(lines, 0, 0)
+    title = next((block.text for block in reader.blocks if block.kind == "heading"), "")
+    return Reading(reader.blocks, title, Report(tables=reader.tables))
+
+
+class _Reader:
+    def __init__(self, lines: list[str], tell: Tell) -> None:
+        self.blocks: list[Block] = []
+        self.tables = 0
+        self._tell = tell
+        self._total = len(lines)
+        self._numbers = _numbers_in_contents(lines)
+        self._is_in_contents = False
+
+    def read(self, lines: list[str], depth: int, width: int) -> None:
+        """`width`: columns of the cell that the lines are from; 0: they are the document's own."""
+        at = 0
+        while at < len(lines):
+            if depth == 0 and at % TELL_EVERY == 0:
+                self._tell(at, self._total)
+            at = self._next(lines, at, depth, width)
+
+    def _next(self, lines: list[str], at: int, depth: int, width: int) -> int:
+        """Takes what begins at a line, and gives the line after it."""
+        line = lines[at]
+        if not line.strip():
+            return at + 1
+        if fence := _FENCE.match(line):
+            return self._fenced(lines, at, fence[1], fence[2])
+        if _QUOTE.match(line) and depth < DEPTH_MAX:
+            return self._quoted(lines, at, depth, width)
+        table = self._table_at(lines, at)
+        if table is not None:
+            self._take_table(table, depth)
+            return table.end
+        if heading := _ATX.match(line):
+            self._heading(heading[2].rstrip().rstrip("#").rstrip(), len(heading[1]))
+            return at + 1
+        if _RULE.match(line):
+            return at + 1
+        if depth == 0 and _is_code(lines, at):
+            return self._indented(lines, at)
+        return self._paragraph(lines, at, width)
+
+    def _fenced(self, lines: list[str], at: int, fence: str, kind: str) -> int:
+        end = at + 1
+        while end < len(lines) and not lines[end].strip().startswith(fence):
+            end += 1
+        if "{=" not in kind:  # {=html}: a stub of another format
+            self._add("paragraph", "\n".join(lines[at + 1 : end]).strip("\n"))
+        return end + 1
+
+    def _indented(self, lines: list[str], at: int) -> int:
+        end = at
+        while end < len(lines) and lines[end].startswith(_INDENT):
+            end += 1
+        self._add("paragraph", textwrap.dedent("\n".join(line.rstrip() for line in lines[at:end])))
+        return end
+
+    def _quoted(self, lines: list[str], at: int, depth: int, width: int) -> int:
+        """A quote goes on over lines without its sign, until a blank one: pandoc breaks lines in cells anywhere."""
+        end = at
+        inner: list[str] = []
+        while end < len(lines) and lines[end].strip():
+            if inner and not _QUOTE.match(lines[end]) and self._table_at(lines, end) is not None:
+                break
+            inner.append(_QUOTE.sub("", lines[end], count=1))
+            end += 1
+        self.read(inner, depth + 1, width)
+        return end
+
+    def _table_at(self, lines: list[str], at: int) -> Table | None:
+        line = lines[at]
+        if tables.GRID_BORDER.match(line):
+            return tables.grid(lines, at)
+        if tables.DASHES.match(line) and line.startswith(" "):
+            return tables.dashed(lines, at)
+        if line.startswith(" ") and at + 1 < len(lines) and tables.DASHES.match(lines[at + 1]):
+            return tables.headed(lines, at)
+        return tables.piped(lines, at) if "|" in line else None
+
+    def _take_table(self, table: Table, depth: int) -> None:
+        if table.is_frame:
+            cell = table.rows[0][0]
+            if depth < DEPTH_MAX:
+                self.read([line[1:] if line.startswith(" ") else line for line in cell.lines], depth + 1, cell.width)
+            return
+        self.tables += 1
+        for place, row in enumerate(table.rows):
+            cells = [plain(joined(cell.lines, cell.width)) for cell in row]
+            if any(cells):
+                text = " | ".join(cells).strip()
+                self.blocks.append(Block("row", text, is_head=place < table.heads))
+
+    def _paragraph(self, lines: list[str], at: int, width: int) -> int:
+        end = at + 1
+        is_whole = not width and articles.is_heading(lines[at])
+        while end < len(lines) and lines[end].strip() and not self._begins_anew(lines, end, width):
+            if (level := _SETEXT.match(lines[end])) and not width:
+                self._heading(joined(lines[at:end]), 1 if level[1].startswith("=") else 2)
+                return end + 1
+            if is_whole:
+                break
+            end += 1
+        rest = [_QUOTE.sub("", line, count=1) for line in lines[at + 1 : end]]
+        self._take_text(joined([lines[at], *rest], width))
+        return end
+
+    def _begins_anew(self, lines: list[str], at: int, width: int) -> bool:
+        line = lines[at]
+        if lines[at - 1].count("{") > lines[at - 1].count("}"):  # an anchor that goes on
+            return False
+        return bool(
+            _FENCE.match(line)
+            or _ATX.match(line)
+            or _MARKER.match(line)
+            or tables.GRID_BORDER.match(line)
+            or (_QUOTE.match(line) and not _QUOTE.match(lines[at - 1]))
+            or (not width and markdown_clauses.begins(lines, at))
+        )
+
+    def _take_text(self, raw: str) -> None:
+        """One paragraph: contents, a heading in disguise, a caption, or text."""
+        if _LINKS_ONLY.fullmatch(raw):
+            return
+        unmarked = _MARKER.sub("", raw)
+        if anchor := _ANCHOR.search(unmarked):
+            title = plain(_ANCHOR.sub("", unmarked))
+            if title and (anchor.start() == 0 or len(title) < headings.LONGEST) and self._is_title(anchor[1], title):
+                self._heading(self._numbers.get(anchor[1], title), 0)
+                return
+        bold = _BOLD.fullmatch(unmarked.strip())
+        if bold and len(bold[1]) <= headings.LONGEST and not _is_no_heading(bold[1]):
+            self._heading(bold[1], 0)
+            return
+        text = plain(raw)
+        if self._is_in_contents and (len(re.findall(r"\d", text)) > len(text) / 12 and "。" not in text):
+            return
+        numbered = self._numbers.get(_key(plain(unmarked)))
+        if numbered and unmarked != raw:
+            self._heading(numbered, 0)
+        elif _CAPTION.match(headings.fold(text)) and len(text) <= headings.LONGEST and not headings.is_spoken(text):
+            self._add("caption", text)
+        else:
+            self._add("paragraph", text)
+
+    def _is_title(self, anchor: str, title: str) -> bool:
+        return anchor in self._numbers or (anchor.startswith("_Toc") and not headings.is_spoken(title))
+
+    def _heading(self, raw: str, level: int) -> None:
+        text = plain(raw)
+        self._is_in_contents = bool(_CONTENTS.fullmatch(text.replace(" ", "").replace("\u3000", "")))
+        if self._is_in_contents and self.blocks and self.blocks[-1].kind == "paragraph":
+            self._promote(self.blocks.pop())
+        if text and not self._is_in_contents:
+            for part in headings.split_running(text):
+                self._add("heading", part, level)
+
+    def _promote(self, block: Block) -> None:
+        """A title stands above the contents, whatever the word processor made of it."""
+        title = _MARKER.sub("", block.text)
+        is_title = len(title) <= headings.LONGEST and not headings.is_spoken(headings.fold(title))
+        self.blocks.append(Block("heading", title) if is_title else block)
+
+    def _add(self, kind: str, text: str, level: int = 0) -> None:
+        if text:
+            if kind == "paragraph":
+                self._is_in_contents = False
+            self.blocks.append(Block(kind, text, level))  # type: ignore[arg-type]
+
+
+def _numbers_in_contents(lines: list[str]) -> dict[str, str]:
+    """Headings as the contents print them, by anchor, and by title where no other has it: word processors number them
+    only there."""
+    found: dict[str, str] = {}
+    titles: dict[str, set[str]] = {}
+    for match in itertools.chain.from_iterable(map(_LINK.finditer, _with_links(lines))):
+        entry = _PAGE_NUMBER.sub("", plain(match[1]))
+        if not entry or len(entry) > headings.LONGEST:
+            continue
+        found[match[2]] = entry
+        number = headings.number_of(headings.fold(entry))
+        if number is not None and number.ordinal:
+            titles.setdefault(_key(headings.fold(entry)[number.length :]), set()).add(entry)
+    found.update((title, next(iter(entries))) for title, entries in titles.items() if len(entries) == 1)
+    return found
+
+
+def _with_links(lines: list[str]) -> Iterator[str]:
+    """The paragraphs that hold a link into the document, each on one line."""
+    paragraph: list[str] = []
+    for line in [*lines, ""]:
+        inner = _QUOTE.sub("", line, count=1)
+        if inner.strip() and not inner.startswith("|"):
+            paragraph.append(inner)
+            continue
+        if any("](#" in part for part in paragraph):
+            yield " ".join(part.strip() for part in paragraph)
+        paragraph = []
+
+
+def _is_code(lines: list[str], at: int) -> bool:
+    """Whether an indented line begins code: after a blank one, and not as what goes on with a list or a table."""
+    if not lines[at].startswith(_INDENT) or _MARKER.match(lines[at]) or at == 0 or lines[at - 1].strip():
+        return False
+    before = next((lines[place] for place in range(at - 1, -1, -1) if lines[place].strip()), "")
+    return bool(before) and not before.startswith(" ") and not _MARKER.match(before)
+
+
+def _is_no_heading(bold: str) -> bool:
+    folded = headings.fold(bold)
+    return headings.is_spoken(folded) or bool(_CAPTION.match(folded))
+
+
+def _key(title: str) -> str:
+    """What titles are compared by."""
+    return headings.fold(title).replace(" ", "")

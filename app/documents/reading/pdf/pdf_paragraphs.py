@@ -1,0 +1,288 @@
+"""Lines of all pages into blocks: headers and footers left out, lines joined into paragraphs, headings by size."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.documents.reading import hygiene, tabular
+from app.documents.reading.blocks import Block
+from app.documents.reading.pdf.pdf_lines import Edges, Line, Turn
+from app.documents.reading.pdf.pdf_outline import Outline
+from app.documents.reading.pdf.pdf_tables import Table
+from app.documents.reading.pdf.pdf_text import Item, TextPage
+from app.documents.records import Box
+
+LARGER = 1.12  # a heading's letters, as a share of the usual ones
+HEADING_LONGEST = 80  # characters
+CAPTION_LONGEST = 80
+MARGIN = 0.13  # share of a page's height, at its top and bottom, in which headers, footers and page numbers stand
+REPEATED = 3  # pages with the same line there
+LINES_APART_PT = 20.0  # the most between two lines of one box
+CONTENTS_LEAST = 4  # lines with dots and page numbers
+LEVELS = 6  # of headings that differ in size only
+
+_PAGE_NUMBER = re.compile(
+    r"[-–—‐\s(（]*(?:\d{1,4}|[ivxlc]{1,7})(?:\s*[/／]\s*\d{1,4})?[-–—‐\s)）]*|(?:p|page)\.?\s*\d{1,4}", re.I
+)
+_SIGN = re.compile(
+    r"[・●○■□◆◇▪►※→•]\s*\S|[①-⑳]|[(（][0-9０-９ア-ンa-z]{1,2}[)）]|第[0-9０-９一二三四五六七八九十百\s]{1,6}[章節条編款]|[<＜〈【]\s*[^>＞〉】]{1,14}[>＞〉】]"
+)
+_NUMBERED = re.compile(
+    r"[0-9０-９]{1,3}(?:[.．][0-9０-９]{1,3})*[.．)）]?\s+\S|[0-9０-９]{1,2}[)）.．]\s?[^\d\s]|[ア-ンa-z][)）.．]\s?\S|[-*–]\s+\S"
+)
+_CAPTION = re.compile(r"(?:図|表|写真|Fig(?:ure)?\.?|Table)\s*[-‐‑－.．]?\s*[0-9０-９]", re.I)
+_LEADER = re.compile(r"(?:[.…‥・．]{4,}|(?:[.．・] ){4,}[.．・]?)\s*[0-9ivxlcIVXLC０-９-]{0,6}\s*$")
+
+
+def blocks_of(pages: Sequence[TextPage], outline: Outline) -> list[Block]:
+    """All of a document."""
+    _drop_margins(pages)
+    flow = _Flow(_usual_size(pages), outline)
+    for page in pages:
+        flow.take(page)
+    return flow.ended()
+
+
+# ------------------------------------------------------------------ headers and footers
+
+
+def _drop_margins(pages: Sequence[TextPage]) -> None:
+    seen: dict[tuple[str, int], set[int]] = {}
+    for page in pages:
+        for key in {_margin_key(page, item) for item in page.items} - {None}:
+            assert key is not None
+            seen.setdefault(key, set()).add(page.number)
+    repeated = {key for key, numbers in seen.items() if len(numbers) >= min(REPEATED, max(2, len(pages)))}
+    offset = _offset(pages)
+    for page in pages:
+        page.items = [
+            item
+            for item in page.items
+            if _margin_key(page, item) not in repeated
+            and not _is_number(page, item)
+            and (offset is None or page.number + offset not in _numbers_at_ends(page, item))
+        ]
+
+
+def _offset(pages: Sequence[TextPage]) -> int | None:
+    """What the printed page numbers differ by from the file's own; None: no number goes with the pages."""
+    offsets = Counter(
+        offset
+        for page in pages
+        for offset in {number - page.number for item in page.items for number in _numbers_at_ends(page, item)}
+    )
+    offset, count = offsets.most_common(1)[0] if offsets else (0, 0)
+    return offset if count >= max(REPEATED, 0.3 * len(pages)) else None
+
+
+def _numbers_at_ends(page: TextPage, item: Item) -> set[int]:
+    """Of the first or the last line of a page, which may say the chapter beside the page: 3.2 管理者の責務 11."""
+    line = item.content
+    if not isinstance(line, Line) or not _is_in_margin(page, line) or not _is_outermost(page, item):
+        return set()
+    return {int(number) for number in re.findall(r"^\d{1,4}(?=\s|$)|(?<=\s)\d{1,4}$", line.text.strip())}
+
+
+def _margin_key(page: TextPage, item: Item) -> tuple[str, int] | None:
+    """A margin's line without its numbers, and about where it stands."""
+    if not isinstance(item.content, Line) or not _is_in_margin(page, item.content):
+        return None
+    return re.sub(r"\d+", "#", hygiene.folded(item.content.text)), round(item.content.top / 6)
+
+
+def _is_in_margin(page: TextPage, line: Line) -> bool:
+    return line.bottom < page.height * MARGIN or line.top > page.height * (1 - MARGIN)
+
+
+def _is_number(page: TextPage, item: Item) -> bool:
+    """A page number stands alone, above or below all others."""
+    line = item.content
+    if not isinstance(line, Line) or not _PAGE_NUMBER.fullmatch(line.text.strip()):
+        return False
+    return _is_in_margin(page, line) and _is_outermost(page, item)
+
+
+def _is_outermost(page: TextPage, item: Item) -> bool:
+    line = item.content
+    assert isinstance(line, Line)
+    others = [one.content for one in page.items if one is not item]
+    tops = [one.top if isinstance(one, Line) else one.edges[1] for one in others]
+    return all(top > line.top for top in tops) or all(top < line.top for top in tops)
+
+
+def _usual_size(pages: Sequence[TextPage]) -> float:
+    sizes: Counter[float] = Counter()
+    for page in pages:
+        for item in page.items:
+            if isinstance(item.content, Line):
+                sizes[item.content.size] += len(item.content.text)
+    return sizes.most_common(1)[0][0] if sizes else 10.0
+
+
+# ------------------------------------------------------------------ paragraphs
+
+
+@dataclass(slots=True)
+class _Open:
+    """A paragraph or heading that may go on."""
+
+    text: str
+    size: float
+    first: Line
+    last: Line
+    item: Item
+    page: int
+    boxes: list[Box]
+    level: int = 0  # of an outline's entry
+    is_closed: bool = False
+
+
+class _Flow:
+    def __init__(self, usual: float, outline: Outline) -> None:
+        self._usual = usual
+        self._outline = outline
+        self._open: _Open | None = None
+        self._blocks: list[tuple[Block, bool]] = []  # with whether it is a heading by its size alone
+
+    def ended(self) -> list[Block]:
+        self._close()
+        sizes = sorted({block.size_pt for block, is_sized in self._blocks if is_sized}, reverse=True)
+        levels = {size: self._outline.depth + min(LEVELS, place) for place, size in enumerate(sizes, start=1)}
+        return [
+            Block(
+                "heading", block.text, levels[block.size_pt], page=block.page, boxes=block.boxes, size_pt=block.size_pt
+            )
+            if is_sized
+            else block
+            for block, is_sized in self._blocks
+        ]
+
+    def take(self, page: TextPage) -> None:
+        _drop_contents(page)
+        self._outline.begin_page(page)
+        place = 0
+        while place < len(page.items):
+            item = page.items[place]
+            place += 1
+            line = item.content
+            if isinstance(line, Table):
+                self._close()
+                self._take_table(line, page)
+                continue
+            for title, level in self._outline.before(line):
+                self._close()
+                self._blocks.append((Block("heading", title, level, page=page.number), False))
+            following = [one.content for one in page.items[place : place + 2]]
+            found = self._outline.match(line, [one for one in following if isinstance(one, Line)])
+            if found is not None:
+                self._heading(item, found.lines, found.title, found.level, page)
+                place += len(found.lines) - 1
+            else:
+                self._take_line(item, line, page)
+        for title, level in self._outline.rest():
+            self._close()
+            self._blocks.append((Block("heading", title, level, page=page.number), False))
+
+    def _heading(self, item: Item, lines: Sequence[Line], title: str, level: int, page: TextPage) -> None:
+        self._close()
+        boxes = [_box(page, (line.left, line.top, line.right, line.bottom)) for line in lines]
+        self._open = _Open(title, lines[0].size, lines[0], lines[-1], item, page.number, boxes, level, is_closed=True)
+
+    def _take_table(self, table: Table, page: TextPage) -> None:
+        for place, (cells, edges) in enumerate(zip(table.rows, table.row_edges, strict=True)):
+            text = tabular.joined(cells)
+            if text:
+                is_head = place == 0 and table.has_head
+                self._blocks.append(
+                    (Block("row", text, is_head=is_head, page=page.number, boxes=(_box(page, edges),)), False)
+                )
+
+    def _take_line(self, item: Item, line: Line, page: TextPage) -> None:
+        box = _box(page, (line.left, line.top, line.right, line.bottom))
+        is_same_page = self._open is not None and self._open.boxes[-1].page == page.number
+        if self._open is not None and self._goes_on(self._open, item, line, is_same_page):
+            self._open.text = hygiene.join(self._open.text, line.text)
+            self._open.last, self._open.item = line, item
+            self._open.boxes = _with_box(self._open.boxes, box, page.turn)
+        else:
+            self._close()
+            self._open = _Open(line.text, line.size, line, line, item, page.number, [box])
+
+    def _goes_on(self, before: _Open, item: Item, line: Line, is_same_page: bool) -> bool:
+        is_same_size = abs(before.size - line.size) <= 0.12 * before.size
+        if before.is_closed or not is_same_size or _SIGN.match(line.text) or _CAPTION.match(line.text):
+            return False
+        is_same_column = is_same_page and before.item.left == item.left and line.top >= before.last.top
+        distance = (line.top + line.bottom - before.last.top - before.last.bottom) / 2
+        if self._is_large(before.size) and len(before.text) + len(line.text) <= HEADING_LONGEST:
+            return is_same_column and distance <= 1.8 * line.size and not _NUMBERED.match(line.text)
+        if is_same_column and distance > 1.35 * (item.pitch or 1.5 * line.size):
+            return False
+        is_full = _is_full(before.last, before.item, line)
+        if not is_full or (_NUMBERED.match(line.text) and before.text.endswith(("。", ".", "：", ":", ")", "）"))):
+            return False
+        indent = line.left - item.left - (before.last.left - before.item.left)
+        is_listed = _SIGN.match(before.text) is not None or _NUMBERED.match(before.text) is not None
+        if indent > 0.7 * line.size:
+            return is_listed and before.last is before.first
+        return indent > -0.7 * line.size or before.last is before.first
+
+    def _is_large(self, size: float) -> bool:
+        return size >= LARGER * self._usual
+
+    def _close(self) -> None:
+        done = self._open
+        self._open = None
+        if done is None:
+            return
+        text = done.text.strip()
+        is_title = self._is_large(done.size) and len(text) <= HEADING_LONGEST and not text.endswith("。")
+        is_sized = not done.level and is_title and any(character.isalpha() for character in text)
+        kind = "heading" if done.level else "paragraph"
+        if kind == "paragraph" and _CAPTION.match(text) and len(text) <= CAPTION_LONGEST and not text.endswith("。"):
+            kind, is_sized = "caption", False
+        block = Block(kind, text, done.level, page=done.page, boxes=tuple(done.boxes), size_pt=done.size)  # type: ignore[arg-type]
+        if text:
+            self._blocks.append((block, is_sized))
+
+
+def _is_full(last: Line, item: Item, line: Line) -> bool:
+    """Whether the next line's first word would not have fitted behind the last line."""
+    left_over = item.right - last.right
+    first_word = line.text.split(" ", 1)[0]
+    if hygiene.is_japanese(first_word[:1]):
+        return left_over <= 2.5 * last.size
+    letters = next((place for place, letter in enumerate(first_word) if hygiene.is_japanese(letter)), len(first_word))
+    return left_over <= 0.55 * last.size * letters + last.size
+
+
+def _drop_contents(page: TextPage) -> None:
+    """The document's contents, with dots and page numbers: its headings come later by themselves."""
+    lines = [item.content.text.rstrip() if isinstance(item.content, Line) else "" for item in page.items]
+    dotted = [place for place, text in enumerate(lines) if _LEADER.search(text)]
+    if len(dotted) < CONTENTS_LEAST:
+        return
+    entries = [place for place, text in enumerate(lines) if place in dotted or re.search(r"\s\d{1,4}$", text)]
+    page.items = page.items[: entries[0]] + page.items[entries[-1] + 1 :]
+
+
+def _box(page: TextPage, edges: Edges) -> Box:
+    return Box(page.number, *(round(edge, 1) for edge in page.turn.back(edges)))
+
+
+def _with_box(boxes: list[Box], box: Box, turn: Turn) -> list[Box]:
+    """Boxes of lines that follow one another in a column as one."""
+    last = boxes[-1]
+    before, after = (turn.forth((one.left, one.top, one.right, one.bottom)) for one in (last, box))
+    is_below = last.page == box.page and before[0] < after[2] and after[0] < before[2]
+    if not is_below or not -2 <= after[1] - before[3] <= LINES_APART_PT:
+        return [*boxes, box]
+    whole = Box(
+        box.page,
+        min(last.left, box.left),
+        min(last.top, box.top),
+        max(last.right, box.right),
+        max(last.bottom, box.bottom),
+    )
+    return [*boxes[:-1], whole]

@@ -1,0 +1,264 @@
+"""Tables of a page: grids of ruled lines, and lines whose cells stand under one another."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from app.documents.reading import hygiene, tabular
+from app.documents.reading.pdf.pdf_lines import Edges, Line, Run, lines_of, runs_of
+from app.documents.reading.pdf.pdf_page import Glyph, RawPage, Rule
+
+NEAR_PT = 3.0  # lines that meet may miss each other so much
+RULES_MOST = 500  # of each direction; more are a drawing
+CELLS_MOST = 5_000
+ROWS_LEAST = 3  # of a table without rules
+CELL_EM = 1.5  # the least gap between two of its cells
+FRAME = 0.6  # a cell with this share of a table's letters, when the table is most of the page: a frame around text
+
+_BULLET = re.compile(
+    r"[・●○■□◆◇※*•-]|[(（]?[0-9０-９a-zA-Zア-ン①-⑳ivx]{1,4}[)）.．、]?|第.{1,4}[章節条項]|[0-9０-９.．]+"
+)
+_LEADER = re.compile(r"[.…‥・．]{4,}|(?:[.．・] ){4,}")
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows as texts of cells; `edges` of each row."""
+
+    edges: Edges
+    rows: list[list[str]] = field(default_factory=list)
+    row_edges: list[Edges] = field(default_factory=list)
+
+    @property
+    def has_head(self) -> bool:
+        return len(self.rows) > 1 and tabular.looks_like_head(self.rows[0])
+
+
+def ruled(raw: RawPage) -> tuple[list[Table], list[Glyph]]:
+    """The tables that lines rule, and the letters that stand in none."""
+    horizontal, vertical = _merged(raw.horizontal), _merged(raw.vertical)
+    if not horizontal or not vertical or max(len(horizontal), len(vertical)) > RULES_MOST:
+        return [], raw.glyphs
+    tables: list[Table] = []
+    rest = raw.glyphs
+    for group_h, group_v in _groups(horizontal, vertical):
+        grid = _Grid(group_h, group_v)
+        if not grid.is_table:
+            continue
+        inside = [glyph for glyph in rest if grid.holds(glyph)]
+        table = grid.table(inside) if inside else None
+        if table is None or (grid.height > 0.5 * raw.height and grid.is_frame(inside)):
+            continue
+        tables.append(table)
+        taken = {id(glyph) for glyph in inside}
+        rest = [glyph for glyph in rest if id(glyph) not in taken]
+    return tables, rest
+
+
+def _merged(rules: Sequence[Rule]) -> list[Rule]:
+    """Pieces of one line as one; the two edges of a thin bar too."""
+    found: list[Rule] = []
+    for rule in sorted(rules, key=lambda rule: (round(rule.place / NEAR_PT), rule.start)):
+        last = next(
+            (
+                one
+                for one in reversed(found[-4:])
+                if abs(one.place - rule.place) <= NEAR_PT and rule.start <= one.end + NEAR_PT
+            ),
+            None,
+        )
+        if last is None:
+            found.append(Rule(rule.place, rule.start, rule.end))
+        else:
+            last.end = max(last.end, rule.end)
+    return found
+
+
+def _groups(horizontal: Sequence[Rule], vertical: Sequence[Rule]) -> list[tuple[list[Rule], list[Rule]]]:
+    """Lines that meet, directly or through others."""
+    leader = list(range(len(horizontal) + len(vertical)))
+
+    def find(place: int) -> int:
+        while leader[place] != place:
+            leader[place] = leader[leader[place]]
+            place = leader[place]
+        return place
+
+    for place, rule in enumerate(horizontal):
+        for other, one in enumerate(vertical, start=len(horizontal)):
+            if _meets(rule, one):
+                leader[find(place)] = find(other)
+    groups: dict[int, tuple[list[Rule], list[Rule]]] = {}
+    for place, rule in enumerate([*horizontal, *vertical]):
+        groups.setdefault(find(place), ([], []))[place >= len(horizontal)].append(rule)
+    return [group for group in groups.values() if all(group)]
+
+
+def _meets(horizontal: Rule, vertical: Rule) -> bool:
+    return (
+        horizontal.start - NEAR_PT <= vertical.place <= horizontal.end + NEAR_PT
+        and vertical.start - NEAR_PT <= horizontal.place <= vertical.end + NEAR_PT
+    )
+
+
+class _Grid:
+    def __init__(self, horizontal: list[Rule], vertical: list[Rule]) -> None:
+        self._horizontal, self._vertical = horizontal, vertical
+        self._tops = _places([rule.place for rule in horizontal])
+        # Japanese tables are often open at the sides.
+        ends = [min(rule.start for rule in horizontal), max(rule.end for rule in horizontal)]
+        lefts = _places([rule.place for rule in vertical])
+        if lefts:
+            lefts = [
+                *([ends[0]] if ends[0] < lefts[0] - 10 else []),
+                *lefts,
+                *([ends[1]] if ends[1] > lefts[-1] + 10 else []),
+            ]
+        self._lefts = lefts
+        self._origins: dict[tuple[int, int], tuple[int, int]] = {}
+
+    @property
+    def is_table(self) -> bool:
+        columns, rows = len(self._lefts) - 1, len(self._tops) - 1
+        return columns >= 2 and rows >= 1 and columns * rows <= CELLS_MOST
+
+    @property
+    def height(self) -> float:
+        return self._tops[-1] - self._tops[0]
+
+    def holds(self, glyph: Glyph) -> bool:
+        x, y = (glyph.left + glyph.right) / 2, (glyph.top + glyph.bottom) / 2
+        return self._lefts[0] <= x <= self._lefts[-1] and self._tops[0] <= y <= self._tops[-1]
+
+    def is_frame(self, inside: Sequence[Glyph]) -> bool:
+        counts: dict[tuple[int, int], int] = {}
+        for glyph in inside:
+            key = self._cell(glyph)
+            counts[key] = counts.get(key, 0) + 1
+        return max(counts.values()) > FRAME * len(inside)
+
+    def table(self, inside: Sequence[Glyph]) -> Table:
+        cells: dict[tuple[int, int], list[Glyph]] = {}
+        for glyph in inside:
+            cells.setdefault(self._cell(glyph), []).append(glyph)
+        texts = {key: _cell_text(glyphs) for key, glyphs in cells.items()}
+        table = Table((self._lefts[0], self._tops[0], self._lefts[-1], self._tops[-1]))
+        for row in range(len(self._tops) - 1):
+            found: list[str] = []
+            for column in range(len(self._lefts) - 1):
+                origin = self._origin(row, column)
+                is_own = origin[1] == column  # a cell that spans columns says it once, one that spans rows in each
+                found.append(texts.get(origin, "") if is_own else "")
+            if any(found):
+                table.rows.append(found)
+                table.row_edges.append((self._lefts[0], self._tops[row], self._lefts[-1], self._tops[row + 1]))
+        return table
+
+    def _cell(self, glyph: Glyph) -> tuple[int, int]:
+        x, y = (glyph.left + glyph.right) / 2, (glyph.top + glyph.bottom) / 2
+        row = sum(1 for top in self._tops[1:-1] if y > top)
+        column = sum(1 for left in self._lefts[1:-1] if x > left)
+        return self._origin(row, column)
+
+    def _origin(self, row: int, column: int) -> tuple[int, int]:
+        """The upper left one of the cells that no lines part."""
+        known = self._origins.get((row, column))
+        if known is None:
+            known = self._origins[row, column] = self._find_origin(row, column)
+        return known
+
+    def _find_origin(self, row: int, column: int) -> tuple[int, int]:
+        left, right = self._lefts[column], self._lefts[column + 1]
+        while row > 0 and not self._is_ruled(self._horizontal, self._tops[row], left, right):
+            row -= 1
+        top, bottom = self._tops[row], self._tops[row + 1]
+        while column > 0 and not self._is_ruled(self._vertical, self._lefts[column], top, bottom):
+            column -= 1
+        return row, column
+
+    def _is_ruled(self, rules: Sequence[Rule], place: float, start: float, end: float) -> bool:
+        middle = (start + end) / 2
+        return any(abs(rule.place - place) <= NEAR_PT and rule.start <= middle <= rule.end for rule in rules)
+
+
+def _places(values: Sequence[float]) -> list[float]:
+    """Sorted, those that are nearly the same as one."""
+    found: list[float] = []
+    for value in sorted(values):
+        if not found or value - found[-1] > NEAR_PT:
+            found.append(value)
+    return found
+
+
+def _cell_text(glyphs: Sequence[Glyph]) -> str:
+    text = ""
+    for line in lines_of(runs_of(glyphs)):
+        text = hygiene.join(text, line.text)
+    return text
+
+
+# ------------------------------------------------------------------ without rules
+
+
+def aligned(lines: Sequence[Line]) -> list[tuple[int, int, Table]]:
+    """Tables among the lines of a column: (first line, line after the last, table)."""
+    cells = [_cells(line) for line in lines]
+    found: list[tuple[int, int, Table]] = []
+    start = 0
+    while start < len(lines):
+        end = start + 1
+        while (
+            end < len(lines)
+            and _is_next(cells[start], cells[end])
+            and lines[end].top - lines[end - 1].bottom < lines[end].size * 2
+        ):
+            end += 1
+        if end - start >= ROWS_LEAST and _is_table(cells[start:end]):
+            rows = lines[start:end]
+            edges = (min(row.left for row in rows), rows[0].top, max(row.right for row in rows), rows[-1].bottom)
+            table = Table(
+                edges,
+                [
+                    [_cell_text([glyph for run in cell for glyph in run.glyphs]) for cell in one]
+                    for one in cells[start:end]
+                ],
+                [(row.left, row.top, row.right, row.bottom) for row in rows],
+            )
+            found.append((start, end, table))
+            start = end
+        else:
+            start += 1
+    return found
+
+
+def _cells(line: Line) -> list[list[Run]]:
+    cells: list[list[Run]] = []
+    for run in line.runs:
+        if cells and run.left - cells[-1][-1].right < CELL_EM * line.size:
+            cells[-1].append(run)
+        else:
+            cells.append([run])
+    return cells
+
+
+def _is_next(first: list[list[Run]], other: list[list[Run]]) -> bool:
+    """Whether a line has its cells where the first one has them: at their left or right edges or their middles."""
+    if len(first) != len(other) or len(first) < 2:
+        return False
+    for one, two in zip(first, other, strict=True):
+        near = 0.8 * one[0].size
+        lefts, rights = one[0].left - two[0].left, one[-1].right - two[-1].right
+        if min(abs(lefts), abs(rights), abs(lefts + rights) / 2) > near:
+            return False
+    return True
+
+
+def _is_table(cells: Sequence[list[list[Run]]]) -> bool:
+    """Lists and contents have gaps too: a table without rules has three columns, or numbers in one of two."""
+    texts = [["".join(run.text for run in cell) for cell in row] for row in cells]
+    if any(_LEADER.search(text) for row in texts for text in row):
+        return False
+    columns = list(zip(*texts, strict=True))
+    if all(_BULLET.fullmatch(text) for text in columns[0]) and len(columns) == 2:
+        return False
+    return len(columns) >= 3 or sum(1 for text in columns[-1] if re.search(r"\d", text)) * 2 > len(texts)

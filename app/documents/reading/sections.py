@@ -1,0 +1,275 @@
+"""From blocks to sections: the document's own structure, and pieces small enough to be cited and sent to a model.
+
+A section never goes beyond a clause, nor beyond one mark of how binding the text is (＜標準＞). A long one is cut
+between paragraphs, table rows or, at the least, sentences. Headings without text make no section.
+"""
+
+import dataclasses
+import itertools
+import re
+from dataclasses import dataclass, field
+
+from app.documents.reading import articles, headings
+from app.documents.reading.blocks import Block, Reading
+from app.documents.records import Box, Section
+
+LONGEST = 1200  # characters of a section
+SHORTEST = 200  # a shorter piece joins the one before it, inside its clause
+TITLE_LONGEST = 40  # characters of a heading inside a clause: （１）適用範囲
+HEADING_LONGEST = 200  # characters of a heading that each of its sections says
+HEADS_LONGEST = LONGEST // 2  # characters of a table's head that is said again where the table goes on
+
+_TAG = re.compile(r"[<〈＜【《](?:\s*)([^<>〈〉＜＞【】《》。]{1,14}?)(?:\s*)[>〉＞】》]")
+_SENTENCE_END = re.compile(r"(?<=[。！？!?])(?![」』）)])|(?<=\n)")
+_CAPTION = re.compile(
+    r"[図表]\s*[-‐‑－.．]?\s*[0-9０-９]+(?:\s*[-‐‑－―.．]\s*[0-9０-９]+)*|写真\s*[-‐‑－.．]?\s*[0-9０-９]+(?:[-‐‑－.．][0-9０-９]+)*"
+)
+
+_APPENDED = headings.Number(headings.CHAPTER, 0, 0)  # 別表 and 様式: beside the chapters
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A heading that is in force. `rank`: of its number, 0: it has none. `level`: as the format says, 0: not at all."""
+
+    text: str
+    rank: int
+    level: int
+    ordinal: int
+    is_running: bool = False  # an article whose sentence stands on the same line: no other title is below it
+
+    @property
+    def is_bare(self) -> bool:
+        return not self.rank and not self.level
+
+
+@dataclass(slots=True)
+class _Piece:
+    text: str
+    block: Block
+    item: str = ""  # it is itself a heading inside the clause
+
+
+@dataclass(slots=True)
+class _Clause:
+    """What stands under one heading and one tag."""
+
+    path: tuple[str, ...]
+    tag: str = ""
+    pieces: list[_Piece] = field(default_factory=list)
+
+
+def split(reading: Reading) -> list[Section]:
+    """Sections in the order of the document."""
+    splitter = _Splitter()
+    for block in reading.blocks:
+        for part in _paragraphs(block):
+            splitter.take(part)
+    splitter.flush()
+    return splitter.sections
+
+
+def _paragraphs(block: Block) -> list[Block]:
+    if block.kind != "paragraph" or "\n" not in block.text:
+        return [block]
+    parts = articles.paragraphs(block.text)
+    return [dataclasses.replace(block, text=part) for part in parts] if len(parts) > 1 else [block]
+
+
+class _Splitter:
+    def __init__(self) -> None:
+        self.sections: list[Section] = []
+        self._stack: list[_Entry] = []
+        self._clause = _Clause(())
+        self._articles = articles.Count()
+
+    def take(self, block: Block) -> None:
+        folded = headings.fold(block.text) if len(block.text) <= headings.LONGEST else ""
+        if block.kind == "heading":
+            self._push(block, folded or headings.fold(block.text))
+        elif tag := _TAG.fullmatch(folded.replace(" ", "")) if block.kind == "paragraph" else None:
+            self.flush()
+            self._clause = _Clause(self._clause.path, tag[1])
+        elif block.kind == "paragraph" and (article := self._article(block.text)):
+            title = "" if articles.is_titled(article) else self._title_above()
+            self._push(dataclasses.replace(block, text=article + title), headings.fold(article), is_running=True)
+            self._clause.pieces.append(_Piece(block.text, block))
+        elif block.kind == "paragraph" and (supplement := self._supplement(block.text)):
+            self._push(dataclasses.replace(block, text=supplement), headings.fold(supplement), is_running=True)
+            self._clause.pieces.append(_Piece(block.text, block))
+        elif block.kind == "paragraph" and self._has_main_text() and articles.is_appended(folded):
+            self._push(block, folded, number=_APPENDED)
+        elif block.kind == "paragraph" and self._is_heading(folded):
+            title = self._title_above() if articles.is_alone(folded) else ""
+            self._push(dataclasses.replace(block, text=block.text + title), folded)
+        else:
+            self._clause.pieces.append(_Piece(block.text, block, self._item(block, folded)))
+
+    def flush(self) -> None:
+        """Makes sections of the clause that ends here."""
+        clause = self._clause
+        if clause.pieces:
+            self.sections += _cut(clause)
+        clause.pieces = []
+
+    def _is_heading(self, folded: str) -> bool:
+        if headings.is_strong(folded) or headings.is_supplement(folded):
+            return True
+        number = headings.number_of(folded)
+        return not self.sections and not self._stack and number is not None and number.rank == headings.PART
+
+    def _article(self, text: str) -> str:
+        """The running article that a paragraph begins with; "": none."""
+        article = articles.running(text)
+        ranks = [one.rank for one in self._stack if one.rank]
+        return article if article and self._articles.goes_on(article, ranks) else ""
+
+    def _supplement(self, text: str) -> str:
+        """The running 附則 that a paragraph begins with; "": none, or one that clauses quote."""
+        return articles.running_supplement(text) if not self._stack or self._has_main_text() else ""
+
+    def _has_main_text(self) -> bool:
+        """Whether an article is in force, or what is below the last one of a document."""
+        if any(one.rank == headings.ARTICLE for one in self._stack):
+            return True
+        return self._articles.has_any and any(one.rank == headings.CHAPTER and not one.ordinal for one in self._stack)
+
+    def _title_above(self) -> str:
+        """（契約の保証） on the line above an article, taken from the clause that ends there; "": none is."""
+        before = self._clause.pieces[-1] if self._clause.pieces else None
+        if before is None or before.block.kind != "paragraph" or not articles.is_title(before.text):
+            return ""
+        return self._clause.pieces.pop().text
+
+    def _item(self, block: Block, folded: str) -> str:
+        is_title = 0 < len(folded) <= TITLE_LONGEST and not headings.is_spoken(folded) and block.kind == "paragraph"
+        return block.text if is_title and headings.item_of(folded) else ""
+
+    def _push(
+        self, block: Block, folded: str, *, is_running: bool = False, number: headings.Number | None = None
+    ) -> None:
+        self.flush()
+        number = number or headings.number_of(folded) or headings.item_of(folded)
+        text = block.text if len(block.text) <= HEADING_LONGEST else f"{block.text[:HEADING_LONGEST]}…"
+        rank, ordinal = (number.rank, number.ordinal) if number else (0, 0)
+        entry = _Entry(text, rank, block.level, ordinal, is_running)
+        parents = _parents(self._stack, entry)
+        if rank == headings.ARTICLE:
+            self._articles.take(ordinal, [one.rank for one in parents if one.rank])
+        elif rank == headings.CHAPTER and not ordinal:
+            self._articles.clear()
+        self._stack = [*parents, entry]
+        self._clause = _Clause(tuple(one.text for one in self._stack))
+        if text != block.text:
+            self._clause.pieces.append(_Piece(block.text, block))
+
+
+def _parents(stack: list[_Entry], entry: _Entry) -> list[_Entry]:
+    """Those of the headings in force that the new one stands under."""
+    end = next((place for place, one in enumerate(stack) if not _is_above(one, entry)), len(stack))
+    parents = stack[:end]
+    is_lost = end < len(stack) and stack[-1].is_bare and entry.rank <= headings.ARTICLE
+    if is_lost and entry.ordinal == 1 < stack[end].ordinal:
+        # Numbers begin anew below a heading whose own number was lost: that is the parent, not the last 第9節.
+        while parents and parents[-1].is_bare:
+            parents.pop()
+        return [*parents, stack[-1]]
+    return parents
+
+
+def _is_above(one: _Entry, entry: _Entry) -> bool:
+    """Whether a heading in force stays so. One without number and level stands below all others but its like."""
+    if one.is_running and not entry.rank:
+        return False
+    if one.rank and entry.rank:
+        return one.rank < entry.rank
+    if one.level and entry.level:
+        return one.level < entry.level
+    return bool(one.rank or one.level or entry.rank)
+
+
+def _cut(clause: _Clause) -> list[Section]:
+    pieces = [part for piece in clause.pieces for part in _sentences(piece)]
+    total = sum(len(piece.text) + 1 for piece in pieces)
+    count = -(-total // LONGEST)
+    aim = total / count
+    groups: list[list[_Piece]] = [[]]
+    heads: list[_Piece] = []  # of the table around the piece
+    length = 0
+    for piece in pieces:
+        size = len(piece.text) + 1
+        is_good_place = bool(piece.item) and length > aim * 0.6
+        if groups[-1] and (length + size > LONGEST or length >= aim or is_good_place):
+            groups.append(_said_again(heads, piece))
+            length = sum(len(one.text) + 1 for one in groups[-1])
+        groups[-1].append(piece)
+        length += size
+        if piece.block.kind != "row":
+            heads = []
+        elif piece.block.is_head and len(heads) < HEADS_LONGEST:
+            heads.append(piece)
+    if len(groups) > 1 and sum(len(one.text) for one in groups[-1]) < SHORTEST:
+        last = groups.pop()
+        groups[-1] += [piece for piece in last if not any(piece is one for one in groups[-1])]
+    return _with_items(clause, [group for group in groups if any(piece.text for piece in group)])
+
+
+def _said_again(heads: list[_Piece], piece: _Piece) -> list[_Piece]:
+    """The head of the table that goes on at a piece; nothing where the head alone would fill half a section."""
+    is_body = piece.block.kind == "row" and not piece.block.is_head
+    return list(heads) if is_body and sum(len(one.text) + 1 for one in heads) <= HEADS_LONGEST else []
+
+
+def _with_items(clause: _Clause, groups: list[list[_Piece]]) -> list[Section]:
+    """Each section's path has the items in force at its beginning, so that the second half of （２） says so."""
+    found: list[Section] = []
+    items: list[_Entry] = []
+    for group in groups:
+        if group[0].item and len(groups) > 1:
+            items = _after(items, group[0])
+        path = (*clause.path, *(item.text for item in items)) if len(groups) > 1 else clause.path
+        found.append(_section(path, clause.tag, group))
+        for piece in group:
+            if piece.item:
+                items = _after(items, piece)
+    return found
+
+
+def _after(items: list[_Entry], piece: _Piece) -> list[_Entry]:
+    number = headings.item_of(headings.fold(piece.item))
+    rank = number.rank if number else 0
+    return [*(item for item in items if item.rank < rank), _Entry(piece.item, rank, 0, 0)]
+
+
+def _section(path: tuple[str, ...], tag: str, group: list[_Piece]) -> Section:
+    pages = [piece.block.page for piece in group if piece.block.page]
+    boxes: list[Box] = []
+    for piece in group:
+        boxes += [box for box in piece.block.boxes if box not in boxes]
+    captions = [found[0] for piece in group if piece.block.kind == "caption" and (found := _CAPTION.match(piece.text))]
+    text = group[0].text
+    for before, piece in itertools.pairwise(group):
+        is_one_paragraph = piece.block is before.block  # it was cut into sentences
+        text += piece.text if is_one_paragraph else f"\n{piece.text}"
+    return Section(
+        heading=path,
+        text=text,
+        tag=tag,
+        page=min(pages, default=0),
+        page_last=max(pages, default=0),
+        boxes=tuple(boxes),
+        captions=tuple(captions),
+    )
+
+
+def _sentences(piece: _Piece) -> list[_Piece]:
+    """A paragraph that is longer than a section may be, in parts of whole sentences."""
+    if len(piece.text) <= LONGEST:
+        return [piece]
+    parts: list[str] = []
+    for sentence in _SENTENCE_END.split(piece.text):
+        if parts and len(parts[-1]) + len(sentence) <= LONGEST * 2 // 3:
+            parts[-1] += sentence
+        else:
+            parts += [sentence[at : at + LONGEST] for at in range(0, len(sentence), LONGEST)]
+    return [_Piece(part, piece.block) for part in parts if part]

@@ -1,0 +1,128 @@
+"""What the documents' database holds, as frozen values. Times are seconds since 1970 (UTC)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from app.base.confidentiality import Label
+
+State = Literal["waiting", "reading", "done", "doubtful", "failed"]
+DOUBTFUL_GARBLED_SHARE = 0.05  # single odd signs are in every catalogue, a lost font spoils more
+DOUBTFUL_NOTES = frozenset({"formulas_without_values"})  # others are only told
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle on a page, in points (1/72 inch) from the page's top left corner, as it is displayed."""
+
+    page: int  # from 1
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A set of documents that is asked together."""
+
+    id: int
+    name: str
+    label: Label = "internal"
+    is_builtin: bool = False  # Kotae's own manual
+    documents: int = 0
+    sections: int = 0
+    unfinished: int = 0  # documents that wait or are being read
+    troubled: int = 0  # documents that are doubtful or failed
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of reading one document."""
+
+    pages: int = 0  # 0: a format without pages
+    pages_without_text: tuple[int, ...] = ()  # from 1
+    garbled_share: float = 0.0  # 0 to 1: characters that no Japanese or Latin text would hold
+    headings: int = 0
+    tables: int = 0
+    sections: int = 0
+    characters: int = 0
+    encoding: str = ""  # of a text file; "": the format says it itself
+    notes: tuple[str, ...] = ()  # codes of what else was noticed, with sentences in resources/wording.toml
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a person should look at it before relying on it."""
+        is_poor = bool(self.pages_without_text) or self.garbled_share > DOUBTFUL_GARBLED_SHARE
+        return is_poor or self.sections == 0 or bool(DOUBTFUL_NOTES.intersection(self.notes))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file of a collection. The file stays where it is.
+
+    `size_bytes` and `modified_ns` are those of what was read, `tried_…` of what was last begun with; 0: of nothing.
+    """
+
+    id: int
+    collection_id: int
+    path: str
+    name: str
+    state: State
+    size_bytes: int = 0
+    modified_ns: int = 0
+    tried_size_bytes: int = 0
+    tried_modified_ns: int = 0
+    sha256: str = ""
+    wished_encoding: str = ""  # what the user said it is; "": to be detected
+    error_code: str = ""
+    error_facts: dict[str, Any] = field(default_factory=dict)
+    report: Report = field(default_factory=Report)
+    added_at: float = 0.0
+    indexed_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A citable piece of a document: never more than one clause, never half a sentence or table row.
+
+    `text` is the original's, without headings. `heading`: the path from the outermost, as printed (第3章 …, 3.2.1 …).
+    """
+
+    heading: tuple[str, ...]
+    text: str
+    tag: str = ""  # how binding it is, as the document says: 必須, 標準, 推奨, 例示, 考え方
+    page: int = 0  # the first, from 1; 0: the format has no pages
+    page_last: int = 0
+    boxes: tuple[Box, ...] = ()
+    captions: tuple[str, ...] = ()  # numbers of its tables and figures: 表2-1-1, 図7-3
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A section that was found for a question, with what stands beside it, and where it is from.
+
+    `section` has the text of all `parts`; its heading, tag and first page are those of the section found.
+    """
+
+    section_id: int
+    section: Section
+    document_id: int
+    document: str  # name
+    path: str
+    collection: str  # name
+    label: Label
+    score: float  # higher fits better; comparable within one search only
+    rank: int = 0  # from 1
+    parts: tuple[Section, ...] = ()  # in the document's order
+
+
+def page_ranges(numbers: Iterable[int]) -> list[str]:
+    """3, 5–8 of 3, 5, 6, 7, 8."""
+    ranges: list[tuple[int, int]] = []
+    for number in numbers:
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    return [str(first) if first == last else f"{first}–{last}" for first, last in ranges]

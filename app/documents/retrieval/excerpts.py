@@ -1,0 +1,180 @@
+"""抜粋表示: instead of an answer the best sentences of the passages, as they stand there.
+
+For models too small to be believed. The trial model (0.27 billion parameters) repeats the question or invents; the
+smallest models that follow "only from the documents" in the catalogue have 1.2 billion. So below a billion nothing is
+generated from documents.
+"""
+
+import collections
+import itertools
+import math
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.base.errors import AppError
+from app.base.wording import phrase
+from app.documents.claims import clauses, evidence, listed, quantities, sentences
+from app.documents.claims.grounding import Claim
+from app.documents.records import Passage
+from app.documents.retrieval import packing, table_heads, terms
+from app.inference import gguf
+from app.inference.local_model import LocalModel
+from app.models import catalogue
+
+PARAMETERS_MIN = 1_000_000_000
+EXCERPTS_MAX = 4
+_SCORE_SHARE = 0.5  # of the best one's: what fits less is left out
+_LONGEST = 400  # characters of one excerpt, with what limits it
+_ASKS_VALUE = re.compile(
+    "いくつ|いくら|どれ(?:くらい|ほど|だけ)|何[mmcm㎝度年月日時分秒本回人倍割％%キロパ]|何(?:メートル|センチ|ミリ)|値|幅|高さ|基準|以上|以下"
+)
+_REFERENCE = re.compile(r"(?:vol\.|No\.|pp\.|第\d+[巻号])\s?\d*.*(?:19|20)\d\d", re.IGNORECASE)  # to literature
+_MODEL = re.compile(r"(?<![a-z\d])[a-z]+-?\d+(?![a-z\d])")  # D13, SD345: tells one row of a list from the others
+_LIMITS = re.compile("(?:ただし|なお|また、?この場合|この場合)")  # a sentence that goes with the one before
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """`start`, `end`: places in the text of passage [number].
+
+    Of a row of a table `has` are the question's terms in it, and `head` is the row that names its columns, "" for none.
+    Of a list that the sentence announces not all items may be there: then it `is_cut`.
+    """
+
+    number: int
+    text: str
+    start: int
+    end: int
+    score: float
+    head: str = ""
+    has: frozenset[str] | None = None
+    is_cut: bool = False
+
+
+def is_too_small(model: LocalModel) -> bool:
+    """Whether the documents are quoted instead of asking this model. Raises AppError for a damaged file."""
+    card = catalogue.load().card(model.card_id)
+    if card is not None and card.is_trial:
+        return True
+    if model.remote is not None:  # whoever sets up a server for it means to ask it
+        return False
+    return gguf.read_header(Path(model.path)).parameters < PARAMETERS_MIN
+
+
+def is_known_too_small(model: LocalModel) -> bool:
+    """As `is_too_small`; False where the file is not there or damaged."""
+    try:
+        return is_too_small(model)
+    except AppError:
+        return False
+
+
+def pick(question: str, passages: Sequence[Passage], limit: int = EXCERPTS_MAX) -> list[Excerpt]:
+    """The best sentences, those of the clause with the best one first."""
+    wanted = evidence.asked_terms(question) | _models(question)
+    weights = _weights(wanted, passages)
+    asks_value = _ASKS_VALUE.search(question) is not None
+    scored = [
+        excerpt
+        for number, passage in enumerate(passages, start=1)
+        for excerpt in _of_passage(passage, number, weights, asks_value)
+    ]
+    best = sorted(_without_lesser_rows(scored), key=lambda one: -one.score)[:limit]
+    kept = [one for one in best if one.score > 0 and one.score >= best[0].score * _SCORE_SHARE]
+    return _by_clause([one for one in kept if not any(_is_inside(one, other) for other in kept)], passages)
+
+
+def as_answer(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
+    """The excerpts as a list, each with its source; and the claims, all of them supported: they are the sources."""
+    text = head = ""
+    found: list[Claim] = []
+    for excerpt in excerpts:
+        text += ("\n" if text else "") + "- "
+        named = _quote(excerpt.head) if excerpt.head and excerpt.head != head else ""
+        head = excerpt.head
+        line = f"{named}{_quote(excerpt.text)}{'…' if excerpt.is_cut else ''}[{excerpt.number}]"
+        found.append(Claim(line, len(text), len(text) + len(line), (excerpt.number,), is_supported=True))
+        text += line
+    return text, tuple(found)
+
+
+def _quote(text: str) -> str:
+    """Without the lines at both sides of a table's row."""
+    return phrase("quoted", text=" ".join(packing.without_marks(text).split()).strip("| "))
+
+
+def _without_lesser_rows(scored: Sequence[Excerpt]) -> list[Excerpt]:
+    """Of rows, only those of which no other has all that they have of the question, and more."""
+    rows = [one.has for one in scored if one.has is not None and one.score > 0]
+    return [one for one in scored if one.has is None or not any(one.has < has for has in rows)]
+
+
+def _is_inside(one: Excerpt, other: Excerpt) -> bool:
+    """Whether it is an item of a list that the other has whole."""
+    is_within = other.start <= one.start and one.end <= other.end
+    return one.number == other.number and is_within and one is not other
+
+
+def _by_clause(kept: Sequence[Excerpt], passages: Sequence[Passage]) -> list[Excerpt]:
+    """Those of one clause together, in their order; the clause with the best one first."""
+    clause = {one: (one.number, clauses.part_at(passages[one.number - 1], one.start)) for one in kept}
+    first = list(dict.fromkeys(clause[one] for one in sorted(kept, key=lambda one: -one.score)))
+    return sorted(kept, key=lambda one: (first.index(clause[one]), one.start))
+
+
+def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_value: bool) -> list[Excerpt]:
+    text = passage.section.text
+    places = [(start, end, _terms_of(" ".join(section.heading))) for section, start, end in clauses.extents(passage)]
+    heads = table_heads.find(text)
+    parts = sentences.split(text)
+    found: list[Excerpt] = []
+    for part, following in itertools.zip_longest(parts, parts[1:]):
+        place = next(((end, heading) for start, end, heading in places if start <= part.start < end), None)
+        if place is None:
+            continue  # a heading between two sections is nothing to quote
+        section_end, about = place
+        if found and _LIMITS.match(text, part.start):
+            continue  # it came with the one before
+        head = next((one for one in heads if one.start <= part.start < one.last), None)
+        if head and part.start < head.end:
+            continue  # names of columns are no answer
+        head_text = text[head.start : head.end] if head else ""
+        about |= _terms_of(head_text)
+        own = _terms_of(text[part.start : part.end]) | _models(text[part.start : part.end])
+        score = sum(weight * (1 if term in own else 0.5 if term in about else 0) for term, weight in weights.items())
+        if not own & weights.keys():
+            score *= 0.5
+        if _REFERENCE.search(text[part.start : part.end]):
+            score *= 0.3
+        if asks_value and quantities.parse(text[part.start : part.end]):
+            score *= 1.5
+        has_limit = following and _LIMITS.match(text, following.start) and following.end - part.start < _LONGEST
+        end = following.end if has_limit else part.end
+        items_end, is_cut = listed.end_of(text, part.start, part.end, section_end)
+        end = max(end, items_end)
+        has = own.intersection(weights) if table_heads.is_row(text[part.start : part.end]) else None
+        score *= _by_rank(number)
+        found.append(Excerpt(number, text[part.start : end], part.start, end, score, head_text, has, is_cut))
+    return found
+
+
+def _by_rank(number: int) -> float:
+    return 1 / (1 + 0.1 * (number - 1))
+
+
+def _weights(wanted: frozenset[str], passages: Sequence[Passage]) -> dict[str, float]:
+    """Terms that few of the passages have say more."""
+    texts = [evidence.of_passage(passage).terms for passage in passages]
+    having = collections.Counter(term for text in texts for term in wanted & text)
+    return {term: math.log(1 + (len(passages) + 1) / (having[term] + 0.5)) for term in wanted}
+
+
+def _models(text: str) -> frozenset[str]:
+    return frozenset(_MODEL.findall(unicodedata.normalize("NFKC", text).casefold()))
+
+
+def _terms_of(text: str) -> frozenset[str]:
+    return frozenset(terms.of_text(text))

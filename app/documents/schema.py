@@ -1,0 +1,122 @@
+"""The documents' tables as a list of migrations. All of it can be made again from the files, so it needs no backups.
+
+A file of its own: an index takes seconds to write, and must not hold up a question that is being stored.
+"""
+
+import sqlite3
+from collections.abc import Callable
+
+
+def _first(db: sqlite3.Connection) -> None:
+    _create_collections(db)
+    _create_documents(db)
+    _create_sections(db)
+    _create_index(db)
+
+
+def _create_collections(db: sqlite3.Connection) -> None:
+    db.execute(
+        """CREATE TABLE collection (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT NOT NULL UNIQUE,
+            label TEXT NOT NULL DEFAULT 'internal' CHECK (label IN ('public', 'internal', 'secret')),
+            is_builtin INTEGER NOT NULL DEFAULT 0,
+            is_leaving INTEGER NOT NULL DEFAULT 0, -- removing takes time; what ends meanwhile goes on at the next start
+            created_at REAL NOT NULL
+        )"""
+    )
+    # What the user added: a file, or a folder in which new files are looked for.
+    db.execute(
+        """CREATE TABLE source (
+            id INTEGER PRIMARY KEY,
+            collection_id INTEGER NOT NULL REFERENCES collection(id) ON DELETE CASCADE,
+            path TEXT NOT NULL,
+            UNIQUE (collection_id, path)
+        )"""
+    )
+    # Files of a source that the user has taken out: not to be found again at the next look.
+    db.execute(
+        """CREATE TABLE left_out (
+            collection_id INTEGER NOT NULL REFERENCES collection(id) ON DELETE CASCADE,
+            path TEXT NOT NULL,
+            PRIMARY KEY (collection_id, path)
+        )"""
+    )
+
+
+def _create_documents(db: sqlite3.Connection) -> None:
+    db.execute(
+        """CREATE TABLE document (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            collection_id INTEGER NOT NULL REFERENCES collection(id) ON DELETE CASCADE,
+            path TEXT NOT NULL,
+            name TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('waiting', 'reading', 'done', 'doubtful', 'failed')),
+            attempts INTEGER NOT NULL DEFAULT 0,
+            size_bytes INTEGER NOT NULL DEFAULT 0,
+            modified_ns INTEGER NOT NULL DEFAULT 0,
+            tried_size_bytes INTEGER NOT NULL DEFAULT 0, -- of the file that was last begun with
+            tried_modified_ns INTEGER NOT NULL DEFAULT 0,
+            sha256 TEXT NOT NULL DEFAULT '',
+            wished_encoding TEXT NOT NULL DEFAULT '',
+            error_code TEXT NOT NULL DEFAULT '',
+            error_facts TEXT NOT NULL DEFAULT '{}',
+            report TEXT NOT NULL DEFAULT '{}',
+            added_at REAL NOT NULL,
+            indexed_at REAL NOT NULL DEFAULT 0,
+            UNIQUE (collection_id, path)
+        )"""
+    )
+
+
+def _create_sections(db: sqlite3.Connection) -> None:
+    db.execute(
+        """CREATE TABLE section (
+            id INTEGER PRIMARY KEY,
+            document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            heading TEXT NOT NULL,
+            tag TEXT NOT NULL,
+            text TEXT NOT NULL,
+            page INTEGER NOT NULL,
+            page_last INTEGER NOT NULL,
+            boxes TEXT NOT NULL,
+            captions TEXT NOT NULL,
+            heading_terms TEXT NOT NULL,
+            body_terms TEXT NOT NULL,
+            heading_length INTEGER NOT NULL,
+            body_length INTEGER NOT NULL
+        )"""
+    )
+    db.execute("CREATE INDEX section_document ON section(document_id, position)")
+
+
+def _create_index(db: sqlite3.Connection) -> None:
+    """Terms are made by app.documents.retrieval.terms; lengths are counts of terms."""
+    db.execute(
+        """CREATE VIRTUAL TABLE section_terms USING fts5(
+            heading_terms, body_terms, content='section', content_rowid='id',
+            tokenize="unicode61 remove_diacritics 0 categories 'L* N* M*'")"""
+    )
+    db.execute("CREATE VIRTUAL TABLE section_vocabulary USING fts5vocab(section_terms, 'row')")
+    db.execute("CREATE TABLE section_totals (sections INTEGER, heading_length INTEGER, body_length INTEGER)")
+    db.execute("INSERT INTO section_totals VALUES (0, 0, 0)")
+    db.execute(
+        """CREATE TRIGGER section_added AFTER INSERT ON section BEGIN
+            INSERT INTO section_terms(rowid, heading_terms, body_terms)
+                VALUES (new.id, new.heading_terms, new.body_terms);
+            UPDATE section_totals SET sections = sections + 1,
+                heading_length = heading_length + new.heading_length, body_length = body_length + new.body_length;
+        END"""
+    )
+    db.execute(
+        """CREATE TRIGGER section_removed AFTER DELETE ON section BEGIN
+            INSERT INTO section_terms(section_terms, rowid, heading_terms, body_terms)
+                VALUES ('delete', old.id, old.heading_terms, old.body_terms);
+            UPDATE section_totals SET sections = sections - 1,
+                heading_length = heading_length - old.heading_length, body_length = body_length - old.body_length;
+        END"""
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first,)

@@ -1,0 +1,1 @@
+"""QtCore objects of the documents: collections, the reading queue, embeddings, page images."""

@@ -1,0 +1,399 @@
+"""The collections of documents: what is in them, what is read, and what is done to them.
+
+Reading the database is quick and done here; what is written goes through `LibraryLane`, and foreign files are opened
+by the reading child alone. A second child takes documents out, so that this need not wait for a long document.
+"""
+
+import functools
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from app.base.confidentiality import Label
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.services.background import Progress
+from app.documents import gather, own_manual
+from app.documents.claims.grounding import Source
+from app.documents.gather import Added
+from app.documents.library import Library
+from app.documents.reading.messages import Failed, Indexed, Removed
+from app.documents.reading.pdf import ocr
+from app.documents.records import Collection, Document
+from app.documents.services.library_lane import LibraryLane
+from app.documents.services.pictures import PagePictures
+from app.documents.services.reader import Death, Reader
+from app.documents.services.reading_queue import ReadingQueue, Standing
+
+REMOVED_AT_ONCE = 20  # documents a command: the child is silent while it removes them
+
+log = logging.getLogger("kotae")
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A collection that was removed, as far as it can be made again."""
+
+    name: str
+    label: Label
+    sources: list[Path]
+    files: list[Path]  # of its documents
+
+
+class Documents(QObject):
+    """Nothing is opened, and no child started, before `open`; until `opened` there are no collections."""
+
+    opened = Signal()
+    changed = Signal()  # collections or documents
+    stood = Signal(object)  # Standing of the queue
+    counted = Signal(int)  # files found so far, while folders are looked through; 0: that has ended
+    collection_added = Signal(int)
+    added = Signal(object)  # Added
+    refreshed = Signal(object)  # Refreshed
+    emptied = Signal()  # all is read
+    failed = Signal(object)  # AppError
+    not_opened = Signal(object)  # AppError; also where the file was damaged, and a new one made
+
+    def __init__(
+        self, path: Path, command: list[str], logs: Path, parent: QObject | None = None, **limits: Any
+    ) -> None:
+        """`path`: of the database. `command`: the reading child. `limits`: as of `Reader`."""
+        super().__init__(parent)
+        self._path = path
+        self._library: Library | None = None
+        self._is_opening = False
+        self._leaving: set[int] = set()  # ids of documents
+        self._leaving_collections: set[int] = set()
+        self._removals: deque[tuple[list[int], Callable[[], None]]] = deque()
+        self._lane = LibraryLane(path, self)
+        self._remover = Reader(command, logs / "documents-removal.log", self)
+        self._remover.ended.connect(self._on_removed)
+        reader = Reader(command, logs / "documents.log", self, **limits)
+        self._reader = reader
+        self.pictures = PagePictures(Reader(command, logs / "documents-pages.log", self), self)
+        self._queue = ReadingQueue(reader, self._lane, path, self)
+        self._queue.stood.connect(self.stood)
+        self._queue.document_ended.connect(lambda _document_id: self.changed.emit())
+        self._queue.emptied.connect(self.emptied)
+        self._queue.waited.connect(self.look_again)
+        self._queue.failed.connect(self.failed)
+        self._lane.failed.connect(self.failed)
+        self._lane.counted.connect(self.counted)
+        self._lane.emptied.connect(lambda: self.counted.emit(0))
+
+    def open(self) -> None:
+        """In the background: the file is checked first. What was left in the queue the last time is read then."""
+        if self._library is None and not self._is_opening:
+            self._is_opening = True
+            background.run(lambda: _opened(self._path), self._on_opened, self._on_not_opened)
+
+    def close(self) -> None:
+        """Ends the children. What is not read yet is read after the next `open`."""
+        try:
+            self._queue.close()
+        except AppError as error:
+            log.warning("documents: %s", error)
+        self._remover.stop()
+        self.pictures.close()
+        if self._library is not None:
+            self._library.close()
+            self._library = None
+
+    # ------------------------------------------------------------------ reading
+
+    @property
+    def is_open(self) -> bool:
+        return self._library is not None
+
+    @property
+    def standing(self) -> Standing:
+        return self._queue.standing
+
+    @property
+    def can_recognize(self) -> bool:
+        """Whether the program that recognizes letters in pictures is installed, with its Japanese data."""
+        return ocr.is_available()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is written, removed or looked through."""
+        return self._lane.is_working or bool(self._removals)
+
+    @property
+    def reader_pid(self) -> int:
+        """0 while nothing is read."""
+        return self._reader.pid
+
+    def collections(self) -> list[Collection]:
+        """By name, Kotae's own last. [] before `opened`."""
+        found = self._library.collections() if self._library is not None else []
+        return [one for one in found if one.id not in self._leaving_collections]
+
+    def documents(self, collection_id: int) -> list[Document]:
+        found = self._library.documents(collection_id) if self._library is not None else []
+        return [document for document in found if document.id not in self._leaving]
+
+    def documents_of(self, source: Source) -> list[Document]:
+        """The documents that a stored answer may mean, the likeliest first. Only our own: the answer, and the path in
+        it, may have come from others."""
+        found = self._library.documents_like(source.path, source.sha256) if self._library is not None else []
+        there = {one.id: one.name for one in self.collections()}
+        found = [one for one in found if one.id not in self._leaving and one.collection_id in there]
+
+        def unlikeliness(one: Document) -> tuple[bool, bool, bool]:
+            is_other = bool(source.sha256) and one.sha256 != source.sha256
+            return is_other, there[one.collection_id] != source.collection, one.path != source.path
+
+        return sorted(found, key=unlikeliness)
+
+    def look_again(self) -> None:
+        """Another process has changed something, perhaps."""
+        if self._library is not None and self._library.database.is_changed_elsewhere():
+            self._queue.look()
+            self.changed.emit()
+
+    # -------------------------------------------------------------- collections
+
+    def add_collection(self, name: str, label: Label = "internal", paths: Sequence[Path] = ()) -> None:
+        """`collection_added` tells its id; then `paths` are added to it."""
+        self._make(name, label, lambda collection_id: self.add(collection_id, paths) if paths else None)
+
+    def rename(self, collection_id: int, name: str) -> None:
+        self._change(lambda library, _progress: library.rename_collection(collection_id, name))
+
+    def set_label(self, collection_id: int, label: Label) -> None:
+        self._change(lambda library, _progress: library.set_label(collection_id, label))
+
+    def remove_collection(self, collection_id: int) -> Removal:
+        """It is out of sight at once. The files stay where they are; `restore` reads them anew."""
+        assert self._library is not None
+        collection = next(one for one in self._library.collections() if one.id == collection_id)
+        documents = self._library.documents(collection_id)
+        files = [Path(document.path) for document in documents]
+        removal = Removal(collection.name, collection.label, self._library.sources(collection_id), files)
+        ids = [document.id for document in documents]
+        self._leaving_collections.add(collection_id)
+        self._leaving.update(ids)
+        self._queue.leave_out(ids)
+        self._lane.do(
+            lambda library, _progress: library.leave_collection(collection_id),
+            lambda _nothing: self._take_out_collection(collection_id, ids),
+        )
+        self.changed.emit()
+        return removal
+
+    def restore(self, removal: Removal) -> None:
+        """Makes a removed collection again; what the user had taken out of its folders is in it again too."""
+        fill = functools.partial(self._bring_back, paths=removal.sources, files=removal.files)
+        self._after_removals(lambda: self._make(removal.name, removal.label, fill))
+
+    def bring_back(self, collection_id: int, paths: Sequence[Path]) -> None:
+        """Documents that `remove` has taken out are read anew. Those whose file has gone since fail, and say so."""
+        self._after_removals(lambda: self._bring_back(collection_id, paths, paths))
+
+    # ---------------------------------------------------------------- documents
+
+    def add(self, collection_id: int, paths: Sequence[Path]) -> None:
+        """Files, and folders with what they hold. `added` tells what came of it."""
+
+        def work(library: Library, progress: Progress) -> Added:
+            return gather.add(library, collection_id, paths, lambda count: progress.report(count, 0))
+
+        self._lane.do(work, self._on_added)
+
+    def refresh(self, collection_id: int) -> None:
+        """New and changed files are read, vanished ones leave. `refreshed` tells what came of it."""
+
+        def work(library: Library, progress: Progress) -> gather.Refreshed:
+            return gather.refresh(library, collection_id, lambda count: progress.report(count, 0))
+
+        self._lane.do(work, self._on_refreshed)
+
+    def refresh_all(self) -> None:
+        for collection in self.collections():
+            if not collection.is_builtin:
+                self.refresh(collection.id)
+
+    def stop_looking(self) -> None:
+        """Ends the look through a folder. Its source is known: the next `refresh` completes it."""
+        self._lane.cancel()
+
+    def read_again(self, document_ids: Sequence[int], encoding: str | None = None) -> None:
+        """`encoding`: what a text file is written in, as Python names it; "" detects it; None leaves it as it was."""
+
+        def put(_nothing: None) -> None:
+            self.changed.emit()
+            self._queue.look()
+
+        self._queue.interrupt(document_ids)
+        self._lane.do(lambda library, _progress: library.read_again(document_ids, encoding), put)
+
+    def recognize(self, document_ids: Sequence[int]) -> None:
+        """Reads them again, and the letters in pages that are pictures."""
+        self._queue.recognize(document_ids)
+        self.read_again(document_ids)
+
+    def accept(self, document_ids: Sequence[int]) -> None:
+        """What is doubtful is used as it is."""
+        self._change(lambda library, _progress: library.accept(document_ids))
+
+    def remove(self, document_ids: Sequence[int]) -> None:
+        """Out of sight at once. The files stay where they are."""
+        ids = list(document_ids)
+        self._leaving.update(ids)
+        self._queue.leave_out(ids)
+        self._lane.do(lambda library, _progress: library.leave_out(ids), lambda _nothing: self._take_out(ids))
+        self.changed.emit()
+
+    # -------------------------------------------------------------------- queue
+
+    def pause(self) -> None:
+        self._queue.pause()
+        self.changed.emit()
+
+    def resume(self) -> None:
+        self._queue.resume()
+
+    def cancel_all(self) -> None:
+        """Nothing waits any more: what was read before stays, what was not leaves until the next `refresh`."""
+
+        def left(_nothing: None) -> None:
+            self.changed.emit()
+            self._queue.resume()
+
+        self._queue.pause()
+        self._lane.do(lambda library, _progress: gather.leave_queue(library), left)
+
+    # ------------------------------------------------------------------- manual
+
+    def provide_manual(self, file: Path, name: str) -> None:
+        """Kotae's own collection, made or updated in the background."""
+
+        def provided(others: list[int]) -> None:
+            self._take_out(others)
+            self._queue.look()
+
+        self._lane.do(lambda library, _progress: own_manual.provide(library, file, name), provided)
+
+    # ------------------------------------------------------------------ private
+
+    def _make(self, name: str, label: Label, fill: Callable[[int], None]) -> None:
+        def made(collection_id: int) -> None:
+            self.changed.emit()
+            self.collection_added.emit(collection_id)
+            fill(collection_id)
+
+        self._lane.do(lambda library, _progress: library.add_collection(name, label), made)
+
+    def _bring_back(self, collection_id: int, paths: Sequence[Path], files: Sequence[Path]) -> None:
+        def work(library: Library, progress: Progress) -> Added:
+            return gather.bring_back(library, collection_id, paths, files, lambda count: progress.report(count, 0))
+
+        self._lane.do(work, self._on_added)
+
+    def _change(self, work: Callable[[Library, Progress], None]) -> None:
+        self._lane.do(work, lambda _nothing: self.changed.emit())
+
+    def _on_opened(self, was_damaged: bool) -> None:
+        self._is_opening = False
+        self._library = Library.beside(self._path)
+        self._library.database.is_changed_elsewhere()  # from here on
+        interrupted = self._library.leaving()
+        self._leaving.update(interrupted)
+        self._queue.leave_out(interrupted)
+        self._queue.use(self._library)
+        self.opened.emit()
+        if interrupted:
+            self._take_out(interrupted)
+        for collection_id in self._library.leaving_collections():
+            ids = [document.id for document in self._library.documents(collection_id)]
+            self._take_out_collection(collection_id, ids)
+        self.changed.emit()
+        if was_damaged:
+            self.not_opened.emit(AppError("documents_damaged", path=str(self._path)))
+
+    def _on_not_opened(self, error: AppError) -> None:
+        self._is_opening = False
+        self.not_opened.emit(error)
+
+    def _on_added(self, added: Added) -> None:
+        self._queue.look()
+        self.changed.emit()
+        self.added.emit(added)
+
+    def _on_refreshed(self, refreshed: gather.Refreshed) -> None:
+        self._take_out(refreshed.gone)
+        self._queue.look()
+        self.changed.emit()
+        self.refreshed.emit(refreshed)
+
+    def _after_removals(self, act: Callable[[], None]) -> None:
+        """A name, and a file of a collection, is there once."""
+
+        def wait(_nothing: None) -> None:
+            self._removals.append(([], act))
+            self._remove_next()
+
+        self._lane.do(lambda _library, _progress: None, wait)
+
+    def _take_out(self, ids: list[int], done: Callable[[], None] = lambda: None) -> None:
+        self._leaving.update(ids)
+        self._queue.leave_out(ids)
+        for start in range(0, len(ids), REMOVED_AT_ONCE):
+            self._removals.append((ids[start : start + REMOVED_AT_ONCE], lambda: None))
+        self._removals.append(([], done))
+        self.changed.emit()
+        self._remove_next()
+
+    def _take_out_collection(self, collection_id: int, ids: list[int]) -> None:
+        self._take_out(ids, lambda: self._lane.do(lambda library, _progress: library.remove_collection(collection_id)))
+
+    def _remove_next(self) -> None:
+        if self._library is None:
+            return  # closed meanwhile: the next start goes on with it
+        while self._removals and not self._remover.is_working:
+            ids, done = self._removals[0]
+            if ids:
+                self._remover.remove(ids)
+                return
+            self._removals.popleft()
+            done()
+        if not self._removals:
+            self._remover.stop()
+
+    def _on_removed(self, outcome: Indexed | Removed | Failed | Death) -> None:
+        ids, _done = self._removals.popleft()
+        self._leaving.difference_update(ids)
+        if not isinstance(outcome, Removed):
+            self._queue.take_back(ids)
+            self.failed.emit(_why_not_removed(outcome))
+        self.changed.emit()
+        self._remove_next()
+
+
+def _why_not_removed(outcome: Indexed | Failed | Death) -> AppError:
+    if isinstance(outcome, Failed):
+        return AppError(outcome.code, **outcome.facts)
+    return AppError("documents_not_removed", detail=outcome.detail if isinstance(outcome, Death) else "")
+
+
+def _opened(path: Path) -> bool:
+    """Makes or migrates the file. True where it was damaged: it is kept beside a new one."""
+    try:
+        Library.open(path).close()
+    except AppError as error:
+        if error.code != "database_damaged":
+            raise
+        for suffix in ("-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).unlink()
+        path.replace(path.with_suffix(".damaged"))
+        Library.open(path).close()
+        return True
+    return False

@@ -1,0 +1,135 @@
+"""An embedding model in an engine child of its own: loaded when it is needed, and kept."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+from PySide6.QtCore import QObject, Signal
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.inference import fit, gguf
+from app.inference.engine.messages import Embed, Embedded, Event, Failed, Load, Ready
+from app.inference.local_model import LocalModel
+from app.inference.services.engine import EngineClient, EngineDeath
+
+CONTEXT_TOKENS = 1024  # sections are shorter; memory grows with the square of it
+NICE = 10  # of 19: everything else goes first
+
+Rows = tuple[tuple[float, ...], ...]
+Done = Callable[[Rows | None], None]  # None: there are no vectors; `failed` has said why
+
+
+class EmbeddingEngine(QObject):
+    """Requests are answered in their order, each once, unless `use` or `close` comes before."""
+
+    failed = Signal(object)  # AppError
+
+    def __init__(self, command: list[str], log: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._client = EngineClient(command, log, self)
+        self._client.event_received.connect(self._on_event)
+        self._client.died.connect(self._on_died)
+        self._model: LocalModel | None = None
+        self._waiting: deque[tuple[tuple[str, ...], Done]] = deque()
+        self._sent: dict[str, Done] = {}
+        self._load_id = ""
+        self._is_planning = False
+
+    @property
+    def pid(self) -> int:
+        """0 while there is no child."""
+        return self._client.pid
+
+    @property
+    def is_ready(self) -> bool:
+        return self._client.facts is not None
+
+    def use(self, model: LocalModel | None) -> None:
+        """Forgets the model before, and all that was asked of it. Nothing is loaded yet."""
+        self.close()
+        self._model = model
+
+    def close(self) -> None:
+        """Ends the child. Blocks for a moment."""
+        self._waiting.clear()
+        self._sent.clear()
+        self._model = None
+        self._client.shut_down()
+
+    def prepare(self) -> None:
+        """Loads the model, unless it is there or on its way."""
+        model = self._model
+        if model is None or self.is_ready or self._is_planning or self._client.loading is not None:
+            return
+        self._is_planning = True
+        background.run(lambda: _plan(model), self._on_planned, self._on_not_planned)
+
+    def embed(self, texts: Sequence[str], done: Done) -> None:
+        """Vectors of unit length. Texts that are too long are cut."""
+        self._waiting.append((tuple(texts), done))
+        if self.is_ready:
+            self._send()
+        else:
+            self.prepare()
+
+    # ------------------------------------------------------------------ private
+
+    def _on_planned(self, planned: tuple[str, int]) -> None:
+        self._is_planning = False
+        path, context_tokens = planned
+        if self._model is None or self._model.path != path:
+            self.prepare()  # another one is wanted meanwhile
+            return
+        self._load_id = self._client.new_id()
+        # No graphics memory is taken from the model that answers.
+        self._client.send(Load(self._load_id, path, context_tokens, embedding=True, gpu_layers=0))
+        if self.pid:
+            with suppress(psutil.Error):  # it has just ended, or the system lets nobody change it
+                psutil.Process(self.pid).nice(NICE if psutil.POSIX else psutil.BELOW_NORMAL_PRIORITY_CLASS)
+
+    def _on_not_planned(self, error: AppError) -> None:
+        self._is_planning = False
+        self._give_up(error)
+
+    def _send(self) -> None:
+        while self._waiting:
+            texts, done = self._waiting.popleft()
+            request_id = self._client.new_id()
+            self._sent[request_id] = done
+            self._client.send(Embed(request_id, texts))
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case Ready():
+                self._send()
+            case Embedded() if event.id in self._sent:
+                self._sent.pop(event.id)(event.vectors)
+            case Failed() if event.id in self._sent or event.id == self._load_id:
+                self._give_up(AppError(event.code, **event.facts))
+
+    def _on_died(self, death: EngineDeath) -> None:
+        self._give_up(AppError("engine_died", cause=death.detail or death.cause))
+
+    def _give_up(self, error: AppError) -> None:
+        """Nobody waits for what will not come."""
+        asked = [*self._sent.values(), *(done for _, done in self._waiting)]
+        self._sent.clear()
+        self._waiting.clear()
+        self.failed.emit(error)
+        for done in asked:
+            done(None)
+
+
+def _plan(model: LocalModel) -> tuple[str, int]:
+    """Path and context. Raises AppError("memory_short") when it does not fit, and what `gguf.check_model` raises."""
+    header = gguf.check_model(Path(model.path), every_token=False)
+    context = min(CONTEXT_TOKENS, header.context_length or CONTEXT_TOKENS)
+    needed = fit.estimate(header, context, batch_tokens=context)
+    available = fit.available_memory_bytes()
+    if fit.verdict(needed, available) == "insufficient":
+        sizes = {"need_bytes": needed.total_bytes, "free_bytes": available}
+        raise AppError("memory_short", others_bytes=0, **sizes)
+    return model.path, context

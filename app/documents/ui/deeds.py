@@ -1,0 +1,219 @@
+"""What is done to collections and documents, each with what takes it back, and what came of it in a banner."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QStandardPaths, Signal
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from app.base.confidentiality import HIGHEST, Label
+from app.base.errors import AppError
+from app.base.wording import describe_error
+from app.documents import formats
+from app.documents.gather import Added, Refreshed
+from app.documents.records import Collection, Document
+from app.documents.services.documents import Documents
+from app.documents.ui import words
+from app.documents.ui.dialogs import CollectionDialog, EncodingDialog
+from app.uikit import desktop, phrases
+from app.uikit.language import joined
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+
+
+def _files(parent: QWidget, title: str, start: str, kinds: str) -> list[str]:
+    return QFileDialog.getOpenFileNames(parent, title, start, kinds)[0]
+
+
+def _folder(parent: QWidget, title: str, start: str) -> str:
+    return QFileDialog.getExistingDirectory(parent, title, start)
+
+
+@dataclass(frozen=True)
+class Pickers:
+    """The desktop's own windows."""
+
+    files: Callable[[QWidget, str, str, str], list[str]] = _files
+    folder: Callable[[QWidget, str, str], str] = _folder
+
+
+class Deeds(QObject):
+    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+    collection_wanted = Signal(int)  # it is to be shown
+
+    def __init__(
+        self, theme: Theme, documents: Documents, banner: Banner, page: QWidget, pickers: Pickers | None = None
+    ) -> None:
+        super().__init__(page)
+        self._theme = theme
+        self._documents = documents
+        self._banner = banner
+        self._page = page
+        self._pickers = pickers or Pickers()
+        self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+        self._asked: set[int] = set()  # collections whose refresh the user waits for
+        documents.added.connect(self._on_added)
+        documents.refreshed.connect(self._on_refreshed)
+        documents.failed.connect(self._on_failed)
+        documents.collection_added.connect(self.collection_wanted)
+
+    # --------------------------------------------------------------------- added
+
+    def choose_files(self, collection: Collection | None) -> None:
+        known = " ".join(f"*{suffix}" for suffix in formats.SUFFIXES)
+        kinds = f"{self.tr('文書')} ({known});;{self.tr('すべてのファイル')} (*)"
+        paths = self._pickers.files(self._page.window(), self.tr("追加するファイルを選ぶ"), self._start, kinds)
+        self.add(collection, [Path(path) for path in paths])
+
+    def choose_folder(self, collection: Collection | None) -> None:
+        path = self._pickers.folder(self._page.window(), self.tr("追加するフォルダを選ぶ"), self._start)
+        self.add(collection, [Path(path)] if path else [])
+
+    def add(self, collection: Collection | None, paths: Sequence[Path]) -> None:
+        """None: into a new collection."""
+        if not paths:
+            return
+        self._start = str(paths[0].parent)
+        self._banner.hide()
+        if collection is None:
+            self._documents.add_collection(self._free_name(paths), paths=paths)
+        else:
+            self._documents.add(collection.id, paths)
+
+    def refresh(self, collection: Collection) -> None:
+        self._asked.add(collection.id)
+        self._documents.refresh(collection.id)
+
+    # --------------------------------------------------------------- collections
+
+    def ask_new(self) -> CollectionDialog:
+        dialog = CollectionDialog(
+            self._theme, self.tr("どんな資料集を作りますか"), self.tr("作る"), self._names(), self._page.window()
+        )
+        dialog.given.connect(self._documents.add_collection)
+        dialog.open()
+        return dialog
+
+    def ask_name(self, collection: Collection) -> CollectionDialog:
+        taken = [name for name in self._names() if name != collection.name]
+        question, done = self.tr("資料集の名前とラベルを変えますか"), self.tr("変更")
+        dialog = CollectionDialog(
+            self._theme, question, done, taken, self._page.window(), collection.name, collection.label
+        )
+
+        def change(name: str, label: str) -> None:
+            if name != collection.name:
+                self._documents.rename(collection.id, name)
+            if label != collection.label:
+                self.label(collection, label)  # type: ignore[arg-type]  # of LABELS
+
+        dialog.given.connect(change)
+        dialog.open()
+        return dialog
+
+    def label(self, collection: Collection, label: Label) -> None:
+        """What is 機密 no more may leave without a question, so the way back is offered."""
+        self._documents.set_label(collection.id, label)
+        if collection.label == HIGHEST != label:
+            text = self.tr("資料集「{name}」のラベルを、機密から{label}に変えました。")
+            undo = lambda: self._documents.set_label(collection.id, HIGHEST)  # noqa: E731
+            self.undo_offered.emit(text.format(name=words.short(collection.name), label=phrases.label(label)), undo)
+
+    def remove_collection(self, collection: Collection) -> None:
+        removal = self._documents.remove_collection(collection.id)
+        text = self.tr("資料集「{name}」を削除しました。元のファイルは残っています。")
+        undo = lambda: self._documents.restore(removal)  # noqa: E731
+        self.undo_offered.emit(text.format(name=words.short(collection.name)), undo)
+
+    # ----------------------------------------------------------------- documents
+
+    def remove(self, collection: Collection, documents: Sequence[Document]) -> None:
+        if not documents:
+            return
+        paths = [Path(document.path) for document in documents]
+        self._documents.remove([document.id for document in documents])
+        one = self.tr("「{name}」を取り除きました。元のファイルは残っています。")
+        several = self.tr("{n} 件の文書を取り除きました。元のファイルは残っています。")
+        text = one.format(name=words.short(documents[0].name)) if len(documents) == 1 else several
+        undo = lambda: self._documents.bring_back(collection.id, paths)  # noqa: E731
+        self.undo_offered.emit(text.format(n=len(documents)), undo)
+
+    def read_again(self, documents: Sequence[Document]) -> None:
+        self._documents.read_again([one.id for one in documents if one.state not in ("waiting", "reading")])
+
+    def ask_encoding(self, document: Document) -> EncodingDialog:
+        dialog = EncodingDialog(self._theme, document, self._page.window())
+        dialog.encoding_chosen.connect(lambda codec: self._documents.read_again([document.id], codec))
+        dialog.open()
+        return dialog
+
+    def open(self, document: Document) -> None:
+        path = Path(document.path)
+        if _is_there(path):
+            desktop.open_file(path)
+        else:
+            self._on_failed(AppError("document_missing", path=document.path))
+
+    def show_folder(self, document: Document) -> None:
+        folder = Path(document.path).parent
+        if _is_there(folder):
+            desktop.open_folder(folder)
+        else:
+            self._on_failed(AppError("document_missing", path=document.path))
+
+    # ------------------------------------------------------------------- private
+
+    def _names(self) -> list[str]:
+        return [one.name for one in self._documents.collections()]
+
+    def _free_name(self, paths: Sequence[Path]) -> str:
+        """Of the folder, where one was added; else a plain one."""
+        taken = set(self._names())
+        name = base = paths[0].name if len(paths) == 1 and paths[0].is_dir() and paths[0].name else self.tr("資料")
+        number = 1
+        while name in taken:
+            number += 1
+            name = f"{base} {number}"
+        return name
+
+    def _on_added(self, added: Added) -> None:
+        count, left_out = len(added.new), words.skipped(added.skipped)
+        if added.missing:
+            what = self.tr("見つからないものがあります。")
+            self._banner.show_message("warning", what, ", ".join(str(path) for path in added.missing[:3]))
+        elif count and not left_out and not added.known:
+            return  # the table says it
+        else:
+            done = self.tr("{n} 件の文書を追加しました。").format(n=f"{count:,}")
+            nothing = self.tr("追加できる文書はありませんでした。")
+            known = self.tr("すでにある文書 {n}").format(n=f"{added.known:,}") if added.known else ""
+            left = self.tr("取り込まなかったもの：{list}").format(list=left_out) if left_out else ""
+            level, what = ("success", done) if count else ("warning", nothing)
+            self._banner.show_message(level, what, joined(known, left))
+
+    def _on_refreshed(self, done: Refreshed) -> None:
+        was_asked = done.collection_id in self._asked
+        self._asked.discard(done.collection_id)
+        if done.missing:
+            what = self.tr("見つからない場所があります：{path}").format(path=done.missing[0])
+            sentence = self.tr("取り込んだ内容はそのまま使えます。ドライブをつないでから、もう一度更新してください。")
+            self._banner.show_message("warning", what, sentence)
+        elif was_asked:
+            changes = (done.new, done.changed, len(done.gone))
+            numbers = self.tr("新しい文書 {a}　変わった文書 {b}　なくなった文書 {c}").format(
+                a=changes[0], b=changes[1], c=changes[2]
+            )
+            what = self.tr("更新しました。") if any(changes) else self.tr("変わった文書はありません。")
+            self._banner.show_message("success", what, numbers if any(changes) else "")
+
+    def _on_failed(self, error: AppError) -> None:
+        sentence = describe_error(error)
+        self._banner.show_message("danger", sentence.message, sentence.next)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False

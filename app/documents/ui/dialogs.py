@@ -1,0 +1,164 @@
+"""Questions of the page 資料: the name and label of a collection, and what a text file is written in."""
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, Signal
+from PySide6.QtWidgets import QComboBox, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
+
+from app.base.confidentiality import LABELS, Label
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import describe_error
+from app.documents import encodings
+from app.documents.records import Document
+from app.uikit import phrases
+from app.uikit.dialogs import Choice, Dialog, scrolled_height
+from app.uikit.language import noted
+from app.uikit.theme import Theme
+from app.uikit.widgets import labels
+
+NAME_MAX = 100  # characters
+SAMPLE_BYTES = 64_000
+SAMPLE_LINES = 12
+PREVIEW_PX = 150
+
+translate = QCoreApplication.translate
+
+
+class CollectionDialog(Dialog):
+    """Asks for a name and a label. It stays open until the name can be used."""
+
+    given = Signal(str, str)  # name, label
+
+    def __init__(
+        self, theme: Theme, question: str, done: str, taken: Collection[str], parent: QWidget, name: str = "",
+        label: Label = "internal",
+    ) -> None:  # fmt: skip
+        """`done`: what the button says. `taken`: names of other collections."""
+        self._taken = set(taken)
+        self.field = QLineEdit(name)
+        self.field.setMaxLength(NAME_MAX)
+        self.field.setAccessibleName(translate("Documents", "資料集の名前"))
+        self.field.setPlaceholderText(translate("Documents", "資料集の名前"))
+        self.label = QComboBox()
+        self.label.setAccessibleName(translate("Documents", "ラベル"))
+        for key in LABELS:
+            self.label.addItem(phrases.label(key), key)
+        self.label.setCurrentIndex(LABELS.index(label))
+        self._problem = labels.Label(role="caption", tone="danger", wraps=True)
+        super().__init__(
+            theme,
+            question,
+            translate("Documents", "機密の資料は、書き出すときに確認します。"),
+            (
+                Choice("cancel", translate("Documents", "キャンセル")),
+                Choice("done", done, "primary", is_default=True),
+            ),
+            parent,
+            content=self._content(),
+        )
+        self.field.textChanged.connect(lambda: self._problem.setText(""))
+        self.field.selectAll()
+        self.field.setFocus()
+
+    def _content(self) -> QWidget:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self.field)
+        column.addWidget(self._problem)
+        column.addWidget(self.label)
+        return content
+
+    def accept(self) -> None:
+        name = self.field.text().strip()
+        if not name:
+            self._refuse(translate("Documents", "× 名前を入力してください。"))
+        elif name in self._taken:
+            self._refuse(translate("Documents", "× 同じ名前の資料集があります。別の名前にしてください。"))
+        else:
+            self.given.emit(name, self.label.currentData())
+            super().accept()
+
+    def _refuse(self, why: str) -> None:
+        self.result_key = "cancel"
+        self._problem.setText(why)
+        self.fit_height()
+        self.field.setFocus()
+
+
+class EncodingDialog(Dialog):
+    """Shows the first lines as they read in the encoding that is chosen."""
+
+    encoding_chosen = Signal(str)  # as Python names it; "": to be detected
+
+    def __init__(self, theme: Theme, document: Document, parent: QWidget) -> None:
+        self._path = Path(document.path)
+        self._sample = b""
+        self.choice = QComboBox()
+        self.choice.setAccessibleName(translate("Documents", "文字コード"))
+        self.choice.addItem(translate("Documents", "自動で判別する"), "")
+        for codec, name in encodings.NAMES.items():
+            self.choice.addItem(name, codec)
+        self.choice.setCurrentIndex(max(0, self.choice.findData(document.wished_encoding)))
+        self.preview = QPlainTextEdit()
+        self.preview.setReadOnly(True)
+        self.preview.setProperty("field", True)
+        self.preview.setAccessibleName(translate("Documents", "ファイルの初めの部分"))
+        self.preview.setTabChangesFocus(True)
+        self.preview.setFixedHeight(scrolled_height(theme, parent, theme.px(PREVIEW_PX)))
+        super().__init__(
+            theme,
+            translate("Documents", "文字コードを選んでください"),
+            translate("Documents", "文字が正しく見えるものを選ぶと、その文字コードで読み直します。"),
+            (
+                Choice("cancel", translate("Documents", "キャンセル")),
+                Choice("read", translate("Documents", "読み直す"), "primary", is_default=True),
+            ),
+            parent,
+            content=self._content(),
+        )
+        self.choice.currentIndexChanged.connect(self._show_sample)
+        self.chosen.connect(self._on_chosen)
+        background.run(_sample_of(self._path), self._on_read, self._on_unreadable)
+
+    def _content(self) -> QWidget:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self.choice)
+        column.addWidget(self.preview)
+        return content
+
+    def _on_read(self, sample: bytes) -> None:
+        self._sample = sample
+        self.choice.setItemText(
+            0, noted(translate("Documents", "自動で判別する"), encodings.name_of(encodings.detect(sample)))
+        )
+        self._show_sample()
+
+    def _on_unreadable(self, error: AppError) -> None:
+        self.preview.setPlainText(str(describe_error(error)))
+
+    def _show_sample(self) -> None:
+        codec = self.choice.currentData() or encodings.detect(self._sample) or "utf-8"
+        lines = encodings.decode(self._sample, codec).splitlines()[:SAMPLE_LINES]
+        self.preview.setPlainText("\n".join(lines))
+
+    def _on_chosen(self, key: str) -> None:
+        if key == "read":
+            self.encoding_chosen.emit(self.choice.currentData())
+
+
+def _sample_of(path: Path) -> Callable[[], bytes]:
+    def read() -> bytes:
+        try:
+            with path.open("rb") as file:
+                return file.read(SAMPLE_BYTES)
+        except OSError as error:
+            raise AppError("document_unreadable", reason=error.strerror or str(error)) from error
+
+    return read

@@ -1,0 +1,397 @@
+"""The page 資料: collections at the left; the documents of one, how they were read, and how far the queue is."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from app.documents.records import Collection, Document
+from app.documents.services.documents import Documents
+from app.documents.services.embedding import Embedding
+from app.documents.services.reading_queue import Standing
+from app.documents.ui.collections import CollectionList, CollectionRole, CollectionView, IdRole
+from app.documents.ui.deeds import Deeds, Pickers
+from app.documents.ui.meaning_line import MeaningLine
+from app.documents.ui.menus import ChoiceMenu, CollectionMenu, DocumentMenu, LabelMenu
+from app.documents.ui.queue_row import QueueRow
+from app.documents.ui.report import ReportPanel
+from app.documents.ui.table import DocumentTable, ShownDocuments
+from app.documents.ui.table_view import DocumentView
+from app.uikit import confidentiality_look, phrases
+from app.uikit.drop_zone import DropZone, dropped_paths
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.header import Header
+from app.uikit.widgets.labels import Label, Rule, set_surface
+from app.uikit.widgets.page import Page
+from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.search_field import SearchField
+
+REFILL_MS = 80  # documents end faster than anybody reads
+SIDE_PX = 210
+STACK_BELOW_PX = 720
+SHORT_HEADER_BELOW_PX = 640
+LOW_BELOW_PX = 560
+LEAST_PX = 100  # of the table and of the report; in less, the page scrolls
+FILTER_FROM = 8  # documents
+
+
+class DocumentsPage(Page):
+    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+
+    def __init__(
+        self, theme: Theme, documents: Documents, embedding: Embedding, pickers: Pickers | None = None
+    ) -> None:
+        super().__init__()
+        self._theme = theme
+        self._documents = documents
+        self.meaning = MeaningLine(embedding)
+        self._chosen_id = 0  # of the collection; 0: none
+        self._is_report_shown = False  # where table and report do not fit one above the other
+        self._is_stale = True
+        self._refill_soon = QTimer(self, singleShot=True, interval=REFILL_MS)
+        self.collections = CollectionList()
+        self.table = DocumentTable()
+        self.shown = ShownDocuments(self.table)
+        self._build()
+        self.deeds = Deeds(theme, documents, self.banner, self, pickers)
+        self._connect()
+        self._connect_report()
+        documents.open()
+        self._refill()
+        self._on_stood(documents.standing)
+
+    def set_header_inset(self, inset_px: int) -> None:
+        self._header.set_inset(inset_px)
+
+    def focus_first(self) -> None:
+        first = self.view if self.table.rowCount() else self.list if self._side.isVisible() else self.add_button
+        first.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def show_collection(self, collection_id: int) -> None:
+        self._chosen_id = collection_id
+        self._refill()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._is_stale:
+            self._refill()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if dropped_paths(event.mimeData()) and not self._is_builtin:
+            event.acceptProposedAction()
+            self.drop_zone.light(is_lit=True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        super().dragLeaveEvent(event)
+        self.drop_zone.light(is_lit=False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.drop_zone.light(is_lit=False)
+        paths = dropped_paths(event.mimeData())
+        if paths:
+            event.acceptProposedAction()
+            self.deeds.add(self.collection, paths)
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        set_surface(self, "base")
+        self.setAcceptDrops(True)
+        theme = self._theme
+        self._header = Header(theme, self.tr("資料"))
+        self.label_button = Button(theme, self.tr("ラベル"), "quiet", compact=True)
+        self.folder_button = Button(theme, self.tr("フォルダを追加"), icon="folder-plus")
+        self.add_button = Button(theme, self.tr("ファイルを追加"), "primary", "plus")
+        self.menu_button = IconButton(theme, "ellipsis", self.tr("資料集の操作"))
+        for action in (self.label_button, self.folder_button, self.add_button, self.menu_button):
+            self._header.add_action(action)
+        columns = QHBoxLayout()
+        columns.setSpacing(0)
+        columns.addWidget(self._build_side())
+        columns.addWidget(scrolled(self._build_content()), 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._header)
+        column.addLayout(columns, 1)
+
+    def _build_side(self) -> QWidget:
+        self._side = QWidget()
+        self.list = CollectionView(self._theme, self.collections)
+        self.new_button = Button(self._theme, self.tr("資料集を作る"), icon="plus", compact=True)
+        inside = QVBoxLayout()
+        inside.setContentsMargins(6, 10, 6, 10)
+        inside.setSpacing(8)
+        inside.addWidget(self.list, 1)
+        inside.addWidget(self.new_button)
+        row = QHBoxLayout(self._side)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addLayout(inside, 1)
+        row.addWidget(Rule("vertical"))
+        return self._side
+
+    def _build_content(self) -> QWidget:
+        """Scrolls where a message and the queue leave the rest too little room."""
+        theme = self._theme
+        self.chooser = Button(theme, self.tr("ほかの資料集…"), icon="library-big", compact=True)  # instead of the list
+        self.banner = Banner(theme)
+        self.queue = QueueRow(theme)
+        self.drop_zone = DropZone(theme)
+        self.filter = SearchField(theme, self.tr("文書の名前で絞り込む"))
+        self.view = DocumentView(theme, self.shown)
+        self.empty = self._build_empty()
+        self.report = ReportPanel(theme, can_recognize=self._documents.can_recognize)
+        self.report.hide()
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(20, 12, 20, 14)
+        column.setSpacing(10)
+        column.addWidget(self.chooser, 0, Qt.AlignmentFlag.AlignLeft)
+        for widget in (self.banner, self.queue, self.meaning, self.drop_zone, self.filter):
+            column.addWidget(widget)
+        column.addWidget(self.empty, 5)
+        for part, share in ((self.view, 5), (self.report, 4)):
+            part.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)  # they scroll by themselves
+            column.addWidget(part, share)
+        return content
+
+    def _build_empty(self) -> QWidget:
+        empty = QWidget()
+        self._empty_words = Label(wraps=True)
+        self._example = Label(tone="muted", wraps=True)
+        column = QVBoxLayout(empty)
+        column.setContentsMargins(4, 24, 4, 12)
+        column.setSpacing(12)
+        column.addWidget(self._empty_words)
+        self.empty_button = Button(self._theme, self.tr("ファイルを追加"), "primary", "plus")
+        column.addWidget(self.empty_button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self._example)
+        column.addStretch(1)
+        return empty
+
+    def _connect(self) -> None:
+        documents, deeds = self._documents, self.deeds
+        documents.changed.connect(self._on_changed)
+        documents.stood.connect(self._on_stood)
+        documents.counted.connect(self.queue.show_found)
+        deeds.undo_offered.connect(self.undo_offered)
+        deeds.collection_wanted.connect(self.show_collection)
+        self._refill_soon.timeout.connect(self._refill)
+        for button in (self.add_button, self.empty_button):
+            button.clicked.connect(lambda: deeds.choose_files(self.collection))
+        self.folder_button.clicked.connect(lambda: deeds.choose_folder(self.collection))
+        self.new_button.clicked.connect(deeds.ask_new)
+        self.menu_button.clicked.connect(self._show_menu)
+        self.label_button.clicked.connect(self._show_labels)
+        self.list.selectionModel().currentChanged.connect(lambda index, _: self._on_chosen(index.data(IdRole)))
+        self.list.rename_requested.connect(self._rename)
+        self.list.remove_requested.connect(self._remove_collection)
+        self.list.menu_requested.connect(lambda place: self.menu().popup(place))
+        self.chooser.clicked.connect(self._show_choices)
+        self.filter.textChanged.connect(self._on_filtered)
+        self.queue.pause_requested.connect(documents.pause)
+        self.queue.resume_requested.connect(documents.resume)
+        self.queue.cancel_requested.connect(documents.cancel_all)
+        self.queue.stop_looking_requested.connect(documents.stop_looking)
+        self._theme.changed.connect(self._lay_out)
+
+    def _connect_report(self) -> None:
+        view, report, deeds = self.view, self.report, self.deeds
+        view.current_changed.connect(self._show_report)
+        view.report_requested.connect(self._on_report_requested)
+        view.open_requested.connect(lambda: self._with_one(deeds.open))
+        view.remove_requested.connect(self._remove_documents)
+        view.read_again_requested.connect(lambda: deeds.read_again(view.chosen()))
+        view.menu_requested.connect(lambda place: self.document_menu().popup(place))
+        report.back_requested.connect(self._on_back_requested)
+        report.open_requested.connect(lambda: self._with_one(deeds.open))
+        report.folder_requested.connect(lambda: self._with_one(deeds.show_folder))
+        report.read_again_requested.connect(lambda: self._with_one(lambda one: deeds.read_again([one])))
+        report.encoding_requested.connect(lambda: self._with_one(deeds.ask_encoding))
+        report.recognition_requested.connect(lambda: self._with_one(lambda one: self._documents.recognize([one.id])))
+        report.acceptance_requested.connect(lambda: self._with_one(lambda one: self._documents.accept([one.id])))
+
+    # --------------------------------------------------------------------- chosen
+
+    @property
+    def collection(self) -> Collection | None:
+        """The one that is shown."""
+        found: Collection | None = self.collections.index_of(self._chosen_id).data(CollectionRole)
+        return found
+
+    @property
+    def _is_builtin(self) -> bool:
+        return self.collection is not None and self.collection.is_builtin
+
+    def _with_one(self, act: Callable[[Document], object]) -> None:
+        document = self.report.document
+        if document is not None:
+            act(document)
+
+    def _on_chosen(self, collection_id: int | None) -> None:
+        if collection_id is not None and collection_id != self._chosen_id:
+            self._chosen_id = collection_id
+            self._is_report_shown = False
+            self.filter.clear()
+            self._refill()
+
+    # -------------------------------------------------------------------- showing
+
+    def _on_changed(self) -> None:
+        self._is_stale = True
+        if self.isVisible() and not self._refill_soon.isActive():
+            self._refill_soon.start()
+
+    def _refill(self) -> None:
+        self._is_stale = False
+        collections = self._documents.collections()
+        if not any(one.id == self._chosen_id for one in collections):
+            self._chosen_id = next((one.id for one in collections if not one.is_builtin), 0)
+        chosen = {document.id for document in self.view.chosen()}
+        self.list.selectionModel().blockSignals(True)
+        self.collections.set_collections(collections)
+        index = self.collections.index_of(self._chosen_id)
+        self.list.setCurrentIndex(index)
+        self.list.selectionModel().blockSignals(False)
+        self.list.viewport().update()
+        self.table.set_documents(self._documents.documents(self._chosen_id) if self._chosen_id else [])
+        if chosen != {document.id for document in self.view.chosen()}:
+            self.view.choose(chosen)
+        self._show_collection()
+        self._show_report()
+
+    def _show_collection(self) -> None:
+        one = self.collection
+        self._header.title.setText(one.name if one else self.tr("資料"))
+        if one is not None:
+            self.label_button.show_icon(*confidentiality_look.LOOKS[one.label])
+            self.label_button.setText(self.tr("{label} ▾").format(label=phrases.label(one.label)))
+            self.label_button.setAccessibleName(self.tr("ラベル：{label}").format(label=phrases.label(one.label)))
+        waits = not self._documents.is_open
+        nothing = self.tr("資料はまだありません。PDF、Word、Excel などを追加できます。")
+        if one is not None:
+            nothing = self.tr("この資料集に文書はまだありません。PDF、Word、Excel などを追加できます。")
+        self._empty_words.setText(self.tr("資料を開いています…") if waits else nothing)
+        example = self.tr("例：仕様書や基準のフォルダをここへドラッグすると、その下のフォルダも一緒に追加されます。")
+        self._example.setText("" if waits else example)
+        self.empty_button.setVisible(not waits)
+        self._lay_out()
+
+    def _show_report(self) -> None:
+        chosen = self.view.chosen()
+        self.report.show_document(chosen[0] if len(chosen) == 1 else None, self._documents.standing)
+        self._lay_out()
+
+    def _on_stood(self, standing: Standing) -> None:
+        self.queue.show_standing(standing)
+        self.table.show_standing(standing)
+        if self.report.document is not None and self.report.document.id == standing.document_id:
+            self.report.show_document(self.report.document, standing)
+
+    def _lay_out(self) -> None:
+        px = self._theme.px
+        one, has_rows = self.collection, self.table.rowCount() > 0
+        is_stacked = self.width() < px(STACK_BELOW_PX)
+        is_low = self.height() < px(LOW_BELOW_PX)
+        is_short = self.width() < px(SHORT_HEADER_BELOW_PX)
+        has_report = self.report.document is not None and has_rows
+        takes_turns = is_low and has_report
+        is_over = takes_turns and self._is_report_shown
+        can_add = not self._is_builtin
+        self._side.setVisible(not is_stacked)
+        self._side.setFixedWidth(px(SIDE_PX))
+        self.chooser.setVisible(is_stacked and self.collections.rowCount() > 0 and not is_over)
+        self.label_button.setVisible(one is not None and can_add and not is_short)
+        self.folder_button.setVisible(can_add and not is_short)
+        self.add_button.setVisible(can_add and (has_rows or not is_short))
+        self.add_button.set_kind("primary" if has_rows else "")
+        self.drop_zone.setVisible(can_add and not is_low)
+        self.filter.setVisible(self.table.rowCount() >= FILTER_FROM and not is_low)
+        for part in (self.view, self.report):
+            part.setMinimumHeight(px(LEAST_PX))
+        self.view.setVisible(has_rows and not is_over)
+        self.empty.setVisible(not has_rows)
+        self.report.setVisible(has_report and (is_over or not is_low))
+        self.report.set_back_visible(is_over)
+
+    # ---------------------------------------------------------------------- menus
+
+    def menu(self) -> CollectionMenu:
+        menu = CollectionMenu(self._theme, self.collection, self.table.titles(), self)
+        menu.files_requested.connect(lambda: self.deeds.choose_files(self.collection))
+        menu.folder_requested.connect(lambda: self.deeds.choose_folder(self.collection))
+        menu.refresh_requested.connect(self._refresh_collection)
+        menu.read_all_requested.connect(lambda: self.deeds.read_again(self._documents.documents(self._chosen_id)))
+        menu.rename_requested.connect(self._rename)
+        menu.remove_requested.connect(self._remove_collection)
+        menu.new_requested.connect(self.deeds.ask_new)
+        menu.sort_requested.connect(lambda column: self.view.sortByColumn(column, Qt.SortOrder.AscendingOrder))
+        return menu
+
+    def document_menu(self) -> DocumentMenu:
+        menu = DocumentMenu(self._theme, len(self.view.chosen()), self, can_remove=not self._is_builtin)
+        menu.open_requested.connect(lambda: self._with_one(self.deeds.open))
+        menu.folder_requested.connect(lambda: self._with_one(self.deeds.show_folder))
+        menu.read_again_requested.connect(lambda: self.deeds.read_again(self.view.chosen()))
+        menu.remove_requested.connect(self._remove_documents)
+        return menu
+
+    def _show_menu(self) -> None:
+        menu = self.menu()
+        place = QPoint(self.menu_button.width() - menu.sizeHint().width(), self.menu_button.height() + 2)
+        menu.popup(self.menu_button.mapToGlobal(place))
+
+    def choices(self) -> ChoiceMenu:
+        menu = ChoiceMenu(self._documents.collections(), self._chosen_id, self)
+        menu.chosen.connect(self._on_chosen)
+        return menu
+
+    def _show_choices(self) -> None:
+        self.choices().popup(self.chooser.mapToGlobal(QPoint(0, self.chooser.height() + 2)))
+
+    def _show_labels(self) -> None:
+        one = self.collection
+        if one is not None:
+            menu = LabelMenu(one.label, self)
+            menu.chosen.connect(lambda label: self.deeds.label(one, label))
+            menu.popup(self.label_button.mapToGlobal(QPoint(0, self.label_button.height() + 2)))
+
+    # ---------------------------------------------------------------------- slots
+
+    def _refresh_collection(self) -> None:
+        if self.collection is not None:
+            self.deeds.refresh(self.collection)
+
+    def _rename(self) -> None:
+        if self.collection is not None and not self._is_builtin:
+            self.deeds.ask_name(self.collection)
+
+    def _remove_collection(self) -> None:
+        if self.collection is not None and not self._is_builtin:
+            self.deeds.remove_collection(self.collection)
+
+    def _remove_documents(self) -> None:
+        if self.collection is not None and not self._is_builtin:
+            self.deeds.remove(self.collection, self.view.chosen())
+
+    def _on_filtered(self, text: str) -> None:
+        self.shown.set_words(text)
+
+    def _on_report_requested(self) -> None:
+        self._is_report_shown = True
+        self._lay_out()
+        if self.report.back_button.isVisible():
+            self.report.back_button.setFocus()
+
+    def _on_back_requested(self) -> None:
+        self._is_report_shown = False
+        self._lay_out()
+        self.view.setFocus()

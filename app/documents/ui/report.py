@@ -1,0 +1,140 @@
+"""取り込みの報告: what came of reading a document, and what can be done about it."""
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+
+from app.base import wording
+from app.documents.formats import shown_path
+from app.documents.records import Document
+from app.documents.services.reading_queue import Standing
+from app.documents.ui import words
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.fact_list import FactList
+from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.labels import ElidedLabel, Label
+from app.uikit.widgets.scroll import scrolled
+
+
+class ReportPanel(QFrame):
+    open_requested = Signal()
+    folder_requested = Signal()
+    read_again_requested = Signal()
+    encoding_requested = Signal()
+    recognition_requested = Signal()
+    acceptance_requested = Signal()  # as it is
+    back_requested = Signal()
+
+    def __init__(self, theme: Theme, *, can_recognize: bool) -> None:
+        """`can_recognize`: the program that recognizes letters in pictures is installed."""
+        super().__init__()
+        self._theme = theme
+        self._can_recognize = can_recognize
+        self._document: Document | None = None
+        self._build()
+        self._connect()
+
+    @property
+    def document(self) -> Document | None:
+        return self._document
+
+    def show_document(self, document: Document | None, standing: Standing) -> None:
+        """`standing`: of the queue, which may be reading it."""
+        self._document = document
+        if document is None:
+            return
+        self.name.setText(document.name)
+        self._show_state(document, standing)
+        self._show_banner(document)
+        facts = words.facts(document)
+        self.facts.set_facts([*facts, (self.tr("場所"), shown_path(document.path))])
+        self._notes.setText("\n".join(_note(code) for code in document.report.notes))
+        self._notes.setVisible(bool(document.report.notes))
+        self.encoding_button.setVisible(bool(document.report.encoding or document.wished_encoding))
+
+    def set_back_visible(self, is_visible: bool) -> None:
+        """Where the table is out of sight."""
+        self.back_button.setVisible(is_visible)
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        self.setProperty("surface", "card")
+        self.back_button = Button(self._theme, self.tr("← 一覧に戻る"), "quiet", compact=True)
+        self.back_button.hide()
+        self.name = ElidedLabel(strong=True)
+        self._state = Label(role="caption", tone="text2")
+        head = QHBoxLayout()
+        head.setSpacing(10)
+        head.addWidget(self.back_button)
+        head.addWidget(Label(self.tr("取り込みの報告"), "caption", "muted"))
+        head.addWidget(self.name, 1)
+        head.addWidget(self._state)
+        content = QWidget()
+        inside = QVBoxLayout(content)
+        inside.setContentsMargins(16, 10, 16, 12)
+        inside.setSpacing(10)
+        inside.addLayout(head)
+        self.banner = Banner(self._theme, can_close=False)
+        inside.addWidget(self.banner)
+        self.facts = FactList(self._theme, is_compact=True)
+        inside.addWidget(self.facts)
+        self._notes = Label(role="caption", tone="text2", wraps=True)
+        inside.addWidget(self._notes)
+        inside.addWidget(self._build_actions())
+        inside.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(1, 1, 1, 1)
+        column.addWidget(scrolled(content))
+
+    def _build_actions(self) -> QWidget:
+        theme = self._theme
+        self.open_button = Button(theme, self.tr("開く"), icon="external-link", compact=True)
+        self.folder_button = Button(theme, self.tr("フォルダで表示"), icon="folder-open", compact=True)
+        self.again_button = Button(theme, self.tr("もう一度読む"), icon="refresh-cw", compact=True)
+        self.encoding_button = Button(theme, self.tr("文字コードを変更…"), compact=True)
+        return Flow(self.open_button, self.folder_button, self.again_button, self.encoding_button)
+
+    def _connect(self) -> None:
+        self.back_button.clicked.connect(self.back_requested)
+        self.open_button.clicked.connect(self.open_requested)
+        self.folder_button.clicked.connect(self.folder_requested)
+        self.again_button.clicked.connect(self.read_again_requested)
+        self.encoding_button.clicked.connect(self.encoding_requested)
+        self.banner.action_requested.connect(self._on_action)
+
+    # ------------------------------------------------------------------- showing
+
+    def _show_state(self, document: Document, standing: Standing) -> None:
+        is_read = document.id == standing.document_id
+        self._state.setText(words.reading(standing.done, standing.total) if is_read else words.state(document))
+        is_waiting = document.state in ("waiting", "reading")
+        self.again_button.setEnabled(not is_waiting)
+
+    def _show_banner(self, document: Document) -> None:
+        error, blank = words.error(document), document.report.pages_without_text
+        if error is not None:
+            self.banner.show_message("danger", error.message, error.next)
+        elif document.state == "doubtful" and blank:
+            what = self.tr("画像だけのページが {n} あります。").format(n=f"{len(blank):,}")
+            accept = ("accept", self.tr("このまま使う"))
+            if self._can_recognize:
+                actions = (("recognize", self.tr("文字認識を行う")), accept)
+                self.banner.show_message("warning", what, self.tr("そのページの内容は、まだ検索できません。"), actions)
+            else:
+                next_step = self.tr("文字認識には、Tesseract と日本語のデータのインストールが必要です。")
+                self.banner.show_message("warning", what, next_step, (accept,))
+        elif document.state == "doubtful":
+            what = self.tr("読み取った内容を確かめてください。")
+            next_step = self.tr("問題がなければ、そのまま使えます。")
+            self.banner.show_message("warning", what, next_step, (("accept", self.tr("このまま使う")),))
+        else:
+            self.banner.hide()
+
+    def _on_action(self, key: str) -> None:
+        (self.recognition_requested if key == "recognize" else self.acceptance_requested).emit()
+
+
+def _note(code: str) -> str:
+    return wording.phrase(f"note_{code}")

@@ -1,0 +1,1 @@
+"""Question sets; studies, judges and reports in folders of their own."""

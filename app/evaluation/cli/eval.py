@@ -1,0 +1,42 @@
+"""`kotae eval`: how good what Kotae does is on one's own documents and questions, in numbers."""
+
+import argparse
+import functools
+import importlib
+from typing import Any
+
+from app.base.wording import help_text
+from app.evaluation.cli import eval_sets
+
+# Each action's module, which adds its options; together they would take a second to import.
+ACTIONS = {
+    "questions": "eval_questions",
+    "documents": "eval_questions",
+    "quant": "eval_quant",
+    "scale": "eval_scale",
+    "paper": "eval_paper",
+    "judge": "eval_questions",
+    "list": "eval_run",
+    "show": "eval_run",
+    "compare": "eval_run",
+    "resume": "eval_run",
+    "remove": "eval_run",
+    "restore": "eval_run",
+    "ratings": "eval_run",
+    "retrieval": "eval_retrieval",
+}
+
+
+def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.command_tree import add_command
+
+    group = add_command(commands, shared, "eval", help_text("eval"), None)
+    actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
+    for name, module in ACTIONS.items():
+        parser = add_command(actions, shared, name, help_text(f"eval {name}"), None)
+        parser.fill = functools.partial(_fill, parser, name, module)
+    eval_sets.add_parser(actions, shared)
+
+
+def _fill(parser: argparse.ArgumentParser, name: str, module: str) -> None:
+    importlib.import_module(f"app.cli.{module}").add_options(parser, name)

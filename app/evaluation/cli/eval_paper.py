@@ -1,0 +1,247 @@
+"""`kotae eval paper`: the three stages of arXiv 2603.18037 on its own data, each a study that can be gone on with.
+
+1. How much training data: its subsets (not nested, one seed, no control), its settings, its test questions.
+2. Which base model: the best amount on each further base.
+3. Which quantization: the forms of the best tuned model.
+
+The judge has the paper's prompt. Without a graphics processor everything is a part of its size, which is said.
+"""
+
+import argparse
+import dataclasses
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.base import settings
+from app.base.cli import option_limits
+from app.base.cli.command_tree import set_command
+from app.base.cli.output import Output
+from app.base.errors import AppError
+from app.base.files import dated_folder
+from app.base.paths import Paths
+from app.base.wording import help_text, phrase
+from app.chat.services import ask_adapter
+from app.evaluation.cli import eval_quant, eval_questions, eval_run, eval_scale, eval_sets, eval_words
+from app.evaluation.judge.comparing import MEASURES
+from app.evaluation.report import advice, results_file
+from app.evaluation.report.report_parts import Section
+from app.evaluation.report.results import Evaluation, SystemResult
+from app.evaluation.study import contending, planning, quant_plan, scale_plan, scale_results, scale_study, scale_subsets
+from app.evaluation.study import study as studies
+from app.evaluation.study.planning import Asking
+from app.evaluation.study.quant_plan import PAPER_FORMS
+from app.evaluation.study.scale_study import Scale
+from app.evaluation.study.scale_subsets import Material
+from app.evaluation.study.study import Contender, Study, Training
+from app.inference import quantizations
+from app.models import bases, model_choice
+from app.training.planning import best_card
+from app.training.runs import runs
+
+PRESET = "paper-2603.18037"
+ROWS, SUBSETS, QUESTIONS = "train_all_merged_5578.jsonl", "subset_indices.json", "test_questions_100.json"
+REDUCED, REDUCED_QUESTIONS = 25, 20  # without a graphics processor: of the rows one in so many, and so many questions
+
+
+def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
+    set_command(parser, _paper)
+    parser.add_argument("folder", metavar="DIR", help=help_text("eval paper folder"))
+    parser.add_argument(
+        "--base", metavar="ID|FILE", action="append", required=True, help=help_text("eval paper --base")
+    )
+    parser.add_argument("--judge", metavar="ID|FILE", help=help_text("eval --judge"))
+    parser.add_argument("--divide", metavar="N", type=int, help=help_text("eval paper --divide"))
+    parser.add_argument("--limit", metavar="N", type=int, help=help_text("eval --limit"))
+    parser.add_argument("--name", metavar="NAME", default=PRESET, help=help_text("eval paper --name"))
+
+
+def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status as `eval_run.run_study`; the same command goes on with the stage that was interrupted."""
+    folder = Path(options.folder).expanduser()
+    option_limits.check("--divide", options.divide, 1, 1 << 20)
+    option_limits.check("--limit", options.limit, 1, 1 << 20)
+    paths = _paths(options.base, where)
+    judge = model_choice.choose_model(options.judge, where) if options.judge else None
+    is_whole = best_card() is not None
+    divide = options.divide or (1 if is_whole else REDUCED)
+    questions = eval_sets.load(str(folder / QUESTIONS), where, output)
+    limit = options.limit or (len(questions.questions) if is_whole else REDUCED_QUESTIONS)
+    questions = dataclasses.replace(questions, questions=questions.questions[:limit])
+    if divide > 1 or not is_whole:
+        output.note("paper_reduced", divide=divide, count=len(questions.questions))
+    material = scale_subsets.given(folder / ROWS, folder / SUBSETS, divide)
+    context_tokens = settings.load(where.settings).context_tokens
+    asking = Asking(context_tokens=context_tokens, judge=judge, judge_preset=PRESET)
+    wish = Scale(asking, options.base[0], PRESET, 1, has_control=False, questions=questions)
+    stages = _Stages(options.name, wish, material, where, output)
+    status = stages.run("scale", paths[:1], lambda named: eval_scale.prepare(named, material, where, output))
+    if status == 0 and len(options.base) > 1:
+        status = stages.run("bases", paths, lambda named: _bases(named, options.base, stages.best(), where, output))
+    if status == 0:
+        status = stages.run("quant", [], lambda named: _quant(named, stages.best(), where, output))
+    if status == 0:
+        stages.tell()
+    return status
+
+
+def _paths(wanted: list[str], where: Paths) -> list[Path]:
+    """Of the base models, before anything is planned. Raises AppError as `bases.resolve`, and as `require_file`."""
+    models = eval_scale.models_of(where)
+    found = [bases.resolve(one, models).path for one in wanted]
+    for path in found:
+        eval_scale.require_file(path)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    study: Study
+    folder: Path
+    found: Evaluation
+    sections: tuple[Section, ...]
+
+
+class _Stages:
+    """Each is a study called after the paper's stage; one that is there is gone on with, or taken as it is."""
+
+    def __init__(self, name: str, wish: Scale, material: Material, where: Paths, output: Output) -> None:
+        self._name = name
+        self._wish = wish
+        self._material = material
+        self._where = where
+        self._output = output
+        self._finished: list[_Finished] = []
+
+    def run(self, stage: str, paths: Sequence[Path], prepare: Callable[[Scale], Path]) -> int:
+        """`paths`: of the base models that are trained."""
+        name = f"{self._name} {phrase(f'paper_stage_{stage}')}"
+        self._output.note("paper_stage", name=name)
+        known = [one for one in studies.listed(self._where.evaluations) if one.study and one.study.name == name]
+        if known and known[0].study is not None:
+            self._require_same(known[0].folder, known[0].study, paths)
+        asking = dataclasses.replace(self._wish.asking, name=name)
+        folder = known[0].folder if known else prepare(dataclasses.replace(self._wish, asking=asking))
+        is_finished = bool(known) and known[0].state == "finished"
+        status = 0 if is_finished else eval_run.carry_out(folder, self._where, self._output)
+        if status == 0:
+            self._finished.append(_Finished(studies.read(folder), folder, *results_file.read(folder)))
+        return status
+
+    def _require_same(self, folder: Path, study: Study, paths: Sequence[Path]) -> None:
+        """A stage of other questions, data, models or judge is none of this. Raises AppError("paper_other_stage")."""
+        wish = self._wish
+        asked = wish.questions.questions if wish.questions else ()
+        specs = [runs.read(Path(one.folder)).spec for one in study.trainings]
+        trained = {Path(one.folder) for finished in self._finished for one in finished.study.trainings}
+        is_same = (
+            studies.questions_of(folder, study).questions == asked
+            and (study.judge.path if study.judge else "") == (wish.asking.judge.path if wish.asking.judge else "")
+            and {one.rows for one in study.trainings} <= {one.rows for one in self._material.subsets}
+            and {Path(one.base) for one in specs if one is not None} == set(paths)
+            and all(Path(one.adapter).parent in trained for one in study.made if one.adapter)
+        )
+        if not is_same:
+            raise AppError("paper_other_stage", name=study.name, id=folder.name)
+
+    def tell(self) -> None:
+        """All of it."""
+        texts = [eval_words.as_text(one.folder, one.found, one.sections, self._output) for one in self._finished]
+        data = {"stages": [eval_words.as_json(one.folder, one.found, one.sections) for one in self._finished]}
+        self._output.result(data, "\n\n\n".join(texts))
+
+    def best(self) -> "_Best":
+        """The best tuned system so far, of equal ones the earlier: by what decides; where that says nothing of one of
+        them, by the judge, as in the paper; without one, by the answers that were kept out of training."""
+        tuned = [(one, result) for one in self._finished for result in one.found.systems if result.system.adapter]
+        ways: dict[str, Callable[[_Finished, SystemResult], float | None]] = {
+            "decides": lambda one, result: advice.value_of(one.found, result, advice.measure_of(one.found)),
+            "judge": lambda one, result: advice.value_of(one.found, result, MEASURES["judge"]),
+            "holdout": lambda one, result: -scale_results.holdout_nats(_training_of(one.study, result)),
+        }
+        found = ((by, _values(way, tuned)) for by, way in ways.items())
+        by, values = next((one for one in found if one[1]), ("", []))
+        if not values:
+            raise AppError("evaluation_damaged", id=self._finished[0].study.id, reason=phrase("scale_loss_missing"))
+        of, result = tuned[values.index(max(values))]
+        self._output.note("paper_best", name=result.system.name, by=phrase(f"paper_best_{by}"))
+        rows = _training_of(of.study, result).rows
+        subset = next((one for one in self._material.subsets if one.rows == rows), self._material.subsets[-1])
+        material = dataclasses.replace(self._material, subsets=(subset,))
+        return _Best(result, of.study.contender(result.system.id), material)
+
+
+def _values(
+    way: Callable[[_Finished, SystemResult], float | None], tuned: Sequence[tuple[_Finished, SystemResult]]
+) -> list[float]:
+    """[] where one of them has none."""
+    values = [way(*one) for one in tuned]
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    return known if len(known) == len(tuned) else []
+
+
+def _training_of(study: Study, result: SystemResult) -> Training:
+    return next(one for one in study.trainings if Path(result.system.adapter).parent == Path(one.folder))
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    result: SystemResult
+    contender: Contender
+    material: Material  # that it was trained on
+
+
+def _bases(wish: Scale, wanted: list[str], best: _Best, where: Paths, output: Output) -> Path:
+    """Every base by itself and trained on the best amount."""
+    means = eval_scale.means_of(where)
+    folder = dated_folder.new(where.evaluations, wish.asking.name, time.time())
+    contenders, trainings = list[Contender](), list[Training]()
+    assert wish.questions is not None
+    try:
+        for number, base in enumerate(wanted, start=1):
+            one = dataclasses.replace(wish, base=base)
+            output.progress("plan_working")
+            try:
+                planned = scale_study.trainings_of(folder / f"base-{number}", one, best.material, means)
+            finally:
+                output.end_progress()
+            model = bases.model_for(planned.asked, means.models)
+            contenders += scale_plan.contenders(model, planned.asked, planned.trainings)
+            trainings += planned.trainings
+        kept = contending.numbered(contenders)
+        study = planning.study(
+            where.evaluations, "bases", wish.questions, kept, wish.asking,
+            id=folder.name, label=wish.questions.label, trainings=tuple(trainings),
+        )  # fmt: skip
+        studies.create(folder, study, wish.questions)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
+
+
+def _quant(wish: Scale, best: _Best, where: Paths, output: Output) -> Path:
+    """Base and tuned of the best, in the paper's forms."""
+    questions = wish.questions
+    assert questions is not None
+    folder = dated_folder.new(where.evaluations, wish.asking.name, time.time())
+    system = best.result.system
+    base = model_choice.choose_model(system.model, where)
+    adapter = ask_adapter.choose(system.adapter, where.runs)
+    _model, tuning = eval_questions.tuned_by(base, adapter)
+    if tuning is None:
+        raise AppError("adapter_unknown", wanted=system.adapter)
+    source = quant_plan.of_model(base)
+    plan = quant_plan.plan(
+        source, quantizations.named(PAPER_FORMS), (best.contender.model, tuning), folder, where.bases
+    )
+    study = planning.study(
+        where.evaluations, "quantizations", questions, plan.contenders, wish.asking,
+        id=folder.name, label=questions.label, made=plan.made, has_likelihoods=planning.has_likelihoods(questions),
+    )  # fmt: skip
+    eval_quant.tell_room(study, where, output)
+    studies.create(folder, study, questions)
+    return folder

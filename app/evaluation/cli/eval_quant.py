@@ -1,0 +1,74 @@
+"""`kotae eval quant`: what each form of a model costs and keeps, measured on this machine."""
+
+import argparse
+import dataclasses
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.base.cli.command_tree import set_command
+from app.base.cli.output import Output
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.wording import help_text, size
+from app.chat.services import ask_adapter
+from app.evaluation.cli import eval_questions, eval_run
+from app.evaluation.study import planning, quant_plan
+from app.evaluation.study.quant_plan import PAPER_FORMS, QuantPlan
+from app.evaluation.study.study import Contender, Study
+from app.inference import quantizations
+from app.inference.local_model import LocalModel
+from app.models import model_choice
+
+
+def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
+    set_command(parser, _quant)
+    parser.add_argument("model", metavar="ID|FILE|DIR", nargs="+", help=help_text("eval quant model"))
+    parser.add_argument("--quant", metavar="FORM,…", default=PAPER_FORMS, help=help_text("eval quant --quant"))
+    parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", help=help_text("eval quant --adapter"))
+    parser.add_argument("--questions", dest="file", metavar="SET|FILE", help=help_text("eval quant --questions"))
+    eval_questions.add_common(parser)
+
+
+def _quant(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """One model: its forms are made. Several: they are compared as they are. Exit status as `eval_run.run_study`."""
+    judge, models = eval_questions.judge_of(options, where), _models(options, where)
+    questions = eval_questions.questions_of(options, where, output)
+    asking = eval_questions.asking_of(options, questions, judge, where)
+    has_likelihoods = planning.has_likelihoods(questions)
+    study = planning.study(where.evaluations, "quantizations", questions, (), asking, has_likelihoods=has_likelihoods)
+    folder = where.evaluations / study.id
+    found = _made(options, models, folder, where) if len(options.model) == 1 else QuantPlan(_given(options, models), ())
+    study = dataclasses.replace(study, contenders=found.contenders, made=found.made)
+    tell_room(study, where, output)
+    return eval_run.begin(study, questions, folder, where, output)
+
+
+def tell_room(study: Study, where: Paths, output: Output) -> None:
+    """What the forms take of the disk, before hours have gone. Raises AppError("drive_space")."""
+    most = planning.require_room(study, where.data)
+    if most:
+        output.note("quant_room", disk=size(most), free=size(shutil.disk_usage(where.data).free))
+
+
+def _models(options: argparse.Namespace, where: Paths) -> list[LocalModel]:
+    """[]: a publisher's folder is given. Raises AppError as `ask.choose_model`."""
+    is_folder = len(options.model) == 1 and Path(options.model[0]).is_dir()
+    return [] if is_folder else [model_choice.choose_model(one, where) for one in options.model]
+
+
+def _made(options: argparse.Namespace, models: Sequence[LocalModel], folder: Path, where: Paths) -> QuantPlan:
+    forms = quantizations.named(options.quant)
+    source = quant_plan.of_model(models[0]) if models else quant_plan.of_folder(Path(options.model[0]))
+    tuned = None
+    if options.adapter is not None:
+        model, tuning = eval_questions.tuned_by(source.model, ask_adapter.choose(options.adapter, where.runs))
+        tuned = (model, tuning) if tuning is not None else None
+    return quant_plan.plan(source, forms, tuned, folder, where.bases)
+
+
+def _given(options: argparse.Namespace, models: Sequence[LocalModel]) -> tuple[Contender, ...]:
+    """Raises AppError("quant_adapter_alone"), and as `planning.as_they_are`."""
+    if options.adapter is not None:
+        raise AppError("quant_adapter_alone")
+    return planning.as_they_are(models)

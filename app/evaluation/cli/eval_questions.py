@@ -1,0 +1,209 @@
+"""`kotae eval questions` and `kotae eval documents`: systems over one set of questions, answered, marked and judged."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from app.base import confidentiality, settings
+from app.base.cli import option_limits
+from app.base.cli.command_tree import set_command
+from app.base.cli.output import Output
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.wording import help_text
+from app.chat.presets import Choices
+from app.chat.services import ask_adapter, command_request
+from app.chat.services.ask_adapter import Adapter
+from app.chat.store import Store
+from app.documents.retrieval import excerpts
+from app.documents.services import command_scope
+from app.evaluation import question_sets
+from app.evaluation.cli import eval_ratings, eval_run, eval_sets
+from app.evaluation.judge import judging
+from app.evaluation.records import QuestionSet
+from app.evaluation.services import study_wish
+from app.evaluation.study import contending, planning
+from app.evaluation.study.contending import Documents, Tuning
+from app.evaluation.study.planning import Asking
+from app.evaluation.study.study import Contender, Rated, Study
+from app.inference.local_model import LocalModel
+from app.models import model_choice
+from app.training.runs import splits
+
+
+def add_options(parser: argparse.ArgumentParser, name: str) -> None:
+    set_command(parser, {"questions": _questions, "documents": _documents, "judge": _judge}[name])
+    parser.add_argument("file", metavar="SET|FILE", help=help_text("eval set"))
+    if name == "questions":
+        model, adapter = help_text("eval questions --model"), help_text("eval questions --adapter")
+        parser.add_argument("--model", metavar="ID|FILE", action="append", default=[], help=model)
+        parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", action="append", help=adapter)
+        collection = help_text("eval questions --collection")
+        parser.add_argument("--collection", metavar="NAME", action="append", default=[], help=collection)
+    if name == "documents":
+        parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
+        parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", help=help_text("eval documents --adapter"))
+        collection = help_text("ask --collection")
+        parser.add_argument("--collection", metavar="NAME", action="append", required=True, help=collection)
+    if name == "judge":
+        parser.set_defaults(**_NOTHING_ANSWERED)
+        _add_judging(parser, is_required=True)
+    else:
+        add_common(parser)
+
+
+_NOTHING_ANSWERED = {
+    "pairs": False, "preset": None, "seeds": 1, "temperature": None, "max_tokens": planning.MAX_TOKENS, "context": None,
+}  # fmt: skip
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """What every study that asks questions takes beside its set, `file`; read by `asking_of`."""
+    _add_judging(parser, is_required=False)
+    parser.add_argument("--pairs", action="store_true", help=help_text("eval --pairs"))
+    parser.add_argument("--preset", metavar="NAME", help=help_text("eval --preset"))
+    parser.add_argument("--seeds", metavar="N", type=int, default=1, help=help_text("eval --seeds"))
+    parser.add_argument("--temperature", metavar="T", type=float, help=help_text("eval --temperature"))
+    parser.add_argument(
+        "--max-tokens", metavar="N", type=int, default=planning.MAX_TOKENS, help=help_text("eval --max-tokens")
+    )
+    parser.add_argument("--context", metavar="N", type=int, help=help_text("ask --context"))
+
+
+def _add_judging(parser: argparse.ArgumentParser, *, is_required: bool) -> None:
+    """Who judges which of the questions."""
+    parser.add_argument("--judge", metavar="ID|FILE", required=is_required, help=help_text("eval --judge"))
+    parser.add_argument(
+        "--judge-preset", choices=judging.PRESETS, default="kotae", help=help_text("eval --judge-preset")
+    )
+    parser.add_argument("--ratings", metavar="FILE", help=help_text("eval --ratings"))
+    parser.add_argument("--limit", metavar="N", type=int, help=help_text("eval --limit"))
+    parser.add_argument("--name", metavar="NAME", help=help_text("eval --name"))
+
+
+def judge_of(options: argparse.Namespace, where: Paths) -> LocalModel | None:
+    """Who is named is looked up before anything is read that takes longer. Raises AppError as `ask.choose_model`."""
+    return model_choice.choose_model(options.judge, where) if options.judge else None
+
+
+def questions_of(options: argparse.Namespace, where: Paths, output: Output) -> QuestionSet:
+    """The first `--limit` of the set; of none the program's own. Raises AppError as `question_sets.load`, and
+    "bad_option"."""
+    found = eval_sets.load(options.file, where, output) if options.file else question_sets.shipped()
+    if options.limit is None:
+        return found
+    option_limits.check("--limit", options.limit, 1, 1 << 20)
+    return dataclasses.replace(found, questions=found.questions[: options.limit])
+
+
+def asking_of(options: argparse.Namespace, questions: QuestionSet, judge: LocalModel | None, where: Paths) -> Asking:
+    """`judge`: as of `judge_of`. Raises AppError: bad_option, unknown_preset, and as `_rated`."""
+    option_limits.check("--seeds", options.seeds, 1, 100)
+    option_limits.check("--temperature", options.temperature, 0, 5)
+    option_limits.check("--max-tokens", options.max_tokens, 1, 1 << 20)
+    option_limits.check("--context", options.context, 256, 1 << 20)
+    return Asking(
+        name=options.name or "",
+        seeds=options.seeds,
+        temperature=options.temperature,
+        max_tokens=options.max_tokens,
+        context_tokens=options.context or settings.load(where.settings).context_tokens,
+        preset=command_request.find_preset(options.preset, where).choices if options.preset is not None else Choices(),
+        judge=judge,
+        judge_preset=options.judge_preset,
+        rated=_rated(options, questions),
+        has_pairs=options.pairs,
+    )
+
+
+def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[Rated, ...]:
+    """Raises AppError("ratings_without_judge"), and as `eval_ratings.read`."""
+    if not options.ratings:
+        return ()
+    if not options.judge:
+        raise AppError("ratings_without_judge")
+    numbers = {one.id: number for number, one in enumerate(questions.questions, start=1)}
+    found = eval_ratings.read(Path(options.ratings).expanduser(), questions.questions, Output(options.json))
+    return tuple(Rated(numbers[one.question.id], one.answer, one.human or 0) for one in found.cases)
+
+
+# ------------------------------------------------------------------------ commands
+
+
+def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status as `eval_run.run_study`."""
+    adapters = [ask_adapter.choose(one, where.runs) for one in options.adapter or ()]
+    models = [model_choice.choose_model(one, where) for one in options.model]
+    models = models or [_base(None, next((one for one in adapters if one.run is not None), None), where)]
+    judge = judge_of(options, where)
+    asked = documents_of(options.collection, where) if options.collection else None
+    questions = questions_of(options, where, output)
+    documents = dataclasses.replace(asked, may_quote=False) if asked else None  # the models are what is compared
+    contenders = []
+    for model in models:
+        for tuned, tuning in [tuned_by(model, one) for one in adapters] or [contending.of_card(model)]:
+            contenders.append(contending.contender(tuned, tuning, documents))
+    kind = "bases" if len(models) > 1 else "questions"
+    study = _study(options, kind, questions, contending.numbered(contenders), judge, where)
+    return eval_run.begin(study, questions, where.evaluations / study.id, where, output)
+
+
+def _judge(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Nothing is answered: the judge itself is measured. Exit status as `eval_run.run_study`."""
+    judge = judge_of(options, where)
+    questions = questions_of(options, where, output)
+    planning.require_right_answers(questions)
+    study = _study(options, "judge", questions, (), judge, where)
+    return eval_run.begin(study, questions, where.evaluations / study.id, where, output)
+
+
+def _documents(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status as `eval_run.run_study`."""
+    adapter = ask_adapter.choose(options.adapter, where.runs) if options.adapter is not None else None
+    model = _base(options.model, adapter, where)
+    judge, documents = judge_of(options, where), documents_of(options.collection, where)
+    questions = questions_of(options, where, output)
+    tuned = tuned_by(model, adapter) if adapter is not None else contending.of_card(model)
+    contenders = contending.four_ways(
+        model, (tuned[0], tuned[1]) if tuned[1] else None, documents, quotes=excerpts.is_too_small(model)
+    )
+    study = _study(options, "documents", questions, contenders, judge, where)
+    return eval_run.begin(study, questions, where.evaluations / study.id, where, output)
+
+
+def _study(
+    options: argparse.Namespace,
+    kind: str,
+    questions: QuestionSet,
+    contenders: tuple[Contender, ...],
+    judge: LocalModel | None,
+    where: Paths,
+) -> Study:
+    asking = asking_of(options, questions, judge, where)
+    return planning.study(where.evaluations, kind, questions, contenders, asking)
+
+
+def documents_of(names: list[str], where: Paths) -> Documents:
+    """Raises AppError as `collections.find`."""
+    return study_wish.documents_of(where.documents, command_scope.scope_of(names, where))
+
+
+def tuned_by(model: LocalModel, adapter: Adapter) -> tuple[LocalModel, Tuning | None]:
+    """The model in the adapter's form. Raises AppError as `ask_adapter.asked_as_trained`."""
+    if adapter.use is None:
+        return model, None
+    name = adapter.run.name if adapter.run else contending.adapter_name(adapter.use.path)
+    asked = adapter.run.spec if adapter.run else None
+    label = splits.label_of(Path(asked.train).parent) if asked else confidentiality.DEFAULT
+    return ask_adapter.asked_as_trained(model, adapter), Tuning(adapter.use.path, adapter.use.strength, name, label)
+
+
+def _base(wanted: str | None, adapter: Adapter | None, where: Paths) -> LocalModel:
+    """Without a wish the one that the adapter's run was trained on, else the window's."""
+    if wanted is not None or adapter is None or adapter.run is None:
+        return model_choice.choose_model(wanted, where)
+    store = Store.open(where.database, where.backups)
+    try:
+        return ask_adapter.base_of(adapter.run, store.local_models())
+    finally:
+        store.close()

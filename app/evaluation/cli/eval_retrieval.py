@@ -1,0 +1,104 @@
+"""`kotae eval retrieval`: how high the passages that answer questions are found."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from app.base.cli.command_tree import set_command
+from app.base.cli.output import Output
+from app.base.paths import Paths
+from app.base.wording import help_text
+from app.documents import collections
+from app.documents.retrieval import abstention, retrieval
+from app.documents.services.meaning import Meanings
+from app.evaluation.cli import eval_sets
+from app.evaluation.judge import retrieval as measuring
+from app.evaluation.judge.retrieval import DEPTHS, Outcome
+from app.evaluation.records import Question
+
+
+def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
+    set_command(parser, _retrieval)
+    parser.add_argument("file", metavar="SET|FILE", help=help_text("eval retrieval file"))
+    parser.add_argument(
+        "--collection", metavar="NAME", action="append", required=True, help=help_text("eval retrieval --collection")
+    )
+    parser.add_argument("--misses", action="store_true", help=help_text("eval retrieval --misses"))
+
+
+def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 3 expected error."""
+    questions = eval_sets.load(options.file, where, output).questions
+    library = collections.open_library(where.documents)
+    try:
+        ids = [collections.find(library, name).id for name in options.collection]
+        with Meanings(where, output) as meanings:
+            meanings.complete()
+            found = {one.text: meanings.of(one.text) for one in questions}
+
+        def search(text: str, limit: int) -> list[Any]:
+            return retrieval.search(library, text, ids, limit, where.glossary, found[text])
+
+        outcomes = measuring.measure(questions, search)
+        abstained = {
+            question.id: not abstention.judge(
+                library, question.text, search(question.text, abstention.LOOKED_AT), where.glossary
+            ).is_enough
+            for question in questions
+        }
+    finally:
+        library.close()
+    data = _data(options.collection, questions, outcomes, abstained)
+    data["by_meaning"] = sum(meaning is not None for meaning in found.values())
+    output.result(data | ({"misses": _misses(outcomes)} if options.misses else {}), _text(data, output))
+    if options.misses and not output.is_json:
+        for miss in _misses(outcomes):
+            output.note("eval_miss", **miss)
+    return 0
+
+
+def _data(
+    names: list[str], questions: Sequence[Question], outcomes: list[Outcome], abstained: dict[str, bool]
+) -> dict[str, Any]:
+    absent = [abstained[one.id] for one in questions if not one.is_answerable]
+    present = [abstained[one.id] for one in questions if one.is_answerable]
+    return {
+        "collections": names,
+        **measuring.summary(outcomes),
+        "by_type": measuring.by_category(outcomes),
+        "abstained": {"of_answerable": [sum(present), len(present)], "of_unanswerable": [sum(absent), len(absent)]},
+    }
+
+
+def _misses(outcomes: list[Outcome]) -> list[dict[str, Any]]:
+    """Questions whose passages came late or not at all."""
+    late = [one for one in outcomes if not 0 < one.rank <= 5]
+    return [{"id": one.question.id, "question": one.question.text, "rank": one.rank} for one in late]
+
+
+def _text(data: dict[str, Any], output: Output) -> str:
+    lines = []
+    for name, row in (("", data), *data["by_type"].items()):
+        recalls = "  ".join(f"@{depth} {_shown(row[f'recall_at_{depth}'])}" for depth in DEPTHS)
+        facts = {"name": name, "count": row["questions"], "mrr": _shown(row["mrr"])}
+        lines.append(output.phrase("eval_recall", recalls=recalls, **facts))
+    wrongly, answerable = data["abstained"]["of_answerable"]
+    rightly, unanswerable = data["abstained"]["of_unanswerable"]
+    lines.append(
+        output.phrase(
+            "eval_abstained", wrongly=wrongly, answerable=answerable, rightly=rightly, unanswerable=unanswerable
+        )
+    )
+    lines.append(
+        output.phrase(
+            "eval_times",
+            median_ms=f"{1000 * data['seconds_median']:.0f}",
+            p95_ms=f"{1000 * data['seconds_p95']:.0f}",
+            characters=data["passage_characters_median"],
+        )
+    )
+    return "\n".join(lines)
+
+
+def _shown(share: float | None) -> str:
+    return "-" if share is None else f"{share:.3f}"

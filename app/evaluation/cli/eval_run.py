@@ -1,0 +1,297 @@
+"""A study on the command line: begun or gone on with, watched, listed, shown, compared, removed, restored."""
+
+import argparse
+import dataclasses
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from app.base import settings
+from app.base.cli import option_limits, secret
+from app.base.cli.command_tree import set_command
+from app.base.cli.loop import Waiting, application
+from app.base.cli.output import Output, left
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.wording import help_text, phrase, size
+from app.documents.services.meaning import Meanings
+from app.evaluation.cli import eval_words
+from app.evaluation.judge import ratings
+from app.evaluation.records import QuestionSet
+from app.evaluation.report import combining, export, results_file
+from app.evaluation.report.report_parts import Section
+from app.evaluation.report.results import Evaluation
+from app.evaluation.services.study_run import StudyProgress, StudyRun
+from app.evaluation.services.study_work import Tools
+from app.evaluation.study import memory, planning
+from app.evaluation.study import study as studies
+from app.evaluation.study.study import Entry, Study
+from app.inference import child_commands, room
+from app.inference.services.engine import EngineClient
+from app.training.services import train_live, training
+from app.training.services.training import Trainer
+
+RATED = 40  # answers of a sheet: an hour's work, and enough for a kappa
+SHOWN_DAMAGED = "-"
+
+
+def add_options(parser: argparse.ArgumentParser, name: str) -> None:
+    commands = {
+        "list": _list, "show": _show, "resume": _resume, "remove": _remove, "restore": _restore, "ratings": _ratings,
+        "compare": _compare,
+    }  # fmt: skip
+    set_command(parser, commands[name])
+    if name != "list":
+        several = "+" if name == "compare" else None
+        parser.add_argument("wanted", metavar="EVALUATION", nargs=several, help=help_text("eval id"))
+    if name in ("show", "compare", "ratings"):
+        is_sheet = name == "ratings"
+        shown = help_text("eval ratings --out" if is_sheet else "eval show --out")
+        parser.add_argument("--out", metavar="FILE", required=is_sheet, help=shown)
+        parser.add_argument("--allow-secret", action="store_true", help=help_text("eval show --allow-secret"))
+    if name == "ratings":
+        parser.add_argument("--n", metavar="N", type=int, default=RATED, help=help_text("eval ratings --n"))
+
+
+def begin(study: Study, questions: QuestionSet, folder: Path, where: Paths, output: Output) -> int:
+    """Writes a study that was planned, and runs it. Exit status as `run_study`. Raises AppError("bad_option")."""
+    if planning.repeats_itself(study):
+        expected = phrase("eval_seeds_vary")
+        raise AppError("bad_option", option="--seeds", value=len(study.seeds), expected=expected)
+    studies.create(folder, study, questions)
+    return run_study(folder, where, output)
+
+
+def run_study(folder: Path, where: Paths, output: Output) -> int:
+    """Exit status: 0; 3 expected error; 130 interrupted, which is told, and `kotae eval resume` goes on."""
+    status = carry_out(folder, where, output)
+    return status or tell(folder, *results_file.read(folder), output)
+
+
+def carry_out(folder: Path, where: Paths, output: Output) -> int:
+    """As `run_study`, without telling what was found."""
+    study = studies.read(folder)
+    for one in memory.beyond(study, folder, room.measure()):
+        key = "eval_memory_short_judge" if one.is_judge else "eval_memory_short"
+        output.note(key, name=one.name, need=size(one.need_bytes))
+    running: _Running | None = None
+    try:
+        running = _run(folder, study, where, output)
+    except KeyboardInterrupt:  # before the first step, or the second time
+        output.end_progress()
+    if running is not None and running.error is not None:
+        output.note("eval_goes_on", id=folder.name)
+        raise running.error
+    if running is None or running.evaluation is None:
+        entry = Entry(folder.name, folder, study, "waiting")
+        output.result(_described(entry), output.phrase("eval_interrupted", id=folder.name))
+        return 128 + signal.SIGINT
+    return 0
+
+
+def _run(folder: Path, study: Study, where: Paths, output: Output) -> "_Running":
+    """Raises what `StudyRun.start` raises, and KeyboardInterrupt."""
+    app = application()
+    has_documents = any(one.scope for one in study.contenders)
+    with Meanings(where, output) if has_documents else nullcontext() as meanings:
+        if meanings is not None:
+            meanings.complete()  # or the last answers would be found by other means than the first
+        engine = EngineClient(child_commands.engine(), where.logs / "engine-eval.log")
+        tools = Tools(
+            engine,
+            child_commands.template(),
+            child_commands.quantizer,
+            child_commands.scorer,
+            _trainer(where),
+            where.documents,
+            dataclasses.replace(settings.load(where.settings), context_tokens=study.context_tokens),
+            meanings.embedding if meanings else None,
+        )
+        running = _Running(StudyRun(tools, folder), output)
+        try:
+            running.wait()
+        finally:
+            engine.shut_down()
+            background.shut_down()
+    del app
+    return running
+
+
+def tell(folder: Path | None, found: Evaluation, sections: Sequence[Section], output: Output) -> int:
+    output.result(eval_words.as_json(folder, found, sections), eval_words.as_text(folder, found, sections, output))
+    return 0
+
+
+# ---------------------------------------------------------------------------- look
+
+
+def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
+    entries = studies.listed(where.evaluations)
+    removed = [one.id for one in studies.listed(where.evaluations / studies.BIN)]
+    data = {"evaluations": [_described(one) for one in entries], "removed": removed}
+    lines = [output.phrase("eval_entry", **_described(one) | {"state": _state(one, output)}) for one in entries]
+    lines = lines or [output.phrase("eval_none")]
+    lines += [output.phrase("eval_in_bin", ids=" / ".join(removed))] if removed else []
+    output.result(data, "\n".join(lines))
+    return 0
+
+
+def _described(entry: Entry) -> dict[str, Any]:
+    study = entry.study
+    return {
+        "id": entry.id,
+        "name": study.name if study else SHOWN_DAMAGED,
+        "kind": study.kind if study else SHOWN_DAMAGED,
+        "set": study.set_name if study else SHOWN_DAMAGED,
+        "systems": len(study.contenders) if study else 0,
+        "state": entry.state if study else "damaged",
+        "folder": str(entry.folder),
+    }
+
+
+def _state(entry: Entry, output: Output) -> str:
+    return output.phrase(f"eval_state_{entry.state if entry.study else 'damaged'}")
+
+
+def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 3 it is not finished, or an expected error."""
+    entry, found, sections = _finished(options.wanted, where)
+    if options.out:
+        return _export(options, found, sections, where, output, entry.folder)
+    return tell(entry.folder, found, sections, output)
+
+
+def _compare(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 3 they are of other questions, or an expected error."""
+    found = combining.combined([_finished(wanted, where)[1] for wanted in options.wanted])
+    if options.out:
+        return _export(options, found, (), where, output)
+    return tell(None, found, (), output)
+
+
+def _export(
+    options: argparse.Namespace,
+    found: Evaluation,
+    sections: Sequence[Section],
+    where: Paths,
+    output: Output,
+    folder: Path | None = None,
+) -> int:
+    out = Path(options.out).expanduser()
+    export.check_target(out)
+    _permit(found, out, where, is_allowed=options.allow_secret)
+    export.save(found, sections, out, folder)
+    data = {"id": found.id, "name": found.name, "out": str(out)}
+    output.result(data, output.phrase("eval_exported", name=found.name, path=out))
+    return 0
+
+
+def _ratings(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    _entry, found, _sections = _finished(options.wanted, where)
+    option_limits.check("--n", options.n, 1, 10_000)
+    answers, out = ratings.drawn(found, options.n), Path(options.out).expanduser()
+    ratings.check_target(out)
+    _permit(found, out, where, is_allowed=options.allow_secret)
+    ratings.write_blank(out, answers)
+    asked = found.questions
+    facts = {"set": f"{asked.name}@{asked.version}" if asked.version else asked.name, "path": out}
+    output.result({"out": str(out), "answers": len(answers)}, output.phrase("eval_blank", count=len(answers), **facts))
+    return 0
+
+
+def _permit(found: Evaluation, out: Path, where: Paths, *, is_allowed: bool) -> None:
+    secret.permit(found.questions.label, found.name, "answers", out, where, is_allowed=is_allowed)
+
+
+def _finished(wanted: str, where: Paths) -> tuple[Entry, Evaluation, tuple[Section, ...]]:
+    """Raises AppError: evaluation_unknown, evaluation_ambiguous, evaluation_not_finished, evaluation_damaged."""
+    entry = studies.find(where.evaluations, wanted)
+    if entry.state != "finished":
+        raise AppError("evaluation_not_finished", id=entry.id)
+    return entry, *results_file.read(entry.folder)
+
+
+def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status as `run_study`."""
+    entry = studies.find(where.evaluations, options.wanted)
+    return run_study(entry.folder, where, output)
+
+
+def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    entry = studies.find(where.evaluations, options.wanted)
+    place = studies.remove(entry)
+    output.result({"removed": entry.id, "path": str(place)}, output.phrase("eval_removed", id=entry.id, path=place))
+    return 0
+
+
+def _restore(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    entry = studies.restore(where.evaluations, options.wanted)
+    output.result(_described(entry), output.phrase("eval_restored", id=entry.id))
+    return 0
+
+
+# ------------------------------------------------------------------------- private
+
+
+def _trainer(where: Paths) -> Trainer | AppError:
+    try:
+        return training.locate(where.data)
+    except AppError as error:
+        return error
+
+
+class _Running:
+    """Runs one StudyRun to its end and says how far it is."""
+
+    def __init__(self, run: StudyRun, output: Output) -> None:
+        self._run = run
+        self._output = output
+        self._told = ("", "")  # the step whose line is out
+        self.evaluation: Evaluation | None = None
+        self.error: AppError | None = None
+        self.waiting = Waiting(self._interrupt)
+        run.progressed.connect(self._on_progressed)
+        run.finished.connect(self._on_finished)
+        run.failed.connect(self._on_failed)
+        run.stopped.connect(self.waiting.stop)
+
+    def wait(self) -> None:
+        """Raises what `StudyRun.start` raises, and KeyboardInterrupt."""
+        self._run.start()
+        try:
+            self.waiting.run()
+        finally:
+            self._run.kill()
+            self._output.end_progress()
+
+    def _interrupt(self) -> None:
+        if self._run.training is not None:  # it saves first, which may take minutes
+            self._output.end_progress()
+            train_live.say_pausing(self._run.training, self._output)
+        self._run.stop()
+
+    def _on_progressed(self, progress: StudyProgress) -> None:
+        what = self._output.phrase(f"eval_step_{progress.kind}", name=progress.name)
+        facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
+        part = progress.part
+        if not sys.stderr.isatty():  # a log, or a program: a line a step
+            if (progress.kind, progress.name) != self._told:
+                self._told = (progress.kind, progress.name)
+                self._output.note("eval_step", **facts)
+        elif part is not None and part.total:
+            percent = 100 * part.done // part.total
+            self._output.progress("eval_step_percent", percent=percent, left=left(part.left_s), **facts)
+        else:
+            self._output.progress("eval_step", **facts)
+
+    def _on_finished(self, found: Evaluation) -> None:
+        self.evaluation = found
+        self.waiting.stop()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.error = error
+        self.waiting.stop()

@@ -1,0 +1,153 @@
+"""`kotae eval scale`: how much training data is enough, by training on several amounts of it."""
+
+import argparse
+from pathlib import Path
+
+from app.base import settings
+from app.base.cli import option_limits
+from app.base.cli.command_tree import set_command
+from app.base.cli.durations import duration
+from app.base.cli.output import Output
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.wording import help_text, phrase, size
+from app.chat.store import Store
+from app.evaluation.cli import eval_run, eval_sets
+from app.evaluation.judge import judging
+from app.evaluation.study import scale_plan, scale_study, scale_subsets
+from app.evaluation.study.planning import Asking
+from app.evaluation.study.scale_plan import Planned
+from app.evaluation.study.scale_study import Means, Scale
+from app.evaluation.study.scale_subsets import Material
+from app.inference.local_model import LocalModel
+from app.models import bases, model_choice
+from app.training.services import training
+from trainer.spec import PRESETS
+
+_MOST_SEEDS = 20
+
+
+def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
+    set_command(parser, _scale)
+    parser.add_argument("data", metavar="DATA", help=help_text("eval scale data"))
+    parser.add_argument("--base", metavar="ID|FILE|DIR", required=True, help=help_text("train run --base"))
+    parser.add_argument("--sizes", metavar="N,N,…", help=help_text("eval scale --sizes"))
+    parser.add_argument(
+        "--seeds", metavar="N", type=int, default=scale_plan.SEEDS, help=help_text("eval scale --seeds")
+    )
+    parser.add_argument("--no-control", action="store_true", help=help_text("eval scale --no-control"))
+    parser.add_argument("--preset", choices=PRESETS, help=help_text("train run --preset"))
+    parser.add_argument("--subsets", metavar="FILE", help=help_text("eval scale --subsets"))
+    parser.add_argument("--divide", metavar="N", type=int, help=help_text("eval scale --divide"))
+    parser.add_argument("--questions", metavar="SET|FILE", help=help_text("eval scale --questions"))
+    parser.add_argument("--judge", metavar="ID|FILE", help=help_text("eval --judge"))
+    parser.add_argument(
+        "--judge-preset", choices=judging.PRESETS, default="kotae", help=help_text("eval --judge-preset")
+    )
+    parser.add_argument("--name", metavar="NAME", help=help_text("eval --name"))
+
+
+def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status as `eval_run.run_study`."""
+    option_limits.check("--seeds", options.seeds, 1, _MOST_SEEDS)
+    if options.judge and not options.questions:
+        options.missing("--questions")
+    if options.questions:
+        require_file(bases.existing(options.base))
+    judge = model_choice.choose_model(options.judge, where) if options.judge else None
+    bases.resolve(options.base, models_of(where))
+    material = _material(options)
+    asking = Asking(
+        options.name or "",
+        context_tokens=settings.load(where.settings).context_tokens,
+        judge=judge,
+        judge_preset=options.judge_preset,
+    )
+    asked = Scale(
+        asking,
+        options.base,
+        options.preset,
+        options.seeds,
+        not options.no_control,
+        eval_sets.load(options.questions, where, output) if options.questions else None,
+    )
+    return eval_run.run_study(prepare(asked, material, where, output), where, output)
+
+
+def require_file(base: Path | None) -> None:
+    """What is to answer questions afterwards is a GGUF file. Raises AppError("evaluation_base_is_folder")."""
+    if base is not None and base.is_dir():
+        raise AppError("evaluation_base_is_folder", path=str(base))
+
+
+def prepare(asked: Scale, material: Material, where: Paths, output: Output) -> Path:
+    """The folder of a new study, planned and estimated. Raises AppError as `scale_plan.plan`."""
+    means = means_of(where)
+    output.progress("plan_working")
+    try:
+        folder, planned = scale_study.make(asked, material, means)
+    finally:
+        output.end_progress()
+    _tell(planned, material, output)
+    return folder
+
+
+def means_of(where: Paths) -> Means:
+    """Raises AppError("no_training_environment" | "converter_missing")."""
+    trainer = training.locate(where.data)
+    command = trainer.command if trainer.can_judge else None  # the fake cannot plan
+    return Means(where, models_of(where), command, trainer.converter)
+
+
+def _material(options: argparse.Namespace) -> Material:
+    data = Path(options.data).expanduser()
+    if not options.subsets:
+        if options.divide is not None:
+            raise AppError("bad_option", option="--divide", value=options.divide, expected="--subsets FILE --divide N")
+        return scale_subsets.nested(data, _sizes(options.sizes))
+    if options.sizes:
+        raise AppError("bad_option", option="--sizes", value=options.sizes, expected="--subsets FILE")
+    option_limits.check("--divide", options.divide, 1, 1 << 20)
+    return scale_subsets.given(data, Path(options.subsets).expanduser(), options.divide or 1)
+
+
+def _sizes(said: str | None) -> list[int]:
+    try:
+        return [int(one) for one in said.split(",")] if said else []
+    except ValueError as error:
+        raise AppError("bad_option", option="--sizes", value=said, expected=phrase("eval_sizes_form")) from error
+
+
+def _tell(planned: Planned, material: Material, output: Output) -> None:
+    """What it will take, before it begins."""
+    largest = planned.largest
+    if material.unusable:
+        output.note("split_unusable", count=f"{material.unusable:,}")
+    if not largest.counts.is_exact:
+        output.note("scale_estimate_guessed")
+    sizes = phrase("setting_between").join(f"{one.rows:,}" for one in material.subsets)
+    output.note(
+        "scale_estimate",
+        runs=len(planned.trainings),
+        sizes=sizes,
+        time=duration(planned.seconds),
+        disk=size(planned.disk_bytes),
+        free=size(largest.free_disk_bytes),
+    )
+    if not largest.has_memory:  # the first run will say so too, but only once it has begun
+        output.note("plan_short", allowed=size(largest.allowed_bytes), total=size(largest.memory.total))
+    removed = [
+        phrase("scale_removed_of", rows=f"{one.rows + one.removed:,}", removed=one.removed)
+        for one in material.subsets
+        if one.removed
+    ]
+    if removed:
+        output.note("scale_removed", counts=phrase("setting_between").join(removed))
+
+
+def models_of(where: Paths) -> list[LocalModel]:
+    store = Store.open(where.database, where.backups)
+    try:
+        return store.local_models()
+    finally:
+        store.close()

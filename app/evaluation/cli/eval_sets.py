@@ -1,0 +1,304 @@
+"""`kotae eval sets`: the question sets that evaluations ask; and question sets as other commands take them."""
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from app.base import confidentiality
+from app.base.cli import secret
+from app.base.cli.output import Output
+from app.base.confidentiality import LABELS, Label
+from app.base.errors import AppError
+from app.base.files import columns
+from app.base.paths import Paths
+from app.base.wording import help_text, phrase
+from app.evaluation import question_files, question_rows, question_sets
+from app.evaluation.cli import eval_from_chats
+from app.evaluation.question_files import QuestionFile
+from app.evaluation.question_sets import KeptSet
+from app.evaluation.records import Question, QuestionSet
+from app.training.data.records import BadRow, short
+
+SHOWN_ROWS = 20  # on the terminal; JSON and exports have all
+SHOWN_CHARACTERS = 80  # of a question
+NAMED_ROWS = 5  # in one sentence
+
+
+def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.command_tree import add_command
+
+    group = add_command(commands, shared, "sets", help_text("eval sets"), None)
+    actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
+    listing = {"list": _list, "show": _show, "add": _add, "export": _export, "remove": _remove, "restore": _restore}
+    parsers = {
+        name: add_command(actions, shared, name, help_text(f"eval sets {name}"), command)
+        for name, command in listing.items()
+    }
+    eval_from_chats.add_parser(actions, shared)
+    for name in ("show", "export"):
+        parsers[name].add_argument("wanted", metavar="NAME[@V]", help=help_text("eval sets wanted"))
+    for name in ("add", "remove", "restore"):
+        parsers[name].add_argument("name", metavar="NAME", help=help_text("eval sets add name"))
+    parsers["add"].add_argument("files", metavar="FILE", nargs="+", help=help_text("eval sets add file"))
+    parsers["add"].add_argument("--label", metavar="|".join(_labels()), help=help_text("eval sets add --label"))
+    parsers["export"].add_argument("--out", metavar="FILE", required=True, help=help_text("eval sets export --out"))
+    parsers["export"].add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
+
+
+def load(wanted: str, where: Paths, output: Output) -> QuestionSet:
+    """A kept set or a file, as the user names it; what was read of a file is told. Raises as `question_sets.load`."""
+    return question_sets.load(wanted, where.questions, lambda found: tell(found, output))
+
+
+def tell(found: QuestionFile, output: Output) -> None:
+    """What was taken from which column, and which rows are no questions."""
+    key = "questions_found_sheet" if found.sheet else "questions_found"
+    output.note(key, name=found.name, sheet=found.sheet, count=len(found.questions))
+    output.note("data_mapping", mapping=phrase("data_gap").join(_mapping(found.columns.named())))
+    if found.columns.unused:
+        output.note("data_unused", columns=" / ".join(map(short, found.columns.unused[:SHOWN_ROWS])))
+    if found.other_sheets:
+        output.note("data_other_sheets", sheets=" / ".join(map(short, found.other_sheets)))
+    if found.blank:
+        output.note("batch_blank", count=found.blank)
+    for row in found.skipped[:SHOWN_ROWS]:
+        output.note("batch_skipped", line=row.line, reason=_reason(row))
+    if len(found.skipped) > SHOWN_ROWS:
+        output.note("questions_skipped_more", count=len(found.skipped) - SHOWN_ROWS)
+    _tell_doubts(found.doubts, output)
+    _tell_renamed(found.renamed, output)
+
+
+def _mapping(named: dict[str, str]) -> list[str]:
+    """What is not to be seen from the names of the columns; of the others, that there are some."""
+    told = []
+    for field, column in named.items():
+        name = phrase(f"question_column_{field}")
+        if field == "document_group" or columns.plain(column) not in map(columns.plain, (field, name)):
+            told.append(phrase("data_mapping_one", field=name, column=short(column)))
+    if len(told) < len(named):
+        told.append(phrase("questions_same_columns" if told else "questions_all_columns"))
+    return told
+
+
+def _tell_doubts(doubts: Sequence[BadRow], output: Output) -> None:
+    rows = [row for row in doubts if row.code != "not_scored"]
+    for row in rows[:SHOWN_ROWS]:
+        output.note("questions_doubt", line=row.line, reason=phrase(f"question_doubt_{row.code}"), detail=row.detail)
+    if len(rows) > SHOWN_ROWS:
+        output.note("questions_doubts_more", count=len(rows) - SHOWN_ROWS)
+    lines = [str(row.line) for row in doubts if row.code == "not_scored"]
+    if lines:
+        output.note("questions_not_scored", count=len(lines), lines=_first(lines))
+
+
+def _first(named: Sequence[str]) -> str:
+    return phrase("data_gap").join(named[:NAMED_ROWS]) + ("…" if len(named) > NAMED_ROWS else "")
+
+
+def _reason(row: BadRow) -> str:
+    reason = phrase(f"data_bad_{row.code}")
+    return phrase("questions_reason_detail", reason=reason, detail=row.detail) if row.detail else reason
+
+
+def _tell_renamed(renamed: tuple[tuple[str, str], ...], output: Output) -> None:
+    for old, new in renamed[:SHOWN_ROWS]:
+        output.note("questions_renamed", old=short(old), new=short(new))
+    if len(renamed) > SHOWN_ROWS:
+        output.note("questions_renamed_more", count=len(renamed) - SHOWN_ROWS)
+
+
+# -------------------------------------------------------------------------- looking
+
+
+def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 1 when one is damaged."""
+    found, removed = question_sets.listed(where.questions), question_sets.removed(where.questions)
+    lines = ["\t".join([one.name, phrase(f"label_{one.label}"), _standing(one)]) for one in found]
+    lines = lines or [output.phrase("question_sets_none")]
+    lines += [output.phrase("question_sets_removed", names=" / ".join(removed))] if removed else []
+    output.result({"sets": [asdict(one) for one in found], "removed": removed}, "\n".join(lines))
+    return 0 if all(one.versions for one in found) else 1
+
+
+def _standing(one: KeptSet) -> str:
+    if not one.versions:
+        return phrase("question_set_unusable")
+    return phrase("question_set_line", version=one.newest.number, count=one.newest.count)
+
+
+def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    found = question_sets.find(where.questions, options.wanted)
+    about = question_sets.kept(where.questions, found.name)
+    data = _described(found) | {
+        "versions": [asdict(version) for version in about.versions],
+        "questions": [question_rows.as_object(question) for question in found.questions],
+    }
+    output.result(data, "\n".join(_page(found, about, output)))
+    return 0
+
+
+def _described(found: QuestionSet) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "version": found.version,
+        "label": found.label,
+        "sha256": found.sha256,
+        "count": len(found.questions),
+    }
+
+
+def _page(found: QuestionSet, about: KeptSet, output: Output) -> Iterator[str]:
+    questions = found.questions
+    yield output.phrase("question_set_head", **_facts(found))
+    yield output.phrase(
+        "question_set_contents",
+        reference=sum(bool(one.reference) for one in questions),
+        must_include=sum(bool(one.must_include) for one in questions),
+        gold=sum(bool(one.gold) for one in questions),
+        unanswerable=sum(not one.is_answerable for one in questions),
+    )
+    categories = Counter(one.category for one in questions if one.category).most_common()
+    if categories:
+        counted = phrase("data_gap").join(f"{short(name)} {count}" for name, count in categories)
+        yield output.phrase("question_set_categories", categories=counted)
+    for version in about.versions:
+        date = time.strftime("%Y-%m-%d %H:%M", time.localtime(version.made_at))
+        facts = {"version": version.number, "count": version.count, "source": version.source}
+        yield output.phrase("question_set_version_line", date=date, **facts)
+    yield f"SHA-256 {found.sha256}"
+    yield ""
+    for one in questions[:SHOWN_ROWS]:
+        yield f"{short(one.id)}\t{short(one.text, SHOWN_CHARACTERS)}"
+        yield from (f"    {line}" for line in _known(one))
+    if len(questions) > SHOWN_ROWS:
+        name = f"{found.name}@{found.version}"
+        yield output.phrase("question_set_more", count=len(questions) - SHOWN_ROWS, name=name)
+
+
+def _known(question: Question) -> Iterator[str]:
+    """Of its right answer, in short."""
+    if not question.is_answerable:
+        yield phrase("question_shown_unanswerable")
+    if question.reference:
+        yield phrase("question_shown_reference", text=short(question.reference, SHOWN_CHARACTERS))
+    if question.must_include:
+        words = " / ".join(question.must_include)
+        yield phrase("question_shown_must_include", text=short(words, SHOWN_CHARACTERS))
+    if question.gold:
+        yield phrase("question_shown_gold", count=len(question.gold))
+
+
+# ------------------------------------------------------------------------- changing
+
+
+def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 1 rows were no questions; 3 expected error."""
+    given = _label(options.label)
+    files = [question_files.read(Path(file)) for file in options.files]
+    for found in files:
+        tell(found, output)
+    questions, renamed = question_files.with_ids(one for found in files for one in found.questions)
+    _tell_renamed(renamed, output)
+    repeated = _repeated(files)
+    if repeated:
+        output.note("questions_repeated", count=len(repeated), rows=_first(repeated))
+    newest, before = question_sets.newest_version(where.questions, options.name), _before(options.name, where)
+    source = phrase("data_gap").join(found.name for found in files)
+    label = _raised(given, confidentiality.highest(found.label for found in files))
+    stored = question_sets.store(where.questions, options.name, questions, label, source)
+    is_new = stored.version > newest
+    changes = question_sets.changes(before.questions, stored.questions) if before is not None and is_new else None
+    skipped = [
+        {"file": found.name, "line": row.line, "code": row.code, "message": _reason(row)}
+        for found in files
+        for row in found.skipped
+    ]
+    data = _described(stored) | {
+        "is_new": is_new,
+        "skipped": skipped,
+        "renamed": dict(renamed),
+        "repeated": len(repeated),
+        "changes": asdict(changes) if changes else None,
+    }
+    lines = [output.phrase("question_set_stored" if is_new else "question_set_same", **_facts(stored))]
+    if before is not None and changes is not None:
+        lines.append(output.phrase("question_set_changes", before=before.version, **asdict(changes)))
+    output.result(data, "\n".join(lines))
+    return 1 if skipped else 0
+
+
+def _before(name: str, where: Paths) -> QuestionSet | None:
+    """The newest version so far; None where there is none, or it is damaged."""
+    with suppress(AppError):
+        return question_sets.find(where.questions, name)
+    return None
+
+
+def _repeated(files: Sequence[QuestionFile]) -> list[str]:
+    """Where the questions stand that read as an earlier one does, and that one."""
+    places: dict[str, str] = {}
+    found = []
+    for file in files:
+        for question, line in zip(file.questions, file.lines, strict=True):
+            row = str(line) if len(files) == 1 else phrase("questions_repeated_row_of", name=file.name, line=line)
+            if question.text in places:
+                key = "questions_repeated_row" if len(files) == 1 else "questions_repeated_rows"
+                found.append(phrase(key, first=places[question.text], line=row))
+            else:
+                places[question.text] = row
+    return found
+
+
+def _facts(found: QuestionSet) -> dict[str, Any]:
+    return _described(found) | {"label": phrase(f"label_{found.label}")}
+
+
+def _labels() -> list[str]:
+    return [phrase(f"label_{label}") for label in LABELS]
+
+
+def _label(word: str | None) -> Label | None:
+    """Raises AppError("bad_option")."""
+    label = confidentiality.label_of(word) if word is not None else None
+    if word is not None and label is None:
+        raise AppError("bad_option", option="--label", value=word, expected=" / ".join(_labels()))
+    return label
+
+
+def _raised(given: Label | None, carried: Label) -> Label | None:
+    """What was made of confidential documents is confidential, whatever label it is given."""
+    return given if carried == LABELS[0] else confidentiality.highest((given or carried, carried))
+
+
+def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Nothing that exists is replaced."""
+    out = Path(options.out).expanduser()
+    found = question_sets.find(where.questions, options.wanted)
+    question_files.check_target(out)
+    secret.permit(found.label, found.name, "questions", out, where, is_allowed=options.allow_secret)
+    question_files.write(out, found.questions)
+    output.result(
+        _described(found) | {"out": str(out)}, output.phrase("question_set_exported", path=out, **_facts(found))
+    )
+    return 0
+
+
+def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    place = question_sets.remove(where.questions, options.name)
+    data = {"name": place.name.rpartition("@")[0], "path": str(place)}
+    output.result(data, output.phrase("question_set_removed", **data))
+    return 0
+
+
+def _restore(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    restored = question_sets.restore(where.questions, options.name)
+    newest = restored.newest
+    text = output.phrase("question_set_restored", name=restored.name, version=newest.number, count=newest.count)
+    output.result(asdict(restored), text)
+    return 0

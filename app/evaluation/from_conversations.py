@@ -1,0 +1,101 @@
+"""Questions from the answers that the user has rated in conversations.
+
+The reference is a good answer, or the correction of a bad one, without marks of sources. Left out, and counted, are
+
+* follow_up: questions that are not the first of their branch. They mean nothing without what was said before.
+* no_reference: bad answers without a correction. That one answer is wrong says nothing of the next one.
+* unfinished: good answers that were stopped or cut off.
+* repeated: of a question that was asked more than once, all but what was answered last.
+* unfit: texts that are no question to a question set: without a letter, or without end.
+
+Of a good 資料にありません the question is one that the documents do not answer; of a correction that says so, too.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from app.base import confidentiality
+from app.base.confidentiality import Label
+from app.chat import answer_ratings
+from app.chat.answer_ratings import GOOD
+from app.chat.conversation_labels import Known
+from app.chat.records import AnswerDetails, Message
+from app.chat.store import Store
+from app.documents.claims import citing, claims, grounding
+from app.documents.claims.grounding import Grounding
+from app.evaluation import question_files
+from app.evaluation.records import Gold, Question
+
+CUT_OFF = ("length", "context")
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """`label`: the highest of the conversations that the questions are from. `left_out`: rated answers, by reason."""
+
+    questions: tuple[Question, ...]
+    label: Label
+    left_out: dict[str, int]
+
+
+def collect(store: Store, there: Known) -> Collected:
+    """Of all conversations outside the bin, in the order of their answers; temporary ones are in no database.
+
+    `there`: the collections as they are now.
+    """
+    found: dict[str, tuple[Question, Label]] = {}  # by the question's words
+    left_out: Counter[str] = Counter()
+    for asked, answer, label in answer_ratings.rated(store, there):
+        reason = _why_not(asked, answer)
+        question = None if reason else question_files.fitting(_question(asked, answer))
+        if question is None:
+            left_out[reason or "unfit"] += 1
+            continue
+        words = " ".join(question.text.split())
+        left_out["repeated"] += found.pop(words, None) is not None
+        found[words] = question, label
+    questions = question_files.with_ids(question for question, _ in found.values())[0]
+    return Collected(questions, confidentiality.highest(label for _, label in found.values()), dict(+left_out))
+
+
+def _why_not(asked: Message, answer: Message) -> str:
+    if asked.parent_id is not None:
+        return "follow_up"
+    if answer.rating != GOOD:
+        return "" if answer.correction else "no_reference"
+    is_cut_off = answer.details is not None and answer.details.stop_reason in CUT_OFF
+    return "unfinished" if answer.status != "done" or is_cut_off else ""
+
+
+def _question(asked: Message, answer: Message) -> Question:
+    kept = (answer.details or AnswerDetails()).grounding
+    if answer.rating == GOOD and kept is not None and kept.verdict == "not_in_documents":
+        return Question("", asked.text, is_answerable=False, origin="conversation")
+    written = answer.text if answer.rating == GOOD else answer.correction
+    gold = _gold(asked, answer, kept) if kept is not None else ()
+    return Question(
+        "",
+        asked.text,
+        answer_ratings.unmarked(answer, written),
+        gold=gold,
+        group=gold[0].document if gold else "",
+        origin="conversation",
+    )
+
+
+def _gold(asked: Message, answer: Message, kept: Grounding) -> tuple[Gold, ...]:
+    """What of its sources the reference rests on: the sentences that support it, or, where only a mark leads there, the
+    whole passage. The sources of a bad answer count as far as they support the correction."""
+    if answer.rating == GOOD:
+        found, marked = kept.claims, {number for _, _, numbers in citing.marks(answer.text) for number in numbers}
+    else:
+        passages = [grounding.passage_of(source, number) for number, source in enumerate(kept.sources, start=1)]
+        found, marked = claims.check(answer.correction, passages, asked.text), set()
+    supported = replace(kept, claims=tuple(claim for claim in found if claim.is_supported))
+    used = marked | {number for claim in supported.claims for number in claim.sources}
+    return tuple(
+        Gold(source.text[start:end].strip(), source.document, source.heading, source.page)
+        for number, source in enumerate(kept.sources, start=1)
+        if number in used
+        for start, end in citing.places(supported, number) or [(0, len(source.text))]
+    )

@@ -1,0 +1,1 @@
+"""Scores: rules, judge models, people, and the statistics of their agreement."""

@@ -1,0 +1,173 @@
+"""Files in which people score answers 0 to 3: written without scores, read with them."""
+
+import functools
+import random
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.base import text
+from app.base.errors import AppError
+from app.base.files import columns, safe_table
+from app.base.files.table_file import Cell, Row
+from app.base.files.whole_file import check_new, whole_file
+from app.base.paths import resources
+from app.base.wording import phrase
+from app.chat.batch import table
+from app.evaluation.judge import judging
+from app.evaluation.judge.calibration import Case
+from app.evaluation.records import Question
+from app.evaluation.report.results import Evaluation
+from app.training.data.duplicates import normalized
+from app.training.data.records import short
+
+SUFFIXES = (".xlsx", ".csv")
+_COLUMNS = ("id", "question", "reference", "answer", "score")
+_WIDTHS = (14, 40, 50, 70, 8)
+_RUBRIC_WIDTHS = (8, 90)
+_SCORE = re.compile(r"([0-3])(?:\.0+)?\s*点?")
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A row that says nothing. `reason`: not_rated | not_score | no_answer | unknown_question, or as `Row.problem`.
+
+    `detail`: what stands there in place of a score.
+    """
+
+    line: int
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratings:
+    """`cases`: answers with people's scores, of kind "human"."""
+
+    cases: tuple[Case, ...]
+    skipped: tuple[Skipped, ...] = ()
+
+
+def read(path: Path, questions: Sequence[Question]) -> Ratings:
+    """Rows belong to a question by its id, or, without one, by its words.
+
+    Raises AppError("ratings_columns" | "ratings_none"), and as `batch.table.read`.
+    """
+    found = table.read(path)
+    places, body = _places(found, path.name)
+    by_id = {question.id: question for question in questions}
+    by_text = {normalized(question.text): question for question in questions}
+    cases: list[Case] = []
+    skipped: list[Skipped] = []
+    for row in body:
+        cells = {name: row.cells[at] if at < len(row.cells) else None for name, at in places.items()}
+        if not row.problem and not any(map(_text, row.cells)):
+            continue
+        question = by_id.get(_text(cells.get("id"))) or by_text.get(normalized(_text(cells.get("question"))))
+        answer, score = _answer(cells["answer"]), _score(cells["score"])
+        if row.problem or question is None or not answer or score is None:
+            reason = row.problem or _reason(cells["score"], question, answer, score)
+            skipped.append(Skipped(row.line, reason, short(_text(cells["score"])) if reason == "not_score" else ""))
+        else:
+            cases.append(Case(question, answer, "human", score))
+    if not cases:
+        empty = sum(one.reason == "not_rated" for one in skipped)
+        raise AppError("ratings_none", name=path.name, empty=empty, skipped=len(skipped) - empty)
+    return Ratings(tuple(cases), tuple(skipped))
+
+
+def check_target(out: Path) -> None:
+    """A sheet that somebody has filled in is not written over.
+
+    Raises AppError("ratings_out_format" | "export_folder_gone" | "export_exists").
+    """
+    check_new(out, SUFFIXES, "ratings_out_format")
+
+
+def write_blank(out: Path, answers: Sequence[tuple[Question, str]]) -> None:
+    """Raises AppError as `check_target` and `whole_file`."""
+    check_target(out)
+    head = [phrase(f"rating_column_{name}") for name in _COLUMNS]
+    rows = [(question.id, question.text, question.reference, answer, None) for question, answer in answers]
+    with whole_file(out) as file:
+        if out.suffix.lower() == ".csv":
+            safe_table.write_csv(file, head, rows)
+            return
+        book = safe_table.Book(phrase("batch_cut"))
+        scores = {len(head): (min(judging.SCORES), max(judging.SCORES), phrase("rating_not_score"))}
+        book.add(phrase("rating_sheet"), _WIDTHS, rows, head, numbers=scores)
+        book.add(phrase("rating_sheet_rubric"), _RUBRIC_WIDTHS, list(enumerate(judging.rubric("kotae"))))
+        book.save(file)
+
+
+def drawn(evaluation: Evaluation, count: int) -> list[tuple[Question, str]]:
+    """Up to `count` answers for people to score, of all systems alike and without their names; always the same ones.
+
+    Answers that several systems gave are drawn once, empty ones never.
+    """
+    chance = random.Random(evaluation.id)  # noqa: S311
+    by_id = {question.id: question for question in evaluation.questions.questions}
+    of_systems = []
+    for result in evaluation.systems:
+        given = [(by_id[row.question_id], row.answer.strip()) for row in result.rows if row.answer.strip()]
+        of_systems.append(iter(chance.sample(given, len(given))))
+    found: dict[tuple[str, str], tuple[Question, str]] = {}
+    while of_systems and len(found) < count:
+        turn = of_systems.pop(0)
+        for question, answer in turn:
+            if (question.id, answer) not in found:
+                found[question.id, answer] = (question, answer)
+                of_systems.append(turn)
+                break
+    return chance.sample(list(found.values()), len(found))
+
+
+def _places(found: table.Table, name: str) -> tuple[dict[str, int], Sequence[Row]]:
+    """Where the columns are, and the rows below their names."""
+    first = found.rows[0].cells if found.rows and not found.columns else found.columns
+    plain = [columns.plain(_text(cell)) for cell in first]
+    places = dict(_known(plain))
+    if "answer" not in places or "score" not in places or not {"id", "question"} & places.keys():
+        raise AppError("ratings_columns", name=name)
+    return places, found.rows if found.columns else found.rows[1:]
+
+
+def _known(plain: Sequence[str]) -> Iterator[tuple[str, int]]:
+    for name, words in (_words() | {"question": columns.words()["question"]}).items():
+        at = next((plain.index(word) for word in map(columns.plain, words) if word in plain), None)
+        if at is not None:
+            yield name, at
+
+
+def _reason(cell: Cell, question: Question | None, answer: str, score: int | None) -> str:
+    if not _text(cell):
+        return "not_rated"
+    if score is None:
+        return "not_score"
+    return "no_answer" if question is not None and not answer else "unknown_question"
+
+
+def _score(cell: Cell) -> int | None:
+    written = _SCORE.fullmatch(text.nfkc(_text(cell)))
+    return int(written[1]) if written and not isinstance(cell, bool) else None
+
+
+def _answer(cell: Cell) -> str:
+    """Without the sign that keeps what begins as a formula does from being one (`safe_table.write_csv`)."""
+    answer = _text(cell)
+    return answer[1:] if answer[:1] == "'" and answer[1:].startswith(safe_table.STARTS_FORMULA) else answer
+
+
+def _text(cell: Cell) -> str:
+    """Spreadsheets make 5.0 of 5."""
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)
+    return "" if cell is None else str(cell).strip()
+
+
+@functools.cache
+def _words() -> dict[str, Any]:
+    return tomllib.loads((resources() / "evaluation" / "rating_columns.toml").read_text("utf-8"))

@@ -1,0 +1,236 @@
+"""Question sets as files: JSON (lines, or one list), Excel and CSV are read; what is no question is named, with why.
+
+One question a row. In JSON a row is an object with the keys
+
+    id, question, reference (or answer), must_include [..], gold [{quote, document, heading [..], page}],
+    category (or type), group (or volume, document), answerable (false: the documents do not have it, as it is where
+    the reference says so), origin
+
+of which only the question must be there; in tables the columns are told by their headings
+(`app.evaluation.question_columns`).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from app.base import confidentiality
+from app.base.confidentiality import LABELS, Label
+from app.base.errors import AppError
+from app.base.files import safe_table, table_file
+from app.base.files.columns import ColumnMapping, is_known, listed
+from app.base.files.table_file import Cell
+from app.base.files.whole_file import check_new, whole_file
+from app.base.wording import phrase
+from app.documents import encodings
+from app.evaluation import question_columns, question_rows
+from app.evaluation.question_columns import Columns
+from app.evaluation.question_rows import NAME_CHARACTERS
+from app.evaluation.records import Question
+from app.training.data import records
+from app.training.data.records import BadRow, Record, Records, short
+from app.training.data.shapes import RefusedError
+
+JSON_LINES = ".jsonl"
+TABLES = (".csv", ".tsv")
+SUFFIXES = (*table_file.WORKBOOKS, *TABLES, JSON_LINES, ".json")
+WRITTEN = (".xlsx", ".csv", JSON_LINES)
+FILE_BYTES = 50_000_000
+ROWS = 100_000  # a machine that answers one in a second takes more than a day
+WIDTHS = (12, 50, 60, 24, 16, 20, 12, 12)  # of a sheet's columns, in characters
+GOLD_WIDTHS = (50, 24, 30, 8)
+
+_DIGITS = 12  # of an id that is made: 20 million questions until two are likely to share one
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionFile:
+    """A file, read. `renamed`: ids that stood there twice, and what the later ones are called now."""
+
+    name: str
+    questions: tuple[Question, ...]
+    columns: Columns
+    skipped: tuple[BadRow, ...] = ()  # rows that are no question, in the order of the file
+    renamed: tuple[tuple[str, str], ...] = ()
+    blank: int = 0  # rows without anything, which are no questions and no problems
+    sheet: str = ""  # of a workbook
+    other_sheets: tuple[str, ...] = ()  # which are not read
+    label: Label = LABELS[0]  # the highest that its rows carry
+    lines: tuple[int, ...] = ()  # of the questions, where they stand
+    doubts: tuple[BadRow, ...] = ()  # rows that are questions, of which something is not as it seems
+
+
+# ------------------------------------------------------------------------ reading
+
+
+def read(path: Path) -> QuestionFile:
+    """Raises AppError: question_file_missing, data_is_folder, batch_format, questions_unreadable (of tables
+    questions_table_unreadable), questions_no_text, data_not_json, data_several_lists, and as `table_file` does."""
+    found = _records(_bytes(path), path)
+    if len(found.found) > ROWS:
+        raise AppError("table_large", name=path.name, limit=f"{ROWS:,}")
+    columns, questions, skipped = _sorted(found)
+    if not questions:
+        raise _unreadable(path, _why_none(found, columns, skipped))
+    named, renamed = with_ids(question for _, question in questions)
+    label = confidentiality.of_rows(row.values for row in found.found)
+    lines = tuple(row.line for row, _ in questions)
+    doubts = tuple(
+        BadRow(row.line, code, detail)
+        for row, question in questions
+        for code, detail in question_rows.doubts(row, columns, question)
+    )
+    return QuestionFile(
+        path.name, named, columns, tuple(skipped), renamed, found.blank, found.sheet, found.other_sheets, label,
+        lines, doubts,
+    )  # fmt: skip
+
+
+def from_lines(raw: bytes, name: str) -> tuple[Question, ...]:
+    """What `to_lines` has written, where every line must be a question. `name`: of what it is, for the error.
+
+    Raises AppError("questions_unreadable").
+    """
+    try:
+        found = records.of_json(raw.decode("utf-8"), name, is_lines=True)
+    except UnicodeDecodeError as error:
+        raise AppError("questions_unreadable", path=name, reason=phrase("questions_not_text")) from error
+    columns, questions, skipped = _sorted(found)
+    if skipped or not questions:
+        raise AppError("questions_unreadable", path=name, reason=_why_none(found, columns, skipped))
+    return with_ids(question for _, question in questions)[0]
+
+
+def fitting(question: Question) -> Question | None:
+    """As a file of questions holds it; None: it cannot."""
+    try:
+        return from_lines(to_lines([question]), "")[0]
+    except AppError:
+        return None
+
+
+def with_ids(questions: Iterable[Question]) -> tuple[tuple[Question, ...], tuple[tuple[str, str], ...]]:
+    """Each with an id of its own, and the ids that had to change, each with the new one.
+
+    A question without one gets a letter, so that no spreadsheet makes a number of it, and 12 hexadecimal digits of its
+    text; one whose id is taken, that with a number behind it.
+    """
+    questions = tuple(questions)
+    given = {one.id for one in questions}
+    taken: dict[str, int] = {}  # and how many have wanted it
+    named: list[Question] = []
+    for question in questions:
+        wanted = question.id or "q" + hashlib.sha256(question.text.encode("utf-8", "replace")).hexdigest()[:_DIGITS]
+        id = wanted
+        while id in taken or (id in given and id != question.id):
+            taken[wanted] = number = taken.get(wanted, 1) + 1
+            id = f"{wanted[: NAME_CHARACTERS - 10]}-{number}"
+        taken.setdefault(id, 1)
+        named.append(replace(question, id=id))
+    pairs = zip(questions, named, strict=True)
+    return tuple(named), tuple((old.id, new.id) for old, new in pairs if old.id not in ("", new.id))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise AppError("data_is_folder", path=str(path))
+        if path.suffix.lower() not in SUFFIXES and path.exists():
+            raise AppError("batch_format", name=path.name)
+        raw = table_file.read_bytes(path, FILE_BYTES)
+    except (FileNotFoundError, ValueError) as error:  # the latter: a name with a zero in it
+        raise AppError("question_file_missing", path=str(path)) from error
+    except OSError as error:  # a name that is too long, a folder that nobody may look into
+        raise AppError("table_unreadable", name=path.name, reason=error.strerror or str(error)) from error
+    if not raw.strip():
+        raise _unreadable(path, phrase("questions_empty"))
+    return raw
+
+
+def _unreadable(path: Path, reason: str) -> AppError:
+    """With what to do about it in a file of this form."""
+    is_json = path.suffix.lower() in (JSON_LINES, ".json")
+    return AppError("questions_unreadable" if is_json else "questions_table_unreadable", path=str(path), reason=reason)
+
+
+def _records(raw: bytes, path: Path) -> Records:
+    suffix = path.suffix.lower()
+    if suffix in table_file.WORKBOOKS:
+        sheets = list(table_file.sheets(raw, path.name, ROWS + records.HEADING_ROWS))
+        return records.of_sheets(sheets, ColumnMapping()) if sheets else Records()
+    codec = encodings.detect(raw)
+    if not codec:
+        raise AppError("questions_no_text", name=path.name)
+    text = encodings.decode(raw, codec)
+    if suffix in TABLES:
+        rows = [replace(row, cells=tuple(map(_unquoted, row.cells))) for row in table_file.delimited(text, path.name)]
+        return records.of_table(rows, ColumnMapping(), is_text=True)
+    return records.of_json(text, path.name, is_lines=suffix == JSON_LINES)
+
+
+def _unquoted(cell: Cell) -> Cell:
+    """Without the apostrophe that `safe_table` puts before what would be a formula."""
+    is_quoted = isinstance(cell, str) and cell.startswith("'") and cell[1:].startswith(safe_table.STARTS_FORMULA)
+    return str(cell)[1:] if is_quoted else cell
+
+
+def _sorted(found: Records) -> tuple[Columns, list[tuple[Record, Question]], list[BadRow]]:
+    """What the columns mean, the rows that are questions with these, and the rows that are none."""
+    columns, rows = question_columns.find(found.columns if found.has_names else ()), found.found
+    if not found.has_names and len(found.columns) == 1:  # a list of questions
+        (only,) = found.columns
+        columns = Columns({"question": (only,)}, (), ())
+        rows = rows[1:] if rows and is_known(str(rows[0].values.get(only))) else rows
+    questions, skipped = [], list(found.bad)
+    for row in rows if "question" in columns.fields else ():
+        try:
+            questions.append((row, question_rows.question_of(row, columns)))
+        except RefusedError as error:
+            skipped.append(BadRow(row.line, error.code, error.detail))
+    return columns, questions, sorted(skipped, key=lambda row: row.line)
+
+
+def _why_none(found: Records, columns: Columns, skipped: Sequence[BadRow]) -> str:
+    if found.found and "question" not in columns.fields:
+        first = found.found[0].values
+        names = found.columns if found.has_names else [short(value) for value in first.values()]
+        return phrase("questions_no_column", columns=listed(names))
+    if not skipped:
+        return phrase("questions_empty")
+    return phrase("data_bad_row", line=skipped[0].line, reason=phrase(f"data_bad_{skipped[0].code}"))
+
+
+# ------------------------------------------------------------------------ writing
+
+
+def to_lines(questions: Iterable[Question]) -> bytes:
+    """The canonical form: an object a line, its keys in order, without what is as it always is."""
+    rows = (json.dumps(question_rows.as_object(one), ensure_ascii=False, sort_keys=True) for one in questions)
+    return "".join(f"{row}\n" for row in rows).encode("utf-8", "replace")
+
+
+def sha256(questions: Iterable[Question]) -> str:
+    """By which two sets are known to be the same."""
+    return hashlib.sha256(to_lines(questions)).hexdigest()
+
+
+def check_target(out: Path) -> None:
+    """Raises AppError("questions_out_format" | "export_folder_gone" | "export_exists")."""
+    check_new(out, WRITTEN, "questions_out_format")
+
+
+def write(out: Path, questions: Sequence[Question]) -> None:
+    """In the form that its name says, one of `WRITTEN`. Raises AppError as `whole_file`."""
+    golds = max((len(one.gold) for one in questions), default=0)
+    head = question_rows.table_head(golds)
+    with whole_file(out) as file:
+        if out.suffix.lower() == JSON_LINES:
+            file.write(to_lines(questions))
+        elif out.suffix.lower() == ".csv":
+            safe_table.write_csv(file, head, map(question_rows.cells, questions))
+        else:
+            book = safe_table.Book(phrase("batch_cut"))
+            book.add(phrase("question_sheet"), WIDTHS + GOLD_WIDTHS * golds, map(question_rows.cells, questions), head)
+            book.save(file)

@@ -1,0 +1,201 @@
+"""One row of a file as a question, and a question as a row: a JSON object, or the cells of a table."""
+
+import dataclasses
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from app.base.wording import phrase
+from app.chat.batch.questions import CHARACTERS
+from app.evaluation.judge import marking
+from app.evaluation.question_columns import PARTS, Columns, words
+from app.evaluation.records import Gold, Question
+from app.training.data.records import Record, short
+from app.training.data.shapes import RefusedError, as_list, text_of
+
+NAME_CHARACTERS = 200  # of an id, a category, a group
+ORIGINS = ("written", "imported", "conversation", "generated")
+TABLE_FIELDS = ("id", "question", "reference", "must_include", "category", "group", "answerable", "origin")
+HEADING_GAP = " > "
+
+_BETWEEN_WORDS = re.compile(r"[、；;\n]")
+_LOOKS_BETWEEN = re.compile(r"(?<=[^\x00-\x7f])[,，]|[,，]\s*(?=[^\x00-\x7f])|\u3000")  # and is part of the word
+
+
+# ------------------------------------------------------------------------ reading
+
+
+def question_of(record: Record, columns: Columns) -> Question:
+    """Its id is "" where the row has none. Raises RefusedError.
+
+    Where the right answer is that the documents do not have it, and none is quoted, they do not, whatever else is said.
+    """
+    row = {field: _first(record.values, found) for field, found in columns.fields.items()}
+    text = text_of(row.get("question"), "question")
+    if not text:
+        raise RefusedError("empty_question", short(_name(row.get("id"))))
+    if not any(unicodedata.category(character)[0] == "L" for character in text):
+        raise RefusedError("not_text", short(text))
+    if len(text) > CHARACTERS:
+        raise RefusedError("too_long", f"{len(text):,}")
+    document, origin = _name(row.get("document")), _name(row.get("origin"))
+    reference = _text(row.get("reference"))
+    gold = _golds(record.values, columns, document)
+    is_unanswerable = bool(_text(row.get("why_unanswerable"))) or (not gold and marking.abstains(reference))
+    return Question(
+        id=_name(row.get("id")),
+        text=text,
+        reference=reference,
+        must_include=_words(row.get("must_include")),
+        gold=gold,
+        category=_name(row.get("category")),
+        group=_name(row.get("group")) or document,
+        is_answerable=_is_answerable(row.get("answerable")) and not is_unanswerable,
+        origin=origin if origin in ORIGINS else "",
+    )
+
+
+def doubts(record: Record, columns: Columns, question: Question) -> Iterator[tuple[str, str]]:
+    """What is not as it seems in a row that is a question, as code and detail of a BadRow."""
+    for value in _places(record.values, columns):
+        page = _text(value.get("page")) if isinstance(value, dict) else ""
+        if page and not _page(page):
+            yield "no_page", short(page)
+    for entry in filter(_LOOKS_BETWEEN.search, question.must_include):
+        yield "one_word", short(entry)
+    if not marking.can_be_scored(question):
+        yield "not_scored", ""
+
+
+def _first(values: dict[str, Any], columns: Sequence[str]) -> Any:
+    """The first value that is one."""
+    return next((value for column in columns if (value := values.get(column)) not in (None, "", [])), None)
+
+
+def _text(value: Any) -> str:
+    """Numbers are right answers, too; spreadsheets make 5.0 of 5."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return text_of(str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value)
+
+
+def _name(value: Any) -> str:
+    """On one line."""
+    name = " ".join(_text(value).split())
+    if len(name) > NAME_CHARACTERS:
+        raise RefusedError("too_long", short(name))
+    return name
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    items = as_list(value)
+    if items is None:
+        items = _BETWEEN_WORDS.split(_text(value))
+    return tuple(word for word in map(_text, items) if word)
+
+
+def _golds(values: dict[str, Any], columns: Columns, document: str) -> tuple[Gold, ...]:
+    """`document`: that of the row, where a place names none."""
+    return tuple(_gold(one, document) for one in _places(values, columns))
+
+
+def _places(values: dict[str, Any], columns: Columns) -> list[Any]:
+    """As they stand in the row."""
+    found: list[Any] = []
+    for place in columns.golds:
+        quote = values.get(place["quote"])
+        if isinstance(quote, list):
+            found += quote
+        elif isinstance(quote, dict):
+            found.append(quote)
+        elif _text(quote):
+            found.append({part: values.get(column) for part, column in place.items()})
+    return found
+
+
+def _gold(value: Any, document: str) -> Gold:
+    if isinstance(value, str):
+        value = {"quote": value}
+    if not isinstance(value, dict):
+        raise RefusedError("not_text", short(value))
+    quote = _text(value.get("quote"))
+    if not quote:
+        raise RefusedError("no_quote")
+    heading = value.get("heading")
+    parts = heading if isinstance(heading, list) else _text(heading).split(HEADING_GAP)
+    return Gold(
+        quote,
+        _name(value.get("document") or value.get("file")) or document,
+        tuple(part for part in map(_name, parts) if part),
+        _page(_text(value.get("page"))),
+    )
+
+
+def _page(text: str) -> int:
+    """The first number in it: p. 12; 0 where there is none."""
+    found = re.search(r"\d{1,6}", text)
+    return int(found.group()) if found else 0
+
+
+def _is_answerable(value: Any) -> bool:
+    if value is None or isinstance(value, bool):
+        return value is not False
+    plain = unicodedata.normalize("NFKC", _text(value)).casefold()
+    for answer, known in words()["answers"].items():
+        if plain in known:
+            return bool(answer == "yes")
+    raise RefusedError("not_yes_or_no", short(plain))
+
+
+# ------------------------------------------------------------------------ writing
+
+
+def as_object(question: Question) -> dict[str, Any]:
+    """Without what is as it always is."""
+    found = {
+        "id": question.id,
+        "question": question.text,
+        "reference": question.reference,
+        "must_include": list(question.must_include),
+        "gold": [_filled(dataclasses.asdict(gold)) for gold in question.gold],
+        "category": question.category,
+        "group": question.group,
+        "origin": question.origin,
+    }
+    return _filled(found) | ({} if question.is_answerable else {"answerable": False})
+
+
+def _filled(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value}
+
+
+def table_head(golds: int) -> list[str]:
+    """`golds`: the most places that an answer of the table rests on."""
+    fields = [phrase(f"question_column_{field}") for field in TABLE_FIELDS]
+    return fields + [
+        phrase(f"question_gold_{part}", number=n if n > 1 else "") for n in range(1, golds + 1) for part in PARTS
+    ]
+
+
+def cells(question: Question) -> list[object]:
+    """Those of `table_head`."""
+    known: list[object] = [
+        question.id,
+        question.text,
+        question.reference,
+        _joined(question.must_include),
+        question.category,
+        question.group,
+        phrase("question_yes" if question.is_answerable else "question_no"),
+        question.origin,
+    ]
+    places = ([gold.quote, gold.document, HEADING_GAP.join(gold.heading), gold.page or ""] for gold in question.gold)
+    return known + [cell for place in places for cell in place]
+
+
+def _joined(words: Sequence[str]) -> str:
+    joined = "\n".join(words)
+    is_plain = not words or (_BETWEEN_WORDS.split(joined) == list(words) and not joined.startswith("["))
+    return joined if is_plain else json.dumps(words, ensure_ascii=False)

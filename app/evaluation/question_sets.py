@@ -1,0 +1,370 @@
+"""The question sets that are kept: a folder each, and in it a file for each version, which is never changed.
+
+    NAME/1.jsonl, 2.jsonl, …    the questions (`question_files.to_lines`)
+    NAME/about.json             label, and of each version its SHA-256, count, time and source
+    .bin/NAME@1/                what was removed and can be restored
+
+`about.json` is written last: a version that it does not name was never stored.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import time
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from app.base import confidentiality
+from app.base.confidentiality import LABELS, Label
+from app.base.errors import AppError
+from app.base.files import bin_folder, whole_file
+from app.base.files.atomic import write_atomically
+from app.base.files.file_names import safe_name
+from app.base.paths import resources
+from app.base.wording import phrase
+from app.chat.shelf import BIN_DAYS
+from app.evaluation import question_columns, question_files, question_rows
+from app.evaluation.question_files import QuestionFile
+from app.evaluation.records import Question, QuestionSet
+from app.training.data.records import Record, short
+from app.training.data.shapes import RefusedError
+
+ABOUT, BIN, LOCK = "about.json", ".bin", ".lock"
+SHIPPED = ("general", "plain")
+_DAY_S = 86_400
+_LOCK_LIMIT_S = 10.0  # storing takes a moment
+_VERSIONED = re.compile(r"(.+)@(\d{1,9})")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    number: int  # from 1
+    sha256: str
+    count: int  # of questions
+    made_at: float  # seconds since 1970 (UTC)
+    source: str  # where the questions are from, for people
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSet:
+    name: str
+    label: Label
+    versions: tuple[Version, ...]  # the oldest first; (): its `about.json` is damaged
+
+    @property
+    def newest(self) -> Version:
+        return self.versions[-1]
+
+
+# ------------------------------------------------------------------------ looking
+
+
+def listed(folder: Path) -> list[KeptSet]:
+    """By name, whatever is wrong with one."""
+    found = []
+    for place in _places(folder):
+        try:
+            found.append(_about(place))
+        except AppError:
+            found.append(KeptSet(place.name, confidentiality.DEFAULT, ()))
+    return found
+
+
+def removed(folder: Path) -> list[str]:
+    """The names of those that can be restored."""
+    return sorted({name for name, _, _ in _removed(folder)})
+
+
+def kept(folder: Path, name: str) -> KeptSet:
+    """Raises AppError("question_set_unknown" | "question_set_damaged")."""
+    place = _place(folder, name)
+    if place is None:
+        raise AppError("question_set_unknown", name=name)
+    return _about(place)
+
+
+def named(sets: Sequence[KeptSet], name: str) -> KeptSet | None:
+    """The one of them that `store` would add a version to under this name."""
+    return next((one for one in sets if _plain(one.name) == _plain(name)), None)
+
+
+def newest_version(folder: Path, name: str) -> int:
+    """0: no set has that name. Raises AppError("question_set_damaged")."""
+    place = _place(folder, name)
+    return _about(place).newest.number if place is not None else 0
+
+
+def find(folder: Path, wanted: str) -> QuestionSet:
+    """`wanted`: NAME, whose newest version is meant, or NAME@VERSION.
+
+    Raises AppError: question_set_unknown, question_set_version, question_set_damaged.
+    """
+    versioned = _VERSIONED.fullmatch(wanted)
+    found = kept(folder, versioned[1] if versioned else wanted)
+    number = int(versioned[2]) if versioned else found.newest.number
+    version = next((one for one in found.versions if one.number == number), None)
+    if version is None:
+        known = " / ".join(f"{found.name}@{one.number}" for one in found.versions[-5:])
+        raise AppError("question_set_version", name=found.name, version=number, known=known)
+    path = folder / found.name / _file(version.number)
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise _damaged(path, error.strerror or str(error)) from error
+    if hashlib.sha256(raw).hexdigest() != version.sha256:
+        raise _damaged(path, phrase("question_set_changed"))
+    return QuestionSet(found.name, number, version.sha256, question_files.from_lines(raw, str(path)), found.label)
+
+
+def load(wanted: str, folder: Path, tell: Callable[[QuestionFile], None] | None = None) -> QuestionSet:
+    """The kept set of that name, else the file at that path, as version 0.
+
+    `tell` is told what was read of a file. Where nobody can be told, a file with rows that are no question is refused.
+    Raises AppError as `find` and `question_files.read`, and "questions_partly".
+    """
+    versioned = _VERSIONED.fullmatch(wanted)
+    path = Path(os.path.expanduser(wanted))  # noqa: PTH111  (raises for nobody's ~)
+    is_path = path.suffix.lower() in question_files.SUFFIXES or len(path.parts) > 1 or os.path.exists(path)  # noqa: PTH110
+    if _place(folder, versioned[1] if versioned else wanted) is not None or not is_path:
+        return find(folder, wanted)
+    found = question_files.read(path)
+    if tell is not None:
+        tell(found)
+    elif found.skipped:
+        first = found.skipped[0]
+        reason = phrase("data_bad_row", line=first.line, reason=phrase(f"data_bad_{first.code}"))
+        raise AppError("questions_partly", path=str(path), count=len(found.skipped), reason=reason)
+    label = confidentiality.highest((confidentiality.DEFAULT, found.label))
+    return QuestionSet(path.name, 0, question_files.sha256(found.questions), found.questions, label)
+
+
+def shipped() -> QuestionSet:
+    """Some questions of general knowledge with references, none of which the trial model's adapter was trained on."""
+    files = (resources() / "starter_adapter" / "rows" / f"{kind}_holdout.jsonl" for kind in SHIPPED)
+    found = (one for file in files for one in question_files.read(file).questions if one.is_answerable)
+    questions = question_files.with_ids(found)[0]
+    return QuestionSet(phrase("question_set_shipped"), 0, question_files.sha256(questions), questions, "public")
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """From one version to another: how many questions, which their ids tell apart."""
+
+    added: int
+    changed: int
+    removed: int
+
+
+def changes(before: Sequence[Question], after: Sequence[Question]) -> Changes:
+    old, new = ({one.id: one for one in questions} for questions in (before, after))
+    both = old.keys() & new.keys()
+    return Changes(len(new.keys() - both), sum(old[id] != new[id] for id in both), len(old.keys() - both))
+
+
+def why_unfit(question: Question) -> str:
+    """Why no set can hold it, as the code of a BadRow; "": one can."""
+    values = question_rows.as_object(question)
+    try:
+        question_rows.question_of(Record(1, values), question_columns.find(tuple(values)))
+    except RefusedError as error:
+        return error.code
+    return ""
+
+
+# ----------------------------------------------------------------------- changing
+
+
+def store(
+    folder: Path,
+    name: str,
+    questions: Sequence[Question],
+    label: Label | None = None,
+    source: str = "",
+    *,
+    after: str | None = None,
+) -> QuestionSet:
+    """Keeps them as a new set, or as the next version of the one of that name; as none, where it has the same already.
+
+    `label`: of what the questions were made of. A set keeps the highest it was given; None: as it is, or internal.
+    `after`: SHA-256 of the version that they were made from, where that must still be the newest; "": of none, the set
+    must be new.
+    Raises AppError: question_set_name, question_set_damaged, questions_unreadable (of questions that no file could
+    hold), question_set_unknown, question_set_taken, question_set_outdated (these with `after`), journal_busy, and as
+    `whole_file`.
+    """
+    questions = question_files.from_lines(question_files.to_lines(questions), name)
+    raw = question_files.to_lines(questions)
+    sha256 = hashlib.sha256(raw).hexdigest()
+    with _held(folder):
+        _check_newest(folder, name, after)
+        place = _place(folder, name) or folder / checked_name(name)
+        before = (
+            _about(place) if (place / ABOUT).is_file() else KeptSet(place.name, label or confidentiality.DEFAULT, ())
+        )
+        versions = before.versions
+        if not versions or versions[-1].sha256 != sha256:
+            versions += (Version(len(versions) + 1, sha256, len(questions), time.time(), source),)
+            place.mkdir(mode=0o700, exist_ok=True)
+            write_atomically(place / _file(len(versions)), raw)
+        now = KeptSet(place.name, confidentiality.highest((before.label, label or before.label)), versions)
+        if now != before:
+            write_atomically(place / ABOUT, _as_bytes(now))
+    return QuestionSet(now.name, now.newest.number, sha256, questions, now.label)
+
+
+def rename(folder: Path, name: str, wanted: str) -> KeptSet:
+    """Studies keep the questions that they asked, and the name that these had.
+
+    Raises AppError: question_set_unknown, question_set_name, question_set_taken, question_set_damaged, journal_busy,
+    and as `whole_file`.
+    """
+    with _held(folder):
+        place = _place(folder, name)
+        if place is None:
+            raise AppError("question_set_unknown", name=name)
+        target = folder / checked_name(wanted)
+        if target.name != place.name:
+            if _place(folder, wanted) not in (None, place) or (target.exists() and not target.samefile(place)):
+                raise AppError("question_set_taken", name=target.name)
+            place.rename(target)
+    return _about(target)
+
+
+def remove(folder: Path, name: str) -> Path:
+    """Moves the set with all its versions into the bin, and gives its place there.
+
+    Raises AppError: question_set_unknown, journal_busy, and as `whole_file`.
+    """
+    with _held(folder):
+        place = _place(folder, name)
+        if place is None:
+            raise AppError("question_set_unknown", name=name)
+        (folder / BIN).mkdir(mode=0o700, exist_ok=True)
+        last = max((number for name, number, _ in _removed(folder) if _plain(name) == _plain(place.name)), default=0)
+        target = folder / BIN / f"{place.name}@{last + 1}"
+        place.rename(target)
+        bin_folder.mark(target, time.time())
+    return target
+
+
+def restore(folder: Path, name: str) -> KeptSet:
+    """The one of that name that was removed last; with a number behind its name where there is another one by now.
+
+    Raises AppError: question_set_not_removed, question_set_damaged, journal_busy, and as `whole_file`.
+    """
+    with _held(folder):
+        same = [(number, one, place) for one, number, place in _removed(folder) if _plain(one) == _plain(name)]
+        if not same:
+            raise AppError("question_set_not_removed", name=name)
+        _, once, newest = max(same)
+        free, number = once, 1
+        while _place(folder, free) is not None or (folder / free).exists():
+            number += 1
+            free = f"{once} ({number})"
+        newest.rename(folder / free)
+        bin_folder.unmark(folder / free)
+    return _about(folder / free)
+
+
+def empty_bin(folder: Path, now: float, days: float = BIN_DAYS) -> int:
+    """Deletes for good what was removed so many days ago; gives how many. To be called in the background."""
+    return len(bin_folder.empty(folder, now - days * _DAY_S))
+
+
+def checked_name(name: str) -> str:
+    """As the name of a folder. Raises AppError("question_set_name")."""
+    name = unicodedata.normalize("NFC", name).strip()
+    if not name or safe_name(name, "") != name or "@" in name:
+        raise AppError("question_set_name", name=short(name, 20))
+    return name
+
+
+# -------------------------------------------------------------------------- files
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Nobody else changes the sets meanwhile."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with filelock.FileLock(folder / LOCK, timeout=_LOCK_LIMIT_S):
+            yield
+    except filelock.Timeout as error:
+        raise AppError("journal_busy", path=str(folder)) from error
+    except OSError as error:
+        raise whole_file.failure(error, folder / ABOUT) from error
+
+
+def _places(folder: Path) -> list[Path]:
+    try:
+        return sorted(place for place in folder.iterdir() if (place / ABOUT).is_file())
+    except OSError:  # none was ever kept
+        return []
+
+
+def _removed(folder: Path) -> list[tuple[str, int, Path]]:
+    """Name, number and place of each in the bin; the last removed of a name has the highest number."""
+    found = ((_VERSIONED.fullmatch(place.name), place) for place in _places(folder / BIN))
+    return [(named[1], int(named[2]), place) for named, place in found if named]
+
+
+def _place(folder: Path, name: str) -> Path | None:
+    """Names that differ in width or case alone are one: so they are to some file systems, and to people."""
+    return next((place for place in _places(folder) if _plain(place.name) == _plain(name)), None)
+
+
+def _check_newest(folder: Path, name: str, sha256: str | None) -> None:
+    """`sha256` as `after` of `store`."""
+    place = _place(folder, name) if sha256 is not None else None
+    if sha256 and place is None:
+        raise AppError("question_set_unknown", name=name)
+    if place is not None and not sha256:
+        raise AppError("question_set_taken", name=place.name)
+    if place is not None and _about(place).newest.sha256 != sha256:
+        raise AppError("question_set_outdated", name=place.name)
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).strip().casefold()
+
+
+def _file(number: int) -> str:
+    return f"{number}.jsonl"
+
+
+def _as_bytes(about: KeptSet) -> bytes:
+    return json.dumps(dataclasses.asdict(about), ensure_ascii=False, indent=1).encode("utf-8", "replace")
+
+
+def _about(place: Path) -> KeptSet:
+    """The name is the folder's, which somebody may have changed. Raises AppError("question_set_damaged")."""
+    path = place / ABOUT
+    try:
+        data = json.loads(path.read_bytes())
+        versions = tuple(_version(number, one) for number, one in enumerate(data["versions"], start=1))
+        if not versions:
+            raise ValueError(path)
+        return KeptSet(place.name, LABELS[LABELS.index(data["label"])], versions)
+    except OSError as error:
+        raise _damaged(path, error.strerror or str(error)) from error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise _damaged(path, phrase("questions_damaged")) from error
+
+
+def _version(number: int, data: dict[str, Any]) -> Version:
+    """Raises ValueError, TypeError, KeyError or AttributeError."""
+    if data["number"] != number:
+        raise ValueError(number)
+    return Version(number, str(data["sha256"]), int(data["count"]), float(data["made_at"]), str(data["source"]))
+
+
+def _damaged(path: Path, reason: str) -> AppError:
+    return AppError("question_set_damaged", name=path.parent.name, path=str(path), reason=reason)

@@ -1,0 +1,1 @@
+"""What a study has found: results, tables, advice, the report file."""

@@ -1,0 +1,283 @@
+"""What a study advises, in sentences: which system to use, and whether that is more than chance."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.base.bootstrap import LEAST_UNITS, Interval
+from app.base.wording import phrase, size
+from app.evaluation.judge import comparing, losses
+from app.evaluation.judge.comparing import MEASURES, Comparison, Measure
+from app.evaluation.judge.losses import Family, Loss
+from app.evaluation.report import tables
+from app.evaluation.report.report_parts import Section, Table
+from app.evaluation.report.results import Evaluation, System, SystemResult
+from app.evaluation.study import quant_plan, scale
+from app.evaluation.study.study import Contender, Study
+
+NEAR_SHARE = 0.9  # of the best mean: what is below it is not advised for being simple
+LEAST_SHARE = 0.05  # of the most that a measure can be: below it nothing is answered to speak of
+DIVERGENCE_NATS = 0.1  # a token, from the first form: above it the first choice differs in a fifth of places or more
+_EQUAL = 1e-9  # what means of the same numbers may differ by
+
+
+Told = tuple[list[str], System | None]  # sentences, and the system that the first of them says to use
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What the report begins with. `system`: the one to use; None: none is advised."""
+
+    sections: tuple[Section, ...] = ()
+    system: System | None = None
+
+
+def sections(study: Study, folder: Path, found: Evaluation) -> tuple[Section, ...]:
+    """Of `of`. Raises AppError for damaged files of a training."""
+    return of(study, folder, found).sections
+
+
+def of(study: Study, folder: Path, found: Evaluation) -> Advice:
+    """Raises AppError for damaged files of a training."""
+    if study.kind == "scale":
+        return Advice(scale.sections(study, folder, found.questions))
+    if study.kind == "quantizations":
+        return _of_quantizations(study, found)
+    told, system = list[str](), None
+    if study.kind == "documents":
+        told, system = _of_documents(study, found)
+    elif len(found.systems) > 1:
+        told, system = _best_of(found)
+    said = [*_cut(found), *told]
+    return Advice((_section(said),) if said else (), system)
+
+
+def measure_of(found: Evaluation) -> Measure:
+    """What decides: the judge's score where it can be believed, else the rules'."""
+    is_judged = found.judge is not None and found.judge.is_trusted
+    return MEASURES["judge" if is_judged else "score"]
+
+
+def value_of(found: Evaluation, one: SystemResult, measure: Measure) -> float | None:
+    """The mean; None: no answer has a value."""
+    mean = comparing.mean(one, found.questions.questions, measure)
+    return mean.by_question.mean if mean else None
+
+
+# ----------------------------------------------------------------------- documents
+
+
+def _of_documents(study: Study, found: Evaluation) -> Told:
+    """By what was added to the base: documents, training, both."""
+    by_id = {one.system.id: one for one in found.systems}
+    base, documents, tuned, both, quotes = (_pick(study, by_id, *wanted) for wanted in _WAYS)
+    if base is None or documents is None:
+        return _best_of(found)
+    if _scored(found) < LEAST_UNITS:
+        return [_nothing(found)], None
+    told = [_compared(found, base, documents)]
+    if tuned is not None and both is not None:
+        told += [_compared(found, base, tuned), _compared(found, documents, both)]
+    ways = [one for one in (base, documents, tuned, both, quotes) if one is not None]
+    first, system = _adviser(found, ways)
+    return [*first, *filter(None, told)], system
+
+
+_WAYS = ((False, False, None), (False, True, False), (True, False, None), (True, True, False), (False, True, True))
+
+
+def _pick(
+    study: Study, by_id: dict[str, SystemResult], is_tuned: bool, has_documents: bool, quotes: bool | None
+) -> SystemResult | None:
+    def fits(one: Contender) -> bool:
+        is_way = study.is_tuned(one) == is_tuned and bool(one.scope) == has_documents
+        return is_way and quotes in (None, one.may_quote)
+
+    return next((by_id[one.system.id] for one in study.contenders if fits(one)), None)
+
+
+def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> Told:
+    """The simplest of those that nothing else is clearly better than: `ways` stand from the simplest on.
+
+    It is advised only where its mean is at least NEAR_SHARE of the best one and within the interval of that: few
+    questions show nothing to be better, also than what answers none of them. Else the best mean is named.
+    """
+    measure = measure_of(found)
+    means = _means(found, measure)
+    if len(means) < 2 or _is_low(means, measure):
+        return _best_of(found)
+    best = max(means.values(), key=lambda mean: mean.mean)
+    for one in ways:
+        others = [other for other in ways if other is not one]
+        if one.system.id in means and not any(_verdict(found, one, other, measure) == "better" for other in others):
+            mean = means[one.system.id].mean
+            if mean < max(NEAR_SHARE * best.mean, best.low) - _EQUAL:
+                break
+            names = phrase("setting_between").join(other.system.name for other in others)
+            facts = {"measure": phrase(f"measure_{measure.name}"), "value": f"{mean:.3f}", "others": names}
+            return [phrase("advice_use", name=one.system.name, **facts)], one.system
+    return _best_of(found)
+
+
+def _means(found: Evaluation, measure: Measure) -> dict[str, Interval]:
+    """By question, of the systems of which enough answers have a value."""
+    means = {one.system.id: comparing.mean(one, found.questions.questions, measure) for one in found.systems}
+    return {key: mean.by_question for key, mean in means.items() if mean and mean.by_question.units >= LEAST_UNITS}
+
+
+def _is_low(means: Mapping[str, Interval], measure: Measure) -> bool:
+    """Whether nobody answers anything to speak of."""
+    return max(one.mean for one in means.values()) < LEAST_SHARE * comparing.most(measure)
+
+
+def _cut(found: Evaluation) -> list[str]:
+    """What is to blame where most answers have reached the limit of their length; a judge scores them as they are."""
+    scored = [row for one in found.systems for row in one.rows if row.marks.score is not None]
+    cut = sum(tables.is_cut(row) and row.marks.score == 0 for row in scored)
+    if measure_of(found).name != "score" or cut * 2 <= len(scored):
+        return []
+    return [phrase("advice_cut", cut=cut, count=len(scored))]
+
+
+def _scored(found: Evaluation) -> int:
+    """Of how many questions the answers of a system have a value, at the most."""
+    means = [comparing.mean(one, found.questions.questions, measure_of(found)) for one in found.systems]
+    return max((mean.by_question.units for mean in means if mean), default=0)
+
+
+def _nothing(found: Evaluation) -> str:
+    """What is missing: questions that can be scored, or enough of them."""
+    count = _scored(found)
+    return phrase("advice_few" if 0 < count < LEAST_UNITS else "advice_none", count=count, least=LEAST_UNITS)
+
+
+# -------------------------------------------------------------------------- models
+
+
+def _best_of(found: Evaluation) -> Told:
+    measure = measure_of(found)
+    means = _means(found, measure)
+    known = sorted((one for one in found.systems if one.system.id in means), key=lambda one: -means[one.system.id].mean)
+    if len(known) < 2:
+        return [_nothing(found)], None
+    best, rest = known[0], known[1:]
+    mean = means[best.system.id]
+    facts = {"measure": phrase(f"measure_{measure.name}"), "value": f"{mean.mean:.3f}"}
+    if _is_low(means, measure):
+        return [] if _cut(found) else [phrase("advice_zero", **facts)], None
+    if all(_verdict(found, one, other, measure) == "unclear" for one, other in itertools.combinations(known, 2)):
+        told = [phrase("advice_unclear", name=best.system.name, units=mean.units, **facts), phrase("advice_more")]
+        return told, best.system
+    told = [phrase("advice_best", name=best.system.name, **facts)]
+    equal = [one.system.name for one in rest if _verdict(found, one, best, measure) != "better"]
+    if equal:
+        names = phrase("setting_between").join(equal)
+        told.append(phrase("advice_equal", names=names, name=best.system.name))
+    return told, best.system
+
+
+# ------------------------------------------------------------------- quantizations
+
+
+def _of_quantizations(study: Study, found: Evaluation) -> Advice:
+    families: dict[str, list[SystemResult]] = {}
+    for contender, one in zip(study.contenders, found.systems, strict=True):
+        families.setdefault(contender.family, []).append(one)
+    several = [family for family in families.values() if len(family) > 1]
+    advised = [told for family in several if (told := _of_family(found, family)) is not None]
+    if not advised and len(found.systems) > 1:  # nothing was measured, or they are different models
+        advised = [_best_of(found)]
+    said = _cut(found) + [sentence for sentences, _ in advised for sentence in sentences]
+    said += [phrase("quant_from_quantized", form=one.source_form) for one in study.made if one.source_form]
+    drawn = losses.drawn({_family_name(name, family): family for name, family in families.items()})
+    section = _section(said, tuple(drawn), tuple(losses.table(several, found.questions.questions)))
+    return Advice((section,), advised[0][1] if advised else None)
+
+
+def _family_name(name: str, family: Family) -> str:
+    if name in (quant_plan.BASE, quant_plan.TUNED):
+        return phrase(f"quant_family_{name}")
+    first = family[0].system.name
+    return phrase("quant_family_other", name=first) if len(family) > 1 else first
+
+
+def _of_family(found: Evaluation, family: Family) -> Told | None:
+    """The smallest that can be said to keep its quality, and what is to be said of others; None: nothing was
+    measured."""
+    first, *others = family
+    standings = {one.system.id: _standing(found, first, one) for one in others}
+    if not any(standings.values()):
+        return None
+    kept = [one for one in others if standings[one.system.id] == "keeps"]
+    smallest = min((first, *kept), key=lambda one: one.system.size_bytes)
+    facts = {"name": smallest.system.name, "size": size(smallest.system.size_bytes), "first": first.system.name}
+    key = "quant_advice" if _loss(found, first, smallest) else "quant_advice_scores"
+    if smallest is first:
+        key = "quant_advice_none"
+    told = [phrase(key, measure=phrase(f"measure_{measure_of(found).name}"), **facts)]
+    told += [_said(found, first, one, standings[one.system.id]) for one in others]
+    return [one for one in told if one], smallest.system
+
+
+def _standing(found: Evaluation, first: SystemResult, one: SystemResult) -> str:
+    """keeps | loses | differs | worse | unclear; "": nothing was measured of both.
+
+    Where no loss was measured, what does not score worse is said to keep its score.
+    """
+    loss, compared = _loss(found, first, one), _comparison(found, first, one, measure_of(found))
+    has_scores = compared is not None and tables.enough(compared.by_question) is not None
+    if loss is not None and loss.verdict == "loses":
+        return "loses"
+    if loss is not None and _divergence(one) > DIVERGENCE_NATS:
+        return "differs"
+    if _verdict(found, first, one, measure_of(found)) == "worse":
+        return "worse"
+    return loss.verdict if loss is not None else "keeps" if has_scores else ""
+
+
+def _said(found: Evaluation, first: SystemResult, one: SystemResult, standing: str) -> str:
+    """Nothing of what keeps its quality."""
+    name, loss = one.system.name, _loss(found, first, one)
+    if standing == "worse":
+        return _compared(found, first, one)
+    if standing == "differs":
+        same = one.scores.same_first_share if one.scores else None
+        facts = {"divergence": f"{_divergence(one):.3f}", "same": f"{same or 0:.0%}"}
+        return phrase("quant_differs", name=name, first=first.system.name, **facts)
+    if standing in ("loses", "unclear") and loss is not None:
+        ends = {part: comparing.signed(getattr(loss.decisive, part)) for part in ("mean", "low", "high")}
+        return phrase(f"quant_{standing}", name=name, **ends)
+    return ""
+
+
+def _loss(found: Evaluation, first: SystemResult, one: SystemResult) -> Loss | None:
+    """None: of too few questions."""
+    loss = losses.of(first, one, found.questions.questions)
+    return loss if loss is not None and tables.enough(loss.by_question) else None
+
+
+def _divergence(one: SystemResult) -> float:
+    """Nats a token; 0 where it was not measured."""
+    return (one.scores.divergence if one.scores else None) or 0.0
+
+
+# ------------------------------------------------------------------------- private
+
+
+def _section(told: Sequence[str], plots: tuple[str, ...] = (), found: tuple[Table, ...] = ()) -> Section:
+    return Section(phrase("advice_title"), tuple(told), plots, found)
+
+
+def _compared(found: Evaluation, first: SystemResult, second: SystemResult) -> str:
+    compared = _comparison(found, first, second, measure_of(found))
+    return comparing.sentence(compared, first.system.name, second.system.name) if compared else ""
+
+
+def _verdict(found: Evaluation, first: SystemResult, second: SystemResult, measure: Measure) -> str:
+    compared = _comparison(found, first, second, measure)
+    return compared.verdict if compared and compared.by_question.units >= LEAST_UNITS else "unclear"
+
+
+def _comparison(found: Evaluation, first: SystemResult, second: SystemResult, measure: Measure) -> Comparison | None:
+    return comparing.compare(first, second, found.questions.questions, measure)

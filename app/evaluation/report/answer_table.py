@@ -1,0 +1,164 @@
+"""Every answer of an evaluation with its marks: a row each, and the questions on which two systems differ most."""
+
+import re
+import statistics
+from dataclasses import dataclass
+
+from app.base import html_page
+from app.base.wording import phrase
+from app.evaluation.judge.comparing import Measure
+from app.evaluation.records import Question
+from app.evaluation.report import grids
+from app.evaluation.report.grids import WORDS, Column, Grid, Value
+from app.evaluation.report.results import Evaluation, Judgement, Row, SystemResult
+
+_COLUMNS = ("question_id", "question", "category", "group", "answerable", "reference", "required", "system", "seed",
+            "outcome", "answer", "judge_score", "judge_reason")  # fmt: skip
+_MARKS = (
+    "must_include",
+    "numbers",
+    "char_f1",
+    "is_exact",
+    "citation",
+    "gold_cited",
+    "gold_rank",
+    "abstained",
+    "is_broken",
+)
+_PERCENT = re.compile(r" ?[(（]%[)）]")
+MOST = 3  # questions of a pair in each direction
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One question by two systems. `before`, `after`: means over the seeds; the rows are of one seed."""
+
+    question: Question
+    before: float
+    after: float
+    first: Row
+    second: Row
+
+
+def every(evaluation: Evaluation) -> Grid:
+    """By question, then by system, then by seed."""
+    word = html_page.words(WORDS)
+    columns = [Column(word[name]) for name in _COLUMNS]
+    columns.append(Column(word["score_mean"], 3))
+    columns += [Column(word[name], 3 if name == "char_f1" else 0) for name in _MARKS]
+    columns += [Column(word["total_s"], 1), Column(word["error"])]
+    rows = [
+        _row(question, result, row)
+        for question, found in by_question(evaluation)
+        for result, answers in found
+        for row in answers
+    ]
+    return grids.without_empty(Grid(tuple(columns), tuple(rows)), kept=2)
+
+
+def by_question(evaluation: Evaluation) -> list[tuple[Question, list[tuple[SystemResult, list[Row]]]]]:
+    """The rows of each question, by system."""
+    found: dict[str, list[tuple[SystemResult, list[Row]]]] = {}
+    for result in evaluation.systems:
+        by_id: dict[str, list[Row]] = {}
+        for row in result.rows:
+            by_id.setdefault(row.question_id, []).append(row)
+        for id, rows in by_id.items():
+            found.setdefault(id, []).append((result, rows))
+    return [(question, found.get(question.id, [])) for question in evaluation.questions.questions]
+
+
+def changes(evaluation: Evaluation, result: SystemResult, measure: Measure) -> tuple[list[Change], list[Change]]:
+    """What `result` answers better than the first system, and what worse: the largest differences first."""
+    first = evaluation.systems[0].system.id
+    found = []
+    for question, answers in by_question(evaluation):
+        rows = {one.system.id: given for one, given in answers}
+        before, after = (_values(rows.get(id, []), measure) for id in (first, result.system.id))
+        if before and after:
+            found.append(_change(question, before, after))
+    better = sorted((one for one in found if one.after > one.before), key=lambda one: one.before - one.after)
+    worse = sorted((one for one in found if one.after < one.before), key=lambda one: one.after - one.before)
+    return better[:MOST], worse[:MOST]
+
+
+def mean(rows: list[Row], measure: Measure) -> float | None:
+    values = [value for value, _ in _values(rows, measure)]
+    return statistics.fmean(values) if values else None
+
+
+def reason(judgement: Judgement | None) -> str:
+    """What the judge says, or why it gave no score of its own, and what it has not seen."""
+    if judgement is None:
+        return ""
+    word = html_page.words(WORDS)
+    said = [judgement.reason, word[f"trouble_{judgement.trouble}"] if judgement.trouble else ""]
+    said.append(word["cut"].format(count=f"{judgement.cut_characters:,}") if judgement.cut_characters else "")
+    return "\n".join(filter(None, said))
+
+
+def marks(row: Row) -> dict[str, Value]:
+    """By the names of their columns; shares in percent, claims in words."""
+    found = row.marks
+    return {
+        "must_include": _percent(found.must_include),
+        "numbers": _percent(found.numbers),
+        "char_f1": found.char_f1,
+        "is_exact": _said(bool(found.is_exact)),
+        "citation": _percent(found.citation),
+        "gold_cited": _percent(found.gold_cited),
+        "gold_rank": found.gold_rank or None,
+        "abstained": _said(found.has_abstained),
+        "is_broken": _said(found.is_broken),
+    }
+
+
+def told_marks(row: Row) -> list[str]:
+    """As "name value", those that apply."""
+    word = html_page.words(WORDS)
+    found = [] if row.marks.score is None else [f"{word['score_mean']} {row.marks.score:.2f}"]
+    for name, value in marks(row).items():
+        if isinstance(value, float):
+            shown = grids.text_of(value, Column("", 2 if name == "char_f1" else 0))
+            label = _PERCENT.sub("", word[name])
+            found.append(f"{label} {shown}" if label == word[name] else f"{label} {shown}\u00a0%")
+        elif name == "is_broken" and row.verdict == "length":  # which the verdict says already
+            found += [word["cut_to_zero"]] if row.marks.score == 0 else []
+        elif value:
+            found.append(word[name] if isinstance(value, str) else f"{word[name]} {value}")
+    return found
+
+
+def _row(question: Question, result: SystemResult, row: Row) -> tuple[Value, ...]:
+    judgement, marked = row.judgement, marks(row)
+    return (
+        *(question.id, question.text, question.category, question.group),
+        html_page.words(WORDS)["yes" if question.is_answerable else "no"],
+        *(question.reference, " / ".join(question.must_include), result.system.name, row.seed),
+        *(phrase(f"batch_verdict_{row.verdict}"), row.answer),
+        *(judgement.score if judgement else None, reason(judgement), row.marks.score),
+        *(marked[name] for name in _MARKS),
+        *(row.total_s or None, row.error),
+    )
+
+
+def _values(rows: list[Row], measure: Measure) -> list[tuple[float, Row]]:
+    return [(value, row) for row in rows if (value := measure.of(row)) is not None]
+
+
+def _change(question: Question, before: list[tuple[float, Row]], after: list[tuple[float, Row]]) -> Change:
+    """Shown are the two answers, of one seed if they can be, between which the difference is largest."""
+    means = [statistics.fmean(value for value, _ in values) for values in (before, after)]
+    sign = 1 if means[1] > means[0] else -1
+    pairs = [(one, other) for one in before for other in after]
+    same = [(one, other) for one, other in pairs if one[1].seed == other[1].seed]
+    (_, first), (_, second) = max(same or pairs, key=lambda pair: sign * (pair[1][0] - pair[0][0]))
+    return Change(question, means[0], means[1], first, second)
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def _said(claim: bool) -> str:
+    return html_page.words(WORDS)["yes"] if claim else ""

@@ -1,0 +1,149 @@
+"""Tables of values with their types, from which come what is shown and what a spreadsheet holds."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.base import html_page
+from app.base.bootstrap import Interval
+from app.evaluation.report.report_parts import Table
+
+NONE = "-"
+WORDS = "evaluation.toml"  # of `resources/report`
+_MORE_DIGITS = 2  # than are shown, in a spreadsheet
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """`count` of `total`. Shown as both, because a share of few is not known to the percent."""
+
+    count: int
+    total: int
+
+
+Value = str | int | float | Interval | Share | None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`name`: with the unit. `digits`: behind the point, of what is shown. `is_signed`: of differences."""
+
+    name: str
+    digits: int = 0
+    is_signed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Value, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def shown(grid: Grid) -> Table:
+    rows = tuple(
+        tuple(text_of(value, column) for value, column in zip(row, grid.columns, strict=True)) for row in grid.rows
+    )
+    return Table(tuple(column.name for column in grid.columns), rows, grid.notes)
+
+
+def text_of(value: Value, column: Column) -> str:
+    """What is not known, or is no finite number, is "-"."""
+    if isinstance(value, Interval):
+        low, high = (_number(end, column) for end in (value.low, value.high))
+        return html_page.words(WORDS)["range"].format(low=low, high=high)
+    if isinstance(value, Share):
+        return f"{value.count}/{value.total}" if value.total else NONE
+    if isinstance(value, float):
+        return _number(value, column)
+    if isinstance(value, int):
+        return f"{value:+,}" if column.is_signed else f"{value:,}"
+    return NONE if value is None else value
+
+
+def cells(grid: Grid) -> tuple[list[str], list[list[object]]]:
+    """Head and rows of a spreadsheet, in which an interval and a share take two columns each.
+
+    A share must not be one: a spreadsheet reads 3/4 as a day.
+    """
+    word = html_page.words(WORDS)
+    parts = [_parts([row[at] for row in grid.rows]) for at in range(len(grid.columns))]
+    head = [
+        word[f"part_{part}"].format(name=column.name) if part else column.name
+        for column, names in zip(grid.columns, parts, strict=True)
+        for part in names
+    ]
+    rows = [
+        [
+            cell
+            for value, names, column in zip(row, parts, grid.columns, strict=True)
+            for cell in _split(value, len(names), column.digits + _MORE_DIGITS)
+        ]
+        for row in grid.rows
+    ]
+    return head, rows
+
+
+def without_empty(grid: Grid, kept: int = 1) -> Grid:
+    """Without the columns, behind the first `kept`, of which no row knows anything."""
+    places = [at for at in range(len(grid.columns)) if at < kept or any(row[at] not in (None, "") for row in grid.rows)]
+    rows = tuple(tuple(row[at] for at in places) for row in grid.rows)
+    return Grid(tuple(grid.columns[at] for at in places), rows, grid.notes)
+
+
+def only(grid: Grid, names: Sequence[str]) -> Grid:
+    """The columns of these names that it has, in this order."""
+    known = [column.name for column in grid.columns]
+    places = [known.index(name) for name in names if name in known]
+    rows = tuple(tuple(row[at] for at in places) for row in grid.rows)
+    return Grid(tuple(grid.columns[at] for at in places), rows, grid.notes)
+
+
+def beside(first: Grid, *others: Grid) -> Grid:
+    """Grids of the same rows as one; of the others without the first column, which names the row, and what is twice."""
+    columns, rows = list(first.columns), [list(row) for row in first.rows]
+    for grid in others:
+        for at, column in enumerate(grid.columns):
+            if at and column not in columns:
+                columns.append(column)
+                for row, more in zip(rows, grid.rows, strict=True):
+                    row.append(more[at])
+    notes = dict.fromkeys(note for grid in (first, *others) for note in grid.notes)
+    return Grid(tuple(columns), tuple(map(tuple, rows)), tuple(notes))
+
+
+def once(grid: Grid, columns: int) -> Grid:
+    """For people: where the first `columns` are as in the row above, they are left empty."""
+    above = [None, *grid.rows]
+    rows = (
+        ("",) * columns + row[columns:] if before is not None and before[:columns] == row[:columns] else row
+        for before, row in zip(above, grid.rows, strict=False)
+    )
+    return Grid(grid.columns, tuple(rows), grid.notes)
+
+
+def _number(value: float, column: Column) -> str:
+    if not math.isfinite(value):
+        return NONE
+    text = f"{value:+,.{column.digits}f}" if column.is_signed else f"{value:,.{column.digits}f}"
+    return text if text.strip("+-0.,") else text.lstrip("+-")  # no -0.00
+
+
+def _parts(values: Sequence[Value]) -> tuple[str, ...]:
+    if any(isinstance(value, Interval) for value in values):
+        return ("low", "high")
+    return ("count", "total") if any(isinstance(value, Share) for value in values) else ("",)
+
+
+def _split(value: Value, count: int, digits: int) -> Sequence[object]:
+    if isinstance(value, Interval):
+        return (_rounded(value.low, digits), _rounded(value.high, digits))
+    if isinstance(value, Share):
+        return (value.count, value.total)
+    if isinstance(value, float):
+        value = _rounded(value, digits)
+    return (value,) if count == 1 else (None,) * count
+
+
+def _rounded(value: float, digits: int) -> float | None:
+    return round(value, digits) if math.isfinite(value) else None

@@ -1,0 +1,254 @@
+"""`report.html` of an evaluation: one file that opens anywhere, without a network, a script or a second file.
+
+The sections that a kind of study has of its own stand first; then what all have. All text is escaped but the plots of
+`app.base.plots`, whose names are escaped there.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from app.base import html_page, plots
+from app.base.bootstrap import Interval
+from app.base.files.atomic import write_atomically
+from app.base.files.copying import write_failure
+from app.base.plots import Bar, Estimate
+from app.base.wording import phrase
+from app.evaluation.judge import comparing, judging
+from app.evaluation.judge.comparing import Measure
+from app.evaluation.records import Gold, Question
+from app.evaluation.report import answer_table, facts, grids, tables
+from app.evaluation.report.answer_table import Change
+from app.evaluation.report.grids import WORDS, Column, Grid
+from app.evaluation.report.report_parts import Section, Table
+from app.evaluation.report.results import Evaluation, Row, SystemResult
+from app.evaluation.study.study import REPORT
+
+_NUMBER = re.compile(r"[+-]?\d[\d,.]*(?:\s?%|/\d[\d,]*)?(?:(?:〜| to )[+-]?\d[\d,.]*)?")
+
+
+def write(evaluation: Evaluation, sections: Sequence[Section], folder: Path) -> Path:
+    """Makes the report anew, in the language in use. Raises AppError("evaluation_unwritable" | "drive_space")."""
+    path = folder / REPORT
+    try:
+        write_atomically(path, content(evaluation, sections))
+    except OSError as error:
+        raise write_failure(error, folder, "evaluation_unwritable") from error
+    return path
+
+
+def content(evaluation: Evaluation, sections: Sequence[Section] = ()) -> bytes:
+    return render(evaluation, sections).encode("utf-8", "replace")
+
+
+def render(evaluation: Evaluation, sections: Sequence[Section] = ()) -> str:
+    measured = tables.measures(evaluation)
+    banner, is_warning = _banner(evaluation, measured)
+    return html_page.render(
+        "evaluation.html",
+        html_page.words(WORDS),
+        name=evaluation.name,
+        id=evaluation.id,
+        made_at=facts.moment(evaluation.made_at),
+        banner=banner,
+        is_warning=is_warning,
+        has_judge=evaluation.judge is not None,
+        first_name=_first_name(evaluation),
+        head=facts.of_questions(evaluation),
+        facts=facts.of(evaluation),
+        sections=[_drawn(one) for one in (*sections, *(_sections(evaluation, measured) if evaluation.systems else ()))],
+        pairs=_pairs(evaluation, measured[0]) if measured else [],
+        pairs_note=_note("note_pairs", evaluation, measured),
+        points=_points,
+        questions=_questions(evaluation, measured) if evaluation.systems else [],
+        questions_note=_note("note_answers", evaluation, measured),
+    )
+
+
+def _banner(evaluation: Evaluation, measured: Sequence[Measure]) -> tuple[str, bool]:
+    """What is said of the judge and of what systems are compared by, and whether it is a warning."""
+    word, judge = html_page.words(WORDS), evaluation.judge
+    by = word[f"banner_by_{measured[0].name}"] if measured else ""
+    if judge is None:
+        return word["judge_banner_none"] + by, False
+    key = {True: "trusted", False: "untrusted", None: "unknown"}[judge.is_trusted]
+    text = word[f"judge_banner_{key}"].format(model=judge.model_name, kappa=facts.kappa(judge))
+    return (text, False) if judge.is_trusted else (text + by, True)
+
+
+def _note(key: str, evaluation: Evaluation, measured: Sequence[Measure]) -> str:
+    measure = phrase(f"measure_{measured[0].name}") if measured else ""
+    return html_page.words(WORDS)[key].format(first=_first_name(evaluation), measure=measure)
+
+
+def _first_name(evaluation: Evaluation) -> str:
+    """Of the system that the others are compared with; a study of a judge or of trainings alone has none."""
+    return evaluation.systems[0].system.name if evaluation.systems else ""
+
+
+# ------------------------------------------------------------------------ sections
+
+
+def _sections(evaluation: Evaluation, measured: Sequence[Measure]) -> list[Section]:
+    drawn = [*(_interval_plot(evaluation, measure) for measure in measured), _share_plot(evaluation)]
+    found = [_section("results", *tables.results(evaluation), tables.means(evaluation), drawn=drawn)]
+    found += [one for measure in measured if (one := _differences(evaluation, measure)) is not None]
+    others = {name: make(evaluation) for name, make in _TABLES.items()}
+    return [*found, *(_section(name, grid) for name, grid in others.items() if len(grid.columns) > 1 and grid.rows)]
+
+
+_TABLES: dict[str, Callable[[Evaluation], Grid]] = {
+    "marks": tables.marks,
+    "documents": tables.documents,
+    "models": tables.models,
+    "categories": lambda evaluation: grids.once(tables.categories(evaluation), columns=2),
+}
+
+
+def _section(key: str, *found: Grid, drawn: Sequence[str] = ()) -> Section:
+    title = html_page.words(WORDS)[f"section_{key}"]
+    return Section(title, plots=tuple(drawn), tables=tuple(map(grids.shown, found)))
+
+
+def _interval_plot(evaluation: Evaluation, measure: Measure) -> str:
+    digits, estimates = tables.DIGITS[measure.name], list[Estimate]()
+    for result in evaluation.systems:
+        found = comparing.mean(result, evaluation.questions.questions, measure)
+        if found is not None and tables.enough(found.by_question):
+            estimates.append(_estimate(result, found.by_question, Column("", digits)))
+    return plots.intervals(html_page.words(WORDS)[f"plot_{measure.name}"], estimates)
+
+
+def _estimate(result: SystemResult, one: Interval, column: Column, *, is_open: bool = False) -> Estimate:
+    text = f"{grids.text_of(one.mean, column)} ({grids.text_of(one, column)})"
+    return Estimate(result.system.name, text, one.mean, one.low, one.high, is_open)
+
+
+def _share_plot(evaluation: Evaluation) -> str:
+    word, rows = html_page.words(WORDS), list[Bar]()
+    for result in evaluation.systems:
+        scores = [row.judgement.score for row in result.rows if row.judgement]
+        rows.append(Bar(result.system.name, tuple(scores.count(score) for score in judging.SCORES)))
+    return plots.bars(word["plot_shares"], [word["points"].format(score=score) for score in judging.SCORES], rows)
+
+
+def _differences(evaluation: Evaluation, measure: Measure) -> Section | None:
+    """None where there is nothing to compare."""
+    found = tables.pairs(evaluation, measure)
+    if not found:
+        return None
+    word, column = html_page.words(WORDS), Column("", tables.DIFFERENCE_DIGITS, is_signed=True)
+    estimates = [
+        _estimate(pair.result, pair.comparison.by_question, column, is_open=pair.comparison.verdict == "unclear")
+        for pair in found
+        if tables.enough(pair.comparison.by_question)
+    ]
+    return Section(
+        word["section_differences"].format(measure=phrase(f"measure_{measure.name}")),
+        tables.sentences(found),
+        (plots.intervals(word["plot_difference"], estimates, has_zero=True),),
+        (grids.shown(tables.differences(evaluation, found)),),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """`is_number`: of each column, whether all that stands in it is numbers."""
+
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    notes: tuple[str, ...]
+    is_number: list[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    title: str
+    sentences: tuple[str, ...]
+    plots: list[Markup]
+    tables: list[_Table]
+
+
+def _drawn(section: Section) -> _Section:
+    drawn = [Markup(plot) for plot in section.plots if plot]  # noqa: S704  what people wrote in it is escaped
+    return _Section(section.title, section.sentences, drawn, [_table(one) for one in section.tables])
+
+
+def _table(table: Table) -> _Table:
+    columns = list(zip(*table.rows, strict=True)) or [() for _ in table.head]
+    return _Table(table.head, list(table.rows), table.notes, [_is_numbers(column) for column in columns])
+
+
+def _is_numbers(cells: Sequence[str]) -> bool:
+    return all(cell in ("", grids.NONE) or _NUMBER.fullmatch(cell) for cell in cells)
+
+
+# ------------------------------------------------------------------------- answers
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    system: str
+    detail: str  # seed, seconds and, where it is no plain answer, what became of it
+    text: str
+    score: str  # the judge's
+    reason: str
+    marks: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    question: Question
+    required: str
+    gold: list[tuple[str, str]]  # quote and place
+    scores: str  # of each system
+    answers: list[_Answer]
+
+
+def _pairs(evaluation: Evaluation, measure: Measure) -> list[tuple[str, str, list[Change]]]:
+    """A heading, the name of the second system, and the questions."""
+    word, found = html_page.words(WORDS), []
+    for result in evaluation.systems[1:]:
+        name, changes = result.system.name, answer_table.changes(evaluation, result, measure)
+        for key, some in zip(("better_than_first", "worse_than_first"), changes, strict=True):
+            if some:
+                found.append((word[key].format(system=name), name, some))
+    return found
+
+
+def _questions(evaluation: Evaluation, measured: Sequence[Measure]) -> list[_Question]:
+    found = []
+    for question, given in answer_table.by_question(evaluation):
+        answers = [_answer(evaluation, result, row) for result, rows in given for row in rows]
+        required, gold = " / ".join(question.must_include), [(one.quote, _place(one)) for one in question.gold]
+        scores = [_points(answer_table.mean(rows, measured[0])) for _, rows in given] if measured else []
+        found.append(_Question(question, required, gold, " / ".join(scores), answers))
+    return found
+
+
+def _points(value: float | None) -> str:
+    return grids.NONE if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _answer(evaluation: Evaluation, result: SystemResult, row: Row) -> _Answer:
+    word = html_page.words(WORDS)
+    seconds = word["seconds_of"].format(seconds=f"{row.total_s:.1f}") if row.total_s else ""
+    seed = word["seed_of"].format(seed=row.seed) if len(evaluation.seeds) > 1 else ""
+    outcome = phrase(f"batch_verdict_{row.verdict}") if row.verdict != "answered" else ""
+    score = row.judgement.score if row.judgement else None
+    return _Answer(
+        result.system.name,
+        "\n".join(filter(None, (seed, seconds, outcome))),
+        row.answer or row.error or word["empty"],
+        "" if score is None else str(score),
+        answer_table.reason(row.judgement),
+        answer_table.told_marks(row),
+    )
+
+
+def _place(gold: Gold) -> str:
+    page = html_page.words(WORDS)["page"].format(page=gold.page) if gold.page else ""
+    return " > ".join(filter(None, (gold.document, *gold.heading, page)))

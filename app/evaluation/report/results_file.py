@@ -1,0 +1,53 @@
+"""`results.json` in a study's folder: all that was measured, for the report, the window and whoever comes later."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.base import lines
+from app.base.errors import AppError
+from app.base.files.atomic import write_atomically
+from app.base.files.copying import write_failure
+from app.evaluation.report.report_parts import Section
+from app.evaluation.report.results import Evaluation
+from app.evaluation.study.study import RESULTS
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Results:
+    version: int
+    evaluation: Evaluation
+    sections: tuple[Section, ...]
+
+
+def write(evaluation: Evaluation, sections: Sequence[Section], folder: Path) -> Path:
+    """Raises AppError("evaluation_unwritable" | "drive_space")."""
+    path = folder / RESULTS
+    try:
+        write_atomically(path, lines.to_line(_Results(VERSION, evaluation, tuple(sections))))
+    except OSError as error:
+        raise write_failure(error, folder, "evaluation_unwritable") from error
+    return path
+
+
+def read(folder: Path) -> tuple[Evaluation, tuple[Section, ...]]:
+    """Sections are in the language in which they were written. Raises AppError("evaluation_damaged")."""
+    try:
+        data = json.loads((folder / RESULTS).read_bytes())
+        if not isinstance(data, dict) or data.get("version") != VERSION:
+            raise ValueError("another version")
+        found: _Results = lines.from_json(data, {"_Results": _Results})
+        _check(found.evaluation)
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error
+    return found.evaluation, found.sections
+
+
+def _check(evaluation: Evaluation) -> None:
+    """What the tables rely on: each answer is of a known question. Raises ValueError."""
+    known = {question.id for question in evaluation.questions.questions}
+    if any(row.question_id not in known for result in evaluation.systems for row in result.rows):
+        raise ValueError("an answer to no question")

@@ -1,0 +1,349 @@
+"""The tables of an evaluation, each row a system: what the paper shows, what we show beside it, and differences.
+
+The paper's table: arXiv 2603.18037 (mean, share of each score, per category, seconds a question, size on the disk).
+"""
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from app.base import html_page
+from app.base.bootstrap import LEAST_UNITS, Interval
+from app.base.wording import phrase
+from app.evaluation.judge import comparing, judging
+from app.evaluation.judge.comparing import MEASURES, Comparison, Measure
+from app.evaluation.records import Question
+from app.evaluation.report import grids
+from app.evaluation.report.grids import WORDS, Column, Grid, Share, Value
+from app.evaluation.report.results import Evaluation, Row, SystemResult
+
+DEPTHS = (1, 3, 5)  # of Recall@k: an answer has few sources
+DIGITS = {"judge": 2, "score": 3}  # of the means of each measure
+DIFFERENCE_DIGITS = 3
+_CATEGORIES_BESIDE, _MOST_CATEGORIES = 4, 12  # columns beside others, and at all
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """`result` against the first system, by one measure."""
+
+    result: SystemResult
+    comparison: Comparison
+    sentence: str
+
+
+def measures(evaluation: Evaluation) -> tuple[Measure, ...]:
+    """The judge's score and that by rules, those of them that any answer has; the one to believe first."""
+    is_trusted = evaluation.judge is not None and evaluation.judge.is_trusted
+    order = ("judge", "score") if is_trusted else ("score", "judge")
+    rows = [row for result in evaluation.systems for row in result.rows]
+    return tuple(MEASURES[name] for name in order if any(MEASURES[name].of(row) is not None for row in rows))
+
+
+# ------------------------------------------------------------------------- systems
+
+
+def summary(evaluation: Evaluation) -> Grid:
+    """All that is known of each system in one row."""
+    return grids.beside(*(make(evaluation) for make in (paper, category_means, means, marks, documents, models)))
+
+
+def results(evaluation: Evaluation) -> list[Grid]:
+    """The paper's table; the means of many categories in one of their own."""
+    found = [paper(evaluation), category_means(evaluation)]
+    return [grids.beside(*found)] if len(found[1].columns) <= 1 + _CATEGORIES_BESIDE else found
+
+
+def paper(evaluation: Evaluation) -> Grid:
+    """Without the means of categories; with the score where that is what systems are compared by. The columns of a
+    judge stay where there is one, whatever it has said."""
+    word, measured = _words(), measures(evaluation)
+    is_judged, has_score = MEASURES["judge"] in measured, measured[:1] == (MEASURES["score"],)
+    columns = [Column(word["system"]), Column(word["model"]), Column(word["quantization"])]
+    columns.append(Column(word["judge_mean"], DIGITS["judge"]))
+    columns += [Column(word["judge_share"].format(score=score)) for score in judging.SCORES]
+    columns += [Column(word["score_mean"], DIGITS["score"])] if has_score else []
+    columns += [Column(word["seconds"], 1), Column(word["size"], 2)]
+
+    def row_of(result: SystemResult) -> tuple[Value, ...]:
+        scores = [row.judgement.score for row in result.rows if row.judgement and row.judgement.score is not None]
+        shares = [100 * scores.count(score) / len(scores) if scores else None for score in judging.SCORES]
+        return (
+            *(result.system.name, result.system.model_name, result.system.quantization),
+            *(_mean(result.rows, MEASURES["judge"].of), *shares),
+            *((_mean(result.rows, MEASURES["score"].of),) if has_score else ()),
+            _mean(result.rows, _seconds),
+            _size(result),
+        )
+
+    note = word["note_judge" if is_judged else "note_no_judge" if evaluation.judge is None else "note_no_scores"]
+    grid = Grid(tuple(columns), tuple(map(row_of, evaluation.systems)), (note,))
+    return grid if evaluation.judge is not None else grids.without_empty(grid)
+
+
+def category_means(evaluation: Evaluation) -> Grid:
+    """A column each category, of what systems are compared by. Of a single category, or of very many, none."""
+    word, names = _words(), _categories(evaluation)
+    names = names if 1 < len(names) <= _MOST_CATEGORIES else []
+    counted = next(iter(measures(evaluation)), MEASURES["score"])
+    columns = [Column(word["system"]), *(Column(_category_name(name), DIGITS[counted.name]) for name in names)]
+    rows = [
+        (result.system.name, *(_mean(_of_category(evaluation, result, name), counted.of) for name in names))
+        for result in evaluation.systems
+    ]
+    note = word["note_category_means"].format(measure=word[f"{counted.name}_mean"])
+    return Grid(tuple(columns), tuple(rows), (note,) if names else ())
+
+
+def means(evaluation: Evaluation) -> Grid:
+    """What systems are compared by, with intervals and, where there are several seeds, how far these lie apart."""
+    word, measured = _words(), measures(evaluation)
+    columns = [Column(word["system"])]
+    for measure in measured:
+        digits = DIGITS[measure.name]
+        columns += [Column(word[f"{measure.name}_{part}"], digits) for part in ("mean", "interval")]
+        columns.append(Column(word[f"{measure.name}_spread"], DIFFERENCE_DIGITS))
+    rows: list[tuple[Value, ...]] = []
+    for result in evaluation.systems:
+        values = [_with_interval(result, evaluation.questions.questions, measure) for measure in measured]
+        rows.append((result.system.name, *(cell for cells in values for cell in cells)))
+    notes = [word["note_score"]]
+    seeds = [len({row.seed for row in result.rows}) for result in evaluation.systems]
+    low, high = min(seeds, default=0), max(seeds, default=0)
+    count = str(high) if low == high else word["range"].format(low=low, high=high)  # of several evaluations
+    notes += [word["note_seeds"].format(count=count)] if high > 1 else []
+    return grids.without_empty(Grid(tuple(columns), tuple(rows), tuple(notes)))
+
+
+def marks(evaluation: Evaluation) -> Grid:
+    """What rules say of the answers."""
+    word = _words()
+    is_answerable = {question.id: question.is_answerable for question in evaluation.questions.questions}
+    has_unanswerable = not all(is_answerable.values())
+    columns = [Column(word["system"]), Column(word["score_answerable"], DIGITS["score"])]
+    columns += [Column(word[name]) for name in ("must_include", "numbers")]
+    columns += [Column(word["char_f1"], DIGITS["score"]), Column(word["exact"])]
+    columns += [Column(word[name]) for name in ("abstained_right", "abstained_wrong", "cut_off", "broken", "failed")]
+    columns.append(Column(word["judged"]))
+    has_failed = any(row.verdict == "failed" for result in evaluation.systems for row in result.rows)
+    misses_judgements = _misses_judgements(evaluation)
+
+    def row_of(result: SystemResult) -> tuple[Value, ...]:
+        rows = result.rows
+        answerable = [row for row in rows if is_answerable[row.question_id]]
+        return (
+            result.system.name,
+            _mean(answerable, MEASURES["score"].of) if has_unanswerable else None,
+            *(_percent(rows, MEASURES[name].of) for name in ("must_include", "numbers")),
+            _mean(rows, MEASURES["char_f1"].of),
+            _percent(rows, lambda row: row.marks.is_exact),
+            _share([row for row in rows if not is_answerable[row.question_id]], lambda row: row.marks.has_abstained),
+            _share(answerable, lambda row: row.marks.has_abstained),
+            _share(rows, is_cut),
+            _share(rows, lambda row: row.marks.is_broken and not is_cut(row)),
+            _share(rows, lambda row: row.verdict == "failed") if has_failed else None,
+            _share(rows, _is_judged) if misses_judgements else None,
+        )
+
+    notes = ((word["note_abstaining"],) if has_unanswerable else ()) + (word["note_rows"],)
+    notes += (word["note_cut_off"],) if any(is_cut(row) for result in evaluation.systems for row in result.rows) else ()
+    return grids.without_empty(Grid(tuple(columns), tuple(map(row_of, evaluation.systems)), notes))
+
+
+def is_cut(row: Row) -> bool:
+    """At the limit of its length."""
+    return row.verdict == "length"
+
+
+def documents(evaluation: Evaluation) -> Grid:
+    """What was found and cited. Only the system's name where nobody asked documents."""
+    word = _words()
+    columns = [Column(word[name]) for name in ("system", "citation", "gold_cited")]
+    columns += [Column(word["recall"].format(depth=depth)) for depth in DEPTHS]
+    columns.append(Column(word["mrr"], DIGITS["score"]))
+
+    def row_of(result: SystemResult) -> tuple[Value, ...]:
+        ranks = [rank for row in result.rows if (rank := row.marks.gold_rank) is not None]
+        return (
+            result.system.name,
+            *(_percent(result.rows, MEASURES[name].of) for name in ("citation", "gold_cited")),
+            *(100 * _fmean(0 < rank <= depth for rank in ranks) if ranks else None for depth in DEPTHS),
+            _fmean(1 / rank if rank else 0.0 for rank in ranks) if ranks else None,
+        )
+
+    rows = tuple(map(row_of, evaluation.systems))
+    return grids.without_empty(Grid(tuple(columns), rows, (word["note_documents"],)))
+
+
+def models(evaluation: Evaluation) -> Grid:
+    """Likelihoods, speed and memory, which is forecast."""
+    word = _words()
+    columns = [
+        Column(word["system"]),
+        Column(word["nll"], 3),
+        Column(word["divergence"], 4),
+        Column(word["same_first"], 1),
+    ]
+    columns += [Column(word["seconds"], 1), Column(word["first_token"], 2), Column(word["speed"], 1)]
+    columns += [Column(word["memory"], 2), Column(word["size"], 2)]
+
+    def row_of(result: SystemResult) -> tuple[Value, ...]:
+        scores = result.scores
+        same = scores.same_first_share if scores else None
+        return (
+            result.system.name,
+            scores.nll if scores else None,
+            scores.divergence if scores else None,
+            None if same is None else 100 * same,
+            _mean(result.rows, _seconds),
+            _mean(result.rows, lambda row: row.first_token_s or None),
+            _mean(result.rows, lambda row: row.tokens_per_s or None),
+            result.memory_bytes / 1e9 if result.memory_bytes else None,
+            _size(result),
+        )
+
+    rows = tuple(map(row_of, evaluation.systems))
+    known = [result.scores for result in evaluation.systems if result.scores is not None]
+    notes = [word["note_nll"]] if known else []
+    notes += [word["note_divergence"]] if any(scores.divergence is not None for scores in known) else []
+    return grids.without_empty(Grid(tuple(columns), rows, tuple(notes)))
+
+
+# --------------------------------------------------------------------- differences
+
+
+def pairs(evaluation: Evaluation, measure: Measure) -> list[Pair]:
+    """All others against the first system; without those that have no question in common with it."""
+    first, *others = evaluation.systems
+    is_doubted = measure.name == "judge" and (evaluation.judge is None or not evaluation.judge.is_trusted)
+    found = []
+    for result in others:
+        compared = comparing.compare(first, result, evaluation.questions.questions, measure)
+        if compared is not None:
+            said = comparing.sentence(compared, first.system.name, result.system.name)
+            found.append(Pair(result, compared, doubted(said) if is_doubted else said))
+    return found
+
+
+def sentences(found: Sequence[Pair]) -> tuple[str, ...]:
+    return in_short([pair.comparison for pair in found], [pair.sentence for pair in found])
+
+
+def in_short(compared: Sequence[Comparison], said: Sequence[str]) -> tuple[str, ...]:
+    """What was said of each; once for all where every comparison lacks questions."""
+    units = [one.by_question.units for one in compared]
+    if len(units) > 1 and max(units) < LEAST_UNITS:
+        return (phrase("compared_few_all", units=max(units), least=LEAST_UNITS),)
+    return tuple(said)
+
+
+def doubted(sentence: str) -> str:
+    """What is said by scores of a judge who is not known to be right."""
+    return _words()["doubted"].format(sentence=sentence)
+
+
+def differences(evaluation: Evaluation, found: Sequence[Pair]) -> Grid:
+    word = _words()
+    columns = [Column(word["system"]), Column(word["difference"], DIFFERENCE_DIGITS, is_signed=True)]
+    columns += [Column(word[name], DIFFERENCE_DIGITS, is_signed=True) for name in ("by_question", "by_group")]
+    columns += [Column(word[name]) for name in ("wins", "ties", "losses", "verdict")]
+    rows: list[tuple[Value, ...]] = []
+    for pair in found:
+        one = pair.comparison
+        intervals = (one.by_question.mean, enough(one.by_question), enough(one.by_group))
+        counts = (one.wins, one.ties, one.losses)
+        rows.append((pair.result.system.name, *intervals, *counts, word[f"verdict_{one.verdict}"]))
+    notes = [word["note_difference"].format(first=evaluation.systems[0].system.name)]
+    if any(pair.comparison.by_group is not None and not enough(pair.comparison.by_group) for pair in found):
+        notes.append(word["note_few_groups"].format(least=LEAST_UNITS))
+    if len(found) > 1:
+        notes.append(word["note_several"].format(count=len(found)))
+    if left_out := max((pair.comparison.left_out for pair in found), default=0):
+        notes.append(word["note_left_out"].format(count=left_out))
+    return grids.without_empty(Grid(tuple(columns), tuple(rows), tuple(notes)))
+
+
+def categories(evaluation: Evaluation) -> Grid:
+    """A row each category and system, in the order of the questions. No rows where there are not two categories."""
+    word, measured = _words(), measures(evaluation)
+    columns = [Column(word["category"]), Column(word["questions"]), Column(word["system"])]
+    for measure in measured:
+        columns += [Column(word[f"{measure.name}_{part}"], DIGITS[measure.name]) for part in ("mean", "interval")]
+    rows: list[tuple[Value, ...]] = []
+    names = _categories(evaluation)
+    for name in names if len(names) > 1 else ():
+        asked = [question for question in evaluation.questions.questions if question.category == name]
+        for result in evaluation.systems:
+            values = [cell for measure in measured for cell in _with_interval(result, asked, measure)[:2]]
+            rows.append((name or word["nothing"], len(asked), result.system.name, *values))
+    return Grid(tuple(columns), tuple(rows), (word["note_few"].format(least=LEAST_UNITS),))
+
+
+def enough(one: Interval | None) -> Interval | None:
+    """None where too few were drawn: it would be too narrow to be shown."""
+    return one if one is not None and one.units >= LEAST_UNITS else None
+
+
+# ------------------------------------------------------------------------- private
+
+
+def _words() -> dict[str, str]:
+    return html_page.words(WORDS)
+
+
+def _categories(evaluation: Evaluation) -> list[str]:
+    return list(dict.fromkeys(question.category for question in evaluation.questions.questions))
+
+
+def _category_name(name: str) -> str:
+    return _words()["quoted"].format(name=name) if name else _words()["nothing"]
+
+
+def _of_category(evaluation: Evaluation, result: SystemResult, name: str) -> list[Row]:
+    ids = {question.id for question in evaluation.questions.questions if question.category == name}
+    return [row for row in result.rows if row.question_id in ids]
+
+
+def _with_interval(result: SystemResult, questions: Iterable[Question], measure: Measure) -> tuple[Value, Value, Value]:
+    """Mean, its interval by question unless too few were drawn for one, and its spread over the seeds."""
+    found = comparing.mean(result, questions, measure)
+    if found is None:
+        return None, None, None
+    return found.by_question.mean, enough(found.by_question), found.spread
+
+
+def _size(result: SystemResult) -> float | None:
+    """GB."""
+    return result.system.size_bytes / 1e9 if result.system.size_bytes else None
+
+
+def _seconds(row: Row) -> float | None:
+    return None if row.verdict == "failed" else row.total_s or None
+
+
+def _is_judged(row: Row) -> bool:
+    return row.judgement is not None and row.judgement.score is not None
+
+
+def _misses_judgements(evaluation: Evaluation) -> bool:
+    judged = [_is_judged(row) for result in evaluation.systems for row in result.rows]
+    return any(judged) and not all(judged)
+
+
+def _mean(rows: Iterable[Row], of: Callable[[Row], float | None]) -> float | None:
+    """Over the rows that have a value."""
+    found = [value for row in rows if (value := of(row)) is not None]
+    return _fmean(found) if found else None
+
+
+def _percent(rows: Iterable[Row], of: Callable[[Row], float | None]) -> float | None:
+    found = _mean(rows, of)
+    return None if found is None else 100 * found
+
+
+def _share(rows: Sequence[Row], claim: Callable[[Row], bool]) -> Share | None:
+    return Share(sum(map(claim, rows)), len(rows)) if rows else None
+
+
+def _fmean(values: Iterable[float]) -> float:
+    return statistics.fmean(values)

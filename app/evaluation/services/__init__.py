@@ -1,0 +1,1 @@
+"""QtCore objects of evaluation: studies as they are planned and run."""

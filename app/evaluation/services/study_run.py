@@ -1,0 +1,330 @@
+"""A study from its next step to its report: files made, runs trained, systems asked and measured, answers judged."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.base.errors import AppError
+from app.base.files.copying import require_space
+from app.base.services import background
+from app.chat.services.prompt_run import Progress, PromptJob
+from app.evaluation.judge import judging
+from app.evaluation.records import QuestionSet
+from app.evaluation.report import concluding
+from app.evaluation.report.concluding import Judged, ToJudge
+from app.evaluation.services import study_work
+from app.evaluation.services.likelihood_work import LikelihoodWork
+from app.evaluation.services.study_work import AnswersWork, JobWork, PromptsWork, Tools, TrainingWork, Work
+from app.evaluation.study import steps, unchanged
+from app.evaluation.study import study as studies
+from app.evaluation.study.steps import Answers, Likelihood, Step
+from app.evaluation.study.study import Made, Study, Training
+from app.training.runs.standing import Standing
+
+_LOOK_AGAIN_MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class StudyProgress:
+    """`kind`: make | train | likelihood | answers | judge | conclude; `name`: of the file, run or system.
+
+    `number`: of the step, from 1; files that are made belong to the step that waits for them.
+    """
+
+    kind: str
+    name: str
+    number: int
+    steps: int
+    part: Progress | None = None  # None: nothing can be told of it
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A study that nobody else works on until it is released."""
+
+    lock: filelock.BaseFileLock
+    study: Study
+    questions: QuestionSet
+
+    def release(self) -> None:
+        self.lock.release()
+
+
+def take(folder: Path) -> Held:
+    """Keeps it for this program, which may take a moment. Raises AppError: evaluation_busy, evaluation_unwritable,
+    evaluation_damaged."""
+    lock = studies.hold(folder)
+    try:
+        study = studies.read(folder)
+        return Held(lock, study, studies.questions_of(folder, study))
+    except BaseException:
+        lock.release()
+        raise
+
+
+class StudyRun(QObject):
+    """`start` ends with exactly one of `finished`, `stopped` and `failed`; the same study then goes on where it was."""
+
+    progressed = Signal(object)  # StudyProgress
+    finished = Signal(object)  # Evaluation; results.json and report.html are in the folder
+    stopped = Signal()
+    failed = Signal(object)  # AppError
+
+    def __init__(self, tools: Tools, folder: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._tools = tools
+        self._folder = folder
+        self._lock: filelock.BaseFileLock | None = None
+        self._shared_lock: filelock.BaseFileLock | None = None
+        self._study: Study | None = None
+        self._questions: QuestionSet | None = None
+        self._work: Work | None = None
+        self._freeing_for: Step | None = None  # what begins when the engine has given its memory back
+        self._is_stopping = False
+        self._done = 0
+        tools.engine.exited.connect(self._on_engine_gone)
+
+    @property
+    def is_running(self) -> bool:
+        return self._lock is not None
+
+    @property
+    def training(self) -> Standing | None:
+        """Of the run that is being trained; None: nothing is, or it was told to stop."""
+        return self._work.standing if isinstance(self._work, TrainingWork) and not self._is_stopping else None
+
+    def start(self, held: Held | None = None) -> None:
+        """`held`: by `take`; None: it is taken now. Raises AppError as `take`, then."""
+        assert not self.is_running
+        held = held or take(self._folder)
+        self._lock, self._study, self._questions = held.lock, held.study, held.questions
+        self._is_stopping = False
+        study, folder, count = self._plan()
+        require = functools.partial(unchanged.require, study, folder, count, self._tools.documents)
+        self._in_background(require, lambda _nothing: self._look())
+
+    def stop(self) -> None:
+        """What is measured is kept. A training saves where it is, and an answer that is being written is dropped."""
+        if not self.is_running or self._is_stopping:
+            return
+        self._is_stopping = True
+        if self._work is not None:
+            self._work.stop()
+
+    def kill(self) -> None:
+        """Ends a training at once, which loses what it has not saved. Other work ends with the engine."""
+        if isinstance(self._work, TrainingWork):
+            self._work.kill()
+
+    # --------------------------------------------------------------------- steps
+
+    def _look(self) -> None:
+        """For what is next; nothing is remembered of what was done."""
+        study, folder, count = self._plan()
+        self._in_background(lambda: _standing(study, folder, count), self._begin)
+
+    def _begin(self, found: "_Standing") -> None:
+        self._done = found.done
+        try:
+            if found.step is not None and not self._hold_shared(found.step):
+                self._tell(*_told(found.step))
+                QTimer.singleShot(_LOOK_AGAIN_MS, self, self._look)  # another study or run makes it at this moment
+            elif found.step is not None:
+                self._free_memory(found.step)
+            elif self._study is not None and self._study.judge is not None:
+                study, folder, questions = self._study, self._folder, self._set()
+                self._in_background(lambda: concluding.to_judge(study, folder, questions), self._judge)
+            else:
+                self._conclude(lambda: None)
+        except OSError as error:
+            self._fail(self._unwritable(error))
+
+    def _free_memory(self, step: Step) -> None:
+        """Of the engine, where it does not answer; and the room of a file that it still has open."""
+        if not isinstance(step, Answers) and self._tools.engine.end():
+            self._freeing_for = step
+        else:
+            self._carry_out(step)
+
+    def _on_engine_gone(self) -> None:
+        step, self._freeing_for = self._freeing_for, None
+        if step is None:
+            return
+        if self._is_stopping:
+            self._on_stopped()
+        else:
+            self._carry_out(step)
+
+    def _carry_out(self, step: Step) -> None:
+        try:
+            work = self._work_of(step)
+        except AppError as error:
+            self._fail(error)
+        except OSError as error:
+            self._fail(self._unwritable(error))
+        else:
+            self._start(work, self._on_done, *_told(step))
+
+    def _unwritable(self, error: OSError) -> AppError:
+        return AppError("evaluation_unwritable", path=str(self._folder), reason=error.strerror or str(error))
+
+    def _on_done(self) -> None:
+        self._release_shared()
+        self._look()
+
+    def _work_of(self, step: Step) -> Work:
+        study, tools = self._plan()[0], self._tools
+        if isinstance(step, Answers):
+            return AnswersWork(step, study, self._set(), tools, self)
+        if isinstance(step, Training):
+            return TrainingWork(Path(step.folder), tools, self)
+        if isinstance(step, Likelihood):
+            return LikelihoodWork(step, study, self._set(), self._folder, tools, self)
+        target = Path(step.path)
+        require_space(target.parent, step.size_bytes)
+        return JobWork(study_work.making(step, tools), target, self._folder, tools, self)
+
+    def _hold_shared(self, step: Step) -> bool:
+        """That a file which others use too is made once. False: somebody else makes it, or just has. Raises OSError."""
+        if not isinstance(step, Made):
+            return True
+        Path(step.path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if step.is_shared:
+            lock = filelock.FileLock(f"{step.path}.lock", timeout=0, thread_local=False)
+            try:
+                lock.acquire()
+            except filelock.Timeout:
+                return False
+            if Path(step.path).exists():
+                lock.release()
+                return False
+            self._shared_lock = lock
+        return True
+
+    def _tell(self, kind: str, name: str, part: Progress | None = None) -> None:
+        study = self._plan()[0]
+        steps_in_all = steps.total(study) + (study.judge is not None)
+        self.progressed.emit(StudyProgress(kind, name, min(self._done + 1, steps_in_all), steps_in_all, part))
+
+    def _start(self, work: Work, then: Callable[[], None], kind: str, name: str) -> None:
+        def tell(part: Progress | None) -> None:
+            self._tell(kind, name, part)
+
+        def on_ended(error: AppError | None) -> None:
+            self._work = None
+            work.deleteLater()
+            if error is not None:
+                self._fail(error)
+                return
+            then()
+
+        def on_stopped() -> None:
+            work.deleteLater()
+            self._on_stopped()
+
+        work.progressed.connect(tell)
+        work.ended.connect(on_ended)
+        work.stopped.connect(on_stopped)
+        self._work = work
+        tell(None)
+        if self._work is work:
+            work.start()
+
+    # --------------------------------------------------------------------- verdict
+
+    def _judge(self, asked: ToJudge) -> None:
+        study = self._plan()[0]
+        assert study.judge is not None
+        # Of its own: what an answer and its sources take has nothing to do with what the systems were given.
+        settings = dataclasses.replace(self._tools.settings, context_tokens=judging.CONTEXT_TOKENS)
+        job = PromptJob(study.judge, settings, asked.prompts, self._folder / studies.JUDGED)
+        work, questions = PromptsWork(job, self._tools, self), self._set()
+
+        def conclude() -> None:
+            replies = work.replies
+            self._conclude(lambda: concluding.judged(study, asked, questions, replies))
+
+        self._start(work, conclude, "judge", study.judge.name)
+
+    def _conclude(self, judged: Callable[[], Judged | None]) -> None:
+        """`judged`: called in the background, as are all the replies read there. Too late to be stopped."""
+        study, folder, questions = self._plan()[0], self._folder, self._set()
+        total = steps.total(study) + (study.judge is not None)
+        self.progressed.emit(StudyProgress("conclude", study.name, total, total))
+        background.run(lambda: concluding.conclude(study, folder, questions, judged()), self._finish, self._fail)
+
+    def _finish(self, found: Any) -> None:
+        self._release()
+        self.finished.emit(found)
+
+    # ------------------------------------------------------------------------- end
+
+    def _plan(self) -> tuple[Study, Path, int]:
+        assert self._study is not None
+        return self._study, self._folder, len(self._set().questions)
+
+    def _set(self) -> QuestionSet:
+        assert self._questions is not None
+        return self._questions
+
+    def _in_background(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        def deliver(result: Any) -> None:
+            if self._is_stopping:
+                self._on_stopped()
+            else:
+                done(result)
+
+        background.run(work, deliver, self._fail)
+
+    def _on_stopped(self) -> None:
+        self._release()
+        self.stopped.emit()
+
+    def _fail(self, error: AppError) -> None:
+        if error.code == "reference_unreadable":  # the next try makes it again
+            for path in (self._folder / studies.LIKELIHOODS).glob(f"{steps.REFERENCE}*"):
+                path.unlink(missing_ok=True)
+        self._release()
+        self.failed.emit(error)
+
+    def _release_shared(self) -> None:
+        lock, self._shared_lock = self._shared_lock, None
+        if lock is not None:
+            lock.release()
+
+    def _release(self) -> None:
+        self._release_shared()
+        self._work = self._freeing_for = None
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    step: Step | None
+    done: int
+
+
+def _standing(study: Study, folder: Path, count: int) -> _Standing:
+    steps.drop(study, folder, count)
+    return _Standing(steps.next_step(study, folder, count), steps.done(study, folder, count))
+
+
+def _told(step: Step) -> tuple[str, str]:
+    """The kind and the name of what is being done."""
+    match step:
+        case Made():
+            return "make", Path(step.path).name
+        case Training():
+            return "train", Path(step.folder).name
+        case Likelihood():
+            return "likelihood", step.contender.system.name
+        case Answers():
+            return "answers", step.contender.system.name

@@ -1,0 +1,243 @@
+"""What a person wants to have compared, as the window asks it, and the study that a command would make of it."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.chat.services.batch import scope_label
+from app.documents.claims.grounding import CollectionRef
+from app.documents.retrieval import excerpts
+from app.evaluation import question_sets
+from app.evaluation.records import QuestionSet
+from app.evaluation.study import contending, planning, quant_plan, unchanged
+from app.evaluation.study.contending import Documents, Tuning
+from app.evaluation.study.planning import Asking
+from app.evaluation.study.quant_plan import QuantPlan
+from app.evaluation.study.study import Contender, Study
+from app.inference import quantizations
+from app.inference.local_model import LocalModel
+from app.models import local_models, remote_models, tuned_models
+
+if TYPE_CHECKING:
+    from app.evaluation.study import scale_study  # numpy, which most starts never need
+
+MOST_SEEDS, MOST_RUNS = 100, 20
+
+# What a command answers with the names of its options is said otherwise here.
+_WORDS = {
+    "pairs_without_judge": "wish_pairs",
+    "question_set_unknown": "wish_set_gone",
+    "question_set_version": "wish_version_gone",
+    "scale_few_rows": "wish_few_rows",
+    "scale_sizes_order": "wish_sizes_order",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StudyWish:
+    """What is to be compared. `models`: rows of the list of models; a tuned one may be a base with its adapter.
+
+    documents: one base, with and without `scope`, and so `tuned`. questions, bases: each row is a system, asked with
+    `scope` or by itself. quantizations: `forms` of one base and of `tuned`; several models are compared as they are.
+    scale: one base is trained on `sizes` rows of `data` (a folder of a frozen split), each `runs` times.
+    """
+
+    kind: str  # documents | questions | bases | quantizations | scale
+    asking: Asking
+    question_set: str = ""  # NAME or NAME@VERSION of a kept set; "": the shipped questions, or of scale the hold-out
+    limit: int | None = None  # the first so many questions; None: all
+    models: tuple[LocalModel, ...] = ()
+    scope: tuple[CollectionRef, ...] = ()
+    forms: tuple[str, ...] = ()  # (): those of the paper
+    data: str = ""
+    sizes: tuple[int, ...] = ()  # rows, rising; (): shares of all
+    runs: int = 3
+    has_control: bool = True
+    training_preset: str = ""
+    tuned: LocalModel | None = None
+
+
+def planned(wish: StudyWish, paths: Paths, models: Sequence[LocalModel]) -> tuple[Study, QuestionSet]:
+    """A study that is no scale study; nothing is written. Raises AppError as `make`."""
+    require_whole(wish)
+    questions = questions_of(wish, paths)
+    asking, evaluations, kind = wish.asking, paths.evaluations, wish.kind
+    others: dict[str, Any] = {}
+    if kind == "quantizations":
+        study = planning.study(evaluations, kind, questions, (), asking)
+        found = _forms(wish, paths.evaluations / study.id, paths, models)
+        contenders = found.contenders
+        others = {"id": study.id, "made": found.made, "has_likelihoods": planning.has_likelihoods(questions)}
+    elif kind == "documents":
+        contenders = _ways(wish, documents_of(paths.documents, wish.scope), models)
+    else:
+        kind = "bases" if len({root_of(row, models).id for row in wish.models}) > 1 else "questions"
+        contenders = _systems(wish, paths, models)
+    study = planning.study(evaluations, kind, questions, contenders, asking, **others)
+    if planning.repeats_itself(study):
+        code = "wish_repeats" if asking.temperature is not None else "wish_repeats_of_card"
+        raise AppError(code, count=asking.seeds)
+    return study, questions
+
+
+def questions_of(wish: StudyWish, paths: Paths) -> QuestionSet:
+    """Raises AppError as `question_sets.find`."""
+    found = question_sets.find(paths.questions, wish.question_set) if wish.question_set else question_sets.shipped()
+    return dataclasses.replace(found, questions=found.questions[: wish.limit])
+
+
+def documents_of(database: Path, scope: tuple[CollectionRef, ...]) -> Documents:
+    """`database`: of the documents. What is asked of it now, and how to know it again."""
+    return Documents(scope, scope_label(database, scope), sha256=unchanged.documents_sha256(database, scope))
+
+
+def root_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:
+    """The base that a tuned row was trained on, where the list has it; else the row itself."""
+    return tuned_models.base_of(row, models) or row
+
+
+# -------------------------------------------------------------------------- checks
+
+
+def require_whole(wish: StudyWish) -> None:
+    """What can be told without a look at any file. Raises AppError: wish_*, model_missing."""
+    asking = wish.asking
+    numbers = (
+        (asking.seeds, 1, MOST_SEEDS),
+        (asking.temperature, 0, 5),
+        (asking.max_tokens, 1, 1 << 20),
+        (asking.context_tokens, 256, 1 << 20),
+        (wish.limit, 1, 1 << 20),
+        (wish.runs, 1, MOST_RUNS),
+    )
+    for value, low, high in numbers:
+        if value is not None and not low <= value <= high:
+            raise AppError("wish_number", value=f"{value:g}", low=f"{low:,}", high=f"{high:,}")
+    if not wish.models:
+        raise AppError("wish_models")
+    if wish.kind == "documents" and not wish.scope:
+        raise AppError("wish_collections")
+    if wish.kind in ("documents", "scale") and len(wish.models) > 1:
+        raise AppError("wish_one_model")
+    for row in (*wish.models, *filter(None, (wish.tuned, asking.judge))):
+        if local_models.is_for_search(row):
+            raise AppError("wish_for_search", name=row.name)
+        if row.remote is not None:
+            raise AppError("remote_cannot", address=remote_models.shown(row))
+        if not Path(row.path).is_file():
+            raise AppError("model_missing", path=row.path)
+
+
+def require_files(wish: StudyWish) -> None:
+    """That bases and adapters are those that were put together. May read whole files.
+
+    Raises AppError as `tuned_models.require_unchanged`.
+    """
+    for row in filter(None, (*wish.models, wish.tuned, wish.asking.judge)):
+        tuned_models.require_unchanged(row)
+
+
+@contextmanager
+def said_for_a_window() -> Iterator[None]:
+    """Names of a command's options mean nothing there."""
+    try:
+        yield
+    except AppError as error:
+        if error.code not in _WORDS:
+            raise
+        raise AppError(_WORDS[error.code], **error.facts) from error
+
+
+# ------------------------------------------------------------------------- systems
+
+
+def _systems(wish: StudyWish, paths: Paths, models: Sequence[LocalModel]) -> tuple[Contender, ...]:
+    """Each row for itself. The models are what is compared, so that none of them is only quoted for."""
+    documents = None
+    if wish.scope:
+        documents = dataclasses.replace(documents_of(paths.documents, wish.scope), may_quote=False)
+    found = [contending.contender(*_in_use(row, models), documents) for row in wish.models]
+    return contending.numbered(found)
+
+
+def _ways(wish: StudyWish, documents: Documents, models: Sequence[LocalModel]) -> tuple[Contender, ...]:
+    """Base and tuned, with and without documents."""
+    (row,) = wish.models
+    base, tuned = _base_and_tuned(row, wish.tuned, models)
+    use = _in_use(tuned or base, models)
+    is_tuned = tuned is not None or use[1] is not None
+    return contending.four_ways(base, use if is_tuned else None, documents, quotes=excerpts.is_too_small(base))
+
+
+def _forms(wish: StudyWish, folder: Path, paths: Paths, models: Sequence[LocalModel]) -> QuantPlan:
+    """`folder`: of the study. Raises AppError: wish_other_base, wish_merged, build_unknown_quant."""
+    if len(wish.models) > 1:
+        return QuantPlan(planning.as_they_are(wish.models), ())
+    base, row = _base_and_tuned(wish.models[0], wish.tuned, models)
+    tuned = None
+    if row is not None:
+        model, tuning = _in_use(row, models)
+        if tuning is None:
+            raise AppError("wish_merged", name=row.name)
+        tuned = (model, tuning)
+    forms = quantizations.named(",".join(wish.forms) or quant_plan.PAPER_FORMS)
+    return quant_plan.plan(quant_plan.of_model(base), forms, tuned, folder, paths.bases)
+
+
+def _base_and_tuned(
+    row: LocalModel, tuned: LocalModel | None, models: Sequence[LocalModel]
+) -> tuple[LocalModel, LocalModel | None]:
+    """Where the row itself is a base with an adapter, it is what is compared with its base.
+
+    Raises AppError("wish_other_base").
+    """
+    if row.adapter and tuned is None:
+        return _base_of(row, models), row
+    base = _base_of(row, models) if row.adapter else row
+    if tuned is not None and tuned.adapter and _base_of(tuned, models).path != base.path:
+        raise AppError("wish_other_base", name=tuned.name, base=base.name)
+    return base, tuned
+
+
+def _in_use(row: LocalModel, models: Sequence[LocalModel]) -> tuple[LocalModel, Tuning | None]:
+    """As the program answers with it: the file, in the form of its training, and the adapter.
+
+    Raises AppError("tuned_base_gone").
+    """
+    if not row.adapter or row.tuned is None:
+        return contending.of_card(row)
+    base = dataclasses.replace(_base_of(row, models), form_id=row.form_id)
+    return base, Tuning(row.adapter, row.tuned.strength, row.tuned.run_name, contending.trained_on(row))
+
+
+def _base_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:
+    found = tuned_models.base_of(row, models)
+    if found is None:
+        base = row.tuned.base_name if row.tuned else row.name
+        raise AppError("tuned_base_gone", name=row.name, base=base, path=row.path)
+    return found
+
+
+# --------------------------------------------------------------------------- scale
+
+
+def scale_of(wish: StudyWish, paths: Paths) -> "scale_study.Scale":
+    """Raises AppError: wish_*, and as `questions_of`."""
+    from app.evaluation.study import scale_study  # numpy
+
+    require_whole(wish)
+    (base,) = wish.models
+    if base.adapter:
+        raise AppError("wish_base_is_tuned", name=base.name)
+    if not wish.data:
+        raise AppError("wish_data")
+    if wish.asking.judge is not None and not wish.question_set:
+        raise AppError("wish_judge_alone")
+    questions = questions_of(wish, paths) if wish.question_set else None
+    asking = dataclasses.replace(wish.asking, has_pairs=False)
+    return scale_study.Scale(asking, base.id, wish.training_preset or None, wish.runs, wish.has_control, questions)

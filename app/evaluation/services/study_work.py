@@ -1,0 +1,319 @@
+"""The pieces of a study, one class a kind: each begins with `start` and ends with one of `ended` and `stopped`."""
+
+import contextlib
+import json
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from app.base.errors import AppError
+from app.base.files.atomic import write_atomically
+from app.base.services import background
+from app.base.services.job_child import JobChild
+from app.base.settings import Settings
+from app.chat.batch.journal import Head, Journal
+from app.chat.batch.results import Result
+from app.chat.presets import Choices
+from app.chat.services import batch
+from app.chat.services.answer_queue import DEATHS, AnswerQueue
+from app.chat.services.answer_run import AnswerRequest, Outcome, in_force
+from app.chat.services.grounding import Wanted
+from app.chat.services.prompt_run import Progress, PromptJob, PromptRun
+from app.documents.services.embedding import Embedding
+from app.evaluation.records import QuestionSet
+from app.evaluation.study.steps import Answers
+from app.evaluation.study.study import Made, Study
+from app.inference.engine import quantize_job, score_job
+from app.inference.engine.messages import AdapterUse
+from app.inference.engine.quantize_job import Quantize
+from app.inference.engine.score_job import Score
+from app.inference.prompt import Turn
+from app.inference.quantizations import FORMS
+from app.inference.replies import Prompt, Reply
+from app.inference.services.engine import EngineClient
+from app.training.runs.standing import Standing
+from app.training.services import training
+from app.training.services.training import Taken, Trainer, TrainingRun
+from trainer import convert_job, events
+from trainer.convert_job import GgufToHf, HfToGguf, Merge
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a study works with. `quantize`, `score`: what is started, told the file with the job.
+
+    `trainer` AppError: why there is no training environment; what needs one fails with it. `documents`: the database.
+    """
+
+    engine: EngineClient
+    template: list[str]
+    quantize: Callable[[Path], list[str]]
+    score: Callable[[Path], list[str]]
+    trainer: Trainer | AppError
+    documents: Path
+    settings: Settings
+    embedding: Embedding | None = None
+
+
+class Work(QObject):
+    """One piece. `stop` keeps what can be gone on with."""
+
+    progressed = Signal(object)  # Progress
+    ended = Signal(object)  # None: it is done; AppError: it failed
+    stopped = Signal()
+
+    def start(self) -> None:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        raise NotImplementedError
+
+
+class JobWork(Work):
+    """A job in a child of its own, whose result is one file (or folder)."""
+
+    def __init__(
+        self, job: convert_job.Job | Quantize | Score, target: Path, folder: Path, tools: Tools, parent: QObject
+    ) -> None:
+        """`folder`: where the job and the child's log are written. Raises AppError("no_training_environment", …)."""
+        super().__init__(parent)
+        name = type(job).__name__
+        path = folder / "job.json"
+        if isinstance(job, Score):
+            score_job.write(job, path)
+            command = tools.score(path)
+        elif isinstance(job, Quantize):
+            quantize_job.write(job, path)
+            command = tools.quantize(path)
+        else:
+            path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
+            command = _trainer(tools).environment.command("trainer.convert", str(path))
+        self._child = JobChild(command, target, folder / f"{name.lower()}.log", f"{name} {target.name}", self)
+        self._child.progressed.connect(
+            lambda event: self.progressed.emit(Progress(event.done_bytes, event.total_bytes or 0))
+        )
+        self._child.finished.connect(lambda _event: self.ended.emit(None))
+        self._child.failed.connect(self.ended.emit)
+        self._child.ended.connect(self.stopped)
+
+    def start(self) -> None:
+        self._child.start()
+
+    def stop(self) -> None:
+        self._child.end()
+
+
+def making(made: Made, tools: Tools) -> convert_job.Job | Quantize:
+    """The job that makes a file. Raises AppError as `JobWork`, and "converter_missing"."""
+    if made.form == "folder":
+        return GgufToHf(made.source, made.path)
+    if made.adapter:
+        return Merge(made.source, made.adapter, made.path, _converter(tools), made.strength)
+    if made.form == FORMS["F16"].name:
+        return HfToGguf(made.source, made.path, _converter(tools), "f16")
+    return Quantize(made.source, made.path, made.form)
+
+
+def _trainer(tools: Tools) -> Trainer:
+    if isinstance(tools.trainer, AppError):
+        raise tools.trainer
+    return tools.trainer
+
+
+def _converter(tools: Tools) -> str:
+    trainer = _trainer(tools)
+    if not trainer.converter:
+        raise AppError("converter_missing", path=str(trainer.environment.python.parent.parent))
+    return trainer.converter
+
+
+class TrainingWork(Work):
+    """A run from wherever it is to its end."""
+
+    def __init__(self, folder: Path, tools: Tools, parent: QObject) -> None:
+        """Raises AppError: that of `tools.trainer`."""
+        super().__init__(parent)
+        self._trainer = _trainer(tools)
+        self._folder = folder
+        self._is_stopped = False
+        self._run = TrainingRun(self._trainer, folder, self)
+        self._run.event_received.connect(self._on_event)
+        self._run.finished.connect(lambda _end: self.ended.emit(None))
+        self._run.paused.connect(lambda _end: self.stopped.emit())
+        self._run.cancelled.connect(lambda _end: self.stopped.emit())
+        self._run.failed.connect(self.ended.emit)
+
+    @property
+    def standing(self) -> Standing:
+        return self._run.standing
+
+    def start(self) -> None:
+        trainer, folder = self._trainer, self._folder
+        background.run(lambda: training.take(trainer, folder), self._on_taken, self.ended.emit)
+
+    def stop(self) -> None:
+        self._is_stopped = True
+        if self._run.is_running:
+            self._run.pause()
+
+    def kill(self) -> None:
+        """As `TrainingRun.kill`."""
+        self._run.kill()
+
+    def _on_taken(self, taken: Taken) -> None:
+        if self._is_stopped:
+            taken.release()
+            self.stopped.emit()
+        else:
+            self._run.start(taken)
+
+    def _on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Step):
+            self.progressed.emit(Progress(event.step, event.total, round(event.left_s) if event.left_s else None))
+
+
+class AnswersWork(Work):
+    """Every question of the set to one system with one seed, each answer on the disk before the next is asked.
+
+    Where the engine has died is no answer: it ends with AppError("evaluation_unanswered"), and the next time these are
+    asked again. Where it dies at the same one again, that is its fault, and the question has failed.
+    """
+
+    def __init__(self, step: Answers, study: Study, questions: QuestionSet, tools: Tools, parent: QObject) -> None:
+        super().__init__(parent)
+        self._step = step
+        self._study = study
+        self._questions = questions
+        self._tools = tools
+        self._journal: Journal | None = None
+        self._died_at: list[int] = []
+        self._died_before: frozenset[int] = frozenset()  # the last time
+        self._error: AppError | None = None
+        self._is_stopped = False
+        self._queue = AnswerQueue(tools.engine, tools.template, self._request_of, self, tools.embedding)
+        self._queue.asked.connect(lambda _line: self._tell())
+        self._queue.answered.connect(self._on_answered)
+        self._queue.refused.connect(self._on_refused)
+        self._queue.ended.connect(self._on_ended)
+
+    def start(self) -> None:
+        head = self._head()
+        background.run(lambda: Journal.open(self._step.out, head), self._on_opened, self.ended.emit)
+
+    def stop(self) -> None:
+        self._is_stopped = True
+        if self._journal is not None:
+            self._queue.stop()
+
+    def _on_opened(self, opened: Journal) -> None:
+        self._journal = opened
+        self._died_before = _deaths(self._step.out)
+        if self._is_stopped:
+            self._on_ended(None)
+            return
+        lines = range(1, len(self._questions.questions) + 1)
+        self._queue.start([line for line in lines if line not in opened.results])
+
+    def _request_of(self, line: Hashable) -> AnswerRequest:
+        assert isinstance(line, int)
+        contender, system = self._step.contender, self._step.contender.system
+        turns = (Turn(self._questions.questions[line - 1].text),)
+        scope, documents = contender.scope, self._tools.documents
+        adapters = (AdapterUse(system.adapter, system.strength),) if system.adapter else ()
+        wanted = Wanted(documents, scope, turns, may_quote=contender.may_quote) if scope else None
+        return AnswerRequest(
+            contender.model, turns, self._tools.settings, self._choices(), adapters, wanted=wanted, force_load=True
+        )
+
+    def _choices(self) -> Choices:
+        own = Choices(seed=self._step.seed).over(self._study.choices)
+        return in_force(self._step.contender.model, own)
+
+    def _head(self) -> Head:
+        contender, questions = self._step.contender, self._questions
+        return Head(
+            questions.name, questions.sha256, 0, contender.system.id, contender.system.name, contender.scope,
+            self._choices(), self._tools.settings.context_tokens, self._study.created_at,
+        )  # fmt: skip
+
+    def _on_answered(self, line: int, text: str, outcome: Outcome) -> None:
+        self._keep(batch.result_of(line, text, outcome, self._step.contender.model, self._step.contender.label))
+
+    def _on_refused(self, line: int, error: AppError) -> None:
+        if error.code in DEATHS and line not in self._died_before:
+            self._died_at.append(line)
+            return
+        self._keep(batch.refused(line, error, self._step.contender.model, self._step.contender.label))
+
+    def _keep(self, result: Result) -> None:
+        assert self._journal is not None
+        try:
+            self._journal.add(result)
+        except AppError as error:
+            self._error = error
+            self._queue.stop()
+
+    def _tell(self) -> None:
+        total = len(self._questions.questions)
+        self.progressed.emit(Progress(total - len(self._queue.pending), total, self._queue.left_s))
+
+    def _on_ended(self, error: AppError | None) -> None:
+        assert self._journal is not None
+        self._journal.close()
+        error = self._error or error
+        if error is not None and error.code in DEATHS:  # again and again: nobody knows what the others would do
+            error = self._unanswered()
+        elif self._died_at:
+            _note_deaths(self._step.out, self._died_at)
+        if error is None and (self._is_stopped or self._queue.pending):
+            self.stopped.emit()
+        else:
+            self.ended.emit(error or self._unanswered())
+
+    def _unanswered(self) -> AppError | None:
+        died_at, name = self._died_at, self._step.contender.system.name
+        if not died_at:
+            return None
+        return AppError("evaluation_unanswered", id=self._study.id, name=name, count=len(died_at), number=died_at[0])
+
+
+def _deaths_file(answers: Path) -> Path:
+    return answers.with_name(f"{answers.name}.deaths")
+
+
+def _deaths(answers: Path) -> frozenset[int]:
+    """The numbers of questions at which the engine has died the last time."""
+    try:
+        return frozenset(json.loads(_deaths_file(answers).read_bytes()))
+    except (OSError, ValueError, TypeError):  # none, or it is torn: then they are asked once more
+        return frozenset()
+
+
+def _note_deaths(answers: Path, numbers: list[int]) -> None:
+    with contextlib.suppress(OSError):  # then they are asked once more
+        write_atomically(_deaths_file(answers), json.dumps(numbers).encode("ascii"))
+
+
+class PromptsWork(Work):
+    """Prompts of a judge. `replies`: of all of them, once it has ended well."""
+
+    def __init__(self, job: PromptJob, tools: Tools, parent: QObject) -> None:
+        super().__init__(parent)
+        self.replies: dict[Prompt, Reply] = {}
+        self._run = PromptRun(tools.engine, tools.template, job, self)
+        self._run.progressed.connect(self.progressed)
+        self._run.finished.connect(self._on_finished)
+        self._run.stopped.connect(self.stopped)
+        self._run.failed.connect(self.ended)
+
+    def start(self) -> None:
+        self._run.start()
+
+    def stop(self) -> None:
+        self._run.stop()
+
+    def _on_finished(self, found: dict[Prompt, Reply]) -> None:
+        self.replies = found
+        self.ended.emit(None)

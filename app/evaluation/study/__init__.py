@@ -1,0 +1,1 @@
+"""A study: what is compared, its plan, its next step, and the scale study."""

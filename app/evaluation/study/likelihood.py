@@ -1,0 +1,40 @@
+"""What the scoring child measures of a question set: how likely a model finds the reference answers."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from app.evaluation.records import Question
+from app.inference import prompt
+from app.inference.prompt import Segment, Turn
+from app.inference.prompt_form import PromptForm
+from app.inference.scored_text import Text
+
+PLACE = "\ue0f2"  # a private-use character: where the question stands in a prompt that is rendered once for all
+
+
+def texts(questions: Iterable[Question], form: PromptForm, system: str = "") -> tuple[Text, ...]:
+    """Each question that has a reference, as it is asked without documents; () where none has."""
+    before = _before_answer(form)
+    return tuple(
+        Text(prompt.build(form, (Turn(one.text),), system), before + one.reference, number)
+        for number, one in enumerate(questions, start=1)
+        if one.reference.strip()
+    )
+
+
+def rendered(questions: Iterable[Question], segments: Sequence[Segment]) -> tuple[Text, ...]:
+    """As `texts`, with the prompt of a foreign template for the question `PLACE`."""
+    return tuple(
+        Text(tuple(_filled(segment, one.text.strip()) for segment in segments), one.reference, number)
+        for number, one in enumerate(questions, start=1)
+        if one.reference.strip()
+    )
+
+
+def _filled(segment: Segment, question: str) -> Segment:
+    return dataclasses.replace(segment, text=segment.text.replace(PLACE, question))
+
+
+def _before_answer(form: PromptForm) -> str:
+    """After "回答:" the space belongs to what the model writes, as it is trained (`trainer.form`)."""
+    return form.answer.partition("{text}")[0].removeprefix(form.answer_start) if form.is_completion else ""

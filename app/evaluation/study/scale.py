@@ -1,0 +1,260 @@
+"""How much training data is enough: what the report of a scale study says, and its advice, from measured numbers.
+
+Advice is one of: more data help; there are enough; documents instead of training; too early to say.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.base import plots
+from app.base.bootstrap import Interval
+from app.base.plots import Series
+from app.base.wording import phrase
+from app.evaluation.records import QuestionSet
+from app.evaluation.report.report_parts import Section, Table
+from app.evaluation.study import scale_curve, scale_plan, scale_results
+from app.evaluation.study.scale_curve import Curve
+from app.evaluation.study.scale_results import Change, Control, Course, Scale
+from app.evaluation.study.study import Study
+from app.training import problems
+from app.training.gate import FEW_EXAMPLES, LOSS_NATS
+from app.training.runs import runs
+
+WORTH_NATS = LOSS_NATS  # a token, that twice the data must bring: 2 % of perplexity
+FACTS_SHARE = 0.5  # of the questions, from which on they are about what stands in documents
+FEW_SEEDS = 3
+_CURVE_POINTS = 60
+_MOST_TIMES = 2  # the largest size: nothing is foretold beyond
+_SETTINGS = ("rank", "alpha", "dropout", "learning_rate", "micro_batch", "accumulation", "epochs")
+_NONE = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """`code`: more | enough | documents | early. `sentence`: of [text.scale_advice_CODE…], with its numbers."""
+
+    code: str
+    sentence: str
+
+
+def sections(study: Study, folder: Path, questions: QuestionSet) -> tuple[Section, ...]:
+    """Of a study all of whose runs have ended, in the language in use.
+
+    Raises AppError: evaluation_not_finished, evaluation_damaged, holdout_unreadable.
+    """
+    found = scale_results.measure(study)
+    about = scale_plan.about(folder)
+    drawn = curve_of(found)
+    asked = questions if study.contenders else None
+    verdict = Section(
+        phrase("scale_title"),
+        (advise(found, asked).sentence, *_curve_told(found, drawn), *_caveats(found, about)),
+        (_plot(found, drawn),),
+        (_sizes(found), *_data(about)),
+    )
+    control = Section(
+        phrase("scale_control_title"),
+        tuple(_control_told(one, found) for one in found.controls),
+        tables=(_controls(found),),
+    )
+    course = Section(
+        phrase("scale_course_title"),
+        (*_course_told(found), _settings(study), *([phrase("scale_settings_control")] if found.controls else [])),
+        tuple(filter(None, _course_plots(found))),
+        (_courses(found),),
+    )
+    return (verdict, *([control] if found.controls else []), course)
+
+
+def advise(found: Scale, questions: QuestionSet | None = None) -> Advice:
+    """`questions`: that people ask; None: none but the hold-out's, of which nothing is known."""
+    rows, base, change = found.largest.rows, found.largest.from_base, found.doubling
+    sizes = {"rows": f"{rows:,}", "half": f"{found.half:,}"}
+    facts, count = _facts(questions)
+    if count and facts >= FACTS_SHARE * count:
+        return _advice("documents", "facts", base.decisive, facts=facts, count=count)
+    if not base.decisive.is_better:
+        is_few = base.decisive.units < FEW_EXAMPLES
+        return _advice("early", "few", base.decisive) if is_few else _advice("documents", "base", base.decisive)
+    if change.decisive.is_worse:
+        return _advice("enough", "worse", change.decisive, **sizes)
+    most = max(0.0, -change.decisive.low)
+    if most < WORTH_NATS:
+        return _advice("enough", "", change.decisive, most=f"{most:.3f}", worth=WORTH_NATS, **sizes)
+    if not change.is_better:
+        reason = "seeds" if change.decisive.is_better else ""
+        return _advice("early", reason, change.decisive, **sizes)
+    control = next((one for one in found.controls if one.run.training.rows == found.half), None)
+    if control is not None and control.explains == "steps":
+        return _advice("enough", "steps", control.by_data.decisive, **sizes)
+    return _advice("more", "", change.decisive, **sizes)
+
+
+def curve_of(found: Scale) -> Curve | None:
+    sizes = found.sizes
+    nll = [[run.nll for run in size.runs] for size in sizes]
+    return scale_curve.curve([size.rows for size in sizes], nll, found.tokens, found.groups)
+
+
+# -------------------------------------------------------------------------- words
+
+
+def _advice(code: str, reason: str, of: Interval, **facts: Any) -> Advice:
+    key = f"scale_advice_{code}" + (f"_{reason}" if reason else "")
+    return Advice(code, phrase(key, **_numbers(of), **facts))
+
+
+def _facts(questions: QuestionSet | None) -> tuple[int, int]:
+    """How many ask for what stands in documents, and how many there are."""
+    asked = questions.questions if questions else ()
+    return sum(bool(one.gold or one.must_include) for one in asked), len(asked)
+
+
+def _numbers(of: Interval) -> dict[str, Any]:
+    return {"mean": f"{of.mean:+.3f}", "low": f"{of.low:+.3f}", "high": f"{of.high:+.3f}", "units": of.units}
+
+
+def _curve_told(found: Scale, drawn: Curve | None) -> Iterator[str]:
+    if len(found.sizes) < scale_curve.LEAST_SIZES:
+        yield phrase("scale_curve_few", count=len(found.sizes), least=scale_curve.LEAST_SIZES)
+    elif drawn is None:
+        yield phrase("scale_curve_unknown")
+    else:
+        numbers = {name: f"{getattr(drawn, name):.3f}" for name in ("a", "c", "gain", "low", "high", "rms")}
+        yield phrase("scale_curve", b=f"{drawn.b:.3g}", twice=f"{_MOST_TIMES * found.largest.rows:,}", **numbers)
+        if any(control.explains == "steps" for control in found.controls):
+            yield phrase("scale_curve_steps")
+
+
+def _caveats(found: Scale, about: dict[str, Any]) -> Iterator[str]:
+    if not about["is_nested"]:
+        yield phrase("scale_not_nested")
+    seeds = min(len(size.runs) for size in found.sizes)
+    if seeds < FEW_SEEDS:
+        yield phrase("scale_few_seeds", seeds=seeds, least=FEW_SEEDS)
+    units = found.largest.from_base.decisive.units
+    if units < FEW_EXAMPLES:
+        yield phrase("scale_few_examples", units=units, least=FEW_EXAMPLES)
+    if not found.groups:
+        yield phrase("scale_no_groups")
+
+
+def _control_told(one: Control, found: Scale) -> str:
+    rows, largest = f"{one.run.training.rows:,}", f"{found.largest.rows:,}"
+    decisive = one.by_data.decisive if one.explains != "nothing" else one.gain.decisive
+    return phrase(f"scale_control_{one.explains}", rows=rows, largest=largest, **_numbers(decisive))
+
+
+def _course_told(found: Scale) -> Iterator[str]:
+    courses = [run.course for run in found.main_runs]
+    early = sum(one.reason == "early_stopping" for one in courses)
+    over = sum(one.overfit_step is not None for one in courses)
+    yield phrase("scale_early_stopped", count=early, runs=len(courses), share=f"{found.early_share:.0%}")
+    yield phrase("scale_overfit" if over else "scale_not_overfit", count=over, runs=len(courses))
+
+
+def _settings(study: Study) -> str:
+    run = runs.read(Path(study.trainings[0].folder))
+    decided = runs.effective(run)
+    values = {name: getattr(decided, name) for name in _SETTINGS if getattr(decided, name, None) is not None}
+    told = phrase("setting_between").join(problems.setting(name, value) for name, value in values.items())
+    return phrase("scale_settings", settings=told)
+
+
+# ------------------------------------------------------------------------- tables
+
+
+def _sizes(found: Scale) -> Table:
+    head = ("rows", "seeds", "steps", "nll", "spread", "from_base", "from_previous")
+    lines = [(phrase("scale_base"), _NONE, _NONE, f"{found.base_nll:.3f}", _NONE, _NONE, _NONE)]
+    lines += [
+        (
+            f"{size.rows:,}",
+            str(len(size.runs)),
+            phrase("setting_between").join(_steps(run.course) for run in size.runs),
+            f"{size.nll:.3f}",
+            _NONE if size.spread is None else f"{size.spread:.3f}",
+            _change(size.from_base),
+            _change(size.from_previous),
+        )
+        for size in found.sizes
+    ]
+    notes = (phrase("scale_note_nll"), phrase("scale_note_groups" if found.groups else "scale_note_examples"))
+    return Table(_head(head), tuple(lines), notes)
+
+
+def _data(about: dict[str, Any]) -> Iterator[Table]:
+    """Only where rows were left out: of subsets that somebody else has drawn."""
+    if any(one["removed"] or one["unusable"] for one in about["subsets"]):
+        lines = [(f"{one['rows']:,}", f"{one['removed']:,}", f"{one['unusable']:,}") for one in about["subsets"]]
+        yield Table(_head(("rows", "removed", "unusable")), tuple(lines))
+
+
+def _controls(found: Scale) -> Table:
+    lines = []
+    for one in found.controls:
+        changes = (_change(change) for change in (one.gain, one.by_steps, one.by_data))
+        lines.append((f"{one.run.training.rows:,}", _steps(one.run.course), f"{one.nll:.3f}", *changes))
+    head = ("rows", "steps", "nll", "gain", "by_steps", "by_data")
+    return Table(_head(head), tuple(lines), (phrase("scale_note_control"),))
+
+
+def _courses(found: Scale) -> Table:
+    lines = []
+    for run in [*found.main_runs, *(one.run for one in found.controls)]:
+        training, course = run.training, run.course
+        rows = f"{training.rows:,}"
+        lines.append(
+            (
+                phrase("scale_is_control", rows=rows) if training.is_control else rows,
+                str(training.seed),
+                _steps(course),
+                phrase(f"scale_end_{course.reason}") if course.reason else _NONE,
+                _NONE if course.overfit_step is None else str(course.overfit_step),
+                _NONE if course.gap is None else f"{course.gap:+.3f}",
+            )
+        )
+    return Table(_head(("rows", "seed", "steps", "end", "overfit", "gap")), tuple(lines), (phrase("scale_note_gap"),))
+
+
+def _head(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(phrase(f"scale_column_{name}") for name in names)
+
+
+def _steps(course: Course) -> str:
+    """The best one, of all."""
+    return phrase("scale_best_step", best=course.best_step, steps=course.steps)
+
+
+def _change(change: Change | None) -> str:
+    if change is None:
+        return _NONE
+    return f"{change.decisive.mean:+.3f} ({change.decisive.low:+.3f} … {change.decisive.high:+.3f})"
+
+
+# -------------------------------------------------------------------------- plots
+
+
+def _plot(found: Scale, drawn: Curve | None) -> str:
+    first, last = found.sizes[0].rows, _MOST_TIMES * found.largest.rows
+    series = [Series(phrase("scale_series"), "one", [(size.rows, size.nll) for size in found.sizes], has_dots=True)]
+    if drawn is not None:
+        places = [first + (last - first) * at / _CURVE_POINTS for at in range(_CURVE_POINTS + 1)]
+        series.append(Series(phrase("scale_series_curve"), "two", [(rows, drawn.at(rows)) for rows in places]))
+    return plots.plot(phrase("scale_plot"), phrase("scale_column_rows"), series)
+
+
+def _course_plots(found: Scale) -> Iterator[str]:
+    """Of each size the run of its first seed, and its control."""
+    for size in found.sizes:
+        run = size.runs[0]
+        control = next((one.run for one in found.controls if one.run.training.rows == size.rows), None)
+        series = [
+            Series(phrase("scale_series_training"), "two", run.course.training),
+            Series(phrase("scale_series_validation"), "one", run.course.validation),
+        ]
+        if control is not None:
+            series.append(Series(phrase("scale_series_control"), "three", control.course.validation))
+        yield plots.plot(phrase("scale_size", rows=f"{size.rows:,}"), phrase("scale_column_step"), series)

@@ -1,0 +1,234 @@
+"""A scale study, planned: which subsets are trained how often, with the very same settings, and judged by which rows.
+
+What the recipe would decide anew for each size (rank, batch, learning rate, dropout) is decided once, by the largest:
+otherwise sizes would differ in more than data. The equal-step control trains each smaller subset for as many steps as
+the largest is planned to have, so that what more data bring can be told from what more steps bring.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.base.errors import AppError
+from app.base.files.atomic import write_atomically
+from app.base.files.copying import require_space, write_failure
+from app.base.wording import phrase
+from app.evaluation import question_files
+from app.evaluation.records import Question, QuestionSet
+from app.evaluation.study import contending
+from app.evaluation.study import study as studies
+from app.evaluation.study.contending import Tuning
+from app.evaluation.study.scale_subsets import Material
+from app.evaluation.study.study import Contender, Training
+from app.inference.local_model import LocalModel
+from app.models import bases
+from app.training.data import reading
+from app.training.drafting import Wishes
+from app.training.planning import Plan
+from app.training.runs import runs
+from trainer import recipe
+from trainer.spec import RunSpec
+
+DATA, ABOUT = "data", "about.json"  # in the study's folder, and in that one
+FIRST_SEED = 42
+SEEDS = 3  # a single run differs from another by chance as much as two sizes may
+_MOST_EPOCHS, _MOST_PATIENCE = 1000, 1000  # that a spec can say
+
+# What every run is given as the largest one has it. How long the rate rises depends on the steps, and is left open.
+_SAME = (
+    "precision", "compute", "context_tokens", "loss", "rank", "alpha", "dropout", "learning_rate", "final_rate_share",
+    "weight_decay", "clip_norm", "micro_batch", "accumulation", "epochs", "evaluations_per_epoch", "patience",
+    "optimizer", "gradient_checkpointing",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """`largest`: the plan of its run. `seconds`: of all runs, at most: early stopping ends sooner. Nothing is trained.
+
+    `disk_bytes`: of all runs with their checkpoints.
+    """
+
+    trainings: tuple[Training, ...]  # in the order in which they are trained
+    asked: RunSpec  # of the largest
+    largest: Plan
+    seconds: float
+    disk_bytes: int
+
+
+def plan(
+    folder: Path,
+    material: Material,
+    draft: Callable[[Wishes], RunSpec],
+    look: Callable[[RunSpec], Plan],
+    seeds: Sequence[int],
+    *,
+    has_control: bool,
+) -> Planned:
+    """Makes `folder` with the data and a run's folder with its spec for each size and seed; all or nothing.
+
+    `draft`: a run's spec from wishes (`drafting.draft`). `look`: what a run of it would take (`planning.plan`).
+    Raises AppError: as these do, why the trainer would not begin, evaluation_unwritable, drive_space, run_*.
+    """
+    try:
+        (folder / DATA).mkdir(mode=0o700, parents=True)  # where it is somebody else's, nothing is deleted
+    except OSError as error:
+        raise write_failure(error, folder, "evaluation_unwritable") from error
+    try:
+        files = _write(folder / DATA, material)
+        count = material.subsets[-1].rows
+        asked = draft(_files(files, count))
+        largest = look(asked)
+        if largest.problem is not None:
+            raise largest.problem
+        jobs = list(_specs(folder, asked, largest, material, seeds, has_control=has_control))
+        trainings = tuple(
+            dataclasses.replace(training, folder=str(runs.create(_with_data(one, files, training.rows))))
+            for training, one in jobs
+        )
+        each = largest.disk.checkpoints + largest.disk.adapter + largest.disk.logs
+        disk_bytes = largest.disk.base + len(jobs) * each
+        require_space(folder, disk_bytes)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    seconds = sum(_seconds(one, training.rows, largest) for training, one in jobs)
+    return Planned(trainings, asked, largest, seconds, disk_bytes)
+
+
+def holdout_questions(material: Material, folder: Path) -> QuestionSet:
+    """What the runs are judged by, as questions with their references, as far as a set can hold them. Nobody is asked
+    them."""
+    imported = reading.read(folder / DATA / "holdout.jsonl")
+    made = [Question("", row.question, row.answer, group=row.group, origin="imported") for row in imported.rows]
+    questions = question_files.with_ids(one for one in map(question_files.fitting, made) if one is not None)[0]
+    return QuestionSet(material.name, 0, question_files.sha256(questions), questions)
+
+
+def contenders(model: LocalModel, asked: RunSpec, trainings: Sequence[Training]) -> tuple[Contender, ...]:
+    """The base, and with the adapter of each size (of the first seed): who answers questions after the training.
+
+    Raises AppError: run_form_unknown, adapter_other_base, file_unreadable.
+    """
+    base = contending.contender(model, None)
+    bases.require_same(asked, model)
+    tuned = bases.with_form_of(asked, model)
+    found = [base]
+    for training in trainings:
+        if training.is_control or training.seed != trainings[0].seed:
+            continue
+        use = Tuning(str(Path(training.folder) / runs.ADAPTER), name=phrase("scale_size", rows=f"{training.rows:,}"))
+        name = phrase("system_with", name=model.name, other=use.name)
+        system = dataclasses.replace(base.system, name=name, adapter=use.path)
+        found.append(dataclasses.replace(base, system=system, model=tuned))
+    return contending.numbered(found)
+
+
+# -------------------------------------------------------------------------- specs
+
+
+def _specs(
+    folder: Path, asked: RunSpec, largest: Plan, material: Material, seeds: Sequence[int], *, has_control: bool
+) -> Iterator[tuple[Training, RunSpec]]:
+    """All sizes with one seed, then the control, then the other seeds: what ends early says something already."""
+    same = dataclasses.replace(asked, **{name: getattr(largest.spec, name) for name in _SAME})
+    sizes = [subset.rows for subset in material.subsets]
+
+    def job(one: RunSpec, rows: int, seed: int, *, is_control: bool = False) -> tuple[Training, RunSpec]:
+        name = f"{rows}-{'control' if is_control else f'seed{seed}'}"
+        place = folder / studies.RUNS / name
+        made = dataclasses.replace(one, folder=str(place), name=f"{asked.name} {name}", seed=seed)
+        return Training(str(place), rows, seed, is_control), made
+
+    for number, seed in enumerate(seeds):
+        yield from (job(same, rows, seed) for rows in sizes)
+        if number == 0 and has_control:
+            controls = ((rows, _control(same, rows, sizes[-1])) for rows in sizes[:-1])
+            yield from (job(one, rows, seed, is_control=True) for rows, one in controls if one is not None)
+
+
+def _control(same: RunSpec, rows: int, most: int) -> RunSpec | None:
+    """As many steps as the largest, evaluated about as often, never ended early. None: it would take over 1,000 epochs.
+
+    The best checkpoint is kept as in every run, so that a control which learns by heart is not held against it.
+    """
+    batch = _batch(same)
+    steps = recipe.steps_in_all(most, batch, same.epochs or 1.0, same.max_steps)
+    own, theirs = math.ceil(rows / batch), math.ceil(most / batch)
+    epochs = math.ceil(steps / own)
+    if epochs > _MOST_EPOCHS:
+        return None
+    evaluations = same.evaluations_per_epoch or 0
+    if evaluations:
+        evaluations = max(1, round(own / math.ceil(theirs / evaluations)))
+    patience = min(_MOST_PATIENCE, epochs * max(1, evaluations) + 1)
+    return dataclasses.replace(
+        same, max_steps=steps, epochs=float(epochs), evaluations_per_epoch=evaluations, patience=patience
+    )
+
+
+def _seconds(one: RunSpec, rows: int, largest: Plan) -> float:
+    """From what steps and evaluations of the largest run take."""
+    time = largest.time
+    own = _evaluations(largest.spec, largest.counts.rows, time.steps)
+    evaluation_s = max(0.0, time.total_s - time.steps * time.step_s) / own
+    steps = recipe.steps_in_all(rows, _batch(one), one.epochs or 1.0, one.max_steps)
+    return steps * time.step_s + _evaluations(one, rows, steps) * evaluation_s
+
+
+def _evaluations(one: RunSpec, rows: int, steps: int) -> int:
+    """With the one of the base, before anything is trained."""
+    return 1 + math.ceil(steps / math.ceil(rows / _batch(one)) * (one.evaluations_per_epoch or 0))
+
+
+def _batch(one: RunSpec) -> int:
+    return (one.micro_batch or 1) * (one.accumulation or 1)
+
+
+# --------------------------------------------------------------------------- files
+
+
+def _write(folder: Path, material: Material) -> dict[str, tuple[Path, str]]:
+    """Name of a file -> the file and its SHA-256. Raises AppError("evaluation_unwritable" | "drive_space")."""
+    parts = {f"train-{one.rows}": one.raw for one in material.subsets}
+    parts |= {"validation": material.validation, "holdout": material.holdout}
+    about = {
+        "name": material.name,
+        "is_nested": material.is_nested,
+        "subsets": [{"rows": one.rows, "removed": one.removed, "unusable": one.unusable} for one in material.subsets],
+    }
+    try:
+        for name, raw in parts.items():
+            write_atomically(folder / f"{name}.jsonl", raw)
+        write_atomically(folder / ABOUT, json.dumps(about, ensure_ascii=False, indent=1).encode())
+    except OSError as error:
+        raise write_failure(error, folder, "evaluation_unwritable") from error
+    return {name: (folder / f"{name}.jsonl", hashlib.sha256(raw).hexdigest()) for name, raw in parts.items()}
+
+
+def _files(files: dict[str, tuple[Path, str]], rows: int) -> dict[str, Any]:
+    """As fields of a spec."""
+    names = {"train": f"train-{rows}", "validation": "validation", "holdout": "holdout"}
+    return {part: str(files[name][0]) for part, name in names.items()} | {
+        "hashes": {part: files[name][1] for part, name in names.items()}
+    }
+
+
+def _with_data(one: RunSpec, files: dict[str, tuple[Path, str]], rows: int) -> RunSpec:
+    path, sha256 = files[f"train-{rows}"]
+    return dataclasses.replace(one, train=str(path), hashes=one.hashes | {"train": sha256})
+
+
+def about(folder: Path) -> dict[str, Any]:
+    """What `_write` has said of the data. Raises AppError("evaluation_damaged")."""
+    try:
+        found: dict[str, Any] = json.loads((folder / DATA / ABOUT).read_bytes())
+    except (OSError, ValueError) as error:
+        raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error
+    return found

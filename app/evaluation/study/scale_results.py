@@ -1,0 +1,313 @@
+"""What the runs of a scale study have measured: losses on the hold-out, their differences, and how each run went.
+
+All losses are nats a token of answers that no run was trained on, over the very same token ids.
+"""
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from app.base import bootstrap
+from app.base.bootstrap import LEAST_UNITS, Interval
+from app.base.errors import AppError
+from app.base.wording import phrase
+from app.evaluation.study import steps
+from app.evaluation.study.study import Study, Training
+from app.inference import holdout
+from app.training import gate_file
+from app.training.runs import history, runs
+from app.training.runs.history import History
+
+RISE_NATS = 0.01  # of the validation loss above its best: less is how it wavers
+OVERFIT_STEPS = 2  # evaluations after the best at the least, before a rise is one
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a run went. `training`, `validation`: step and loss; of training the mean since the evaluation before.
+
+    `overfit_step`: the step after which validation rises while training falls; None: it does not. `gap`: validation
+    minus training at the best step; None: nothing was trained up to it. `reason`: as `trainer.events.Finished` has it.
+    """
+
+    steps: int
+    best_step: int
+    reason: str
+    training: tuple[tuple[int, float], ...]
+    validation: tuple[tuple[int, float], ...]
+    overfit_step: int | None
+    gap: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A run that has ended. `nll`: nats of each example of the hold-out, with its adapter."""
+
+    training: Training
+    nll: tuple[float, ...]
+    course: Course
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """From one to another, negative is better. `by_group`: None where each example stands for itself.
+
+    `by_seed`: of each seed that both have, its own difference.
+    """
+
+    by_example: Interval
+    by_group: Interval | None
+    by_seed: tuple[float, ...]
+
+    @property
+    def decisive(self) -> Interval:
+        """By group, unless only the one by example holds 0. Few groups say nothing of chance."""
+        group = self.by_group
+        if group is None or group.units < LEAST_UNITS or (self.by_example.holds_zero and not group.holds_zero):
+            return self.by_example
+        return group
+
+    @property
+    def is_better(self) -> bool:
+        """Beyond chance, and with every seed."""
+        return self.decisive.is_better and all(one < 0 for one in self.by_seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """`nll`: the mean over seeds. `spread`: standard deviation of the seeds; None: there is one."""
+
+    rows: int
+    runs: tuple[Measured, ...]  # by seed
+    nll: float
+    spread: float | None
+    from_base: Change
+    from_previous: Change | None
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A smaller size, trained for as many steps as the largest. All three changes are of its seed alone.
+
+    `gain`: from the size to the largest; it is what `by_steps` (from the size to the control) and `by_data` (from the
+    control to the largest) add up to. `explains`: data | steps | unclear | nothing (there is no gain).
+    """
+
+    run: Measured
+    nll: float
+    gain: Change
+    by_steps: Change
+    by_data: Change
+
+    @property
+    def explains(self) -> str:
+        if not self.gain.is_better:
+            return "nothing"
+        if self.by_data.is_better:
+            return "data"
+        return "steps" if self.by_steps.is_better else "unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """`groups`: of each example; (): each stands for itself. `doubling`: from half of the rows, `half`, to all of them
+    (from the largest size that is no more than half, else from the smallest)."""
+
+    tokens: tuple[int, ...]
+    groups: tuple[str, ...]
+    base_nll: float
+    sizes: tuple[Size, ...]
+    controls: tuple[Control, ...]
+    doubling: Change
+    half: int
+
+    @property
+    def largest(self) -> Size:
+        return self.sizes[-1]
+
+    @property
+    def main_runs(self) -> list[Measured]:
+        return [run for size in self.sizes for run in size.runs]
+
+    @property
+    def early_share(self) -> float:
+        """Of the runs but the control's, that early stopping has ended."""
+        found = self.main_runs
+        return sum(run.course.reason == "early_stopping" for run in found) / len(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What all runs are judged by: of each example of the hold-out the nats of the base, tokens and group."""
+
+    base: tuple[float, ...]
+    tokens: tuple[int, ...]
+    groups: tuple[str, ...]
+
+    def nll(self, found: Iterable[Measured]) -> float:
+        return float(np.sum(_mean(found)) / sum(self.tokens))
+
+    def change(self, before: Sequence[Measured], after: Sequence[Measured]) -> Change:
+        """Of the means over seeds, paired by example."""
+        seeds = {run.training.seed: run for run in before}
+        pairs = [(seeds[run.training.seed], run) for run in after if run.training.seed in seeds]
+        by_seed = tuple((sum(one.nll) - sum(other.nll)) / sum(self.tokens) for other, one in pairs)
+        return self._between(_mean(before), _mean(after), by_seed)
+
+    def from_base(self, after: Sequence[Measured]) -> Change:
+        by_seed = tuple((sum(run.nll) - sum(self.base)) / sum(self.tokens) for run in after)
+        return self._between(self.base, _mean(after), by_seed)
+
+    def _between(self, before: Sequence[float], after: Sequence[float], by_seed: tuple[float, ...]) -> Change:
+        grouped = bootstrap.interval(before, after, self.tokens, self.groups) if self.groups else None
+        return Change(bootstrap.interval(before, after, self.tokens), grouped, by_seed)
+
+
+def measure(study: Study) -> Scale:
+    """Raises AppError: evaluation_not_finished, evaluation_damaged, holdout_unreadable."""
+    trainings = study.trainings
+    if not all(map(steps.is_trained, trainings)):
+        raise AppError("evaluation_not_finished", id=study.id)
+    kept = [holdout.read(Path(training.folder) / runs.HOLDOUT) for training in trainings]
+    if len({one.digest for one in kept}) > 1:
+        raise AppError("evaluation_damaged", id=study.id, reason=phrase("scale_other_holdouts"))
+    first = kept[0]
+    judged = Judged(
+        tuple(example.base_nll for example in first.examples),
+        tuple(len(example.trained) for example in first.examples),
+        _groups(Path(trainings[0].folder), [example.line for example in first.examples]),
+    )
+    found = [
+        Measured(training, tuple(example.adapter_nll for example in one.examples), _course(training))
+        for training, one in zip(trainings, kept, strict=True)
+    ]
+    if not all(map(math.isfinite, (*judged.base, *(nll for run in found for nll in run.nll)))):
+        raise AppError("evaluation_damaged", id=study.id, reason=phrase("scale_loss_missing"))
+    return of_runs(judged, found)
+
+
+def holdout_nats(training: Training) -> float:
+    """Of all answers of the hold-out together, with its adapter: of the same texts comparable between tokenizers.
+
+    NaN where it was not measured. Raises AppError("holdout_unreadable").
+    """
+    return sum(example.adapter_nll for example in holdout.read(Path(training.folder) / runs.HOLDOUT).examples)
+
+
+def of_runs(judged: Judged, found: Sequence[Measured]) -> Scale:
+    """`found`: of two sizes or more."""
+    main = [run for run in found if not run.training.is_control]
+    by_rows = {rows: [run for run in main if run.training.rows == rows] for rows in _rows(main)}
+    sizes, previous = list[Size](), list[Measured]()
+    for rows, own in by_rows.items():
+        own.sort(key=lambda run: run.training.seed)
+        means = [judged.nll([run]) for run in own]
+        sizes.append(
+            Size(
+                rows,
+                tuple(own),
+                judged.nll(own),
+                statistics.stdev(means) if len(means) > 1 else None,
+                judged.from_base(own),
+                judged.change(previous, own) if previous else None,
+            )
+        )
+        previous = own
+    largest = sizes[-1]
+    half = max((rows for rows in by_rows if 2 * rows <= largest.rows), default=sizes[0].rows)
+    return Scale(
+        judged.tokens,
+        judged.groups,
+        sum(judged.base) / sum(judged.tokens),
+        tuple(sizes),
+        tuple(_controls(judged, found, by_rows)),
+        judged.change(by_rows[half], largest.runs),
+        half,
+    )
+
+
+def course_of(told: History) -> Course:
+    validation = tuple((one.step, one.loss) for one in told.evaluations)
+    training = _means(told, [step for step, _ in validation if step > 0])
+    best = min(validation, key=lambda one: one[1], default=(0, math.nan))
+    last = told.steps[-1].step if told.steps else 0
+    end = told.finished
+    by_step = dict(training)
+    return Course(
+        steps=end.step if end else last,
+        best_step=end.best_step if end else best[0],
+        reason=end.reason if end else "",
+        training=training,
+        validation=validation,
+        overfit_step=_overfit(training, validation),
+        gap=best[1] - by_step[best[0]] if best[0] in by_step else None,
+    )
+
+
+# ------------------------------------------------------------------------- private
+
+
+def _mean(found: Iterable[Measured]) -> list[float]:
+    """Nats of each example, the mean over runs."""
+    return [float(one) for one in np.mean([run.nll for run in found], axis=0)]
+
+
+def _rows(found: Iterable[Measured]) -> list[int]:
+    return sorted({run.training.rows for run in found})
+
+
+def _controls(judged: Judged, found: Sequence[Measured], by_rows: dict[int, list[Measured]]) -> Iterable[Control]:
+    """Those whose size and the largest have a run of the same seed."""
+    largest = max(by_rows)
+    for run in sorted((one for one in found if one.training.is_control), key=lambda one: one.training.rows):
+        seed = run.training.seed
+        small, large = (
+            [one for one in by_rows.get(rows, ()) if one.training.seed == seed] for rows in (run.training.rows, largest)
+        )
+        if small and large:
+            yield Control(
+                run,
+                judged.nll([run]),
+                judged.change(small, large),
+                judged.change(small, [run]),
+                judged.change([run], large),
+            )
+
+
+def _groups(folder: Path, lines: Sequence[int]) -> tuple[str, ...]:
+    asked = runs.read(folder).spec
+    found = gate_file.groups_of(Path(asked.holdout), lines) if asked else None
+    return found if found and len(set(found)) < len(found) else ()
+
+
+def _course(training: Training) -> Course:
+    return course_of(history.read(Path(training.folder)))
+
+
+def _means(told: History, ends: Sequence[int]) -> tuple[tuple[int, float], ...]:
+    """Of the training losses up to each of these steps, since the one before."""
+    found, begin = [], 0
+    for end in ends:
+        losses = [step.loss for step in told.steps if begin < step.step <= end]
+        if losses:
+            found.append((end, statistics.fmean(losses)))
+        begin = end
+    return tuple(found)
+
+
+def _overfit(training: Sequence[tuple[int, float]], validation: Sequence[tuple[int, float]]) -> int | None:
+    """The best step, if at the end validation is worse than there and training is better."""
+    if not validation:
+        return None
+    best_step, best = min(validation, key=lambda one: one[1])
+    later = [loss for step, loss in validation if step > best_step]
+    losses = [loss for step, loss in training if step <= best_step][-1:]
+    losses += [loss for step, loss in training if step > best_step]
+    if len(later) < OVERFIT_STEPS or len(losses) < 2:
+        return None
+    has_risen, has_fallen = later[-1] - best > RISE_NATS, losses[-1] < losses[0]
+    return best_step if has_risen and has_fallen else None

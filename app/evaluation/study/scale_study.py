@@ -1,0 +1,95 @@
+"""A scale study, made: its folder with the runs that are to be trained and, after them, the systems that are asked."""
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.base import confidentiality
+from app.base.files import dated_folder
+from app.base.paths import Paths
+from app.evaluation.records import QuestionSet
+from app.evaluation.study import planning, scale_plan
+from app.evaluation.study import study as studies
+from app.evaluation.study.planning import Asking
+from app.evaluation.study.scale_plan import Planned
+from app.evaluation.study.scale_subsets import Material
+from app.evaluation.study.study import Contender
+from app.inference import speed
+from app.inference.local_model import LocalModel
+from app.models import bases
+from app.training import drafting
+from app.training import planning as training
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A scale study as it is asked for. `questions`: that people ask; None: the hold-out alone judges.
+
+    Of `asking` the name "" is that of the data; answers are the likeliest ones, once.
+    """
+
+    asking: Asking
+    base: str  # as of `bases.resolve`
+    preset: str | None = None
+    runs: int = scale_plan.SEEDS  # of each size
+    has_control: bool = True
+    questions: QuestionSet | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What trainings are planned with. `command`: starts the trainer with arguments; None: it cannot be asked, and
+    tokens are estimated from letters. `converter`: a folder."""
+
+    where: Paths
+    models: Sequence[LocalModel]
+    command: Callable[..., list[str]] | None
+    converter: str
+
+
+def trainings_of(folder: Path, asked: Scale, material: Material, means: Means) -> Planned:
+    """Makes `folder` with data and specs. Raises AppError as `scale_plan.plan`."""
+    wishes = {"base": asked.base, "preset": asked.preset, "name": asked.asking.name or material.name}
+    speed_file = means.where.data / speed.FILE_NAME
+    return scale_plan.plan(
+        folder,
+        material,
+        lambda files: drafting.draft({**wishes, **files}, means.where, means.models, means.converter),
+        lambda spec: training.plan(
+            spec, means.command, lambda kind: training.device_of(kind, speed_file)
+        ),
+        range(scale_plan.FIRST_SEED, scale_plan.FIRST_SEED + asked.runs),
+        has_control=asked.has_control,
+    )  # fmt: skip
+
+
+def make(asked: Scale, material: Material, means: Means) -> tuple[Path, Planned]:
+    """The folder of a new study, planned and estimated. All or nothing. Raises AppError as `scale_plan.plan`."""
+    evaluations = means.where.evaluations
+    asking = dataclasses.replace(
+        asked.asking, name=asked.asking.name or studies.free_name(evaluations, material.name), seeds=1, temperature=0.0
+    )
+    folder = dated_folder.new(evaluations, asking.name, time.time())
+    planned = trainings_of(folder, dataclasses.replace(asked, asking=asking), material, means)
+    try:
+        contenders: tuple[Contender, ...] = ()
+        if asked.questions is not None:
+            model = bases.model_for(planned.asked, means.models)
+            contenders = tuple(
+                dataclasses.replace(one, label=confidentiality.highest((one.label, material.label)))
+                for one in scale_plan.contenders(model, planned.asked, planned.trainings)
+            )
+        questions = asked.questions or scale_plan.holdout_questions(material, folder)
+        label = confidentiality.highest((questions.label, material.label))
+        made = planning.study(
+            evaluations, "scale", questions, contenders, asking,
+            id=folder.name, label=label, trainings=planned.trainings,
+        )  # fmt: skip
+        studies.create(folder, made, questions)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder, planned

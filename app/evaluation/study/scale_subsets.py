@@ -1,0 +1,179 @@
+"""The data of a scale study: subsets to train on, one validation part and one hold-out for all of them.
+
+Nested subsets are the first rows of a split's training part, whose order comes from the split's seed. Given ones are
+whatever somebody has drawn, as the paper's (arXiv 2603.18037): in its order, and not nested.
+"""
+
+import itertools
+import json
+import math
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.base import confidentiality
+from app.base.confidentiality import Label
+from app.base.errors import AppError
+from app.base.wording import phrase
+from app.evaluation.study.scale_limits import LEAST_ROWS, LEAST_SIZES
+from app.training.data import duplicates, reading, rows, split
+from app.training.data.rows import Row
+from app.training.runs import splits
+
+SHARES = (0.125, 0.25, 0.5, 1.0)  # of the training rows, where nobody names sizes
+LEAST_HELD = 20  # rows to judge by, and to choose checkpoints by
+_MOST_HOLDOUT, _MOST_VALIDATION = 400, 200  # as of a split
+_REDUCED_HOLDOUT, _REDUCED_VALIDATION = 50, 20  # at the least, where everything is a part of its size
+_INDEX_BYTES = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """`raw`: JSON Lines, in the order in which they are given to the trainer, which shuffles them by its seed.
+
+    `removed`: rows left out because they are nearly the same as one of the hold-out; `unusable`: no rows at all.
+    """
+
+    rows: int
+    raw: bytes
+    removed: int = 0
+    unusable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """`subsets`: by rows, rising. `validation`, `holdout`: JSON Lines, the same for every run. `name`: of the source.
+
+    `is_nested`: each subset is the beginning of the next one. `unusable`: rows of the source that are none. `label`: of
+    the source.
+    """
+
+    name: str
+    subsets: tuple[Subset, ...]
+    validation: bytes
+    holdout: bytes
+    is_nested: bool
+    unusable: int = 0
+    label: Label = confidentiality.DEFAULT
+
+
+def nested(data: Path, sizes: Sequence[int] = ()) -> Material:
+    """`data`: a folder of `kotae data split`, or a file, which is split as that does by itself.
+
+    `sizes`: rows, rising; (): SHARES of all. Raises AppError: split_*, scale_few_rows, scale_sizes_order,
+    scale_size_small, scale_size_large, and as `reading.read`.
+    """
+    unusable, label = 0, confidentiality.DEFAULT
+    if data.is_dir():
+        split.verify(data)
+        label = splits.label_of(data)
+        train, validation, holdout = ((data / f"{part}.jsonl").read_bytes() for part in rows.PARTS)
+    else:
+        imported = reading.read(data)
+        made, unusable, label = split.split(imported.rows), len(imported.bad), confidentiality.of_told(imported.label)
+        train, validation, holdout = (_raw(made.part(part)) for part in rows.PARTS)
+    lines = [line for line in train.splitlines(keepends=True) if line.strip()]
+    wanted = list(sizes) or _default(len(lines))
+    _check(wanted, len(lines))
+    subsets = tuple(Subset(size, b"".join(lines[:size])) for size in wanted)
+    return Material(data.stem, subsets, validation, holdout, is_nested=True, unusable=unusable, label=label)
+
+
+def given(data: Path, indices: Path, divisor: int = 1) -> Material:
+    """Subsets of a JSON Lines file, drawn by somebody. `indices`: {"1000": [lines from 0, in their order], …}.
+
+    `divisor` k: the first 1/k of each, for a machine that all of them would take too long on; of hold-out and
+    validation, too, as long as enough are left. These are drawn from the rows that no subset has; rows that are like
+    the hold-out are removed by the paper's measure (`split.PAPER`).
+
+    Raises AppError: scale_indices_unreadable, scale_index_outside, scale_no_holdout,
+    scale_sizes_order, scale_size_small, and as `reading.read`.
+    """
+    found = reading.read(data)
+    by_place = {row.line - 1: row for row in found.rows}
+    unusable = {one.line - 1 for one in found.bad}
+    drawn = [places[: len(places) // divisor] for places in _read(indices)]
+    for places in drawn:
+        outside = next((place for place in places if place not in by_place and place not in unusable), None)
+        if outside is not None:
+            raise AppError("scale_index_outside", path=str(indices), index=outside, data=str(data))
+    used = {place for places in drawn for place in places} & by_place.keys()
+    free = {row.id: row for place, row in by_place.items() if place not in used}
+    holdout, validation = _held(free.values(), divisor)
+    like = _like(holdout, [*validation, *(by_place[place] for place in sorted(used))])
+    subsets = [_subset(places, by_place, like) for places in drawn]
+    subsets.sort(key=lambda one: one.rows)
+    _check([one.rows for one in subsets], len(by_place))
+    kept = [row for row in validation if row.id not in like]
+    return Material(
+        data.stem, tuple(subsets), _raw(kept), _raw(holdout),
+        is_nested=False, unusable=len(found.bad), label=confidentiality.of_told(found.label),
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------- private
+
+
+def _default(count: int) -> list[int]:
+    least = math.ceil(LEAST_ROWS / SHARES[0])
+    if count < least:
+        raise AppError("scale_few_rows", rows=count, least=least)
+    return [round(count * share) for share in SHARES]
+
+
+def _check(sizes: Sequence[int], count: int) -> None:
+    if len(sizes) < LEAST_SIZES or any(one >= other for one, other in itertools.pairwise(sizes)):
+        raise AppError("scale_sizes_order", sizes=", ".join(map(str, sizes)))
+    if sizes[0] < LEAST_ROWS:
+        raise AppError("scale_size_small", size=sizes[0], least=LEAST_ROWS)
+    if sizes[-1] > count:
+        raise AppError("scale_size_large", size=sizes[-1], rows=count)
+
+
+def _read(indices: Path) -> list[list[int]]:
+    """Raises AppError("scale_indices_unreadable")."""
+    try:
+        with indices.open("rb") as file:
+            data = json.loads(file.read(_INDEX_BYTES))
+        if not isinstance(data, dict) or not data:
+            raise ValueError(phrase("scale_indices_shape"))
+        for name, places in data.items():
+            is_list = isinstance(places, list) and all(type(place) is int and place >= 0 for place in places)
+            if not is_list or len(set(places)) != len(places):
+                raise ValueError(f"{name}: {phrase('scale_indices_shape')}")
+    except OSError as error:
+        raise AppError("scale_indices_unreadable", path=str(indices), reason=error.strerror or str(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise AppError("scale_indices_unreadable", path=str(indices), reason=str(error)[:200]) from error
+    return list(data.values())
+
+
+def _held(free: Iterable[Row], divisor: int) -> tuple[list[Row], list[Row]]:
+    """Hold-out and validation. A row's id is a hash of what it says: their order is as good as drawn by lot."""
+    ordered = sorted(free, key=lambda row: row.id)
+    most = min(max(_REDUCED_HOLDOUT, _MOST_HOLDOUT // divisor), len(ordered) // 2)
+    end = most + max(_REDUCED_VALIDATION, _MOST_VALIDATION // divisor)
+    holdout, validation = ordered[:most], ordered[most:end]
+    if len(holdout) < LEAST_HELD:
+        raise AppError("scale_no_holdout", rows=len(ordered), least=2 * LEAST_HELD)
+    return holdout, validation
+
+
+def _like(holdout: Sequence[Row], others: Sequence[Row]) -> set[str]:
+    """Ids of those that ask nearly what a row of the hold-out asks, or answer what it does."""
+    measure, together = split.PAPER.measure, [*holdout, *others]
+    near = [(one, other) for one, other, _ in duplicates.near(together, measure.threshold, measure.n, measure.part)]
+    answers, _ = duplicates.same_answers(together)
+    count = len(holdout)
+    return {together[other].id for one, other in (*near, *answers) if one < count <= other}
+
+
+def _subset(places: Iterable[int], by_place: dict[int, Row], like: Collection[str]) -> Subset:
+    known = [by_place.get(place) for place in places]
+    usable = [row for row in known if row is not None]
+    kept = [row for row in usable if row.id not in like]
+    return Subset(len(kept), _raw(kept), len(usable) - len(kept), len(known) - len(usable))
+
+
+def _raw(found: Iterable[Row]) -> bytes:
+    return "".join(json.dumps(row.as_json(), ensure_ascii=False) + "\n" for row in found).encode()

@@ -1,0 +1,219 @@
+"""What stands at the right of the page 評価: a question set, a study that runs or waits, results, or nothing yet.
+
+Each view is built when it is first needed, and kept.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QStackedWidget, QWidget
+
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.evaluation.question_sets import KeptSet
+from app.evaluation.report import combining, results_file
+from app.evaluation.report.report_parts import Section
+from app.evaluation.report.results import Evaluation
+from app.evaluation.study import study as studies
+from app.evaluation.study.study import Entry
+from app.evaluation.ui.entry_list import Key, Shown, key_of
+from app.evaluation.ui.nothing import Nothing
+from app.inference.local_model import LocalModel
+from app.uikit.language import joined
+from app.uikit.secrecy import Secrecy
+from app.uikit.theme import Theme
+
+if TYPE_CHECKING:
+    from app.evaluation.services.evaluations import Evaluations
+    from app.evaluation.ui.result.view import ResultView
+    from app.evaluation.ui.sets.view import SetView
+    from app.evaluation.ui.study.view import StudyView
+
+
+class Contents(QStackedWidget):
+    """`shown` says that title, actions or what can be done may be others by now."""
+
+    shown = Signal()
+    evaluate_requested = Signal(str)  # the name of a set
+    changed = Signal()  # the list is to be read anew
+    set_renamed = Signal(str, str)  # from, to
+    remove_requested = Signal()  # what is shown
+    resume_requested = Signal(object)  # Path
+    stop_requested = Signal()
+    use_requested = Signal(object)  # System
+    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+    failed = Signal(object)  # AppError
+
+    def __init__(
+        self,
+        theme: Theme,
+        paths: Paths,
+        evaluations: "Evaluations",
+        secrecy: Secrecy,
+        models: Callable[[], Sequence[LocalModel]],
+    ) -> None:
+        super().__init__()
+        self._theme = theme
+        self._paths = paths
+        self._evaluations = evaluations
+        self._secrecy = secrecy
+        self._models = models
+        self.entry: Shown | None = None  # of the list; None: nothing, or several of them
+        self.compared: tuple[str, ...] = ()  # ids of the studies that stand in one table
+        self._asked = 0  # counts what was asked for: what was read for something else is not shown
+        self._sets: SetView | None = None
+        self._study: StudyView | None = None
+        self._result: ResultView | None = None
+        self.nothing = Nothing(theme)
+        self._unreadable = QWidget()  # in place of what cannot be read, which `failed` tells
+        self.addWidget(self.nothing)
+
+    @property
+    def key(self) -> Key | None:
+        return key_of(self.entry) if self.entry is not None else None
+
+    @property
+    def is_empty(self) -> bool:
+        return self.entry is None and not self.compared
+
+    @property
+    def title(self) -> str:
+        """Of results; what else is shown has its name above itself, or none."""
+        if self.compared:
+            return self.tr("{n} 件の結果").format(n=len(self.compared))
+        if isinstance(self.entry, Entry) and self.entry.study is not None and self.currentWidget() is self._result:
+            return joined(self.entry.study.name, self.entry.study.set_name)
+        return ""
+
+    @property
+    def header_actions(self) -> Sequence[QWidget]:
+        view: Any = self.currentWidget()
+        if self._result is not None and view is self._result and self.compared:
+            return (self._result.export_button,)  # there is no report of all together
+        return view.header_actions if view in (self._sets, self._result) else ()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a study that runs or can be gone on with is shown."""
+        return self._study is not None and self.currentWidget() is self._study
+
+    @property
+    def is_set(self) -> bool:
+        """Whether a set is shown, which offers its own evaluation."""
+        return isinstance(self.entry, KeptSet)
+
+    def rename_set(self) -> None:
+        """Asks for another name of the set that is shown."""
+        if isinstance(self.entry, KeptSet) and self.entry.versions:
+            self._set_view().rename()
+
+    def show_nothing(self) -> None:
+        self._begin(None)
+        self._put(self.nothing)
+
+    def show_entry(self, entry: Shown) -> None:
+        """`failed` tells of a study that cannot be read; a set says it itself."""
+        if isinstance(entry, KeptSet):
+            self._show_set(entry)
+            return
+        asked = self._begin(entry)
+        try:
+            study = entry.study or studies.read(entry.folder)  # which says why it could not be read
+        except AppError as error:
+            self._on_unreadable(asked, error)
+            return
+        if entry.state == "finished":
+            background.run(
+                lambda: results_file.read(entry.folder),
+                lambda found: self._show_result(asked, entry.folder, study, *found),
+                lambda error: self._on_unreadable(asked, error),
+            )
+        else:
+            view = self._study_view()
+            view.show_study(entry)
+            self._put(view)
+
+    def compare(self, entries: Sequence[Entry]) -> None:
+        """The systems of several finished studies of the same questions in one table."""
+        first = entries[0]
+        asked = self._begin(None, tuple(one.id for one in entries))
+
+        def read() -> Evaluation:
+            return combining.combined([results_file.read(one.folder)[0] for one in entries])
+
+        def show(found: Evaluation) -> None:
+            if asked == self._asked and first.study is not None:
+                self._show_result(asked, first.folder, first.study, found, ())
+                self._result_view().tabs.buttons["blind"].hide()  # votes are kept with one study
+
+        background.run(read, show, lambda error: self._on_unreadable(asked, error))
+
+    # ------------------------------------------------------------------- private
+
+    def _begin(self, entry: Shown | None, compared: tuple[str, ...] = ()) -> int:
+        self._asked += 1
+        self.entry, self.compared = entry, compared
+        return self._asked
+
+    def _put(self, view: QWidget) -> None:
+        if self.indexOf(view) < 0:
+            self.addWidget(view)
+        self.setCurrentWidget(view)
+        self.shown.emit()
+
+    def _show_set(self, kept: KeptSet) -> None:
+        self._begin(kept)
+        view = self._set_view()
+        view.show_set(kept.name)
+        self._put(view)
+
+    def _show_result(
+        self, asked: int, folder: Path, study: studies.Study, found: Evaluation, sections: Sequence[Section]
+    ) -> None:
+        if asked != self._asked:
+            return
+        view = self._result_view()
+        view.show_result(folder, study, found, sections)
+        self._put(view)
+
+    def _on_unreadable(self, asked: int, error: AppError) -> None:
+        """It stays the one that is looked at: the list keeps its place."""
+        if asked == self._asked:
+            self._put(self._unreadable)
+            self.failed.emit(error)
+
+    def _set_view(self) -> "SetView":
+        if self._sets is None:
+            from app.evaluation.ui.sets.view import SetView
+
+            view = self._sets = SetView(self._theme, self._paths.questions, self._secrecy)
+            view.evaluate_requested.connect(self.evaluate_requested)
+            view.changed.connect(self.changed)
+            view.renamed.connect(self.set_renamed)
+            view.remove_requested.connect(self.remove_requested)
+            view.failed.connect(self.failed)
+            view.undo_offered.connect(self.undo_offered)
+        return self._sets
+
+    def _study_view(self) -> "StudyView":
+        if self._study is None:
+            from app.evaluation.ui.study.view import StudyView
+
+            view = self._study = StudyView(self._theme, self._evaluations)
+            view.resume_requested.connect(self.resume_requested)
+            view.stop_requested.connect(self.stop_requested)
+            view.failed.connect(self.failed)
+            view.ended_elsewhere.connect(self.changed)
+        return self._study
+
+    def _result_view(self) -> "ResultView":
+        if self._result is None:
+            from app.evaluation.ui.result.view import ResultView
+
+            view = self._result = ResultView(self._theme, self._secrecy, self._models)
+            view.use_requested.connect(self.use_requested)
+            view.failed.connect(self.failed)
+        return self._result

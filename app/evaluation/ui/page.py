@@ -1,0 +1,376 @@
+"""The page 評価: question sets and studies at the left; at the right the one that is looked at."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.evaluation import question_files, question_sets
+from app.evaluation.services.study_run import StudyProgress
+from app.evaluation.study import study as studies
+from app.evaluation.study.study import Entry
+from app.evaluation.ui import words
+from app.evaluation.ui.beginning import Beginning
+from app.evaluation.ui.contents import Contents
+from app.evaluation.ui.desk import EntryDesk
+from app.evaluation.ui.entry_list import EntryList, EntryView, Key, Listed, Shown
+from app.evaluation.ui.sets.adding import AddSet
+from app.evaluation.ui.sets.words import in_window
+from app.evaluation.ui.study.words import failure, named
+from app.evaluation.ui.tools import Tools
+from app.uikit.desktop import open_folder
+from app.uikit.drop_zone import dropped_paths
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.header import MARGIN, Header
+from app.uikit.widgets.labels import Rule, set_surface
+from app.uikit.widgets.page import Page
+
+SIDE_PX = 226
+STACK_BELOW_PX = 760
+
+
+class EvaluationPage(Page):
+    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+
+    def __init__(self, theme: Theme, tools: Tools) -> None:
+        super().__init__()
+        self._theme = theme
+        self._tools = tools
+        self._evaluations = tools.evaluations
+        self._listed = Listed()
+        self._wanted: Key | None = None  # it is shown as soon as it is in the list
+        self._is_reading = False
+        self._is_to_read = False  # once more
+        self._is_to_choose = False  # one to begin with
+        self.entries = EntryList()
+        self.contents = Contents(theme, tools.paths, tools.evaluations, tools.secrecy, tools.models)
+        self.desk = EntryDesk(theme, tools.paths, open_folder, self, lambda: self._evaluations.folder)
+        self.beginning = Beginning(theme, tools, self)
+        self.adding = AddSet(theme, tools.paths.questions, tools.collect, self)
+        self._build()
+        self._connect()
+
+    def set_header_inset(self, inset_px: int) -> None:
+        self._header.set_inset(inset_px)
+
+    def focus_first(self) -> None:
+        if self._side.isVisibleTo(self):
+            self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        elif self.contents.is_empty:
+            self.contents.nothing.button.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        else:
+            self.list_button.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def refresh(self) -> None:
+        """Reads the list anew, in the background."""
+        self._is_to_read = True
+        if not self._is_reading:
+            self._is_to_read, self._is_reading = False, True
+            background.run(self._read, self._on_read, self._on_not_read)
+
+    def open(self, key: Key) -> None:
+        """Shows it, now or as soon as it is in the list."""
+        self._wanted = key
+        self.refresh()
+
+    def close_content(self) -> None:
+        """Shows the list, and nothing beside it."""
+        is_left = self.list_button.hasFocus()
+        self.contents.show_nothing()
+        if is_left:
+            self.focus_first()
+
+    def say(self, error: AppError) -> None:
+        """What went wrong, above all."""
+        sentence = failure(in_window(named(error, self._listed.studies)))
+        self.banner.show_message("danger", sentence.message, sentence.next)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._is_to_choose = self.contents.is_empty
+        self.refresh()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if _file_of(event) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        path = _file_of(event)
+        if path is not None:
+            event.acceptProposedAction()
+            self.adding.import_path(path)
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        set_surface(self, "base")
+        self.setAcceptDrops(True)
+        theme = self._theme
+        self._header = Header(theme, self.tr("評価"))
+        self.list_button = Button(theme, self.tr("一覧"), icon="arrow-left", compact=True)
+        self.run_button = Button(theme, self.tr("評価を実行"))
+        self._nowhere = QWidget(self)  # what can be done with what is not shown
+        self._nowhere.hide()
+        self._actions = QWidget()
+        self._actions_row = QHBoxLayout(self._actions)
+        self._actions_row.setContentsMargins(0, 0, 0, 0)
+        self._actions_row.setSpacing(8)
+        tail = QWidget()  # in it the actions come back to their place
+        self._tail = QHBoxLayout(tail)
+        self._tail.setContentsMargins(0, 0, 0, 0)
+        self._tail.setSpacing(8)
+        self._tail.addWidget(self._actions)
+        self._tail.addWidget(self.run_button)
+        self._header.add_action(self.list_button)
+        self._header.add_action(tail)
+        columns = QHBoxLayout()
+        columns.setSpacing(0)
+        columns.addWidget(self._build_side())
+        columns.addLayout(self._build_content(), 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._header)
+        column.addLayout(columns, 1)
+
+    def _build_side(self) -> QWidget:
+        self._side = QWidget()
+        self.add_button = Button(self._theme, self.tr("質問集を追加"), icon="plus", compact=True)
+        self.add_button.clicked.connect(lambda: self._show_adding(self.add_button))
+        self.list = EntryView(self._theme, self.entries)
+        inside = QVBoxLayout()
+        inside.setContentsMargins(6, 10, 6, 10)
+        inside.setSpacing(8)
+        inside.addWidget(self.add_button)
+        inside.addWidget(self.list, 1)
+        row = QHBoxLayout(self._side)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addLayout(inside, 1)
+        row.addWidget(Rule("vertical"))
+        return self._side
+
+    def _build_content(self) -> QVBoxLayout:
+        self._below = QWidget()  # the header, where that is too narrow for what can be done
+        self._below_row = QHBoxLayout(self._below)
+        self._below_row.setContentsMargins(MARGIN, 10, MARGIN, 0)
+        self._below_row.addStretch(1)
+        self.banner = Banner(self._theme)
+        column = QVBoxLayout()
+        column.setSpacing(0)
+        for widget in (self._below, self.banner):
+            column.addWidget(widget)
+        column.addWidget(self.contents, 1)
+        return column
+
+    def _connect(self) -> None:
+        contents, desk, evaluations = self.contents, self.desk, self._evaluations
+        self._on_shown()
+        contents.nothing.button.clicked.connect(lambda: self._show_adding(contents.nothing.button))
+        self.run_button.clicked.connect(lambda: self.beginning.ask())
+        self.list_button.clicked.connect(self.close_content)
+        self.list.selectionModel().currentChanged.connect(self._on_current_changed)
+        self.list.clicked.connect(self._on_clicked)  # also on the current one, beside which something else is shown
+        self.list.activated.connect(self._on_chosen)
+        self.list.rename_requested.connect(self._rename_chosen)
+        self.list.remove_requested.connect(lambda: self._with_chosen(desk.remove))
+        self.list.menu_requested.connect(self._show_menu)
+        contents.shown.connect(self._on_shown)
+        contents.evaluate_requested.connect(self.beginning.ask)
+        contents.changed.connect(self.refresh)
+        contents.set_renamed.connect(self._on_set_renamed)
+        contents.remove_requested.connect(lambda: desk.remove([contents.entry]) if contents.entry else None)
+        contents.resume_requested.connect(self.beginning.start)
+        contents.stop_requested.connect(evaluations.stop)
+        contents.use_requested.connect(self._tools.using.use)
+        desk.changed.connect(self.refresh)
+        desk.opened.connect(self.open)
+        desk.closed.connect(lambda key: self.close_content() if self.contents.key == key else None)
+        desk.evaluate_requested.connect(self.beginning.ask)
+        desk.rename_requested.connect(self._rename_chosen)
+        desk.compare_requested.connect(contents.compare)
+        self.beginning.asked.connect(self.banner.hide)
+        self.beginning.made.connect(lambda folder: self.open(("study", folder.name)))
+        for done in (contents.changed, contents.set_renamed, desk.opened, self.adding.added):
+            done.connect(self.banner.hide)  # what went wrong before is over
+        self.adding.added.connect(lambda name: self.open(("set", name)))
+        for part in (contents, desk, self.adding, self.beginning, self._tools.using):
+            part.failed.connect(self.say)
+        for part in (contents, desk, self._tools.using):
+            part.undo_offered.connect(self.undo_offered)
+            part.undo_offered.connect(self.banner.hide)
+        evaluations.started.connect(lambda _folder: self.refresh())
+        evaluations.progressed.connect(self._on_progressed)
+        evaluations.ended.connect(self._on_ended)
+
+    # ---------------------------------------------------------------------- list
+
+    def _read(self) -> Listed:
+        """In the background."""
+        paths = self._tools.paths
+        return Listed(tuple(question_sets.listed(paths.questions)), tuple(studies.listed(paths.evaluations)))
+
+    def _on_not_read(self, error: AppError) -> None:
+        self._is_reading = False
+        self.say(error)
+
+    def _on_read(self, listed: Listed) -> None:
+        self._is_reading = False
+        had_focus = self.contents.nothing.button.hasFocus()
+        self._listed = listed
+        self.contents.nothing.show_listed(is_listed=bool(listed))
+        self.entries.set_listed(listed)
+        shown, key = self.contents.entry, self.contents.key
+        wanted = listed.of(self._wanted) if self._wanted is not None else None
+        now = listed.of(key) if key is not None else None
+        if wanted is not None:
+            self._wanted = None
+            self._show(wanted)
+        elif key is not None and now is None:
+            self.close_content()
+        elif isinstance(now, Entry) and now != shown:
+            self._show(now)  # it has begun, or is over
+        elif self._is_to_choose:
+            self._choose_first()
+        self._is_to_choose = False
+        self._mark()
+        self._lay_out()
+        if had_focus:
+            self.focus_first()  # what had it may be gone
+        if self._is_to_read:
+            self.refresh()
+
+    def _choose_first(self) -> None:
+        """What runs, else where there is room beside the list the newest study or the first set."""
+        running = [one for one in self._listed.studies if one.state == "running"]
+        found: list[Shown] = [*running]
+        if not self._is_narrow:
+            found += [*self._listed.studies, *self._listed.sets]
+        if found:
+            self._show(found[0])
+
+    def _show(self, entry: Shown) -> None:
+        self.contents.show_entry(entry)
+        self._mark()
+        self._lay_out()
+
+    def _mark(self) -> None:
+        """What is shown, in the list."""
+        key = self.contents.key
+        index = self.entries.index_of(key) if key is not None else QModelIndex()
+        if index.isValid():
+            if index != self.list.currentIndex():
+                self.list.setCurrentIndex(index)
+        elif self.contents.is_empty and not self._is_narrow:  # where the list alone is shown, it keeps its place
+            self.list.clearSelection()
+            self.list.setCurrentIndex(QModelIndex())  # or choosing it again would be no change
+
+    def _on_chosen(self) -> None:
+        entry = self.list.shown
+        if entry is not None and (self.contents.entry is None or entry != self.contents.entry):
+            self._wanted = None  # what a person chooses now comes after it
+            self.banner.hide()
+            self._show(entry)
+
+    def _on_current_changed(self) -> None:
+        """Where the list alone is shown, it goes when something is opened: only a click or Enter opens it then."""
+        if not self._is_narrow:
+            self._on_chosen()
+
+    def _on_clicked(self) -> None:
+        is_picking = bool(QGuiApplication.keyboardModifiers())  # one more of several
+        if not (self._is_narrow and is_picking):
+            self._on_chosen()
+
+    def _rename_chosen(self) -> None:
+        self._on_chosen()
+        self.contents.rename_set()
+
+    def _with_chosen(self, act: Callable[[list[Shown]], object]) -> None:
+        chosen = self.list.chosen
+        if chosen:
+            act(chosen)
+
+    def _show_menu(self, at: QPoint) -> None:
+        self._with_chosen(lambda chosen: self.desk.menu(chosen, at))
+
+    def _show_adding(self, button: Button) -> None:
+        self.adding.menu().popup(button.mapToGlobal(button.rect().bottomLeft()))
+
+    # --------------------------------------------------------------------- shown
+
+    def _on_set_renamed(self, before: str, after: str) -> None:
+        if self.contents.key == ("set", before):
+            self.open(("set", after))
+        else:
+            self.refresh()
+
+    def _on_shown(self) -> None:
+        self._header.title.setText(self.contents.title or self.tr("評価"))
+        while (item := self._actions_row.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.setParent(self._nowhere)  # without a parent it would be a window
+        for action in self.contents.header_actions:
+            self._actions_row.addWidget(action)
+            action.setVisible(not _is_hidden_by_its_view(action))
+        self.run_button.setVisible(not self.contents.is_set)
+        has_primary = self.contents.is_empty or self.contents.is_waiting
+        self.run_button.set_kind("" if has_primary else "primary")
+        self._mark()
+        self._lay_out()
+
+    @property
+    def _is_narrow(self) -> bool:
+        return self.width() < self._theme.px(STACK_BELOW_PX)
+
+    def _lay_out(self) -> None:
+        is_narrow, is_empty = self._is_narrow, self.contents.is_empty
+        self._side.setFixedWidth(self._theme.px(SIDE_PX) if not (is_narrow and is_empty) else self.width())
+        is_list_left = is_narrow and not is_empty and self.list.hasFocus()
+        self.list_button.setVisible(is_narrow and not is_empty)
+        if is_list_left:
+            self.list_button.setFocus(Qt.FocusReason.OtherFocusReason)  # not what happens to come next
+        self._side.setVisible(bool(self._listed) and (not is_narrow or is_empty))
+        self.contents.setVisible(not (is_narrow and is_empty and bool(self._listed)))
+        self._place_actions(is_below=is_narrow)
+
+    def _place_actions(self, *, is_below: bool) -> None:
+        self._below.setVisible(is_below and self._actions_row.count() > 0)
+        is_there = self._actions.parentWidget() is self._below
+        if is_below != is_there:
+            (self._below_row if is_below else self._tail).insertWidget(0, self._actions)
+
+    # ------------------------------------------------------------------- studies
+
+    def _on_progressed(self, told: StudyProgress) -> None:
+        folder = self._evaluations.folder
+        if folder is not None:
+            self.entries.say({folder.name: words.progress(told)})
+
+    def _on_ended(self, folder: Path, error: AppError | None) -> None:
+        self.entries.say({})
+        self.refresh()
+        self.banner.hide()  # it may have said that this one goes on
+        if error is not None and self.contents.key != ("study", folder.name):  # which says it itself
+            self.say(error)
+
+
+def _is_hidden_by_its_view(action: QWidget) -> bool:
+    """And not only because it was nowhere until now."""
+    return action.isHidden() and action.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide)
+
+
+def _file_of(event: QDropEvent) -> Path | None:
+    """The one file that is dragged, where it may hold questions."""
+    paths = dropped_paths(event.mimeData())
+    return paths[0] if len(paths) == 1 and paths[0].suffix.lower() in question_files.SUFFIXES else None

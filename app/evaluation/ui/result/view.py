@@ -1,0 +1,228 @@
+"""The results of one study: compared, question by question, and blind."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import describe_error
+from app.evaluation.report.report_parts import Section
+from app.evaluation.report.result_shown import ResultShown, obstacle
+from app.evaluation.report.results import Evaluation
+from app.evaluation.study.study import Study
+from app.evaluation.ui.result import words
+from app.evaluation.ui.result.deeds import ResultDeeds
+from app.evaluation.ui.result.overview import Overview
+from app.evaluation.ui.result.questions_tab import QuestionsTab
+from app.inference.local_model import LocalModel
+from app.uikit.desktop import open_folder
+from app.uikit.pickers import Pickers
+from app.uikit.secrecy import Secrecy
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.labels import Label, Rule, set_surface
+from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.tabs import Tabs
+
+if TYPE_CHECKING:
+    from app.evaluation.ui.blind.view import BlindView
+
+MARGIN_PX = 24
+
+
+class ResultView(QWidget):
+    """Empty until `show_result`. What is shown is worked out apart, which may take seconds."""
+
+    use_requested = Signal(object)  # System
+    failed = Signal(object)  # AppError
+
+    def __init__(
+        self,
+        theme: Theme,
+        secrecy: Secrecy,
+        models: Callable[[], Sequence[LocalModel]],
+        pickers: Pickers | None = None,
+    ) -> None:
+        """`models`: of the list as it is now."""
+        super().__init__()
+        self._theme = theme
+        self._models = models
+        self._told: tuple[Path, Evaluation, tuple[Section, ...]] | None = None
+        self._blind: BlindView | None = None
+        self._number = 0  # of the study that was asked for last
+        self._saved: Path | None = None  # the file that was written last
+        self.shown: ResultShown | None = None  # None: still being worked out
+        self.deeds = ResultDeeds(secrecy, pickers or Pickers(), self)
+        self.export_button = Button(theme, self.tr("Excel に書き出す"), "", "download")
+        self.report_button = Button(theme, self.tr("報告書"), "", "file-text")
+        self.banner = Banner(theme)
+        self.waiting = Label(self.tr("読み込み中…"), tone="text2", wraps=True)
+        names = {
+            "overview": words.tab("questions"),
+            "questions": self.tr("問いごとの結果"),
+            "blind": self.tr("ブラインド比較"),
+        }
+        self.tabs = Tabs(theme, names)
+        self.overview = Overview(theme)
+        self.questions = QuestionsTab(theme)
+        self.pages = QStackedWidget()
+        self._build()
+        self._connect()
+        self._settle()
+
+    @property
+    def header_actions(self) -> list[QWidget]:
+        return [self.export_button, self.report_button]
+
+    def show_result(self, folder: Path, study: Study, found: Evaluation, sections: Sequence[Section]) -> None:
+        """`sections`: as in results.json."""
+        self._number += 1
+        number = self._number
+        self._told, self.shown = (folder, found, tuple(sections)), None
+        self.banner.hide()
+        self.waiting.setText(self.tr("読み込み中…"))
+        self._show_tabs(study, found)
+        self._settle()
+
+        def work() -> tuple[int, ResultShown | AppError]:
+            from app.evaluation.report import result_reading  # loads numpy
+
+            try:
+                return number, result_reading.read(study, folder, found, tuple(sections))
+            except AppError as error:
+                return number, error
+
+        background.run(work, self._on_read, self.failed.emit)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Models may have come or gone meanwhile."""
+        super().showEvent(event)
+        self._show_obstacle()
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        set_surface(self, "base")
+        self._area = scrolled(self.overview)
+        self._menu = QMenu(self.report_button)
+        self._open_action = self._menu.addAction(self.tr("報告書を開く"))
+        self._save_action = self._menu.addAction(self.tr("HTML として保存…"))
+        self.report_button.setMenu(self._menu)
+        self.waiting.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.waiting.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
+        for page in (self.waiting, self._area, self.questions):
+            self.pages.addWidget(page)
+        head = QVBoxLayout()
+        head.setContentsMargins(MARGIN_PX, 8, MARGIN_PX, 0)
+        head.setSpacing(0)
+        head.addWidget(self.banner)
+        head.addWidget(self.tabs)
+        head.addWidget(Rule())
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(head)
+        column.addWidget(self.pages, 1)
+
+    def _connect(self) -> None:
+        deeds = self.deeds
+        self.tabs.chosen.connect(self._show_page)
+        self.overview.use_requested.connect(self.use_requested)
+        self.export_button.clicked.connect(self._export_book)
+        self._open_action.triggered.connect(self._open_report)
+        self._save_action.triggered.connect(self._export_page)
+        deeds.saved.connect(self._on_saved)
+        deeds.failed.connect(self.failed)
+        deeds.changed.connect(self._settle)
+        self.banner.action_requested.connect(self._open_folder)
+
+    # -------------------------------------------------------------------- passed on
+
+    def _export_book(self) -> None:
+        if self._told is not None:
+            self.deeds.export_book(*self._told)
+
+    def _export_page(self) -> None:
+        if self._told is not None:
+            self.deeds.export_page(*self._told)
+
+    def _open_report(self) -> None:
+        if self._told is not None:
+            self.deeds.open_report(*self._told)
+
+    def _on_saved(self, folder: Path, path: Path) -> None:
+        if self._told is None or folder != self._told[0]:
+            return  # another study is shown meanwhile
+        self._saved = path
+        what, actions = self.tr("書き出しました。"), (("folder", self.tr("フォルダを開く")),)
+        self.banner.show_message("success", what, str(path), actions)
+
+    def _open_folder(self) -> None:
+        if self._saved is not None:
+            open_folder(self._saved.parent)
+
+    # ------------------------------------------------------------------- showing
+
+    def _show_tabs(self, study: Study, found: Evaluation) -> None:
+        has_answers = any(one.rows for one in found.systems)
+        self.tabs.buttons["overview"].show_words(words.tab(study.kind))
+        self.tabs.buttons["questions"].setVisible(has_answers)
+        self.tabs.buttons["blind"].setVisible(has_answers and len(found.systems) > 1)
+        self.tabs.show_tab("overview")
+
+    def _on_read(self, result: tuple[int, ResultShown | AppError]) -> None:
+        number, shown = result
+        if number != self._number:
+            return  # another study was chosen meanwhile
+        if isinstance(shown, AppError):
+            self.waiting.setText(str(describe_error(shown)))
+            self.failed.emit(shown)
+            return
+        self.shown = shown
+        self.overview.show_result(shown)
+        self.questions.show_result(shown)
+        self._area.verticalScrollBar().setValue(0)
+        self._show_obstacle()
+        self._settle()
+
+    def _settle(self) -> None:
+        is_ready = self.shown is not None and not self.deeds.is_working
+        self.export_button.setEnabled(is_ready)
+        self.report_button.setEnabled(is_ready)
+        self._show_page(self.tabs.key)
+
+    def _show_page(self, key: str) -> None:
+        if self.shown is None:
+            self.pages.setCurrentWidget(self.waiting)
+        elif key == "overview":
+            self.pages.setCurrentWidget(self._area)
+        elif key == "questions":
+            self.pages.setCurrentWidget(self.questions)
+        else:
+            self._show_blind()
+
+    def _show_blind(self) -> None:
+        assert self._told is not None
+        folder, found, _ = self._told
+        if self._blind is None:
+            from app.evaluation.ui.blind.view import BlindView
+
+            self._blind = BlindView(self._theme)
+            self._blind.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 20)
+            self.pages.addWidget(self._blind)
+        self._blind.show_study(folder, found)
+        self.pages.setCurrentWidget(self._blind)
+
+    def _show_obstacle(self) -> None:
+        """Whether what is advised can be used, as the list of models is now."""
+        system = self.shown.advised if self.shown else None
+        if system is None:
+            return
+        why_not = obstacle(system, self._models())
+        self.overview.advice.show_obstacle(str(describe_error(why_not)) if why_not else "")

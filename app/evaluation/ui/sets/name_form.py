@@ -1,0 +1,175 @@
+"""The name and label that a question set is stored under, and what that comes to."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QLineEdit, QVBoxLayout, QWidget
+
+from app.base import confidentiality
+from app.base.confidentiality import LABELS, Label
+from app.base.errors import AppError
+from app.base.files.file_names import CHARACTERS_MAX
+from app.base.services import background
+from app.base.wording import describe_error
+from app.evaluation import question_sets
+from app.evaluation.question_sets import Changes, KeptSet
+from app.evaluation.records import Question
+from app.evaluation.ui.sets.form import FormField
+from app.uikit import phrases
+from app.uikit.language import joined
+from app.uikit.theme import Theme
+from app.uikit.widgets import labels as text
+from app.uikit.widgets.announce import announce
+
+
+class NameForm(QWidget):
+    """Where a set of that name exists, its next version is made; with `is_new`, that is refused."""
+
+    changed = Signal()
+
+    def __init__(
+        self, theme: Theme, folder: Path, sets: Sequence[KeptSet], name: str, floor: Label = LABELS[0], *, is_new: bool
+    ) -> None:
+        """`floor`: the lowest label that what the questions were made of allows."""
+        super().__init__()
+        self._theme = theme
+        self._folder = folder
+        self._sets = sets
+        self._floor = floor
+        self._is_new = is_new
+        self._questions: Sequence[Question] = ()  # that are to be stored
+        self._asked = 0  # how often changes were looked for
+        self.name = QLineEdit(name)
+        self.name.setMaxLength(CHARACTERS_MAX)
+        self.note = text.Label("", "caption", "text2", wraps=True)
+        self.label = QComboBox()
+        self.label_note = text.Label("", "caption", "text2", wraps=True)
+        self._build()
+        self._fill_labels()
+        self._tell()
+        self.name.textChanged.connect(self._on_name_changed)
+        self.label.activated.connect(lambda _: self.changed.emit())
+
+    @property
+    def existing(self) -> KeptSet | None:
+        return question_sets.named(self._sets, self.name.text())
+
+    @property
+    def chosen_label(self) -> Label:
+        return LABELS[LABELS.index(self.label.currentData())]
+
+    @property
+    def after(self) -> str:
+        """As `question_sets.store` takes it: what was said here is what happens."""
+        return self.existing.newest.sha256 if self.existing is not None else ""
+
+    def show_questions(self, questions: Sequence[Question]) -> None:
+        """Those that are to be stored: what they change of an existing set is told."""
+        self._questions = questions
+        self._tell()
+
+    def check(self) -> str:
+        """What is wrong with the name, which is said below it; "": nothing."""
+        self.field.show_problem(self._problem())
+        return self.field.problem.text()
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        self.field = FormField(self.tr("質問集の名前"), self.name)
+        sentence = self.tr("機密の質問集は、書き出すときに確認します。")
+        self.label_field = FormField(self.tr("ラベル"), self.label, sentence)
+        self.label.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(self.field)
+        column.addWidget(self.note)
+        column.addSpacing(12)
+        column.addWidget(self.label_field)
+        column.addWidget(self.label_note)
+        self.label_note.hide()
+
+    def _problem(self) -> str:
+        name = self.name.text()
+        if not name.strip():
+            return self.tr("× 名前を入力してください。")
+        existing = self.existing
+        if existing is not None and self._is_new:
+            return self.tr("× 同じ名前の質問集があります。別の名前にしてください。")
+        if existing is not None and not existing.versions:
+            return self.tr("× 同じ名前の質問集が壊れています。別の名前にしてください。")
+        try:
+            question_sets.checked_name(existing.name if existing is not None else name)
+        except AppError as error:
+            return f"× {describe_error(error)}"
+        return ""
+
+    def _on_name_changed(self) -> None:
+        self.field.show_problem("")
+        self._fill_labels()
+        self._tell()
+        self.changed.emit()
+
+    def _fill_labels(self) -> None:
+        """A set keeps the highest label that it was given, so lower ones are no choice."""
+        existing = self.existing
+        floor = confidentiality.highest((self._floor, existing.label if existing is not None else self._floor))
+        chosen = confidentiality.highest((floor, self.label.currentData() or confidentiality.DEFAULT))
+        self.label.clear()
+        for key in LABELS[LABELS.index(floor) :]:
+            self.label.addItem(phrases.label(key), key)
+        self.label.setCurrentIndex(self.label.findData(chosen))
+        why = self.tr("もとの内容が{label}なので、それより低いラベルは選べません。")
+        self.label_note.setText(why.format(label=phrases.label(floor)) if floor != LABELS[0] else "")
+        self.label_note.setVisible(floor != LABELS[0])
+
+    def _tell(self) -> None:
+        existing = self.existing
+        self._asked += 1
+        if existing is None or not existing.versions or self._is_new:
+            self._say("")
+            return
+        said = self.tr(
+            "この質問集はすでにあります。新しい版（版 {n}）として加えます。"
+            "問いはこちらに入れ替わり、これまでの版も残ります。"
+        ).format(n=existing.newest.number + 1)
+        self._say(said)
+        if self._questions:
+            compare = _changes(self._folder, existing, self._questions, self._asked)
+            background.run(compare, self._on_compared, self._on_failed)
+
+    def _on_compared(self, found: tuple[int, Changes | None]) -> None:
+        asked, changes = found
+        if asked != self._asked:
+            return
+        if changes is None:
+            self._say(self.tr("同じ内容の版がすでにあるため、新しい版は増えません。"))
+            return
+        said = self.tr("いまの版から：追加 {a} 問、変更 {b} 問、削除 {c} 問").format(
+            a=f"{changes.added:,}", b=f"{changes.changed:,}", c=f"{changes.removed:,}"
+        )
+        self._say(joined(self.note.text(), said))
+
+    def _on_failed(self, _error: AppError) -> None:
+        """The newest version is damaged: a new one replaces it, and there is nothing to compare with."""
+
+    def _say(self, said: str) -> None:
+        self.note.setText(said)
+        self.note.setVisible(bool(said))
+        if said:
+            announce(self, said)
+
+
+def _changes(
+    folder: Path, existing: KeptSet, questions: Sequence[Question], asked: int
+) -> Callable[[], tuple[int, Changes | None]]:
+    """None: they are the same."""
+
+    def compare() -> tuple[int, Changes | None]:
+        before = question_sets.find(folder, existing.name).questions
+        is_same = tuple(before) == tuple(questions)
+        return asked, None if is_same else question_sets.changes(before, questions)
+
+    return compare

@@ -1,0 +1,61 @@
+"""Another name for a question set. It stays open until the name can be used."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QLineEdit, QWidget
+
+from app.base.errors import AppError
+from app.base.files.file_names import CHARACTERS_MAX
+from app.base.wording import describe_error
+from app.evaluation import question_sets
+from app.evaluation.question_sets import KeptSet
+from app.evaluation.ui.sets.form import FormField
+from app.uikit.dialogs import Choice, Dialog
+from app.uikit.theme import Theme
+
+
+class RenameDialog(Dialog):
+    name_given = Signal(str)
+
+    def __init__(self, theme: Theme, name: str, others: Sequence[KeptSet], parent: QWidget) -> None:
+        self._others = others
+        self.name = QLineEdit(name)
+        self.name.setMaxLength(CHARACTERS_MAX)
+        self.field = FormField(self.tr("質問集の名前"), self.name)
+        super().__init__(
+            theme,
+            self.tr("質問集の名前を変える"),
+            self.tr("これまでの評価の結果は、前の名前のまま残ります。"),
+            (
+                Choice("cancel", self.tr("キャンセル")),
+                Choice("keep", self.tr("変える"), "primary", is_default=True),
+            ),
+            parent,
+            content=self.field,
+        )
+        self.name.textChanged.connect(lambda: self.field.show_problem(""))
+        self.name.selectAll()
+        self.name.setFocus()
+
+    def accept(self) -> None:
+        problem = self._problem(self.name.text())
+        self.field.show_problem(problem)
+        self.fit_height()
+        if problem:
+            self.result_key = "cancel"
+            self.name.setFocus()
+        else:
+            self.name_given.emit(self.name.text().strip())
+            super().accept()
+
+    def _problem(self, name: str) -> str:
+        if not name.strip():
+            return self.tr("× 名前を入力してください。")
+        if question_sets.named(self._others, name) is not None:
+            return self.tr("× 同じ名前の質問集があります。別の名前にしてください。")
+        try:
+            question_sets.checked_name(name)
+        except AppError as error:
+            return f"× {describe_error(error)}"
+        return ""

@@ -1,0 +1,112 @@
+"""Words of question sets: how many, what is known of the right answers, and what was made of a file."""
+
+import datetime
+from collections.abc import Sequence
+
+from PySide6.QtCore import QCoreApplication
+
+from app.base.errors import AppError
+from app.base.wording import phrase
+from app.evaluation.judge import marking
+from app.evaluation.question_columns import Columns
+from app.evaluation.question_sets import Version
+from app.evaluation.records import Question
+from app.training.data.records import BadRow, short
+from app.uikit.language import day_of_year, full_date, noted
+
+SHOWN_ROWS = 20  # of what is told line by line; the rest is counted
+LINE_CHARACTERS = 200  # of a text that is shown on one line
+
+_IN_WINDOW = ("question_set_unknown", "question_set_damaged", "question_set_not_removed")
+
+translate = QCoreApplication.translate
+
+
+def in_window(error: AppError) -> AppError:
+    """Whose next step is one of the window, where that of the command line is a command."""
+    return AppError(f"{error.code}_shown", **error.facts) if error.code in _IN_WINDOW else error
+
+
+def count(questions: int) -> str:
+    return translate("QuestionSets", "{n} 問").format(n=f"{questions:,}")
+
+
+def version(number: int) -> str:
+    return translate("QuestionSets", "版 {n}").format(n=number)
+
+
+def day(version: Version) -> str:
+    made = datetime.datetime.fromtimestamp(version.made_at).astimezone()
+    is_this_year = made.year == datetime.datetime.now().astimezone().year
+    return day_of_year(made.date()) if is_this_year else full_date(made.date())
+
+
+def time_of(version: Version) -> str:
+    made = datetime.datetime.fromtimestamp(version.made_at).astimezone()
+    return f"{day(version)}\u00a0{made:%H:%M}"
+
+
+def known(questions: Sequence[Question]) -> str:
+    """Of how many questions something is known by which an answer can be scored; "": of none."""
+    counted = (
+        (translate("QuestionSets", "模範解答 {n}"), sum(bool(one.reference) for one in questions)),
+        (translate("QuestionSets", "必ず含む語 {n}"), sum(bool(one.must_include) for one in questions)),
+        (translate("QuestionSets", "根拠 {n}"), sum(bool(one.gold) for one in questions)),
+        (translate("QuestionSets", "資料にない問い {n}"), sum(not one.is_answerable for one in questions)),
+    )
+    return phrase("data_gap").join(said.format(n=f"{number:,}") for said, number in counted if number)
+
+
+def not_scored(questions: Sequence[Question]) -> str:
+    """A warning about those that no rule can score; "": there are none."""
+    number = sum(not marking.can_be_scored(one) for one in questions)
+    if not number:
+        return ""
+    said = translate("QuestionSets", "▲ {n} 問は、模範解答も必ず含む語もないため、規則では採点できません。")
+    return said.format(n=f"{number:,}")
+
+
+def unfit(code: str) -> str:
+    """`code`: of `question_sets.why_unfit`."""
+    if code == "empty_question":
+        return translate("QuestionSets", "× 問いを書いてください。")
+    if code == "not_text":
+        return translate("QuestionSets", "× 数字や記号だけでは問いになりません。言葉で書いてください。")
+    if code == "too_long":
+        return translate("QuestionSets", "× 長すぎます。短くしてください。")
+    return f"× {phrase(f'data_bad_{code}')}"
+
+
+def one_line(text: str) -> str:
+    return short(text, LINE_CHARACTERS)
+
+
+# ------------------------------------------------------------------------ a file
+
+
+def mapping(columns: Columns) -> list[tuple[str, str]]:
+    """Each field that was found, with the columns it was taken from."""
+    return [(phrase(f"question_column_{field}"), short(column)) for field, column in columns.named().items()]
+
+
+def lines(found: Sequence[str], more: str) -> str:
+    """The first of them, and how many more there are. `more`: with {n}."""
+    shown = list(found[:SHOWN_ROWS])
+    if len(found) > SHOWN_ROWS:
+        shown.append(more.format(n=f"{len(found) - SHOWN_ROWS:,}"))
+    return "\n".join(shown)
+
+
+def bad_row(row: BadRow) -> str:
+    reason = noted(phrase(f"data_bad_{row.code}"), row.detail)
+    return phrase("data_bad_row", line=f"{row.line:,}", reason=reason)
+
+
+def doubt(row: BadRow) -> str:
+    return phrase(
+        "questions_doubt", line=f"{row.line:,}", reason=phrase(f"question_doubt_{row.code}"), detail=row.detail
+    )
+
+
+def renamed(old: str, new: str) -> str:
+    return phrase("questions_renamed", old=short(old), new=short(new))

@@ -1,0 +1,384 @@
+"""「評価を実行」: what is compared over which questions, what that takes, and the button that begins it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.wording import describe_error
+from app.evaluation import question_sets
+from app.evaluation.services.study_making import StudyWish
+from app.evaluation.study import study as studies
+from app.evaluation.ui.start import rules, words
+from app.evaluation.ui.start.asking import ExpertPart, JudgePart, QuestionsPart, asking
+from app.evaluation.ui.start.forecasting import Forecasting
+from app.evaluation.ui.start.means import StartMeans
+from app.evaluation.ui.start.part import Offer, Part
+from app.evaluation.ui.start.scale import ScalePart
+from app.evaluation.ui.start.systems import DocumentsPart, FormsPart, ModelsPart
+from app.inference import gguf
+from app.inference.gguf import GgufHeader
+from app.inference.local_model import LocalModel
+from app.models import local_models
+from app.training.runs.splits import SplitChoice
+from app.uikit.dialogs import Choice, Dialog
+from app.uikit.theme import Theme
+from app.uikit.widgets.answer_choice import AnswerChoice
+from app.uikit.widgets.auto_spin import AutoSpin
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.labels import Label, Rule, set_surface
+from app.uikit.widgets.progress_row import ProgressRow
+from app.uikit.widgets.scroll import scrolled
+
+SIZE_PX = (760, 540)
+EDGE_PX = 20  # of the window stay visible beside it
+MARGIN_PX = 24
+STACKED_BELOW_PX = 560  # a name stands above its control
+KIND_PX = 190  # what is compared, beside its sentence
+
+
+class StartDialog(QDialog):
+    """Nothing is written before `wish_made`. It stays open until the study is made: whoever makes it accepts it then,
+    or ends with `end_making`, and everything that was chosen is still there."""
+
+    wish_made = Signal(object)  # StudyWish
+    cancelled = Signal()  # what was wished for is not to be made
+
+    def __init__(self, theme: Theme, means: StartMeans, parent: QWidget, question_set: str = "") -> None:
+        """`question_set`: the one that is to be asked; "": the first."""
+        super().__init__(parent)
+        self._theme = theme
+        self._means = means
+        self._splits: list[SplitChoice] | None = None  # None: they are looked for
+        self._has_changes = False  # that would be lost
+        self._is_making = False
+        self._is_awaited = False  # the button was pressed before the forecast was there
+        self._failure: AppError | None = None  # why what is chosen could not be made
+        self._names: dict[str, str] = {}  # by kind, where nobody gives one
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(self.tr("評価を実行"))
+        self.setAccessibleName(self.windowTitle())
+        self._offer = _offer_of(means)
+        self.kinds = AnswerChoice(theme, {kind: words.kind(kind) for kind in rules.KINDS}, KIND_PX)
+        self.questions = QuestionsPart(theme, self._offer, question_set)
+        self.documents = DocumentsPart(theme, self._offer)
+        self.models = ModelsPart(theme, self._offer)
+        self.forms = FormsPart(theme, self._offer)
+        self.scale = ScalePart(theme, self._offer)
+        self.judge = JudgePart(theme, self._offer)
+        self.expert = ExpertPart(theme, self._offer)
+        self.forecasting = Forecasting(means, self)
+        self._systems: dict[str, Part] = {
+            "documents": self.documents, "models": self.models, "quantizations": self.forms, "scale": self.scale,
+        }  # fmt: skip
+        self._build()
+        self._connect()
+        self._show_kinds()
+        self._choose(next((kind for kind in rules.KINDS if not self._obstacle(kind)), ""))
+        self._look_around()
+        room = parent.window().size() - QSize(2 * EDGE_PX, 2 * EDGE_PX)
+        self.resize(QSize(*(theme.px(n) for n in SIZE_PX)).boundedTo(room))
+
+    @property
+    def wish(self) -> StudyWish:
+        """As it stands now, whatever it lacks."""
+        kind = self.kinds.key
+        fields: dict[str, Any] = {"kind": ""} if not kind else self._systems[kind].wish()
+        asked = asking(self.judge, self.expert, kind, has_questions=self._has_questions)
+        return StudyWish(**fields, **self.questions.wish(), asking=asked)
+
+    @property
+    def problem(self) -> str:
+        """The code of what keeps it from beginning (`words.problem`); "": nothing that is known without a look."""
+        if not self.kinds.key:
+            return "kind"
+        found = self.scale.problem if self.kinds.key == "scale" else ""
+        return found or rules.problem(self.wish)
+
+    def end_making(self, error: AppError | None = None) -> None:
+        """Nothing was made. `error`: why; None: it was cancelled."""
+        self._failure = error
+        self._show_making(is_making=False)
+        self.start_button.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def reject(self) -> None:
+        """Esc, the button and the window's own button."""
+        for spin in self.findChildren(AutoSpin):
+            spin.interpretText()  # what is typed there counts, too
+        self._wait_no_more()
+        self._show_foot()
+        if self._is_making:
+            self.progress.cancel_button.click()
+        elif self._has_changes:
+            self.leave_dialog().open()
+        else:
+            super().reject()
+
+    def leave_dialog(self) -> Dialog:
+        dialog = Dialog(
+            self._theme,
+            self.tr("評価を実行せずに閉じますか"),
+            self.tr("ここで選んだ内容は残りません。"),
+            (
+                Choice("cancel", self.tr("選択を続ける"), is_default=True),
+                Choice("leave", self.tr("実行せずに閉じる"), "danger_fill"),
+            ),
+            self,
+        )
+        dialog.chosen.connect(self._on_leave_chosen)
+        return dialog
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._focus_first()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        is_stacked = self.width() - 2 * self._theme.px(MARGIN_PX) < self._theme.px(STACKED_BELOW_PX)
+        for part in (self.questions, self.judge, self.expert, *self._systems.values()):
+            part.set_stacked(is_stacked)
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        theme = self._theme
+        self.fold_button = Button(theme, self.tr("詳しい設定を開く"), "", "sliders-horizontal", compact=True)
+        self.fold_button.setCheckable(True)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
+        column.setSpacing(14)
+        column.addWidget(Label(self.tr("何を比べますか"), "heading3"))
+        column.addWidget(self.kinds)
+        column.addSpacing(4)
+        for part in (self.questions, *self._systems.values(), self.judge):
+            column.addWidget(part)
+        column.addWidget(self.fold_button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self.expert)
+        column.addStretch(1)
+        self.expert.hide()
+        set_surface(content, "base")
+        self._area = scrolled(content)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(self._area, 1)
+        outer.addWidget(Rule())
+        outer.addLayout(self._foot())
+
+    def _foot(self) -> QVBoxLayout:
+        self.forecast = Label(tone="text2", wraps=True)
+        self.systems = Label(tone="text2", wraps=True)
+        self.reason = Label(tone="warning", wraps=True)
+        self.cancel_button = Button(self._theme, self.tr("キャンセル"))
+        self.start_button = Button(self._theme, self.tr("評価を実行"), "primary", "play")
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addStretch(1)
+        row.addWidget(self.cancel_button)
+        row.addWidget(self.start_button)
+        self.progress = ProgressRow(self._theme)
+        foot = QVBoxLayout()
+        foot.setContentsMargins(MARGIN_PX, 12, MARGIN_PX, 14)
+        foot.setSpacing(6)
+        for widget in (self.forecast, self.systems, self.reason, self.progress):
+            foot.addWidget(widget)
+        foot.addLayout(row)
+        return foot
+
+    def _connect(self) -> None:
+        self.kinds.chosen.connect(self._wait_no_more)
+        self.kinds.chosen.connect(self._choose)
+        for part in (self.questions, self.judge, self.expert, *self._systems.values()):
+            part.changed.connect(self._note_change)
+            part.changed.connect(self._on_changed)
+        self.forms.model.changed.connect(self._read_model)
+        self.fold_button.toggled.connect(self._fold)
+        self.forecasting.changed.connect(self._show_foot)
+        self.cancel_button.clicked.connect(self.reject)
+        self.start_button.clicked.connect(self._begin)
+        self.progress.cancelled.connect(self.cancelled)
+
+    # ------------------------------------------------------------------- showing
+
+    def _choose(self, kind: str) -> None:
+        self.kinds.show_key(kind)
+        for name, part in self._systems.items():
+            part.setVisible(name == kind)
+        for widget in (self.questions, self.fold_button):
+            widget.setVisible(bool(kind))
+        if not kind:
+            self.fold_button.setChecked(False)
+        self.questions.show_kind(kind)
+        self.expert.show_name(self._names.get(kind, ""))
+        if kind == "quantizations":
+            self._read_model()
+        self._on_changed()
+
+    def _show_kinds(self) -> None:
+        for kind in rules.KINDS:
+            self.kinds.answers[kind].show_obstacle(words.obstacle(self._obstacle(kind)))
+
+    def _obstacle(self, kind: str) -> str:
+        offer, splits = self._offer, self._splits
+        there = rules.There(
+            offer.models, len(offer.sets), len(offer.collections), None if splits is None else len(splits),
+            offer.has_trainer,
+        )  # fmt: skip
+        return rules.obstacle(kind, there)
+
+    @property
+    def _has_questions(self) -> bool:
+        """Whether anything is to be answered: the hold-out of a scale study judges by itself."""
+        return self.kinds.key != "scale" or bool(self.questions.set.value)
+
+    def _note_change(self) -> None:
+        self._has_changes = True
+        self._wait_no_more()
+
+    def _wait_no_more(self) -> None:
+        """What begins is what was there when the button was pressed."""
+        self._is_awaited = False
+
+    def _on_changed(self) -> None:
+        self._failure = None
+        can_judge = bool(self.kinds.key) and self._has_questions
+        self.judge.setVisible(can_judge)
+        self.expert.show_for(self.kinds.key, has_judge=can_judge and self.judge.judge.value is not None)
+        self.forecasting.look(None if self.problem else self.wish)
+        self._show_foot()
+
+    def _show_foot(self) -> None:
+        found, error, problem = self.forecasting.found, self.forecasting.error or self._failure, self.problem
+        if found is not None and found.disk_bytes > found.free_bytes:
+            problem = "disk"
+        can_begin = not problem and self.forecasting.error is None
+        told = words.forecast(found, self.wish.asking.seeds) if found else ""
+        self.forecast.setText(told or ("" if problem or error or found else self._reckoning))
+        self.systems.setText(words.systems(found) if found else "")
+        reason = words.problem(problem)
+        if not problem and error is not None:
+            reason = str(describe_error(error))
+        self.reason.setText(f"▲ {reason}" if reason else "")
+        for label in (self.forecast, self.systems, self.reason):
+            label.setVisible(bool(label.text()))
+        self._is_awaited = self._is_awaited and can_begin
+        self.start_button.setEnabled(can_begin and not self._is_making)
+        self.start_button.setDown(self._is_awaited)
+        self.start_button.setAccessibleDescription(reason or ("" if found else self.forecast.text()))
+        if self._is_awaited and found is not None:
+            self._begin()
+
+    @property
+    def _reckoning(self) -> str:
+        return self.tr("見積もりが終わりしだい始めます…") if self._is_awaited else self.tr("見積もっています…")
+
+    def _fold(self, is_open: bool) -> None:
+        self.expert.setVisible(is_open)
+        self.fold_button.setText(self.tr("詳しい設定をたたむ") if is_open else self.tr("詳しい設定を開く"))
+
+    def _focus_first(self) -> None:
+        answers = self.kinds.answers
+        first = answers[self.kinds.key].radio if self.kinds.key else self.cancel_button
+        first.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    # --------------------------------------------------------------------- looking
+
+    def _look_around(self) -> None:
+        """What takes a moment: data that were split, names that are free, questions of the program's own."""
+        means = self._means
+        titles = {kind: words.kind(kind)[0] for kind in rules.KINDS}
+        background.run(lambda: _around(means, titles), self._on_looked, self._on_unreadable)
+
+    def _on_looked(self, found: "_Around") -> None:
+        self._splits, self._names = found.splits, found.names
+        self.scale.show_splits(found.splits)
+        self.questions.show_shipped(found.shipped)
+        self._show_kinds()
+        kind = self.kinds.key or next((one for one in rules.KINDS if not self._obstacle(one)), "")
+        self._choose(kind)
+
+    def _on_unreadable(self, error: AppError) -> None:
+        raise error  # what cannot be read is left out
+
+    def _read_model(self) -> None:
+        """How large its forms will be."""
+        path = self.forms.path
+        if path:
+            background.run(lambda: (path, _header(path)), self._on_model_read, self._on_unreadable)
+
+    def _on_model_read(self, found: tuple[str, GgufHeader | None]) -> None:
+        self.forms.show_header(*found)
+
+    # ------------------------------------------------------------------------ end
+
+    def _begin(self) -> None:
+        self._is_awaited = self.forecasting.found is None
+        if self._is_awaited:
+            self._show_foot()
+        elif not self.problem:
+            self._failure = None
+            self._show_making(is_making=True)
+            self.wish_made.emit(self.wish)
+
+    def _show_making(self, *, is_making: bool) -> None:
+        self._is_making = is_making
+        if is_making:
+            self.progress.start(self.tr("評価を準備しています"))
+            self.progress.cancel_button.setFocus(Qt.FocusReason.OtherFocusReason)
+        else:
+            self.progress.finish()
+        self._area.setEnabled(not is_making)
+        self.cancel_button.setVisible(not is_making)  # it would mean something else
+        self._show_foot()
+
+    def _on_leave_chosen(self, key: str) -> None:
+        if key == "leave":
+            self._has_changes = False
+            self.reject()
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    splits: list[SplitChoice]
+    names: dict[str, str]
+    shipped: int  # questions
+
+
+def _around(means: StartMeans, titles: dict[str, str]) -> _Around:
+    return _Around(means.splits(), _free_names(means.paths, titles), len(question_sets.shipped().questions))
+
+
+def _free_names(paths: Paths, titles: dict[str, str]) -> dict[str, str]:
+    return {kind: studies.free_name(paths.evaluations, title) for kind, title in titles.items()}
+
+
+def _header(path: str) -> GgufHeader | None:
+    try:
+        return gguf.read_header(Path(path))
+    except (AppError, OSError):
+        return None
+
+
+def _offer_of(means: StartMeans) -> Offer:
+    models = tuple(means.models())
+    return Offer(
+        models=models,
+        names=local_models.distinct_names(models),
+        collections=tuple(one for one in means.collections() if one.documents),
+        sets=tuple(one for one in means.sets() if one.versions),
+        context_tokens=means.context_tokens(),
+        current_model_id=means.current_model_id(),
+        has_trainer=means.has_trainer(),
+        missing=frozenset(one.id for one in models if not _is_there(one)),
+    )
+
+
+def _is_there(model: LocalModel) -> bool:
+    return all(Path(path).is_file() for path in (model.path, model.adapter) if path)

@@ -1,0 +1,359 @@
+"""A study that goes on here, or waits: to begin, to be gone on with, or for somebody else who works on it."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.evaluation.services.evaluations import Evaluations
+from app.evaluation.study import headway, memory
+from app.evaluation.study.headway import Headway, Standing
+from app.evaluation.study.memory import Beyond
+from app.evaluation.study.study import Entry, Study
+from app.evaluation.ui.study import notice, words
+from app.evaluation.ui.study.systems import Systems
+from app.inference import room
+from app.uikit.language import noted
+from app.uikit.phrases import duration, label
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.card import Card
+from app.uikit.widgets.fact_list import FactList
+from app.uikit.widgets.labels import Label
+from app.uikit.widgets.progress_row import ProgressRow
+from app.uikit.widgets.scroll import scrolled
+
+if TYPE_CHECKING:
+    from app.evaluation.services.study_run import StudyProgress  # numpy, which most starts never need
+
+MARGIN_PX = 24
+LOOK_EVERY_MS = 2000  # at the folder of a study that goes on
+TICK_MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    folder: Path
+    found: Standing | AppError
+
+
+class StudyView(QWidget):
+    resume_requested = Signal(object)  # the study's folder (Path)
+    stop_requested = Signal()
+    failed = Signal(object)  # AppError: its folder cannot be read
+    ended_elsewhere = Signal()  # somebody else has carried it out, and it is over or waits now
+
+    def __init__(self, theme: Theme, evaluations: Evaluations) -> None:
+        super().__init__()
+        self._theme = theme
+        self._evaluations = evaluations
+        self._entry: Entry | None = None
+        self._standing: Standing | None = None
+        self._errors: dict[Path, AppError] = {}  # of studies that have failed since the program began
+        self._told = ("", "", 0)  # the step whose row is out
+        self._answered = 0  # of all systems together, as it was told last
+        self._facts: tuple[tuple[str, str], ...] = ()
+        self._is_looking = False
+        self._look_timer = QTimer(self, interval=LOOK_EVERY_MS)
+        self._tick = QTimer(self, interval=TICK_MS)
+        self._build()
+        self._connect()
+
+    @property
+    def folder(self) -> Path | None:
+        return self._entry.folder if self._entry else None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this program carries it out, or is about to."""
+        return self._entry is not None and self._evaluations.folder == self._entry.folder
+
+    def show_study(self, entry: Entry) -> None:
+        """One whose file can be read."""
+        if entry.folder != self.folder:
+            self._standing, self._told, self._answered = None, ("", "", 0), 0
+            self.progress.finish()
+            self.warnings.hide()
+        self._entry = entry
+        self._show()
+        self._look()
+        self._look_at_memory()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._look_timer.start()
+        self._tick.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._look_timer.stop()
+        self._tick.stop()
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        theme = self._theme
+        self.banner = Banner(theme, can_close=False)
+        self.name = Label(role="heading2", wraps=True)
+        self.facts = FactList(theme)
+        self.step = Label(role="heading3", wraps=True)
+        self.progress = ProgressRow(theme, can_cancel=False)
+        self.sentence = Label(tone="text2", wraps=True)
+        self.pause_button = Button(theme, self.tr("一時停止"), icon="pause")
+        self.go_on_button = Button(theme, self.tr("続ける"), "primary", "play")
+        self.notes = Label(role="caption", tone="muted", wraps=True)
+        self.warnings = Label(tone="warning", wraps=True)
+        self.systems = Systems(theme)
+        self.systems_card = Card(self.tr("比べる構成"))
+        self.systems_card.column.addWidget(self.systems)
+        buttons = QWidget()
+        row = QHBoxLayout(buttons)
+        row.setContentsMargins(0, 0, 0, 0)
+        for button in (self.go_on_button, self.pause_button):  # never both of them are shown
+            row.addWidget(button)
+        self.elapsed = Label(role="caption", tone="text2")
+        row.addStretch(1)
+        row.addWidget(self.elapsed)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
+        column.setSpacing(14)
+        shown: tuple[QWidget, ...] = (
+            self.banner, self.name, self.facts, self.step, self.progress, self.sentence, buttons, self.warnings,
+            self.notes, self.systems_card,
+        )  # fmt: skip
+        for widget in shown:
+            column.addWidget(widget)
+        column.addStretch(1)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scrolled(content))
+
+    def _connect(self) -> None:
+        told = self._evaluations
+        told.started.connect(self._on_started)
+        told.progressed.connect(self._on_progressed)
+        told.ended.connect(self._on_ended)
+        self._look_timer.timeout.connect(self._look_if_going)
+        self._tick.timeout.connect(self._on_tick)
+        self.pause_button.clicked.connect(self._on_pause)
+        self.go_on_button.clicked.connect(self._on_go_on)
+
+    # ------------------------------------------------------------------- showing
+
+    def _show(self) -> None:
+        entry = self._entry
+        if entry is None or entry.study is None:
+            return
+        self.name.setText(entry.study.name)
+        self._show_facts(entry.study)
+        self._show_elapsed()
+        self._show_step()
+        self._show_buttons(entry)
+        self._show_failure(entry)
+        self._show_systems()
+
+    def _show_facts(self, study: Study) -> None:
+        standing = self._standing
+        trainings = words.amount(standing.trained, standing.trainings) if standing and standing.trainings else ""
+        facts = (
+            (self.tr("種類"), words.kind(study.kind)),
+            (self.tr("質問集"), noted(study.set_name, label(study.label))),
+            (self.tr("採点モデル"), study.judge.name if study.judge else self.tr("なし（規則だけで採点）")),
+            (self.tr("終わった学習"), trainings),
+        )
+        if facts != self._facts:  # what somebody has just marked in them stays marked
+            self._facts = facts
+            self.facts.set_facts(facts)
+
+    def _on_tick(self) -> None:
+        self._show_elapsed()
+        if self.is_ours and self._evaluations.progress is None:  # nothing tells when it waits for something else
+            self._show_step()
+
+    def _show_elapsed(self) -> None:
+        is_going = self.is_ours
+        self.elapsed.setText(words.elapsed(duration(self._evaluations.elapsed_s)) if is_going else "")
+
+    def _show_step(self) -> None:
+        evaluations = self._evaluations
+        progress = evaluations.progress if self.is_ours else None
+        self.step.setText(self._step_words(progress))
+        self.step.setVisible(bool(self.step.text()))
+        if progress is None:
+            self._told = ("", "", 0)
+            self.progress.finish()
+            return
+        told = (progress.kind, progress.name, progress.number)
+        if told != self._told:
+            is_next_system = progress.kind == "answers" == self._told[0]
+            self._told = told
+            if not is_next_system:  # all answers have one bar, and one time that is left
+                self.progress.start(words.part(progress.kind))
+            self._look()
+        if progress.kind == "answers":
+            systems = self._systems_now(progress)
+            self._answered = max(self._answered, sum(one.answered for one in systems))
+            self.progress.set_progress(self._answered, sum(one.questions for one in systems))
+        elif progress.part is not None:
+            self.progress.set_progress(progress.part.done, progress.part.total, is_bytes=progress.kind == "make")
+
+    def _step_words(self, progress: "StudyProgress | None") -> str:
+        if progress is not None:
+            assert self._entry is not None
+            assert self._entry.study is not None
+            return words.step(progress.number, progress.steps, words.doing(progress, self._entry.study))
+        if not self.is_ours:
+            return ""
+        if self._evaluations.is_waiting:
+            return self.tr("回答が終わるのを待っています")
+        if self._evaluations.is_embedding:
+            return self.tr("資料を意味でも探せるように準備しています")
+        return self.tr("準備しています")
+
+    def _show_buttons(self, entry: Entry) -> None:
+        evaluations = self._evaluations
+        self.pause_button.setVisible(self.is_ours)
+        self.pause_button.setEnabled(not evaluations.is_stopping)
+        self.go_on_button.setVisible(not self.is_ours and entry.state == "waiting")
+        self.go_on_button.setEnabled(not evaluations.is_running)
+        sentence = notice.sentence(entry, self._standing, evaluations)
+        self.sentence.setText(sentence)
+        self.sentence.setVisible(bool(sentence))
+        for button in (self.pause_button, self.go_on_button):
+            button.setAccessibleDescription("" if button.isEnabled() else sentence)
+        self.notes.setText(notice.notes(entry.study) if self.is_ours and entry.study is not None else "")
+        self.notes.setVisible(bool(self.notes.text()))
+
+    def _show_failure(self, entry: Entry) -> None:
+        error = self._errors.get(entry.folder)
+        if error is None or self.is_ours:
+            self.banner.hide()
+            return
+        told = words.failure(words.named(error, [entry]))
+        self.banner.show_message("danger", told.message, told.next)
+
+    def _show_systems(self) -> None:
+        progress = self._evaluations.progress if self.is_ours else None
+        systems = self._systems_now(progress)
+        self.systems_card.setVisible(bool(systems))
+        now = progress.name if progress and progress.kind in ("answers", "likelihood") else ""
+        self.systems.show_systems(systems, now)
+
+    def _systems_now(self, progress: "StudyProgress | None") -> tuple[Headway, ...]:
+        """As far as they are known to be; none before the folder was looked at."""
+        systems = self._standing.systems if self._standing else ()
+        if progress is None or progress.kind != "answers" or progress.part is None:
+            return systems
+        return tuple(_ahead(one, progress.part.done) if one.name == progress.name else one for one in systems)
+
+    # ------------------------------------------------------------------- looking
+
+    def _look(self) -> None:
+        entry = self._entry
+        if entry is None or entry.study is None or self._is_looking:
+            return
+        self._is_looking = True
+        study, folder = entry.study, entry.folder
+        background.run(lambda: _looked(study, folder), self._on_looked, self._on_unreadable)
+
+    def _look_if_going(self) -> None:
+        if self.is_ours or (self._entry is not None and self._entry.state == "running"):
+            self._look()
+
+    def _on_looked(self, found: _Looked) -> None:
+        self._is_looking = False
+        if found.folder != self.folder:
+            self._look()
+            return
+        if isinstance(found.found, AppError):
+            self.failed.emit(found.found)
+            return
+        self._standing = found.found
+        if not self.is_ours:
+            self._follow(found.found.state)
+        self._show()
+
+    def _follow(self, state: str) -> None:
+        """Of a study that others may work on."""
+        entry = self._entry
+        if entry is not None and entry.state != state:
+            self._entry = dataclasses.replace(entry, state=state)
+            if entry.state == "running":
+                self.ended_elsewhere.emit()
+
+    def _on_unreadable(self, error: AppError) -> None:
+        self._is_looking = False
+        self.failed.emit(error)
+
+    def _look_at_memory(self) -> None:
+        """What needs more memory than there is. The model that answers in the window will have gone by then."""
+        entry = self._entry
+        if entry is None or entry.study is None:
+            return
+        study, folder = entry.study, entry.folder
+        background.run(lambda: (folder, _beyond(study, folder)), self._on_memory_read, self.failed.emit)
+
+    def _on_memory_read(self, found: tuple[Path, list[Beyond]]) -> None:
+        folder, short = found
+        if folder == self.folder:
+            lines = [words.beyond(one.name, one.need_bytes, is_judge=one.is_judge) for one in short]
+            self.warnings.setText("\n".join(f"▲ {line}" for line in lines))
+            self.warnings.setVisible(bool(lines))
+
+    # --------------------------------------------------------------------- slots
+
+    def _on_started(self, folder: Path) -> None:
+        self._errors.pop(folder, None)
+        self._show()
+        if self.is_ours:
+            self._look_at_memory()
+
+    def _on_progressed(self, _progress: object) -> None:
+        if self.is_ours:
+            self._show()
+
+    def _on_ended(self, folder: Path, error: AppError | None) -> None:
+        if error is not None:
+            self._errors[folder] = error
+        if self._entry is not None and folder == self.folder:
+            state = "finished" if self._evaluations.outcome == "finished" else "waiting"
+            self._entry = dataclasses.replace(self._entry, state=state)
+        self._show()
+        self._look()
+
+    def _on_pause(self) -> None:
+        self.stop_requested.emit()
+        self._show()
+
+    def _on_go_on(self) -> None:
+        if self.folder is not None:
+            self.resume_requested.emit(self.folder)
+            self._show()
+
+
+def _ahead(one: Headway, answered: int) -> Headway:
+    """What was told since the folder was looked at; of several seeds only the folder tells all."""
+    return dataclasses.replace(one, answered=max(one.answered, answered))
+
+
+def _looked(study: Study, folder: Path) -> _Looked:
+    try:
+        return _Looked(folder, headway.of(study, folder))
+    except AppError as error:
+        return _Looked(folder, error)
+
+
+def _beyond(study: Study, folder: Path) -> list[Beyond]:
+    """What this program's own models hold will be free. Of what cannot be read nothing: its headway says so."""
+    try:
+        return memory.beyond(study, folder, room.measure(room.own_bytes()))
+    except AppError:
+        return []

@@ -1,0 +1,68 @@
+"""Words of the page 評価 that several of its parts say."""
+
+import datetime
+
+from PySide6.QtCore import QCoreApplication
+
+from app.evaluation.question_sets import KeptSet
+from app.evaluation.services.study_run import StudyProgress
+from app.evaluation.study.study import Entry
+from app.evaluation.ui.study import words as study_words
+from app.uikit import confidentiality_look
+from app.uikit.language import day_of_year, full_date, joined
+
+translate = QCoreApplication.translate
+
+
+def set_said(kept: KeptSet) -> str:
+    """The second line of a set in the list."""
+    if not kept.versions:
+        return translate("Evaluation", "読めません")
+    count = translate("Evaluation", "{n} 問").format(n=f"{kept.newest.count:,}")
+    return joined(count, confidentiality_look.told(kept.label))
+
+
+def study_name(entry: Entry) -> str:
+    return entry.study.name if entry.study else entry.id
+
+
+def study_said(entry: Entry, live: str = "") -> str:
+    """The second line of a study in the list. `live`: how far it is, where this program runs it."""
+    study = entry.study
+    if study is None:
+        return translate("Evaluation", "読めません")
+    if entry.state == "running" or live:
+        return live or translate("Evaluation", "実行中")
+    day = _day(study.created_at) if study.created_at else ""
+    if entry.state == "waiting":
+        return joined(day, translate("Evaluation", "続けられます"))
+    if study.kind == "scale":
+        return joined(day, translate("Evaluation", "学習 {n} 回").format(n=len(study.trainings)))
+    return joined(day, translate("Evaluation", "{n} 構成").format(n=len(study.contenders)))
+
+
+def _day(time_s: float) -> str:
+    day = datetime.datetime.fromtimestamp(time_s).astimezone().date()
+    return day_of_year(day) if day.year == datetime.datetime.now().astimezone().year else full_date(day)
+
+
+def study_sign(entry: Entry, *, is_live: bool) -> tuple[str, str]:
+    """An icon and its tone; "": none, as of most."""
+    if entry.study is None:
+        return "circle-x", "danger"
+    if is_live or entry.state == "running":
+        return "play", "accent"
+    return ("pause", "text2") if entry.state == "waiting" else ("", "")
+
+
+def progress(told: StudyProgress) -> str:
+    """How far a study is, in the width of the list."""
+    doing = {
+        "make": translate("Evaluation", "モデルを作成中"),
+        "train": translate("Evaluation", "学習中"),
+        "likelihood": translate("Evaluation", "測定中"),
+        "answers": translate("Evaluation", "回答中"),
+        "judge": translate("Evaluation", "採点中"),
+        "conclude": translate("Evaluation", "集計中"),
+    }[told.kind]
+    return joined(study_words.amount(told.number, told.steps), doing)

@@ -1,0 +1,161 @@
+"""A fake that speaks the same protocol: answers with the question itself, a character a token. For tests.
+
+Words in the question make it misbehave on purpose: `!crash` aborts the process, `!hang` stops its heartbeat,
+`!garbage` writes a line that is no JSON, `!slow` takes a tenth of a second a token, `!memory` fails as an expected
+error does. `!say TEXT`, anywhere in the prompt, makes it answer TEXT, up to the end of that line, and not the question;
+of several the last one counts. So a test writes down what a model is to answer where it will read it.
+"""
+
+import os
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from app.base.errors import AppError
+from app.inference.engine.backend import Cancellation, Emit, no_model
+from app.inference.engine.messages import (
+    Ask,
+    Done,
+    Embed,
+    EngineFacts,
+    Load,
+    LoadProgress,
+    PromptProgress,
+    StateReport,
+    Timings,
+    Token,
+    Tokenize,
+    Usage,
+)
+
+TOKEN_S = 0.002
+_SAY = re.compile(r"!say(?: (.*)|$)", re.MULTILINE)
+
+
+class EchoBackend:
+    name = "echo"
+
+    def __init__(self) -> None:
+        self.progress = 0
+        self._facts: EngineFacts | None = None
+        self._cached: list[str] = []
+
+    def load(self, command: Load, cancellation: Cancellation, emit: Emit) -> EngineFacts:
+        started = time.monotonic()
+        if not Path(command.path).is_file():
+            raise AppError("model_missing", path=command.path)
+        for step in range(1, 4):
+            if cancellation.is_set:
+                raise AppError("cancelled")
+            emit(LoadProgress(command.id, step / 3))
+            time.sleep(TOKEN_S)
+        self._cached = []
+        self._facts = _facts(command, time.monotonic() - started)
+        return self._facts
+
+    def unload(self) -> None:
+        self._facts = None
+
+    def ask(self, command: Ask, cancellation: Cancellation, emit: Emit) -> Done:
+        facts = self._loaded()
+        prompt = list("".join(segment.text for segment in command.prompt))
+        if len(prompt) + 1 > facts.context_tokens:
+            raise AppError("context_full", prompt_tokens=len(prompt), context_tokens=facts.context_tokens)
+        question = command.prompt[-2].text if len(command.prompt) > 1 else command.prompt[0].text
+        _misbehave(question)
+        cached = _common_length(self._cached, prompt)
+        emit(PromptProgress(command.id, len(prompt) - cached, len(prompt) - cached))
+        started = time.monotonic()
+        scripted = _SAY.findall("".join(prompt))
+        token_s = 0.1 if "!slow" in question else TOKEN_S
+        answer, reason = self._stream(command, scripted[-1] if scripted else question, token_s, cancellation, emit)
+        elapsed = time.monotonic() - started
+        self._cached = prompt + list(answer)
+        timings = Timings(0.0, TOKEN_S, elapsed, elapsed, facts.threads)
+        return Done(command.id, reason, Usage(len(prompt), cached, len(answer)), timings, command.sampling.seed or 1)
+
+    def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:
+        self._loaded()
+        return tuple((1.0, 0.0) if len(text) % 2 else (0.0, 1.0) for text in command.texts)
+
+    def tokenize(self, command: Tokenize) -> tuple[int, ...]:
+        self._loaded()
+        return tuple(sum(len(segment.text) for segment in prompt) for prompt in command.prompts)
+
+    def state(self, command_id: str) -> StateReport:
+        threads = self._facts.threads if self._facts else 1
+        return StateReport(command_id, self._facts, len(self._cached), threads, psutil.Process().memory_info().rss)
+
+    def _loaded(self) -> EngineFacts:
+        if self._facts is None:
+            raise no_model()
+        return self._facts
+
+    def _stream(
+        self, command: Ask, answer: str, token_s: float, cancellation: Cancellation, emit: Emit
+    ) -> tuple[str, str]:
+        said = ""
+        for character in answer[: command.max_tokens]:
+            if cancellation.is_set:
+                return said, "cancelled"
+            time.sleep(token_s)
+            said += character
+            self.progress += 1
+            emit(Token(command.id, character))
+            if said.endswith("!crash"):
+                os.abort()
+        return said, "length" if len(answer) > command.max_tokens else "end"
+
+
+def _misbehave(question: str) -> None:
+    if "!hang" in question:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    if "!garbage" in question:
+        # Past the claimed descriptor: any inherited copy of the pipe would do the same to the parent.
+        for descriptor in range(3, 16):
+            try:
+                os.write(descriptor, b"\xff not json\n")
+            except OSError:
+                print(f"echo: no pipe at {descriptor}", file=sys.stderr)  # noqa: T201
+    if "!memory" in question:
+        raise AppError("out_of_memory")
+
+
+def _common_length(one: list[str], other: list[str]) -> int:
+    length = 0
+    for left, right in zip(one, other, strict=False):
+        if left != right:
+            break
+        length += 1
+    return length
+
+
+def _facts(command: Load, load_s: float) -> EngineFacts:
+    return EngineFacts(
+        path=command.path,
+        architecture="echo",
+        parameters=0,
+        weights_bytes=Path(command.path).stat().st_size,
+        context_tokens=command.context_tokens or 4096,
+        trained_context_tokens=32768,
+        batch_tokens=command.batch_tokens,
+        threads=command.threads or 1,
+        repack=command.repack,
+        kv_type=command.kv_type,
+        kv_bytes=0,
+        compute_bytes=0,
+        flash_attention=False,
+        gpu_layers=0,
+        total_layers=0,
+        gpu_reason="no_backend",
+        backend="CPU",
+        embedding_dimensions=2,
+        end_text="</s>",
+        resident_bytes=psutil.Process().memory_info().rss,
+        load_s=load_s,
+        warm_up_s=0.0,
+    )

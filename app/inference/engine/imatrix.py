@@ -1,0 +1,213 @@
+"""Which columns of a weight matrix matter for the user's own text: the mean square of what they are multiplied with.
+
+As llama.cpp's `llama-imatrix` (tools/imatrix) measures it: the text in pieces of 512 tokens, each read from an empty
+cache; for every product W x of a layer, the squares of x are summed by column and divided by the number of tokens. The
+quantizer then spends its precision on those columns. Mixtures of experts are refused: they need a count each expert.
+"""
+
+import ctypes
+import math
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.base.errors import AppError
+from app.inference import gguf
+from app.inference.engine import log_facts
+from app.inference.engine.llama import EngineLog, api
+from app.inference.engine.quantize_job import Imatrix
+from app.inference.engine.threads import default_threads
+from app.inference.gguf import GgufHeader
+
+PIECE_TOKENS = 512
+MIN_TOKENS = 1024
+MAX_PIECES = 100  # 51,200 tokens; more of them change little, and an 8B model reads 20 a second on two cores
+MAX_TEXT_BYTES = 64 << 20
+_MUL_MAT, _F32 = 29, 0  # ggml's numbers, which a test holds against the library's header
+
+Means = dict[str, npt.NDArray[np.float32]]
+Report = Callable[[int, int], None]
+
+
+class _Tensor(ctypes.Structure):
+    """`struct ggml_tensor` of ggml 0.25 (ggml.h), as far as it is read here."""
+
+
+_Tensor._fields_ = [
+    ("type", ctypes.c_int),
+    ("buffer", ctypes.c_void_p),
+    ("ne", ctypes.c_int64 * 4),
+    ("nb", ctypes.c_size_t * 4),
+    ("op", ctypes.c_int),
+    ("op_params", ctypes.c_int32 * 16),
+    ("flags", ctypes.c_int32),
+    ("src", ctypes.POINTER(_Tensor) * 10),
+    ("view_src", ctypes.c_void_p),
+    ("view_offs", ctypes.c_size_t),
+    ("data", ctypes.c_void_p),
+    ("name", ctypes.c_char * 64),
+]
+
+
+def measure(job: Imatrix, part: Path, report: Report) -> dict[str, Any]:
+    """Writes the means to `part`. `report` is told tokens.
+
+    Raises AppError: what `gguf.check_model` finds; imatrix_experts, imatrix_text_unreadable, imatrix_text_short,
+    model_unreadable, context_failed, decode_failed, imatrix_failed.
+    """
+    header = gguf.check_model(Path(job.model), every_token=False)
+    if header.number("expert_count"):
+        raise AppError("imatrix_experts")
+    text = read_text(Path(job.text))
+    with_text = _Reading(header, job.threads or default_threads())
+    try:
+        tokens = with_text.tokens_of(text)
+        if len(tokens) < MIN_TOKENS:
+            raise AppError("imatrix_text_short", tokens=len(tokens), needed=MIN_TOKENS)
+        used = with_text.read(tokens, report)
+        means = with_text.means()
+    finally:
+        with_text.close()
+    with part.open("wb") as file:  # a name without .npz stays as it is
+        np.savez(file, allow_pickle=False, **means)
+    return {"tokens": used, "tensors": len(means)}
+
+
+def read(path: Path) -> Means:
+    """What `measure` has written. Raises AppError("imatrix_failed")."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: np.ascontiguousarray(stored[name], np.float32) for name in stored.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise AppError("imatrix_failed", reason=str(error)) from error
+
+
+def read_text(path: Path) -> str:
+    """Raises AppError("imatrix_text_unreadable")."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_TEXT_BYTES + 1)
+        if len(raw) > MAX_TEXT_BYTES:
+            raise AppError("imatrix_text_unreadable", path=str(path), reason=f"> {MAX_TEXT_BYTES >> 20} MiB")
+        return raw.decode("utf-8-sig")
+    except OSError as error:
+        raise AppError("imatrix_text_unreadable", path=str(path), reason=error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        raise AppError("imatrix_text_unreadable", path=str(path), reason="UTF-8?") from error
+
+
+class _Reading:
+    """A model that reads, and what its matrices are multiplied with meanwhile."""
+
+    def __init__(self, header: GgufHeader, threads: int) -> None:
+        self._log = EngineLog()
+        self._sums: dict[str, npt.NDArray[np.float64]] = {}
+        self._counts: dict[str, int] = {}
+        self._weights = {name for name, tensor in header.tensors.items() if len(tensor.shape) == 2}
+        self._problem: Exception | None = None
+        self._callback = api.ggml_backend_sched_eval_callback(self._look_at)  # kept: ctypes does not
+        self._model: Any = None
+        self._context: Any = None
+        api.llama_backend_init()
+        self._load(str(header.path), threads)
+
+    def _load(self, path: str, threads: int) -> None:
+        model_params = api.llama_model_default_params()
+        model_params.n_gpu_layers = 0  # what is multiplied lies in memory that can be read here
+        model_params.use_extra_bufts = False
+        self._model = api.llama_model_load_from_file(path.encode("utf-8"), model_params) or None
+        if self._model is None:
+            raise AppError("model_unreadable", reason=log_facts.first_error(self._log.lines))
+        params = api.llama_context_default_params()
+        params.n_ctx = params.n_batch = params.n_ubatch = PIECE_TOKENS
+        params.n_threads = params.n_threads_batch = threads
+        params.n_outputs_max = 1
+        params.no_perf = True
+        params.cb_eval = self._callback
+        self._context = api.llama_init_from_model(self._model, params) or None
+        if self._context is None:
+            self.close()
+            raise AppError("context_failed", reason=log_facts.first_error(self._log.lines))
+
+    def close(self) -> None:
+        if self._context is not None:
+            api.llama_free(self._context)
+        if self._model is not None:
+            api.llama_model_free(self._model)
+        self._context = self._model = None
+
+    def tokens_of(self, text: str) -> list[int]:
+        """Without control tokens, whatever the text looks like."""
+        vocabulary, raw = api.llama_model_get_vocab(self._model), text.encode("utf-8", "replace")
+        room = len(raw) + 8
+        out = (api.llama_token * room)()
+        count = api.llama_tokenize(vocabulary, raw, len(raw), out, room, False, False)
+        return list(out[: max(0, count)])
+
+    def read(self, tokens: list[int], report: Report) -> int:
+        """Reads pieces from all parts of the text. Gives how many tokens."""
+        vocabulary = api.llama_model_get_vocab(self._model)
+        first = [api.llama_vocab_bos(vocabulary)] if api.llama_vocab_get_add_bos(vocabulary) else []
+        length = PIECE_TOKENS - len(first)
+        pieces = [first + tokens[at : at + length] for at in range(0, len(tokens) - length + 1, length)]
+        chosen = pieces[:: math.ceil(len(pieces) / MAX_PIECES)]
+        total = sum(map(len, chosen))
+        done = 0
+        for piece in chosen:
+            report(done, total)
+            self._decode(piece)
+            done += len(piece)
+        report(done, total)
+        return done
+
+    def _decode(self, piece: list[int]) -> None:
+        api.llama_memory_clear(api.llama_get_memory(self._context), True)
+        batch = (api.llama_token * len(piece))(*piece)
+        status = api.llama_decode(self._context, api.llama_batch_get_one(batch, len(piece)))
+        if self._problem is not None:
+            raise self._problem
+        if status != 0:
+            raise AppError("decode_failed", status=status)
+
+    def means(self) -> Means:
+        """Raises AppError("imatrix_failed") when a layer was never seen or a number is none."""
+        means = {name: (total / self._counts[name]).astype(np.float32) for name, total in self._sums.items()}
+        broken = next((name for name, values in means.items() if not np.isfinite(values).all()), None)
+        if not means or broken is not None:
+            raise AppError("imatrix_failed", reason=f"{broken}: not finite" if broken else "no matrix was seen")
+        return means
+
+    def _look_at(self, address: int, asks: bool, _data: Any) -> bool:
+        """llama.cpp asks before each step of the computation whether it is wanted, and shows it when it is done."""
+        try:
+            return self._look(_Tensor.from_address(address), asks)
+        except Exception as error:  # noqa: BLE001  nothing may rise into native code; raised on after the decode
+            self._problem = error
+            return False
+
+    def _look(self, product: _Tensor, asks: bool) -> bool:
+        if product.op != _MUL_MAT or not product.src[0] or not product.src[1]:
+            return not asks
+        weight, values = product.src[0].contents, product.src[1].contents
+        name = weight.name.decode("utf-8", "replace")
+        if not name.startswith("blk.") or name not in self._weights or values.type != _F32:
+            return not asks
+        if asks:
+            return True
+        seen = _array(values)
+        squares = np.einsum("ij,ij->j", seen, seen, dtype=np.float64)
+        self._sums[name] = self._sums.get(name, 0.0) + squares
+        self._counts[name] = self._counts.get(name, 0) + len(seen)
+        return True
+
+
+def _array(tensor: _Tensor) -> npt.NDArray[np.float32]:
+    """[tokens, columns]; a copy only where its rows do not follow one another."""
+    lengths, strides = tuple(tensor.ne)[::-1], tuple(tensor.nb)[::-1]
+    extent = sum((length - 1) * stride for length, stride in zip(lengths, strides, strict=True)) + 4
+    raw = (ctypes.c_char * extent).from_address(tensor.data)
+    return np.ndarray(lengths, np.float32, raw, strides=strides).reshape(-1, lengths[-1])

@@ -1,0 +1,381 @@
+"""One model with one context on llama.cpp: load, ask, embed, tokenize, and what the cache holds."""
+
+import ctypes
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+
+from app.base.errors import AppError
+from app.inference import gguf
+from app.inference.engine import log_facts
+from app.inference.engine.answer import Aborted, Answer
+from app.inference.engine.backend import Cancellation, Emit, no_model
+from app.inference.engine.llama import NAME, EngineLog, api, grammar_of, is_cancelled_natively, load_pack
+from app.inference.engine.messages import (
+    AdapterUse,
+    Ask,
+    Done,
+    Embed,
+    EngineFacts,
+    Load,
+    LoadProgress,
+    Sampling,
+    StateReport,
+    Tokenize,
+)
+from app.inference.engine.sampler import Sampler
+from app.inference.engine.threads import LoadMeter, default_threads, physical_cores, threads_for
+from app.inference.prompt import Segment
+
+KV_TYPES = {"f16": api.GGML_TYPE_F16, "q8_0": api.GGML_TYPE_Q8_0, "q4_0": api.GGML_TYPE_Q4_0}
+_ABORTED, _NO_KV_SLOT = 2, 1  # llama_decode's return values
+
+
+class LlamaBackend:
+    """One model with one context. Calls block and come from one thread, except `Cancellation.cancel`."""
+
+    name = NAME
+
+    def __init__(self, packs: Sequence[Path] = ()) -> None:
+        """`packs`: a GPU's libraries that were verified."""
+        self.progress = 0
+        self._log = EngineLog()
+        for pack in packs:
+            load_pack(pack)
+        self._meter = LoadMeter()
+        self._cores = physical_cores()
+        self.decode_s = 0.0  # inside llama_decode, since the start
+        self._model: Any = None
+        self._context: Any = None
+        self._memory: Any = None
+        self._facts: EngineFacts | None = None
+        api.llama_backend_init()
+        self._forget()
+
+    def _forget(self) -> None:
+        self.batch_tokens = self.context_tokens = 0
+        self.tokens: list[int] = []  # what the KV cache holds, position by position
+        self._pieces: dict[int, bytes] = {}
+        self._logits: npt.NDArray[np.float32] | None = None
+        self._adapters: dict[str, Any] = {}
+        self._adapters_in_use: tuple[AdapterUse, ...] = ()
+        self._header: gguf.GgufHeader | None = None
+        self._requested_threads: int | None = None
+        self.threads = default_threads()
+
+    # --------------------------------------------------------------------- load
+
+    def load(self, command: Load, cancellation: Cancellation, emit: Emit) -> EngineFacts:
+        """Raises AppError: what `gguf.check_model` finds, "cancelled", "model_unreadable", "context_failed"."""
+        self.unload()
+        self._log.lines.clear()
+        self._header = gguf.check_model(Path(command.path), every_token=False)  # every token: when it was imported
+        started = time.perf_counter()
+        self._requested_threads = command.threads
+        self.threads = command.threads or default_threads()
+        try:
+            self._load_model(command, cancellation, emit)
+            self._make_context(command, cancellation)
+            load_s = time.perf_counter() - started
+            self._warm_up()
+        except (AppError, Aborted) as error:
+            self.unload()
+            raise error if isinstance(error, AppError) else AppError("cancelled") from error
+        self._facts = self._read_back(command, load_s, time.perf_counter() - started - load_s)
+        return self._facts
+
+    def unload(self) -> None:
+        if self._context is not None:
+            api.llama_free(self._context)
+        if self._model is not None:
+            api.llama_model_free(self._model)
+        self._context = self._model = self._memory = self._facts = None
+        self._forget()
+
+    def _load_model(self, command: Load, cancellation: Cancellation, emit: Emit) -> None:
+        deadline = time.monotonic() + command.deadline_s
+        last = 0.0
+
+        def report(fraction: float, _data: Any) -> bool:
+            nonlocal last
+            if fraction - last >= 0.01 or fraction >= 1.0:
+                last = fraction
+                self.progress += 1
+                emit(LoadProgress(command.id, round(fraction, 3)))
+            return not cancellation.is_set and time.monotonic() < deadline
+
+        callback = api.llama_progress_callback(report)
+        params = api.llama_model_default_params()
+        params.use_extra_bufts = command.repack
+        params.n_gpu_layers = command.gpu_layers
+        params.progress_callback = callback
+        self._model = api.llama_model_load_from_file(command.path.encode("utf-8"), params) or None
+        if self._model is None:
+            if cancellation.is_set:
+                raise AppError("cancelled")
+            if time.monotonic() >= deadline:
+                raise AppError("load_too_slow", deadline_s=command.deadline_s)
+            raise AppError("model_unreadable", reason=log_facts.first_error(self._log.lines))
+        self._vocabulary = api.llama_model_get_vocab(self._model)
+        self._vocabulary_size = api.llama_vocab_n_tokens(self._vocabulary)
+
+    def _make_context(self, command: Load, cancellation: Cancellation) -> None:
+        params = api.llama_context_default_params()
+        trained = api.llama_model_n_ctx_train(self._model)
+        wanted = command.context_tokens or trained
+        params.n_ctx = min(wanted, trained) if trained > 0 else wanted
+        params.n_batch = params.n_ubatch = min(command.batch_tokens, params.n_ctx)
+        params.n_threads = params.n_threads_batch = self.threads
+        params.type_k = params.type_v = KV_TYPES[command.kv_type]
+        if command.flash_attention is not None:
+            params.flash_attn_type = int(command.flash_attention)
+        # One row of logits, not one a prompt token: Gemma's compute buffer falls from 514 to 26 MiB.
+        params.n_outputs_max = 0 if command.embedding else 1
+        # The whole window for sliding-window layers, so that an earlier part of a conversation can be returned to.
+        params.swa_full = True
+        params.no_perf = True
+        params.abort_callback = is_cancelled_natively
+        params.abort_callback_data = ctypes.cast(cancellation.native, ctypes.c_void_p)
+        if command.embedding:
+            self._set_up_embedding(params)
+        self._context = api.llama_init_from_model(self._model, params) or None
+        if self._context is None:
+            raise AppError("context_failed", reason=log_facts.first_error(self._log.lines))
+        self._memory = api.llama_get_memory(self._context)
+        self.batch_tokens = api.llama_n_batch(self._context)
+        self.context_tokens = api.llama_n_ctx(self._context)
+        self._input = (api.llama_token * self.batch_tokens)()
+        self._is_embedding = command.embedding
+        self._every_row = (ctypes.c_int8 * self.batch_tokens)(*[1] * self.batch_tokens)
+
+    def _set_up_embedding(self, params: Any) -> None:
+        """A whole text is one batch; a model without a pooling of its own gets the mean."""
+        params.embeddings = True
+        params.n_batch = params.n_ubatch = params.n_ctx
+        assert self._header is not None
+        if f"{self._header.architecture}.pooling_type" not in self._header.metadata:
+            params.pooling_type = api.LLAMA_POOLING_TYPE_MEAN
+
+    def _warm_up(self) -> None:
+        """One token through every layer: pages the weights in and builds the graph before the first question."""
+        api.llama_set_warmup(self._context, True)
+        first = max(0, api.llama_vocab_bos(self._vocabulary))
+        self._decode([first])
+        Sampler(Sampling(repeat_penalty=1.1), seed=0).choose(self.logits(), [first])  # numpy's own first-use cost
+        api.llama_set_warmup(self._context, False)
+        self._clear()
+
+    def _read_back(self, command: Load, load_s: float, warm_up_s: float) -> EngineFacts:
+        log = log_facts.read(self._log.lines)
+        assert self._header is not None
+        return EngineFacts(
+            path=command.path,
+            architecture=self._header.architecture,
+            parameters=api.llama_model_n_params(self._model),
+            weights_bytes=api.llama_model_size(self._model),
+            context_tokens=self.context_tokens,
+            trained_context_tokens=api.llama_model_n_ctx_train(self._model),
+            batch_tokens=self.batch_tokens,
+            threads=api.llama_n_threads(self._context),
+            repack=log.is_repacked,
+            kv_type=log.kv_type or command.kv_type,
+            kv_bytes=log.kv_bytes,
+            compute_bytes=log.compute_bytes,
+            flash_attention=log.flash_attention,
+            gpu_layers=log.offloaded_layers,
+            total_layers=api.llama_model_n_layer(self._model) + 1,  # llama.cpp counts the output as a layer
+            gpu_reason=log.gpu_reason(api.llama_supports_gpu_offload(), command.gpu_layers),
+            backend=", ".join(log.devices) or "CPU",
+            embedding_dimensions=api.llama_model_n_embd(self._model),
+            end_text=self._text_of(api.llama_vocab_eos(self._vocabulary)),
+            resident_bytes=psutil.Process().memory_info().rss,
+            load_s=load_s,
+            warm_up_s=warm_up_s,
+        )
+
+    def _text_of(self, token: int) -> str:
+        raw = api.llama_vocab_get_text(self._vocabulary, token) if token >= 0 else b""
+        return (raw or b"").decode("utf-8", "replace")
+
+    # ---------------------------------------------------------------------- ask
+
+    def ask(self, command: Ask, cancellation: Cancellation, emit: Emit) -> Done:
+        """Raises AppError: "no_model_loaded", "context_full", "grammar_invalid", "decode_failed", and what
+        `gguf.check_adapter` finds."""
+        self._loaded()
+        received = time.perf_counter()
+        prompt = self._tokenized(command.prompt)
+        if not prompt:
+            raise AppError("template_failed", reason="it gave no text")
+        if len(prompt) + 1 > self.context_tokens:
+            raise AppError("context_full", prompt_tokens=len(prompt), context_tokens=self.context_tokens)
+        seed = command.sampling.seed if command.sampling.seed is not None else secrets.randbits(32)
+        self._use_adapters(command.adapters)
+        with grammar_of(self._vocabulary, command) as grammar:
+            answer = Answer(self, command, Sampler(command.sampling, seed, grammar), cancellation, emit, received)
+            cached = self._keep_common_prefix(prompt)
+            try:
+                answer.read_prompt(prompt)
+                reason = answer.write()
+            except Aborted:
+                reason = "cancelled"
+                self._remove_after(len(self.tokens))
+            except AppError:
+                self._clear()  # whatever the cache holds now is not to be built on
+                raise
+        return answer.done(reason, len(prompt), cached, seed)
+
+    def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:
+        """One vector of unit length a text. Raises AppError("not_an_embedding_model" | "cancelled")."""
+        facts = self._loaded()
+        try:
+            return tuple(self._vector(text, facts) for text in command.texts)
+        except Aborted as error:
+            raise AppError("cancelled") from error
+        finally:
+            self._clear()
+
+    def _vector(self, text: str, facts: EngineFacts) -> tuple[float, ...]:
+        """A text that is longer than the context is cut; the token that ends it stays, since some models pool there."""
+        tokens = self._tokens_of(text, with_frame=True) or [max(0, api.llama_vocab_bos(self._vocabulary))]
+        if len(tokens) > facts.batch_tokens:
+            tokens = [*tokens[: facts.batch_tokens - 1], tokens[-1]]
+        self._clear()
+        self._decode(tokens)
+        raw = api.llama_get_embeddings_seq(self._context, 0)
+        if not raw:
+            raise AppError("not_an_embedding_model")
+        vector = np.ctypeslib.as_array(raw, shape=(facts.embedding_dimensions,)).astype(np.float64)
+        return tuple((vector / max(float(np.linalg.norm(vector)), 1e-12)).tolist())
+
+    def tokenize(self, command: Tokenize) -> tuple[int, ...]:
+        self._loaded()
+        return tuple(len(self._tokenized(prompt)) for prompt in command.prompts)
+
+    def state(self, command_id: str) -> StateReport:
+        resident = psutil.Process().memory_info().rss
+        return StateReport(command_id, self._facts, len(self.tokens), self.threads, resident)
+
+    # ------------------------------------------------------------------ private
+
+    def _loaded(self) -> EngineFacts:
+        if self._facts is None:
+            raise no_model()
+        return self._facts
+
+    def _tokenized(self, segments: tuple[Segment, ...]) -> list[int]:
+        """With a beginning-of-text token where the model's own metadata asks for one."""
+        add_bos = bool(api.llama_vocab_get_add_bos(self._vocabulary))
+        tokens = [api.llama_vocab_bos(self._vocabulary)] if add_bos else []
+        for segment in segments:
+            tokens += self._tokens_of(segment.text, has_markup=segment.markup)
+        return tokens
+
+    def _tokens_of(self, text: str, *, has_markup: bool = False, with_frame: bool = False) -> list[int]:
+        """`with_frame`: with the tokens that the model's own metadata wants around a text."""
+        encoded = text.encode("utf-8", "replace")
+        room = len(encoded) + 8
+        out = (api.llama_token * room)()
+        count = api.llama_tokenize(self._vocabulary, encoded, len(encoded), out, room, with_frame, has_markup)
+        if count < 0:
+            raise AppError("text_unreadable")
+        return out[:count]
+
+    def piece(self, token: int) -> bytes:
+        """The token's bytes; nothing for control tokens."""
+        known = self._pieces.get(token)
+        if known is None:
+            buffer = ctypes.create_string_buffer(64)
+            length = api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
+            if length < 0:  # that many bytes are needed
+                buffer = ctypes.create_string_buffer(-length)
+                length = api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
+            known = self._pieces[token] = buffer.raw[: max(0, length)]
+        return known
+
+    def append(self, tokens: list[int]) -> None:
+        """Evaluates tokens after those in the cache. Raises Aborted when cancelled; the cache then stays as it was."""
+        self._adapt_threads()
+        self._decode(tokens)
+        self.tokens += tokens
+
+    def logits(self) -> npt.NDArray[np.float32]:
+        """The last token's logits, [vocabulary]; a view into llama.cpp's buffer, valid until the next decode."""
+        address = ctypes.addressof(api.llama_get_logits_ith(self._context, -1).contents)
+        if self._logits is None or self._logits.ctypes.data != address:
+            row = (ctypes.c_float * self._vocabulary_size).from_address(address)
+            self._logits = np.frombuffer(row, dtype=np.float32)
+        return self._logits
+
+    def is_end(self, token: int) -> bool:
+        return bool(api.llama_vocab_is_eog(self._vocabulary, token))
+
+    def _decode(self, tokens: list[int]) -> None:
+        count = len(tokens)
+        self._input[:count] = tokens  # type: ignore[assignment]
+        batch = api.llama_batch_get_one(self._input, count)
+        if self._is_embedding:
+            batch.logits = self._every_row  # llama.cpp would take all anyway, and say so in the log each time
+        began = time.perf_counter()
+        status = api.llama_decode(self._context, batch)
+        self.decode_s += time.perf_counter() - began
+        self.progress += 1
+        if status == _ABORTED:
+            raise Aborted
+        if status == _NO_KV_SLOT:
+            raise AppError("context_full", prompt_tokens=len(self.tokens) + count, context_tokens=self.context_tokens)
+        if status != 0:
+            self._clear()
+            raise AppError("decode_failed", status=status)
+
+    def _adapt_threads(self) -> None:
+        wanted = threads_for(self._requested_threads, self._meter.busy_cores(), self._cores)
+        if wanted != self.threads:
+            self.threads = wanted
+            api.llama_set_n_threads(self._context, wanted, wanted)
+
+    def _keep_common_prefix(self, prompt: list[int]) -> int:
+        """Drops from the cache what the prompt does not begin with. At least one token is left to evaluate."""
+        common = 0
+        for ours, theirs in zip(self.tokens, prompt[:-1], strict=False):
+            if ours != theirs:
+                break
+            common += 1
+        self._remove_after(common)
+        return len(self.tokens)
+
+    def _remove_after(self, count: int) -> None:
+        """Keeps the first `count` tokens. Recurrent models cannot go back: their cache is cleared."""
+        if api.llama_memory_seq_rm(self._memory, 0, count, -1):
+            del self.tokens[count:]
+        else:
+            self._clear()
+
+    def _clear(self) -> None:
+        if self._memory:
+            api.llama_memory_clear(self._memory, True)
+        self.tokens = []
+
+    def _use_adapters(self, adapters: tuple[AdapterUse, ...]) -> None:
+        """Puts exactly these adapters in force. Each is held against the base first: llama.cpp crashes on a misfit."""
+        if adapters == self._adapters_in_use:
+            return
+        assert self._header is not None
+        for use in adapters:
+            if use.path not in self._adapters:
+                gguf.check_adapter(Path(use.path), self._header)
+                loaded = api.llama_adapter_lora_init(self._model, use.path.encode("utf-8"))
+                if not loaded:  # a null pointer is falsy, but not None
+                    raise AppError("adapter_unreadable", path=use.path, reason=log_facts.first_error(self._log.lines))
+                self._adapters[use.path] = loaded
+        pointers = (api.llama_adapter_lora_p_ctypes * len(adapters))(*(self._adapters[use.path] for use in adapters))
+        strengths = (ctypes.c_float * len(adapters))(*(use.strength for use in adapters))
+        api.llama_set_adapters_lora(self._context, pointers, len(adapters), strengths)
+        self._adapters_in_use = adapters
+        self._clear()  # what the cache holds was computed with the adapters before

@@ -1,0 +1,299 @@
+"""What goes over the wire between the window and the engine child, as frozen dataclasses.
+
+Commands go down, events come up; `to_line` and `from_json` are each other's inverse. Every answer to a command
+carries the command's `id`. An `Ask` ends with exactly one `Done` or `Failed`, or with the exit of the process.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.base import lines
+from app.inference.prompt import Segment
+from app.inference.remote_address import Remote
+
+PROTOCOL = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterUse:
+    """A LoRA adapter (GGUF file) and its strength: 0 leaves the base as it is, 1 is as trained; 0 to 2."""
+
+    path: str
+    strength: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen. `temperature` 0 takes the most likely one; then `seed` changes nothing."""
+
+    temperature: float = 0.6
+    top_k: int = 40  # 0: no limit
+    top_p: float = 0.95  # 0 to 1; 1: no limit
+    min_p: float = 0.05  # 0 to 1; 0: no limit
+    repeat_penalty: float = 1.0  # 1: none
+    repeat_window: int = 256  # tokens looked back on
+    seed: int | None = None  # None: drawn by the engine and reported in Done
+
+
+# ---------------------------------------------------------------- commands
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Replaces the loaded model. Answered by LoadProgress…, then Ready or Failed."""
+
+    id: str
+    path: str
+    context_tokens: int = 4096  # 0: what the model was trained with
+    threads: int | None = None  # None: physical cores - 1, fewer while other programs are busy
+    batch_tokens: int = 512
+    repack: bool = False  # True: weights are copied into a layout that generates faster, at twice the memory
+    kv_type: str = "f16"  # f16 | q8_0 | q4_0; the latter two need flash attention
+    flash_attention: bool | None = None  # None: the engine decides
+    gpu_layers: int = -1  # -1: all that fit a GPU backend; 0: none
+    embedding: bool = False  # True: the model answers Embed and not Ask
+    deadline_s: float = 600.0
+    remote: Remote | None = None  # another machine computes it; then `path` only names it
+    key: str = field(default="", repr=False)  # that the other machine wants
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Answered by PromptProgress…, Token…, then Done or Failed. A prompt that does not fit fails; nothing is cut."""
+
+    id: str
+    prompt: tuple[Segment, ...]
+    max_tokens: int = 1024
+    stop: tuple[str, ...] = ()
+    sampling: Sampling = Sampling()
+    adapters: tuple[AdapterUse, ...] = ()
+    grammar: str | None = None  # GBNF
+    json_schema: str | None = None  # JSON Schema as text; becomes a grammar
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stops the Load or Ask of that id, also while a prompt is being read. Answered by that command's own end."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unload:
+    """Gives back the model's memory. Answered by Unloaded."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Embed:
+    """Answered by Embedded: one vector of unit length a text, of as much of it as fits the context."""
+
+    id: str
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenize:
+    """Answered by Tokenized: how many tokens each prompt takes, beginning-of-text included where the model wants it."""
+
+    id: str
+    prompts: tuple[tuple[Segment, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Answered by StateReport."""
+
+    id: str
+
+
+# ------------------------------------------------------------------ events
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first event of every engine."""
+
+    protocol: int
+    pid: int
+    engine: str  # name and version of what computes: "llama-cpp-python 0.3.36", "echo"
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Once a second, from a thread of its own: the process runs. `progress` counts decoded batches and tokens."""
+
+    progress: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    id: str
+    fraction: float  # 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What is really in force after a load, read back from the engine and its log, not from the request."""
+
+    path: str
+    architecture: str
+    parameters: int
+    weights_bytes: int
+    context_tokens: int
+    trained_context_tokens: int
+    batch_tokens: int
+    threads: int
+    repack: bool
+    kv_type: str
+    kv_bytes: int
+    compute_bytes: int
+    flash_attention: bool
+    gpu_layers: int
+    total_layers: int
+    gpu_reason: str  # "" when used; else no_backend | no_device | not_requested | offload_failed
+    backend: str  # "CPU", "CUDA0 …"
+    embedding_dimensions: int
+    end_text: str  # the end-of-text token as a chat template writes it, "</s>"
+    resident_bytes: int
+    load_s: float
+    warm_up_s: float
+    remote: str = ""  # host and port of the machine that computes; "": this one
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The model is loaded and warmed up: the next question pays no first-use cost."""
+
+    id: str
+    facts: EngineFacts
+
+
+@dataclass(frozen=True, slots=True)
+class PromptProgress:
+    id: str
+    done_tokens: int
+    total_tokens: int  # tokens to evaluate; those reused from the cache are not counted
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Text ready to be shown. Never holds half a character; may hold several tokens or follow several silent ones."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    prompt_tokens: int
+    cached_tokens: int  # of the prompt's tokens, those that were not evaluated again
+    answer_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds. `decode_s` is the part of `answer_s` spent inside llama_decode; the rest is our own overhead."""
+
+    prompt_s: float
+    first_token_s: float  # from the engine's receipt of the command to the first token's text
+    answer_s: float
+    decode_s: float
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    id: str
+    stop_reason: str  # end | stop | length | context | cancelled
+    usage: Usage
+    timings: Timings
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An expected failure of one command; the engine lives on. `code` and `facts` as in AppError."""
+
+    id: str
+    code: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unloaded:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    id: str
+    vectors: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenized:
+    id: str
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StateReport:
+    id: str
+    facts: EngineFacts | None  # None: no model is loaded
+    cached_tokens: int
+    threads: int
+    resident_bytes: int
+
+
+Command = Load | Ask | Cancel | Unload | Embed | Tokenize | State
+Event = (
+    Hello
+    | Heartbeat
+    | LoadProgress
+    | Ready
+    | PromptProgress
+    | Token
+    | Done
+    | Failed
+    | Unloaded
+    | Embedded
+    | Tokenized
+    | StateReport
+)
+
+_COMMANDS = {kind.__name__: kind for kind in (Load, Ask, Cancel, Unload, Embed, Tokenize, State)}
+_EVENTS = {
+    kind.__name__: kind
+    for kind in (
+        Hello,
+        Heartbeat,
+        LoadProgress,
+        Ready,
+        PromptProgress,
+        Token,
+        Done,
+        Failed,
+        Unloaded,
+        Embedded,
+        Tokenized,
+        StateReport,
+    )
+}
+
+
+def to_line(message: Command | Event) -> bytes:
+    return lines.to_line(message)
+
+
+def command_from_json(data: dict[str, Any]) -> Command:
+    """Raises ValueError for anything that is not a command of this protocol."""
+    command: Command = lines.from_json(data, _COMMANDS)
+    return command
+
+
+def event_from_json(data: dict[str, Any]) -> Event:
+    """Raises ValueError for anything that is not an event of this protocol."""
+    event: Event = lines.from_json(data, _EVENTS)
+    return event

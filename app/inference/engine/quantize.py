@@ -1,0 +1,132 @@
+"""The quantizing child: one job from a file, llama.cpp's own quantizer in this process, events as JSON lines.
+
+How it begins and ends is in `job_process`; it ends also in the midst of a tensor.
+"""
+
+import contextlib
+import ctypes
+import re
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+from app.base.errors import AppError
+from app.inference import gguf
+from app.inference.engine import job_process, log_facts, quantize_job
+from app.inference.engine.job_process import Notes, Send
+from app.inference.engine.quantize_job import Imatrix, Quantize
+from app.inference.gguf import GgufHeader
+from app.inference.quantizations import FORMS
+from trainer.convert_job import Phase, Progress
+
+# Of one tensor, how many bytes of rows are in memory at once as f32. llama.cpp's default of 8 GiB would take 3 GB for
+# the table of a Llama-3 vocabulary; this takes as long and an eighth of that.
+BUFFER_BYTES = 256 << 20
+_TENSOR = re.compile(r"\[\s*\d+/\s*\d+\]\s+(\S+)\s+-")
+_FALLBACK = re.compile(r"(\d+) of \d+ tensor\(s\) required fallback")
+_REPORT_EVERY_S = 0.1
+_TEXT_LIMIT_BYTES = 127  # of a text that llama.cpp is to put into the file
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """`arguments`: the file with the job. The process ends with the job."""
+    job_process.run(arguments, quantize_job.read, _work)
+
+
+def _work(job: quantize_job.Job, part: Path, send: Send) -> Notes:
+    return _quantize(job, part, send) if isinstance(job, Quantize) else _imatrix(job, part, send)
+
+
+def _imatrix(job: Imatrix, part: Path, send: Send) -> Notes:
+    from app.inference.engine import imatrix
+
+    return imatrix.measure(job, part, lambda done, total: send(Progress(done, total)))
+
+
+# ------------------------------------------------------------------ quantize
+
+
+def _quantize(job: Quantize, part: Path, send: Send) -> Notes:
+    """Raises AppError: what `gguf.check_model` finds in the source; build_unwritable, drive_space, quantize_failed."""
+    from app.inference.engine.llama import EngineLog, api  # after standard output was claimed
+
+    form = FORMS[job.quantization]
+    header = gguf.check_model(Path(job.source), every_token=False)
+    send(Phase("writing"))
+    log = EngineLog(_Meter(header, send).look_at)
+    api.llama_backend_init()
+    params = api.llama_model_quantize_default_params()
+    params.ftype = form.file_type
+    params.nthread = job.threads
+    params.allow_requantize = job.requantize
+    params.max_buf_size = BUFFER_BYTES
+    kept = (_set_metadata(api, params, job.metadata), _set_imatrix(api, params, job.imatrix))
+    status = api.llama_model_quantize(job.source.encode("utf-8"), str(part).encode("utf-8"), ctypes.byref(params))
+    del kept
+    if status != 0:
+        reason = log_facts.first_error(log.lines)
+        if "ios" in reason or not part.exists():  # C++'s streams
+            raise job_process.write_failure(Path(job.target), reason, header.weights_bytes // 8)
+        raise AppError("quantize_failed", reason=reason)
+    found = [match for line in log.lines if (match := _FALLBACK.search(line))]
+    return {
+        "size_bytes": part.stat().st_size,
+        "tensors": len(header.tensors),
+        "fallback_tensors": int(found[0][1]) if found else 0,
+    }
+
+
+class _Meter:
+    """Bytes of the source that are done, from the lines in which llama.cpp names the tensor that it begins."""
+
+    def __init__(self, header: GgufHeader, send: Send) -> None:
+        self._sizes = {name: tensor.size_bytes for name, tensor in header.tensors.items()}
+        self._total = sum(self._sizes.values())
+        self._send = send
+        self._begun = self._done = 0
+        self._sent_at = 0.0
+
+    def look_at(self, line: str) -> None:
+        found = _TENSOR.match(line)
+        if found is None:
+            return
+        self._done += self._begun
+        self._begun = self._sizes.get(found[1], 0)
+        now = time.monotonic()
+        if now - self._sent_at >= _REPORT_EVERY_S:
+            self._sent_at = now
+            with contextlib.suppress(BrokenPipeError):  # the watch ends the process; nothing may rise into native code
+                self._send(Progress(self._done, self._total))
+
+
+def _set_metadata(api: Any, params: Any, texts: dict[str, str]) -> Any:
+    """Gives what must live as long as `params`. llama.cpp copies 127 bytes of a text; more is cut at a character."""
+    if not texts:
+        return None
+    overrides = (api.llama_model_kv_override * (len(texts) + 1))()  # ends with an empty key
+    for override, (key, text) in zip(overrides, texts.items(), strict=False):
+        override.tag = api.LLAMA_KV_OVERRIDE_TYPE_STR
+        override.key = key.encode("ascii")
+        override.value.val_str = _cut(text)
+    params.kv_overrides = overrides
+    return overrides
+
+
+def _cut(text: str) -> bytes:
+    return text.encode("utf-8", "replace")[:_TEXT_LIMIT_BYTES].decode("utf-8", "ignore").encode("utf-8")
+
+
+def _set_imatrix(api: Any, params: Any, path: str) -> Any:
+    """Gives what must live as long as `params`."""
+    if not path:
+        return None
+    from app.inference.engine import imatrix
+
+    means = imatrix.read(Path(path))
+    data = (api.llama_model_imatrix_data * (len(means) + 1))()  # ends with an empty name
+    for entry, (name, values) in zip(data, means.items(), strict=False):
+        entry.name = name.encode("utf-8")
+        entry.data = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        entry.size = values.size
+    params.imatrix = data
+    return data, means

@@ -1,0 +1,226 @@
+"""A model that is measured: the likelihood of given tokens, token ids of prompts, and greedy answers.
+
+Only trained places get a row of logits, at most `ROWS_BYTES` of them at a time: with 262,144 tokens a row is 1 MiB, and
+an example of 1,000 tokens would be 1 GiB twice (llama.cpp's graph, and what it hands out).
+
+That it is read in parts changes nothing: without flash attention, whose kernels differ by the size of the batch, and
+with no batch of a few tokens, all parts are computed as the whole would be, to the bit.
+"""
+
+import ctypes
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.base.errors import AppError
+from app.inference import gguf
+from app.inference.engine import log_facts
+from app.inference.engine.llama import EngineLog, api
+from app.inference.engine.text_stream import TextStream
+from app.inference.engine.threads import default_threads
+from app.inference.prompt import Segment
+
+BATCH_TOKENS = 512
+LEAST_TOKENS = 8  # fewer, and llama.cpp multiplies with quantized weights by another kernel
+ROWS_BYTES = 64 << 20
+MAX_ROWS = 256
+
+Floats = npt.NDArray[np.float32]
+
+
+class ScoredModel:
+    """On the CPU or a graphics processor, as answers are given. It reads texts once it is opened; `close` frees it."""
+
+    def __init__(self, path: Path, adapter: str, strength: float = 1.0) -> None:
+        """`strength`: of the adapter.
+
+        Raises AppError: what `gguf.check_model` and `check_adapter` find, model_unreadable, adapter_unreadable.
+        """
+        self.header = gguf.check_model(path, every_token=False)
+        if adapter:
+            gguf.check_adapter(Path(adapter), self.header)  # llama.cpp would take any, and crash
+        self._log = EngineLog()
+        self._model: Any = None
+        self._context: Any = None
+        self._adapter: Any = None
+        self._strength = strength
+        api.llama_backend_init()
+        try:
+            self._load(path)
+            self._load_adapter(adapter)
+        except AppError:
+            self.close()
+            raise
+        self.vocabulary = api.llama_vocab_n_tokens(self._vocabulary)
+        self.rows = max(1, min(MAX_ROWS, ROWS_BYTES // (4 * self.vocabulary)))
+
+    def open(self, read_tokens: int, answer_tokens: int = 0) -> None:
+        """`read_tokens`: the most that is read at once. `answer_tokens`: the same with an answer, where there is room.
+
+        Raises AppError: context_failed, context_full (more is to be read than the model was made for).
+        """
+        trained = self.header.context_length or max(read_tokens, answer_tokens)
+        if read_tokens > trained:
+            raise AppError("context_full", prompt_tokens=read_tokens, context_tokens=trained)
+        self.context_tokens = max(read_tokens, min(answer_tokens, trained))
+        params = api.llama_context_default_params()
+        params.n_ctx = self.context_tokens
+        params.n_batch = params.n_ubatch = min(BATCH_TOKENS, self.context_tokens)
+        params.n_threads = params.n_threads_batch = default_threads()
+        params.n_outputs_max = self.rows
+        params.flash_attn_type = api.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        params.swa_full = True
+        params.no_perf = True
+        self._context = api.llama_init_from_model(self._model, params) or None
+        if self._context is None:
+            raise AppError("context_failed", reason=log_facts.first_error(self._log.lines))
+        self.batch_tokens = api.llama_n_batch(self._context)
+        self._marks = (ctypes.c_int8 * self.batch_tokens)()
+        if self._adapter is not None:
+            pointers = (api.llama_adapter_lora_p_ctypes * 1)(self._adapter)
+            api.llama_set_adapters_lora(self._context, pointers, 1, (ctypes.c_float * 1)(self._strength))
+
+    def close(self) -> None:
+        if self._context is not None:
+            api.llama_free(self._context)
+        if self._model is not None:
+            api.llama_model_free(self._model)  # and its adapters
+        self._context = self._model = None
+
+    def _load(self, path: Path) -> None:
+        model_params = api.llama_model_default_params()
+        model_params.use_extra_bufts = False  # a copy of the weights in another layout
+        model_params.n_gpu_layers = -1
+        self._model = api.llama_model_load_from_file(str(path).encode("utf-8"), model_params) or None
+        if self._model is None:
+            raise AppError("model_unreadable", reason=log_facts.first_error(self._log.lines))
+        self._vocabulary = api.llama_model_get_vocab(self._model)
+
+    def _load_adapter(self, adapter: str) -> None:
+        if not adapter:
+            return
+        self._adapter = api.llama_adapter_lora_init(self._model, adapter.encode("utf-8"))
+        if not self._adapter:  # a null pointer is falsy, but not None
+            raise AppError("adapter_unreadable", path=adapter, reason=log_facts.first_error(self._log.lines))
+
+    # ------------------------------------------------------------------- likelihood
+
+    def log_probabilities(
+        self, ids: tuple[int, ...], places: tuple[int, ...], report: Callable[[int], None]
+    ) -> Iterator[Floats]:
+        """For each of `places` (rising, from 1) the log-probabilities of what stands there, [vocabulary].
+
+        Valid until the next one. `report` is told the tokens that were read. Raises AppError("score_failed").
+        """
+        self._clear()
+        wanted = {place - 1 for place in places}
+        last = max(wanted) + 1  # what comes after it predicts nothing
+        begin = 0
+        while begin < last:
+            end = self._end_of_batch(begin, last, wanted)
+            marks = [at in wanted for at in range(begin, end)]
+            self._decode(ids[begin:end], marks)
+            report(end - begin)
+            yield from map(_log_softmax, self._rows(sum(marks)))
+            begin = end
+
+    def _end_of_batch(self, begin: int, last: int, wanted: set[int]) -> int:
+        """As far as there is room; a last batch that would be very short gets some of the one before."""
+        end = self._end_of_room(begin, last, wanted)
+        missing = LEAST_TOKENS - (last - end)
+        return end - missing if end < last and 0 < missing <= end - begin - LEAST_TOKENS else end
+
+    def _end_of_room(self, begin: int, last: int, wanted: set[int]) -> int:
+        rows = 0
+        full: int = min(last, begin + self.batch_tokens)
+        for at in range(begin, full):
+            rows += at in wanted
+            if rows > self.rows:
+                return at
+        return full
+
+    def _rows(self, count: int) -> Floats:
+        """[count, vocabulary]: a view into llama.cpp's buffer."""
+        if not count:
+            return np.empty((0, self.vocabulary), np.float32)
+        address = ctypes.addressof(api.llama_get_logits(self._context).contents)
+        raw = (ctypes.c_float * (count * self.vocabulary)).from_address(address)
+        return np.frombuffer(raw, np.float32).reshape(count, self.vocabulary)
+
+    def _decode(self, ids: tuple[int, ...], marks: list[bool]) -> None:
+        """`marks`: which tokens get a row of logits."""
+        tokens = (api.llama_token * len(ids))(*ids)  # the batch only points to it
+        batch = api.llama_batch_get_one(tokens, len(ids))
+        self._marks[: len(ids)] = marks
+        batch.logits = self._marks
+        status = api.llama_decode(self._context, batch)
+        if status != 0:
+            raise AppError("score_failed", status=status)
+
+    def _clear(self) -> None:
+        api.llama_memory_clear(api.llama_get_memory(self._context), True)
+
+    # ---------------------------------------------------------------- text and back
+
+    def ids_of(self, segments: tuple[Segment, ...]) -> tuple[int, ...]:
+        """As the engine reads a prompt, with a first token where the model's own metadata asks for one."""
+        found = [api.llama_vocab_bos(self._vocabulary)] if api.llama_vocab_get_add_bos(self._vocabulary) else []
+        for segment in segments:
+            raw = segment.text.encode("utf-8", "replace")
+            room = len(raw) + 8
+            out = (api.llama_token * room)()
+            count = api.llama_tokenize(self._vocabulary, raw, len(raw), out, room, False, segment.markup)
+            if count < 0:
+                raise AppError("text_unreadable")
+            found += out[:count]
+        return tuple(found)
+
+    def text_of(self, ids: tuple[int, ...]) -> str:
+        """Without control tokens."""
+        return b"".join(map(self._piece, ids)).decode("utf-8", "replace")
+
+    def _piece(self, token: int) -> bytes:
+        buffer = ctypes.create_string_buffer(64)
+        length = api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
+        if length < 0:  # that many bytes are needed
+            buffer = ctypes.create_string_buffer(-length)
+            length = api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
+        return buffer.raw[: max(0, length)]
+
+    # ----------------------------------------------------------------------- answer
+
+    def answer(
+        self, prompt: tuple[int, ...], limit: int, ends: frozenset[int] | None, stop: tuple[str, ...]
+    ) -> tuple[str, str, int, float]:
+        """The likeliest token each time, as long as there is room for them. `ends` None: the model cannot end it.
+
+        Gives text, end | stop | limit, tokens and the seconds they took to write.
+        """
+        self._clear()
+        for begin in range(0, len(prompt), self.batch_tokens):
+            part = prompt[begin : begin + self.batch_tokens]
+            self._decode(part, [begin + at == len(prompt) - 1 for at in range(len(part))])
+        stream, text, count, began = TextStream(stop), "", 0, time.perf_counter()
+        ended_by = "limit"
+        while count < min(limit, self.context_tokens - len(prompt)):
+            token = int(self._rows(1)[0].argmax())
+            if ends is not None and (token in ends or api.llama_vocab_is_eog(self._vocabulary, token)):
+                ended_by = "end"
+                break
+            count += 1
+            text += stream.push(self._piece(token))
+            if stream.is_stopped:
+                ended_by = "stop"
+                break
+            self._decode((token,), [True])
+        return text + stream.flush(), ended_by, count, time.perf_counter() - began
+
+
+def _log_softmax(row: Floats) -> Floats:
+    shifted: Floats = row - row.max()
+    shifted -= np.float32(np.log(np.exp(shifted).sum(dtype=np.float64)))
+    return shifted

@@ -1,0 +1,129 @@
+"""The engine child's loop: commands in, events out, one computation at a time.
+
+Three threads. The reader takes commands from standard input, so that a cancel is seen while something runs, and ends
+the process when the parent is gone. The heart says once a second that the process runs. The main thread computes.
+"""
+
+import os
+import queue
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn
+
+from app.base.errors import AppError
+from app.inference import engine_packs
+from app.inference.engine import messages
+from app.inference.engine.backend import Backend, Cancellation
+from app.inference.engine.messages import (
+    Ask,
+    Cancel,
+    Embed,
+    Embedded,
+    Failed,
+    Load,
+    Ready,
+    State,
+    Tokenize,
+    Tokenized,
+    Unload,
+)
+from trainer.wire import EventWriter, claim_stdout, read_lines
+
+HEARTBEAT_S = 1.0
+
+
+def main(backend_name: str, packs: Path | None = None) -> NoReturn:
+    """Runs until standard input closes; then the process ends at once.
+
+    `backend_name`: llama | echo. `packs`: a folder with GPU parts (`app.inference.engine_packs`).
+    """
+    writer = claim_stdout()
+    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
+    try:
+        Worker(_make_backend(backend_name, packs), writer).run()
+    except BaseException:  # noqa: BLE001  printed, and the process ends
+        # A bug. Python would wait for the reader's lock on standard input at exit, and abort instead of ending.
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+
+
+def _make_backend(name: str, packs: Path | None) -> Backend:
+    # Imported here: llama_cpp must not load before standard output is claimed, and the fake never needs it.
+    if name == "echo":
+        from app.inference.engine.echo import EchoBackend
+
+        return EchoBackend()
+    from app.inference.engine.llama_backend import LlamaBackend
+
+    return LlamaBackend(engine_packs.verified(packs) if packs else ())
+
+
+class Worker:
+    def __init__(self, backend: Backend, writer: EventWriter) -> None:
+        self._backend = backend
+        self._writer = writer
+        self._commands: queue.SimpleQueue[messages.Command] = queue.SimpleQueue()
+        self._cancellation = Cancellation()
+
+    def run(self) -> NoReturn:
+        self._send(messages.Hello(messages.PROTOCOL, os.getpid(), self._backend.name))
+        threading.Thread(target=self._read, name="reader", daemon=True).start()
+        threading.Thread(target=self._beat, name="heart", daemon=True).start()
+        while True:
+            self._answer(self._commands.get())
+
+    def _send(self, event: messages.Event) -> None:
+        try:
+            self._writer.write(messages.to_line(event))
+        except BrokenPipeError:
+            os._exit(0)  # the parent is gone; nobody is left to tell
+
+    def _read(self) -> None:
+        try:
+            for line in read_lines(sys.stdin.buffer):
+                command = messages.command_from_json(line)
+                if isinstance(command, Cancel):
+                    self._cancellation.cancel(command.id)
+                else:
+                    self._commands.put(command)
+        except ValueError as error:
+            print(f"engine: unreadable command: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
+            os._exit(2)
+        os._exit(0)
+
+    def _beat(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(HEARTBEAT_S):
+            self._send(messages.Heartbeat(self._backend.progress))
+
+    def _answer(self, command: messages.Command) -> None:
+        self._cancellation.begin(command.id)
+        try:
+            self._send(self._result(command))
+        except AppError as error:
+            self._send(Failed(command.id, error.code, error.facts))
+        except MemoryError:
+            self._send(Failed(command.id, "out_of_memory", {}))
+        finally:
+            self._cancellation.end()
+
+    def _result(self, command: messages.Command) -> Any:
+        backend = self._backend
+        match command:
+            case Load():
+                return Ready(command.id, backend.load(command, self._cancellation, self._send))
+            case Ask():
+                return backend.ask(command, self._cancellation, self._send)
+            case Unload():
+                backend.unload()
+                return messages.Unloaded(command.id)
+            case Embed():
+                return Embedded(command.id, backend.embed(command))
+            case Tokenize():
+                return Tokenized(command.id, backend.tokenize(command))
+            case State():
+                return backend.state(command.id)
+        raise AssertionError(f"no answer for {command!r}")

@@ -1,0 +1,12 @@
+"""GGUF files: what they say of themselves, and whether the engine may be given them.
+
+llama.cpp aborts the process for many kinds of damage that it could have refused; everything known to do that is refused
+here first, in words. Nothing here reads weights, and no other exception than AppError leaves this package for any file.
+"""
+
+from app.inference.gguf.header import Array, GgufHeader, TensorInfo
+from app.inference.gguf.reader import read_header
+from app.inference.gguf.rules import check_model
+from app.inference.gguf.rules_adapter import check_adapter
+
+__all__ = ["Array", "GgufHeader", "TensorInfo", "check_adapter", "check_model", "read_header"]

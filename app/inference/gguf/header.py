@@ -1,0 +1,186 @@
+"""What is known of a GGUF file without its weights: values, not behaviour. `reader` makes them, `rules` judges them."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from app.inference.gguf import tables
+
+Scalar = bool | int | float | str
+
+MAX_KEPT_TEXT_BYTES = 256 * 1024  # chat templates are the longest texts anybody needs whole
+MAX_KEPT_ARRAY_ELEMENTS = tables.MAX_LAYERS  # head counts and window patterns come one a layer
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """A list in the metadata. Only short numeric lists keep their values; a text that is too long is "char"s."""
+
+    element_type: str  # "u8" … "f64", "bool", "str", "char"
+    length: int
+    values: tuple[bool | int | float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    name: str
+    shape: tuple[int, ...]  # ne order: the first one is the length of a row
+    type: str  # "Q4_K"
+    offset: int  # bytes, from the start of the tensor data of its file
+    size_bytes: int
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class GgufHeader:
+    """Everything before the weights. For a model in several files: the first one's metadata and everybody's tensors."""
+
+    path: Path
+    version: int
+    alignment: int
+    metadata: Mapping[str, Scalar | Array] = field(repr=False)
+    types: Mapping[str, str] = field(repr=False)  # of each scalar: "u8" … "f64", "bool", "str"
+    tensors: Mapping[str, TensorInfo] = field(repr=False)
+    data_offset: int
+    file_bytes: int  # of all files
+    parts: tuple[Path, ...] = ()  # the other files of a split model
+
+    # ------------------------------------------------------------ raw access
+
+    def text(self, key: str) -> str | None:
+        value = self.metadata.get(key)
+        return value if isinstance(value, str) else None
+
+    def integer(self, key: str) -> int | None:
+        value = self.metadata.get(key)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    def array(self, key: str) -> Array | None:
+        value = self.metadata.get(key)
+        return value if isinstance(value, Array) else None
+
+    def key(self, name: str) -> str:
+        """The full key of one of the architecture's own values: `block_count` -> `llama.block_count`."""
+        return f"{self.architecture}.{name}"
+
+    def number(self, name: str, default: int = 0) -> int:
+        """One of the architecture's own whole numbers."""
+        value = self.integer(self.key(name))
+        return default if value is None else value
+
+    def per_layer(self, name: str, default: int = 0) -> tuple[int, ...]:
+        """One of the architecture's own numbers for each layer, whether stored once or as a list."""
+        array = self.array(self.key(name))
+        if array is not None and len(array.values) == self.block_count and array.element_type not in ("f32", "f64"):
+            return tuple(int(value) for value in array.values)
+        # A file that has not been checked claims any number of layers.
+        return (self.number(name, default),) * min(self.block_count, tables.MAX_LAYERS)
+
+    # -------------------------------------------------------------- identity
+
+    @property
+    def architecture(self) -> str:
+        return self.text("general.architecture") or ""
+
+    @property
+    def name(self) -> str:
+        return self.text("general.name") or self.path.stem
+
+    @property
+    def licence(self) -> str | None:
+        return self.text("general.license")
+
+    @property
+    def file_type(self) -> int | None:
+        return self.integer("general.file_type")
+
+    @cached_property
+    def quantization(self) -> str:
+        """Like "Q4_K_M": what the file says of itself, else the type that most of its bytes have."""
+        if self.file_type in tables.FILE_TYPES:
+            return tables.FILE_TYPES[self.file_type]
+        sizes: dict[str, int] = {}
+        for tensor in self.tensors.values():
+            sizes[tensor.type] = sizes.get(tensor.type, 0) + tensor.size_bytes
+        return max(sizes, key=lambda name: sizes[name], default="")
+
+    @cached_property
+    def parameters(self) -> int:
+        return sum(tensor.elements for tensor in self.tensors.values())
+
+    @cached_property
+    def weights_bytes(self) -> int:
+        return sum(tensor.size_bytes for tensor in self.tensors.values())
+
+    @property
+    def is_adapter(self) -> bool:
+        """A LoRA or a control vector: a change to a model, not a model."""
+        return (
+            self.text("general.type") == "adapter"
+            or "adapter.type" in self.metadata
+            or self.architecture == "controlvector"
+            or any(name.endswith((".lora_a", ".lora_b")) for name in self.tensors)
+        )
+
+    @property
+    def is_projector(self) -> bool:
+        """The image or sound half of a model (mmproj)."""
+        return self.text("general.type") == "mmproj" or self.architecture == "clip"
+
+    # ----------------------------------------------------------------- shape
+
+    @property
+    def context_length(self) -> int:
+        """Tokens the model was trained with."""
+        return self.number("context_length")
+
+    @property
+    def block_count(self) -> int:
+        return self.number("block_count")
+
+    @property
+    def embedding_length(self) -> int:
+        return self.number("embedding_length")
+
+    @property
+    def head_counts(self) -> tuple[int, ...]:
+        """Attention heads of each layer; 0 where a layer has none."""
+        return self.per_layer("attention.head_count")
+
+    @property
+    def head_counts_kv(self) -> tuple[int, ...]:
+        """Key and value heads of each layer."""
+        if self.key("attention.head_count_kv") not in self.metadata:
+            return self.head_counts
+        return self.per_layer("attention.head_count_kv")
+
+    @property
+    def key_length(self) -> int:
+        """Elements of one head's key."""
+        return self.number("attention.key_length", self._default_head_length)
+
+    @property
+    def value_length(self) -> int:
+        return self.number("attention.value_length", self._default_head_length)
+
+    @property
+    def _default_head_length(self) -> int:
+        heads = self.head_counts[:1]
+        return self.embedding_length // heads[0] if heads and heads[0] else 0
+
+    # ------------------------------------------------------------------ text
+
+    @property
+    def vocab_size(self) -> int:
+        tokens = self.array("tokenizer.ggml.tokens")
+        return tokens.length if tokens else self.number("vocab_size")
+
+    @property
+    def chat_template(self) -> str | None:
+        """Foreign text: never rendered outside the killable helper. None also when longer than 256 KiB."""
+        return self.text("tokenizer.chat_template")

@@ -1,0 +1,368 @@
+"""Reads a GGUF header: its own small format, no weights, no allocation in proportion to what the file claims.
+
+Every number in the file is hostile until compared with the file's size. The format is parsed exactly as llama.cpp
+parses it (ggml/src/gguf.cpp), so that what passes here means the same there. Files are read, not mapped: a mapped file
+that shrinks or disappears (a USB stick pulled out) kills the process with SIGBUS; a read raises OSError.
+"""
+
+import stat
+import struct
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+from app.base.errors import AppError
+from app.inference.gguf import foreign, tables
+from app.inference.gguf.header import (
+    MAX_KEPT_ARRAY_ELEMENTS,
+    MAX_KEPT_TEXT_BYTES,
+    Array,
+    GgufHeader,
+    Scalar,
+    TensorInfo,
+)
+
+# Limits far above any real file (largest known: 1,100 tensors a file, 60 keys, 1 M tokens), far below a long loop.
+MAX_TENSORS = 65_536
+MAX_KEYS = 65_536
+MAX_STRINGS = 8_000_000  # in all lists together
+MAX_ARRAY_ELEMENTS = 1 << 24
+MAX_STRING_BYTES = 64 << 20
+MAX_KEY_BYTES = 65_535
+MAX_TENSOR_NAME_BYTES = 63
+MAX_RANK = 4
+MAX_ELEMENTS = (1 << 63) - 1
+# llama.cpp asserts that the first tensor of a mapped file lies on a multiple of 32.
+MIN_ALIGNMENT, MAX_ALIGNMENT = 32, 1 << 16
+
+_WINDOW_BYTES = 1 << 20
+_STRING, _ARRAY = 8, 9
+_SCALARS: dict[int, tuple[str, struct.Struct]] = {
+    0: ("u8", struct.Struct("<B")),
+    1: ("i8", struct.Struct("<b")),
+    2: ("u16", struct.Struct("<H")),
+    3: ("i16", struct.Struct("<h")),
+    4: ("u32", struct.Struct("<I")),
+    5: ("i32", struct.Struct("<i")),
+    6: ("f32", struct.Struct("<f")),
+    7: ("bool", struct.Struct("<?")),
+    10: ("u64", struct.Struct("<Q")),
+    11: ("i64", struct.Struct("<q")),
+    12: ("f64", struct.Struct("<d")),
+}
+_U32 = struct.Struct("<I")
+_U64 = struct.Struct("<Q")
+
+
+def damaged(where: str, problem: str, **facts: Any) -> NoReturn:
+    """`where` names the key or tensor, `problem` what is wrong with it, for the log and the details line."""
+    raise AppError("gguf_damaged", where=printable(where), problem=problem, **facts)
+
+
+def read_header(path: Path, *, tokens: list[bytes] | None = None) -> GgufHeader:
+    """The header of one file. With `tokens`, its vocabulary is added to that list as raw texts (25 ms for 262,144).
+
+    Raises AppError: file_missing, file_is_directory, file_unreadable, file_empty; not_gguf_… (see `foreign`);
+    gguf_old_version, gguf_new_version, gguf_byte_order; truncated, truncated_header, oversized; gguf_damaged;
+    unknown_tensor_type.
+    """
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise AppError("file_is_directory", path=str(path))
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its other end
+            raise AppError("file_unreadable", path=str(path), reason="not a regular file")
+        with path.open("rb") as file:
+            return _Parser(file, status.st_size, path, tokens).parse()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise AppError("file_missing", path=str(path)) from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise AppError(
+            "file_unreadable", path=str(path), reason=getattr(error, "strerror", None) or str(error)
+        ) from error
+
+
+class _Window:
+    """The file as seen through a buffer that moves forward. `take` and `skip` never pass the end of the file."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file = file
+        self.size = size
+        self._start = 0  # of the buffer, in the file
+        self._data = b""
+        self._index = 0  # in the buffer
+        self.where = "header"  # what is being read, for messages
+
+    @property
+    def position(self) -> int:
+        return self._start + self._index
+
+    @property
+    def remaining(self) -> int:
+        return self.size - self.position
+
+    def _ends_at(self, size: int) -> NoReturn:
+        """A length field that is damaged looks the same as a file that was cut: both are named in the sentence."""
+        raise AppError("truncated_header", have_bytes=size, where=printable(self.where))
+
+    def _refill(self, count: int) -> None:
+        if count > self.remaining:
+            self._ends_at(self.size)
+        self._start, self._index = self.position, 0
+        self._file.seek(self._start)
+        self._data = self._file.read(max(count, _WINDOW_BYTES))
+        if len(self._data) < count:  # the file became shorter meanwhile
+            self._ends_at(self._start + len(self._data))
+
+    def take(self, count: int) -> bytes:
+        if self._index + count > len(self._data):
+            self._refill(count)
+        start = self._index
+        self._index = start + count
+        return self._data[start : self._index]
+
+    def unpack(self, form: struct.Struct) -> Any:
+        return form.unpack(self.take(form.size))[0]
+
+    def skip(self, count: int) -> None:
+        if count > self.remaining:
+            self._ends_at(self.size)
+        self._index += count  # may lie behind the buffer: the next refill starts there
+
+    def skip_strings(self, count: int) -> None:
+        """Walks `count` strings, 80 ns each: llama-3's vocabulary and merges have 408,000."""
+        length_at = _U64.unpack_from
+        while count:
+            if self._index + 8 > len(self._data):
+                self._refill(8)
+            data, index, left = self._data, self._index, count
+            try:
+                for left in range(count, 0, -1):  # noqa: B007  # read after the loop: how far it came
+                    index += 8 + length_at(data, index)[0]
+                left = 0
+            except (struct.error, OverflowError):
+                pass  # the next length lies behind the buffer
+            self.skip(index - self._index)
+            count = left
+
+    def take_strings(self, count: int, out: list[bytes]) -> None:
+        """Appends `count` strings to `out`."""
+        length_at, append, needed = _U64.unpack_from, out.append, 8
+        while count:
+            self._refill(needed)
+            data, index, start, left = self._data, 0, 0, count
+            try:
+                for left in range(count, 0, -1):  # noqa: B007
+                    end = index + 8 + length_at(data, index)[0]
+                    append(data[index + 8 : end])
+                    start = index
+                    index = end
+                left = 0
+            except (struct.error, OverflowError):
+                pass
+            needed = 8
+            if index > len(data):  # the last one was cut at the end of the buffer: once more
+                out.pop()
+                left += 1
+                if start == 0:  # it does not fit at all
+                    needed = index
+                    if needed > MAX_KEPT_TEXT_BYTES:
+                        damaged(self.where, "string_too_long", value=needed - 8)
+                index = start
+            self._index, count = index, left
+
+
+class _Parser:
+    """One file's header, front to back."""
+
+    def __init__(self, file: BinaryIO, size: int, path: Path, tokens: list[bytes] | None) -> None:
+        self.window = _Window(file, size)
+        self.path = path
+        self.tokens = tokens
+        self.strings_left = MAX_STRINGS
+        self.metadata: dict[str, Scalar | Array] = {}
+        self.types: dict[str, str] = {}
+
+    def parse(self) -> GgufHeader:
+        size = self.window.size
+        if size == 0:
+            raise AppError("file_empty", path=str(self.path))
+        head = self.window.take(min(size, foreign.HEAD_BYTES))
+        if not head.startswith(b"GGUF"):
+            raise foreign.error(head, size)
+        self.window.skip(4 - len(head))  # back to behind the magic
+        version = self._version()
+        tensor_count = self._count("tensor count", MAX_TENSORS)
+        key_count = self._count("key count", MAX_KEYS)
+        for number in range(key_count):
+            self._pair(number)
+        alignment = self._alignment()
+        infos = [self._tensor(number) for number in range(tensor_count)]
+        data_offset = -(-self.window.position // alignment) * alignment
+        tensors = _placed(infos, alignment, data_offset, size)
+        return GgufHeader(
+            path=self.path,
+            version=version,
+            alignment=alignment,
+            metadata=self.metadata,
+            types=self.types,
+            tensors=tensors,
+            data_offset=data_offset,
+            file_bytes=size,
+        )
+
+    def _version(self) -> int:
+        version: int = self.window.unpack(_U32)
+        if version and version & 0xFFFF == 0:  # 3 as a big-endian machine writes it
+            raise AppError("gguf_byte_order")
+        if version == 0 or version > 0xFFFF:
+            damaged("version", "unknown_version", value=version)
+        if version < 2:
+            raise AppError("gguf_old_version", version=version)
+        if version > 3:
+            raise AppError("gguf_new_version", version=version)
+        return version
+
+    def _count(self, where: str, limit: int) -> int:
+        count: int = self.window.unpack(_U64)
+        if count > limit:
+            damaged(where, "count_too_large", value=count)
+        return count
+
+    def _name(self, where: str, limit: int) -> str:
+        """llama.cpp compares names as C strings: surrogateescape keeps different bytes different, a NUL is refused."""
+        length: int = self.window.unpack(_U64)
+        if length > limit:
+            damaged(where, "string_too_long", value=length)
+        name = self.window.take(length).decode("utf-8", "surrogateescape")
+        if not name or "\0" in name:
+            damaged(where, "bad_name")
+        return name
+
+    # -------------------------------------------------------------- metadata
+
+    def _pair(self, number: int) -> None:
+        key = self._name(f"key {number}", MAX_KEY_BYTES)
+        if key in self.metadata:
+            damaged(key, "duplicate_name")
+        self.window.where = key
+        kind: int = self.window.unpack(_U32)
+        if kind == _ARRAY:
+            self.metadata[key] = self._array(key)
+        elif kind == _STRING:
+            self._text(key)
+        elif kind in _SCALARS:
+            name, form = _SCALARS[kind]
+            self.metadata[key] = self.window.unpack(form)
+            self.types[key] = name
+        else:
+            damaged(key, "unknown_value_type", value=kind)
+
+    def _text(self, key: str) -> None:
+        length: int = self.window.unpack(_U64)
+        if length > MAX_STRING_BYTES:
+            damaged(key, "string_too_long", value=length)
+        if length > MAX_KEPT_TEXT_BYTES:
+            self.window.skip(length)
+            self.metadata[key] = Array("char", length)
+            return
+        self.metadata[key] = self.window.take(length).decode("utf-8", "replace")
+        self.types[key] = "str"
+
+    def _array(self, key: str) -> Array:
+        kind: int = self.window.unpack(_U32)
+        count: int = self.window.unpack(_U64)
+        if count > MAX_ARRAY_ELEMENTS:
+            damaged(key, "count_too_large", value=count)
+        if kind == _STRING:
+            self._strings(key, count)
+            return Array("str", count)
+        if kind not in _SCALARS:
+            damaged(key, "unknown_value_type", value=kind)
+        name, form = _SCALARS[kind]
+        if count > MAX_KEPT_ARRAY_ELEMENTS:
+            self.window.skip(count * form.size)
+            return Array(name, count)
+        raw = self.window.take(count * form.size)
+        return Array(name, count, tuple(value for (value,) in form.iter_unpack(raw)))
+
+    def _strings(self, key: str, count: int) -> None:
+        self.strings_left -= count
+        if self.strings_left < 0:
+            damaged(key, "count_too_large", value=count)
+        if self.tokens is None or key != "tokenizer.ggml.tokens":
+            self.window.skip_strings(count)
+        else:
+            self.window.take_strings(count, self.tokens)
+
+    def _alignment(self) -> int:
+        alignment = self.metadata.get("general.alignment", MIN_ALIGNMENT)
+        is_sound = (
+            isinstance(alignment, int)
+            and self.types.get("general.alignment", "u32") == "u32"
+            and MIN_ALIGNMENT <= alignment <= MAX_ALIGNMENT
+            and alignment & (alignment - 1) == 0
+        )
+        if not is_sound:
+            damaged("general.alignment", "bad_alignment", value=repr(alignment)[:40])
+        assert isinstance(alignment, int)
+        return alignment
+
+    # --------------------------------------------------------------- tensors
+
+    def _tensor(self, number: int) -> TensorInfo:
+        self.window.where = where = f"tensor {number}"
+        name = self._name(where, MAX_TENSOR_NAME_BYTES)
+        rank: int = self.window.unpack(_U32)
+        if rank > MAX_RANK:
+            damaged(name, "too_many_dimensions", value=rank)
+        shape = tuple(self.window.unpack(_U64) for _ in range(rank))
+        type_number: int = self.window.unpack(_U32)
+        offset: int = self.window.unpack(_U64)
+        return TensorInfo(name, shape, *_sized(name, shape, type_number, offset))
+
+
+def _sized(name: str, shape: tuple[int, ...], type_number: int, offset: int) -> tuple[str, int, int]:
+    """Type name, offset and size in bytes. Raises AppError for a shape or type that no tensor can have."""
+    kind = tables.TENSOR_TYPES.get(type_number)
+    if kind is None:
+        if type_number < 256:  # a newer llama.cpp may well know it
+            raise AppError("unknown_tensor_type", where=printable(name), type=type_number)
+        damaged(name, "unknown_tensor_type", value=type_number)
+    elements = 1
+    for length in shape:
+        if length == 0:
+            damaged(name, "empty_dimension")
+        elements *= length
+        if elements > MAX_ELEMENTS:
+            damaged(name, "too_large")
+    row = shape[0] if shape else 1
+    if row % kind.block_elements:
+        damaged(name, "partial_block", value=row)
+    return kind.name, offset, elements // kind.block_elements * kind.block_bytes
+
+
+def _placed(infos: list[TensorInfo], alignment: int, data_offset: int, size: int) -> dict[str, TensorInfo]:
+    """By name. llama.cpp wants them one after the other, in their list's order, each on a multiple of `alignment`."""
+    tensors: dict[str, TensorInfo] = {}
+    expected = end = 0
+    for tensor in infos:
+        if tensor.name in tensors:
+            damaged(tensor.name, "duplicate_name")
+        if tensor.offset != expected:
+            problem = "overlapping" if tensor.offset < expected else "misplaced"
+            damaged(tensor.name, problem, value=tensor.offset)
+        tensors[tensor.name] = tensor
+        end = tensor.offset + tensor.size_bytes
+        expected = -(-end // alignment) * alignment
+    if infos and data_offset + end > size:
+        raise AppError("truncated", have_bytes=size, need_bytes=data_offset + end)
+    # llama.cpp would not mind. But a download that was resumed wrongly is longer than the model, as is one whose last
+    # tensor's type or whose count is damaged: all would load, and answer nonsense.
+    if infos and size > data_offset + expected:
+        raise AppError("oversized", have_bytes=size, need_bytes=data_offset + expected)
+    return tensors
+
+
+def printable(text: str) -> str:
+    """A name from a file as a fact of an error: short, and without the surrogates that no output takes."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")[:80]

@@ -1,0 +1,1 @@
+"""QtCore objects around the inference children: the engine client, keys, template rendering."""

@@ -1,0 +1,45 @@
+"""Renders a foreign chat template in a child of its own, and kills it when it takes too long."""
+
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QObject
+
+from app.base.errors import AppError
+from app.base.services.asked_once import AskedOnce
+from app.inference.prompt import Segment
+
+DEADLINE_MS = 2000
+
+Done = Callable[[tuple[Segment, ...]], None]
+Failed = Callable[[AppError], None]
+
+
+class TemplateRenderer(QObject):
+    """One rendering; exactly one of `done` and `failed` is called. `failed` gets AppError("template_failed")."""
+
+    def __init__(self, command: list[str], request: dict[str, object], done: Done, failed: Failed) -> None:
+        super().__init__()
+        self._done: Done = done
+        self._failed: Failed = failed
+        self._child = AskedOnce(command, request, DEADLINE_MS, self)
+        self._child.answered.connect(self._on_answered)
+        self._child.ended.connect(self._on_ended)
+        self._child.start()
+
+    def cancel(self) -> None:
+        """Neither callback is called any more."""
+        self._child.cancel()
+
+    def _on_answered(self, answer: dict[str, Any]) -> None:
+        if "segments" in answer:
+            self._done(tuple(Segment(text, markup) for text, markup in answer["segments"]))
+        else:
+            self._fail(answer["error"])
+
+    def _on_ended(self, is_started: bool) -> None:
+        late = f"no result within {DEADLINE_MS / 1000:.0f} s and 512 MB"
+        self._fail(late if is_started else "the child did not start")
+
+    def _fail(self, reason: str) -> None:
+        self._failed(AppError("template_failed", reason=reason))

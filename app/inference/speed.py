@@ -1,0 +1,122 @@
+"""How fast models will be here: predicted from two measurements of this machine that take some seconds.
+
+An answer is bound by memory: each token reads the weights in use and the cache once. A prompt is bound by arithmetic:
+each token is multiplied with every weight. What llama.cpp reaches of both was measured with the models of
+tests/benchmarks/fit.py.
+"""
+
+import dataclasses
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from app.base.paths import write_atomically
+from app.inference import bandwidth
+from app.inference.fit import MemoryEstimate
+
+FILE_NAME = "speed.json"  # in the data folder
+
+# Below these a model that fits is called slow. People read Japanese at 400 to 600 characters a minute, about five
+# tokens a second; at 25 tokens a second a question with four passages, some 1,500 tokens, is read for a minute.
+SLOW_ANSWER = 5.0
+SLOW_PROMPT = 25.0
+
+_BLOCK_BYTES = 512 << 20
+_MATRIX = 1024
+_MULTIPLY_S = 2.0
+
+# What llama.cpp reached with random models of 4 to 8B, Q4_K_M, at three contexts, on one idle core of an AMD EPYC.
+# Prompts are multiplied in 8 bits, with several times as many numbers a step as in 32.
+ANSWER_SHARE = 0.53
+PROMPT_SHARE = 3.1
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSpeed:
+    read_bytes_per_s: float
+    multiplications_per_s: float  # a multiplication and an addition, in 32 bits
+    threads: int
+    measured_at: float  # seconds since 1970
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Tokens per second."""
+
+    prompt: float
+    answer: float
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether one waits for it: more slowly than one reads, or long before the first word."""
+        return self.answer < SLOW_ANSWER or self.prompt < SLOW_PROMPT
+
+
+def default_threads() -> int:
+    """As the engine chooses on an idle machine: one core is left to the others."""
+    return max(1, (psutil.cpu_count(logical=False) or psutil.cpu_count() or 1) - 1)
+
+
+def measure(threads: int | None = None, available_bytes: int | None = None) -> MachineSpeed:
+    """Some seconds of work for `threads` cores, in at most a quarter of the free memory."""
+    threads = threads or default_threads()
+    free = int(psutil.virtual_memory().available) if available_bytes is None else available_bytes
+    block = max(8 << 20, min(_BLOCK_BYTES, free // 4 // threads) // 4096 * 4096)
+    read = bandwidth.read_bytes_per_s(threads, block)
+    return MachineSpeed(read, _multiplications_per_s(threads), threads, time.time())
+
+
+def predict(
+    machine: MachineSpeed,
+    needed: MemoryEstimate,
+    parameters: int,
+    active_share: float = 1.0,
+    threads: int | None = None,
+) -> Speed:
+    """`parameters`: of the whole model. `threads`: those that will compute, if not as many as were measured."""
+    share = (threads or machine.threads) / machine.threads
+    read_a_token = needed.weights_bytes * active_share + needed.kv_bytes / 2  # the cache is half full on average
+    answer = ANSWER_SHARE * machine.read_bytes_per_s / max(1.0, read_a_token)
+    prompt = PROMPT_SHARE * machine.multiplications_per_s * share / max(1.0, parameters * active_share)
+    return Speed(prompt, min(answer * max(1.0, math.sqrt(share)), prompt))
+
+
+def load(path: Path) -> MachineSpeed | None:
+    """None: not measured yet, or the file is damaged; it is measured anew then."""
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        speed = MachineSpeed(**data)
+        numbers = dataclasses.astuple(speed)
+        is_sound = all(isinstance(n, int | float) and math.isfinite(n) and n > 0 for n in numbers)
+    except (OSError, ValueError, TypeError):
+        return None
+    return speed if is_sound else None
+
+
+def save(path: Path, speed: MachineSpeed) -> None:
+    write_atomically(path, json.dumps(dataclasses.asdict(speed), indent=1).encode("utf-8"))
+
+
+def as_dict(speed: Speed | None) -> dict[str, Any] | None:
+    return {"prompt": round(speed.prompt, 1), "answer": round(speed.answer, 1)} if speed else None
+
+
+def _multiplications_per_s(threads: int) -> float:
+    """Products of two large matrices by the library that numpy brings.
+
+    It takes all cores, and other programs take some of them: the processor's time is counted, not the clock's.
+    """
+    import numpy as np  # a tenth of the window's start, which measures nothing
+
+    left, right = (np.ones((_MATRIX, _MATRIX), np.float32) for _ in range(2))
+    np.matmul(left, right)  # starts its threads
+    rounds, began, end = 0, time.process_time(), time.perf_counter() + _MULTIPLY_S
+    while time.perf_counter() < end:
+        np.matmul(left, right)
+        rounds += 1
+    return threads * rounds * _MATRIX**3 / max(1e-9, time.process_time() - began)

@@ -1,0 +1,163 @@
+"""`kotae models build`: from a publisher's safetensors folder to quantized models in the list."""
+
+import argparse
+import dataclasses
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.base.cli.loop import Waiting, application
+from app.base.cli.output import Output
+from app.base.errors import AppError
+from app.base.files import absolute_path
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.wording import help_text
+from app.chat.store import Store
+from app.inference import child_commands, quantizations
+from app.inference.local_model import LocalModel
+from app.models import build_folder, build_plan, hf_adapter, hf_folder, local_models, training_environment
+from app.models.build_plan import BuildPlan, BuildRequest
+from app.models.cli import model_care
+
+if TYPE_CHECKING:
+    from app.models.services.builds import (  # it tries what it has built, with all that answers questions
+        Builds,
+        Progress,
+    )
+
+
+def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.command_tree import add_command
+
+    parser = add_command(actions, shared, "build", help_text("models build"), _build)
+    parser.add_argument("folder", metavar="HF_FOLDER", nargs="?", help=help_text("models build folder"))
+    parser.add_argument("--quant", metavar="FORM[,FORM]", default="Q4_K_M", help=help_text("models build --quant"))
+    parser.add_argument("--adapter", metavar="DIR", help=help_text("models build --adapter"))
+    parser.add_argument("--name", metavar="NAME", default="", help=help_text("models build --name"))
+    parser.add_argument("--imatrix", metavar="FILE", help=help_text("models build --imatrix"))
+    parser.add_argument("--to", metavar="DIR", help=help_text("models build --to"))
+    parser.add_argument("--clean", action="store_true", help=help_text("models build --clean"))
+
+
+def _build(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 3 expected error; 130 interrupted. After the latter two the same command goes on."""
+    target = absolute_path.absolute(Path(options.to)) if options.to else where.models
+    if options.clean:
+        return _clean(target, output)
+    if options.folder is None:
+        options.missing("HF_FOLDER")
+    plan = _plan(options, target)
+    if plan.other_base:
+        output.note("build_other_base", base=plan.other_base, name=plan.request.model.repository)
+    from app.models.services.builds import Builds, Commands
+
+    environment = training_environment.locate(where.data)
+    app = application()
+    store = Store.open(where.database, where.backups)
+    try:
+        builds = Builds(
+            Commands(environment, child_commands.quantizer, child_commands.engine()),
+            where.logs,
+            lambda model: local_models.add(store, model),
+        )
+        building = _Building(builds, output)
+        building.wait(plan)
+        builds.deleteLater()
+    finally:
+        store.close()
+        background.shut_down()
+        del app
+    if building.models is None:
+        _say_what_is_kept(target, output)
+        raise building.error or KeyboardInterrupt
+    models = [model_care.remember(model, where, output) for model in building.models]
+    _print(plan, models, builds, output)
+    return 128 + signal.SIGINT if building.waiting.was_interrupted else 0
+
+
+def _plan(options: argparse.Namespace, target: Path) -> BuildPlan:
+    forms = quantizations.named(options.quant)
+    model = hf_folder.read(Path(options.folder))
+    return build_plan.plan(
+        BuildRequest(
+            model=model,
+            forms=forms,
+            models=target,
+            adapter=hf_adapter.read(Path(options.adapter), model) if options.adapter else None,
+            name=options.name,
+            text=absolute_path.absolute(Path(options.imatrix)) if options.imatrix else None,
+        )
+    )
+
+
+def _clean(target: Path, output: Output) -> int:
+    freed = build_folder.clean(target)
+    output.result({"freed_bytes": freed}, output.phrase("build_cleaned", freed_bytes=freed))
+    return 0
+
+
+def _say_what_is_kept(target: Path, output: Output) -> None:
+    kept = build_folder.unfinished_bytes(target)
+    if kept:
+        output.end_progress()
+        output.note("build_kept", kept_bytes=kept)
+
+
+class _Building:
+    """Runs one build to its end and collects what it says."""
+
+    def __init__(self, builds: "Builds", output: Output) -> None:
+        self._builds = builds
+        self._output = output
+        self.models: list[LocalModel] | None = None
+        self.error: AppError | None = None
+        self.waiting = Waiting(builds.cancel)
+        builds.progressed.connect(self._on_progressed)
+        builds.model_added.connect(self._on_model_added)
+        builds.finished.connect(self._on_finished)
+        builds.failed.connect(self._on_failed)
+        builds.cancelled.connect(self.waiting.stop)
+
+    def wait(self, plan: BuildPlan) -> None:
+        """Raises what `Builds.start` raises."""
+        self._builds.start(plan)
+        try:
+            if self._builds.is_running:
+                self.waiting.run()
+        finally:
+            self._builds.cancel()
+        self._output.end_progress()
+
+    def _on_progressed(self, progress: "Progress") -> None:
+        percent = 100 * progress.done_bytes // progress.total_bytes if progress.total_bytes else 0
+        facts = dataclasses.asdict(progress) | {"percent": percent}
+        self._output.progress(f"building_{facts.pop('phase')}", **facts)
+
+    def _on_model_added(self, model: LocalModel) -> None:
+        self._output.end_progress()
+        self._output.note("added", name=model.name, id=model.id)
+
+    def _on_finished(self, models: list[LocalModel]) -> None:
+        self.models = models
+        self.waiting.stop()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.error = error
+        self.waiting.stop()
+
+
+def _print(plan: BuildPlan, models: list[LocalModel], builds: "Builds", output: Output) -> None:
+    from app.models.cli.models import described
+
+    made, lines = [], []
+    for form, model in zip(plan.request.forms, models, strict=True):
+        trial = builds.trials.get(form.name)
+        made.append(described(model) | {"trial": trial.text if trial else None})
+        lines.append(output.phrase("built", name=model.name, id=model.id, size_bytes=model.size_bytes))
+        if trial is not None:
+            text = "".join(letter for letter in " ".join((trial.text or "").split()) if letter.isprintable())
+            lines.append(output.phrase("build_not_tried" if trial.text is None else "build_trial", text=text))
+    steps = [dataclasses.asdict(report) for report in builds.reports]
+    data = {"models": made, "steps": steps, "planned_peak_bytes": plan.peak_bytes, "outtype": plan.outtype}
+    output.result(data, "\n".join(lines))

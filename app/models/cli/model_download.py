@@ -1,0 +1,229 @@
+"""`kotae models download`: a model of the catalogue from the hub, a mirror, an address, a stick or a share."""
+
+import argparse
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from app.base import children
+from app.base.addresses import host_of, origin_of
+from app.base.cli import similar_names
+from app.base.cli.loop import Waiting, application
+from app.base.cli.output import Output, left
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.services.preferences import Preferences
+from app.base.settings import Settings
+from app.base.wording import help_text, outline
+from app.chat.store import Store
+from app.inference.local_model import LocalModel
+from app.inference.services import keychain
+from app.models import catalogue
+from app.models.catalogue import ModelCard, ModelFile
+from app.models.services.downloads import Download, Downloads
+from app.models.services.library import ModelLibrary
+from app.models.services.reach import hub
+
+TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105  its name; sent only to the official hub, when that has asked who it is
+PREFERRED = "Q4_K_M"
+
+
+def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.command_tree import add_command
+
+    parser = add_command(actions, shared, "download", help_text("models download"), _download)
+    parser.add_argument("model", metavar="ID")
+    parser.add_argument("--quant", metavar="Q4_K_M", help=help_text("models download --quant"))
+    parser.add_argument(
+        "--from", dest="place", metavar="hub|DIR|URL", default="hub", help=help_text("models download --from")
+    )
+    parser.add_argument("--token-file", metavar="FILE", help=help_text("models download --token-file"))
+
+
+def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status 130 after Ctrl+C: the same command goes on where this one ended."""
+    card, file = _chosen(options.model, options.quant)
+    token = _token_in(options.token_file) if options.token_file else ""
+    app = application()
+    store = Store.open(where.database, where.backups)
+    try:
+        preferences = Preferences(where.settings)
+        downloads = Downloads(
+            ModelLibrary(store, where.models),
+            preferences,
+            children.downloader(),
+            where.logs / "download-command.log",
+            None,
+        )
+        fetching = _Fetching(downloads, preferences.value, output, _place(options.place), token)
+        fetching.run(card, file)
+    finally:
+        background.shut_down()
+        store.close()
+        del app
+    return _told(fetching, output)
+
+
+def _chosen(wanted: str, quantization: str | None) -> tuple[ModelCard, ModelFile]:
+    """Without a wish: Q4_K_M, or the smallest that there is."""
+    book = catalogue.load()
+    card = book.find(wanted)
+    if card is None:
+        near = similar_names.near(wanted, [card.id for card in book.cards if any(file.file for file in card.files)])
+        if near:
+            raise AppError("download_unknown_card_near", wanted=wanted, near=" / ".join(near))
+        raise AppError("download_unknown_card", wanted=wanted)
+    if card.is_trial:
+        raise AppError("download_trial", name=card.title)
+    if not card.files:
+        raise AppError("download_no_source", name=card.title)
+    smallest = min(card.files, key=lambda file: file.size_bytes)
+    file = card.file_of(quantization) if quantization else card.file_of(PREFERRED) or smallest
+    if file is None:
+        known = ", ".join(file.quantization for file in card.files)
+        raise AppError("download_no_quant", name=card.title, wanted=quantization, known=known)
+    return card, file
+
+
+def _place(wanted: str) -> str:
+    if wanted == "hub":
+        return ""
+    if "://" in wanted:
+        return wanted
+    try:
+        return str(Path(wanted).expanduser().absolute())
+    except RuntimeError:  # `~` of nobody
+        return wanted
+
+
+def _token_in(name: str) -> str:
+    """Raises AppError("token_unreadable")."""
+    try:
+        token = Path(name).expanduser().read_text("utf-8").strip()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise AppError("token_unreadable", path=name) from error
+    if not token or not token.isascii() or any(character.isspace() for character in token):
+        raise AppError("token_unreadable", path=name)
+    return token
+
+
+class _Fetching:
+    """One download, to its end or to Ctrl+C."""
+
+    def __init__(self, downloads: Downloads, settings: Settings, output: Output, place: str, token: str) -> None:
+        self._downloads, self._settings, self._output, self._place = downloads, settings, output, place
+        self._may_take_token = token == "" and place == ""
+        if token:
+            downloads.set_token(token, place)
+        self._card: ModelCard | None = None  # whose licence is still to be told
+        self.waiting = Waiting(self._interrupt)
+        self.model: LocalModel | None = None
+        self.problem: AppError | None = None
+        self.paused: Download | None = None
+        downloads.progressed.connect(self._on_progressed)
+        downloads.changed.connect(self._on_changed)
+        downloads.finished.connect(self._on_finished)
+        downloads.failed.connect(self._on_failed)
+
+    def run(self, card: ModelCard, file: ModelFile) -> None:
+        self._card = card
+        try:
+            self._downloads.start(card, file, self._place)
+            if self.problem is None and self.model is None:
+                self.waiting.run()
+        finally:
+            self._downloads.close()
+            self._output.end_progress()
+
+    def _interrupt(self) -> None:
+        for item in self._downloads.items():
+            self._downloads.pause(item.id)
+
+    def _on_changed(self) -> None:
+        items = self._downloads.items()
+        if self.waiting.was_interrupted and items and items[0].state == "paused" and not self._downloads.is_working:
+            self.paused = items[0]
+            self.waiting.stop()
+
+    def _tell_licence(self) -> None:
+        """Once, as soon as the source has shown that it has the file."""
+        card, self._card = self._card, None
+        if card is not None:
+            self._output.end_progress()
+            self._output.note("licence", licence=card.licence, notice=card.licence_notice)
+
+    def _on_progressed(self, item: Download) -> None:
+        if item.problem is None:
+            self._tell_licence()
+        total = max(item.total_bytes, 1)
+        facts = {"name": item.title, "percent": 100 * item.done_bytes // total}
+        if item.state != "running":
+            self._output.progress(f"download_{item.state}", **facts)
+            return
+        if item.problem is not None:
+            self._output.progress("download_again", problem=outline(item.problem.code), **facts)
+            return
+        self._output.progress(
+            "download_running",
+            done_bytes=item.done_bytes,
+            total_bytes=item.total_bytes,
+            speed=f"{item.bytes_per_s / 1e6:.1f}",
+            left=left(item.seconds_left),
+            **facts,
+        )
+
+    def _on_finished(self, model: LocalModel) -> None:
+        self._tell_licence()
+        self.model = model
+        self.waiting.stop()
+
+    def _on_failed(self, item: Download) -> None:
+        assert item.problem is not None
+        if item.problem.code == "download_gated" and self._may_take_token and self._take_token():
+            self._downloads.resume(item.id)
+            return
+        self.problem = item.problem
+        self.waiting.stop()
+
+    def _take_token(self) -> bool:
+        """Whether one lies around for the hub that asks."""
+        self._may_take_token = False
+        place = hub(self._settings)
+        token = token_around(place)
+        if token:
+            self._downloads.set_token(token)
+        elif os.environ.get(TOKEN_VARIABLE):
+            self._output.end_progress()
+            self._output.note("token_kept", variable=TOKEN_VARIABLE, place=host_of(place))
+        return token != ""
+
+
+def token_around(place: str) -> str:
+    """That of the environment, else of the system's store of passwords; "" for any machine but the official hub.
+
+    A mirror that somebody has put into the settings or the environment gets only what is given for it.
+    """
+    if origin_of(place) != origin_of(keychain.PLACE):
+        return ""
+    return os.environ.get(TOKEN_VARIABLE, "") or keychain.stored_token()
+
+
+def _told(fetching: _Fetching, output: Output) -> int:
+    from app.models.cli.models import described
+
+    if fetching.problem is not None:
+        raise fetching.problem
+    if fetching.model is not None:
+        model = fetching.model
+        data = {**described(model), "state": "done", "sha256": [mark.sha256 for mark in model.files]}
+        output.result(data, output.phrase("added", name=model.name, id=model.id))
+        return 0
+    item = fetching.paused
+    assert item is not None
+    if output.is_json:
+        sizes = {"done_bytes": item.done_bytes, "total_bytes": item.total_bytes}
+        output.result({"id": item.card_id, "state": "paused", **sizes}, "")
+    output.note("download_interrupted", done_bytes=item.done_bytes, total_bytes=item.total_bytes)
+    return 128 + signal.SIGINT

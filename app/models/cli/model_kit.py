@@ -1,0 +1,85 @@
+"""`kotae models export-kit` and `import-kit`: models carried to a machine without a network."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from app.base.cli.output import Output
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.wording import describe_error, help_text
+from app.chat import preset_files
+from app.chat.services.presets import Presets
+from app.chat.store import Store
+from app.models import local_models
+from app.models.cli.model_care import as_data, percent
+from app.models.kits import kit_export, kit_import
+from app.models.kits.kit_part_size import part_bytes_from
+
+
+def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.command_tree import add_command
+
+    export = add_command(actions, shared, "export-kit", help_text("models export-kit"), _export)
+    export.add_argument("folder", metavar="DIR")
+    export.add_argument("--model", metavar="ID", action="append", help=help_text("models export-kit --model"))
+    export.add_argument("--part-size", metavar="SIZE", default="3.9GB", help=help_text("models export-kit --part-size"))
+    importer = add_command(actions, shared, "import-kit", help_text("models import-kit"), _import)
+    importer.add_argument("folder", metavar="DIR")
+    importer.add_argument("--to", metavar="DIR", help=help_text("models import-kit --to"))
+
+
+def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    part_bytes = part_bytes_from(options.part_size)
+    store = Store.open(where.database, where.backups)
+    try:
+        listed = store.local_models()
+        chosen = [local_models.find(listed, wanted) for wanted in options.model or ()]
+        own = Presets(store).own()
+    finally:
+        store.close()
+    for wanted, model in zip(options.model or (), chosen, strict=True):
+        if model is None:
+            raise AppError("unknown_model", wanted=wanted)
+    models = list({model.id: model for model in chosen if model is not None}.values()) if chosen else listed
+    folder = Path(options.folder)
+    kit = kit_export.export(
+        models,
+        folder,
+        presets=preset_files.to_bytes(own) if own else b"",
+        part_bytes=part_bytes,
+        report=percent(output, "kit_exporting"),
+    )
+    output.end_progress()
+    parts = [part.name for part in kit.parts()]
+    data = {"models": [model.id for model in models], "parts": parts, "size_bytes": kit.size_bytes}
+    text = output.phrase(
+        "kit_exported", models=len(models), parts=len(parts), size_bytes=kit.size_bytes, path=options.folder
+    )
+    output.result(data, text)
+    return 0
+
+
+def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status 1 when something of the kit was damaged or missing; what was whole is in the list all the same."""
+    target = Path(options.to).absolute() if options.to else where.models
+    store = Store.open(where.database, where.backups)
+    try:
+        outcome = kit_import.bring_in(
+            Path(options.folder), target, lambda model: local_models.add(store, model), percent(output, "kit_importing")
+        )
+        presets = Presets(store).add_new(outcome.presets)
+    finally:
+        store.close()
+    output.end_progress()
+    lines = [str(describe_error(problem)) for problem in outcome.problems]
+    lines += [output.phrase("added", name=model.name, id=model.id) for model in outcome.models]
+    lines += [output.phrase("kit_model_waits", name=stem) for stem in outcome.waiting]
+    data = {
+        "models": [{"id": model.id, "name": model.name, "path": model.path} for model in outcome.models],
+        "presets": [preset.name for preset in presets],
+        "waiting": outcome.waiting,
+        "problems": [as_data(problem) | {"part": problem.facts.get("part")} for problem in outcome.problems],
+    }
+    output.result(data, "\n".join(lines))
+    return 1 if outcome.problems else 0

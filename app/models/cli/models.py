@@ -1,0 +1,166 @@
+"""`kotae models`: what is here and what could be, adding and removing."""
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+from app.base.cli.option_limits import check
+from app.base.cli.output import Output
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.wording import describe_error, help_text, size
+from app.chat.store import Store
+from app.inference.local_model import LocalModel
+from app.models import catalogue, local_models, starter, tuned_models
+from app.models.catalogue import ModelCard
+from app.models.cli import model_build, model_care, model_download, model_fit, model_kit, model_remote
+
+
+def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.command_tree import add_command
+
+    group = add_command(commands, shared, "models", help_text("models"), None)
+    actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
+    listing = add_command(actions, shared, "list", help_text("models list"), _list)
+    listing.add_argument("--catalogue", action="store_true", help=help_text("models list --catalogue"))
+    model_fit.add_parsers(actions, shared)
+    add = add_command(actions, shared, "add", help_text("models add"), _add)
+    add.add_argument("what", metavar="starter|RUN", help=help_text("models add what"))
+    add.add_argument("--form", metavar="FORM", help=help_text("models add --form"))
+    add.add_argument("--strength", metavar="N", type=float, help=help_text("models add --strength"))
+    importing = add_command(actions, shared, "import", help_text("models import"), _import)
+    importing.add_argument("file", metavar="FILE.gguf")
+    importing.add_argument("--trust-template", action="store_true", help=help_text("models import --trust-template"))
+    remove = add_command(actions, shared, "remove", help_text("models remove"), _remove)
+    remove.add_argument("model", metavar="ID")
+    model_download.add_parsers(actions, shared)
+    model_care.add_parsers(actions, shared)
+    model_kit.add_parsers(actions, shared)
+    model_build.add_parsers(actions, shared)
+    model_remote.add_parser(actions, shared)
+
+
+def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    store = Store.open(where.database, where.backups)
+    models = tuned_models.listed(store, where.models)
+    store.close()
+    book = catalogue.load()
+    for problem in book.problems:  # cards of the user
+        print(describe_error(problem), file=sys.stderr)  # noqa: T201
+    names = local_models.distinct_names(models)
+    lines = [_line(model, names[model.id], output) for model in models]
+    lines = lines or [output.phrase("no_models")]
+    here = {model.card_id for model in models}
+    lines += ["", output.phrase("catalogue")] if options.catalogue else []
+    lines += [_catalogue_line(card) for card in book.cards if options.catalogue and card.id not in here]
+    data: dict[str, Any] = {"models": [described(model) for model in models]}
+    if options.catalogue:
+        data["catalogue"] = [model_fit.card_data(card) for card in book.cards]
+    output.result(data, "\n".join(lines))
+    return 0
+
+
+def _line(model: LocalModel, name: str, output: Output) -> str:
+    line = f"{model.id}\t{name}\t{model.remote.address if model.remote else size(model.size_bytes)}"
+    return f"{line}\t{output.phrase('tuned_of', base=model.tuned.base_name)}" if model.tuned else line
+
+
+def _catalogue_line(card: ModelCard) -> str:
+    sizes = ", ".join(f"{file.quantization} {size(file.size_bytes)}" for file in card.files)
+    return f"{card.id}\t{card.title}\t{sizes or '-'}\t{card.licence}"
+
+
+def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    if options.what == "starter":
+        return _add_starter(where, output)
+    check("--strength", options.strength, 0, 2)
+    from app.training import gate  # numpy
+    from app.training.runs import adoption, runs  # numpy
+
+    run = runs.find(where.runs, options.what)
+    strength = 1.0 if options.strength is None else options.strength
+    store = Store.open(where.database, where.backups)
+    try:
+        model = adoption.use(run.folder, store, where.models, options.form or gate.BASE_ADAPTER, strength)
+    finally:
+        store.close()
+    output.result(described(model), output.phrase("added", name=model.name, id=model.id))
+    return 0
+
+
+def _add_starter(where: Paths, output: Output) -> int:
+    card = starter.card()
+    is_new = not (where.models / starter.FILE_NAME).is_file()
+
+    def report(fraction: float) -> bool:
+        output.progress("adding", name=card.title, percent=round(fraction * 100))
+        return True
+
+    model = _stored(local_models.describe(starter.assemble(where.models, report)), where)
+    output.end_progress()
+    if is_new:
+        output.note("licence", licence=card.licence, notice=card.licence_notice)
+    output.result(described(model), output.phrase("added", name=model.name, id=model.id))
+    return 0
+
+
+def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    model = local_models.describe(Path(options.file))
+    if options.trust_template:
+        model = dataclasses.replace(model, template_allowed=True)
+    model = model_care.remember(_stored(model, where), where, output)
+    if local_models.needs_template_consent(model):
+        output.note("template_note")
+    output.result(described(model), output.phrase("added", name=model.name, id=model.id))
+    return 0
+
+
+def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    store = Store.open(where.database, where.backups)
+    try:
+        model = local_models.find(tuned_models.listed(store, where.models), options.model)
+        if model is None:
+            raise AppError("unknown_model", wanted=options.model)
+        store.remove_local_model(model.id)
+        tuned_models.clear(store, where.models)
+    finally:
+        store.close()
+    said = output.phrase("removed", name=model.name, path=model.path)
+    if model.adapter and model.tuned:
+        said = output.phrase("tuned_removed", name=model.name, base=model.tuned.base_name)
+    if model.remote is not None:
+        said = output.phrase("remote_removed", name=model.name, address=model.remote.address)
+    output.result(described(model), said)
+    return 0
+
+
+def _stored(model: LocalModel, where: Paths) -> LocalModel:
+    store = Store.open(where.database, where.backups)
+    try:
+        return local_models.add(store, model)
+    finally:
+        store.close()
+
+
+def described(model: LocalModel) -> dict[str, Any]:
+    card = catalogue.load().card(model.card_id)
+    return {
+        "id": model.id,
+        "name": model.name,
+        "path": model.path,
+        "size_bytes": model.size_bytes,
+        "architecture": model.architecture,
+        "quantization": model.quantization,
+        "context_tokens": model.context_tokens,
+        "licence": card.licence if card else None,
+        "is_trial": card.is_trial if card else False,
+        "is_present": model.remote is not None or _has_files(model),
+        "remote": dataclasses.asdict(model.remote) if model.remote else None,
+        "tuned": dataclasses.asdict(model.tuned) if model.tuned else None,
+    }
+
+
+def _has_files(model: LocalModel) -> bool:
+    return all(Path(path).is_file() for path in (model.path, model.adapter) if path)

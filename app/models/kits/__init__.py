@@ -1,0 +1,1 @@
+"""Transfer kits: models carried to a machine without a network."""

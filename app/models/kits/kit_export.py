@@ -1,0 +1,147 @@
+"""Models into a transfer kit: parts that a FAT32 stick takes, each written whole or not at all, and read back.
+
+Run again with the same folder, it goes on where it stopped, and replaces only what is damaged.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.base.errors import AppError
+from app.base.files.copying import Meter, Report, require_space, sync_folder, write_failure
+from app.base.files.file_names import safe_name
+from app.base.files.whole_file import whole_file
+from app.base.wording import phrase
+from app.inference import gguf
+from app.inference.local_model import LocalModel
+from app.models import catalogue, starter
+from app.models.kits import kit_manifest
+from app.models.kits.kit_manifest import EXTRA_NAMES, PART_SUFFIX, Kit, KitExtra, KitFile, KitModel
+from app.models.kits.kit_parts import PART_BYTES, PartWriter
+
+
+def export(
+    models: Sequence[LocalModel],
+    folder: Path,
+    *,
+    presets: bytes = b"",
+    part_bytes: int = PART_BYTES,
+    report: Report = lambda _done, _total: None,
+) -> Kit:
+    """Writes the kit and gives its table. `presets`: a file of presets, as `preset_files` writes it; b"": none.
+
+    `report` is told bytes (each counts twice: written, read back); what it raises ends the export, whose whole parts
+    stay for the next time.
+    Raises AppError: kit_nothing_chosen, kit_folder_taken, kit_unwritable, drive_space, drive_file_limit,
+    model_file_damaged, and those of `gguf.check_model`.
+    """
+    if not models:
+        raise AppError("kit_nothing_chosen")
+    taken = foreign_file(folder)
+    if taken is not None:
+        raise AppError("kit_folder_taken", path=str(taken))
+    files = {model.id: _files(model) for model in models}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / kit_manifest.NAME).unlink(missing_ok=True)  # from here on the kit is not finished
+        kit = _Export(folder, part_bytes, report).write(models, files, presets)
+        licences = "\n\n".join(model.licence for model in kit.models) + "\n"
+        _put(folder / kit_manifest.LICENCES_NAME, licences.encode("utf-8"))
+        _put(folder / kit_manifest.NAME, kit_manifest.to_bytes(kit))
+        sync_folder(folder)
+        _remove_old_parts(folder, kit)
+    except OSError as error:
+        raise write_failure(error, folder, "kit_unwritable", part_bytes) from error
+    return kit
+
+
+def foreign_file(folder: Path) -> Path | None:
+    """One that a kit here would replace, though no kit has written it."""
+    try:
+        kit_manifest.read(folder)
+    except AppError as error:
+        if error.code == "kit_foreign":
+            return folder / kit_manifest.NAME
+        if error.code != "kit_missing" or any(folder.glob(f"*{PART_SUFFIX}")):
+            return None
+        names = (kit_manifest.NAME, kit_manifest.LICENCES_NAME, *EXTRA_NAMES.values())
+        return next((folder / name for name in names if os.path.lexists(folder / name)), None)
+    return None
+
+
+def _files(model: LocalModel) -> list[Path]:
+    header = gguf.check_model(Path(model.path))
+    return [Path(model.path), *header.parts]
+
+
+class _Export:
+    def __init__(self, folder: Path, part_bytes: int, report: Report) -> None:
+        self._folder = folder
+        self._part_bytes = part_bytes
+        self._report = report
+        self._number = 0  # of the file, through the whole kit
+        self._stems: set[str] = set()
+
+    def write(self, models: Sequence[LocalModel], files: dict[str, list[Path]], presets: bytes) -> Kit:
+        """Raises AppError, and OSError for what cannot be written."""
+        total = sum(path.stat().st_size for paths in files.values() for path in paths)
+        here = sum(path.stat().st_size for path in self._folder.glob(f"*{PART_SUFFIX}") if path.is_file())
+        require_space(self._folder, max(0, total - here))
+        self._writer = PartWriter(self._folder, self._part_bytes, Meter(self._report, total, passes=2))
+        made = tuple(self._model(model, files[model.id]) for model in models)
+        extras = [self._extra("presets", presets)] if presets else []
+        terms = [path.with_name(starter.TERMS_NAME) for paths in files.values() for path in paths[:1]]
+        found = next((path for path in terms if path.is_file()), None)
+        if found is not None and any(model.card_id == starter.card().id for model in models):
+            extras.append(self._extra("gemma_terms", found.read_bytes()))
+        return Kit(made, tuple(extras))
+
+    def _model(self, model: LocalModel, paths: list[Path]) -> KitModel:
+        known = {mark.name: mark.sha256 for mark in model.files}
+        files = tuple(self._file(path, known.get(path.name, "")) for path in paths)
+        return KitModel(self._stem(model), files, licence_text(model))
+
+    def _file(self, path: Path, known_sha256: str) -> KitFile:
+        self._number += 1
+        file = self._writer.write(path, self._number)
+        if known_sha256 and file.sha256 != known_sha256:
+            raise AppError("model_file_damaged", path=str(path))
+        return file
+
+    def _stem(self, model: LocalModel) -> str:
+        """The file's own name, without the number of a part; Ollama's files are called by their hash."""
+        path = Path(model.path)
+        own = path.stem.partition("-00001-of-")[0] if path.suffix.casefold() == ".gguf" else model.name
+        base = stem = safe_name(own, "model")
+        number = 2
+        while stem.casefold() in self._stems:
+            stem, number = safe_name(f"{base[:60]}-{number}", "model"), number + 1
+        self._stems.add(stem.casefold())
+        return stem
+
+    def _extra(self, kind: str, content: bytes) -> KitExtra:
+        _put(self._folder / EXTRA_NAMES[kind], content)
+        return KitExtra(kind, len(content), hashlib.sha256(content).hexdigest())
+
+
+def _put(path: Path, content: bytes) -> None:
+    with whole_file(path) as file:
+        file.write(content)
+
+
+def licence_text(model: LocalModel) -> str:
+    card = catalogue.load().card(model.card_id)
+    if card is None:
+        return phrase("kit_licence_unknown", name=model.name)
+    return phrase(
+        "kit_licence", name=model.name, licence=card.licence, url=card.licence_url, notice=card.licence_notice
+    ).rstrip()
+
+
+def _remove_old_parts(folder: Path, kit: Kit) -> None:
+    """Those of an earlier kit in the same folder."""
+    wanted = {part.name for part in kit.parts()}
+    for path in folder.glob(f"[0-9][0-9][0-9]-[0-9][0-9][0-9][0-9]{PART_SUFFIX}*"):
+        if path.name not in wanted and path.is_file() and not path.is_symlink():
+            path.unlink()

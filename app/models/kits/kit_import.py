@@ -1,0 +1,106 @@
+"""A transfer kit into the models folder: every part is checked while it is joined, and nothing half is registered.
+
+What is joined already is checked where it lies when the import is run again, so that after one damaged part has been
+replaced only that one is read from the kit.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.base.errors import AppError
+from app.base.files.atomic import write_atomically
+from app.base.files.copying import Report, require_space, write_failure
+from app.chat import preset_files
+from app.chat.presets import Preset
+from app.inference.local_model import FileMark, LocalModel
+from app.models import local_models
+from app.models.kits import kit_manifest
+from app.models.kits.kit_export import licence_text
+from app.models.kits.kit_joining import Joined, Joining, is_regular, read_small
+from app.models.kits.kit_manifest import EXTRA_NAMES, KitExtra, KitModel
+
+Register = Callable[[LocalModel], LocalModel]  # puts a model into the list and gives it as it stands there
+
+
+@dataclass(slots=True)
+class Imported:
+    """`waiting`: the models that were not taken in (as the kit calls them), because of `problems`."""
+
+    models: list[LocalModel] = field(default_factory=list)
+    presets: tuple[Preset, ...] = ()
+    waiting: list[str] = field(default_factory=list)
+    problems: list[AppError] = field(default_factory=list)
+
+
+def bring_in(folder: Path, target: Path, register: Register, report: Report = lambda _done, _total: None) -> Imported:
+    """Joins the kit's models in `target` and hands each whole one to `register`.
+
+    `report` is told bytes; what it raises ends the import, and what was half joined goes.
+    Raises AppError: those of `kit_manifest.read`, drive_space, drive_file_limit, kit_target_unusable. What is wrong
+    with single parts or models is in the outcome.
+    """
+    kit = kit_manifest.read(folder)
+    outcome = Imported()
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        joining = Joining(kit, folder, target, report)
+        require_space(target, joining.missing_bytes())
+        for model in kit.models:
+            _take(model, joining, register, outcome)
+        for extra in kit.extras:
+            _take_extra(extra, folder, target, outcome)
+    except OSError as error:
+        raise write_failure(error, target, "kit_target_unusable") from error
+    return outcome
+
+
+def _take(model: KitModel, joining: Joining, register: Register, outcome: Imported) -> None:
+    joined = joining.join(model)
+    problems = list(joined.problems)
+    if not problems:
+        try:
+            described = _described(model, joined)
+            outcome.models.append(register(described))
+        except AppError as error:
+            for path in joined.made:  # not one that was there before
+                path.unlink(missing_ok=True)
+            problems = [error]
+        else:
+            licence = joined.paths[0].with_name(f"{joined.paths[0].stem}-licence.txt")
+            terms = licence_text(described) if described.card_id else model.licence  # what it is, not what it came as
+            if terms and not licence.exists():
+                write_atomically(licence, terms.encode("utf-8"))
+    if problems:
+        outcome.waiting.append(model.stem)
+        outcome.problems += problems
+
+
+def _described(model: KitModel, joined: Joined) -> LocalModel:
+    """With the hashes, which are known. Raises AppError for what is no model, or not the one of the table."""
+    described = local_models.describe(joined.paths[0])
+    marks = tuple(
+        FileMark(path.name, file.size_bytes, path.stat().st_mtime_ns, file.sha256)
+        for path, file in zip(joined.paths, model.files, strict=True)
+    )
+    if [mark.name for mark in described.files] != [mark.name for mark in marks]:
+        raise AppError("kit_content_refused", name=model.stem)
+    if any(was.sha256 not in ("", now.sha256) for was, now in zip(described.files, marks, strict=True)):
+        raise AppError("kit_content_refused", name=model.stem)  # the catalogue knows better
+    return dataclasses.replace(described, files=marks)
+
+
+def _take_extra(extra: KitExtra, folder: Path, target: Path, outcome: Imported) -> None:
+    name = EXTRA_NAMES[extra.kind]
+    if not is_regular(folder / name):
+        outcome.problems.append(AppError("kit_part_missing", part=name))
+        return
+    content = read_small(folder / name, extra)
+    if content is None:
+        outcome.problems.append(AppError("kit_part_damaged", part=name))
+    elif extra.kind == "presets":
+        contents = preset_files.parse(content)
+        outcome.presets, outcome.problems = contents.presets, [*outcome.problems, *contents.problems]
+    elif not (target / name).exists():
+        write_atomically(target / name, content)

@@ -1,0 +1,134 @@
+"""The locks: which files a training environment consists of, exactly, for a kind of machine and a Python.
+
+Written by packaging/training_lock.py. Nothing else is installed: without a lock there is no environment.
+
+    # torch-2.13.0-cp312-cp312-win_amd64.whl 122057313
+    torch==2.13.0 \\
+        --hash=sha256:024c…
+"""
+
+import hashlib
+import platform
+import re
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.base.errors import AppError
+from app.base.paths import resources
+from app.inference import machine
+
+VARIANTS = ("cpu", "cuda")
+Python = tuple[int, int]
+
+_NAME = re.compile(r"(cpu|cuda)-([a-z0-9]+-[a-z0-9_]+)-py(\d)(\d\d)")
+_ENTRY = re.compile(r"^# (\S+\.whl) (\d+)\n([a-z0-9-]+)==(\S+) \\\n    --hash=sha256:([0-9a-f]{64})\n", re.MULTILINE)
+_MACHINES = {"amd64": "x86_64"}  # as Windows calls it
+
+
+@dataclass(frozen=True, slots=True)
+class LockedFile:
+    package: str
+    version: str
+    name: str  # of the file
+    size_bytes: int
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.package}=={self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    path: Path
+    variant: str  # one of VARIANTS
+    system: str  # "linux-x86_64"; as `this_system`
+    python: Python
+    files: tuple[LockedFile, ...]
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the files as they are fetched."""
+        return sum(file.size_bytes for file in self.files)
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+
+def folder() -> Path:
+    return resources() / "training_environment" / "locked"
+
+
+def this_system() -> str:
+    kind = platform.machine().lower()
+    return f"{sys.platform}-{_MACHINES.get(kind, kind)}"
+
+
+def all_locks(system: str = "") -> tuple[Lock, ...]:
+    """Those for that kind of machine ("": this one), the newest Python first."""
+    wanted = system or this_system()
+    found = [lock for path in folder().glob("*.txt") if (lock := _lock(path)) is not None and lock.system == wanted]
+    return tuple(sorted(found, key=lambda lock: (lock.python, lock.variant), reverse=True))
+
+
+def named(name: str) -> Lock | None:
+    """None: this version of Kotae has no such lock."""
+    path = folder() / f"{name}.txt"
+    return _lock(path) if _NAME.fullmatch(name) and path.is_file() else None
+
+
+def has_card() -> bool:
+    """Whether a card of NVIDIA computes here; the others have no driver that names them. Takes up to some seconds."""
+    return any(gpu.name not in ("AMD", "Intel") for gpu in machine.gpus())
+
+
+def proposed_variant(variant: str = "", system: str = "") -> str:
+    """`variant`: as chosen; "": what suits the cards of this machine and is locked for the system."""
+    known = {lock.variant for lock in all_locks(system)}
+    return variant or ("cuda" if "cuda" in known and has_card() else "cpu")
+
+
+def fitting(variant: str, system: str = "", pythons: Collection[Python] | None = None) -> tuple[Lock, ...]:
+    """The newest Python first. `pythons`: only for these.
+
+    Raises AppError("training_no_lock"): there is none for that kind of machine, with any Python.
+    """
+    ours = all_locks(system)
+    found = tuple(lock for lock in ours if lock.variant == variant and (pythons is None or lock.python in pythons))
+    if not found:
+        others = sorted({f"--variant {lock.variant} --python-version {dotted(lock.python)}" for lock in ours})
+        have = ", ".join(others) or "-"
+        wanted = "/".join(dotted(python) for python in sorted(pythons)) if pythons else "-"
+        raise AppError("training_no_lock", variant=variant, system=system or this_system(), python=wanted, have=have)
+    return found
+
+
+def versions(locks: Sequence[Lock]) -> tuple[Python, ...]:
+    return tuple(dict.fromkeys(lock.python for lock in locks))
+
+
+def python_from(text: str) -> Python | None:
+    """Of "3.12"; None: it is no version."""
+    found = re.fullmatch(r"(\d)\.(\d{1,2})", text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def dotted(python: Sequence[int]) -> str:
+    return ".".join(str(number) for number in python)
+
+
+def _lock(path: Path) -> Lock | None:
+    found = _NAME.fullmatch(path.stem)
+    if found is None:
+        return None
+    entries = _ENTRY.findall(path.read_text("utf-8"))
+    files = tuple(
+        LockedFile(package, version, name, int(size), digest) for name, size, package, version, digest in entries
+    )
+    return Lock(path, found[1], found[2], (int(found[3]), int(found[4])), files)

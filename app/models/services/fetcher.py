@@ -1,0 +1,302 @@
+"""The downloading child, supervised: it brings one model at a time, file after file, and comes back once if it dies."""
+
+import dataclasses
+import itertools
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.base.errors import AppError
+from app.base.services.process import ChildProcess, Exit
+from app.models import download_queue
+from app.models.download_queue import Queued, QueuedFile
+from app.models.downloads import messages
+from app.models.downloads.messages import (
+    Access,
+    Contacted,
+    Done,
+    Failed,
+    Fetch,
+    Heartbeat,
+    Hello,
+    List,
+    Listed,
+    Origin,
+    Pace,
+    Pause,
+    Paused,
+    Progress,
+    Repairing,
+    Restarted,
+    SetLimit,
+    Verifying,
+    Waiting,
+)
+
+PACE = Pace()
+SILENCE_LIMIT_S = 30.0  # the child beats once a second; a machine that swaps can miss many
+WATCH_LATE_S = 4.0  # the watch looks every second
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How the file that is on its way does. `phase`: running | verifying | repairing.
+
+    `trouble`: what is being tried again just now, as a code of AppError; "" for nothing.
+    """
+
+    phase: str = "running"
+    done_bytes: int = 0  # of this file
+    bytes_per_s: float = 0.0
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """`kind`: done (everything is here) | paused | failed."""
+
+    kind: str
+    problem: AppError | None = None
+
+
+class Fetcher(QObject):
+    """Each `fetch` ends with exactly one `ended`."""
+
+    stepped = Signal(object)  # Step
+    learned = Signal(object)  # Queued: sizes and checksums are known, or a file has arrived
+    ended = Signal(object)  # End
+    contacted = Signal(str)  # host
+
+    def __init__(
+        self,
+        command: list[str],
+        log: Path,
+        parent: QObject | None = None,
+        *,
+        pace: Pace = PACE,
+        silence_limit_s: float = SILENCE_LIMIT_S,
+    ) -> None:
+        super().__init__(parent)
+        self._child = ChildProcess(command, log, self)
+        self._child.line_received.connect(self._on_line)
+        self._child.exited.connect(self._on_exited)
+        self._pace = pace
+        self._silence_limit_s = silence_limit_s
+        self._heard_at = self._checked_at = time.monotonic()
+        self._verdict = ""  # why we killed the child ourselves
+        self._watch = QTimer(self, interval=1000)
+        self._watch.timeout.connect(self._check_life)
+        self._ids = itertools.count(1)
+        self._job: Queued | None = None
+        self._place = ""
+        self._folder = Path()
+        self._access = Access()
+        self._limit = 0
+        self._command_id = ""
+        self._is_pausing = False
+        self._may_restart = True
+        self._step = Step()
+
+    @property
+    def job(self) -> Queued | None:
+        """What is being fetched."""
+        return self._job
+
+    @property
+    def pid(self) -> int:
+        """Of the child; 0 while there is none."""
+        return self._child.pid
+
+    def fetch(self, queued: Queued, place: str, folder: Path, access: Access, bytes_per_s: int) -> None:
+        """`place`: where a hub is meant, its address. Starts the child if need be."""
+        assert self._job is None
+        self._job, self._place, self._folder, self._access, self._limit = queued, place, folder, access, bytes_per_s
+        self._is_pausing, self._may_restart = False, True
+        self._go_on()
+
+    def pause(self) -> None:
+        """What was received stays. A repository that is only being asked is not waited for."""
+        if self._job is None:
+            return
+        self._is_pausing = True
+        if self._job.needs_listing:
+            self.abort(End("paused"))
+        else:
+            self._child.send(messages.to_line(Pause(self._command_id)))
+
+    def abort(self, why: End) -> None:
+        """Ends the child and whatever it does; `ended` tells `why`."""
+        self._command_id = ""  # whatever it still says
+        self._child.stop()
+        self._end(why)
+
+    def limit(self, bytes_per_s: int) -> None:
+        self._limit = bytes_per_s
+        if self._job is not None:
+            self._child.send(messages.to_line(SetLimit(self._command_id, bytes_per_s)))
+
+    def rest(self) -> None:
+        """While nothing is fetched, no process is there that could use the network."""
+        if self._job is None:
+            self._child.stop()
+
+    # ------------------------------------------------------------------ private
+
+    def _go_on(self) -> None:
+        """The next command of the job; nothing left: its end."""
+        job = self._job
+        assert job is not None
+        file = next((file for file in job.files if not file.has_arrived), None)
+        if file is None:
+            self._end(End("done"))
+            return
+        if not self._child.is_running:
+            self._verdict = ""
+            self._heard_at = self._checked_at = time.monotonic()
+            self._child.start()
+            self._watch.start()
+            if self._job is None:  # it could not be started, and that was told
+                return
+        self._command_id = str(next(self._ids))
+        self._step = Step()
+        revision = job.revision or "main"
+        if job.needs_listing:
+            command: messages.Command = List(self._command_id, self._place, job.repository, revision, self._access)
+        else:
+            command = self._fetch_command(job, file, revision)
+        self._child.send(messages.to_line(command))
+
+    def _fetch_command(self, job: Queued, file: QueuedFile, revision: str) -> Fetch:
+        return Fetch(
+            self._command_id,
+            _origin(job, file, self._place, revision),
+            str(self._folder),
+            file.name,
+            file.size_bytes,
+            file.sha256,
+            job.card_id,
+            self._limit,
+            self._access,
+            self._pace,
+        )
+
+    def _check_life(self) -> None:
+        now = time.monotonic()
+        if now - self._checked_at > WATCH_LATE_S:  # it is us who slept: a suspended machine, a stopped process
+            self._heard_at = now
+        self._checked_at = now
+        if self._child.is_running and now - self._heard_at > self._silence_limit_s:
+            self._kill("hung")
+
+    def _kill(self, verdict: str) -> None:
+        self._verdict = verdict
+        self._child.kill()
+
+    def _on_line(self, line: bytes) -> None:
+        self._heard_at = time.monotonic()
+        try:
+            event = messages.event_from_json(json.loads(line))
+        except ValueError:
+            self._kill("garbled")
+            return
+        if isinstance(event, Contacted):
+            self.contacted.emit(event.host)
+        elif isinstance(event, Hello):
+            if event.protocol != messages.PROTOCOL:
+                self._kill("garbled")
+        elif isinstance(event, Heartbeat):
+            return
+        elif self._job is not None and event.id == self._command_id:
+            self._take(event, self._job)
+
+    def _take(self, event: messages.Event, job: Queued) -> None:
+        match event:
+            case Listed():
+                self._on_listed(event, job)
+            case Done():
+                self._on_done(event, job)
+            case Failed():
+                self._end(End("failed", AppError(event.code, **event.facts)))
+            case Paused():
+                self._end(End("paused"))
+            case Progress():
+                trouble = self._step.trouble if event.done_bytes <= self._step.done_bytes else ""
+                phase = self._step.phase if self._step.phase == "repairing" else "running"
+                self._set_step(Step(phase, event.done_bytes, event.bytes_per_s, trouble))
+            case Waiting():
+                self._set_step(dataclasses.replace(self._step, trouble=f"download_{event.reason}", bytes_per_s=0.0))
+            case Verifying():
+                self._set_step(Step("verifying", self._step.done_bytes))
+            case Repairing():
+                self._set_step(Step("repairing"))
+            case Restarted():
+                self._set_step(Step())
+
+    def _set_step(self, step: Step) -> None:
+        self._step = step
+        self.stepped.emit(step)
+
+    def _on_listed(self, event: Listed, job: Queued) -> None:
+        listed = {file.name: (file.size_bytes, file.sha256) for file in event.files}
+        try:
+            self._job = download_queue.with_listing(job, event.commit, listed)
+        except AppError as error:
+            self._end(End("failed", error))
+            return
+        self.learned.emit(self._job)
+        self._go_on_unless_ended()
+
+    def _on_done(self, event: Done, job: Queued) -> None:
+        self._may_restart = True
+        arrived = next(file for file in job.files if not file.has_arrived)
+        files = tuple(
+            dataclasses.replace(
+                file, size_bytes=event.size_bytes, sha256=event.sha256, has_arrived=True, was_here=event.was_here
+            )
+            if file is arrived
+            else file
+            for file in job.files
+        )
+        self._job = dataclasses.replace(job, files=files)
+        self.learned.emit(self._job)
+        if self._is_pausing and not all(file.has_arrived for file in files):
+            self._end(End("paused"))
+        else:
+            self._go_on_unless_ended()
+
+    def _go_on_unless_ended(self) -> None:
+        """Whoever listens may have ended it."""
+        if self._job is not None:
+            self._go_on()
+
+    def _on_exited(self, how: Exit) -> None:
+        self._watch.stop()
+        if how.cause == "stopped" or self._job is None:
+            return
+        if self._may_restart and how.cause != "not_started" and not self._is_pausing:
+            self._may_restart = False
+            self._go_on()
+        elif self._is_pausing:
+            self._end(End("paused"))
+        else:
+            self._end(End("failed", AppError("download_crashed", detail=self._verdict or how.detail or how.cause)))
+
+    def _end(self, how: End) -> None:
+        if self._job is not None:
+            self._job, self._command_id = None, ""
+            self.ended.emit(how)
+
+
+def _origin(job: Queued, file: QueuedFile, place: str, revision: str) -> Origin:
+    match download_queue.kind_of(job.place):
+        case "hub":
+            return Origin(place, job.repository, revision, file.source)
+        case "file":
+            return Origin(file.source)
+        case "local_file":
+            return Origin(str(Path(place).parent), file=file.source)
+        case _:
+            return Origin(place, file=file.source)

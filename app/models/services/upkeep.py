@@ -1,0 +1,214 @@
+"""Care of the models: those of other programs found, all verified, their folder moved, kits written and read."""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from PySide6.QtCore import QObject, Signal
+
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.services.background import Progress
+from app.base.services.preferences import Preferences
+from app.chat.preset_files import to_bytes
+from app.chat.services.presets import Presets
+from app.chat.store import Store
+from app.inference.local_model import LocalModel
+from app.models import found_models, local_models, model_places, models_folder, verify, verify_log
+from app.models.kits import kit_export, kit_import, kit_parts
+from app.models.kits.kit_import import Imported
+from app.models.models_folder import Move, Moved
+from app.models.services.library import ModelLibrary
+from app.models.verify import Verdict
+from app.models.verify_log import LastVerified
+
+T = TypeVar("T")
+
+
+class ModelUpkeep(QObject):
+    """One piece of work at a time, in the thread pool; it ends with its own signal or with `failed`."""
+
+    progressed = Signal(object, object)  # done, in all (0: not known)
+    found = Signal(object)  # Findings
+    verified = Signal(object)  # list[Verdict]
+    folder_moved = Signal(object)  # Moved
+    move_undone = Signal()
+    kit_written = Signal(object)  # Kit
+    kit_read = Signal(object)  # Imported
+    failed = Signal(object)  # AppError; "cancelled" after `cancel`
+
+    def __init__(
+        self,
+        store: Store,
+        library: ModelLibrary,
+        presets: Presets,
+        preferences: Preferences,
+        where: Paths,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._store = store
+        self._library = library
+        self._presets = presets
+        self._preferences = preferences
+        self._where = where
+        self._last_verified = verify_log.load(where.data / verify_log.NAME)
+        self._verdicts: list[Verdict] = []  # of the verification that runs, also where it is cancelled
+        self._task: background.LongTask | None = None
+        self.worked_s = 0.0  # how long the work took that ended last
+        self._done: Callable[..., None] = self.found.emit  # what the work that runs ends with
+
+    @property
+    def is_working(self) -> bool:
+        return self._task is not None
+
+    @property
+    def is_importing(self) -> bool:
+        """Whether a kit is being read."""
+        return self.is_working and self._done == self._on_kit_read
+
+    @property
+    def models_folder(self) -> Path:
+        return self._where.models
+
+    def last_verified(self, model: LocalModel) -> LastVerified | None:
+        """None: never, or not since it was added anew."""
+        found = self._last_verified.get(model.id)
+        return found if found is not None and found.at >= model.added_at else None
+
+    @property
+    def has_presets(self) -> bool:
+        """Whether a kit would hold presets."""
+        return bool(self._presets.own())
+
+    def pending_move(self) -> Move | None:
+        """A move that was interrupted before all was copied, and waits for the user."""
+        plan = models_folder.pending(self._where)
+        return plan if plan is not None and plan.state == "copying" and not self.is_working else None
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def find(self) -> None:
+        """Models in the folders of other programs; `library.import_file` adds one where it is."""
+        places = model_places.known(Path.home(), own=self._where.models)
+        self._run(lambda progress: found_models.search(places, progress.report), self.found.emit)
+
+    def verify(self, model_ids: Sequence[str] = ()) -> None:
+        """All models, or those; what is learned (hashes) is kept in the list, also of those before a cancellation."""
+        models = self._models(model_ids)
+        self._verdicts = verdicts = []
+
+        def work(progress: Progress) -> list[Verdict]:
+            total, before = sum(model.size_bytes for model in models), 0
+            for model in models:
+                report = functools.partial(_report_after, progress, before, total)
+                verdicts.append(verify.verify(model, report))
+                before += model.size_bytes
+            return verdicts
+
+        self._run(work, self._on_verified)
+
+    def move_folder(self, target: Path) -> None:
+        """The engine must not be loading meanwhile; models elsewhere stay where they are."""
+
+        def work(progress: Progress) -> Moved:
+            store = Store.beside(self._store.path)
+            try:
+                return models_folder.move(self._where, target, store, progress.report)
+            finally:
+                store.close()
+
+        self._run(work, self._on_moved)
+
+    def undo_move(self) -> None:
+        """Throws away what an interrupted move has copied. The folder in use stays as it is."""
+        self._run(lambda _progress: models_folder.undo(self._where), lambda _nothing: self.move_undone.emit())
+
+    def export_kit(self, model_ids: Sequence[str], folder: Path, part_bytes: int = kit_parts.PART_BYTES) -> None:
+        """The models and the user's own presets."""
+        models, own = self._models(model_ids), self._presets.own()
+        presets = to_bytes(own) if own else b""
+        self._run(
+            lambda progress: kit_export.export(
+                models, folder, presets=presets, part_bytes=part_bytes, report=progress.report
+            ),
+            self.kit_written.emit,
+        )
+
+    def import_kit(self, folder: Path) -> None:
+        """Whole models are in the list when `kit_read` comes, which also says what was wrong with the others."""
+
+        def work(progress: Progress) -> Imported:
+            store = Store.beside(self._store.path)
+            try:
+                return kit_import.bring_in(
+                    folder, self._where.models, lambda model: local_models.add(store, model), progress.report
+                )
+            finally:
+                store.close()
+
+        self._run(work, self._on_kit_read)
+
+    # ------------------------------------------------------------------ private
+
+    def _models(self, model_ids: Sequence[str]) -> list[LocalModel]:
+        return [model for model in self._library.models() if not model_ids or model.id in model_ids]
+
+    def _run(self, work: Callable[[Progress], T], done: Callable[[T], None]) -> None:
+        if self._task is None:
+            self._done = done
+            self._task = background.run_long(
+                work, self._on_ended, self._on_failed, self.progressed.emit, self._on_cancelled
+            )
+
+    def _on_ended(self, result: object) -> None:
+        self._note_end()
+        self._done(result)
+
+    def _on_cancelled(self) -> None:
+        self._on_failed(AppError("cancelled"))
+
+    def _on_failed(self, error: AppError) -> None:
+        self._note_end()
+        self._note_verdicts()
+        self._library.refresh()
+        self.failed.emit(error)
+
+    def _note_end(self) -> None:
+        if self._task is not None:
+            self.worked_s = self._task.elapsed_s
+        self._task = None
+
+    def _on_verified(self, verdicts: list[Verdict]) -> None:
+        self._note_verdicts()
+        self.verified.emit(verdicts)
+
+    def _note_verdicts(self) -> None:
+        verdicts, self._verdicts = self._verdicts, []
+        if verdicts:
+            self._last_verified = verify_log.note(self._where.data / verify_log.NAME, verdicts, time.time())
+        for verdict in verdicts:
+            # The model may have been removed, or measured, meanwhile: only the marks are new.
+            self._library.note_files(verdict.model.id, verdict.model.files)
+
+    def _on_moved(self, moved: Moved) -> None:
+        self._preferences.change(models_folder=str(moved.folder))
+        self._where = dataclasses.replace(self._where, models_folder=moved.folder)
+        self._library.use_folder(moved.folder)
+        self._library.refresh()
+        self.folder_moved.emit(moved)
+
+    def _on_kit_read(self, outcome: Imported) -> None:
+        self._library.refresh()
+        self._presets.add_new(outcome.presets)
+        self.kit_read.emit(outcome)
+
+
+def _report_after(progress: Progress, before: int, total: int, done: int, _of: int) -> None:
+    progress.report(min(before + done, total), total)

@@ -1,0 +1,18 @@
+"""The provenance of a tuned model as JSON in one database column."""
+
+import dataclasses
+import json
+
+from app.inference.local_model import Tuned
+
+
+def tuned_json(tuned: Tuned) -> str:
+    return json.dumps(dataclasses.asdict(tuned), ensure_ascii=False)
+
+
+def tuned(text: str | None) -> Tuned | None:
+    """Unknown keys (a newer program's) are left out."""
+    if text is None:
+        return None
+    known = {field.name for field in dataclasses.fields(Tuned)}
+    return Tuned(**{key: value for key, value in json.loads(text).items() if key in known})

@@ -1,0 +1,154 @@
+"""Where the training environment is: a Python of its own with torch, and llama.cpp's converter beside it.
+
+Gigabytes that most people never need stay out of the program; what fine-tunes and converts runs there, as a child
+process. Nothing of that environment is imported here, and nothing of the program's own environment reaches it.
+"""
+
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.base import settings
+from app.base.errors import AppError
+from app.base.paths import Paths
+from trainer import start
+
+VARIABLE = "KOTAE_TRAINER_PYTHON"
+FOLDER = "training-environment"  # below `base_folder`; made by app/training/environment
+OLD_FOLDER = f"{FOLDER}.old"  # the one before, while another takes its place
+DEVELOPMENT_FOLDER = ".venv-train"  # beside the sources; made by packaging/dev.py
+CONVERTER = "llama.cpp"  # below the environment's folder
+VERSION_FILE = "VERSION"  # in the converter's folder: the llama-cpp-python whose source it is from
+PROBE_LIMIT_S = 120.0  # torch read from a slow disk for the first time
+PRODUCT_LIMIT = 0.2  # how far a 4-bit product may be from the exact one; measured 0.09, and garbage is at 1
+
+_ROOT = Path(__file__).resolve().parents[2]
+_LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors", "gguf")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingEnvironment:
+    """`python` is not resolved: a venv's link to its base would lose the venv."""
+
+    python: Path
+    converter: Path | None  # the folder with convert_hf_to_gguf.py; None: there is none
+
+    def command(self, module: str, *arguments: str) -> list[str]:
+        """Starts a module of `trainer`, as `python -m` would: `command("trainer.convert", job_file)`."""
+        return start.command(str(self.python), module, *arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    name: str
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What the environment says of itself."""
+
+    python: str
+    versions: dict[str, str]  # library -> version
+    cuda: str | None  # the version that torch was built for; None: CPU only
+    devices: tuple[Device, ...]
+    converter: str  # version
+    least_capability: tuple[int, int] = (0, 0)  # of a card that this torch computes on
+
+
+def base_folder(data: Path) -> Path:
+    """The folder that holds the environment: the one of the settings, else the data folder."""
+    chosen = settings.load(Paths(data).settings).training_folder
+    return Path(chosen) if chosen else data
+
+
+def locate(data: Path) -> TrainingEnvironment:
+    """$KOTAE_TRAINER_PYTHON, else the one below `base_folder`, below `data`, or the development one. Starts nothing.
+
+    Raises AppError("no_training_environment").
+    """
+    bases = dict.fromkeys((base_folder(data), data))
+    folders = [base / name for base in bases for name in (FOLDER, OLD_FOLDER)] + [_ROOT / DEVELOPMENT_FOLDER]
+    named = os.environ.get(VARIABLE)
+    pythons = [Path(named).absolute()] if named else [python_in(folder) for folder in folders]
+    for python in pythons:
+        if python.is_file():
+            return TrainingEnvironment(python, _converter([python.parent.parent, *folders]))
+    raise AppError("no_training_environment", path=str(pythons[0]))
+
+
+def python_in(folder: Path) -> Path:
+    return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+def check(environment: TrainingEnvironment) -> Probe:
+    """Imports torch there, multiplies in 4 bits and looks for the rest: seconds. Not for the window's thread.
+
+    Raises AppError: training_environment_broken (path, reason), training_products_wrong (path, device, reason).
+    """
+    converter = _converter_version(environment)
+    report = _ask(environment)
+    missing = [name for name, version in report["versions"].items() if version is None]
+    if missing:
+        raise _broken(environment, f"missing: {', '.join(missing)}")
+    for device, (difference, reason) in report["products"].items():
+        if difference is None or not difference <= PRODUCT_LIMIT:  # NaN, too
+            said = {"device": device, "reason": reason or f"{difference:.2f}"}
+            raise AppError("training_products_wrong", path=str(environment.python), **said)
+    devices = tuple(Device(name, memory_bytes) for name, memory_bytes in report["devices"])
+    major, minor = report["least_capability"]
+    return Probe(report["python"], report["versions"], report["cuda"], devices, converter, (major, minor))
+
+
+def _converter(folders: list[Path]) -> Path | None:
+    converters = [folder / CONVERTER for folder in folders]
+    return next((folder for folder in converters if (folder / "convert_hf_to_gguf.py").is_file()), None)
+
+
+def _converter_version(environment: TrainingEnvironment) -> str:
+    """A converter of another version may write what the engine reads otherwise."""
+    if environment.converter is None:
+        raise _broken(environment, f"missing: {CONVERTER}")
+    try:
+        version = (environment.converter / VERSION_FILE).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise _broken(environment, f"missing: {CONVERTER}/{VERSION_FILE}") from error
+    engine = engine_version()
+    if engine is not None and version != engine:
+        raise _broken(environment, f"{CONVERTER} {version}, engine {engine}")
+    return version
+
+
+def engine_version() -> str | None:
+    """None in a bundle without metadata, which is built with its converter."""
+    try:
+        return importlib.metadata.version("llama-cpp-python")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _ask(environment: TrainingEnvironment) -> dict[str, Any]:
+    argv = environment.command("trainer.doctor", *_LIBRARIES)
+    try:
+        run = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=PROBE_LIMIT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _broken(environment, f"no answer in {PROBE_LIMIT_S:.0f} s") from error
+    except OSError as error:
+        raise _broken(environment, error.strerror or str(error)) from error
+    lines = run.stdout.splitlines()
+    if run.returncode != 0 or not lines:
+        complaints = run.stderr.strip().splitlines()
+        raise _broken(environment, complaints[-1] if complaints else f"exit status {run.returncode}")
+    report: dict[str, Any] = json.loads(lines[-1])
+    return report
+
+
+def _broken(environment: TrainingEnvironment, reason: str) -> AppError:
+    return AppError("training_environment_broken", path=str(environment.python), reason=reason)

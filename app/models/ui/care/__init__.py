@@ -1,0 +1,1 @@
+"""Builds, kits, verification and other care of models, as the models page shows them."""

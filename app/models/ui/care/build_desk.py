@@ -1,0 +1,114 @@
+"""Models being built from publishers' folders: one at a time, for as long as the window is open."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+from app.base.errors import AppError
+from app.inference.local_model import LocalModel
+
+if TYPE_CHECKING:  # most starts build nothing
+    from app.models.build_plan import BuildPlan
+    from app.models.services.builds import Builds, Progress
+    from app.training.services.training_setup import TrainingSetup
+
+
+class BuildDesk(QObject):
+    """What is asked by the dialog and shown by the page. The training environment is looked for at each start."""
+
+    began = Signal(object)  # BuildPlan
+    progressed = Signal(object)  # Progress
+    finished = Signal(object)  # list[LocalModel]
+    failed = Signal(object)  # AppError
+    cancelled = Signal()
+
+    def __init__(
+        self,
+        make_builds: "Callable[[], Builds]",
+        models_folder: Callable[[], Path],
+        training_setup: "TrainingSetup",
+        parent: QObject,
+    ) -> None:
+        """`make_builds` raises AppError("no_training_environment") where there is none."""
+        super().__init__(parent)
+        self.training_setup = training_setup
+        training_setup.finished.connect(self._on_environment_changed)
+        training_setup.removed.connect(self._on_environment_changed)
+        self._make_builds = make_builds
+        self._models_folder = models_folder
+        self._builds: Builds | None = None
+        self._plan: BuildPlan | None = None  # the last one
+
+    @property
+    def is_running(self) -> bool:
+        return self._builds is not None and self._builds.is_running
+
+    @property
+    def models_folder(self) -> Path:
+        return self._models_folder()
+
+    def obstacle(self) -> AppError | None:
+        """Why nothing can be built on this machine; None where it can."""
+        try:
+            self._builds = self._builds or self._connected()
+        except AppError as error:
+            return error
+        return None
+
+    def start(self, plan: "BuildPlan") -> None:
+        """Ends with exactly one of `finished`, `failed` and `cancelled`."""
+        if self.is_running:
+            self.failed.emit(AppError("build_running"))
+            return
+        self._plan = plan
+        try:
+            self._builds = self._builds or self._connected()
+            self.began.emit(plan)
+            self._builds.start(plan)
+        except AppError as error:
+            self.failed.emit(error)
+
+    def start_again(self) -> None:
+        """The same once more: it goes on from what is finished."""
+        if self._plan is not None:
+            self.start(self._plan)
+
+    def cancel(self) -> None:
+        if self._builds is not None:
+            self._builds.cancel()
+
+    def kept_bytes(self) -> int:
+        """What unfinished builds have left on the drive."""
+        from app.models import build_folder
+
+        return build_folder.unfinished_bytes(self.models_folder)
+
+    def clean(self) -> int:
+        """Deletes that. Gives the bytes."""
+        from app.models import build_folder
+
+        return build_folder.clean(self.models_folder)
+
+    def _connected(self) -> "Builds":
+        builds = self._make_builds()
+        builds.setParent(self)
+        builds.progressed.connect(self._on_progressed)
+        builds.finished.connect(self._on_finished)
+        builds.failed.connect(self.failed)
+        builds.cancelled.connect(self.cancelled)
+        return builds
+
+    def _on_environment_changed(self) -> None:
+        """It is looked for anew."""
+        if self._builds is not None and not self._builds.is_running:
+            self._builds.deleteLater()
+            self._builds = None
+
+    def _on_progressed(self, progress: "Progress") -> None:
+        self.progressed.emit(progress)
+
+    def _on_finished(self, models: list[LocalModel]) -> None:
+        self._plan = None
+        self.finished.emit(models)

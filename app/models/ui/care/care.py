@@ -1,0 +1,188 @@
+"""Care of the models, for the page モデル: verified, found in other programs, carried in kits; one line of progress."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QStandardPaths, QTimer, Signal
+
+from app.base.errors import AppError
+from app.base.wording import describe_error
+from app.models.kits import kit_export, kit_manifest
+from app.models.kits.kit_import import Imported
+from app.models.kits.kit_manifest import Kit
+from app.models.services.library import ModelLibrary
+from app.models.services.upkeep import ModelUpkeep
+from app.models.ui.care import kit_dialogs
+from app.models.ui.care.found_dialog import FoundDialog
+from app.models.ui.care.kit_dialogs import KitExportDialog
+from app.models.ui.care.strip import Strip
+from app.models.ui.care.work import Work
+from app.models.verify import Verdict
+from app.uikit import desktop, phrases
+from app.uikit.language import joined
+from app.uikit.pickers import Pickers
+from app.uikit.theme import Theme
+
+
+class Care(Strip):
+    verified = Signal()
+    paths_chosen = Signal(object)  # list[str]: files to add to the list
+    model_wanted = Signal(str)  # id of one that is to be looked at
+    began = Signal()
+    import_ended = Signal(object)  # AppError: why nothing came of it; None: it has been said here how it ended
+
+    def __init__(
+        self, theme: Theme, upkeep: ModelUpkeep, library: ModelLibrary, pickers: Pickers | None = None
+    ) -> None:
+        super().__init__(theme)
+        self._theme = theme
+        self._upkeep = upkeep
+        self._library = library
+        self._pickers = pickers or Pickers()
+        self._folder = ""  # of a kit, the one that was used last
+        self._bad_id = ""  # the first model that is not whole
+        self._is_importing = False
+        self.work = Work(upkeep, self.progress, self.banner, self)
+        self.banner.action_requested.connect(self._on_action)
+        upkeep.failed.connect(self._on_failed)
+
+    # ------------------------------------------------------------------- found
+
+    def look_for_others(self) -> FoundDialog:
+        listed = [model.path for model in self._library.models()]
+        dialog = FoundDialog(self._theme, self._upkeep, listed, self.window())
+        dialog.paths_chosen.connect(self.paths_chosen)
+        dialog.open()
+        return dialog
+
+    # ------------------------------------------------------------------ verify
+
+    def verify(self, model_ids: Sequence[str] = ()) -> None:
+        """These models, or all."""
+        models = [model for model in self._library.models() if not model_ids or model.id in model_ids]
+        if not models:
+            return
+        one = self.tr("ファイルを検証しています：{name}")
+        several = self.tr("{n} 個のモデルを検証しています")
+        what = one.format(name=models[0].name) if len(models) == 1 else several.format(n=len(models))
+        ids = [model.id for model in models]
+        if self.work.begin(what, lambda: self._upkeep.verify(ids), self._upkeep.verified, self._on_verified):
+            self.began.emit()
+
+    def _on_verified(self, verdicts: list[Verdict]) -> None:
+        bad = [verdict for verdict in verdicts if not verdict.is_good]
+        if not bad:
+            one, several = self.tr("{name} は無傷です。"), self.tr("{n} 個のモデルは、すべて無傷です。")
+            what = one.format(name=verdicts[0].model.name) if len(verdicts) == 1 else several.format(n=len(verdicts))
+            self.banner.show_message("success", what, "")
+        elif len(verdicts) == 1:
+            assert bad[0].problem is not None
+            sentence = describe_error(bad[0].problem)
+            self.banner.show_message("danger", sentence.message, sentence.next)
+        else:
+            what = self.tr("{n} 個のうち {m} 個に問題があります。").format(n=len(verdicts), m=len(bad))
+            names = phrases.enumerated([verdict.model.name for verdict in bad])
+            self._bad_id = bad[0].model.id
+            self.banner.show_message("danger", what, names, (("look", self.tr("見る")),))
+        self.verified.emit()
+
+    # --------------------------------------------------------------------- kit
+
+    def choose_export(self, marked: str | None = None) -> KitExportDialog | None:
+        """`marked`: the id of the model that is to go along; None: all."""
+        models = self._library.models()
+        if not models:
+            sentence = describe_error(AppError("kit_nothing_chosen"))
+            self.banner.show_message("warning", sentence.message, sentence.next)
+            return None
+        dialog = KitExportDialog(self._theme, models, marked, self.window(), has_presets=self._upkeep.has_presets)
+        dialog.chosen.connect(lambda key: self._choose_target(dialog.list.marked()) if key == "export" else None)
+        dialog.open()
+        return dialog
+
+    def choose_import(self) -> bool:
+        """False: no folder was chosen, or something else is going on. Otherwise it ends with `import_ended`."""
+        start = self._folder or _home()
+        path = self._pickers.folder(self.window(), self.tr("キットのフォルダ（manifest.json のある場所）を選ぶ"), start)
+        return bool(path) and self.import_kit(Path(path))
+
+    def import_kit(self, folder: Path) -> bool:
+        """As `choose_import`."""
+        self._folder = str(folder)
+        what = self.tr("キットを確かめながら取り込んでいます：{name}").format(name=folder.name)
+        has_begun = self.work.begin(
+            what, lambda: self._upkeep.import_kit(folder), self._upkeep.kit_read, self._on_kit_read
+        )
+        self._is_importing |= has_begun
+        self.began.emit()
+        return has_begun
+
+    def _choose_target(self, model_ids: list[str]) -> None:
+        title = self.tr("キットを作る場所（USB メモリなど）を選ぶ")
+        path = self._pickers.folder(self.window(), title, self._folder or _home())
+        if path:
+            folder = _kit_folder(Path(path))
+            self._folder = str(folder)
+            what = self.tr("持ち運びキットを書き出しています")
+            self.work.begin(
+                what,
+                lambda: self._upkeep.export_kit(model_ids, folder),
+                self._upkeep.kit_written,
+                lambda kit: self._on_kit_written(kit, folder),
+            )
+            self.began.emit()
+
+    def _on_kit_written(self, kit: Kit, folder: Path) -> None:
+        dialog = kit_dialogs.written_dialog(self._theme, kit, folder, self.window())
+        dialog.chosen.connect(lambda key: desktop.open_folder(folder) if key == "folder" else None)
+        dialog.open()
+
+    def _on_kit_read(self, outcome: Imported) -> None:
+        self._is_importing = False
+        if outcome.models:
+            self.model_wanted.emit(outcome.models[0].id)
+        if outcome.problems:
+            dialog = kit_dialogs.problems_dialog(self._theme, outcome, self.window())
+            dialog.chosen.connect(self._on_problems_read)
+            dialog.open()
+        else:
+            what = self.tr("キットから {n} 個のモデルを取り込みました。").format(n=len(outcome.models))
+            presets = self.tr("プリセット {n} 個").format(n=len(outcome.presets)) if outcome.presets else ""
+            names = phrases.enumerated([model.name for model in outcome.models])
+            self.banner.show_message("success", what, joined(names, presets))
+            self._end_import()
+
+    def _on_problems_read(self, key: str) -> None:
+        # A moment later: the dialog is on its way out.
+        QTimer.singleShot(0, self, self._import_again if key == "again" else self._end_import)
+
+    def _import_again(self) -> None:
+        if not self.import_kit(Path(self._folder)):
+            self._end_import()
+
+    def _on_failed(self, error: AppError) -> None:
+        if self._is_importing:
+            self._is_importing = False
+            self.import_ended.emit(error)
+
+    def _end_import(self) -> None:
+        self.import_ended.emit(None)
+
+    def _on_action(self, key: str) -> None:
+        if key == "look":
+            self.model_wanted.emit(self._bad_id)
+
+
+def _home() -> str:
+    return QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
+
+
+def _kit_folder(chosen: Path) -> Path:
+    """An empty folder, or one with a kit, is taken as it is; in any other the kit gets a folder of its own."""
+    try:
+        names = {path.name for path in chosen.iterdir()}
+    except OSError:
+        return chosen
+    is_kit = kit_manifest.NAME in names or any(name.endswith(kit_manifest.PART_SUFFIX) for name in names)
+    is_fit = not names or (is_kit and kit_export.foreign_file(chosen) is None)
+    return chosen if is_fit else chosen / "kotae-models"

@@ -1,0 +1,162 @@
+"""Models that other programs have put on this machine: looked for while the dialog is open, marked, added in place."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.wording import describe_error, phrase
+from app.models.found_models import Findings, FoundModel, Skipped
+from app.models.services.upkeep import ModelUpkeep
+from app.models.ui import words
+from app.models.ui.care.marked_list import MarkedList
+from app.models.ui.care.work import Work
+from app.uikit.dialogs import Choice, Dialog
+from app.uikit.language import joined
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.check_row import CheckRow
+from app.uikit.widgets.labels import ElidedLabel, Label
+from app.uikit.widgets.progress_row import ProgressRow
+
+WIDTH_PX = 640
+SIDES_PX = 80  # margins of the dialog and of a row, left and right
+
+
+class FoundDialog(Dialog):
+    """`paths_chosen` says which files to add."""
+
+    paths_chosen = Signal(object)  # list[str]
+
+    def __init__(self, theme: Theme, upkeep: ModelUpkeep, listed: Collection[str], parent: QWidget) -> None:
+        """`listed`: the paths of the models in the list."""
+        self.state = Label(tone="text2", wraps=True)
+        self.progress = ProgressRow(theme, can_cancel=False)  # Esc and キャンセル end the search
+        self.banner = Banner(theme)
+        self.list = MarkedList(theme, self.tr("見つかったモデル"), parent)
+        super().__init__(
+            theme,
+            self.tr("ほかのアプリのモデルを探す"),
+            self.tr(
+                "LM Studio、Ollama、Hugging Face、llama.cpp、GPT4All、Jan のフォルダを調べます。"
+                "ファイルは複製も変更もせず、いまの場所に置いたまま使います。"
+            ),
+            (
+                Choice("cancel", self.tr("キャンセル")),
+                Choice("add", self.tr("追加"), "primary", is_default=True),
+            ),
+            parent,
+            content=self._content(),
+            width_px=WIDTH_PX,
+        )
+        self._listed = {_real(path) for path in listed}
+        self._upkeep = upkeep
+        self._work = Work(upkeep, self.progress, self.banner, self)
+        self.list.changed.connect(self._show_count)
+        self.chosen.connect(self._on_chosen)
+        self._show_count()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        if not self._work.is_mine and not self.list.rows:
+            self.search()
+        super().showEvent(event)
+
+    def search(self) -> None:
+        self.state.setText(self.tr("探しています。キャンセルを押すと、途中でやめます。"))
+        what = self.tr("フォルダを調べています")
+        if not self._work.begin(
+            what, self._upkeep.find, self._upkeep.found, self.show_findings, failed=self._on_failed
+        ):
+            self.state.setText("")
+
+    def show_findings(self, found: Findings) -> None:
+        """New ones first; then those that are in the list; then what cannot be used, with the reason."""
+        self.progress.hide()
+        models = sorted(found.models, key=lambda model: (_real(model.path) in self._listed, model.name.casefold()))
+        for model in models:
+            self._add(model)
+        self.list.setVisible(bool(models or found.skipped))
+        new = sum(row.box.isEnabled() for row in self.list.rows.values())
+        sentence = self.tr("{n} 個のモデルを追加できます。") if new else self.tr("新しく追加できるモデルはありません。")
+        more = "" if found.is_complete else phrase("found_incomplete")
+        self.state.setText(joined(sentence.format(n=new), more))
+        if found.skipped:
+            self._add_skipped(found.skipped)
+        self._show_count()
+        first = self.list.first()
+        (first or self.buttons["cancel"]).setFocus()
+        self.list.fit(self.width() - self._theme.px(SIDES_PX))
+        self.fit_height()
+
+    # ------------------------------------------------------------------- private
+
+    def _content(self) -> QWidget:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(10)
+        for widget in (self.banner, self.progress, self.state, self.list):
+            column.addWidget(widget)
+        column.addStretch(1)
+        return content
+
+    def _add(self, model: FoundModel) -> None:
+        is_listed = _real(model.path) in self._listed
+        parts = self.tr("{n} つのファイル").format(n=model.parts) if model.parts > 1 else ""
+        facts = joined(
+            self.tr("✓ 追加済み") if is_listed else "",
+            phrase(f"source_{model.source}"),
+            words.gigabytes(model.size_bytes),
+            model.quantization,
+            parts,
+        )
+        name = model.name.partition("-00001-of-")[0]
+        row = CheckRow(name, facts, is_checked=is_listed, is_fixed=is_listed)
+        self.list.add_row(str(model.path), row)
+
+    def _add_skipped(self, skipped: list[Skipped]) -> None:
+        head = Label(self.tr("使えないもの（{n}）").format(n=len(skipped)), "caption", "muted", strong=True)
+        head.setContentsMargins(12, 8, 12, 4)
+        self.list.add(head)
+        for one in skipped:
+            self.list.add(_SkippedRow(one))
+
+    def _show_count(self) -> None:
+        count = len(self.list.marked())
+        add = self.buttons["add"]
+        add.setText(self.tr("{n} 個を追加").format(n=count) if count else self.tr("追加"))
+        add.setEnabled(count > 0)
+        add.setAccessibleDescription("" if count else self.tr("追加するモデルに印を付けてください。"))
+
+    def _on_failed(self, error: AppError) -> None:
+        sentence = describe_error(error)
+        self.state.setText("")
+        self.banner.show_message("danger", sentence.message, sentence.next)
+
+    def _on_chosen(self, key: str) -> None:
+        if self._work.is_mine:
+            self._upkeep.cancel()
+        if key == "add":
+            self.paths_chosen.emit(self.list.marked())
+
+
+class _SkippedRow(QWidget):
+    def __init__(self, skipped: Skipped) -> None:
+        super().__init__()
+        name = skipped.reason.facts.get("name") or skipped.path.name
+        why = str(describe_error(skipped.reason))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 6, 12, 6)
+        column.setSpacing(0)
+        column.addWidget(ElidedLabel(joined(str(name), phrase(f"source_{skipped.source}"))))
+        column.addWidget(Label(why, "caption", "text2", wraps=True))
+
+
+def _real(path: str | Path) -> str:
+    try:
+        return str(Path(path).resolve())
+    except (OSError, RuntimeError):  # a link in a circle
+        return str(path)

@@ -1,0 +1,83 @@
+"""Before the first byte of a model: its licence, what that asks, and where the file comes from."""
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+
+from app.models.catalogue import ModelCard, ModelFile
+from app.models.ui import words
+from app.models.ui.care.marked_list import MarkedList
+from app.uikit.dialogs import Choice, Dialog
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.fact_list import FactList
+from app.uikit.widgets.labels import Label
+
+WIDTH_PX = 560
+SIDES_PX = 80  # margins of the dialog and of the terms, left and right
+
+
+class DownloadConsent(Dialog):
+    """`chosen` says accept or cancel; accept only when the licence is marked as read."""
+
+    licence_requested = Signal()
+    source_requested = Signal()  # another than `source` is wanted
+
+    def __init__(self, theme: Theme, card: ModelCard, file: ModelFile, source: str, parent: QWidget) -> None:
+        """`source`: where the file comes from, as it is shown."""
+        self.read = QCheckBox(self.tr("使用条件を確認しました"))
+        self.licence_button = Button(theme, self.tr("使用条件の全文を読む"), "link", "external-link")
+        self.licence_button.setVisible(bool(card.licence_url))
+        self.source_button = Button(theme, self.tr("入手元を指定…"), "link", "folder-input")
+        self._reason = Label(self.tr("確認すると、ダウンロードできます。"), "caption", "muted")
+        size = words.gigabytes(file.size_bytes)
+        super().__init__(
+            theme,
+            self.tr("{name} をダウンロードしますか").format(name=card.title),
+            self.tr("{file}、{size} を受け取ります。途中で止めても、続きから再開できます。").format(
+                file=file.quantization, size=size if file.verified else self.tr("約 {size}").format(size=size)
+            ),
+            (
+                Choice("cancel", self.tr("キャンセル")),
+                Choice("accept", self.tr("同意してダウンロード"), "primary", is_default=True),
+            ),
+            parent,
+            content=self._content(theme, card, source, parent),
+            width_px=WIDTH_PX,
+        )
+        self.buttons["accept"].setEnabled(False)
+        self.read.toggled.connect(self._on_read)
+        self.licence_button.clicked.connect(self.licence_requested)
+        self.source_button.clicked.connect(self._on_source_clicked)
+        self.read.setFocus()
+
+    def _content(self, theme: Theme, card: ModelCard, source: str, parent: QWidget) -> QWidget:
+        facts = FactList(theme)
+        facts.set_facts(
+            [
+                (self.tr("使用条件"), card.licence),
+                (self.tr("お願い"), card.licence_notice or self.tr("とくにありません")),
+                (self.tr("入手元"), source),
+            ]
+        )
+        facts.setContentsMargins(12, 8, 12, 8)
+        terms = MarkedList(theme, self.tr("使用条件"), parent)
+        terms.add(facts)
+        terms.fit(min(theme.px(WIDTH_PX), parent.width()) - theme.px(SIDES_PX))
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 4, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(terms)
+        for button in (self.licence_button, self.source_button):
+            column.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self.read)
+        column.addWidget(self._reason)
+        return content
+
+    def _on_source_clicked(self) -> None:
+        self.reject()
+        self.source_requested.emit()
+
+    def _on_read(self, is_read: bool) -> None:
+        self.buttons["accept"].setEnabled(is_read)
+        self._reason.setText("" if is_read else self.tr("確認すると、ダウンロードできます。"))

@@ -1,0 +1,389 @@
+"""One model in full: what it is, what its licence asks, what is in force, and what can be done with it."""
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
+
+from app.inference.engine.messages import EngineFacts
+from app.inference.local_model import LocalModel
+from app.models import local_models
+from app.models.catalogue import ModelCard, ModelFile
+from app.models.services.downloads import Download
+from app.models.ui import remote_words, words
+from app.models.ui.download_row import DownloadRow
+from app.models.ui.entries import Entry
+from app.models.ui.fits import Judged
+from app.models.ui.memory_bar import MemoryBar
+from app.models.ui.quantizations import Quantizations
+from app.models.verify_log import LastVerified
+from app.uikit.language import joined, noted
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.fact_list import FactList
+from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.labels import Label, Rule, tip
+from app.uikit.widgets.scroll import scrolled
+
+FOOT_SIDE_PX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is true beside the model itself. `facts`: of the loaded model, whichever that is."""
+
+    facts: EngineFacts | None = None
+    last_verified: LastVerified | None = None
+    is_starter_available: bool = False
+    is_busy: bool = False  # a model is being added
+    is_network_allowed: bool = True
+
+
+class ModelDetail(QFrame):
+    use_requested = Signal()
+    verify_requested = Signal()
+    kit_requested = Signal()  # to be imported: there is no network
+    network_requested = Signal()  # its settings
+    source_requested = Signal(object, object)  # ModelCard, ModelFile: from a folder, say
+    starter_requested = Signal()
+    folder_requested = Signal()
+    remove_requested = Signal()
+    rollback_requested = Signal()  # the base is to answer again
+    connection_requested = Signal()  # of a model elsewhere, to be changed
+    licence_requested = Signal()
+    download_requested = Signal(object, object)  # ModelCard, ModelFile
+    file_changed = Signal()  # another form of the model was chosen
+    back_requested = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._entry: Entry | None = None
+        self._around = Around()
+        self._chosen = ""  # quantization
+        self._build()
+        self._connect()
+
+    def show_entry(self, entry: Entry, around: Around) -> None:
+        model, card, facts = entry.model, entry.card, around.facts
+        self._around = around
+        if self._entry is None or self._entry.key != entry.key:
+            self._chosen = entry.quantization
+        self._entry = entry
+        self._title.setText(entry.title)
+        tuned = model.tuned if model is not None else None
+        summary = words.trained_on(tuned) if tuned is not None else card.summary if card else ""
+        summary = remote_words.summary(model) if model is not None and model.remote is not None else summary
+        self._summary.setText(summary)
+        self._summary.setVisible(bool(summary))
+        self._facts.set_facts(self._described(model, card))
+        self._show_files(entry)
+        self._show_fit()
+        self.licence_button.setVisible(bool(card and card.licence_url))
+        is_loaded = model is not None and facts is not None and facts.path == model.path
+        self._show_effective(model, facts if is_loaded else None, entry.usual)
+        self._show_verified(around.last_verified if model is not None else None)
+        self._show_actions(entry)
+
+    def note_download(self, download: Download, place: int) -> None:
+        """How far it is now, if it is the one that is shown."""
+        shown = self._entry.download if self._entry else None
+        if shown is not None and shown.id == download.id:
+            self.download.show_download(download, place)
+
+    def set_back_visible(self, is_visible: bool) -> None:
+        """Where the list is out of sight; then the progress of a download is shown here."""
+        self.back_button.setVisible(is_visible)
+        self.download.setVisible(is_visible and self._entry is not None and self._entry.download is not None)
+        self._show_foot()
+
+    def _show_foot(self) -> None:
+        """Not without anything in it."""
+        parts = (self.download, self.offline, self._reason, self._actions)
+        is_empty = all(part.isHidden() for part in parts)
+        self._foot.setVisible(not is_empty)
+        self._rule.setVisible(not is_empty and self._foot.parentWidget() is not self._content)
+
+    def set_low(self, is_low: bool) -> None:
+        """In a low window the buttons scroll with the rest."""
+        inside = self._content.layout()
+        assert inside is not None
+        is_inside = self._foot.parentWidget() is self._content
+        if is_low != is_inside:
+            (inside if is_low else self._outside).addWidget(self._foot)
+            side = 0 if is_low else FOOT_SIDE_PX
+            self._foot.setContentsMargins(side, 12, side, 12)
+            self._show_foot()
+
+    def _build(self) -> None:
+        self.setProperty("surface", "card")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(1, 1, 1, 1)
+        column.setSpacing(0)
+        self._content, self._outside, self._rule = self._build_content(), column, Rule()
+        column.addWidget(scrolled(self._content), 1)
+        column.addWidget(self._rule)
+        self._foot = self._build_actions()
+        column.addWidget(self._foot)
+
+    def _build_content(self) -> QWidget:
+        self.back_button = Button(self._theme, self.tr("一覧に戻る"), "quiet", "chevron-left", compact=True)
+        self._title = Label(role="heading2", wraps=True)
+        self._fit = Label(role="ui", strong=True)
+        self._reason_of_fit = Label(tone="text2", wraps=True)
+        self._advice = Label(tone="text2", wraps=True)
+        self._summary = Label(tone="text2", wraps=True)
+        self._facts = FactList(self._theme)
+        self._verified = Label(strong=True, wraps=True)
+        self._verified_next = Label(tone="text2", wraps=True)
+        self.licence_button = Button(self._theme, self.tr("使用条件の全文を読む"), "link", "external-link")
+        self._files_title = Label(self.tr("量子化を選ぶ"), strong=True)
+        self._files_title.setToolTip(tip(self.tr("数値を丸めて小さくした形です。小さいほど速く、品質は少し下がります")))
+        self.files = Quantizations(self._theme)
+        self._memory_title = Label(strong=True)
+        self._memory = MemoryBar(self._theme)
+        self._effective_title = Label(self.tr("詳細（読み込み後の実際の値）"), strong=True)
+        self._effective_hint = Label(tone="muted", wraps=True)
+        self._effective = FactList(self._theme)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(20, 16, 20, 16)
+        column.setSpacing(8)
+        column.addWidget(self.back_button, 0, Qt.AlignmentFlag.AlignLeft)
+        about: tuple[QWidget, ...] = (self._title, self._summary, self._fit, self._reason_of_fit, self._advice)
+        for widget in (*about, self._facts):
+            column.addWidget(widget)
+        column.addWidget(self.licence_button, 0, Qt.AlignmentFlag.AlignLeft)
+        for widget in (self._verified, self._verified_next):
+            column.addWidget(widget)
+        column.addSpacing(8)
+        for widget in (self._files_title, self.files, self._memory_title, self._memory):
+            column.addWidget(widget)
+        column.addSpacing(8)
+        for widget in (self._effective_title, self._effective_hint, self._effective):
+            column.addWidget(widget)
+        column.addStretch(1)
+        return content
+
+    def _build_actions(self) -> QWidget:
+        self.use_button = Button(self._theme, self.tr("質問で使う"), "primary")
+        self.starter_button = Button(self._theme, self.tr("お試し用を追加"), "primary")
+        self.download_button = Button(self._theme, self.tr("ダウンロード"), "primary", "download")
+        self.verify_button = Button(self._theme, self.tr("ファイルを検証"), icon="shield-check")
+        self.verify_button.setToolTip(
+            tip(self.tr("ファイルをすべて読み、壊れたり変わったりしていないかを確かめます。"))
+        )
+        self.folder_button = Button(self._theme, self.tr("フォルダを開く"), icon="folder-open")
+        self.remove_button = Button(self._theme, self.tr("一覧から外す…"), "danger")
+        self.connection_button = Button(self._theme, self.tr("接続を変える…"), icon="pencil")
+        self.rollback_button = Button(self._theme, self.tr("元のモデルに戻す"), icon="undo-2")
+        self.offline = Banner(self._theme, can_close=False)
+        self.download = DownloadRow(self._theme)
+        self._reason = Label(tone="text2", wraps=True)
+        foot = QWidget()
+        foot.setContentsMargins(FOOT_SIDE_PX, 12, FOOT_SIDE_PX, 12)
+        column = QVBoxLayout(foot)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(10)
+        column.addWidget(self.download)
+        column.addWidget(self.offline)
+        column.addWidget(self._reason)
+        first = (self.use_button, self.rollback_button, self.starter_button, self.download_button)
+        self._actions = Flow(*first, self.connection_button, self.verify_button, self.folder_button, self.remove_button)
+        column.addWidget(self._actions)
+        return foot
+
+    def _connect(self) -> None:
+        self.use_button.clicked.connect(self.use_requested)
+        self.starter_button.clicked.connect(self.starter_requested)
+        self.download_button.clicked.connect(self._on_download_clicked)
+        self.files.chosen.connect(self._on_file_chosen)
+        self.verify_button.clicked.connect(self.verify_requested)
+        self.offline.action_requested.connect(self._on_offline_action)
+        self.folder_button.clicked.connect(self.folder_requested)
+        self.remove_button.clicked.connect(self.remove_requested)
+        self.rollback_button.clicked.connect(self.rollback_requested)
+        self.connection_button.clicked.connect(self.connection_requested)
+        self.licence_button.clicked.connect(self.licence_requested)
+        self.back_button.clicked.connect(self.back_requested)
+
+    def _described(self, model: LocalModel | None, card: ModelCard | None) -> list[tuple[str, str]]:
+        if model is not None and model.remote is not None:
+            return remote_words.described(model)
+        tuned = model.tuned if model is not None else None
+        predicted = self._entry.usual.predicted if self._entry and self._entry.usual else None
+        return [
+            (self.tr("使用条件"), card.licence if card else self.tr("配布元で確かめてください")),
+            (self.tr("お願い"), card.licence_notice if card else ""),
+            (self.tr("学習"), tuned.run_name if tuned else ""),
+            (self.tr("アダプター"), model.adapter if model else ""),
+            (self.tr("学習の土台"), card.base_model if card and card.kind == "chat" and not tuned else ""),
+            (self.tr("元のモデル"), card.base_model if card and card.kind != "chat" else ""),
+            (self.tr("大きさ"), words.gigabytes(model.size_bytes) if model else ""),
+            (self.tr("形式"), joined(model.architecture, model.quantization) if model else ""),
+            (self.tr("付属のアダプター"), self._adapter(model)),
+            (self.tr("文脈の長さ"), self._context(model, card)),
+            (self.tr("ベクトル"), self.tr("{n} 次元").format(n=card.dimensions) if card and card.dimensions else ""),
+            (self.tr("ファイル"), model.path if model else ""),
+            (self.tr("予測"), words.speed(predicted) if model else ""),
+            (self.tr("前回の実測"), words.speeds(model) if model else ""),
+        ]
+
+    def _adapter(self, model: LocalModel | None) -> str:
+        has_one = model is not None and local_models.adapter_of(model) is not None
+        return self.tr("質問への答え方を学習したもの。答えるときに使います") if has_one else ""
+
+    def _context(self, model: LocalModel | None, card: ModelCard | None) -> str:
+        count = (model.context_tokens if model else 0) or (card.context_tokens if card else 0)
+        if not count:
+            return ""
+        is_sure = (
+            (model is not None and model.context_tokens > 0) or not card or "context_tokens" not in card.unverified
+        )
+        text = self.tr("最大 {tokens}").format(tokens=words.tokens(count))
+        return text if is_sure else noted(text, self.tr("未確認"))
+
+    def _show_files(self, entry: Entry) -> None:
+        files = entry.card.files if entry.card and not entry.is_tuned else ()
+        self._files_title.setVisible(len(files) > 0)
+        self.files.setVisible(len(files) > 0)
+        if files:
+            self.files.set_files(files, entry.judged, self._chosen)
+
+    def _show_fit(self) -> None:
+        judged = self._entry.judged.get(self._chosen) if self._entry else None
+        for widget in (self._fit, self._reason_of_fit, self._memory_title, self._memory):
+            widget.setVisible(judged is not None)
+        self._advice.setVisible(judged is not None and words.advice(judged) != "")
+        if judged is None:
+            return
+        self._fit.setText(words.verdict(judged))
+        self._fit.set_tone(words.fit_badge(judged)[0])
+        self._reason_of_fit.setText(words.reason(judged))
+        self._advice.setText(words.advice(judged))
+        where = self.tr("GPU メモリの内訳") if judged.fit.judgement.place == "graphics" else self.tr("メモリの内訳")
+        context = self.tr("文脈 {n}").format(n=f"{judged.fit.context_tokens:,}")
+        self._memory_title.setText(noted(where, joined(self._chosen, context)))
+        self._memory.show_judged(judged)
+
+    def _show_effective(self, model: LocalModel | None, facts: EngineFacts | None, judged: Judged | None) -> None:
+        is_file = model is not None and model.remote is None
+        self._effective_title.setVisible(is_file or facts is not None)
+        self._effective_hint.setVisible(is_file and facts is None)
+        self._effective_hint.setText(self.tr("質問で使うと、読み込んだあとの実際の値がここに表示されます。"))
+        self._effective.setVisible(facts is not None)
+        if facts is not None:
+            is_same = judged is not None and judged.fit.context_tokens == facts.context_tokens
+            predicted = judged.fit.needed if judged is not None and is_same and not facts.repack else None
+            self._effective.set_facts(
+                remote_words.in_force(facts) if facts.remote else words.engine_facts(facts, predicted)
+            )
+
+    def _show_verified(self, last: LastVerified | None) -> None:
+        for label in (self._verified, self._verified_next):
+            label.setVisible(last is not None)
+        if last is not None:
+            text, tone = words.verified(last)
+            self._verified.setText(self.tr("最後の検証：{result}").format(result=text))
+            self._verified.set_tone(tone)
+            self._verified_next.setText(words.verified_next(last))
+
+    def _show_actions(self, entry: Entry) -> None:
+        is_local = entry.model is not None
+        is_trial = entry.card is not None and entry.card.is_trial
+        can_add = not is_local and is_trial and self._around.is_starter_available
+        file = self._file_to_download()
+        is_allowed = self._around.is_network_allowed
+        self.use_button.setVisible(is_local and not entry.is_used and not entry.is_for_search)
+        self.use_button.setEnabled(is_allowed or not entry.is_remote)
+        self.connection_button.setVisible(entry.is_remote)
+        self.download_button.setVisible(file is not None and is_allowed and not can_add)
+        # One primary button: for a model that is here already, another form of it comes second.
+        self.download_button.set_kind("" if is_local else "primary")
+        if file is not None:
+            self.download_button.setText(self._download_words(file, entry))
+        self._show_offline(is_wanted=file is not None and not is_allowed and not is_local and not can_add)
+        self.download.setVisible(entry.download is not None and not self.back_button.isHidden())
+        if entry.download is not None:
+            self.download.show_download(entry.download)
+        self.rollback_button.setVisible(entry.is_used and entry.is_tuned)
+        # Base and adapter are held against their hashes before each answer.
+        self.verify_button.setVisible(is_local and not entry.has_adapter and not entry.is_remote)
+        is_undone = entry.is_tuned or entry.is_remote  # nothing is asked then
+        self.remove_button.setText(self.tr("一覧から外す") if is_undone else self.tr("一覧から外す…"))
+        self.folder_button.setVisible(is_local and not entry.is_remote)
+        self.remove_button.setVisible(is_local)
+        self.starter_button.setVisible(can_add)
+        self.starter_button.setEnabled(not self._around.is_busy)
+        self._show_reason(entry, can_add=can_add, can_download=file is not None)
+        buttons = (self.use_button, self.starter_button, self.download_button, self.remove_button)
+        self._actions.setVisible(any(not button.isHidden() for button in buttons))
+        self._show_foot()
+
+    def _show_reason(self, entry: Entry, *, can_add: bool, can_download: bool) -> None:
+        reason, is_stopped = "", entry.is_remote and not self._around.is_network_allowed
+        if is_stopped:
+            reason = self.tr("▲ 外部通信を止めているため使えません。「設定」の「通信」で変えられます。")
+        elif entry.is_used:
+            reason = self.tr("✓ 質問で使っています")
+        elif can_add:
+            is_busy = self._around.is_busy
+            reason = self.tr("追加しています…") if is_busy else self.tr("使用条件を読んでから追加してください。")
+        elif entry.model is None and entry.download is None and not can_download:
+            reason = self.tr("GGUF ファイルか持ち運びキットの取り込みで追加できます。")
+        self._reason.setText(reason)
+        self._reason.setVisible(bool(reason))
+        self._reason.set_tone("warning" if is_stopped else "success" if entry.is_used else "text2")
+
+    def _show_offline(self, *, is_wanted: bool) -> None:
+        if not is_wanted:
+            self.offline.hide()
+        elif self.offline.isHidden():
+            what = self.tr("通信が許可されていません。")
+            actions = (
+                ("kit", self.tr("キットを取り込む")),
+                ("source", self.tr("別の入手元")),
+                ("network", self.tr("通信の設定を開く")),
+            )
+            sentence = self.tr("USB メモリの持ち運びキットか、ファイルのあるフォルダから追加できます。")
+            self.offline.show_message("warning", what, sentence, actions)
+
+    def _download_words(self, file: ModelFile, entry: Entry) -> str:
+        size = words.gigabytes(file.size_bytes)
+        if entry.model is not None:
+            return self.tr("{form} もダウンロード（{size}）").format(form=file.quantization, size=size)
+        return self.tr("ダウンロード（{size}）").format(size=size)
+
+    def _on_offline_action(self, key: str) -> None:
+        file = self._file_to_download()
+        if key == "kit":
+            self.kit_requested.emit()
+        elif key == "network":
+            self.network_requested.emit()
+        elif file is not None and self._entry is not None:
+            self.source_requested.emit(self._entry.card, file)
+
+    def _file_to_download(self) -> ModelFile | None:
+        """The chosen form, where it can be downloaded and is not here."""
+        card = self._entry.card if self._entry else None
+        file = card.file_of(self._chosen) if card and not (self._entry and self._entry.is_tuned) else None
+        if file is None or not file.repository:
+            return None
+        entry = self._entry
+        assert entry is not None
+        is_here = entry.model is not None and entry.quantization == self._chosen
+        is_coming = entry.download is not None and entry.download.quantization == self._chosen
+        return None if is_here or is_coming else file
+
+    def _on_download_clicked(self) -> None:
+        file = self._file_to_download()
+        if file is not None and self._entry is not None:
+            self.download_requested.emit(self._entry.card, file)
+
+    def _on_file_chosen(self, quantization: str) -> None:
+        self._chosen = quantization
+        self._show_fit()
+        if self._entry is not None:
+            self._show_actions(self._entry)
+        self.file_changed.emit()

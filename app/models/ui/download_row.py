@@ -1,0 +1,123 @@
+"""A download as it stands: how far, how fast, how long still, and what can be done with it."""
+
+import math
+from collections.abc import Collection
+
+from PySide6.QtCore import QCoreApplication, Signal
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+
+from app.base.wording import describe_error
+from app.models.services.downloads import Download
+from app.models.ui import words
+from app.uikit.language import joined, noted
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.labels import ElidedLabel
+from app.uikit.widgets.time_left import in_words
+
+STEPS = 1000  # of the bar
+
+translate = QCoreApplication.translate
+
+
+class DownloadRow(QWidget):
+    """In the card of the list, in the detail and in the first run."""
+
+    pause_requested = Signal(str)  # id of the download, as in all of these
+    resume_requested = Signal(str)
+    cancel_requested = Signal(str)
+    menu_requested = Signal(str)  # to be moved in the queue
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._id = ""
+        self.bar = QProgressBar()
+        self.bar.setRange(0, STEPS)
+        self.bar.setTextVisible(False)
+        self.state = ElidedLabel(role="caption", tone="text2")
+        self.pause_button = Button(theme, self.tr("一時停止"), icon="pause", compact=True)
+        self.resume_button = Button(theme, self.tr("続きから再開"), icon="play", compact=True)
+        self.cancel_button = Button(theme, self.tr("取り消す"), compact=True)
+        self.menu_button = IconButton(theme, "ellipsis", self.tr("順番を変える"))
+        self.menu_button.hide()
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self.state, 1)
+        for button in (self.pause_button, self.resume_button, self.cancel_button, self.menu_button):
+            row.addWidget(button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addWidget(self.bar)
+        column.addLayout(row)
+        self.pause_button.clicked.connect(lambda: self.pause_requested.emit(self._id))
+        self.resume_button.clicked.connect(lambda: self.resume_requested.emit(self._id))
+        self.cancel_button.clicked.connect(lambda: self.cancel_requested.emit(self._id))
+        self.menu_button.clicked.connect(lambda: self.menu_requested.emit(self._id))
+
+    def set_movable(self, steps: Collection[int]) -> None:
+        """`steps`: how far it can be moved in the queue, as of `steps_of`."""
+        self.menu_button.setVisible(bool(steps))
+
+    def show_download(self, download: Download, place: int = 0) -> None:
+        """`place`: how many are before it in the queue."""
+        is_other = self._id != download.id
+        self._id = download.id
+        total = download.total_bytes
+        self.bar.setValue(round(STEPS * download.done_bytes / total) if total else 0)
+        self.state.setText(state_words(download, place))
+        self.state.set_tone("danger" if download.state == "failed" else "text2")
+        can_pause = download.state in ("waiting", "running", "verifying", "repairing")
+        had_focus = self.pause_button.hasFocus() or self.resume_button.hasFocus()
+        self.pause_button.setVisible(can_pause)
+        self.resume_button.setVisible(not can_pause)
+        if had_focus and not is_other:  # the keyboard stays on what stands there now
+            (self.pause_button if can_pause else self.resume_button).setFocus()
+        self._name(download)
+
+    def _name(self, download: Download) -> None:
+        title = noted(download.title, download.quantization)
+        self.bar.setAccessibleName(self.tr("ダウンロード：{name}").format(name=title))
+        for button in (self.pause_button, self.resume_button, self.cancel_button):
+            button.setAccessibleName(f"{button.text()} {title}")
+        self.menu_button.setAccessibleName(f"{self.tr('順番を変える')} {title}")
+
+
+def state_words(download: Download, place: int = 0) -> str:
+    """In one line, the state first."""
+    amount = amount_words(download)
+    if download.state == "waiting":
+        turn = translate("Download", "順番を待っています（前に {n} 件）").format(n=place)
+        return joined(turn if place else translate("Download", "まもなく始まります"), amount)
+    if download.state == "paused":
+        return joined(translate("Download", "一時停止中"), amount)
+    if download.state == "failed":
+        reason = describe_error(download.problem).message if download.problem else ""
+        return joined(translate("Download", "× 止まりました"), reason, amount)
+    if download.state == "verifying":
+        return joined(translate("Download", "中身を照合しています"), amount)
+    if download.state == "repairing":
+        return joined(translate("Download", "壊れた部分だけを取り直しています"), amount)
+    if download.problem is not None:  # it is tried again
+        return joined(translate("Download", "つなぎ直しています…"), amount)
+    if not download.done_bytes:
+        return joined(translate("Download", "接続しています…"), amount)
+    left = in_words(max(1, math.ceil(download.seconds_left))) if download.seconds_left is not None else ""
+    return joined(amount, speed_words(download.bytes_per_s), left)
+
+
+def amount_words(download: Download) -> str:
+    done, total = download.done_bytes, download.total_bytes
+    if not total or not done:
+        return words.gigabytes(done or total) if done or total else ""
+    divisor, unit = (1e9, "GB") if total >= 1e8 else (1e6, "MB")
+    text = translate("Download", "{a}／{b} {unit}（{p} %）")
+    percent = math.floor(100 * done / total)  # 100 only when it is all there
+    return text.format(a=f"{done / divisor:.2f}", b=f"{total / divisor:.2f}", unit=unit, p=percent)
+
+
+def speed_words(bytes_per_s: float) -> str:
+    if bytes_per_s <= 0:
+        return ""
+    return f"{bytes_per_s / 1e6:.1f} MB/s" if bytes_per_s >= 1e5 else f"{bytes_per_s / 1e3:.0f} kB/s"

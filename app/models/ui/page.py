@@ -1,0 +1,397 @@
+"""The page モデル: what is here, what could be here and how it gets here, and which model answers."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, Signal
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from app.base.paths import Paths
+from app.base.services.preferences import Preferences
+from app.base.wording import describe_error
+from app.inference import speed
+from app.inference.local_model import LocalModel
+from app.inference.services.engine import EngineClient
+from app.inference.services.events import EngineStatus
+from app.models import catalogue
+from app.models.catalogue import ModelCard, ModelFile
+from app.models.services.library import ModelLibrary
+from app.models.services.upkeep import ModelUpkeep
+from app.models.ui import gather, questions
+from app.models.ui.care.build_desk import BuildDesk
+from app.models.ui.care.build_dialog import BuildDialog
+from app.models.ui.care.build_strip import BuildStrip
+from app.models.ui.care.care import Care
+from app.models.ui.care.importing import Importing, dropped_files
+from app.models.ui.detail import Around, ModelDetail
+from app.models.ui.download_desk import DownloadDesk
+from app.models.ui.downloading import Downloading
+from app.models.ui.entries import Entry, ModelList
+from app.models.ui.fits import Fits
+from app.models.ui.machine import MachineLine
+from app.models.ui.menus import KitMenu, ModelMenu, pop_up
+from app.models.ui.model_view import ModelView
+from app.models.ui.remote_desk import RemoteDesk
+from app.models.ui.tabs import ModelTabs
+from app.models.ui.using import Using
+from app.uikit import desktop
+from app.uikit.dialogs import Dialog
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.header import Header
+from app.uikit.widgets.labels import ElidedLabel, Label, set_surface
+from app.uikit.widgets.page import Page
+from app.uikit.widgets.progress_row import ProgressRow
+
+STACK_BELOW_PX = 860
+SHORT_HEADER_BELOW_PX = 640
+LOW_BELOW_PX = 360
+
+
+class ModelsPage(Page):
+    ask_requested = Signal()  # a model was chosen for questions
+    settings_requested = Signal(str)  # models | network: a section of the settings
+
+    def __init__(
+        self,
+        theme: Theme,
+        library: ModelLibrary,
+        preferences: Preferences,
+        engine: EngineClient,
+        paths: Paths,
+        upkeep: ModelUpkeep,
+        desk: DownloadDesk,
+        build_desk: BuildDesk,
+    ) -> None:
+        super().__init__()
+        self._theme = theme
+        self._library = library
+        self._preferences = preferences
+        self._engine = engine
+        self._upkeep = upkeep
+        self._desk = desk
+        self._build_desk = build_desk
+        self._fits = Fits(preferences, engine, paths.data / speed.FILE_NAME, self)
+        self._chosen_key = ""
+        self._is_detail_shown = False  # where list and detail do not fit side by side
+        self._build()
+        self.importing = Importing(library, self.progress, self.banner, self)
+        self.downloading = Downloading(desk, self.list, self.detail, self.download_banner, self)
+        self.using = Using(theme, library, preferences, self)
+        self.remote = RemoteDesk(theme, library, preferences, engine, self)
+        self._connect()
+        self._connect_work()
+        self._refill()
+
+    def set_header_inset(self, inset_px: int) -> None:
+        self._header.set_inset(inset_px)
+
+    def focus_first(self) -> None:
+        self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def import_path(self, path: str) -> None:
+        """Adds a GGUF file where it lies."""
+        self.importing.add_files([path])
+
+    def choose_file(self) -> None:
+        path = questions.choose_gguf_file(self)
+        if path:
+            self.import_path(path)
+
+    def add_starter(self) -> None:
+        self.importing.add_starter()
+
+    def show_model(self, model_id: str) -> None:
+        self._chosen_key = f"model:{model_id}"
+        self.tabs.show_tab("local")
+        self._refill()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if dropped_files(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        files = dropped_files(event.mimeData())
+        if files:
+            event.acceptProposedAction()
+            self.importing.add_files(files)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._fits.judge(self._library.models(), anew=True)  # other programs have come and gone
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """A banner came or went: in a low window others make room."""
+        if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
+            self._lay_out()
+        return super().eventFilter(watched, event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
+
+    # ------------------------------------------------------------------- building
+
+    def _build(self) -> None:
+        set_surface(self, "base")
+        self.setAcceptDrops(True)
+        self._header = Header(self._theme, self.tr("モデル"))
+        self.import_button = Button(self._theme, self.tr("GGUF ファイルを取り込む"), icon="folder-open")
+        self.kit_button = Button(self._theme, self.tr("持ち運びキット"), icon="hard-drive")
+        self.menu_button = IconButton(self._theme, "ellipsis", self.tr("モデルの操作"))
+        for action in (self.import_button, self.kit_button, self.menu_button):
+            self._header.add_action(action)
+        self.banner, self.download_banner = Banner(self._theme), Banner(self._theme)
+        self.progress = ProgressRow(self._theme)
+        self.care = Care(self._theme, self._upkeep, self._library)
+        self.building = BuildStrip(self._theme, self._build_desk)
+        self.detail = ModelDetail(self._theme)
+        self.machine = MachineLine(self._theme, self._upkeep.models_folder)
+        self._banners = (self.banner, self.download_banner, self.care.banner, self.building.banner)
+        for banner in self._banners:
+            banner.installEventFilter(self)
+        columns = QHBoxLayout()
+        columns.setSpacing(16)
+        columns.addWidget(self._build_list_side(), 10)
+        columns.addWidget(self.detail, 11)
+        content = QVBoxLayout()
+        content.setContentsMargins(24, 14, 24, 16)
+        content.setSpacing(12)
+        for widget in (self.machine, self.banner, self.progress, self.care, self.building, self.download_banner):
+            content.addWidget(widget)
+        content.addLayout(columns, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._header)
+        column.addLayout(content, 1)
+
+    def _build_list_side(self) -> QWidget:
+        self.models = ModelList()
+        self.list = ModelView(self._theme, self.models)
+        self.tabs = ModelTabs(self._theme)
+        self._nothing = Label(self.tr("条件に合うモデルはありません。"), tone="muted", wraps=True)
+        self._problems = Label(role="caption", tone="warning", wraps=True)
+        self.found_button = Button(self._theme, self.tr("ほかのアプリのモデルを探す"), "link", "search")
+        # Not a text that wraps: its layout would ask for all the height it likes before a banner gets what it needs.
+        hint = ElidedLabel(self.tr("GGUF ファイルをここにドロップして追加"), "caption", "muted")
+        self._foot = QWidget()
+        foot = QHBoxLayout(self._foot)
+        foot.setContentsMargins(0, 0, 0, 0)
+        foot.setSpacing(12)
+        foot.addWidget(hint, 1)
+        foot.addWidget(self.found_button)
+        self._list_side = QWidget()
+        side = QVBoxLayout(self._list_side)
+        side.setContentsMargins(0, 0, 0, 0)
+        side.setSpacing(8)
+        side.addWidget(self.tabs)
+        side.addWidget(self._nothing)
+        side.addWidget(self.list, 1)
+        side.addWidget(self._problems)
+        side.addWidget(self._foot)
+        return self._list_side
+
+    def _connect(self) -> None:
+        self.import_button.clicked.connect(self.choose_file)
+        self.kit_button.clicked.connect(lambda: pop_up(self.kit_menu(), self.kit_button))
+        self.menu_button.clicked.connect(lambda: pop_up(self.menu(), self.menu_button))
+        self.found_button.clicked.connect(self.care.look_for_others)
+        self.list.selectionModel().currentChanged.connect(self._on_current_changed)
+        self.list.clicked.connect(self._on_clicked)
+        self.list.activated.connect(self._on_clicked)
+        self.detail.use_requested.connect(lambda: self._with_model(self.using.use))
+        self.detail.verify_requested.connect(lambda: self._with_model(lambda model: self.care.verify([model.id])))
+        self.detail.starter_requested.connect(self.add_starter)
+        self.detail.folder_requested.connect(self._on_folder_requested)
+        self.detail.remove_requested.connect(lambda: self._with_model(self._on_remove_requested))
+        self.detail.rollback_requested.connect(lambda: self._with_model(self.using.back_to_base))
+        self.detail.connection_requested.connect(lambda: self._entry and self.remote.ask(self._entry.model))
+        self.detail.licence_requested.connect(self._on_licence_requested)
+        self.detail.back_requested.connect(self._on_back_requested)
+        self.detail.kit_requested.connect(self.care.choose_import)
+        self.detail.network_requested.connect(lambda: self.settings_requested.emit("network"))
+        self.detail.download_requested.connect(self._on_download_requested)
+        self.detail.source_requested.connect(lambda card, file: self._desk.ask_source(card, file, self.window()))
+        self.detail.file_changed.connect(self._show_detail)
+        self.machine.measure_requested.connect(self._on_measure_requested)
+        self.tabs.changed.connect(self._refill)
+
+    def _connect_work(self) -> None:
+        self.banner.action_requested.connect(self.choose_file)
+        for begun in (self.detail.use_requested, self.care.began):  # what they end with may make the banner untrue
+            begun.connect(self.banner.hide)
+        self.using.used.connect(self.ask_requested)
+        self.using.failed.connect(self.importing.explain)
+        self.using.undo_offered.connect(self._desk.undo_offered)  # which the window offers
+        self.importing.began.connect(self._show_detail)
+        self.importing.ended.connect(self._show_detail)
+        self.care.verified.connect(self._show_detail)
+        self.care.paths_chosen.connect(self.importing.add_files)
+        for adding in (self.care, self.building, self.remote):
+            adding.model_wanted.connect(self.show_model)
+        self.downloading.changed.connect(self._refill)
+        self.downloading.model_arrived.connect(self._on_imported)
+        self._library.changed.connect(self._refill)
+        self._library.imported.connect(self._on_imported)
+        self._preferences.changed.connect(self._refill)
+        self._upkeep.folder_moved.connect(lambda moved: self.machine.use_folder(moved.folder))
+        self._engine.status_changed.connect(self._on_status_changed)
+        self._fits.changed.connect(self._on_fits_changed)
+        self._fits.measured.connect(self._show_speed)
+        self._theme.changed.connect(self._on_theme_changed)
+
+    def kit_menu(self) -> KitMenu:
+        return KitMenu(self._theme, self.care, self)
+
+    def menu(self) -> ModelMenu:
+        has_models = bool(self._library.models())
+        to_folder = functools.partial(self.settings_requested.emit, "models")
+        return ModelMenu(
+            self._theme, self.care, self, has_models=has_models, build=self.ask_to_build, to_folder=to_folder,
+            to_server=self.remote.ask,
+        )  # fmt: skip
+
+    def ask_to_build(self) -> BuildDialog:
+        dialog = BuildDialog(self._theme, self._build_desk, self.window())
+        dialog.plan_chosen.connect(self._build_desk.start)
+        dialog.open()
+        return dialog
+
+    # -------------------------------------------------------------------- showing
+
+    @property
+    def _entry(self) -> Entry | None:
+        return self.models.entry(self.list.currentIndex())
+
+    def _refill(self) -> None:
+        self._fits.judge(self._library.models())
+        chosen, items = self._preferences.value.model_id, self._desk.downloads.items()
+        here, cards = gather.entries(self._library, chosen, self._fits.findings, items)
+        search_here, search_cards = [e for e in here if e.is_for_search], [e for e in cards if e.is_for_search]
+        chat_here, chat_cards = [e for e in here if not e.is_for_search], [e for e in cards if not e.is_for_search]
+        shown = {"chat": (chat_here, chat_cards), "search": (search_here, search_cards), "local": (here, [])}
+        self.tabs.set_counts({tab: len(entries[0]) + len(entries[1]) for tab, entries in shown.items()})
+        wanted = [[entry for entry in entries if entry.speaks_of(self.tabs.words)] for entries in shown[self.tabs.tab]]
+        key = self._chosen_key
+        focused = self.downloading.focused()
+        self.models.set_entries(*wanted)
+        self.downloading.place_rows(focused)
+        self.list.setCurrentIndex(self.models.index_of(key))
+        self._nothing.setVisible(not any(wanted))
+        self._show_problems()
+        self._show_detail()
+
+    def _show_problems(self) -> None:
+        """Cards of the user that could not be read."""
+        problems = catalogue.load().problems
+        self._problems.setVisible(bool(problems))
+        if problems:
+            first, more = str(describe_error(problems[0])), len(problems) - 1
+            rest = self.tr("（ほかに {n} 件）").format(n=more) if more else ""
+            self._problems.setText(f"{first}{rest}")
+
+    def _show_detail(self) -> None:
+        entry = self._entry
+        if entry is not None and entry.key:
+            around = Around(
+                self._engine.status.facts,
+                self._upkeep.last_verified(entry.model) if entry.model else None,
+                self._library.is_starter_available(),
+                self._library.is_working,
+                self._desk.is_allowed,
+            )
+            self.detail.show_entry(entry, around)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        is_stacked = self.width() < self._theme.px(STACK_BELOW_PX)
+        self._list_side.setVisible(not is_stacked or not self._is_detail_shown)
+        self.detail.setVisible(self._entry is not None and (not is_stacked or self._is_detail_shown))
+        self.detail.set_back_visible(is_stacked)
+        is_low = self.height() < self._theme.px(LOW_BELOW_PX)  # the menu has what is left out
+        is_told = any(not banner.isHidden() for banner in self._banners)
+        self.machine.setVisible(not is_low)
+        self._foot.setVisible(not is_low)
+        self.tabs.setVisible(not (is_low and is_told))
+        self.detail.set_low(is_low)
+        self.kit_button.setVisible(self.width() >= self._theme.px(SHORT_HEADER_BELOW_PX))
+
+    # ---------------------------------------------------------------------- slots
+
+    def _on_current_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        entry = self.models.entry(current)
+        if entry is not None and entry.key:
+            self._chosen_key = entry.key
+            self._show_detail()
+
+    def _on_clicked(self, _index: QModelIndex) -> None:
+        self._is_detail_shown = True
+        self._lay_out()
+
+    def _on_back_requested(self) -> None:
+        self._is_detail_shown = False
+        self._lay_out()
+        self.list.setFocus()
+
+    def _on_status_changed(self, status: EngineStatus) -> None:
+        if status.state in ("ready", "off", "failed"):
+            self._show_detail()
+
+    def _on_fits_changed(self) -> None:
+        self.machine.show_room(self._fits.findings.room)
+        self._show_speed()
+        self._refill()
+
+    def _on_measure_requested(self) -> None:
+        self._fits.measure_speed()
+        self._show_speed()
+
+    def _show_speed(self) -> None:
+        self.machine.show_speed(self._fits.findings.speed, is_measuring=self._fits.is_measuring)
+
+    def _on_theme_changed(self) -> None:
+        self.list.scheduleDelayedItemsLayout()
+        self._show_detail()
+
+    def _on_imported(self, model: LocalModel) -> None:
+        self._chosen_key = f"model:{model.id}"
+        self._refill()
+
+    def _on_download_requested(self, card: ModelCard, file: ModelFile) -> None:
+        self._desk.offer(card, file, self.window())
+
+    def _with_model(self, act: Callable[[LocalModel], object]) -> None:
+        """On the one that is shown; nothing where that is only a card."""
+        entry = self._entry
+        if entry is not None and entry.model is not None:
+            act(entry.model)
+
+    def _on_folder_requested(self) -> None:
+        entry = self._entry
+        if entry is not None and entry.model is not None:
+            desktop.open_folder(Path(entry.model.path).parent)
+
+    def _on_remove_requested(self, model: LocalModel) -> None:
+        if model.tuned is not None or model.remote is not None:
+            self.using.remove(model)  # with an undo, and without a question
+            self._on_back_requested()
+        else:
+            self.removal_dialog(model).open()
+
+    def removal_dialog(self, model: LocalModel) -> Dialog:
+        dialog = questions.removal_dialog(self._theme, model, self)
+        dialog.chosen.connect(lambda key: self._remove(model.id) if key == "remove" else None)
+        return dialog
+
+    def _remove(self, model_id: str) -> None:
+        self._library.remove(model_id)
+        self._on_back_requested()  # or the keyboard would stay on the button, which now removes the next model
+
+    def _on_licence_requested(self) -> None:
+        entry = self._entry
+        if entry is not None and entry.card is not None:
+            questions.licence_dialog(self._theme, entry.card.licence_url, self).open()

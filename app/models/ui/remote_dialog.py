@@ -1,0 +1,236 @@
+"""A server of the local network: its address and key, which of its models, and what it is called in the list."""
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.wording import describe_error
+from app.inference import remote_address
+from app.inference.local_model import LocalModel
+from app.inference.remote_address import Remote
+from app.models import remote_models
+from app.models.services.remote_check import RemoteCheck
+from app.uikit.dialogs import Choice, Dialog
+from app.uikit.theme import Theme
+from app.uikit.widgets.auto_spin import AutoSpin
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.labels import Label, tip
+from app.uikit.widgets.scroll import scrolled
+
+WIDTH_PX = 560
+SIDES_PX = 48  # margins of the dialog, left and right
+SCROLL_PX = 12  # beside the fields, where the bar stands
+OTHERS_PX = 250  # what the rest of the dialog needs
+LEAST_PX = 92
+KEY_MAX = 500  # characters
+LETTERS = 10  # the least width of the names of models; longer ones have a tooltip
+CONTEXT_MAX = 1 << 20  # tokens
+
+
+class RemoteDialog(Dialog):
+    """Nothing is asked of the server before 接続を確かめる, and nothing is kept before `chosen_remote`."""
+
+    chosen_remote = Signal(object, str, str, bool)  # Remote, name in the list, key, whether the key is to be stored
+
+    def __init__(self, theme: Theme, parent: QWidget, *, before: LocalModel | None = None, can_store: bool) -> None:
+        """`before`: what is changed; None: a new one. `can_store`: the system has a store of passwords."""
+        self._check: RemoteCheck | None = None
+        self._found: tuple[Remote, ...] = ()
+        self._checked_address = ""
+        self._before = before
+        self._room_px = max(theme.px(LEAST_PX), parent.height() - theme.px(OTHERS_PX))
+        self._build_fields(theme, can_store=can_store)
+        accept = self.tr("変更する") if before else self.tr("追加する")
+        super().__init__(
+            theme,
+            self.tr("LAN のサーバーの接続を変える") if before else self.tr("LAN のサーバーを使う"),
+            self.tr(
+                "vLLM、llama-server、Ollama など、OpenAI 互換のサーバーのモデルに質問します。"
+                "質問と、引用する資料の文章が、この PC からそのサーバーへ送られます。"
+            ),
+            (
+                Choice("cancel", self.tr("キャンセル")),
+                Choice("use", accept, "primary"),
+            ),
+            parent,
+            content=self._content(),
+            width_px=WIDTH_PX,
+        )
+        self._connect()
+        if before is not None and before.remote is not None:
+            self.address.setText(before.remote.address)
+            self.name.setText(before.name)
+            self.context.show_number(before.remote.context_tokens or None)
+        self._refresh()
+        self.address.setFocus()
+
+    def check(self) -> None:
+        """Asks the server for its models; what was found before is gone."""
+        self._forget()
+        try:
+            address = remote_address.normal(self.address.text())
+        except AppError as error:
+            self._on_failed(error)
+            return
+        self._say(self.tr("確かめています…"), "muted")
+        self._checked_address = address
+        check = self._check = RemoteCheck(address, self.key.text().strip(), self)
+        check.found.connect(self._on_found)
+        check.failed.connect(self._on_failed)
+        self._refresh()
+
+    def reject(self) -> None:
+        self._forget()
+        super().reject()
+
+    # ------------------------------------------------------------------ building
+
+    def _build_fields(self, theme: Theme, *, can_store: bool) -> None:
+        self.address = _field(self.tr("アドレス"), remote_address.ADDRESS_MAX)
+        self.address.setPlaceholderText("http://gpu-server:8000")
+        self.key = _field(self.tr("API キー（必要なときだけ）"), KEY_MAX)
+        self.key.setEchoMode(QLineEdit.EchoMode.Password)
+        self.store = QCheckBox(self.tr("API キーを OS のパスワード管理に保存する"))
+        self.store.setVisible(can_store)
+        self.check_button = Button(theme, self.tr("接続を確かめる"), icon="refresh-cw")
+        self.note = Label("", "caption", "muted", wraps=True)
+        self.model = QComboBox()
+        self.model.setAccessibleName(self.tr("モデル"))
+        self.model.setMinimumContentsLength(LETTERS)
+        self.model.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.context = AutoSpin(256, CONTEXT_MAX, 1024, 0, "", lambda _number: None)
+        self.context.show_auto(self.tr("サーバーに従う"), None)
+        self.context.setAccessibleName(self.tr("文脈の長さ（トークン）"))
+        self.name = _field(self.tr("一覧での名前"), remote_models.NAME_MAX)
+
+    def _content(self) -> QWidget:
+        hint = self.tr("使えるのは、この PC か LAN の中のサーバーだけです。")
+        self.context_hint = _caption("")
+        first = (*_named(self.address), _caption(hint), *_named(self.key), self.store, _caption(self._about_key()))
+        self._second = _column(*_named(self.model), *_named(self.context), self.context_hint, *_named(self.name))
+        self._fields = _column(*first, self.check_button, self.note, self._second)
+        self._fields.setContentsMargins(0, 0, SCROLL_PX, 0)
+        self.area = scrolled(self._fields)
+        return self.area
+
+    def _about_key(self) -> str:
+        if self.store.isHidden():
+            return self.tr("Kotae を閉じるまで覚えておくだけで、このサーバーのほかには送りません。")
+        return self.tr("保存しないときは Kotae を閉じるまで覚えておくだけです。このサーバーのほかには送りません。")
+
+    def _connect(self) -> None:
+        self.check_button.clicked.connect(self.check)
+        self.address.returnPressed.connect(self.check)
+        self.key.returnPressed.connect(self.check)
+        self.name.returnPressed.connect(self.buttons["use"].click)
+        self.address.textEdited.connect(self._on_edited)
+        self.key.textEdited.connect(self._on_edited)
+        self.model.activated.connect(lambda _place: self._show_chosen(is_new=True))
+        self.chosen.connect(self._on_chosen)
+
+    # ------------------------------------------------------------------- showing
+
+    def _on_edited(self) -> None:
+        """What was found was found elsewhere."""
+        self._forget()
+        self._refresh()
+
+    def _forget(self) -> None:
+        if self._check is not None:
+            self._check.cancel()
+            self._check.deleteLater()
+        self._check, self._found = None, ()
+        self.model.clear()
+        self._say("", "muted")
+
+    def _on_found(self, found: tuple[Remote, ...]) -> None:
+        self._check = None
+        self._found = found
+        self.model.addItems([one.model for one in found])
+        before = self._before.remote if self._before else None
+        place = next((n for n, one in enumerate(found) if before and one.model == before.model), 0)
+        self.model.setCurrentIndex(place)
+        self._say(self.tr("✓ つながりました。モデルは {n} 個です。").format(n=len(found)), "success")
+        self._show_chosen(is_new=self._before is None)
+        self._refresh()
+        self.model.setFocus()
+
+    def _show_chosen(self, *, is_new: bool) -> None:
+        """`is_new`: another model than the one that the name was given to."""
+        one = self._found[self.model.currentIndex()]
+        self.model.setToolTip(tip(one.model))
+        if is_new:
+            self.name.setText(one.model.rpartition("/")[2])
+        if one.context_tokens:
+            words = self.tr("このサーバーが一度に読めるのは {n} トークンです。").format(n=f"{one.context_tokens:,}")
+        else:
+            words = self.tr("このサーバーは一度に読める長さを知らせません。分かるときは入れてください。")
+        self.context_hint.setText(words)
+
+    def _on_failed(self, error: AppError) -> None:
+        self._check = None
+        self._say(f"× {describe_error(error)}", "danger")
+        self._refresh()
+
+    def _say(self, words: str, tone: str) -> None:
+        self.note.setText(words)
+        self.note.set_tone(tone)
+        self.note.setVisible(bool(words))
+
+    def _refresh(self) -> None:
+        self._second.setVisible(bool(self._found))
+        self.check_button.setEnabled(self._check is None and bool(self.address.text().strip()))
+        self.buttons["use"].setEnabled(bool(self._found))
+        is_ready = bool(self._found) or self._check is not None or bool(self.note.text())
+        if not is_ready:
+            words = self.tr("接続を確かめると、モデルを選べます。")
+            if not self.check_button.isEnabled():
+                words = self.tr("アドレスを入れて接続を確かめると、モデルを選べます。")
+            self._say(words, "muted")
+        self._fit()
+
+    def _fit(self) -> None:
+        """As high as the fields are, as far as the window below has room."""
+        layout = self._fields.layout()
+        assert layout is not None
+        layout.activate()
+        needed = layout.totalHeightForWidth(self.width() - SIDES_PX)
+        self.area.setFixedHeight(min(self._room_px, needed))
+        self.fit_height()
+        if self._found:
+            QTimer.singleShot(0, self, lambda: self.area.verticalScrollBar().setValue(self._second.y()))
+
+    def _on_chosen(self, key: str) -> None:
+        if key == "use" and self._found:
+            one = self._found[self.model.currentIndex()]
+            remote = Remote(self._checked_address, one.model, round(self.context.number() or 0))
+            secret = self.key.text().strip()
+            self.chosen_remote.emit(remote, self.name.text().strip(), secret, self.store.isChecked() and bool(secret))
+        self.key.clear()
+
+
+def _field(name: str, most: int) -> QLineEdit:
+    field = QLineEdit()
+    field.setMaxLength(most)
+    field.setAccessibleName(name)
+    return field
+
+
+def _named(field: QWidget) -> tuple[Label, QWidget]:
+    label = Label(field.accessibleName(), strong=True)
+    label.setBuddy(field)
+    return label, field
+
+
+def _caption(words: str) -> Label:
+    return Label(words, "caption", "muted", wraps=True)
+
+
+def _column(*widgets: QWidget) -> QWidget:
+    group = QWidget()
+    column = QVBoxLayout(group)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(4)
+    for widget in widgets:
+        column.addWidget(widget, 0, Qt.AlignmentFlag.AlignLeft if isinstance(widget, Button) else Qt.AlignmentFlag(0))
+    return group

@@ -1,0 +1,80 @@
+"""A token for repositories that want to know who asks: how to get one, and a field that does not show it."""
+
+from PySide6.QtCore import QCoreApplication, Qt, Signal
+from PySide6.QtWidgets import QCheckBox, QLineEdit, QVBoxLayout, QWidget
+
+from app.uikit.dialogs import Choice, Dialog
+from app.uikit.theme import Theme
+from app.uikit.widgets.labels import Label
+
+WIDTH_PX = 560
+TOKEN_MAX = 500  # characters
+
+
+class TokenDialog(Dialog):
+    token_given = Signal(str)
+    store_requested = Signal(str)  # the user wants it to be kept, too
+
+    def __init__(self, theme: Theme, repository: str, parent: QWidget, *, can_store: bool = False) -> None:
+        """`repository`: "owner/name" that is wanted; "": any. `can_store`: the system has a store of passwords."""
+        self.field = token_field()
+        self.store = QCheckBox(self.tr("OS のパスワード管理に保存する"))
+        self.store.setVisible(can_store)
+        page = f"https://huggingface.co/{repository}" if repository else self.tr("配布元のモデルのページ")
+        steps = [
+            self.tr("1. ブラウザーで {page} を開き、サインインして使用条件に同意します。").format(page=page),
+            self.tr("2. サイトの Settings → Access Tokens で、読み取り（Read）用のトークンを作ります。"),
+            self.tr("3. hf_ で始まる文字列を、ここに貼り付けます。"),
+        ]
+        super().__init__(
+            theme,
+            self.tr("アクセストークンを入れてください"),
+            self.tr("使用条件に同意した人にだけ配られるモデルがあります。次のようにして受け取ります。"),
+            (
+                Choice("cancel", self.tr("キャンセル")),
+                Choice("use", self.tr("使う"), "primary", is_default=True),
+            ),
+            parent,
+            content=self._content(steps),
+            width_px=WIDTH_PX,
+        )
+        self.field.textChanged.connect(self._on_changed)
+        self.chosen.connect(self._on_chosen)
+        self._on_changed()
+        self.field.setFocus()
+
+    def _content(self, steps: list[str]) -> QWidget:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        for step in steps:
+            label = Label(step, wraps=True)
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            column.addWidget(label)
+        column.addWidget(self.field)
+        column.addWidget(self.store)
+        kept = self.tr("保存しないときは、Kotae を閉じるまで覚えておくだけです。配布元のほかには送りません。")
+        column.addWidget(Label(kept, "caption", "muted", wraps=True))
+        return content
+
+    def _on_changed(self) -> None:
+        self.buttons["use"].setEnabled(bool(self.field.text().strip()))
+
+    def _on_chosen(self, key: str) -> None:
+        if key == "use":
+            token = self.field.text().strip()
+            self.token_given.emit(token)
+            if self.store.isChecked():
+                self.store_requested.emit(token)
+        self.field.clear()
+
+
+def token_field() -> QLineEdit:
+    """Shows dots, and never offers its content to a list of words."""
+    field = QLineEdit()
+    field.setEchoMode(QLineEdit.EchoMode.Password)
+    field.setMaxLength(TOKEN_MAX)
+    field.setPlaceholderText("hf_…")
+    field.setAccessibleName(QCoreApplication.translate("Models", "アクセストークン"))
+    return field

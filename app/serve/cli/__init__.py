@@ -1,0 +1,1 @@
+"""The command `kotae serve`."""

@@ -1,0 +1,177 @@
+"""`kotae serve`: the model and the collections for other programs of this machine, until Ctrl+C."""
+
+import argparse
+import errno
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from app.base import no_network, offline, settings
+from app.base.cli import option_limits
+from app.base.cli.loop import Waiting, application
+from app.base.cli.output import Output
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.wording import help_text
+from app.chat.services import command_request
+from app.chat.services.answer_run import AnswerRequest
+from app.documents import collections
+from app.documents.services import command_scope
+from app.documents.services.meaning import Meanings
+from app.inference import child_commands
+from app.inference.services.engine import EngineClient
+from app.models import remote_models
+from app.serve import keys
+from app.serve.desk import Desk
+from app.serve.endpoint import Endpoint
+from app.serve.loading import Loading
+from app.serve.offers import Offers
+from app.serve.server import Server
+
+PORT = 8631
+PORT_LEAST, PORT_MOST = 1024, 65535
+
+
+def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.command_tree import add_command
+
+    parser = add_command(commands, shared, "serve", help_text("serve"), run)
+    parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
+    parser.add_argument(
+        "--collection", metavar="NAME", action="append", default=[], help=help_text("serve --collection")
+    )
+    parser.add_argument("--port", metavar="N", type=int, help=help_text("serve --port"))
+    key = parser.add_mutually_exclusive_group()
+    key.add_argument("--key-file", metavar="FILE", help=help_text("serve --key-file"))
+    key.add_argument("--new-key", action="store_true", help=help_text("serve --new-key"))
+    parser.add_argument("--context", metavar="N", type=int, help=help_text("ask --context"))
+
+
+def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0 after Ctrl+C, which is how it ends; 3 expected error."""
+    option_limits.check("--port", options.port, PORT_LEAST, PORT_MOST)
+    if not settings.load(where.settings).network_allowed:  # then no process of Kotae has a socket, not one of loopback
+        raise AppError("serve_network_off")
+    request = _request_of(options, where)
+    offers = _offers_of(options, where)
+    key = keys.read(Path(options.key_file).expanduser()) if options.key_file else _own_key(options, where)
+    app = application()
+    listener = _listener(options.port, output)
+    no_network.install()  # from here on there is no other socket to be had, for the children either
+    with listener, Meanings(where, output) if where.documents.is_file() else nullcontext() as meanings:
+        engine = EngineClient(child_commands.engine(), where.logs / "engine-serve.log")
+        embedding = meanings.embedding if meanings else None
+        desk = Desk(engine, child_commands.template(), request, where.documents, embedding)
+        server = Server(listener, key, Endpoint(desk, offers, request.model.name).routes)
+        serving = _Serving(server, Loading(engine, request), offers, key, output)
+        try:
+            with _ends_at_termination():
+                serving.wait()
+        finally:
+            desk.end()
+            server.stop()
+            engine.shut_down()
+            background.shut_down()
+    del app
+    if serving.error is not None:
+        raise serving.error
+    return 0
+
+
+def _request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
+    """What `kotae ask` would answer with, for every question.
+
+    Raises AppError as that, and "remote_cannot": a model of another machine is to be asked there.
+    """
+    unsaid = dict.fromkeys(("adapter", "preset", "system", "max_tokens", "temperature", "seed"))
+    asked = argparse.Namespace(
+        question="", model=options.model, context=options.context, collection=[], allow_remote=True, **unsaid
+    )
+    request = command_request.request_of(asked, where)
+    if request.model.remote is not None:
+        raise AppError("remote_cannot", address=remote_models.shown(request.model))
+    return request
+
+
+def _offers_of(options: argparse.Namespace, where: Paths) -> Offers:
+    """Raises AppError as `ask_sources.scope_of`, and for a database that cannot be used."""
+    named = command_scope.scope_of(options.collection, where) if options.collection else ()
+    if where.documents.is_file():
+        collections.open_library(where.documents).close()
+    return Offers(where.documents, named)
+
+
+def _own_key(options: argparse.Namespace, where: Paths) -> str:
+    return keys.own(where.data, is_renewed=options.new_key)
+
+
+def _listener(port: int | None, output: Output) -> socket.socket:
+    """On the port that is asked for, else on the usual one or, where that is taken, on a free one, which is said.
+
+    Raises AppError("serve_port_taken" | "serve_no_port").
+    """
+    try:
+        return offline.listen(PORT if port is None else port)
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise AppError("serve_no_port", reason=error.strerror or str(error)) from error
+        if port is not None:
+            raise AppError("serve_port_taken", port=port) from error
+    try:
+        listener = offline.listen(0)
+    except OSError as error:
+        raise AppError("serve_no_port", reason=error.strerror or str(error)) from error
+    output.note("serve_other_port", port=PORT)
+    return listener
+
+
+@contextmanager
+def _ends_at_termination() -> Iterator[None]:
+    """What stops services (systemd, kill) ends it as Ctrl+C does."""
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Serving:
+    """Loads the model, then listens until Ctrl+C."""
+
+    def __init__(self, server: Server, loading: Loading, offers: Offers, key: str, output: Output) -> None:
+        self._server = server
+        self._loading = loading
+        self._offers = offers
+        self._key = key
+        self._output = output
+        self._waiting = Waiting(lambda: self._waiting.stop())
+        self.error: AppError | None = None
+        loading.progressed.connect(self._on_progressed)
+        loading.done.connect(self._on_loaded)
+        loading.failed.connect(self._on_failed)
+
+    def wait(self) -> None:
+        self._loading.start()
+        self._waiting.run()
+
+    def _on_progressed(self, fraction: float) -> None:
+        self._output.progress("loading", percent=round(100 * fraction))
+
+    def _on_loaded(self) -> None:
+        self._server.start()
+        self._output.end_progress()
+        models = [offer.id for offer in self._offers.all()]
+        address = self._server.address
+        told = {"address": address, "port": self._server.port, "key": self._key, "models": models, "pid": os.getpid()}
+        text = self._output.phrase("serve_ready", address=address, bearer=self._key, models="  ".join(models))
+        self._output.result(told, text)
+        self._output.note("serve_until")
+
+    def _on_failed(self, error: AppError) -> None:
+        self.error = error
+        self._waiting.stop()

@@ -1,1 +1,0 @@
-"""QtCore objects between the window (or the command line) and the children, files and threads."""

@@ -1,0 +1,73 @@
+"""`kotae bench start`: from process start to a window one can type in, with many stored conversations."""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from app.base import children, paths
+from app.base.cli.output import Output
+from app.base.paths import Paths
+from app.chat.records import AnswerDetails
+from app.chat.store import Store
+from app.shell.cli.bench_texts import texts
+
+
+def run(options: argparse.Namespace, _where: Paths, output: Output) -> int:
+    """Exit status 1 when the window needs more than 1.5 s or 200 MB. Uses a folder of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="kotae-bench-"))
+    try:
+        _fill(folder, options.conversations)
+        runs = [_measure(folder) for _ in range(options.runs + 1)][1:]  # the first fills the disk cache
+    finally:
+        shutil.rmtree(folder)
+    usable = statistics.median(one["usable_s"] for one in runs)
+    resident = statistics.median(one["resident_bytes"] for one in runs)
+    checks = {"usable_s <= 1.5": usable <= 1.5, "resident_bytes <= 200 MB": resident <= 200e6}
+    data = {
+        "usable_s": usable,
+        "resident_bytes": resident,
+        "conversations": options.conversations,
+        "runs": [one["usable_s"] for one in runs],
+        "checks": checks,
+    }
+    output.result(data, f"{usable:.2f} s\t{resident / 1e6:.0f} MB\t{checks}")
+    return 0 if all(checks.values()) else 1
+
+
+def _fill(folder: Path, conversations: int) -> None:
+    where = paths.locate(str(folder))
+    start = time.time() - conversations * 3600
+    words = texts()
+    numbers = iter(range(10 * conversations))
+    store = Store.open(where.database, where.backups, clock=lambda: start + next(numbers) * 600)
+    for number in range(conversations):
+        question = store.add_question(words["stored_question"].format(number=number))
+        answer = store.add_answer(question.id, AnswerDetails(model_name=words["stored_model"]))
+        details = AnswerDetails(model_name=words["stored_model"], stop_reason="end")
+        store.finish_answer(answer.id, words["stored_answer"] * 10, "done", details)
+    store.close()
+
+
+def _measure(folder: Path) -> dict[str, float]:
+    environment = os.environ | {children.REPORT_START_VARIABLE: "1"}
+    if not (environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")):
+        environment.setdefault("QT_QPA_PLATFORM", "offscreen")
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [*children.program(), "--data-dir", str(folder)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=Path(__file__).resolve().parents[3],
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    usable_s = time.perf_counter() - began
+    process.wait()
+    return {"usable_s": usable_s, "resident_bytes": json.loads(line)["resident_bytes"]}

@@ -1,0 +1,128 @@
+"""One start of the window, on record before anything of it is built: whether it is in safe mode, and what it says.
+
+Safe mode leaves out what may end a start: the user's look, drawing by the graphics processor, loading ahead, reading
+documents, GPU parts of the engine, work that is to go on. No setting is changed.
+"""
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, MutableMapping
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer
+
+from app.base import children, paths, program_log, start_record
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services.preferences import Preferences
+from app.base.services.single_instance import SingleInstance
+from app.base.start_record import Record
+from app.inference import engine_packs
+
+UP_AFTER_MS = 3000  # from here on a window that ends is not a start that has failed
+
+SAFE_FLAG = "--safe"  # or the whole of it
+# In safe mode, whatever is stored: how it looks and how weights are laid out.
+_HELD = {"theme": "system", "text_scale_percent": 100, "repack": "off", "kv_type": "f16", "threads": None}
+# What makes Qt draw by itself, and at the size that it finds.
+_SOFTWARE = {"QT_OPENGL": "software", "QT_XCB_GL_INTEGRATION": "none", "QT_WIDGETS_RHI": "0"}
+_LOOKS = (
+    "QT_SCALE_FACTOR", "QT_SCREEN_SCALE_FACTORS", "QT_AUTO_SCREEN_SCALE_FACTOR", "QT_FONT_DPI", "QT_STYLE_OVERRIDE",
+    "QT_QPA_PLATFORMTHEME",
+)  # fmt: skip
+
+log = logging.getLogger("kotae")
+
+
+class Start:
+    """Made before Qt's application: what dies in a plugin of Qt has been counted by then."""
+
+    def __init__(self, data_dir: str | None, is_wished_safe: bool) -> None:
+        """`is_wished_safe`: the user has asked for safe mode."""
+        self._where: Paths | AppError
+        self._environment = dict(os.environ)
+        self._is_on_record = False
+        self._wants_restart = False
+        self.last = Record()
+        self.is_safe = is_wished_safe
+        try:
+            self._where = paths.locate(data_dir)
+        except AppError as error:
+            self._where = error
+            return
+        self.instance = SingleInstance(self._where.lock, self._where.raise_request)
+        if self.instance.take():  # a second window ends at once, and is no start
+            self._begin(self._where)
+        program_log.keep(self._where.logs)
+        if self.last.state != start_record.CLOSED:
+            log.warning("the last window did not end properly: %s, safe mode: %s", self.last, self.is_safe)
+        if self.is_safe:
+            draw_by_software(os.environ)
+
+    def where(self) -> Paths:
+        """Raises AppError("data_dir_unusable")."""
+        if isinstance(self._where, AppError):
+            raise self._where
+        return self._where
+
+    def preferences(self) -> Preferences:
+        """The user's, except for what safe mode holds back."""
+        return Preferences(self.where().settings, held=_HELD if self.is_safe else None)
+
+    def choose_packs(self) -> None:
+        """GPU parts of the engine, for all children; none in safe mode."""
+        engine_packs.use_folder(None if self.is_safe else self.where().engine_packs)
+
+    def watch(self, window: QObject) -> None:
+        """The window is shown: soon this start is one that has succeeded."""
+        QTimer.singleShot(UP_AFTER_MS, window, self._on_up)
+
+    def end(self) -> None:
+        """It ends as somebody wanted, or was refused in words. Starts another window where `restart` was asked for."""
+        if not self._is_on_record:
+            return
+        self._is_on_record = False
+        self._note(start_record.note_end)
+        self.instance.release()
+        if self._wants_restart:
+            command = [*children.program(), *(word for word in sys.argv[1:] if not word.startswith(SAFE_FLAG))]
+            nowhere = subprocess.DEVNULL  # who has started this window waits for its output to end
+            subprocess.Popen(
+                command,
+                env=self._environment,
+                start_new_session=True,
+                stdin=nowhere,
+                stdout=nowhere,
+                stderr=nowhere,
+            )
+
+    def restart(self) -> None:
+        """Another window, in the usual way, follows the end of this one."""
+        self._wants_restart = True
+
+    # ------------------------------------------------------------------- private
+
+    def _begin(self, where: Paths) -> None:
+        self.last = start_record.read(start_record.file_of(where))
+        self.is_safe = self.is_safe or self.last.is_safe_mode_due
+        self._is_on_record = True
+        self._note(start_record.begin)
+
+    def _on_up(self) -> None:
+        if self._is_on_record:
+            self._note(start_record.note_up)
+
+    def _note(self, change: Callable[[Path], None]) -> None:
+        try:
+            change(start_record.file_of(self.where()))
+        except OSError as error:  # a full disk must not keep the window shut
+            log.warning("record of starts: %s", error.strerror)
+
+
+def draw_by_software(environment: MutableMapping[str, str]) -> None:
+    """Before Qt is started."""
+    for name in _LOOKS:
+        environment.pop(name, None)
+    environment.update(_SOFTWARE)

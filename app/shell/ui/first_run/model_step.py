@@ -1,0 +1,226 @@
+"""Step 2: the trial model, a GGUF file, or neither for now."""
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.services.preferences import Preferences
+from app.base.wording import describe_error
+from app.inference import machine
+from app.inference.local_model import LocalModel
+from app.models import local_models, starter
+from app.models.services.library import ModelLibrary
+from app.models.ui import questions, words
+from app.models.ui.download_desk import DownloadDesk
+from app.shell.ui.first_run.download_card import DownloadCard, suggestion
+from app.uikit.language import joined
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.labels import Label, repolish
+from app.uikit.widgets.progress_row import ProgressRow
+
+
+class ModelStep(QWidget):
+    """What is being added goes on when the dialog is closed; only its own button cancels it."""
+
+    changed = Signal()  # there is a model now, or work has begun or ended
+    kit_requested = Signal()  # to be imported
+
+    def __init__(self, theme: Theme, library: ModelLibrary, preferences: Preferences, desk: DownloadDesk) -> None:
+        super().__init__()
+        self._desk = desk
+        self._theme = theme
+        self._library = library
+        self._preferences = preferences
+        self._added: LocalModel | None = None
+        self._build()
+        self._connect()
+        self._refresh()
+
+    @property
+    def has_model(self) -> bool:
+        return bool(self._library.answering())
+
+    def first_button(self) -> Button | None:
+        """Where the keyboard goes; None once there is a model."""
+        if self.has_model or self._library.is_working:
+            return None
+        return self.starter_button if self.starter_button.isVisibleTo(self) else self.file_button
+
+    # ----------------------------------------------------------------- building
+
+    def _build(self) -> None:
+        self.state = Label(tone="text2", wraps=True)
+        self.banner = Banner(self._theme)
+        self.progress = ProgressRow(self._theme)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(12)
+        column.addWidget(Label(self.tr("モデルを選ぶ"), "heading2"))
+        column.addWidget(self.state)
+        column.addWidget(self.banner)
+        column.addWidget(self.progress)
+        column.addWidget(self._build_starter())
+        self.download = self._build_download()
+        if self.download is not None:
+            column.addWidget(self.download)
+        column.addWidget(self._build_file())
+        column.addStretch(1)
+
+    def _build_starter(self) -> QFrame:
+        """The licence stands above the button that accepts it."""
+        card = starter.card()
+        is_there = self._library.is_starter_available()
+        label = self.tr("お試し用ではじめる") if is_there else self.tr("お試し用のキットを取り込む…")
+        self.starter_button = Button(self._theme, label, "primary")
+        self.licence_button = Button(self._theme, self.tr("使用条件の全文を読む"), "link", "external-link")
+        title = joined(card.title, words.gigabytes(card.files[0].size_bytes))
+        self.starter_card, inside = self._card(title, card.summary)
+        licence = Label(self.tr("使用条件：{name}").format(name=card.licence), "caption", "text2", wraps=True)
+        inside.addLayout(_row(licence, self.licence_button))
+        inside.addWidget(Label(card.licence_notice, "caption", "text2", wraps=True))
+        inside.addSpacing(4)
+        inside.addWidget(self.starter_button, 0, Qt.AlignmentFlag.AlignLeft)
+        return self.starter_card
+
+    def _build_download(self) -> DownloadCard | None:
+        """The network is used only after this machine's user has agreed to the licence."""
+        available = machine.measure(self._library.folder).available_bytes
+        found = suggestion(available, self._preferences.value)
+        if found is None:
+            return None
+        card = DownloadCard(self._theme, self._desk, *found)
+        card.kit_requested.connect(self.kit_requested)
+        return card
+
+    def _build_file(self) -> QFrame:
+        self.file_button = Button(self._theme, self.tr("ファイルを選ぶ…"), icon="folder-open")
+        sentence = self.tr(
+            "お持ちの GGUF ファイルを、いまの場所に置いたまま使います。使用条件は配布元で確かめてください。"
+        )
+        frame, inside = self._card(self.tr("ファイルから"))
+        inside.addLayout(_row(Label(sentence, tone="text2", wraps=True), self.file_button))
+        return frame
+
+    def _card(self, title: str, sentence: str = "") -> tuple[QFrame, QVBoxLayout]:
+        frame = QFrame()
+        frame.setProperty("surface", "card")
+        inside = QVBoxLayout(frame)
+        inside.setContentsMargins(16, 12, 16, 12)
+        inside.setSpacing(6)
+        inside.addWidget(Label(title, strong=True, wraps=True))
+        if sentence:
+            inside.addWidget(Label(sentence, tone="text2", wraps=True))
+        return frame, inside
+
+    def _connect(self) -> None:
+        self.starter_button.clicked.connect(self._on_starter_clicked)
+        self.licence_button.clicked.connect(self._on_licence_clicked)
+        self.file_button.clicked.connect(self._on_file_clicked)
+        self.banner.action_requested.connect(self._on_file_clicked)
+        self.progress.cancelled.connect(self._library.cancel)
+        self._library.progressed.connect(self._on_progressed)
+        self._library.imported.connect(self._on_imported)
+        self._library.failed.connect(self._on_work_failed)
+        self._library.changed.connect(self._refresh)
+        self._desk.downloads.finished.connect(self._on_imported)
+
+    # ------------------------------------------------------------------ showing
+
+    def _refresh(self) -> None:
+        models = self._library.answering()
+        used = next((model for model in models if model.id == self._preferences.value.model_id), None)
+        used = used or (models[0] if models else None)
+        if used is None:
+            self.state.setText(
+                self.tr("回答を書くモデルを追加します。ネットワークを使うのは、ダウンロードを選んだときだけです。")
+            )
+        else:
+            self.state.setText(self.tr("✓ {name} を質問に使います。").format(name=used.name))
+        self.state.set_tone("text2" if used is None else "success")
+        has_starter = any(model.card_id == starter.card().id for model in models)
+        self.starter_card.setVisible(not has_starter)
+        kind = "primary" if used is None else ""  # the next step is the one primary button once there is a model
+        if self.starter_button.property("kind") != kind:
+            self.starter_button.setProperty("kind", kind)
+            repolish(self.starter_button)
+        for button in (self.starter_button, self.file_button):
+            button.setEnabled(not self._library.is_working)
+        self.changed.emit()
+
+    def import_path(self, path: str) -> None:
+        self.banner.hide()
+        self.progress.start(self.tr("取り込んでいます：{name}").format(name=Path(path).name))
+        self._library.import_file(path)
+        self._refresh()
+        self.progress.cancel_button.setFocus()
+
+    def explain(self, error: AppError, actions: tuple[tuple[str, str], ...] = ()) -> None:
+        """`actions` as in `Banner`."""
+        if error.code != "cancelled":
+            sentence = describe_error(error)
+            self.banner.show_message("danger", sentence.message, sentence.next, actions)
+
+    # -------------------------------------------------------------------- slots
+
+    def _on_starter_clicked(self) -> None:
+        if not self._library.is_starter_available():
+            self.kit_requested.emit()
+            return
+        self.banner.hide()
+        self.progress.start(self.tr("お試し用モデルを追加しています"))
+        self._library.add_starter()
+        self._refresh()
+        self.progress.cancel_button.setFocus()
+
+    def _on_file_clicked(self) -> None:
+        path = questions.choose_gguf_file(self)
+        if path:
+            self.import_path(path)
+
+    def _on_licence_clicked(self) -> None:
+        questions.licence_dialog(self._theme, starter.card().licence_url, self).open()
+
+    def _on_progressed(self, done_bytes: int, total_bytes: int) -> None:
+        if self.progress.isHidden():  # begun before this dialog was opened
+            self.progress.start(self.tr("モデルを追加しています"))
+        self.progress.set_progress(done_bytes, total_bytes, is_bytes=True)
+
+    def _on_imported(self, model: LocalModel) -> None:
+        """What was just chosen is what questions go to."""
+        self.progress.finish()
+        self._preferences.change(model_id=model.id)
+        self._refresh()
+        self._added = model
+        background.run(lambda: local_models.needs_template_consent(model), self._on_consent_known, self._on_failed)
+
+    def _on_consent_known(self, is_needed: bool) -> None:
+        model = self._added
+        if is_needed and model is not None:
+            dialog = questions.consent_dialog(self._theme, self)
+            dialog.chosen.connect(lambda key: self._library.allow_template(model.id) if key == "allow" else None)
+            dialog.open()
+
+    def _on_work_failed(self, error: AppError) -> None:
+        """Work that was begun elsewhere and had no progress yet is explained there."""
+        if self.progress.isHidden():
+            self._refresh()
+        else:
+            self._on_failed(error)
+
+    def _on_failed(self, error: AppError) -> None:
+        self.progress.finish()
+        self._refresh()
+        self.explain(error, (("file", self.tr("別のファイルを選ぶ")),))
+
+
+def _row(label: Label, button: Button) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setSpacing(12)
+    row.addWidget(label, 1)
+    row.addWidget(button)
+    return row

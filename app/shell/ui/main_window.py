@@ -1,0 +1,356 @@
+"""The window: sidebar, pages, status line, and the keys that work everywhere."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.settings import TEXT_SCALES, Settings
+from app.chat.records import Conversation, Message
+from app.chat.ui.conversations.list_actions import ListActions
+from app.chat.ui.presets.conversation import ConversationSettings
+from app.shell.ui import app_icon, regions
+from app.shell.ui.frame import Frame
+from app.shell.ui.manual import ManualWindow
+from app.shell.ui.pages import Pages, Services
+from app.shell.ui.sidebar import Sidebar
+from app.shell.ui.status_line import StatusLine
+from app.shell.ui.window_place import WindowPlace
+from app.uikit import dialogs
+from app.uikit.theme import Theme
+from app.uikit.undo import UndoStack
+from app.uikit.widgets.buttons import IconButton
+from app.uikit.widgets.labels import Rule
+from app.uikit.widgets.page import Page
+from app.uikit.widgets.toast import Toast
+
+if TYPE_CHECKING:
+    from app.models.ui.page import ModelsPage  # most starts never need it
+
+DEFAULT_SIZE = (1280, 800)
+MINIMUM_SIZE = (560, 420)
+MENU_INSET_PX = 52
+
+
+class MainWindow(QMainWindow):
+    """Pages other than 質問 are built when they are first shown: most starts never need them."""
+
+    first_run_requested = Signal()
+    found_message_chosen = Signal(int, str)  # a message, and the words it was found by
+
+    def __init__(
+        self, theme: Theme, services: Services, chat_page: Page, outside_connections: Callable[[], int]
+    ) -> None:
+        """`outside_connections` counts the connections to other machines since the start of the program."""
+        super().__init__()
+        self.theme = theme
+        self._preferences = services.preferences
+        self._session = services.session
+        self._conversations = services.conversations
+        self._engine = services.engine
+        self._downloads = services.download_desk.downloads
+        self._training_setup = services.training_setup
+        self._trainings = services.trainings
+        self._evaluations = services.evaluations
+        self._place = WindowPlace(services.paths.data / "window.json")
+        self.keeps_place = True  # whether the next window opens where this one is closed
+        self.pages = Pages(theme, services, chat_page, self)
+        self._page_before_search = "ask"
+        self._build(outside_connections)
+        self._connect()
+        self._add_shortcuts()
+        self.sidebar.conversations.folded = self._place.folded()
+        self._on_conversations_changed()
+        opened = services.session.conversation
+        self.sidebar.show_open(opened.id if opened else None)
+        self.status_line.set_shows_details(services.preferences.value.shows_details)
+        self.status_line.show_status(services.engine.status)
+        self._on_page_chosen("ask")
+        if not self._place.restore(self):
+            self.resize(*DEFAULT_SIZE)
+
+    @property
+    def current_page(self) -> str:
+        return self._current_page
+
+    def page(self, key: str) -> Page:
+        """`key`: ask, documents, models, training, evaluation, settings, bin, search or batch."""
+        return self.pages.page(key)
+
+    def show_page(self, key: str) -> None:
+        self._current_page = key
+        self.stack.setCurrentWidget(self.page(key))
+        self.sidebar.show_page("ask" if key in ("search", "batch") else key)
+        self._lay_out()  # the page that is shown comes to the front, over the menu button
+
+    def show_questions(self) -> None:
+        """The page 質問, ready for typing."""
+        self._on_page_chosen("ask")
+
+    def show_presets(self) -> None:
+        """The presets, where they are made and changed."""
+        self.show_page("settings")
+        self.pages.settings().show_presets()
+
+    def show_settings(self, section: str) -> None:
+        """`section`: models | network."""
+        self.show_page("settings")
+        self.pages.settings().show_named(section)
+
+    def move_models(self, target: Path) -> None:
+        """Moves the models folder, where its progress can be seen."""
+        self.show_settings("models")
+        self.pages.settings().storage.move_to(target)
+
+    def models_page(self) -> "ModelsPage":
+        """Shows the page モデル and gives it, for what other pages ask of it."""
+        self.show_page("models")
+        return self.pages.models()
+
+    def show_answering(self) -> ConversationSettings:
+        """How the open conversation is answered."""
+        window = self.pages.answering(self)
+        window.open()
+        return window
+
+    def show_manual(self) -> None:
+        """Beside the window, so that it can be read while working."""
+        ManualWindow(self.theme, self).show()
+
+    def come_to_front(self) -> None:
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
+    def show_at_foot(self, widget: QWidget) -> None:
+        """Between the pages and the status line, whatever page is shown."""
+        self._column.insertWidget(1, widget)
+
+    def show_problem(self, error: AppError) -> dialogs.Dialog:
+        dialog = dialogs.problem(self.theme, error, self)
+        dialog.open()
+        return dialog
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if self.keeps_place:
+            self._place.save(self, self.sidebar.conversations.folded)
+        super().closeEvent(event)
+
+    # ------------------------------------------------------------------- building
+
+    def _build(self, outside_connections: Callable[[], int]) -> None:
+        self.setWindowTitle("Kotae")
+        self.setWindowIcon(app_icon.icon())
+        self.setMinimumSize(*MINIMUM_SIZE)
+        self.sidebar = Sidebar(self.theme, self._page_list(), outside_connections)
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.page("ask"))
+        self.status_line = StatusLine(self.theme)
+        self.frame = Frame(self.theme, self.sidebar, self.stack)
+        centre = QWidget()
+        column = self._column = QVBoxLayout(centre)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.frame, 1)
+        column.addWidget(Rule())
+        column.addWidget(self.status_line)
+        self.setCentralWidget(centre)
+        self.menu_button = IconButton(self.theme, "menu", self.tr("会話とページの一覧"), "Ctrl+B", self.stack)
+        self.toast = Toast(self.theme, centre, self.stack)
+        self.undo_stack = UndoStack(self.toast, self._conversations, self)
+        self.list_actions = ListActions(self._conversations, self.sidebar.list, self.undo_stack, self)
+
+    def _page_list(self) -> tuple[tuple[str, str, str], ...]:
+        return (
+            ("ask", "message-circle-question-mark", self.tr("質問")),
+            ("documents", "library-big", self.tr("資料")),
+            ("models", "box", self.tr("モデル")),
+            ("training", "graduation-cap", self.tr("学習")),
+            ("evaluation", "chart-line", self.tr("評価")),
+            ("settings", "settings", self.tr("設定")),
+        )
+
+    def _connect(self) -> None:
+        self.sidebar.page_chosen.connect(self._on_page_chosen)
+        self.sidebar.new_requested.connect(self._on_new_requested)
+        self.sidebar.traffic.clicked.connect(lambda: self.show_settings("network"))
+        self.sidebar.conversation_chosen.connect(self._on_conversation_chosen)
+        self.sidebar.search_requested.connect(self._on_search_requested)
+        self.sidebar.temporary_requested.connect(self._on_temporary_requested)
+        self.sidebar.folder_requested.connect(self.list_actions.add_folder)
+        self.sidebar.conversations.renamed.connect(self._conversations.rename)
+        self.sidebar.conversations.folder_renamed.connect(self._conversations.rename_folder)
+        self.sidebar.list.new_in_folder_requested.connect(self._on_new_requested)
+        self.list_actions.folder_added.connect(self.sidebar.edit_folder)
+        self.menu_button.clicked.connect(self.toggle_sidebar)
+        self._conversations.changed.connect(self._on_conversations_changed)
+        self._session.conversation_opened.connect(self._on_conversation_opened)
+        self._session.message_added.connect(self._on_message_added)
+        self._session.answering_changed.connect(self._on_answering_changed)
+        for told in (self._session.answer_finished, self._session.answer_finished_elsewhere):
+            told.connect(self._on_answer_finished)
+        self._session.temporary_left.connect(self._on_temporary_left)
+        self._engine.status_changed.connect(self.status_line.show_status)
+        for told in (self._engine.status_changed, self._engine.contacted):
+            told.connect(self._show_downloads)
+        self._trainings.started.connect(lambda _folder: self.status_line.show_work("training"))
+        self._evaluations.started.connect(lambda _folder: self.status_line.show_work("evaluation"))
+        for ended in (self._trainings.ended, self._evaluations.ended):
+            ended.connect(lambda *_: self.status_line.show_work(""))
+        self._preferences.changed.connect(self._on_preferences_changed)
+        setup = self._training_setup
+        for told in (self._downloads.changed, self._downloads.progressed, self._downloads.contacted,
+                     setup.began, setup.contacted, setup.finished, setup.failed, setup.cancelled):  # fmt: skip
+            told.connect(self._show_downloads)
+        self.frame.changed.connect(self._lay_out)
+        self._connect_pages()
+
+    def _connect_pages(self) -> None:
+        pages = self.pages
+        pages.built.connect(self.stack.addWidget)
+        pages.ask_requested.connect(self.show_questions)
+        pages.restore_requested.connect(self.list_actions.restore)
+        pages.conversation_chosen.connect(self._on_conversation_chosen)
+        pages.message_chosen.connect(self._on_message_chosen)
+        pages.search_closed.connect(lambda: self._on_page_chosen(self._page_before_search))
+        pages.undo_offered.connect(self.undo_stack.offer)
+        pages.first_run_requested.connect(self.first_run_requested)
+        pages.problem_occurred.connect(self.show_problem)
+        pages.settings_requested.connect(self.show_settings)
+        pages.page_requested.connect(self._on_page_chosen)
+
+    def _add_shortcuts(self) -> None:
+        keys: list[tuple[str, Callable[[], object]]] = [
+            ("Ctrl+N", self._on_new_requested),
+            ("Ctrl+Shift+N", self._on_temporary_requested),
+            ("Ctrl+K", self._on_search_requested),
+            ("Ctrl+B", self.toggle_sidebar),
+            ("F1", self.show_manual),
+            ("Ctrl+Z", self.undo_stack.undo),
+            ("F6", lambda: self._move_region(1)),
+            ("Shift+F6", lambda: self._move_region(-1)),
+            ("Ctrl++", lambda: self._step_text_size(1)),
+            ("Ctrl+=", lambda: self._step_text_size(1)),
+            ("Ctrl+;", lambda: self._step_text_size(1)),  # the + key of a Japanese keyboard, without Shift
+            ("Ctrl+-", lambda: self._step_text_size(-1)),
+            ("Ctrl+0", lambda: self._preferences.change(text_scale_percent=100)),
+        ]
+        for number, (key, _, _) in enumerate(self._page_list(), start=1):
+            keys.append((f"Ctrl+{number}", functools.partial(self._on_page_chosen, key)))
+        for sequence, act in keys:
+            QShortcut(QKeySequence(sequence), self, act)
+
+    # --------------------------------------------------------------------- layout
+
+    @property
+    def is_narrow(self) -> bool:
+        return self.frame.is_narrow
+
+    def toggle_sidebar(self) -> None:
+        """In a narrow window the sidebar is shown on request only."""
+        if self.is_narrow and not self.frame.is_sidebar_shown:
+            self.frame.show_sidebar()
+            self.sidebar.list.setFocus()
+        else:
+            self.frame.hide_sidebar()
+
+    def _lay_out(self) -> None:
+        self.menu_button.setVisible(self.is_narrow)
+        self.menu_button.resize(self.menu_button.sizeHint())
+        self.menu_button.move(12, (self.theme.metric("header_height") - self.menu_button.sizeHint().height()) // 2)
+        self.menu_button.raise_()
+        for page in self.pages.all_built:
+            page.set_header_inset(self.theme.px(MENU_INSET_PX) if self.is_narrow else 0)
+
+    def _move_region(self, step: int) -> None:
+        """Moves the focus between pages, list and the page shown: what F6 does everywhere."""
+        around = (self.sidebar.nav, self.sidebar.list, self.page(self._current_page))
+        regions.move_focus(around, self.focusWidget(), step)
+
+    # ---------------------------------------------------------------------- slots
+
+    def _on_page_chosen(self, key: str) -> None:
+        self.show_page(key)
+        self.frame.hide_sidebar()
+        self.page(key).focus_first()
+
+    def _on_new_requested(self, folder_id: int | None = None) -> None:
+        self._session.new(folder_id)
+        self._on_page_chosen("ask")
+
+    def _on_temporary_requested(self) -> None:
+        self._session.new(is_temporary=True)
+        self._on_page_chosen("ask")
+
+    def _on_search_requested(self, query: str = "") -> None:
+        if self._current_page != "search":
+            self._page_before_search = self._current_page
+        self._on_page_chosen("search")
+        self.pages.search().start(query)
+
+    def _on_message_chosen(self, message_id: int, query: str) -> None:
+        self._on_page_chosen("ask")
+        self.found_message_chosen.emit(message_id, query)
+
+    def _on_conversation_chosen(self, conversation_id: int) -> None:
+        self._session.open(conversation_id)
+        self._on_page_chosen("ask")
+
+    def _on_conversations_changed(self) -> None:
+        stored = self._conversations
+        self.sidebar.show_conversations(stored.all(), stored.folders(), stored.with_drafts(), len(stored.binned()))
+        self.sidebar.traffic.refresh()
+
+    def _show_downloads(self) -> None:
+        downloads, setup = self._downloads, self._training_setup
+        found = [*downloads.contacts(), *setup.contacts(), *self._engine.contacts]
+        contacts = sorted(found, key=lambda contact: contact.at)
+        online, is_sending = downloads.online_count + setup.online_count, self._engine.is_sending
+        is_model = downloads.online_count > 0
+        self.sidebar.traffic.show_downloads(online, contacts, is_model=is_model, is_sending=is_sending)
+
+    def _on_conversation_opened(self, conversation: Conversation | None, _messages: list[Message]) -> None:
+        is_listed = not self._session.is_temporary
+        self.sidebar.show_open(conversation.id if conversation and is_listed else None)
+        self.sidebar.show_drafts(self._conversations.with_drafts())
+
+    def _on_message_added(self, message: Message) -> None:
+        if not self._session.is_temporary:
+            self.sidebar.show_open(message.conversation_id)
+            self.sidebar.conversations.set_written(message)
+
+    def _on_answering_changed(self) -> None:
+        """What the open conversation asks belongs to its label."""
+        if self._session.conversation is not None:
+            self._on_conversations_changed()
+
+    def _on_answer_finished(self, _message: Message) -> None:
+        """It may have given its conversation another label."""
+        self.sidebar.conversations.set_written(None)
+        self._on_conversations_changed()
+
+    def _on_temporary_left(self) -> None:
+        def bring_back() -> None:
+            self._session.reopen_temporary()
+            self._on_page_chosen("ask")
+
+        self.undo_stack.offer(
+            self.tr("一時的な会話を閉じました。"), bring_back, key="temporary", forget=self._session.forget_temporary
+        )
+
+    def _on_preferences_changed(self, settings: Settings) -> None:
+        self.status_line.set_shows_details(settings.shows_details)
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        self.theme.apply(app, settings)
+
+    def _step_text_size(self, step: int) -> None:
+        place = TEXT_SCALES.index(self._preferences.value.text_scale_percent) + step
+        if 0 <= place < len(TEXT_SCALES):
+            self._preferences.change(text_scale_percent=TEXT_SCALES[place])

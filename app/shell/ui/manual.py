@@ -1,0 +1,106 @@
+"""The manual in a window of its own: F1. Text, and between it pictures of the pages it speaks of."""
+
+import re
+from collections.abc import Iterator
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QPixmap
+from PySide6.QtWidgets import QDialog, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+
+from app.base.paths import resources
+from app.base.wording import current_language
+from app.chat.ui.text.rich_text import RichText
+from app.uikit.theme import Theme
+from app.uikit.widgets.labels import tip
+
+HEIGHT_PX = 620
+MARGIN_PX = 24
+SPACING_PX = 12
+# A line of its own. What shows the text itself loads no picture, whoever wrote it.
+_PICTURE = re.compile(r"^!\[([^\]\n]*)\]\((pictures/[\w-]+\.png)\)$", re.MULTILINE)
+
+
+class ManualWindow(QDialog):
+    """Stays open beside the work; Esc closes it."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Kotae の使い方"))
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._theme = theme
+        self._parts = list(self._made())
+        self._build()
+        self._show_text()
+        theme.changed.connect(self._show_text)
+
+    def plain_text(self) -> str:
+        return "\n".join(shown.plain_text() for shown, _text in self._texts)
+
+    def _made(self) -> Iterator[QWidget]:
+        folder = resources() / "manual"
+        self._texts: list[tuple[RichText, str]] = []
+        pieces = _PICTURE.split((folder / f"manual.{current_language()}.md").read_text("utf-8"))
+        for text, about, file in zip(pieces[::3], [*pieces[1::3], ""], [*pieces[2::3], ""], strict=True):
+            shown = RichText(self._theme)
+            shown.setAccessibleName(self.windowTitle())
+            self._texts.append((shown, text))
+            yield shown
+            if file:
+                yield Picture(QPixmap(str(folder / file)), about, self._theme)
+
+    def _build(self) -> None:
+        page = QWidget()
+        page.setProperty("surface", "base")
+        inside = QVBoxLayout(page)
+        inside.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX)
+        inside.setSpacing(SPACING_PX)
+        for part in self._parts:
+            inside.addWidget(part)
+        inside.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidget(page)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(scroll)
+        bar = scroll.verticalScrollBar().sizeHint().width()
+        self.resize(self._theme.metric("column_width") + 2 * MARGIN_PX + bar, HEIGHT_PX)
+
+    def _show_text(self) -> None:
+        for shown, text in self._texts:
+            shown.show_markdown(text)
+            shown.fit(self._theme.metric("column_width"))
+
+
+class Picture(QWidget):
+    """As wide as there is room, at most as it was taken."""
+
+    def __init__(self, pixmap: QPixmap, about: str, theme: Theme) -> None:
+        super().__init__()
+        self._pixmap = pixmap
+        self._theme = theme
+        self.setAccessibleName(about)
+        self.setToolTip(tip(about))
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+
+    def sizeHint(self) -> QSize:
+        return self._pixmap.size()
+
+    def heightForWidth(self, width: int) -> int:
+        return round(self._pixmap.height() * self._shown_width(width) / max(1, self._pixmap.width()))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        width = self._shown_width(self.width())
+        area = QRectF(0, 0, width, self.heightForWidth(width))
+        painter.drawPixmap(area, self._pixmap, QRectF(self._pixmap.rect()))
+        painter.setPen(self._theme.color("line"))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRect(area.adjusted(0.5, 0.5, -0.5, -0.5))
+
+    def _shown_width(self, width: int) -> int:
+        return min(width, self._pixmap.width())

@@ -1,0 +1,48 @@
+"""What is new in this version, in a window beside the work."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
+
+from app import __version__
+from app.base import build_facts
+from app.chat.ui.text.rich_text import RichText
+from app.uikit.theme import Theme
+from app.uikit.widgets.labels import Label, set_surface
+from app.uikit.widgets.scroll import scrolled
+
+SIZE_PX = (560, 420)
+MARGIN_PX = 24
+EDGE_PX = 20
+
+
+class NewsWindow(QDialog):
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("新しくなったこと"))
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._theme = theme
+        self.text = RichText(theme)
+        self.text.setAccessibleName(self.windowTitle())
+        page = QWidget()
+        set_surface(page, "base")
+        inside = QVBoxLayout(page)
+        inside.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX)
+        inside.setSpacing(12)
+        heading = self.tr("Kotae {version} で新しくなったこと").format(version=__version__)
+        inside.addWidget(Label(heading, "heading2", wraps=True))
+        inside.addWidget(self.text)
+        inside.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(scrolled(page))
+        room = parent.window().size()
+        self._width_px = min(theme.px(SIZE_PX[0]), room.width() - 2 * EDGE_PX)
+        self.resize(self._width_px, min(theme.px(SIZE_PX[1]), room.height() - 2 * EDGE_PX))
+        self._show_text()
+        theme.changed.connect(self._show_text)
+
+    def _show_text(self) -> None:
+        self.text.show_markdown(build_facts.news() or self.tr("この版についての説明はありません。"))
+        self.text.fit(
+            self._width_px - 2 * MARGIN_PX - self.style().pixelMetric(self.style().PixelMetric.PM_ScrollBarExtent)
+        )

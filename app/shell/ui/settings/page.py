@@ -1,0 +1,199 @@
+"""The page 設定: sections at the left, their rows at the right."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, QStringListModel, Qt, Signal
+from PySide6.QtGui import QFontMetrics, QPainter, QResizeEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QListView,
+    QScrollArea,
+    QStackedWidget,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.base.paths import Paths
+from app.base.services.preferences import Preferences
+from app.chat.services.presets import Presets
+from app.chat.ui.presets.section import PresetsSection
+from app.models.catalogue import ModelCard
+from app.models.services.downloads import Downloads
+from app.shell.ui.settings.about import AboutSection
+from app.shell.ui.settings.network import NetworkSection
+from app.shell.ui.settings.sections import AppearanceSection, DataSection, ModelSection, QuestionSection, Section
+from app.shell.ui.settings.storage import Storage
+from app.shell.ui.settings.training import TrainingPanel, TrainingSection
+from app.uikit.theme import Theme
+from app.uikit.widgets import rows
+from app.uikit.widgets.header import Header
+from app.uikit.widgets.labels import Rule, set_surface
+from app.uikit.widgets.page import Page
+from app.uikit.widgets.scroll import scrolled
+
+LIST_WIDTH_PX = 188
+NAME_MARGINS_PX = 40  # left and right of a section's name
+ROW_SPACING_PX = 4  # between the names of two sections, at the least
+ROWS_WIDTH_PX = 760
+STACK_BELOW_PX = 500
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class SectionDelegate(QStyledItemDelegate):
+    """Rows move closer where not all fit: a scroll bar would cut the names off."""
+
+    def __init__(self, theme: Theme, view: QListView) -> None:
+        super().__init__(view)
+        self._theme = theme
+        self._view = view
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        usual, least = self._theme.metric("row_list"), option.fontMetrics.height() + ROW_SPACING_PX
+        room = self._view.viewport().height() // index.model().rowCount()
+        return QSize(0, max(least, min(usual, room)))
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        painter.save()
+        area: QRect = option.rect.adjusted(8, 0, -8, 0)
+        is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        rows.draw_ground(painter, self._theme, area, is_chosen=is_chosen, option=option)
+        words = area.adjusted(12, 0, -8, 0)
+        rows.draw_text(painter, self._theme, words, index.data(), "ui", "text", weight=600 if is_chosen else 400)
+        painter.restore()
+
+
+class SettingsPage(Page):
+    first_run_requested = Signal()
+
+    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+
+    def __init__(
+        self,
+        theme: Theme,
+        preferences: Preferences,
+        presets: Presets,
+        card: Callable[[], ModelCard | None],
+        paths: Paths,
+        downloads: Downloads,
+        make_storage: Callable[[], Storage],
+        make_training: Callable[[], TrainingPanel],
+    ) -> None:
+        """`card`: of the model that answers now. `make_storage`: where the models are."""
+        super().__init__()
+        self._theme = theme
+        self.presets = PresetsSection(theme, preferences, presets, card)
+        self.presets.undo_offered.connect(self.undo_offered)
+        models = ModelSection(theme, preferences, paths, self.tr("モデルと保存先"), make_storage)
+        network = NetworkSection(theme, preferences, paths, self.tr("通信"), downloads)
+        training = TrainingSection(theme, preferences, paths, self.tr("学習環境"), make_training)
+        about = AboutSection(theme, preferences, paths, self.tr("Kotae について"))
+        about.first_run_requested.connect(self.first_run_requested)
+        self._named: dict[str, Section] = {
+            "models": models, "network": network, "training": training, "about": about,
+        }  # fmt: skip
+        self.sections: tuple[tuple[str, Section | PresetsSection], ...] = (
+            (self.tr("表示"), AppearanceSection(theme, preferences, paths, self.tr("表示"))),
+            (self.tr("質問"), QuestionSection(theme, preferences, paths, self.tr("質問"))),
+            (self.tr("プリセット"), self.presets),
+            (self.tr("モデルと保存先"), models),
+            (self.tr("通信"), network),
+            (self.tr("学習環境"), training),
+            (self.tr("データ"), DataSection(theme, preferences, paths, self.tr("データ"))),
+            (self.tr("Kotae について"), about),
+        )
+        self._build()
+        self._connect()
+        self.list.setCurrentIndex(self.list.model().index(0, 0))
+
+    def set_header_inset(self, inset_px: int) -> None:
+        self._header.set_inset(inset_px)
+
+    def focus_first(self) -> None:
+        self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def show_section(self, place: int) -> None:
+        self.list.setCurrentIndex(self.list.model().index(place, 0))
+
+    def show_presets(self) -> None:
+        self.show_section([part for _, part in self.sections].index(self.presets))
+
+    def show_named(self, name: str) -> None:
+        """`name`: models | network | training | about."""
+        self.show_section([part for _, part in self.sections].index(self._named[name]))
+
+    @property
+    def storage(self) -> Storage:
+        section = self._named["models"]
+        assert isinstance(section, ModelSection)
+        assert isinstance(section.storage, Storage)
+        return section.storage
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._resize()
+
+    def _build(self) -> None:
+        set_surface(self, "base")
+        self._header = Header(self._theme, self.tr("設定"))
+        self.list = QListView()
+        self.list.setModel(QStringListModel([name for name, _ in self.sections], self))
+        self.list.setItemDelegate(SectionDelegate(self._theme, self.list))
+        self.list.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
+        self.list.setAccessibleName(self.tr("設定の項目"))
+        self.list.setMouseTracking(True)
+        self.stack = QStackedWidget()
+        for _, section in self.sections:
+            self.stack.addWidget(self._page_of(section))
+        body = QHBoxLayout()
+        body.setSpacing(0)
+        body.addWidget(self._padded(self.list))
+        body.addWidget(Rule("vertical"))
+        body.addWidget(self.stack, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._header)
+        column.addLayout(body, 1)
+        self._resize()
+
+    def _padded(self, view: QWidget) -> QWidget:
+        self._list_side = QWidget()
+        column = QVBoxLayout(self._list_side)
+        column.setContentsMargins(0, 12, 0, 0)
+        column.addWidget(view)
+        return self._list_side
+
+    def _page_of(self, section: QWidget) -> QScrollArea:
+        """Rows keep a readable width and stay at the left."""
+        holder = QWidget()
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(section, 1)
+        row.addStretch()
+        section.setMaximumWidth(self._theme.px(ROWS_WIDTH_PX))
+        return scrolled(holder)
+
+    def _widest_name(self) -> int:
+        metrics = QFontMetrics(self._theme.font("ui", 600))
+        return max(metrics.horizontalAdvance(name) for name, _ in self.sections) + NAME_MARGINS_PX
+
+    def _connect(self) -> None:
+        self.list.selectionModel().currentChanged.connect(self._on_current_changed)
+        self._theme.changed.connect(self._resize)
+
+    def _on_current_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        self.stack.setCurrentIndex(current.row())
+
+    def _resize(self) -> None:
+        room = self.width() or LIST_WIDTH_PX * 4
+        wanted = max(min(self._theme.px(LIST_WIDTH_PX), room // 4 + 20), self._widest_name())
+        self._list_side.setFixedWidth(min(wanted, room // 2))
+        self.list.scheduleDelayedItemsLayout()
+        is_stacked = room - self._list_side.width() < self._theme.px(STACK_BELOW_PX)
+        for _, section in self.sections:
+            section.setMaximumWidth(self._theme.px(ROWS_WIDTH_PX))
+            section.set_stacked(is_stacked)

@@ -1,0 +1,142 @@
+"""Where the models are: shown with what is free there, and moved to another drive."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QStandardPaths
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.inference.services.engine import EngineClient
+from app.models.models_folder import Moved
+from app.models.services.downloads import Downloads
+from app.models.services.upkeep import ModelUpkeep
+from app.models.ui.care.work import Work
+from app.uikit import desktop
+from app.uikit.dialogs import Choice, Dialog
+from app.uikit.phrases import breakable
+from app.uikit.pickers import Pickers
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.labels import Label
+from app.uikit.widgets.progress_row import ProgressRow
+
+
+class Storage(QWidget):
+    """Everything that needs the folder to stand still (a load, a download) is waited for, in words."""
+
+    def __init__(
+        self,
+        theme: Theme,
+        upkeep: ModelUpkeep,
+        downloads: Downloads,
+        engine: EngineClient,
+        is_building: Callable[[], bool],
+        pickers: Pickers | None = None,
+    ) -> None:
+        super().__init__()
+        self._theme = theme
+        self._upkeep = upkeep
+        self._downloads = downloads
+        self._engine = engine
+        self._is_building = is_building
+        self._pickers = pickers or Pickers()
+        self.path = Label(wraps=True)
+        self.room = Label(role="caption", tone="muted")
+        self.open_button = Button(theme, self.tr("フォルダを開く"), icon="folder-open")
+        self.move_button = Button(theme, self.tr("移動…"), icon="folder-input")
+        self.progress = ProgressRow(theme)
+        self.banner = Banner(theme)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        for widget in (self.path, self.room, Flow(self.open_button, self.move_button), self.progress, self.banner):
+            column.addWidget(widget)
+        self._work = Work(upkeep, self.progress, self.banner, self)
+        self._work.ended.connect(self.refresh)
+        self.open_button.clicked.connect(lambda: desktop.open_folder(upkeep.models_folder))
+        self.move_button.clicked.connect(self._choose_target)
+        upkeep.folder_moved.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self, _moved: Moved | None = None) -> None:
+        folder = self._upkeep.models_folder
+        self.path.setText(breakable(str(folder)))
+        free = _free_bytes(folder)
+        self.room.setText(self.tr("空き {n} GB").format(n=f"{free / 1e9:,.0f}") if free is not None else "")
+        self.move_button.setEnabled(not self._work.is_mine)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.refresh()
+
+    def ask(self, target: Path) -> Dialog | None:
+        """None: it cannot be moved now, as the banner says."""
+        reason = self._obstacle()
+        if reason:
+            self.banner.show_message("warning", self.tr("いまは移動できません。"), reason)
+            return None
+        free = _free_bytes(target)
+        room = self.tr("移動先の空き {n} GB。").format(n=f"{free / 1e9:,.0f}") if free is not None else ""
+        body = self.tr(
+            "コピーして中身を確かめてから、元のファイルを消します。途中で取り消すと、元のまま使えます。"
+            "別の場所から取り込んだファイルは動きません。"
+        )
+        dialog = Dialog(
+            self._theme,
+            self.tr("モデルの保存先を移しますか"),
+            f"{self._upkeep.models_folder}\n→ {target}\n\n{body}\n{room}".strip(),
+            (
+                Choice("cancel", self.tr("キャンセル")),
+                Choice("move", self.tr("移動する"), "primary", is_default=True),
+            ),
+            self.window(),
+        )
+        dialog.chosen.connect(lambda key: self.move_to(target) if key == "move" else None)
+        dialog.open()
+        return dialog
+
+    def move_to(self, target: Path) -> None:
+        """Also goes on with a move to there that was interrupted."""
+        what = self.tr("移動しています")
+        self._work.begin(what, lambda: self._upkeep.move_folder(target), self._upkeep.folder_moved, self._on_moved)
+        self.refresh()
+
+    # ------------------------------------------------------------------- private
+
+    def _choose_target(self) -> None:
+        home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
+        path = self._pickers.folder(self.window(), self.tr("モデルを置くフォルダを選ぶ"), home)
+        if path:
+            self.ask(Path(path))
+
+    def _obstacle(self) -> str:
+        """Why not now, and what to do; "" where nothing is in the way."""
+        if any(item.state not in ("paused", "failed") for item in self._downloads.items()):
+            return self.tr("ダウンロードしています。一時停止してから、移動してください。")
+        if self._is_building():
+            return self.tr("モデルを作っています。終わってから、移動してください。")
+        if self._engine.status.state in ("starting", "loading", "reading", "answering"):
+            return self.tr("モデルを使っています。回答が終わってから、移動してください。")
+        return ""
+
+    def _on_moved(self, moved: Moved) -> None:
+        if moved.files_left:
+            left = self.tr(
+                "元のフォルダに、ほかのアプリが使っているファイルが {n} 個残りました。次の起動のときに消します。"
+            )
+            self.banner.show_message(
+                "warning", self.tr("モデルの保存先を移しました。"), left.format(n=moved.files_left)
+            )
+        else:
+            self.banner.show_message("success", self.tr("モデルの保存先を移しました。"), str(moved.folder))
+
+
+def _free_bytes(folder: Path) -> int | None:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None

@@ -1,0 +1,238 @@
+"""The section 学習環境: what there is, where and how large, made, gone back from and deleted; kits for others."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.base.paths import Paths
+from app.base.services.preferences import Preferences
+from app.base.wording import describe_error
+from app.shell.ui.settings.sections import Section
+from app.shell.ui.settings.training_kit import KitDialog
+from app.training.services.training_setup import TrainingSetup
+from app.training.ui.making import EnvironmentMaking
+from app.uikit import desktop
+from app.uikit.dialogs import Choice, Dialog
+from app.uikit.language import joined, noted
+from app.uikit.phrases import breakable
+from app.uikit.pickers import Pickers
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.labels import Label
+
+if TYPE_CHECKING:
+    from app.models.training_environment import Probe
+    from app.training.environment.report import Report
+
+
+class TrainingPanel(QWidget):
+    """Looks when it is first shown and after each change; that takes seconds, because torch is started for it."""
+
+    def __init__(
+        self, theme: Theme, setup: TrainingSetup, is_in_use: Callable[[], bool], pickers: Pickers | None = None
+    ) -> None:
+        super().__init__()
+        self._theme = theme
+        self._setup = setup
+        self._is_in_use = is_in_use
+        self.report: Report | None = None  # None: not looked yet
+        self.state = Label(wraps=True, strong=True)
+        self.versions = Label(role="caption", tone="muted", wraps=True)
+        self.place = Label(role="caption", tone="muted", wraps=True)
+        self.make_button = Button(theme, self.tr("学習環境を作る"))
+        self.offline_button = Button(theme, self.tr("オフラインで作る…"))
+        self.open_button = Button(theme, self.tr("フォルダを開く"), icon="folder-open")
+        self.remove_button = Button(theme, self.tr("削除…"), "danger")
+        self.back_button = Button(theme, self.tr("ひとつ前に戻す…"))
+        self.kit_button = Button(theme, self.tr("持ち運び用のキットを作る…"))
+        self._pickers = pickers or Pickers()
+        self.making = EnvironmentMaking(theme, setup, self._pickers)
+        buttons = Flow(
+            *(self.make_button, self.offline_button, self.back_button, self.open_button, self.remove_button),
+            self.kit_button,
+        )
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        for widget in (self.state, self.versions, self.place, buttons, self.making):
+            column.addWidget(widget)
+        self._connect()
+
+    def _connect(self) -> None:
+        self.make_button.clicked.connect(lambda: self._unless_used(self.making.ask))
+        self.offline_button.clicked.connect(lambda: self._unless_used(self.making.ask_offline))
+        self.open_button.clicked.connect(self._open_folder)
+        self.remove_button.clicked.connect(lambda: self._unless_used(self.ask_to_remove))
+        self.back_button.clicked.connect(lambda: self._unless_used(self.ask_to_go_back))
+        self.kit_button.clicked.connect(self.ask_for_kit)
+        self.making.changed.connect(self._show)
+        setup = self._setup
+        for told in (setup.finished, setup.removed, setup.went_back, setup.cancelled, setup.failed):
+            told.connect(self._look)
+        self._show()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self.report is None:
+            self._look()
+
+    def ask_to_remove(self) -> Dialog:
+        assert self.report is not None
+        own = self.report.size_bytes + self.report.previous_bytes if self.report.is_own else 0
+        size = _gigabytes(self.report.left_bytes + own)
+        dialog = Dialog(
+            self._theme,
+            self.tr("学習環境を削除しますか"),
+            self.tr("{size} 空きます。モデルと会話はそのままです。変換や学習には、もう一度作る必要があります。").format(
+                size=size
+            ),
+            (
+                Choice("cancel", self.tr("キャンセル"), is_default=True),
+                Choice("remove", self.tr("削除する"), "danger_fill"),
+            ),
+            self.window(),
+        )
+        dialog.chosen.connect(lambda key: self._setup.remove() if key == "remove" else None)
+        dialog.open()
+        return dialog
+
+    def ask_to_go_back(self) -> Dialog:
+        dialog = Dialog(
+            self._theme,
+            self.tr("ひとつ前の学習環境に戻しますか"),
+            self.tr("いまのものは「ひとつ前」として残るので、あとでまた入れ替えられます。"),
+            (
+                Choice("cancel", self.tr("キャンセル")),
+                Choice("back", self.tr("戻す"), "primary", is_default=True),
+            ),
+            self.window(),
+        )
+        dialog.chosen.connect(lambda key: self._setup.go_back() if key == "back" else None)
+        dialog.open()
+        return dialog
+
+    def ask_for_kit(self) -> KitDialog:
+        dialog = KitDialog(self._theme, self.window(), self._pickers, may_use_network=self._setup.may_use_network)
+
+        def write(key: str) -> None:
+            if key == "write":
+                self._setup.write_kit(dialog.job, variant=dialog.variant)
+
+        dialog.chosen.connect(write)
+        dialog.open()
+        return dialog
+
+    # ------------------------------------------------------------------- private
+
+    def _look(self, *_told: object) -> None:
+        if self.isVisible():
+            self._setup.look(self._on_looked)
+        else:
+            self.report = None  # when it is shown
+
+    def _on_looked(self, report: "Report") -> None:
+        self.report = report
+        self._show()
+
+    def _show(self) -> None:
+        found = self.report
+        self._show_state(found)
+        self.versions.setText(_versions(found.probe) if found and found.probe else "")
+        self.versions.setVisible(bool(self.versions.text()))
+        self.place.setText(self._place_words(found) if found else "")
+        self.place.setVisible(bool(self.place.text()))
+        has_own, has_left = bool(found and found.is_own), bool(found and found.left_bytes)
+        self.make_button.setText(self.tr("作り直す") if has_own else self.tr("学習環境を作る"))
+        self.open_button.setVisible(has_own)
+        self.remove_button.setVisible(has_own or has_left)
+        self.back_button.setVisible(bool(found and found.previous_bytes))
+        self.kit_button.setEnabled(not self._setup.is_running)
+        for button in (self.make_button, self.offline_button, self.back_button, self.remove_button):
+            button.setEnabled(found is not None and not self._setup.is_running)
+
+    def _show_state(self, found: "Report | None") -> None:
+        if found is None:
+            words, tone = self.tr("調べています…"), "muted"
+        elif found.problem is not None and found.problem.code == "training_place_missing":
+            words, tone = f"▲ {describe_error(found.problem)}", "warning"
+        elif found.python is None:
+            words, tone = self.tr("まだありません。"), "text"
+        elif found.problem is not None:
+            reason = found.problem.facts.get("reason", "")
+            words = self.tr("▲ 使えません（{reason}）。作り直してください。").format(reason=breakable(str(reason)))
+            tone = "warning"
+        elif not found.is_current:
+            words, tone = (
+                self.tr("▲ 使えますが、この版の Kotae が使う部品とは違います。作り直すと揃います。"),
+                "warning",
+            )
+        else:
+            words, tone = self.tr("✓ 使えます。"), "success"
+        self.state.setText(words)
+        self.state.set_tone(tone)
+
+    def _place_words(self, found: "Report") -> str:
+        lines = []
+        if found.python is not None:
+            folder = found.python.parent.parent if found.size_bytes else found.python
+            size = _gigabytes(found.size_bytes) if found.size_bytes else ""
+            other = "" if found.is_own else self.tr("Kotae が作ったものではありません")
+            lines.append(joined(breakable(str(folder)), size, other))
+        if found.previous_bytes:
+            previous = self.tr("ひとつ前の学習環境も残してあります（{size}）。")
+            lines.append(previous.format(size=_gigabytes(found.previous_bytes)))
+        if found.left_bytes:
+            left = self.tr("途中まで取得した部品が {size} あります。もう一度作ると、続きから始まります。")
+            lines.append(left.format(size=_gigabytes(found.left_bytes)))
+        return "\n".join(lines)
+
+    def _open_folder(self) -> None:
+        if self.report is not None and self.report.python is not None:
+            desktop.open_folder(self.report.python.parent.parent)
+
+    def _unless_used(self, act: Callable[[], object]) -> None:
+        if self._is_in_use():
+            what = self.tr("いま、学習環境を使っています。")
+            self.making.say_no(what, self.tr("終わってから、もう一度選んでください。"))
+        else:
+            act()
+
+
+class TrainingSection(Section):
+    def __init__(
+        self,
+        theme: Theme,
+        preferences: Preferences,
+        paths: Paths,
+        title: str,
+        make_panel: Callable[[], TrainingPanel],
+    ) -> None:
+        self._make_panel = make_panel
+        super().__init__(theme, preferences, paths, title)
+
+    def _fill(self) -> None:
+        self.panel = self._make_panel()
+        self._add(
+            self.tr("学習環境"),
+            self.panel,
+            self.tr(
+                "モデルの変換と学習は、torch などを入れた別の Python で行います。質問に答えるだけなら要りません。"
+                "通信できない PC では、ほかの PC で作った学習環境キット（USB メモリなどのフォルダ）から作れます。"
+                "入れる場所は作るときに選べます。別のドライブへ移すには、「作り直す」で場所を選びます。"
+            ),
+            is_wide=True,
+        )
+
+
+def _versions(probe: "Probe") -> str:
+    libraries = [f"{name} {version}" for name, version in probe.versions.items()]
+    devices = [noted(device.name, f"{device.memory_bytes / 1e9:.0f} GB") for device in probe.devices]
+    cuda = f"CUDA {probe.cuda}" if probe.cuda else "CPU"
+    return joined(f"Python {probe.python}", *libraries, f"llama.cpp {probe.converter}", cuda, *devices)
+
+
+def _gigabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1e9:,.1f}\u00a0GB"

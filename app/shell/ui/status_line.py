@@ -1,0 +1,187 @@
+"""The foot of the window: which model, on what, how full its context is, how fast it was."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QWidget
+
+from app.inference.engine.messages import EngineFacts
+from app.inference.services.events import EngineStatus
+from app.uikit.phrases import sends_to
+from app.uikit.theme import Theme
+from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import ElidedLabel, Label, Rule, repolish, set_surface, tip
+from app.uikit.widgets.time_left import TimeLeft
+
+LOW_SHARE = 0.9  # of the context; from here on the user is warned
+COMPACT_BELOW_PX = 900
+
+
+class Part(QWidget):
+    """A piece of the line with the separator before it."""
+
+    def __init__(self, *contents: QWidget) -> None:
+        super().__init__()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        rule = Rule("vertical")
+        rule.setFixedHeight(16)
+        row.addWidget(rule)
+        row.addSpacing(6)
+        for content in contents:
+            row.addWidget(content)
+
+
+class StatusLine(QWidget):
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._status = EngineStatus()
+        self._shows_details = False
+        self._work = ""  # that has the memory: training | evaluation
+        self._load_left = TimeLeft()
+        self._build()
+        self._connect()
+        self.show_status(self._status)
+
+    def show_status(self, status: EngineStatus) -> None:
+        self._status = status
+        is_compact = self.width() < self._theme.px(COMPACT_BELOW_PX)
+        resting = self._resting()
+        self.model.setText(resting or status.model_name or self.tr("モデルは読み込まれていません"))
+        self._show_device(status.facts, is_compact)
+        self._show_state(status)
+        self._show_context(status, is_compact)
+        has_answered = status.tokens_per_s > 0 and self._shows_details and not is_compact
+        self._speed_part.setVisible(has_answered)
+        self._first_part.setVisible(has_answered)
+        self.speed.setText(f"{status.tokens_per_s:.1f} tok/s")
+        self.first.setText(self.tr("最初の語まで {s} 秒").format(s=f"{status.first_token_s:.1f}"))
+
+    def show_work(self, key: str) -> None:
+        """`key`: training | evaluation, which has the memory of the model that answers; "": nothing has."""
+        self._work = key
+        self.show_status(self._status)
+
+    def _resting(self) -> str:
+        return {
+            "": "",
+            "training": self.tr("学習中：質問用のモデルは休止中"),
+            "evaluation": self.tr("評価中：質問用のモデルは休止中"),
+        }[self._work]
+
+    def set_shows_details(self, shows_details: bool) -> None:
+        """Whether to show how fast the last answer was."""
+        self._shows_details = shows_details
+        self.show_status(self._status)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.show_status(self._status)
+
+    def _build(self) -> None:
+        set_surface(self, "side")
+        self.model = ElidedLabel(role="caption", tone="text2")
+        self.device = ElidedLabel(role="caption", tone="text2")
+        self._sending = Icon(self._theme, "external-link", "warning", 14)
+        self.state = Label(role="caption", tone="text2")
+        self.loading = self._bar(self.tr("読み込みの進み具合"))
+        self.load_left = Label(role="caption", tone="text2")
+        self.meter = self._bar(self.tr("文脈の使用量"))
+        self.context = Label(role="caption", tone="text2")
+        self.warning = Label(self.tr("▲ 残りわずか"), role="caption", tone="warning", strong=True)
+        self.speed = Label(role="caption", tone="text2")
+        self.first = Label(role="caption", tone="text2")
+        self._device_part = Part(self._sending, self.device)
+        self._state_part = Part(self.state, self.loading, self.load_left)
+        self._context_part = self._build_context()
+        self._speed_part = Part(self.speed)
+        self._first_part = Part(self.first)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(18, 0, 18, 0)
+        row.setSpacing(14)
+        row.addWidget(self.model)
+        for part in (self._device_part, self._state_part, self._context_part, self._speed_part, self._first_part):
+            row.addWidget(part)
+        row.addStretch(1)
+        self._resize()
+
+    def _build_context(self) -> Part:
+        part = Part(Label(self.tr("文脈"), role="caption", tone="text2"), self.meter, self.context, self.warning)
+        part.setToolTip(tip(self.tr("モデルが一度に読める量です。上限に近づくと、外す部分を確認します")))
+        return part
+
+    def _bar(self, name: str) -> QProgressBar:
+        bar = QProgressBar()
+        bar.setTextVisible(False)
+        bar.setRange(0, 1000)
+        bar.setAccessibleName(name)
+        return bar
+
+    def _connect(self) -> None:
+        self._theme.changed.connect(self._resize)
+
+    def _resize(self) -> None:
+        self.setFixedHeight(self._theme.metric("status_height"))
+        for bar in (self.meter, self.loading):
+            bar.setFixedWidth(self._theme.px(84))
+
+    def _show_device(self, facts: EngineFacts | None, is_compact: bool) -> None:
+        place = facts.remote if facts is not None else ""
+        self._device_part.setVisible(facts is not None and (bool(place) or not is_compact))
+        self.device.set_tone("warning" if place else "text2")
+        self._sending.setVisible(bool(place))
+        if facts is None:
+            return
+        if place:
+            words = sends_to(place)
+        elif facts.gpu_layers > 0:
+            words = self.tr("GPU {a}／{b} 層").format(a=facts.gpu_layers, b=facts.total_layers)
+        else:
+            words = self.tr("CPU {n} スレッド").format(n=facts.threads)
+        self.device.setText(words)
+
+    def _show_state(self, status: EngineStatus) -> None:
+        words = {
+            "off": self.tr("待機中"),
+            "starting": self.tr("準備しています…"),
+            "loading": self.tr("モデルを読み込んでいます…"),
+            "ready": self.tr("待機中"),
+            "reading": self.tr("質問を読んでいます…"),
+            "answering": self.tr("回答中…"),
+            "failed": self.tr("▲ 停止しました"),
+        }[status.state]
+        self.state.setText(words)
+        self.state.set_tone("danger" if status.state == "failed" else "text2")
+        is_resting = status.state == "ready" and status.used_tokens > 0
+        is_told = bool(self._work) and status.state in ("off", "ready")  # in the model's place
+        self._state_part.setVisible(not is_resting and not is_told)
+        self._show_load(status.load_fraction if status.state == "loading" else None)
+
+    def _show_load(self, fraction: float | None) -> None:
+        """None: nothing is being loaded, or how far it is is not known."""
+        if fraction is None:
+            self._load_left.restart()
+        else:
+            self._load_left.note(fraction)
+        self.loading.setVisible(fraction is not None)
+        self.loading.setValue(round((fraction or 0) * 1000))
+        self.load_left.setText(self._load_left.words)
+        self.load_left.setVisible(bool(self._load_left.words))
+
+    def _show_context(self, status: EngineStatus, is_compact: bool) -> None:
+        total = status.facts.context_tokens if status.facts else 0
+        self._context_part.setVisible(total > 0 and status.used_tokens > 0)
+        if total <= 0:
+            return
+        share = min(1.0, status.used_tokens / total)
+        is_low = share >= LOW_SHARE
+        self.meter.setValue(round(share * 1000))
+        self.meter.setVisible(not is_compact)
+        self.warning.setVisible(is_low)
+        if self.meter.property("level") != ("low" if is_low else ""):
+            self.meter.setProperty("level", "low" if is_low else "")
+            repolish(self.meter)
+        amount = self.tr("{a}／{b} トークン").format(a=f"{status.used_tokens:,}", b=f"{total:,}")
+        self.context.setText(f"{share * 100:.0f} %" if is_compact else amount)
+        self.context.setAlignment(Qt.AlignmentFlag.AlignVCenter)

@@ -1,0 +1,118 @@
+"""A newer Kotae as a file that somebody has carried here: is it whole, and which version. Nothing is installed.
+
+What is given out beside it (parts for graphics cards, kits) is told apart: it is added elsewhere.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from app import __version__
+from app.base.build_facts import order
+from app.base.errors import AppError
+from app.models.kits import kit_manifest
+from app.training.environment import kit as training_kit
+
+SUFFIXES = (".tar.zst", ".deb", ".exe", ".msi", ".dmg", ".pkg", ".zip")
+
+_SUMS = "SHA256SUMS"  # beside the files, as sha256sum writes it
+_NAME = re.compile(r"kotae[-_](\d+(?:\.\d+)+)", re.IGNORECASE)
+_PACK = re.compile(r"kotae-(vulkan|cuda)-.*\.zip", re.IGNORECASE)  # as packaging/gpu_pack.py calls it
+_STARTER_KIT = "kotae-starter-kit"  # a folder, which somebody may have packed
+_KIT_SUFFIXES = (kit_manifest.PART_SUFFIX, ".whl")
+_DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")  # no part of a longer one, as of SHA-512
+_LONGEST_SUMS_BYTES = 1_000_000
+_BLOCK_BYTES = 1 << 20
+_HEAD_BYTES = 200  # a kit's table begins with its format
+
+Report = Callable[[int, int], None]  # bytes done, of how many; what it raises ends the work
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateFile:
+    """`expected`: what the list of sums beside the file says; "": there is none, or the file is not in it.
+
+    `other`: engine_pack | model_kit | training_kit, what else of ours it is, or is a part of; "": none of these.
+    """
+
+    path: Path
+    sha256: str
+    expected: str = ""
+    other: str = ""
+    is_empty: bool = False  # 0 bytes, as of a download that never began
+
+    @property
+    def version(self) -> str:
+        """From the name; "": it is no Kotae."""
+        found = _NAME.match(self.path.name)
+        return found[1] if found else ""
+
+    @property
+    def is_newer(self) -> bool:
+        return order(self.version) > order(__version__)
+
+    @property
+    def is_this(self) -> bool:
+        return self.version == __version__
+
+    def is_as_told(self, told: str = "") -> bool | None:
+        """`told`: a sum that the user has, from elsewhere. None: there is nothing to compare with."""
+        wanted = digest_in(told) or self.expected
+        return wanted == self.sha256 if wanted else None
+
+
+def digest_in(text: str) -> str:
+    """The SHA-256 in what somebody has pasted; "" where there is none, or not a whole one."""
+    found = _DIGEST.search(text.lower())
+    return found[0] if found else ""
+
+
+def look(path: Path, report: Report = lambda _done, _total: None) -> UpdateFile:
+    """Reads the whole file. Raises AppError("file_unreadable")."""
+    digest, done = hashlib.sha256(), 0
+    try:
+        size_bytes = path.stat().st_size
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                digest.update(block)
+                done += len(block)
+                report(done, size_bytes)
+    except OSError as error:
+        raise AppError("file_unreadable", path=str(path), reason=error.strerror or str(error)) from error
+    return UpdateFile(path, digest.hexdigest(), _expected(path), _other(path), is_empty=done == 0)
+
+
+def _other(path: Path) -> str:
+    name = path.name.lower()
+    is_of_kit = name.endswith(_KIT_SUFFIXES)
+    if _PACK.fullmatch(name):
+        return "engine_pack"
+    if (is_of_kit or name == training_kit.NAME) and _is_beside(path, training_kit.NAME, training_kit.FORMAT):
+        return "training_kit"
+    if (is_of_kit or name == kit_manifest.NAME) and _is_beside(path, kit_manifest.NAME, kit_manifest.FORMAT):
+        return "model_kit"
+    return "model_kit" if name.startswith(_STARTER_KIT) else ""
+
+
+def _is_beside(path: Path, table: str, format_name: str) -> bool:
+    try:
+        with path.with_name(table).open("rb") as file:
+            return format_name.encode() in file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+
+
+def _expected(path: Path) -> str:
+    for sums in (path.with_name(_SUMS), path.with_name(f"{path.name}.sha256")):
+        try:
+            with sums.open("rb") as file:
+                text = file.read(_LONGEST_SUMS_BYTES).decode("utf-8", "replace")
+        except OSError:
+            continue
+        for line in text.splitlines():
+            digest, _, name = line.strip().partition(" ")
+            if name.strip().removeprefix("*") == path.name and _DIGEST.fullmatch(digest.lower()):
+                return digest.lower()
+    return ""

@@ -1,0 +1,202 @@
+"""`kotae data generate COLLECTION --out FILE`: question-answer pairs from documents, each with its evidence."""
+
+import argparse
+import signal
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from app.base import confidentiality, settings
+from app.base.cli.loop import Waiting, application
+from app.base.cli.output import Output, left
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.wording import help_text, phrase
+from app.documents import collections
+from app.documents.records import Collection
+from app.documents.retrieval import excerpts
+from app.documents.services import command_scope
+from app.inference import child_commands, replies
+from app.inference.services.engine import EngineClient
+from app.models import model_choice
+from app.training.generation.records import REASONS
+from app.training.services import generation
+from app.training.services.generation import Generated, Generation, GenerationJob, GenerationProgress, Stopped
+
+PAIRS, PAIRS_MOST = 50, 10_000  # below the first, the checks before a training warn
+LINE_S = 30.0  # between lines of progress in a log
+
+
+def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.command_tree import add_command
+
+    parser = add_command(actions, shared, "generate", help_text("data generate"), _generate)
+    parser.add_argument("collection", metavar="COLLECTION", help=help_text("data generate collection"))
+    parser.add_argument("--out", metavar="FILE", required=True, help=help_text("data generate --out"))
+    parser.add_argument("--n", metavar="N", type=int, default=PAIRS, help=help_text("data generate --n"))
+    parser.add_argument("--model", metavar="ID|FILE", help=help_text("data generate --model"))
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help=help_text("data generate --seed"))
+    parser.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
+
+
+def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 1 fewer pairs than wanted; 3 expected error; 130 interrupted, and can be gone on with."""
+    if not 1 <= options.n <= PAIRS_MOST:
+        raise AppError(
+            "bad_option", option="--n", value=options.n, expected=phrase("range", low=1, high=f"{PAIRS_MOST:,}")
+        )
+    out = Path(options.out).expanduser()
+    generation.check_target(out)
+    collection = _collection(options.collection, where)
+    model = model_choice.choose_model(options.model, where)
+    if not confidentiality.may_train(collection.label, is_consented=options.allow_secret):
+        raise AppError("secret_export", what=collection.name)
+    job = GenerationJob(
+        where.documents, where.glossary, where.exports_log, collection, out, options.n, options.seed, model,
+        settings.load(where.settings),
+    )  # fmt: skip
+    if excerpts.is_too_small(model):
+        output.note("generation_small_model", model=model.name)
+    kept = len(replies.read(job.journal))
+    if kept:
+        output.note("generation_resumed", count=kept)
+    app = application()
+    engine = EngineClient(child_commands.engine(), where.logs / "engine-generate.log")
+    waiting = _Waiting(Generation(engine, child_commands.template(), job), output)
+    try:
+        waiting.wait()
+    except KeyboardInterrupt:  # the second time
+        pass
+    finally:
+        waiting.generation.abandon()
+        engine.shut_down()
+        background.shut_down()
+    del app
+    return _print(waiting, job, output)
+
+
+def _collection(name: str, where: Paths) -> Collection:
+    """Kotae's own manual is read first where it is meant. Raises AppError as `collections.find`."""
+    command_scope.scope_of([name], where)
+    library = collections.open_library(where.documents)
+    try:
+        return collections.find(library, name)
+    finally:
+        library.close()
+
+
+class _Waiting:
+    """Runs one Generation to its end."""
+
+    def __init__(self, generation: Generation, output: Output) -> None:
+        self.generation = generation
+        self._output = output
+        self.generated: Generated | None = None
+        self.error: AppError | None = None
+        self.stopped: Stopped | None = None  # None, too, where nobody waited for it
+        self._told_at: float | None = None  # when the last line of progress went into a log; None: nothing was told
+        self._has_told_left = False
+        self._loop = Waiting(generation.stop)
+        generation.progressed.connect(self._on_progressed)
+        generation.finished.connect(self._on_finished)
+        generation.failed.connect(self._on_failed)
+        generation.stopped.connect(self._on_stopped)
+
+    def wait(self) -> None:
+        self.generation.start()
+        self._loop.run()
+
+    def _on_progressed(self, progress: GenerationProgress) -> None:
+        done, total = progress.round.done, progress.round.total
+        facts: dict[str, Any] = {"accepted": progress.accepted, "wanted": progress.wanted, "done": done, "total": total}
+        if self._told_at is None:
+            name = self.generation.job.collection.name
+            self._output.note("generation_begun", name=name, passages=progress.passages, wanted=progress.wanted)
+        facts["left"] = left(progress.round.left_s)
+        if sys.stderr.isatty():
+            self._told_at = time.monotonic()
+            self._output.progress("generation_progress", **facts)
+        elif self._is_due(progress):
+            self._told_at = time.monotonic()
+            self._output.note("generation_progress", **facts)
+
+    def _is_due(self, progress: GenerationProgress) -> bool:
+        """In a log, a line at first, one as soon as it is known how long it takes, and then one now and then."""
+        is_known = progress.round.left_s is not None
+        is_first = is_known and not self._has_told_left
+        self._has_told_left |= is_known
+        return self._told_at is None or is_first or time.monotonic() - self._told_at >= LINE_S
+
+    def _on_finished(self, generated: Generated) -> None:
+        self.generated = generated
+        self._loop.stop()
+
+    def _on_stopped(self, stopped: Stopped) -> None:
+        self.stopped = stopped
+        self._loop.stop()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.error = error
+        self._loop.stop()
+
+
+def _print(waiting: _Waiting, job: GenerationJob, output: Output) -> int:
+    output.end_progress()
+    if waiting.error is not None:
+        raise waiting.error
+    if waiting.generated is None:
+        facts = asdict(waiting.stopped) if waiting.stopped else {}
+        key = "generation_interrupted_counted" if facts else "generation_interrupted"
+        text = output.phrase(key, wanted=job.wanted, **facts)
+        output.result(_of_job(job) | {"state": "waiting"} | facts, text)
+        return 128 + signal.SIGINT
+    generated = waiting.generated
+    output.result(as_object(generated, job), "\n".join(_text(generated, job, output)))
+    return 0 if len(generated.standing.accepted) >= job.wanted else 1
+
+
+def _of_job(job: GenerationJob) -> dict[str, Any]:
+    return {
+        "out": None,
+        "collection": job.collection.name,
+        "label": job.collection.label,
+        "model": job.model.id,
+        "seed": job.seed,
+        "wanted": job.wanted,
+    }
+
+
+def as_object(generated: Generated, job: GenerationJob) -> dict[str, Any]:
+    standing, selected = generated.standing, generated.selected
+    return _of_job(job) | {
+        "out": str(job.out) if standing.accepted else None,
+        "asked": standing.asked,
+        "accepted": len(standing.accepted),
+        "rejected": {reason: standing.rejected[reason] for reason in REASONS if standing.rejected[reason]},
+        "categories": dict(Counter(pair.candidate.category for pair in standing.accepted)),
+        "passages": standing.passages,
+        "passages_chosen": len(selected.passages),
+        "sections": selected.sections,
+        "sections_suitable": selected.suitable,
+        "seconds": round(generated.seconds, 3),
+    }
+
+
+def _text(generated: Generated, job: GenerationJob, output: Output) -> list[str]:
+    standing = generated.standing
+    accepted, asked = len(standing.accepted), standing.asked
+    facts = {"accepted": accepted, "asked": asked, "passages": standing.passages, "name": job.collection.name}
+    lines = [output.phrase("generation_done" if accepted else "generation_none", path=job.out, **facts)]
+    if standing.rejected:
+        lines.append(output.phrase("generation_rejected", count=standing.rejected.total()))
+    for reason, count in standing.rejected.most_common():
+        lines.append("  " + output.phrase("generation_reason", what=phrase(f"generation_{reason}"), count=count))
+    if accepted < job.wanted:
+        lines.append(output.phrase("generation_few", wanted=job.wanted))
+    if accepted:
+        lines.append(output.phrase("generation_next", path=job.out, table=job.out.with_suffix(".xlsx").name))
+    return lines

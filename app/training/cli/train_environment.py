@@ -1,0 +1,198 @@
+"""`kotae train environment`: what fine-tunes and converts, shown, made, deleted, and gone back to the one before."""
+
+import argparse
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QTimer
+
+from app.base import children, wording
+from app.base.cli.loop import Waiting, application
+from app.base.cli.output import Output
+from app.base.errors import AppError
+from app.base.files.absolute_path import absolute
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.services.preferences import Preferences
+from app.base.wording import help_text
+from app.inference.services.events import Contact
+from app.models import package_locks as locks
+from app.models.training_environment import base_folder
+from app.training.environment import folders, need, place, uv
+from app.training.environment.folders import Folders
+from app.training.environment.need import Need
+from app.training.environment.report import Report, report, size_of
+from app.training.services.training_setup import TrainingSetup
+
+
+def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.command_tree import add_command
+
+    parser = add_command(actions, shared, "environment", help_text("train environment"), _environment)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--create", action="store_true", help=help_text("train environment --create"))
+    what.add_argument("--remove", action="store_true", help=help_text("train environment --remove"))
+    what.add_argument("--back", action="store_true", help=help_text("train environment --back"))
+    parser.add_argument("--wheels", metavar="DIR", help=help_text("train environment --wheels"))
+    parser.add_argument("--variant", choices=locks.VARIANTS, help=help_text("train environment --variant"))
+    parser.add_argument("--folder", metavar="DIR", help=help_text("train environment --folder"))
+
+
+def _environment(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 1 none, or one that cannot be used; 3 expected error; 130 interrupted."""
+    for option in ("wheels", "folder", "variant"):
+        value = getattr(options, option)
+        if value and not options.create:
+            raise AppError("bad_option", option=f"--{option}", value=value, expected=f"--create --{option} {value}")
+    if options.remove:
+        return _remove(where, output)
+    if options.back:
+        folders.go_back(base_folder(where.data))
+    extra: dict[str, Any] = {}
+    if options.create:
+        wheels, base = (absolute(Path(name)) if name else None for name in (options.wheels, options.folder))
+        base = base or folders.proposed(where.data)
+        extra["seconds"] = _create(wheels, base, options.variant or "", where, output)
+    return _print(report(where.data), extra, output)
+
+
+def _remove(where: Paths, output: Output) -> int:
+    bases = dict.fromkeys((base_folder(where.data), where.data))
+    there = [Folders(base) for base in bases]
+    freed = sum(size_of(folder) for one in there for folder in (one.final, one.old, one.pythons))
+    freed += sum(size_of(Folders(base).part) for base in dict.fromkeys((*bases, *folders.attempts(where.data))))
+    folders.remove_all(where.data)
+    output.result({"freed_bytes": freed}, output.phrase("training_removed", freed_bytes=freed))
+    return 0
+
+
+def _create(wheels: Path | None, base: Path, variant: str, where: Paths, output: Output) -> float:
+    """Seconds that it took. Raises AppError, KeyboardInterrupt."""
+    place.require_usable(base)
+    _tell_need(need.estimate(base, wheels, variant), output)
+    try:
+        seconds = run_setup(where, output, lambda setup: setup.start(wheels, base, variant))
+    except (AppError, KeyboardInterrupt):
+        left = size_of(Folders(base).part)
+        if left:
+            output.note("training_kept", left_bytes=left)
+        raise
+    return seconds
+
+
+def _tell_need(needed: Need, output: Output) -> None:
+    output.note("training_need" if needed.download_bytes else "training_need_offline", **dataclasses.asdict(needed))
+    if needed.fetches_python:
+        output.note("training_needs_python", python=needed.python, hosts=", ".join(uv.python_hosts()))
+    if needed.lacks_cuda:
+        output.note("training_lacks_cuda")
+
+
+def run_setup(where: Paths, output: Output, begin: Callable[[TrainingSetup], None]) -> float:
+    """`begin` starts the work. Seconds that it took. Raises AppError, KeyboardInterrupt."""
+    app = application()
+    preferences = Preferences(where.settings)
+    setup = TrainingSetup(
+        preferences, children.training_setup(), where.data, where.logs, lambda: preferences.value.proxy
+    )
+    making = _Making(setup, output)
+    making.wait(begin)
+    setup.deleteLater()
+    background.shut_down()
+    del app
+    if making.error is not None or making.waiting.was_interrupted:
+        output.end_progress()
+        raise making.error or KeyboardInterrupt
+    return round(setup.elapsed_s, 1)
+
+
+class _Making:
+    """Runs it to its end and says how far it is."""
+
+    def __init__(self, setup: TrainingSetup, output: Output) -> None:
+        self._setup = setup
+        self._output = output
+        self.error: AppError | None = None
+        self._has_ended = False
+        self.waiting = Waiting(self._interrupt)
+        setup.progressed.connect(self._show)
+        self._pulse = QTimer(interval=1000)  # some steps say nothing until they have ended
+        self._pulse.timeout.connect(self._show)
+        setup.contacted.connect(self._on_contacted)
+        setup.finished.connect(self._stop)
+        setup.kit_written.connect(self._stop)
+        setup.failed.connect(self._on_failed)
+
+    def wait(self, begin: Callable[[TrainingSetup], None]) -> None:
+        begin(self._setup)
+        self._pulse.start()
+        try:
+            if not self._has_ended:
+                self.waiting.run()
+        finally:
+            self._pulse.stop()
+            self._setup.close()
+        self._output.end_progress()
+
+    def _interrupt(self) -> None:
+        self._setup.close()
+        self.waiting.stop()
+
+    def _stop(self, _folder: str = "") -> None:
+        self._has_ended = True
+        self.waiting.stop()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.error = error
+        self._stop()
+
+    def _show(self) -> None:
+        phase = self._setup.phase
+        facts = {"package": phase.package, "done_bytes": phase.done_bytes, "total_bytes": phase.total_bytes}
+        self._output.progress(f"training_{phase.name}", elapsed_s=int(self._setup.elapsed_s), **facts)
+
+    def _on_contacted(self, contact: Contact) -> None:
+        self._output.end_progress()
+        self._output.note("training_contact", host=contact.host)
+
+
+def _print(found: Report, extra: dict[str, Any], output: Output) -> int:
+    probe = found.probe
+    data: dict[str, Any] = {
+        "python": str(found.python) if found.python else None,
+        "folder": str(found.base),
+        "size_bytes": found.size_bytes,
+        "is_own": found.is_own,
+        "is_current": found.is_current,
+        "left_bytes": found.left_bytes,
+        "previous_bytes": found.previous_bytes,
+        "probe": dataclasses.asdict(probe) if probe else None,
+    } | extra
+    if found.problem is not None:
+        sentence = wording.describe_error(found.problem)
+        data["problem"] = {"code": found.problem.code, "message": sentence.message, "next": sentence.next}
+        output.result(data, str(sentence))
+        return 1
+    assert probe is not None
+    libraries = "  ".join(f"{name} {version}" for name, version in probe.versions.items())
+    lines = [
+        output.phrase("training_environment", python=found.python, version=probe.python),
+        f"{libraries}  llama.cpp {probe.converter}",
+        output.phrase(
+            "training_cuda" if probe.cuda and probe.devices else "training_cpu",
+            cuda=probe.cuda,
+            devices=", ".join(f"{device.name} {device.memory_bytes / 1e9:.0f} GB" for device in probe.devices),
+        ),
+    ]
+    if found.size_bytes:
+        lines.append(output.phrase("training_size", size_bytes=found.size_bytes))
+    if not found.is_current:
+        lines.append(output.phrase("training_outdated"))
+    if found.previous_bytes:
+        lines.append(output.phrase("training_previous", previous_bytes=found.previous_bytes))
+    if found.left_bytes:
+        lines.append(output.phrase("training_kept", left_bytes=found.left_bytes))
+    output.result(data, "\n".join(lines))
+    return 0

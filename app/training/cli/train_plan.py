@@ -1,0 +1,179 @@
+"""`kotae train plan`: what a run would take, whether it fits, and what it would be trained on."""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from app.base import wording
+from app.base.cli.durations import duration
+from app.base.cli.output import Output
+from app.base.errors import AppError
+from app.base.files.absolute_path import absolute
+from app.base.paths import Paths
+from app.base.wording import help_text, phrase, size
+from app.chat.store import Store
+from app.inference import speed
+from app.training import drafting, planning, problems
+from app.training.cli import train_jobs, train_runs, train_words
+from app.training.planning import Plan
+from app.training.runs import runs
+from app.training.services import training
+from app.training.services.training import Trainer
+from trainer.events import Preview, PreviewToken
+
+_MEMORY = ("weights", "tables", "adapter", "optimizer", "kept", "working", "spare", "libraries")
+_SHOWN_TOKENS = 400
+_SETTINGS = (
+    "precision", "device", "context_tokens", "rank", "alpha", "dropout", "learning_rate", "micro_batch", "accumulation",
+    "epochs", "max_steps", "optimizer", "gradient_checkpointing", "loss", "seed",
+)  # fmt: skip
+
+
+def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.command_tree import add_command
+
+    parser = add_command(actions, shared, "plan", help_text("train plan"), _plan)
+    train_runs.add_wishes(parser)
+    parser.add_argument("--job", metavar="DIR", help=help_text("train plan --job"))
+    parser.add_argument("--with-base", action="store_true", help=help_text("train plan --with-base"))
+
+
+def _plan(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0 it fits, or the job is made; 1 it does not fit; 3 expected error."""
+    if options.with_base and not options.job:
+        raise AppError("bad_option", option="--with-base", value="", expected="--job DIR --with-base")
+    wishes = train_runs.wishes_of(options)
+    trainer = training.locate(where.data) if options.job else _trainer(where)
+    store = Store.open(where.database, where.backups)
+    try:
+        converter = trainer.converter if trainer and options.job else ""  # which a job takes along
+        asked = drafting.draft(wishes, where, store.local_models(), converter)
+    finally:
+        store.close()
+    if options.job:
+        status = train_jobs.make(asked, Path(options.job), with_base=options.with_base, output=output)
+        runs.note_export(Path(asked.folder), absolute(Path(options.job)))
+        return status
+    output.progress("plan_working")
+    try:
+        speed_file = where.data / speed.FILE_NAME
+        plan = planning.plan(
+            asked, trainer.command if trainer else None, lambda kind: planning.device_of(kind, speed_file)
+        )
+    finally:
+        output.end_progress()
+    output.result(described(plan), "\n".join(page(plan)))
+    return 0 if plan.fits else 1
+
+
+def _trainer(where: Paths) -> Trainer | None:
+    try:
+        return training.locate(where.data)
+    except AppError as error:
+        if error.code != "no_training_environment":
+            raise
+        return None
+
+
+# --------------------------------------------------------------------------- words
+
+
+def page(plan: Plan) -> list[str]:
+    counts, decided = plan.counts, plan.spec
+    lines = [phrase("plan_exact" if counts.is_exact else "plan_guessed")]
+    numbers = {name: f"{value:,}" for name, value in dataclasses.asdict(counts).items()}
+    lines.append(phrase("plan_rows", **numbers))
+    settings = {name: getattr(decided, name) for name in _SETTINGS if getattr(decided, name) is not None}
+    lines.append(phrase("run_show_settings", settings=train_words.settings_text(settings)))
+    lines += _costs(plan)
+    lines += [
+        phrase(f"run_finding_{finding.level}", text=train_words.plain(problems.of_finding(finding)))
+        for finding in plan.findings
+    ]
+    if plan.preview is not None:
+        lines += [phrase("plan_preview", line=plan.preview.line), tokens_text(plan.preview)]
+    return [*lines, *_verdict(plan)]
+
+
+def _costs(plan: Plan) -> Iterator[str]:
+    memory, device = plan.memory, plan.device
+    place = device.name or phrase("plan_processor")
+    yield phrase("plan_memory", total=size(memory.total), free=size(device.free_bytes), place=place)
+    for name in _MEMORY:
+        part = getattr(memory, name)
+        if part:
+            yield phrase("plan_part", name=phrase(f"plan_memory_{name}"), size=size(part))
+    yield from _times(plan)
+    disk, free = plan.disk, plan.free_disk_bytes
+    yield phrase("plan_disk", total=size(disk.training), free=size(free), checkpoints=size(disk.checkpoints))
+
+
+def _times(plan: Plan) -> Iterator[str]:
+    """Steps and evaluations add up to the whole."""
+    time = plan.time
+    total_s, steps_s = round(time.total_s), round(time.steps * time.step_s)
+    yield phrase("plan_time_card" if plan.device.kind == "cuda" else "plan_time", total=duration(total_s))
+    is_long = time.step_s >= 1
+    step = phrase("plan_about", time=duration(time.step_s)) if is_long else phrase("plan_under_a_second")
+    yield phrase("plan_time_steps", steps=f"{time.steps:,}", step=step, total=duration(steps_s))
+    if total_s > steps_s:
+        yield phrase("plan_time_evaluations", total=duration(total_s - steps_s))
+    yield phrase("plan_time_judged" if plan.spec.holdout else "plan_time_not_counted")
+
+
+def _verdict(plan: Plan) -> Iterator[str]:
+    if plan.problem is not None:
+        yield str(wording.describe_error(plan.problem))
+    if not plan.has_memory:
+        yield phrase("plan_short", allowed=size(plan.allowed_bytes), total=size(plan.memory.total))
+        changes = phrase("setting_between").join(
+            phrase("plan_change", setting=problems.setting(name, value), key=name, value=json.dumps(value))
+            for name, value in plan.changes
+        )
+        yield phrase("plan_changes", changes=changes) if changes else phrase("plan_no_changes")
+    if not plan.has_disk:
+        yield phrase("plan_disk_short", total=size(plan.disk.training), free=size(plan.free_disk_bytes))
+    if plan.fits:
+        yield phrase("plan_fits")
+
+
+def tokens_text(preview: Preview) -> str:
+    """Trained tokens in brackets, the others with bars between them; a line's end is shown."""
+    text, before = "", ""
+    for token in preview.tokens[:_SHOWN_TOKENS]:
+        shown = _shown(token)
+        text += f"[{shown}]" if token.is_trained else f"{before}{shown}"
+        before = "" if token.is_trained else "|"
+    return text + ("…" if len(preview.tokens) > _SHOWN_TOKENS else "")
+
+
+def _shown(token: PreviewToken) -> str:
+    text = token.text.replace("\n", "⏎")
+    return "".join(letter for letter in text if letter.isprintable()) or "·"
+
+
+def described(plan: Plan) -> dict[str, Any]:
+    memory, time = plan.memory, plan.time
+    return {
+        "fits": plan.fits,
+        "is_exact": plan.counts.is_exact,
+        "counts": dataclasses.asdict(plan.counts),
+        "settings": {name: getattr(plan.spec, name) for name in _SETTINGS},
+        "device": dataclasses.asdict(plan.device),
+        "memory": {f"{name}_bytes": getattr(memory, name) for name in _MEMORY} | {"total_bytes": memory.total},
+        "allowed_bytes": plan.allowed_bytes,
+        "disk": {f"{name}_bytes": value for name, value in dataclasses.asdict(plan.disk).items()},
+        "free_disk_bytes": plan.free_disk_bytes,
+        "time": {"step_s": round(time.step_s, 3), "steps": time.steps, "total_s": round(time.total_s, 1)},
+        "findings": [
+            {"code": found.code, "level": found.level, "text": problems.of_finding(found)} for found in plan.findings
+        ],
+        "preview": dataclasses.asdict(plan.preview) if plan.preview else None,
+        "problem": {"code": plan.problem.code, "message": str(wording.describe_error(plan.problem))}
+        if plan.problem
+        else None,
+        "changes": dict(plan.changes),
+    }

@@ -1,0 +1,262 @@
+"""Rows that are to be trained on, and what a person has decided of them: kept, changed, left out; each can be undone.
+
+In a folder: `items.jsonl`, what was imported or generated, never changed; and `decisions.jsonl`, a line for each
+decision and for each that was taken back, on the disk before the next one is made. One process at a time.
+"""
+
+import contextlib
+import json
+import os
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from app.base import lines
+from app.base.confidentiality import LABELS
+from app.base.errors import AppError
+from app.base.files.atomic import write_atomically
+from app.base.files.copying import write_failure
+from app.base.wording import phrase
+from app.training.data import shapes
+from app.training.data.check import CheckReport
+from app.training.data.rows import Message, Row
+from app.training.data.shapes import RefusedError
+
+ITEMS, DECISIONS = "items.jsonl", "decisions.jsonl"
+
+Kind = Literal["accepted", "edited", "rejected"]
+# used: nobody has decided, and nothing is wrong with it. left_out: something is, and nobody has kept it. undecided:
+# a generated pair that nobody has looked at. The others are decisions, here or in a table before.
+State = Literal["used", "left_out", "undecided", "accepted", "edited", "rejected"]
+TRAINED: tuple[State, ...] = ("used", "accepted", "edited")
+# What is only told: a split keeps such rows together, so that nothing of the hold-out is known from them.
+TOLD = frozenset(("repeated_question", "near_duplicate"))
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where a generated pair is from. `quote`: words of `passage`; "" where the documents do not have the answer."""
+
+    document: str
+    heading: tuple[str, ...] = ()
+    page: int = 0  # from 1; 0: not known
+    quote: str = ""
+    passage: str = ""
+    category: str = ""  # what the question asks for, as the model was told
+    quality: int | None = None  # 0 to 3, by the model; None: nobody was asked
+    review: Literal["", "accepted", "edited"] = ""  # by somebody, before it came here
+    label: str = ""  # of the document (`app.base.confidentiality.LABELS`); "": not told
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """`number`: its place, from 1. `flags`: of `check.CODES`. `like`: number of the earlier item that it is like; 0:
+    of none."""
+
+    number: int
+    row: Row
+    flags: tuple[str, ...] = ()
+    like: int = 0
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`question`, `answer`: of an edited row, its last ones."""
+
+    number: int  # of the item
+    kind: Kind
+    question: str = ""
+    answer: str = ""
+
+
+def imported(rows: Sequence[Row], found: CheckReport) -> list[Item]:
+    """Of a file, with what the check has found."""
+    numbers = {row.line: number for number, row in enumerate(rows, start=1)}
+    flags: defaultdict[int, list[str]] = defaultdict(list)
+    like: dict[int, int] = {}
+    for finding in found.findings:
+        for place in finding.places:
+            flags[place.line].append(finding.code)
+            if place.like:
+                like.setdefault(place.line, numbers[place.like])
+    return [Item(numbers[row.line], row, tuple(flags[row.line]), like.get(row.line, 0)) for row in rows]
+
+
+def generated(pairs: Sequence[Mapping[str, Any]]) -> list[Item]:
+    """Of lines as `app.training.generation.rows` makes them."""
+    found = []
+    for number, pair in enumerate(pairs, start=1):
+        origin = pair["provenance"]
+        messages = (Message("user", pair["question"]), Message("assistant", pair["answer"]))
+        quote = next((gold["quote"] for gold in pair["gold"]), "")
+        evidence = Evidence(
+            origin["document"], tuple(origin["heading"]), origin["page"], quote, origin["passage"],
+            pair["category"], pair["quality"], pair.get("review", ""), origin.get("label", ""),
+        )  # fmt: skip
+        found.append(Item(number, Row(number, messages, pair["group"]), evidence=evidence))
+    return found
+
+
+def create(folder: Path, items: Sequence[Item]) -> None:
+    """In place of what the folder had. Raises AppError("draft_unwritable" | "drive_space")."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(folder / ITEMS, b"".join(map(lines.to_line, items)))
+        (folder / DECISIONS).unlink(missing_ok=True)
+    except OSError as error:
+        raise write_failure(error, folder, "draft_unwritable") from error
+
+
+def standing(item: Item) -> State:
+    """As long as nobody has decided of it."""
+    if not TOLD.issuperset(item.flags):
+        return "left_out"
+    return (item.evidence.review or "undecided") if item.evidence is not None else "used"
+
+
+class Curation:
+    """`counts`: items by their state. `label`: the highest that an item carries; "": none does. `revision` rises with
+    each decision and with each that is taken back: what was made of the rows before is old."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises AppError("draft_damaged" | "draft_unwritable")."""
+        self.folder = folder
+        self._path = folder / DECISIONS
+        self._made: list[tuple[Decision, Decision | None]] = []  # and what it took the place of
+        self._decisions: dict[int, Decision] = {}
+        self.revision = 0
+        try:
+            self.items = tuple(_item(line) for line in (folder / ITEMS).read_bytes().splitlines())
+            self.label = _label(self.items)
+            self.counts = Counter(map(self.state_of, self.items))
+            raw = self._path.read_bytes() if self._path.exists() else b""
+            whole = raw[: raw.rfind(b"\n") + 1]  # half a line, from when the power went, is dropped
+            for line in whole.splitlines():
+                self._replay(json.loads(line))
+            if raw != whole:
+                os.truncate(self._path, len(whole))
+            self._size = len(whole)
+        except FileNotFoundError as error:
+            raise AppError("draft_damaged", path=str(folder)) from error
+        except OSError as error:
+            raise write_failure(error, folder, "draft_unwritable") from error
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+            raise AppError("draft_damaged", path=str(folder)) from error
+
+    # ------------------------------------------------------------------ deciding
+
+    def decide(self, decision: Decision) -> None:
+        """Raises AppError: row_unusable (of an edited one: no question, no answer, no text), draft_changed (by
+        somebody else), draft_unwritable, drive_space; IndexError for the number of no item."""
+        self._require(decision.number)
+        if decision.kind == "edited":
+            question, answer = (message.text for message in _messages(decision))
+            decision = replace(decision, question=question, answer=answer)
+        self._write(asdict(decision))
+        self._take(decision)
+
+    def undo(self) -> int:
+        """Takes the last decision back, and gives the number of its item; 0: there is none.
+
+        Raises AppError("draft_changed" | "draft_unwritable" | "drive_space").
+        """
+        if not self._made:
+            return 0
+        self._write({"undo": True})
+        return self._take_back()
+
+    # ------------------------------------------------------------------- looking
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._made)
+
+    def state_of(self, item: Item) -> State:
+        decision = self._decisions.get(item.number)
+        return standing(item) if decision is None else decision.kind
+
+    def row_of(self, item: Item) -> Row:
+        """As it was changed."""
+        decision = self._decisions.get(item.number)
+        if decision is None or decision.kind != "edited":
+            return item.row
+        return replace(item.row, messages=(*item.row.messages[:-2], *_messages(decision)))
+
+    def rows(self) -> list[Row]:
+        """Those that count, in the order of the items."""
+        return [self.row_of(item) for item in self.items if self.state_of(item) in TRAINED]
+
+    # ------------------------------------------------------------------- private
+
+    def _replay(self, data: dict[str, Any]) -> None:
+        if data.get("undo"):
+            self._take_back()
+        else:
+            self._take(Decision(**data))
+
+    def _take(self, decision: Decision) -> None:
+        """Raises IndexError for the number of no item."""
+        self._require(decision.number)
+        self._made.append((decision, self._decisions.get(decision.number)))
+        self._stand(decision.number, decision)
+
+    def _require(self, number: int) -> None:
+        """Raises IndexError for the number of no item."""
+        if not 1 <= number <= len(self.items):
+            raise IndexError(number)
+
+    def _take_back(self) -> int:
+        decision, before = self._made.pop()
+        self._stand(decision.number, before)
+        return decision.number
+
+    def _stand(self, number: int, decision: Decision | None) -> None:
+        item = self.items[number - 1]
+        self.counts[self.state_of(item)] -= 1
+        self._decisions.pop(number, None)
+        if decision is not None:
+            self._decisions[number] = decision
+        self.counts[self.state_of(item)] += 1
+        self.revision += 1
+
+    def _write(self, data: dict[str, Any]) -> None:
+        line = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        try:
+            with self._path.open("ab", buffering=0) as file:  # a buffer would write its rest after the truncation
+                place = file.tell()
+                if place != self._size:  # somebody else decides here: numbers and revisions would not be ours
+                    raise AppError("draft_changed", path=str(self.folder))
+                try:
+                    rest = line
+                    while rest:
+                        rest = rest[file.write(rest) :]
+                    os.fsync(file.fileno())
+                except OSError:
+                    with contextlib.suppress(OSError):
+                        os.truncate(self._path, place)
+                    raise
+                self._size = place + len(line)
+        except OSError as error:
+            raise write_failure(error, self._path.parent, "draft_unwritable") from error
+
+
+def _item(line: bytes) -> Item:
+    found: Item = lines.from_json(json.loads(line), {"Item": Item})
+    return found
+
+
+def _label(items: Sequence[Item]) -> str:
+    """Raises ValueError for an unknown one."""
+    told = {item.evidence.label for item in items if item.evidence is not None and item.evidence.label}
+    return max(told, key=LABELS.index, default="")
+
+
+def _messages(decision: Decision) -> tuple[Message, ...]:
+    """Raises AppError("row_unusable")."""
+    try:
+        return shapes.pair(shapes.text_of(decision.question), shapes.text_of(decision.answer))
+    except RefusedError as error:
+        raise AppError("row_unusable", reason=phrase(f"data_bad_{error.code}")) from error

@@ -1,0 +1,292 @@
+"""Rows that say the same: exactly, to the same question, nearly, or with an answer that stands in another.
+
+Texts are compared in NFKC without white space. `near` gives exact Jaccard indices, not estimates: rows that could reach
+the threshold share some of their rarest n-grams (prefix filter: Bayardo, Ma, Srikant 2007; Xiao et al. 2008), and each
+such pair is counted out.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from app.base.text import nfkc
+from app.training.data.rows import Row
+
+Part = Literal["row", "question"]  # question and answer with a line break between, or the question alone
+Pair = tuple[int, int, float]  # places of two rows, the lower first, and their Jaccard index
+
+_Numbers = npt.NDArray[np.int64]
+_ROUNDING = 1e-9
+_BITS = 256
+
+# Characters. A shorter answer (yes, a number with its unit, "the documents do not say so") goes with many questions
+# that have nothing in common; a whole sentence on one matter is seldom shorter in Japanese.
+ANSWER_CHARACTERS = 20
+# Rows. Nobody asks one thing in so many ways: what stands in more of them is a set phrase, and would bind them all.
+ANSWER_ROWS = 20
+_STANDS = 0.8  # of an answer's n-grams are in the other
+_AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """When two rows are nearly the same: the Jaccard index of their sets of `n` characters reaches `threshold`."""
+
+    n: int = 5
+    threshold: float = 0.8  # over 0, at most 1
+    part: Part = "row"
+
+
+DEFAULT = Measure()
+PAPER = Measure(n=2, threshold=0.45, part="question")  # arXiv 2603.18037
+
+
+def normalized(text: str) -> str:
+    return "".join(nfkc(text).split())
+
+
+def exact(rows: Sequence[Row]) -> list[tuple[int, ...]]:
+    """Places of rows whose messages are all the same, by group, in order. Rows without a twin are left out."""
+    return _alike([tuple((message.role, normalized(message.text)) for message in row.messages) for row in rows])
+
+
+def repeated_questions(rows: Sequence[Row]) -> list[tuple[int, ...]]:
+    """The same for all that stands before the answer: system message, earlier turns and question."""
+    return _alike([tuple((message.role, normalized(message.text)) for message in row.messages[:-1]) for row in rows])
+
+
+def same_answers(rows: Sequence[Row]) -> tuple[list[tuple[int, int]], frozenset[int]]:
+    """Pairs of rows of which one answers what the other does, in order; and all rows whose answers were compared.
+
+    So an answer is the same as another one, or nearly, or a part of it. Looked at are answers of ANSWER_CHARACTERS and
+    more that stand in ANSWER_ROWS rows at most, in conversations each of them.
+    """
+    owners: defaultdict[str, set[int]] = defaultdict(set)
+    for place, row in enumerate(rows):
+        for message in row.messages:
+            if message.role == "assistant" and len(text := normalized(message.text)) >= ANSWER_CHARACTERS:
+                owners[text].add(place)
+    rows_of = list(owners.values())
+    holders = _holders(Grams.of(list(owners), DEFAULT.n), rows_of)
+    pairs = {
+        (min(pair), max(pair))
+        for text, others in holders.items()
+        for other in others & holders.keys()
+        for pair in product(rows_of[text], rows_of[other])
+        if pair[0] != pair[1]
+    }
+    return sorted(pairs), frozenset(row for text in holders for row in rows_of[text])
+
+
+def _alike(keys: Sequence[Hashable]) -> list[tuple[int, ...]]:
+    places: defaultdict[Hashable, list[int]] = defaultdict(list)
+    for place, key in enumerate(keys):
+        places[key].append(place)
+    return [tuple(found) for found in places.values() if len(found) > 1]
+
+
+def near(rows: Sequence[Row], threshold: float = 0.8, n: int = 5, part: Part = "row") -> list[Pair]:
+    """All pairs whose Jaccard index is `threshold` or more, in order. A text shorter than `n` is one n-gram.
+
+    Time grows with the pairs that share a rare n-gram: rows of one mould, all nearly alike, take its square.
+    """
+    grams = Grams.of([_text(row, part) for row in rows], n)
+    pairs = [
+        (min(row, other), max(row, other), similarity)
+        for row, candidates in _candidates(grams, threshold)
+        for other, similarity in grams.similar(row, candidates, threshold)
+    ]
+    return sorted(pairs)
+
+
+def nearest(
+    rows: Sequence[Row], asked: Sequence[int], among: Sequence[int], measure: Measure
+) -> list[tuple[int, float]]:
+    """For each row of `asked` the row of `among` that is most like it (the first of equals), and how much."""
+    grams = Grams.of([_text(row, measure.part) for row in rows], measure.n)
+    others = np.asarray(among, np.int64)
+    postings = _Postings.of(grams, others, grams.sizes[others])
+    found = []
+    for row in asked:
+        shared = np.bincount(postings.rows_with(grams.row(row)), minlength=len(rows))[others]
+        jaccard = shared / (grams.sizes[row] + grams.sizes[others] - shared)
+        best = int(np.argmax(jaccard))
+        found.append((int(others[best]), float(jaccard[best])))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Grams:
+    """The set of n-grams of each row's text as numbers in one array; the rarer an n-gram, the smaller."""
+
+    numbers: _Numbers
+    starts: _Numbers  # one more than there are rows
+    kinds: int  # how many different n-grams there are
+
+    @classmethod
+    def of(cls, texts: Sequence[str], n: int) -> "Grams":
+        codes, owner = _codes([text.ljust(n, "\0") for text in texts], n)
+        names, kinds = _numbered(codes)
+        rank = np.empty(kinds, np.int64)
+        rank[np.argsort(np.bincount(names, minlength=kinds), kind="stable")] = np.arange(kinds)
+        owned = _set(owner * kinds + rank[names])
+        starts = np.concatenate(([0], np.cumsum(np.bincount(owned // max(kinds, 1), minlength=len(texts)))))
+        return cls(owned % max(kinds, 1), starts, kinds)
+
+    @property
+    def sizes(self) -> _Numbers:
+        return np.diff(self.starts)
+
+    def row(self, place: int) -> _Numbers:
+        return self.numbers[self.starts[place] : self.starts[place + 1]]
+
+    def bits(self) -> npt.NDArray[np.uint64]:
+        """For each row `_BITS` bits, of which the last ones of its numbers are set."""
+        bits = np.zeros((len(self.sizes), _BITS), bool)
+        bits[np.repeat(np.arange(len(bits)), self.sizes), self.numbers % _BITS] = True
+        return np.packbits(bits, axis=1).view(np.uint64)
+
+    def similar(self, place: int, others: _Numbers, threshold: float) -> Iterator[tuple[int, float]]:
+        """Those of `others` whose Jaccard index with the row is `threshold` or more."""
+        shared = self.shared(place, others)
+        jaccard = shared / (self.sizes[place] + self.sizes[others] - shared)
+        for index in np.flatnonzero(jaccard >= threshold):
+            yield int(others[index]), float(jaccard[index])
+
+    def shared(self, place: int, others: _Numbers) -> _Numbers:
+        """How many n-grams each of `others` has in common with the row."""
+        if not len(others):
+            return np.empty(0, np.int64)
+        own = self.row(place)
+        lengths = self.starts[others + 1] - self.starts[others]
+        theirs = self.numbers[_ranges(self.starts[others], lengths)]
+        at = np.minimum(np.searchsorted(own, theirs), len(own) - 1)
+        starts = np.concatenate(([0], np.cumsum(lengths)[:-1]))
+        counted: _Numbers = np.add.reduceat(own[at] == theirs, starts, dtype=np.int64)
+        return counted
+
+
+@dataclass(frozen=True, slots=True)
+class _Postings:
+    """Which rows have an n-gram."""
+
+    rows: _Numbers
+    starts: _Numbers
+
+    @classmethod
+    def of(cls, grams: Grams, places: _Numbers, lengths: _Numbers) -> "_Postings":
+        """Of the first `lengths` n-grams of the rows at `places`."""
+        numbers = grams.numbers[_ranges(grams.starts[places], lengths)]
+        order = np.argsort(numbers, kind="stable")
+        starts = np.concatenate(([0], np.cumsum(np.bincount(numbers, minlength=grams.kinds))))
+        return cls(np.repeat(places, lengths)[order], starts)
+
+    def rows_with(self, numbers: _Numbers) -> _Numbers:
+        """The rows of each n-gram, one after the other: a row stands in it as often as it has one of them."""
+        return self.rows[_ranges(self.starts[numbers], self.starts[numbers + 1] - self.starts[numbers])]
+
+
+def _candidates(grams: Grams, threshold: float) -> Iterator[tuple[int, _Numbers]]:
+    """Each row with those, shorter or as long, that may reach the threshold.
+
+    Two sets of a >= b n-grams reach it with t (a + b) / (1 + t) of them in common, which is t a at the least and
+    2 t b / (1 + t). So the first of one and the first of the other meet. And they differ in (1 - t) (a + b) / (1 + t)
+    at the most, and so in no more of the bits that stand for several n-grams each.
+    """
+    sizes, words = grams.sizes, np.ascontiguousarray(grams.bits().T)
+    asked = sizes - _least(threshold * sizes) + 1
+    kept = sizes - _least(2 * threshold / (1 + threshold) * sizes) + 1
+    places = np.arange(len(sizes))
+    postings = _Postings.of(grams, places, kept)
+    position = np.empty_like(places)
+    position[np.lexsort((places, sizes))] = places
+    for row in range(len(sizes)):
+        found = postings.rows_with(grams.row(row)[: asked[row]])
+        found = found[(position[found] < position[row]) & (sizes[found] >= threshold * sizes[row] - _ROUNDING)]
+        different = np.zeros(len(found), np.int64)
+        for word in words:  # one after the other: a sum along rows of four takes twice as long
+            different += np.bitwise_count(word[found] ^ word[row])
+        bound = (1 - threshold) / (1 + threshold) * (sizes[row] + sizes[found]) + _ROUNDING
+        yield row, _set(found[different <= bound])
+
+
+def _holders(grams: Grams, rows_of: Sequence[set[int]]) -> dict[int, set[int]]:
+    """For each text the texts that it stands in, itself among them; without those that stand in too many rows.
+
+    One of its rarest n-grams is in each of them: so many as may be missing, and one more.
+    """
+    sizes = grams.sizes
+    asked = sizes - _least(_STANDS * sizes) + 1
+    postings = _Postings.of(grams, np.arange(len(sizes)), sizes)
+    found: dict[int, set[int]] = {}
+    for text, least in enumerate(_STANDS * sizes - _ROUNDING):
+        others = _set(postings.rows_with(grams.row(text)[: asked[text]]))
+        others = others[sizes[others] >= least]
+        texts, rows = set[int](), set[int]()
+        for at in range(0, len(others), _AT_ONCE):
+            some = others[at : at + _AT_ONCE]
+            texts.update(some[grams.shared(text, some) >= least].tolist())
+            rows = set[int]().union(*(rows_of[other] for other in texts))
+            if len(rows) > ANSWER_ROWS:
+                break
+        else:
+            found[text] = texts
+    return found
+
+
+def _least(value: npt.NDArray[np.floating[Any]]) -> _Numbers:
+    """The smallest whole number that is not below it."""
+    least: _Numbers = np.ceil(value - _ROUNDING).astype(np.int64)
+    return least
+
+
+def _text(row: Row, part: Part) -> str:
+    question = normalized(row.question)
+    return question if part == "question" else f"{question}\n{normalized(row.answer)}"
+
+
+def _codes(texts: Sequence[str], n: int) -> tuple[_Numbers, _Numbers]:
+    """A number for each `n` characters of each text, different for different ones, and which text has them.
+
+    No text is shorter than `n`.
+    """
+    points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+    is_used = np.bincount(points) > 0
+    letters = (np.cumsum(is_used) - 1)[points]
+    counts = np.array([len(text) - n + 1 for text in texts], np.int64)
+    at = _ranges(np.cumsum(counts + n - 1) - counts - n + 1, counts)
+    codes, base = letters[at], int(is_used.sum())
+    bound = base
+    for offset in range(1, n):
+        if bound * base >= 2**63:
+            codes, bound = _numbered(codes)
+        codes, bound = codes * base + letters[at + offset], bound * base
+    return codes, np.repeat(np.arange(len(texts)), counts)
+
+
+def _numbered(values: _Numbers) -> tuple[_Numbers, int]:
+    """The place of each value among all that occur, and how many these are; `numpy.unique` takes ten times as long."""
+    order = np.argsort(values)
+    ordered = values[order]
+    is_new = np.concatenate(([True], ordered[1:] != ordered[:-1])) if len(values) else np.empty(0, bool)
+    numbers = np.empty_like(values)
+    numbers[order] = np.cumsum(is_new) - 1
+    return numbers, int(is_new.sum())
+
+
+def _set(values: _Numbers) -> _Numbers:
+    """Each value once, in order."""
+    ordered = np.sort(values)
+    return ordered[np.concatenate(([True], ordered[1:] != ordered[:-1]))] if len(values) else values
+
+
+def _ranges(starts: _Numbers, lengths: _Numbers) -> _Numbers:
+    """starts[0], starts[0] + 1, … (lengths[0] numbers), starts[1], …"""
+    ends = np.cumsum(lengths)
+    counted: _Numbers = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
+    return counted

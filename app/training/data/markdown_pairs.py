@@ -1,0 +1,192 @@
+"""Questions and answers written as a text: Q: and A:, 問 and 答 in many forms, or headings that ask."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from app.base.files.table_file import Row as TableRow
+from app.training.data import shapes
+from app.training.data.records import BadRow, short
+from app.training.data.rows import Row
+
+_WORDS = {
+    "question": "question|ご質問|質問|問い|問題|設問|問|[QqＱｑ]",
+    "answer": "answer|模範解答|ご回答|回答例|回答|解答|答え|答|[AaＡａ]",
+}
+_BULLETS = r"(?:(?:[-+・]|\*(?!\*)|\d+[.)])[ \t\u3000]+|>[ \t]?)*"
+_BEFORE = rf"(?P<hash>\#{{1,6}}[ \t]*)?{_BULLETS}(?P<bold>\*\*|__)?[【〔［\[（(《〈<＜]?"
+_NUMBER = r"(?P<number>\d+(?:[-－]\d+)*)?"
+_AFTER = r"(?P<sign>[】〕］\]）)》〉>＞]?(?:[ \t]?[:：.．、。])?)(?P<closed>\*\*|__)?(?P<gap>[ \t\u3000]*)(?P<text>.*)"
+_MARKS = {
+    kind: re.compile(rf"[ \t\u3000]*{_BEFORE}(?:{words}){_NUMBER}{_AFTER}", re.IGNORECASE)
+    for kind, words in _WORDS.items()
+}
+_HEADING = re.compile(r"(#{1,6})[ \t]+(.*)")
+_BOLD_LINE = re.compile(r"(?:\*\*|__)([^*_].*?)(?:\*\*|__)[ \t]*$")
+_BOLD_LEVEL = 7  # below every heading
+_ASKS = re.compile(r"[?？]\s*$|(?:です|ます|でしょう|のです)か。?\s*$")
+_SECTION = re.compile(r"(?:\d+(?:[-.．－]\d+)*[.．、)）]?|[(（]\d+[)）])[ \t\u3000]+")  # before a heading that asks
+_CELLS = re.compile(r"(?<!\\)\|")
+_TABLE_RULE = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
+_FENCE = re.compile(r"[ \t]{0,3}(```|~~~)")
+_RULE = re.compile(r"[ \t]*(?:-[ \t]*){3,}$|[ \t]*(?:\*[ \t]*){3,}$|[ \t]*(?:_[ \t]*){3,}$")
+_COMMENT = re.compile(r"[ \t]*<!--.*-->[ \t]*$")
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A question and the lines below it. `level`: of its heading; 0 where it is none."""
+
+    line: int
+    level: int
+    question: str
+    group: str
+    body: list[str] = field(default_factory=list)
+    answer_at: int | None = None  # which line of the body begins the answer
+    answer: str = ""  # what stands on that line
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    text: str
+    is_code: bool
+    question: str | None = None  # what stands behind its sign
+    answer: str | None = None
+    level: int = 0
+    title: str = ""
+
+
+def read(text: str) -> tuple[list[Row], list[BadRow]]:
+    """Where questions have a sign (Q:, 問), those; else headings and bold lines that ask.
+
+    A row's group are the headings above it. Text that belongs to no question is named as such.
+    """
+    lines = list(_lines(text))
+    has_signs = any(line.question is not None for line in lines)
+    rows: list[Row] = []
+    bad: list[BadRow] = []
+    for found in _entries(lines, has_signs=has_signs):
+        made = _row(found) if isinstance(found, _Entry) else found
+        if isinstance(made, Row):
+            rows.append(made)
+        else:
+            bad.append(made)
+    return rows, bad
+
+
+def table(text: str) -> list[TableRow]:
+    """The cells of the text's tables, without the lines below their headings; line breaks are <br>."""
+    found = []
+    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
+        if line.count("|") and not _TABLE_RULE.match(line):
+            cells = _CELLS.split(line.strip().removeprefix("|").removesuffix("|"))
+            plain = (re.sub(r"<br */?>", "\n", cell.replace("\\|", "|")).strip() for cell in cells)
+            found.append(TableRow(number, tuple(plain)))
+    return found
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    fence, all_lines = "", re.split(r"\r\n|\r|\n", text)
+    for number, line in enumerate(all_lines[_front_matter(all_lines) :], start=_front_matter(all_lines) + 1):
+        mark = _FENCE.match(line)
+        if fence or mark:
+            yield _Line(number, line, is_code=True)
+            fence = "" if fence and mark and mark[1] == fence else fence or (mark[1] if mark else "")
+            continue
+        heading, bold = _HEADING.match(line), _BOLD_LINE.match(line)
+        level = len(heading[1]) if heading else _BOLD_LEVEL if bold else 0
+        title = heading[2].rstrip().rstrip("#").rstrip() if heading else bold[1] if bold else ""
+        question = _behind("question", line)
+        answer = _behind("answer", line) if question is None else None
+        yield _Line(number, line, False, question, answer, level, title)
+
+
+def _front_matter(lines: list[str]) -> int:
+    """How many lines at the beginning are YAML about the document."""
+    if lines[0].strip("\ufeff \t") != "---":
+        return 0
+    return next((at + 1 for at, line in enumerate(lines[1:40], start=1) if line.strip() in ("---", "...")), 0)
+
+
+def _behind(kind: str, line: str) -> str | None:
+    """The text behind the sign; None where the line has none."""
+    found = _MARKS[kind].match(line)
+    if found is None or (found["sign"] == "." and found["text"] and not (found["gap"] or found["closed"])):
+        return None  # Q.E.D.
+    is_alone = not found["text"] and bool(found["hash"] or found["bold"])
+    is_numbered = bool(found["number"]) and bool(found["gap"] or not found["text"])
+    if not (found["sign"].strip() or found["closed"] or is_alone or is_numbered):
+        return None
+    text = found["text"].rstrip().rstrip("#").rstrip() if found["hash"] else found["text"].rstrip()
+    return text.replace(found["bold"], "", 1) if found["bold"] and not found["closed"] else text
+
+
+def _entries(lines: list[_Line], *, has_signs: bool) -> Iterator[_Entry | BadRow]:
+    path: list[tuple[int, str]] = []
+    entry: _Entry | None = None
+    stray: list[_Line] = []
+    for line in lines:
+        question = line.question if has_signs else _asked(line)
+        ends = line.level in range(1, _BOLD_LEVEL) and line.answer is None and (entry is None or _ends(entry, line))
+        if question is not None or ends:
+            yield from [entry] if entry else []
+            yield from _outside(stray)
+            entry, stray = None, []
+        if question is not None:
+            level = line.level if line.level < _BOLD_LEVEL or not has_signs else 0
+            entry = _Entry(line.number, level, question, " > ".join(title for _, title in path))
+        elif ends:
+            path = [above for above in path if above[0] < line.level] + [(line.level, line.title)]
+        elif entry is not None:
+            _add(entry, line, has_signs=has_signs)
+        elif line.text.strip() and not _RULE.match(line.text) and not _COMMENT.match(line.text):
+            stray.append(line)
+    yield from [entry] if entry else []
+    yield from _outside(stray)
+
+
+def _asked(line: _Line) -> str | None:
+    return _SECTION.sub("", line.title, count=1) if line.level and _ASKS.search(line.title) else None
+
+
+def _ends(entry: _Entry, line: _Line) -> bool:
+    return not entry.level or line.level <= entry.level
+
+
+def _add(entry: _Entry, line: _Line, *, has_signs: bool) -> None:
+    is_first = not any(text.strip() for text in entry.body)
+    if line.answer is not None and entry.answer_at is None and (has_signs or is_first):
+        entry.answer_at, entry.answer = len(entry.body), line.answer
+    entry.body.append(line.text)
+
+
+def _outside(stray: list[_Line]) -> list[BadRow]:
+    if not stray:
+        return []
+    return [BadRow(stray[0].number, "outside", short(" ".join(line.text for line in stray[:5])))]
+
+
+def _row(entry: _Entry) -> Row | BadRow:
+    """Without a sign of the answer, what follows a heading is the answer, or what follows the first blank line."""
+    body, at = entry.body, entry.answer_at
+    if at is not None:
+        question, answer = [entry.question, *body[:at]], [entry.answer, *body[at + 1 :]]
+    elif entry.level:
+        question, answer = [entry.question], body
+    else:
+        blank = next((at for at, line in enumerate(body) if not line.strip()), len(body))
+        question, answer = [entry.question, *body[:blank]], body[blank:]
+    try:
+        asked, answered = shapes.text_of(_joined(question)), shapes.text_of(_joined(answer))
+        return Row(entry.line, shapes.pair(asked, answered), entry.group)
+    except shapes.RefusedError as error:
+        return BadRow(entry.line, error.code, error.detail)
+
+
+def _joined(lines: list[str]) -> str:
+    """Without the rules with which people part questions."""
+    kept = list(lines)
+    while kept and (not kept[-1].strip() or _RULE.match(kept[-1])):
+        kept.pop()
+    return "\n".join(kept)

@@ -1,0 +1,285 @@
+"""What stands in a file of training data before anybody knows what it means: records with names and values."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from app.base.errors import AppError
+from app.base.files import columns as names
+from app.base.files import table_file
+from app.base.files.columns import ColumnMapping
+from app.base.files.table_file import Row
+
+RECORD_CHARACTERS = 4_000_000  # of one line or object; a longer one is no conversation
+HEADING_ROWS = 20  # searched for the one with the names of the columns
+HEADING_CHARACTERS = 40
+DETAIL_CHARACTERS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A place in the file that gives no row. `code`: `[text.data_bad_CODE]`; `detail`: what stands there."""
+
+    line: int
+    code: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    line: int
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """`columns`: in the order in which they first occur. `is_table`: they have letters, too; without `has_names`, these
+    alone. `blank`: empty rows."""
+
+    found: list[Record] = field(default_factory=list)
+    bad: list[BadRow] = field(default_factory=list)
+    columns: tuple[str, ...] = ()
+    is_table: bool = False
+    has_names: bool = True
+    blank: int = 0
+    sheet: str = ""
+    other_sheets: tuple[str, ...] = ()
+
+
+class Twice(dict[str, Any]):
+    """A JSON object with a key that occurs twice: who reads it takes one of two values."""
+
+
+def short(value: object, most: int = DETAIL_CHARACTERS) -> str:
+    """One line of it, to be shown: without what a terminal would obey."""
+    text = value if isinstance(value, str) else _written(value)
+    line = " ".join(text[: 20 * most].split())
+    cut = line if len(line) <= most and len(text) <= 20 * most else f"{line[: most - 1]}…"
+    return "".join(character if character.isprintable() else "\ufffd" for character in cut)
+
+
+def _written(value: object) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except RecursionError:  # what could just be read may be too deep to be written
+        return "…"
+
+
+# ------------------------------------------------------------------------ tables
+
+
+def of_sheets(sheets: Sequence[tuple[str, list[Row]]], wanted: ColumnMapping) -> Records:
+    """Of the first sheet whose columns can be told, else of the longest."""
+    longest = max(range(len(sheets)), key=lambda at: len(_filled(sheets[at][1])))
+    best = next((at for at, (_, rows) in enumerate(sheets) if _heading(_filled(rows), wanted) is not None), longest)
+    title, rows = sheets[best]
+    others = tuple(other for at, (other, _) in enumerate(sheets) if at != best)
+    return replace(of_table(rows, wanted), sheet=title, other_sheets=others)
+
+
+def of_table(rows: Sequence[Row], wanted: ColumnMapping, *, is_text: bool = False) -> Records:
+    """`is_text`: of a CSV, where a row with more cells than the heading has a separator too many."""
+    filled = _filled(rows)
+    widths = [len(table_file.trimmed(row.cells)) for row in filled if not row.problem] or [0]
+    heading = _heading(filled, wanted)
+    if heading is None:
+        heading = _likely_heading(filled, max(set(widths), key=widths.count))
+    names_row = filled[heading] if heading is not None else None
+    most = max(widths)
+    if is_text:
+        most = len(names_row.cells) if names_row else max(set(widths), key=widths.count)
+    columns = _column_names(names_row, most)
+    bad = [BadRow(row.line, row.problem or "above_heading", short(_joined(row))) for row in filled[: heading or 0]]
+    found: list[Record] = []
+    for row in filled[heading + 1 :] if heading is not None else filled:
+        cells = table_file.trimmed(row.cells)
+        if row.problem or len(cells) > most:
+            bad.append(BadRow(row.line, row.problem or "too_many_cells", short(_joined(row))))
+        else:
+            found.append(Record(row.line, dict(zip(columns, cells, strict=False))))
+    blank = sum(row.line <= filled[-1].line for row in rows) - len(filled) if filled else 0
+    return Records(found, bad, columns, is_table=True, has_names=heading is not None, blank=blank)
+
+
+def _filled(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.problem or table_file.trimmed(row.cells)]
+
+
+def _heading(filled: Sequence[Row], wanted: ColumnMapping) -> int | None:
+    """The place of the row with the names of the columns: those that the user names, or known ones."""
+    named = {names.plain(column) for column in wanted.as_dict().values() if column != names.NONE}
+    for at, row in enumerate(filled[:HEADING_ROWS]):
+        cells = [cell for cell in row.cells if isinstance(cell, str) and 0 < len(cell) <= HEADING_CHARACTERS]
+        guessed = names.guess(cells, ColumnMapping())
+        if (guessed.question and guessed.answer) or names.messages_column(cells):
+            return at
+        if named & set(map(names.plain, cells)):
+            return at
+    return None
+
+
+def _likely_heading(filled: Sequence[Row], width: int) -> int | None:
+    """The first row of that width, when it has a known name, or only short names above something else."""
+    at = next((at for at, row in enumerate(filled[:HEADING_ROWS]) if len(table_file.trimmed(row.cells)) >= width), None)
+    if at is None or at + 1 == len(filled) or filled[at].problem:
+        return None
+    cells, short_name = table_file.trimmed(filled[at].cells), HEADING_CHARACTERS // 2
+    if any(isinstance(cell, str) and 0 < len(cell) <= short_name and names.is_known(cell) for cell in cells):
+        return at
+    is_short = all(
+        isinstance(cell, str) and 0 < len(cell) <= short_name and not re.search(r"[?？。、!！\d]", cell)
+        for cell in cells
+    )
+    return at if is_short and any(len(str(cell or "")) > short_name for row in filled for cell in row.cells) else None
+
+
+def _column_names(row: Row | None, width: int) -> tuple[str, ...]:
+    """Unique ones; a column without a name is called by its letter."""
+    given = [str(cell or "").strip() for cell in (row.cells[:width] if row else ())]
+    found: list[str] = []
+    for at in range(width):
+        name = given[at] if at < len(given) else ""
+        if name in found:
+            name = f"{name} ({table_file.letter(at)})"
+        found.append(name or table_file.letter(at))
+    return tuple(found)
+
+
+def _joined(row: Row) -> str:
+    return " ".join(str(cell) for cell in row.cells if cell not in (None, ""))
+
+
+# -------------------------------------------------------------------------- JSON
+
+
+def of_json(text: str, name: str, *, is_lines: bool) -> Records:
+    """JSON Lines, a list of objects, or an object with one list. `is_lines`: what the file's name says.
+
+    Where the text itself says otherwise, it is believed. Raises AppError("data_not_json" | "data_several_lists").
+    """
+    first = next((line for line in text.split("\n") if line.strip()), "").strip()
+    is_alone = first == text.strip()
+    is_object = _parsed(first) is not None
+    if is_object and (is_lines or not is_alone):
+        return _of_lines(text)
+    if is_lines and first not in ("[", "{", "[{") and not (is_alone and first.startswith("[")):
+        return _of_lines(text)
+    if text.lstrip().startswith("["):
+        return _of_items(text, text.index("["))
+    return _of_object(text, name)
+
+
+def _of_lines(text: str) -> Records:
+    def places() -> Iterator[tuple[int, Any]]:
+        for line, written in enumerate(text.split("\n"), start=1):
+            if not written.strip():
+                blank.append(line)
+            elif len(written) > RECORD_CHARACTERS:
+                yield line, BadRow(line, "too_long", f"{len(written):,}")
+            else:
+                try:
+                    yield line, _DECODER.decode(written.strip())
+                except (ValueError, RecursionError):
+                    yield line, BadRow(line, "not_json", short(written))
+
+    blank: list[int] = []
+    read = _sorted(places())
+    last = max([record.line for record in read.found] + [row.line for row in read.bad], default=0)
+    return Records(read.found, read.bad, read.columns, blank=sum(line < last for line in blank))
+
+
+def _of_items(text: str, start: int) -> Records:
+    """A list that begins at `start`, or values one after the other. What is no JSON takes all that follows with it."""
+    is_list = text.startswith("[", start)
+
+    def items() -> Iterator[tuple[int, Any]]:
+        at, place = _after_blanks(text, start + is_list), 1
+        while at < len(text) and not (is_list and text[at] == "]"):
+            try:
+                value, end = _DECODER.raw_decode(text, at)
+            except (ValueError, RecursionError):
+                break
+            too_long = BadRow(place, "too_long", f"{end - at:,}") if end - at > RECORD_CHARACTERS else None
+            yield place, too_long or value
+            place += 1
+            at = _after_blanks(text, end)
+            if is_list and text.startswith(",", at):
+                at = _after_blanks(text, at + 1)
+            elif is_list and not text.startswith("]", at):
+                break
+        end_at = _after_blanks(text, at + 1) if is_list and text.startswith("]", at) else at
+        if end_at < len(text) or (is_list and not text.startswith("]", at)):
+            yield place, BadRow(place, "rest_damaged", short(text[at : at + 200]))
+
+    return _sorted(items())
+
+
+def _of_object(text: str, name: str) -> Records:
+    """One record, or the only list of objects in it."""
+    start = _after_blanks(text, 0)
+    try:
+        data, end = _DECODER.raw_decode(text, start)
+    except (ValueError, RecursionError) as error:
+        at = error.pos if isinstance(error, json.JSONDecodeError) else start
+        raise AppError("data_not_json", name=name, line=_line_of(text, at)) from error
+    if _after_blanks(text, end) < len(text):
+        return _of_items(text, start)
+    lists = {key: value for key, value in data.items() if _is_list_of_objects(value)} if isinstance(data, dict) else {}
+    if not lists or names.messages_column(list(lists)):
+        return _sorted([(1, data)])
+    if len(lists) > 1:
+        raise AppError("data_several_lists", name=name, lists=" / ".join(lists))
+    return _sorted(enumerate(next(iter(lists.values())), start=1))
+
+
+def _line_of(text: str, at: int) -> int:
+    return text.count("\n", 0, at) + 1
+
+
+def _sorted(places: Iterable[tuple[int, Any]]) -> Records:
+    found: list[Record] = []
+    bad: list[BadRow] = []
+    columns: dict[str, None] = {}
+    for line, value in places:
+        if isinstance(value, BadRow):
+            bad.append(value)
+        elif isinstance(value, Twice):
+            bad.append(BadRow(line, "key_twice", short(value)))
+        elif not isinstance(value, dict):
+            bad.append(BadRow(line, "not_object", short(value)))
+        else:
+            found.append(Record(line, value))
+            for key, held in value.items():
+                columns[key] = None
+                if isinstance(held, dict):
+                    columns |= {f"{key}.{inner}": None for inner in held}
+    return Records(found, bad, tuple(columns))
+
+
+def _is_list_of_objects(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        value = _DECODER.decode(line) if len(line) <= RECORD_CHARACTERS else None
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _after_blanks(text: str, at: int) -> int:
+    found = _BLANKS.match(text, at)
+    return found.end() if found else at
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    return made if len(made) == len(pairs) else Twice(pairs)
+
+
+_BLANKS = re.compile(r"[ \t\r\n]*")
+# pandas writes NaN where a cell is empty.
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=lambda _name: None)

@@ -1,0 +1,304 @@
+"""Rows into training, validation and hold-out, so that nothing of the hold-out is known from training.
+
+What belongs together never comes apart: rows of one `group`, rows that ask the same, rows with the same answer and, as
+long as `keeps_alike`, rows that are nearly the same; without it validation may hold what is like a row of training.
+All order comes from the seed and the rows' ids, so the same rows give the same split in whatever order they are read.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import secrets
+import shutil
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.base.errors import AppError
+from app.base.files.copying import sync_folder
+from app.base.files.whole_file import failure
+from app.training.data import duplicates
+from app.training.data.duplicates import DEFAULT, Measure
+from app.training.data.rows import PARTS, Row
+
+MANIFEST = "split.json"
+VERSION = 1
+REASONS = ("same", "near_holdout")  # for which a row is removed
+
+LEAST_ROWS = 10  # below that a part of one row would stand for all
+LEAST_SHARE, MOST_SHARE = 0.01, 0.4
+_SHARE = 0.1
+_LEAST, _MOST_HOLDOUT, _MOST_VALIDATION = 20, 400, 200  # rows of a part whose share nobody names
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    seed: int = 0
+    holdout: float | None = None  # share of all rows, LEAST_SHARE to MOST_SHARE; None: a tenth, 20 to 400 rows
+    validation: float | None = None  # the same; None: a tenth, 20 to 200 rows
+    measure: Measure = DEFAULT  # when rows are nearly the same
+    # True: such rows stay together. False: those of training that are like a held-out row are removed, as the paper
+    # does, whose threshold is so low that nearly all would stay together.
+    keeps_alike: bool = True
+
+
+PAPER = Settings(measure=duplicates.PAPER, keeps_alike=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """`reason`: one of REASONS. `other`: the row that stays instead."""
+
+    row: Row
+    reason: str
+    other: Row
+    similarity: float
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "id": self.row.id,
+            "line": self.row.line,
+            "reason": self.reason,
+            "other_id": self.other.id,
+            "other_line": self.other.line,
+            "similarity": round(self.similarity, 4),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Every part is in the order that the seed gives: the first rows of `train` are a subset of any longer piece."""
+
+    settings: Settings
+    train: tuple[Row, ...]
+    validation: tuple[Row, ...]
+    holdout: tuple[Row, ...]
+    removed: tuple[Removed, ...]  # by line
+
+    def part(self, name: str) -> tuple[Row, ...]:
+        return {"train": self.train, "validation": self.validation, "holdout": self.holdout}[name]
+
+
+def split(rows: Sequence[Row], settings: Settings = Settings(), known: Collection[str] = ()) -> Split:
+    """`known`: ids of rows that an adapter which is trained further knows; they, and what belongs to them, measure
+    nothing and are only trained.
+
+    Raises AppError("split_too_few" | "split_few_groups" | "split_all_known").
+    """
+    kept, same = _once(rows)
+    if len(kept) < LEAST_ROWS:
+        raise AppError("split_too_few", rows=len(kept), least=LEAST_ROWS)
+    kept.sort(key=lambda row: _order(settings.seed, row.id))
+    holdout_rows, validation_rows = _sizes(len(kept), settings)
+    measure = settings.measure
+    near = duplicates.near(kept, measure.threshold, measure.n, measure.part)
+    answers, _ = duplicates.same_answers(kept)
+    alike = [(one, other) for one, other, _ in near] if settings.keeps_alike else []
+    parts = _parts(kept, same, [*alike, *answers], holdout_rows)
+    parts.sort(key=lambda part: _order(settings.seed, "part", min(kept[place].id for place in part)))
+    most = math.ceil(len(kept) / 3)
+    old, parts = _known(parts, {place for place, row in enumerate(kept) if known and row.id in known})
+    holdout = _take(parts, holdout_rows, most)
+    like = _like(near, holdout)
+    validation = _take(parts, validation_rows, most) - like.keys()
+    train = {place for part in (*parts, *old) for place in part} - like.keys()
+    if old and not (holdout and validation):
+        raise AppError("split_all_known", rows=len(kept) - sum(map(len, old)))
+    if not (holdout and validation and train):
+        raise AppError("split_few_groups", rows=len(kept))
+    removed = [
+        Removed(kept[place], "near_holdout", kept[other], similarity) for place, (other, similarity) in like.items()
+    ]
+
+    def rows_at(places: set[int]) -> tuple[Row, ...]:
+        return tuple(kept[place] for place in sorted(places))
+
+    gone = tuple(sorted([*same, *removed], key=lambda one: one.row.line))
+    return Split(settings, rows_at(train), rows_at(validation), rows_at(holdout), gone)
+
+
+def _known(parts: list[list[int]], places: set[int]) -> tuple[list[list[int]], list[list[int]]]:
+    """The parts that have such a place, and the others."""
+    old = [not places.isdisjoint(part) for part in parts]
+    return [part for part, is_old in zip(parts, old, strict=True) if is_old], [
+        part for part, is_old in zip(parts, old, strict=True) if not is_old
+    ]
+
+
+def _once(rows: Sequence[Row]) -> tuple[list[Row], list[Removed]]:
+    """Of rows that are the same the first stays."""
+    same = [
+        Removed(rows[place], "same", rows[places[0]], 1.0) for places in duplicates.exact(rows) for place in places[1:]
+    ]
+    gone = {id(one.row) for one in same}
+    return [row for row in rows if id(row) not in gone], same
+
+
+def _order(seed: int, *names: str) -> str:
+    """Stands for a random number: the same in every version of Python."""
+    return hashlib.sha256("\0".join((str(seed), *names)).encode()).hexdigest()
+
+
+def _sizes(rows: int, settings: Settings) -> tuple[int, int]:
+    """Of hold-out and validation."""
+
+    def size(share: float | None, most: int) -> int:
+        if share is not None:
+            return max(1, round(rows * share))
+        return min(max(round(rows * _SHARE), _LEAST), most, rows // 4)
+
+    return size(settings.holdout, _MOST_HOLDOUT), size(settings.validation, _MOST_VALIDATION)
+
+
+def _parts(
+    rows: Sequence[Row], same: Sequence[Removed], alike: Iterable[tuple[int, int]], holdout_rows: int
+) -> list[list[int]]:
+    """Places of the rows that stay together.
+
+    A question of more rows than the hold-out has is an instruction, whose matter stands elsewhere, and binds nothing.
+    """
+    groups: dict[str, int] = {}
+    leader = list(range(len(rows)))
+
+    def find(place: int) -> int:
+        while leader[place] != place:
+            leader[place] = place = leader[leader[place]]
+        return place
+
+    def join(one: int, other: int) -> None:
+        leader[find(other)] = find(one)
+
+    twins: dict[str, list[str]] = {}  # a row that stands for others is of their groups too
+    for one in same:
+        twins.setdefault(one.other.id, []).append(one.row.group)
+    for place, row in enumerate(rows):
+        for group in filter(None, (row.group, *twins.get(row.id, ()))):
+            join(groups.setdefault(group, place), place)
+    for places in duplicates.repeated_questions(rows):
+        for place in places if len(places) <= holdout_rows else ():
+            join(places[0], place)
+    for first, second in alike:
+        join(first, second)
+    parts: dict[int, list[int]] = {}
+    for place in range(len(rows)):
+        parts.setdefault(find(place), []).append(place)
+    return list(parts.values())
+
+
+def _take(parts: list[list[int]], wanted: int, most: int) -> set[int]:
+    """Takes whole parts out of the list until there are `wanted` rows.
+
+    Where large parts leave it below the half, the smallest are taken too as long as they are not over `most` rows.
+    """
+    taken: set[int] = set()
+    for part in list(parts):
+        if len(taken) + len(part) <= wanted:
+            taken.update(part)
+            parts.remove(part)
+    for part in sorted(parts, key=len):
+        if 2 * len(taken) < wanted and len(taken) + len(part) <= most:
+            taken.update(part)
+            parts.remove(part)
+    return taken
+
+
+def _like(near: Iterable[duplicates.Pair], holdout: set[int]) -> dict[int, tuple[int, float]]:
+    """Rows outside the hold-out that are nearly the same as one in it, each with the one that is most like it."""
+    found: dict[int, tuple[int, float]] = {}
+    for one, other, similarity in near:
+        for inside, outside in ((one, other), (other, one)):
+            if inside in holdout and outside not in holdout and similarity > found.get(outside, (0, 0.0))[1]:
+                found[outside] = (inside, similarity)
+    return found
+
+
+# ------------------------------------------------------------------ the folder
+
+
+def write(split: Split, folder: Path, source: dict[str, Any], leakage: dict[str, Any]) -> dict[str, Any]:
+    """Makes `folder` with a file for each part and `split.json`, whole or not at all. Gives what `split.json` holds.
+
+    `source` and `leakage` are written as they are. Nothing of it depends on the time, so the same rows and settings
+    give the same bytes. Raises AppError("split_exists") where the folder holds anything, and as `whole_file` does.
+    """
+    folder = folder.absolute()
+    require_free(folder)
+    temporary = folder.with_name(f".kotae-{secrets.token_hex(8)}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        manifest = _written(split, temporary, source, leakage)
+        if folder.exists():
+            folder.rmdir()  # Windows renames to no name that is taken
+        temporary.replace(folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        raise failure(error, folder) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return manifest
+
+
+def require_free(folder: Path) -> None:
+    """Raises AppError("split_exists" | "export_not_folder" | "export_forbidden")."""
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise AppError("export_not_folder", path=str(folder))
+        if folder.is_dir() and any(folder.iterdir()):
+            raise AppError("split_exists", path=str(folder))
+    except OSError as error:
+        raise failure(error, folder / MANIFEST) from error
+
+
+def _written(split: Split, folder: Path, source: dict[str, Any], leakage: dict[str, Any]) -> dict[str, Any]:
+    files = {}
+    for name in PARTS:
+        rows = split.part(name)
+        raw = "".join(json.dumps(row.as_json(), ensure_ascii=False) + "\n" for row in rows).encode()
+        _put(folder / f"{name}.jsonl", raw)
+        files[name] = {"file": f"{name}.jsonl", "rows": len(rows), "sha256": hashlib.sha256(raw).hexdigest()}
+    manifest = {
+        "version": VERSION,
+        "seed": split.settings.seed,
+        "source": source,
+        "files": files,
+        "settings": dataclasses.asdict(split.settings),
+        "removed": [one.as_json() for one in split.removed],
+        "leakage": leakage,
+    }
+    _put(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1).encode())
+    return manifest
+
+
+def _put(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def verify(folder: Path) -> dict[str, Any]:
+    """What `split.json` holds, when each part still is what it was. To be asked before a training or an evaluation.
+
+    Raises AppError("split_unusable" | "split_changed" | "newer_data").
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        hashes = {name: manifest["files"][name]["sha256"] for name in PARTS}
+        if manifest["version"] > VERSION:
+            raise AppError("newer_data")
+    except OSError as error:
+        raise AppError("split_unusable", path=str(folder)) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise AppError("split_changed", path=str(folder), file=MANIFEST) from error
+    for name, sha256 in hashes.items():
+        file = folder / f"{name}.jsonl"
+        with contextlib.suppress(OSError):
+            if hashlib.sha256(file.read_bytes()).hexdigest() == sha256:
+                continue
+        raise AppError("split_changed", path=str(folder), file=file.name)
+    found: dict[str, Any] = manifest
+    return found

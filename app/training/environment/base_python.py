@@ -1,0 +1,66 @@
+"""The Python that the training environment is made from: one of our own, the running one's base, an installed one."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.models.package_locks import Python
+
+PROBE_LIMIT_S = 20.0
+
+_PROBE = """\
+import json, sys
+print(json.dumps([sys.executable, list(sys.version_info[:3])]))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class BasePython:
+    path: Path
+    version: tuple[int, int, int]
+
+
+def find(versions: Sequence[Python], own: Sequence[Path] = ()) -> BasePython | None:
+    """Of one of these versions. `own`: programs of our own, which go before all others."""
+    for command in [*([str(path)] for path in own), *candidates(versions)]:
+        python = probe(command)
+        if python is not None and python.version[:2] in versions:
+            return python
+    return None
+
+
+def candidates(versions: Sequence[Python]) -> list[list[str]]:
+    """Commands that start a Python of this machine, best first."""
+    names = [f"{major}.{minor}" for major, minor in versions]
+    found = []
+    if not getattr(sys, "frozen", False):
+        found.append([getattr(sys, "_base_executable", sys.executable)])
+    launcher = shutil.which("py") if os.name == "nt" else None
+    if launcher:
+        found += [[launcher, f"-{name}"] for name in names]
+    programs = [shutil.which(name) for name in (*(f"python{name}" for name in names), "python3", "python")]
+    return found + [[program] for program in programs if program]
+
+
+def probe(command: list[str]) -> BasePython | None:
+    """None: it does not start (the Microsoft Store's stand-in, a broken link), or is no Python 3."""
+    hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+    try:
+        run = subprocess.run(
+            [*command, "-I", "-X", "utf8", "-c", _PROBE],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PROBE_LIMIT_S,
+            check=True,
+            creationflags=hidden,
+        )
+        path, version = json.loads(run.stdout.decode("utf-8"))
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    major, minor, micro = version
+    return BasePython(Path(path), (major, minor, micro))

@@ -1,0 +1,240 @@
+"""A kit for a machine without a network: a lock's wheels in a folder, as a FAT32 stick takes them.
+
+    training-kit.json     the table, written last: without it a kit is not finished
+    NAME.whl              each file of the lock under its own name: pip could install from here, too
+    001-0001.kotae-part   parts of a file that is larger than one part may be
+    LOCK.txt, README.txt  for people
+
+    {"format": "kotae-training-kit", "version": 1, "sha256": "… of all the rest",
+     "lock": "cpu-win32-x86_64-py312", "lock_sha256": "…", "python": "3.12",
+     "files": [{"name": "….whl", "size_bytes": 1, "sha256": "…", "parts": [{"size_bytes": 1, "sha256": "…"}]}]}
+
+A Python that goes with it is the last of `files`; "python" is then its version, else "". What is installed from a kit
+is judged by the lock of the Kotae that installs it, not by the kit's own table; but for the Python, which no lock knows
+and which is trusted as whoever has written the kit.
+"""
+
+import dataclasses
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.base.errors import AppError
+from app.base.files.copying import Meter, Report, require_space, sync_folder, write_failure
+from app.base.files.whole_file import whole_file
+from app.base.paths import resources
+from app.models import package_locks as locks
+from app.models.kits import kit_manifest
+from app.models.kits.kit_joining import is_regular
+from app.models.kits.kit_manifest import PART_SUFFIX, KitFile
+from app.models.kits.kit_parts import PART_BYTES, PartWriter
+from app.models.package_locks import Lock, Python
+
+FORMAT = "kotae-training-kit"
+VERSION = 1
+NAME = "training-kit.json"
+README = "README.txt"
+_FILES_MAX = 999
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}\.(whl|tar\.gz|tgz|tar\.xz|tar\.bz2)")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    name: str  # of the file, in the kit where it is in one piece, and when it is joined
+    file: KitFile
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingKit:
+    lock: str  # its name
+    lock_sha256: str
+    wheels: tuple[Entry, ...]
+    python: Entry | None = None
+    python_version: Python | None = None
+
+    @property
+    def entries(self) -> Iterator[Entry]:
+        yield from self.wheels
+        if self.python is not None:
+            yield self.python
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(entry.file.size_bytes for entry in self.entries)
+
+
+def is_kit(folder: Path) -> bool:
+    return (folder / NAME).is_file()
+
+
+def write(
+    folder: Path,
+    lock: Lock,
+    wheels: dict[str, Path],
+    archive: tuple[Path, Python] | None,
+    part_bytes: int = 0,
+    report: Report = lambda _done, _total: None,
+) -> TrainingKit:
+    """`wheels`: the lock's files by name, verified. `archive`: a Python to go with them, and its version.
+
+    What is there from an earlier time and right stays. `report` is told bytes, each twice: written, read back.
+    Raises AppError: kit_folder_taken, kit_unwritable, drive_space, drive_file_limit, and those of `PartWriter`.
+    """
+    size = part_bytes or PART_BYTES
+    paths = [wheels[file.name] for file in lock.files] + ([archive[0]] if archive else [])
+    if archive and not _FILE.fullmatch(archive[0].name):
+        raise AppError("python_archive_unusable", path=str(archive[0]), reason=archive[0].name)
+    require_ours(folder)
+    earlier = _earlier(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / NAME).unlink(missing_ok=True)  # from here on the kit is not finished
+        entries = _write_files(folder, paths, size, report)
+        version = archive[1] if archive else None
+        kit = TrainingKit(lock.name, lock.digest, *_split(entries, version), version)
+        _put(folder / f"{lock.name}.txt", lock.path.read_bytes())
+        _put(folder / README, _readme(kit, lock).encode("utf-8"))
+        _put(folder / NAME, kit_manifest.sealed(_document(kit)))
+        sync_folder(folder)
+        _remove_others(folder, kit, earlier | {entry.name for entry in kit.entries})
+    except OSError as error:
+        raise write_failure(error, folder, "kit_unwritable", size) from error
+    return kit
+
+
+def read(folder: Path) -> TrainingKit:
+    """Raises AppError: kit_missing, kit_newer, training_kit_damaged."""
+    try:
+        return _read(folder)
+    except AppError as error:
+        if error.code in ("kit_missing", "kit_newer"):
+            raise
+        raise AppError("training_kit_damaged", path=str(folder)) from error
+
+
+def _read(folder: Path) -> TrainingKit:
+    document = kit_manifest.opened(folder / NAME, FORMAT, VERSION)
+    listed = document.get("files")
+    if not isinstance(listed, list) or not 1 <= len(listed) <= _FILES_MAX:
+        raise AppError("kit_manifest_refused", where="files")
+    entries = [_entry(item, number) for number, item in enumerate(listed, start=1)]
+    if len({entry.name.casefold() for entry in entries}) != len(entries):
+        raise AppError("kit_manifest_refused", where="files")
+    words = {name: document.get(name) for name in ("lock", "lock_sha256", "python")}
+    for name, value in words.items():
+        if not isinstance(value, str):
+            raise AppError("kit_manifest_refused", where=name)
+    version = _version(str(words["python"]))
+    return TrainingKit(str(words["lock"]), str(words["lock_sha256"]), *_split(entries, version), version)
+
+
+def lock_of(kit: TrainingKit, folder: Path) -> Lock:
+    """The lock of this Kotae that the kit was made for. Raises AppError("training_kit_other")."""
+    lock = locks.named(kit.lock)
+    if lock is None or lock.digest != kit.lock_sha256:
+        raise AppError("training_kit_other", path=str(folder), lock=kit.lock)
+    if lock.system != locks.this_system():
+        raise AppError("training_kit_system", path=str(folder), system=lock.system, here=locks.this_system())
+    return lock
+
+
+def _write_files(folder: Path, paths: list[Path], part_bytes: int, report: Report) -> list[Entry]:
+    sizes = [path.stat().st_size for path in paths]
+    names = {path.name for path in paths}
+    there = [path for path in folder.iterdir() if path.name in names or path.name.endswith(PART_SUFFIX)]
+    require_space(folder, max(0, sum(sizes) - sum(path.stat().st_size for path in there if path.is_file())))
+    writer = PartWriter(folder, part_bytes, Meter(report, sum(sizes), passes=2))
+    entries = []
+    for number, path in enumerate(paths, start=1):
+        entries.append(Entry(path.name, writer.write(path, number, keeps_name=True)))
+    return entries
+
+
+def require_ours(folder: Path) -> None:
+    """That nothing of somebody else's would be replaced. Wheels of that name may be: they are compared.
+
+    Raises AppError("kit_folder_taken").
+    """
+    if is_kit(folder):
+        try:
+            kit_manifest.opened(folder / NAME, FORMAT, VERSION)
+        except AppError as error:
+            if error.code == "kit_foreign":
+                raise AppError("kit_folder_taken", path=str(folder / NAME)) from error
+    elif os.path.lexists(folder / README) and not _is_our_readme(folder / README):
+        raise AppError("kit_folder_taken", path=str(folder / README))
+
+
+def _is_our_readme(path: Path) -> bool:
+    """Of a kit that was not finished."""
+    try:
+        return is_regular(path) and b"Kotae" in path.read_bytes()[:100]
+    except OSError:
+        return False
+
+
+def _put(path: Path, content: bytes) -> None:
+    with whole_file(path) as file:
+        file.write(content)
+
+
+def _earlier(folder: Path) -> set[str]:
+    """Names of the files of the kit that is replaced."""
+    try:
+        return {entry.name for entry in read(folder).entries}
+    except AppError:
+        return set()
+
+
+def _remove_others(folder: Path, kit: TrainingKit, names: set[str]) -> None:
+    """Parts, and those of `names` that are not files of this kit: of an earlier one, or in parts now."""
+    wanted = {part.name for entry in kit.entries for part in entry.file.parts}
+    parts = folder.glob(f"[0-9][0-9][0-9]-[0-9][0-9][0-9][0-9]{PART_SUFFIX}*")
+    for path in [*parts, *(folder / name for name in names)]:
+        if path.name not in wanted and is_regular(path):
+            path.unlink()
+
+
+def _split(entries: list[Entry], python: Python | None) -> tuple[tuple[Entry, ...], Entry | None]:
+    return (tuple(entries), None) if python is None else (tuple(entries[:-1]), entries[-1])
+
+
+def _document(kit: TrainingKit) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "lock": kit.lock,
+        "lock_sha256": kit.lock_sha256,
+        "python": locks.dotted(kit.python_version) if kit.python_version else "",
+        "files": [{"name": entry.name, **kit_manifest.file_as_dict(entry.file)} for entry in kit.entries],
+    }
+
+
+def _entry(item: Any, number: int) -> Entry:
+    where = f"files[{number}]"
+    file = kit_manifest.file_from(item, where, number)
+    name = item.get("name")
+    if not isinstance(name, str) or not _FILE.fullmatch(name):
+        raise AppError("kit_manifest_refused", where=f"{where}.name")
+    if len(file.parts) == 1:
+        file = dataclasses.replace(file, parts=(dataclasses.replace(file.parts[0], name=name),))
+    return Entry(name, file)
+
+
+def _version(text: str) -> Python | None:
+    if not text:
+        return None
+    python = locks.python_from(text)
+    if python is None:
+        raise AppError("kit_manifest_refused", where="python")
+    return python
+
+
+def _readme(kit: TrainingKit, lock: Lock) -> str:
+    """In both languages: it is read on another machine."""
+    text = (resources() / "training_environment" / "kit_readme.txt").read_text("utf-8")
+    python = kit.python.name if kit.python else "-"
+    return text.format(lock=lock.name, python=locks.dotted(lock.python), archive=python, files=len(kit.wheels))

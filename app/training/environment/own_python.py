@@ -1,0 +1,79 @@
+"""Base Pythons of our own: unpacked from an archive of a kit, or put there by uv. Each in a folder that never moves.
+
+An archive is laid out as python-build-standalone's "install_only": `python/bin/python3`; `python/python.exe` on
+Windows.
+"""
+
+import lzma
+import os
+import re
+import shutil
+import tarfile
+import zlib
+from pathlib import Path
+
+from app.base.errors import AppError
+from app.models.package_locks import Python
+from app.training.environment.folders import Folders, unwritable
+
+_LIBRARY = re.compile(r"python/(?:lib/python(\d)\.(\d+)/|python(\d)(\d+)\.dll$)")
+_TOP = "python"
+_SPOILT = (EOFError, tarfile.TarError, zlib.error, lzma.LZMAError)
+
+
+def programs(where: Folders) -> list[Path]:
+    """What is there, unpacked here or by uv."""
+    names = ("python.exe", "*/python.exe") if os.name == "nt" else ("bin/python3", "*/bin/python3")
+    return sorted(path for name in names for path in where.pythons.glob(f"*/{name}"))
+
+
+def version_of(archive: Path) -> Python:
+    """Raises AppError("python_archive_unusable")."""
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                if found := _LIBRARY.match(member.name):
+                    major, minor = found[1] or found[3], found[2] or found[4]
+                    return int(major), int(minor)
+    except (OSError, *_SPOILT) as error:
+        raise AppError("python_archive_unusable", path=str(archive), reason=str(error)) from error
+    raise AppError("python_archive_unusable", path=str(archive), reason=f"{_TOP}/…")
+
+
+def unpack(archive: Path, sha256: str, where: Folders) -> None:
+    """For `programs` to find. One that is there already is replaced: it does not work. Raises AppError."""
+    target, half = where.pythons / sha256[:16], where.discarded / "python"
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(half, filter="data")  # nothing outside, no devices, no absolute links
+        where.pythons.mkdir(mode=0o700, exist_ok=True)
+        if target.exists():
+            target.rename(where.discarded / target.name)
+        half.rename(target)
+    except _SPOILT as error:
+        raise AppError("python_archive_unusable", path=str(archive), reason=str(error)) from error
+    except OSError as error:
+        raise unwritable(error, where.pythons) from error
+    finally:
+        shutil.rmtree(half, ignore_errors=True)  # a full disk
+
+
+def discard_unused(where: Folders) -> None:
+    """Those that neither the environment in use nor the one before is made from."""
+    if not where.pythons.is_dir():
+        return
+    used = {folder for home in map(_home, (where.final, where.old)) if home for folder in Path(home).resolve().parents}
+    for folder in where.pythons.iterdir():
+        if folder.resolve() not in used:
+            shutil.rmtree(folder, ignore_errors=True)  # the next attempt tries again
+    if not any(where.pythons.iterdir()):
+        shutil.rmtree(where.pythons, ignore_errors=True)
+
+
+def _home(environment: Path) -> str:
+    """Where the base Python of a venv is, by its pyvenv.cfg; "" where there is none."""
+    try:
+        lines = (environment / "pyvenv.cfg").read_text("utf-8").splitlines()
+    except (OSError, ValueError):
+        return ""
+    return next((line.partition("=")[2].strip() for line in lines if line.partition("=")[0].strip() == "home"), "")

@@ -1,0 +1,75 @@
+"""`gate.json` in a run's folder: everything of the gate, for the report, the window and whoever comes later."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.base import lines, wording
+from app.base.errors import AppError
+from app.base.files.atomic import write_atomically
+from app.base.files.copying import write_failure
+from app.training.gate import VERSION, Gate, Reason
+
+NAME = "gate.json"
+
+
+def write(gate: Gate, folder: Path) -> Path:
+    """Raises AppError("run_unwritable" | "drive_space")."""
+    path = folder / NAME
+    try:
+        write_atomically(path, json.dumps(dataclasses.asdict(gate), ensure_ascii=False).encode("utf-8", "replace"))
+    except OSError as error:
+        raise write_failure(error, folder, "run_unwritable") from error
+    return path
+
+
+def read(folder: Path) -> Gate:
+    """Raises AppError("gate_missing" | "gate_unreadable")."""
+    path = folder / NAME
+    try:
+        data = json.loads(path.read_bytes())
+        if not isinstance(data, dict) or data.get("version") != VERSION:
+            raise ValueError("another version")
+        gate: Gate = lines.from_json({"type": "Gate", **data}, {"Gate": Gate})
+    except FileNotFoundError as error:
+        raise AppError("gate_missing", id=folder.name) from error
+    except (OSError, ValueError) as error:
+        raise AppError("gate_unreadable", path=str(path), reason=str(error)[:200]) from error
+    return gate
+
+
+def groups_of(rows: Path, numbers: Sequence[int]) -> tuple[str, ...] | None:
+    """The group of each of these lines (from 1) of a file of rows; a row without one is its own. None: no such file."""
+    try:
+        with rows.open("rb") as file:
+            found = {number: _group(line) for number, line in enumerate(file, start=1)}
+    except OSError:
+        return None
+    return tuple(found.get(number) or f"line {number}" for number in numbers)
+
+
+def _group(line: bytes) -> str:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return ""
+    return str(row.get("group") or "") if isinstance(row, dict) else ""
+
+
+def sentence(reason: Reason) -> str:
+    """In the language in use."""
+    facts = {name: shown(name, value) for name, value in reason.facts.items()}
+    return wording.phrase(f"gate_{reason.code}", **facts)
+
+
+def shown(name: str, value: object) -> object:
+    """Nats with three digits, shares as percent, bytes as sizes; the rest as it is."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if name.endswith("_nats"):
+            return f"{value:+.3f}"
+        if name.endswith("_share"):
+            return f"{value:.0%}"
+        if name.endswith("_bytes"):
+            return wording.size(int(value))
+    return value

@@ -1,0 +1,116 @@
+"""Which passages of a collection are asked about: enough text, no lists of contents, Japanese, from everywhere in it.
+
+Each is one section, and so of one clause: a question about it has one place where its answer stands, and small models
+read little. The order is a shuffle by `seed` in which documents take turns, and within a document its headings do. The
+same documents and seed give the same passages.
+"""
+
+import hashlib
+import itertools
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from app.documents.claims import sentences
+from app.documents.library import Library
+from app.documents.records import Collection, Passage, Section
+from app.inference.scores import japanese_share
+from app.training.data.duplicates import normalized
+from app.training.generation import quotes, words
+
+TEXT_MIN = 80  # characters; with less, a question asks for all there is
+LONGEST = 1200
+JAPANESE_MIN = 0.5  # share of the letters
+REPEATED_MAX = 2  # sections with the same text: more of them are a form's or a disclaimer
+LISTED_SHARE = 0.4  # of the lines, from which it is a list of contents or of literature
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """`sections`: of the collection; `suitable`: those that could be asked about."""
+
+    passages: tuple[Passage, ...]
+    sections: int
+    suitable: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    section_id: int
+    section: Section
+    document: str
+
+
+def select(library: Library, collection: Collection, seed: int, limit: int) -> Selected:
+    """At most `limit` passages, none with a part of another."""
+    places = [
+        _Place(section_id, section, document.name)
+        for document in library.documents(collection.id)
+        for section_id, section in library.sections(document.id)
+    ]
+    texts = Counter(normalized(place.section.text) for place in places)
+    suitable = [place for place in places if _is_suitable(place.section, texts)]
+    order = _spread(_distinct(suitable), seed)
+    found = map(_cut, library.passages([(place.section_id, 0.0) for place in order]))
+    kept = itertools.islice((one for one in found if quotes.alternatives(one)), limit)
+    return Selected(tuple(kept), len(places), len(suitable))
+
+
+def digest(passage: Passage) -> str:
+    return sha256(passage.section.text)
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def _is_suitable(section: Section, texts: Counter[str]) -> bool:
+    if len(section.text) < TEXT_MIN or texts[normalized(section.text)] > REPEATED_MAX:
+        return False
+    names = (section.tag, *section.heading[-1:])
+    if any(words.pattern("skipped_heading").search(name.strip(" *\u3000")) for name in names):
+        return False
+    share = japanese_share(section.text)
+    return share is not None and share >= JAPANESE_MIN and not _is_listing(section.text)
+
+
+def _is_listing(text: str) -> bool:
+    """Whether it says where things stand, here or in other works."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    listed = sum(words.pattern("listing_line").search(line) is not None for line in lines)
+    return listed >= LISTED_SHARE * len(lines)
+
+
+def _distinct(places: Iterable[_Place]) -> list[_Place]:
+    return list({normalized(place.section.text): place for place in places}.values())
+
+
+def _spread(places: Sequence[_Place], seed: int) -> list[_Place]:
+    """A shuffle in which documents, and the headings of each, take turns."""
+    shuffled = sorted(places, key=lambda place: _draw(seed, place.document, place.section.text))
+    by_heading = _in_turn(shuffled, [(place.document, place.section.heading) for place in shuffled])
+    return _in_turn(by_heading, [place.document for place in by_heading])
+
+
+def _in_turn(places: Sequence[_Place], keys: Sequence[Hashable]) -> list[_Place]:
+    """The first one of each key, then the second ones; else in the order that they have."""
+    seen: Counter[Hashable] = Counter()
+    rounds = []
+    for key in keys:
+        rounds.append(seen[key])
+        seen[key] += 1
+    return [places[at] for at in sorted(range(len(places)), key=lambda at: rounds[at])]
+
+
+def _draw(seed: int, *names: str) -> str:
+    """Stands for a random number: the same in every version of Python."""
+    return hashlib.sha256("\0".join((str(seed), *names)).encode("utf-8", "replace")).hexdigest()
+
+
+def _cut(passage: Passage) -> Passage:
+    """A single section may be longer than a prompt has room for: the rest of it, after a sentence, is left out."""
+    text = passage.section.text
+    if len(text) <= LONGEST:
+        return passage
+    ends = [one.end for one in sentences.split(text) if one.end <= LONGEST]
+    return replace(passage, section=replace(passage.section, text=text[: ends[-1] if ends else LONGEST]))

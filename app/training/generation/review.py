@@ -1,0 +1,228 @@
+"""The table in which a person says of each generated pair: keep it, keep it as I have changed it, leave it out.
+
+The table is made of the lines of the file and read back against them: what stands in it beside a decision is only
+taken where the decision asks for it. The file itself is never changed.
+"""
+
+import functools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.base.confidentiality import LABELS
+from app.base.errors import AppError
+from app.base.files import safe_table
+from app.base.files.columns import plain
+from app.base.files.table_file import Cell, Row
+from app.base.files.whole_file import whole_file
+from app.base.wording import current_language, phrase
+from app.chat.batch import table
+from app.training.generation import rows, words
+
+TABLES = (".xlsx", ".csv")
+COLUMNS = ("decision", "question", "answer", "quote", "document", "heading", "page", "quality", "line", "id")
+NEEDED = ("decision", "question", "answer", "quote", "id")
+WIDTHS = (8, 44, 50, 60, 28, 36, 8, 8, 6, 20)
+HEADING_GAP = " > "
+
+_Pair = dict[str, Any]  # a line of the file, as `app.training.generation.rows` makes it
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A row of the table that cannot be used. `line`: of the table, from 1; `code`: `[text.review_CODE]`."""
+
+    line: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """`kept`: the pairs that were accepted or edited, in the order of their file. Each pair is counted once.
+
+    `undecided`: rows without a decision; `missing`: pairs that the table has no row of.
+    """
+
+    kept: tuple[_Pair, ...]
+    total: int
+    accepted: int = 0
+    edited: int = 0
+    rejected: int = 0
+    undecided: int = 0
+    missing: int = 0
+    problems: tuple[Problem, ...] = ()
+
+
+# ------------------------------------------------------------------------ writing
+
+
+def load(path: Path) -> list[_Pair]:
+    """The lines of a file of generated pairs. Raises AppError("review_rows_missing" | "review_rows_unreadable")."""
+    try:
+        lines = path.read_text("utf-8").split("\n")
+    except FileNotFoundError as error:
+        raise AppError("review_rows_missing", path=str(path)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise AppError("review_rows_unreadable", path=str(path), line=1) from error
+    found: dict[str, _Pair] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        pair = _pair(line)
+        if pair is None or pair["id"] in found:
+            raise AppError("review_rows_unreadable", path=str(path), line=number)
+        found[pair["id"]] = pair
+    if not found:
+        raise AppError("review_rows_unreadable", path=str(path), line=1)
+    return list(found.values())
+
+
+def write(pairs: Sequence[_Pair], out: Path) -> None:
+    """As a workbook or CSV, as its name says. Raises AppError as `whole_file`."""
+    place = 0 if current_language() == "ja" else 1
+    head = [words.review(name)[place] for name in COLUMNS]
+    lines = (_cells(number, pair) for number, pair in enumerate(pairs, start=1))
+    with whole_file(out) as file:
+        if out.suffix.lower() == ".csv":
+            safe_table.write_csv(file, head, lines)
+            return
+        book = safe_table.Book(phrase("batch_cut"))
+        book.add(phrase("review_sheet"), WIDTHS, lines, head)
+        book.save(file)
+
+
+def _pair(line: str) -> _Pair | None:
+    try:
+        pair = json.loads(line)
+        quotes = [gold["quote"] for gold in pair["gold"]]
+        origin, quality = pair["provenance"], pair["quality"]
+        texts = [pair[name] for name in ("id", "question", "answer", "category", "group")]
+        texts += [origin["document"], origin["passage"], *origin["heading"], *quotes]
+        is_sound = (
+            all(isinstance(one, str) for one in texts)
+            and isinstance(origin["heading"], list)
+            and type(origin["page"]) is int
+            and (quality is None or type(quality) is int)
+            and origin.get("label", LABELS[0]) in LABELS
+            and rows.is_unchanged(pair)
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return pair if is_sound else None
+
+
+def _cells(number: int, pair: _Pair) -> list[object]:
+    origin = pair["provenance"]
+    heading, page = HEADING_GAP.join(origin.get("heading", ())), origin.get("page") or ""
+    shown = [origin.get("document", ""), heading, page, pair.get("quality"), number, pair["id"]]
+    return ["", pair["question"], pair["answer"], _quote(pair), *shown]
+
+
+def _quote(pair: _Pair) -> str:
+    return next((str(gold["quote"]) for gold in pair["gold"]), "")
+
+
+# ------------------------------------------------------------------------ reading
+
+
+def read(path: Path, pairs: Sequence[_Pair]) -> Review:
+    """`pairs`: of the file that the table was made of. Raises AppError("review_no_columns"), and as `table.read`."""
+    known = {pair["id"]: pair for pair in pairs}
+    decided: dict[str, _Pair | str] = {}  # the pair as it is kept; else what became of it
+    problems: list[Problem] = []
+    for row in _rows(path):
+        id = row.texts["id"]
+        found = "unknown_id" if id not in known else "twice" if id in decided else _decided(row.texts, known[id])
+        if isinstance(found, str) and found not in ("rejected", "undecided"):
+            problems.append(Problem(row.line, found))
+        if id in known:
+            decided.setdefault(id, found)
+    kept = tuple(pair for id in known if isinstance(pair := decided.get(id), dict))
+    values = list(decided.values())
+    return Review(
+        kept,
+        total=len(known),
+        accepted=sum(pair["review"] == "accepted" for pair in kept),
+        edited=sum(pair["review"] == "edited" for pair in kept),
+        rejected=values.count("rejected"),
+        undecided=values.count("undecided"),
+        missing=len(known) - len(decided),
+        problems=tuple(problems),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _TableRow:
+    line: int
+    texts: Mapping[str, str]  # by the names of COLUMNS
+
+
+def _rows(path: Path) -> Iterator[_TableRow]:
+    filled = [row for row in table.read(path).rows if any(map(_text, row.cells))]
+    head = [plain(_text(cell)) for cell in filled[0].cells] if filled else []
+    places = {name: at for name in COLUMNS if (at := _place(name, head)) is not None}
+    missing = [words.review(name)[0] for name in NEEDED if name not in places]
+    if missing:
+        raise AppError("review_no_columns", name=path.name, missing=missing)
+    for row in filled[1:]:
+        yield _TableRow(row.line, {name: _cell(row, at) for name, at in places.items()})
+
+
+def _place(name: str, head: Sequence[str]) -> int | None:
+    return next((head.index(word) for word in _known(name) if word in head), None)
+
+
+@functools.cache
+def _known(name: str) -> tuple[str, ...]:
+    return tuple(map(plain, words.review(name)))
+
+
+def _cell(row: Row, at: int) -> str:
+    return _text(row.cells[at]) if at < len(row.cells) else ""
+
+
+def _text(cell: Cell) -> str:
+    """Without the apostrophe that a CSV has before what would be a formula."""
+    text = "" if cell is None else str(cell).replace("\r\n", "\n").strip()
+    return text[1:] if text.startswith("'") and text[1:].startswith(safe_table.STARTS_FORMULA) else text
+
+
+def _decided(texts: Mapping[str, str], pair: _Pair) -> _Pair | str:
+    """The pair as it is kept; else rejected | undecided, or the code of a Problem."""
+    decision = texts["decision"]
+    if not decision:
+        return "undecided"
+    meant = next((name for name in ("accepted", "edited", "rejected") if _is_word(decision, name)), "unknown_decision")
+    if meant in ("rejected", "unknown_decision"):
+        return meant
+    changed = _changed(texts, pair)
+    if not changed:
+        return pair | {"review": "accepted"} if meant == "accepted" else "unchanged"
+    return _edited(changed, pair)
+
+
+def _is_word(decision: str, name: str) -> bool:
+    return decision.strip().casefold() in words.review(name)
+
+
+def _changed(texts: Mapping[str, str], pair: _Pair) -> dict[str, str]:
+    before = {"question": pair["question"], "answer": pair["answer"], "quote": _quote(pair)}
+    return {name: texts[name] for name, text in before.items() if texts[name] != text.strip()}
+
+
+def _edited(changed: Mapping[str, str], pair: _Pair) -> _Pair | str:
+    """What a person has changed is checked again as far as it can be: the quote stands in the passage."""
+    if "" in (changed.get("question"), changed.get("answer")):
+        return "empty"
+    made = pair | {name: changed[name] for name in ("question", "answer") if name in changed} | {"review": "edited"}
+    if not pair["gold"]:
+        return "answer_of_unanswerable" if "answer" in changed or "quote" in changed else made
+    if "answer" in changed or "question" in changed:
+        made["must_include"] = rows.must_include(made["question"], made["answer"])
+    if "quote" in changed:
+        if not changed["quote"] or changed["quote"] not in pair["provenance"]["passage"]:
+            return "quote_not_in_passage"
+        made["gold"] = [pair["gold"][0] | {"quote": changed["quote"]}]
+    return made

@@ -1,0 +1,29 @@
+"""The held-out questions as the program would ask them: by the catalogue's form where it has the one of training."""
+
+from collections.abc import Mapping, Sequence
+
+from app.inference import prompt
+from app.inference.holdout import Chat
+from app.inference.prompt import Segment, Turn
+from app.models import bases
+from trainer import form as forms
+from trainer.form import Form
+
+LIMIT_TOKENS, MOST_TOKENS, SPARE_TOKENS = 64, 512, 32
+
+
+def segments(form: Form, messages: Sequence[Mapping[str, str]]) -> tuple[Segment, ...]:
+    """`messages`: the last one is a question."""
+    known = bases.prompt_form(form)
+    if known is None:
+        return tuple(Segment(piece.text, piece.markup) for piece in forms.prompt(form, messages))
+    system = messages[0]["content"] if messages[0]["role"] == "system" else ""
+    asked = list(messages[1:] if system else messages)
+    answered = [Turn(asked[at]["content"], asked[at + 1]["content"]) for at in range(0, len(asked) - 1, 2)]
+    return prompt.build(known, (*answered, Turn(asked[-1]["content"])), system)
+
+
+def limit_tokens(chat: Chat) -> int:
+    """Of its answer: twice the one that was kept back, within bounds, and always longer than that one."""
+    kept = len(chat.answer)
+    return max(LIMIT_TOKENS, min(2 * kept, MOST_TOKENS), kept + SPARE_TOKENS)

@@ -1,0 +1,368 @@
+"""What a run will take and whether it fits, before it begins: exact where the trainer can be asked, else estimated.
+
+The trainer's `--plan` reads data and tokenizer, decides all settings and ends; what they cost is computed here, for the
+device that it has found. Its `--probe` also loads the model and measures three steps. Without a training environment
+tokens are estimated from letters.
+"""
+
+import contextlib
+import dataclasses
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from app.base.errors import AppError
+from app.base.files import strict_json
+from app.inference import fit, gguf, machine, speed
+from app.models import hf_folder
+from app.training import problems
+from app.training.runs import trainer_process
+from app.training.runs.trainer_process import Watch
+from trainer import estimate, recipe, spec
+from trainer.estimate import Disk, Load, Memory, Shape, Time
+from trainer.events import Effective, Failed, Finding, Findings, Forecast, Preview
+from trainer.recipe import Facts
+from trainer.spec import RunSpec
+
+TOKENS_PER_LETTER = 0.8  # Japanese: 0.6 with Gemma 3, 0.7 with Qwen 2.5, 0.8 with Llama 3
+MARKUP_TOKENS = 8  # around each message
+TRAINED_MULTIPLICATIONS = 0.5  # of what matrices alone reach on a processor
+CONVERTED_BYTES = 1 << 30  # a larger GGUF base is not turned into a folder only to count tokens
+_LENGTHS = (4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """`kind`: "cuda" | "cpu". `free_bytes`: while no trainer runs. `flops_per_s`: assumed for a card, derived from a
+    measurement for a processor."""
+
+    kind: str
+    name: str
+    memory_bytes: int
+    free_bytes: int
+    flops_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of the training rows; tokens of an epoch. `trained`: those that the loss counts."""
+
+    rows: int
+    validation_rows: int
+    tokens: int
+    trained: int
+    longest: int
+    is_exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`spec`: effective. `changes`: settings with which it would fit, in the order in which they cost least.
+
+    `problem`: why the trainer would not begin; its findings say more. `measured`: None where nothing was measured.
+    `previews`: the first of the training rows, as they are trained.
+    """
+
+    spec: RunSpec
+    counts: Counts
+    device: Device
+    memory: Memory
+    disk: Disk
+    time: Time
+    free_disk_bytes: int
+    findings: tuple[Finding, ...] = ()
+    previews: tuple[Preview, ...] = ()
+    problem: AppError | None = None
+    changes: tuple[tuple[str, Any], ...] = ()
+    measured: Forecast | None = None
+
+    @property
+    def preview(self) -> Preview | None:
+        return next(iter(self.previews), None)
+
+    @property
+    def needed_bytes(self) -> int:
+        """Of memory. A card's context is no part of what was measured."""
+        if self.measured is None:
+            return self.memory.total
+        return self.measured.peak_bytes + (self.memory.libraries if self.device.kind == "cuda" else 0)
+
+    @property
+    def allowed_bytes(self) -> int:
+        """Of memory: with spare as long as nothing was measured."""
+        share = estimate.REFUSED_SHARE if self.measured is None else 1.0
+        return round(self.device.free_bytes * self.spec.memory_share * share)
+
+    @property
+    def total_s(self) -> float:
+        return self.time.total_s if self.measured is None else self.measured.total_s
+
+    @property
+    def has_memory(self) -> bool:
+        return self.needed_bytes <= self.allowed_bytes
+
+    @property
+    def has_disk(self) -> bool:
+        return self.disk.training <= self.free_disk_bytes
+
+    @property
+    def fits(self) -> bool:
+        return self.has_memory and self.has_disk and self.problem is None
+
+
+def plan(
+    asked: RunSpec,
+    command: Callable[..., list[str]] | None,
+    find_device: Callable[[str | None], Device],
+    *,
+    measures: bool = False,
+    watch: Watch | None = None,
+) -> Plan:
+    """`command`: starts the trainer with arguments; None: there is none. `find_device`: of a kind, as `device_of`.
+
+    `measures`: the model is loaded and three steps are tried, whatever has to be written for that.
+    Raises AppError: what a run of this spec would fail by before it is checked (run_data_missing, run_base_…), base_*.
+    """
+    base = _base(asked)
+    can_ask = command is not None and (measures or _is_quick(asked))
+    told = _ask(asked, command, "--probe" if measures else "--plan", watch or Watch()) if command and can_ask else None
+    device = find_device(told.spec.device if told else asked.device)
+    counts, effective = (told.counts, told.spec) if told else _guessed(asked, base, device)
+    shape = base.shape
+    memory = estimate.memory(shape, effective, _length(effective, counts))
+    if told and told.forecast:
+        device = _as_told(device, told.forecast, effective, memory)
+    measured = told.forecast if told and told.forecast and told.forecast.is_measured else None
+    found = Plan(
+        spec=effective,
+        counts=counts,
+        device=device,
+        memory=memory,
+        disk=estimate.disk(shape, effective),
+        time=estimate.time(shape, effective, _load(counts), device.flops_per_s),
+        free_disk_bytes=_free_disk(Path(asked.folder)),
+        findings=told.findings if told else (),
+        previews=told.previews if told else (),
+        problem=told.problem if told else None,
+        measured=measured,
+    )
+    return found if found.has_memory else dataclasses.replace(found, changes=changes(shape, found))
+
+
+def _as_told(device: Device, forecast: Forecast, effective: RunSpec, memory: Memory) -> Device:
+    """With what the trainer finds free: on its own card, or on a processor, where it cannot see a container's limit."""
+    free = round(forecast.available_bytes / effective.memory_share) + memory.libraries
+    return dataclasses.replace(device, free_bytes=free if device.kind == "cuda" else min(free, device.free_bytes))
+
+
+def changes(shape: Shape, plan: Plan) -> tuple[tuple[str, Any], ...]:
+    """What must be changed for the memory to suffice; () where nothing does. Shorter examples come last."""
+    effective, made = plan.spec, dict[str, Any]()
+    length = _length(effective, plan.counts)
+    batch = (effective.micro_batch or 1) * (effective.accumulation or 1)
+    wishes: list[dict[str, Any]] = [{"gradient_checkpointing": True}]
+    wishes += [{"micro_batch": size, "accumulation": -(-batch // size)} for size in (4, 2, 1)]
+    wishes.append({"precision": "nf4"})
+    wishes += [{"context_tokens": size} for size in _LENGTHS if size < length]
+    for wish in wishes:
+        if "micro_batch" in wish and wish["micro_batch"] >= (effective.micro_batch or 1):
+            continue
+        if all(getattr(effective, name) == value for name, value in wish.items()):
+            continue
+        effective = dataclasses.replace(effective, **wish)
+        made |= wish
+        needed = estimate.memory(shape, effective, min(length, effective.context_tokens or length))
+        if needed.total <= plan.allowed_bytes:
+            return tuple(made.items())
+    return ()
+
+
+# --------------------------------------------------------------------- the base
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    shape: Shape
+    model_type: str
+
+
+def _base(asked: RunSpec) -> Base:
+    """Raises AppError as the readers of models do."""
+    path = Path(asked.base)
+    if path.is_dir():
+        model = hf_folder.read(path)
+        config = strict_json.read(hf_folder.regular(path, "config.json"))
+        try:
+            shape = estimate.shape_of(config, model.parameters)
+        except KeyError as error:  # left to the defaults of its library, which this process does not have
+            raise AppError("hf_file_unreadable", file="config.json", reason=str(error)) from error
+        return Base(shape, str(config.get("model_type", "")))
+    header = gguf.read_header(path)
+    config = {
+        "model_type": header.architecture,
+        "num_hidden_layers": header.block_count,
+        "hidden_size": header.embedding_length,
+        "intermediate_size": max(header.per_layer("feed_forward_length"), default=0),
+        "num_attention_heads": max(header.head_counts, default=1),
+        "num_key_value_heads": max(header.head_counts_kv, default=1),
+        "head_dim": header.key_length,
+        "vocab_size": header.vocab_size,
+        "tie_word_embeddings": "output.weight" not in header.tensors,
+    }
+    return Base(estimate.shape_of(config, header.parameters), header.architecture)
+
+
+# ------------------------------------------------------------------ the trainer
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    spec: RunSpec
+    counts: Counts
+    findings: tuple[Finding, ...]
+    previews: tuple[Preview, ...]
+    problem: AppError | None
+    forecast: Forecast | None
+
+
+def _is_quick(asked: RunSpec) -> bool:
+    """Whether the trainer can say it without gigabytes being written."""
+    base = Path(asked.base)
+    converted = Path(asked.bases) / asked.base_sha256[:16] if asked.bases and asked.base_sha256 else None
+    return base.is_dir() or (converted is not None and converted.is_dir()) or base.stat().st_size <= CONVERTED_BYTES
+
+
+def _ask(asked: RunSpec, command: Callable[..., list[str]], how: str, watch: Watch) -> Told:
+    """`how`: "--plan" | "--probe".
+
+    Raises AppError: run_* for what fails before settings are decided, training_environment_broken.
+    """
+    effective: Effective | None = None
+    findings: tuple[Finding, ...] = ()
+    previews: list[Preview] = []
+    problem: AppError | None = None
+    forecast: Forecast | None = None
+    for event in trainer_process.events_of(asked, command, how, watch):
+        match event:
+            case Effective():
+                effective = event
+            case Findings():
+                findings = event.found
+            case Preview():
+                previews.append(event)
+            case Forecast():
+                forecast = event
+            case Failed() if event.code != "memory_short":  # which is judged here, too
+                problem = problems.of_run(event.code, event.facts, asked.name)
+    if effective is None:
+        raise problem or AppError("training_environment_broken", path=command()[0], reason=how)
+    facts = effective.facts
+    counts = Counts(
+        rows=facts["examples"],
+        validation_rows=_rows(Path(asked.validation)),
+        tokens=facts["tokens"],
+        trained=facts["trained_tokens"],
+        longest=facts["longest"],
+        is_exact=True,
+    )
+    decided = dataclasses.replace(spec.from_json(effective.spec), folder=asked.folder)
+    return Told(decided, counts, findings, tuple(previews), problem, forecast)
+
+
+# ----------------------------------------------------------- without the trainer
+
+
+def _guessed(asked: RunSpec, base: Base, device: Device) -> tuple[Counts, RunSpec]:
+    """Raises AppError("run_data_missing" | "run_data_invalid")."""
+    rows = [_letters(row) for row in _read(Path(asked.train))]
+    tokens = [round(TOKENS_PER_LETTER * letters) + MARKUP_TOKENS * messages for letters, _, messages in rows]
+    trained = sum(round(TOKENS_PER_LETTER * answers) for _, answers, _ in rows)
+    longest = max(tokens, default=0)
+    counts = Counts(len(rows), _rows(Path(asked.validation)), sum(tokens), trained, longest, is_exact=False)
+    facts = Facts(
+        rows=len(rows),
+        tokens_longest=longest,
+        device=asked.device or device.kind,
+        memory_bytes=device.memory_bytes,
+        has_bf16=device.kind == "cuda",
+        parameters=base.shape.parameters,
+        model_type=base.model_type,
+        platform=sys.platform,
+    )
+    return counts, recipe.effective(asked, facts)
+
+
+def _read(path: Path) -> Iterator[Mapping[str, Any]]:
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise AppError("run_data_missing", path=str(path)) from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.decode("utf-8-sig"))
+            if not isinstance(row, dict) or not isinstance(row.get("messages"), list):
+                raise ValueError('no {"messages": [...]}')
+        except ValueError as error:
+            raise AppError("run_data_invalid", path=str(path), line=number, reason=str(error)[:80]) from error
+        yield row
+
+
+def _letters(row: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Of all messages, of the answers; and how many messages."""
+    messages = [message for message in row["messages"] if isinstance(message, dict)]
+    lengths = [(len(str(message.get("content", ""))), message.get("role") == "assistant") for message in messages]
+    return sum(length for length, _ in lengths), sum(length for length, is_answer in lengths if is_answer), len(lengths)
+
+
+def _rows(path: Path) -> int:
+    return sum(1 for _ in _read(path))
+
+
+# ------------------------------------------------------------------ the machine
+
+
+def device_of(kind: str | None, speed_file: Path) -> Device:
+    """The card that CUDA counts first, or the processor. `kind`: "cuda" | "cpu", or what there is.
+
+    Seconds: a driver wakes up, or a processor that nobody has measured yet is measured.
+    """
+    card = best_card() if kind != "cpu" else None
+    if card is not None:
+        flops = estimate.card_flops_per_s(card.name)
+        return Device("cuda", card.name, card.memory_bytes or 0, card.free_bytes or 0, flops)
+    here = speed.load(speed_file)
+    if here is None:
+        here = speed.measure()
+        with contextlib.suppress(OSError):  # then it is measured again the next time
+            speed.save(speed_file, here)
+    cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+    flops = 2 * here.multiplications_per_s / here.threads * cores * TRAINED_MULTIPLICATIONS
+    return Device("cpu", "", fit.memory_bytes(), fit.available_memory_bytes(), flops)
+
+
+def best_card() -> machine.Gpu | None:
+    """The one to train on: the fastest, told by its memory; of equals the first."""
+    cards = [gpu for gpu in machine.gpus() if gpu.memory_bytes and gpu.free_bytes]
+    return max(cards, key=lambda gpu: gpu.memory_bytes or 0, default=None)
+
+
+def _length(effective: RunSpec, counts: Counts) -> int:
+    return min(counts.longest, effective.context_tokens or counts.longest)
+
+
+def _load(counts: Counts) -> Load:
+    mean = counts.tokens / max(counts.rows, 1)
+    return Load(counts.rows, counts.tokens, counts.trained, round(mean * counts.validation_rows))
+
+
+def _free_disk(folder: Path) -> int:
+    place = next(path for path in (folder, *folder.parents) if path.exists())
+    return shutil.disk_usage(place).free

@@ -1,0 +1,328 @@
+"""What is shown of a finished run: its gate as conditions, loss by category, answers before and after, and forms.
+
+Nothing is measured here, and no word is chosen: rows name what they are about, and the window words them.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from app.base import bootstrap
+from app.base.bootstrap import LEAST_UNITS, Interval
+from app.base.errors import AppError
+from app.inference import holdout as holdouts
+from app.inference import scores
+from app.inference.holdout import Example
+from app.models import bases
+from app.training import forms, gate_file
+from app.training import gate as gates
+from app.training.gate import BASE, BASE_ADAPTER, COMPARED, F16_ADAPTER, MERGED_F16, AnswerRow, FormRow, Gate
+from app.training.runs import runs
+
+Level = Literal["passed", "check", "reject"]
+Kind = Literal["worse", "same", "better"]
+Flaw = Literal["", "empty", "looping", "limit"]
+OTHER = ""  # the category of all that are too few to be told apart
+LENGTHS = ("short", "middle", "long")
+_MOST_CATEGORIES = 8
+_REASONS_OF = {
+    "training": ("worse", "unproven"),
+    "shipped": ("shipped_worse", "shipped_unproven"),
+    "ids": ("ids_differ", "ids_unchecked"),
+    "merge": ("merge_differs",),
+    "export": ("export_differs",),
+    "loss": ("form_loss",),
+    "examples": ("few_examples", "groups_unknown"),
+    "ended": ("ends_seldom", "ends_seldom_yet", "not_answered"),
+    "looping": ("looping", "looping_yet"),
+    "japanese": ("not_japanese", "not_japanese_yet"),
+    "memory": ("nothing_fits",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One that the gate sets. `code`: a key of the window's words; `facts`: numbers of what was found, and the limit.
+
+    A number that is None was not measured.
+    """
+
+    code: str
+    level: Level
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """Nats a token in training precision, before and after. `name`: as the rows say, OTHER, or one of LENGTHS."""
+
+    name: str
+    count: int  # of examples
+    before: Interval
+    after: Interval
+    change: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Categories:
+    """`by`: category | group (as the kept-back rows have it) | length (of the answers) | "" where there are none."""
+
+    by: str = ""
+    rows: tuple[Category, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    kind: Kind
+    row: AnswerRow
+
+
+@dataclass(frozen=True, slots=True)
+class FormChoice:
+    """`row` None: it was not measured. `is_made`: its file is there, and it can be used at once."""
+
+    form: str
+    row: FormRow | None
+    is_made: bool
+    is_proposed: bool = False
+
+    @property
+    def is_lossy(self) -> bool:
+        """Whether it loses more than the gate allows."""
+        loss = self.row.loss_nats if self.row else None
+        return loss is not None and loss > gates.LOSS_NATS
+
+
+@dataclass(frozen=True, slots=True)
+class ResultView:
+    """`gate` None: it is not judged yet, or its gate cannot be read (`error`). `can_judge`: rows were kept back."""
+
+    name: str
+    gate: Gate | None = None
+    error: AppError | None = None
+    can_judge: bool = False
+    has_adapter: bool = False
+    is_further: bool = False  # it went on from another adapter; what it is held against is the base without any
+    has_report: bool = False
+    conditions: tuple[Condition, ...] = ()
+    categories: Categories = Categories()
+    pairs: tuple[Pair, ...] = ()
+    forms: tuple[FormChoice, ...] = ()
+
+
+def read(folder: Path) -> ResultView:
+    """Of a run's folder, whatever is wrong with it."""
+    run = runs.read(folder)
+    gate, error = None, None
+    try:
+        gate = gate_file.read(folder)
+    except AppError as problem:
+        error = problem if problem.code != "gate_missing" else None
+    found = ResultView(
+        run.name,
+        error=error,
+        can_judge=(folder / runs.HOLDOUT).is_file(),
+        has_adapter=run.adapter is not None,
+        is_further=run.spec is not None and bool(run.spec.adapter),
+        has_report=(folder / runs.REPORT).is_file(),
+    )
+    if gate is None:
+        return found
+    return replace(
+        found,
+        gate=gate,
+        conditions=conditions(gate),
+        categories=_categories_of(folder),
+        pairs=pairs(gate.answers),
+        forms=form_choices(folder, gate),
+    )
+
+
+# --------------------------------------------------------------------- conditions
+
+
+def conditions(gate: Gate) -> tuple[Condition, ...]:
+    """All that the gate has looked at, in the order in which a person asks."""
+    return tuple(_conditions(gate))
+
+
+def level_of(change: Interval) -> Level:
+    return "passed" if change.is_better else "reject" if change.is_worse else "check"
+
+
+def _conditions(gate: Gate) -> Iterator[Condition]:
+    row, base = gate.row(gate.proposed), gate.row(BASE)
+    measured = {one.form: one for one in gate.forms}
+    before, after = gate.base_nll, gate.adapter_nll
+    if before is None or after is None:
+        before, after = base.nll, measured[BASE_ADAPTER].nll if BASE_ADAPTER in measured else row.nll
+    yield Condition("training", _level(gate, "training"), {"before": before, "after": after, "change": gate.change})
+    if row.change is not None:  # also where the gate tells of the training alone
+        told = {"form": row.form, "before": base.nll, "after": row.nll, "change": row.change}
+        yield Condition("form", level_of(row.change), told)
+    if gate.change_from_shipped is not None:
+        yield Condition("shipped", _level(gate, "shipped"), {"change": gate.change_from_shipped})
+    yield Condition("examples", _level(gate, "examples"), {"count": gate.change.units, "least": gates.FEW_EXAMPLES})
+    yield from _of_answers(gate, row)
+    yield Condition("ids", _level(gate, "ids"), {"equal": gate.chats_equal, "total": gate.chats})
+    yield from _of_export(gate, measured)
+    if row.loss_nats is not None:
+        told = {"form": row.form, "loss_nats": row.loss_nats, "most": gates.LOSS_NATS}
+        yield Condition("loss", _level(gate, "loss"), told)
+    sizes = {"need_bytes": row.memory_bytes, "available_bytes": gate.available_bytes}
+    yield Condition("memory", _level(gate, "memory"), sizes)
+
+
+def _of_answers(gate: Gate, row: FormRow) -> Iterator[Condition]:
+    yield Condition("ended", _level(gate, "ended"), {"share": row.ended_share, "limit": gates.ENDED_SHARE})
+    if row.ended_share is None:
+        return
+    yield Condition("looping", _level(gate, "looping"), {"share": row.looping_share, "limit": gates.LOOPING_SHARE})
+    told = {"share": row.japanese_share, "reference": gate.reference_japanese_share, "limit": gates.JAPANESE_DROP}
+    yield Condition("japanese", _level(gate, "japanese"), told)
+
+
+def _of_export(gate: Gate, measured: Mapping[str, FormRow]) -> Iterator[Condition]:
+    f16, merged = measured.get(F16_ADAPTER), measured.get(MERGED_F16)
+    if f16 is not None and gate.adapter_nll is not None:
+        told = {"loss_nats": f16.nll - gate.adapter_nll, "most": gates.LOSS_NATS}
+        yield Condition("export", _level(gate, "export"), told)
+    if f16 is not None and merged is not None:
+        told = {"loss_nats": merged.nll - f16.nll, "most": gates.MERGE_NATS}
+        yield Condition("merge", _level(gate, "merge"), told)
+
+
+def _level(gate: Gate, code: str) -> Level:
+    """The gravest of its reasons."""
+    levels = {reason.level for reason in gate.reasons if reason.code in _REASONS_OF[code]}
+    return "reject" if "reject" in levels else "check" if "check" in levels else "passed"
+
+
+# --------------------------------------------------------------------- categories
+
+
+def categories(examples: Sequence[Example], names: Mapping[int, str], by: str) -> Categories:
+    """`names`: of lines. Without two names that have LEAST_UNITS examples each: by the length of the answers."""
+    known = [one for one in examples if one.trained and np.isfinite([one.base_nll, one.adapter_nll]).all()]
+    counts = Counter(name for one in known if (name := names.get(one.line, "")))
+    large = [name for name, count in counts.most_common(_MOST_CATEGORIES) if count >= LEAST_UNITS]
+    if len(large) >= 2:
+        parts = {name: [one for one in known if names.get(one.line) == name] for name in large}
+        rest = [one for one in known if names.get(one.line) not in large]
+        if len(rest) >= LEAST_UNITS:
+            parts[OTHER] = rest
+        return Categories(by, tuple(_category(name, part) for name, part in parts.items()))
+    if len(known) < LEAST_UNITS * len(LENGTHS):
+        return Categories()
+    ordered = sorted(known, key=lambda one: len(one.trained))
+    cuts = [round(len(ordered) * at / len(LENGTHS)) for at in range(len(LENGTHS) + 1)]
+    return Categories(
+        "length", tuple(_category(name, ordered[cuts[at] : cuts[at + 1]]) for at, name in enumerate(LENGTHS))
+    )
+
+
+def _category(name: str, part: Sequence[Example]) -> Category:
+    before, after = np.array([one.base_nll for one in part]), np.array([one.adapter_nll for one in part])
+    tokens = [len(one.trained) for one in part]
+    intervals = [bootstrap.of_ratio(values, tokens) for values in (before, after, after - before)]
+    return Category(name, len(part), *intervals)
+
+
+def _categories_of(folder: Path) -> Categories:
+    """Nothing where the kept-back examples cannot be read."""
+    try:
+        examples = holdouts.read(folder / runs.HOLDOUT).examples
+    except AppError:
+        return Categories()
+    by, names = _names(folder)
+    return categories(examples, names, by)
+
+
+def _names(folder: Path) -> tuple[str, dict[int, str]]:
+    """What the kept-back rows are sorted by, and of each line (from 1). Rows of another file say nothing."""
+    asked = runs.effective(runs.read(folder))
+    path = Path(asked.holdout) if asked is not None and asked.holdout else None
+    try:
+        if asked is None or path is None or bases.file_sha256(path) != asked.hashes.get("holdout"):
+            return "", {}
+        rows = [_row(line) for line in path.read_bytes().splitlines()]
+    except OSError:
+        return "", {}
+    by = "category" if any(row.get("category") for row in rows) else "group"
+    return by, {number: str(row.get(by) or "") for number, row in enumerate(rows, start=1)}
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return {}
+    return row if isinstance(row, dict) else {}
+
+
+# -------------------------------------------------------------------------- pairs
+
+
+def pairs(answers: Sequence[AnswerRow]) -> tuple[Pair, ...]:
+    """The worst, the best, the next to the worst, the next to the best …: what got worse is never out of sight."""
+    order = {"worse": 0, "same": 1, "better": 2}
+    ranked = sorted(
+        (Pair(kind_of(row), row) for row in answers),
+        key=lambda pair: (order[pair.kind], -(pair.row.change_nats or 0.0)),
+    )
+    found: list[Pair] = []
+    while ranked:
+        found.append(ranked.pop(-1 if len(found) % 2 else 0))
+    return tuple(found)
+
+
+def kind_of(row: AnswerRow) -> Kind:
+    """By how likely the kept-back answer has become; one that is cut off, empty or goes in circles is no better."""
+    is_broken, was_broken = flaw_of(row.tuned, row.tuned_ended_by), flaw_of(row.base, row.base_ended_by)
+    if is_broken and not was_broken:
+        return "worse"
+    if row.change_nats is None or abs(row.change_nats) <= gates.EQUAL_NATS:
+        return "same"
+    if row.change_nats > 0:
+        return "worse"
+    return "same" if is_broken else "better"
+
+
+def flaw_of(text: str, ended_by: str) -> Flaw:
+    """Of an answer, by which it is none."""
+    if not text.strip():
+        return "empty"
+    return "looping" if scores.is_looping(text) else "limit" if ended_by == "limit" else ""
+
+
+# -------------------------------------------------------------------------- forms
+
+
+def form_choices(folder: Path, gate: Gate) -> tuple[FormChoice, ...]:
+    """Those that can be given out, measured or not, as `forms.ALL` has them."""
+    measured = {row.form: row for row in gate.forms}
+    return tuple(
+        FormChoice(
+            form,
+            measured.get(form),
+            form_file(folder, form) is not None,
+            is_proposed=gate.is_usable and form == gate.proposed,
+        )
+        for form in forms.ALL
+        if form not in COMPARED
+    )
+
+
+def form_file(folder: Path, form: str) -> Path | None:
+    """The model that this form is used with: merged beside the run, or the base that its adapter goes on."""
+    if form != BASE_ADAPTER:
+        return next(iter(sorted(folder.glob(f"*-{form}.gguf"))), None)
+    run = runs.read(folder)
+    given = Path(run.spec.base) if run.spec is not None else folder
+    candidates = (folder / "base.gguf", given)
+    return next((path for path in candidates if path.is_file()), None) if run.adapter is not None else None

@@ -1,0 +1,157 @@
+"""What a run has trained, put into the list of models, to be chosen like any other."""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+from app.base.errors import AppError
+from app.base.files.atomic import write_atomically
+from app.base.files.copying import require_space, write_failure
+from app.chat.store import Store
+from app.inference.local_model import LocalModel, Tuned
+from app.models import bases, local_models, tuned_models
+from app.training import result_view
+from app.training.gate import BASE_ADAPTER
+from app.training.runs import runs, splits
+from app.training.runs.runs import Run
+from trainer.spec import RunSpec
+
+
+def use(
+    folder: Path,
+    store: Store,
+    models_folder: Path,
+    form: str = BASE_ADAPTER,
+    strength: float = 1.0,
+    keep: Collection[str] = (),
+) -> LocalModel:
+    """The model of the list for this run, form and strength; it is added where there is none.
+
+    `folder`: of the run. `strength`: 0 to 2, of BASE_ADAPTER; a merged file is as it was trained. `keep`: as of
+    `tuned_models.clear`. Reads the base whole where its hash is not known, and the adapter.
+
+    Raises AppError: run_no_adapter, run_damaged, run_base_is_folder, run_form_unknown, tuned_base_gone,
+    tuned_base_changed, tuned_form_missing, tuned_needs_template, tuned_unwritable, drive_space, and what a damaged
+    file or the database gives.
+    """
+    run = runs.read(folder)
+    if run.adapter is None:
+        raise AppError("run_no_adapter", id=run.id)
+    if run.spec is None:
+        raise AppError("run_damaged", id=run.id)
+    if form != BASE_ADAPTER:
+        return _merged(run, run.adapter, form, store, models_folder)
+    base = _base(run, run.spec, store)
+    if base is None:
+        raise AppError("tuned_base_gone", name=run.name, base=Path(run.spec.base).name, path=run.spec.base)
+    model = _asked_as_trained(run, base, base.name)
+    sha256 = _sha256(run.adapter)
+    tuned = Tuned(run.id, run.name, form, base.name, base.files[0].sha256, sha256, strength, _label(run.spec))
+    name = run.name if strength == 1 else f"{run.name} ×{strength:g}"
+    adapter = tuned_models.adapter_file(models_folder, sha256)
+    tuned_models.clear(store, models_folder, {*keep, str(adapter)})
+    _copy(run.adapter, adapter, sha256)
+    model = dataclasses.replace(model, name=name, tuned=tuned, adapter=str(adapter))
+    return _added(model, store, models_folder)
+
+
+def _merged(run: Run, adapter: Path, form: str, store: Store, models_folder: Path) -> LocalModel:
+    path = result_view.form_file(run.folder, form)
+    if path is None:
+        raise AppError("tuned_form_missing", name=run.name, form=form)
+    assert run.spec is not None
+    base = None
+    with contextlib.suppress(AppError):  # it is only the way back: this file answers without it
+        base = _base(run, run.spec, store)
+    base_name = base.name if base is not None else Path(run.spec.base).name
+    is_allowed = base is not None and base.template_allowed
+    model = dataclasses.replace(local_models.describe(path), template_allowed=is_allowed)
+    model = _asked_as_trained(run, model, base_name)
+    # A file of the same size as the one of its card is taken for that by `describe`.
+    first = dataclasses.replace(model.files[0], sha256=_sha256(path))
+    label = _label(run.spec)
+    tuned = Tuned(run.id, run.name, form, base_name, run.spec.base_sha256, _sha256(adapter), label=label)
+    name = f"{run.name} {form}"
+    model = dataclasses.replace(model, name=name, files=(first, *model.files[1:]), tuned=tuned)
+    return _added(model, store, models_folder)
+
+
+def _added(model: LocalModel, store: Store, models_folder: Path) -> LocalModel:
+    listed = tuned_models.listed(store, models_folder)
+    known = next((other for other in listed if _is_same(other, model)), None)
+    if known is not None:
+        return known
+    here = next((other for other in listed if other.path == model.path and not model.adapter), None)
+    taken = {other.name for other in listed if other is not here}
+    names = (model.name, *(f"{model.name} ({number})" for number in range(2, len(taken) + 2)))
+    id = here.id if here is not None else local_models.free_id(model.name, {other.id for other in listed})
+    added = dataclasses.replace(
+        model, id=id, name=next(name for name in names if name not in taken), added_at=time.time(), speeds=None
+    )
+    tuned_models.put(store, added)
+    return next(other for other in tuned_models.listed(store, models_folder) if other.id == id)
+
+
+def _is_same(other: LocalModel, model: LocalModel) -> bool:
+    """Whatever training and base are called today."""
+    if other.tuned is None or other.form_id != model.form_id or other.files != model.files:
+        return False
+    same = tuned_models.provenance(other) == tuned_models.provenance(model)
+    return same and (other.path, other.adapter) == (model.path, model.adapter)
+
+
+def _base(run: Run, asked: RunSpec, store: Store) -> LocalModel | None:
+    """In the list, with its hash; None: there is no such file."""
+    models = store.local_models()
+    made = run.folder / "base.gguf"  # of a base that is a folder
+    try:
+        if not asked.base_sha256 and made.is_file():
+            listed = next((model for model in models if model.path == str(made)), None)
+            found = listed or local_models.describe(made)
+        else:
+            found = bases.model_for(asked, models)
+        sha256 = tuned_models.sha256_of(Path(found.path), found.files)
+    except AppError as error:
+        if error.code in ("run_base_gone", "run_base_is_folder"):
+            return None
+        raise
+    except OSError:
+        return None
+    if asked.base_sha256 not in ("", sha256):
+        raise AppError("tuned_base_changed", name=run.name, base=found.name, path=found.path)
+    first, *others = local_models.describe(Path(found.path)).files  # as they are now
+    files = (dataclasses.replace(first, sha256=sha256), *others)
+    return local_models.add(store, dataclasses.replace(found, files=files))
+
+
+def _asked_as_trained(run: Run, model: LocalModel, base_name: str) -> LocalModel:
+    asked = runs.effective(run) or run.spec
+    assert asked is not None
+    model = bases.with_form_of(asked, model)
+    if model.form_id is None and not model.template_allowed:  # it was trained with the template of its publisher
+        raise AppError("tuned_needs_template", name=run.name, base=base_name)
+    return model
+
+
+def _label(asked: RunSpec) -> str:
+    return splits.label_of(Path(asked.train).parent)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return tuned_models.sha256_of(path)
+    except OSError as error:
+        raise AppError("file_unreadable", path=str(path), reason=error.strerror or str(error)) from error
+
+
+def _copy(source: Path, target: Path, sha256: str) -> None:
+    if target.is_file() and _sha256(target) == sha256:
+        return
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        require_space(target.parent, source.stat().st_size)
+        write_atomically(target, source.read_bytes())
+    except OSError as error:
+        raise write_failure(error, target.parent, "tuned_unwritable") from error

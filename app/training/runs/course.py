@@ -1,0 +1,210 @@
+"""How a run has gone so far, worked out for whoever draws it; read from the journal, also while somebody writes it."""
+
+import json
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.base import curves
+from app.base.curves import Points
+from app.training.runs import runs, standing, watching
+from app.training.runs.history import History
+from app.training.runs.standing import JOURNAL, Standing
+from app.training.runs.watching import Watched
+from trainer import events, spec
+from trainer.events import Evaluation, Event, Sample, Step
+from trainer.spec import RunSpec, SpecError
+
+SMALL_POINTS = 120  # of a curve beside its present value
+MARKED_POINTS = 120  # evaluations, each with a mark
+# A thread that computes in Python takes turns of 5 ms with the one that draws, which needs hundreds of them: this one
+# gives way after a millisecond.
+BREATH_LINES, BREATH_POINTS, BREATH_S = 25, 500, 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one question was answered on the way: those that differ from the one before. `reference`: "" where the
+    question is none of the validation rows. `last_step`: at which it was answered last."""
+
+    question: str
+    reference: str
+    answers: tuple[Sample, ...]
+    last_step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """`state`: as of a run; also ending: whoever began it is gone, and it is saving. `steps` and `evaluations` hold
+    all, the curves only as many points as can be told apart."""
+
+    state: str
+    standing: Standing = field(default_factory=Standing)
+    asked: RunSpec | None = None  # with all that is decided, once it is; None: its file is damaged
+    began_at: float = 0.0  # seconds since 1970, of the last start; 0: never
+    is_resumed: bool = False  # whether the last start went on from a checkpoint
+    is_judged: bool = False
+    has_holdout: bool = False  # whether there is something to judge it by
+    steps: tuple[Step, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
+    raw: Points = ()
+    smooth: Points = ()
+    validation: Points = ()
+    rate: Points = ()
+    norm: Points = ()
+    speed: Points = ()
+    memory: Points = ()
+    answers: tuple[Answers, ...] = ()
+    watched: tuple[Watched, ...] = ()
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in ("running", "judging", "ending")
+
+    @property
+    def can_go_on(self) -> bool:
+        """With its training, or with its judging."""
+        waits_for_judge = self.state == "finished" and self.has_holdout and not self.is_judged
+        return waits_for_judge or watching.can_go_on(self.state, self.standing.end)
+
+
+class Follower:
+    """Of one run's folder. `look` reads what is new; it takes milliseconds, after hours of training a second."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._offset = 0
+        self._history = History()
+        self._standing = Standing()
+        self._references: dict[str, str] | None = None
+        self._is_awake = watching.keeps_awake()
+        self.course: Course | None = None  # the last one
+
+    def look(self, *, is_ours: bool) -> Course:
+        """The same object where nothing has changed. `is_ours`: this program trains or judges it, so that nobody else
+        needs to be looked for."""
+        told = self._read()
+        state = self._state(is_ours=is_ours)
+        before = self.course
+        if before is None or told or state != before.state:
+            self.course = before = self._course(state)
+        return before
+
+    # ------------------------------------------------------------------- private
+
+    def _read(self) -> bool:
+        """Whole lines only: one that is being written comes with the next look, and one that is torn never."""
+        try:
+            with (self._folder / JOURNAL).open("rb") as file:
+                if file.seek(0, 2) < self._offset:  # another journal, brought back from another machine
+                    self._offset, self._history, self._standing = 0, History(), Standing()
+                file.seek(self._offset)
+                block = file.read()
+        except OSError:  # it has not begun
+            return False
+        whole = block[: block.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        for number, line in enumerate(whole.splitlines(), start=1):
+            if number % BREATH_LINES == 0:
+                time.sleep(BREATH_S)
+            try:
+                event: Event = events.from_json(json.loads(line))
+            except (ValueError, AttributeError):  # JSON, but no object
+                continue
+            self._history.take(event)
+            self._standing = standing.after(self._standing, event)
+        return bool(whole)
+
+    def _state(self, *, is_ours: bool) -> str:
+        if is_ours:
+            return "judging" if self._standing.state == "finished" else "running"
+        is_held = runs.is_held(self._folder)
+        state = runs.state_of(self._folder, self._standing)
+        return "ending" if state == "running" and not is_held else state
+
+    def _course(self, state: str) -> Course:
+        history, folder = self._history, self._folder
+        steps, evaluations = tuple(history.steps), tuple(history.evaluations)
+        losses = curves.finite([(one.step, one.loss) for one in steps])
+        raw, smooth = _thinned(losses), _thinned(curves.smoothed(losses))
+        started = history.started
+        return Course(
+            state=state,
+            standing=self._standing,
+            asked=_asked(folder),
+            began_at=started.time if started else 0.0,
+            is_resumed=bool(started and started.resumed_step),
+            is_judged=(folder / runs.GATE).is_file(),
+            has_holdout=(folder / runs.HOLDOUT).is_file(),
+            steps=steps,
+            evaluations=evaluations,
+            raw=raw,
+            smooth=smooth,
+            validation=_marked(evaluations),
+            rate=_small([(one.step, one.learning_rate) for one in steps]),
+            norm=_small([(one.step, one.gradient_norm) for one in steps]),
+            speed=_small([(one.step, one.tokens_per_s) for one in steps]),
+            memory=_small([(one.step, float(one.memory_bytes)) for one in steps]),
+            answers=self._answers(),
+            watched=watching.watched(history, self._standing, is_awake=self._is_awake),
+        )
+
+    def _answers(self) -> tuple[Answers, ...]:
+        if self._history.samples and self._references is None:
+            self._references = _references(_asked(self._folder))
+        known = self._references or {}
+        return tuple(answers_of(told, known) for told in _by_question(self._history.samples))
+
+
+def answers_of(told: Sequence[Sample], known: Mapping[str, str]) -> Answers:
+    """`told`: of one question, oldest first. `known`: question -> reference."""
+    differs = [one for number, one in enumerate(told) if not number or one.answer != told[number - 1].answer]
+    question = told[0].question
+    return Answers(question, known.get(question, ""), tuple(differs), told[-1].step)
+
+
+def _by_question(samples: Sequence[Sample]) -> Collection[list[Sample]]:
+    found: dict[str, list[Sample]] = {}
+    for one in samples:
+        found.setdefault(one.question, []).append(one)
+    return found.values()
+
+
+def _marked(evaluations: Sequence[Evaluation]) -> Points:
+    return curves.thinned(curves.finite([(one.step, one.loss) for one in evaluations]), MARKED_POINTS)
+
+
+def _small(points: Sequence[tuple[float, float]]) -> Points:
+    return _thinned(curves.finite(points), SMALL_POINTS)
+
+
+def _thinned(points: Points, most: int = curves.MOST_POINTS) -> Points:
+    if len(points) > BREATH_POINTS:
+        time.sleep(BREATH_S)
+    return curves.thinned(points, most)
+
+
+def _asked(folder: Path) -> RunSpec | None:
+    for name in (runs.EFFECTIVE, runs.SPEC):
+        try:
+            return spec.read(folder / name)
+        except (OSError, SpecError):
+            continue
+    return None
+
+
+def _references(asked: RunSpec | None) -> dict[str, str]:
+    """Question -> answer of the validation rows, which the questions are taken from."""
+    found: dict[str, str] = {}
+    try:
+        lines = Path(asked.validation).read_bytes().splitlines() if asked else []
+    except OSError:  # moved since
+        return found
+    for line in lines:
+        try:
+            messages = json.loads(line)["messages"]
+            found.setdefault(messages[-2]["content"], messages[-1]["content"])
+        except (ValueError, KeyError, IndexError, TypeError):
+            continue
+    return found

@@ -1,0 +1,188 @@
+"""A run as a folder for another machine: spec, data, trainer, what the environment needs, and scripts that start it.
+
+Nothing of this program is needed there. The base model is named with its hashes; a small one, or where it is wished,
+comes along. `app.training.runs.job_return` takes the finished run back.
+"""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import trainer
+from app.base import wording
+from app.base.errors import AppError
+from app.base.files.copying import require_space
+from app.base.paths import resources
+from app.models import bases, hf_folder
+from app.training import planning
+from app.training.data.rows import PARTS
+from app.training.planning import Device, Plan
+from app.training.runs import runs
+from trainer import estimate, spec
+from trainer.spec import RunSpec
+
+MANIFEST, SUMS, BASE_SUMS, VERSION = "job.json", "SHA256SUMS", "base.sha256", 1
+RUN, DATA, BASE, START = "run", "data", "base", "start"  # folders in a job's
+SMALL_BYTES = 1_000_000_000  # a base up to this size comes along
+_CARDS = (("NVIDIA GeForce RTX 4060 Ti", 16), ("NVIDIA GeForce RTX 4090", 24), ("NVIDIA A100", 80))  # GB
+_SCRIPTS = ("run.sh", "job.slurm", "run.ps1", "watch.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    folder: Path
+    size_bytes: int
+    base_files: tuple[str, ...]  # relative to the job
+    has_base: bool  # False: they must be put there
+
+
+def make(asked: RunSpec, folder: Path, *, with_base: bool = False) -> Job:
+    """Writes the job of a run that was made (`runs.create`). Data and base are read whole.
+
+    Raises AppError: job_folder_taken, job_is_file, job_unwritable, drive_space, run_data_missing, run_data_changed,
+    hf_*.
+    """
+    files = _base_files(Path(asked.base))
+    has_base = with_base or sum(path.stat().st_size for path in files) <= SMALL_BYTES
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if next(folder.iterdir(), None) is not None:
+            raise AppError("job_folder_taken", path=str(folder))
+        require_space(folder, sum(path.stat().st_size for path in files) if has_base else 0)
+        _write(asked, folder, files, has_base=has_base)
+    except (FileExistsError, NotADirectoryError) as error:
+        file = next(path for path in (folder, *folder.parents) if path.exists())
+        raise AppError("job_is_file", path=str(file)) from error
+    except OSError as error:
+        raise AppError("job_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
+    names = tuple(f"{BASE}/{path.name}" for path in files)
+    return Job(folder, runs.size_bytes(folder), names, has_base)
+
+
+def _base_files(base: Path) -> list[Path]:
+    """A GGUF file, or what a folder's model is read from."""
+    if not base.is_dir():
+        return [base]
+    return [base / fact.name for fact in hf_folder.read(base).files]
+
+
+def _write(asked: RunSpec, folder: Path, base_files: list[Path], *, has_base: bool) -> None:
+    hashes = _copy_data(asked, folder / DATA)
+    _copy_tree(Path(trainer.__file__).parent, folder / "trainer")
+    if asked.adapter:
+        runs.copy_adapter(Path(asked.adapter), folder / START)
+        hashes["adapter"] = asked.hashes["adapter"]
+    if asked.converter:
+        _copy_tree(Path(asked.converter), folder / "converter")
+    environment = resources() / "training_environment"
+    shutil.copy(environment / "requirements.txt", folder)
+    _copy_tree(environment / "locked", folder / "locked")
+    (folder / BASE).mkdir()
+    if has_base:
+        for path in base_files:
+            shutil.copyfile(path, folder / BASE / path.name)
+    for name in _SCRIPTS:
+        shutil.copyfile(resources() / "training_job" / name, folder / name)
+        (folder / name).chmod(0o755)
+    shutil.copyfile(resources() / "wording.toml", folder / "wording.toml")  # for watch.py
+    local = relative(asked, hashes, is_folder=Path(asked.base).is_dir())
+    (folder / runs.SPEC).write_text(_json(spec.to_json(local)), encoding="utf-8")
+    (folder / "README.md").write_text(_readme(asked, base_files, has_base=has_base), encoding="utf-8")
+    manifest = {"version": VERSION, "run": Path(asked.folder).name, "hashes": hashes, "base_sha256": asked.base_sha256}
+    (folder / MANIFEST).write_text(_json(manifest), encoding="utf-8")
+    _write_sums(folder / BASE_SUMS, ((f"{BASE}/{path.name}", path) for path in base_files))
+    shipped = sorted(path for path in folder.rglob("*") if path.is_file() and folder / BASE not in path.parents)
+    _write_sums(folder / SUMS, ((path.relative_to(folder).as_posix(), path) for path in shipped))
+
+
+def relative(asked: RunSpec, hashes: dict[str, str], *, is_folder: bool) -> RunSpec:
+    """The spec with the job's own places in it."""
+    parts: dict[str, Any] = {part: f"{DATA}/{part}.jsonl" if getattr(asked, part) else "" for part in PARTS}
+    return dataclasses.replace(
+        asked,
+        folder=RUN,
+        base=BASE if is_folder else f"{BASE}/{Path(asked.base).name}",
+        adapter=START if asked.adapter else "",
+        bases="bases",
+        converter="converter" if asked.converter else "",
+        hashes=hashes,
+        device=None if asked.device == "cpu" else asked.device,
+        **parts,
+    )
+
+
+def _copy_data(asked: RunSpec, folder: Path) -> dict[str, str]:
+    """Part -> its hash. Raises AppError: run_data_missing, run_data_changed."""
+    folder.mkdir()
+    hashes = {}
+    for part in PARTS:
+        source = getattr(asked, part)
+        if not source:
+            continue
+        target = folder / f"{part}.jsonl"
+        try:
+            shutil.copyfile(source, target)
+        except FileNotFoundError as error:
+            raise AppError("run_data_missing", path=source) from error
+        hashes[part] = bases.file_sha256(target)
+        if hashes[part] != asked.hashes.get(part, hashes[part]):
+            raise AppError("run_data_changed", path=source, id=asked.name)
+    return hashes
+
+
+def _copy_tree(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+
+
+def _write_sums(path: Path, files: Iterable[tuple[str, Path]]) -> None:
+    """As `sha256sum` reads them."""
+    lines = [f"{bases.file_sha256(file)}  {name}\n" for name, file in files]
+    path.write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
+def _readme(asked: RunSpec, base_files: list[Path], *, has_base: bool) -> str:
+    text = (resources() / "training_job" / "README.md").read_text(encoding="utf-8")
+    names = ", ".join(path.name for path in base_files)
+    size = wording.size(sum(path.stat().st_size for path in base_files))
+    japanese, english = [line.split("|") for line in _read_lines("base.txt")]
+    at = 0 if has_base else 1
+    said = {"base_ja": japanese[at], "base_en": english[at]}
+    expected = _expectations(asked)
+    if not expected:
+        text = "".join(line for line in text.splitlines(keepends=True) if "{memory}" not in line)
+    for name, value in {**said, **expected, "name": asked.name, "names": names, "size": size}.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
+def _expectations(asked: RunSpec) -> dict[str, str]:
+    """What it takes on the smallest of some usual cards that has the memory; on the largest where none has.
+
+    Nothing for a base whose config.json leaves numbers to its library.
+    """
+    for card, gigabytes in _CARDS:
+        try:
+            plan = _on_card(dataclasses.replace(asked, device=None), card, gigabytes * 10**9)
+        except AppError:
+            return {}
+        if plan.has_memory:
+            break
+    hours = f"{max(0.1, plan.time.total_s / 3600):.1f}"
+    return {"card": card, "gigabytes": str(gigabytes), "memory": wording.size(plan.memory.total), "hours": hours}
+
+
+def _on_card(asked: RunSpec, card: str, memory_bytes: int) -> Plan:
+    device = Device("cuda", card, memory_bytes, memory_bytes, estimate.card_flops_per_s(card))
+    return planning.plan(asked, None, lambda _kind: device)
+
+
+def _read_lines(name: str) -> list[str]:
+    return (resources() / "training_job" / name).read_text(encoding="utf-8").splitlines()
+
+
+def _json(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False, indent=1) + "\n"

@@ -1,0 +1,81 @@
+"""Data that were split and frozen (`app.training.data.split`) for a training, wherever they lie: of drafts and of runs.
+
+Only their records are read: whether they still are what was written is asked by who uses one (`split.verify`).
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.base import confidentiality
+from app.base.confidentiality import Label
+from app.base.paths import Paths
+from app.training import drafts
+from app.training.data.rows import PARTS
+from app.training.runs import runs
+from trainer import spec
+from trainer.spec import SpecError
+
+_MANIFEST = "split.json"
+
+
+@dataclass(frozen=True, slots=True)
+class SplitChoice:
+    """`name`: of the training that it was made for; "": nobody has given one. `source`: what people call the data."""
+
+    name: str
+    folder: str
+    source: str = ""
+    train: int = 0  # rows
+    holdout: int = 0
+
+
+def listed(where: Paths) -> list[SplitChoice]:
+    """Each once, whoever has a copy of it: those of runs before those of drafts, the newest first."""
+    found: dict[tuple[str, ...], SplitChoice] = {}
+    for name, folder in (*_of_runs(where.runs), *_of_drafts(where.drafts)):
+        read = _read(name, folder)
+        if read is not None:
+            hashes, choice = read
+            found.setdefault(hashes, choice)
+    return list(found.values())
+
+
+def label_of(folder: Path) -> Label:
+    """The highest that the rows carried when they were split; as of documents where none did."""
+    try:
+        return confidentiality.of_told(json.loads((folder / _MANIFEST).read_bytes())["source"]["label"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return confidentiality.DEFAULT
+
+
+# ------------------------------------------------------------------------- private
+
+
+def _of_runs(folder: Path) -> Iterator[tuple[str, Path]]:
+    for run in sorted(runs.folders(folder), key=lambda run: run.name, reverse=True):
+        try:
+            asked = spec.read(run / runs.SPEC)
+        except (OSError, SpecError):
+            continue
+        yield asked.name, run / runs.DATA
+
+
+def _of_drafts(folder: Path) -> Iterator[tuple[str, Path]]:
+    for draft in drafts.listed(folder):
+        if draft.frozen is not None:
+            yield draft.name, Path(draft.frozen.folder)
+
+
+def _read(name: str, folder: Path) -> tuple[tuple[str, ...], SplitChoice] | None:
+    """With the hashes of its parts. None: no split lies there, or its record cannot be read."""
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_bytes())
+        files = manifest["files"]
+        hashes = tuple(str(files[part]["sha256"]) for part in PARTS)
+        source = str(manifest.get("source", {}).get("name") or "")
+        train, holdout = (int(files[part]["rows"]) for part in ("train", "holdout"))
+        return hashes, SplitChoice(name, str(folder), source, train, holdout)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

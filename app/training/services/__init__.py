@@ -1,0 +1,1 @@
+"""QtCore objects of training: drafts, runs, the gate, generation, the environment."""

@@ -1,0 +1,189 @@
+"""One's own question, answered by a run's base as it is and with its adapter at a strength. Nothing is merged.
+
+With the engine that answers in the chat, so that the memory holds one model; the adapter is put on for its answer only.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from PySide6.QtCore import QObject, Signal
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.settings import Settings
+from app.chat.presets import Choices
+from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome, in_force
+from app.inference import scores
+from app.inference.engine.messages import AdapterUse
+from app.inference.local_model import LocalModel
+from app.inference.prompt import Turn
+from app.inference.services.engine import EngineClient
+from app.models import bases, local_models
+from app.training.runs import runs
+
+Side = Literal["base", "tuned"]
+TOKENS = 256  # of an answer: a base that was not trained to end goes on until here
+MOST_STRENGTH = 1.5
+_CUT = ("length", "cancelled")
+_CHOICES = Choices(system_prompt="", temperature=0, max_tokens=TOKENS, seed=1)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialMeans:
+    """What answers. `settings`: those of the chat, so that a model that is loaded stays."""
+
+    engine: EngineClient
+    template_command: list[str]
+    models: Callable[[], Sequence[LocalModel]]
+    settings: Callable[[], Settings]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    text: str
+    seconds: float
+    was_cut: bool  # at TOKENS, or where it began to go in circles
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    model: LocalModel  # asked as it was trained
+    adapter: str
+
+
+class AdapterTrial(QObject):
+    """One question at a time. `start` ends with exactly one of `finished`, `failed` and `stopped`.
+
+    The base's answer to the same question is not written again: only the strength has changed.
+    """
+
+    began = Signal(str)  # Side: its answer is being written, or the model for it loaded
+    text_received = Signal(str, str)  # Side, text
+    answered = Signal(str, object)  # Side, Answered
+    finished = Signal()
+    failed = Signal(object)  # AppError
+    stopped = Signal()
+
+    def __init__(self, means: TrialMeans, folder: Path, parent: QObject | None = None) -> None:
+        """`folder`: of a run that has an adapter."""
+        super().__init__(parent)
+        self._means = means
+        self._folder = folder
+        self._ready: _Ready | None = None
+        self._run: AnswerRun | None = None
+        self._asked: object = None  # what is being answered now; None: nothing
+        self._text = ""
+        self._is_looping = False
+        self._known: tuple[str, Answered] | None = None  # a question, and the base's answer to it
+
+    @property
+    def is_running(self) -> bool:
+        return self._asked is not None
+
+    def start(self, question: str, strength: float) -> None:
+        """`strength`: 0 (the base) to MOST_STRENGTH; 1 is as trained.
+
+        Fails with trial_engine_busy, run_no_adapter, run_damaged, and what `bases.model_for`, `bases.require_same`,
+        `bases.with_form_of` and an answer fail with.
+        """
+        assert not self.is_running
+        assert 0 <= strength <= MOST_STRENGTH
+        asked = self._asked = object()
+        if self._ready is not None:
+            self._begin(self._ready, question, strength)
+            return
+        folder, models = self._folder, tuple(self._means.models())
+        background.run(
+            lambda: _prepared(folder, models),
+            lambda ready: self._begin(ready, question, strength) if self._asked is asked else None,
+            lambda error: self._fail(error) if self._asked is asked else None,
+        )
+
+    def stop(self) -> None:
+        """What was written stays with whoever shows it."""
+        if self.is_running:
+            self._asked = None
+            run, self._run = self._run, None
+            if run is not None:
+                run.stop()  # the engine writes no further
+                run.abandon()
+                run.deleteLater()
+            self.stopped.emit()
+
+    # ------------------------------------------------------------------- private
+
+    def _begin(self, ready: _Ready, question: str, strength: float) -> None:
+        self._ready = ready
+        if self._means.engine.is_computing:
+            self._fail(AppError("trial_engine_busy"))
+            return
+        tuned = (AdapterUse(ready.adapter, strength),)
+        if self._known is not None and self._known[0] == question:
+            self.answered.emit("base", self._known[1])
+            self._answer("tuned", question, tuned, self._finish)
+            return
+        # What was trained first: it ends its answers, and a base may go on to TOKENS.
+        self._answer("tuned", question, tuned, lambda: self._answer("base", question, (), self._finish))
+
+    def _answer(self, side: Side, question: str, adapters: tuple[AdapterUse, ...], then: Callable[[], None]) -> None:
+        assert self._ready is not None
+        model, means = self._ready.model, self._means
+        # The card's own choices are for chatting: both are asked in the same way.
+        choices = in_force(model, _CHOICES)
+        request = AnswerRequest(model, (Turn(question),), means.settings(), choices, adapters)
+        run = self._run = AnswerRun(means.engine, means.template_command, request, self)
+        self._text, self._is_looping = "", False
+        run.text_received.connect(lambda text: self._on_text(side, text))
+        run.finished.connect(lambda outcome: self._on_answered(side, question, outcome, then))
+        run.failed.connect(self._fail)
+        asked = self._asked
+        self.began.emit(side)
+        if self._asked is asked:  # otherwise whoever listened has stopped it
+            run.start()
+
+    def _on_text(self, side: Side, text: str) -> None:
+        self._text += text
+        self.text_received.emit(side, text)
+        if self._run is not None and not self._is_looping and scores.is_looping(self._text):
+            self._is_looping = True
+            self._run.stop()  # it says nothing new any more
+
+    def _on_answered(self, side: Side, question: str, outcome: Outcome, then: Callable[[], None]) -> None:
+        self._let_go()
+        found = Answered(self._text.strip(), outcome.total_s, outcome.done.stop_reason in _CUT)
+        if side == "base":
+            self._known = question, found
+        asked = self._asked
+        self.answered.emit(side, found)
+        if self._asked is asked:
+            then()
+
+    def _finish(self) -> None:
+        self._asked = None
+        self.finished.emit()
+
+    def _fail(self, error: AppError) -> None:
+        self._let_go()
+        self._asked = None
+        self.failed.emit(error)
+
+    def _let_go(self) -> None:
+        run, self._run = self._run, None
+        if run is not None:
+            run.deleteLater()
+
+
+def _prepared(folder: Path, models: Sequence[LocalModel]) -> _Ready:
+    """Reads the base whole where the list does not know its hash: another model would answer worse, and not say so."""
+    run = runs.read(folder)
+    if run.adapter is None:
+        raise AppError("run_no_adapter", id=run.id)
+    if run.spec is None:
+        raise AppError("run_damaged", id=run.id)
+    made = folder / "base.gguf"  # by the gate, of a base that is a folder
+    is_made = Path(run.spec.base).is_dir() and made.is_file()
+    model = local_models.describe(made) if is_made else bases.model_for(run.spec, models)
+    bases.require_same(run.spec, model)
+    return _Ready(bases.with_form_of(runs.effective(run) or run.spec, model), str(run.adapter))

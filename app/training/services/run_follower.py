@@ -1,0 +1,80 @@
+"""A run's course for a page that shows it, as it goes on: looked for a few times a second, off the GUI thread."""
+
+import time
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.base import wording
+from app.base.errors import AppError
+from app.base.services import background
+from app.training.runs.course import Course, Follower
+from app.training.services.trainings import Trainings
+
+FIRST_MS = 50
+LIVE_MS = 250  # an eye needs no more
+IDLE_MS = 1000  # somebody may start it in a terminal
+REST = 4  # times as long as a look has taken: a long journal must not keep a processor busy
+
+
+class RunFollower(QObject):
+    """Looks between `start` and `stop`, whoever trains the run: this program, another one, nobody any more."""
+
+    changed = Signal(object)  # Course
+
+    def __init__(self, folder: Path, trainings: Trainings, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._folder = folder
+        self._trainings = trainings
+        self._follower = Follower(folder)
+        self.course: Course | None = None  # None: not looked yet
+        self._is_looking = self._is_started = False
+        self._began_at = 0.0
+        self._timer = QTimer(self, singleShot=True)
+        self._timer.timeout.connect(self.look)
+        trainings.started.connect(self._on_news)
+        trainings.ended.connect(self._on_news)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this program is at work on it."""
+        return self._trainings.folder == self._folder and not self._trainings.is_waiting
+
+    def start(self) -> None:
+        """The first look comes when what is shown has been drawn."""
+        self._is_started = True
+        self._timer.start(FIRST_MS if self.course is None else 0)
+
+    def stop(self) -> None:
+        self._is_started = False
+        self._timer.stop()
+
+    def look(self) -> None:
+        if self._is_started and not self._is_looking:
+            self._is_looking, self._began_at = True, time.monotonic()
+            is_ours, is_first = self.is_ours, self.course is None
+
+            def look() -> Course:
+                if is_first:
+                    wording.codes()  # reading its file takes a tenth of a second
+                return self._follower.look(is_ours=is_ours)
+
+            background.run(look, self._on_looked, self._on_failed)
+
+    # ------------------------------------------------------------------- private
+
+    def _on_news(self, *_told: object) -> None:
+        self._timer.stop()
+        self.look()
+
+    def _on_looked(self, course: Course) -> None:
+        self._is_looking = False
+        took_ms = int(1000 * (time.monotonic() - self._began_at))
+        if self._is_started:
+            self._timer.start(max(LIVE_MS if course.is_live else IDLE_MS, REST * took_ms))
+        if course is not self.course:
+            self.course = course
+            self.changed.emit(course)
+
+    def _on_failed(self, error: AppError) -> None:
+        raise error  # nothing that is read raises one

@@ -1,0 +1,1 @@
+"""The training page: the list of trainings and the wizard's frame."""

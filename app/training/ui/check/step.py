@@ -1,0 +1,226 @@
+"""Step 4, 確認: what the trainer finds before it trains, what it would take, and what exactly it would learn."""
+
+import time
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
+
+from app.base import wording
+from app.base.errors import AppError
+from app.base.wording import describe_error
+from app.training.services.training_draft import TrainingDraft
+from app.training.ui.check import words
+from app.training.ui.check.findings import Findings
+from app.training.ui.check.forecast import ForecastBox
+from app.training.ui.check.token_view import TokenView
+from app.training.ui.step import Deed, Step
+from app.uikit.theme import Theme
+from app.uikit.widgets.announce import announce
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import Label
+from app.uikit.widgets.progress_row import ProgressRow
+
+MARGIN_PX = 24
+MARK_DOWN_PX = 5  # beside the first line
+CHECK, START = "check", "start"
+
+
+class CheckStep(Step):
+    step_requested = Signal(str)  # of app.training.plan.STEPS: where something can be mended
+    job_requested = Signal()  # a folder for another PC
+
+    def __init__(self, theme: Theme, work: TrainingDraft) -> None:
+        super().__init__()
+        self._theme = theme
+        self._work = work
+        self._began_at = 0.0  # of what the progress is shown of
+        self._phase = ""
+        self.banner = Banner(theme)
+        self.progress = ProgressRow(theme)
+        self._mark = Icon(theme, "info", "text2")
+        self._mark.setContentsMargins(0, MARK_DOWN_PX, 0, 0)
+        self.verdict = Label(role="heading3", wraps=True)
+        self.about = Label(tone="text2", wraps=True)
+        self.findings = Findings(theme)
+        self.forecast = ForecastBox(theme)
+        self.tokens = TokenView(theme)
+        self.no_tokens = Label(role="caption", tone="muted", wraps=True)
+        self.again_button = Button(theme, self.tr("もう一度調べる"), icon="refresh-cw", compact=True)
+        self.job_button = Button(theme, self.tr("別の PC 用の作業フォルダを作る…"), icon="folder-plus", compact=True)
+        self._build()
+        self._connect()
+
+    def show_draft(self) -> None:
+        self._show_state()
+
+    def focus_first(self) -> None:
+        shown = self.tokens.text if self.tokens.isVisibleTo(self) else self.job_button
+        shown.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def deed(self) -> Deed | None:
+        draft = self._work.draft
+        if not self._is_checked:
+            return Deed(CHECK, self.tr("この設定を調べる"))
+        return Deed(START, self.tr("学習を始める")) if draft.is_complete("check") else None
+
+    def do(self, key: str) -> None:
+        self.banner.hide()
+        if key == CHECK:
+            self._work.check()
+        else:
+            self._work.begin()
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
+        column.setSpacing(16)
+        head = QHBoxLayout()
+        head.setSpacing(10)
+        head.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
+        head.addWidget(self.verdict, 1)
+        column.addWidget(self.banner)
+        column.addWidget(self.progress)
+        column.addLayout(head)
+        for widget in (self.about, self.findings, self.forecast, self.tokens, self.no_tokens):
+            column.addWidget(widget)
+        column.addWidget(Flow(self.again_button, self.job_button))
+        column.addStretch(1)
+
+    def _connect(self) -> None:
+        work = self._work
+        work.began.connect(self._on_began)
+        work.progressed.connect(self._on_progressed)
+        work.ended.connect(self._on_ended)
+        work.failed.connect(self._on_failed)
+        self.progress.cancelled.connect(work.cancel)
+        self.findings.step_requested.connect(self.step_requested)
+        self.forecast.changes_requested.connect(self._take_changes)
+        self.forecast.trial_requested.connect(lambda: self._check(measures=True))
+        self.again_button.clicked.connect(lambda: self._check())
+        self.job_button.clicked.connect(self.job_requested)
+
+    # ------------------------------------------------------------------- showing
+
+    @property
+    def _is_checked(self) -> bool:
+        return not any(problem.code == "not_checked" for problem in self._work.draft.problems("check"))
+
+    @property
+    def _can_try(self) -> bool:
+        """Whether a trial would come to its steps."""
+        found = self._work.draft.forecast
+        is_refused = found is not None and any(one.level == words.BLOCK for one in found.findings)
+        return self._work.draft.has_environment and not is_refused
+
+    def _show_state(self) -> None:
+        draft, is_checked = self._work.draft, self._is_checked
+        plan = self._work.plan if is_checked else None
+        found = plan.previews if plan is not None else ()
+        for widget in (self.findings, self.forecast, self.again_button):
+            widget.setVisible(is_checked)
+        self.again_button.setEnabled(not self._work.is_busy)
+        self.about.setVisible(not is_checked)
+        self.tokens.setVisible(bool(found))
+        self.tokens.show_previews(found)
+        self.no_tokens.setVisible(is_checked and not found and draft.has_environment)
+        forecast = draft.forecast
+        if forecast is None or not is_checked:
+            self._show_unchecked()
+            return
+        self.findings.show_lines(words.lines(draft, has_preview=forecast.is_exact))
+        self.forecast.show_forecast(
+            forecast, can_try=self._can_try, is_converted=forecast.is_exact, is_busy=self._work.is_busy
+        )
+        self.no_tokens.setText(self._no_tokens(is_exact=forecast.is_exact))
+        self._show_verdict()
+
+    def _show_unchecked(self) -> None:
+        self._mark.show_icon("info", "text2")
+        self.verdict.setText(self.tr("いまの設定では、まだ確認していません。"))
+        if self._work.draft.has_environment:
+            self.about.setText(
+                self.tr(
+                    "データと設定を調べ、時間とメモリを見積もります。数十秒から数分かかります。"
+                    "その間、質問に答えるモデルはメモリから外します（次の質問で読み込み直します）。"
+                )
+            )
+        else:
+            self.about.setText(
+                self.tr("学習環境がまだないので、時間とメモリ、ディスクだけを見積もります。すぐに終わります。")
+            )
+
+    def _show_verdict(self) -> None:
+        found = self._work.draft.problems("check")
+        blocking = sum(problem.is_blocking for problem in found)
+        if blocking:
+            self._mark.show_icon("circle-x", "danger")
+            self.verdict.setText(self.tr("このままでは始められません（{n} 件）。").format(n=blocking))
+        elif warnings := sum(line.level == words.WARN for line in self.findings.shown):
+            self._mark.show_icon("triangle-alert", "warning")
+            self.verdict.setText(self.tr("始められます。注意が {n} 件あります。").format(n=warnings))
+        else:
+            self._mark.show_icon("circle-check", "success")
+            self.verdict.setText(self.tr("始められます。"))
+
+    def _no_tokens(self, *, is_exact: bool) -> str:
+        if is_exact:
+            return self.tr("どの語を学習するかの例は、もう一度調べると表示します。")
+        return self.tr("どの語を学習するかの例は、3 ステップ試すと表示します。")
+
+    # --------------------------------------------------------------------- slots
+
+    def _check(self, *, measures: bool = False) -> None:
+        self.banner.hide()
+        self._work.check(measures=measures)
+
+    def _take_changes(self) -> None:
+        """And sees at once whether they suffice."""
+        forecast = self._work.draft.forecast
+        assert forecast is not None
+        try:
+            self._work.choose(**dict(forecast.changes))
+        except AppError as error:
+            self._show_failure(error)
+            return
+        self._check()
+
+    def _on_began(self, what: str) -> None:
+        words_of = {"checking": self.tr("調べています"), "beginning": self.tr("学習の準備をしています")}
+        if what in words_of:
+            self._began_at, self._phase = time.monotonic(), ""
+            self.progress.start(words_of[what])
+        self._show_state()
+
+    def _on_progressed(self, _done: int, _total: int) -> None:
+        """Of the trainer; other work has no phases."""
+        phase = self._work.phase
+        if self.progress.isHidden() or phase is None:
+            return
+        if phase.name != self._phase:  # whose bar is another one, or none
+            self._phase = phase.name
+            self.progress.start(wording.phrase(f"run_phase_{phase.name}"), time.monotonic() - self._began_at)
+        self.progress.set_progress(phase.done, phase.total, is_bytes=True)
+
+    def _on_ended(self) -> None:
+        was_shown = not self.progress.isHidden()
+        self.progress.finish()
+        self._show_state()
+        if was_shown and self.isVisible():
+            announce(self, self.verdict.text())
+
+    def _on_failed(self, error: AppError) -> None:
+        """Of a check or a beginning; what else the draft does is shown where it was asked for."""
+        if not self.progress.isHidden():
+            self._show_failure(error)
+
+    def _show_failure(self, error: AppError) -> None:
+        sentence = describe_error(error)
+        following = sentence.next
+        if error.code.startswith("run_"):  # there is no run yet that could go on
+            following = self.tr("データと設定を見直して、もう一度調べてください。")
+        self.banner.show_message("danger", sentence.message, following)

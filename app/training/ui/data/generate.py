@@ -1,0 +1,165 @@
+"""Question-answer pairs made from a collection: which one, how many, by which model, and what that takes."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QGridLayout, QSpinBox, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.documents.records import Collection
+from app.documents.retrieval import excerpts
+from app.inference.local_model import LocalModel
+from app.training.generation.wish import LEAST, MOST, USUAL
+from app.uikit.dialogs import Choice, Dialog
+from app.uikit.language import joined
+from app.uikit.phrases import label
+from app.uikit.theme import Theme
+from app.uikit.widgets.labels import Label
+
+WIDTH_PX = 560
+BOX_PX = 240
+TEXT_MARGIN_PX = 7
+
+
+class GenerateDialog(Dialog):
+    """Nothing is begun before `wished`."""
+
+    wished = Signal(object, int, object)  # Collection, pairs, LocalModel
+
+    def __init__(
+        self,
+        theme: Theme,
+        collections: Sequence[Collection],
+        models: Sequence[LocalModel],
+        model_id: str | None,
+        parent: QWidget,
+    ) -> None:
+        """`collections`: that have anything in them. `model_id`: that answers questions now."""
+        self._collections = list(collections)
+        self._models = list(models)
+        self.collection = QComboBox()
+        self.wanted = QSpinBox()
+        self.model = QComboBox()
+        self.collection_facts = Label(role="caption", tone="text2", wraps=True)
+        self.model_facts = Label(role="caption", tone="warning", wraps=True)
+        self.takes = Label(tone="text2", wraps=True)
+        self.obstacle = Label(tone="warning", wraps=True)
+        self._fill(model_id)
+        super().__init__(
+            theme,
+            self.tr("資料から質問と回答を作りますか"),
+            self.tr(
+                "この PC のモデルが資料を読み、質問と回答の組を根拠の引用付きで作ります。"
+                "学習に使う前に、一組ずつ見直します。"
+            ),
+            (
+                Choice("cancel", self.tr("キャンセル")),
+                Choice("make", self.tr("作り始める"), "primary", is_default=True),
+            ),
+            parent,
+            content=self._content(theme),
+            width_px=WIDTH_PX,
+        )
+        self.collection.currentIndexChanged.connect(self._show_collection)
+        self.model.currentIndexChanged.connect(self._show_model)
+        self.chosen.connect(self._on_chosen)
+        self._show_collection()
+        self._show_model()
+        self._show_obstacle()
+        self.collection.setFocus()
+
+    # ------------------------------------------------------------------- private
+
+    def _fill(self, model_id: str | None) -> None:
+        for one in self._collections:
+            self.collection.addItem(one.name)
+        self.wanted.setRange(LEAST, MOST)
+        self.wanted.setSingleStep(10)
+        self.wanted.setValue(USUAL)
+        self.wanted.setGroupSeparatorShown(True)
+        self.wanted.lineEdit().setTextMargins(TEXT_MARGIN_PX, 0, 0, 0)  # the style sheet's padding does not reach it
+        for model in self._models:
+            self.model.addItem(model.name)
+        ids = [model.id for model in self._models]
+        self.model.setCurrentIndex(ids.index(model_id) if model_id in ids else 0)
+
+    def _content(self, theme: Theme) -> QWidget:
+        content = QWidget()
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(12)
+        grid.setVerticalSpacing(6)
+        grid.setColumnStretch(1, 1)
+        rows: tuple[tuple[str, QComboBox | QSpinBox, Label | None], ...] = (
+            (self.tr("資料集"), self.collection, self.collection_facts),
+            (self.tr("組の数"), self.wanted, None),
+            (self.tr("モデル"), self.model, self.model_facts),
+        )
+        for place, (name, field, facts) in enumerate(rows):
+            words = Label(name)
+            words.setBuddy(field)
+            field.setAccessibleName(name)
+            if isinstance(field, QComboBox):
+                field.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            field.setMinimumWidth(min(theme.px(BOX_PX), BOX_PX * 3 // 2))
+            grid.addWidget(words, 2 * place, 0)
+            grid.addWidget(field, 2 * place, 1)
+            if facts is not None:
+                grid.addWidget(facts, 2 * place + 1, 1)
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(10)
+        column.addLayout(grid)
+        column.addWidget(self.takes)
+        column.addWidget(self.obstacle)
+        self.takes.setText(
+            self.tr(
+                "1 組につき、モデルに 2 回以上尋ねます。残り時間は、始めてから表示します。"
+                "途中で止めても続きから作れます。質問に答えている間は待ちます。"
+            )
+        )
+        return content
+
+    def _show_collection(self) -> None:
+        place = self.collection.currentIndex()
+        if place < 0:
+            self.collection_facts.hide()
+            return
+        one = self._collections[place]
+        count = self.tr("{n} 件、{s} 節").format(n=f"{one.documents:,}", s=f"{one.sections:,}")
+        secret = self.tr("作る前に確認します") if one.label == "secret" else ""
+        self.collection_facts.setText(joined(count, label(one.label), secret))
+
+    def _show_model(self) -> None:
+        self.model_facts.hide()
+        place = self.model.currentIndex()
+        if place < 0:
+            return
+        model = self._models[place]
+        background.run(lambda: (model, excerpts.is_too_small(model)), self._on_judged, self._on_unreadable)
+
+    def _on_judged(self, found: tuple[LocalModel, bool]) -> None:
+        model, is_too_small = found
+        if self._models[self.model.currentIndex()] != model:
+            return
+        words = self.tr("▲ 小さなモデルなので、使える組はほとんどできません。8B 以上のモデルを勧めます。")
+        self.model_facts.setText(words)
+        self.model_facts.setVisible(is_too_small)
+        self.fit_height()
+
+    def _on_unreadable(self, _error: AppError) -> None:
+        """It is said when the model is loaded."""
+
+    def _show_obstacle(self) -> None:
+        no_model = self.tr("▲ モデルがまだありません。「モデル」の画面で取り込んでください。")
+        no_documents = self.tr("▲ 読み取った資料がまだありません。「資料」の画面で追加してください。")
+        said = no_documents if not self._collections else no_model if not self._models else ""
+        self.obstacle.setText(said)
+        self.obstacle.setVisible(bool(said))
+        self.buttons["make"].setEnabled(not said)
+        self.buttons["make"].setAccessibleDescription(said)
+
+    def _on_chosen(self, key: str) -> None:
+        if key == "make":
+            model = self._models[self.model.currentIndex()]
+            self.wished.emit(self._collections[self.collection.currentIndex()], self.wanted.value(), model)

@@ -1,0 +1,147 @@
+"""Pairs being made from a collection: how far it is, and what became of it; also what is left of an earlier time."""
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.wording import describe_error, phrase
+from app.training.services.generation import GenerationProgress, Stopped
+from app.training.services.pair_making import Made, PairMaking
+from app.uikit.language import joined
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.progress_row import ProgressRow
+
+REASONS_MOST = 3
+
+
+class PairsRow(QWidget):
+    """Hidden while there is nothing to show. It follows the pairs of one draft alone."""
+
+    made = Signal()  # the pairs are there now
+    taken = Signal()  # they are to take the place of the rows
+    go_on_requested = Signal()
+    changed = Signal()  # it is shown, or hidden
+
+    def __init__(self, theme: Theme, making: PairMaking, draft_id: str) -> None:
+        super().__init__()
+        self._making = making
+        self._draft_id = draft_id
+        self._total = 0  # prompts of the round
+        self.progress = ProgressRow(theme)
+        self.banner = Banner(theme)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self.progress)
+        column.addWidget(self.banner)
+        making.began.connect(self._on_began)
+        making.progressed.connect(self._on_progressed)
+        making.finished.connect(self._on_finished)
+        making.stopped.connect(self._on_stopped)
+        making.failed.connect(self._on_failed)
+        self.progress.cancelled.connect(making.stop)
+        self.banner.action_requested.connect(self._on_action)
+        self.banner.closed.connect(self._settle)
+        if making.draft_id == draft_id:
+            self._on_began(draft_id)
+        self._settle()
+
+    def look(self, *, may_take: bool) -> None:
+        """For pairs of an earlier time. `may_take`: nothing that somebody has decided would be lost."""
+        wish = self._making.unfinished(self._draft_id)
+        if wish is None:
+            return
+        if self._making.finished_file(self._draft_id) is None:
+            what = self.tr("「{name}」から質問と回答を作る作業は途中です。").format(name=wish.collection)
+            self._show("warning", what, "", (("again", self.tr("続ける")), ("forget", self.tr("続けない"))))
+        elif may_take:
+            self.taken.emit()
+        else:
+            what = self.tr("「{name}」から作った質問と回答があります。").format(name=wish.collection)
+            about = self.tr("取り込むと、いまの行と見直しの結果は残りません。")
+            self._show("warning", what, about, (("take", self.tr("取り込む")), ("forget", self.tr("取り込まない"))))
+
+    # ------------------------------------------------------------------- private
+
+    def _on_began(self, draft_id: str) -> None:
+        if draft_id != self._draft_id:
+            return
+        self._total = 0
+        self.banner.hide()
+        self.progress.start(self.tr("資料を読んでいます"))
+        self.progress.cancel_button.setText(self.tr("ここで止める"))
+        if self._making.progress is not None:
+            self._on_progressed(draft_id, self._making.progress)
+        self._settle()
+
+    def _on_progressed(self, draft_id: str, found: GenerationProgress) -> None:
+        if draft_id != self._draft_id:
+            return
+        words = self.tr("質問と回答を作っています（採用 {a}／{b} 組）").format(
+            a=f"{found.accepted:,}", b=f"{found.wanted:,}"
+        )
+        if found.round.total != self._total:  # another round: its time is told anew
+            self._total = found.round.total
+            self.progress.start(words)
+            self.progress.cancel_button.setText(self.tr("ここで止める"))
+        self.progress.say(words)
+        self.progress.set_progress(found.round.done, found.round.total)
+
+    def _on_finished(self, draft_id: str, made: Made) -> None:
+        if draft_id != self._draft_id:
+            return
+        self.progress.finish()
+        standing = made.generated.standing
+        accepted, wanted = len(standing.accepted), made.wish.wanted
+        reasons = [
+            phrase("generation_reason", what=phrase(f"generation_{reason}"), count=f"{count:,}")
+            for reason, count in standing.rejected.most_common(REASONS_MOST)
+        ]
+        why = (
+            self.tr("使えなかった主な理由：{reasons}").format(reasons=phrase("data_gap").join(reasons))
+            if reasons
+            else ""
+        )
+        if made.path is None:
+            self._show("warning", self.tr("使える組は作れませんでした。"), why)
+            return
+        what = self.tr("「{name}」から {n} 組を作りました。").format(name=made.wish.collection, n=f"{accepted:,}")
+        few = self.tr("{n} 組には届きませんでした。").format(n=f"{wanted:,}") if accepted < wanted else ""
+        self._show("success" if accepted >= wanted else "warning", what, joined(few, why))
+        self.made.emit()
+
+    def _on_stopped(self, draft_id: str, stopped: Stopped) -> None:
+        if draft_id != self._draft_id:
+            return
+        self.progress.finish()
+        what = self.tr("質問と回答を作る作業を止めました（返答 {n} 件、使える組 {a}）。")
+        self._show(
+            "warning", what.format(n=f"{stopped.replies:,}", a=f"{stopped.accepted:,}"),
+            self.tr("ここまでの返答は残してあり、続きから作れます。"),
+            (("again", self.tr("続ける")), ("forget", self.tr("続けない"))),
+        )  # fmt: skip
+
+    def _on_failed(self, draft_id: str, error: AppError) -> None:
+        if draft_id == self._draft_id:
+            self.progress.finish()
+            sentence = describe_error(error)
+            self._show("danger", sentence.message, sentence.next, (("again", self.tr("もう一度試す")),))
+
+    def _show(self, level: str, what: str, sentence: str, actions: tuple[tuple[str, str], ...] = ()) -> None:
+        self.banner.show_message(level, what, sentence, actions)
+        self._settle()
+
+    def _on_action(self, key: str) -> None:
+        self.banner.hide()
+        self._settle()
+        if key == "again":
+            self.go_on_requested.emit()
+        elif key == "take":
+            self.taken.emit()
+        else:
+            self._making.forget(self._draft_id)
+
+    def _settle(self) -> None:
+        self.setVisible(not (self.progress.isHidden() and self.banner.isHidden()))
+        self.changed.emit()

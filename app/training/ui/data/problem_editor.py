@@ -1,0 +1,191 @@
+"""One row with something wrong: what it is, the row that it is like, and its texts, which can be changed in place."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from app.base.wording import phrase
+from app.training.data.curation import Decision, Item, State
+from app.training.data.records import BadRow
+from app.training.data.rows import Row
+from app.training.ui.data import words
+from app.training.ui.review import words as review_words
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.fields import CorrectedField
+from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import Label
+from app.uikit.widgets.scroll import scrolled
+
+MARGIN_PX = 20
+QUESTION_LINES, ANSWER_LINES = (2, 6), (4, 14)
+
+
+class ProblemEditor(QWidget):
+    decided = Signal(object)  # Decision
+    undo_requested = Signal()
+    left = Signal()  # Esc: back to the list
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._item: Item | None = None
+        self._before = ("", "")
+        self._edits: dict[int, tuple[str, str]] = {}  # not kept yet, by the number of the item
+        self.place = Label(role="heading3")
+        self.state = Label(role="caption", tone="text2")
+        self._wrong = QVBoxLayout()
+        self._wrong.setSpacing(4)
+        self.wrong: list[str] = []
+        self.earlier = Label(tone="text2", wraps=True)
+        self.like = Label(tone="text2", wraps=True)
+        self.question = CorrectedField(theme, self.tr("質問"), *QUESTION_LINES)
+        self.answer = CorrectedField(theme, self.tr("回答"), *ANSWER_LINES)
+        self.hint = Label(tone="text2", wraps=True)
+        self.accept_button = Button(theme, self.tr("採用 (A)"))
+        self.edit_button = Button(theme, self.tr("修正して採用 (E)"))
+        self.reject_button = Button(theme, self.tr("却下 (R)"))
+        self.undo_button = Button(theme, self.tr("元に戻す"), "quiet", "undo-2")
+        self._fields = QWidget()
+        self._build()
+        self._connect()
+
+    def show_item(self, item: Item, row: Row, state: State, other: Item | None) -> None:
+        """`row`: as it is now. `other`: the one that it is like."""
+        self._note_edit()
+        self._item = item
+        self.place.setText(phrase("data_preview", line=f"{row.line:,}"))
+        self.state.setText(review_words.state(state))
+        self._show_wrong(words.flaws(item, other), "triangle-alert", "warning")
+        self._show_other(self.earlier, review_words.earlier(row))
+        said = [
+            phrase("data_said", role=phrase(f"data_role_{one.role}"), text=one.text)
+            for one in (other.row.messages[-2:] if other is not None else ())
+        ]
+        self._show_other(self.like, "\n".join(said))
+        self._before = (row.question, row.answer)
+        self._write(*self._edits.get(item.number, self._before))
+        self._fields.show()
+        self.hint.setText(self.tr("文を直して「修正して採用」を押すと、直した文で学習します。"))
+
+    def show_bad(self, bad: BadRow) -> None:
+        self._note_edit()
+        self._item = None
+        self.place.setText(phrase("data_preview", line=f"{bad.line:,}"))
+        self.state.setText(words.kind("unusable"))
+        self._show_wrong([words.unusable(bad)], "circle-x", "danger")
+        self._show_other(self.earlier, "")
+        self._show_other(self.like, bad.detail)
+        self._fields.hide()
+        self.hint.setText(self.tr("ここでは直せません。元のファイルのこの行を直して、もう一度取り込んでください。"))
+
+    @property
+    def is_changed(self) -> bool:
+        return self._item is not None and self._texts() != self._before
+
+    def accept(self) -> None:
+        if self._item is not None:
+            self.decided.emit(Decision(self._item.number, "accepted"))
+
+    def edit(self) -> None:
+        """Keeps what was changed; where nothing was, the keyboard goes to the answer."""
+        if self._item is None:
+            return
+        if not self.is_changed:
+            self.answer.to_end()
+        elif self.question.finish_conversion() and self.answer.finish_conversion():
+            question, answer = self._texts()
+            self.decided.emit(Decision(self._item.number, "edited", question, answer))
+
+    def reject(self) -> None:
+        if self._item is not None:
+            self.decided.emit(Decision(self._item.number, "rejected"))
+
+    def forget_edit(self, number: int) -> None:
+        """It was decided: what was written is kept by then, or not wanted."""
+        self._edits.pop(number, None)
+        if self._item is not None and self._item.number == number:
+            self._item = None
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        head = QHBoxLayout()
+        head.addWidget(self.place, 1)
+        head.addWidget(self.state)
+        fields = QVBoxLayout(self._fields)
+        fields.setContentsMargins(0, 0, 0, 0)
+        fields.setSpacing(6)
+        for title, field in ((self.tr("質問"), self.question), (self.tr("回答"), self.answer)):
+            label = Label(title, strong=True)
+            label.setBuddy(field)
+            fields.addWidget(label)
+            fields.addWidget(field)
+        fields.addSpacing(6)
+        self.buttons = Flow(self.accept_button, self.edit_button, self.reject_button, self.undo_button)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(MARGIN_PX, 14, MARGIN_PX, 14)
+        column.setSpacing(10)
+        column.addLayout(head)
+        column.addLayout(self._wrong)
+        for part in (self.like, self.earlier, self._fields, self.hint, self.buttons):
+            column.addWidget(part)
+        column.addStretch(1)
+        around = QVBoxLayout(self)
+        around.setContentsMargins(0, 0, 0, 0)
+        around.addWidget(scrolled(content))
+
+    def _connect(self) -> None:
+        self.accept_button.clicked.connect(self.accept)
+        self.edit_button.clicked.connect(self.edit)
+        self.reject_button.clicked.connect(self.reject)
+        self.undo_button.clicked.connect(self.undo_requested)
+        for field in (self.question, self.answer):
+            field.submitted.connect(self.edit)
+            field.cancelled.connect(self._give_up)
+
+    def _note_edit(self) -> None:
+        """What was written of a row stays with it until it is decided."""
+        if self._item is not None:
+            self._edits.pop(self._item.number, None)
+            if self.is_changed:
+                self._edits[self._item.number] = self._texts()
+
+    def _write(self, question: str, answer: str) -> None:
+        """A text that stands there already keeps its cursor."""
+        for field, text in ((self.question, question), (self.answer, answer)):
+            if field.toPlainText() != text:
+                field.setPlainText(text)
+
+    def _texts(self) -> tuple[str, str]:
+        return self.question.toPlainText(), self.answer.toPlainText()
+
+    def _give_up(self) -> None:
+        self._write(*self._before)
+        self.left.emit()
+
+    def _show_other(self, label: Label, text: str) -> None:
+        label.setText(text)
+        label.setVisible(bool(text))
+
+    def _show_wrong(self, found: Sequence[str], icon: str, tone: str) -> None:
+        while (item := self._wrong.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        self.wrong = list(found)
+        for text in found:
+            line = QWidget()
+            row = QHBoxLayout(line)
+            row.setContentsMargins(0, 0, 0, 0)
+            row.setSpacing(self._theme.px(6))
+            sign, label = Icon(self._theme, icon, tone), Label(text, tone=tone, wraps=True)
+            sign.setFixedHeight(self._theme.line_height("ui"))
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
+            row.addWidget(label, 1)
+            self._wrong.addWidget(line)
+            line.show()

@@ -1,0 +1,162 @@
+"""Where the rows of a planned training come from: a file that is chosen, or pairs that are made from a collection."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QStandardPaths, Signal
+from PySide6.QtWidgets import QWidget
+
+from app.base.errors import AppError
+from app.base.files.columns import ColumnMapping
+from app.base.services import background
+from app.documents.records import Collection
+from app.documents.services.documents import Documents
+from app.inference.local_model import LocalModel
+from app.models.services.library import ModelLibrary
+from app.training.data import reading
+from app.training.data.curation import State
+from app.training.generation.wish import Wish
+from app.training.services.pair_making import PairMaking
+from app.training.services.training_draft import TrainingDraft
+from app.training.ui.data.columns import ColumnsDialog, Outline
+from app.training.ui.data.generate import GenerateDialog
+from app.uikit.dialogs import Choice, Dialog
+from app.uikit.pickers import Pickers
+from app.uikit.secrecy import Secrecy
+from app.uikit.theme import Theme
+
+DECIDED: tuple[State, ...] = ("accepted", "edited", "rejected")
+
+
+@dataclass(frozen=True)
+class Means:
+    """What rows are made with. `model_id`: of the model that answers questions now. `pickers`: None for the desktop's
+    own windows."""
+
+    documents: Documents
+    library: ModelLibrary
+    making: PairMaking
+    secrecy: Secrecy
+    model_id: Callable[[], str | None]
+    pickers: Pickers | None = None
+
+
+class Sources(QObject):
+    """Asks, and then has it done; what rows there are, and what was decided of them, is only replaced after a yes."""
+
+    refused = Signal(object)  # AppError
+
+    def __init__(self, theme: Theme, work: TrainingDraft, means: Means, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._work = work
+        self._means = means
+        self._window = parent
+        self._pickers = means.pickers or Pickers()
+        self._path = Path()  # of the file that was asked for last
+        self.dialog: Dialog | None = None  # the last one that was opened
+
+    # --------------------------------------------------------------------- files
+
+    def choose_file(self) -> None:
+        kinds = " ".join(f"*{suffix}" for suffix in reading.SUFFIXES)
+        every = self.tr("学習データのファイル ({kinds});;すべてのファイル (*)").format(kinds=kinds)
+        home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+        start = str(self._path.parent) if self._path.name else home
+        path = self._pickers.open(self._window, self.tr("学習データのファイルを選ぶ"), start, every)
+        if path:
+            self.take_file(Path(path))
+
+    def take_file(self, path: Path) -> None:
+        self._path = path
+        self._replace(lambda: self._work.import_file(path))
+
+    def read_again(self, mapping: ColumnMapping) -> None:
+        """The file of the rows, otherwise than before."""
+        data = self._work.draft.data
+        if data is not None:
+            self._path = path = Path(data.file)
+            self._replace(lambda: self._work.import_file(path, mapping))
+
+    def ask_columns(self) -> None:
+        """Of the file that was asked for last."""
+        path = self._path
+        background.run(lambda: (path, reading.outline(path)), self._on_outlined, self._on_refused)
+
+    def _on_outlined(self, found: tuple[Path, Outline]) -> None:
+        path, outline = found
+        dialog = ColumnsDialog(self._theme, path.name, outline, self._window)
+        dialog.mapping_chosen.connect(lambda mapping: self._work.import_file(path, mapping))
+        self._open(dialog)
+
+    # --------------------------------------------------------------------- pairs
+
+    def ask_pairs(self) -> None:
+        means = self._means
+        if means.making.is_running:
+            self.refused.emit(AppError("pairs_running"))
+            return
+        collections = [one for one in means.documents.collections() if one.sections]
+        models = [model for model in means.library.answering() if model.remote is None]
+        dialog = GenerateDialog(self._theme, collections, models, means.model_id(), self._window)
+        dialog.wished.connect(self._on_wished)
+        self._open(dialog)
+
+    def go_on(self) -> None:
+        """With pairs that were wanted and are not finished."""
+        wish = self._means.making.unfinished(self._work.draft.id)
+        if wish is None:
+            return
+        there = self._means.documents.collections()
+        found = next((one for one in there if (one.id, one.name) == (wish.collection_id, wish.collection)), None)
+        if found is None:
+            self.refused.emit(AppError("pairs_collection_gone", name=wish.collection))
+        else:
+            self._begin(wish, found)
+
+    def _on_wished(self, collection: Collection, wanted: int, model: LocalModel) -> None:
+        making, draft_id = self._means.making, self._work.draft.id
+        wish = Wish(collection.id, collection.name, model.id, wanted, making.free_name(draft_id))
+        self._replace(lambda: self._begin(wish, collection))
+
+    def _begin(self, wish: Wish, collection: Collection) -> None:
+        making, draft_id = self._means.making, self._work.draft.id
+
+        def begin() -> None:
+            try:
+                making.begin(draft_id, wish, collection, is_consented=True)
+            except AppError as error:
+                self.refused.emit(error)
+
+        self._means.secrecy.train(self._window, collection.label, begin)
+
+    # ------------------------------------------------------------------- private
+
+    def _replace(self, act: Callable[[], object]) -> None:
+        """Asks first where somebody's decisions would be lost."""
+        rows = self._work.curation
+        decided = sum(rows.counts[state] for state in DECIDED) if rows is not None else 0
+        if not decided:
+            act()
+            return
+        dialog = Dialog(
+            self._theme,
+            self.tr("いまの行を入れ替えますか"),
+            self.tr("いまの行と、見直しの結果 {n} 件は残りません。").format(n=f"{decided:,}"),
+            (
+                Choice("cancel", self.tr("キャンセル"), is_default=True),
+                Choice("replace", self.tr("入れ替える"), "danger_fill"),
+            ),
+            self._window,
+            icon=("triangle-alert", "warning"),
+        )
+        dialog.chosen.connect(lambda key: act() if key == "replace" else None)
+        self._open(dialog)
+
+    def _open(self, dialog: Dialog) -> None:
+        self.dialog = dialog
+        dialog.open()
+
+    def _on_refused(self, error: AppError) -> None:
+        self.refused.emit(error)

@@ -1,0 +1,216 @@
+"""分割と漏れ検査: how the rows were split, by what that is known again, and whether training knows what judges it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import describe_error
+from app.training.data import frozen_split
+from app.training.data.frozen_split import FrozenSplit
+from app.training.plan import Frozen
+from app.training.services.training_draft import TrainingDraft
+from app.training.ui.data import words
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.fact_list import FactList
+from app.uikit.widgets.figures import Figures, FigureView
+from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import Label
+from app.uikit.widgets.scroll import scrolled
+
+MARGIN_PX = 24
+
+Told = tuple[Frozen, FrozenSplit, list[int]]
+
+
+class SplitTab(QWidget):
+    split_requested = Signal()
+
+    def __init__(self, theme: Theme, work: TrainingDraft) -> None:
+        super().__init__()
+        self._theme = theme
+        self._work = work
+        self._asked: Frozen | None = None
+        self._icon = Icon(theme, "info")
+        self.state = Label(strong=True, wraps=True)
+        self.split_button = Button(theme, self.tr("分割し直す"), icon="refresh-cw", compact=True)
+        self.about = Label(tone="text2", wraps=True)
+        self.facts = FactList(theme)
+        self.check_title = Label(self.tr("漏れの検査"), "heading3")
+        self._checks = QVBoxLayout()
+        self._checks.setSpacing(4)
+        self.said: list[str] = []
+        self.removed_title = Label(role="heading3")
+        titles = (self.tr("行"), self.tr("残した行"), self.tr("類似度"), self.tr("除いた理由"))
+        self.removed = Figures(titles, 3)
+        self.removed_table = FigureView(theme, self.removed, self.tr("除いた行"))
+        self._build()
+
+    def show_rows(self) -> None:
+        draft = self._work.draft
+        frozen, data = draft.frozen, draft.data
+        is_stale = frozen is not None and data is not None and frozen.revision != data.revision
+        self._show_state(frozen, is_stale=is_stale)
+        if frozen is None:
+            self._asked = None
+            self._show_parts(is_shown=False)
+        elif frozen != self._asked:
+            self._asked = frozen
+            rows = self._work.curation.rows() if self._work.curation is not None and not frozen.is_sound else []
+            folder = Path(frozen.folder)
+
+            def work() -> Told:
+                found = frozen_split.read(folder)
+                return frozen, found, frozen_split.leaking_lines(found, rows)
+
+            background.run(work, self._on_read, self._on_failed)
+
+    def focus_first(self) -> None:
+        first = self.split_button if not self.split_button.isHidden() else self.removed_table
+        first.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        state = QHBoxLayout()
+        state.setSpacing(8)
+        state.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        state.addWidget(self.state, 1)
+        state.addWidget(self.split_button, 0, Qt.AlignmentFlag.AlignTop)
+        content = QWidget()
+        inside = QVBoxLayout(content)
+        inside.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 16)
+        inside.setSpacing(8)
+        inside.addLayout(state)
+        inside.addWidget(self.about)
+        inside.addWidget(self.facts)
+        inside.addSpacing(12)
+        inside.addWidget(self.check_title)
+        inside.addLayout(self._checks)
+        inside.addSpacing(12)
+        inside.addWidget(self.removed_title)
+        inside.addWidget(self.removed_table)
+        inside.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(scrolled(content))
+        self.split_button.clicked.connect(self.split_requested)
+        self._show_parts(is_shown=False)
+
+    def _show_state(self, frozen: Frozen | None, *, is_stale: bool) -> None:
+        parts = self.tr(
+            "学習用はモデルに覚えさせる行、検証用は学習の途中で確かめる行、試験用は最後に採点する行です。"
+            "試験用は学習に使わず、内容が変わっていないことをハッシュで確かめます。"
+        )
+        self.about.setText(parts)
+        self.split_button.setVisible(is_stale)
+        self.split_button.setEnabled(not self._work.is_busy)
+        if frozen is None:
+            self._icon.show_icon("info", "text2")
+            self.state.setText(self.tr("まだ分けていません。"))
+        elif is_stale:
+            self._icon.show_icon("triangle-alert", "warning")
+            self.state.setText(self.tr("分けたあとに行が変わりました。いまの行で分割し直してください。"))
+        else:
+            self._icon.show_icon("lock", "success")
+            self.state.setText(self.tr("分けて固定しました。"))
+
+    def _show_parts(self, *, is_shown: bool) -> None:
+        parts = (self.facts, self.check_title, self.removed_title, self.removed_table)
+        for part in parts:
+            part.setVisible(is_shown)
+        if not is_shown:
+            self._show_checks([])
+
+    def _on_read(self, told: Told) -> None:
+        frozen, found, leaking = told
+        if frozen != self._asked:
+            return
+        self._show_parts(is_shown=True)
+        rows = self.tr("{n} 行")
+        self.facts.set_facts((
+            (self.tr("学習用"), rows.format(n=f"{found.counts['train']:,}")),
+            (self.tr("検証用"), rows.format(n=f"{found.counts['validation']:,}")),
+            (self.tr("試験用"), rows.format(n=f"{found.counts['holdout']:,}")),
+            (self.tr("乱数の種"), str(found.seed)),
+            (self.tr("試験用のハッシュ"), _in_pieces(found.sha256)),
+        ))  # fmt: skip
+        self._show_checks(self._found(found, leaking))
+        self.removed_title.setText(self.tr("除いた行 {n}").format(n=f"{len(found.removed):,}"))
+        self.removed.set_rows([
+            (f"{one.line:,}", f"{one.other_line:,}", f"{one.similarity:.2f}", self._reason(one.reason))
+            for one in found.removed
+        ])  # fmt: skip
+        for part in (self.removed_title, self.removed_table):
+            part.setVisible(bool(found.removed))
+
+    def _found(self, found: FrozenSplit, leaking: Sequence[int]) -> list[tuple[str, str, str]]:
+        """(icon, tone, sentence) of each."""
+        good, bad, warned = ("circle-check", "success"), ("circle-x", "danger"), ("triangle-alert", "warning")
+        near = self.tr("学習用とほとんど同じ行（類似度 {t} 以上）：{n}")
+        known = self.tr("同じ回答が学習用にもある行：{n}（{c} 行について比べました）")
+        told = [
+            (*(bad if found.near else good), near.format(t=found.threshold, n=f"{found.near:,}")),
+            (*(bad if found.known else good), known.format(n=f"{found.known:,}", c=f"{found.compared:,}")),
+            (
+                *(bad if found.shared_groups else good),
+                self.tr("学習用と試験用にまたがるグループ：{n}").format(n=f"{len(found.shared_groups):,}"),
+            ),
+        ]
+        if leaking:
+            lines = words.line_numbers(leaking)
+            told.append(
+                (
+                    *bad,
+                    self.tr("該当する試験用の行：{lines}。直すか却下して、分割し直してください。").format(lines=lines),
+                )
+            )
+        if found.near_validation:
+            sentence = self.tr("検証用の {n} 行は、学習用の行によく似ています。検証の損失は良く見えることがあります。")
+            told.append((*warned, sentence.format(n=f"{found.near_validation:,}")))
+        nearest = self.tr("試験用の各行と、最も近い学習用の行との類似度：中央値 {median}、最大 {most}")
+        told.append(("info", "text2", nearest.format(median=_cut(found.median), most=_cut(found.most))))
+        return told
+
+    def _reason(self, reason: str) -> str:
+        same, near = self.tr("同じ内容"), self.tr("試験用の行に似ている")
+        return same if reason == "same" else near
+
+    def _show_checks(self, found: Sequence[tuple[str, str, str]]) -> None:
+        while (item := self._checks.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        self.said = [sentence for _, _, sentence in found]
+        for icon, tone, sentence in found:
+            line = QWidget()
+            row = QHBoxLayout(line)
+            row.setContentsMargins(0, 0, 0, 0)
+            row.setSpacing(self._theme.px(6))
+            sign = Icon(self._theme, icon, tone)
+            sign.setFixedHeight(self._theme.line_height("ui"))
+            row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
+            row.addWidget(Label(sentence, wraps=True), 1)
+            self._checks.addWidget(line)
+            line.show()
+
+    def _on_failed(self, error: AppError) -> None:
+        """The files of the split have changed, or have gone."""
+        self._show_parts(is_shown=False)
+        self.check_title.show()
+        self._show_checks([("circle-x", "danger", str(describe_error(error)))])
+        self.split_button.show()
+
+
+def _in_pieces(sha256: str) -> str:
+    """Four digits each, so that it can be read and breaks where there is no room."""
+    return " ".join(sha256[at : at + 4] for at in range(0, len(sha256), 4))
+
+
+def _cut(similarity: float) -> str:
+    """Rounded down: just under the threshold must not read as if it had been reached."""
+    return f"{int(100 * similarity) / 100:.2f}"

@@ -1,0 +1,149 @@
+"""What is done to trainings in the list: named, noted, removed and brought back, begun anew."""
+
+import functools
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QPoint, Qt, Signal
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QMenu, QWidget
+
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.inference.local_model import LocalModel
+from app.training import drafts
+from app.training.plan import Draft
+from app.training.runs import again, overview, runs, shelf
+from app.training.runs.overview import DAMAGED, Entry
+from app.training.runs.runs import Run
+from app.training.ui import words
+from app.training.ui.entry_dialog import EntryDialog
+from app.training.ui.return_dialog import ReturnDialog
+from app.uikit.pickers import Pickers
+from app.uikit.theme import Theme
+
+
+class EntryDesk(QObject):
+    """Files small enough to be written at once; what is large is only moved."""
+
+    changed = Signal()  # the list is to be read anew
+    opened = Signal(str, str)  # kind and id: it is to be shown
+    closed = Signal(str, str)  # kind and id: it is not to be shown any more
+    draft_named = Signal(str, str)  # id and name
+    failed = Signal(object)  # AppError
+    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+
+    def __init__(
+        self,
+        theme: Theme,
+        where: Paths,
+        models: Callable[[], Sequence[LocalModel]],
+        open_folder: Callable[[Path], None],
+        page: QWidget,
+        pickers: Pickers | None = None,
+    ) -> None:
+        super().__init__(page)
+        self._pickers = pickers or Pickers()
+        self._theme = theme
+        self._where = where
+        self._models = models
+        self._open_folder = open_folder
+        self._page = page
+
+    def menu(self, entry: Entry, at: QPoint) -> QMenu:
+        """Shown, with what can be done to this one."""
+        menu = QMenu(self._page)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        theme, is_run = self._theme, entry.kind == "run"
+        if entry.state != DAMAGED:
+            title = self.tr("名前とメモ…") if is_run else self.tr("名前を変える…")
+            rename = menu.addAction(theme.icon("pencil"), title, functools.partial(self.edit, entry))
+            rename.setShortcut(QKeySequence("F2"))
+        if is_run:
+            repeat = functools.partial(self.plan, entry, again.same)
+            menu.addAction(theme.icon("refresh-cw"), self.tr("同じ設定でもう一度"), repeat)
+        if entry.state == "finished":
+            onward = functools.partial(self.plan, entry, again.further)
+            menu.addAction(self.tr("このアダプターから続ける"), onward)
+        menu.addAction(theme.icon("folder-open"), self.tr("フォルダを開く"), lambda: self._open_folder(entry.folder))
+        menu.addSeparator()
+        take_back = functools.partial(self.take_back, entry)
+        menu.addAction(theme.icon("file-down"), self.tr("作業フォルダの結果を取り込む…"), take_back)
+        menu.addSeparator()
+        remove = menu.addAction(theme.icon("trash-2"), self.tr("削除"), functools.partial(self.remove, entry))
+        remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
+        menu.popup(at)
+        return menu
+
+    def edit(self, entry: Entry) -> EntryDialog:
+        """Asks for a name and, of a run, a note."""
+        note = shelf.note_of(entry.folder) if entry.kind == "run" else None
+        dialog = EntryDialog(self._theme, entry.name, note, self._page.window())
+        dialog.chosen.connect(lambda key: self._keep(entry, *dialog.written) if key == "keep" else None)
+        dialog.open()
+        return dialog
+
+    def add(self) -> None:
+        """A new draft."""
+        self._try(lambda: self._show("draft", drafts.new(self._where.drafts, time.time()).id))
+
+    def plan(self, entry: Entry, make: Callable[[Paths, Run, Sequence[LocalModel]], Draft]) -> None:
+        """A new draft from a run: `again.same` or `again.further`. Its data are copied in the background."""
+        models = tuple(self._models())
+        background.run(lambda: make(self._where, runs.read(entry.folder), models), self._on_planned, self.failed.emit)
+
+    def take_back(self, entry: Entry | None = None) -> ReturnDialog:
+        """Asks for a job's folder that has come back. `entry`: the run that is waited for, perhaps; else any."""
+        job = runs.exported_to(entry.folder) if entry is not None and entry.state == "exported" else ""
+        place = Path(job) if job else None
+        dialog = ReturnDialog(self._theme, self._where.runs, place, self._page.window(), self._pickers)
+        dialog.taken.connect(lambda run: self._show("run", run.id))
+        dialog.open()
+        return dialog
+
+    def remove(self, entry: Entry) -> None:
+        """Into the bin."""
+
+        def restore() -> None:
+            self._try(lambda: overview.restore(self._where, entry))
+            self._show(entry.kind, entry.id)
+
+        def work() -> None:
+            self.closed.emit(entry.kind, entry.id)
+            overview.remove(self._where, entry, self._models())
+            said = self.tr("「{name}」を削除しました。").format(name=words.entry_name(entry))
+            self.undo_offered.emit(said, restore)
+
+        self._try(work)
+        self.changed.emit()
+
+    # ------------------------------------------------------------------- private
+
+    def _keep(self, entry: Entry, name: str, note: str | None) -> None:
+        def work() -> None:
+            if note is not None and note != shelf.note_of(entry.folder):
+                shelf.write_note(entry.folder, note)
+            if name == entry.name:
+                return
+            if entry.kind == "run":
+                shelf.rename(runs.read(entry.folder), name)
+            else:
+                self.draft_named.emit(entry.id, name)
+
+        self._try(work)
+        self.changed.emit()
+
+    def _on_planned(self, draft: Draft) -> None:
+        self._show("draft", draft.id)
+
+    def _show(self, kind: str, id: str) -> None:
+        self.changed.emit()
+        self.opened.emit(kind, id)
+
+    def _try(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except AppError as error:
+            self.failed.emit(error)

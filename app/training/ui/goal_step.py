@@ -1,0 +1,246 @@
+"""Step 1, 目的: whether a training is what is wanted, and what this machine can do of it."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import describe_error
+from app.inference.local_model import LocalModel
+from app.models import starter
+from app.training import ability
+from app.training.ability import Measured
+from app.training.services.training_draft import Means, TrainingDraft
+from app.training.services.training_setup import TrainingSetup
+from app.training.ui.environment_box import EnvironmentBox
+from app.training.ui.goal_choice import goal_choice
+from app.training.ui.job_dialog import JobDialog
+from app.training.ui.machine_panel import MARK_DOWN_PX, MachinePanel
+from app.training.ui.step import Step
+from app.uikit.pickers import Pickers
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import Label
+
+if TYPE_CHECKING:
+    from app.training.environment.report import Report
+
+MARGIN_PX = 24
+
+
+class GoalStep(Step):
+    documents_requested = Signal()  # the page 資料
+    starter_requested = Signal()  # the trial model is to be added to the models
+
+    def __init__(
+        self,
+        theme: Theme,
+        work: TrainingDraft,
+        means: Means,
+        setup: TrainingSetup,
+        is_in_use: Callable[[], bool],
+        pickers: Pickers | None = None,
+    ) -> None:
+        """`means`: of the draft. `is_in_use`: whether a run or a conversion works with the training environment."""
+        super().__init__()
+        self._theme = theme
+        self._work = work
+        self._data = means.paths.data
+        self._models: Callable[[], Sequence[LocalModel]] = means.models
+        self._setup = setup
+        self._pickers = pickers or Pickers()
+        self._measured: Measured | None = None
+        self._report: Report | None = None
+        self._has_looked = False
+        self.banner = Banner(theme)
+        self.choice = goal_choice(theme)
+        self.advice = Label(wraps=True)
+        self.documents_button = Button(theme, self.tr("資料に追加する"), icon="library-big")
+        self.machine = MachinePanel(theme)
+        self.environment = EnvironmentBox(theme, setup, is_in_use, self._pickers)
+        self._build()
+        self._connect()
+
+    def show_draft(self) -> None:
+        goal = self._work.draft.goal
+        self.choice.show_key(goal)
+        self.advice.setText(self._advice(goal))
+        self._advice_box.setVisible(goal in ("facts", "both"))
+        self._show_offers()
+
+    def focus_first(self) -> None:
+        self.choice.focus_chosen()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._has_looked:
+            self._has_looked = True
+            self._measure()
+            self._look()
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        self._advice_box = self._framed_advice()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
+        column.setSpacing(12)
+        column.addWidget(self.banner)
+        column.addWidget(Label(self.tr("学習を始める前に"), "heading2"))
+        column.addWidget(Label(self.tr("何をしたいですか"), "heading3"))
+        column.addWidget(self.choice)
+        column.addWidget(self._advice_box)
+        column.addSpacing(4)
+        column.addWidget(Label(self.tr("学習でできること、できないこと"), "heading3", wraps=True))
+        column.addLayout(self._limits())
+        column.addSpacing(4)
+        column.addWidget(self.machine)
+        column.addWidget(self.environment)
+        column.addStretch(1)
+
+    def _framed_advice(self) -> QFrame:
+        frame = QFrame()
+        frame.setProperty("surface", "raised")
+        inside = QVBoxLayout(frame)
+        inside.setContentsMargins(16, 12, 16, 12)
+        inside.setSpacing(8)
+        inside.addWidget(self.advice)
+        inside.addWidget(Flow(self.documents_button))
+        return frame
+
+    def _limits(self) -> QVBoxLayout:
+        lines = (
+            (
+                "circle-check",
+                "success",
+                self.tr("文体、書式、用語をそろえ、答えられない問いを断らせることができます。"),
+            ),
+            (
+                "circle-x",
+                "text2",
+                self.tr(
+                    "新しい事実を確実に覚えさせることはできません。"
+                    "知らないことを、知っているかのように答える誤りが増えることもあります。"
+                ),
+            ),
+            (
+                "info",
+                "text2",
+                self.tr("質問と答えの組を 50 件以上、できれば数百件用意します。登録した資料から作ることもできます。"),
+            ),
+        )
+        column = QVBoxLayout()
+        column.setSpacing(6)
+        for icon, tone, words in lines:
+            mark = Icon(self._theme, icon, tone)
+            mark.setContentsMargins(0, MARK_DOWN_PX, 0, 0)
+            row = QHBoxLayout()
+            row.setSpacing(8)
+            row.addWidget(mark, 0, Qt.AlignmentFlag.AlignTop)
+            row.addWidget(Label(words, tone="text2", wraps=True), 1)
+            column.addLayout(row)
+        return column
+
+    def _connect(self) -> None:
+        self.choice.chosen.connect(lambda goal: self._try(lambda: self._work.change(goal=goal)))
+        self.documents_button.clicked.connect(self.documents_requested)
+        self.machine.measure_requested.connect(self._measure_anew)
+        self.machine.practice_requested.connect(self._practise)
+        self.machine.job_requested.connect(self._open_job)
+        for told in (self._setup.finished, self._setup.removed):
+            told.connect(self._on_environment_changed)
+
+    # ------------------------------------------------------------------- showing
+
+    def _advice(self, goal: str) -> str:
+        if goal == "facts":
+            return self.tr(
+                "事実は、資料に追加すると出典付きで答えられ、原文で確かめられます。学習だけでは、数値や名称を取り違えることがあります。"
+                "それでも学習に進むことはできます。"
+            )
+        return self.tr("事実は資料に、書き方は学習に分けます。資料がまだなら、先に追加しておくと問答も作れます。")
+
+    def _show_machine(self) -> None:
+        measured, report = self._measured, self._report
+        if measured is None:
+            return
+        found = ability.judge(measured, report.probe if report else None)
+        self.machine.show_ability(found, measured)
+        self.environment.show_report(report, lacks_cuda=found.has("cpu_torch"))
+        self._show_offers()
+
+    def _show_offers(self) -> None:
+        draft, found = self._work.draft, self._starter()
+        self.machine.show_offers(
+            has_starter=found is not None,
+            is_starter_chosen=found is not None and draft.base == found.id,
+            can_make_job=draft.is_complete("data") and draft.is_complete("model") and not self._work.is_busy,
+        )
+
+    def _starter(self) -> LocalModel | None:
+        card = starter.card().id
+        return next((model for model in self._models() if model.card_id == card), None)
+
+    # --------------------------------------------------------------- the machine
+
+    def _measure(self) -> None:
+        data = self._data
+        background.run(lambda: ability.measure(data), self._on_measured, self._on_unmeasured)
+
+    def _measure_anew(self) -> None:
+        self._measured = self._report = None
+        self.machine.show_measuring()
+        self.environment.show_report(None)
+        self._measure()
+        self._look()
+
+    def _look(self) -> None:
+        self._setup.look(self._on_looked)
+
+    def _on_measured(self, found: Measured) -> None:
+        self._measured = found
+        self._show_machine()
+
+    def _on_unmeasured(self, error: AppError) -> None:
+        raise error  # measuring expects no error
+
+    def _on_looked(self, report: "Report") -> None:
+        self._report = report
+        self.environment.show_report(report)
+        self._show_machine()
+
+    def _on_environment_changed(self) -> None:
+        self._try(self._work.look_for_environment)
+        if self._has_looked:
+            self._report = None
+            self.environment.show_report(None)
+            self._look()
+
+    # --------------------------------------------------------------------- deeds
+
+    def _practise(self) -> None:
+        """On the processor, if there is a card that cannot be used."""
+        found, here = self._starter(), self.machine.ability
+        if found is None or here is None:
+            self.starter_requested.emit()
+            return
+        self._try(lambda: self._work.change(base=found.id))
+        if here.card is not None:
+            self._try(lambda: self._work.choose(device="cpu"))
+
+    def _open_job(self) -> None:
+        JobDialog(self._theme, self._work, self.window(), self._pickers).open()
+
+    def _try(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except AppError as error:
+            sentence = describe_error(error)
+            self.banner.show_message("danger", sentence.message, sentence.next)

@@ -1,0 +1,148 @@
+"""A planned training as a folder for another machine: where to, with or without its base, and what is done there."""
+
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, QStandardPaths
+from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+
+from app.base import wording
+from app.base.errors import AppError
+from app.base.wording import describe_error
+from app.training.runs.jobs import SMALL_BYTES, Job
+from app.training.services.training_draft import TrainingDraft
+from app.uikit import desktop
+from app.uikit.dialogs import Choice, Dialog
+from app.uikit.language import noted
+from app.uikit.path_row import PathRow
+from app.uikit.phrases import breakable
+from app.uikit.pickers import Pickers
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.labels import Label
+from app.uikit.widgets.progress_row import ProgressRow
+
+WIDTH_PX = 600
+SHOWN = 3  # names of files
+
+translate = QCoreApplication.translate
+
+
+class JobDialog(Dialog):
+    """Stays open while it is made; `made_dialog` follows. For a draft whose data and base are chosen."""
+
+    def __init__(self, theme: Theme, work: TrainingDraft, parent: QWidget, pickers: Pickers) -> None:
+        self._work = work
+        self._pickers = pickers
+        self._folder: Path | None = None
+        self.place = PathRow(
+            theme, self.tr("作る場所"), self.tr("空のフォルダか、新しいフォルダを選びます。"), can_clear=False
+        )
+        self.base_box = QCheckBox(self.tr("土台のモデルも入れる"))
+        size = f"{SMALL_BYTES / 1e9:.0f}\u00a0GB"
+        self.base_note = Label(self.tr("{size} までのモデルは、いつも入ります。").format(size=size), "caption", "muted")
+        self.banner = Banner(theme, can_close=False)
+        self.progress = ProgressRow(theme, can_cancel=False)
+        super().__init__(
+            theme,
+            self.tr("別の PC 用の作業フォルダを作りますか"),
+            self.tr(
+                "データ、学習のプログラム、手順書をフォルダにまとめます。"
+                "GPU のある PC に移せば、Kotae がなくても学習できます。"
+            ),
+            (
+                Choice("cancel", self.tr("キャンセル")),
+                Choice("make", self.tr("作る"), "primary", is_default=True),
+            ),
+            parent,
+            content=self._content(),
+            width_px=WIDTH_PX,
+        )
+        self._connect()
+        self.buttons["make"].setEnabled(False)
+        self.place.choose_button.setFocus()
+
+    def accept(self) -> None:
+        assert self._folder is not None
+        self.banner.hide()
+        self._set_busy(is_busy=True)
+        self.progress.start(self.tr("フォルダを作っています"))
+        self._work.make_job(self._folder, with_base=self.base_box.isChecked())
+        self.fit_height()
+
+    def reject(self) -> None:
+        if self.progress.isHidden():  # what is half written would be left behind
+            super().reject()
+
+    # ------------------------------------------------------------------- private
+
+    def _content(self) -> QWidget:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        self.place.setContentsMargins(-12, 0, -12, 0)
+        for widget in (self.banner, self.place, self.base_box, self.base_note, self.progress):
+            column.addWidget(widget)
+        return content
+
+    def _connect(self) -> None:
+        self.place.choose_requested.connect(self._choose_place)
+        self._work.job_made.connect(self._on_made)
+        self._work.failed.connect(self._on_failed)
+
+    def _choose_place(self) -> None:
+        home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
+        path = self._pickers.folder(self, self.tr("作業フォルダを作る場所"), home)
+        if path:
+            self._folder = Path(path)
+            self.place.show_path(path)
+            self.buttons["make"].setEnabled(True)
+            self.buttons["make"].setFocus()
+
+    def _set_busy(self, *, is_busy: bool) -> None:
+        for widget in (*self.buttons.values(), self.place, self.base_box):
+            widget.setEnabled(not is_busy)
+
+    def _on_made(self, job: Job) -> None:
+        self.progress.finish()
+        made_dialog(self._theme, job, self.parentWidget()).open()
+        super().accept()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.progress.finish()
+        self._set_busy(is_busy=False)
+        sentence = describe_error(error)
+        self.banner.show_message("danger", sentence.message, sentence.next)
+        self.fit_height()
+
+
+def made_dialog(theme: Theme, job: Job, parent: QWidget | None) -> Dialog:
+    """Where it is, and what is done with it there."""
+    size = wording.size(job.size_bytes).replace(" ", "\u00a0")
+    place = noted(breakable(str(job.folder)), size)
+    lines = [
+        place,
+        translate(
+            "JobDialog",
+            "フォルダごと GPU のある PC に移し、中の README.md のとおりに実行します。"
+            "終わったらフォルダを戻し、学習の一覧の「作業フォルダの結果を取り込む…」（右クリック）で取り込みます。",
+        ),
+    ]
+    if not job.has_base:
+        files = ", ".join([*job.base_files[:SHOWN], *(["…"] if len(job.base_files) > SHOWN else [])])
+        missing = translate("JobDialog", "▲ 土台のモデルは入っていません。学習する PC で {files} に置いてください。")
+        lines.insert(1, missing.format(files=files))
+    dialog = Dialog(
+        theme,
+        translate("JobDialog", "作業フォルダを作りました"),
+        "\n".join(lines),
+        (
+            Choice("open", translate("JobDialog", "フォルダを開く")),
+            Choice("cancel", translate("JobDialog", "閉じる"), is_default=True),
+        ),
+        parent,
+        icon=("circle-check", "success"),
+        width_px=WIDTH_PX,
+    )
+    dialog.chosen.connect(lambda key: desktop.open_folder(job.folder) if key == "open" else None)
+    return dialog

@@ -1,0 +1,123 @@
+"""The base model: one of the library, or a folder; what cannot be trained is named with its reason."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QStandardPaths, Signal
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import describe_error, size
+from app.inference.local_model import LocalModel
+from app.models import bases, local_models
+from app.models.hf_folder import HfModel
+from app.uikit.language import joined
+from app.uikit.pickers import Pickers
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.labels import Label, tip
+from app.uikit.widgets.setting_rows import Chooser
+
+WIDTH_PX = 520
+
+
+class BaseField(QWidget):
+    chosen = Signal(str)  # as `bases.resolve` takes it
+    models_requested = Signal()
+
+    def __init__(self, theme: Theme, pickers: Pickers) -> None:
+        super().__init__()
+        self._theme = theme
+        self._pickers = pickers
+        self._shown: tuple[str, tuple[LocalModel, ...]] | None = None
+        self._build()
+        theme.changed.connect(self._resize)
+        self._resize()
+
+    def show_base(self, base: str, models: Sequence[LocalModel]) -> None:
+        if self._shown == (base, tuple(models)):
+            return
+        self._shown = (base, tuple(models))
+        names = local_models.distinct_names(models)
+        refused = {model.id: error for model in models if (error := bases.refusal(model)) is not None}
+        choices = [(names[model.id], model.id) for model in models if model.id not in refused]
+        self.refused.setText("\n".join(describe_error(error).message for error in refused.values()))
+        self.refused.setVisible(bool(refused))
+        path = bases.existing(base)
+        found = None if path else bases.listed(base, models)
+        if path is not None:
+            choices.append((path.name, base))
+        self.box.set_choices(choices)
+        self.box.setEnabled(bool(choices))
+        self.empty.setVisible(not choices)
+        self._show_chosen(base, path, found)
+        self.box.setToolTip(tip(self.box.currentText()))  # of a name that is longer than the box
+
+    def _show_chosen(self, base: str, path: Path | None, found: LocalModel | None) -> None:
+        if not base:
+            self.box.setCurrentIndex(-1)
+            self._say("", "text2")
+        elif path is not None:
+            self.box.show_value(base)
+            self._say(self.tr("調べています…") if path.is_dir() else self.tr("✓ 使えます"), "text2")
+            if path.is_dir():
+                background.run(lambda: (base, bases.of_folder(path)), self._on_read, self._on_unreadable)
+        elif found is None or bases.refusal(found) is not None:
+            self.box.setCurrentIndex(-1)
+            reason = bases.refusal(found) if found else None
+            unknown = self.tr("▲ 前に選んだ土台のモデル（{name}）は、もうありません。").format(name=base)
+            self._say(f"▲ {describe_error(reason).message}" if reason else unknown, "warning")
+        else:
+            self.box.show_value(found.id)
+            facts = joined(found.quantization, size(found.size_bytes))
+            self._say(joined(self.tr("✓ 使えます"), facts), "success")
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        title = Label(self.tr("土台のモデル"), "heading3")
+        self.box = Chooser((), self.chosen.emit)
+        self.box.setAccessibleName(title.text())
+        self.box.setPlaceholderText(self.tr("選んでください"))
+        self.box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.box.setMinimumContentsLength(8)
+        self.box.setSizeAdjustPolicy(self.box.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        title.setBuddy(self.box)
+        self.empty = Label(self.tr("学習できるモデルが、まだありません。"), tone="text2", wraps=True)
+        self.state = Label(role="caption", tone="text2", wraps=True)
+        self.refused = Label(role="caption", tone="muted", wraps=True)
+        self.folder_button = Button(self._theme, self.tr("フォルダを選ぶ…"), "", "folder-open", compact=True)
+        self.get_button = Button(self._theme, self.tr("モデルを入手する"), "", "download", compact=True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        for widget in (title, self.empty, self.box, self.state, Flow(self.folder_button, self.get_button)):
+            column.addWidget(widget)
+        column.addWidget(self.refused)
+        self.folder_button.setToolTip(self.tr("配布元の safetensors のフォルダを土台にします"))
+        self.folder_button.clicked.connect(self._choose_folder)
+        self.get_button.clicked.connect(self.models_requested)
+
+    def _resize(self) -> None:
+        self.box.setMaximumWidth(self._theme.px(WIDTH_PX))
+
+    def _say(self, text: str, tone: str) -> None:
+        self.state.set_tone(tone)
+        self.state.setText(text)
+        self.state.setVisible(bool(text))
+
+    def _choose_folder(self) -> None:
+        home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
+        if path := self._pickers.folder(self.window(), self.tr("土台のモデルのフォルダを選ぶ"), home):
+            self.chosen.emit(path)
+
+    def _on_read(self, found: tuple[str, HfModel]) -> None:
+        base, model = found
+        if self._shown is not None and self._shown[0] == base:
+            parameters = self.tr("{n}B パラメータ").format(n=f"{model.parameters / 1e9:.1f}")
+            self._say(joined(self.tr("✓ 使えます"), model.name, parameters), "success")
+
+    def _on_unreadable(self, error: AppError) -> None:
+        self._say(f"▲ {describe_error(error)}", "warning")

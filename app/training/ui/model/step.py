@@ -1,0 +1,140 @@
+"""Step 3, モデルと設定: what is trained and how much of it, with what each choice would take."""
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QVBoxLayout
+
+from app.base.errors import AppError
+from app.base.wording import describe_error
+from app.inference.local_model import LocalModel
+from app.training.plan import Draft
+from app.training.services.training_draft import Means, TrainingDraft
+from app.training.services.training_preview import Outlooks
+from app.training.ui import words as shared
+from app.training.ui.model.base import BaseField
+from app.training.ui.model.expert import ExpertForm
+from app.training.ui.model.preset_cards import PresetCards
+from app.training.ui.step import Step
+from app.uikit.language import noted
+from app.uikit.pickers import Pickers
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.labels import Label
+
+MARGIN_PX = 24
+
+
+class ModelStep(Step):
+    models_requested = Signal()
+
+    def __init__(self, theme: Theme, work: TrainingDraft, means: Means, pickers: Pickers | None = None) -> None:
+        """`means`: of the draft."""
+        super().__init__()
+        self._theme = theme
+        self._work = work
+        self._models: Callable[[], Sequence[LocalModel]] = means.models
+        self.outlooks = Outlooks(means, self)
+        self.banner = Banner(theme)
+        self.base = BaseField(theme, pickers or Pickers())
+        self.cards = PresetCards(theme)
+        self.about = Label(role="caption", tone="muted", wraps=True)
+        self.fold_button = Button(theme, "", "", "sliders-horizontal")
+        self.fold_button.setCheckable(True)
+        self.expert = ExpertForm(theme)
+        self._build()
+        self._connect()
+
+    def show_draft(self) -> None:
+        draft = self._work.draft
+        self.base.show_base(draft.base, self._models())
+        self.outlooks.look(draft)
+        self._show_outlooks()
+
+    def focus_first(self) -> None:
+        if self._work.draft.base:
+            self.cards.focus_chosen()
+        elif self.base.box.isEnabled():
+            self.base.box.setFocus(Qt.FocusReason.OtherFocusReason)
+        else:
+            self.base.get_button.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
+        column.setSpacing(16)
+        column.addWidget(self.banner)
+        column.addWidget(self.base)
+        column.addWidget(Label(self.tr("学習のしかた"), "heading3"))
+        column.addWidget(self.cards)
+        column.addWidget(self.about)
+        column.addWidget(self.fold_button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self.expert)
+        column.addStretch(1)
+        self.expert.hide()
+
+    def _connect(self) -> None:
+        self.base.chosen.connect(lambda base: self._change(base=base))
+        self.base.models_requested.connect(self.models_requested)
+        self.cards.chosen.connect(lambda preset: self._change(preset=preset))
+        self.expert.chosen.connect(self._choose)
+        self.fold_button.toggled.connect(self._fold)
+        self.outlooks.changed.connect(self._show_outlooks)
+
+    def _show_outlooks(self) -> None:
+        draft, outlooks = self._work.draft, self.outlooks
+        self.cards.show_presets(draft.preset, outlooks.found, is_working=outlooks.is_working)
+        self.about.setText(self._about(draft))
+        outlook = outlooks.found.get(draft.preset)
+        decided = {name: getattr(outlook.plan.spec, name) for name in self.expert.fields} if outlook else {}
+        left = decided | dict(outlook.left) if outlook else {}
+        fixed = {"rank": draft.start.rank, "alpha": draft.start.alpha} if draft.start else {}
+        self.expert.show_settings(draft.settings, left, _problem(draft), fixed)
+        self._name_fold()
+
+    def _about(self, draft: Draft) -> str:
+        error = self.outlooks.error
+        if error is not None:
+            sentence = describe_error(error).message
+            return self.tr("▲ 時間とメモリを見積もれません。{reason}").format(reason=sentence)
+        if not draft.base:
+            return self.tr("土台のモデルを選ぶと、時間とメモリの見積もりが出ます。")
+        if draft.frozen is None:
+            return self.tr("データを分けると、時間とメモリの見積もりが出ます。")
+        return self.tr(
+            "データの文字数と、この PC の速さからの見積もりです。「確認」で 3 ステップ試すと、実際の値が分かります。"
+        )
+
+    def _fold(self, is_open: bool) -> None:
+        self.expert.setVisible(is_open)
+        self._name_fold()
+
+    def _name_fold(self) -> None:
+        count = len(self._work.draft.settings)
+        name = self.tr("詳しい設定をたたむ") if self.fold_button.isChecked() else self.tr("詳しい設定を開く")
+        self.fold_button.setText(noted(name, self.tr("{n} 件を変更").format(n=count) if count else ""))
+
+    def _change(self, **fields: str) -> None:
+        try:
+            self._work.change(**fields)
+        except AppError as error:
+            self._refuse(error)
+
+    def _choose(self, name: str, value: object) -> None:
+        try:
+            self._work.choose(**{name: value})
+        except AppError as error:
+            self._refuse(error)
+
+    def _refuse(self, error: AppError) -> None:
+        sentence = describe_error(error)
+        self.banner.show_message("danger", sentence.message, sentence.next)
+
+
+def _problem(draft: Draft) -> tuple[str, str]:
+    """The setting that is wrong, and why."""
+    found = next((one for one in draft.problems("model") if one.code == "setting_wrong"), None)
+    return (str(found.facts["facts"].get("field")), shared.problem(found)) if found else ("", "")

@@ -1,0 +1,400 @@
+"""The page 学習: all trainings at the left; at the right the one that is planned, that goes on, or that is over."""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import describe_error
+from app.training import drafts
+from app.training.plan import PLANNED, STEPS
+from app.training.runs import overview
+from app.training.runs.overview import DAMAGED, Entry, Overview
+from app.training.services.training_draft import Means, TrainingDraft
+from app.training.services.trainings import Trainings
+from app.training.ui import words
+from app.training.ui.entry_desk import EntryDesk
+from app.training.ui.entry_list import EntryList, EntryView, key_of
+from app.training.ui.nothing import Nothing
+from app.training.ui.planning import Planning
+from app.training.ui.running import Running
+from app.training.ui.steps import Steps
+from app.uikit.desktop import open_folder
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.header import MARGIN, Header
+from app.uikit.widgets.labels import Label, Rule, set_surface
+from app.uikit.widgets.page import Page
+from app.uikit.widgets.search_field import SearchField
+from app.uikit.widgets.step_rail import StepRail
+from trainer.events import Step as TrainingStep
+
+SIDE_PX = 226
+STACK_BELOW_PX = 760
+REFRESH_MS = 300  # what a run tells comes many times a second
+SEARCH_FROM = 8  # trainings
+
+
+class TrainingPage(Page):
+    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+
+    def __init__(self, theme: Theme, means: Means, trainings: Trainings, steps: Steps) -> None:
+        super().__init__()
+        self._theme = theme
+        self._means = means
+        self._trainings = trainings
+        self._steps = steps
+        self._shown = Overview()
+        self.content: Planning | Running | None = None
+        self._soon, self._pace = (QTimer(self, singleShot=True, interval=REFRESH_MS) for _ in range(2))
+        self._step: TrainingStep | None = None  # the last one that was told
+        self.entries = EntryList()
+        self._build()
+        self.desk = EntryDesk(theme, means.paths, means.models, open_folder, self)
+        self._connect()
+        self.refresh()
+
+    def set_header_inset(self, inset_px: int) -> None:
+        self._header.set_inset(inset_px)
+
+    def focus_first(self) -> None:
+        if self.content is not None:
+            self.content.step.focus_first()
+        else:
+            self.nothing.button.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def refresh(self) -> None:
+        """Reads the list anew."""
+        self._soon.stop()
+        self._show_overview(overview.read(self._means.paths))
+
+    def _read_apart(self) -> None:
+        """What a run or a draft tells of itself may wait; looking at many runs takes longer than a frame."""
+        background.run(lambda: overview.read(self._means.paths), self._show_overview, self.say)
+
+    def _show_overview(self, shown: Overview) -> None:
+        self._shown = shown
+        self.search.setVisible(len(self._shown.entries) >= SEARCH_FROM or bool(self.search.text()))
+        self.entries.set_overview(self._shown.search(self.search.text()))
+        self._choose()
+        self._lay_out()
+
+    def open(self, kind: str, id: str) -> None:
+        """`kind`: draft | run."""
+        if kind == "run":
+            self.show_run(self._means.paths.runs / id)
+        else:
+            self._show_draft(id)
+
+    def show_run(self, folder: Path, step: str = "") -> None:
+        """`step`: run | result; "": where it is."""
+        makers = {key: functools.partial(self._steps.run, key) for key in STEPS if key not in PLANNED}
+        running = Running(self._theme, self._trainings, folder, makers)
+        self._put(running)
+        running.show_step(step or ("result" if running.has_result else "run"))
+
+    def close_content(self) -> None:
+        """Shows the list, and nothing beside it."""
+        old, self.content = self.content, None
+        if old is not None:
+            self._drop(old)
+        self._stack.setCurrentWidget(self.nothing)
+        self._show_frame(key="")
+        self._show_actions()
+        self._choose()
+        self._lay_out()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.refresh()
+        if self.content is None and self._shown.in_progress:
+            self.list.setCurrentIndex(self.entries.index_of(key_of(self._shown.in_progress[0])))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        set_surface(self, "base")
+        self._header = Header(self._theme, self.tr("学習"))
+        self.list_button = Button(self._theme, self.tr("一覧"), icon="arrow-left", compact=True)
+        self._header.add_action(self.list_button)
+        self._nowhere = QWidget(self)  # what can be done in steps that are not shown
+        self._nowhere.hide()
+        self._actions = QWidget()
+        self._actions_row = QHBoxLayout(self._actions)
+        self._actions_row.setContentsMargins(0, 0, 0, 0)
+        self._actions_row.setSpacing(8)
+        self._header.add_action(self._actions)
+        columns = QHBoxLayout()
+        columns.setSpacing(0)
+        columns.addWidget(self._build_side())
+        columns.addLayout(self._build_content(), 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._header)
+        column.addLayout(columns, 1)
+
+    def _build_side(self) -> QWidget:
+        self._side = QWidget()
+        self.new_button = Button(self._theme, self.tr("新しい学習"), icon="plus", compact=True)
+        self.search = SearchField(self._theme, self.tr("名前やメモで探す"))
+        self.list = EntryView(self._theme, self.entries)
+        inside = QVBoxLayout()
+        inside.setContentsMargins(6, 10, 6, 10)
+        inside.setSpacing(8)
+        inside.addWidget(self.new_button)
+        inside.addWidget(self.search)
+        inside.addWidget(self.list, 1)
+        row = QHBoxLayout(self._side)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addLayout(inside, 1)
+        row.addWidget(Rule("vertical"))
+        return self._side
+
+    def _build_content(self) -> QVBoxLayout:
+        self.rail = StepRail(self._theme, [words.step_name(step) for step in STEPS])
+        self._saved = Label(self.tr("下書きは自動で保存されます"), "caption", "muted")
+        self._rail_row = QWidget()
+        row = QHBoxLayout(self._rail_row)
+        row.setContentsMargins(MARGIN, 10, MARGIN, 10)
+        row.setSpacing(16)
+        row.addWidget(self.rail, 1)
+        row.addWidget(self._saved)
+        self._rail_rule = Rule()
+        self._below = QWidget()  # the header, where that is too narrow for what can be done
+        self._below_row = QHBoxLayout(self._below)
+        self._below_row.setContentsMargins(MARGIN, 10, MARGIN, 0)
+        self._below_row.addStretch(1)
+        self.banner = Banner(self._theme)
+        self.nothing = Nothing(self._theme)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.nothing)
+        column = QVBoxLayout()
+        column.setSpacing(0)
+        for widget in (self._rail_row, self._rail_rule, self._below, self.banner):
+            column.addWidget(widget)
+        column.addWidget(self._stack, 1)
+        self._show_frame(key="")
+        return column
+
+    def _connect(self) -> None:
+        self.list.selectionModel().currentChanged.connect(self._on_chosen)
+        self.list.rename_requested.connect(lambda: self._with_entry(self.desk.edit))
+        self.list.remove_requested.connect(lambda: self._with_entry(self.desk.remove))
+        self.list.menu_requested.connect(lambda at: self._with_entry(lambda entry: self.desk.menu(entry, at)))
+        self.search.textChanged.connect(lambda: self._show_overview(self._shown))
+        self._soon.timeout.connect(self._read_apart)
+        self._pace.timeout.connect(self._say_step)
+        self.list_button.clicked.connect(self.close_content)
+        self.rail.step_chosen.connect(lambda place: self.content.show_step(STEPS[place]) if self.content else None)
+        for button in (self.new_button, self.nothing.button):
+            button.clicked.connect(self.desk.add)
+        self.nothing.return_button.clicked.connect(lambda: self.desk.take_back())
+        desk, trainings = self.desk, self._trainings
+        desk.changed.connect(self.refresh)
+        desk.opened.connect(self.open)
+        desk.closed.connect(self._on_removed)
+        desk.draft_named.connect(self._name_draft)
+        desk.failed.connect(self.say)
+        desk.undo_offered.connect(self.undo_offered)
+        self._steps.undo_offered.connect(self.undo_offered)
+        self._steps.failed.connect(self.say)
+        self._steps.step_requested.connect(lambda key: self.content.show_step(key) if self.content else None)
+        trainings.started.connect(lambda _folder: self._soon.start())
+        trainings.ended.connect(self._on_training_ended)
+        trainings.event_received.connect(self._on_told)
+        trainings.judging.connect(self._on_told)
+
+    # --------------------------------------------------------------------- shown
+
+    def say(self, error: AppError) -> None:
+        """What went wrong, above all."""
+        sentence = describe_error(error)
+        self.banner.show_message("danger", sentence.message, sentence.next)
+
+    def _show_draft(self, id: str) -> None:
+        try:
+            draft = drafts.read(self._means.paths.drafts, id)
+        except AppError as error:
+            self.say(error)
+            return
+        if draft.run and Path(draft.run).is_dir():
+            self.show_run(Path(draft.run))
+            return
+        work = TrainingDraft(draft, self._means)
+        makers = {key: functools.partial(self._steps.plan, key) for key in PLANNED}
+        planning = Planning(self._theme, work, makers)
+        self._put(planning)
+        work.changed.connect(lambda _draft: self._soon.start())
+        work.failed.connect(self.say)
+        work.begun.connect(self._on_begun)
+        work.began.connect(lambda _what: self.banner.hide())
+        work.open()
+        planning.show_step(work.draft.step)
+
+    def _put(self, content: Planning | Running) -> None:
+        old, self.content = self.content, content
+        self.banner.hide()
+        self._stack.addWidget(content)
+        self._stack.setCurrentWidget(content)
+        content.step_shown.connect(self._on_step_shown)
+        if old is not None:
+            self._drop(old)
+        self._choose()
+
+    def _drop(self, content: Planning | Running) -> None:
+        if isinstance(content, Planning):
+            content.work.cancel()
+        self._clear_actions()
+        for action in self._nowhere.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            action.deleteLater()  # of the same steps
+        self._stack.removeWidget(content)
+        content.deleteLater()
+
+    def _on_step_shown(self, key: str) -> None:
+        self._show_frame(key)
+        self._show_actions()
+        self._lay_out()
+
+    def _show_actions(self) -> None:
+        """What can be done with what is shown. Nothing moves where that is as before: it may have the focus."""
+        wanted, row = list(self.content.step.header_actions) if self.content is not None else [], self._actions_row
+        if wanted == [item.widget() for at in range(row.count()) if (item := row.itemAt(at)) is not None]:
+            return
+        self._clear_actions()
+        for action in wanted:
+            self._actions_row.addWidget(action)
+            action.setVisible(not _is_hidden_by_its_step(action))
+
+    def _clear_actions(self) -> None:
+        """Without a parent they would be windows."""
+        while (item := self._actions_row.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.setParent(self._nowhere)
+
+    def _show_frame(self, key: str) -> None:
+        """`key`: of the step that is shown; "": none."""
+        is_plan = key in PLANNED
+        for widget in (self._rail_row, self._rail_rule):
+            widget.setVisible(bool(key))
+        self._saved.setVisible(is_plan)
+        if key:
+            self.rail.show_step(STEPS.index(key), first=0 if is_plan else STEPS.index("run"))
+        self._header.title.setText(self._title())
+
+    def _title(self) -> str:
+        match self.content:
+            case Planning():
+                return self.content.work.draft.name or self.tr("新しい学習")
+            case Running():
+                shown = self.entries.entry(("run", self.content.folder.name))
+                return words.entry_name(shown) if shown is not None else self.content.folder.name
+            case _:
+                return self.tr("学習")
+
+    def _key(self) -> tuple[str, str] | None:
+        match self.content:
+            case Planning():
+                return "draft", self.content.work.draft.id
+            case Running():
+                return "run", self.content.folder.name
+            case _:
+                return None
+
+    def _choose(self) -> None:
+        """Marks what is shown in the list."""
+        key = self._key()
+        index = self.entries.index_of(key) if key else None
+        if index is not None and index.isValid():
+            self.list.setCurrentIndex(index)
+        else:
+            self.list.clearSelection()
+            self.list.setCurrentIndex(QModelIndex())  # or choosing it again would be no change
+        if self.content is not None and self.content.key:
+            self._header.title.setText(self._title())
+
+    def _lay_out(self) -> None:
+        is_narrow = self.width() < self._theme.px(STACK_BELOW_PX)
+        self._side.setFixedWidth(self._theme.px(SIDE_PX))
+        self._side.setVisible(bool(self._shown.entries) and (not is_narrow or self.content is None))
+        self.list_button.setVisible(is_narrow and self.content is not None)
+        self._place_actions(is_below=is_narrow)
+
+    def _place_actions(self, *, is_below: bool) -> None:
+        self._below.setVisible(is_below and self._actions_row.count() > 0)
+        if is_below and self._actions.parentWidget() is self._header:
+            self._below_row.insertWidget(0, self._actions)
+        elif not is_below and self._actions.parentWidget() is not self._header:
+            self._header.add_action(self._actions)
+
+    # --------------------------------------------------------------------- slots
+
+    def _with_entry(self, act: Callable[[Entry], object]) -> None:
+        entry = self.list.entry
+        if entry is not None:
+            act(entry)
+
+    def _on_chosen(self) -> None:
+        entry = self.list.entry
+        if entry is None or key_of(entry) == self._key():
+            return
+        if entry.state == DAMAGED:
+            self.say(AppError("draft_damaged", path=str(entry.folder)))
+            return
+        self.open(*key_of(entry))
+
+    def _on_removed(self, kind: str, id: str) -> None:
+        if self._key() == (kind, id):
+            self.close_content()
+
+    def _name_draft(self, id: str, name: str) -> None:
+        if isinstance(self.content, Planning) and self.content.work.draft.id == id:
+            self.content.work.change(name=name)
+            return
+        folder = self._means.paths.drafts
+        drafts.save(folder, dataclasses.replace(drafts.read(folder, id), name=name), time.time())
+
+    def _on_begun(self, folder: Path) -> None:
+        self.show_run(folder, "run")
+        self.refresh()
+        try:
+            self._trainings.start(folder)
+        except AppError as error:
+            self.say(error)
+
+    def _on_training_ended(self, _folder: Path, error: AppError | None) -> None:
+        self._step = None
+        self.entries.say({})
+        self.refresh()
+        if error is not None and not self.isVisible():
+            self.say(error)
+
+    def _on_told(self, event: object) -> None:
+        if isinstance(event, TrainingStep):  # it has no other state after it
+            self._step = event
+        timer = self._pace if isinstance(event, TrainingStep) else self._soon
+        if not timer.isActive():
+            timer.start()
+
+    def _say_step(self) -> None:
+        folder = self._trainings.folder
+        if folder is not None and self._step is not None and not self._trainings.is_judging:
+            self.entries.say({("run", folder.name): words.progress(self._step)})
+
+
+def _is_hidden_by_its_step(action: QWidget) -> bool:
+    """And not only because it was nowhere until now."""
+    return action.isHidden() and action.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide)

@@ -1,0 +1,213 @@
+"""Step 6, 結果: whether a run has made its base better, in which form it is used, and one's own question to it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import describe_error
+from app.training import result_view
+from app.training.gate import BASE_ADAPTER
+from app.training.result_view import ResultView
+from app.training.services.adapter_trial import AdapterTrial, TrialMeans
+from app.training.services.gate import GateProgress
+from app.training.services.trainings import Trainings
+from app.training.ui.result.categories import CategoriesCard
+from app.training.ui.result.forms import FormsCard
+from app.training.ui.result.gate_table import GateTable
+from app.training.ui.result.pairs import PairsCard
+from app.training.ui.result.trying import TryingCard
+from app.training.ui.result.verdict import Verdict
+from app.training.ui.step import Step
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.labels import Label
+
+MARGIN_PX, GAP_PX = 24, 16
+WIDE_PX = 920  # for two columns
+
+
+class ResultStep(Step):
+    """Of one run that was trained to its end. Reads its folder whenever it is shown."""
+
+    use_requested = Signal(str)  # form
+    rollback_requested = Signal()
+    report_requested = Signal()
+    judge_requested = Signal()
+    evaluation_requested = Signal()  # where it is compared with documents, and with other models
+
+    def __init__(
+        self,
+        theme: Theme,
+        folder: Path,
+        trainings: Trainings,
+        means: TrialMeans,
+        form_in_use: Callable[[], str] = lambda: "",
+    ) -> None:
+        """`form_in_use`: of this run, with which questions are answered; "": they are answered without it."""
+        super().__init__()
+        self._theme = theme
+        self._folder = folder
+        self._trainings = trainings
+        self._form_in_use = form_in_use
+        self._is_focus_wanted = False
+        self.view: ResultView | None = None  # None: not read yet
+        self.trial = AdapterTrial(means, folder, self)
+        self.compare_button = Button(theme, self.tr("評価で詳しく比べる"), "quiet", "chart-line")
+        self.rollback_button = Button(theme, self.tr("元のモデルに戻す"), "", "undo-2")
+        self.banner = Banner(theme)
+        self.verdict = Verdict(theme)
+        self.in_use = Label(tone="success", wraps=True)
+        self.before = Label(
+            self.tr("前のアダプターから続けた学習です。ここでの「学習前」は、アダプターを付けない元のモデルです。"),
+            "caption",
+            "text2",
+            wraps=True,
+        )
+        self.gate_table = GateTable(theme)
+        self.forms = FormsCard(theme)
+        self.categories = CategoriesCard(theme)
+        self.pairs = PairsCard(theme)
+        self.trying = TryingCard(theme, self.trial)
+        self._columns = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._content = QWidget()
+        self._build()
+        self._connect()
+
+    @property
+    def header_actions(self) -> Sequence[QWidget]:
+        return (self.rollback_button,) if self._form_in_use() else ()
+
+    def show_draft(self) -> None:
+        folder = self._folder
+        background.run(lambda: result_view.read(folder), self._on_read, self._on_failed)
+
+    def focus_first(self) -> None:
+        self._is_focus_wanted = True
+        self._focus()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        is_row = self.width() >= self._theme.px(WIDE_PX)
+        self._columns.setDirection(QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom)
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        self._columns.setSpacing(GAP_PX)
+        for parts in ((self.gate_table, self.forms, self.trying), (self.categories, self.pairs)):
+            column = QVBoxLayout()
+            column.setSpacing(GAP_PX)
+            for part in parts:
+                column.addWidget(part)
+            column.addStretch(1)
+            self._columns.addLayout(column, 1)
+        inside = QVBoxLayout(self._content)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.setSpacing(GAP_PX)
+        for widget in (self.verdict, self.in_use, self.before):
+            inside.addWidget(widget)
+        inside.addLayout(self._columns)
+        inside.addWidget(self.compare_button, 0, Qt.AlignmentFlag.AlignLeft)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
+        column.setSpacing(GAP_PX)
+        column.addWidget(self.banner)
+        column.addWidget(self._content)
+        column.addStretch(1)
+        self._content.hide()
+
+    def _connect(self) -> None:
+        trainings, verdict, forms = self._trainings, self.verdict, self.forms
+        verdict.use_requested.connect(lambda: self.use_requested.emit(self._form))
+        verdict.report_requested.connect(self.report_requested)
+        verdict.judge_requested.connect(self.judge_requested)
+        self.compare_button.clicked.connect(self.evaluation_requested)
+        forms.chosen.connect(self._settle)
+        forms.make_requested.connect(self._make)
+        forms.measure_requested.connect(self.judge_requested)
+        forms.cancelled.connect(trainings.pause)
+        self.rollback_button.clicked.connect(self.rollback_requested)
+        trainings.making.connect(self._on_making)
+        trainings.made.connect(self._on_made)
+        trainings.started.connect(self._settle)
+        trainings.ended.connect(self._settle)
+
+    @property
+    def _form(self) -> str:
+        """The one that is used; of a run that is not judged its adapter."""
+        return self.forms.form or BASE_ADAPTER
+
+    def _on_read(self, view: ResultView) -> None:
+        self.view = view
+        self.verdict.show_result(view)
+        self.before.setVisible(view.is_further)
+        self.gate_table.setVisible(bool(view.conditions))
+        self.gate_table.show_conditions(view.conditions)
+        self.forms.show_choices(view.forms)
+        self.categories.show_categories(view.categories)
+        self.pairs.show_pairs(view.pairs)
+        self.trying.setVisible(view.has_adapter)
+        self._content.show()
+        self._settle()
+        if self._is_focus_wanted:
+            self._focus()
+
+    def _settle(self, *_: object) -> None:
+        """What can be done now."""
+        if self.view is None:
+            return
+        trainings, choice = self._trainings, self.forms.choice
+        is_ours = bool(trainings.form) and trainings.folder == self._folder
+        is_training = trainings.folder is not None
+        busy = self.tr("学習か評価が進んでいるため、終わるまで待ってください。") if is_training else ""
+        self.forms.show_obstacle("" if is_ours else busy)
+        self.trying.show_obstacle(busy)
+        is_missing = choice is not None and not choice.is_made
+        why_not = self.tr("「使う形」で選んだ形を、先に作ってください。") if is_missing else ""
+        if self.view.gate is None and self.view.can_judge:
+            why_not = busy
+        self.verdict.show_obstacle(why_not, can_use=not is_missing, can_judge=not is_training)
+        used = self._form_in_use()
+        self.in_use.setVisible(bool(used))
+        self.in_use.setText(self.tr("✓ 質問に使っています。") if used else "")
+        self.changed.emit()
+
+    def _focus(self) -> None:
+        if self.view is None:
+            return
+        self._is_focus_wanted = False
+        verdict = self.verdict
+        buttons = (verdict.judge_button, verdict.use_button, verdict.report_button)
+        first = next(one for one in buttons if one.isVisibleTo(self) and one.isEnabled())
+        first.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _make(self, form: str) -> None:
+        try:
+            self._trainings.make(self._folder, form)
+        except AppError as error:
+            self.forms.finish(error)
+            return
+        if self._trainings.form:  # otherwise it has ended already
+            self.trial.stop()
+            self.forms.begin()
+            self._settle()
+
+    def _on_making(self, progress: GateProgress) -> None:
+        if self._trainings.folder == self._folder:
+            self.forms.show_making(progress)
+
+    def _on_made(self, folder: Path, error: AppError | None) -> None:
+        if folder == self._folder:
+            self.forms.finish(error)
+            self.show_draft()
+        self._settle()
+
+    def _on_failed(self, error: AppError) -> None:
+        told = describe_error(error)
+        self.banner.show_message("danger", told.message, told.next)

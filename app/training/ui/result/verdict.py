@@ -1,0 +1,168 @@
+"""The verdict on a run: one sentence with its reason and its interval, and what can be done with it."""
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from app.base.wording import describe_error
+from app.training import gate_file
+from app.training.gate import Gate
+from app.training.result_view import ResultView
+from app.training.ui.result import words
+from app.uikit.language import joined
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import Label, repolish
+
+WIDE_PX = 720  # for verdict, sentences and buttons side by side
+_LOOKS = {"adopt": "passed", "check": "check", "reject": "reject"}
+
+
+class Verdict(QFrame):
+    use_requested = Signal()
+    report_requested = Signal()
+    judge_requested = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.icon = Icon(theme, "info", "text2", 24)
+        self.word = Label(role="heading1", strong=True)
+        self.sentence = Label(strong=True, wraps=True)
+        self.reasons = Label(wraps=True)
+        self.detail = Label(role="caption", tone="text2", wraps=True)
+        self.warning = Label(role="caption", tone="text2", wraps=True)
+        self.why_not = Label(role="caption", tone="warning", wraps=True)
+        self.use_button = Button(theme, self.tr("質問で使う"), "primary")
+        self.judge_button = Button(theme, self.tr("評価する"))
+        self.report_button = Button(theme, self.tr("報告書"), "", "file-text")
+        self._buttons = Flow(self.use_button, self.judge_button, self.report_button)
+        self._content = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._build()
+        self.use_button.clicked.connect(self.use_requested)
+        self.judge_button.clicked.connect(self.judge_requested)
+        self.report_button.clicked.connect(self.report_requested)
+
+    def show_result(self, view: ResultView) -> None:
+        gate = view.gate
+        self.report_button.setVisible(view.has_report)
+        self.judge_button.setVisible(gate is None and view.can_judge)
+        self.judge_button.set_kind("primary")
+        self.use_button.setVisible(gate is not None or view.has_adapter)
+        if gate is None:
+            self._show_unjudged(view)
+        else:
+            self._show_gate(gate)
+        for label in (self.reasons, self.detail, self.warning):
+            label.setVisible(bool(label.text()))
+        self.setAccessibleName(joined(self.word.text(), self.sentence.text()))
+        repolish(self)
+        self._turn()
+
+    def show_obstacle(self, why_not: str, *, can_use: bool, can_judge: bool) -> None:
+        """`why_not`: why one of both cannot be done now; "": both can."""
+        for button, can in ((self.use_button, can_use), (self.judge_button, can_judge)):
+            button.setEnabled(can)
+            button.setAccessibleDescription("" if can else why_not)
+        self.why_not.setText(f"▲ {why_not}" if why_not else "")
+        self.why_not.setVisible(bool(why_not))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._turn()
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        head = QWidget()
+        head.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
+        row = QHBoxLayout(head)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(10)
+        row.addWidget(self.icon)
+        row.addWidget(self.word)
+        told = QVBoxLayout()
+        told.setSpacing(4)
+        for label in (self.sentence, self.reasons, self.detail, self.warning, self.why_not):
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            told.addWidget(label)
+        self._content.setContentsMargins(20, 14, 16, 14)
+        self._content.setSpacing(20)
+        self._content.addWidget(head)
+        self._content.addLayout(told, 1)
+        self._content.addWidget(self._buttons)
+
+    def _turn(self) -> None:
+        is_row = self.width() >= self._theme.px(WIDE_PX)
+        direction = QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom
+        if self._content.direction() != direction:
+            self._content.setDirection(direction)
+            self._content.setSpacing(20 if is_row else 10)
+        side = QSizePolicy.Policy.Maximum if is_row else QSizePolicy.Policy.Preferred
+        policy = QSizePolicy(side, QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)
+        self._buttons.setSizePolicy(policy)
+        self._content.setAlignment(self._buttons, Qt.AlignmentFlag.AlignVCenter if is_row else Qt.AlignmentFlag(0))
+
+    def _show_gate(self, gate: Gate) -> None:
+        icon, tone = words.LEVELS[_LOOKS[gate.verdict]]
+        self.setProperty("surface", tone)
+        self.icon.show_icon(icon, tone)
+        self.word.setText(words.verdict(gate.verdict))
+        self.word.set_tone(tone)
+        told = [gate_file.sentence(reason) for reason in gate.reasons]
+        if gate.verdict == "adopt":
+            self.sentence.setText(self.tr("学習後のモデルは、元のモデルより良くなりました。"))
+        elif gate.verdict == "check":
+            self.sentence.setText(told.pop(0))
+        else:
+            self.sentence.setText(self.tr("元のモデルのまま使うことを勧めます。"))
+        self.reasons.setText("\n".join(told))
+        is_told = any("low_nats" in reason.facts and "form" not in reason.facts for reason in gate.reasons)
+        self.detail.setText("" if is_told else self._change(gate))
+        kind = {"adopt": "primary", "check": "", "reject": "quiet"}[gate.verdict]
+        self.use_button.set_kind(kind)
+        is_refused = gate.verdict == "reject"
+        self.use_button.setText(self.tr("それでも質問で使う") if is_refused else self.tr("質問で使う"))
+        self.warning.setText(self.tr("▲ 使うと、元のモデルより悪い回答になるおそれがあります。") if is_refused else "")
+
+    def _change(self, gate: Gate) -> str:
+        """Of the training, as the first condition has it."""
+        if gate.base_nll is None or gate.adapter_nll is None:
+            told = self.tr(
+                "学習に使っていない {n} 件での、正解文の損失（1 トークンあたり、小さいほど良い）の{interval}。"
+            )
+        else:
+            told = self.tr(
+                "学習に使っていない {n} 件で、正解文の損失が {a} から {b} になりました"
+                "（1 トークンあたり、小さいほど良い。{interval}）。"
+            )
+        numbers = {"a": f"{gate.base_nll or 0:.3f}", "b": f"{gate.adapter_nll or 0:.3f}"}
+        return told.format(n=gate.change.units, interval=words.interval(gate.change), **numbers)
+
+    def _show_unjudged(self, view: ResultView) -> None:
+        self.setProperty("surface", "raised")
+        self.icon.show_icon("info", "text2")
+        self.word.setText(self.tr("未評価"))
+        self.word.set_tone("text2")
+        self.reasons.setText("")
+        self.warning.setText("")
+        self.use_button.set_kind("")
+        self.use_button.setText(self.tr("質問で使う"))
+        if view.error is not None:
+            told = describe_error(view.error)
+            self.sentence.setText(told.message)
+            self.detail.setText(told.next)
+        elif view.can_judge:
+            self.sentence.setText(self.tr("学習は終わりましたが、良くなったかはまだ確かめていません。"))
+            self.detail.setText(
+                self.tr("学習に使っていない質問で元のモデルと比べ、使う形を選びます。数分から数十分かかります。")
+            )
+        else:
+            self.sentence.setText(self.tr("判定用のデータがないため、良くなったかを確かめられません。"))
+            self.detail.setText(self.tr("下の「自分の質問で比べる」で、回答を見比べてください。"))

@@ -1,0 +1,310 @@
+"""One row as it is decided of: question and answer to be corrected, the quote they rest on, and what rules find."""
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.training.data import reviewing
+from app.training.data.curation import Evidence, Item
+from app.training.data.reviewing import Looked
+from app.training.data.rows import Message, Row
+from app.training.ui.review import words
+from app.training.ui.review.checks import CheckList
+from app.uikit import characters
+from app.uikit.theme import Theme
+from app.uikit.widgets.fields import CorrectedField
+from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.key_hint import KeyHint
+from app.uikit.widgets.labels import Label, repolish, set_surface
+
+LOOK_MS = 300  # after the last letter
+AT_ONCE_CHARACTERS = 5000  # of a row; longer ones are looked at in the background
+MARGIN_PX = 20
+
+Texts = tuple[str, str]  # question and answer
+
+
+class RowEditor(QWidget):
+    """What is typed stays with the row that it was typed at; whoever uses this keeps it (`edited`)."""
+
+    edited = Signal()
+    submitted = Signal()
+    cancelled = Signal()
+    like_requested = Signal(int)
+    caret_moved = Signal(object)  # in which field
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.item: Item | None = None
+        self._row: Row | None = None
+        self._like: Item | None = None
+        self._asked: Row | None = None  # as it was looked at last
+        self._is_filling = False
+        self._look_soon = QTimer(self, singleShot=True, interval=LOOK_MS)
+        self._build()
+        self._connect()
+
+    # -------------------------------------------------------------------- shown
+
+    def show_item(self, item: Item, row: Row, like: Item | None, place: str, edit: Texts | None) -> None:
+        """`row`: as it stands; `edit`: as it was being changed. A conversion ends, and stays with its row."""
+        for field in (self.question, self.answer):
+            if not field.finish_conversion():
+                field.clearFocus()
+        self.item, self._row, self._like = item, row, like
+        self.position.setText(place)
+        self.earlier.show_words(words.earlier(row))
+        self.quote.show_evidence(item.evidence)
+        self._fill(*(edit or (row.question, row.answer)))
+        self._show_edit()
+        self._look()
+
+    @property
+    def texts(self) -> Texts:
+        return self.question.toPlainText(), self.answer.toPlainText()
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether they say something else than the row does."""
+        return self._row is not None and not _is_same(self.texts, (self._row.question, self._row.answer))
+
+    @property
+    def is_original(self) -> bool:
+        """Whether they say what was imported or generated."""
+        return self.item is not None and _is_same(self.texts, (self.item.row.question, self.item.row.answer))
+
+    def finish_conversion(self) -> bool:
+        """False: the input method keeps what is being converted."""
+        return self.question.finish_conversion() and self.answer.finish_conversion()
+
+    def give_up(self) -> None:
+        """The texts are again those of the row."""
+        if self._row is not None:
+            self._fill(self._row.question, self._row.answer)
+            self._on_edited()
+
+    def focus_answer(self) -> None:
+        self.answer.to_end()
+
+    # ----------------------------------------------------------------- building
+
+    def _build(self) -> None:
+        theme = self._theme
+        self.question = CorrectedField(theme, self.tr("質問"), 1, 5)
+        self.answer = CorrectedField(theme, self.tr("回答"), 4, 14)
+        self.position = Label(role="caption", tone="text2")
+        self._edit_icon = Icon(theme, "pencil", "accent", 14)
+        self._edit_words = Label(self.tr("修正中（未保存）"), "caption", "accent", strong=True)
+        self.hint = KeyHint(theme)
+        self.hint.show_parts(
+            ("Ctrl+Enter", True),
+            (self.tr(" 修正して採用"), False),
+            ("  ", False),
+            ("Esc", True),
+            (self.tr(" 修正をやめる"), False),
+        )
+        policy = self.hint.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # nothing moves when the keyboard comes
+        self.hint.setSizePolicy(policy)
+        self.earlier = Earlier(theme)
+        self.quote = QuotePart(theme)
+        self.checks = CheckList(theme)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN_PX, 14, MARGIN_PX, 16)
+        column.setSpacing(6)
+        column.addWidget(self.earlier)
+        column.addLayout(_head(Label(self.tr("質問"), strong=True), self.position))
+        column.addWidget(self.question)
+        column.addSpacing(8)
+        column.addLayout(_head(Label(self.tr("回答"), strong=True), self._edit_icon, self._edit_words))
+        column.addWidget(self.answer)
+        column.addWidget(self.hint)
+        column.addSpacing(6)
+        column.addWidget(self.quote)
+        column.addWidget(self.checks)
+        column.addStretch(1)
+        self._show_hint()
+
+    def _connect(self) -> None:
+        for field in (self.question, self.answer):
+            field.textChanged.connect(self._on_text_changed)
+            field.submitted.connect(self.submitted)
+            field.cancelled.connect(self.cancelled)
+            field.entered.connect(self._show_hint)
+            field.left.connect(self._show_hint)
+            for moved in (field.entered, field.cursorPositionChanged):
+                moved.connect(lambda field=field: self._on_caret_moved(field))
+        self.checks.like_requested.connect(self.like_requested)
+        self._look_soon.timeout.connect(self._look)
+
+    # ------------------------------------------------------------------- private
+
+    def _fill(self, question: str, answer: str) -> None:
+        self._is_filling = True
+        for field, text in ((self.question, question), (self.answer, answer)):
+            field.setPlainText(text)
+        self._is_filling = False
+
+    def _on_text_changed(self) -> None:
+        if not self._is_filling:
+            self._on_edited()
+
+    def _on_edited(self) -> None:
+        self._show_edit()
+        self._look_soon.start()
+        self.edited.emit()
+
+    def _on_caret_moved(self, field: CorrectedField) -> None:
+        if field.hasFocus():
+            self.caret_moved.emit(field)
+
+    def _show_edit(self) -> None:
+        for widget in (self._edit_icon, self._edit_words):
+            widget.setVisible(self.is_edited)
+        self._show_hint()
+
+    def _show_hint(self) -> None:
+        self.hint.setVisible(self.is_edited or self.question.hasFocus() or self.answer.hasFocus())
+
+    def _look(self) -> None:
+        """At the texts as they stand here."""
+        self._look_soon.stop()
+        if self.item is None or self._row is None:
+            return
+        question, answer = self.texts
+        said = (*self._row.messages[:-2], Message("user", question), Message("assistant", answer))
+        row, evidence = Row(self._row.line, said), self.item.evidence
+        self._asked = row
+        if sum(len(message.text) for message in said) <= AT_ONCE_CHARACTERS:
+            self._on_looked((row, reviewing.look(row, evidence)))
+        else:
+            self.checks.show_item(self.item, None, self._like)
+            background.run(lambda: (row, reviewing.look(row, evidence)), self._on_looked, self._on_failed)
+
+    def _on_looked(self, found: tuple[Row, Looked]) -> None:
+        row, looked = found
+        if self.item is not None and row is self._asked:
+            self.checks.show_item(self.item, looked, self._like)
+
+    def _on_failed(self, _error: AppError) -> None:
+        """Looking raises none."""
+
+
+class Earlier(QFrame):
+    """What was said before the last question, which is not changed here. Takes no room where there is nothing."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        set_surface(self, "sunken")
+        self._words = Label(role="caption", tone="text2", wraps=True)
+        self._words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(theme.px(12), theme.px(8), theme.px(12), theme.px(8))
+        column.addWidget(Label(self.tr("前のやりとり（変更されません）"), "caption", strong=True))
+        column.addWidget(self._words)
+        self.hide()
+
+    def show_words(self, said: str) -> None:
+        self._words.setText(characters.harmless(said))
+        self.setVisible(bool(said))
+
+
+class QuotePart(QWidget):
+    """The words that the answer rests on, and whether the source has them. Not shown for rows without a source."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.badge = Badge(theme)
+        self.words = Label(wraps=True)
+        self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._box = QuoteBox(theme)
+        self._box.column.addWidget(self.words)
+        self._none = Label(
+            self.tr("資料に答えがない質問です。資料にないことを回答が伝えているか、確かめてください。"),
+            tone="text2",
+            wraps=True,
+        )
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 8)
+        column.setSpacing(6)
+        column.addWidget(Flow(Label(self.tr("根拠の引用"), strong=True), self.badge))
+        column.addWidget(self._box)
+        column.addWidget(self._none)
+
+    def show_evidence(self, evidence: Evidence | None) -> None:
+        self.setVisible(evidence is not None)
+        if evidence is None:
+            return
+        has_quote = bool(evidence.quote)
+        self._box.setVisible(has_quote)
+        self._none.setVisible(not has_quote)
+        self.words.setText(characters.harmless(evidence.quote))
+        if not has_quote:
+            self.badge.show_state("tag", "info", self.tr("引用なし"))
+        elif reviewing.is_quoted(evidence):
+            self.badge.show_state("success", "circle-check", self.tr("原文と一致"))
+        else:
+            self.badge.show_state("warning", "triangle-alert", self.tr("原文と一致しません"))
+
+
+class QuoteBox(QFrame):
+    """A frame with the bar of what is cited."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        set_surface(self, "tag")
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(theme.px(14), theme.px(8), theme.px(12), theme.px(8))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.fillRect(0, 0, self._theme.px(3), self.height(), self._theme.color("cite_bar"))
+
+
+class Badge(QFrame):
+    """An icon and a word on the ground of their state."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._icon = Icon(theme, "info", size=13)
+        self.words = Label(role="caption")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(theme.px(7), theme.px(1), theme.px(8), theme.px(1))
+        row.setSpacing(theme.px(4))
+        row.addWidget(self._icon)
+        row.addWidget(self.words)
+
+    def show_state(self, surface: str, icon: str, text: str) -> None:
+        """`surface`: success | warning | tag, of the style sheet."""
+        tone = "text2" if surface == "tag" else surface
+        self.setProperty("surface", surface)
+        self._icon.show_icon(icon, tone)
+        self.words.setText(text)
+        self.words.set_tone(tone)
+        repolish(self)
+
+
+def _head(name: Label, *beside: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setSpacing(6)
+    row.addWidget(name)
+    row.addStretch(1)
+    for widget in beside:
+        widget.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
+        row.addWidget(widget)
+    return row
+
+
+def _is_same(one: Texts, other: Texts) -> bool:
+    """As they would be kept."""
+    return [_plain(text) for text in one] == [_plain(text) for text in other]
+
+
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n").strip()

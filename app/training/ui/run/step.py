@@ -1,0 +1,245 @@
+"""The fifth step 学習: one run, however it came about and wherever it is trained, and what can be done with it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.wording import Sentence
+from app.training.runs.course import Course
+from app.training.services.run_follower import RunFollower
+from app.training.services.trainings import Trainings
+from app.training.ui.run import notice
+from app.training.ui.run.actions import Actions
+from app.training.ui.run.facts import Facts
+from app.training.ui.run.loss import LossCard, Measured
+from app.training.ui.run.samples import Samples
+from app.training.ui.run.watch import Watch
+from app.training.ui.step import Step
+from app.uikit import desktop
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import Label, Rule
+
+MARGIN_PX = 24
+WIDE_PX = 860  # the watch and the answers stand beside the curves from here on
+SIDE_PX = 330
+
+
+class RunStep(Step):
+    def __init__(
+        self,
+        theme: Theme,
+        trainings: Trainings,
+        folder: Path,
+        open_folder: Callable[[Path], None] = desktop.open_folder,
+    ) -> None:
+        super().__init__()
+        self._theme = theme
+        self._trainings = trainings
+        self._folder = folder
+        self._open_folder = open_folder
+        self._error: AppError | None = None  # that the last start or judging has ended with
+        self._told: Sentence | None = None  # in the banner
+        self.follower = RunFollower(folder, trainings, self)
+        self._actions = Actions(theme, trainings, self)
+        self.facts = Facts(theme)
+        self.alarm = Banner(theme, can_close=False)
+        self.trouble = Banner(theme, can_close=False)
+        self.loss = LossCard(theme)
+        self.measured = Measured(theme)
+        self.watch = Watch(theme)
+        self.samples = Samples(theme)
+        self.sentence = Label(tone="text2", wraps=True)
+        self._second = QTimer(self, interval=1000)
+        self._second.timeout.connect(self.facts.tick)
+        self._build()
+        self._connect()
+
+    @property
+    def header_actions(self) -> Sequence[Button]:
+        return self._actions.buttons
+
+    def show_draft(self) -> None:
+        if self.follower.course is not None:  # else its first look comes when the step is drawn
+            self.follower.look()
+
+    def focus_first(self) -> None:
+        first = self._actions.first or self.loss.table_button
+        first.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def say_reopened(self) -> None:
+        """The window was closed meanwhile, and is shown again."""
+        if self._is_ours:
+            self._note.setText(self.tr("学習は続いていました。"))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.follower.start()
+        self._second.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self.follower.stop()
+        self._second.stop()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        is_wide = self.width() >= self._theme.px(WIDE_PX)
+        self._side.setFixedWidth(self._theme.px(SIDE_PX)) if is_wide else self._side.setMaximumWidth(16777215)
+        if not is_wide:
+            self._side.setMinimumWidth(0)
+        way = QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom
+        if self._columns.direction() != way:
+            self._columns.setDirection(way)
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        self._note = Label(role="caption", tone="text2", wraps=True)
+        self._noted = _noted(self._theme, self._note)
+        left, right = QVBoxLayout(), QVBoxLayout()
+        self._side = QWidget()
+        self._side.setLayout(right)
+        for column in (left, right):
+            column.setContentsMargins(0, 0, 0, 0)
+            column.setSpacing(12)
+        left.addWidget(self.loss, 1)
+        left.addWidget(self.measured)
+        left.addWidget(self._noted)
+        right.addWidget(self.watch)
+        right.addWidget(self.samples)
+        right.addStretch(1)
+        self._columns = QBoxLayout(QBoxLayout.Direction.TopToBottom)
+        self._columns.setSpacing(16)
+        self._columns.addLayout(left, 1)
+        self._columns.addWidget(self._side)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(MARGIN_PX, 14, MARGIN_PX, 14)
+        outer.setSpacing(12)
+        for widget in (self.facts, self.sentence, Rule(), self.trouble, self.alarm):
+            outer.addWidget(widget)
+        outer.addLayout(self._columns, 1)
+
+    def _connect(self) -> None:
+        trainings = self._trainings
+        self.follower.changed.connect(self._show)
+        trainings.started.connect(self._on_started)
+        trainings.judging.connect(lambda _progress: self._show_deeds())
+        trainings.ended.connect(self._on_ended)
+        self._actions.go_on_requested.connect(self._go_on)
+        for button in self._actions.buttons:
+            button.clicked.connect(self._show_deeds)
+        self.alarm.action_requested.connect(lambda _key: self._finish())
+        self.trouble.action_requested.connect(lambda _key: self._open_folder(self._folder))
+
+    # -------------------------------------------------------------------- showing
+
+    @property
+    def _is_ours(self) -> bool:
+        return self._trainings.folder == self._folder
+
+    def _show(self, course: Course) -> None:
+        self.facts.show_course(course)
+        self.loss.show_course(course)
+        self.measured.show_course(course)
+        self.measured.setVisible(bool(course.steps))
+        self.watch.show_course(course)
+        self.samples.show_course(course)
+        self._show_deeds()
+
+    def _show_deeds(self, *_told: object) -> None:
+        course = self.follower.course
+        if course is None:
+            return
+        sentence = self._sentence(course)
+        self.sentence.setText(sentence)
+        self.sentence.setVisible(bool(sentence))
+        self._actions.show_course(course, is_ours=self._is_ours, sentence=sentence)
+        if not self._is_ours:
+            self._note.clear()
+        elif not self._note.text():
+            self._note.setText(self._going_on(course))
+        self._noted.setVisible(bool(self._note.text()))
+        self._show_alarm(course)
+        self._show_trouble(course)
+
+    def _sentence(self, course: Course) -> str:
+        trainings = self._trainings
+        if self._is_ours and trainings.is_waiting:
+            return self.tr("質問への回答が終わるのを待っています。終わりしだい始めます。")
+        told = notice.sentence(course, trainings, is_ours=self._is_ours)
+        if trainings.is_training and not self._is_ours and course.can_go_on:
+            return self.tr("別の学習が動いています。終わると「続ける」を押せます。")
+        return told
+
+    def _going_on(self, course: Course) -> str:
+        told = self.tr(
+            "画面を閉じても学習は続きます。質問用のモデルは学習中だけメモリから下ろし、終わると自動で戻します。"
+        )
+        if any(one.key == "sleep" and one.level != "ok" for one in course.watched):
+            told += self.tr(
+                "\nこの PC では、スリープを止められません。電源の設定で、スリープしないようにしてください。"
+            )
+        return told
+
+    def _show_alarm(self, course: Course) -> None:
+        words = notice.alarm(course) if self._is_ours and not self._trainings.is_asked else ""
+        if not words:
+            self.alarm.hide()
+        elif self.alarm.isHidden() or self.alarm.accessibleName() != words:
+            self.alarm.show_message("warning", words, "", (("finish", self.tr("ここで終えて最良を残す")),))
+
+    def _show_trouble(self, course: Course) -> None:
+        found = notice.failure(course)
+        if self._error is not None:
+            found = notice.of_error(self._error, course)
+        if found is None or self._is_ours:
+            self.trouble.hide()
+            return
+        has_log = course.state in ("crashed", "failed")
+        actions = (("log", self.tr("記録のフォルダを開く")),) if has_log else ()
+        if self.trouble.isHidden() or found != self._told:
+            self._told = found
+            self.trouble.show_message("danger", found.message, found.next, actions)
+
+    # --------------------------------------------------------------------- doing
+
+    def _go_on(self) -> None:
+        self._error = None
+        self.trouble.hide()
+        try:
+            self._trainings.go_on(self._folder)
+        except AppError as error:
+            self._error = error
+        self._show_deeds()
+        self.follower.look()
+
+    def _finish(self) -> None:
+        self._trainings.finish()
+        self._show_deeds()
+
+    def _on_started(self, folder: Path) -> None:
+        if folder == self._folder:
+            self._error = None
+        self._show_deeds()
+
+    def _on_ended(self, folder: Path, error: AppError | None) -> None:
+        if folder == self._folder:
+            self._error = error
+        self._show_deeds()
+
+
+def _noted(theme: Theme, words: Label) -> QWidget:
+    noted = QWidget()
+    row = QHBoxLayout(noted)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(8)
+    row.addWidget(Icon(theme, "info"), 0, Qt.AlignmentFlag.AlignTop)
+    row.addWidget(words, 1)
+    return noted

@@ -1,1 +1,0 @@
-"""The check that nothing is sent, in the window."""

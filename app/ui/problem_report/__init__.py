@@ -1,1 +1,0 @@
-"""The report on a problem: shown whole, then saved as a file."""

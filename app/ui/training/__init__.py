@@ -1,1 +1,0 @@
-"""What is shown of training: so far its environment being made."""

@@ -1,1 +1,0 @@
-"""Conversations to files and back, as the user sees it."""

@@ -1,1 +1,0 @@
-"""Small widgets without knowledge of Kotae's services."""

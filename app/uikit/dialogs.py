@@ -1,0 +1,228 @@
+"""Questions and problems in windows of their own. Titles are questions, buttons are verbs, text is never HTML."""
+
+import hashlib
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+from PySide6.QtCore import QCoreApplication, Qt, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.wording import describe_error
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import Label
+
+WIDTH_PX = 460
+EDGE_PX = 20  # of the window stay visible beside a dialog
+SCROLLED_LEAST_PX, SCROLLED_OTHERS_PX = 100, 190  # of what scrolls in a dialog, and of what stands above and below it
+DETAILS_PX = 140
+
+translate = QCoreApplication.translate
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A button of a dialog. `kind` as in `Button`; `key` is what `chosen` says."""
+
+    key: str
+    words: str
+    kind: str = ""
+    is_default: bool = False
+
+
+class Dialog(QDialog):
+    """A question, what follows from it, and verbs. Esc and closing the window mean `cancel`."""
+
+    chosen = Signal(str)
+
+    def __init__(
+        self,
+        theme: Theme,
+        question: str,
+        body: str,
+        choices: Sequence[Choice],
+        parent: QWidget | None = None,
+        *,
+        icon: tuple[str, str] | None = None,
+        content: QWidget | None = None,
+        width_px: int = WIDTH_PX,
+    ) -> None:
+        """`icon`: name and colour. `content` stands between the body and the buttons."""
+        super().__init__(parent)
+        self._theme = theme
+        self._width_px = width_px
+        self.result_key = "cancel"
+        self.setWindowTitle(self.tr("Kotae"))
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setAccessibleName(question)
+        self.setAccessibleDescription(body)
+        self.buttons: dict[str, Button] = {}
+        self._build(question, body, choices, icon, content)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """As high as the wrapped text needs: Qt's first guess is made for other widths."""
+        self.fit_height()
+        super().showEvent(event)
+
+    def fit_height(self, *inner: QWidget | None) -> None:
+        """`inner`: whose contents have changed; a layout knows that of an inner one only after a turn of the loop."""
+        for widget in inner:
+            inside = widget.layout() if widget is not None else None
+            if inside is not None:
+                inside.invalidate()
+                inside.activate()
+        layout = self.layout()
+        if layout is not None:
+            layout.activate()
+            self.resize(self.width(), layout.totalHeightForWidth(self.width()))
+
+    def reject(self) -> None:
+        self.chosen.emit(self.result_key)
+        super().reject()
+
+    def _build(
+        self,
+        question: str,
+        body: str,
+        choices: Sequence[Choice],
+        icon: tuple[str, str] | None,
+        content: QWidget | None,
+    ) -> None:
+        heading = QHBoxLayout()
+        heading.setSpacing(10)
+        if icon is not None:
+            heading.addWidget(Icon(self._theme, *icon, 20), 0, Qt.AlignmentFlag.AlignTop)
+        heading.addWidget(Label(question, "heading3", wraps=True), 1, Qt.AlignmentFlag.AlignTop)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(24, 20, 24, 20)
+        column.setSpacing(12)
+        column.addLayout(heading)
+        column.addWidget(_selectable(Label(body, tone="text2", wraps=True)))
+        if content is not None:
+            column.addWidget(content, 1)
+        column.addSpacing(8)
+        column.addLayout(self._button_row(choices))
+        parent = self.parentWidget()
+        room = parent.window().width() if parent is not None else self.screen().availableSize().width()
+        self.setFixedWidth(min(self._theme.px(self._width_px), room - 2 * EDGE_PX))
+        default = next((choice.key for choice in choices if choice.is_default), None)
+        if default is not None:
+            self.buttons[default].setFocus()
+
+    def _button_row(self, choices: Sequence[Choice]) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addStretch(1)
+        for choice in choices:
+            button = Button(self._theme, choice.words, choice.kind)
+            button.setDefault(choice.is_default)
+            button.clicked.connect(lambda _=False, key=choice.key: self._choose(key))
+            self.buttons[choice.key] = button
+            row.addWidget(button)
+        return row
+
+    def _choose(self, key: str) -> None:
+        self.result_key = key
+        self.reject() if key == "cancel" else self.accept()
+
+    def accept(self) -> None:
+        self.chosen.emit(self.result_key)
+        super().accept()
+
+
+def problem(theme: Theme, error: AppError, parent: QWidget | None = None, choices: Sequence[Choice] = ()) -> Dialog:
+    """What happened and what to do next. Without `choices` it can only be closed."""
+    sentence = describe_error(error)
+    close = Choice("cancel", translate("Dialog", "閉じる"), is_default=True)
+    return Dialog(
+        theme,
+        sentence.message,
+        sentence.next,
+        choices or (close,),
+        parent,
+        icon=("triangle-alert", "warning"),
+    )
+
+
+class BugReporter:
+    """Shows each distinct bug once: a fault in a timer must not bury the window under dialogs.
+
+    `save_log` is called when the user asks to keep the record, `make_report` for the report that can be handed on.
+    """
+
+    def __init__(
+        self,
+        theme: Theme,
+        parent: QWidget | None,
+        save_log: Callable[[], None],
+        make_report: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._theme = theme
+        self._parent = parent
+        self._deeds = {"log": save_log, "report": make_report}
+        self._seen: set[str] = set()
+
+    def report(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Dialog | None:
+        """Opens the dialog, or returns None when this traceback was shown before."""
+        text = "".join(traceback.format_exception(kind, error, trace))
+        mark = _mark(kind, trace)
+        if mark in self._seen:
+            return None
+        self._seen.add(mark)
+        dialog = Dialog(
+            self._theme,
+            translate("Dialog", "予期しない問題が起きました。"),
+            translate(
+                "Dialog",
+                "作業は保存されています。続けて使えますが、同じことが起きるときは、"
+                "報告を作って、管理者や配布元に渡してください。",
+            ),
+            (
+                Choice("log", translate("Dialog", "記録を保存")),
+                Choice("report", translate("Dialog", "報告を作る…")),
+                Choice("cancel", translate("Dialog", "続ける"), "primary", is_default=True),
+            ),
+            self._parent,
+            icon=("triangle-alert", "warning"),
+            content=self._details(text),
+        )
+        dialog.chosen.connect(self._on_chosen)
+        dialog.open()
+        return dialog
+
+    def _details(self, text: str) -> QPlainTextEdit:
+        view = QPlainTextEdit(text)
+        view.setReadOnly(True)
+        view.setProperty("field", True)
+        view.setAccessibleName(translate("Dialog", "記録の内容"))
+        view.setFixedHeight(scrolled_height(self._theme, self._parent, self._theme.px(DETAILS_PX)))
+        view.setTabChangesFocus(True)
+        return view
+
+    def _on_chosen(self, key: str) -> None:
+        if key in self._deeds:
+            self._deeds[key]()
+
+
+def scrolled_height(theme: Theme, parent: QWidget | None, wanted: int) -> int:
+    """Pixels of what scrolls in a dialog: less than wanted where the window has no room for it beside the others."""
+    if parent is None:
+        return wanted
+    room = parent.window().height() - theme.px(SCROLLED_OTHERS_PX)
+    return min(wanted, max(theme.px(SCROLLED_LEAST_PX), room))
+
+
+def _mark(kind: type[BaseException], trace: TracebackType | None) -> str:
+    """The same for the same kind of error at the same place, whatever its message holds."""
+    places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(trace)]
+    return hashlib.sha256("\n".join([kind.__name__, *places]).encode()).hexdigest()
+
+
+def _selectable(label: Label) -> Label:
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label

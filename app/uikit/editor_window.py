@@ -1,0 +1,146 @@
+"""The frame of the editors: a title, a form that scrolls, what is missing, and verbs."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+
+from app.uikit.dialogs import Choice, Dialog
+from app.uikit.theme import Theme
+from app.uikit.widgets.announce import announce
+from app.uikit.widgets.auto_spin import AutoSpin
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import Label, Rule, set_surface
+from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.setting_rows import SettingRow
+
+SIZE_PX = (680, 620)
+MARGIN_PX = 24  # of the window around it
+STACK_BELOW_PX = 520
+
+
+class EditorWindow(QDialog):
+    """Subclasses fill `self.column` and say what `save` does. Leaving with changes asks first."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._is_dirty = False
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.column = QVBoxLayout()
+        self.column.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 16)
+        self.column.setSpacing(20)
+        self._build()
+        self._fit(parent)
+
+    def set_words(self, title: str, sentence: str, save: str) -> None:
+        """`save`: what the button says that keeps the changes."""
+        self.setWindowTitle(title)
+        self.setAccessibleName(title)
+        self.setAccessibleDescription(sentence)
+        self._title.setText(title)
+        self._sentence.setText(sentence)
+        self._sentence.setVisible(bool(sentence))
+        self.save_button.setText(save)
+
+    def save(self) -> str:
+        """Stores what was entered. Returns what is missing; "" closes the window."""
+        raise NotImplementedError
+
+    def note_change(self) -> None:
+        self._is_dirty = True
+        self._show_problem("")
+
+    def reject(self) -> None:
+        """Esc, the button and the window's own button."""
+        for spin in self.findChildren(AutoSpin):
+            spin.interpretText()  # what is typed there counts as a change too
+        if self._is_dirty:
+            self.leave_dialog().open()
+        else:
+            super().reject()
+
+    def leave_dialog(self) -> Dialog:
+        dialog = Dialog(
+            self._theme,
+            self.tr("変更を保存せずに閉じますか"),
+            self.tr("変えたところは元に戻ります。"),
+            (
+                Choice("cancel", self.tr("編集を続ける"), is_default=True),
+                Choice("leave", self.tr("保存せずに閉じる"), "danger_fill"),
+            ),
+            self,
+        )
+        dialog.chosen.connect(self._on_leave_chosen)
+        return dialog
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        is_stacked = self.width() < self._theme.px(STACK_BELOW_PX)
+        for row in self.findChildren(SettingRow):
+            row.set_stacked(is_stacked)
+
+    def _build(self) -> None:
+        form = QWidget()
+        form.setLayout(self.column)
+        set_surface(self, "base")
+        heading = QVBoxLayout()
+        heading.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 12)
+        heading.setSpacing(4)
+        self._title = Label("", "heading2", wraps=True)
+        self._sentence = Label("", "caption", "muted", wraps=True)
+        heading.addWidget(self._title)
+        heading.addWidget(self._sentence)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        rows.addLayout(heading)
+        rows.addWidget(Rule())
+        rows.addWidget(scrolled(form), 1)
+        rows.addWidget(Rule())
+        rows.addLayout(self._build_buttons())
+
+    def _build_buttons(self) -> QHBoxLayout:
+        self.problem = Label("", tone="danger", wraps=True)
+        self._problem_icon = Icon(self._theme, "circle-x", "danger")
+        self._show_problem("")
+        self.cancel_button = Button(self._theme, self.tr("キャンセル"))
+        self.save_button = Button(self._theme, "", "primary")
+        self.cancel_button.clicked.connect(self.reject)
+        self.save_button.clicked.connect(self._on_save_clicked)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.setContentsMargins(MARGIN_PX, 12, MARGIN_PX, 16)
+        buttons.addWidget(self._problem_icon)
+        buttons.addWidget(self.problem, 1)
+        buttons.addStretch(0)
+        buttons.addWidget(self.cancel_button)
+        buttons.addWidget(self.save_button)
+        return buttons
+
+    def _fit(self, parent: QWidget | None) -> None:
+        """Inside the window it belongs to, which may be small."""
+        width, height = (self._theme.px(length) for length in SIZE_PX)
+        if parent is not None:
+            room = parent.window().size()
+            width, height = min(width, room.width() - 2 * MARGIN_PX), min(height, room.height() - 2 * MARGIN_PX)
+        self.resize(width, height)
+
+    def _show_problem(self, words: str) -> None:
+        self.problem.setText(words)
+        self.problem.setVisible(bool(words))
+        self._problem_icon.setVisible(bool(words))
+        if words:
+            announce(self, words)
+
+    def _on_save_clicked(self) -> None:
+        problem = self.save()
+        self._show_problem(problem)
+        if not problem:
+            self._is_dirty = False
+            self.accept()
+
+    def _on_leave_chosen(self, key: str) -> None:
+        if key == "leave":
+            self._is_dirty = False
+            self.reject()

@@ -1,0 +1,221 @@
+"""Colours, sizes, fonts and icons of the window, from `resources/themes/kotae.toml` and `kotae.qss`.
+
+Widgets ask a `Theme` and repaint on `changed`. What a style sheet can express, it does, by dynamic properties:
+
+    QLabel       type = caption | ui | reading | heading1 … | mono      tone = text2 | muted | accent | success | …
+    QPushButton  kind = primary | quiet | danger | danger_fill          compact = true (26 px high)
+    QWidget      surface = base | side | raised | sunken | card | success | warning | danger
+"""
+
+import functools
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from PySide6.QtCore import QObject, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPainter, QPalette, QPixmap
+from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QApplication
+
+from app.base.paths import resources
+from app.base.settings import Settings
+
+PIXEL_RATIOS = (1.0, 2.0)  # icons are kept at these; Qt scales the larger one down for ratios in between
+
+
+class Theme(QObject):
+    """One for the whole window. Until `apply` it is the light theme at 100 %."""
+
+    changed = Signal()  # another theme, text size or font: ask again for what was taken from here
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._data = tomllib.loads((resources() / "themes" / "kotae.toml").read_text("utf-8"))
+        self._settings = Settings()
+        self._is_dark = False
+        self._icons: dict[tuple[str, str, int, int], QIcon] = {}
+        self._app: QApplication | None = None
+        self._applied: tuple[str, int] | None = None
+        self._strong = 600  # what stands out; the shipped font has no such cut, and Qt thickens from 700 on
+
+    def color(self, token: str) -> QColor:
+        """A colour of kotae.toml. Raises KeyError for one that is not there."""
+        return QColor(self._hex(token))
+
+    def on_paper(self, token: str) -> QColor:
+        """A colour of the light theme, for what stands on white paper in either theme."""
+        return QColor(self._data["colors"][token]["light"])
+
+    def px(self, n: float) -> int:
+        """`n` pixels at 100 %, at the user's text size."""
+        return round(n * self._settings.text_scale_percent / 100)
+
+    def metric(self, name: str) -> int:
+        """A size under [metrics], at the user's text size."""
+        return self.px(self._data["metrics"][name])
+
+    def font(self, role: str, weight: int | None = None) -> QFont:
+        """`role`: caption, ui, reading, reading_table, heading1 to 3, mono. `weight`: 400 or 600."""
+        kind = self._data["type"][role]
+        font = QFont()
+        font.setFamilies(self._families(kind.get("family", "ui")))
+        font.setPixelSize(self.px(kind["px"]))
+        font.setWeight(QFont.Weight(self._weight(weight or kind.get("weight", 400))))
+        if kind.get("proportional_kana"):
+            font.setFeature(QFont.Tag("palt"), 1)
+        return font
+
+    def line_height(self, role: str) -> int:
+        """Pixels from one base line to the next."""
+        return self.px(self._data["type"][role]["line"])
+
+    def icon(self, name: str, token: str = "text2", size: int = 16) -> QIcon:  # noqa: S107 (a colour's name)
+        """A lucide icon of `resources/icons` in a colour, `size` px at 100 %. Ask again after `changed`."""
+        return self._icon(name, token, self.px(size), 0)
+
+    def leading_icon(self, name: str, token: str = "text2", size: int = 16, gap: int = 6) -> QIcon:  # noqa: S107
+        """As `icon`, `size + gap` px wide: Qt's buttons leave too little room between icon and word."""
+        return self._icon(name, token, self.px(size), self.px(gap))
+
+    def _icon(self, name: str, token: str, size: int, gap: int) -> QIcon:
+        key = (name, token, size, gap)
+        if key not in self._icons:
+            self._icons[key] = self._render(*key)
+        return self._icons[key]
+
+    def apply(self, app: QApplication, settings: Settings) -> None:
+        """Makes the whole application look as `settings` say; follows the system when they leave it to the system."""
+        if self._app is None:
+            self._app = app
+            app.setStyle("Fusion")
+            if register_fonts():
+                self._strong = 700
+            app.styleHints().colorSchemeChanged.connect(self._on_system_changed)
+        self._settings = settings
+        if self._applied == (settings.theme, settings.text_scale_percent):
+            return  # another setting changed: a style sheet costs too much to be set for that
+        self._applied = (settings.theme, settings.text_scale_percent)
+        scheme = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}.get(settings.theme)
+        if scheme is None:
+            app.styleHints().unsetColorScheme()
+        else:
+            app.styleHints().setColorScheme(scheme)
+        self._refresh(app)
+
+    def palette(self) -> QPalette:
+        """Inactive windows look like the active one; what is disabled is written in the outline colour."""
+        palette = QPalette()
+        for role, token in self._data["palette"].items():
+            palette.setColor(QPalette.ColorGroup.All, QPalette.ColorRole[role], self.color(token))
+        for role in (QPalette.ColorRole.Text, QPalette.ColorRole.WindowText, QPalette.ColorRole.ButtonText):
+            palette.setColor(QPalette.ColorGroup.Disabled, role, self.color("control"))
+        palette.setColor(QPalette.ColorGroup.Disabled, QPalette.ColorRole.Highlight, self.color("sunken"))
+        return palette
+
+    def style_sheet(self) -> str:
+        """kotae.qss with its words filled in.
+
+        They are `$token`, `$px(n)`, `$circle(n)`, `$size(role)`, `$weight(role)`, `$strong`, `$family(name)`, `$icons`.
+        """
+        return re.sub(r"\$([a-z]\w*)(?:\((\w+)\))?", self._filled, _style_template())
+
+    def _filled(self, match: re.Match[str]) -> str:
+        name, argument = match.groups()
+        if argument is None:
+            if name == "icons":
+                return (resources() / "icons" / ("dark" if self._is_dark else "light")).as_posix()
+            return str(self._strong) if name == "strong" else self._hex(name)
+        if name == "px":
+            return f"{self.px(int(argument))}px"
+        if name == "circle":  # of this size and edges of 1 px: Qt draws a square where the radius is more than half
+            return f"{(self.px(int(argument)) + 2) // 2}px"
+        if name == "size":
+            return f"{self.px(self._data['type'][argument]['px'])}px"
+        if name == "weight":
+            return str(self._weight(self._data["type"][argument].get("weight", 400)))
+        return ", ".join(f'"{family}"' for family in self._families(argument))
+
+    def _weight(self, weight: int) -> int:
+        return max(weight, self._strong) if weight >= 600 else weight
+
+    def _hex(self, token: str) -> str:
+        value: str = self._data["colors"][token]["dark" if self._is_dark else "light"]
+        return value
+
+    def _families(self, use: str) -> list[str]:
+        return [*_by_platform(self._data["families"][use]), "BIZ UDPGothic"]
+
+    def _render(self, name: str, token: str, size: int, gap: int) -> QIcon:
+        icon = QIcon()
+        for mode, color in ((QIcon.Mode.Normal, token), (QIcon.Mode.Disabled, "control")):
+            for ratio in PIXEL_RATIOS:
+                icon.addPixmap(render_svg(name, self._hex(color), size, ratio, gap), mode)
+        return icon
+
+    def _refresh(self, app: QApplication) -> None:
+        # Platforms without a scheme of their own (offscreen, bare X11) do not take up `setColorScheme`.
+        is_system_dark = app.styleHints().colorScheme() == Qt.ColorScheme.Dark
+        self._is_dark = is_system_dark if self._settings.theme == "system" else self._settings.theme == "dark"
+        self._icons.clear()
+        app.setPalette(self.palette())
+        app.setFont(self.font("ui"))
+        app.setStyleSheet(self.style_sheet())
+        self.changed.emit()
+
+    def _on_system_changed(self, scheme: Qt.ColorScheme) -> None:
+        follows = self._settings.theme == "system" and (scheme == Qt.ColorScheme.Dark) != self._is_dark
+        if follows and self._app is not None:
+            self._refresh(self._app)
+
+
+@contextmanager
+def unstyled() -> Iterator[None]:
+    """Builds much in half the time: under a style sheet, Qt works out a widget's style at each parent that it gets."""
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    sheet = app.styleSheet()
+    app.setStyleSheet("")
+    try:
+        yield
+    finally:
+        app.setStyleSheet(sheet)
+
+
+def register_fonts() -> bool:
+    """Adds the shipped Japanese font where the system has none: without one every character is an empty box."""
+    if QFontDatabase.families(QFontDatabase.WritingSystem.Japanese):
+        return False
+    for file in sorted((resources() / "fonts").glob("*.ttf")):
+        QFontDatabase.addApplicationFont(str(file))
+    return True
+
+
+def render_svg(name: str, color: str, size: int, ratio: float = 1.0, gap: int = 0) -> QPixmap:
+    """`resources/icons/<name>.svg` with `currentColor` replaced, `size` px square and `gap` px of nothing after it."""
+    renderer = QSvgRenderer(_svg(name).replace("currentColor", color).encode())
+    pixmap = QPixmap(QSize(size + gap, size) * ratio)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    renderer.render(painter, QRectF(0, 0, size * ratio, size * ratio))
+    painter.end()
+    pixmap.setDevicePixelRatio(ratio)
+    return pixmap
+
+
+@functools.cache
+def _svg(name: str) -> str:
+    return (resources() / "icons" / f"{name}.svg").read_text("utf-8")
+
+
+@functools.cache
+def _style_template() -> str:
+    text = (resources() / "themes" / "kotae.qss").read_text("utf-8")
+    return re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+
+
+def _by_platform(families: dict[str, Any]) -> list[str]:
+    platform = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
+    return list(families[platform])

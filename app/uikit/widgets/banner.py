@@ -1,0 +1,101 @@
+"""What the user must handle: an icon, bold what, a sentence and the next step. It stays until handled.
+
+The buttons move below the words where both do not fit side by side.
+"""
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QVBoxLayout, QWidget
+
+from app.uikit.language import joined
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import Label, repolish
+
+WORDS_PX = 260  # the least width that the words keep beside the buttons
+
+_ICONS = {"warning": "triangle-alert", "danger": "circle-x", "success": "circle-check"}
+
+
+class Banner(QFrame):
+    """Hidden until `show_message`. `level`: success, warning or danger."""
+
+    action_requested = Signal(str)  # the key of the button
+    closed = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None, *, can_close: bool = True) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.level = ""  # of the last message
+        self._build(can_close)
+        self.hide()
+
+    def show_message(self, level: str, what: str, sentence: str, actions: tuple[tuple[str, str], ...] = ()) -> None:
+        """`actions`: (key, words) of each button."""
+        self.level = level
+        self.setProperty("surface", level)
+        self._icon.show_icon(_ICONS[level], level)
+        self._what.setText(what)
+        self._what.set_tone(level)
+        self._sentence.setText(sentence)
+        self._sentence.setVisible(bool(sentence))
+        self._set_actions(actions)
+        self.setAccessibleName(joined(what, sentence))
+        repolish(self)
+        self._turn()
+        self.show()
+
+    def dismiss(self) -> None:
+        self.hide()
+        self.closed.emit()
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._turn()
+
+    def _build(self, can_close: bool) -> None:
+        self._icon = Icon(self._theme, "triangle-alert", "warning")
+        self._what = Label(strong=True, wraps=True)
+        self._sentence = Label(tone="text2", wraps=True)
+        words = QVBoxLayout()
+        words.setSpacing(2)
+        words.addWidget(self._what)
+        words.addWidget(self._sentence)
+        self._buttons = QHBoxLayout()
+        self._buttons.setSpacing(8)
+        self._content = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._content.setSpacing(8)
+        self._content.addLayout(words, 1)
+        self._content.addLayout(self._buttons)
+        close = IconButton(self._theme, "x", self.tr("閉じる"))
+        close.clicked.connect(self.dismiss)
+        if not can_close:
+            close.hide()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 8, 8, 8)
+        row.setSpacing(12)
+        row.addWidget(self._icon)
+        row.addLayout(self._content, 1)
+        row.addWidget(close)
+
+    def _turn(self) -> None:
+        buttons = self._buttons.sizeHint().width()
+        fits = self.width() - buttons - self._theme.px(100) >= self._theme.px(WORDS_PX)
+        is_row = fits or self._buttons.count() == 0
+        direction = QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom
+        if self._content.direction() != direction:
+            self._content.setDirection(direction)
+            self._content.setAlignment(self._buttons, Qt.AlignmentFlag.AlignLeft if not is_row else Qt.AlignmentFlag(0))
+
+    def _set_actions(self, actions: tuple[tuple[str, str], ...]) -> None:
+        while (item := self._buttons.takeAt(0)) is not None:
+            if (button := item.widget()) is not None:
+                button.deleteLater()
+        for key, words in actions:
+            button = Button(self._theme, words, compact=True)
+            button.clicked.connect(lambda _=False, key=key: self.action_requested.emit(key))
+            self._buttons.addWidget(button)

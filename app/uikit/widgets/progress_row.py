@@ -1,0 +1,117 @@
+"""A long step: what, how far, how long still, and a way to stop it."""
+
+import time
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+
+from app.uikit.language import joined
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.labels import ElidedLabel, Label
+from app.uikit.widgets.time_left import TimeLeft
+
+STEPS = 1000  # of the bar
+
+
+class ProgressRow(QFrame):
+    """Hidden until `start`. While the length is unknown it counts seconds instead of drawing an endless animation.
+
+    After `cancelled` it says that the work is being cancelled until the owner calls `finish`.
+    """
+
+    cancelled = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None, *, can_cancel: bool = True) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._started_at = 0.0
+        self._amount_words = ""  # "": the length is not known
+        self._time_left = TimeLeft()
+        self._timer = QTimer(self, interval=1000)
+        self._build(can_cancel)
+        self._connect()
+        self.hide()
+
+    def start(self, what: str, elapsed_s: float = 0.0) -> None:
+        """`what` is being done, as a whole phrase: 取り込んでいます：模型.gguf. `elapsed_s`: since when."""
+        self.say(what)
+        self._bar.hide()
+        self._started_at = time.monotonic() - elapsed_s
+        self._amount_words = ""
+        self._time_left.restart()
+        self.cancel_button.setText(self.tr("取り消す"))
+        self.cancel_button.setEnabled(True)
+        self._timer.start()
+        self._refresh()
+        self.show()
+
+    def say(self, what: str) -> None:
+        """What is being done now, within the same work: the clock goes on."""
+        self._what.setText(what)
+        self._bar.setAccessibleName(what)
+
+    def set_progress(self, done: int, total: int, *, is_bytes: bool = False, is_brief: bool = False) -> None:
+        """`done` of `total`; a `total` of 0 is not known. `is_bytes`: in GB or MB of 10^9 or 10^6.
+
+        `is_brief`: the share alone, where there is little room beside it.
+        """
+        if total <= 0:
+            return
+        fraction = min(1.0, done / total)
+        self._time_left.note(fraction)
+        self._bar.setValue(round(fraction * STEPS))
+        self._bar.show()
+        a, b, words = f"{done:,}", f"{total:,}", self.tr("{a}／{b}（{p} %）")
+        if is_brief:
+            words = self.tr("{p} %")
+        elif is_bytes and total >= 1e8:
+            a, b, words = f"{done / 1e9:.2f}", f"{total / 1e9:.2f}", self.tr("{a}／{b} GB（{p} %）")
+        elif is_bytes:
+            a, b, words = f"{done / 1e6:.1f}", f"{total / 1e6:.1f}", self.tr("{a}／{b} MB（{p} %）")
+        self._amount_words = words.format(a=a, b=b, p=round(fraction * 100))
+        self._refresh()
+
+    def finish(self) -> None:
+        self._timer.stop()
+        self.hide()
+
+    @property
+    def words(self) -> str:
+        """How far and how long still, as it is shown."""
+        return self._amount.text()
+
+    def _build(self, can_cancel: bool) -> None:
+        self.setProperty("surface", "raised")
+        self._what = ElidedLabel()
+        self._amount = Label(role="caption", tone="text2")
+        self.cancel_button = Button(self._theme, self.tr("取り消す"), compact=True)
+        self._bar = QProgressBar()
+        self._bar.setRange(0, STEPS)
+        self._bar.setTextVisible(False)
+        row = QHBoxLayout()
+        row.setSpacing(12)
+        row.addWidget(self._what, 1)
+        row.addWidget(self._amount)
+        row.addWidget(self.cancel_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 8, 8, 8)
+        column.setSpacing(8)
+        column.addLayout(row)
+        column.addWidget(self._bar)
+        self.cancel_button.setVisible(can_cancel)  # not before it has a parent: it would be a window for a moment
+
+    def _connect(self) -> None:
+        self._timer.timeout.connect(self._refresh)
+        self.cancel_button.clicked.connect(self._on_cancel_clicked)
+
+    def _on_cancel_clicked(self) -> None:
+        self.cancel_button.setEnabled(False)
+        self.cancel_button.setText(self.tr("取り消しています…"))
+        self.cancelled.emit()
+
+    def _refresh(self) -> None:
+        """Each second, and with each step: the time left goes on where no step comes."""
+        elapsed = self.tr("{s} 秒").format(s=int(time.monotonic() - self._started_at))
+        left = self._time_left.words if self._amount_words else ""
+        self._amount.setText(joined(self._amount_words or elapsed, left))

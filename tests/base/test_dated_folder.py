@@ -1,0 +1,16 @@
+"""Names of folders by time and content: free, short enough, and without what no file system takes."""
+
+import time
+from pathlib import Path
+
+from app.base.files import dated_folder
+
+
+def test_a_new_folder_is_called_by_time_and_name_and_is_nobody_elses(tmp_path: Path) -> None:
+    now = time.mktime((2026, 11, 25, 18, 5, 9, 0, 0, -1))
+    first = dated_folder.new(tmp_path, "橋梁 ＡＢ/点検:*?", now)
+    assert first.name == "20261125-180509-橋梁-ab-点検"
+    first.mkdir()
+    assert dated_folder.new(tmp_path, "橋梁 ＡＢ/点検:*?", now).name == f"{first.name}-2"
+    assert dated_folder.new(tmp_path, "///", now).name == "20261125-180509"
+    assert len(dated_folder.new(tmp_path, "長" * 500, now).name.encode()) < 255

@@ -1,0 +1,67 @@
+"""Starts that did not come to a window are counted, and nothing else is."""
+
+from pathlib import Path
+
+import pytest
+
+from app import __version__
+from app.base import start_record
+from app.base.start_record import Record
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "start.json"
+
+
+def test_the_first_start_of_all_suspects_nothing(file: Path) -> None:
+    last = start_record.read(file)
+    assert (last.failed_by_now, last.is_safe_mode_due, last.was_cut_off, last.version) == (0, False, False, "")
+
+
+def test_two_starts_in_a_row_that_die_make_the_third_one_safe(file: Path) -> None:
+    due = []
+    for _ in range(4):
+        due.append(start_record.read(file).is_safe_mode_due)
+        start_record.begin(file)
+    assert due == [False, False, True, True]
+
+
+@pytest.mark.parametrize("end", [start_record.note_up, start_record.note_end])
+def test_a_start_that_succeeds_or_is_refused_in_words_begins_the_count_anew(file: Path, end: object) -> None:
+    start_record.begin(file)
+    start_record.begin(file)
+    end(file)
+    assert start_record.read(file).failed_by_now == 0
+    start_record.begin(file)
+    assert start_record.read(file).failed_by_now == 1
+
+
+def test_a_window_that_died_later_was_cut_off_and_is_no_failed_start(file: Path) -> None:
+    start_record.begin(file)
+    start_record.note_up(file)
+    last = start_record.read(file)
+    assert (last.was_cut_off, last.failed_by_now, last.version) == (True, 0, __version__)
+    start_record.begin(file)
+    assert not start_record.read(file).was_cut_off
+
+
+def test_a_start_that_fails_keeps_the_version_that_was_up_last(file: Path) -> None:
+    file.write_text('{"state": "closed", "failed": 0, "version": "0.0.9"}', "utf-8")
+    start_record.begin(file)
+    assert start_record.read(file).version == "0.0.9"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{", b"[]", b"\x00" * 90, b"\xff\xfe", b'"starting"', b'{"state": "starting", "failed": "many"}',
+        b'{"state": "starting", "failed": true}', b'{"state": "starting", "failed": -3}', b'{"state": "else"}',
+        b'{"state": "starting", "failed": 9, "version": 3}', b'{"state": "starting", "failed": 9, "unknown": 1}',
+    ],
+)  # fmt: skip
+def test_a_damaged_record_suspects_nothing_and_the_next_start_replaces_it(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    assert start_record.read(file) == Record()
+    start_record.begin(file)
+    assert start_record.read(file) == Record("starting")

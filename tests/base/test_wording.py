@@ -1,0 +1,90 @@
+"""Every error has a sentence and a next step, in both languages."""
+
+import errno
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from app.base import paths, wording
+
+SOURCES = [path for folder in ("app", "trainer") for path in Path(folder).rglob("*.py")]
+
+
+def test_every_code_that_is_raised_has_a_sentence() -> None:
+    raised = set()
+    for path in SOURCES:
+        raised |= set(
+            re.findall(r'(?:AppError|Failed)\(\s*(?:command\.id,\s*)?"([a-z_0-9]+)"', path.read_text("utf-8"))
+        )
+    assert len(raised) > 15
+    assert raised - wording.codes() == set()
+
+
+@pytest.mark.parametrize("code", sorted(wording.codes()))
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_a_sentence_says_what_happened_and_what_to_do(code: str, language: str) -> None:
+    sentence = wording.describe(code, {}, language)
+    end = "。" if language == "ja" else "."
+    assert sentence.message.rstrip("）)").endswith((end, "？", "?"))
+    assert sentence.next.endswith((end, "）。", ")."))
+    has_japanese = re.search(r"[ぁ-んァ-ヶ]", sentence.message + sentence.next) is not None
+    assert has_japanese == (language == "ja")
+
+
+def test_facts_are_filled_in_and_bytes_become_gigabytes() -> None:
+    sentence = wording.describe("memory_short", {"need_bytes": 6_600_000_000, "free_bytes": 4_100_000_000})
+    assert "6.6 GB" in sentence.message
+    assert "4.1 GB" in sentence.message
+
+
+@pytest.mark.parametrize("code", sorted(wording.codes()))
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_an_outline_is_a_sentence_without_holes(code: str, language: str) -> None:
+    wording.use_language(language)
+    outline = wording.outline(code)
+    wording.use_language("ja")
+    assert len(outline) > 5
+    assert not re.search(r"\(\)|（）|「」|  | \.", outline)
+
+
+def test_an_outline_leaves_out_what_it_does_not_know() -> None:
+    assert wording.outline("memory_short") == "メモリが足りません。"
+    wording.use_language("en")
+    outline = wording.outline("memory_short")
+    wording.use_language("ja")
+    assert outline == "Not enough memory."
+
+
+def test_a_hostile_fact_is_only_text() -> None:
+    sentence = wording.describe("unknown_model", {"wanted": "{wanted.__class__} {0} %s"})
+    assert "{wanted.__class__} {0} %s" in sentence.message
+
+
+def test_what_a_shell_would_take_apart_is_quoted_in_commands() -> None:
+    assert "kotae train gate 20261126-点検。" in f"{wording.phrase('job_taken', id='20261126-点検')}"
+    quoted = '"/my runs/a"' if os.name == "nt" else "'/my runs/a'"
+    assert f"kotae train import {quoted} で" in wording.phrase("job_next", path="/my runs/a")
+    assert wording.shell_word("") != ""
+    assert wording.shell_word("$HOME") != "$HOME"
+
+
+def test_an_unknown_code_is_said_to_be_a_bug() -> None:
+    assert "予期しない" in wording.describe("no_such_code", {"x": 1}).message
+
+
+def test_what_the_system_says_is_said_in_japanese_and_left_in_english() -> None:
+    with pytest.raises(OSError) as raised:
+        Path("/nowhere/at/all").read_bytes()
+    facts = {"path": "/nowhere/at/all", "reason": raised.value.strerror}
+    assert "（/nowhere/at/all：見つかりません）" in wording.describe("file_unreadable", facts, "ja").message.replace(
+        " ", ""
+    )
+    assert "No such file or directory" in wording.describe("file_unreadable", facts, "en").message
+
+
+def test_every_error_of_the_system_with_words_exists_somewhere() -> None:
+    document = tomllib.loads((paths.resources() / "wording.toml").read_text("utf-8"))
+    assert [name for name in document["system"] if not hasattr(errno, name)] == []

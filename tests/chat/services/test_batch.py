@@ -1,0 +1,248 @@
+"""Batches with the fake engine as a real child: what fails, what waits, and what goes on after an end."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.chat.batch.journal import Journal, path_of
+from app.chat.services.batch import Ended
+from app.chat.services.batches import CHAT, Batches, Unfinished
+from app.documents.claims.grounding import CollectionRef
+from app.documents.library import Library
+from app.inference import child_commands
+from tests.scene import Scene
+
+LIMIT_MS = 30_000
+
+
+class Desk:
+    """What the page does, without a page."""
+
+    def __init__(self, scene: Scene, folder: Path) -> None:
+        self.scene = scene
+        self.folder = folder
+        self.out = folder / "回答.jsonl"
+        self.batches = self.anew()
+
+    def anew(self) -> Batches:
+        """As another start of the program."""
+        scene = self.scene
+        self.batches = Batches(
+            scene.session,
+            scene.library,
+            scene.preferences,
+            scene.presets,
+            scene.engine,
+            child_commands.template(),
+            scene.where.documents,
+            scene.where.data / "batch.json",
+        )
+        self.batches.labelled.connect(lambda batch, _label: self.batches.begin(batch))
+        return self.batches
+
+    def write(self, *questions: str) -> Path:
+        path = self.folder / "質問.jsonl"
+        path.write_text("\n".join(json.dumps({"question": one}) for one in questions), "utf-8")
+        return path
+
+    def begin(self, *questions: str) -> None:
+        path = self.write(*questions)
+        with self.scene.qtbot.waitSignal(self.batches.questions_read, timeout=LIMIT_MS) as read:
+            self.batches.read(path)
+        self.batches.prepare(read.args[0], path, self.out, ())
+
+    def ended(self, signal: Any, act: Any, *arguments: Any) -> Any:
+        with self.scene.qtbot.waitSignal(signal, timeout=LIMIT_MS) as caught:
+            act(*arguments)
+        return caught.args[0]
+
+    def unfinished(self) -> Unfinished:
+        found: Unfinished = self.ended(self.batches.unfinished_found, self.batches.look_for_unfinished)
+        return found
+
+    def answers(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.read_text("utf-8").splitlines()]
+
+
+@pytest.fixture
+def desk(scene: Scene, tmp_path: Path) -> Desk:
+    return Desk(scene, tmp_path)
+
+
+def test_each_question_is_answered_in_turn(desk: Desk) -> None:
+    ended: Ended = desk.ended(desk.batches.finished, desk.begin, "一つ目", "二つ目", "三つ目")
+    assert (ended.answered, ended.failed, ended.waiting, ended.label) == (3, 0, 0, "internal")
+    assert [(one["verdict"], one["answer"]) for one in desk.answers()] == [
+        ("answered", "一つ目"),
+        ("answered", "二つ目"),
+        ("answered", "三つ目"),
+    ]
+    assert [path.name for path in desk.folder.iterdir() if path.name.startswith("回答")] == ["回答.jsonl"]
+    assert not (desk.scene.where.data / "batch.json").exists()
+
+
+@pytest.mark.fault("F4")
+def test_a_question_that_ends_the_engine_fails_alone_and_is_tried_again_later(desk: Desk) -> None:
+    ended: Ended = desk.ended(desk.batches.finished, desk.begin, "一つ目", "!crash", "三つ目")
+    assert (ended.answered, ended.failed) == (2, 1)
+    first, failed, third = desk.answers()
+    assert (first["answer"], third["answer"]) == ("一つ目", "三つ目")
+    assert (failed["verdict"], failed["error"]["code"]) == ("failed", "engine_died")
+    assert failed["error"]["message"].endswith("。")
+    found = desk.unfinished()
+    assert (found.out, found.answered) == (desk.out, 2)
+    asked: list[str] = []
+    desk.batches.progressed.connect(lambda standing: asked.append(standing.question))
+    again: Ended = desk.ended(desk.batches.finished, desk.batches.go_on, found)
+    assert again.failed == 1
+    assert set(asked) == {"!crash"}
+
+
+@pytest.mark.fault("F4")
+def test_an_engine_that_always_dies_ends_the_batch_with_its_reason(desk: Desk) -> None:
+    error: AppError = desk.ended(desk.batches.failed, desk.begin, *["!crash"] * 6)
+    assert error.code == "engine_died"
+    verdicts = [one["verdict"] for one in desk.answers()]
+    assert verdicts.count("failed") == 2
+    assert verdicts.count("waiting") == 4
+
+
+def test_what_would_meet_every_question_ends_the_batch_and_it_can_go_on(desk: Desk) -> None:
+    error: AppError = desk.ended(desk.batches.failed, desk.begin, "一つ目", "!memory", "三つ目")
+    assert error.code == "out_of_memory"
+    assert [one["verdict"] for one in desk.answers()] == ["answered", "waiting", "waiting"]
+    assert desk.unfinished().answered == 1
+
+
+@pytest.mark.fault("F3")
+def test_it_is_stopped_in_the_middle_of_an_answer_and_goes_on_after_a_restart(desk: Desk) -> None:
+    desk.ended(desk.batches.answered, desk.begin, "一つ目", "!slow とても長い答えになる質問", "三つ目")
+    ended: Ended = desk.ended(desk.batches.stopped, desk.batches.stop)
+    assert (ended.answered, ended.waiting) == (1, 2)
+    assert [one["verdict"] for one in desk.answers()] == ["answered", "waiting", "waiting"]
+    first = desk.answers()[0]
+    desk.anew()
+    ended = desk.ended(desk.batches.finished, desk.batches.go_on, desk.unfinished())
+    assert (ended.answered, ended.waiting) == (3, 0)
+    assert desk.answers()[0] == first
+
+
+@pytest.mark.fault("F3")
+def test_the_end_of_the_program_leaves_what_is_answered(desk: Desk) -> None:
+    desk.ended(desk.batches.answered, desk.begin, "一つ目", "!slow とても長い答えになる質問")
+    desk.batches.close()
+    assert not desk.out.exists()
+    assert path_of(desk.out).exists()
+    desk.anew()
+    ended: Ended = desk.ended(desk.batches.finished, desk.batches.go_on, desk.unfinished())
+    assert ended.answered == 2
+
+
+def test_a_paused_batch_asks_nothing_until_it_is_resumed(desk: Desk) -> None:
+    desk.batches.answered.connect(lambda _result: desk.batches.pause())
+    desk.ended(desk.batches.answered, desk.begin, "一つ目", "二つ目")
+    run = desk.batches._run
+    assert run is not None
+    assert desk.batches.is_paused
+    assert not run.is_answering
+    assert (run.standing.done, run.standing.question) == (1, "二つ目")
+    desk.ended(desk.batches.finished, desk.batches.resume)
+    assert len(desk.answers()) == 2
+
+
+def test_the_chat_goes_first(desk: Desk) -> None:
+    ended: list[str] = []
+    session = desk.scene.session
+    desk.batches.answered.connect(lambda result: ended.append(f"row {result.line}"))
+    session.answer_finished.connect(lambda _message: ended.append("chat"))
+    desk.begin("!slow 長い答え", "二つ目", "三つ目")
+    with desk.scene.qtbot.waitSignal(desk.batches.progressed, timeout=LIMIT_MS):
+        pass
+    assert session.ask("会話の質問")
+    run = desk.batches._run
+    assert run is not None
+    assert CHAT in run._queue._held_by
+    with desk.scene.qtbot.waitSignal(desk.batches.finished, timeout=LIMIT_MS):
+        pass
+    assert ended == ["row 1", "chat", "row 2", "row 3"]
+
+
+def test_two_windows_do_not_write_one_file(desk: Desk) -> None:
+    desk.ended(desk.batches.answered, desk.begin, "一つ目", "!slow とても長い答えになる質問")
+    first = desk.batches
+    desk.anew()
+    error: AppError = desk.ended(desk.batches.failed, desk.begin, "一つ目", "!slow とても長い答えになる質問")
+    assert error.code == "batch_running"
+    assert desk.ended(first.finished, lambda: None).answered == 2
+
+
+def test_questions_that_were_changed_meanwhile_are_not_mixed(desk: Desk) -> None:
+    desk.ended(desk.batches.answered, desk.begin, "一つ目", "!slow とても長い答えになる質問")
+    desk.ended(desk.batches.stopped, desk.batches.stop)
+    desk.write("別の質問")
+    error: AppError = desk.ended(desk.batches.failed, desk.batches.go_on, desk.unfinished())
+    assert error.code == "batch_other_questions"
+
+
+def test_without_a_model_it_says_so(desk: Desk) -> None:
+    desk.scene.library.remove(desk.scene.library.models()[0].id)
+    error: AppError = desk.ended(desk.batches.failed, desk.begin, "一つ目")
+    assert error.code == "no_model"
+
+
+def test_what_is_asked_of_secret_documents_is_said_before_it_begins(desk: Desk) -> None:
+    library = Library.open(desk.scene.where.documents)
+    library.add_collection("内規", "secret")
+    (collection,) = library.collections()
+    library.close()
+    path = desk.write("一つ目")
+    told: list[str] = []
+    desk.batches.labelled.disconnect()
+    desk.batches.labelled.connect(lambda _batch, label: told.append(label))
+    found = desk.ended(desk.batches.questions_read, desk.batches.read, path)
+    scope = (CollectionRef(collection.id, collection.name),)
+    desk.ended(desk.batches.labelled, desk.batches.prepare, found, path, desk.out, scope)
+    assert told == ["secret"]
+    assert not desk.batches.is_running
+    assert not path_of(desk.out).exists()
+
+
+def test_a_drive_that_is_gone_offers_nothing(desk: Desk) -> None:
+    memory = desk.scene.where.data / "batch.json"
+    for written in (b"", b"{}", b"[]", b'{"out": 5}', b'{"out": "/nowhere/a.csv"}'):
+        memory.write_bytes(written)
+        found: list[Unfinished] = []
+        desk.batches.unfinished_found.connect(found.append)
+        desk.batches.look_for_unfinished()
+        desk.scene.qtbot.waitUntil(lambda: not background_runs(), timeout=LIMIT_MS)
+        assert found == []
+
+
+def background_runs() -> bool:
+    return bool(background._running)
+
+
+@pytest.mark.fault("F2")
+def test_a_full_disk_ends_it_with_its_sentence_and_keeps_what_is_there(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Journal._write
+    calls = []
+
+    def full(self: Journal, data: dict[str, Any]) -> None:
+        calls.append(data)
+        if len(calls) == 3:  # the head, one answer, and then no more
+            raise AppError("disk_full", path=str(self.path))
+        before(self, data)
+
+    monkeypatch.setattr(Journal, "_write", full)
+    error: AppError = desk.ended(desk.batches.failed, desk.begin, "一つ目", "二つ目", "三つ目")
+    assert error.code == "disk_full"
+    assert desk.unfinished().answered == 1
+    ended: Ended = desk.ended(desk.batches.finished, desk.batches.go_on, desk.unfinished())
+    assert dataclasses.astuple(ended)[:1] == (3,)

@@ -1,0 +1,299 @@
+"""What a conversation keeps and what it must not: drafts, presets, and temporary conversations."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.base import backups
+from app.base.errors import AppError
+from app.chat.presets import Choices
+from app.chat.records import Draft
+from app.chat.shelf import Shelf
+from app.chat.store import Store
+from tests.scene import Scene
+
+CANARY = "みどり色の亀が三時に橋を渡った"
+
+
+def conversation_id(scene: Scene) -> int:
+    assert scene.session.conversation is not None
+    return scene.session.conversation.id
+
+
+# -------------------------------------------------------------------- drafts
+
+
+def test_every_conversation_has_its_draft_and_so_has_the_new_one(scene: Scene) -> None:
+    session = scene.session
+    session.keep_draft(Draft("新しい会話の書きかけ"))
+    scene.ask("一")
+    assert session.draft() == Draft(), "the question that was sent is no draft any more"
+    one = conversation_id(scene)
+    session.keep_draft(Draft("一の続き"))
+    session.new()
+    assert session.draft() == Draft()
+    session.keep_draft(Draft("次の会話"))
+    session.open(one)
+    assert session.draft() == Draft("一の続き")
+    session.new()
+    assert session.draft() == Draft("次の会話")
+    assert scene.conversations.with_drafts() == {one}
+
+
+def test_a_draft_of_an_edit_knows_its_question_and_what_was_set_aside(scene: Scene) -> None:
+    answer = scene.ask("一")
+    draft = Draft("壱", answer.parent_id, "打ちかけ")
+    scene.session.keep_draft(draft)
+    assert scene.session.draft() == draft
+    scene.session.keep_draft(Draft())
+    assert scene.session.draft() == Draft()
+
+
+def test_an_action_leaves_the_draft_alone(scene: Scene) -> None:
+    answer = scene.ask("一")
+    scene.session.keep_draft(Draft("書きかけ"))
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
+        scene.session.act(answer.id, scene.presets.all("action")[0])
+    assert scene.session.draft() == Draft("書きかけ")
+
+
+def test_a_draft_that_could_not_be_stored_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise AppError("disk_full", path="/")
+
+    assert scene.session.keep_draft(Draft("入った"))
+    monkeypatch.setattr(Shelf, "keep_draft", full)
+    with scene.qtbot.waitSignal(scene.session.problem_occurred):
+        assert not scene.session.keep_draft(Draft("入らない"))
+
+
+def test_the_last_moment_for_a_draft_is_told_before_another_conversation_opens(scene: Scene) -> None:
+    scene.ask("一")
+    one = conversation_id(scene)
+    scene.session.about_to_leave.connect(lambda: scene.session.keep_draft(Draft("間に合った")))
+    scene.session.new()
+    assert Shelf(scene.store.database).draft(one) == Draft("間に合った")
+
+
+_TYPES_AND_DIES = """
+import os, signal, sys
+from pathlib import Path
+from app.chat.records import Draft
+from app.chat.shelf import Shelf
+from app.chat.store import Store
+
+store = Store.open(Path(sys.argv[1]), Path(sys.argv[2]))
+question = store.add_question("一")
+shelf = Shelf(store.database)
+shelf.keep_draft(question.conversation_id, Draft("壱", question.id, "打ちかけ"))
+shelf.keep_draft(None, Draft("新しい会話の書きかけ"))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_drafts_survive_a_kill(tmp_path: Path) -> None:
+    database = tmp_path / "kotae.sqlite"
+    command = [sys.executable, "-c", _TYPES_AND_DIES, str(database), str(tmp_path / "backups")]
+    killed = subprocess.run(command, check=False, cwd=Path(__file__).parents[3], timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    store = Store.open(database, tmp_path / "backups")
+    shelf = Shelf(store.database)
+    kept = shelf.draft(store.conversations()[0].id)
+    assert (kept.text, kept.set_aside) == ("壱", "打ちかけ")
+    assert kept.edited_id is not None
+    assert shelf.draft(None) == Draft("新しい会話の書きかけ")
+    store.close()
+
+
+# ------------------------------------------------------------------- presets
+
+
+def test_a_conversation_keeps_its_preset_and_what_it_has_otherwise(scene: Scene) -> None:
+    session = scene.session
+    with scene.qtbot.waitSignal(session.answering_changed):
+        session.answer_by("brief", Choices(temperature=0.1))
+    assert (session.preset.id, session.choices) == ("brief", Choices(temperature=0.1))
+    answer = scene.ask("一")
+    assert answer.details is not None
+    assert answer.details.choices is not None
+    assert (answer.details.choices.max_tokens, answer.details.choices.temperature) == (256, 0.1)
+    one = conversation_id(scene)
+    session.new()
+    assert (session.preset.id, session.choices) == ("standard", Choices())
+    session.open(one)
+    assert (session.preset.id, session.choices) == ("brief", Choices(temperature=0.1))
+    session.answer_by(None, Choices())
+    assert session.preset.id == "standard"
+
+
+# ----------------------------------------------------------------- temporary
+
+
+def files_with(folder: Path, text: str) -> list[str]:
+    """Every file that has the text in it, as bytes of any encoding that we write."""
+    forms = [text.encode("utf-8"), text.encode("utf-16-le"), text.encode("unicode_escape")]
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path.name for path in files if any(form in path.read_bytes() for form in forms)]
+
+
+def test_a_temporary_conversation_leaves_no_byte_on_the_disk(scene: Scene) -> None:
+    session = scene.session
+    scene.ask("目印：" + CANARY[::-1])
+    session.new(is_temporary=True)
+    session.keep_draft(Draft(CANARY))
+    answer = scene.ask(CANARY)
+    session.keep_draft(Draft(CANARY + "の続き", answer.parent_id, CANARY))
+    for act in (
+        lambda: session.regenerate(answer.id),
+        lambda: session.reproduce(answer.id),
+        lambda: session.edit(answer.parent_id or 0, "！" + CANARY),
+    ):
+        with scene.qtbot.waitSignal(session.answer_finished, timeout=20_000):
+            act()
+    assert session.is_temporary
+    assert len(scene.conversations.all()) == 1
+    session.new()
+    backups.daily(scene.where.database, scene.where.backups, 1.8e9)
+    data = scene.where.database.parent
+    assert files_with(data, CANARY[::-1]), "what is kept is found by the same search"
+    assert files_with(data, CANARY) == []
+    assert scene.conversations.search(CANARY[:4]).hits == ()
+
+
+def test_a_temporary_conversation_that_was_left_comes_back(scene: Scene) -> None:
+    session = scene.session
+    session.new(is_temporary=True)
+    scene.ask("内緒")
+    session.keep_draft(Draft("続き"))
+    with scene.qtbot.waitSignal(session.temporary_left):
+        session.new()
+    assert not session.is_temporary
+    with scene.qtbot.waitSignal(session.conversation_opened) as opened:
+        session.reopen_temporary()
+    assert [message.text for message in opened.args[1]] == ["内緒", "内緒"]
+    assert session.is_temporary
+    assert session.draft() == Draft("続き")
+
+
+def test_one_temporary_conversation_after_the_other_can_be_taken_back(scene: Scene) -> None:
+    session = scene.session
+    session.new(is_temporary=True)
+    scene.ask("甲")
+    session.new(is_temporary=True)
+    scene.ask("乙")
+    session.reopen_temporary()
+    assert [message.text for message in scene.session._store.thread(conversation_id(scene))] == ["甲", "甲"]
+    session.reopen_temporary()
+    assert [message.text for message in scene.session._store.thread(conversation_id(scene))] == ["乙", "乙"]
+
+
+def test_what_was_typed_in_a_temporary_conversation_without_a_question_can_be_taken_back(scene: Scene) -> None:
+    session = scene.session
+    session.new(is_temporary=True)
+    session.keep_draft(Draft("まだ聞いていない"))
+    with scene.qtbot.waitSignal(session.temporary_left):
+        session.new()
+    assert session.draft() == Draft()
+    session.reopen_temporary()
+    assert session.is_temporary
+    assert session.conversation is None
+    assert session.draft() == Draft("まだ聞いていない")
+
+
+def test_an_empty_temporary_conversation_is_left_in_silence(scene: Scene) -> None:
+    session = scene.session
+    session.new(is_temporary=True)
+    scene.ask("甲")
+    session.new()
+    session.new(is_temporary=True)
+    with scene.qtbot.assertNotEmitted(session.temporary_left):
+        session.new()
+    session.reopen_temporary()
+    assert session.conversation is not None
+    assert session.conversation.title == "甲"
+
+
+def test_a_temporary_conversation_kept_after_all_is_stored_with_every_branch(scene: Scene) -> None:
+    session = scene.session
+    session.new(is_temporary=True)
+    answer = scene.ask("残す")
+    with scene.qtbot.waitSignal(session.answer_finished, timeout=20_000):
+        session.edit(answer.parent_id or 0, "残します")
+    session.keep_temporary()
+    assert not session.is_temporary
+    assert [message.text for message in scene.thread()] == ["残します", "残します"]
+    assert len(scene.store.tree(conversation_id(scene))) == 4
+    assert [conversation.title for conversation in scene.conversations.all()] == ["残す"]
+    with scene.qtbot.assertNotEmitted(session.temporary_left):
+        session.new()
+
+
+def test_a_temporary_conversation_does_not_touch_a_stored_one_with_the_same_number(scene: Scene) -> None:
+    session = scene.session
+    scene.ask("保存")
+    stored = conversation_id(scene)
+    session.new(is_temporary=True)
+    scene.ask("一時")
+    assert conversation_id(scene) == stored
+    scene.conversations.bin([stored])
+    assert session.is_temporary
+    assert session.conversation is not None
+    assert session.conversation.title == "一時"
+    scene.conversations.restore([stored])
+    session.open(stored)
+    assert [message.text for message in scene.thread()] == ["保存", "保存"]
+
+
+def test_closing_the_program_forgets_temporary_conversations(scene: Scene) -> None:
+    session = scene.session
+    session.new(is_temporary=True)
+    with scene.qtbot.waitSignal(session.text_received, timeout=20_000):
+        session.ask("!slow " + CANARY)
+    session.close()
+    assert files_with(scene.where.database.parent, CANARY) == []
+    assert scene.where.database.exists()
+
+
+def test_an_end_that_met_a_full_disk_is_stored_when_there_is_room(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise AppError("disk_full", path="/")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.store, "finish_answer", full)
+        shown = scene.ask("一")
+        assert (shown.status, scene.store.message(shown.id).status) == ("failed", "streaming")
+    scene.qtbot.waitUntil(lambda: scene.store.message(shown.id).status == "done")
+    assert scene.store.message(shown.id).text == "一"
+
+
+def test_a_first_question_and_its_preset_are_stored_together_or_not_at_all(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise AppError("disk_full", path="/")
+
+    assert scene.session.answer_by("standard", Choices(max_tokens=7))
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.store, "set_answering", full)
+        assert not scene.session.ask("一")
+    assert scene.store.conversations() == []
+    scene.ask("一")
+    assert [c.choices.max_tokens for c in scene.store.conversations()] == [7]
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.store, "set_answering", full)
+        assert not scene.session.answer_by("standard", Choices(max_tokens=8))
+    assert scene.session.choices.max_tokens == 7
+
+
+def test_a_conversation_in_the_bin_is_not_opened_by_a_list_that_still_shows_it(scene: Scene) -> None:
+    answer = scene.ask("一")
+    scene.session.new()
+    scene.conversations.bin([answer.conversation_id])
+    scene.session.open(answer.conversation_id)
+    assert scene.session.conversation is None

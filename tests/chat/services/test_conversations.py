@@ -1,0 +1,48 @@
+"""The stored conversations as a collection: what the window changes, and what an undo brings back."""
+
+from app.base.errors import AppError
+from app.chat.records import AnswerDetails
+from app.chat.services.conversations import Conversations
+from app.chat.shelf import Shelf
+
+
+def test_a_folder_comes_back_also_around_what_lies_in_the_bin(store, qtbot):
+    conversations = Conversations(store)
+    shown, binned = (store.add_question(text).conversation_id for text in ("一", "二"))
+    folder_id = conversations.add_folder("橋梁", [shown, binned])
+    conversations.bin([binned])
+    undo = conversations.remove_folder(folder_id)
+    assert {c.folder_id for c in conversations.all()} == {None}
+    undo()
+    conversations.restore([binned])
+    assert {c.id: c.folder_id for c in conversations.all()} == {shown: folder_id, binned: folder_id}
+
+
+def test_what_is_erased_is_gone_from_the_bin_at_once_and_from_the_database_soon(store, qtbot, monkeypatch):
+    monkeypatch.setattr("app.chat.shelf.TURN_MESSAGES", 2)
+    conversations = Conversations(store)
+    ids = []
+    for _ in range(5):
+        question = store.add_question("質問")
+        store.finish_answer(store.add_answer(question.id, AnswerDetails()).id, "答え", "done", AnswerDetails())
+        ids.append(question.conversation_id)
+    conversations.bin(ids)
+    conversations.erase(ids)
+    assert conversations.binned() == []
+    assert store.database.read("SELECT id FROM message") != []
+    qtbot.waitUntil(lambda: store.database.read("SELECT id FROM message") == [])
+    qtbot.waitUntil(lambda: store.database.read("SELECT id FROM conversation") == [])
+
+
+def test_a_disk_that_fills_up_while_erasing_is_told_once(store, qtbot, monkeypatch):
+    def fail(_shelf):
+        raise AppError("disk_full", path="/x")
+
+    conversations = Conversations(store)
+    told = []
+    conversations.problem_occurred.connect(lambda error: told.append(error.code))
+    conversation_id = store.add_question("質問").conversation_id
+    conversations.bin([conversation_id])
+    monkeypatch.setattr(Shelf, "erase_some", fail)
+    conversations.erase([conversation_id])
+    assert told == ["disk_full"]

@@ -1,0 +1,400 @@
+"""Questions to a model elsewhere: with consent, without secrets, and back to a model of this machine."""
+
+import dataclasses
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.base.confidentiality import Label
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.settings import Settings
+from app.chat import remote_consent
+from app.chat.presets import Choices
+from app.chat.records import Message
+from app.chat.services.answer_run import AnswerRequest, AnswerRun, in_force
+from app.chat.services.batch import Ended
+from app.chat.services.prompt_run import PromptJob, PromptRun
+from app.documents.claims.grounding import CollectionRef
+from app.documents.library import Library
+from app.documents.records import Document, Section
+from app.evaluation.services import study_wish
+from app.evaluation.services.study_wish import StudyWish
+from app.inference import child_commands, prompt, remote_prompt
+from app.inference.engine.messages import Ask, Done, Load, Ready, Tokenize
+from app.inference.local_model import LocalModel
+from app.inference.prompt import Segment, Turn
+from app.inference.remote_address import Remote, normal
+from app.inference.replies import Prompt
+from app.models import remote_models
+from app.models.services.library import ModelLibrary
+from tests.chat.services.test_batch import Desk
+from tests.inference.remote.servers import Script, end, llama_server, piece, scripted_server, stream_head
+from tests.scene import Scene
+from tests.waiting import LIMIT_S
+
+CHAT = "POST /v1/chat/completions"
+COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"
+RIGHT = "土に接する部材の鉄筋のかぶりは70mm以上です[1]。"
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    with scripted_server() as script:
+        script.says(CHAT, stream_head(), piece("東京"), piece("です"), end())
+        yield script
+
+
+def use(scene: Scene, address: str, name: str = "m") -> LocalModel:
+    model = remote_models.described("部署のモデル", Remote(normal(address), name), scene.library.listed())
+    assert scene.library.add_remote(model)
+    scene.session.use_model(model.id)
+    return model
+
+
+@pytest.fixture
+def remote(scene: Scene, script: Script) -> LocalModel:
+    return use(scene, script.address)
+
+
+def agreed(scene: Scene, text: str) -> Message:
+    scene.session.agree_to_remote()
+    return scene.ask(text)
+
+
+def error_of(answer: Message) -> str:
+    assert answer.details is not None
+    return answer.details.error_code
+
+
+def collection(scene: Scene, label: Label) -> None:
+    """Which the conversation asks from now on."""
+    library = Library.open(scene.where.documents)
+    collection_id = library.add_collection("基準", label)
+    (document_id,) = library.add_documents(collection_id, [scene.where.data / "基準.pdf"])
+    document = library.document(document_id)
+    assert isinstance(document, Document)
+    library.put(dataclasses.replace(document, state="done"), [Section(("2.2 鉄筋のかぶり",), COVER, "標準", 14)])
+    library.close()
+    assert scene.session.ask_of((CollectionRef(collection_id, "基準"),))
+
+
+# --------------------------------------------------------------------- asking
+
+
+def test_a_question_is_answered_elsewhere_and_the_answer_keeps_by_whom(scene: Scene, remote: LocalModel) -> None:
+    contacts: list[str] = []
+    scene.engine.contacted.connect(contacts.append)
+    answer = agreed(scene, "首都は？")
+    assert (answer.text, answer.status) == ("東京です", "done")
+    assert answer.details is not None
+    shown = remote_models.shown(remote)
+    assert (answer.details.remote, answer.details.model_name) == (shown, "部署のモデル")
+    assert scene.thread()[-1].details == answer.details
+    assert scene.engine.facts is not None
+    assert scene.engine.facts.remote == shown
+    assert set(contacts) == {shown}
+
+
+def test_the_conversation_goes_on_with_what_was_said(scene: Scene, script: Script, remote: LocalModel) -> None:
+    agreed(scene, "首都は？")
+    scene.ask("その人口は？")
+    roles = [(message["role"], message["content"]) for message in script.questions[-1].body["messages"]]
+    assert roles[-3:] == [("user", "首都は？"), ("assistant", "東京です"), ("user", "その人口は？")]
+
+
+def test_models_here_and_elsewhere_take_turns(scene: Scene, script: Script, remote: LocalModel) -> None:
+    assert agreed(scene, "一").text == "東京です"
+    scene.session.use_model("tiny")
+    answer = scene.ask("二")
+    assert (answer.text, answer.details.remote if answer.details else None) == ("二", "")
+    assert len(script.questions) == 1
+    scene.session.use_model(remote.id)
+    assert scene.ask("三").text == "東京です"
+
+
+def test_two_servers_take_turns(scene: Scene, script: Script, remote: LocalModel) -> None:
+    with scripted_server() as other:
+        other.says(CHAT, stream_head(), piece("別"), end())
+        assert agreed(scene, "一").text == "東京です"
+        second = use(scene, other.address)
+        assert scene.session.needs_remote_consent  # it was agreed to the other one
+        assert error_of(scene.ask("二")) == "remote_not_agreed"
+        assert other.requests == []
+        assert agreed(scene, "三").text == "別"
+        assert second.id != remote.id
+
+
+def test_a_real_server_answers_and_is_stopped(scene: Scene, tiny_model: Path, tmp_path: Path) -> None:
+    with llama_server(tiny_model, tmp_path / "server.log") as address:
+        use(scene, address, "tiny")
+        scene.session.agree_to_remote()
+        with scene.qtbot.waitSignal(scene.session.answer_finished) as finished:
+            stages = scene.session.stage_changed
+            with scene.qtbot.waitSignal(stages, check_params_cb=lambda stage: stage.kind == "reading"):
+                assert scene.session.ask("a")
+            scene.session.stop()
+        answer = finished.args[0]
+        assert answer.status in ("stopped", "done")  # random weights may end by themselves
+        assert error_of(answer) == ""
+        scene.engine.shut_down()
+
+
+def test_a_server_that_breaks_off_leaves_what_had_come(scene: Scene, script: Script, remote: LocalModel) -> None:
+    script.says(CHAT, stream_head(), piece("半分"))
+    answer = agreed(scene, "首都は？")
+    assert (answer.text, answer.status, error_of(answer)) == ("半分", "failed", "remote_broken")
+    script.says(CHAT, stream_head(), piece("東京"), end())
+    with scene.qtbot.waitSignal(scene.session.answer_finished) as again:
+        scene.session.regenerate(answer.id)
+    assert again.args[0].text == "東京"
+
+
+def test_an_answer_from_documents_is_checked_as_any_other(scene: Scene, script: Script, remote: LocalModel) -> None:
+    collection(scene, "internal")
+    script.says(CHAT, stream_head(), piece(RIGHT), end())
+    answer = agreed(scene, "鉄筋のかぶりは？")
+    assert answer.details is not None
+    kept = answer.details.grounding
+    assert kept is not None
+    assert [(claim.sources, claim.is_supported) for claim in kept.claims] == [((1,), True)]
+    assert (
+        COVER
+        in script.questions[-1].body["messages"][-1]["content"] + script.questions[-1].body["messages"][0]["content"]
+    )
+
+
+# -------------------------------------------------------------------- refusing
+
+
+def test_nothing_is_sent_before_the_user_agrees_and_then_all_of_that_conversation(
+    scene: Scene, script: Script, remote: LocalModel
+) -> None:
+    assert scene.session.needs_remote_consent
+    assert error_of(scene.ask("一")) == "remote_not_agreed"
+    assert script.requests == []
+    scene.session.agree_to_remote()
+    assert not scene.session.needs_remote_consent
+    assert scene.ask("二").text == "東京です"
+    scene.session.new()
+    assert scene.session.needs_remote_consent
+
+
+def test_consent_for_a_conversation_without_a_question_is_for_that_one(scene: Scene, remote: LocalModel) -> None:
+    scene.session.agree_to_remote()
+    assert not scene.session.needs_remote_consent
+    first = scene.ask("一").conversation_id
+    scene.session.new()
+    assert scene.session.needs_remote_consent
+    scene.session.open(first)
+    assert not scene.session.needs_remote_consent
+
+
+def test_consent_goes_with_its_conversation(scene: Scene, remote: LocalModel) -> None:
+    conversation_id = agreed(scene, "一").conversation_id
+    assert remote_consent.has_consent(scene.store, conversation_id, remote)
+    with scene.store.database.transaction():
+        scene.store.database.write("UPDATE conversation SET leaf_id = NULL")
+        scene.store.database.write("DELETE FROM message")
+        scene.store.database.write("DELETE FROM conversation")
+    assert not remote_consent.has_consent(scene.store, conversation_id, remote)
+
+
+def test_a_secret_conversation_is_not_sent(scene: Scene, script: Script, remote: LocalModel) -> None:
+    agreed(scene, "一")
+    assert scene.session.give_label("secret")
+    asked = len(script.requests)
+    assert error_of(scene.ask("二")) == "remote_secret"
+    assert len(script.requests) == asked
+    scene.session.use_model("tiny")
+    assert scene.ask("三").text == "三"
+
+
+def test_a_secret_collection_is_not_sent(scene: Scene, script: Script, remote: LocalModel) -> None:
+    collection(scene, "secret")
+    answer = agreed(scene, "鉄筋のかぶりは？")
+    assert error_of(answer) == "remote_secret"
+    assert script.requests == []
+
+
+def test_where_no_network_is_allowed_none_is_used(scene: Scene, script: Script, remote: LocalModel) -> None:
+    scene.preferences.change(network_allowed=False)
+    assert error_of(agreed(scene, "一")) == "remote_no_network"
+    assert script.requests == []
+
+
+def test_whoever_does_not_say_that_it_was_agreed_sends_nothing(
+    scene: Scene, script: Script, remote: LocalModel
+) -> None:
+    request = AnswerRequest(remote, (Turn("一"),), Settings(), in_force(remote, Choices()))
+    run = AnswerRun(scene.engine, child_commands.template(), request)
+    with scene.qtbot.waitSignal(run.failed) as failed:
+        run.start()
+    assert failed.args[0].code == "remote_not_agreed"
+    assert script.requests == []
+
+
+def test_a_server_hears_nothing_while_a_question_is_typed(scene: Scene, script: Script, remote: LocalModel) -> None:
+    from app.chat.services.preload import Preload
+
+    preload = Preload(scene.session, scene.engine, scene.preferences)
+    preload.begin()
+    background.shut_down()
+    assert not scene.engine.is_up
+    assert script.requests == []
+
+
+# ---------------------------------------------------------------------- the list
+
+
+def test_a_model_elsewhere_stays_in_the_list_and_is_no_file(scene: Scene, remote: LocalModel) -> None:
+    again = ModelLibrary(scene.store, scene.where.models)
+    assert again.model(remote.id) == remote
+    assert remote in again.answering()
+    assert remote not in again.models()
+    assert remote.id not in [model.id for model in scene.store.local_models()]
+
+
+def test_a_removed_one_comes_back_as_it_was(scene: Scene, remote: LocalModel) -> None:
+    scene.library.remove(remote.id)
+    assert scene.library.model(remote.id) is None
+    scene.library.put_back(remote)
+    assert scene.library.model(remote.id) == remote
+
+
+def test_its_speed_is_no_file_s(scene: Scene, script: Script, remote: LocalModel) -> None:
+    usage: dict[str, Any] = {"prompt_tokens": 500, "completion_tokens": 100}
+    script.says(CHAT, stream_head(), piece("東"), piece("京"), end(usage=usage))
+    agreed(scene, "一")
+    assert [model.id for model in scene.store.local_models()] == ["tiny"]
+
+
+def test_another_address_of_the_same_model_is_asked_about_anew(
+    scene: Scene, script: Script, remote: LocalModel
+) -> None:
+    scene.session.agree_to_remote()
+    with scripted_server() as other:
+        moved = remote_models.described(remote.name, Remote(normal(other.address), "m"), ())
+        assert scene.library.add_remote(remote_models.changed(remote, moved))
+        assert scene.session.needs_remote_consent
+        assert error_of(scene.ask("一")) == "remote_not_agreed"
+        assert (script.requests, other.requests) == ([], [])
+
+
+def test_answers_from_what_has_become_secret_are_not_sent(scene: Scene, script: Script, remote: LocalModel) -> None:
+    """Also where nothing more is asked of the documents: what they said is in the conversation."""
+    collection(scene, "internal")
+    assert agreed(scene, "鉄筋のかぶりは？").status == "done"
+    assert scene.session.ask_of(())
+    asked = len(script.requests)
+    with closing(Library.open(scene.where.documents)) as library:
+        library.set_label(library.collections()[0].id, "secret")
+    assert error_of(scene.ask("続けて")) == "remote_secret"
+    assert len(script.requests) == asked
+
+
+def test_a_text_for_a_model_here_does_not_wait_for_one_elsewhere(
+    scene: Scene, script: Script, remote: LocalModel
+) -> None:
+    """A batch here, whose prompt is still being built, and a question elsewhere, which takes its engine away."""
+    scene.session.use_model("tiny")
+    assert scene.ask("一").text == "一"
+    scene.engine.send(Load(scene.engine.new_id(), remote.path, remote=remote.remote))
+    scene.engine.send(Ask(scene.engine.new_id(), (Segment("秘密"),)))
+    scene.engine.send(Tokenize(scene.engine.new_id(), ((Segment("秘密"),),)))
+    with scene.qtbot.waitSignal(scene.engine.event_received, check_params_cb=lambda event: isinstance(event, Ready)):
+        pass
+    scene.engine.send(Ask(scene.engine.new_id(), prompt.build(remote_prompt.FORM, (Turn("公開"),))))
+    with scene.qtbot.waitSignal(scene.engine.event_received, check_params_cb=lambda event: isinstance(event, Done)):
+        pass
+    assert [one.body["messages"][-1]["content"] for one in script.questions] == ["公開"]
+
+
+def test_switching_the_network_off_ends_what_is_asked_elsewhere(
+    scene: Scene, script: Script, remote: LocalModel
+) -> None:
+    is_asked, is_over = threading.Event(), threading.Event()
+
+    def wait(_request: object) -> Iterator[bytes]:
+        is_asked.set()
+        is_over.wait(LIMIT_S)
+        return iter(())
+
+    script.answers[CHAT] = wait
+    scene.session.agree_to_remote()
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=LIMIT_S * 1000) as finished:
+        assert scene.session.ask("一")
+        scene.qtbot.waitUntil(is_asked.is_set, timeout=LIMIT_S * 1000)
+        scene.preferences.change(network_allowed=False)
+    is_over.set()
+    assert error_of(finished.args[0]) == "remote_no_network"
+    scene.qtbot.waitUntil(lambda: not scene.engine.is_up, timeout=LIMIT_S * 1000)
+
+
+@pytest.mark.fault("S13")
+def test_the_key_goes_to_its_server_alone(scene: Scene, script: Script, remote: LocalModel) -> None:
+    assert remote.remote is not None
+    scene.engine.remote_keys.give(remote.remote.address, "sesame")
+    agreed(scene, "一")
+    assert {request.headers.get("authorization") for request in script.requests} == {"Bearer sesame"}
+    with scripted_server() as other:
+        use(scene, other.address)
+        agreed(scene, "二")
+        assert {request.headers.get("authorization") for request in other.requests} == {None}
+
+
+# -------------------------------------------------------------------------- batch
+
+
+def test_a_batch_is_answered_elsewhere_when_it_was_agreed(
+    scene: Scene, script: Script, remote: LocalModel, tmp_path: Path
+) -> None:
+    desk = Desk(scene, tmp_path)
+    desk.batches.labelled.disconnect()
+    desk.batches.labelled.connect(lambda batch, _label: desk.batches.begin(dataclasses.replace(batch, is_agreed=True)))
+    ended: Ended = desk.ended(desk.batches.finished, desk.begin, "一", "二")
+    assert ended.answered == 2
+    assert len(script.questions) == 2
+
+
+def test_a_batch_that_was_not_agreed_sends_nothing(
+    scene: Scene, script: Script, remote: LocalModel, tmp_path: Path
+) -> None:
+    desk = Desk(scene, tmp_path)
+    error = desk.ended(desk.batches.failed, desk.begin, "一")
+    assert error.code == "remote_not_agreed"
+    assert script.requests == []
+
+
+def test_a_batch_sends_nothing_more_once_the_network_is_switched_off(
+    scene: Scene, script: Script, remote: LocalModel, tmp_path: Path
+) -> None:
+    """It was begun with the settings of then."""
+    desk = Desk(scene, tmp_path)
+    desk.batches.labelled.disconnect()
+    desk.batches.labelled.connect(lambda batch, _label: desk.batches.begin(dataclasses.replace(batch, is_agreed=True)))
+    desk.batches.answered.connect(lambda _result: scene.preferences.change(network_allowed=False))
+    error = desk.ended(desk.batches.failed, desk.begin, "一", "二", "三")
+    assert error.code == "remote_no_network"
+    assert len(script.questions) == 1
+
+
+# --------------------------------------------------------------- what needs a file
+
+
+def test_what_is_measured_or_made_into_training_data_needs_a_model_of_this_machine(
+    scene: Scene, script: Script, remote: LocalModel, tmp_path: Path
+) -> None:
+    job = PromptJob(remote, Settings(), (Prompt("", "一"),), tmp_path / "journal.jsonl")
+    run = PromptRun(scene.engine, child_commands.template(), job)
+    with scene.qtbot.waitSignal(run.failed) as failed:
+        run.start()
+    assert failed.args[0].code == "remote_cannot"
+    with pytest.raises(AppError) as refused:
+        study_wish.require_whole(StudyWish("questions", study_wish.Asking(), models=(remote,)))
+    assert refused.value.code == "remote_cannot"
+    assert script.requests == []

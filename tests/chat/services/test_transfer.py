@@ -1,0 +1,200 @@
+"""Export and import beside a window that goes on working: whole or not at all, whatever happens."""
+
+import json
+import logging
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.base import paths
+from app.base.paths import Paths
+from app.chat.exchange import importing, json_stream
+from app.chat.exchange.importing import Imported
+from app.chat.services.conversations import Conversations
+from app.chat.services.transfer import Transfer
+from app.chat.store import Store
+from tests.chat.exchange_trees import conversation, document, plant
+
+CANARY = "漏れてはいけない文 canary-8271"
+
+
+@pytest.fixture
+def conversations(store: Store) -> Conversations:
+    return Conversations(store)
+
+
+@pytest.fixture
+def transfer(store: Store, conversations: Conversations, where: Paths) -> Transfer:
+    return Transfer(store, conversations, where.documents)
+
+
+def _file(path: Path, count: int) -> Path:
+    path.write_text(json.dumps(document(*(conversation(uid=f"{n:032x}", title=f"題 {n}") for n in range(count)))))
+    return path
+
+
+def _small_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "TURN_CONVERSATIONS", 5)
+    monkeypatch.setattr(json_stream, "PIECE_CHARACTERS", 2000)
+
+
+def test_what_is_exported_here_is_imported_there(
+    store: Store, transfer: Transfer, where: Paths, tmp_path: Path, qtbot: QtBot
+) -> None:
+    plant(store)
+    with qtbot.waitSignal(transfer.exported) as exported:
+        transfer.export([store.conversations()[0].id], "json", tmp_path / "a.json")
+    assert exported.args == [[tmp_path / "a.json"]]
+    there = paths.locate(str(tmp_path / "別の PC"))
+    other = Store.open(there.database, there.backups)
+    conversations = Conversations(other)
+    receiving = Transfer(other, conversations, there.documents)
+    with qtbot.waitSignals([receiving.imported, conversations.changed]):
+        receiving.import_(tmp_path / "a.json")
+    assert [c.title for c in other.conversations()] == [c.title for c in store.conversations()]
+    assert not receiving.is_working
+    assert receiving.worked_s > 0
+    other.close()
+
+
+@pytest.mark.parametrize(("file_format", "suffix"), [("markdown", ".md"), ("docx", ".docx")])
+def test_several_conversations_become_a_file_each(
+    file_format: str, suffix: str, store: Store, transfer: Transfer, tmp_path: Path, qtbot: QtBot
+) -> None:
+    ids = [store.add_question(f"題 {number}").conversation_id for number in range(3)]
+    folder = tmp_path / "書き出し"
+    folder.mkdir()
+    steps: list[tuple[int, int]] = []
+    transfer.progressed.connect(lambda done, total: steps.append((done, total)))
+    with qtbot.waitSignal(transfer.exported) as exported:
+        transfer.export(ids, file_format, folder)
+    assert [path.name for path in exported.args[0]] == [f"題 {number}{suffix}" for number in range(3)]
+    assert steps[-1] == (3, 3)
+
+
+@pytest.mark.parametrize(("file_format", "target"), [("json", "a.json"), ("markdown", ""), ("docx", "")])
+def test_a_cancelled_export_leaves_nothing(
+    file_format: str, target: str, store: Store, transfer: Transfer, tmp_path: Path, qtbot: QtBot
+) -> None:
+    folder = tmp_path / "書き出し"
+    folder.mkdir()
+    ids = [store.add_question(f"題 {number}").conversation_id for number in range(200)]
+    with qtbot.waitSignal(transfer.cancelled):
+        transfer.export(ids, file_format, folder / target)
+        transfer.cancel()
+    assert list(folder.iterdir()) == []
+    assert not transfer.is_working
+
+
+def test_a_cancelled_import_leaves_nothing(
+    store: Store, transfer: Transfer, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _small_turns(monkeypatch)
+    transfer.progressed.connect(lambda _done, _total: transfer.cancel())
+    with qtbot.waitSignal(transfer.cancelled, timeout=20_000):
+        transfer.import_(_file(tmp_path / "a.json", 500))
+    assert store.database.read("SELECT count(*) FROM conversation")[0][0] == 0
+
+
+def test_questions_can_be_asked_during_an_import(
+    store: Store, transfer: Transfer, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _small_turns(monkeypatch)
+    asked: list[int] = []
+    transfer.progressed.connect(lambda _done, _total: asked.append(store.add_question("間の質問").id))
+    with qtbot.waitSignal(transfer.imported, timeout=60_000) as imported:
+        transfer.import_(_file(tmp_path / "a.json", 300))
+    assert imported.args == [Imported(imported=300)]
+    assert asked
+    assert len(store.conversations()) == 300 + len(asked)
+
+
+def test_two_thousand_conversations_go_out_and_come_back(
+    store: Store, transfer: Transfer, tmp_path: Path, qtbot: QtBot
+) -> None:
+    with qtbot.waitSignal(transfer.imported, timeout=120_000) as imported:
+        transfer.import_(_file(tmp_path / "a.json", 2000))
+    assert imported.args == [Imported(imported=2000)]
+    ids = [found.id for found in store.conversations()]
+    with qtbot.waitSignal(transfer.exported, timeout=120_000):
+        transfer.export(ids, "json", tmp_path / "b.json")
+    with qtbot.waitSignal(transfer.imported, timeout=120_000) as again:
+        transfer.import_(tmp_path / "b.json")
+    assert again.args == [Imported(already_there=2000)]
+
+
+def test_a_file_that_cannot_be_read_says_why(transfer: Transfer, tmp_path: Path, qtbot: QtBot) -> None:
+    (tmp_path / "a.json").write_text("[]")
+    with qtbot.waitSignal(transfer.failed) as failed:
+        transfer.import_(tmp_path / "a.json")
+    assert failed.args[0].code == "import_not_json"
+    with qtbot.waitSignal(transfer.failed) as failed:
+        transfer.export([1], "markdown", tmp_path / "ない" / "a.md")
+    assert failed.args[0].code == "export_folder_gone"
+
+
+def test_a_second_piece_of_work_waits_for_nothing_and_does_nothing(
+    store: Store, transfer: Transfer, tmp_path: Path, qtbot: QtBot
+) -> None:
+    kept = plant(store)
+    with qtbot.waitSignal(transfer.exported):
+        transfer.export([kept], "json", tmp_path / "a.json")
+        assert transfer.is_working
+        transfer.export([kept], "json", tmp_path / "b.json")
+    assert not (tmp_path / "b.json").exists()
+
+
+def test_no_text_of_a_conversation_gets_into_the_log(
+    store: Store, transfer: Transfer, tmp_path: Path, qtbot: QtBot, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    bad = conversation(title=CANARY, uid=CANARY)
+    (tmp_path / "a.json").write_text(json.dumps(document(bad, conversation(title=CANARY))))
+    with qtbot.waitSignal(transfer.imported):
+        transfer.import_(tmp_path / "a.json")
+    for file_format in ("json", "markdown", "docx"):
+        with qtbot.waitSignal(transfer.exported):
+            transfer.export([store.conversations()[0].id], file_format, tmp_path / f"x.{file_format}")
+    assert CANARY not in caplog.text
+    assert "canary" not in caplog.text
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk needs root")
+@pytest.mark.fault("F2")
+def test_a_full_disk_leaves_no_half_file_and_no_half_import(tmp_path: Path, qtbot: QtBot) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("mounting is not permitted here")
+    try:
+        _fill_disk(disk, tmp_path, qtbot)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def _fill_disk(disk: Path, tmp_path: Path, qtbot: QtBot) -> None:
+    roomy = paths.locate(str(tmp_path / "広い"))
+    store = Store.open(roomy.database, roomy.backups)
+    ids = [store.add_question("長い文" * 20_000).conversation_id for _ in range(10)]
+    transfer = Transfer(store, Conversations(store), roomy.documents)
+    for file_format, target in (("json", disk / "a.json"), ("markdown", disk)):
+        with qtbot.waitSignal(transfer.failed) as failed:
+            transfer.export(ids, file_format, target)
+        assert failed.args[0].code == "disk_full"
+        assert list(disk.iterdir()) == []
+    with qtbot.waitSignal(transfer.exported):
+        transfer.export(ids, "json", tmp_path / "a.json")
+    store.close()
+    narrow = paths.locate(str(disk))
+    small = Store.open(narrow.database, narrow.backups)
+    kept = small.add_question("前からある").id
+    receiving = Transfer(small, Conversations(small), narrow.documents)
+    with qtbot.waitSignal(receiving.failed) as failed:
+        receiving.import_(tmp_path / "a.json")
+    assert failed.args[0].code == "disk_full"
+    assert [found.title for found in small.conversations()] == ["前からある"]
+    assert small.message(kept).text == "前からある"
+    small.close()

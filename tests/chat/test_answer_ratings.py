@@ -1,0 +1,138 @@
+"""Good and bad answers: kept with the answer, taken along, and gone with it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.base import paths
+from app.base.paths import Paths
+from app.chat import answer_ratings
+from app.chat.answer_ratings import BAD, GOOD, UNRATED, rate
+from app.chat.exchange import importing
+from app.chat.exchange.importing import bring_in
+from app.chat.message_index import MessageIndex
+from app.chat.records import AnswerDetails, Message
+from app.chat.shelf import Shelf
+from app.chat.store import Store
+from app.documents.claims.grounding import Grounding
+from tests.chat.exchange_trees import conversation, document, exported, message, nothing
+
+CORRECTION = "年に二度、六月と十二月に行う。"
+
+
+def answered(store: Store, text: str = "年に一度です。", details: AnswerDetails | None = None) -> Message:
+    details = details or AnswerDetails("m")
+    answer = store.add_answer(store.add_question("点検はいつ？").id, details)
+    return store.finish_answer(answer.id, text, "done", details)
+
+
+def test_a_rating_is_kept_changed_and_taken_back(where: Paths) -> None:
+    store = Store.open(where.database, where.backups)
+    answer = answered(store)
+    assert (answer.rating, answer.correction) == (UNRATED, "")
+    assert rate(store, answer.id, GOOD).rating == GOOD
+    store.close()
+    again = Store.open(where.database, where.backups)
+    assert again.message(answer.id).rating == GOOD
+    assert rate(again, answer.id, UNRATED) == answer
+    again.close()
+
+
+def test_a_correction_is_kept_while_the_answer_is_not_bad_and_comes_back(store: Store) -> None:
+    answer = answered(store)
+    assert rate(store, answer.id, BAD, f"  {CORRECTION}\n").correction == CORRECTION
+    rate(store, answer.id, UNRATED)
+    assert rate(store, answer.id, BAD).correction == CORRECTION
+    assert rate(store, answer.id, BAD, "").correction == ""
+
+
+def test_a_correction_that_says_what_the_answer_says_is_none(store: Store) -> None:
+    grounded = answered(store, "年に一度です。[1]", AnswerDetails(grounding=Grounding()))
+    assert rate(store, grounded.id, BAD, "年に一度です。 ").correction == ""
+    code = answered(store, "x = a[1]")
+    assert answer_ratings.unmarked(code, code.text) == "x = a[1]"
+    assert rate(store, code.id, BAD, "x = a").correction == "x = a"
+
+
+def test_a_question_has_no_rating(store: Store) -> None:
+    question = store.add_question("問い")
+    assert rate(store, question.id, GOOD) == question
+    with pytest.raises(KeyError):
+        rate(store, 99, GOOD)
+
+
+def test_a_correction_is_not_searched(store: Store) -> None:
+    rate(store, answered(store).id, BAD, CORRECTION)
+    assert MessageIndex(store.database).search("十二月").hits == ()
+
+
+def test_a_rating_changes_neither_the_order_of_the_list_nor_the_branch_that_is_shown(store: Store) -> None:
+    answer = answered(store)
+    before = store.conversations()
+    rate(store, answer.id, GOOD)
+    assert store.conversations() == before
+
+
+def test_an_erased_correction_is_in_no_file(where: Paths) -> None:
+    store = Store.open(where.database, where.backups)
+    answer = answered(store)
+    rate(store, answer.id, BAD, CORRECTION)
+    shelf = Shelf(store.database)
+    shelf.bin([answer.conversation_id])
+    shelf.erase([answer.conversation_id])
+    left = b"".join(path.read_bytes() for path in where.data.rglob("*") if path.is_file())
+    assert CORRECTION.encode() not in left
+    store.close()
+
+
+# ------------------------------------------------------------------- exchange
+
+
+def test_ratings_are_exported_and_imported(store: Store, tmp_path: Path) -> None:
+    good, bad, taken_back = answered(store), answered(store), answered(store)
+    rate(store, good.id, GOOD)
+    rate(store, bad.id, BAD, CORRECTION)
+    rate(store, taken_back.id, BAD, CORRECTION)
+    rate(store, taken_back.id, UNRATED)
+    ids = [one.conversation_id for one in (good, bad, taken_back)]
+    exported(store, ids, tmp_path / "a.json")
+    where = paths.locate(str(tmp_path / "別の PC"))
+    other = Store.open(where.database, where.backups)
+    bring_in(other, tmp_path / "a.json", nothing)
+    found = sorted(
+        (other.thread(one.id)[1].rating, other.thread(one.id)[1].correction) for one in other.conversations()
+    )
+    assert found == [(BAD, CORRECTION), (UNRATED, ""), (GOOD, "")]
+    other.close()
+
+
+def test_a_conversation_that_was_only_rated_meanwhile_is_the_same(store: Store, tmp_path: Path) -> None:
+    answer = answered(store)
+    exported(store, [answer.conversation_id], tmp_path / "a.json")
+    rate(store, answer.id, GOOD)
+    assert bring_in(store, tmp_path / "a.json", nothing) == importing.Imported(already_there=1)
+    assert store.message(answer.id).rating == GOOD
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rating": 2}, {"rating": True}, {"rating": "1"}, {"rating": 1.0}, {"rating": None}, {"correction": "訂正"},
+        {"rating": 1, "correction": "訂正"}, {"rating": -1, "correction": 7},
+    ],
+)  # fmt: skip
+def test_a_rating_that_cannot_be_refuses_the_conversation(store: Store, tmp_path: Path, wrong: dict[str, Any]) -> None:
+    refused = conversation(message(), message(2, 1, "answer", **wrong))
+    (tmp_path / "a.json").write_text(json.dumps(document(refused)))
+    found = bring_in(store, tmp_path / "a.json", nothing).refused
+    assert [(one.reason, one.at) for one in found] == [("rating", 2)]
+
+
+def test_a_rated_question_and_a_broken_correction_are_refused(store: Store, tmp_path: Path) -> None:
+    broken = message(2, 1, "answer", rating=-1, correction="\ud800")
+    both = document(conversation(message(rating=1)), conversation(message(), broken, uid="a" * 32))
+    (tmp_path / "a.json").write_text(json.dumps(both))
+    found = bring_in(store, tmp_path / "a.json", nothing).refused
+    assert [(one.reason, one.at) for one in found] == [("rating", 1), ("characters", 2)]

@@ -1,0 +1,372 @@
+"""Export to JSON and import: what comes back is what was there, once, and whole."""
+
+import dataclasses
+import errno
+import io
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.base import paths
+from app.base.errors import AppError
+from app.base.files import whole_file
+from app.chat.exchange import exporting, importing, json_stream
+from app.chat.exchange.importing import bring_in
+from app.chat.exchange.json_stream import JsonStream
+from app.chat.message_index import MessageIndex
+from app.chat.records import AnswerDetails
+from app.chat.shelf import ARRIVING, Shelf
+from app.chat.store import Store
+from tests.chat.exchange_trees import UID, conversation, document, exported, message, nothing, plant
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Store]:
+    """Another machine."""
+    where = paths.locate(str(tmp_path / "別の PC"))
+    store = Store.open(where.database, where.backups)
+    yield store
+    store.close()
+
+
+def _write(path: Path, content: Any) -> Path:
+    path.write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
+    return path
+
+
+def test_a_tree_comes_back_with_branches_folder_pin_preset_and_details(
+    store: Store, other: Store, tmp_path: Path
+) -> None:
+    kept = plant(store)
+    first = exported(store, [kept], tmp_path / "a.json")
+    assert bring_in(other, tmp_path / "a.json", nothing) == importing.Imported(imported=1)
+    found = other.conversations()[0]
+    before = store.conversation(kept)
+    assert before is not None
+    assert dataclasses.replace(found, id=kept, leaf_id=before.leaf_id, folder_id=before.folder_id) == before
+    assert [folder.name for folder in Shelf(other.database).folders()] == ["点検"]
+    assert [m.text for m in other.thread(found.id)] == [m.text for m in store.thread(kept)]
+    tree = other.tree(found.id)
+    assert [(m.role, m.text, m.status, m.branch, m.branches) for m in tree] == [
+        (m.role, m.text, m.status, m.branch, m.branches) for m in store.tree(kept)
+    ]
+    assert tree[2].details is not None
+    assert tree[2].details.reproduces_id == tree[1].id  # not the id that it had on the other machine
+    again = exported(other, [found.id], tmp_path / "b.json")
+    assert again["conversations"] == first["conversations"]
+
+
+def test_imported_messages_are_found_by_searching(store: Store, other: Store, tmp_path: Path) -> None:
+    exported(store, [plant(store)], tmp_path / "a.json")
+    bring_in(other, tmp_path / "a.json", nothing)
+    assert [hit.role for hit in MessageIndex(other.database).search("配筋").hits] == ["question"]
+
+
+def test_the_same_file_again_adds_nothing(store: Store, tmp_path: Path) -> None:
+    exported(store, [plant(store)], tmp_path / "a.json")
+    assert bring_in(store, tmp_path / "a.json", nothing) == importing.Imported(already_there=1)
+    assert len(store.conversations()) == 1
+
+
+def test_a_file_older_than_what_is_here_adds_nothing(store: Store, tmp_path: Path) -> None:
+    kept = plant(store)
+    exported(store, [kept], tmp_path / "a.json")
+    store.add_question("その後", kept, store.leaf_id(kept))
+    assert bring_in(store, tmp_path / "a.json", nothing) == importing.Imported(already_there=1)
+
+
+def test_what_is_in_the_bin_stays_there_and_is_counted(store: Store, tmp_path: Path) -> None:
+    kept = plant(store)
+    exported(store, [kept], tmp_path / "a.json")
+    Shelf(store.database).bin([kept])
+    assert bring_in(store, tmp_path / "a.json", nothing) == importing.Imported(in_bin=1)
+    assert store.conversations() == []
+
+
+def test_one_that_went_on_differently_becomes_a_copy_once(store: Store, other: Store, tmp_path: Path) -> None:
+    exported(store, [plant(store)], tmp_path / "a.json")
+    bring_in(other, tmp_path / "a.json", nothing)
+    here = other.conversations()[0].id
+    other.add_question("向こうで続けた", here, other.leaf_id(here))
+    exported(other, [here], tmp_path / "b.json")
+    assert bring_in(store, tmp_path / "b.json", nothing) == importing.Imported(imported=1, copies=1)
+    assert bring_in(store, tmp_path / "b.json", nothing) == importing.Imported(already_there=1)
+    uids = [found.uid for found in store.conversations()]
+    assert len(set(uids)) == len(uids) == 2
+
+
+def test_an_existing_folder_of_the_same_name_is_used(store: Store, other: Store, tmp_path: Path) -> None:
+    folder = Shelf(other.database).add_folder("点検")
+    exported(store, [plant(store)], tmp_path / "a.json")
+    bring_in(other, tmp_path / "a.json", nothing)
+    assert other.conversations()[0].folder_id == folder
+    assert len(Shelf(other.database).folders()) == 1
+
+
+def test_an_answer_that_was_being_written_arrives_as_stopped(store: Store, other: Store, tmp_path: Path) -> None:
+    answer = store.add_answer(store.add_question("問い").id, AnswerDetails("m"))
+    store.update_answer(answer.id, "途中まで")
+    exported(store, [answer.conversation_id], tmp_path / "a.json")
+    bring_in(other, tmp_path / "a.json", nothing)
+    found = other.tree(other.conversations()[0].id)[1]
+    assert (found.text, found.status) == ("途中まで", "stopped")
+    assert found.details == AnswerDetails("m", stop_reason="interrupted")
+
+
+def test_messages_in_any_order_find_their_parents(store: Store, tmp_path: Path) -> None:
+    messages = [
+        message(number, number - 1 or None, "answer" if number % 2 == 0 else "question") for number in range(1, 40)
+    ]
+    random.Random(1).shuffle(messages)
+    bring_in(store, _write(tmp_path / "a.json", document(conversation(*messages, leaf=39))), nothing)
+    assert [m.text for m in store.thread(store.conversations()[0].id)] == [f"文 {n}" for n in range(1, 40)]
+
+
+def test_a_hundred_thousand_messages_in_one_line_are_no_deeper_than_one(store: Store, tmp_path: Path) -> None:
+    count = 100_000
+    messages = [message(n, n - 1 or None, text="短い") for n in range(1, count + 1)]
+    assert bring_in(store, _write(tmp_path / "a.json", document(conversation(*messages))), nothing).imported == 1
+    assert len(store.tree(store.conversations()[0].id)) == count
+
+
+def test_a_text_of_ten_megabytes_comes_back_whole(store: Store, tmp_path: Path) -> None:
+    text = "橋脚の点検。" * 600_000
+    written = json.dumps(document(conversation(message(text=text))), ensure_ascii=False)
+    bring_in(store, _write(tmp_path / "a.json", written), nothing)
+    assert store.tree(store.conversations()[0].id)[0].text == text
+
+
+def test_what_was_stored_is_not_seen_before_all_has_arrived(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "TURN_CONVERSATIONS", 1)
+    monkeypatch.setattr(json_stream, "PIECE_CHARACTERS", 1000)
+    file = _write(tmp_path / "a.json", document(*(conversation(uid=f"{n:032x}") for n in range(20))))
+    seen: set[int] = set()
+    arriving: set[int] = set()
+
+    def look(_done: int, _total: int) -> None:
+        seen.add(len(store.conversations()) + len(Shelf(store.database).binned()))
+        rows = store.database.read("SELECT count(*) FROM conversation WHERE binned_at = ?", ARRIVING)
+        arriving.add(rows[0][0])
+
+    bring_in(store, file, look)
+    assert seen == {0}
+    assert max(arriving) > 5
+    assert len(store.conversations()) == 20
+
+
+def test_an_import_that_is_ended_takes_everything_with_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "TURN_CONVERSATIONS", 1)
+    monkeypatch.setattr(json_stream, "PIECE_CHARACTERS", 1000)
+    file = _write(tmp_path / "a.json", document(*(conversation(uid=f"{n:032x}", folder="新") for n in range(20))))
+
+    def end(done: int, total: int) -> None:
+        if done > total / 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bring_in(store, file, end)
+    assert store.database.read("SELECT count(*) FROM conversation")[0][0] == 0
+    assert Shelf(store.database).folders() == []
+
+
+def test_what_a_crash_left_half_imported_goes_at_the_next_start(store: Store) -> None:
+    lost = plant(store)
+    with store.database.transaction():
+        store.database.write("UPDATE conversation SET binned_at = ? WHERE id = ?", ARRIVING, lost)
+    assert Shelf(store.database).binned() == []
+    assert Shelf(store.database).give_up_old() == 1
+    Shelf(store.database).erase([])
+    assert store.database.read("SELECT * FROM message") == []
+    assert store.conversation(lost) is None
+
+
+def _long(count: int = 12) -> dict[str, Any]:
+    """In the branch that is shown all but the last message, which begins another."""
+    line = [message(n, n - 1 or None, text=f"橋脚 {n}") for n in range(1, count)]
+    return conversation(*line, message(count, 1), leaf=count - 1)
+
+
+def test_a_long_conversation_arrives_in_turns_between_which_others_write(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Store.beside(store.path)
+    seen: list[tuple[int, int]] = []
+
+    def write_meanwhile(_seconds: float) -> None:
+        other.add_question("その間の質問")
+        seen.append((len(other.conversations()), other.database.read("SELECT count(*) FROM message")[0][0]))
+
+    monkeypatch.setattr(importing, "TURN_CHARACTERS", 10)
+    monkeypatch.setattr(importing.time, "sleep", write_meanwhile)
+    assert bring_in(store, _write(tmp_path / "a.json", document(_long())), nothing).imported == 1
+    arrived = [count for count, _ in seen]
+    assert len(seen) >= 5
+    assert arrived == list(range(1, len(seen) + 1))  # only what was asked meanwhile is seen
+    (new,) = [c for c in store.conversations() if c.title == "題"]
+    assert len(store.tree(new.id)) == 12
+    assert [m.text for m in store.thread(new.id)] == [f"橋脚 {n}" for n in range(1, 12)]
+    other.close()
+
+
+def test_a_long_conversation_that_is_ended_midway_goes_again(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importing, "TURN_CHARACTERS", 10)
+    monkeypatch.setattr(importing.time, "sleep", end)
+    with pytest.raises(KeyboardInterrupt):
+        bring_in(store, _write(tmp_path / "a.json", document(_long())), nothing)
+    assert store.database.read("SELECT id FROM message UNION ALL SELECT id FROM conversation") == []
+
+
+def test_a_conversation_that_is_being_erased_can_be_imported_again(store: Store, tmp_path: Path) -> None:
+    lost = plant(store)
+    exported(store, [lost], tmp_path / "a.json")
+    shelf = Shelf(store.database)
+    shelf.bin([lost])
+    shelf.give_up([lost])
+    assert bring_in(store, tmp_path / "a.json", nothing).imported == 1
+    shelf.erase([])
+    (kept,) = store.conversations()
+    assert store.thread(kept.id) != []
+
+
+def test_an_import_that_another_start_has_cleaned_up_says_so(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "PAUSE_S", 0)
+    monkeypatch.setattr(importing.time, "sleep", lambda _s: Shelf(store.database).give_up_old())
+    monkeypatch.setattr(importing, "TURN_CONVERSATIONS", 1)
+    with pytest.raises(AppError, match="import_disturbed"):
+        bring_in(store, _write(tmp_path / "a.json", document(conversation())), nothing)
+
+
+def test_a_file_written_by_other_programs_is_read_too(store: Store, tmp_path: Path) -> None:
+    """Indented, keys sorted, with a byte order mark: the head comes after the conversations."""
+    written = json.dumps(document(conversation()), indent=4, sort_keys=True, ensure_ascii=False)
+    (tmp_path / "a.json").write_text("\ufeff" + written, "utf-8")
+    assert bring_in(store, tmp_path / "a.json", nothing).imported == 1
+
+
+@pytest.mark.parametrize("piece", [1, 7, 33, 64])
+def test_a_file_read_in_small_pieces_is_the_same(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_stream, "PIECE_CHARACTERS", piece)
+    values = [1, -12.5e3, "長い文字列", {"a": [1, 2, {"b": None}]}, [], True, '\\"']
+    text = json.dumps({"x": 12345678, "items": values, "y": 1e10})
+    stream = JsonStream(io.TextIOWrapper(io.BytesIO(text.encode()), "utf-8"), lambda _done: None)
+    found = {key: list(stream.items()) if key == "items" else stream.value() for key in stream.members()}
+    stream.end()
+    assert found == {"x": 12345678, "items": values, "y": 1e10}
+
+
+@pytest.mark.fault("F2")
+def test_one_file_replaces_what_was_there_only_when_it_is_whole(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = plant(store)
+    target = tmp_path / "a.json"
+    target.write_text("前のもの")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(whole_file.os, "fsync", full)
+    with pytest.raises(AppError, match="disk_full"):
+        exported(store, [kept], target)
+    assert target.read_text() == "前のもの"
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.json"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.EROFS, "export_forbidden"),
+        (errno.EACCES, "export_forbidden"),
+        (errno.EDQUOT, "disk_full"),
+        (errno.EIO, "export_unwritable"),
+    ],
+)
+@pytest.mark.fault("F2")
+def test_what_cannot_be_written_is_said_in_words(
+    number: int, code: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = plant(store)
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(number, "x")
+
+    monkeypatch.setattr(whole_file.os, "fsync", fail)
+    with pytest.raises(AppError, match=code):
+        exporting.save_folder(store, [kept], "markdown", tmp_path, nothing, [])
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == []
+
+
+def test_a_folder_that_is_gone_is_named(store: Store, tmp_path: Path) -> None:
+    kept = plant(store)
+    for save, target in ((exporting.save_file, tmp_path / "x" / "a.md"), (exporting.save_folder, tmp_path / "x")):
+        with pytest.raises(AppError, match="export_folder_gone"):
+            save(store, [kept], "markdown", target, nothing, [])
+
+
+def test_a_conversation_that_was_erased_is_named(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(AppError, match="conversation_gone"):
+        exporting.save_file(store, [99], "json", tmp_path / "a.json", nothing, [])
+    assert not (tmp_path / "a.json").exists()
+
+
+def test_many_files_have_names_of_their_own_and_overwrite_nothing(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "書き出し"
+    folder.mkdir()
+    (folder / "同じ題.md").write_text("前からある")
+    ids = [store.add_question("同じ題").conversation_id for _ in range(3)]
+    made = exporting.save_folder(store, ids, "markdown", folder, nothing, [])
+    assert [path.name for path in made] == ["同じ題 (2).md", "同じ題 (3).md", "同じ題 (4).md"]
+    assert (folder / "同じ題.md").read_text() == "前からある"
+
+
+def test_equal_names_are_not_tried_again_and_again(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [store.add_question("同じ質問").conversation_id for _ in range(20)]
+    tried: list[Path] = []
+    before = Path.open
+
+    def counted(path: Path, mode: str = "r", *arguments: Any, **named: Any) -> Any:
+        if path.suffix == ".md":
+            tried.append(path)
+        return before(path, mode, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", counted)
+    made = exporting.save_folder(store, ids, "markdown", tmp_path, nothing, [])
+    assert len({path.name for path in made}) == len(tried) == 20
+
+
+def test_many_files_are_written_all_or_none(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "書き出し"
+    folder.mkdir()
+    ids = [store.add_question(f"題 {number}").conversation_id for number in range(5)]
+
+    def end(done: int, _total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        exporting.save_folder(store, ids, "docx", folder, end, [])
+    assert list(folder.iterdir()) == []
+
+
+def test_the_head_says_what_the_file_is(store: Store, tmp_path: Path) -> None:
+    written = exported(store, [plant(store)], tmp_path / "a.json")
+    assert (written["format"], written["version"]) == ("kotae-conversations", 1)
+    assert written["conversations"][0]["folder"] == "点検"
+    assert written["conversations"][0]["uid"] != UID

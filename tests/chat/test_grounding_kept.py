@@ -1,0 +1,148 @@
+"""What an answer rests on is kept with it, and believed only where it has the right shape."""
+
+import dataclasses
+import json
+
+import pytest
+
+from app.chat.exchange import bundle, bundle_check
+from app.chat.exchange.bundle import Bundle
+from app.chat.exchange.bundle_check import RefusedError
+from app.chat.records import AnswerDetails
+from app.chat.store import Store
+from app.documents.claims import grounding
+from app.documents.claims.grounding import Claim, CollectionRef, Grounding, Source
+from app.documents.records import Box, Passage, Section
+
+SECTION = Section(
+    ("第2章", "2.1 かぶり"), "かぶりは70mm以上とする。", "標準", 12, 13, (Box(12, 10.5, 20.0, 300.0, 40.0),), ("表2-1",)
+)
+PASSAGE = Passage(7, SECTION, 3, "基準.pdf", "/資料/基準.pdf", "基準", "secret", 4.5, 1)
+GROUNDING = Grounding(
+    "answered",
+    (grounding.source_of(PASSAGE, "a" * 64),),
+    (Claim("かぶりは80mmです[1]。", 0, 13, (1,), False, ("80mm",)), Claim("以上です。", 13, 18)),
+    retrieval_s=0.02,
+)
+SCOPE = (CollectionRef(1, "基準"), CollectionRef(4, "要領 😀"))
+
+
+def kept(store: Store) -> AnswerDetails:
+    question = store.add_question("かぶりは？")
+    answer = store.add_answer(question.id, AnswerDetails(scope=SCOPE))
+    details = dataclasses.replace(answer.details or AnswerDetails(), grounding=GROUNDING)
+    stored = store.finish_answer(answer.id, "かぶりは80mmです[1]。以上です。", "done", details).details
+    assert stored is not None
+    return stored
+
+
+def test_an_answer_keeps_its_sources_and_claims(store):
+    details = kept(store)
+    assert details.grounding == GROUNDING
+    assert details.scope == SCOPE
+
+
+def test_a_source_can_be_shown_as_the_passage_it_was(store):
+    (source,) = GROUNDING.sources
+    passage = grounding.passage_of(source, 1)
+    assert dataclasses.replace(PASSAGE, section_id=1, document_id=0) == passage
+    assert source.sha256 == "a" * 64
+
+
+def test_a_conversation_keeps_what_it_asks(store):
+    conversation_id = store.add_question("質問").conversation_id
+    assert store.conversation(conversation_id).scope == ()
+    store.set_scope(conversation_id, SCOPE)
+    found = store.conversation(conversation_id)
+    assert found.scope == SCOPE
+    assert store.conversation(store.add_tree(found, store.tree(conversation_id))).scope == SCOPE
+    store.set_scope(conversation_id, ())
+    assert store.conversation(conversation_id).scope == ()
+
+
+def test_details_of_a_later_program_cost_the_sources_and_not_the_answer(store):
+    answer = store.add_answer(store.add_question("質問").id, AnswerDetails())
+    later = {"model_name": "M", "grounding": {"verdict": "guessed"}, "scope": [{"name": 3}]}
+    store.database.write("UPDATE message SET details = ? WHERE id = ?", json.dumps(later), answer.id)
+    details = store.message(answer.id).details
+    assert (details.model_name, details.grounding, details.scope) == ("M", None, ())
+
+
+def test_export_and_import_keep_the_sources_and_not_the_scope(store):
+    kept(store)
+    (conversation,) = store.conversations()
+    store.set_scope(conversation.id, SCOPE)
+    conversation = store.conversation(conversation.id)
+    written = json.loads(json.dumps(bundle.as_dict(Bundle(conversation, tuple(store.tree(conversation.id))))))
+    read = bundle_check.from_dict(written)
+    elsewhere = tuple(dataclasses.replace(source, path="") for source in GROUNDING.sources)
+    assert read.messages[1].details.grounding == dataclasses.replace(GROUNDING, sources=elsewhere)
+    assert (read.messages[1].details.scope, read.conversation.scope) == ((), ())
+    assert bundle.marks(read) == bundle.marks(Bundle(conversation, tuple(store.tree(conversation.id))))
+
+
+def changed(path: list, value: object) -> dict:
+    data = json.loads(json.dumps(dataclasses.asdict(GROUNDING)))
+    place = data
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    return data
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["verdict"], "maybe"),
+        (["verdict"], ["answered"]),
+        (["sources"], "x"),
+        (["sources"], [{}] * 101),
+        (["sources", 0], None),
+        (["sources", 0, "label"], "top secret"),
+        (["sources", 0, "text"], 5),
+        (["sources", 0, "text"], "\ud800"),
+        (["sources", 0, "text"], "x" * 100_001),
+        (["sources", 0, "page"], -1),
+        (["sources", 0, "page"], True),
+        (["sources", 0, "heading"], [1]),
+        (["sources", 0, "score"], float("inf")),
+        (["sources", 0, "boxes", 0, "left"], "wide"),
+        (["sources", 0, "boxes", 0, "left"], 1e300),
+        (["sources", 0, "boxes", 0], {"page": 1}),
+        (["claims", 0, "sources"], [2]),
+        (["claims", 0, "sources"], [0]),
+        (["claims", 0, "start"], -1),
+        (["claims", 0, "end"], -5),
+        (["claims", 0, "missing"], [["a"]]),
+        (["claims", 0, "is_supported"], 1),
+        (["is_excerpt"], "yes"),
+        (["retrieval_s"], None),
+    ],
+)
+def test_what_has_not_the_right_shape_is_refused(path, value):
+    with pytest.raises(ValueError):
+        grounding.from_dict(changed(path, value))
+
+
+def test_what_is_not_known_is_left_out_and_what_is_missing_is_the_default():
+    data = changed(["later"], 1) | {"claims": []}
+    assert grounding.from_dict(data) == dataclasses.replace(GROUNDING, claims=())
+    assert grounding.from_dict({}) == Grounding()
+    with pytest.raises(ValueError):
+        grounding.from_dict([])
+
+
+def test_a_file_with_a_wrong_source_is_refused(store):
+    kept(store)
+    (conversation,) = store.conversations()
+    written = bundle.as_dict(Bundle(conversation, tuple(store.tree(conversation.id))))
+    written["messages"][1]["details"]["grounding"] = changed(["sources", 0, "label"], "x")
+    with pytest.raises(RefusedError) as refused:
+        bundle_check.from_dict(written)
+    assert refused.value.reason == "details"
+
+
+def test_every_field_of_a_source_survives_json():
+    source = Source("基準", "public", "a.pdf", "/a.pdf", "本文", ("章",), "標準", 1, 2, (), ("図1",), "b" * 64, 0.5)
+    again = grounding.from_dict(json.loads(json.dumps(dataclasses.asdict(Grounding(sources=(source,))))))
+    assert again.sources == (source,)

@@ -1,0 +1,167 @@
+"""公開, 社外秘, 機密: what is answered from secret documents is secret, wherever it is kept, and stays so."""
+
+import dataclasses
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from app.base import confidentiality, export_log
+from app.base.confidentiality import LABELS, Label
+from app.base.errors import AppError
+from app.base.wording import describe_error
+from app.chat import conversation_labels
+from app.chat.exchange import bundle_check, exporting
+from app.chat.exchange.bundle import Bundle, as_dict
+from app.chat.records import AnswerDetails
+from app.chat.store import Store
+from app.documents import labels
+from app.documents.claims.grounding import CollectionRef, Grounding, Source
+from app.documents.records import Collection
+from tests.chat.exchange_trees import nothing
+
+
+def grounded(*given: Label) -> AnswerDetails:
+    sources = tuple(Source("規程", label, "規程.pdf", "/規程.pdf", "本文") for label in given)
+    return AnswerDetails(grounding=Grounding("answered", sources))
+
+
+def ask(store: Store, details: AnswerDetails, conversation_id: int | None = None) -> int:
+    question = store.add_question("鍵はどこですか", conversation_id)
+    answer = store.add_answer(question.id, AnswerDetails())
+    store.finish_answer(answer.id, "守衛室です。", "done", details)
+    return question.conversation_id
+
+
+def label_of(store: Store, conversation_id: int) -> Label:
+    conversation = store.conversation(conversation_id)
+    assert conversation is not None
+    return conversation.label
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((), "internal"),
+        (("public",), "public"),
+        (("public", "internal"), "internal"),
+        (("secret", "public"), "secret"),
+    ],
+)
+def test_the_first_answer_gives_its_conversation_the_highest_label_of_its_sources(
+    store: Store, given: tuple[Label, ...], expected: Label
+) -> None:
+    assert label_of(store, ask(store, grounded(*given))) == expected
+
+
+def test_only_the_first_answer_lowers_the_label_of_a_conversation(store: Store) -> None:
+    plain = ask(store, AnswerDetails())  # from no document: nothing says that it is public
+    ask(store, grounded("public"), plain)
+    assert label_of(store, plain) == "internal"
+    raised = ask(store, grounded("public"))
+    conversation_labels.give(store, raised, "internal")
+    ask(store, grounded("public"), raised)
+    assert label_of(store, raised) == "internal"
+    kept = store.conversation(raised)
+    assert kept is not None
+    assert label_of(store, store.add_tree(kept, store.tree(raised))) == "internal"
+
+
+def test_no_later_answer_and_no_user_lowers_it_below_its_documents(store: Store) -> None:
+    here = ask(store, grounded("public"))
+    assert conversation_labels.give(store, here, "public") == label_of(store, here) == "public"
+    ask(store, grounded("internal"), here)
+    assert label_of(store, here) == "internal"
+    ask(store, grounded("secret"), here)
+    ask(store, grounded("public"), here)
+    assert conversation_labels.give(store, here, "public") == label_of(store, here) == "secret"
+    other = ask(store, AnswerDetails())
+    assert conversation_labels.give(store, other, "secret") == "secret"
+    assert conversation_labels.give(store, other, "internal") == "internal"
+
+
+def test_the_label_travels_with_an_exported_conversation(store: Store) -> None:
+    here = ask(store, AnswerDetails())
+    conversation_labels.give(store, here, "secret")
+    conversation = store.conversation(here)
+    assert conversation is not None
+    written = json.loads(json.dumps(as_dict(Bundle(conversation, tuple(store.tree(here))))))
+    assert bundle_check.from_dict(written).conversation.label == "secret"
+    assert bundle_check.from_dict(written | {"label": "top"}).conversation.label == "secret"  # a later program's
+    del written["label"]  # an earlier one's
+    read = bundle_check.from_dict(written)
+    assert read.conversation.label == "internal"
+    details = dataclasses.asdict(grounded("secret").grounding or Grounding())
+    written["messages"][1]["details"] = {"grounding": details}
+    secret = bundle_check.from_dict(written)
+    assert label_of(store, store.add_tree(secret.conversation, secret.messages)) == "secret"
+
+
+def test_a_collection_that_is_gone_is_never_taken_for_the_manual_which_has_its_number_by_now() -> None:
+    manual, other = Collection(1, "Kotae の使い方", "public", is_builtin=True), Collection(2, "新しい名前", "secret")
+    gone, renamed, asked = CollectionRef(1, "社内の基準"), CollectionRef(2, "前の名前"), CollectionRef(9, manual.name)
+    found = labels.asked([manual, other], [gone, renamed, asked])
+    assert [one for one, _ in found] == [None, other, manual]
+
+
+def test_a_conversation_counts_as_what_the_collections_it_has_to_do_with_are_now(store: Store) -> None:
+    by_scope, by_answer, by_source, plain = (ask(store, details) for details in (
+        AnswerDetails(),
+        AnswerDetails(scope=(CollectionRef(7, "前の名前"),)),  # in a branch or not, and whatever is asked by now
+        grounded("public"),
+        AnswerDetails(),
+    ))  # fmt: skip
+    store.set_scope(by_scope, [CollectionRef(7, "基準")])
+    ids = by_scope, by_answer, by_source, plain
+    stored = [label_of(store, one) for one in ids]
+
+    def now(label: Label) -> list[Label]:
+        there = [Collection(7, "基準", label), Collection(8, "規程", label)]
+        found = [store.conversation(one) for one in ids]
+        return [conversation_labels.highest(store, [one], there) for one in found if one is not None]
+
+    assert now("secret") == ["secret", "secret", "secret", "internal"]
+    assert now("public") == stored == ["internal", "internal", "public", "internal"]  # nothing is lowered
+    both = [one for one in store.conversations() if one.id in (plain, by_answer)]
+    assert conversation_labels.highest(store, both, [Collection(7, "基準", "secret")]) == "secret"
+    assert [label_of(store, one) for one in ids] == stored
+
+
+def test_what_is_exported_has_the_label_that_counts_now(store: Store, tmp_path: Path) -> None:
+    here = ask(store, grounded("public"))
+    there = [Collection(1, "規程", "secret")]
+    (file,) = exporting.save_file(store, [here], "json", tmp_path / "会話.json", nothing, there)
+    assert json.loads(file.read_text("utf-8"))["conversations"][0]["label"] == "secret"
+    (file,) = exporting.save_folder(store, [here], "markdown", tmp_path, nothing, there)
+    assert "機密" in file.read_text("utf-8")
+
+
+def test_what_is_asked_has_the_highest_label_of_its_collections() -> None:
+    known = [Collection(1, "公報", "public"), Collection(2, "内規", "secret"), Collection(3, "基準", "internal")]
+    refs = {one.name: CollectionRef(one.id, one.name) for one in known}
+    assert labels.of_scope(known, [refs["公報"]]) == "public"
+    assert labels.of_scope(known, [refs["公報"], refs["基準"]]) == "internal"
+    assert labels.of_scope(known, list(refs.values())) == "secret"
+    assert labels.of_scope(known, [CollectionRef(2, "旧い名前")]) == "secret"  # renamed
+    assert labels.of_scope(known, []) == labels.of_scope(known, [CollectionRef(9, "無い")]) == "internal"
+
+
+def test_secret_text_is_trained_on_with_a_yes_only() -> None:
+    assert [confidentiality.may_train(label, is_consented=False) for label in LABELS] == [True, True, False]
+    assert confidentiality.may_train("secret", is_consented=True)
+
+
+def test_the_log_of_exports_says_what_left_and_where_to(tmp_path: Path) -> None:
+    log = tmp_path / "exports.log"
+    export_log.note(log, "conversation", "secret", "/media/usb/会話.docx")
+    export_log.note(log, "copy", "secret", export_log.CLIPBOARD)
+    lines = [json.loads(line) for line in io.StringIO(log.read_text("utf-8"))]
+    assert [(line["what"], line["target"]) for line in lines] == [
+        ("conversation", "/media/usb/会話.docx"),
+        ("copy", "clipboard"),
+    ]
+    assert all(line["at"][10] == "T" and line["label"] == "secret" for line in lines)
+    with pytest.raises(AppError) as caught:
+        export_log.note(tmp_path / "fehlt" / "exports.log", "copy", "secret", "clipboard")
+    assert "機密" in str(describe_error(caught.value))

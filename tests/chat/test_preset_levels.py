@@ -1,0 +1,179 @@
+"""Which value holds when conversation, preset, card and program speak, and what is accepted as a value or a name."""
+
+import math
+
+import pytest
+
+from app.base import wording
+from app.base.storable_text import TEXT_MAX
+from app.chat import presets
+from app.chat.preset_table import PresetTable
+from app.chat.presets import LIMITS, NAME_MAX, PROGRAM, Choices, Preset, in_force, is_name, is_valid
+from app.models import catalogue
+
+CARD = catalogue.load().card("qwen2.5-7b-instruct")
+HALF = "\ud842"  # of a pair of surrogates
+
+
+# --------------------------------------------------------------------- levels
+
+
+def test_without_anything_chosen_the_card_speaks_and_then_the_program():
+    found = in_force(CARD)
+    assert (found.temperature, found.top_k, found.repeat_penalty) == (0.7, 20, 1.05)
+    assert found.max_tokens == PROGRAM.max_tokens
+    assert found.system_prompt == CARD.system_prompt
+
+
+def test_without_a_card_the_program_speaks():
+    assert in_force(None) == PROGRAM
+
+
+def test_the_conversation_goes_over_the_preset_and_the_preset_over_the_card():
+    own, preset = Choices(temperature=0.1), Choices(temperature=0.9, top_k=5)
+    found = in_force(CARD, own, preset)
+    assert (found.temperature, found.top_k, found.top_p) == (0.1, 5, CARD.sampling.top_p)
+
+
+def test_nothing_is_another_choice_than_leaving_it_open():
+    """An empty prompt turns the card's off; zero is a temperature."""
+    found = in_force(CARD, Choices(system_prompt="", temperature=0.0, top_k=0))
+    assert (found.system_prompt, found.temperature, found.top_k) == ("", 0.0, 0)
+    assert in_force(CARD, Choices(system_prompt=None)).system_prompt == CARD.system_prompt
+
+
+def test_everything_but_the_seed_is_filled():
+    assert {name for name in Choices().__dataclass_fields__ if getattr(in_force(None), name) is None} == {"seed"}
+
+
+# --------------------------------------------------------------------- values
+
+
+@pytest.mark.parametrize(("key", "limits"), LIMITS.items())
+def test_the_limits_themselves_are_valid_and_what_is_beyond_is_not(key, limits):
+    low, high = (int(limit) if float(limit).is_integer() else limit for limit in limits)
+    assert is_valid(key, low)
+    assert is_valid(key, high)
+    assert not is_valid(key, low - 1)
+    assert not is_valid(key, high + 1)
+
+
+@pytest.mark.parametrize("key", LIMITS)
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, -math.inf, True, False, None, "0.5", [1], {"a": 1}, 10**400, -(10**400), 1j]
+)
+def test_what_is_no_number_within_reach_is_refused(key, value):
+    assert not is_valid(key, value)
+
+
+@pytest.mark.parametrize("key", ["top_k", "max_tokens", "seed"])
+def test_counts_are_whole(key):
+    assert is_valid(key, 7)
+    assert not is_valid(key, 7.0)
+
+
+def test_an_unknown_field_is_refused():
+    assert not is_valid("mirostat", 1)
+
+
+@pytest.mark.parametrize("value", ["", "　", "指示", "𠮷野家", "x" * TEXT_MAX])
+def test_a_prompt_may_be_any_text(value):
+    assert is_valid("system_prompt", value)
+
+
+@pytest.mark.parametrize("value", [HALF, f"橋{HALF}脚", "x" * (TEXT_MAX + 1), b"bytes", 1, None])
+def test_a_prompt_that_cannot_be_stored_is_refused(value):
+    assert not is_valid("system_prompt", value)
+
+
+def test_one_bad_value_costs_only_itself():
+    assert Choices.from_dict({"temperature": math.nan, "top_k": True, "seed": 3}) == Choices(seed=3)
+    assert Choices.from_dict([1, 2]) == Choices()
+
+
+# ---------------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize("name", ["短く", "A", "標準 2", "標準　二", "𠮷", "あ" * NAME_MAX])
+def test_one_line_that_can_be_seen_is_a_name(name):
+    assert is_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", " 短く", "短く\n", "短\nく", "短\u2028く", "短\0く", "短\u202eく", HALF, "あ" * (NAME_MAX + 1), 3]
+)
+def test_what_cannot_be_seen_on_one_line_is_no_name(name):
+    assert not is_name(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "taken", "found"),
+    [
+        ("短く", set(), "短く"),
+        ("短く", {"短く"}, "短く（2）"),
+        ("短く", {"短く", "短く（2）"}, "短く（3）"),
+        ("短く（2）", {"短く（2）"}, "短く（3）"),
+        ("短く（2）", {"短く"}, "短く（2）"),
+        ("（1）", {"（1）"}, "（1）（2）"),
+    ],
+)
+def test_a_name_is_numbered_when_it_is_taken(name, taken, found):
+    if name == "短く（2）" and name in taken:
+        taken = {*taken, "短く"}
+    assert presets.unique_name(name, taken) == found
+
+
+def test_a_numbered_name_is_not_longer_than_names_may_be():
+    name = "あ" * NAME_MAX
+    found = presets.unique_name(name, {name})
+    assert is_name(found)
+    assert found.endswith("（2）")
+
+
+def test_in_english_the_number_stands_in_narrow_brackets(monkeypatch):
+    monkeypatch.setattr(wording, "_current", "en")
+    assert presets.unique_name("Brief", {"Brief"}) == "Brief (2)"
+    assert presets.unique_name("Brief (2)", {"Brief", "Brief (2)"}) == "Brief (3)"
+
+
+# ------------------------------------------------------------ what comes along
+
+
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_what_comes_with_kotae_is_valid_in_both_languages(language):
+    shipped = presets.built_in(language)
+    assert {preset.kind for preset in shipped} == {"chat", "action"}
+    assert len({preset.id for preset in shipped}) == len(shipped)
+    assert len({(preset.kind, preset.name) for preset in shipped}) == len(shipped)
+    for preset in shipped:
+        assert is_name(preset.name)
+        assert Choices.from_dict(preset.choices.as_dict()) == preset.choices
+        assert bool(preset.request.strip()) == (preset.kind == "action")
+
+
+def test_the_standard_preset_leaves_everything_to_the_card():
+    standard = next(preset for preset in presets.built_in() if preset.id == presets.STANDARD)
+    assert standard.choices == Choices()
+
+
+# ---------------------------------------------------------------------- table
+
+
+def test_a_changed_one_stands_in_its_place_and_comes_back_as_it_was(store):
+    table = PresetTable(store.database)
+    before = table.all()
+    changed = Preset("brief", "chat", "ごく短く", Choices(max_tokens=64))
+    table.put([changed])
+    assert [preset.id for preset in table.all()] == [preset.id for preset in before]
+    found = next(preset for preset in table.all() if preset.id == "brief")
+    assert (found.name, found.choices, found.is_built_in) == ("ごく短く", Choices(max_tokens=64), True)
+    table.remove("brief")
+    assert table.all() == before
+
+
+def test_the_users_own_come_last_by_name(store):
+    table = PresetTable(store.database)
+    table.put([Preset("2", "chat", "乙"), Preset("1", "chat", "丙"), Preset("3", "action", "丁", request="訳して")])
+    own = [preset for preset in table.all() if not preset.is_built_in]
+    assert [preset.name for preset in own] == sorted(["乙", "丙", "丁"])
+    assert table.all()[-3:] == own

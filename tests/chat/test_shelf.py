@@ -1,0 +1,311 @@
+"""Folders, pins, drafts, and a bin whose content is gone for good when it goes."""
+
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+from app.base.paths import Paths
+from app.chat.message_index import MessageIndex
+from app.chat.records import AnswerDetails, Draft
+from app.chat.shelf import BIN_DAYS, Shelf
+from app.chat.store import Store
+
+DAY_S = 24 * 60 * 60
+SECRET = "橋脚の補修費は七千二百万円である。"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def aging_store(where: Paths, clock: Clock) -> Iterator[Store]:
+    store = Store.open(where.database, where.backups, clock)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def shelf(aging_store: Store) -> Shelf:
+    return Shelf(aging_store.database)
+
+
+def conversation(store: Store, question: str, answer: str = "答え") -> int:
+    asked = store.add_question(question)
+    reply = store.add_answer(asked.id, AnswerDetails())
+    store.finish_answer(reply.id, answer, "done", AnswerDetails())
+    return asked.conversation_id
+
+
+def folder_of(store: Store, conversation_id: int) -> int | None:
+    found = store.conversation(conversation_id)
+    assert found is not None
+    return found.folder_id
+
+
+def test_folders_stand_by_name_and_hold_conversations(aging_store: Store, shelf: Shelf) -> None:
+    inside, outside = conversation(aging_store, "中"), conversation(aging_store, "外")
+    second, first = shelf.add_folder("河川"), shelf.add_folder("橋梁")
+    assert [folder.name for folder in shelf.folders()] == sorted(["河川", "橋梁"])
+    shelf.move([inside], first)
+    assert (folder_of(aging_store, inside), folder_of(aging_store, outside)) == (first, None)
+    shelf.rename_folder(second, "砂防")
+    assert "砂防" in [folder.name for folder in shelf.folders()]
+    shelf.move([inside], None)
+    assert folder_of(aging_store, inside) is None
+
+
+def test_a_removed_folder_leaves_its_conversations_and_comes_back_with_them(aging_store: Store, shelf: Shelf) -> None:
+    kept = conversation(aging_store, "残る")
+    folder_id = shelf.add_folder("橋梁")
+    shelf.move([kept], folder_id)
+    folder = shelf.folders()[0]
+    shelf.remove_folder(folder_id)
+    assert shelf.folders() == []
+    assert folder_of(aging_store, kept) is None
+    assert [c.id for c in aging_store.conversations()] == [kept]
+    shelf.restore_folder(folder, [kept])
+    assert shelf.folders() == [folder]
+    assert folder_of(aging_store, kept) == folder_id
+
+
+def test_a_folder_comes_back_beside_one_that_was_made_in_between(aging_store: Store, shelf: Shelf) -> None:
+    kept = conversation(aging_store, "残る")
+    shelf.move([kept], shelf.add_folder("前"))
+    folder = shelf.folders()[0]
+    shelf.remove_folder(folder.id)
+    assert shelf.add_folder("後") == folder.id  # sqlite gives the number again
+    shelf.restore_folder(folder, [kept])
+    names = {made.id: made.name for made in shelf.folders()}
+    assert sorted(names.values()) == sorted(["前", "後"])
+    assert names[folder_of(aging_store, kept)] == "前"
+
+
+def test_what_goes_into_a_folder_that_is_gone_stands_outside(aging_store: Store, shelf: Shelf) -> None:
+    folder_id = shelf.add_folder("消える")
+    shelf.remove_folder(folder_id)
+    kept = aging_store.add_question("新しい質問", folder_id=folder_id).conversation_id
+    shelf.move([kept], folder_id)
+    assert folder_of(aging_store, kept) is None
+
+
+def test_pins_are_put_and_taken_off_several_at_once(aging_store: Store, shelf: Shelf, clock: Clock) -> None:
+    ids = [conversation(aging_store, f"質問{n}") for n in range(3)]
+    shelf.pin(ids[:2])
+    assert {c.id: c.pinned_at for c in aging_store.conversations()} == {
+        ids[0]: clock.now,
+        ids[1]: clock.now,
+        ids[2]: None,
+    }
+    shelf.pin(ids[:1], is_pinned=False)
+    assert {c.id for c in aging_store.conversations() if c.pinned_at} == {ids[1]}
+
+
+def test_a_draft_belongs_to_its_conversation_and_goes_when_it_is_empty(aging_store: Store, shelf: Shelf) -> None:
+    here = conversation(aging_store, "質問")
+    shelf.keep_draft(here, Draft("書きかけ"))
+    shelf.keep_draft(None, Draft("新しい質問の書きかけ"))
+    assert (shelf.draft(here).text, shelf.draft(None).text) == ("書きかけ", "新しい質問の書きかけ")
+    assert shelf.with_drafts() == {here}
+    shelf.keep_draft(here, Draft())
+    assert shelf.with_drafts() == frozenset()
+    assert shelf.draft(None).text == "新しい質問の書きかけ"
+
+
+def test_the_bin_gives_back_pin_and_folder(aging_store: Store, shelf: Shelf) -> None:
+    binned = conversation(aging_store, "消す")
+    folder_id = shelf.add_folder("橋梁")
+    shelf.move([binned], folder_id)
+    shelf.pin([binned])
+    before = aging_store.conversations()
+    shelf.bin([binned])
+    assert aging_store.conversations() == []
+    assert [c.id for c in shelf.binned()] == [binned]
+    shelf.restore([binned])
+    assert aging_store.conversations() == before
+    assert shelf.binned() == []
+
+
+def test_the_bin_shows_the_last_first(aging_store: Store, shelf: Shelf, clock: Clock) -> None:
+    ids = [conversation(aging_store, f"質問{n}") for n in range(3)]
+    for conversation_id in ids:
+        shelf.bin([conversation_id])
+        clock.now += 1
+    assert [c.id for c in shelf.binned()] == ids[::-1]
+
+
+def test_after_thirty_days_the_bin_is_emptied_of_what_is_older(aging_store: Store, shelf: Shelf, clock: Clock) -> None:
+    old, kept = conversation(aging_store, "古い"), conversation(aging_store, "残す")
+    shelf.bin([old])
+    clock.now += BIN_DAYS * DAY_S
+    assert shelf.give_up_old() == 0
+    young = conversation(aging_store, "新しい")
+    shelf.bin([young])
+    clock.now += DAY_S
+    assert shelf.give_up_old() == 1
+    shelf.erase([])
+    assert aging_store.conversation(old) is None
+    assert [c.id for c in shelf.binned()] == [young]
+    assert [c.id for c in aging_store.conversations()] == [kept]
+
+
+def test_what_is_not_in_the_bin_cannot_be_erased(aging_store: Store, shelf: Shelf) -> None:
+    kept = conversation(aging_store, "残す")
+    shelf.erase([kept])
+    assert [c.id for c in aging_store.conversations()] == [kept]
+
+
+def test_what_is_in_the_bin_is_not_found_and_is_again_when_restored(aging_store: Store, shelf: Shelf) -> None:
+    binned = conversation(aging_store, "点検", SECRET)
+    index = MessageIndex(aging_store.database)
+    assert [hit.conversation_id for hit in index.search("橋脚").hits] == [binned]
+    shelf.bin([binned])
+    assert index.search("橋脚").hits == ()
+    shelf.restore([binned])
+    assert [hit.conversation_id for hit in index.search("橋脚").hits] == [binned]
+
+
+def branched(store: Store) -> int:
+    """A conversation with two branches, a stopped answer, an edited question and a draft for it."""
+    asked = store.add_question("補修費は？")
+    for text, status in ((SECRET, "done"), (SECRET + "二", "stopped")):
+        answer = store.add_answer(asked.id, AnswerDetails())
+        store.finish_answer(answer.id, text, status, AnswerDetails())
+    store.add_question("橋脚の補修費を聞き直す", asked.conversation_id)
+    Shelf(store.database).keep_draft(asked.conversation_id, Draft("橋脚の書きかけ", asked.id))
+    return asked.conversation_id
+
+
+def test_erasing_leaves_nothing_in_the_tables_and_a_sound_index(aging_store: Store, shelf: Shelf) -> None:
+    kept = conversation(aging_store, "橋脚は残る")
+    erased = branched(aging_store)
+    shelf.bin([erased])
+    shelf.erase([erased])
+    db = aging_store.database
+    assert [hit.conversation_id for hit in MessageIndex(db).search("橋脚").hits] == [kept]
+    assert MessageIndex(db).search("七千").hits == ()
+    assert [row[0] for row in db.read("SELECT DISTINCT conversation_id FROM message")] == [kept]
+    assert db.read("SELECT * FROM draft") == []
+    with db.transaction():
+        db.write("INSERT INTO message_terms(message_terms) VALUES ('integrity-check')")
+    messages = [row[0] for row in db.read("SELECT id FROM message")]
+    indexed = [row[0] for row in db.read("SELECT rowid FROM message_terms WHERE message_terms MATCH '橋脚 OR 答え'")]
+    assert set(indexed) <= set(messages)
+
+
+def test_an_erased_sentence_is_not_in_the_file_any_more(where: Paths, clock: Clock) -> None:
+    store = Store.open(where.database, where.backups, clock)
+    shelf = Shelf(store.database)
+    conversation(store, "残る質問", "残る答え")
+    erased = branched(store)
+    store.database.read("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert SECRET.encode() in where.database.read_bytes()
+    shelf.bin([erased])
+    shelf.erase([erased])
+    store.database.read("PRAGMA wal_checkpoint(TRUNCATE)")
+    left = where.database.read_bytes()
+    assert SECRET.encode() not in left
+    assert "橋脚の書きかけ".encode() not in left
+    assert "補修費は？".encode() not in left  # the title
+    assert "残る答え".encode() in left
+    if sqlite3.sqlite_version_info >= (3, 42):
+        assert "七千".encode() not in left  # nor its pairs of characters in the index
+    store.close()
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_an_erased_sentence_is_in_no_file_while_the_program_runs(where: Paths, clock: Clock, is_old: bool) -> None:
+    store = Store.open(where.database, where.backups, clock)
+    shelf = Shelf(store.database)
+    other = Store.beside(where.database)
+    conversation(store, "残る質問", "残る答え")
+    erased = branched(store)
+    assert other.conversation(erased) is not None
+    shelf.bin([erased])
+    assert SECRET.encode() in _bytes_of(where)
+    if is_old:
+        clock.now += BIN_DAYS * DAY_S + 1
+        assert shelf.give_up_old() == 1
+    else:
+        shelf.give_up([erased])
+    while shelf.erase_some():
+        pass
+    left = _bytes_of(where)
+    for written in (SECRET, "橋脚の書きかけ", "補修費は？", "七千"):
+        assert written.encode() not in left or (written == "七千" and sqlite3.sqlite_version_info < (3, 42))
+    assert "残る答え".encode() in left
+    other.close()
+    store.close()
+
+
+def _bytes_of(where: Paths) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(where.data.glob("kotae.sqlite*")))
+
+
+def test_much_is_erased_in_turns_and_unseen_from_the_first(
+    aging_store: Store, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.chat.shelf.TURN_MESSAGES", 3)
+    kept = conversation(aging_store, "残る")
+    long, short = branched(aging_store), conversation(aging_store, "橋脚")
+    shelf.bin([long, short])
+    shelf.give_up([long, short, kept])
+    assert shelf.erase_some()
+    assert 0 < len(aging_store.tree(long)) + len(aging_store.tree(short)) < 6
+    shelf.restore([long, short])  # the undo of before means nothing now
+    shelf.bin([long, short])
+    assert (shelf.binned(), aging_store.conversation(long), aging_store.conversation(short)) == ([], None, None)
+    assert [c.id for c in aging_store.conversations()] == [kept]
+    while shelf.erase_some():
+        pass
+    assert {row[0] for row in aging_store.database.read("SELECT conversation_id FROM message")} == {kept}
+    assert [c.id for c in aging_store.conversations()] == [kept]
+    assert MessageIndex(aging_store.database).search("橋脚").hits == ()
+
+
+def test_what_was_given_up_before_a_crash_goes_at_the_next_start(aging_store: Store, shelf: Shelf) -> None:
+    erased = branched(aging_store)
+    shelf.bin([erased])
+    shelf.give_up([erased])
+    again = Shelf(aging_store.database)
+    again.give_up_old()
+    again.erase([])
+    assert aging_store.database.read("SELECT id FROM message UNION ALL SELECT id FROM conversation") == []
+
+
+def test_an_id_is_never_given_again(aging_store: Store, shelf: Shelf) -> None:
+    erased = conversation(aging_store, "消す")
+    last = aging_store.leaf_id(erased)
+    shelf.bin([erased])
+    shelf.erase([erased])
+    added = aging_store.add_question("新しい")
+    assert added.conversation_id > erased
+    assert last is not None
+    assert added.id > last
+    tree = aging_store.add_tree(aging_store.conversations()[0], [added])
+    assert tree > added.conversation_id
+
+
+def test_every_reference_between_tables_has_an_index(aging_store: Store) -> None:
+    """Without one each erased row is looked for in a whole table."""
+    db = aging_store.database
+    tables = [
+        row[0] for row in db.read("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '%terms%'")
+    ]
+    references = {(table, row["from"]) for table in tables for row in db.read(f"PRAGMA foreign_key_list({table})")}
+    indexed = {
+        (table, db.read(f"PRAGMA index_info({index['name']})")[0]["name"])
+        for table in tables
+        for index in db.read(f"PRAGMA index_list({table})")
+    }
+    assert references - indexed == {("conversation", "folder_id")}  # a folder goes by hand, one at a time

@@ -1,0 +1,402 @@
+"""The database: nothing that was acknowledged is lost, nothing is overwritten."""
+
+import os
+import sqlite3
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from app.base import backups, database, paths
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.store_schema import MIGRATIONS
+from app.chat import store as store_module
+from app.chat.records import AnswerDetails, Draft
+from app.chat.shelf import Shelf
+from app.chat.store import Store
+from app.inference.local_model import LocalModel
+
+
+def test_a_conversation_comes_back_after_closing_in_its_order(where: Paths) -> None:
+    first = Store.open(where.database, where.backups)
+    question = first.add_question("橋脚の点検は？")
+    answer = first.add_answer(question.id, AnswerDetails(model_name="M"))
+    first.finish_answer(answer.id, "年に一度です。", "done", AnswerDetails(model_name="M", seed=7, tokens_per_s=3.5))
+    first.add_question("では配筋は？", question.conversation_id, answer.id)
+    first.close()
+    again = Store.open(where.database, where.backups)
+    thread = again.thread(again.conversations()[0].id)
+    assert [(m.role, m.text) for m in thread] == [
+        ("question", "橋脚の点検は？"),
+        ("answer", "年に一度です。"),
+        ("question", "では配筋は？"),
+    ]
+    assert thread[1].details == AnswerDetails(model_name="M", seed=7, tokens_per_s=3.5)
+    again.close()
+
+
+def test_a_second_answer_is_a_branch_and_the_first_stays(store: Store) -> None:
+    question = store.add_question("問い")
+    first = store.add_answer(question.id, AnswerDetails())
+    store.finish_answer(first.id, "一", "done", AnswerDetails())
+    second = store.add_answer(question.id, AnswerDetails())
+    store.finish_answer(second.id, "二", "done", AnswerDetails())
+    assert [m.text for m in store.thread(question.conversation_id)] == ["問い", "二"]
+    assert store.message(first.id).text == "一"
+
+
+@pytest.mark.fault("F3")
+def test_what_a_crash_left_streaming_is_kept_and_marked(where: Paths) -> None:
+    store = Store.open(where.database, where.backups)
+    question = store.add_question("問い")
+    answer = store.add_answer(question.id, AnswerDetails(model_name="M"))
+    store.update_answer(answer.id, "途中まで")
+    store.close()
+    again = Store.open(where.database, where.backups)
+    assert again.message(answer.id).status == "streaming"  # a command line beside the window must not end it
+    again.end_interrupted_answers()
+    kept = again.message(answer.id)
+    assert (kept.text, kept.status) == ("途中まで", "stopped")
+    assert kept.details is not None
+    assert (kept.details.model_name, kept.details.stop_reason) == ("M", "interrupted")
+    again.close()
+
+
+def test_an_answer_that_ended_is_not_changed_by_a_late_save(store: Store) -> None:
+    question = store.add_question("問い")
+    answer = store.add_answer(question.id, AnswerDetails())
+    store.finish_answer(answer.id, "全部", "done", AnswerDetails())
+    store.update_answer(answer.id, "古い途中")
+    assert store.message(answer.id).text == "全部"
+
+
+def test_the_bin_hides_a_conversation_and_gives_it_back(store: Store) -> None:
+    question = store.add_question("問い")
+    shelf = Shelf(store.database)
+    shelf.bin([question.conversation_id])
+    assert store.conversations() == []
+    assert [c.title for c in shelf.binned()] == ["問い"]
+    shelf.restore([question.conversation_id])
+    assert [c.title for c in store.conversations()] == ["問い"]
+
+
+def test_a_title_is_one_short_line(store: Store) -> None:
+    store.add_question("一行目\n二行目　" + "長い" * 50)
+    title = store.conversations()[0].title
+    assert "\n" not in title
+    assert len(title) == store_module.TITLE_CHARACTERS
+    assert title.endswith("…")
+
+
+@pytest.mark.fault("F9")
+def test_a_newer_database_is_refused_and_left_alone(where: Paths) -> None:
+    Store.open(where.database, where.backups).close()
+    with sqlite3.connect(where.database) as db:
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    db.close()
+    with pytest.raises(AppError, match="newer_data"):
+        Store.open(where.database, where.backups)
+
+
+@pytest.mark.fault("F9")
+def test_a_failed_migration_changes_nothing(where: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store.open(where.database, where.backups)
+    store.add_question("残る")
+    store.close()
+
+    def half_done(db: sqlite3.Connection) -> None:
+        db.execute("CREATE TABLE half (id INTEGER)")
+        raise sqlite3.OperationalError("power cut")
+
+    monkeypatch.setattr(database, "MIGRATIONS", (*MIGRATIONS, half_done))
+    with pytest.raises(AppError):
+        Store.open(where.database, where.backups)
+    monkeypatch.undo()
+    again = Store.open(where.database, where.backups)
+    assert [c.title for c in again.conversations()] == ["残る"]
+    again.close()
+    assert len(list(where.backups.glob("kotae-before-*.sqlite"))) == 1
+    with sqlite3.connect(where.database) as db:
+        assert db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'half'").fetchone() == (0,)
+    db.close()
+
+
+@pytest.mark.fault("F9")
+def test_a_damaged_database_is_named_and_the_newest_backup_brings_it_back(where: Paths) -> None:
+    store = Store.open(where.database, where.backups)
+    for number in range(200):
+        store.add_question(f"質問 {number} " + "あ" * 400)
+    store.close()
+    assert backups.daily(where.database, where.backups, 1_800_000_000) is not None
+    damaged = bytearray(where.database.read_bytes())
+    damaged[4096 : len(damaged) - 4096 : 97] = b"\xff" * len(damaged[4096 : len(damaged) - 4096 : 97])
+    where.database.write_bytes(damaged)
+    with pytest.raises(AppError, match="database_damaged"):
+        Store.open(where.database, where.backups)
+    assert backups.restore_newest(where.database, where.backups) is not None
+    again = Store.open(where.database, where.backups)
+    assert len(again.conversations()) == 200
+    again.close()
+    assert len(list(where.data.glob("kotae.damaged-*"))) >= 1
+
+
+@pytest.mark.fault("F9")
+def test_no_backup_at_all_gives_an_empty_database_and_keeps_the_damaged_one(where: Paths) -> None:
+    where.database.write_bytes(b"not a database " * 1000)
+    with pytest.raises(AppError, match="database_damaged"):
+        Store.open(where.database, where.backups)
+    assert backups.restore_newest(where.database, where.backups) is None
+    Store.open(where.database, where.backups).close()
+    assert len(list(where.data.glob("kotae.damaged-*"))) == 1
+
+
+DAY_S = 24 * 60 * 60
+NOW = 1_800_000_000.0
+
+
+def _aged(path: Path, seconds: float) -> Path:
+    os.utime(path, (NOW - seconds, NOW - seconds))
+    return path
+
+
+def test_one_backup_a_day_and_those_of_seven_days_are_kept(where: Paths) -> None:
+    Store.open(where.database, where.backups).close()
+    made = []
+    for day in range(9, -1, -1):
+        made.append(backups.daily(where.database, where.backups, NOW - day * DAY_S))
+        assert made[-1] is not None
+        _aged(made[-1], day * DAY_S)
+    assert backups.daily(where.database, where.backups, NOW) is None
+    assert set(where.backups.iterdir()) == set(made[-8:])  # the oldest of them has its seven days today
+
+
+def test_old_backups_of_every_kind_go_also_where_there_are_few_but_nothing_that_is_damaged(where: Paths) -> None:
+    Store.open(where.database, where.backups).close()
+    names = ("kotae-20200101.sqlite", "kotae-before-v4-1600000000.sqlite", "kotae-20200102.tmp", "kotae-x.tmp-journal")
+    for name in names:
+        (where.backups / name).write_bytes(b"x")
+        _aged(where.backups / name, 7 * DAY_S + 1)
+    young = where.backups / "kotae-before-v5-1799900000.sqlite"
+    young.write_bytes(b"x")
+    _aged(young, 7 * DAY_S - 1)
+    damaged = where.data / "kotae.damaged-1600000000"
+    damaged.write_bytes(b"x")
+    _aged(damaged, 1000 * DAY_S)
+    assert set(where.backups.iterdir()) == {young, *(where.backups / name for name in names)}
+    made = backups.daily(where.database, where.backups, NOW)
+    assert set(where.backups.iterdir()) == {young, made}
+    assert damaged.exists()
+
+
+@pytest.mark.fault("F9")
+def test_a_damaged_database_takes_the_place_of_no_backup(where: Paths) -> None:
+    store = Store.open(where.database, where.backups)
+    for number in range(200):
+        store.add_question(f"質問 {number} " + "あ" * 400)
+    store.close()
+    kept = backups.daily(where.database, where.backups, NOW - 30 * DAY_S)
+    assert kept is not None
+    _aged(kept, 30 * DAY_S)
+    damaged = bytearray(where.database.read_bytes())
+    damaged[4096 : len(damaged) - 4096 : 97] = b"\xff" * len(damaged[4096 : len(damaged) - 4096 : 97])
+    where.database.write_bytes(damaged)
+    with pytest.raises(AppError, match="database_damaged"):
+        backups.daily(where.database, where.backups, NOW)
+    assert list(where.backups.iterdir()) == [kept]
+
+
+def test_a_backup_makes_its_folder_again_and_says_where_it_cannot(where: Paths) -> None:
+    Store.open(where.database, where.backups).close()
+    where.backups.rmdir()
+    assert backups.daily(where.database, where.backups, NOW) is not None
+    for path in where.backups.iterdir():
+        path.unlink()
+    where.backups.rmdir()
+    where.backups.write_text("a file in its place")
+    with pytest.raises(AppError, match="backup_failed") as raised:
+        backups.daily(where.database, where.backups, NOW)
+    assert raised.value.facts["path"] == str(where.backups)
+    with pytest.raises(AppError, match="backup_failed"):
+        backups.copy(where.database, where.data / "no" / "folder" / "a.sqlite")
+    (where.data / "taken.sqlite").mkdir()
+    with pytest.raises(AppError, match="backup_failed"):
+        backups.copy(where.database, where.data / "taken.sqlite")
+    assert not list(where.data.rglob("*.tmp"))
+
+
+@pytest.mark.fault("F3")
+def test_what_a_killed_copy_left_does_not_disturb_the_next(where: Paths) -> None:
+    store = Store.open(where.database, where.backups)
+    store.add_question("残る")
+    store.close()
+    target = where.backups / "kotae-20270115.sqlite"
+    target.with_suffix(".tmp").write_bytes(where.database.read_bytes()[:5000])
+    target.with_suffix(".tmp-journal").write_bytes(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" + bytes(600))
+    backups.copy(where.database, target)
+    assert list(where.backups.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+@pytest.mark.fault("F9")
+def test_a_database_of_any_version_is_brought_up_with_all_that_is_in_it(where: Paths, version: int) -> None:
+    db = sqlite3.connect(where.database)
+    MIGRATIONS[0](db)
+    db.execute("INSERT INTO conversation(id, title, created_at, updated_at) VALUES (7, '古い', 1, 2)")
+    rows = [(3, None, "question", "橋脚とは"), (8, 3, "answer", "柱です"), (9, 3, "answer", "別の答え")]
+    for message_id, parent_id, role, text in rows:
+        db.execute(
+            "INSERT INTO message(id, conversation_id, parent_id, role, text, status, created_at)"
+            " VALUES (?, 7, ?, ?, ?, 'done', 1)",
+            (message_id, parent_id, role, text),
+        )
+    db.execute("UPDATE conversation SET leaf_id = 8")
+    for migrate in MIGRATIONS[1:version]:
+        migrate(db)
+    if version >= 2:
+        db.execute("INSERT INTO draft(conversation_id, text, edited_id) VALUES (7, '書きかけ', 3)")
+    db.execute(f"PRAGMA user_version = {version}")
+    db.commit()
+    db.close()
+    store = Store.open(where.database, where.backups)
+    assert [(m.id, m.parent_id, m.role, m.text) for m in store.tree(7)] == rows
+    assert [m.id for m in store.thread(7)] == [3, 8]
+    assert {(m.rating, m.correction) for m in store.tree(7)} == {(0, "")}
+    shelf = Shelf(store.database)
+    assert shelf.draft(7) == (Draft("書きかけ", 3) if version >= 2 else Draft())
+    assert store.database.read("PRAGMA foreign_key_check") == []
+    shelf.bin([7])
+    shelf.erase([7])
+    new = store.add_question("新しい")
+    assert (new.conversation_id, new.id) == (8, 10)
+    store.close()
+    assert len(list(where.backups.glob("kotae-before-*.sqlite"))) == 1
+
+
+@pytest.mark.fault("F9")
+def test_a_migration_without_a_backup_does_not_begin(where: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store.open(where.database, where.backups).close()
+    monkeypatch.setattr(database, "MIGRATIONS", (*MIGRATIONS, lambda db: db.execute("DELETE FROM conversation")))
+    where.backups.rmdir()
+    where.backups.write_text("a file in its place")
+    with pytest.raises(AppError, match="backup_failed"):
+        Store.open(where.database, where.backups)
+    with sqlite3.connect(where.database) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    db.close()
+
+
+def test_a_model_is_replaced_by_its_path_and_keeps_its_speeds(store: Store, tmp_path: Path) -> None:
+    model = LocalModel(
+        "a", "A", str(tmp_path / "a.gguf"), 1, "llama", "Q4_K_M", 4096, 1.0, speeds={"plain": {"prompt": 1}}
+    )
+    store.put_local_model(model)
+    store.put_local_model(model)
+    assert store.local_models() == [model]
+    store.remove_local_model("a")
+    assert store.local_models() == []
+
+
+@pytest.mark.parametrize("name", ["a%41b", "a#b", "a?b", "日本語　😀"])
+def test_backups_are_found_whatever_the_folder_is_called(tmp_path: Path, name: str) -> None:
+    where = paths.locate(str(tmp_path / name))
+    store = Store.open(where.database, where.backups)
+    store.add_question("残る")
+    store.close()
+    assert backups.daily(where.database, where.backups, 1_800_000_000) is not None
+    where.database.write_bytes(b"not a database " * 1000)
+    assert backups.restore_newest(where.database, where.backups) is not None
+    again = Store.open(where.database, where.backups)
+    assert [c.title for c in again.conversations()] == ["残る"]
+    again.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name]
+
+
+def _fill(store: Store) -> None:
+    for _ in range(200):
+        store.add_question("長い" * 20_000)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk needs root")
+@pytest.mark.fault("F2")
+def test_a_full_disk_is_named_and_what_was_stored_stays(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("mounting is not permitted here")
+    try:
+        where = paths.locate(str(disk))
+        store = Store.open(where.database, where.backups)
+        kept = [store.add_question(f"質問 {number}").id for number in range(5)]
+        with pytest.raises(AppError, match="disk_full"):
+            _fill(store)
+        assert [store.message(message_id).text for message_id in kept] == [f"質問 {number}" for number in range(5)]
+        store.close()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.fault("F9")
+def test_a_restore_that_fails_leaves_the_damaged_file_in_its_place(
+    where: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store.open(where.database, where.backups)
+    store.add_question("残る")
+    store.close()
+    assert backups.daily(where.database, where.backups, NOW) is not None
+    where.database.write_bytes(b"damaged" * 1000)
+
+    def full(*_: object) -> None:
+        raise AppError("disk_full", path="/")
+
+    for place, name in ((backups, "copy"), (backups.shutil, "copyfile")):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, full)
+            with pytest.raises(AppError):
+                backups.restore_newest(where.database, where.backups)
+        assert where.database.read_bytes().startswith(b"damaged")
+    assert backups.restore_newest(where.database, where.backups) is not None
+    again = Store.open(where.database, where.backups)
+    assert [c.title for c in again.conversations()] == ["残る"]
+    again.close()
+    assert len(list(where.data.glob("kotae.damaged-*"))) >= 1
+
+
+@pytest.mark.fault("F9")
+def test_two_starts_at_once_migrate_once(where: Paths) -> None:
+    def start() -> None:
+        Store.open(where.database, where.backups).close()
+
+    with ThreadPoolExecutor(4) as pool:
+        for started in [pool.submit(start) for _ in range(4)]:
+            started.result()
+    with sqlite3.connect(where.database) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    db.close()
+
+
+def test_emptying_the_log_waits_for_no_reader(where: Paths) -> None:
+    store = Store.open(where.database, where.backups)
+    store.add_question("一")
+    reader = sqlite3.connect(where.database)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM message").fetchone()
+    store.add_question("二")
+    waits: list[int] = []
+    store.database._db.set_trace_callback(lambda sql: waits.append(len(sql)) if "busy_timeout = 0" in sql else None)
+    store.database.empty_log()
+    assert waits
+    assert store.database.read("PRAGMA busy_timeout")[0][0] == database.BUSY_MS
+    reader.close()
+    store.database.empty_log()
+    assert where.database.with_name("kotae.sqlite-wal").stat().st_size == 0
+    store.close()
+
+
+def test_what_an_edit_had_set_aside_is_the_draft_when_the_edit_is_asked(store: Store) -> None:
+    question = store.add_question("一")
+    shelf = Shelf(store.database)
+    shelf.keep_draft(question.conversation_id, Draft("壱", question.id, "書きかけ"))
+    store.add_question("壱", question.conversation_id)
+    assert shelf.draft(question.conversation_id) == Draft("書きかけ")

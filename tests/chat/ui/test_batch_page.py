@@ -1,0 +1,240 @@
+"""The page まとめて質問 as a user meets it, over the fake engine as a real child."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import openpyxl
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
+
+from app.application import Parts
+from app.base.confidentiality import Label
+from app.base.paths import Paths
+from app.chat.store import Store
+from app.chat.ui.batch.page import BatchPage
+from app.documents.library import Library
+from app.documents.records import Section
+from app.inference.local_model import LocalModel
+from app.uikit.pickers import Pickers
+
+Open = Callable[..., Parts]
+LIMIT_MS = 30_000
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    book = openpyxl.Workbook()
+    for row in (
+        ["番号", "内容", "質問"],
+        [1, "鍵の場所について", "鍵はどこですか？"],
+        [2, "x", None],
+        [3, "y", "何時までですか？"],
+    ):
+        book.active.append(row)
+    path = tmp_path / "問い合わせ.xlsx"
+    book.save(path)
+    return path
+
+
+def collection(where: Paths, label: Label) -> None:
+    library = Library.open(where.documents)
+    (document_id,) = library.add_documents(library.add_collection("内規", label), [where.data / "内規.pdf"])
+    document = library.document(document_id)
+    assert document is not None
+    library.put(document, [Section(("第1章",), "鍵は守衛室にある。")])
+    library.keep(document_id)
+    library.close()
+
+
+class Desk:
+    def __init__(self, parts: Parts, qtbot: QtBot, folder: Path) -> None:
+        self.parts, self.qtbot, self.folder = parts, qtbot, folder
+        page = parts.window.page("batch")
+        assert isinstance(page, BatchPage)
+        self.page = page
+        self.opened: list[Path] = []
+        page._open_folder = self.opened.append
+
+    def show(self) -> None:
+        """From the menu of 質問."""
+        menu = self.parts.window.page("ask").header.menu()
+        next(action for action in menu.actions() if action.text() == "まとめて質問…").trigger()
+        menu.deleteLater()
+        assert self.parts.window.current_page == "batch"
+        self.wait(lambda: self.parts.documents.is_open)
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        self.qtbot.waitUntil(condition, timeout=LIMIT_MS)
+
+    def click(self, button: QWidget) -> None:
+        assert button.isVisible()
+        self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    def choose(self, path: Path) -> None:
+        self.page._pickers = Pickers(open=lambda *_: str(path), save=lambda *_: str(path))
+        self.click(self.page.choose_button)
+        self.wait(lambda: self.page.shown is self.page.setup)
+
+    def action(self, key: str) -> None:
+        self.page.banner.action_requested.emit(key)
+
+    def banner(self) -> str:
+        self.wait(self.page.banner.isVisible)
+        return self.page.banner.accessibleName()
+
+
+@pytest.fixture
+def desk(open_window: Open, store: Store, model: LocalModel, qtbot: QtBot, tmp_path: Path) -> Desk:
+    store.put_local_model(model)
+    return Desk(open_window(), qtbot, tmp_path)
+
+
+def verdicts(path: Path) -> list[object]:
+    rows = list(openpyxl.load_workbook(path)["回答"].iter_rows(values_only=True))
+    at = rows[0].index("判定")
+    return [row[at] for row in rows[1:]]
+
+
+def test_a_file_is_chosen_looked_at_and_answered(desk: Desk, file: Path) -> None:
+    desk.show()
+    desk.choose(file)
+    setup = desk.page.setup
+    assert setup.facts.text() == "質問 2 件　シート「Sheet」"
+    assert setup.columns.currentText() == "C「質問」"
+    assert [line.text() for line in setup.preview if line.isVisible()] == [
+        "2 行目　鍵はどこですか？",
+        "4 行目　何時までですか？",
+    ]
+    assert "1 行は質問にできません：3 行目（質問が空です）" in setup.skipped.text()
+    assert setup.without.isVisible()
+    assert setup.out == file.with_name("問い合わせ_回答.xlsx")
+    ended: list[str] = []
+    desk.parts.window.pages.work_ended.connect(lambda words, _seconds: ended.append(words))
+    desk.click(setup.start_button)
+    desk.wait(lambda: desk.page.shown is desk.page.empty and desk.page.banner.isVisible())
+    assert ended == ["まとめて質問が終わりました"]
+    assert desk.banner().startswith("2 件に回答しました。")
+    assert "質問にできない行 1 行" in desk.banner()
+    assert verdicts(setup.out) == ["回答", "質問ではありません", "回答"]
+    desk.action("folder")
+    assert desk.opened == [file.parent]
+    desk.choose(file)
+    assert setup.out == file.with_name("問い合わせ_回答 (2).xlsx")  # nothing is ever replaced
+
+
+def test_another_column_can_be_chosen_and_another_target(desk: Desk, file: Path) -> None:
+    desk.show()
+    desk.choose(file)
+    setup = desk.page.setup
+    setup.columns.setCurrentIndex(1)
+    setup.columns.activated.emit(1)
+    desk.wait(lambda: setup.preview[0].text() == "2 行目　鍵の場所について")
+    desk.page._pickers = Pickers(save=lambda *_: str(desk.folder / "別名"))
+    desk.click(setup.target_button)
+    assert setup.out == desk.folder / "別名.xlsx"
+
+
+def test_a_file_is_dropped_and_what_is_no_file_of_questions_is_not(desk: Desk, file: Path) -> None:
+    desk.show()
+    place, mime = QPoint(100, 100), QMimeData()
+    for name, is_taken in (("絵.png", False), (file.name, True)):
+        mime.setUrls([QUrl.fromLocalFile(str(file.with_name(name)))])
+        buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        event = QDragEnterEvent(place, Qt.DropAction.CopyAction, mime, buttons, keys)
+        desk.page.dragEnterEvent(event)
+        assert event.isAccepted() == is_taken
+    drop = QDropEvent(QPointF(place), Qt.DropAction.CopyAction, mime, buttons, keys)
+    desk.page.dropEvent(drop)
+    desk.wait(lambda: desk.page.shown is desk.page.setup)
+
+
+def test_a_broken_file_is_said_in_words(desk: Desk, tmp_path: Path) -> None:
+    desk.show()
+    broken = tmp_path / "壊れた.xlsx"
+    broken.write_bytes(b"PK\x03\x04")
+    desk.page.open_file(broken)
+    assert "壊れた.xlsx を読めません" in desk.banner()
+    assert desk.page.shown is desk.page.empty
+
+
+def test_it_is_paused_stopped_and_gone_on_with_after_a_restart(
+    desk: Desk, open_window: Open, tmp_path: Path, qtbot: QtBot
+) -> None:
+    path = tmp_path / "q.csv"
+    path.write_text("質問\n一つ目\n!slow これはとても長い答えになる質問です\n三つ目\n", "utf-8")
+    desk.show()
+    desk.choose(path)
+    running = desk.page.running
+    out = desk.page.setup.out
+    desk.click(desk.page.setup.start_button)
+    desk.wait(lambda: running.bar.value() == 1)
+    assert running.what.text().startswith("答えています：!slow")
+    assert running.amount.text().startswith("1／3 件（33 %）")
+    desk.click(running.pause_button)
+    assert running.what.text() == "一時停止しています"
+    desk.click(running.resume_button)
+    desk.click(running.stop_button)
+    assert desk.banner().startswith("1／3 件で止めました。")
+    assert verdicts(out) == ["回答", "未回答", "未回答"]
+
+    again = Desk(open_window(), qtbot, tmp_path)  # another window, as after a restart
+    again.show()
+    assert again.banner().startswith("q_回答.xlsx は途中です（1 件に回答済み）。")
+    again.action("again")
+    again.wait(lambda: again.page.banner.isVisible() and "回答しました" in again.page.banner.accessibleName())
+    assert verdicts(out) == ["回答"] * 3
+
+
+def test_what_is_unmarked_stays_so_when_documents_change(
+    where: Paths, open_window: Open, store: Store, model: LocalModel, qtbot: QtBot, tmp_path: Path, file: Path
+) -> None:
+    collection(where, "internal")
+    store.put_local_model(model)
+    desk = Desk(open_window(), qtbot, tmp_path)
+    desk.show()
+    desk.choose(file)
+    setup = desk.page.setup
+    desk.wait(lambda: [ref.name for ref in setup.scope()] == ["内規"])
+    setup._rows[0].box.click()
+    desk.parts.documents.changed.emit()
+    assert len(setup._rows) == 1
+    assert setup.scope() == ()
+
+
+def test_confidential_documents_are_asked_after_a_yes(
+    where: Paths, open_window: Open, store: Store, model: LocalModel, qtbot: QtBot, tmp_path: Path
+) -> None:
+    collection(where, "secret")
+    store.put_local_model(model)
+    desk = Desk(open_window(), qtbot, tmp_path)
+    path = tmp_path / "q.csv"
+    path.write_text("質問\n航空法とは？\n", "utf-8")
+    desk.show()
+    desk.choose(path)
+    setup = desk.page.setup
+    desk.wait(lambda: len(setup._rows) == 1)
+    if not setup._rows[0].is_checked:
+        setup._rows[0].box.click()
+    assert not setup.without.isVisible()
+    desk.click(setup.start_button)
+    desk.wait(lambda: desk.page._secrecy.dialog is not None)
+    desk.page._secrecy.dialog.buttons["cancel"].click()
+    assert not setup.out.exists()
+    assert desk.page.shown is setup
+    desk.page._secrecy.dialog = None
+    setup.out.write_text("別の人の回答", "utf-8")
+    desk.click(setup.start_button)
+    assert desk.banner().startswith("同じ名前のファイルがあります")
+    assert desk.page._secrecy.dialog is None  # nothing is put on record that cannot be
+    assert not where.exports_log.exists()
+    setup.out.unlink()
+    desk.click(setup.start_button)
+    desk.wait(lambda: desk.page._secrecy.dialog is not None)
+    desk.page._secrecy.dialog.buttons["go"].click()
+    assert "1 件に回答しました。" in desk.banner()
+    (line,) = [json.loads(line) for line in where.exports_log.read_text("utf-8").splitlines()]
+    assert (line["what"], line["target"]) == ("answers", str(setup.out))

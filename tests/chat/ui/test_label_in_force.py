@@ -1,0 +1,149 @@
+"""What the window shows as 機密 leaves it as 機密, also where only its collections have become that."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
+
+from app.application import Parts
+from app.base.confidentiality import Label
+from app.base.paths import Paths
+from app.chat.records import AnswerDetails
+from app.chat.store import Store
+from app.documents.claims.grounding import CollectionRef, Grounding, Source
+from app.documents.library import Library
+from app.uikit.pickers import Pickers
+
+TIMEOUT_MS = 10_000
+Opened = Callable[[int], Parts]
+
+
+def answered(store: Store, asked: list[CollectionRef], used: str, label: Label) -> int:
+    """A conversation that asks those, and was answered from one of them, which was labelled so."""
+    question = store.add_question("鍵はどこですか？")
+    grounding = Grounding("answered", (Source(used, label, "内規.pdf", "/内規.pdf", "鍵は守衛室にある。"),))
+    details = AnswerDetails("m", "M", "end", scope=tuple(asked), grounding=grounding)
+    answer = store.add_answer(question.id, details)
+    store.set_scope(question.conversation_id, asked)
+    store.finish_answer(answer.id, "守衛室です[1]。", "done", details)
+    return question.conversation_id
+
+
+@pytest.fixture
+def opened(open_window: Callable[..., Parts], qtbot: QtBot, tmp_path: Path) -> Opened:
+    """The window with that conversation; what is exported goes to 会話.json or 回答.docx of the test's folder."""
+
+    def open_(conversation_id: int) -> Parts:
+        parts = open_window()
+        with qtbot.waitSignal(parts.documents.opened, timeout=TIMEOUT_MS):
+            parts.documents.open()
+        parts.session.open(conversation_id)
+
+        def given(_parent: QWidget, _title: str, _start: str, kinds: str = "") -> str:
+            return str(tmp_path / ("会話.json" if "json" in kinds else "回答.docx"))
+
+        parts.desk._pickers = Pickers(given, given, given)
+        return parts
+
+    return open_
+
+
+def shown(parts: Parts) -> tuple[str, dict[str, tuple[bool, bool]]]:
+    """The label above the conversation, and those of its menu: ticked, and to be had."""
+    header = parts.window.page("ask").header
+    menu = header.menu()
+    (inner,) = [action.menu() for action in menu.actions() if action.text() == "ラベル"]
+    offered = {action.text(): (action.isChecked(), action.isEnabled()) for action in inner.actions()}
+    menu.deleteLater()
+    return header.label_tag._words.text(), offered
+
+
+def check_ways_out(parts: Parts, where: Paths, tmp_path: Path, qtbot: QtBot) -> None:
+    """One conversation, all of them, one answer and a copy: each asks, and is in the log after a yes."""
+    QGuiApplication.clipboard().setText("前")
+    desk, transcript = parts.desk, parts.window.page("ask").transcript
+    for deed in (desk.export_open, desk.export_all):
+        deed()
+        desk.dialog.formats.buttons["json"].click()
+        desk.dialog.buttons["export"].click()
+        assert not (tmp_path / "会話.json").exists()
+        with qtbot.waitSignal(desk._transfer.exported):
+            parts.secrecy.dialog.buttons["go"].click()
+        (written,) = json.loads((tmp_path / "会話.json").read_text("utf-8"))["conversations"]
+        assert written["label"] == "secret"
+        (tmp_path / "会話.json").unlink()
+    desk.export_answer(parts.session.messages()[-1].id)
+    with qtbot.waitSignal(desk._transfer.exported):
+        parts.secrecy.dialog.buttons["go"].click()
+    transcript.copy("守衛室です。")
+    assert QGuiApplication.clipboard().text() == "前"
+    parts.secrecy.dialog.buttons["go"].click()
+    assert QGuiApplication.clipboard().text() == "守衛室です。"
+    logged = [json.loads(line) for line in where.exports_log.read_text("utf-8").splitlines()]
+    assert [line["what"] for line in logged] == ["conversation", "conversation", "answer", "copy"]
+
+
+def test_what_was_public_when_it_was_asked_leaves_as_what_its_collection_is_now(
+    library: Library, store: Store, where: Paths, opened: Opened, tmp_path: Path, qtbot: QtBot
+) -> None:
+    asked = CollectionRef(library.add_collection("公報", "public"), "公報")
+    kept = answered(store, [asked], "公報", "public")
+    library.set_label(asked.id, "secret")
+    parts = opened(kept)
+    offered = {"公開": (False, False), "社外秘": (False, False), "機密": (True, True)}
+    assert shown(parts) == ("機密", offered)
+    check_ways_out(parts, where, tmp_path, qtbot)
+    parts.session.ask_of([])  # what is asked next changes nothing about what was asked
+    assert shown(parts) == ("機密", offered)
+    parts.desk.export_open()
+    parts.desk.dialog.buttons["export"].click()
+    assert parts.secrecy.dialog.isVisible()
+
+
+def test_what_asks_a_secret_collection_leaves_as_secret_also_where_another_one_has_answered(
+    library: Library, store: Store, where: Paths, opened: Opened, tmp_path: Path, qtbot: QtBot
+) -> None:
+    labels: dict[str, Label] = {"点検記録": "secret", "内規": "internal"}
+    asked = [CollectionRef(library.add_collection(name, label), name) for name, label in labels.items()]
+    parts = opened(answered(store, asked, "内規", "internal"))
+    assert parts.session.label == "internal"
+    assert shown(parts) == ("機密", {"公開": (False, False), "社外秘": (False, False), "機密": (True, True)})
+    check_ways_out(parts, where, tmp_path, qtbot)
+
+
+def test_a_branch_that_is_not_shown_counts_too(library: Library, store: Store, opened: Opened) -> None:
+    asked = CollectionRef(library.add_collection("点検記録", "secret"), "点検記録")
+    kept = answered(store, [asked], "点検記録", "internal")
+    store.set_scope(kept, [])
+    store.add_question("別の聞き方", kept)  # beside the first one, and shown
+    parts = opened(kept)
+    assert [message.text for message in parts.window.page("ask").transcript.messages] == ["別の聞き方"]
+    assert shown(parts)[0] == "機密"
+
+
+def test_where_the_collections_cannot_be_read_what_was_asked_of_any_leaves_as_secret(
+    store: Store, where: Paths, opened: Opened, tmp_path: Path, qtbot: QtBot
+) -> None:
+    parts = opened(answered(store, [], "内規", "internal"))
+    where.documents.unlink(missing_ok=True)
+    where.documents.write_bytes(b"no database" * 1000)
+    check_ways_out(parts, where, tmp_path, qtbot)
+
+
+def test_before_the_documents_are_open_a_copy_is_asked_about_too(
+    library: Library, store: Store, where: Paths, open_window: Callable[..., Parts]
+) -> None:
+    asked = CollectionRef(library.add_collection("公報", "public"), "公報")
+    kept = answered(store, [asked], "公報", "public")
+    library.set_label(asked.id, "secret")
+    QGuiApplication.clipboard().setText("前")
+    parts = open_window()
+    parts.session.open(kept)
+    parts.window.page("ask").transcript.copy("守衛室です。")
+    assert QGuiApplication.clipboard().text() == "前"
+    parts.secrecy.dialog.buttons["go"].click()
+    assert QGuiApplication.clipboard().text() == "守衛室です。"

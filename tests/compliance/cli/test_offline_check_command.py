@@ -1,0 +1,96 @@
+"""`kotae offline-check` as a program: its exit status, its one object, its page, and an interrupted check."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.base.cli.processes import ROOT, Start, ended, programs
+from tests.waiting import wait_until
+
+LIMIT_S = 300
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    with programs(tmp_path / "データ") as begin:
+
+        def run(*arguments: str, **options: object) -> object:
+            variables = {"QT_QPA_PLATFORM": "offscreen"} | dict(options.pop("variables", {}))
+            return begin("offline-check", *arguments, variables=variables, **options)
+
+        yield run
+
+
+def test_nothing_is_found_and_the_page_says_so(start: Start, tmp_path: Path) -> None:
+    report = tmp_path / "報告 1.html"
+    status, told, log = ended(start("--report", str(report), "--json"), LIMIT_S)
+    assert status == 0, log
+    assert told["verdict"] in ("clean", "limited")
+    assert (told["report"], told["sbom"]) == (str(report), str(report.with_suffix(".cdx.json")))
+    assert told["measured"]["guard"][0] == told["measured"]["guard"][1] > 0
+    assert json.loads(Path(told["sbom"]).read_text("utf-8"))["bomFormat"] == "CycloneDX"
+    assert "送信は" in report.read_text("utf-8")
+
+
+def test_without_a_page_it_says_the_verdict_in_the_language_that_is_asked_for(start: Start) -> None:
+    process = start("--lang", "en")
+    out, _ = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0
+    assert out.isascii()
+    assert out.count("\n") == 1
+
+
+def test_something_that_tries_is_found_and_the_exit_status_is_1(start: Start, tmp_path: Path) -> None:
+    """Python runs this at the start of every process: it would open a door to this machine itself."""
+    folder = tmp_path / "plug-in"
+    folder.mkdir()
+    code = "import socket, sys\nif '--offline-check' not in sys.argv: kept = socket.create_server(('127.0.0.1', 0))\n"
+    (folder / "sitecustomize.py").write_text(code, "utf-8")
+    path = f"{ROOT}{os.pathsep}{folder}"
+    status, told, log = ended(start("--json", variables={"PYTHONPATH": path}), LIMIT_S)
+    assert status == 1, log
+    assert told["verdict"] == "leak"
+    assert any("LISTEN" in one for one in told["measured"]["sockets"])
+
+
+@pytest.mark.parametrize("place", ["nowhere/x.html", "x.txt", ".", "x"])
+def test_a_page_that_cannot_be_is_refused_before_the_check(start: Start, tmp_path: Path, place: str) -> None:
+    status, told, _ = ended(start("--report", str(tmp_path / place), "--json"))
+    refused = (3, "export_folder_gone") if "/" in place else (2, "bad_option")
+    assert (status, told["error"]["code"]) == refused
+
+
+def test_a_page_whose_name_is_too_long_is_refused_in_words(start: Start, tmp_path: Path) -> None:
+    status, told, log = ended(start("--report", str(tmp_path / f"{'報' * 200}.html"), "--json"))
+    assert (status, told["error"]["code"]) == (3, "offline_check_unwritable")
+    assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("taken", ["報告.html", "報告.cdx.json"])
+def test_a_report_that_exists_is_not_replaced(start: Start, tmp_path: Path, taken: str) -> None:
+    (tmp_path / taken).write_text("前の報告書", "utf-8")
+    status, told, log = ended(start("--report", str(tmp_path / "報告.html"), "--json"))
+    assert (status, told["error"]["code"]) == (3, "export_exists")
+    assert taken in log
+    assert (tmp_path / taken).read_text("utf-8") == "前の報告書"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_interrupted_it_leaves_no_process_and_no_file(start: Start, tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    process = start("--json", start_new_session=True, variables={"TMPDIR": str(temporary)})
+    wait_until(lambda: list(temporary.iterdir()) != [])
+    family = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
+    process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 130
+    _, alive = psutil.wait_procs(family, timeout=60)
+    assert alive == []
+    wait_until(lambda: list(temporary.iterdir()) == [])

@@ -1,0 +1,121 @@
+"""The window with the licences: a list that can be searched, and the text of the part that is chosen."""
+
+from collections.abc import Callable
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QBoxLayout
+from pytestqt.qtbot import QtBot
+
+from app.base.errors import AppError
+from app.compliance import components
+from app.compliance.ui.licences_window import LicencesWindow
+from app.uikit.theme import Theme
+from tests.licences_shots import SHOWN
+
+TIMEOUT_MS = 30_000
+
+Open = Callable[..., LicencesWindow]
+
+
+@pytest.fixture
+def open_licences(theme: Theme, qtbot: QtBot) -> Open:
+    def opened(load: Callable[[], object] = lambda: SHOWN) -> LicencesWindow:
+        window = LicencesWindow(theme, None, load)  # type: ignore[arg-type]
+        window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)  # qtbot deletes it
+        qtbot.addWidget(window)
+        window.show()
+        if load is not failing:
+            qtbot.waitUntil(lambda: window.name.text() != "", timeout=TIMEOUT_MS)
+        return window
+
+    return opened
+
+
+def failing() -> object:
+    raise AppError("export_unwritable", path="components.json", reason="x")
+
+
+def names(window: LicencesWindow) -> list[str]:
+    model = window.list.model()
+    return [model.index(row, 0).data() for row in range(model.rowCount())]
+
+
+def test_all_parts_are_listed_and_the_first_is_shown(open_licences: Open) -> None:
+    window = open_licences()
+    assert names(window) == [component.name for component in SHOWN]
+    assert window.name.text().startswith("Kotae")
+    assert "Apache-2.0" in window.facts.text()
+    assert window.text.toPlainText() == SHOWN[0].notice
+
+
+def test_the_list_of_what_is_installed_comes_into_it(open_licences: Open) -> None:
+    window = open_licences(components.load_all)
+    window.show_component("qt")
+    assert "LGPL-3.0-only" in window.facts.text()
+    assert "入れ替えるには" in window.text.toPlainText()
+
+
+def test_arrow_keys_lead_from_one_text_to_the_next(open_licences: Open, qtbot: QtBot) -> None:
+    window = open_licences()
+    window.list.setFocus()
+    qtbot.keyClick(window.list, Qt.Key.Key_Down)
+    assert window.name.text().startswith("BIZ UDPGothic")
+    assert window.text.toPlainText() == SHOWN[1].notice
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("gemma", ["Gemma 3 270M (Q4_K_M)"]),
+        ("LGPL", ["Qt"]),
+        ("qt bsd", ["Third-party code in Qt"]),
+        ("書体", ["BIZ UDPGothic"]),
+    ],
+)
+def test_letters_find_a_part_by_its_name_its_kind_or_its_licence(
+    open_licences: Open, qtbot: QtBot, query: str, found: list[str]
+) -> None:
+    window = open_licences()
+    window.field.setText(query)
+    assert names(window) == found
+    assert window.name.text().startswith(found[0])
+
+
+def test_where_nothing_is_found_that_is_said_and_nothing_can_be_copied(open_licences: Open) -> None:
+    window = open_licences()
+    window.field.setText("zzz")
+    assert window.count.text() == "見つかりません。"
+    assert not window.copy_button.isEnabled()
+    assert window.told.text() != ""
+    window.field.clear()
+    assert len(names(window)) == len(SHOWN)
+    assert window.copy_button.isEnabled()
+
+
+def test_the_text_is_copied(open_licences: Open, qtbot: QtBot) -> None:
+    window = open_licences()
+    window.show_component("Qt")
+    qtbot.mouseClick(window.copy_button, Qt.MouseButton.LeftButton)
+    assert QGuiApplication.clipboard().text() == SHOWN[2].notice
+    assert window.told.text() == "コピーしました。"
+
+
+def test_a_narrow_window_has_the_list_above_the_text(open_licences: Open, qtbot: QtBot) -> None:
+    window = open_licences()
+    window.resize(560, 420)
+    assert window._body.direction() == QBoxLayout.Direction.TopToBottom
+    window.resize(900, 600)
+    assert window._body.direction() == QBoxLayout.Direction.LeftToRight
+
+
+def test_a_list_that_cannot_be_read_is_said(open_licences: Open, qtbot: QtBot) -> None:
+    window = open_licences(failing)
+    qtbot.waitUntil(lambda: "components.json" in window.count.text(), timeout=TIMEOUT_MS)
+
+
+def test_escape_closes_it(open_licences: Open, qtbot: QtBot) -> None:
+    window = open_licences()
+    qtbot.keyClick(window, Qt.Key.Key_Escape)
+    assert not window.isVisible()

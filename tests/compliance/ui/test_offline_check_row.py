@@ -1,0 +1,148 @@
+"""The check that nothing is sent, as it is started and read in the window; and what stops the network."""
+
+import json
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication, QLabel
+
+from app.base import no_network
+from app.compliance.services.offline_check import Outcome
+from app.compliance.ui import offline_panel as panels
+
+LEFT = Qt.MouseButton.LeftButton
+LIMIT_MS = 300_000
+
+
+def words(widget) -> str:
+    return "\n".join(label.text() for label in widget.findChildren(QLabel) if label.isVisibleTo(widget))
+
+
+@pytest.fixture
+def parts(open_window):
+    return open_window()
+
+
+@pytest.fixture
+def network(parts):
+    parts.window.show_settings("network")
+    return dict(parts.window.page("settings").sections)["通信"]
+
+
+def test_the_check_is_started_and_its_page_is_opened(network, qtbot, monkeypatch):
+    opened = []
+    monkeypatch.setattr(panels, "open_file", opened.append)
+    monkeypatch.setattr(panels, "open_folder", opened.append)
+    shown = network.check
+    assert not shown.report_button.isVisible()
+    with qtbot.waitSignal(shown._check.finished, timeout=LIMIT_MS):
+        qtbot.mouseClick(shown.button, LEFT)
+        assert shown.progress.isVisible()
+        assert not shown.button.isVisible()
+    assert "送信は" in words(shown.banner)
+    assert shown.button.isVisible()
+    assert not shown.progress.isVisible()
+    qtbot.mouseClick(shown.report_button, LEFT)
+    qtbot.mouseClick(shown.folder_button, LEFT)
+    assert opened == [shown._check.report, shown._check.report.parent]
+    assert opened[0].is_file()
+
+
+def test_a_check_can_be_cancelled(network, qtbot):
+    shown = network.check
+    with qtbot.waitSignal(shown._check.stage_changed, timeout=LIMIT_MS):
+        shown.button.setFocus()
+        qtbot.keyClick(shown.button, Qt.Key.Key_Return)
+    with qtbot.waitSignal(shown._check.cancelled, timeout=LIMIT_MS):
+        qtbot.mouseClick(shown.progress.cancel_button, LEFT)
+    assert shown.button.isVisible()
+    assert not shown.banner.isVisible()
+
+
+def focused():
+    return QApplication.focusWidget()
+
+
+def press(qtbot, key):
+    """To whatever has the focus, as a keyboard does."""
+    qtbot.keyClick(focused(), key)
+
+
+def test_the_keyboard_stays_with_the_check_from_its_start_to_its_end(network, qtbot):
+    shown = network.check
+    shown.button.setFocus()
+    press(qtbot, Qt.Key.Key_Return)
+    assert focused() is shown.progress.cancel_button
+    with qtbot.waitSignal(shown._check.finished, timeout=LIMIT_MS):
+        press(qtbot, Qt.Key.Key_Shift)
+    assert focused() is shown.button
+
+
+def test_the_keyboard_stays_with_the_check_when_it_is_cancelled(network, qtbot):
+    shown = network.check
+    shown.button.setFocus()
+    press(qtbot, Qt.Key.Key_Space)
+    with qtbot.waitSignal(shown._check.cancelled, timeout=LIMIT_MS):
+        press(qtbot, Qt.Key.Key_Space)
+        assert focused() is shown.progress
+        press(qtbot, Qt.Key.Key_Down)
+        assert focused() is shown.progress
+    assert focused() is shown.button
+
+
+def test_who_has_gone_on_to_another_setting_is_not_called_back(network, qtbot):
+    shown = network.check
+    shown.button.setFocus()
+    press(qtbot, Qt.Key.Key_Return)
+    network.block.setFocus()
+    shown._check.cancel()
+    qtbot.waitUntil(shown.button.isVisible, timeout=LIMIT_MS)
+    assert focused() is network.block
+
+
+@pytest.mark.parametrize(
+    ("verdict", "level"),
+    [("clean", "success"), ("limited", "success"), ("incomplete", "warning"), ("leak", "danger")],
+)
+def test_the_outcome_has_its_colour(network, verdict, level):
+    network.check.show_outcome(Outcome(verdict, "見出し", "説明", network.check._check.report))
+    assert network.check.banner.property("surface") == level
+    assert "見出し\n説明" in words(network.check.banner)
+
+
+def test_the_foot_of_the_sidebar_leads_to_it_by_mouse_and_by_keyboard(parts, qtbot):
+    traffic = parts.window.sidebar.traffic
+    assert "確かめられます" in traffic.toolTip()
+    qtbot.mouseClick(traffic, LEFT)
+    assert parts.window.current_page == "settings"
+    parts.window.show_page("ask")
+    for key in (Qt.Key.Key_Return, Qt.Key.Key_Space):
+        traffic.setFocus()
+        qtbot.keyClick(traffic, key)
+        assert parts.window.current_page == "settings"
+        assert dict(parts.window.page("settings").sections)["通信"].check.button.isVisible()
+        parts.window.show_page("ask")
+
+
+def test_stopping_says_what_the_kernel_does_and_when(network, qtbot):
+    """This process is not under the filter: it cannot be taken off again."""
+    network.block.click()
+    kernel = "次に Kotae を開いたときからは、OS のカーネルも止めます。"
+    expected = kernel if no_network.is_supported() else "OS のカーネルでは止められません"
+    assert f"✓ Kotae が、すべての通信を断ります。{expected}" in words(network)
+    network.block.click()
+    assert "カーネル" not in words(network._block_row._note)
+    assert not network._block_row._note.isVisible()
+
+
+def test_what_an_administrator_has_stopped_is_locked_and_says_so(open_window, where, qtbot):
+    (where.data / "policy.toml").write_text('network = "never"\n', "utf-8")
+    parts = open_window()
+    parts.window.show_settings("network")
+    network = dict(parts.window.page("settings").sections)["通信"]
+    assert network.block.isChecked()
+    assert not network.block.isEnabled()
+    assert f"管理者が止めているため、ここでは変えられません（{where.data / 'policy.toml'}）" in words(network)
+    parts.preferences.change(network_allowed=True, theme="dark")
+    assert not parts.preferences.value.network_allowed
+    assert json.loads(where.settings.read_text("utf-8"))["network_allowed"] is True  # the user's own choice is kept

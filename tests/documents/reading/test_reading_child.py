@@ -1,0 +1,224 @@
+"""The reading child: what it says, what it leaves in the database, and how it ends."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.documents.reading import indexing, limits
+from app.documents.reading.messages import Failed, Index, Indexed, Progress
+from app.documents.reading.watch import Watch
+from app.documents.retrieval import retrieval
+from tests.documents.reading.pdf_maker import Pdf, picture, text
+from tests.documents.reading.reading_child import ReadingChild
+
+MARKDOWN = "# 第1章 総則\n\n本章は砂防堰堤に適用する。\n\n## 1.1 適用範囲\n\n堤高十五メートル未満とする。\n"
+
+
+@pytest.fixture
+def child(tmp_path: Path) -> Iterator[ReadingChild]:
+    with ReadingChild(tmp_path) as child:
+        yield child
+
+
+def written(folder: Path, name: str, content: str | bytes) -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def test_a_document_becomes_sections_that_are_found(child: ReadingChild, tmp_path: Path) -> None:
+    document_id = child.add(written(tmp_path, "基準.md", MARKDOWN))
+    events = child.index(document_id)
+    assert events[-1] == Indexed("1", 2)
+    assert all(isinstance(event, Progress) for event in events[:-1])
+    document = child.document(document_id)
+    assert document.state == "done"
+    assert document.report.headings == 2
+    assert document.report.encoding == "utf-8"
+    assert len(document.sha256) == 64
+    found = retrieval.search(child.library, "適用範囲の堤高", [child.collection])
+    assert found[0].section.heading == ("第1章 総則", "1.1 適用範囲")
+
+
+def test_a_changed_file_is_read_again(child: ReadingChild, tmp_path: Path) -> None:
+    document_id = child.add(written(tmp_path, "a.md", MARKDOWN))
+    child.index(document_id)
+    written(tmp_path, "a.md", MARKDOWN + "\n# 第2章 設計\n\n設計の章である。\n")
+    assert child.index(document_id)[-1] == Indexed("2", 3)
+    assert [section.heading[0] for section in child.sections(document_id)] == ["第1章 総則"] * 2 + ["第2章 設計"]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("要領.docx", "document_damaged"),
+        ("単価.XLSX", "document_damaged"),
+        ("図面.pdf", "document_damaged"),
+        ("動画.mp4", "document_unknown_format"),
+        ("記録.txt", "document_not_text"),
+    ],
+)
+def test_of_what_is_no_text_the_name_says_what_it_should_be(
+    child: ReadingChild, tmp_path: Path, name: str, code: str
+) -> None:
+    failed = child.index(child.add(written(tmp_path, name, bytes(range(256)) * 20)))[-1]
+    assert isinstance(failed, Failed)
+    assert failed.code == code
+
+
+def test_a_text_with_the_name_of_a_pdf_is_read_and_noted(child: ReadingChild, tmp_path: Path) -> None:
+    document_id = child.add(written(tmp_path, "偽物.pdf", "堤高は15m未満とする。\n"))
+    assert child.index(document_id)[-1] == Indexed("1", 1)
+    document = child.document(document_id)
+    assert (document.state, document.report.notes) == ("done", ("other_format",))
+    own_id = child.add(written(tmp_path, "本物.txt", "堤高は15m未満とする。\n"))
+    child.index(own_id)
+    assert child.document(own_id).report.notes == ()
+
+
+def test_what_failed_is_known_by_the_file_that_was_tried(child: ReadingChild, tmp_path: Path) -> None:
+    path = written(tmp_path, "a.md", MARKDOWN)
+    document_id = child.add(path)
+    child.index(document_id)
+    read = child.document(document_id)
+    written(tmp_path, "a.md", b"\0\1\2\3" * 300)
+    assert isinstance(child.index(document_id)[-1], Failed)
+    failed, status = child.document(document_id), path.stat()
+    assert (failed.size_bytes, failed.modified_ns) == (read.size_bytes, read.modified_ns)
+    assert (failed.tried_size_bytes, failed.tried_modified_ns) == (status.st_size, status.st_mtime_ns)
+
+
+def test_what_cannot_be_read_is_said_once_and_in_the_row(child: ReadingChild, tmp_path: Path) -> None:
+    path = written(tmp_path, "a.md", MARKDOWN)
+    document_id = child.add(path)
+    child.index(document_id)
+    path.unlink()
+    assert child.index(document_id)[-1] == Failed("2", "document_missing", {"path": str(path)})
+    document = child.document(document_id)
+    assert (document.state, document.error_code) == ("failed", "document_missing")
+    assert len(child.sections(document_id)) == 2  # what was read of it earlier stays
+    written(tmp_path, "a.md", MARKDOWN)
+    child.index(document_id)
+    assert child.document(document_id).error_code == ""
+
+
+def test_a_wished_encoding_is_taken(child: ReadingChild, tmp_path: Path) -> None:
+    document_id = child.add(written(tmp_path, "a.txt", "ｶﾅだけ".encode("cp932")))
+    child.library.read_again([document_id], "euc_jp")
+    child.index(document_id)
+    assert child.document(document_id).report.encoding == "euc_jp"
+    child.library.read_again([document_id], "no-such-code")
+    ended = child.index(document_id)[-1]
+    assert isinstance(ended, Failed)
+    assert ended.code == "document_encoding_unknown"
+
+
+def test_writing_tells_how_far_it_is(child: ReadingChild, tmp_path: Path) -> None:
+    body = "".join(f"# 第{n}章 桜\n\n{'堤体の安定を確かめる。' * 60}\n\n" for n in range(1, 1500))
+    events = child.index(child.add(written(tmp_path, "a.md", body)))
+    told = [(event.done, event.total) for event in events if isinstance(event, Progress) and event.phase == "indexing"]
+    assert told[0] == (0, 1499)
+    assert len(told) > 2
+    assert told == sorted(told)
+    assert events[-1] == Indexed("1", 1499)
+
+
+def test_a_scan_is_doubtful(child: ReadingChild, tmp_path: Path) -> None:
+    made = Pdf()
+    made.page(picture())
+    made.page(text(60, 700, "二枚目には文字がある。"))
+    made.page(picture())
+    document_id = child.add(made.write(tmp_path / "scan.pdf"))
+    child.index(document_id)
+    document = child.document(document_id)
+    assert document.state == "doubtful"
+    assert document.report.pages_without_text == (1, 3)
+    assert document.report.notes == ("pages_without_text",)
+    assert document.report.pages == 3
+
+
+def test_documents_are_removed(child: ReadingChild, tmp_path: Path) -> None:
+    document_id = child.add(written(tmp_path, "a.md", MARKDOWN))
+    child.index(document_id)
+    child.remove([document_id])
+    assert child.library.document(document_id) is None
+    assert retrieval.search(child.library, "適用範囲", [child.collection]) == []
+    ended = child.index(document_id)[-1]
+    assert isinstance(ended, Failed)
+    assert ended.code == "document_removed"
+
+
+def test_what_ended_the_child_again_and_again_is_not_tried_any_more(child: ReadingChild, tmp_path: Path) -> None:
+    path = written(tmp_path, "a.md", MARKDOWN)
+    document_id = child.add(path)
+    for number in range(1, indexing.ATTEMPTS + 1):
+        assert child.library.begin_reading(document_id, path.stat()) == number
+    assert child.index(document_id)[-1] == Failed("1", "document_crashed", {})
+    child.library.read_again([document_id])
+    assert child.index(document_id)[-1] == Indexed("2", 2)
+
+
+def test_leaving_in_the_middle_is_no_fault_of_the_document(child: ReadingChild, tmp_path: Path) -> None:
+    made = Pdf()
+    for number in range(80):
+        made.page("".join(text(60, 800 - 12 * line, f"{number}ページ{line}行の文章である。") for line in range(60)))
+    document_id = child.add(made.write(tmp_path / "long.pdf"))
+    for _ in range(3):  # three times the window closes meanwhile
+        child.send(Index("x", document_id))
+        assert isinstance(child.read(), Progress)
+        child.restart()
+        assert child.document(document_id).state == "waiting"
+    assert isinstance(child.index(document_id)[-1], Indexed)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
+def test_a_kill_leaves_the_old_sections_or_the_new(child: ReadingChild, tmp_path: Path) -> None:
+    path = written(tmp_path, "a.md", "".join(f"# 第{n}章 桜\n\n本文{n}。\n\n" for n in range(1, 200)))
+    document_id = child.add(path)
+    child.index(document_id)
+    written(tmp_path, "a.md", "".join(f"# 第{n}章 梅\n\n本文{n}。\n\n" for n in range(1, 300)))
+    child.send(Index("x", document_id))
+    child.process.kill()
+    child.restart()
+    titles = {section.heading[0][-1] for section in child.sections(document_id)}
+    assert titles in ({"桜"}, {"梅"})
+    child.index(document_id)
+    assert len(child.sections(document_id)) == 299
+    assert len(retrieval.search(child.library, "桜", [child.collection])) == 0
+
+
+def test_the_child_has_its_limits(child: ReadingChild) -> None:
+    process = psutil.Process(child.process.pid)
+    assert process.nice() == min(19, psutil.Process().nice() + limits.NICE)
+    if hasattr(process, "rlimit"):
+        assert process.rlimit(psutil.RLIMIT_AS) == (limits.MEMORY_BYTES, limits.MEMORY_BYTES)
+
+
+def test_garbage_on_the_wire_ends_the_child(child: ReadingChild) -> None:
+    assert child.process.stdin is not None
+    child.process.stdin.write(b'{"type": "Nothing"}\n')
+    child.process.stdin.flush()
+    assert child.process.wait(10) == 2
+
+
+@pytest.mark.parametrize(
+    ("page_s", "document_s", "code"), [(0.0, 99.0, "document_page_slow"), (99.0, 0.0, "document_slow")]
+)
+def test_the_watch_speaks_up_when_something_takes_too_long(page_s: float, document_s: float, code: str) -> None:
+    said: list[str] = []
+    heard = threading.Event()
+
+    def late(code: str) -> None:
+        said.append(code)
+        watch.end()
+        heard.set()
+
+    watch = Watch(late, page_s, document_s)
+    watch.start()
+    watch.begin()
+    assert heard.wait(30)
+    assert said == [code]

@@ -1,0 +1,87 @@
+"""Whether what was found can hold the answer at all."""
+
+import pytest
+
+from app.documents.library import Library
+from app.documents.records import Document, Section
+from app.documents.retrieval import abstention, retrieval
+
+SECTIONS = [
+    Section(("2.2 かぶり",), "土に接する部材のかぶりは70mm以上とする。水中で施工する部材では100mm以上とする。"),
+    Section(("4.2 日常点検",), "主ポンプの軸受温度は75℃を超えてはならない。点検は毎日行う。"),
+    Section(("6 除草",), "堤防の除草は年2回、5月と8月に行う。"),
+    Section(("7 訓練",), "防災訓練は令和4年から毎年6月に実施する。職員は全員参加する。"),
+]
+
+
+@pytest.fixture
+def library(tmp_path):
+    library = Library.open(tmp_path / "documents.db")
+    collection_id = library.add_collection("基準")
+    (document_id,) = library.add_documents(collection_id, [tmp_path / "a.md"])
+    document = library.document(document_id)
+    assert isinstance(document, Document)
+    library.put(document, SECTIONS)
+    yield library
+    library.close()
+
+
+def judge(library: Library, question: str) -> abstention.Judgement:
+    everywhere = [collection.id for collection in library.collections()]
+    return abstention.judge(library, question, retrieval.search(library, question, everywhere))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "土に接する部材のかぶりは何mmですか",
+        "軸受温度の上限は？",
+        "堤防の除草は年に何回？",
+        "防災訓練はいつ実施しますか",
+    ],
+)
+def test_a_question_whose_words_are_there_is_answered(library, question):
+    assert judge(library, question).is_enough
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "雪崩予防柵に作用する雪圧の算定式",
+        "航空法の飛行高度の上限",
+        "水道水の残留塩素の基準値は？",
+        "ポンプの価格と納期",
+    ],
+)
+def test_a_question_on_another_matter_is_not(library, question):
+    assert not judge(library, question).is_enough
+
+
+@pytest.mark.parametrize(
+    ("there", "not_there"),
+    [
+        ("かぶりを100mm以上とするのはどんな部材か", "かぶりを120mm以上とするのはどんな部材か"),
+        ("堤防の除草は何月ですか", "堤防の除草は何kmですか"),
+        ("令和4年の防災訓練", "平成30年の防災訓練"),
+    ],
+)
+def test_a_value_or_unit_that_no_passage_has_counts_against_it(library, there, not_there):
+    assert judge(library, there).score > judge(library, not_there).score
+
+
+def test_nothing_found_is_not_enough_and_nothing_to_look_for_is(library):
+    passages = retrieval.search(library, "かぶり", [1])
+    assert not abstention.judge(library, "かぶり", []).is_enough
+    assert abstention.judge(library, "かぶりは？", passages).is_enough
+    assert abstention.judge(library, "標準とは", passages).is_enough
+
+
+def test_another_word_for_the_same_counts_as_said(library, tmp_path):
+    question = "芝管理は年に何回？"
+    passages = retrieval.search(library, "堤防の除草", [1])
+    glossary = tmp_path / "glossary.csv"
+    before = abstention.judge(library, question, passages)
+    glossary.write_text("芝管理,除草\n", "utf-8")
+    after = abstention.judge(library, question, passages, glossary)
+    assert after.score > before.score
+    assert after.is_enough

@@ -1,0 +1,50 @@
+"""What is said of values that an answer has and its sources have not, or have of something else."""
+
+import pytest
+
+from app.documents.claims import checked, claims, grounding
+from app.documents.claims.grounding import Grounding
+from app.documents.records import Passage, Section
+
+TEXT = (
+    "発電機室の扉の有効幅は70 cm以上とする。倉庫の棚に積む荷物の高さは１２０㎝以下とする。\n"
+    "受水槽の容量は1,500 Lである。"
+)
+PASSAGE = Passage(
+    1, Section(("第3章 設備",), TEXT, "", 12, 12), 1, "手引き.pdf", "/手引き.pdf", "基準", "internal", 1.0, 1
+)
+
+
+def checked_answer(answer: str) -> Grounding:
+    return Grounding("answered", (grounding.source_of(PASSAGE),), claims.check(answer, [PASSAGE]))
+
+
+@pytest.mark.parametrize(
+    ("answer", "missing", "manner"),
+    [
+        ("発電機室の扉の有効幅は70 cm以上とします。[1]", (), ""),
+        ("発電機室の扉の有効幅は90 cm以上とします。[1]", ("90 cm以上",), "_missing"),
+        ("発電機室の扉の有効幅は120 cm以上とします。[1]", ("120 cm以上",), "_differing"),
+        ("倉庫の棚に積む荷物の高さは70cm以下とします。[1]", ("70cm以下",), "_differing"),
+        ("発電機室の扉の有効幅は70 cm以下とします。[1]", ("70 cm以下",), "_differing"),
+        ("発電機室の扉の有効幅は70 m以上とします。[1]", ("70 m以上",), "_missing"),
+        ("発電機室の扉の有効幅は20 cm以上とします。[1]", ("20 cm以上",), "_missing"),
+        ("受水槽の容量は500 Lです。[1]", ("500 L",), "_missing"),
+    ],
+)
+def test_a_value_that_stands_there_is_not_said_to_be_missing(
+    answer: str, missing: tuple[str, ...], manner: str
+) -> None:
+    found = checked_answer(answer)
+    (claim,) = found.claims
+    assert claim.missing == missing
+    assert claim.is_supported == (not missing)
+    assert checked.manner(found, [claim]) == manner
+
+
+def test_the_sentence_for_files_and_the_command_line_says_which() -> None:
+    said = [checked.lines(checked_answer(f"発電機室の扉の有効幅は{value} cm以上とします。[1]")) for value in (90, 120)]
+    assert [line.partition("　")[2] for (line,) in said] == [
+        "引用元にないもの：90 cm以上",
+        "引用元の記述と合わないもの：120 cm以上",
+    ]

@@ -1,0 +1,178 @@
+"""Values with units, and dates, in the ways Japanese documents write them."""
+
+import pytest
+
+from app.documents.claims import dates, quantities
+
+
+def values(text: str) -> list[tuple[float, str, str]]:
+    return [(round(one.value, 10), one.unit, one.bound) for one in quantities.parse(text)]
+
+
+def days(text: str) -> list[tuple[int, int, int]]:
+    return [(one.year, one.month, one.day) for one in dates.parse(text)]
+
+
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        ("24N/mm²", "24 MPa"),
+        ("24N/mm^2^", "２４Ｎ／ｍｍ２"),
+        ("1,500m³/s", "1500㎥／ｓ"),
+        ("1,500m3/sec", "1500 m^{3}/s"),
+        ("70mm", "7cm"),
+        ("30％", "30パーセント"),
+        ("2割", "20%"),
+        ("三箇所", "3か所"),
+        ("三十年", "30年間"),
+        ("二千五百人", "2,500名"),
+        ("3億5,000万円", "350,000,000円"),
+        ("1.0×10⁻⁵cm/s", "1×10-5 cm/s"),
+        ("10tf", "98kN"),
+        ("18kN/m^3^", "18 kN/m³"),
+        ("3分の1", "三分の一"),
+        ("50km²", "5,000ha"),
+        ("90分", "1.5時間"),
+        ("第十二条", "12条"),
+        ("5千万円", "5,000万円"),
+        ("3億5千万円", "350,000,000円"),
+        ("5mm/年", "0.5 cm／年"),
+        ("5千円/月", "5,000円/か月"),
+        ("10t/m²", "10,000 kg/m^2"),
+        ("3m/分", "0.05 m/s"),
+    ],
+)
+def test_the_same_value_is_found_however_it_is_written(written, same):
+    (first,), (second,) = quantities.parse(written), quantities.parse(same)
+    assert first.is_same(second)
+
+
+@pytest.mark.parametrize(
+    ("written", "other"),
+    [
+        ("24N/mm²", "24kN/mm²"),
+        ("24N/mm²", "24N/m²"),
+        ("1.5", "15"),
+        ("10tf", "100kN"),
+        ("2割", "2%"),
+        ("3日", "3年"),
+        ("1:0.5", "1:0.6"),
+        ("第3章", "第3節"),
+        ("5mm", "5mm/年"),
+        ("5mm/年", "5mm/月"),
+        ("5人/km", "5人/km²"),
+    ],
+)
+def test_another_value_or_unit_is_not_the_same(written, other):
+    (first,), (second,) = quantities.parse(written), quantities.parse(other)
+    assert not first.is_same(second)
+
+
+def test_a_range_has_one_unit_and_the_bound_of_its_end():
+    found = quantities.parse("10～20 m以下")
+    assert [(one.value, one.unit, one.bound, one.is_range_start) for one in found] == [
+        (10, "m", "", True),
+        (20, "m", "<=", False),
+    ]
+    assert values("幅は3、5mとする") == [(3, "m", ""), (5, "m", "")]
+    assert values("10-20m") == [(10, "m", ""), (20, "m", "")]
+
+
+@pytest.mark.parametrize(
+    ("written", "bound"),
+    [
+        ("2m以上", ">="),
+        ("2m程度以上", ">="),
+        ("2mを下回らない", ">="),
+        ("5年以内", "<="),
+        ("2mを超えない", "<="),
+        ("5m未満", "<"),
+        ("3mを超える", ">"),
+        ("3mより大きい", ">"),
+        ("3mとする", ""),
+    ],
+)
+def test_bounds_are_told_apart(written, bound):
+    assert [one.bound for one in quantities.parse(written)] == [bound]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "SD345",
+        "D13",
+        "T-25",
+        "3.2.1",
+        "3．2．1",
+        "表2-1-1",
+        "図7-3",
+        "JIS-A5308",
+        "一般に",
+        "三角",
+        "十分な",
+        "一つ",
+        "二級河川",
+    ],
+)
+def test_codes_and_words_are_no_quantities(written):
+    assert quantities.parse(written) == []
+
+
+@pytest.mark.parametrize("written", ["令和7年6月1日", "平成三年", "R7.3.31", "2025/3/31", "6月から", "9月30日"])
+def test_dates_are_no_quantities(written):
+    assert dates.parse(written)
+    assert quantities.parse(written) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "date"),
+    [
+        ("令和7年3月31日", (2025, 3, 31)),
+        ("令和元年", (2019, 0, 0)),
+        ("昭和三十三年", (1958, 0, 0)),
+        ("平成9年度", (1997, 0, 0)),
+        ("２０２５年３月", (2025, 3, 0)),
+        ("R7.3.31", (2025, 3, 31)),
+        ("2025-03-31", (2025, 3, 31)),
+        ("十二月三十一日", (0, 12, 31)),
+        ("1995年以降", (1995, 0, 0)),
+        ("昭和56年以前", (1981, 0, 0)),
+    ],
+)
+def test_dates_are_read_by_era_and_by_year(written, date):
+    assert days(written) == [date]
+
+
+@pytest.mark.parametrize("written", ["100年確率", "2000年以上", "10年間", "3か月間", "2.5.1", "13月", "6月間"])
+def test_what_only_looks_like_a_date_is_none(written):
+    assert days(written) == []
+
+
+def test_a_date_without_a_year_takes_the_one_before():
+    found = dates.with_years(dates.parse("令和7年6月1日から9月30日まで"))
+    assert (2025, 9, 30) in [(one.year, one.month, one.day) for one in found]
+
+
+def test_places_are_those_of_the_original():
+    text = "流量は１，５００㎥／ｓ、工期は㋿令和７年３月３１日まで"
+    (flow,), (day,) = quantities.parse(text), dates.parse(text)
+    assert text[flow.start : flow.end] == "１，５００㎥／ｓ"
+    assert text[day.start : day.end] == "令和７年３月３１日"
+
+
+def test_the_words_of_a_bound_can_be_quoted():
+    text = "高さは２ｍ 以上とする"
+    (one,) = quantities.parse(text)
+    assert (text[one.start : one.end], text[one.start : one.bound_end]) == ("２ｍ", "２ｍ 以上")
+
+
+def test_circled_numbers_are_marks_of_items():
+    assert quantities.parse("①幅 ②高さ") == []
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["10^9999 m", "9" * 5000 + "^9999", "一" * 20000, "1/0", "0分の1", "1" + ",000" * 5000, "a" + "1" * 50_000],
+)
+def test_numbers_without_end_are_left_out_in_no_time(hostile):
+    assert all(one.value < 10**15 or one.value == float("inf") for one in quantities.parse(hostile))

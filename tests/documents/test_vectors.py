@@ -1,0 +1,256 @@
+"""Vectors of sections: what is near is found, and neither a kill nor a changed document gives a wrong one."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.base.errors import AppError
+from app.documents.library import Library
+from app.documents.records import Section
+from app.documents.retrieval import fusion, retrieval, vectors
+from app.documents.retrieval.fusion import CONSTANT, Meaning, embedded_text, reciprocal_ranks
+from app.documents.retrieval.vectors import Floats, Vectors, digest_of
+
+DIMENSIONS = 64
+
+
+def unit(count: int, seed: int = 1) -> Floats:
+    made = np.random.default_rng(seed).standard_normal((count, DIMENSIONS)).astype(np.float32)
+    return made / np.linalg.norm(made, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Vectors:
+    return Vectors(tmp_path / "vectors" / "a.vectors", DIMENSIONS)
+
+
+def test_the_nearest_are_those_of_an_exact_search(store: Vectors) -> None:
+    made = unit(3000)
+    store.add(range(3000), range(3000), made)
+    question = unit(1, seed=2)[0]
+    exact = (made @ question).argsort()[::-1][:100].tolist()
+    found = store.nearest(question, 100)
+    assert len(set(exact) & {one.section_id for one in found}) >= 97
+    assert [one.similarity for one in found] == sorted((one.similarity for one in found), reverse=True)
+    assert found[0].similarity == pytest.approx(float(made[exact[0]] @ question), abs=0.01)
+
+
+def test_without_a_file_nothing_is_near(store: Vectors) -> None:
+    assert (store.nearest(unit(1)[0], 5), store.known(), store.count()) == ([], set(), 0)
+
+
+def test_a_limit_beyond_all_rows_gives_all(store: Vectors) -> None:
+    made = unit(3)
+    store.add([7, 8, 9], [1, 2, 3], made)
+    found = store.nearest(made[1], 50)
+    assert found[0].section_id == 8
+    assert {(one.section_id, one.digest) for one in found} == {(7, 1), (8, 2), (9, 3)} == store.known()
+
+
+def test_a_row_that_was_cut_off_is_not_there_and_the_next_ones_are_whole(store: Vectors) -> None:
+    made = unit(4)
+    store.add([1, 2], [1, 2], made[:2])
+    whole = store.path.read_bytes()
+    for left in range(len(whole) // 2 + 1, len(whole), 7):
+        store.path.write_bytes(whole[:left])
+        assert store.known() == {(1, 1)}
+        store.add([3, 4], [3, 4], made[2:])
+        assert store.known() == {(1, 1), (3, 3), (4, 4)}
+        assert store.nearest(made[3], 1)[0].section_id == 4
+
+
+def test_rows_that_a_power_cut_has_emptied_are_made_again(store: Vectors) -> None:
+    store.add([1, 2, 3], [1, 2, 3], unit(3))
+    data = bytearray(store.path.read_bytes())
+    size = len(data) // 3
+    data[size + 20 : size + 20 + DIMENSIONS // 2] = bytes(DIMENSIONS // 2)  # half of the second row's numbers
+    data[2 * size :] = bytes(size)
+    store.path.write_bytes(data)
+    assert store.known() == {(1, 1)}
+
+
+def test_old_rows_are_left_out_when_the_file_is_written_anew(store: Vectors) -> None:
+    made = unit(6)
+    store.add([1, 2, 3], [1, 2, 3], made[:3])
+    store.add([2, 2, 4], [20, 2, 4], made[3:])
+    store.keep({(1, 1), (2, 2), (4, 4)})
+    assert store.known() == {(1, 1), (2, 2), (4, 4)}
+    assert store.count() == 3
+    assert store.nearest(made[4], 1)[0] == dataclasses.replace(store.nearest(made[4], 1)[0], section_id=2, digest=2)
+
+
+def test_a_folder_that_cannot_be_written_is_an_expected_error(tmp_path: Path) -> None:
+    (tmp_path / "vectors").write_text("a file in its place")
+    with pytest.raises(AppError) as raised:
+        Vectors(tmp_path / "vectors" / "a.vectors", DIMENSIONS).add([1], [1], unit(1))
+    assert raised.value.code == "vectors_unusable"
+
+
+KILLED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from app.documents.retrieval.vectors import Vectors
+from tests.documents.test_vectors import DIMENSIONS, unit
+store = Vectors(Path(sys.argv[1]), DIMENSIONS)
+made = unit(8000)
+print("ready", flush=True)
+for at in range(int(sys.argv[2]), 8000, 16):
+    store.add(range(at, at + 16), range(at, at + 16), made[at : at + 16])
+    print(at + 16, flush=True)
+    if at % 160 == 0:
+        store.keep({(n, n) for n in range(at + 16)})
+"""
+
+
+def test_kills_at_any_moment_lose_no_finished_batch_and_leave_no_wrong_row(store: Vectors) -> None:
+    made, chance = unit(8000), np.random.default_rng(5)
+    reported = 0
+    for _ in range(8):
+        command = [sys.executable, "-c", KILLED, str(store.path), str(reported), str(Path.cwd())]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "ready\n"
+            time.sleep(float(chance.random()) * 0.05)
+            os.kill(writer.pid, signal.SIGKILL)
+            lines = [line for line in writer.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
+        reported = int(lines[-1]) if lines else reported
+        known = store.known()
+        assert {(n, n) for n in range(reported)} <= known
+        assert all(section_id == digest for section_id, digest in known)
+        for number in sorted(known)[::97]:
+            assert store.nearest(made[number[0]], 1)[0].section_id == number[0]
+    assert reported > 0
+
+
+# ------------------------------------------------------------------------ fusion
+
+
+def test_two_rankings_are_fused_by_their_ranks() -> None:
+    assert CONSTANT == 10
+    assert reciprocal_ranks((1.0, [1, 2, 3]), (1.0, [3, 4])) == [
+        (3, pytest.approx(1 / 13 + 1 / 11)),
+        (1, pytest.approx(1 / 11)),
+        (2, pytest.approx(1 / 12)),
+        (4, pytest.approx(1 / 12)),
+    ]
+    assert reciprocal_ranks((1.0, [1, 2]), (0.1, [3, 2])) == [
+        (2, pytest.approx(1.1 / 12)),
+        (1, pytest.approx(1 / 11)),
+        (3, pytest.approx(0.1 / 11)),
+    ]
+    assert reciprocal_ranks((1.0, [5, 6]), (0.1, [])) == [(5, pytest.approx(1 / 11)), (6, pytest.approx(1 / 12))]
+
+
+class Shelf:
+    """A library whose sections have vectors by hand: section n of a document points along axis n."""
+
+    def __init__(self, library: Library, store: Vectors) -> None:
+        self.library, self.store = library, store
+
+    def put(self, collection: str, *texts: str) -> list[int]:
+        known = {one.name: one.id for one in self.library.collections()}
+        collection_id = known.get(collection) or self.library.add_collection(collection)
+        (document_id,) = self.library.add_documents(collection_id, [Path(f"/{collection}-{len(texts)}-{texts[0]}.md")])
+        self.rewrite(document_id, *texts)
+        return [collection_id, document_id]
+
+    def rewrite(self, document_id: int, *texts: str) -> None:
+        document = self.library.document(document_id)
+        assert document is not None
+        sections = [Section((f"第{number}章",), text) for number, text in enumerate(texts)]
+        self.library.put(dataclasses.replace(document, state="done"), sections)
+
+    def embed(self, document_id: int, first_axis: int = 0, part: slice = slice(None)) -> None:
+        rows = self.library.sections(document_id)[part]
+        self.store.add(
+            [section_id for section_id, _ in rows],
+            [digest_of(embedded_text(section.heading, section.text)) for _, section in rows],
+            np.eye(DIMENSIONS, dtype=np.float32)[first_axis : first_axis + len(rows)],
+        )
+
+    def found(self, query: str, axis: int | None, *collection_ids: int) -> list[str]:
+        vector = np.eye(DIMENSIONS, dtype=np.float32)[axis] if axis is not None else None
+        meaning = Meaning(query, self.store, vector) if vector is not None else None
+        found = retrieval.search(self.library, query, collection_ids, 20, meaning=meaning)
+        assert [passage.rank for passage in found] == list(range(1, len(found) + 1))
+        return [passage.section.text for passage in found]
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, store: Vectors) -> Shelf:
+    return Shelf(Library.open(tmp_path / "documents.sqlite"), store)
+
+
+DOG, PUMP, PAY = "犬の散歩は朝に行う。", "ポンプの軸受の温度を測る。", "給与は月末に支払う。"
+
+
+def test_what_no_word_finds_is_found_by_its_meaning(shelf: Shelf) -> None:
+    collection_id, document_id = shelf.put("規程", DOG, PUMP, PAY)
+    shelf.embed(document_id)
+    assert shelf.found("サラリー", None, collection_id) == []
+    assert shelf.found("サラリー", 2, collection_id)[0] == PAY
+    assert shelf.found("ポンプの温度", 1, collection_id)[0] == PUMP
+    assert set(shelf.found("ポンプの温度", 2, collection_id)[:2]) == {PUMP, PAY}
+
+
+def test_meaning_has_an_equal_say_only_where_the_words_do_not_cover_a_question(shelf: Shelf) -> None:
+    collection_id, document_id = shelf.put("規程", DOG, PUMP, PAY)
+    shelf.embed(document_id)
+    place = fusion.reciprocal_ranks
+    weights: list[float] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fusion, "reciprocal_ranks", lambda *r: (weights.append(r[1][0]), place(*r))[1])
+        assert shelf.found("ポンプの軸受の温度", 2, collection_id)[0] == PUMP
+        shelf.found("ポンプの製造会社の住所と電話番号", 2, collection_id)
+        shelf.found("サラリー", 2, collection_id)
+    assert weights == [fusion.COVERED_WEIGHT, 1.0, 1.0]
+
+
+def test_without_vectors_the_order_is_that_of_the_words(shelf: Shelf) -> None:
+    collection_id, _ = shelf.put("規程", DOG, PUMP, "犬の餌は朝と夕に与える。")
+    by_words = shelf.found("犬の朝の餌", None, collection_id)
+    assert len(by_words) == 2
+    assert shelf.found("犬の朝の餌", 0, collection_id) == by_words
+
+
+def test_a_changed_or_removed_section_is_not_found_by_its_old_vector(shelf: Shelf) -> None:
+    collection_id, document_id = shelf.put("規程", DOG, PUMP, PAY)
+    shelf.embed(document_id)
+    ids = [section_id for section_id, _ in shelf.library.sections(document_id)]
+    shelf.rewrite(document_id, "猫は昼に眠る。", PUMP)
+    assert [section_id for section_id, _ in shelf.library.sections(document_id)] == ids[:2]  # ids are used again
+    assert shelf.found("サラリー", 0, collection_id) == [PUMP]
+    assert shelf.found("サラリー", 2, collection_id) == [PUMP]
+    shelf.library.remove_documents([document_id])
+    assert shelf.found("サラリー", 1, collection_id) == []
+
+
+def test_other_collections_do_not_take_the_places(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fusion, "CANDIDATES", 2)
+    monkeypatch.setattr(vectors, "CHUNK_ROWS", 7)
+    _, others = shelf.put("ほか", *(f"番号{number}の雑則。" for number in range(60)))
+    shelf.store.add(
+        *zip(
+            *((i, digest_of(embedded_text(s.heading, s.text))) for i, s in shelf.library.sections(others)), strict=True
+        ),
+        np.repeat(np.eye(DIMENSIONS, dtype=np.float32)[2:3], 60, axis=0),
+    )
+    collection_id, document_id = shelf.put("規程", DOG, PUMP, PAY)
+    shelf.embed(document_id)
+    assert shelf.found("サラリー", 2, collection_id)[0] == PAY
+
+
+def test_a_text_that_is_repeated_is_found_once(shelf: Shelf) -> None:
+    collection_id, first = shelf.put("規程", PAY)
+    _, second = shelf.put("規程", PAY, DOG)
+    shelf.embed(first, 2)
+    shelf.embed(second, 2)
+    assert shelf.found("サラリー", 2, collection_id).count(PAY) == 1

@@ -1,0 +1,409 @@
+"""The page 資料 as it is used, over a real child that reads plain lines."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton
+from pytestqt.qtbot import QtBot
+
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.documents.library import Library
+from app.documents.records import Document, Report
+from app.documents.services.documents import Documents
+from app.documents.services.embedding import Embedding, EmbeddingStanding
+from app.documents.services.reading_queue import Standing
+from app.documents.ui.deeds import Pickers
+from app.documents.ui.menus import LabelMenu
+from app.documents.ui.page import DocumentsPage
+from app.documents.ui.table import NAME, PROBLEMS, STATE
+from app.inference import child_commands
+from app.uikit.theme import Theme
+
+SCRIPTED = [sys.executable, str(Path(__file__).parents[2] / "services" / "scripted_reader.py")]
+TIMEOUT_MS = 30_000
+
+
+class Desk:
+    def __init__(self, where: Paths, theme: Theme, qtbot: QtBot) -> None:
+        self.where, self.theme, self.qtbot = where, theme, qtbot
+        self.files: list[str] = []  # what the user would choose
+        self.folder = ""
+        self.documents = Documents(where.documents, [*SCRIPTED, str(where.documents)], where.logs)
+        pickers = Pickers(lambda *_: self.files, lambda *_: self.folder)
+        self.embedding = Embedding(child_commands.engine(), where.logs, where.documents)
+        self.page = DocumentsPage(theme, self.documents, self.embedding, pickers)
+        self.undo: list[tuple[str, Callable[[], object]]] = []
+        self.page.undo_offered.connect(lambda text, undo: self.undo.append((text, undo)))
+        qtbot.addWidget(self.page)
+        self.page.resize(1200, 800)
+        self.page.show()
+        qtbot.waitExposed(self.page)
+        self.wait(lambda: self.documents.is_open)
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        self.qtbot.waitUntil(condition, timeout=TIMEOUT_MS)
+
+    def settle(self) -> None:
+        """All is read, and shown."""
+        self.wait(lambda: self.documents.standing.phase == "idle" and not self.documents.is_busy)
+        self.page._refill()
+
+    def names(self) -> list[str]:
+        shown = self.page.shown
+        return [shown.index(row, NAME).data() for row in range(shown.rowCount())]
+
+    def states(self) -> list[str]:
+        shown = self.page.shown
+        return [shown.index(row, STATE).data() for row in range(shown.rowCount())]
+
+    def click(self, button: QPushButton) -> None:
+        self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    def choose(self, *names: str) -> None:
+        wanted = [one.id for one in self.documents.documents(self.page._chosen_id) if one.name in names]
+        self.page.view.choose(set(wanted))
+
+    def put(self, name: str, state: str, report: Report) -> None:
+        """As another reader would have left it."""
+        document = next(one for one in self.documents.documents(self.page._chosen_id) if one.name == name)
+        library = Library.beside(self.where.documents)
+        values = {field: getattr(document, field) for field in Document.__slots__} | {"state": state, "report": report}
+        library.put(Document(**values), [])
+        library.close()
+        self.page._refill()
+
+
+@pytest.fixture
+def desk(where: Paths, theme: Theme, qtbot: QtBot) -> Iterator[Desk]:
+    desk = Desk(where, theme, qtbot)
+    yield desk
+    desk.documents.close()
+    background.shut_down()
+    QApplication.processEvents()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "庁舎の資料"
+    folder.mkdir()
+    for name in ("か.txt", "あ.txt", "さ.txt"):
+        (folder / name).write_text(f"{name}\n二行目\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def filled(desk: Desk, folder: Path) -> Desk:
+    desk.folder = str(folder)
+    desk.click(desk.page.folder_button)
+    desk.wait(lambda: desk.page.collection is not None)
+    desk.settle()
+    return desk
+
+
+def drop(page: DocumentsPage, *paths: Path) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    copy, button, none = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    QApplication.sendEvent(page, QDragEnterEvent(QPoint(300, 300), copy, data, button, none))
+    QApplication.sendEvent(page, QDropEvent(QPointF(300, 300), copy, data, button, none))
+
+
+def test_without_documents_the_page_says_what_to_do(desk: Desk) -> None:
+    desk.settle()
+    assert desk.page.empty.isVisible()
+    assert desk.page._empty_words.text() == "資料はまだありません。PDF、Word、Excel などを追加できます。"
+    assert desk.page.empty_button.property("kind") == "primary"
+    assert desk.page.add_button.property("kind") == ""
+
+
+def test_what_is_dropped_makes_a_collection_of_the_folders_name(desk: Desk, folder: Path) -> None:
+    drop(desk.page, folder)
+    desk.wait(lambda: desk.page.collection is not None)
+    desk.settle()
+    assert desk.page.collection.name == "庁舎の資料"
+    assert desk.names() == ["あ.txt", "か.txt", "さ.txt"]
+    assert desk.states() == ["完了"] * 3
+
+
+def test_what_was_left_out_is_told(filled: Desk, folder: Path) -> None:
+    (folder / "写真.jpg").touch()
+    (folder / "追加.md").write_text("章\n", encoding="utf-8")
+    drop(filled.page, folder)
+    filled.wait(filled.page.banner.isVisible)
+    said = filled.page.banner.accessibleName()
+    assert "1 件の文書を追加しました。" in said
+    assert "すでにある文書 3" in said
+    assert "対応していない形式 1" in said
+
+
+def test_the_table_is_sorted_and_filtered(filled: Desk) -> None:
+    filled.put("か.txt", "doubtful", Report(pages=84, pages_without_text=tuple(range(1, 13)), sections=2))
+    filled.page.view.sortByColumn(PROBLEMS, Qt.SortOrder.DescendingOrder)
+    assert filled.names()[0] == "か.txt"
+    assert filled.page.shown.index(0, PROBLEMS).data() == "12"
+    filled.page.view.sortByColumn(NAME, Qt.SortOrder.DescendingOrder)
+    assert filled.names() == ["さ.txt", "か.txt", "あ.txt"]
+    filled.page.filter.setText("か TXT")
+    assert filled.names() == ["か.txt"]
+
+
+def test_the_report_says_what_came_of_reading(filled: Desk) -> None:
+    filled.put("あ.txt", "doubtful", Report(pages=84, pages_without_text=(3, 4, 5, 17), headings=12, sections=2))
+    filled.choose("あ.txt")
+    report = filled.page.report
+    assert report.isVisible()
+    assert "画像だけのページが 4 あります。" in report.banner.accessibleName()
+    accept = next(one for one in report.banner.findChildren(QPushButton) if one.text() == "このまま使う")
+    filled.click(accept)
+    filled.settle()
+    assert filled.states() == ["完了"] * 3
+    assert not report.banner.isVisible()
+
+
+def test_nothing_turns_the_direction_of_the_path_in_the_report(desk: Desk, tmp_path: Path) -> None:
+    folder = tmp_path / "基準\u202e"
+    folder.mkdir()
+    (folder / "あ.txt").write_text("一行目\n", encoding="utf-8")
+    drop(desk.page, folder)
+    desk.wait(lambda: desk.page.collection is not None)
+    desk.settle()
+    desk.choose("あ.txt")
+    said = [label.text() for label in desk.page.report.facts.findChildren(QLabel)]
+    assert str(tmp_path / "基準\ufffd" / "あ.txt") in said
+
+
+def test_a_failed_document_says_why_and_is_read_again(filled: Desk, folder: Path) -> None:
+    (folder / "た.txt").write_text("die", encoding="utf-8")
+    drop(filled.page, folder / "た.txt")
+    filled.settle()
+    filled.choose("た.txt")
+    assert filled.page.report.banner.property("surface") == "danger"
+    (folder / "た.txt").write_text("直した\n", encoding="utf-8")
+    filled.click(filled.page.report.again_button)
+    filled.settle()
+    assert filled.states() == ["完了"] * 4
+
+
+def test_delete_takes_out_and_undo_brings_back(filled: Desk) -> None:
+    filled.choose("あ.txt", "か.txt")
+    filled.page.view.setFocus()
+    QTest.keyClick(filled.page.view, Qt.Key.Key_Delete)
+    filled.settle()
+    assert filled.names() == ["さ.txt"]
+    text, undo = filled.undo[0]
+    assert text == "2 件の文書を取り除きました。元のファイルは残っています。"
+    undo()
+    filled.settle()
+    assert filled.names() == ["あ.txt", "か.txt", "さ.txt"]
+    assert filled.states() == ["完了"] * 3
+
+
+def test_a_collection_is_deleted_and_brought_back(filled: Desk) -> None:
+    filled.page.list.setFocus()
+    QTest.keyClick(filled.page.list, Qt.Key.Key_Delete)
+    filled.settle()
+    assert filled.page.collection is None
+    assert filled.page.empty.isVisible()
+    filled.undo[0][1]()
+    filled.wait(lambda: filled.page.collection is not None)
+    filled.settle()
+    assert filled.page.collection.name == "庁舎の資料"
+    assert len(filled.names()) == 3
+
+
+def test_a_label_is_chosen_from_its_menu_and_seen_in_the_list(filled: Desk) -> None:
+    filled.click(filled.page.label_button)
+    menu = next(one for one in filled.page.findChildren(LabelMenu) if one.isVisible())
+    assert [action.text() for action in menu.actions()] == ["公開", "社外秘", "機密"]
+    assert [action.isChecked() for action in menu.actions()] == [False, True, False]
+    menu.actions()[2].trigger()
+    menu.close()
+    filled.settle()
+    assert filled.page.collection.label == "secret"
+    assert filled.page.label_button.text().startswith("機密")
+    assert not filled.page.label_button.icon().isNull()
+
+
+@pytest.mark.parametrize("is_by_dialog", [False, True])
+def test_a_collection_that_is_secret_no_more_can_be_made_secret_again(filled: Desk, *, is_by_dialog: bool) -> None:
+    page = filled.page
+
+    def choose(label: int) -> None:
+        if is_by_dialog:
+            dialog = page.deeds.ask_name(page.collection)
+            dialog.label.setCurrentIndex(label)
+            filled.click(dialog.buttons["done"])
+        else:
+            filled.click(page.label_button)
+            menu = next(one for one in page.findChildren(LabelMenu) if one.isVisible())
+            menu.actions()[label].trigger()
+            menu.close()
+        filled.settle()
+
+    choose(2)
+    assert filled.undo == []
+    choose(0)
+    assert page.collection.label == "public"
+    ((said, undo),) = filled.undo
+    assert said == "資料集「庁舎の資料」のラベルを、機密から公開に変えました。"
+    undo()
+    filled.settle()
+    assert page.collection.label == "secret"
+
+
+def test_the_row_is_opened_read_again_and_reported_by_keyboard(filled: Desk, folder: Path) -> None:
+    view = filled.page.view
+    view.setFocus()
+    QTest.keyClick(view, Qt.Key.Key_End)
+    QTest.keyClick(view, Qt.Key.Key_Home)
+    assert [one.name for one in view.chosen()] == ["あ.txt"]
+    (folder / "あ.txt").write_text("一\n二\n三\n", encoding="utf-8")
+    QTest.keyClick(view, Qt.Key.Key_F5)
+    filled.wait(lambda: filled.documents.documents(filled.page._chosen_id)[0].report.sections == 3)
+    filled.settle()
+    QTest.keyClick(view, Qt.Key.Key_Down, Qt.KeyboardModifier.ShiftModifier)
+    assert [one.name for one in view.chosen()] == ["あ.txt", "か.txt"]
+    assert not filled.page.report.isVisible()  # of one document only
+
+
+def test_the_heads_of_the_columns_are_whole_in_english_too(filled: Desk) -> None:
+    view = filled.page.view
+    filled.page.table.titles = lambda: ["State", "Document", "Pages", "Sections", "Problems and more"]  # type: ignore[method-assign]
+    filled.page.table.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, PROBLEMS)
+    for order in (Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder):
+        view.sortByColumn(PROBLEMS, order)
+        assert view.header().sectionSize(PROBLEMS) >= view.header().sectionSizeHint(PROBLEMS)
+
+
+def test_a_new_collection_needs_a_name_of_its_own(filled: Desk) -> None:
+    dialog = filled.page.deeds.ask_new()
+    filled.click(dialog.buttons["done"])
+    assert dialog.isVisible()
+    dialog.field.setText("庁舎の資料")
+    QTest.keyClick(dialog.field, Qt.Key.Key_Return)
+    assert dialog.isVisible()
+    assert "同じ名前" in dialog._problem.text()
+    dialog.field.setText("規程")
+    dialog.label.setCurrentIndex(2)
+    QTest.keyClick(dialog.field, Qt.Key.Key_Return)
+    filled.wait(lambda: filled.page.collection.name == "規程")
+    assert filled.page._empty_words.text().startswith("この資料集に文書はまだありません。")
+    assert filled.page.collection.label == "secret"
+    assert filled.page.label_button.text().startswith("機密")
+
+
+def test_name_and_label_are_changed(filled: Desk) -> None:
+    QTest.keyClick(filled.page.list, Qt.Key.Key_F2)
+    dialog = filled.page.window().findChild(type(filled.page.deeds.ask_name(filled.page.collection)))
+    dialog.field.setText("庁舎 2026")
+    dialog.label.setCurrentIndex(0)
+    filled.click(dialog.buttons["done"])
+    filled.settle()
+    assert (filled.page.collection.name, filled.page.collection.label) == ("庁舎 2026", "public")
+    assert filled.page.label_button.icon().isNull()
+
+
+def test_the_queue_is_paused_resumed_and_cancelled(filled: Desk, folder: Path) -> None:
+    (folder / "は.txt").write_text("slow", encoding="utf-8")
+    drop(filled.page, folder / "は.txt")
+    queue = filled.page.queue
+    filled.wait(lambda: queue.isVisible() and "は.txt" in queue.what.text())
+    queue.pause_button.setFocus()
+    QTest.keyClick(queue.pause_button, Qt.Key.Key_Space)
+    assert queue.resume_button.isVisible()
+    assert queue.resume_button.hasFocus()
+    filled.click(queue.resume_button)
+    filled.wait(lambda: "は.txt" in queue.what.text())
+    filled.click(queue.cancel_button)
+    filled.settle()
+    assert not queue.isVisible()
+    assert filled.names() == ["あ.txt", "か.txt", "さ.txt"]
+
+
+def test_the_row_of_the_document_that_is_read_tells_how_far(filled: Desk) -> None:
+    document = filled.documents.documents(filled.page._chosen_id)[0]
+    filled.page._on_stood(Standing("reading", document.id, document.name, 41, 84, 2, 8))
+    assert filled.states() == ["読み取り中 41／84", "完了", "完了"]
+    assert "文書 2／8" in filled.page.queue.amount.text()
+
+
+def test_an_encoding_is_tried_before_it_is_used(filled: Desk, folder: Path) -> None:
+    (folder / "台帳.txt").write_bytes("庁舎の鍵は守衛室で受け取る。\n".encode("euc_jp"))
+    document = filled.documents.documents(filled.page._chosen_id)[0]
+    values = {field: getattr(document, field) for field in Document.__slots__} | {"path": str(folder / "台帳.txt")}
+    dialog = filled.page.deeds.ask_encoding(Document(**values))
+    filled.wait(lambda: "守衛室" in dialog.preview.toPlainText())
+    assert dialog.choice.currentText() == "自動で判別する（EUC-JP）"
+    dialog.choice.setCurrentIndex(dialog.choice.findData("cp932"))
+    assert "守衛室" not in dialog.preview.toPlainText()
+    dialog.choice.setCurrentIndex(dialog.choice.findData("euc_jp"))
+    filled.click(dialog.buttons["read"])
+    filled.settle()
+    assert filled.documents.documents(filled.page._chosen_id)[0].wished_encoding == "euc_jp"
+
+
+def test_in_a_small_page_report_and_table_take_turns(filled: Desk) -> None:
+    filled.page.resize(500, 400)
+    filled.choose("あ.txt")
+    assert filled.page.view.isVisible()
+    assert not filled.page.report.isVisible()
+    assert filled.page.chooser.isVisible()
+    filled.page.view.setFocus()
+    QTest.keyClick(filled.page.view, Qt.Key.Key_Return)
+    assert filled.page.report.isVisible()
+    assert not filled.page.view.isVisible()
+    filled.click(filled.page.report.back_button)
+    assert filled.page.view.hasFocus()
+
+
+def test_changes_of_the_folders_are_taken_in_when_asked(filled: Desk, folder: Path) -> None:
+    (folder / "な.txt").write_text("新しい\n", encoding="utf-8")
+    (folder / "あ.txt").unlink()
+    filled.page.deeds.refresh(filled.page.collection)
+    filled.wait(filled.page.banner.isVisible)
+    filled.settle()
+    assert "新しい文書 1　変わった文書 0　なくなった文書 1" in filled.page.banner.accessibleName()
+    assert filled.names() == ["か.txt", "さ.txt", "な.txt"]
+
+
+def test_kotaes_own_collection_takes_nothing_and_cannot_be_deleted(desk: Desk, folder: Path) -> None:
+    desk.documents.provide_manual(folder / "あ.txt", "Kotae の使い方")
+    desk.settle()
+    own = desk.documents.collections()[0]
+    desk.page.show_collection(own.id)
+    assert not desk.page.add_button.isVisible()
+    assert not desk.page.label_button.isVisible()
+    drop(desk.page, folder)
+    QTest.keyClick(desk.page.list, Qt.Key.Key_Delete)
+    desk.settle()
+    assert [one.name for one in desk.documents.collections()] == ["Kotae の使い方"]
+    assert desk.names() == ["あ.txt"]
+
+
+@pytest.mark.parametrize(
+    ("standing", "words"),
+    [
+        (EmbeddingStanding(), ""),
+        (EmbeddingStanding("idle", 84, 84), ""),
+        (EmbeddingStanding("working", 41, 1084), "意味検索の準備 41／1,084"),
+        (EmbeddingStanding("paused", 41, 84), "意味検索の準備 41／84（回答中は休みます）"),
+        (EmbeddingStanding("elsewhere"), "意味検索の準備：ほかの Kotae（コマンド）が行っています"),
+        (
+            EmbeddingStanding("failed", error=AppError("engine_died", cause="SIGKILL")),
+            "検索は言葉だけで行います。",
+        ),
+    ],
+)
+def test_how_far_the_search_by_meaning_is_stands_in_one_line(
+    desk: Desk, standing: EmbeddingStanding, words: str
+) -> None:
+    desk.embedding.stood.emit(standing)
+    assert words in desk.page.meaning.text()
+    assert desk.page.meaning.isVisible() == bool(words)

@@ -1,0 +1,397 @@
+"""What the window asks for becomes the study that the command line makes of the same; and what that will take."""
+
+import dataclasses
+import json
+import shutil
+from collections import namedtuple
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QCoreApplication
+
+from app import cli as main
+from app.base import lines, settings
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.wording import describe_error
+from app.chat.store import Store
+from app.documents.claims.grounding import CollectionRef
+from app.documents.records import Section
+from app.evaluation import question_sets
+from app.evaluation.records import Question
+from app.evaluation.services import study_making
+from app.evaluation.services.study_making import Forecast, StudyWish
+from app.evaluation.study import study as studies
+from app.evaluation.study.planning import Asking
+from app.evaluation.study.study import Study
+from app.inference import speed
+from app.inference.local_model import LocalModel
+from app.inference.speed import MachineSpeed
+from app.models import local_models, tuned_models
+from app.training.runs import adoption, runs
+from app.training.services import training
+from app.training.services.training import Trainer
+from tests import model_files as tiny
+from tests.evaluation.test_scale_plan import data as split_data
+from tests.training.generation.collection import library_of
+from tests.training_runs import finished_run
+
+data = split_data  # a fixture
+
+ASKING = Asking(context_tokens=2048)
+DiskUsage = namedtuple("DiskUsage", "total used free")
+
+
+@dataclasses.dataclass
+class Bench:
+    where: Paths
+    store: Store
+    base: LocalModel
+    other: LocalModel
+    tuned: LocalModel  # the base with the adapter of run r1
+    scope: tuple[CollectionRef, ...]
+    trainer: Trainer
+    monkeypatch: pytest.MonkeyPatch
+
+    @property
+    def models(self) -> list[LocalModel]:
+        return tuned_models.listed(self.store, self.where.models)
+
+    def wish(self, kind: str, *models: LocalModel, **others: Any) -> StudyWish:
+        fields: dict[str, Any] = {"question_set": "試験", "models": models, "asking": ASKING}
+        return StudyWish(kind, **(fields | others))
+
+    def made(self, wish: StudyWish) -> Study:
+        folder = study_making.make(wish, self.where, self.models, self.trainer)
+        assert studies.find(self.where.evaluations, folder.name).state == "waiting"
+        return studies.read(folder)
+
+    def forecast(self, wish: StudyWish) -> Forecast:
+        return study_making.forecast(wish, self.where, self.models, self.trainer)
+
+    def of_command(self, *arguments: str) -> Study:
+        """What `kotae eval ARGUMENTS` makes, whether or not the fake engine can carry it out."""
+        before = {one.id for one in studies.listed(self.where.evaluations)}
+        context = () if arguments[0] == "scale" else ("--context", "2048")
+        main.main(["eval", *arguments, *context, "--json"], lambda *_: 0)
+        (entry,) = (one for one in studies.listed(self.where.evaluations) if one.id not in before)
+        assert entry.study is not None
+        return entry.study
+
+    def refused(self, wish: StudyWish) -> AppError:
+        """By the making and by the forecast alike; nothing is left."""
+        codes = []
+        for act in (study_making.make, study_making.forecast):
+            with pytest.raises(AppError) as caught:
+                act(wish, self.where, self.models, self.trainer)
+            codes.append(caught.value.code)
+        assert codes[0] == codes[1]
+        assert studies.listed(self.where.evaluations) == []
+        assert "--" not in str(describe_error(caught.value))  # no option of a command
+        return caught.value
+
+
+@pytest.fixture
+def bench(where: Paths, store: Store, tmp_path: Path, qapp: QCoreApplication, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setenv("KOTAE_ENGINE", "echo")
+    monkeypatch.setenv("KOTAE_DATA_DIR", str(where.data))
+    monkeypatch.setenv(training.VARIABLE, "fake:good")
+    metadata = {"llama.context_length": 4096}
+    first = tiny.tiny_llama(tmp_path / "一つ目.gguf", metadata=metadata)
+    second = tiny.tiny_llama(tmp_path / "二つ目.gguf", metadata=metadata, seed=2)
+    base, other = (local_models.add(store, local_models.describe(path)) for path in (first, second))
+    finished_run(where.runs / "r1", first, name="敬語")
+    tuned = adoption.use(where.runs / "r1", store, where.models, strength=0.7)
+    questions = [Question(f"q{number}", f"{number} 番目は？", reference="答え") for number in range(1, 5)]
+    question_sets.store(where.questions, "試験", questions)
+    library = library_of(where.documents, {"基準.md": [Section(("章",), "鉄筋のかぶりは50mm以上とする。", "標準")]})
+    scope = (CollectionRef(library.collection("基準").id, "基準"),)
+    library.close()
+    return Bench(where, store, base, other, tuned, scope, training.locate(where.data), monkeypatch)
+
+
+def plain(study: Study) -> dict[str, Any]:
+    """Without what two of the same wish differ in: name, time and folder, and where a copy of the adapter lies. What is
+    known of the model's file may differ, too."""
+    found: dict[str, Any] = json.loads(lines.to_line(study).replace(study.id.encode(), b"ID"))
+    for contender in found["contenders"]:
+        contender["system"]["adapter"] = bool(contender["system"]["adapter"])
+        contender["model"] = {key: contender["model"][key] for key in ("path", "form_id", "name", "size_bytes")}
+    for made in found["made"]:
+        made["adapter"] = bool(made["adapter"])
+    return found | {"name": "", "created_at": 0.0}
+
+
+def test_documents(bench: Bench) -> None:
+    wish = bench.wish("documents", bench.base, tuned=bench.tuned, scope=bench.scope)
+    study = bench.made(wish)
+    assert [one.system.name for one in study.contenders] == [
+        "元のモデル", "元のモデル + 資料", "学習後", "学習後 + 資料", "抜粋表示（資料の引用のみ）",
+    ]  # fmt: skip
+    asked = ("documents", "試験", "--model", bench.base.id, "--collection", "基準", "--adapter")
+    assert plain(study) == plain(bench.of_command(*asked, "r1:0.7"))
+
+
+def test_documents_of_a_model_that_was_not_trained(bench: Bench) -> None:
+    study = bench.made(bench.wish("documents", bench.other, scope=bench.scope))
+    asked = ("documents", "試験", "--model", bench.other.id, "--collection", "基準")
+    assert plain(study) == plain(bench.of_command(*asked))
+    assert len(study.contenders) == 3
+
+
+def test_a_row_that_is_a_base_with_its_adapter_is_compared_with_that_base(bench: Bench) -> None:
+    alone = bench.made(bench.wish("documents", bench.tuned, scope=bench.scope))
+    both = bench.made(bench.wish("documents", bench.base, tuned=bench.tuned, scope=bench.scope))
+    assert plain(alone) == plain(both)
+
+
+def test_questions_to_a_model_before_and_after_its_training(bench: Bench) -> None:
+    study = bench.made(bench.wish("questions", bench.base, bench.tuned))
+    adapters = ("--adapter", "none", "--adapter", "r1:0.7")
+    assert plain(study) == plain(bench.of_command("questions", "試験", "--model", bench.base.id, *adapters))
+    assert study.kind == "questions"
+    assert [one.system.strength for one in study.contenders] == [1.0, 0.7]
+
+
+def test_several_bases_with_documents(bench: Bench) -> None:
+    study = bench.made(bench.wish("questions", bench.base, bench.other, scope=bench.scope, limit=2))
+    chosen = ("--model", bench.base.id, "--model", bench.other.id)
+    made = bench.of_command("questions", "試験", *chosen, "--collection", "基準", "--limit", "2")
+    assert plain(study) == plain(made)
+    assert study.kind == "bases"
+    assert [one.may_quote for one in study.contenders] == [False, False]
+
+
+def test_quantizations(bench: Bench) -> None:
+    study = bench.made(bench.wish("quantizations", bench.base, forms=("Q8_0",)))
+    made = bench.of_command("quant", bench.base.id, "--questions", "試験", "--quant", "Q8_0")
+    assert plain(study) == plain(made)
+    assert study.has_likelihoods
+    assert [one.form for one in study.made] == ["Q8_0"]
+
+
+def test_quantizations_of_what_was_trained(bench: Bench) -> None:
+    study = bench.made(bench.wish("quantizations", bench.base, tuned=bench.tuned, forms=("Q8_0",)))
+    made = bench.of_command("quant", bench.base.id, "--questions", "試験", "--quant", "Q8_0", "--adapter", "r1:0.7")
+    assert plain(study) == plain(made)
+    assert [one.strength for one in study.made if one.adapter] == [0.7]
+
+
+def test_models_whose_forms_are_there_already(bench: Bench) -> None:
+    study = bench.made(bench.wish("quantizations", bench.base, bench.other))
+    assert plain(study) == plain(bench.of_command("quant", bench.base.id, bench.other.id, "--questions", "試験"))
+    assert study.made == ()
+
+
+def test_amounts_of_training_data(bench: Bench, data: Path) -> None:
+    wish = bench.wish("scale", bench.base, data=str(data), sizes=(20, 60), runs=1, asking=Asking())
+    study = bench.made(wish)
+    asked = ("scale", str(data), "--base", bench.base.id, "--sizes", "20,60", "--seeds", "1", "--questions", "試験")
+    found, made = plain(study), plain(bench.of_command(*asked))
+    assert found["context_tokens"] == 4096
+    assert {**found, "context_tokens": made["context_tokens"]} == made
+    assert [(one.rows, one.is_control) for one in study.trainings] == [(20, False), (60, False), (20, True)]
+
+
+def test_without_questions_the_hold_out_alone_judges(bench: Bench, data: Path) -> None:
+    wish = bench.wish("scale", bench.base, question_set="", data=str(data), sizes=(20, 60), runs=2, has_control=False)
+    study = bench.made(wish)
+    assert (study.name, study.contenders, len(study.trainings)) == ("点検", (), 4)
+
+
+def test_without_a_set_the_shipped_questions_are_asked(bench: Bench) -> None:
+    study = bench.made(bench.wish("questions", bench.base, question_set=""))
+    assert (study.set_name, study.set_version) == (question_sets.shipped().name, 0)
+
+
+def test_how_it_is_asked(bench: Bench) -> None:
+    judge = dataclasses.replace(ASKING, name="私の", judge=bench.other, seeds=3, temperature=0.7, max_tokens=99)
+    study = bench.made(bench.wish("questions", bench.base, asking=judge))
+    assert (study.name, study.judge, study.seeds) == ("私の", bench.other, (0, 1, 2))
+    assert (study.choices.temperature, study.choices.max_tokens, study.context_tokens) == (0.7, 99, 2048)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda b: {"models": ()}, "wish_models"),
+        (lambda b: {"models": (b.base, b.other)}, "wish_one_model"),
+        (lambda b: {"scope": ()}, "wish_collections"),
+        (lambda b: {"limit": 0}, "wish_number"),
+        (lambda b: {"question_set": "無い"}, "wish_set_gone"),
+        (lambda b: {"question_set": "試験@9"}, "wish_version_gone"),
+        (lambda b: {"models": (b.other,), "tuned": b.tuned}, "wish_other_base"),
+        (lambda b: {"models": (dataclasses.replace(b.base, path="/gone.gguf"),)}, "model_missing"),
+        (lambda b: {"models": (dataclasses.replace(b.base, architecture="bert"),)}, "wish_for_search"),
+        (lambda b: {"asking": dataclasses.replace(ASKING, has_pairs=True)}, "wish_pairs"),
+        (lambda b: {"asking": dataclasses.replace(ASKING, seeds=2, temperature=0.0)}, "wish_repeats"),
+        (lambda b: {"asking": dataclasses.replace(ASKING, temperature=9.0)}, "wish_number"),
+    ],
+)
+def test_what_cannot_be_compared_is_said_and_leaves_nothing(
+    bench: Bench, change: Callable[[Bench], dict[str, Any]], code: str
+) -> None:
+    wish = bench.wish("documents", bench.base, scope=bench.scope)
+    assert bench.refused(dataclasses.replace(wish, **change(bench))).code == code
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda b: {"models": (b.tuned,)}, "wish_base_is_tuned"),
+        (lambda b: {"data": ""}, "wish_data"),
+        (lambda b: {"sizes": (60, 20)}, "wish_sizes_order"),
+        (lambda b: {"sizes": (2, 20)}, "scale_size_small"),
+        (lambda b: {"question_set": "", "asking": dataclasses.replace(ASKING, judge=b.other)}, "wish_judge_alone"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_and_leaves_nothing(
+    bench: Bench, data: Path, change: Callable[[Bench], dict[str, Any]], code: str
+) -> None:
+    wish = bench.wish("scale", bench.base, data=str(data), sizes=(20, 60), runs=1)
+    assert bench.refused(dataclasses.replace(wish, **change(bench))).code == code
+
+
+def test_a_version_that_is_missing_is_named(bench: Bench) -> None:
+    error = bench.refused(bench.wish("questions", bench.base, question_set="試験@9"))
+    assert describe_error(error).message == "質問集「試験」に版 9 が見つかりません。"
+
+
+def test_what_needs_the_training_environment_says_so_before_it_begins(bench: Bench, data: Path, tmp_path: Path) -> None:
+    """With the folder that was chosen for it."""
+    bench.monkeypatch.delenv(training.VARIABLE)
+    bench.monkeypatch.setattr("app.models.training_environment._ROOT", tmp_path)  # where no development one is
+    settings.save(bench.where.settings, settings.Settings(training_folder=str(tmp_path / "選んだ")))
+    quantized = dataclasses.replace(bench.base, quantization="Q4_K_M")
+    for wish in (
+        bench.wish("scale", bench.base, data=str(data), sizes=(20, 60)),
+        bench.wish("quantizations", quantized, forms=("Q8_0",)),
+    ):
+        for act in (study_making.make, study_making.forecast):
+            with pytest.raises(AppError) as caught:
+                act(wish, bench.where, bench.models, None)
+            assert caught.value.code == "no_training_environment"
+            assert str(tmp_path / "選んだ") in str(describe_error(caught.value))
+    assert studies.listed(bench.where.evaluations) == []
+
+
+# -------------------------------------------------------------------------- labels
+
+
+@pytest.fixture
+def secret(bench: Bench) -> LocalModel:
+    """The base with the adapter of run r2, whose data are 機密."""
+    folder = finished_run(bench.where.runs / "r2", Path(bench.base.path), name="機密", seed=5)
+    asked = json.loads((folder / runs.SPEC).read_bytes())
+    (folder / runs.SPEC).write_text(json.dumps(asked | {"train": str(folder / runs.DATA / "train.jsonl")}), "utf-8")
+    (folder / runs.DATA).mkdir(exist_ok=True)
+    (folder / runs.DATA / "split.json").write_text(json.dumps({"source": {"label": "secret"}}), "utf-8")
+    return adoption.use(folder, bench.store, bench.where.models)
+
+
+def test_what_a_model_answers_that_was_trained_on_secret_data_is_secret(bench: Bench, secret: LocalModel) -> None:
+    assert bench.made(bench.wish("questions", bench.base, bench.tuned)).label == "internal"
+    study = bench.made(bench.wish("questions", bench.base, secret))
+    assert (study.label, [one.label for one in study.contenders]) == ("secret", ["internal", "secret"])
+    asked = ("--model", bench.base.id, "--adapter", "none", "--adapter", "r2")
+    assert plain(study) == plain(bench.of_command("questions", "試験", *asked))
+    for wish in (
+        bench.wish("documents", bench.base, tuned=secret, scope=bench.scope),
+        bench.wish("quantizations", bench.base, tuned=secret, forms=("Q8_0",)),
+    ):
+        assert bench.made(wish).label == "secret"
+
+
+def test_a_merged_file_that_was_trained_on_secret_data_is_secret(bench: Bench, secret: LocalModel) -> None:
+    merged = dataclasses.replace(bench.other, tuned=secret.tuned)
+    assert bench.made(bench.wish("documents", bench.base, tuned=merged, scope=bench.scope)).label == "secret"
+
+
+def test_amounts_of_secret_training_data_make_a_secret_study(bench: Bench, data: Path, tmp_path: Path) -> None:
+    split = shutil.copytree(data, tmp_path / "機密")
+    manifest = json.loads((split / "split.json").read_bytes())
+    (split / "split.json").write_text(json.dumps(manifest | {"source": {"label": "secret"}}), "utf-8")
+    wish = bench.wish("scale", bench.base, data=str(split), sizes=(20, 60), runs=1, asking=Asking())
+    assert bench.made(wish).label == "secret"
+    assert bench.made(dataclasses.replace(wish, question_set="")).label == "secret"
+    assert bench.made(dataclasses.replace(wish, data=str(data))).label == "internal"
+
+
+def test_an_adapter_that_is_not_what_it_was_is_refused(bench: Bench) -> None:
+    tiny.tiny_adapter(Path(bench.tuned.adapter), seed=9)
+    with pytest.raises(AppError, match="tuned_adapter_changed"):
+        bench.made(bench.wish("questions", bench.tuned))
+
+
+def test_a_disk_without_room_for_the_forms_is_told_before_anything_is_made(bench: Bench) -> None:
+    wish = bench.wish("quantizations", bench.base, forms=("Q8_0",))
+    bench.monkeypatch.setattr("shutil.disk_usage", lambda _path: DiskUsage(100, 100, 0))
+    with pytest.raises(AppError, match="drive_space"):
+        bench.made(wish)
+    assert studies.listed(bench.where.evaluations) == []
+
+
+# ------------------------------------------------------------------------ forecast
+
+
+def test_a_forecast_counts_what_the_study_will_ask_and_writes_nothing(bench: Bench) -> None:
+    asking = dataclasses.replace(ASKING, seeds=2, temperature=0.7, judge=bench.other)
+    wish = bench.wish("documents", bench.base, tuned=bench.tuned, scope=bench.scope, asking=asking)
+    found = bench.forecast(wish)
+    assert (found.systems, found.questions, found.answers, found.judged) == (5, 4, 40, 40)
+    assert (found.disk_bytes, found.trainings, found.most_answering_s) == (0, 0, None)
+    assert not bench.where.evaluations.exists()
+    assert len(bench.made(wish).contenders) == found.systems
+
+
+def test_no_model_is_read_for_a_forecast(bench: Bench) -> None:
+    def fail(_path: Path) -> str:
+        raise AssertionError("read")
+
+    bench.monkeypatch.setattr("app.models.bases.file_sha256", fail)
+    assert bench.forecast(bench.wish("quantizations", bench.base, forms=("Q8_0",))).systems == 2
+
+
+def test_answers_take_at_most_what_was_measured_of_the_model(bench: Bench) -> None:
+    measured = dataclasses.replace(bench.base, speeds={"plain": {"prompt": 1e9, "answer": 32.0}})
+    asking = dataclasses.replace(ASKING, max_tokens=64)
+    wish = bench.wish("questions", measured, asking=asking)
+    assert bench.forecast(wish).most_answering_s == pytest.approx(4 * 64 / 32.0, rel=0.01)
+    assert bench.forecast(dataclasses.replace(wish, models=(measured, bench.other))).most_answering_s is None
+    slower = dataclasses.replace(measured, speeds={"plain": {"prompt": 1e9, "answer": 8.0}, **(measured.speeds or {})})
+    assert bench.forecast(dataclasses.replace(wish, models=(slower,))).most_answering_s == pytest.approx(8.0, rel=0.01)
+
+
+def test_a_machine_that_was_measured_lets_the_time_be_predicted(bench: Bench) -> None:
+    wish = bench.wish("questions", bench.base)
+    assert bench.forecast(wish).most_answering_s is None
+    speed.save(bench.where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e10, 2, 1.0))
+    assert (bench.forecast(wish).most_answering_s or 0) > 0
+
+
+def test_the_forecast_of_forms_tells_what_they_take_of_the_disk(bench: Bench) -> None:
+    wish = bench.wish("quantizations", bench.base, forms=("Q8_0",))
+    found = bench.forecast(wish)
+    (made,) = bench.made(wish).made
+    assert found.disk_bytes == made.size_bytes > 0
+    assert found.free_bytes > found.disk_bytes
+
+
+def test_a_larger_form_takes_longer_to_answer_than_the_file_it_is_made_of(bench: Bench) -> None:
+    measured = dataclasses.replace(bench.base, quantization="F32", speeds={"plain": {"prompt": 1e9, "answer": 32.0}})
+    small = bench.forecast(bench.wish("quantizations", measured, forms=("Q4_K_M",))).most_answering_s or 0
+    large = bench.forecast(bench.wish("quantizations", measured, forms=("Q8_0",))).most_answering_s or 0
+    assert 4 * 512 / 32.0 < small < large
+
+
+def test_the_forecast_of_amounts_tells_trainings_and_their_time(bench: Bench, data: Path) -> None:
+    wish = bench.wish("scale", bench.base, data=str(data), sizes=(20, 60), runs=2)
+    found = bench.forecast(wish)
+    assert (found.trainings, found.systems, found.answers, found.is_guessed) == (5, 3, 12, True)
+    assert found.training_s > 0
+    assert 0 < found.disk_bytes < found.free_bytes
+    assert list(bench.where.evaluations.iterdir()) == []
+    alone = bench.forecast(dataclasses.replace(wish, question_set="", has_control=False))
+    assert (alone.trainings, alone.systems, alone.answers) == (4, 0, 0)

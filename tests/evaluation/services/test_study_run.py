@@ -1,0 +1,470 @@
+"""Studies with the fake engine as a real child: every system asked, judged and concluded, whatever ends it between."""
+
+import dataclasses
+import itertools
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any
+
+import filelock
+import pytest
+from PySide6.QtCore import QTimer
+from pytestqt.qtbot import QtBot
+
+from app.base.errors import AppError
+from app.base.services.job_child import JobChild
+from app.base.services.process import STOP_GRACE_MS
+from app.base.settings import Settings
+from app.chat.batch.journal import Head, Journal
+from app.chat.batch.results import Result
+from app.chat.presets import Choices
+from app.chat.services.answer_queue import AnswerQueue
+from app.chat.services.answer_run import AnswerRequest
+from app.chat.services.grounding import Wanted
+from app.documents.claims.grounding import CollectionRef
+from app.documents.records import Section
+from app.evaluation import question_files
+from app.evaluation.records import Question, QuestionSet
+from app.evaluation.report import results_file
+from app.evaluation.report.results import Evaluation
+from app.evaluation.services import study_run, study_work
+from app.evaluation.services.likelihood_work import LikelihoodWork
+from app.evaluation.services.study_run import StudyProgress, StudyRun
+from app.evaluation.services.study_work import Tools, TrainingWork
+from app.evaluation.study import contending, steps
+from app.evaluation.study import study as studies
+from app.evaluation.study.study import Made, Study
+from app.inference import child_commands
+from app.inference.engine import score_job
+from app.inference.local_model import LocalModel
+from app.inference.prompt import Turn
+from app.models.training_environment import TrainingEnvironment
+from app.training.runs import runs
+from app.training.services.training import Trainer
+from tests import model_files as models
+from tests.scene import Scene
+from tests.training.generation.collection import library_of
+from trainer.spec import RunSpec
+
+
+def judged(score: int | str) -> str:
+    return f'!say {{"reason": "理由", "score": {score}}}'
+
+
+HEAD = Head("", "", 0, "", "", (), Choices(), 2048, 0.0)
+
+
+class Desk:
+    def __init__(self, scene: Scene, model: LocalModel) -> None:
+        self.scene = scene
+        self.model = model
+        self.folder = scene.where.evaluations / "x"
+        self.tools = Tools(
+            scene.engine,
+            child_commands.template(),
+            child_commands.quantizer,
+            child_commands.scorer,
+            AppError("no_training_environment", path="/設定した場所"),
+            scene.where.documents,
+            Settings(),
+        )
+
+    def study(self, *questions: str, systems: int = 1, **others: Any) -> Study:
+        """Written. Every system is the same model, which answers with the question or with what it is told to."""
+        asked = tuple(
+            Question(f"q{number}", text, reference="答え", must_include=("二",), group=f"資料{number % 2}")
+            for number, text in enumerate(questions, start=1)
+        )
+        found = QuestionSet("試験", 1, question_files.sha256(asked), asked)
+        contenders = contending.numbered(contending.contender(self.model, None) for _ in range(systems))
+        choices = Choices(temperature=0.0, max_tokens=200)
+        one = Study("x", "試し", "questions", "試験", 1, found.sha256, "internal", contenders, (0,), choices, 2048)
+        one = dataclasses.replace(one, **others)
+        studies.create(self.folder, one, found)
+        return one
+
+    def run(self) -> StudyRun:
+        return StudyRun(self.tools, self.folder, self.scene.engine)
+
+    def ended(self, signal: Any, act: Callable[[], object]) -> Any:
+        with self.scene.qtbot.waitSignal(signal) as caught:
+            act()
+        return caught.args[0] if caught.args else None
+
+    def result(self) -> Evaluation:
+        run = self.run()
+        found: Evaluation = self.ended(run.finished, run.start)
+        assert not run.is_running
+        return found
+
+
+@pytest.fixture
+def desk(scene: Scene, model: LocalModel) -> Desk:
+    return Desk(scene, model)
+
+
+def test_every_system_answers_every_question_and_is_marked(desk: Desk) -> None:
+    desk.study("一つ目", "二つ目", systems=2)
+    found = desk.result()
+    assert [one.system.name for one in found.systems] == ["小さなモデル", "小さなモデル（2）"]
+    for one in found.systems:
+        assert [(row.question_id, row.answer, row.marks.score) for row in one.rows] == [
+            ("q1", "一つ目", 0.0),
+            ("q2", "二つ目", 1.0),
+        ]
+        assert one.system.size_bytes == Path(desk.model.path).stat().st_size
+    assert results_file.read(desk.folder)[0] == found
+    assert "試し" in (desk.folder / studies.REPORT).read_text("utf-8")
+    assert studies.find(desk.scene.where.evaluations, "x").state == "finished"
+
+
+def test_each_seed_is_asked_for_itself(desk: Desk) -> None:
+    desk.study("一つ目", seeds=(0, 1, 2), choices=Choices(temperature=0.7, max_tokens=20))
+    assert [row.seed for row in desk.result().systems[0].rows] == [0, 1, 2]
+
+
+def test_the_judge_scores_what_there_is_to_score(desk: Desk) -> None:
+    desk.study(
+        judged(3), judged(0), judged(7), "!say 点なし", "空の答え !say \n以上", "長" * 9000, judge=desk.model,
+    )  # fmt: skip
+    found = desk.result()
+    scored = [(row.judgement.score, row.judgement.trouble) for row in found.systems[0].rows if row.judgement]
+    assert scored == [(3, ""), (0, ""), (None, "unreadable"), (None, "unreadable"), (0, "empty"), (0, "empty")]
+    assert found.judge is not None
+    assert found.judge.is_trusted is None  # it was asked about too few
+    _, sections = results_file.read(desk.folder)
+    assert any("採点モデル" in section.title for section in sections)
+
+
+def test_the_judge_chooses_between_two_systems_in_both_orders(desk: Desk) -> None:
+    told = '!say {"reason": "理由", "winner": 1, "score": 2}'  # what stands first, whatever it is
+    other = dataclasses.replace(contending.contender(desk.model, contending.Tuning("/a.gguf")), model=desk.model)
+    contenders = contending.numbered([contending.contender(desk.model, None), other])
+    one = desk.study(
+        *(f"{number} {told}" for number in range(6)), contenders=contenders, judge=desk.model, has_pairs=True
+    )
+    for contender in one.contenders:  # the fake would answer the same, and has no adapters
+        kept = Journal.open(steps.out_of(desk.folder, contender.system.id, 0), HEAD)
+        for line in range(1, 7):
+            kept.add(Result(line, "answered", f"{contender.system.id} の答え"))
+        kept.close()
+    found = desk.result()
+    assert [(one.system_id, one.winner, one.is_consistent) for one in found.preferences] == [("s2", "tie", False)] * 6
+    assert results_file.read(desk.folder)[0].preferences == found.preferences
+    assert "一対比較" in (desk.folder / studies.REPORT).read_text("utf-8")
+
+
+def test_a_study_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
+    desk.study("一つ目", "!slow とても長い答えになる質問", "三つ目")
+    run = desk.run()
+
+    def stop_at_the_second(progress: StudyProgress) -> None:
+        if progress.part is not None and progress.part.done == 1:
+            run.stop()
+
+    run.progressed.connect(stop_at_the_second)
+    desk.ended(run.stopped, run.start)
+    assert not run.is_running
+    assert list(steps.answers_of(desk.folder, "s1", 0)) == [1]
+    assert studies.find(desk.scene.where.evaluations, "x").state == "waiting"
+    again = desk.run()
+    asked: list[StudyProgress] = []
+    again.progressed.connect(asked.append)
+    found = desk.ended(again.finished, again.start)
+    assert len(found.systems[0].rows) == 3
+    assert [one.part.done for one in asked if one.part is not None] == [1, 2]
+
+
+def test_one_that_was_stopped_before_its_first_step_stops(desk: Desk) -> None:
+    desk.study("一つ目")
+    run = desk.run()
+    run.start()
+    desk.ended(run.stopped, run.stop)
+    assert not (desk.folder / studies.RESULTS).exists()
+
+
+def test_a_stop_that_comes_while_an_answer_is_only_checked_is_the_last(desk: Desk, qtbot: QtBot) -> None:
+    subjects = ("橋脚", "水門")
+    sections = [Section((one,), f"{one}の鉄筋のかぶりは50mm以上とする。", "標準") for one in subjects]
+    library = library_of(desk.scene.where.documents, {"基準.md": sections})
+    scope = (CollectionRef(library.collection("基準").id, "基準"),)
+    library.close()
+
+    def request_of(at: Hashable) -> AnswerRequest:
+        assert isinstance(at, int)
+        turns = (Turn(f"{subjects[at]}の鉄筋のかぶりは何mm以上ですか。"),)
+        wanted = Wanted(desk.scene.where.documents, scope, turns)  # such a small model is not asked: they are quoted
+        return AnswerRequest(desk.model, turns, Settings(), wanted=wanted)
+
+    queue = AnswerQueue(desk.scene.engine, child_commands.template(), request_of, desk.scene.engine)
+    answered: list[int] = []
+    queue.answered.connect(lambda at, _text, _outcome: answered.append(at))
+    queue.asked.connect(lambda _at: QTimer.singleShot(0, lambda: queue._run.text_received.connect(queue.stop)))
+    with qtbot.waitSignal(queue.ended):
+        queue.start([0, 1])
+    assert (answered, list(queue.pending)) == ([0], [1])
+
+
+def test_a_job_that_cannot_be_written_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.study("一つ目", has_likelihoods=True)
+
+    def fail(*_anything: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(score_job, "write", fail)
+    run = desk.run()
+    error: AppError = desk.ended(run.failed, run.start)
+    assert error.code == "drive_space"
+
+
+def test_what_would_meet_every_question_ends_it_and_the_folder_is_free(desk: Desk) -> None:
+    desk.study("一つ目", "!memory", "三つ目")
+    run = desk.run()
+    error: AppError = desk.ended(run.failed, run.start)
+    assert error.code == "out_of_memory"
+    studies.hold(desk.folder).release()
+    assert list(steps.answers_of(desk.folder, "s1", 0)) == [1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_question_at_which_the_engine_was_killed_has_no_answer_and_is_asked_again(desk: Desk) -> None:
+    desk.study("一つ目", "!slow 二つ目の質問", "三つ目")
+    run, kills = desk.run(), list[int]()
+
+    def kill_twice(text: str) -> None:
+        if len(kills) < 2 and text == "!":
+            kills.append(desk.scene.engine.pid)
+            os.kill(kills[-1], signal.SIGKILL)
+
+    desk.scene.engine.event_received.connect(lambda event: kill_twice(getattr(event, "text", "")))
+    error: AppError = desk.ended(run.failed, run.start)
+    assert (error.code, error.facts["count"], error.facts["number"]) == ("evaluation_unanswered", 1, 2)
+    assert list(steps.answers_of(desk.folder, "s1", 0)) == [1, 3]
+    rows = desk.result().systems[0].rows
+    assert [(row.question_id, row.verdict) for row in rows] == [(f"q{number}", "answered") for number in (1, 2, 3)]
+
+
+def test_a_question_at_which_the_engine_always_dies_has_failed_the_second_time(desk: Desk) -> None:
+    desk.study("一つ目", "!slow 二つ目の質問", "三つ目")
+
+    def kill(text: str) -> None:
+        if text == "!":
+            os.kill(desk.scene.engine.pid, signal.SIGKILL)
+
+    desk.scene.engine.event_received.connect(lambda event: kill(getattr(event, "text", "")))
+    run = desk.run()
+    assert desk.ended(run.failed, run.start).code == "evaluation_unanswered"
+    rows = desk.result().systems[0].rows
+    assert [row.verdict for row in rows] == ["answered", "failed", "answered"]
+
+
+def test_a_model_that_is_killed_again_and_again_is_not_asked_any_more(desk: Desk) -> None:
+    desk.study("!slow 一つ目", "!slow 二つ目", "!slow 三つ目", "!slow 四つ目")
+    run = desk.run()
+
+    def kill(text: str) -> None:
+        if text == "!":
+            os.kill(desk.scene.engine.pid, signal.SIGKILL)
+
+    desk.scene.engine.event_received.connect(lambda event: kill(getattr(event, "text", "")))
+    error: AppError = desk.ended(run.failed, run.start)
+    assert (error.code, error.facts["count"], error.facts["number"]) == ("evaluation_unanswered", 2, 1)
+    assert steps.answers_of(desk.folder, "s1", 0) == {}
+
+
+def test_two_do_not_work_on_one_study(desk: Desk) -> None:
+    desk.study("一つ目")
+    lock = studies.hold(desk.folder)
+    with pytest.raises(AppError) as caught:
+        desk.run().start()
+    assert caught.value.code == "evaluation_busy"
+    lock.release()
+
+
+def test_what_needs_a_training_environment_says_so(desk: Desk, tmp_path: Path) -> None:
+    path = str(tmp_path / "made.gguf")
+    made = dataclasses.replace(desk.model, path=path)
+    contenders = contending.numbered([contending.contender(made, None)])
+    desk.study("一つ目", contenders=contenders, made=(Made(path, "F16", str(tmp_path)),))
+    run = desk.run()
+    error: AppError = desk.ended(run.failed, run.start)
+    assert (error.code, error.facts["path"]) == ("no_training_environment", "/設定した場所")
+
+
+def test_a_damaged_record_of_answers_is_told(desk: Desk) -> None:
+    desk.study("一つ目")
+    steps.out_of(desk.folder, "s1", 0).with_name("s1-0.kotae-batch").write_bytes(b"{}\n")
+    run = desk.run()
+    error: AppError = desk.ended(run.failed, run.start)
+    assert error.code == "batch_journal_damaged"
+
+
+def test_a_judge_is_measured_without_any_system(desk: Desk) -> None:
+    desk.study(*(judged(number % 4) for number in range(8)), contenders=(), judge=desk.model, kind="judge")
+    found = desk.result()
+    assert found.systems == ()
+    assert found.judge is not None
+    assert results_file.read(desk.folder)[0] == found
+    assert "採点モデル" in (desk.folder / studies.REPORT).read_text("utf-8")
+
+
+def test_made_files_are_quantized_measured_and_deleted(desk: Desk, long_model: Path, tmp_path: Path) -> None:
+    path = str(desk.folder / studies.MODELS / "base-Q8_0.gguf")
+    first = dataclasses.replace(contending.contender(desk.model, None), family="base")
+    made = dataclasses.replace(desk.model, path=path, name="小さなモデル Q8_0", quantization="Q8_0")
+    second = dataclasses.replace(contending.contender(made, None), family="base")
+    desk.study(
+        "一つ目", "二つ目", contenders=contending.numbered([first, second]), kind="quantizations", has_likelihoods=True,
+        made=(Made(path, "Q8_0", str(long_model), size_bytes=1000),),
+    )  # fmt: skip
+    found = desk.result()
+    assert not Path(path).exists()
+    reference, small = found.systems
+    assert [one.tokens > 0 for one in (*reference.likelihoods, *small.likelihoods)] == [True] * 4
+    assert reference.likelihoods[0].divergence is None
+    assert small.likelihoods[0].divergence is not None
+    assert 0 < small.system.size_bytes < reference.system.size_bytes
+    assert json.loads((desk.folder / studies.RESULTS).read_bytes())["version"] == results_file.VERSION
+
+
+def shared(desk: Desk, tmp_path: Path) -> tuple[Path, filelock.FileLock]:
+    """A file that the study waits for, and somebody else makes."""
+    path = tmp_path / "shared.gguf"
+    contenders = contending.numbered([contending.contender(dataclasses.replace(desk.model, path=str(path)), None)])
+    desk.study("一つ目", contenders=contenders, made=(Made(str(path), "Q8_0", desk.model.path, is_shared=True),))
+    lock = filelock.FileLock(f"{path}.lock")
+    lock.acquire()
+    return path, lock
+
+
+def test_what_another_study_is_making_is_waited_for_and_not_made_twice(desk: Desk, tmp_path: Path) -> None:
+    path, lock = shared(desk, tmp_path)
+    run = desk.run()
+    told: StudyProgress = desk.ended(run.progressed, run.start)
+    assert (told.kind, told.name) == ("make", path.name)
+    path.write_bytes(Path(desk.model.path).read_bytes())
+    with desk.scene.qtbot.waitSignal(run.finished):
+        lock.release()
+    assert not (desk.folder / "quantize.log").exists()
+    assert path.exists()
+    lock.acquire(timeout=0)
+
+
+def test_what_another_study_has_made_a_moment_ago_is_not_made_again(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, lock = shared(desk, tmp_path)
+    lock.release()
+    look = study_run._standing
+
+    def too_early(*anything: Any) -> Any:
+        found = look(*anything)
+        path.write_bytes(Path(desk.model.path).read_bytes())
+        return found
+
+    monkeypatch.setattr(study_run, "_standing", too_early)
+    desk.result()
+    assert not (desk.folder / "quantize.log").exists()
+
+
+def test_who_waits_for_another_study_can_be_stopped(desk: Desk, tmp_path: Path) -> None:
+    _path, lock = shared(desk, tmp_path)
+    run = desk.run()
+    desk.ended(run.progressed, run.start)
+    desk.ended(run.stopped, run.stop)
+    assert not run.is_running
+    lock.release()
+
+
+def test_likelihoods_are_of_the_prompt_of_the_models_own_template(desk: Desk, tmp_path: Path) -> None:
+    template = "{% for one in messages %}<{{ one.role }}>{{ one.content }}{% endfor %}<assistant>"
+    path = models.tiny_llama(
+        tmp_path / "own.gguf", metadata={"llama.context_length": 32768, "tokenizer.chat_template": template}
+    )
+    own = dataclasses.replace(desk.model, path=str(path), form_id=None, template_allowed=True)
+    desk.study(
+        "一つ目", contenders=contending.numbered([contending.contender(own, None)]), has_likelihoods=True,
+        choices=Choices(temperature=0.0, max_tokens=20, system_prompt="短く"),
+    )  # fmt: skip
+    found = desk.result()
+    (text,) = score_job.read(desk.folder / "job.json").texts
+    assert [(one.text, one.markup) for one in text.segments] == [
+        ("<system>", True), ("短く", False), ("<user>", True), ("一つ目", False), ("<assistant>", True),
+    ]  # fmt: skip
+    assert found.systems[0].likelihoods[0].nll > 0
+
+
+def test_a_template_that_fails_is_told(desk: Desk, tmp_path: Path) -> None:
+    path = models.tiny_llama(tmp_path / "bad.gguf", metadata={"tokenizer.chat_template": "{{ raise_exception('x') }}"})
+    bad = dataclasses.replace(desk.model, path=str(path), form_id=None, template_allowed=True)
+    desk.study("一つ目", contenders=contending.numbered([contending.contender(bad, None)]), has_likelihoods=True)
+    run = desk.run()
+    error: AppError = desk.ended(run.failed, run.start)
+    assert error.code == "template_failed"
+
+
+def test_the_job_of_a_made_file_follows_from_its_form(desk: Desk) -> None:
+    assert study_work.making(Made("/q", "Q8_0", "/f"), desk.tools) == study_work.Quantize("/f", "/q", "Q8_0")
+    assert study_work.making(Made("/hf", "folder", "/a.gguf"), desk.tools) == study_work.GgufToHf("/a.gguf", "/hf")
+    for made in (Made("/f", "F16", "/hf"), Made("/f", "F16", "/b", "/adapter")):
+        with pytest.raises(AppError):
+            study_work.making(made, desk.tools)
+
+
+def test_a_stop_that_comes_while_the_results_are_written_is_too_late(desk: Desk) -> None:
+    desk.study("一つ目")
+    run = desk.run()
+    run.progressed.connect(lambda told: run.stop() if told.kind == "conclude" else None)
+    desk.ended(run.finished, run.start)
+    assert (desk.folder / studies.RESULTS).exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process is halted by a signal")
+def test_nobody_stands_still_while_the_engine_gives_its_memory_back_or_a_child_is_stopped(desk: Desk) -> None:
+    desk.scene.ask("前の質問")
+    os.kill(desk.scene.engine.pid, signal.SIGSTOP)  # ends only when it is killed
+    desk.study("一つ目", has_likelihoods=True)
+    run, ticks, clock = desk.run(), list[float](), QTimer(interval=20)
+    clock.timeout.connect(lambda: ticks.append(time.monotonic()))
+    clock.start()
+
+    def halt(told: StudyProgress) -> None:
+        job = run._work._job if isinstance(run._work, LikelihoodWork) else None
+        if told.kind == "likelihood" and job is not None:
+            os.kill(job._child.pid, signal.SIGSTOP)
+            run.stop()
+
+    run.progressed.connect(halt)
+    desk.ended(run.stopped, run.start)
+    assert max(later - earlier for earlier, later in itertools.pairwise(ticks)) < 1.0
+    assert ticks[-1] - ticks[0] > STOP_GRACE_MS / 1000  # the engine alone; a child that has ended by then takes no more
+
+
+def test_a_run_that_somebody_else_trains_is_told_and_not_waited_for(desk: Desk, tmp_path: Path) -> None:
+    run = runs.create(RunSpec(str(tmp_path / "実行"), str(tmp_path), "train.jsonl", "validation.jsonl"))
+    lock = runs.hold(run)
+    trainer = Trainer(TrainingEnvironment(Path(sys.executable), None), "trainer.fake")
+    work = TrainingWork(run, dataclasses.replace(desk.tools, trainer=trainer), desk.scene.engine)
+    error: AppError = desk.ended(work.ended, work.start)
+    assert error.code == "run_busy"
+    lock.release()
+    work.start()
+    work.stop()
+    desk.ended(work.stopped, lambda: None)
+    runs.hold(run).release()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_half_a_folder_of_a_child_that_was_killed_is_deleted(qtbot: QtBot, tmp_path: Path) -> None:
+    target, part = tmp_path / "folder", tmp_path / "folder.part"
+    code = f"import os; os.mkdir({str(part)!r}); open({str(part / 'half')!r}, 'w'); os.kill(os.getpid(), 9)"
+    child = JobChild([sys.executable, "-c", code], target, tmp_path / "log", "unpack")
+    with qtbot.waitSignal(child.failed) as caught:
+        child.start()
+    assert caught.args[0].code == "build_died"
+    assert not part.exists()

@@ -1,0 +1,158 @@
+"""Two systems over the same questions: what is a difference, what is chance, and in which words."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from app.base import wording
+from app.base.bootstrap import LEAST_UNITS
+from app.evaluation.judge import comparing
+from app.evaluation.judge.comparing import MEASURES, Comparison, compare
+from app.evaluation.records import Question
+from app.evaluation.report.results import Judgement, Marks, Row, System, SystemResult
+from tests.benchmarks import statistics as simulated
+
+SCORE = MEASURES["score"]
+
+
+def questions(count: int, groups: int = 0) -> list[Question]:
+    return [Question(str(at), "問い", group=f"文書 {at % groups}" if groups else "") for at in range(count)]
+
+
+def system(*by_seed: Sequence[float | None], **of_row: object) -> SystemResult:
+    """With the scores of each seed, in the order of the questions."""
+    rows = [
+        Row(str(at), seed, "答え", "answered", Marks(score=score), **of_row)  # type: ignore[arg-type]
+        for seed, scores in enumerate(by_seed)
+        for at, score in enumerate(scores)
+    ]
+    return SystemResult(System("s", "名前", "m.gguf", "モデル"), tuple(rows))
+
+
+def compared(first: SystemResult, second: SystemResult, asked: Sequence[Question], name: str = "score") -> Comparison:
+    found = compare(first, second, asked, MEASURES[name])
+    assert found is not None
+    return found
+
+
+def test_a_steady_difference_is_one() -> None:
+    before, after = [0.1, 0.5, 0.9, 0.3] * 10, [0.3, 0.6, 0.9, 0.6] * 10
+    found = compared(system(before), system(after), questions(40))
+    assert (found.first, found.second) == (pytest.approx(0.45), pytest.approx(0.6))
+    assert found.by_question.mean == pytest.approx(0.15)
+    assert (found.wins, found.ties, found.losses, found.verdict) == (30, 10, 0, "better")
+    assert found.by_group is None
+    turned = compared(system(after), system(before), questions(40))
+    assert (turned.wins, turned.ties, turned.losses, turned.verdict) == (0, 10, 30, "worse")
+
+
+def test_a_failed_answer_has_a_score_of_nothing_and_an_unjudged_one_none() -> None:
+    failed = Row("0", 0, "", "failed", Marks(score=0.0), total_s=0.1)
+    assert MEASURES["score"].of(failed) == 0.0
+    assert MEASURES["judge"].of(failed) is None
+    judged = Row("0", 0, "答え", "answered", Marks(char_f1=0.4), Judgement(2))
+    assert (MEASURES["judge"].of(judged), MEASURES["char_f1"].of(judged)) == (2, 0.4)
+
+
+def test_what_differs_no_more_than_chance_is_unclear() -> None:
+    found = compared(system([1, 0, 1, 0, 1, 0, 1, 1]), system([0, 1, 1, 1, 1, 0, 1, 1]), questions(8))
+    assert found.verdict == "unclear"
+    assert found.by_question.low < 0 < found.by_question.high
+
+
+def test_a_difference_of_few_questions_is_none() -> None:
+    few = LEAST_UNITS - 1
+    assert compared(system([0.0] * few), system([1.0] * few), questions(few)).verdict == "unclear"
+    assert compared(system([0.0] * 5), system([1.0] * 5), questions(5)).verdict == "better"
+
+
+def test_questions_on_one_document_count_together() -> None:
+    # Half of the questions are won by more than the others are lost; but they are on four documents of eight.
+    after = [1.0 if at % 8 < 4 else -0.5 for at in range(64)]
+    apart = compared(system([0.0] * 64), system(after), questions(64))
+    together = compared(system([0.0] * 64), system(after), questions(64, groups=8))
+    assert (apart.verdict, together.verdict) == ("better", "unclear")
+    assert together.by_group is not None
+    assert together.by_group.units == 8
+    assert together.by_group.mean == together.by_question.mean == pytest.approx(0.25)
+
+
+def test_few_documents_say_nothing_of_chance_and_the_questions_decide() -> None:
+    after = [1.0 if at % 4 < 2 else -0.5 for at in range(64)]
+    found = compared(system([0.0] * 64), system(after), questions(64, groups=4))
+    assert (found.verdict, found.by_group is not None) == ("better", True)
+
+
+def test_of_a_question_the_mean_over_the_seeds_counts() -> None:
+    first = system([0.0] * 20, [1.0] * 20, [0.5] * 20)
+    second = system([1.0] * 20, [0.0] * 20, [0.5] * 20)
+    found = compared(first, second, questions(20))
+    assert (found.ties, found.verdict) == (20, "unclear")
+
+
+def test_only_questions_of_which_both_have_a_value_are_compared() -> None:
+    found = compared(system([0.0] * 8), system([1.0] * 6 + [None] * 2), questions(9))
+    assert (found.by_question.units, found.left_out) == (6, 3)
+    assert compare(system([None] * 8), system([1.0] * 8), questions(8), SCORE) is None
+
+
+def test_one_system_has_its_mean_with_an_interval() -> None:
+    found = comparing.mean(system([0.0, 1.0] * 20, [0.0, 1.0] * 20), questions(40, groups=10), SCORE)
+    assert found is not None
+    assert found.by_question.mean == 0.5
+    assert found.by_question.low == pytest.approx(0.34, abs=0.02)
+    assert found.by_group is not None
+    assert found.by_group.units == 10
+    assert found.spread == 0.0
+    assert comparing.mean(system([None]), questions(1), SCORE) is None
+
+
+# --------------------------------------------------------------------------------- words
+
+
+def test_a_difference_is_told_with_its_numbers() -> None:
+    found = compared(system([0.0] * 20), system([1.0, 0.5] * 10), questions(20))
+    assert comparing.sentence(found, "素", "調整済み") == (
+        f"「調整済み」は「素」より良いと言えます（得点の差 +0.750、95 % 区間 {found.by_question.low:+.3f} 〜 "
+        f"{found.by_question.high:+.3f}、20 問）。"
+    )
+    worse = compared(system([1.0] * 20), system([0.0] * 20), questions(20))
+    told = comparing.sentence(worse, "素", "調整済み")
+    assert "より悪いと言えます（得点の差 \u22121.000、95 % 区間 \u22121.000 〜 \u22121.000" in told
+    same = compared(system([0.5] * 20), system([0.5] * 20), questions(20))
+    assert "（得点の差 0.000、95 % 区間 0.000 〜 0.000" in comparing.sentence(same, "素", "調整済み")
+
+
+@pytest.mark.parametrize(
+    ("after", "groups", "told"),
+    [
+        ([1.0, -1.0] * 32, 0, "、64 問）"),
+        ([1.0 if at % 8 < 4 else -0.5 for at in range(64)], 8, "、8 グループ）"),
+        ([1.0] * 4, 0, "4 問しかありません（5 問以上が必要です）"),
+    ],
+)
+def test_what_may_be_chance_is_said_to_be_no_difference(after: list[float], groups: int, told: str) -> None:
+    found = compared(system([0.0] * len(after)), system(after), questions(len(after), groups))
+    words = comparing.sentence(found, "素", "調整済み")
+    assert "差があるとは言えません" in words
+    assert told in words
+
+
+def test_what_systems_are_compared_by_has_its_name_in_both_languages() -> None:
+    for language in wording.LANGUAGES:
+        wording.use_language(language)
+        names = {wording.phrase(f"measure_{name}") for name in ("score", "judge", "pairs")}
+        wording.use_language("ja")
+        assert len(names) == 3
+
+
+# --------------------------------------------------------------------------- simulated sets
+
+
+@pytest.mark.parametrize("kind", ["scores", "answers"])
+def test_equal_systems_are_seldom_taken_for_different_ones(kind: str) -> None:
+    assert simulated.share_without_difference(simulated.SCENARIOS[f"equal {kind}"], 100) >= 0.93
+
+
+def test_a_difference_of_a_tenth_of_the_scale_is_mostly_found() -> None:
+    assert 1 - simulated.share_without_difference(simulated.SCENARIOS["better scores"], 100) >= 0.80

@@ -1,0 +1,76 @@
+"""The journal of replies: what is written stays, half a line is dropped, and nothing is taken for another prompt."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from app.base.errors import AppError
+from app.inference import replies
+from app.inference.replies import Journal, Prompt, Reply
+
+PROMPT = Prompt("採点してください。", "質問", 'root ::= "はい"', 8)
+REPLY = Reply("はい\n改行と\u2028と「引用」", "end", 12, 3, 0.25)
+
+
+def test_what_was_replied_is_there_the_next_time(tmp_path: Path) -> None:
+    path = tmp_path / "新しい" / "journal.jsonl"
+    journal = Journal(path)
+    journal.add("a", REPLY)
+    journal.close()
+    assert replies.read(path) == {"a": REPLY}
+    again = Journal(path)
+    again.add("b", Reply("", "failed", error_code="context_full"))
+    again.close()
+    assert list(replies.read(path)) == ["a", "b"]
+
+
+def test_half_a_line_is_dropped_and_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    journal.add("a", REPLY)
+    journal.close()
+    with path.open("ab") as file:
+        file.write(b'{"key": "b", "text": "\xe3\x81')
+    assert replies.read(path) == {"a": REPLY}
+    again = Journal(path)
+    again.add("c", REPLY)
+    again.close()
+    assert replies.read(path) == {"a": REPLY, "c": REPLY}
+
+
+@pytest.mark.parametrize("line", [b"[]\n", b'{"text": ""}\n', b"not json\n", b'{"key": "a", "other": 1}\n'])
+def test_what_is_no_journal_is_refused_and_left_alone(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(line)
+    for opened in (Journal, replies.read):
+        with pytest.raises(AppError) as caught:
+            opened(path)
+        assert caught.value.code == "journal_damaged"
+    assert path.read_bytes() == line
+
+
+def test_two_do_not_write_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    with pytest.raises(AppError) as caught:
+        Journal(path)
+    assert caught.value.code == "journal_busy"
+    journal.close()
+    Journal(path).close()
+
+
+def test_the_key_is_of_everything_that_a_reply_depends_on() -> None:
+    others = [
+        dataclasses.replace(PROMPT, system=""),
+        dataclasses.replace(PROMPT, question="質問?"),
+        dataclasses.replace(PROMPT, grammar=""),
+        dataclasses.replace(PROMPT, max_tokens=9),
+    ]
+    keys = {replies.key(one, "model") for one in (PROMPT, *others)} | {replies.key(PROMPT, "other")}
+    assert len(keys) == 6
+    assert replies.key(PROMPT, "model") == replies.key(dataclasses.replace(PROMPT), "model")
+
+
+def test_nothing_to_read_is_nothing_replied(tmp_path: Path) -> None:
+    assert replies.read(tmp_path / "none.jsonl") == {}

@@ -1,0 +1,293 @@
+"""A study's folder: what is written once, what is next in it, what is deleted, and what happens when it is damaged."""
+
+import dataclasses
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.base.errors import AppError
+from app.base.files import folder_lock
+from app.chat.batch.journal import Head, Journal
+from app.chat.batch.results import Result
+from app.chat.presets import Choices
+from app.evaluation.records import Question, QuestionSet
+from app.evaluation.report.results import System
+from app.evaluation.study import steps
+from app.evaluation.study import study as studies
+from app.evaluation.study.steps import Answers, Likelihood
+from app.evaluation.study.study import Contender, Made, Rated, Study, Training
+from app.inference.local_model import FileMark, LocalModel
+from app.training.runs import runs
+from tests.waiting import LIMIT_S
+from trainer.events import Finished
+
+QUESTIONS = QuestionSet("堤防", 2, "0" * 64, (Question("a", "一つ目？", "答え"), Question("b", "二つ目？")), "internal")
+CHOICES = Choices(temperature=0.0, max_tokens=20)
+
+
+def contender(number: int, path: str, family: str = "") -> Contender:
+    files = (FileMark("x.gguf", 1, 2, "abc"),)
+    model = LocalModel(
+        f"m{number}", f"モデル {number}", path, 1, "llama", "F16", 4096, 1.0, form_id="llama3",
+        speeds={"plain": {"a": 1}},
+        files=files,
+    )  # fmt: skip
+    return Contender(System(f"s{number}", f"構成 {number}", path, model.name), model, family=family)
+
+
+def study(*contenders: Contender, **others: object) -> Study:
+    fields: dict[str, object] = {
+        "id": "x", "name": "試し", "kind": "questions", "set_name": "堤防", "set_version": 2, "set_sha256": "0" * 64,
+        "label": "internal", "contenders": contenders, "seeds": (0,), "choices": CHOICES, "context_tokens": 2048,
+    }  # fmt: skip
+    return Study(**(fields | others))  # type: ignore[arg-type]
+
+
+def answer(folder: Path, system: str, seed: int = 0, count: int = 2) -> None:
+    head = Head("", "", 0, system, system, (), CHOICES, 2048, 0.0)
+    kept = Journal.open(steps.out_of(folder, system, seed), head)
+    for line in range(len(kept.results) + 1, count + 1):
+        kept.add(Result(line, "answered", "はい"))
+    kept.close()
+
+
+def train(folder: Path) -> None:
+    """As far as the study looks."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (runs.HOLDOUT, runs.ADAPTER):
+        (folder / name).touch()
+    runs.note(folder, Finished("epochs", 10, 10, 2.0, 1.0, "adapter", runs.ADAPTER, 1.0, 1.0, 1))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "x"
+    studies.create(path, study(), QUESTIONS)
+    return path
+
+
+def test_what_was_written_is_read_again(tmp_path: Path) -> None:
+    whole = study(
+        contender(1, "/a.gguf", "base"), made=(Made("/a.gguf", "F16", "/folder", size_bytes=5),),
+        judge=contender(2, "/b").model,
+        trainings=(Training("/run", 50, 1, is_control=True),), rated=(Rated(1, "はい", 3),), seeds=(0, 1),
+    )  # fmt: skip
+    studies.create(tmp_path / "y", whole, QUESTIONS)
+    assert studies.read(tmp_path / "y") == whole
+    assert studies.questions_of(tmp_path / "y", whole) == QUESTIONS
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"[]", b'{"version": 99}', b'{"version": 1, "type": "Study", "id": 3}']
+)
+def test_a_damaged_study_is_told_and_listed_as_such(folder: Path, content: bytes) -> None:
+    (folder / studies.STUDY).write_bytes(content)
+    with pytest.raises(AppError) as caught:
+        studies.read(folder)
+    assert caught.value.code == "evaluation_damaged"
+    assert [(one.id, one.study) for one in studies.listed(folder.parent)] == [("x", None)]
+
+
+def test_a_study_is_found_by_a_part_of_its_name(folder: Path) -> None:
+    assert studies.find(folder.parent, "試").id == "x"
+    studies.create(folder.parent / "y", study(id="y"), QUESTIONS)
+    for wanted, code in (("試し", "evaluation_ambiguous"), ("ない", "evaluation_unknown"), (" ", "evaluation_unknown")):
+        with pytest.raises(AppError) as caught:
+            studies.find(folder.parent, wanted)
+        assert caught.value.code == code
+
+
+def test_those_that_a_part_of_a_name_stands_for_are_named_and_the_rest_counted(folder: Path) -> None:
+    for number in range(1, 7):
+        studies.create(folder.parent / f"y{number}", study(id=f"y{number}"), QUESTIONS)
+    with pytest.raises(AppError) as caught:
+        studies.find(folder.parent, "y")
+    assert caught.value.facts["known"] == "y6 / y5 / y4 / y3 / y2 / ほか 1 件"
+
+
+def test_a_name_that_is_taken_gets_a_number(folder: Path) -> None:
+    assert studies.free_name(folder.parent, "別") == "別"
+    assert studies.free_name(folder.parent, "試し") == "試し (2)"
+    studies.create(folder.parent / "y", study(id="y", name="試し (2)"), QUESTIONS)
+    assert studies.free_name(folder.parent, "試し") == "試し (3)"
+
+
+def test_what_was_removed_is_restored_unless_its_place_is_taken(folder: Path) -> None:
+    before = studies.listed(folder.parent)
+    studies.remove(before[0])
+    assert studies.listed(folder.parent) == []
+    assert studies.restore(folder.parent, "試し") == before[0]
+    studies.remove(before[0])
+    studies.create(folder, study(), QUESTIONS)
+    with pytest.raises(AppError) as caught:
+        studies.restore(folder.parent, "試し")
+    assert caught.value.code == "evaluation_unwritable"
+    assert len(studies.listed(folder.parent / studies.BIN)) == 1
+
+
+def test_who_works_on_a_study_keeps_others_from_it(folder: Path) -> None:
+    lock = studies.hold(folder)
+    assert studies.listed(folder.parent)[0].state == "running"
+    for refused in (lambda: studies.hold(folder), lambda: studies.remove(studies.find(folder.parent, "x"))):
+        with pytest.raises(AppError) as caught:
+            refused()
+        assert caught.value.code == "evaluation_busy"
+    lock.release()
+    assert studies.listed(folder.parent)[0].state == "waiting"
+    studies.remove(studies.find(folder.parent, "x"))
+    assert not folder.exists()
+
+
+def test_who_looks_at_a_study_for_a_moment_does_not_work_on_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_lock, "_LIMIT_S", LIMIT_S)
+    threading.Timer(0.1, studies.hold(folder).release).start()
+    taken = studies.hold(folder)
+    assert taken.is_locked
+    taken.release()
+
+
+def test_two_that_begin_at_once_in_one_folder_do_not_share_it(folder: Path) -> None:
+    with pytest.raises(AppError) as caught:
+        studies.create(folder, study(name="別"), QUESTIONS)
+    assert caught.value.code == "evaluation_unwritable"
+    assert studies.read(folder).name == "試し"
+
+
+# -------------------------------------------------------------------------- steps
+
+
+def walk(one: Study, folder: Path) -> Iterator[steps.Step]:
+    """Does what is next until nothing is left, as far as the next look can see."""
+    while (step := steps.next_step(one, folder, 2)) is not None:
+        yield step
+        match step:
+            case Made():
+                Path(step.path).write_bytes(b"made")
+            case Training():
+                train(Path(step.folder))
+            case Likelihood():
+                step.target.touch()
+                if step.makes_reference:
+                    Path(step.reference).touch()
+            case Answers():
+                answer(folder, step.contender.system.id, step.seed)
+        for path in steps.not_needed(one, folder, 2):
+            path.unlink()
+
+
+def test_every_system_is_asked_with_every_seed(folder: Path) -> None:
+    one = study(contender(1, "/a"), contender(2, "/b"), seeds=(0, 1))
+    asked = [(step.contender.system.id, step.seed) for step in walk(one, folder) if isinstance(step, Answers)]
+    assert asked == [("s1", 0), ("s1", 1), ("s2", 0), ("s2", 1)]
+
+
+def test_half_answered_questions_are_gone_on_with(folder: Path) -> None:
+    one = study(contender(1, "/a"))
+    answer(folder, "s1", count=1)
+    assert (steps.done(one, folder, 2), steps.total(one)) == (0, 1)
+    assert isinstance(steps.next_step(one, folder, 2), Answers)
+    answer(folder, "s1", count=2)
+    assert (steps.done(one, folder, 2), steps.total(one)) == (1, 1)
+    assert steps.next_step(one, folder, 2) is None
+
+
+def test_trainings_come_before_the_questions(folder: Path, tmp_path: Path) -> None:
+    runs = tuple(Training(str(tmp_path / f"run{rows}"), rows, 0) for rows in (50, 100))
+    kinds = [type(step).__name__ for step in walk(study(contender(1, "/a"), trainings=runs), folder)]
+    assert kinds == ["Training", "Training", "Answers"]
+
+
+def quantized(folder: Path) -> Study:
+    """F16 of a folder that is there, and one form of it; the same merged."""
+    base, small = str(folder / "models" / "base"), str(folder / "models" / "small")
+    tuned, tuned_small = str(folder / "models" / "tuned"), str(folder / "models" / "tuned-small")
+    made = (
+        Made(base, "F16", str(folder)), Made(small, "Q8_0", base),
+        Made(tuned, "F16", base, "/adapter"), Made(tuned_small, "Q8_0", tuned),
+    )  # fmt: skip
+    families = [("base", base), ("base", small), ("tuned", tuned), ("tuned", tuned_small)]
+    contenders = [contender(number, path, family) for number, (family, path) in enumerate(families, start=1)]
+    return study(*contenders, made=made, has_likelihoods=True)
+
+
+def test_files_are_made_when_something_waits_for_them_and_deleted_after_the_last(folder: Path) -> None:
+    one = quantized(folder)
+    told, most = [], 0
+    for step in walk(one, folder):
+        told.append(Path(step.path).name if isinstance(step, Made) else type(step).__name__)
+        most = max(most, len([path for path in (folder / "models").iterdir() if path.name != "x"]))
+    each = ["Likelihood", "Answers"]
+    assert told == ["base", *each, "small", *each, "tuned", *each, "tuned-small", *each]
+    assert most == 2
+    assert list((folder / "models").iterdir()) == []
+    assert [path.name for path in (folder / "likelihoods").iterdir() if path.suffix != ".json"] == []
+
+
+def test_the_first_of_a_family_is_what_the_others_are_compared_with(folder: Path) -> None:
+    one = quantized(folder)
+    found = [step for step in walk(one, folder) if isinstance(step, Likelihood)]
+    assert [step.makes_reference for step in found] == [True, False, True, False]
+    assert found[0].reference == found[1].reference != found[2].reference == found[3].reference
+
+
+def test_a_reference_that_was_lost_is_made_again(folder: Path) -> None:
+    one = quantized(folder)
+    walked = walk(one, folder)
+    step = next(walked)
+    while not (isinstance(step, Made) and step.path.endswith("/small")):
+        step = next(walked)
+    for path in (folder / "likelihoods").glob("reference-*"):
+        path.unlink()
+    again = steps.next_step(one, folder, 2)
+    assert isinstance(again, Likelihood)
+    assert again.makes_reference
+
+
+def test_the_size_of_a_file_is_known_when_it_is_gone(folder: Path) -> None:
+    path = folder / "models" / "form.gguf"
+    one = study(contender(1, str(path)), made=(Made(str(path), "Q8_0", "/a"),))
+    assert steps.size_bytes(path) == 0
+    path.write_bytes(b"12345")
+    steps.drop(one, folder, 2)
+    assert path.exists()  # it is waited for
+    answer(folder, "s1")
+    steps.drop(one, folder, 2)
+    assert not path.exists()
+    assert steps.size_bytes(path) == 5
+
+
+def test_checkpoints_of_a_run_that_was_killed_after_its_end_go_too(folder: Path, tmp_path: Path) -> None:
+    run = Training(str(tmp_path / "run"), 50, 0)
+    (tmp_path / "run" / "checkpoints" / "checkpoint-1").mkdir(parents=True)
+    one = study(contender(1, "/a"), trainings=(run,))
+    steps.drop(one, folder, 2)
+    assert (tmp_path / "run" / "checkpoints").exists()
+    for name in ("holdout.json", "adapter.gguf"):
+        (tmp_path / "run" / name).touch()
+    assert not steps.is_trained(run)  # it was killed before it told its end, and tells it when it goes on
+    train(tmp_path / "run")
+    steps.drop(one, folder, 2)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_the_room_for_forms_is_known_before_the_first(folder: Path) -> None:
+    one = quantized(folder)
+    sizes = (16, 5, 16, 4)
+    made = tuple(dataclasses.replace(made, size_bytes=size) for made, size in zip(one.made, sizes, strict=True))
+    assert steps.peak_bytes(dataclasses.replace(one, made=made)) == 16 + 16  # base and what is merged of it
+    assert steps.peak_bytes(study(contender(1, "/a"))) == 0
+
+
+def test_one_without_others_of_its_family_is_no_reference(folder: Path) -> None:
+    one = study(contender(1, "/a", "llama"), contender(2, "/b", "qwen"), has_likelihoods=True)
+    found = [step for step in walk(one, folder) if isinstance(step, Likelihood)]
+    assert [(step.makes_reference, step.reference) for step in found] == [(False, ""), (False, "")]
+
+
+def test_shared_files_stay(folder: Path) -> None:
+    one = quantized(folder)
+    shared = dataclasses.replace(one, made=tuple(dataclasses.replace(made, is_shared=True) for made in one.made))
+    list(walk(shared, folder))
+    assert len(list((folder / "models").iterdir())) == 4

@@ -1,0 +1,119 @@
+"""Places of the page 評価 where a text can be typed, and that have no picture of their own."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+from PySide6.QtCore import QCoreApplication
+
+from app.application import Parts
+from app.evaluation import question_sets
+from app.evaluation.records import Question
+from app.evaluation.ui.blind.view import BlindView
+from app.evaluation.ui.page import EvaluationPage
+from app.evaluation.ui.result.view import ResultView
+from app.evaluation.ui.sets.view import SetView
+from app.evaluation.ui.start.dialog import StartDialog
+from app.training.runs.splits import SplitChoice
+from tests import evaluation_shots, training_shots
+from tests.evaluation_shots import SETS
+
+
+def _page(parts: Parts) -> EvaluationPage:
+    page = parts.window.page("evaluation")
+    assert isinstance(page, EvaluationPage)
+    return page
+
+
+def _until(is_done: Callable[[], object]) -> None:
+    until = time.monotonic() + 20
+    while not is_done() and time.monotonic() < until:
+        QCoreApplication.processEvents()
+
+
+def _set(parts: Parts) -> SetView:
+    """A set, with what can be changed of it."""
+    evaluation_shots.evaluation_set(parts)
+    view = _page(parts).contents.currentWidget()
+    assert isinstance(view, SetView)
+    _until(view.edit_button.isEnabled)
+    return view
+
+
+def question(parts: Parts) -> None:
+    _set(parts).edit()
+
+
+def rename(parts: Parts) -> None:
+    view = _set(parts)
+    view.rename()
+    _until(lambda: view.dialog is not None)
+
+
+def versions(parts: Parts) -> None:
+    view = _set(parts)
+    question_sets.store(view._folder, SETS["ja"][0], [Question("q1", "一つだけ残した問い")])
+    view.show_set(SETS["ja"][0])
+    _until(view.head.versions.isVisible)
+
+
+def write(parts: Parts) -> None:
+    evaluation_shots.evaluation_empty(parts)
+    page = _page(parts)
+    page.adding.write()
+    _until(lambda: page.adding.dialog)
+
+
+def _start(parts: Parts, kind: str) -> StartDialog:
+    """With a model that can be trained, and data that were split."""
+    training_shots.base_model(parts, parts.evaluations._paths.data)
+    evaluation_shots.evaluation_set(parts)
+    page = _page(parts)
+    choice = SplitChoice("窓口の応対", "/x", "応対.csv", 90, 30)
+    means = dataclasses.replace(page._tools.means, has_trainer=lambda: True, splits=lambda: [choice])
+    page.beginning._tools = dataclasses.replace(page._tools, means=means)
+    page.beginning.ask()
+    _until(lambda: page.beginning.dialog)
+    dialog = page.beginning.dialog
+    assert dialog is not None
+    _until(lambda: dialog._splits is not None)
+    dialog.kinds.answers[kind].radio.click()
+    return dialog
+
+
+def details(parts: Parts) -> None:
+    dialog = _start(parts, "models")
+    dialog.judge.judge.setCurrentIndex(1)
+    dialog.judge.judge.changed.emit()
+    dialog.fold_button.click()
+
+
+def blind(parts: Parts) -> None:
+    """Which two are compared."""
+    evaluation_shots.evaluation_result(parts)
+    view = _page(parts).contents.currentWidget()
+    assert isinstance(view, ResultView)
+    view.tabs.buttons["blind"].click()
+    blind = view.pages.currentWidget()
+    assert isinstance(blind, BlindView)
+    _until(lambda: blind.panel is blind.start)
+
+
+def quantizations(parts: Parts) -> None:
+    _start(parts, "quantizations")
+
+
+def scale(parts: Parts) -> None:
+    _start(parts, "scale")
+
+
+PLACES: dict[str, Callable[[Parts], object]] = {
+    "evaluation_question": question,
+    "evaluation_rename": rename,
+    "evaluation_versions": versions,
+    "evaluation_write": write,
+    "evaluation_details": details,
+    "evaluation_blind_start": blind,
+    "evaluation_quantizations": quantizations,
+    "evaluation_scale": scale,
+}

@@ -1,0 +1,130 @@
+"""What the dialog 評価を実行 chooses from: real sets, models, a collection and a frozen split, in a data folder."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
+
+from app.base.paths import Paths
+from app.documents.library import Library
+from app.documents.records import Collection, Section
+from app.evaluation import question_sets
+from app.evaluation.records import Question
+from app.evaluation.services.study_making import StudyWish
+from app.evaluation.ui.start.dialog import StartDialog
+from app.evaluation.ui.start.means import StartMeans
+from app.inference import speed
+from app.inference.local_model import Tuned
+from app.inference.speed import MachineSpeed
+from app.models import local_models
+from app.models.training_environment import TrainingEnvironment
+from app.training import drafts
+from app.training.data import split
+from app.training.data.rows import Message, Row
+from app.training.plan import Frozen
+from app.training.runs import splits
+from app.training.services.training import Trainer
+from app.uikit.theme import Theme
+from tests import model_files as models
+from tests.training.generation.collection import library_of
+
+LEFT = Qt.MouseButton.LeftButton
+SHA = "a" * 64
+
+
+class StartDesk:
+    """`models`: two bases, and one that is the first with an adapter. Take away what a test is to do without."""
+
+    def __init__(self, where: Paths, folder: Path, theme: Theme, qtbot: QtBot) -> None:
+        self.where, self.theme, self.qtbot = where, theme, qtbot
+        where.data.mkdir(parents=True, exist_ok=True)
+        speed.save(where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e11, 2, 1.0))  # measuring takes seconds
+        first = local_models.describe(models.tiny_llama(folder / "一.gguf"))
+        second = local_models.describe(models.tiny_llama(folder / "二.gguf", seed=3))
+        base = dataclasses.replace(first, id="one", name="一つ目", quantization="Q4_K_M")
+        told = Tuned("r", "言い回し", "Q4_K_M", "一つ目", SHA, SHA)
+        self.models = [
+            base,
+            dataclasses.replace(second, id="two", name="二つ目"),
+            dataclasses.replace(base, id="tuned", name="言い回し", tuned=told, adapter=str(folder / "a.lora")),
+        ]
+        models.tiny_adapter(folder / "a.lora")
+        asked = [Question(f"q{n}", f"{n} 番目の質問", reference="答え") for n in range(1, 4)]
+        question_sets.store(where.questions, "現場の質問", asked)
+        library_of(where.documents, {"規準.md": [Section(("第1章",), "本文")]}).close()
+        self.has_trainer = True
+        self.trainer = Trainer(TrainingEnvironment(Path(sys.executable), None), "trainer.fake")
+        self.wishes: list[StudyWish] = []
+        self.window = QWidget()
+        self.window.resize(1200, 900)
+        qtbot.addWidget(self.window)
+
+    def freeze(self, rows: int = 100) -> Path:
+        """A split of a draft that is called 敬体."""
+        draft = dataclasses.replace(drafts.new(self.where.drafts, 1.0), name="敬体")
+        folder = drafts.free(self.where.drafts, draft.id, drafts.SPLIT)
+        texts = ((f"{n * 7919 % 10_007:x} の点検は", f"{n * 104_729 % 99_991:x} 年ごと") for n in range(rows))
+        made = split.split(
+            [Row(n, (Message("user", one), Message("assistant", other))) for n, (one, other) in enumerate(texts, 1)]
+        )
+        manifest = split.write(made, folder, {"name": "行.csv"}, {})
+        counts = (len(made.train), len(made.validation), len(made.holdout))
+        frozen = Frozen(str(folder), 1, *counts, manifest["files"]["holdout"]["sha256"], is_sound=True)
+        drafts.save(self.where.drafts, dataclasses.replace(draft, frozen=frozen), 2.0)
+        return folder
+
+    def collections(self) -> list[Collection]:
+        if not self.where.documents.exists():
+            return []
+        library = Library.open(self.where.documents)
+        try:
+            return library.collections()
+        finally:
+            library.close()
+
+    def open(self, question_set: str = "", width: int = 1200, height: int = 900) -> StartDialog:
+        """Waits until it has looked around."""
+        self.window.resize(width, height)
+        self.window.show()
+        means = StartMeans(
+            lambda: question_sets.listed(self.where.questions),
+            lambda: self.models,
+            self.collections,
+            lambda: splits.listed(self.where),
+            self.where,
+            lambda: 2048,
+            lambda: self.has_trainer,
+            lambda: "one",
+            lambda: self.trainer if self.has_trainer else None,
+        )
+        dialog = StartDialog(self.theme, means, self.window, question_set)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, on=False)
+        self.qtbot.addWidget(dialog)
+        dialog.wish_made.connect(self.wishes.append)
+        dialog.show()
+        self.qtbot.waitExposed(dialog)
+        self.qtbot.waitUntil(lambda: bool(dialog.expert.name.placeholderText() or not dialog.kinds.key))
+        return dialog
+
+    def click(self, widget: QWidget) -> None:
+        assert widget.isVisible()
+        assert widget.isEnabled()
+        QTest.mouseClick(widget, LEFT)
+
+    def reckoned(self, dialog: StartDialog) -> str:
+        """What is said of what it takes, or why not."""
+        told = dialog.forecasting
+        self.qtbot.waitUntil(lambda: told.found is not None or told.error is not None)
+        return dialog.forecast.text() or dialog.reason.text()
+
+    def begin(self, dialog: StartDialog) -> StudyWish:
+        """It is made at once."""
+        self.qtbot.waitUntil(lambda: dialog.forecasting.found is not None)
+        self.click(dialog.start_button)
+        (wish,) = self.wishes
+        dialog.accept()
+        return wish

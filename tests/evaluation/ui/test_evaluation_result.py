@@ -1,0 +1,734 @@
+"""The results of a study as a person meets them: real results, real widgets, nothing asked of a model."""
+
+import dataclasses
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+from PySide6.QtCore import QCoreApplication, QObject, Qt, QUrl, Slot
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
+from pytestqt.qtbot import QtBot
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.settings import Settings
+from app.base.wording import LANGUAGES, use_language
+from app.evaluation.report import result_reading, results_file
+from app.evaluation.report.result_shown import Span, obstacle, row_of
+from app.evaluation.report.results import Marks, System
+from app.evaluation.study import study as studies
+from app.evaluation.ui.result import words
+from app.evaluation.ui.result.breakdown import Bar
+from app.evaluation.ui.result.differences import VerdictBadge
+from app.evaluation.ui.result.question_detail import AnswerCard
+from app.evaluation.ui.result.span_plot import SpanRow, scale_of
+from app.evaluation.ui.result.text_table import TextTable
+from app.evaluation.ui.result.view import ResultView
+from app.inference.local_model import FileMark, LocalModel
+from app.models import catalogue, local_models
+from app.uikit.pickers import Pickers
+from app.uikit.secrecy import Secrecy
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.labels import Label
+from tests.evaluation.ui import result_studies
+from tests.evaluation.ui.result_studies import Result
+from tests.model_files import tiny_llama
+from tests.uikit.ui import accessible
+from tests.uikit.ui.clipping import clipped
+from tests.window_fixtures import settle
+
+
+@dataclass
+class Desk:
+    """`window`: the view below the buttons that the page has in its header."""
+
+    window: QWidget
+    view: ResultView
+    qtbot: QtBot
+    target: Path
+    models: list[LocalModel]
+    used: list[System] = field(default_factory=list)
+    failed: list[AppError] = field(default_factory=list)
+
+    def show(self, result: Result) -> None:
+        self.view.show_result(*result)
+        self.qtbot.waitUntil(lambda: self.view.shown is not None)
+        settle()
+
+    def click(self, button: QWidget) -> None:
+        assert button.isVisibleTo(self.window)
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    def texts(self, part: QWidget) -> list[str]:
+        return [label.text() for label in part.findChildren(Label) if label.isVisibleTo(part) and label.text()]
+
+
+@pytest.fixture
+def open_desk(theme: Theme, tmp_path: Path, qtbot: QtBot) -> Iterator[Callable[..., Desk]]:
+    opened: list[Desk] = []
+
+    def open_(width: int = 1180, height: int = 860) -> Desk:
+        target = tmp_path / "書き出し" / "結果.xlsx"
+        target.parent.mkdir(exist_ok=True)
+        models = result_studies.models()
+        pickers = Pickers(save=lambda _parent, _title, _start, _kinds: str(opened[-1].target))
+        view = ResultView(theme, Secrecy(theme, tmp_path / "log"), lambda: models, pickers)
+        window = QWidget()
+        column = QVBoxLayout(window)
+        column.setContentsMargins(0, 0, 0, 0)
+        for widget in (*view.header_actions, view):
+            column.addWidget(widget)
+        desk = Desk(window, view, qtbot, target, models)
+        opened.append(desk)
+        view.use_requested.connect(desk.used.append)
+        view.failed.connect(desk.failed.append)
+        window.resize(width, height)
+        window.show()
+        qtbot.waitExposed(window)
+        return desk
+
+    yield open_
+    background.shut_down()
+    QCoreApplication.processEvents()
+    for desk in opened:
+        desk.window.close()
+        desk.window.deleteLater()
+
+
+@pytest.fixture
+def desk(open_desk: Callable[..., Desk]) -> Desk:
+    return open_desk()
+
+
+def verdicts(desk: Desk) -> list[str]:
+    badges = desk.view.overview.differences.findChildren(VerdictBadge)
+    return [badge.words.text() for badge in badges if badge.isVisibleTo(desk.view)]
+
+
+# -------------------------------------------------------------------------- advice
+
+
+def test_the_advice_stands_first_with_its_reasons_below(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.documents(tmp_path / "s"))
+    advice = desk.view.overview.advice
+    assert advice.verdict.text().startswith("「元のモデル + 資料」を勧めます")
+    assert len(advice.reasons.text().splitlines()) == 3
+    assert desk.view.tabs.buttons["overview"].text() == "資料と学習の比較"
+
+
+def test_what_is_advised_is_what_the_button_uses(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.documents(tmp_path / "s"))
+    assert desk.view.overview.advice.use_button.isEnabled()
+    desk.click(desk.view.overview.advice.use_button)
+    assert [one.name for one in desk.used] == ["元のモデル + 資料"]
+
+
+@pytest.mark.parametrize(
+    ("study", "name"),
+    [
+        (result_studies.quantizations, "元のモデル Q4_K_M"),
+        (result_studies.models_compared, "Llama-3.1-Swallow-20B-Instruct-v0.5 Q4_K_M"),
+        (result_studies.without_scores, None),
+        (result_studies.judge_alone, None),
+    ],
+)
+def test_each_kind_of_study_names_its_own(
+    desk: Desk, tmp_path: Path, study: Callable[[Path], Result], name: str | None
+) -> None:
+    desk.show(study(tmp_path / "s"))
+    assert desk.view.shown is not None
+    advised = desk.view.shown.advised
+    assert (advised.name if advised else None) == name
+    assert desk.view.overview.advice.use_button.isVisibleTo(desk.view) == (name is not None)
+
+
+def test_a_model_that_has_left_the_list_cannot_be_used_and_the_reason_stands_beside(desk: Desk, tmp_path: Path) -> None:
+    desk.models.clear()
+    desk.show(result_studies.documents(tmp_path / "s"))
+    advice = desk.view.overview.advice
+    assert not advice.use_button.isEnabled()
+    assert advice.why_not.isVisibleTo(desk.view)
+    assert "モデルの一覧にありません" in advice.why_not.text()
+    desk.models.extend(result_studies.models())
+    desk.window.hide()
+    desk.window.show()
+    assert advice.use_button.isEnabled()
+    assert not advice.why_not.isVisibleTo(desk.view)
+
+
+def test_a_model_is_known_again_by_its_file_and_its_adapter_at_its_strength() -> None:
+    base, tuned = result_studies.models()
+    assert base.tuned is None
+    system = System("s1", "元のモデル", result_studies.FILE, "Swallow-8B")
+    with_adapter = dataclasses.replace(
+        system, adapter=result_studies.ADAPTER, adapter_sha256=result_studies.ADAPTER_SHA256
+    )
+    assert row_of(system, [tuned, base]) == base
+    assert row_of(with_adapter, [base, tuned]) == tuned
+    assert row_of(dataclasses.replace(with_adapter, strength=0.5), [base, tuned]) is None
+    assert row_of(dataclasses.replace(with_adapter, adapter_sha256="other"), [base, tuned]) is None
+    assert row_of(dataclasses.replace(system, model="/elsewhere.gguf"), [base, tuned]) is None
+
+
+def trial_model() -> LocalModel:
+    """In the list with its card, as it is added: it answers with the adapter of the card."""
+    (card,) = [card for card in catalogue.load().cards if card.is_trial]
+    marks = (FileMark("base.gguf", 1, 0, card.files[0].sha256 or ""),)
+    base, _ = result_studies.models()
+    trial = dataclasses.replace(base, name="お試し用", card_id=card.id, form_id=card.form, files=marks)
+    assert local_models.adapter_of(trial) is not None
+    return trial
+
+
+def code_of(system: System, models: list[LocalModel]) -> str:
+    error = obstacle(system, models)
+    return error.code if error else ""
+
+
+def test_why_a_system_cannot_be_used_is_what_the_list_lacks() -> None:
+    base, tuned = result_studies.models()
+    trial = trial_model()
+    system = System("s1", "元のモデル", result_studies.FILE, "お試し用")
+    with_adapter = dataclasses.replace(system, adapter=result_studies.ADAPTER, adapter_sha256="other")
+    of_card = dataclasses.replace(system, adapter=str(local_models.adapter_of(trial).path))  # type: ignore[union-attr]
+    assert code_of(system, [base]) == ""
+    assert code_of(of_card, [trial]) == ""
+    assert code_of(system, [trial]) == "system_without_adapter"
+    assert code_of(dataclasses.replace(system, collections=("河川砂防",)), [trial]) == "system_quoted_instead"
+    assert code_of(with_adapter, [base, tuned]) == "system_adapter_not_listed"
+    assert code_of(system, []) == code_of(system, [tuned]) == "system_not_listed"
+
+
+def test_answers_from_documents_are_not_promised_of_a_model_for_which_they_are_quoted(tmp_path: Path) -> None:
+    base, _ = result_studies.models()
+    trial, small = trial_model(), dataclasses.replace(base, path=str(tiny_llama(tmp_path / "小さい.gguf")))
+    adapter = str(local_models.adapter_of(trial).path)  # type: ignore[union-attr]
+    asked = ("河川砂防",)
+    tuned = System("s4", "学習後 + 資料", result_studies.FILE, "お試し用", adapter=adapter, collections=asked)
+    own = System("s2", "元のモデル + 資料", small.path, "小さい", collections=asked)
+    for system, model in ((tuned, trial), (own, small)):
+        assert row_of(system, [model]) == model
+        assert code_of(system, [model]) == "system_quoted_instead"
+        assert code_of(dataclasses.replace(system, is_quoted=True), [model]) == ""
+        assert code_of(dataclasses.replace(system, collections=()), [model]) == ""
+
+
+def test_what_quotes_documents_is_used_whatever_adapter_the_model_has() -> None:
+    system = System("s5", "抜粋表示", result_studies.FILE, "お試し用", collections=("河川砂防",), is_quoted=True)
+    assert row_of(system, [trial_model()]) == trial_model()
+    assert row_of(system, []) is None
+
+
+def test_a_study_that_is_older_than_the_note_on_quotes_is_read_with_it(tmp_path: Path) -> None:
+    folder, study, found, sections = result_studies.documents(tmp_path / "s")
+    contenders = tuple(
+        dataclasses.replace(one, may_quote=one.system.name == "元のモデル + 資料") for one in study.contenders
+    )
+    shown = result_reading.read(dataclasses.replace(study, contenders=contenders), folder, found, sections)
+    assert [one.system.name for one in shown.systems if one.system.is_quoted] == ["元のモデル + 資料"]
+
+
+def test_the_advised_way_of_a_model_with_an_adapter_of_its_own_is_not_said_to_be_missing(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.models[:] = [trial_model()]
+    desk.show(result_studies.documents(tmp_path / "s"))
+    advice = desk.view.overview.advice
+    assert not advice.use_button.isEnabled()
+    assert "一覧にありません" not in advice.why_not.text()
+    assert "資料の抜粋を表示します" in advice.why_not.text()
+    assert clipped(desk.window) == []
+
+
+# ------------------------------------------------------------------------- systems
+
+
+def test_means_with_their_intervals_and_what_else_is_known_stand_in_a_row_each(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.documents(tmp_path / "s"))
+    card = desk.view.overview.comparison
+    assert card.title.text() == "4 通りの比較"
+    assert card.about.text() == "採点 0〜3。横線は 95\u00a0% 区間（ブートストラップ 10,000 回、問いを単位）"
+    texts = desk.texts(card.rows)
+    assert texts[:8] == [
+        "構成", "平均", "95\u00a0% 区間", "満点", "引用の正しさ", "「ない」と答えた", "秒／問", "元のモデル"
+    ]  # fmt: skip
+    shown = desk.view.shown
+    assert shown is not None
+    mean, span = shown.systems[0].mean, shown.systems[0].span
+    assert mean is not None
+    assert span is not None
+    assert texts[8:10] == [f"{mean:.2f}", f"{span.low:.2f}〜{span.high:.2f}"]
+    assert texts[11:14] == ["—", "2／4", "5.0"]
+
+
+@pytest.mark.parametrize("width", [1180, 560])
+def test_any_system_of_the_comparison_can_be_used_also_by_its_key(
+    open_desk: Callable[..., Desk], tmp_path: Path, width: int
+) -> None:
+    desk = open_desk(width)
+    desk.show(result_studies.documents(tmp_path / "s"))
+    rows = desk.view.overview.comparison.rows
+    buttons = [one for one in rows.findChildren(Button) if one.isVisibleTo(rows)]
+    assert [one.accessibleName() for one in buttons][:1] == ["この組み合わせを質問で使う（元のモデル）"]
+    desk.click(buttons[3])
+    buttons[2].setFocus()
+    QTest.keyClick(buttons[2], Qt.Key.Key_Return)
+    assert [one.name for one in desk.used] == ["学習済み + 資料", "学習済み"]
+
+
+def test_the_advised_system_stands_on_a_ground_of_its_own(desk: Desk, theme: Theme, tmp_path: Path) -> None:
+    desk.show(result_studies.documents(tmp_path / "s"))
+    rows = desk.view.overview.comparison.rows
+    shown = [label for label in rows.findChildren(Label) if label.isVisibleTo(rows)]
+    names = [label for label in shown if label.text() in ("元のモデル", "元のモデル + 資料")]
+    picture = rows.grab().toImage()
+    soft = theme.color("accent_soft")
+    assert [picture.pixelColor(2, name.geometry().center().y()) == soft for name in names] == [False, True]
+
+
+def test_a_narrow_page_has_the_same_facts_below_each_name(open_desk: Callable[..., Desk], tmp_path: Path) -> None:
+    desk = open_desk(560, 520)
+    desk.show(result_studies.documents(tmp_path / "s"))
+    texts = desk.texts(desk.view.overview.comparison.rows)
+    assert texts[0] == "元のモデル"
+    assert "「ない」と答えた\u00a02／4" in texts
+
+
+def test_differences_have_a_verdict_in_words_and_their_sentence(desk: Desk, tmp_path: Path) -> None:
+    """Where documents are compared with training, what training adds to documents comes first."""
+    desk.show(result_studies.documents(tmp_path / "s"))
+    assert verdicts(desk) == ["≈ 誤差の範囲", "良い", "良い", "良い"]
+    texts = desk.texts(desk.view.overview.differences.rows)
+    assert "学習済み + 資料 と 元のモデル + 資料" in texts
+    badge = desk.view.overview.differences.findChildren(VerdictBadge)[0]
+    assert "差があるとは言えません" in badge.words.accessibleDescription()
+    assert "4 つの差を一度に見ています" in desk.view.overview.differences.notes.text()
+
+
+@pytest.mark.parametrize("width", [860, 560])
+def test_differences_have_their_interval_in_numbers_beside_what_is_drawn(
+    open_desk: Callable[..., Desk], tmp_path: Path, width: int
+) -> None:
+    desk = open_desk(width)
+    desk.show(result_studies.documents(tmp_path / "s"))
+    shown = desk.view.shown
+    assert shown is not None
+    texts = "\n".join(desk.texts(desk.view.overview.differences.rows))
+    assert [words.signed_span(one.span, shown.digits) in texts for one in shown.differences] == [True] * 4
+
+
+def test_what_is_worse_and_what_is_asked_too_little_say_so(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.documents(tmp_path / "s", ways=(1, 0)))
+    assert verdicts(desk) == ["悪い"]
+    folder, study, found, _ = result_studies.documents(tmp_path / "t", ways=(0, 1))
+    few = dataclasses.replace(found.questions, questions=found.questions.questions[:3])
+    ids = {one.id for one in few.questions}
+    systems = tuple(
+        dataclasses.replace(one, rows=tuple(row for row in one.rows if row.question_id in ids)) for one in found.systems
+    )
+    desk.show((folder, study, dataclasses.replace(found, questions=few, systems=systems), ()))
+    assert verdicts(desk) == ["問数不足"]
+    about = desk.view.overview.comparison.about.text()
+    assert about == "採点 0〜3。5 問に満たないので、95\u00a0% 区間は示しません。"
+
+
+def test_scores_are_counted_in_four_parts_whose_numbers_are_said(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.documents(tmp_path / "s"))
+    card = desk.view.overview.breakdown
+    assert card.title.text() == "得点の内訳（24 問）"
+    shown = desk.view.shown
+    assert shown is not None
+    assert [sum(one.counts) for one in shown.systems] == [24] * 4
+    desk.show(result_studies.documents(tmp_path / "t", None))
+    assert "規則で付けた得点" in card.about.text()
+    assert "0.5 未満" in desk.texts(card.legend)
+
+
+def test_a_bar_of_answers_that_all_score_nothing_is_drawn_with_a_pattern(theme: Theme, qtbot: QtBot) -> None:
+    bar = Bar(theme, (5, 0, 0, 0), "5")
+    qtbot.addWidget(bar)
+    bar.resize(200, 24)
+    picture = bar.grab().toImage()
+    shades = {picture.pixelColor(x, y).name() for x in range(5, 60) for y in range(5, 18)}
+    assert len(shades) > 1
+
+
+def test_more_systems_than_there_are_marks_all_look_different(theme: Theme, qtbot: QtBot) -> None:
+    span = Span(0.5, 0.2, 0.8)
+    pictures = []
+    for number in range(8):
+        row = SpanRow(theme, scale_of([span]), span, number)
+        qtbot.addWidget(row)
+        row.resize(200, 34)
+        pictures.append(row.grab().toImage())
+    assert not any(one == other for one, other in itertools.combinations(pictures, 2))
+
+
+def test_an_untrusted_judge_is_named_and_does_not_decide(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.documents(tmp_path / "s", result_studies.UNTRUSTED))
+    doubt = desk.view.overview.doubt
+    assert doubt.isVisibleTo(desk.view)
+    assert doubt.text().startswith("▲ 採点モデル「gemma-3-270m」の点は信用できません")
+    assert desk.view.overview.comparison.about.text().startswith("得点 0〜1：必ず含む語が入っていた割合。")
+    desk.show(result_studies.documents(tmp_path / "t"))
+    assert not doubt.isVisibleTo(desk.view)
+
+
+def test_categories_and_the_sections_of_the_study_follow(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.documents(tmp_path / "s"))
+    titles = [card.title.text() for card in desk.view.overview.sections]
+    assert titles == ["分野別", "採点モデルの確かさ"]
+    table = desk.view.overview.sections[0].findChildren(TextTable)[0]
+    assert table.cells.rowCount() == 3 * 4
+
+
+def test_a_long_table_is_scrolled_by_the_page_alone_and_its_head_is_as_wide_as_its_columns(
+    desk: Desk, tmp_path: Path
+) -> None:
+    folder, study, found, _ = result_studies.documents(tmp_path / "s")
+    asked = tuple(dataclasses.replace(one, category=one.id) for one in found.questions.questions)
+    many = dataclasses.replace(found, questions=dataclasses.replace(found.questions, questions=asked))
+    desk.show((folder, study, many, ()))
+    table = desk.view.overview.sections[0].findChildren(TextTable)[0]
+    assert table.cells.rowCount() == result_studies.COUNT * 4
+    assert table.verticalScrollBar().maximum() == 0
+    head = table.horizontalHeader()
+    assert head.width() == head.length() < table.viewport().width()
+
+
+def test_the_first_column_of_a_table_stays_while_the_others_scroll(
+    open_desk: Callable[..., Desk], tmp_path: Path
+) -> None:
+    desk = open_desk(560, 520)
+    desk.show(result_studies.documents(tmp_path / "s"))
+    table = desk.view.overview.sections[0].findChildren(TextTable)[0]
+    assert not table.first.isVisibleTo(table)
+    bar = table.horizontalScrollBar()
+    assert bar.maximum() > 0
+    bar.setValue(bar.maximum())
+    assert table.first.isVisibleTo(table)
+    assert table.first.width() == table.columnWidth(0)
+    assert table.first.columnAt(5) == 0
+
+
+# -------------------------------------------------------------- other kinds of study
+
+
+def test_one_system_has_nothing_to_be_compared_with(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.one_system(tmp_path / "s"))
+    overview = desk.view.overview
+    assert not overview.differences.isVisibleTo(desk.view)
+    assert not overview.advice.isVisibleTo(desk.view)
+    assert not desk.view.tabs.buttons["blind"].isVisibleTo(desk.view)
+    assert overview.comparison.title.text() == "結果"
+
+
+def test_without_any_score_that_is_said_and_nothing_is_drawn(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.without_scores(tmp_path / "s"))
+    overview = desk.view.overview
+    assert overview.comparison.about.text() == "点の付いた回答がありません。"
+    assert desk.texts(overview.comparison.rows)[:3] == ["構成", "「ない」と答えた", "秒／問"]
+    assert not overview.differences.isVisibleTo(desk.view)
+    assert not overview.breakdown.isVisibleTo(desk.view)
+    assert "どの構成が良いかを言えません" in overview.advice.verdict.text()
+
+
+def test_a_study_of_the_amount_of_data_shows_its_curve_and_tables(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.amount_of_data(tmp_path))
+    view = desk.view
+    assert view.tabs.buttons["overview"].text() == "学習量"
+    assert not view.tabs.buttons["questions"].isVisibleTo(view)
+    assert view.overview.advice.verdict.text().startswith("データを増やすと、まだ良くなります")
+    plots = [plot for card in view.overview.sections for plot in card.plots]
+    assert len(plots) == 5
+    assert all(plot.is_drawn for plot in plots)
+    assert plots[0].accessibleName().startswith("行数と損失")
+    ink = plots[0].grab().toImage()
+    colours = {ink.pixelColor(x, y).name() for x in range(0, ink.width(), 2) for y in range(0, ink.height(), 2)}
+    assert view.overview._theme.color("chart1").name() in colours
+    assert not view.overview.comparison.isVisibleTo(view)
+
+
+@pytest.mark.parametrize(("width", "columns"), [(960, 1), (1180, 2)])
+def test_plots_stand_side_by_side_where_their_words_can_be_read_and_have_a_table(
+    open_desk: Callable[..., Desk], tmp_path: Path, width: int, columns: int
+) -> None:
+    desk = open_desk(width)
+    desk.show(result_studies.amount_of_data(tmp_path))
+    cards = [card for card in desk.view.overview.sections if card.plots]
+    desk.qtbot.waitUntil(lambda: len({plot.x() for plot in cards[-1].plots}) == columns)
+    desk.qtbot.waitUntil(lambda: all(plot.width() >= 520 for card in cards for plot in card.plots))
+    assert all(card.findChildren(TextTable) for card in cards)
+
+
+def test_a_study_of_a_judge_says_whether_to_believe_it(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.judge_alone(tmp_path / "s"))
+    assert desk.view.tabs.buttons["overview"].text() == "採点モデル"
+    assert "信用できます" in desk.view.overview.advice.verdict.text()
+    assert [card.title.text() for card in desk.view.overview.sections] == ["採点モデルの確かさ"]
+
+
+def test_the_losses_of_quantizations_are_drawn_and_stand_in_a_table(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.quantizations(tmp_path / "s"))
+    card = desk.view.overview.sections[-1]
+    assert card.title.text() == "損失・速さ・大きさ"
+    assert len(card.plots) == 1
+    assert "16.10\u00a0GB" in desk.texts(desk.view.overview.comparison.rows)
+
+
+# ----------------------------------------------------------------------- questions
+
+
+def test_every_question_is_listed_with_what_each_system_answered(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.documents(tmp_path / "s"))
+    desk.click(desk.view.tabs.buttons["questions"])
+    tab = desk.view.questions
+    assert tab.isVisibleTo(desk.view)
+    assert tab.questions.rowCount() == result_studies.COUNT
+    assert tab.count.text() == "24 問"
+    tab.view.setFocus()
+    QTest.keyClick(tab.view, Qt.Key.Key_Down)
+    assert tab.detail.text.text() == "基準地点 2 の水質調査は、年に何回行いますか。"
+    cards = [card for card in tab.detail.findChildren(AnswerCard) if card.isVisibleTo(tab)]
+    assert [card.title.text() for card in cards] == ["元のモデル", "元のモデル + 資料", "学習済み", "学習済み + 資料"]
+    texts = desk.texts(tab.detail)
+    assert "採点の理由：回数が正解と合う。" in texts
+    assert "年2回 / 月1回|毎月" in texts
+    assert any(text.startswith("8.0 秒") and "引用の正しさ 90\u00a0%" in text for text in texts)
+    QTest.keyClick(tab.view, Qt.Key.Key_End)
+    assert tab.detail.unanswerable.isVisibleTo(tab)
+
+
+def test_the_figures_of_a_question_say_whose_they_are(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.documents(tmp_path / "s"))
+    desk.click(desk.view.tabs.buttons["questions"])
+    tab = desk.view.questions
+    assert tab.legend.isVisibleTo(tab)
+    assert tab.legend.text() == "数字は左から：元のモデル / 元のモデル + 資料 / 学習済み / 学習済み + 資料"
+    said = tab.view.currentIndex().data(Qt.ItemDataRole.AccessibleTextRole)
+    assert "元のモデル + 資料\u00a0" in said
+    desk.show(result_studies.one_system(tmp_path / "t"))
+    assert not tab.legend.isVisibleTo(tab)
+
+
+def test_an_answer_that_was_cut_off_says_that_it_scores_nothing_for_that(desk: Desk, tmp_path: Path) -> None:
+    folder, study, found, _ = result_studies.one_system(tmp_path / "s")
+    (one,) = found.systems
+    cut = dataclasses.replace(one.rows[0], verdict="length", marks=Marks(0.0, is_broken=True))
+    systems = (dataclasses.replace(one, rows=(cut, *one.rows[1:])),)
+    desk.show((folder, study, dataclasses.replace(found, systems=systems), ()))
+    texts = "\n".join(desk.texts(desk.view.questions.detail))
+    assert "途中で切れたため 0 点" in texts
+    assert "壊れている" not in texts
+
+
+def test_the_answers_to_a_question_are_built_once(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.documents(tmp_path / "s"))
+    tab = desk.view.questions
+    before = set(tab.detail.findChildren(AnswerCard))
+    tab.spread_button.setChecked(True)
+    assert len(set(tab.detail.findChildren(AnswerCard)) - before) == 4
+
+
+def test_questions_can_be_those_of_a_category_and_in_the_order_of_their_spread(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.documents(tmp_path / "s"))
+    desk.click(desk.view.tabs.buttons["questions"])
+    tab = desk.view.questions
+    tab.categories.setFocus()
+    QTest.keyClick(tab.categories, Qt.Key.Key_End)
+    assert tab.questions.rowCount() == 8
+    assert tab.count.text() == "8／24 問"
+    desk.click(tab.spread_button)
+    assert tab.view.currentIndex().row() == 0
+    assert tab.current is not None
+    shown = desk.view.shown
+    assert shown is not None
+    of_category = [one for one in shown.questions if one.question.category == tab.current.question.category]
+    assert tab.current.spread == max(one.spread for one in of_category)
+    QTest.keyClick(tab.categories, Qt.Key.Key_Home)
+    assert tab.questions.rowCount() == 24
+
+
+# ----------------------------------------------------------------------- passed on
+
+
+def test_the_results_are_written_as_a_workbook(desk: Desk, tmp_path: Path) -> None:
+    desk.target.write_bytes(b"older")  # the desktop has asked whether to replace it
+    desk.show(result_studies.documents(tmp_path / "s"))
+    with desk.qtbot.waitSignal(desk.view.deeds.saved):
+        desk.click(desk.view.export_button)
+    book = openpyxl.load_workbook(desk.target)
+    assert book.sheetnames[0] == "結果"
+    assert [path.name for path in desk.target.parent.iterdir()] == [desk.target.name]
+    assert desk.view.banner.isVisibleTo(desk.view)
+
+
+def test_of_results_that_were_written_late_nothing_is_said_over_another_study(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_free, save = threading.Event(), result_reading.save
+
+    def late(*given: Any) -> None:
+        is_free.wait(30)
+        save(*given)
+
+    monkeypatch.setattr(result_reading, "save", late)
+    desk.show(result_studies.documents(tmp_path / "s"))
+    with desk.qtbot.waitSignal(desk.view.deeds.saved):
+        desk.click(desk.view.export_button)
+        desk.view.show_result(*result_studies.one_system(tmp_path / "t"))
+        is_free.set()
+    assert desk.target.exists()
+    assert not desk.view.banner.isVisibleTo(desk.view)
+
+
+def test_a_report_is_written_as_a_page(desk: Desk, tmp_path: Path) -> None:
+    desk.target = desk.target.with_name("報告")  # as typed, without a suffix
+    desk.show(result_studies.documents(tmp_path / "s"))
+    with desk.qtbot.waitSignal(desk.view.deeds.saved):
+        desk.view.report_button.menu().actions()[1].trigger()
+    assert "元のモデル" in (desk.target.parent / "報告.html").read_text("utf-8")
+
+
+def test_what_cannot_be_written_fails_in_words(desk: Desk, tmp_path: Path) -> None:
+    desk.target = tmp_path / "gone" / "結果.xlsx"
+    desk.show(result_studies.documents(tmp_path / "s"))
+    with desk.qtbot.waitSignal(desk.view.failed):
+        desk.click(desk.view.export_button)
+    assert [error.code for error in desk.failed] == ["export_folder_gone"]
+    assert desk.view.export_button.isEnabled()
+
+
+def test_confidential_results_are_written_only_after_a_yes(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.models_compared(tmp_path / "s"))
+    desk.click(desk.view.export_button)
+    dialog = desk.view.deeds._secrecy.dialog
+    assert dialog is not None
+    assert not desk.target.exists()
+    with desk.qtbot.waitSignal(desk.view.deeds.saved):
+        QTest.mouseClick(dialog.buttons["go"], Qt.MouseButton.LeftButton)
+    assert desk.target.exists()
+    assert "answers" in (tmp_path / "log").read_text("utf-8")
+
+
+class Desktop(QObject):
+    """What the desktop is asked to open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[str] = []
+
+    @Slot(QUrl)
+    def open(self, url: QUrl) -> None:
+        self.opened.append(url.toLocalFile())
+
+
+def test_the_report_is_opened_and_made_anew_where_it_is_gone(desk: Desk, tmp_path: Path) -> None:
+    folder, *rest = result_studies.documents(tmp_path / "s")
+    (folder / studies.REPORT).unlink()
+    desktop = Desktop()
+    QDesktopServices.setUrlHandler("file", desktop, "open")
+    try:
+        desk.show((folder, *rest))
+        desk.view.report_button.menu().actions()[0].trigger()
+        desk.qtbot.waitUntil(lambda: bool(desktop.opened))
+    finally:
+        QDesktopServices.unsetUrlHandler("file")
+    assert [Path(path) for path in desktop.opened] == [folder / studies.REPORT]
+    assert (folder / studies.REPORT).is_file()
+
+
+# -------------------------------------------------------------------------- around
+
+
+def test_until_it_is_worked_out_the_page_says_that_it_is_being_read(desk: Desk, tmp_path: Path) -> None:
+    desk.view.show_result(*result_studies.documents(tmp_path / "s"))
+    assert desk.view.waiting.isVisibleTo(desk.view)
+    assert desk.view.waiting.text() == "読み込み中…"
+    assert not desk.view.export_button.isEnabled()
+    desk.qtbot.waitUntil(lambda: desk.view.shown is not None)
+    assert not desk.view.waiting.isVisibleTo(desk.view)
+    assert desk.view.export_button.isEnabled()
+
+
+def test_of_two_studies_asked_for_at_once_the_last_is_shown(desk: Desk, tmp_path: Path) -> None:
+    first, second = result_studies.documents(tmp_path / "s"), result_studies.one_system(tmp_path / "t")
+    desk.view.show_result(*first)
+    desk.show(second)
+    background.shut_down()
+    QCoreApplication.processEvents()
+    assert desk.view.overview.comparison.title.text() == "結果"
+
+
+def test_what_was_written_to_the_folder_can_be_shown_again(desk: Desk, tmp_path: Path) -> None:
+    folder, study, found, sections = result_studies.documents(tmp_path / "s")
+    results_file.write(found, sections, folder)
+    desk.show((folder, study, *results_file.read(folder)))
+    assert desk.view.overview.advice.verdict.text().startswith("「元のモデル + 資料」を勧めます")
+
+
+def test_the_blind_comparison_is_made_when_it_is_first_wanted(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.documents(tmp_path / "s"))
+    assert desk.view.pages.count() == 3
+    desk.click(desk.view.tabs.buttons["blind"])
+    assert desk.view.pages.count() == 4
+    assert desk.view.pages.currentIndex() == 3
+    desk.show(result_studies.one_system(tmp_path / "t"))
+    assert desk.view.overview.isVisibleTo(desk.view)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_advised_system_is_found_in_either_language(tmp_path: Path, language: str) -> None:
+    """Though results.json was written in the other one."""
+    for make, name in ((result_studies.documents, "元のモデル + 資料"), (result_studies.quantizations, "Q4_K_M")):
+        folder, study, found, sections = make(tmp_path / make.__name__)
+        use_language(language)
+        shown = result_reading.read(study, folder, found, sections)
+        use_language("ja")
+        assert shown.advised is not None
+        assert shown.advised.name.endswith(name)
+        assert ("。" in shown.advice[0]) == (language == "ja")
+
+
+@pytest.mark.parametrize(
+    "study",
+    [result_studies.documents, result_studies.quantizations, result_studies.judge_alone, result_studies.one_system],
+)
+def test_everything_that_can_be_acted_on_has_a_name(
+    desk: Desk, tmp_path: Path, study: Callable[[Path], Result]
+) -> None:
+    desk.show(study(tmp_path / "s"))
+    nodes = accessible.walk(desk.window)
+    assert len(nodes) > 10
+    assert [str(node) for node in nodes if node.is_interactive and not node.name and node.role != "Cell"] == []
+
+
+@pytest.mark.parametrize(("width", "scale_percent"), [(1180, 100), (560, 100), (560, 150), (1180, 200), (560, 200)])
+def test_no_text_is_cut_off(
+    open_desk: Callable[..., Desk], theme: Theme, qapp: QApplication, tmp_path: Path, width: int, scale_percent: int
+) -> None:
+    theme.apply(qapp, Settings(theme="light", text_scale_percent=scale_percent))
+    desk = open_desk(width, 520)
+    study = result_studies.documents(tmp_path / "s", result_studies.UNTRUSTED)
+    desk.show(study)
+    for key in ("overview", "questions"):
+        desk.click(desk.view.tabs.buttons[key])
+        _settle()
+        assert clipped(desk.window) == []
+    desk.show(result_studies.models_compared(tmp_path / "t"))
+    _settle()
+    assert clipped(desk.window) == []
+
+
+def _settle() -> None:
+    for _ in range(6):
+        QCoreApplication.sendPostedEvents()
+        QCoreApplication.processEvents()

@@ -1,0 +1,125 @@
+"""What can be compared and what a wish lacks, without any window."""
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+
+from app.documents.claims.grounding import CollectionRef
+from app.evaluation.services.study_making import StudyWish
+from app.evaluation.study.planning import Asking
+from app.evaluation.ui.start import rules
+from app.evaluation.ui.start.rules import There
+from app.inference.local_model import LocalModel, Tuned
+
+BASE = LocalModel("b", "土台", "/b.gguf", 1, "llama", "Q4_K_M", 4096, 1.0)
+OTHER = dataclasses.replace(BASE, id="o", name="別", path="/o.gguf")
+SEARCH = dataclasses.replace(BASE, id="s", architecture="modern-bert", path="/s.gguf")
+TOLD = Tuned("r", "言い回し", "Q4_K_M", "土台", "", "")
+TUNED = dataclasses.replace(BASE, id="t", name="言い回し", tuned=TOLD, adapter="/a.lora", added_at=2.0)
+NEWER = dataclasses.replace(TUNED, id="n", name="書式", added_at=3.0)
+ALL = There((BASE, OTHER), 1, 1, 1, has_trainer=True)
+SCOPE = (CollectionRef(1, "基準"),)
+
+DOCUMENTS = StudyWish("documents", Asking(), "現場", models=(BASE,), scope=SCOPE)
+MODELS = StudyWish("bases", Asking(), models=(BASE, OTHER))
+FORMS = StudyWish("quantizations", Asking(), models=(BASE,), forms=("F16", "Q8_0"))
+SCALE = StudyWish("scale", Asking(), models=(BASE,), data="/split", sizes=(10, 20))
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "code"),
+    [
+        ("documents", {}, ""),
+        ("documents", {"models": (SEARCH,)}, "no_model"),
+        ("documents", {"sets": 0}, "no_set"),
+        ("documents", {"collections": 0}, "no_collection"),
+        ("models", {}, ""),
+        ("models", {"models": (BASE, SEARCH)}, "one_model"),
+        ("models", {"sets": 0}, ""),
+        ("quantizations", {}, ""),
+        ("quantizations", {"has_trainer": False}, "no_environment"),
+        ("quantizations", {"has_trainer": False, "models": (dataclasses.replace(BASE, quantization="BF16"),)}, ""),
+        ("scale", {"splits": None}, "looking"),
+        ("scale", {"splits": 0}, "no_split"),
+        ("scale", {"has_trainer": False}, "no_environment"),
+        ("scale", {}, "no_base"),  # their files are gone
+    ],
+)
+def test_a_comparison_is_open_where_there_is_what_it_takes(kind: str, change: dict[str, object], code: str) -> None:
+    assert rules.obstacle(kind, dataclasses.replace(ALL, **change)) == code  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wish", [DOCUMENTS, MODELS, FORMS, SCALE])
+def test_a_whole_wish_lacks_nothing(wish: StudyWish) -> None:
+    assert rules.problem(wish) == ""
+
+
+@pytest.mark.parametrize(
+    ("wish", "change", "code"),
+    [
+        (DOCUMENTS, {"question_set": ""}, "set"),
+        (DOCUMENTS, {"models": ()}, "model"),
+        (DOCUMENTS, {"scope": ()}, "scope"),
+        (MODELS, {"models": ()}, "models"),
+        (MODELS, {"models": (BASE,)}, "models"),
+        (FORMS, {"models": ()}, "model"),
+        (FORMS, {"forms": ("F16",)}, "forms"),
+        (SCALE, {"data": ""}, "split"),
+        (SCALE, {"models": ()}, "model"),
+        (SCALE, {"sizes": ()}, ""),
+        (SCALE, {"sizes": (20,)}, "sizes_order"),
+        (SCALE, {"sizes": (20, 20)}, "sizes_order"),
+        (SCALE, {"sizes": (9, 20)}, "sizes_small"),
+        (MODELS, {"asking": Asking(seeds=2, temperature=0.0)}, "seeds"),
+        (MODELS, {"asking": Asking(seeds=2, temperature=0.5)}, ""),
+        (MODELS, {"asking": Asking(seeds=1, temperature=0.0)}, ""),
+    ],
+)
+def test_what_is_missing_has_a_code(wish: StudyWish, change: dict[str, object], code: str) -> None:
+    assert rules.problem(dataclasses.replace(wish, **change)) == code  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes"),
+    [
+        ("", ()),
+        ("  ", ()),
+        ("50,100", (50, 100)),
+        ("５０、１００　２００", (50, 100, 200)),
+        ("50;100", None),
+        ("五十", None),
+        ("-5, 10", None),
+        ("0, 10", None),
+        ("1" * 20, None),
+    ],
+)
+def test_sizes_are_read_as_people_write_them(text: str, sizes: tuple[int, ...] | None) -> None:
+    assert rules.sizes_of(text) == sizes
+
+
+def test_trainings_of_a_base_are_offered_the_newest_first() -> None:
+    models = (BASE, OTHER, TUNED, NEWER)
+    merged = dataclasses.replace(TUNED, id="m", adapter="", path="/m.gguf", added_at=9.0)
+    assert rules.tuned_on(BASE, models, with_merged=True) == [NEWER, TUNED]
+    assert rules.tuned_on(OTHER, models, with_merged=True) == []
+    assert rules.tuned_on(None, models, with_merged=True) == []
+    assert merged not in rules.tuned_on(BASE, (*models, merged), with_merged=False)
+
+
+def test_the_model_of_the_window_comes_first_and_a_tuned_one_by_its_base() -> None:
+    models = (OTHER, BASE, TUNED)
+    assert rules.first_base(models, [OTHER, BASE], "t") == BASE
+    assert rules.first_base(models, [OTHER, BASE], "b") == BASE
+    assert rules.first_base(models, [OTHER, BASE], "gone") == OTHER
+    assert rules.first_base((), [], "") is None
+
+
+def test_what_is_typed_is_looked_at_without_what_takes_long_to_load() -> None:
+    code = (
+        "import sys; from app.evaluation.ui.start import rules, words; "
+        "assert (rules._sizes((5, 20)), rules._sizes((20, 40))) == ('sizes_small', ''); words.problem('sizes_small'); "
+        "sys.exit('numpy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

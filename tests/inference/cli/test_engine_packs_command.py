@@ -1,0 +1,37 @@
+"""`kotae engine`: a GPU part taken from its file, and what a checkout, which knows none, says."""
+
+import hashlib
+import zipfile
+
+import pytest
+
+from app.inference import engine_packs
+from app.inference.engine_packs import Pack
+
+LIBRARY = b"\x7fELF" + b"vulkan" * 1000
+
+
+@pytest.fixture
+def pack(tmp_path):
+    file = tmp_path / "kotae-vulkan.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("libggml-vulkan.so", LIBRARY)
+    return file
+
+
+def test_a_checkout_knows_no_gpu_parts(kotae, pack):
+    assert kotae("engine", "list")[:2] == (0, {"packs": [], "known": []})
+    status, told, words = kotae("engine", "add", str(pack))
+    assert (status, told["error"]["code"]) == (3, "engine_pack_unknown")
+    assert "同じ版" in words
+    assert kotae("engine", "remove")[:2] == (0, {"removed": []})
+
+
+def test_a_pack_is_taken_listed_and_removed(kotae, pack, monkeypatch):
+    known = Pack("vulkan", "libggml-vulkan.so", len(LIBRARY), hashlib.sha256(LIBRARY).hexdigest())
+    monkeypatch.setattr(engine_packs, "known", lambda: (known,))
+    status, told, _ = kotae("engine", "add", str(pack))
+    assert (status, told["sha256"]) == (0, known.sha256)
+    assert [one["name"] for one in kotae("engine", "list")[1]["packs"]] == ["vulkan"]
+    assert kotae("engine", "remove")[:2] == (0, {"removed": ["vulkan"]})
+    assert kotae("engine", "list")[1] == {"packs": [], "known": ["vulkan"]}

@@ -1,0 +1,87 @@
+"""The real engine child for tests, spoken to line by line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from app.inference.engine import messages
+from app.inference.engine.messages import Command, Done, Event, Failed, Heartbeat, Hello, Load, Ready, Token
+
+ROOT = Path(__file__).parents[3]
+
+
+class Child:
+    """`with Child("llama") as child:` … The log of its standard error is in `child.log`."""
+
+    def __init__(self, backend: str, log: Path) -> None:
+        self.log = log
+        self._file = log.open("wb")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "app", "--engine", backend],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._file,
+            cwd=ROOT,
+        )
+
+    def __enter__(self) -> "Child":
+        assert isinstance(self.read(), Hello)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(10)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self.process.stdout.close()
+            self._file.close()
+
+    def send(self, command: Command) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(messages.to_line(command))
+        self.process.stdin.flush()
+
+    def read(self) -> Event:
+        """The next event. Raises EOFError when the child has ended."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise EOFError(f"the child ended: {self.process.wait()}\n{self.log.read_text('utf-8', 'replace')[-2000:]}")
+        return messages.event_from_json(json.loads(line))
+
+    def events_until(self, *kinds: type) -> list[Event]:
+        """Everything up to the first event of one of these kinds, heartbeats left out."""
+        events: list[Event] = []
+        while not events or not isinstance(events[-1], kinds):
+            event = self.read()
+            if not isinstance(event, Heartbeat):
+                events.append(event)
+        return events
+
+    def load(self, path: Path, **fields: Any) -> messages.EngineFacts:
+        self.send(Load("load", str(path), **fields))
+        last = self.events_until(Ready, Failed)[-1]
+        assert isinstance(last, Ready), last
+        return last.facts
+
+    def ask(self, text: str, **fields: Any) -> tuple[str, Done]:
+        fields.setdefault("sampling", messages.Sampling(temperature=0))
+        self.send(messages.Ask("ask", (messages.Segment(text),), **fields))
+        events = self.events_until(Done, Failed)
+        assert isinstance(events[-1], Done), events[-1]
+        return "".join(event.text for event in events if isinstance(event, Token)), events[-1]
+
+    def failure_of(self, command: Command) -> Failed:
+        self.send(command)
+        last = self.events_until(Done, Failed, Ready)[-1]
+        assert isinstance(last, Failed), last
+        return last

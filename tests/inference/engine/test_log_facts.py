@@ -1,0 +1,52 @@
+"""The engine's log, read: lines as llama.cpp 0c1e57098 writes them."""
+
+from app.inference.engine import log_facts
+
+CPU = [
+    "load_tensors: loading model tensors, this can take a while... (load_mode = mmap)",
+    "load_tensors:   CPU_Mapped model buffer size =   235.16 MiB",
+    "llama_context: flash_attn            = auto",
+    "llama_kv_cache:        CPU KV buffer size =    12.00 MiB",
+    "llama_kv_cache:        CPU KV buffer size =    60.00 MiB",
+    "resolve_fused_ops: Flash Attention enabled",
+    "sched_reserve:        CPU compute buffer size =    25.77 MiB",
+]
+CUDA = [
+    "llama_model_load_from_file_impl: using device CUDA0 (NVIDIA GeForce RTX 4060 Ti) - 15043 MiB free",
+    "load_tensors: offloading 32 repeating layers to GPU",
+    "load_tensors: offloaded 33/33 layers to GPU",
+    "load_tensors:   CPU_REPACK model buffer size =  4403.49 MiB",
+]
+
+
+def test_buffers_are_added_up() -> None:
+    facts = log_facts.read(CPU)
+    assert facts.kv_bytes == 72 * 1024 * 1024
+    assert facts.compute_bytes == int(25.77 * 1024 * 1024)
+    assert facts.flash_attention
+    assert not facts.is_repacked
+
+
+def test_a_gpu_is_named_and_its_layers_counted() -> None:
+    facts = log_facts.read(CUDA)
+    assert facts.devices == ("CUDA0 (NVIDIA GeForce RTX 4060 Ti)",)
+    assert facts.offloaded_layers == 33
+    assert facts.is_repacked
+    assert facts.gpu_reason(has_backend=True, requested_layers=-1) == ""
+
+
+def test_the_reason_why_no_gpu_is_used() -> None:
+    none = log_facts.read(CPU)
+    assert none.gpu_reason(has_backend=False, requested_layers=-1) == "no_backend"
+    assert none.gpu_reason(has_backend=True, requested_layers=0) == "not_requested"
+    assert none.gpu_reason(has_backend=True, requested_layers=-1) == "no_device"
+    found = log_facts.read(CUDA[:1])
+    assert found.gpu_reason(has_backend=True, requested_layers=-1) == "offload_failed"
+
+
+def test_an_empty_log_gives_defaults() -> None:
+    assert log_facts.read([]) == log_facts.LogFacts()
+    assert log_facts.first_error([]) == ""
+    assert (
+        log_facts.first_error(["fine", "error loading model: bad magic", "other"]) == "error loading model: bad magic"
+    )

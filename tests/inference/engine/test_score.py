@@ -1,0 +1,297 @@
+"""The scoring child on tiny models: the numbers against numpy, and every way in which it can end."""
+
+import json
+import math
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import gguf as gguf_writer
+import numpy as np
+import pytest
+
+from app.base.errors import AppError
+from app.inference import scores
+from app.inference.engine.reference import About, Writer
+from app.inference.engine.score_job import Chat, Score
+from app.inference.engine.scored_model import ScoredModel
+from app.inference.prompt import Segment
+from app.inference.scores import Scores
+from tests import model_files as models
+from tests.convert import engine_side
+from tests.inference.engine import direct, held_out, jobs
+from trainer.convert_job import EXIT_PARENT_GONE, EXIT_UNREADABLE_JOB, Event, Phase, Progress, part_path
+
+PAIRS = [("水は何度で沸く？", "百度です。"), ("一年は何日？", "三百六十五日です。"), ("首都は？", "東京です。")]
+
+
+@pytest.fixture
+def job(tmp_path: Path, tiny_model: Path) -> Score:
+    holdout = held_out.write(tmp_path / "holdout.json", PAIRS)
+    return Score(str(tiny_model), str(holdout), str(tmp_path / "点数.json"))
+
+
+def scored(job: Score, folder: Path) -> Scores:
+    return scores.read(Path(jobs.finished(job, folder).path))
+
+
+def test_the_likelihood_is_that_of_all_logits_at_once(tmp_path: Path, job: Score) -> None:
+    found = scored(job, tmp_path)
+    for pair, example in zip(PAIRS, found.examples, strict=True):
+        ids = tuple(held_out.example(1, *pair)["ids"])
+        places = range(len(held_out.prompt_ids(pair[0])), len(ids))
+        rows = direct.log_probabilities(Path(job.model), [(ids, tuple(places))])
+        expected = -sum(log_p[ids[at]] for at, log_p in zip(places, rows, strict=True))
+        assert example.tokens == len(places)
+        assert example.nll == pytest.approx(expected, abs=1e-4)
+    assert found.nll == pytest.approx(sum(one.nll for one in found.examples) / found.tokens)
+    assert found.divergence is None
+
+
+def test_a_long_answer_is_read_in_parts_with_the_same_result(tmp_path: Path, job: Score, monkeypatch) -> None:
+    monkeypatch.setattr("app.inference.engine.scored_model.ROWS_BYTES", 4 * 260 * 3)  # three rows
+    example = held_out.example(1, "問", "答えは長い。" * 20)
+    ids = tuple(example["ids"])
+    places = tuple(at for at, label in enumerate(example["labels"]) if label != -100)
+    model = ScoredModel(Path(job.model), "")
+    try:
+        model.open(len(ids))
+        assert model.rows == 3
+        read: list[int] = []
+        values = model.log_probabilities(ids, places, read.append)
+        in_parts = [float(log_p[ids[at]]) for at, log_p in zip(places, values, strict=True)]
+    finally:
+        model.close()
+    assert sum(read) == len(ids) - 1  # nothing is predicted from the last token
+    rows = direct.log_probabilities(Path(job.model), [(ids, places)])
+    at_once = [log_p[ids[at]] for at, log_p in zip(places, rows, strict=True)]
+    assert in_parts == pytest.approx(at_once, abs=1e-4)
+
+
+def test_the_last_part_is_never_a_few_tokens(job: Score, monkeypatch) -> None:
+    monkeypatch.setattr("app.inference.engine.scored_model.ROWS_BYTES", 4 * 260 * 32)
+    model = ScoredModel(Path(job.model), "")
+    model.open(100)
+    for length in range(40, 80):
+        read: list[int] = []
+        list(model.log_probabilities((1,) * (length + 1), tuple(range(1, length + 1)), read.append))
+        assert sum(read) == length
+        assert 8 <= min(read) <= max(read) <= 32
+    model.close()
+
+
+def test_the_memory_is_told_for_the_context_in_which_it_answers(tmp_path: Path, job: Score) -> None:
+    path = str(models.tiny_llama(tmp_path / "long.gguf", metadata={"llama.context_length": 8192}))
+    short, long = (scored(replace(job, model=path, context_tokens=tokens), tmp_path) for tokens in (512, 8192))
+    assert long.memory_bytes > short.memory_bytes
+
+
+def test_an_adapter_changes_the_likelihood(tmp_path: Path, job: Score) -> None:
+    adapter = models.tiny_adapter(tmp_path / "lora.gguf", size=0.1)
+    plain = scored(job, tmp_path)
+    whole = scored(replace(job, adapter=str(adapter)), tmp_path)
+    assert abs(whole.nll - plain.nll) > 1e-3
+    half, none = (scored(replace(job, adapter=str(adapter), strength=one), tmp_path) for one in (0.5, 0.0))
+    assert len({round(one.nll, 4) for one in (plain, half, whole)}) == 3
+    assert none.nll == pytest.approx(plain.nll, abs=1e-4)
+
+
+def test_divergence_from_the_reference_is_the_whole_one_where_every_token_is_kept(tmp_path: Path, job: Score) -> None:
+    reference = str(tmp_path / "reference")
+    adapter = models.tiny_adapter(tmp_path / "lora.gguf", size=0.1)
+    first = scored(replace(job, reference=reference, makes_reference=True), tmp_path)
+    same = scored(replace(job, reference=reference), tmp_path)
+    other = scored(replace(job, reference=reference, adapter=str(adapter)), tmp_path)
+    assert first.divergence is None
+    assert same.divergence == pytest.approx(0.0, abs=1e-6)
+    assert same.same_first_share == 1.0
+    assert other.divergence is not None
+    assert other.divergence == pytest.approx(divergence_by_hand(Path(job.model), adapter), rel=1e-3)
+    assert other.same_first_share is not None
+    assert other.same_first_share < 1
+
+
+def divergence_by_hand(path: Path, adapter: Path) -> float:
+    """Over all 260 tokens of the vocabulary."""
+    total = count = 0.0
+    plain, tuned = ScoredModel(path, ""), ScoredModel(path, str(adapter))
+    for model in (plain, tuned):
+        model.open(256)
+    for pair in PAIRS:
+        example = held_out.example(1, *pair)
+        places = tuple(at for at, label in enumerate(example["labels"]) if label != -100)
+        ids = tuple(example["ids"])
+        both = zip(*(model.log_probabilities(ids, places, lambda _n: None) for model in (plain, tuned)), strict=True)
+        for p, q in both:
+            total += float(np.sum(np.exp(p.astype(np.float64)) * (p.astype(np.float64) - q)))
+            count += 1
+    plain.close()
+    tuned.close()
+    return total / count
+
+
+def test_a_reference_of_other_ids_is_refused(tmp_path: Path, job: Score) -> None:
+    reference = str(tmp_path / "reference")
+    scored(replace(job, reference=reference, makes_reference=True), tmp_path)
+    other = held_out.write(tmp_path / "other.json", [*PAIRS[:2], ("首都は？", "京都です。")])
+    failed = jobs.failure(replace(job, holdout=str(other), reference=reference), tmp_path)
+    assert failed.code == "reference_unreadable"
+    Path(reference).write_bytes(Path(reference).read_bytes()[:-1])
+    assert jobs.failure(replace(job, reference=reference), tmp_path).code == "reference_unreadable"
+    assert jobs.failure(replace(job, reference=str(tmp_path / "none")), tmp_path).code == "reference_unreadable"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.fault("F2")
+def test_a_reference_that_the_drive_has_no_room_for_is_told_when_it_is_closed() -> None:
+    writer = Writer(Path("/dev/full"), About(1, 4, "x"))
+    writer.add(np.log(np.full(4, 0.25, np.float32)))  # waits in memory
+    with pytest.raises(AppError) as caught:
+        writer.close()
+    assert caught.value.code == "drive_space"
+
+
+def test_chats_are_tokenized_by_the_engine_and_compared(tmp_path: Path, job: Score) -> None:
+    ids = tuple(held_out.prompt_ids(PAIRS[0][0]))
+    segments = (Segment(PAIRS[0][0]),)
+    chats = (Chat(segments, ids), Chat(segments, (1, *ids)), Chat((Segment("<s>"),), (1, 1)))
+    found = scored(replace(job, chats=chats), tmp_path)
+    assert found.same_ids == (True, False, False)  # a second BOS, and text that looks like one
+    assert found.references == tuple(answer for _, answer in PAIRS)
+    assert found.answers == ()
+
+
+def test_answers_end_by_themselves_at_a_stop_text_or_at_the_limit(tmp_path: Path, job: Score) -> None:
+    chats = tuple(Chat((Segment(question),), tuple(held_out.prompt_ids(question)), 24) for question, _ in PAIRS)
+    free = scored(replace(job, chats=chats, answers=True), tmp_path)
+    assert [answer.question for answer in free.answers] == [question for question, _ in PAIRS]
+    assert [answer.line for answer in free.answers] == [1, 2, 3]
+    assert free.write_tokens_per_s > 0
+    assert {answer.ended_by for answer in free.answers} <= {"end", "limit"}
+    assert any(answer.tokens == 24 for answer in free.answers if answer.ended_by == "limit")
+    with engine_side.loaded(Path(job.model)) as model:
+        said = model.text(model.greedy(PAIRS[0][0], 24))
+    assert ascii_of(free.answers[0].answer) == ascii_of(said)  # noise is no whole UTF-8
+    wanted = next(one for one in said if one.isascii() and one.isprintable() and one != " ")
+    stopped = scored(replace(job, chats=chats[:1], answers=True, stop=(wanted,)), tmp_path).answers[0]
+    assert (stopped.ended_by, wanted in stopped.answer) == ("stop", False)
+
+
+def test_a_limit_beyond_the_models_context_ends_there(tmp_path: Path, job: Score) -> None:
+    room = 512 - 6
+    question = "問" * ((room - 2) // 3)
+    ids = tuple(held_out.prompt_ids(question))
+    holdout = held_out.write(tmp_path / "long.json", [(question, "え")])
+    chats = (Chat((Segment(question),), ids, 500),)
+    answer = scored(replace(job, holdout=str(holdout), chats=chats, answers=True), tmp_path).answers[0]
+    assert (answer.ended_by, answer.tokens) == ("limit", 512 - len(ids))
+
+
+def ascii_of(text: str) -> str:
+    return "".join(character for character in text.strip() if character.isascii())
+
+
+def test_every_token_that_ends_an_answer_in_training_ends_it_here(tmp_path: Path, job: Score) -> None:
+    chats = (Chat((Segment("首都は？"),), tuple(held_out.prompt_ids("首都は？")), 24),)
+    every = held_out.write(tmp_path / "ends.json", PAIRS, end_ids=list(range(260)))
+    answer = scored(replace(job, holdout=str(every), chats=chats, answers=True), tmp_path).answers[0]
+    assert (answer.ended_by, answer.tokens, answer.answer) == ("end", 0, "")
+
+
+def test_answers_alone_are_those_that_come_with_the_likelihood(tmp_path: Path, job: Score) -> None:
+    chats = tuple(Chat((Segment(question),), tuple(held_out.prompt_ids(question)), 8) for question, _ in PAIRS)
+    both = scored(replace(job, chats=chats, answers=True), tmp_path)
+    _, events = jobs.run(replace(job, chats=chats, answers=True, measures=False), tmp_path)
+    alone = scores.read(Path(job.target))
+    assert (alone.answers, alone.examples) == (both.answers, ())
+    assert [event.name for event in events if isinstance(event, Phase)] == ["loading", "writing", "saving"]
+    tokens = sum(len(chat.ids) + 8 for chat in chats)
+    assert [event for event in events if isinstance(event, Progress)][-1] == Progress(tokens, tokens)
+
+
+def test_how_fast_it_writes_is_seen_without_answers(tmp_path: Path, job: Score) -> None:
+    chats = tuple(Chat((Segment(question),), tuple(held_out.prompt_ids(question)), 8) for question, _ in PAIRS)
+    assert scored(replace(job, chats=chats), tmp_path).write_tokens_per_s == 0
+    found = scored(replace(job, chats=chats, speed_tokens=16), tmp_path)
+    assert found.write_tokens_per_s > 0
+    assert found.answers == ()
+
+
+def test_a_model_that_would_answer_nothing_still_writes_its_sample(tmp_path: Path, job: Score) -> None:
+    chat = Chat((Segment(PAIRS[0][0]),), tuple(held_out.prompt_ids(PAIRS[0][0])), 8)
+    (row,) = direct.log_probabilities(Path(job.model), [((*chat.ids, 5), (len(chat.ids),))])
+    metadata = {"tokenizer.ggml.eos_token_id": int(np.argmax(row))}
+    silent = replace(job, model=str(models.tiny_llama(tmp_path / "無口.gguf", metadata=metadata)), chats=(chat,))
+    assert scored(replace(silent, answers=True), tmp_path).answers[0].tokens == 0
+    assert scored(replace(silent, speed_tokens=16), tmp_path).write_tokens_per_s > 0
+
+
+def test_progress_goes_up_to_all_tokens(tmp_path: Path, job: Score) -> None:
+    chats = tuple(Chat((Segment(question),), tuple(held_out.prompt_ids(question)), 8) for question, _ in PAIRS)
+    _, events = jobs.run(replace(job, chats=chats, answers=True), tmp_path)
+    assert [event.name for event in events if isinstance(event, Phase)] == ["loading", "reading", "writing", "saving"]
+    steps = [event for event in events if isinstance(event, Progress)]
+    tokens = sum(len(held_out.example(1, *pair)["ids"]) for pair in PAIRS) + sum(len(chat.ids) + 8 for chat in chats)
+    assert steps[-1] == Progress(tokens, tokens)
+    assert [step.done_bytes for step in steps] == sorted(step.done_bytes for step in steps)
+
+
+@pytest.mark.parametrize("how", ["wrong_shape_adapter", "wrong_architecture_adapter"])
+def test_an_adapter_of_another_model_is_refused_before_llama_cpp_sees_it(tmp_path: Path, job: Score, how: str) -> None:
+    adapter = getattr(models, how)(tmp_path / "lora.gguf")
+    failed = jobs.failure(replace(job, adapter=str(adapter)), tmp_path)
+    assert failed.code == "adapter_mismatch"
+    assert "llama_model_load" not in (tmp_path / "job.log").read_text("utf-8")
+
+
+def test_what_cannot_be_scored_is_said_in_words(tmp_path: Path, job: Score) -> None:
+    def code(**fields: str) -> str:
+        return jobs.failure(replace(job, **fields), tmp_path).code
+
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(Path(job.model).read_bytes()[:-1000])
+    assert code(model=str(cut)) == "truncated"
+    assert code(model=str(tmp_path / "none.gguf")) == "file_missing"
+    assert code(holdout=str(tmp_path / "none.json")) == "holdout_unreadable"
+    high = {"line": 1, "ids": [1, 260], "labels": [-100, 260]}
+    foreign = held_out.write(tmp_path / "foreign.json", PAIRS, chats=[], examples=[high])
+    assert code(holdout=str(foreign)) == "holdout_other_vocabulary"
+    long = held_out.write(tmp_path / "long.json", [("問", "あ" * 200)])
+    assert code(holdout=str(long)) == "context_full"
+    assert code(target=str(tmp_path / "none" / "x.json")) == "build_unwritable"
+
+
+def test_weights_that_are_no_numbers_are_named_by_the_line(tmp_path: Path, job: Score) -> None:
+    broken = models.tiny_llama(tmp_path / "nan.gguf")
+    reader = gguf_writer.GGUFReader(broken, "r+")
+    next(tensor for tensor in reader.tensors if tensor.name == "output_norm.weight").data[:] = math.nan
+    reader.data.flush()
+    failed = jobs.failure(replace(job, model=str(broken)), tmp_path)
+    assert (failed.code, failed.facts) == ("score_not_finite", {"line": 1})
+
+
+@pytest.mark.parametrize("how", ["end of input", "kill"])
+def test_a_job_that_is_given_up_leaves_nothing_under_its_names(tmp_path: Path, job: Score, how: str) -> None:
+    many = held_out.write(tmp_path / "many.json", [("問い", "長い答えです。" * 10)] * 400)
+    work = replace(job, holdout=str(many), reference=str(tmp_path / "reference"), makes_reference=True)
+
+    def give_up(event: Event, process: "subprocess.Popen[bytes]") -> None:
+        if isinstance(event, Progress):
+            assert process.stdin is not None
+            if how == "kill":
+                process.kill()
+            else:
+                process.stdin.close()
+
+    status, _ = jobs.run(work, tmp_path, give_up)
+    assert status == (-9 if how == "kill" else EXIT_PARENT_GONE)
+    assert not Path(work.target).exists()
+    assert not Path(work.reference).exists()
+    assert part_path(work.reference).exists() == (how == "kill")
+
+
+def test_a_job_that_cannot_be_read_ends_the_process_without_an_event(tmp_path: Path, job: Score) -> None:
+    (tmp_path / "job.json").write_text(json.dumps({"type": "Quantize"}), encoding="utf-8")
+    argv = [*jobs.command("--score"), str(tmp_path / "job.json")]
+    done = subprocess.run(argv, cwd=jobs.ROOT, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (EXIT_UNREADABLE_JOB, b"")

@@ -1,0 +1,48 @@
+"""The remote engine's child for tests."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from app.base import children
+from app.inference import remote_address, remote_prompt
+from app.inference.engine.messages import Ask, EngineFacts, Failed, Load, Ready, Sampling
+from app.inference.prompt import Segment, Turn, build
+from app.inference.remote_address import Remote
+from tests.inference.engine.child import ROOT, Child
+
+
+class RemoteChild(Child):
+    """`with RemoteChild("127.0.0.1:8000", log) as child:` … Loads models of that server only."""
+
+    def __init__(self, address: str, log: Path) -> None:
+        self.address = remote_address.normal(address)
+        self.log = log
+        self._file = log.open("wb")
+        self.process = subprocess.Popen(
+            children.remote_engine(self.address),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._file,
+            cwd=ROOT,
+        )
+
+    def load_remote(self, model: str = "m", *, key: str = "", context: int = 0) -> EngineFacts | Failed:
+        remote = Remote(self.address, model, context)
+        self.send(Load("load", f"{self.address}#{model}", remote=remote, key=key))
+        last = self.events_until(Ready, Failed)[-1]
+        return last.facts if isinstance(last, Ready) else last  # type: ignore[return-value]
+
+
+def asked(question: str, system: str = "", max_tokens: int = 16, id: str = "ask") -> Ask:
+    segments: tuple[Segment, ...] = build(remote_prompt.FORM, (Turn(question),), system)
+    return Ask(id, segments, max_tokens=max_tokens, sampling=Sampling(temperature=0, seed=7))
+
+
+def check(address: str, key: str = "") -> dict[str, object]:
+    """What `--check` says of a server."""
+    command = children.remote_check(remote_address.normal(address))
+    line = json.dumps({"key": key}) + "\n"
+    done = subprocess.run(command, input=line, capture_output=True, text=True, cwd=ROOT, check=True)
+    found: dict[str, object] = json.loads(done.stdout)
+    return found

@@ -1,0 +1,249 @@
+"""The child that asks a model elsewhere, against a real server and against one that misbehaves."""
+
+import itertools
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.inference.engine.messages import Cancel, Done, EngineFacts, Failed, Token, Tokenize, Tokenized
+from app.inference.remote_prompt import FORM
+from tests.inference.remote.remote_child import RemoteChild, asked, check
+from tests.inference.remote.servers import Script, end, event, llama_server, piece, scripted_server, stream_head, whole
+
+CHAT = "POST /v1/chat/completions"
+
+
+@pytest.fixture
+def real(tiny_model: Path, tmp_path: Path) -> Iterator[str]:
+    with llama_server(tiny_model, tmp_path / "server.log", key="sesame") as address:
+        yield address
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    with scripted_server() as script:
+        yield script
+
+
+@pytest.fixture
+def child(script: Script, tmp_path: Path) -> Iterator[RemoteChild]:
+    with RemoteChild(script.address, tmp_path / "child.log") as child:
+        facts = child.load_remote()
+        assert isinstance(facts, EngineFacts), facts
+        yield child
+
+
+def test_a_real_server_streams_an_answer_counts_tokens_and_says_how_it_ended(real: str, tmp_path: Path) -> None:
+    with RemoteChild(real, tmp_path / "child.log") as child:
+        facts = child.load_remote("tiny", key="sesame", context=512)
+        assert isinstance(facts, EngineFacts), facts
+        assert (facts.context_tokens, facts.remote) == (512, real)
+        child.send(asked("a", max_tokens=8))
+        events = child.events_until(Done, Failed)
+        done = events[-1]
+        assert isinstance(done, Done), done
+        assert done.stop_reason in ("length", "end")
+        assert done.seed == 7
+        assert 0 < done.usage.answer_tokens <= 8
+        child.send(Tokenize("count", (asked("ab").prompt, asked("ab" * 50).prompt)))
+        counted = child.events_until(Tokenized)[-1]
+        assert isinstance(counted, Tokenized)
+        assert counted.counts[1] - counted.counts[0] >= 90  # a token a byte: nothing was estimated
+
+
+def test_a_real_answer_is_let_go_when_it_is_cancelled(real: str, tmp_path: Path) -> None:
+    with RemoteChild(real, tmp_path / "child.log") as child:
+        assert isinstance(child.load_remote("tiny", key="sesame", context=512), EngineFacts)
+        child.send(asked("a", max_tokens=400))
+        child.events_until(Token)
+        child.send(Cancel("ask"))
+        done = child.events_until(Done, Failed)[-1]
+        assert isinstance(done, Done)
+        assert done.stop_reason == "cancelled"
+        child.send(asked("b", max_tokens=2, id="next"))
+        assert isinstance(child.events_until(Done, Failed)[-1], Done)
+
+
+def test_a_real_server_refuses_a_wrong_key_and_a_prompt_that_is_too_long(real: str, tmp_path: Path) -> None:
+    with RemoteChild(real, tmp_path / "child.log") as child:
+        refused = child.load_remote("tiny", key="open")
+        assert isinstance(refused, Failed)
+        assert refused.code == "remote_key_refused"
+        assert isinstance(child.load_remote("tiny", key="sesame", context=512), EngineFacts)
+        failed = child.failure_of(asked("あ" * 400))
+        assert (failed.code, failed.facts["context_tokens"]) == ("context_full", 512)
+        assert isinstance(child.load_remote("tiny", key="sesame", context=4096), EngineFacts)  # it has 512
+        assert child.failure_of(asked("あ" * 400)).code == "remote_broken_early"
+
+
+def test_the_models_of_a_real_server_are_told_to_whoever_sets_it_up(real: str) -> None:
+    assert check(real, "sesame") == {"models": [{"name": "tiny", "context_tokens": 0}]}
+    assert check(real) == {"error": "remote_key_refused", "facts": {"address": real}}
+
+
+def test_messages_and_settings_reach_the_server_as_it_expects_them(script: Script, child: RemoteChild) -> None:
+    script.says(CHAT, stream_head(), piece("東"), piece("京"), end(usage={"prompt_tokens": 9, "completion_tokens": 2}))
+    child.send(asked("首都は <|system|> どこ？", "短く"))
+    events = child.events_until(Done, Failed)
+    assert [event.text for event in events if isinstance(event, Token)] == ["東", "京"]
+    done = events[-1]
+    assert isinstance(done, Done)
+    assert (done.stop_reason, done.usage.prompt_tokens, done.usage.answer_tokens) == ("end", 9, 2)
+    body = script.questions[0].body
+    assert body["messages"] == [
+        {"role": "system", "content": "短く"},
+        {"role": "user", "content": "首都は <|system|> どこ？"},
+    ]
+    assert body["stream_options"] == {"include_usage": True}
+    assert (body["model"], body["max_tokens"], body["temperature"], body["seed"]) == ("m", 16, 0, 7)
+    assert "authorization" not in script.questions[0].headers
+
+
+def test_the_context_is_what_the_server_says_and_no_more_is_asked_for_than_fits(script: Script, tmp_path: Path) -> None:
+    script.says("GET /v1/models", whole({"data": [{"id": "m"}]}))
+    script.says("GET /props", whole({"default_generation_settings": {"n_ctx": 1000}}))
+    script.answers["POST /tokenize"] = lambda request: iter((whole({"tokens": list(request.body["content"])}),))
+    script.says(CHAT, stream_head(), piece("あ"), end("length"))
+    with RemoteChild(script.address, tmp_path / "child.log") as child:
+        facts = child.load_remote()
+        assert isinstance(facts, EngineFacts)
+        assert facts.context_tokens == 1000
+        child.send(asked("a" * 700, max_tokens=600))
+        done = child.events_until(Done, Failed)[-1]
+        assert isinstance(done, Done)
+        assert done.stop_reason == "context"
+        assert script.questions[0].body["max_tokens"] == 1000 - 700 - 16
+
+
+def test_a_server_that_would_cut_silently_is_never_sent_more_than_the_user_said(script: Script, tmp_path: Path) -> None:
+    script.says("GET /v1/models", whole({"data": [{"id": "m"}]}))
+    with RemoteChild(script.address, tmp_path / "child.log") as child:
+        facts = child.load_remote(context=256)
+        assert isinstance(facts, EngineFacts)
+        assert facts.context_tokens == 256
+        assert child.failure_of(asked("あ" * 300)).code == "context_full"
+    assert script.questions == []
+
+
+ANSWERS = {
+    "wrong key": ((whole({"error": {"message": "no"}}, 401),), "remote_key_refused"),
+    "forbidden": ((whole(b"", 403),), "remote_key_refused"),
+    "no such place": ((whole(b"<html>", 404),), "remote_not_found"),
+    "no such model": (
+        (whole({"error": {"message": "The model `m` does not exist.", "type": "NotFoundError"}}, 404),),
+        "remote_model_unknown",
+    ),
+    "busy": ((whole({"error": "slow down"}, 429),), "remote_busy"),
+    "overloaded": ((whole(b"", 503),), "remote_busy"),
+    "too long by name": (
+        (whole({"error": {"message": "x", "code": "context_length_exceeded"}}, 400),),
+        "context_full",
+    ),
+    "too long by llama-server's name": (
+        (whole({"error": {"message": "x", "type": "exceed_context_size_error"}}, 400),),
+        "context_full",
+    ),
+    "too long in vLLM's words": (
+        (whole({"message": "This model's maximum context length is 4096 tokens."}, 400),),
+        "context_full",
+    ),
+    "refused": ((whole({"detail": [{"loc": ["body"]}]}, 422),), "remote_refused"),
+    "redirect": ((whole(b"", 307, "Location: http://elsewhere.example/v1"),), "remote_redirect"),
+    "redirect to no address": ((whole(b"", 307, "Location: http://[v1"),), "remote_redirect"),
+    "no HTTP": ((b"SSH-2.0-OpenSSH_9.9\r\n",), "remote_garbage"),
+    "no stream": ((whole({"choices": []}),), "remote_garbage"),
+    "no JSON": ((stream_head(), b"data: {oops\n\n"), "remote_garbage"),
+    "no object": ((stream_head(), b"data: [1]\n\n"), "remote_garbage"),
+    "deep JSON": ((stream_head(), b"data: " + b"[" * 100_000 + b"\n\n"), "remote_garbage"),
+    "no text": ((stream_head(), event({"choices": [{"delta": {"content": 5}}]})), "remote_garbage"),
+    "a line without end": ((stream_head(), b"data: " + b"a" * 1_100_000), "remote_endless"),
+    "an answer without end": ((stream_head(), piece("あ" * 30_000)), "remote_endless"),
+    "cut in the middle": ((stream_head(), piece("半分")), "remote_broken"),
+    "cut in its head": ((b"HTTP/1.1 200 OK\r\nContent-Ty",), "remote_garbage"),
+    "gone at once": ((), "remote_broken"),
+    "cut in a chunk": (
+        (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\nff\r\ndata: ",),
+        "remote_broken",
+    ),
+    "an error on the way": ((stream_head(), piece("半分"), event({"error": {"message": "CUDA"}})), "remote_refused"),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_every_bad_answer_has_its_own_reason_and_the_next_question_is_answered(
+    name: str, script: Script, child: RemoteChild
+) -> None:
+    pieces, code = ANSWERS[name]
+    script.says(CHAT, *pieces)
+    failed = child.failure_of(asked("首都は？"))
+    assert failed.code == code
+    script.says(CHAT, stream_head(), piece("東京"), end())
+    child.send(asked("首都は？", id="next"))
+    assert isinstance(child.events_until(Done, Failed)[-1], Done)
+
+
+@pytest.mark.fault("S13")
+def test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else(script: Script, tmp_path: Path) -> None:
+    with scripted_server() as other, RemoteChild(script.address, tmp_path / "child.log") as child:
+        script.says("GET /v1/models", whole(b"", 302, f"Location: http://{other.address}/v1/models"))
+        failed = child.load_remote(key="sesame")
+        assert isinstance(failed, Failed)
+        assert (failed.code, failed.facts["target"]) == ("remote_redirect", other.address)
+        assert script.requests[0].headers["authorization"] == "Bearer sesame"
+        assert other.requests == []
+
+
+def test_an_answer_that_has_not_begun_can_be_cancelled(script: Script, child: RemoteChild) -> None:
+    is_asked, is_over = threading.Event(), threading.Event()
+
+    def wait(_request: object) -> Iterator[bytes]:
+        is_asked.set()
+        is_over.wait(60)
+        yield b""
+
+    script.answers[CHAT] = wait
+    child.send(asked("長い質問"))
+    assert is_asked.wait(60)
+    child.send(Cancel("ask"))
+    done = child.events_until(Done, Failed)[-1]
+    is_over.set()
+    assert isinstance(done, Done)
+    assert (done.stop_reason, done.usage.answer_tokens) == ("cancelled", 0)
+
+
+def test_a_model_that_thinks_aloud_first_shows_only_its_answer(script: Script, child: RemoteChild) -> None:
+    thought = event({"choices": [{"delta": {"reasoning_content": "うーん"}}]})
+    script.says(CHAT, stream_head(), b": ping\n\n", thought, piece("東京"), end())
+    child.send(asked("首都は？"))
+    events = child.events_until(Done, Failed)
+    assert [event.text for event in events if isinstance(event, Token)] == ["東京"]
+
+
+def test_a_model_that_the_server_does_not_have_is_named(script: Script, tmp_path: Path) -> None:
+    with RemoteChild(script.address, tmp_path / "child.log") as child:
+        failed = child.load_remote("n")
+        assert isinstance(failed, Failed)
+        assert (failed.code, failed.facts["model"]) == ("remote_model_unknown", "n")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (whole({"data": []}), "remote_no_models"),
+        (whole({"data": [{"id": "a\u202eb"}, {"id": 5}, 7]}), "remote_no_models"),
+        (whole({"models": []}), "remote_garbage"),
+        (whole(b"<html>"), "remote_garbage"),
+        (whole(b"[" * 100_000), "remote_garbage"),
+    ],
+)
+def test_a_list_of_models_that_is_none_is_refused(body: bytes, code: str, script: Script) -> None:
+    script.says("GET /v1/models", body)
+    assert check(script.address)["error"] == code
+
+
+def test_a_form_of_messages_has_every_role_once() -> None:
+    roles = [FORM.system, FORM.question, FORM.answer, FORM.answer_start]
+    assert len(set(roles)) == len(roles)
+    assert all(one not in other for one, other in itertools.permutations(roles, 2))

@@ -1,0 +1,228 @@
+"""The supervisor: a dying, hanging or babbling engine never takes more with it than its own answer."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from app.chat.records import AnswerDetails, Message
+from app.chat.store import Store
+from app.inference.engine.messages import Tokenize
+from app.inference.services.engine import EngineDeath
+from tests.faults.ledger import Tally
+from tests.scene import Scene
+
+KILLS = 20
+
+
+def _deaths(scene: Scene) -> list[EngineDeath]:
+    deaths: list[EngineDeath] = []
+    scene.engine.died.connect(deaths.append)
+    return deaths
+
+
+def _ask_and_kill(scene: Scene) -> Message:
+    with scene.qtbot.waitSignal(scene.session.text_received, timeout=20_000):
+        scene.session.ask("!slow 一二三四五六七八九十")
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=10_000) as finished:
+        os.kill(scene.engine.pid, signal.SIGKILL)
+    answer: Message = finished.args[0]
+    return answer
+
+
+@pytest.mark.fault("F4")
+def test_a_killed_engine_keeps_question_and_partial_answer_and_comes_back_once(scene: Scene) -> None:
+    deaths = _deaths(scene)
+    answer = _ask_and_kill(scene)
+    assert answer.status == "failed"
+    assert answer.text
+    assert [(d.cause, d.detail, d.is_restarting) for d in deaths] == [("killed", "SIGKILL", True)]
+    scene.qtbot.waitUntil(lambda: scene.engine.status.state == "ready", timeout=10_000)
+    assert scene.ask("次").text == "次"
+
+
+@pytest.mark.fault("F4")
+def test_a_second_death_without_a_good_answer_is_not_restarted_but_a_question_is_answered(scene: Scene) -> None:
+    deaths = _deaths(scene)
+    _ask_and_kill(scene)
+    scene.qtbot.waitUntil(lambda: scene.engine.status.state == "ready", timeout=10_000)
+    with scene.qtbot.waitSignal(scene.engine.died, timeout=10_000):
+        os.kill(scene.engine.pid, signal.SIGKILL)
+    assert [d.is_restarting for d in deaths] == [True, False]
+    assert scene.engine.status.state == "failed"
+    assert scene.ask("それでも").text == "それでも"
+
+
+@pytest.mark.fault("F4")
+def test_who_shuts_the_engine_down_when_it_dies_is_obeyed(scene: Scene) -> None:
+    scene.engine.died.connect(lambda _death: scene.engine.shut_down())
+    _ask_and_kill(scene)
+    assert scene.engine.pid == 0
+
+
+@pytest.mark.fault("F4")
+def test_an_abort_in_native_code_is_told_from_a_kill(scene: Scene) -> None:
+    deaths = _deaths(scene)
+    answer = scene.ask("落ちる !crash 途中")
+    assert answer.text.endswith("!crash")
+    assert (deaths[0].cause, deaths[0].detail) == ("crashed", "SIGABRT")
+    assert answer.details is not None
+    assert answer.details.error_code == "engine_died"
+
+
+@pytest.mark.fault("F4")
+def test_an_engine_that_stops_beating_is_ended(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene(heartbeat_limit_s=2.5)
+    deaths = _deaths(scene)
+    answer = scene.ask("!hang")
+    assert deaths[0].cause == "hung"
+    assert answer.details is not None
+    assert answer.details.error_code == "engine_hung"
+
+
+@pytest.mark.fault("F4")
+def test_an_engine_that_writes_nonsense_is_ended(scene: Scene) -> None:
+    deaths = _deaths(scene)
+    answer = scene.ask("!garbage")
+    assert deaths[0].cause == "garbled"
+    assert answer.status == "failed"
+
+
+@pytest.mark.fault("F4")
+def test_an_engine_that_cannot_start_is_said_to_be_missing(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene()
+    scene.engine._child._command = ["/nonexistent/エンジン"]
+    answer = scene.ask("問い")
+    assert answer.details is not None
+    assert answer.details.error_code == "engine_missing"
+
+
+@pytest.mark.fault("F4")
+def test_twenty_kills_at_random_moments_lose_nothing(scene: Scene, tally: Tally) -> None:
+    """Committed messages: every question, and every answer as far as its finished signal told."""
+    rng = random.Random(20261125)
+    scene.preferences.change(context_tokens=16384)  # the whole conversation fits
+    told: dict[int, Message] = {}
+    asked: list[str] = []
+    killed: set[int] = set()
+    scene.session.answer_finished.connect(lambda message: told.__setitem__(message.id, message))
+    while len(killed) < KILLS:
+        asked.append(f"!slow {len(asked)} " + "橋" * 12)
+        with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
+            assert scene.session.ask(asked[-1])
+            scene.qtbot.wait(rng.randint(0, 900))
+            pid = scene.engine.pid  # 0 where the model is still being planned or the child has not come back
+            if pid and scene.session.is_busy:
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+            else:
+                scene.session.stop()
+        if len(asked) % 5 == 0:
+            asked.append(f"確認 {len(asked)}")
+            checked = scene.ask(asked[-1])
+            assert checked.text == asked[-1], checked
+    tally.tried(len(killed))
+    assert [m.error_code for m in _details(told.values())].count("engine_died") == KILLS
+    _assert_stored(scene, asked, told)
+
+
+def _details(messages: Iterable[Message]) -> list[AnswerDetails]:
+    return [message.details for message in messages if message.details is not None]
+
+
+def _assert_stored(scene: Scene, asked: list[str], told: dict[int, Message]) -> None:
+    """Read by a connection of its own: what this one has not committed is not there."""
+    fresh = Store.open(scene.where.database, scene.where.backups)
+    assert scene.session.conversation is not None
+    stored = {message.id: message for message in fresh.thread(scene.session.conversation.id)}
+    integrity = fresh.database.read("PRAGMA integrity_check")[0][0]
+    fresh.close()
+    assert integrity == "ok"
+    assert [message.text for message in stored.values() if message.role == "question"] == asked
+    assert {key: stored[key].text for key in told} == {key: message.text for key, message in told.items()}
+    for answer in told.values():  # the fake engine says the question: nothing was mixed up
+        assert answer.parent_id is not None
+        assert stored[answer.parent_id].text.startswith(answer.text)
+
+
+@pytest.mark.fault("F4")
+def test_a_restart_keeps_the_log_that_tells_why(scene: Scene) -> None:
+    scene.ask("落ちる !crash")
+    scene.qtbot.waitUntil(lambda: scene.engine.status.state == "ready", timeout=10_000)
+    assert (scene.where.logs / "engine.previous.log").is_file()
+
+
+@pytest.mark.fault("F4")
+def test_a_machine_that_slept_is_no_engine_that_hangs(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene(heartbeat_limit_s=2.0)
+    deaths = _deaths(scene)
+    scene.ask("一")
+    time.sleep(5)  # this process does not look for longer than the limit, as after a suspend
+    scene.qtbot.wait(1500)
+    assert deaths == []
+    assert scene.ask("二").text == "二"
+
+
+@pytest.mark.fault("F4")
+def test_an_engine_that_is_told_to_end_is_unloaded_at_once_and_can_be_asked_again(scene: Scene) -> None:
+    deaths = _deaths(scene)
+    scene.ask("一")
+    pid = scene.engine.pid
+    assert scene.engine.end() == pid
+    assert (scene.engine.facts, scene.engine.is_up) == (None, True)
+    assert scene.ask("二").text == "二"  # by another process
+    assert scene.engine.pid != pid
+    with scene.qtbot.waitSignal(scene.engine.exited):
+        scene.engine.end()
+    assert (scene.engine.end(), scene.engine.is_up, deaths) == (0, False, [])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a process is halted by a signal")
+@pytest.mark.fault("F4")
+def test_what_is_asked_of_an_engine_that_is_ending_waits_for_its_end_and_nobody_stands_still(scene: Scene) -> None:
+    scene.ask("一")
+    os.kill(scene.engine.pid, signal.SIGSTOP)  # ends only when it is killed
+    began = time.monotonic()
+    scene.engine.end()
+    scene.engine.send(Tokenize("x", ()))
+    assert time.monotonic() - began < 0.5
+    assert scene.ask("二").text == "二"
+
+
+@pytest.mark.fault("F4")
+def test_an_answer_whose_engine_is_ended_by_somebody_ends_too_and_its_text_is_kept(scene: Scene) -> None:
+    with scene.qtbot.waitSignal(scene.session.text_received, timeout=20_000):
+        scene.session.ask("!slow 一二三四五六七八九十")
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=10_000) as finished:
+        scene.engine.end()
+    answer: Message = finished.args[0]
+    assert answer.status == "failed"
+    assert answer.text
+    assert not scene.session.is_busy
+    assert not scene.engine.is_computing
+    assert scene.ask("次").text == "次"
+
+
+@pytest.mark.fault("F4")
+def test_an_answer_that_has_begun_is_waited_for_also_while_the_engine_computes_nothing(scene: Scene) -> None:
+    scene.session.ask("一")
+    assert (scene.engine.is_up, scene.engine.is_computing) == (False, True)
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
+        pass
+    assert not scene.engine.is_computing
+
+
+def test_a_folder_named_app_where_the_user_stands_is_not_run(
+    make_scene: Callable[..., Scene], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = tmp_path / "作業" / "app"
+    foreign.mkdir(parents=True)
+    (foreign / "__init__.py").write_text("", "utf-8")
+    (foreign / "__main__.py").write_text("raise SystemExit('foreign code')", "utf-8")
+    monkeypatch.chdir(foreign.parent)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    assert make_scene().ask("一").text == "一"

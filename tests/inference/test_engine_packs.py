@@ -1,0 +1,144 @@
+"""GPU parts of the engine: only a library whose hash the program knows is ever put where it is loaded from."""
+
+import ctypes
+import dataclasses
+import hashlib
+import zipfile
+
+import pytest
+
+from app.base.errors import AppError
+from app.compliance import components
+from app.compliance.offline_check import files
+from app.inference import child_commands, engine_packs
+from app.inference.engine import native_parts
+from app.inference.engine_packs import Pack
+
+LIBRARY = b"\x7fELF" + bytes(range(256)) * 500
+PACK = Pack("vulkan", "libggml-vulkan.so", len(LIBRARY), hashlib.sha256(LIBRARY).hexdigest())
+
+
+@pytest.fixture(autouse=True)
+def listed(monkeypatch):
+    monkeypatch.setattr(engine_packs, "known", lambda: (PACK,))
+    yield
+    engine_packs.use_folder(None)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "engine-packs"
+
+
+def packed(path, library=LIBRARY, name=PACK.file):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, library)
+        archive.writestr("LICENSE", "MIT")
+    return path
+
+
+def test_a_pack_is_taken_and_given_to_the_engine(tmp_path, folder):
+    engine_packs.use_folder(folder)
+    assert child_commands.engine()[-1] == "llama"
+    assert engine_packs.install(packed(tmp_path / "パック.zip"), folder) == PACK
+    assert engine_packs.installed(folder) == (PACK,)
+    assert engine_packs.verified(folder) == (folder / PACK.file,)
+    assert (folder / PACK.file).read_bytes() == LIBRARY
+    assert child_commands.engine()[-1] == str(folder)
+    engine_packs.remove(folder)
+    assert engine_packs.installed(folder) == ()
+    assert child_commands.engine()[-1] == "llama"
+
+
+def test_a_library_that_was_changed_afterwards_is_not_loaded(tmp_path, folder):
+    engine_packs.install(packed(tmp_path / "a.zip"), folder)
+    (folder / PACK.file).write_bytes(LIBRARY[:-1] + b"!")
+    assert engine_packs.verified(folder) == ()
+
+
+@pytest.mark.parametrize(
+    ("library", "name"),
+    [
+        (LIBRARY[:-1] + b"!", PACK.file),  # of the right size: another build, or one byte that was changed
+        (LIBRARY[:-1], PACK.file),
+        (LIBRARY, "libggml-cuda.so"),
+        (LIBRARY, f"../{PACK.file}"),
+        (LIBRARY, f"x/{PACK.file}"),
+    ],
+)
+def test_another_library_is_refused_and_leaves_nothing(tmp_path, folder, library, name):
+    with pytest.raises(AppError, match="engine_pack_unknown"):
+        engine_packs.install(packed(tmp_path / "a.zip", library, name), folder)
+    assert not folder.exists() or not any(folder.iterdir())
+
+
+def test_a_pack_that_was_there_stays_when_another_one_is_refused(tmp_path, folder):
+    engine_packs.install(packed(tmp_path / "a.zip"), folder)
+    with pytest.raises(AppError):
+        engine_packs.install(packed(tmp_path / "b.zip", b"?" * len(LIBRARY)), folder)
+    assert engine_packs.verified(folder) == (folder / PACK.file,)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not one", b"<html>404</html>", b"GGUF"])
+def test_what_is_no_pack_is_said_to_be_none(tmp_path, folder, content):
+    file = tmp_path / "pack.zip"
+    file.write_bytes(content)
+    with pytest.raises(AppError, match="engine_pack_unreadable"):
+        engine_packs.install(file, folder)
+
+
+def test_a_missing_file_is_said_to_be_missing_and_a_folder_to_be_no_pack(tmp_path, folder):
+    for path, code in ((tmp_path / "nothing.zip", "file_missing"), (tmp_path, "engine_pack_unreadable")):
+        with pytest.raises(AppError, match=code):
+            engine_packs.install(path, folder)
+
+
+def test_a_pack_that_was_cut_short_is_refused(tmp_path, folder):
+    whole = packed(tmp_path / "a.zip").read_bytes()
+    for length in (len(whole) // 2, len(whole) - 10):
+        (tmp_path / "cut.zip").write_bytes(whole[:length])
+        with pytest.raises(AppError, match="engine_pack_unreadable"):
+            engine_packs.install(tmp_path / "cut.zip", folder)
+
+
+def test_without_a_list_no_pack_is_known(tmp_path, folder, monkeypatch):
+    monkeypatch.setattr(engine_packs, "known", lambda: ())
+    with pytest.raises(AppError, match="engine_pack_unknown"):
+        engine_packs.install(packed(tmp_path / "a.zip"), folder)
+
+
+@pytest.mark.parametrize(("place", "byte"), [(0, 1), (60, 255)])
+def test_a_pack_with_a_password_or_spoilt_within_is_unreadable(tmp_path, folder, place, byte):
+    """`place` 0: the mark of a password, in both of its headers."""
+    content = bytearray(packed(tmp_path / "a.zip").read_bytes())
+    places = (6, content.index(b"PK\x01\x02") + 8) if place == 0 else range(place, place + 20)
+    for at in places:
+        content[at] = byte
+    (tmp_path / "b.zip").write_bytes(content)
+    with pytest.raises(AppError, match="engine_pack_unreadable"):
+        engine_packs.install(tmp_path / "b.zip", folder)
+    assert engine_packs.installed(folder) == ()
+
+
+def test_a_library_that_cannot_be_read_does_not_keep_the_engine_from_starting(folder, monkeypatch):
+    (folder / PACK.file).mkdir(parents=True)
+    size_bytes = (folder / PACK.file).stat().st_size
+    monkeypatch.setattr(engine_packs, "known", lambda: (dataclasses.replace(PACK, size_bytes=size_bytes),))
+    assert engine_packs.verified(folder) == ()
+
+
+def test_no_library_that_the_environment_names_is_loaded(folder, monkeypatch):
+    """ggml reads the variable when it loads the processor's part."""
+    monkeypatch.setenv("GGML_BACKEND_PATH", str(folder / "libggml-other.so"))
+    native_parts.load_processor(ctypes.CDLL(None), folder)
+    assert ctypes.CDLL(None).getenv(b"GGML_BACKEND_PATH") == 0
+
+
+def test_a_pack_is_in_the_list_of_parts_and_among_the_hashes_for_an_it_department(tmp_path, folder):
+    engine_packs.install(packed(tmp_path / "a.zip"), folder)
+    assert components.find(components.load(), "llama.cpp (vulkan)") is None
+    assert list(files.of_packs()) == []
+    engine_packs.use_folder(folder)
+    part = components.find(components.load(), "llama.cpp (vulkan)")
+    assert (part.licence, part.sha256) == ("MIT", PACK.sha256)
+    assert [(one.role, one.sha256) for one in files.of_packs()] == [("pack", PACK.sha256)]

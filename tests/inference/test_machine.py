@@ -1,0 +1,167 @@
+"""What the machine offers, and which sizes of model that is enough for."""
+
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.inference import machine
+from app.inference.machine import Gpu
+from app.models import catalogue, model_sizes
+
+GB = 10**9
+# Rows of 640 numbers, as the trial model has, do not fit into blocks of 256: its file mixes other types.
+SHAPED = [
+    card
+    for card in catalogue.load().cards
+    if card.shape and card.shape.embedding_length % 256 == 0 and card.file_of("Q4_K_M")
+]
+
+
+def card(folder: Path, name: str, vendor: str) -> None:
+    device = folder / name / "device"
+    device.mkdir(parents=True)
+    (device / "vendor").write_text(vendor + "\n", "ascii")
+
+
+def tool(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Puts a program called nvidia-smi, and nothing else, into the search path."""
+    file = folder / "nvidia-smi"
+    file.write_text(f"#!/bin/sh\n{script}\n", "utf-8")
+    file.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+
+def test_this_machine_is_measured(tmp_path: Path) -> None:
+    here = machine.measure(tmp_path)
+    assert here.memory_bytes == psutil.virtual_memory().total
+    assert 0 < here.available_bytes <= here.memory_bytes
+    assert 1 <= here.cores <= (os.cpu_count() or 1)
+    assert here.free_disk_bytes > 0
+
+
+def test_a_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="gone"):
+        machine.measure(tmp_path / "gone")
+
+
+def test_graphics_processors_are_read_from_the_drivers_list() -> None:
+    text = "NVIDIA GeForce RTX 4060 Ti, 16380, 14200, 580.95.05, 8.9\nNVIDIA GB10, [N/A], [N/A], [N/A], 12.1\n"
+    assert machine.read_nvidia_list(text) == (
+        Gpu("NVIDIA GeForce RTX 4060 Ti", 16380 << 20, 14200 << 20, "580.95.05", (8, 9)),
+        Gpu("NVIDIA GB10", None, None, "", (12, 1)),
+    )
+
+
+def test_what_is_no_list_names_no_processor() -> None:
+    assert machine.read_nvidia_list("No devices were found\n") == ()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell script stands for the driver's tool")
+def test_the_drivers_tool_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool(tmp_path, monkeypatch, "echo 'NVIDIA H100 80GB HBM3, 81559, 81000, 580.95.05, 9.0'")
+    card(tmp_path / "drm", "card0", "0x10de")
+    assert machine.gpus(tmp_path / "drm") == (
+        Gpu("NVIDIA H100 80GB HBM3", 81559 << 20, 81000 << 20, "580.95.05", (9, 0)),
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell script stands for the driver's tool")
+def test_a_driver_that_is_too_old_to_tell_the_compute_capability_still_names_its_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = 'case "$1" in *compute_cap*) echo \'Field "compute_cap" is not a valid field to query.\'; exit 2;; esac'
+    tool(tmp_path, monkeypatch, f"{script}\necho 'Tesla K80, 11441, 11200, 470.256.02'")
+    assert machine.gpus(tmp_path / "drm") == (Gpu("Tesla K80", 11441 << 20, 11200 << 20, "470.256.02"),)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell script stands for the driver's tool")
+def test_a_card_without_a_working_driver_is_named_by_its_maker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool(tmp_path, monkeypatch, "echo 'NVIDIA-SMI has failed' >&2; exit 9")
+    card(tmp_path / "drm", "card0", "0x10de")
+    card(tmp_path / "drm", "card1", "0x1002")
+    assert machine.gpus(tmp_path / "drm") == (Gpu("NVIDIA"), Gpu("AMD"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell script stands for the driver's tool")
+def test_a_driver_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool(tmp_path, monkeypatch, "exec /bin/sleep 60")
+    monkeypatch.setattr(machine, "NVIDIA_TIMEOUT_S", 0.1)
+    assert machine.gpus(tmp_path / "drm") == ()
+
+
+def test_the_picture_chips_of_servers_and_connectors_are_no_graphics_processors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    card(tmp_path, "card0", "0x1a03")
+    card(tmp_path, "card1-HDMI-A-1", "0x8086")
+    (tmp_path / "card2").mkdir()
+    assert machine.gpus(tmp_path) == ()
+
+
+def test_graphics_memory_counts_only_where_the_engine_has_a_library_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.name == "posix":
+        tool(tmp_path, monkeypatch, "echo 'NVIDIA GeForce RTX 4060 Ti, 16380, 14200, 580.95.05, 8.9'")
+    libraries = tmp_path / "lib"
+    libraries.mkdir()
+    (libraries / "libggml-cpu.so").touch()
+    assert machine.graphics(libraries) is None
+    (libraries / "libggml-cuda.so").touch()
+    if os.name == "posix":
+        assert machine.graphics(libraries) == Gpu(
+            "NVIDIA GeForce RTX 4060 Ti", 16380 << 20, 14200 << 20, "580.95.05", (8, 9)
+        )
+
+
+# ------------------------------------------------------------ sizes of models
+
+
+@pytest.mark.parametrize("card", SHAPED, ids=lambda card: card.id)
+def test_the_size_computed_from_a_cards_numbers_is_that_of_the_published_file(card: catalogue.ModelCard) -> None:
+    """So a slip in a card's numbers is found. The files carry a vocabulary of some MB besides."""
+    published = card.file_of("Q4_K_M")
+    assert card.shape is not None
+    assert published is not None
+    assert model_sizes.weights_bytes(card.shape) == pytest.approx(published.size_bytes, rel=0.01)
+
+
+def verdicts(available_gb: float) -> dict[str, str]:
+    return {size.name: size.verdict for size in model_sizes.fits(int(available_gb * GB), 4096)}
+
+
+def recommended(available_gb: float) -> str | None:
+    size = model_sizes.recommended(model_sizes.fits(int(available_gb * GB), 4096))
+    return size.name if size else None
+
+
+def test_with_16_gb_of_room_14b_is_comfortable_and_32b_does_not_fit() -> None:
+    assert verdicts(16) == {
+        "1B": "comfortable", "3B": "comfortable", "8B": "comfortable", "14B": "comfortable",
+        "32B": "insufficient", "70B": "insufficient",
+    }  # fmt: skip
+
+
+def test_less_than_a_tenth_to_spare_is_tight() -> None:
+    assert verdicts(5.8)["8B"] == "tight"
+    assert recommended(5.8) == "3B"
+
+
+@pytest.mark.parametrize(("available_gb", "name"), [(0.5, None), (2, "1B"), (4, "3B"), (8, "8B"), (64, "8B")])
+def test_the_recommended_size_is_the_largest_comfortable_one_up_to_8b(available_gb: float, name: str | None) -> None:
+    assert recommended(available_gb) == name
+
+
+def test_the_largest_comfortable_size_may_be_above_the_recommended_one() -> None:
+    largest = model_sizes.largest(model_sizes.fits(64 * GB, 4096))
+    assert largest is not None
+    assert largest.name == "70B"
+    assert model_sizes.largest(model_sizes.fits(GB // 2, 4096)) is None
+
+
+def test_a_longer_context_needs_more_memory() -> None:
+    short, long = model_sizes.fits(64 * GB, 4096), model_sizes.fits(64 * GB, 32_768)
+    assert all(one.need_bytes < other.need_bytes for one, other in zip(short, long, strict=True))

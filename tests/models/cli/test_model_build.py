@@ -1,0 +1,174 @@
+"""`kotae models build` as a whole program: with the real converter where the training environment is there."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.base.errors import AppError
+from app.inference import gguf
+from app.models import training_environment
+from tests import hf_models
+from tests.base.cli.processes import Start, ended, programs
+from tests.hf_models import HfShape
+from tests.waiting import wait_until
+from trainer.convert_job import GgufToHf, job_to_json
+
+ROOT = Path(__file__).parents[3]
+SHAPE = HfShape(embedding=256, feed_forward=512)
+
+
+def has_converter() -> bool:
+    try:
+        return training_environment.locate(Path("/nowhere")).converter is not None
+    except AppError:
+        return False
+
+
+needs_converter = pytest.mark.skipif(not has_converter(), reason="no training environment")
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts `kotae models build ARGUMENTS --json`."""
+    with programs(tmp_path / "データ") as begin:
+        yield lambda *arguments, **variables: begin("models", "build", *arguments, "--json", variables=variables)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return hf_models.model(tmp_path / "元のモデル", shape=SHAPE, shards=2, _name_or_path="kotae/tiny-8B")
+
+
+@needs_converter
+def test_a_folder_becomes_models_in_the_list(tmp_path: Path, start: Start, source: Path) -> None:
+    adapter = hf_models.adapter(tmp_path / "lora", shape=SHAPE, size=0.05)
+    text = tmp_path / "文章.txt"
+    text.write_text("橋脚のかぶりを確かめる。\n" * 100, encoding="utf-8")
+    status, result, log = ended(
+        start(str(source), "--quant", "Q4_K_M,Q8_0", "--adapter", str(adapter), "--imatrix", str(text))
+    )
+    assert status == 0, log
+    first, second = result["models"]
+    assert (first["quantization"], second["quantization"]) == ("Q4_K_M", "Q8_0")
+    assert first["name"] == "tiny-8B + lora Q4_K_M"
+    assert all(model["trial"] is not None for model in result["models"])
+    titles = [step["title"] for step in result["steps"]]
+    assert titles == ["convert", "adapter", "merge", "imatrix", "quantize Q4_K_M", "quantize Q8_0"]
+    assert all(step["seconds"] > 0 and step["peak_rss_bytes"] > 1e6 for step in result["steps"])
+    header = gguf.check_model(Path(first["path"]))
+    assert header.text("general.source.repo_url") == "https://huggingface.co/kotae/tiny-8B"
+    assert header.vocab_size == SHAPE.vocabulary
+    assert [path.name for path in sorted((tmp_path / "データ" / "models").iterdir())] == [
+        "tiny-8B-+-lora-Q4_K_M.gguf",
+        "tiny-8B-+-lora-Q8_0.gguf",
+    ]
+    assert "このアダプターは kotae/tiny で学習したものです" in log
+
+
+@needs_converter
+def test_an_interrupted_build_says_what_it_keeps_and_goes_on(tmp_path: Path, start: Start) -> None:
+    source = hf_models.model(tmp_path / "hf", shape=HfShape(layers=4, embedding=512, feed_forward=2048))
+    process = start(str(source), "--quant", "IQ4_XS,Q8_0")
+    building = tmp_path / "データ" / "models" / "building"
+    wait_until(lambda: bool(list(building.glob("*/IQ4_XS-*.weights.part"))))
+    process.send_signal(signal.SIGINT)
+    status, _, log = ended(process)
+    assert status == 130
+    assert "つづきから" in log
+    assert list(building.glob("*/base.weights"))
+    assert not list(building.glob("*/*.part"))
+    status, result, log = ended(start(str(source), "--quant", "IQ4_XS,Q8_0"))
+    assert status == 0, log
+    assert [step["title"] for step in result["steps"]] == ["quantize IQ4_XS", "quantize Q8_0"]
+    assert not building.exists()
+
+
+@needs_converter
+def test_a_build_whose_program_is_killed_goes_on(tmp_path: Path, start: Start) -> None:
+    source = hf_models.model(tmp_path / "hf", shape=HfShape(layers=4, embedding=512, feed_forward=2048))
+    process = start(str(source), "--quant", "IQ4_XS")
+    building = tmp_path / "データ" / "models" / "building"
+    wait_until(lambda: bool(list(building.glob("*/IQ4_XS-*.weights.part"))))
+    process.kill()
+    process.wait()
+    wait_until(lambda: not list(building.glob("*/*.part")))  # the child deletes it when its parent is gone
+    status, result, log = ended(start(str(source), "--quant", "IQ4_XS"))
+    assert status == 0, log
+    assert [step["title"] for step in result["steps"]] == ["quantize IQ4_XS"]
+
+
+@needs_converter
+def test_the_models_can_be_put_elsewhere(tmp_path: Path, start: Start, source: Path) -> None:
+    status, result, _ = ended(start(str(source), "--to", str(tmp_path / "別の場所"), "--name", "別の名前"))
+    assert status == 0
+    assert result["models"][0]["path"] == str(tmp_path / "別の場所" / "別の名前-Q4_K_M.gguf")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--quant", "Q4"], "build_unknown_quant"),
+        (["--adapter", "none"], "hf_folder_unreadable"),
+        (["--imatrix", "none.txt"], "imatrix_text_unreadable"),
+        (["--to", "~nobody-of-that-name/x"], "hf_folder_unreadable"),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_next_step(start: Start, source: Path, arguments: list[str], code: str) -> None:
+    status, result, log = ended(start(str(source), *arguments))
+    assert status == 3
+    assert result["error"]["code"] == code
+    assert result["error"]["next"] in log
+
+
+def test_a_pickle_is_refused(start: Start, source: Path) -> None:
+    (source / "pytorch_model.bin").write_bytes(b"\x80\x04.")
+    status, result, _ = ended(start(str(source)))
+    assert (status, result["error"]["code"]) == (3, "hf_pickle")
+
+
+def test_without_a_training_environment_it_is_said_how_to_make_one(tmp_path: Path, start: Start, source: Path) -> None:
+    status, result, _ = ended(start(str(source), KOTAE_TRAINER_PYTHON=str(tmp_path / "none")))
+    assert (status, result["error"]["code"]) == (3, "no_training_environment")
+
+
+def test_without_a_folder_it_is_wrong_usage(start: Start) -> None:
+    process = start()
+    _, log = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "HF_FOLDER" in log
+
+
+def test_what_interrupted_builds_have_left_can_be_deleted(tmp_path: Path, start: Start) -> None:
+    left = tmp_path / "データ" / "models" / "building" / "0123"
+    left.mkdir(parents=True)
+    (left / "base.weights").write_bytes(bytes(5000))
+    status, result, _ = ended(start("--clean"))
+    assert (status, result) == (0, {"freed_bytes": 5000})
+    assert not left.parent.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.model
+@needs_converter
+def test_the_trial_model_taken_apart_and_built_again_gives_its_answer(
+    tmp_path: Path, start: Start, starter_model: Path
+) -> None:
+    source = tmp_path / "gemma"
+    job = tmp_path / "job.json"
+    job.write_text(json.dumps(job_to_json(GgufToHf(str(starter_model), str(source)))), encoding="utf-8")
+    environment = training_environment.locate(Path("/nowhere"))
+    with (tmp_path / "convert.log").open("wb") as log:
+        converting = subprocess.Popen(
+            environment.command("trainer.convert", str(job)), stdin=subprocess.PIPE, stdout=log, stderr=log
+        )
+        assert converting.wait(600) == 0
+        assert converting.stdin is not None
+        converting.stdin.close()
+    status, result, messages = ended(start(str(source), "--quant", "Q8_0"))
+    assert status == 0, messages
+    assert result["models"][0]["architecture"] == "gemma3"
+    assert result["models"][0]["trial"].startswith("首都は、東京")

@@ -1,0 +1,148 @@
+"""One fetch by the downloader's own code, for tests: in this process, or by the child that the program starts."""
+
+import dataclasses
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+import pytest
+
+from app.base.errors import AppError
+from app.models.downloads import messages, part
+from app.models.downloads.fetch import fetch
+from app.models.downloads.messages import Command, Done, Event, Fetch, Hello, Origin, Pace
+from app.models.downloads.part import PartFile, Places
+from app.models.downloads.source import Identity
+from app.models.downloads.transfer import Control
+from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Hub
+
+ROOT = Path(__file__).parents[3]
+DEADLINE_S = 60.0  # of one event: what never comes fails the test instead of hanging it
+LONGEST_S = 240.0  # of all events until the one that is waited for
+QUICK = Pace(stall_s=0.4, backoff_s=0.01, longest_backoff_s=0.05, patience=4)
+
+
+def command(hub: Hub, folder: Path, **changes: Any) -> Fetch:
+    origin = Origin(hub.place, REPOSITORY, COMMIT, FILE)
+    return dataclasses.replace(Fetch("1", origin, str(folder), FILE, pace=QUICK), **changes)
+
+
+def half_done(wanted: Fetch, content: Content, hub: Hub, *ranges: tuple[int, int]) -> None:
+    """Leaves what an earlier fetch of these ranges would have left."""
+    identity = Identity(content.size, f'"{hub.sha256}"' if hub.fault.says_sha256 else f'"v{content.seed}"')
+    if hub.fault.says_sha256:
+        identity = dataclasses.replace(identity, sha256=hub.sha256)
+    file = PartFile(Places(Path(wanted.folder) / wanted.name), part.new_mark(wanted, identity), 1 << 20)
+    for start, end in ranges:
+        file.write(start, content.read(start, end))
+    file.close()
+
+
+def run(wanted: Fetch, control: Control | None = None) -> tuple[Done | AppError, list[Event]]:
+    events: list[Event] = []
+    try:
+        return fetch(wanted, control or Control(), events.append), events
+    except AppError as error:
+        return error, events
+
+
+class Child:
+    """The downloading child. `with Child(log) as child:` … Its standard error is in `log`."""
+
+    def __init__(self, log: Path, **environment: str) -> None:
+        self._log = log
+        self._file = log.open("ab")
+        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._read: list[bytes] = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "app", "--download"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._file,
+            cwd=ROOT,
+            env=os.environ | environment,
+        )
+        self._reader = threading.Thread(target=self._collect, daemon=True)
+        self._reader.start()
+
+    def _collect(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if not line.startswith(b'{"type":"Heartbeat"'):  # proves life, but what is waited for may never come
+                self._lines.put(line)
+        self._lines.put(b"")
+
+    def __enter__(self) -> "Child":
+        hello = self.read()
+        assert isinstance(hello, Hello)
+        assert hello.protocol == messages.PROTOCOL
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(10)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self._reader.join()
+            self.process.stdout.close()
+            self._file.close()
+
+    def send(self, command: Command) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(messages.to_line(command))
+        self.process.stdin.flush()
+
+    def read(self) -> Event:
+        """The next event. Raises EOFError when the child has ended; fails the test when nothing comes."""
+        try:
+            line = self._lines.get(timeout=DEADLINE_S)
+        except queue.Empty:
+            self.fail(f"nothing came for {DEADLINE_S:.0f} s")
+        if not line:
+            raise EOFError(self._story())
+        self._read.append(line)
+        return messages.event_from_json(json.loads(line))
+
+    def answer(self) -> Event:
+        """The next event that is not the name of a host."""
+        return self.read_until(lambda event: not isinstance(event, messages.Contacted))
+
+    def read_until(self, is_wanted: Callable[[Event], bool]) -> Event:
+        """Fails the test when the command ends otherwise."""
+        ends_at = time.monotonic() + LONGEST_S
+        while not is_wanted(event := self.read()):
+            if is_end(event):
+                self.fail(f"it ended with {event}")
+            if time.monotonic() > ends_at:
+                self.fail(f"it went on for {LONGEST_S:.0f} s")
+        return event
+
+    def fail(self, what: str) -> NoReturn:
+        pytest.fail(f"{what}; {self._story()}")
+
+    def _story(self) -> str:
+        log = self._log.read_text("utf-8", "replace")
+        return f"read were {b''.join(self._read[-20:]).decode()}, and the log says: {log[-4000:]}"
+
+    def end(self, wanted: Fetch) -> Event:
+        """Sends the command and returns what it ends with."""
+        self.send(wanted)
+        return self.read_until(is_end)
+
+
+def is_end(event: Event) -> bool:
+    return isinstance(event, Done | messages.Paused | messages.Failed)

@@ -1,0 +1,365 @@
+"""Builds from folder to list: real children, every way a step can end, and going on after each of them."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.base import children
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.chat.store import Store
+from app.inference import child_commands, gguf, quantizations
+from app.inference.local_model import LocalModel
+from app.models import build_plan, hf_adapter, hf_folder, local_models
+from app.models.build_plan import BuildPlan, BuildRequest
+from app.models.services import trial
+from app.models.services.builds import Builds, Commands, Progress
+from tests import hf_models
+from tests import model_files as models
+from tests.model_files import TinyShape
+
+CONVERTER = Path(__file__).with_name("scripted_converter.py")
+ECHO = [*children.program(), "--engine", "echo"]
+SHAPE = TinyShape(embedding=256, feed_forward=512)
+
+
+@dataclass
+class ScriptedEnvironment:
+    """In place of the training environment."""
+
+    folder: Path
+    behaviour: str = "ok"
+    python: Path = Path(sys.executable)
+    converter: Path | None = Path("/converter")
+
+    def command(self, _module: str, *arguments: str) -> list[str]:
+        return [sys.executable, str(CONVERTER), self.behaviour, str(self.folder), *arguments]
+
+    def jobs(self) -> list[str]:
+        return (self.folder / "jobs").read_text("utf-8").split()
+
+
+@dataclass
+class Bench:
+    """A builds service with everything under it, and what it said."""
+
+    builds: Builds
+    environment: ScriptedEnvironment
+    commands: Commands
+    store: Store
+    where: Paths
+    source: Path
+    qtbot: QtBot
+    heard: list[Progress] = field(default_factory=list)
+
+    def plan(self, forms: str = "Q4_K_M", adapter: Path | None = None, **fields: object) -> BuildPlan:
+        model = hf_folder.read(self.source)
+        lora = hf_adapter.read(adapter, model) if adapter else None
+        request = BuildRequest(model, quantizations.named(forms), self.where.models, lora, **fields)  # type: ignore[arg-type]
+        return build_plan.plan(request)
+
+    def run(self, plan: BuildPlan) -> list[LocalModel]:
+        ends: list[object] = []
+        for end in (self.builds.finished, self.builds.failed):
+            end.connect(ends.append)
+        self.builds.start(plan)
+        self.qtbot.waitUntil(lambda: bool(ends), timeout=60_000)
+        for end in (self.builds.finished, self.builds.failed):
+            end.disconnect(ends.append)
+        assert isinstance(ends[0], list), ends[0]
+        return ends[0]
+
+    def failure(self, plan: BuildPlan) -> AppError:
+        with self.qtbot.waitSignal(self.builds.failed, timeout=60_000) as blocker:
+            self.builds.start(plan)
+        error: AppError = blocker.args[0]
+        assert not self.builds.is_running
+        return error
+
+    def left(self) -> set[str]:
+        """Files in the models folder, builds in progress included."""
+        return {path.name for path in self.where.models.rglob("*") if path.is_file() and path.name != "lock"}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, where: Paths, store: Store, qtbot: QtBot) -> Iterator[Bench]:
+    (tmp_path / "script").mkdir()
+    models.tiny_llama(tmp_path / "script" / "model.gguf", shape=SHAPE)
+    environment = ScriptedEnvironment(tmp_path / "script")
+    commands = Commands(environment, child_commands.quantizer, ECHO)  # type: ignore[arg-type]
+    builds = Builds(commands, where.logs, lambda model: local_models.add(store, model))
+    source = hf_models.model(tmp_path / "hf")
+    bench = Bench(builds, environment, commands, store, where, source, qtbot)
+    builds.progressed.connect(bench.heard.append)
+    yield bench
+    builds.cancel()
+    builds.deleteLater()
+
+
+def test_all_forms_come_into_the_list_in_order_and_nothing_else_stays(bench: Bench) -> None:
+    made = bench.run(bench.plan("Q8_0,Q4_K_M", name="砂防の助手"))
+    assert [model.quantization for model in made] == ["Q8_0", "Q4_K_M"]
+    assert [model.name for model in made] == ["砂防の助手 Q8_0", "砂防の助手 Q4_K_M"]
+    assert {model.id for model in bench.store.local_models()} == {model.id for model in made}
+    assert bench.left() == {"砂防の助手-Q8_0.gguf", "砂防の助手-Q4_K_M.gguf"}
+    assert gguf.check_model(Path(made[0].path)).name == "砂防の助手"
+    assert bench.environment.jobs() == ["hf_to_gguf"]
+    assert [report.title for report in bench.builds.reports] == ["convert", "quantize Q8_0", "quantize Q4_K_M"]
+    assert all(bench.builds.trials[form].text for form in ("Q8_0", "Q4_K_M"))
+
+
+def test_progress_names_the_step_and_its_number(bench: Bench) -> None:
+    bench.run(bench.plan("Q4_K_M,Q8_0"))
+    steps = list(dict.fromkeys((progress.number, progress.phase, progress.form) for progress in bench.heard))
+    assert steps == [
+        (1, "convert", ""),
+        (2, "quantize", "Q4_K_M"),
+        (2, "trial", "Q4_K_M"),
+        (3, "quantize", "Q8_0"),
+        (3, "trial", "Q8_0"),
+    ]
+    assert {progress.steps for progress in bench.heard} == {3}
+    assert any(progress.done_bytes == 1 and progress.total_bytes == 2 for progress in bench.heard)
+
+
+def test_an_adapter_is_converted_and_merged_and_a_text_is_measured(bench: Bench, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("橋脚のかぶりを確かめる。\n" * 100, encoding="utf-8")
+    bench.run(bench.plan(adapter=hf_models.adapter(tmp_path / "lora"), text=text))
+    assert bench.environment.jobs() == ["hf_to_gguf", "lora_to_gguf", "merge"]
+    assert [report.title for report in bench.builds.reports][3:] == ["imatrix", "quantize Q4_K_M"]
+    assert bench.left() == {"hf-+-lora-Q4_K_M.gguf"}
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code", "facts"),
+    [
+        ("die", "build_died", {"step": "convert", "cause": "SIGKILL"}),
+        ("silent", "build_died", {"step": "convert", "cause": "exit code 0"}),
+        ("fail:no_memory", "no_memory", {}),
+        ("fail:tensor_missing", "tensor_missing", {"detail": "lm_head.weight"}),
+        ("fail:adapter_mismatch", "build_adapter_mismatch", {"base": "Tiny", "where": "lm_head.weight"}),
+    ],
+)
+@pytest.mark.fault("F4")
+def test_how_a_conversion_ended_is_named_and_no_half_file_stays(
+    bench: Bench, behaviour: str, code: str, facts: dict[str, str]
+) -> None:
+    bench.environment.behaviour = behaviour
+    error = bench.failure(bench.plan())
+    assert (error.code, error.facts) == (code, facts)
+    assert bench.left() == set()
+    assert bench.store.local_models() == []
+    bench.environment.behaviour = "ok"
+    assert len(bench.run(bench.plan())) == 1
+
+
+@pytest.mark.fault("F4")
+def test_a_child_that_talks_nonsense_is_ended(bench: Bench) -> None:
+    bench.environment.behaviour = "garbage"
+    error = bench.failure(bench.plan())
+    assert error.code == "build_died"
+    assert "Segmentation" in error.facts["cause"]
+    assert bench.left() == set()
+
+
+@pytest.mark.parametrize("broken", ["lora_to_gguf", "merge"])
+def test_a_later_step_goes_on_from_the_conversion(bench: Bench, tmp_path: Path, broken: str) -> None:
+    plan = bench.plan(adapter=hf_models.adapter(tmp_path / "lora"))
+    bench.environment.behaviour = f"die@{broken}"
+    assert bench.failure(plan).facts["cause"] == "SIGKILL"
+    assert "base.weights" in bench.left()
+    bench.environment.behaviour = "ok"
+    bench.run(plan)
+    assert bench.environment.jobs().count("hf_to_gguf") == 1
+    assert bench.environment.jobs()[-1] == "merge"
+
+
+def test_a_cancelled_conversion_leaves_neither_process_nor_file(bench: Bench) -> None:
+    bench.environment.behaviour = "wait"
+    bench.builds.start(bench.plan())
+    bench.qtbot.waitUntil(lambda: any(progress.done_bytes for progress in bench.heard), timeout=20_000)
+    with bench.qtbot.waitSignal(bench.builds.cancelled):
+        bench.builds.cancel()
+    assert not bench.builds.is_running
+    assert bench.left() == set()
+    assert bench.builds.child_pid == 0
+
+
+@pytest.mark.fault("F4")
+def test_a_killed_quantizer_is_named_and_the_conversion_is_kept(bench: Bench) -> None:
+    models.tiny_llama(
+        bench.environment.folder / "model.gguf", shape=TinyShape(layers=4, embedding=512, feed_forward=2048)
+    )
+    plan = bench.plan("IQ4_XS")
+
+    def kill(progress: Progress) -> None:
+        if progress.phase == "quantize" and progress.done_bytes:
+            os.kill(bench.builds.child_pid, signal.SIGKILL)
+
+    bench.builds.progressed.connect(kill)
+    error = bench.failure(plan)
+    assert (error.code, error.facts["cause"]) == ("build_died", "SIGKILL")
+    assert bench.left() == {"base.weights", "manifest.json", "job.json"}
+    bench.builds.progressed.disconnect(kill)
+    assert bench.run(plan)[0].quantization == "IQ4_XS"
+    assert bench.environment.jobs() == ["hf_to_gguf"]
+
+
+def _first_of_an_interrupted(bench: Bench, plan: BuildPlan) -> LocalModel:
+    """Cancels as soon as the first form is in the list; gives that."""
+    first: list[LocalModel] = []
+
+    def stop(model: LocalModel) -> None:
+        first.append(model)
+        bench.builds.cancel()
+
+    bench.builds.model_added.connect(stop)
+    with bench.qtbot.waitSignal(bench.builds.cancelled, timeout=60_000):
+        bench.builds.start(plan)
+    bench.builds.model_added.disconnect(stop)
+    return first[0]
+
+
+def test_a_form_that_was_finished_before_an_interruption_is_not_made_again(bench: Bench) -> None:
+    plan = bench.plan("Q4_K_M,Q8_0")
+    first = _first_of_an_interrupted(bench, plan)
+    before = Path(first.path).stat()
+    made = bench.run(plan)
+    assert [report.title for report in bench.builds.reports] == ["quantize Q8_0"]
+    assert made[0].id == first.id
+    assert made[0].name == first.name
+    assert Path(made[0].path).stat().st_ino == before.st_ino
+    assert len(bench.left()) == 2
+
+
+def test_a_form_that_was_damaged_after_an_interruption_is_made_again(bench: Bench) -> None:
+    plan = bench.plan("Q4_K_M,Q8_0")
+    first = _first_of_an_interrupted(bench, plan)
+    Path(first.path).write_bytes(b"damaged")
+    made = bench.run(plan)
+    assert [report.title for report in bench.builds.reports] == ["quantize Q4_K_M", "quantize Q8_0"]
+    assert [model.quantization for model in made] == ["Q4_K_M", "Q8_0"]
+    assert Path(first.path).read_bytes() == b"damaged"
+
+
+@pytest.mark.fault("F4")
+def test_a_start_that_fails_leaves_nothing_running(bench: Bench) -> None:
+    plan = bench.plan("Q4_K_M,Q8_0")
+    bench.builds.model_added.connect(lambda _model: bench.builds.cancel())
+    with bench.qtbot.waitSignal(bench.builds.cancelled, timeout=60_000):
+        bench.builds.start(plan)
+
+    def refuse(_model: LocalModel) -> LocalModel:
+        raise AppError("database_busy")
+
+    builds = Builds(bench.commands, bench.where.logs, refuse)
+    for _again in range(2):
+        with pytest.raises(AppError, match="database_busy"):
+            builds.start(plan)
+        assert not builds.is_running
+
+
+def test_a_model_that_cannot_speak_does_not_come_into_the_list(bench: Bench) -> None:
+    commands = Commands(bench.environment, child_commands.quantizer, [sys.executable, "-c", "pass"])  # type: ignore[arg-type]
+    builds = Builds(commands, bench.where.logs, lambda model: local_models.add(bench.store, model))
+    with bench.qtbot.waitSignal(builds.failed, timeout=60_000) as blocker:
+        builds.start(bench.plan())
+    assert blocker.args[0].code == "build_trial_failed"
+    assert bench.store.local_models() == []
+    assert not list(bench.where.models.glob("*.gguf"))
+    bench.run(bench.plan())
+    assert [report.title for report in bench.builds.reports] == ["quantize Q4_K_M"]
+
+
+def test_a_model_for_which_the_memory_did_not_suffice_is_tried_again_and_not_made_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(trial.wording, "phrase", lambda *_key, **_facts: "!memory")
+        assert bench.failure(bench.plan()).facts["cause"] == "out_of_memory"
+    bench.run(bench.plan())
+    assert bench.builds.reports == []
+
+
+@pytest.mark.fault("F4")
+def test_a_conversion_whose_result_is_no_model_is_refused(bench: Bench) -> None:
+    (bench.environment.folder / "model.gguf").write_bytes(b"GGUF and nothing more")
+    assert bench.failure(bench.plan()).code == "gguf_damaged"
+    assert bench.store.local_models() == []
+    assert bench.left() == set()
+
+
+def test_a_source_that_changes_meanwhile_is_not_taken(bench: Bench) -> None:
+    bench.environment.behaviour = "touch"
+    assert bench.failure(bench.plan()).code == "build_source_changed"
+    assert bench.store.local_models() == []
+
+
+def test_the_same_build_in_another_program_is_named(bench: Bench) -> None:
+    bench.environment.behaviour = "wait"
+    bench.builds.start(bench.plan())
+    other = Builds(bench.commands, bench.where.logs, lambda model: model)
+    with pytest.raises(AppError, match="build_running"):
+        other.start(bench.plan("Q8_0"))
+    assert not other.is_running
+
+
+def test_without_a_converter_nothing_begins(bench: Bench) -> None:
+    bench.environment.converter = None
+    with pytest.raises(AppError, match="converter_missing"):
+        bench.builds.start(bench.plan())
+    assert not bench.builds.is_running
+    assert bench.left() == set()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = []
+
+    def mount(mib: int) -> Path:
+        command = ["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", str(disk)]
+        if subprocess.run(command, check=False).returncode:
+            pytest.skip("no right to mount")
+        mounted.append(disk)
+        return disk
+
+    yield mount
+    for path in mounted:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+@pytest.mark.fault("F2")
+def test_a_drive_that_is_too_small_is_named_before_anything_begins(
+    bench: Bench, small_disk: Callable[[int], Path]
+) -> None:
+    disk = small_disk(4)
+    plan = build_plan.plan(BuildRequest(hf_folder.read(bench.source), quantizations.named("Q4_K_M"), disk))
+    with pytest.raises(AppError) as caught:
+        bench.builds.start(plan)
+    assert caught.value.code == "drive_space"
+    assert caught.value.facts["need_bytes"] > caught.value.facts["free_bytes"] > 0
+    assert list(disk.iterdir()) == []
+
+
+@pytest.mark.fault("F2")
+def test_a_drive_that_fills_up_meanwhile_is_named_and_the_conversion_is_kept(
+    bench: Bench, small_disk: Callable[[int], Path]
+) -> None:
+    disk = small_disk(40)
+    models.tiny_llama(
+        bench.environment.folder / "model.gguf", shape=TinyShape(layers=2, embedding=512, feed_forward=2048)
+    )  # larger than the plan thinks: 31 MB
+    plan = build_plan.plan(BuildRequest(hf_folder.read(bench.source), quantizations.named("Q8_0"), disk))
+    error = bench.failure(plan)
+    assert error.code == "drive_space"
+    assert {path.name for path in disk.rglob("*.weights*")} == {"base.weights"}

@@ -1,0 +1,70 @@
+"""The supervisor of the downloading child: silence, babble and a program that is not there."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.base import children
+from app.models.download_queue import Queued, QueuedFile
+from app.models.downloads.messages import Access
+from app.models.services.fetcher import End, Fetcher
+from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub
+
+ROOT = Path(__file__).parents[3]
+LIMIT_MS = 60_000
+CONTENT = Content(40_000_000)
+
+
+def queued(hub: Hub) -> Queued:
+    file = QueuedFile(FILE, FILE, CONTENT.size, hub.sha256)
+    return Queued("1", "tiny", "小さなモデル", "F32", "", REPOSITORY, COMMIT, CONTENT.size, (file,))
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return tmp_path / "download.log"
+
+
+def test_a_child_that_falls_silent_is_replaced_once(qtbot: QtBot, log: Path, tmp_path: Path) -> None:
+    fetcher = Fetcher(children.downloader(), log, silence_limit_s=3)
+    ends: list[End] = []
+    fetcher.ended.connect(ends.append)
+    with Hub(CONTENT, Fault("slow", bytes_per_s=8 << 20)) as hub:
+        with qtbot.waitSignal(fetcher.stepped, timeout=LIMIT_MS):
+            fetcher.fetch(queued(hub), hub.place, tmp_path, Access(), 0)
+        first = fetcher.pid
+        os.kill(first, signal.SIGSTOP)
+        qtbot.waitUntil(lambda: fetcher.pid not in (0, first), timeout=LIMIT_MS)
+        qtbot.waitUntil(lambda: len(ends) == 1, timeout=LIMIT_MS)
+    assert ends == [End("done")]
+    fetcher.rest()
+
+
+@pytest.mark.parametrize(
+    ("command", "detail"),
+    [
+        ([sys.executable, "-c", "print('hello', flush=True); input()"], "garbled"),
+        ([sys.executable, "-c", 'print(\'{"type":"Hello","protocol":99,"pid":1}\', flush=True); input()'], "garbled"),
+        ([sys.executable, "-c", "raise SystemExit(3)"], "exit code 3"),
+        (["/nowhere/kotae"], "/nowhere/kotae"),
+    ],
+)
+def test_a_child_that_is_none_of_ours_is_a_failure_with_its_cause(
+    command: list[str], detail: str, qtbot: QtBot, log: Path, tmp_path: Path
+) -> None:
+    fetcher = Fetcher(command, log)
+    ends: list[End] = []
+    fetcher.ended.connect(ends.append)
+    with Hub(CONTENT) as hub:
+        fetcher.fetch(queued(hub), hub.place, tmp_path, Access(), 0)
+        qtbot.waitUntil(lambda: len(ends) == 1, timeout=LIMIT_MS)
+    assert ends[0].kind == "failed"
+    assert ends[0].problem is not None
+    assert ends[0].problem.code == "download_crashed"
+    assert ends[0].problem.facts["detail"] == detail

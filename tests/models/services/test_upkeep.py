@@ -1,0 +1,147 @@
+"""The care of the models as the window asks for it: off its thread, with progress, and one thing at a time."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.base.paths import Paths
+from app.base.services.preferences import Preferences
+from app.chat.presets import Choices
+from app.chat.services.presets import Presets
+from app.chat.store import Store
+from app.models import local_models
+from app.models.services.library import ModelLibrary
+from app.models.services.upkeep import ModelUpkeep
+from tests import model_files as models
+from tests.models.test_verify import flip
+
+
+class Care:
+    """A library with the care of its models."""
+
+    def __init__(self, store: Store, where: Paths) -> None:
+        self.library = ModelLibrary(store, where.models)
+        self.preferences = Preferences(where.settings)
+        self.presets = Presets(store)
+        self.upkeep = ModelUpkeep(store, self.library, self.presets, self.preferences, where)
+
+
+@pytest.fixture
+def care(where: Paths, store: Store) -> Care:
+    path = models.tiny_llama(where.models / "m.gguf")
+    local_models.add(store, local_models.describe(path))
+    return Care(store, where)
+
+
+def test_models_of_other_programs_are_found(
+    care: Care, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    folder = tmp_path / ".lmstudio" / "models" / "a" / "b"
+    folder.mkdir(parents=True)
+    models.tiny_llama(folder / "x.gguf")
+    with qtbot.waitSignal(care.upkeep.found) as signal:
+        care.upkeep.find()
+    assert [(model.source, model.name) for model in signal.args[0].models] == [("kotae", "m"), ("lm_studio", "x")]
+    assert not care.upkeep.is_working
+
+
+def test_what_is_verified_is_remembered(care: Care, qtbot: QtBot, where: Paths) -> None:
+    with qtbot.waitSignals([care.upkeep.verified, care.upkeep.progressed]):
+        care.upkeep.verify()
+    assert care.library.models()[0].files[0].sha256
+    flip(where.models / "m.gguf", 300_000)
+    with qtbot.waitSignal(care.upkeep.verified) as signal:
+        care.upkeep.verify(["m"])
+    assert [verdict.state for verdict in signal.args[0]] == ["damaged"]
+
+
+def test_a_moved_folder_is_used_from_then_on(care: Care, qtbot: QtBot, tmp_path: Path, where: Paths) -> None:
+    with qtbot.waitSignal(care.upkeep.folder_moved) as signal:
+        care.upkeep.move_folder(tmp_path / "new")
+    assert signal.args[0].folder == tmp_path / "new"
+    assert care.library.models()[0].path == str(tmp_path / "new" / "m.gguf")
+    assert care.preferences.value.models_folder == str(tmp_path / "new")
+    care.preferences.change(theme="dark")  # the window's own copy knows of it too
+    assert Preferences(where.settings).value.models_folder == str(tmp_path / "new")
+
+
+def test_a_move_that_cannot_be_done_is_said(care: Care, qtbot: QtBot, where: Paths) -> None:
+    with qtbot.waitSignal(care.upkeep.failed) as signal:
+        care.upkeep.move_folder(where.models / "inside")
+    assert signal.args[0].code == "move_same_place"
+
+
+def test_cancelled_work_ends_with_its_own_word(care: Care, qtbot: QtBot, tmp_path: Path, where: Paths) -> None:
+    with qtbot.waitSignal(care.upkeep.failed) as signal:
+        care.upkeep.move_folder(tmp_path / "new")
+        care.upkeep.cancel()
+    assert signal.args[0].code == "cancelled"
+    assert (where.models / "m.gguf").exists()
+    assert not (tmp_path / "new" / "m.gguf").exists()
+
+
+def test_a_kit_brings_models_and_presets_to_another_machine(care: Care, qtbot: QtBot, tmp_path: Path) -> None:
+    from app.base import paths
+
+    care.presets.add("chat", "橋の点検", Choices(temperature=0.2))
+    with qtbot.waitSignal(care.upkeep.kit_written):
+        care.upkeep.export_kit(["m"], tmp_path / "kit", part_bytes=100_000)
+    elsewhere = paths.locate(str(tmp_path / "遠い PC"))
+    store = Store.open(elsewhere.database, elsewhere.backups)
+    other = Care(store, elsewhere)
+    for _ in range(2):  # a second time changes nothing
+        with qtbot.waitSignal(other.upkeep.kit_read) as signal:
+            other.upkeep.import_kit(tmp_path / "kit")
+        assert signal.args[0].problems == []
+        assert [model.id for model in other.library.models()] == ["m"]
+        assert [preset.name for preset in other.presets.own()] == ["橋の点検"]
+    store.close()
+
+
+def test_how_a_verification_ended_is_known_after_a_restart(
+    care: Care, qtbot: QtBot, where: Paths, store: Store
+) -> None:
+    model = care.library.models()[0]
+    assert care.upkeep.last_verified(model) is None
+    with qtbot.waitSignal(care.upkeep.verified):
+        care.upkeep.verify()
+    assert care.upkeep.last_verified(model).state == "first"
+    flip(where.models / "m.gguf", 300_000)
+    with qtbot.waitSignal(care.upkeep.verified):
+        care.upkeep.verify()
+    last = Care(store, where).upkeep.last_verified(model)
+    assert (last.state, last.problem.code, last.problem.facts["path"]) == ("damaged", "model_file_damaged", model.path)
+
+
+def test_what_was_verified_before_a_cancellation_counts(care: Care, qtbot: QtBot, where: Paths, store: Store) -> None:
+    second = local_models.add(store, local_models.describe(models.tiny_llama(where.models / "n.gguf")))
+    care.library.refresh()
+    first = care.library.models()[0]
+
+    def cancel_in_the_second(done: int, _total: int) -> None:
+        if done >= first.size_bytes:
+            care.upkeep.cancel()
+
+    care.upkeep.progressed.connect(cancel_in_the_second)
+    care.upkeep.verify()
+    qtbot.waitUntil(lambda: not care.upkeep.is_working)
+    assert care.upkeep.last_verified(first) is not None
+    assert second.id in {model.id for model in care.library.models()}
+
+
+def test_an_interrupted_move_is_seen_and_can_be_undone(care: Care, qtbot: QtBot, tmp_path: Path, where: Paths) -> None:
+    target = tmp_path / "new"
+    target.mkdir()
+    (target / "m.gguf.kotae-moving").write_bytes(b"half")
+    journal = {"source": str(where.models), "target": str(target), "state": "copying"}
+    journal |= {"names": ["m.gguf"], "made": ["m.gguf"]}
+    (where.data / "models-move.json").write_text(json.dumps(journal), "utf-8")
+    assert care.upkeep.pending_move().target == target
+    with qtbot.waitSignal(care.upkeep.move_undone):
+        care.upkeep.undo_move()
+    assert care.upkeep.pending_move() is None
+    assert list(target.iterdir()) == []
+    assert (where.models / "m.gguf").exists()

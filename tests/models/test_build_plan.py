@@ -1,0 +1,328 @@
+"""The steps of a build, the room they need, and what an interrupted one finds again."""
+
+import os
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from app.base.errors import AppError
+from app.inference import quantizations
+from app.models import build_folder, build_plan, hf_adapter, hf_folder
+from app.models.build_folder import BuildFolder
+from app.models.build_plan import BuildPlan, BuildRequest, Step, room_needed
+from tests import hf_models
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return hf_models.model(tmp_path / "hf", _name_or_path="kotae/tiny")
+
+
+def plan(source: Path, forms: str = "Q4_K_M", adapter: Path | None = None, **fields: object) -> BuildPlan:
+    model = hf_folder.read(source)
+    models = source.parent / "models"
+    models.mkdir(exist_ok=True)
+    lora = hf_adapter.read(adapter, model) if adapter else None
+    return build_plan.plan(BuildRequest(model, quantizations.named(forms), models, lora, **fields))  # type: ignore[arg-type]
+
+
+def kinds(steps: list[Step] | tuple[Step, ...]) -> list[str]:
+    return [step.title for step in steps]
+
+
+def put(folder: BuildFolder, step: Step, size: int = 100) -> None:
+    (folder.path / step.file).write_bytes(bytes(size))
+    folder.note(step)
+
+
+# -------------------------------------------------------------------- plan
+
+
+def test_every_form_is_made_from_one_conversion(source: Path) -> None:
+    assert kinds(plan(source, "Q4_K_M,q8_0").steps) == ["convert", "quantize Q4_K_M", "quantize Q8_0"]
+
+
+def test_an_adapter_and_a_text_add_their_steps(tmp_path: Path, source: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("文章", encoding="utf-8")
+    adapter = hf_models.adapter(tmp_path / "lora")
+    made = plan(source, "Q4_K_M", adapter, text=text)
+    assert kinds(made.steps) == ["convert", "adapter", "merge", "imatrix", "quantize Q4_K_M"]
+    assert made.f16_file == "merged.weights"
+
+
+def test_bf16_weights_stay_bf16_unless_an_adapter_is_added_to_them(tmp_path: Path, source: Path) -> None:
+    assert plan(source).outtype == "bf16"
+    assert plan(source, adapter=hf_models.adapter(tmp_path / "lora")).outtype == "f16"
+
+
+def test_the_room_is_that_of_the_fullest_moment() -> None:
+    steps = (
+        Step("convert", "base", 100),
+        Step("adapter", "lora", 5),
+        Step("merge", "merged", 100, drops=("base", "lora")),
+        Step("quantize", "a", 30),
+        Step("quantize", "b", 50),
+    )
+    assert room_needed(steps, {}) == 205
+    assert room_needed(steps[3:], {"merged": 100}) == 80
+    assert room_needed(steps[1:], {"base": 100}) == 105
+    assert room_needed((), {"merged": 100}) == 0
+
+
+def test_the_room_covers_the_real_sizes(source: Path) -> None:
+    made = plan(source, "Q4_K_M,Q8_0")
+    weights = 2 * hf_folder.read(source).parameters
+    assert weights * (1 + 0.27 + 0.53) < made.peak_bytes < weights * 3 + 20_000_000
+
+
+def test_the_same_sources_are_the_same_build_and_others_are_not(tmp_path: Path, source: Path) -> None:
+    before = plan(source)
+    assert plan(source, "Q8_0", name="別の名前").id == before.id
+    assert plan(source, adapter=hf_models.adapter(tmp_path / "lora")).id != before.id
+    os.utime(source / "model.safetensors", ns=(1, 1))
+    assert plan(source).id != before.id
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("砂防の助手", "砂防の助手-Q4_K_M.gguf"),
+        ("", "tiny-Q4_K_M.gguf"),
+        ("  a   b\n", "a-b-Q4_K_M.gguf"),
+        ("../../etc/passwd", "_.._etc_passwd-Q4_K_M.gguf"),
+        ("CON", "_CON-Q4_K_M.gguf"),
+        ("\u202egnp.exe", "gnp.exe-Q4_K_M.gguf"),
+        ("C:\\Windows", "C__Windows-Q4_K_M.gguf"),
+        ("...", "model-Q4_K_M.gguf"),
+        ("\x1b[2J", "[2J-Q4_K_M.gguf"),
+    ],
+)
+@pytest.mark.fault("S10")
+def test_a_name_becomes_a_file_name_and_never_a_path(source: Path, name: str, file: str) -> None:
+    made = plan(source, name=name)
+    assert made.file_name(made.request.forms[0]) == file
+    assert "/" not in file
+
+
+def test_a_long_name_fits_into_what_llama_cpp_takes(source: Path) -> None:
+    made = plan(source, name="長" * 300)
+    assert len(made.name.encode()) <= 127
+    assert len(made.file_name(made.request.forms[0], 12).encode()) <= 255
+
+
+def test_the_file_says_where_it_comes_from(source: Path) -> None:
+    assert plan(source).metadata() == {
+        "general.name": "tiny",
+        "general.source.repo_url": "https://huggingface.co/kotae/tiny",
+    }
+
+
+def test_a_text_that_is_not_there_is_refused_at_once(tmp_path: Path, source: Path) -> None:
+    with pytest.raises(AppError, match="imatrix_text_unreadable"):
+        plan(source, text=tmp_path / "none.txt")
+
+
+@pytest.mark.parametrize("wanted", ["", " , ", "Q4", "Q4_K_M,Q9_9", "../Q4_K_M"])
+def test_a_quantization_that_nobody_knows_is_refused(wanted: str) -> None:
+    with pytest.raises(AppError, match="build_unknown_quant"):
+        quantizations.named(wanted)
+
+
+def test_a_file_that_changed_meanwhile_is_named(source: Path) -> None:
+    made = plan(source)
+    build_plan.require_same_sources(made)
+    with (source / "model.safetensors").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(AppError, match="build_source_changed"):
+        build_plan.require_same_sources(made)
+
+
+# ------------------------------------------------------------------ folder
+
+
+def test_what_is_finished_is_found_again_and_halves_are_deleted(source: Path) -> None:
+    made = plan(source, "Q4_K_M,Q8_0")
+    folder = BuildFolder(made)
+    folder.open()
+    put(folder, made.steps[0])
+    half = folder.path / f"{made.steps[1].file}.part"
+    half.write_bytes(b"half")
+    (folder.path / made.steps[2].file).write_bytes(b"finished by nobody")
+    folder.close(keep=True)
+    again = BuildFolder(plan(source, "Q8_0"))
+    again.open()
+    assert again.finished() == {"base.weights": 100}
+    assert kinds(again.remaining()) == ["quantize Q8_0"]
+    assert not half.exists()
+    again.close(keep=False)
+    assert not again.path.parent.exists()
+
+
+def test_a_merged_model_needs_no_base_again(tmp_path: Path, source: Path) -> None:
+    made = plan(source, adapter=hf_models.adapter(tmp_path / "lora"))
+    folder = BuildFolder(made)
+    folder.open()
+    for step in made.steps[:3]:
+        put(folder, step)
+    assert not (folder.path / "base.weights").exists()
+    assert kinds(folder.remaining()) == ["quantize Q4_K_M"]
+    folder.close(keep=False)
+
+
+def test_a_file_that_somebody_touched_is_made_again(source: Path) -> None:
+    made = plan(source)
+    folder = BuildFolder(made)
+    folder.open()
+    put(folder, made.steps[0])
+    (folder.path / "base.weights").write_bytes(bytes(99))
+    assert kinds(folder.remaining()) == ["convert", "quantize Q4_K_M"]
+    folder.close(keep=False)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"version": 9}', b'{"version": 1, "done": {"base.weights": "x"}}', bytes(64)]
+)
+def test_a_damaged_manifest_means_nothing_is_finished(source: Path, content: bytes) -> None:
+    made = plan(source)
+    folder = BuildFolder(made)
+    folder.open()
+    put(folder, made.steps[0])
+    folder.close(keep=True)
+    (folder.path / "manifest.json").write_bytes(content)
+    again = BuildFolder(made)
+    again.open()
+    assert again.finished() == {}
+    again.close(keep=False)
+
+
+def test_a_published_form_is_not_made_again_and_no_file_is_overwritten(source: Path) -> None:
+    made = plan(source, "Q4_K_M,Q8_0")
+    (made.request.models / "tiny-Q4_K_M.gguf").write_bytes(b"somebody's own")
+    folder = BuildFolder(made)
+    folder.open()
+    for step in made.steps[:2]:
+        put(folder, step)
+    assert folder.publish(made.steps[1]).name == "tiny-Q4_K_M-2.gguf"
+    folder.close(keep=True)
+    again = BuildFolder(made)
+    again.open()
+    assert kinds(again.remaining()) == ["quantize Q8_0"]
+    put(again, made.steps[2])
+    again.publish(made.steps[2])
+    assert again.remaining() == []
+    again.close(keep=False)
+    assert (made.request.models / "tiny-Q4_K_M.gguf").read_bytes() == b"somebody's own"
+
+
+def test_another_name_or_text_is_another_result(tmp_path: Path, source: Path) -> None:
+    made = plan(source)
+    folder = BuildFolder(made)
+    folder.open()
+    for step in made.steps:
+        put(folder, step)
+    folder.publish(made.steps[1])
+    folder.close(keep=True)
+    other = BuildFolder(plan(source, name="別の名前"))
+    other.open()
+    assert kinds(other.remaining()) == ["quantize Q4_K_M"]
+    other.close(keep=False)
+
+
+@pytest.mark.parametrize("named_anew", [True, False])
+def test_a_form_that_was_made_with_another_text_or_name_is_not_taken(
+    tmp_path: Path, source: Path, named_anew: bool
+) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("文章", encoding="utf-8")
+    made = plan(source, text=text)
+    folder = BuildFolder(made)
+    folder.open()
+    for step in made.steps:
+        put(folder, step)
+    folder.close(keep=True)  # cancelled while it was tried
+    other = BuildFolder(plan(source, text=text, name="別の名前") if named_anew else plan(source))
+    other.open()
+    (step,) = [step for step in other.remaining() if step.form]
+    assert step.file not in other.finished()
+    other.close(keep=False)
+
+
+def test_two_programs_do_not_make_the_same_model(source: Path) -> None:
+    made = plan(source)
+    folder = BuildFolder(made)
+    folder.open()
+    with pytest.raises(AppError, match="build_running"):
+        BuildFolder(made).open()
+    folder.close(keep=False)
+
+
+def test_cleaning_spares_what_is_being_built(source: Path, tmp_path: Path) -> None:
+    made = plan(source)
+    running, left = BuildFolder(made), made.request.models / "building" / "0123"
+    running.open()
+    put(running, made.steps[0], 5000)
+    left.mkdir()
+    (left / "base.weights").write_bytes(bytes(7000))
+    assert build_folder.clean(made.request.models) == 7000
+    assert not left.exists()
+    assert running.finished() == {"base.weights": 5000}
+    running.close(keep=True)
+    assert build_folder.clean(made.request.models) >= 5000
+    assert not (made.request.models / "building").exists()
+    assert build_folder.clean(made.request.models) == 0
+
+
+@pytest.mark.parametrize("is_cleaned", [True, False])
+def test_a_folder_is_held_until_all_in_it_is_deleted(
+    source: Path, is_cleaned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = plan(source)
+    folder = BuildFolder(made)
+    folder.open()
+    put(folder, made.steps[0])
+    delete, refused = Path.unlink, []
+
+    def watched(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "base.weights":
+            with pytest.raises(AppError, match="build_running"):
+                BuildFolder(made).open()
+            refused.append(path)
+        delete(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", watched)
+    folder.close(keep=is_cleaned)
+    if is_cleaned:
+        build_folder.clean(made.request.models)
+    assert refused
+    assert not folder.path.parent.exists()
+    folder.open()
+    put(folder, made.steps[0])
+    folder.close(keep=False)
+
+
+def test_a_folder_that_is_gone_can_be_closed(source: Path) -> None:
+    folder = BuildFolder(plan(source))
+    folder.open()
+    shutil.rmtree(folder.path.parent)
+    folder.close(keep=False)
+    folder.open()  # which the lock of before would refuse
+    assert folder.path.is_dir()
+    folder.close(keep=False)
+    assert not folder.path.exists()
+
+
+@pytest.mark.fault("F2")
+def test_too_little_room_is_said_with_how_much_is_needed(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = plan(source)
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(10**9, 10**9, 1000))
+    folder = BuildFolder(made)
+    folder.open()
+    with pytest.raises(AppError) as caught:
+        folder.require_room()
+    assert caught.value.code == "drive_space"
+    assert caught.value.facts["need_bytes"] > made.peak_bytes > caught.value.facts["free_bytes"] == 1000
+    folder.close(keep=False)

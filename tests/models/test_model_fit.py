@@ -1,0 +1,190 @@
+"""Whether a model fits before it is here, who has the rest of the memory, and what would fit instead."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.inference import fit, room, speed
+from app.inference.fit import MemoryEstimate
+from app.inference.gguf import read_header
+from app.inference.machine import Gpu
+from app.inference.room import Room
+from app.inference.speed import MachineSpeed
+from app.models import catalogue, model_fit
+
+GB = 10**9
+SWALLOW = "llama-3-swallow-8b-instruct-v0.1"
+
+
+def place(available_gb: float, graphics_gb: float = 0.0) -> Room:
+    return Room(64 * GB, int(available_gb * GB), 5 * GB, int(graphics_gb * GB), int(graphics_gb * GB))
+
+
+def card(card_id: str) -> catalogue.ModelCard:
+    found = catalogue.load().card(card_id)
+    assert found is not None
+    return found
+
+
+def fitting(
+    card_id: str, there: Room, context: int = 4096, quantization: str = "Q4_K_M", kv_type: str = "f16"
+) -> model_fit.ModelFit:
+    file = card(card_id).file_of(quantization)
+    assert file is not None
+    return model_fit.of_card(card(card_id), file, context, there, kv_type)
+
+
+def advice(card_id: str, there: Room, context: int, quantization: str = "Q4_K_M") -> model_fit.Advice:
+    file = card(card_id).file_of(quantization)
+    assert file is not None
+    return model_fit.advise(
+        lambda tokens: model_fit.estimate_card(card(card_id), file, tokens),
+        context,
+        there,
+        card(card_id),
+        file.size_bytes,
+        catalogue.load(),
+    )
+
+
+# ------------------------------------------------------------------------ room
+
+
+def test_the_share_of_other_programs_is_what_is_neither_free_nor_ours() -> None:
+    there = room.of(total=32 * GB, available=20 * GB, own=3 * GB, reclaimable=2 * GB)
+    assert there.others_bytes == 9 * GB
+    assert there.available_bytes == 22 * GB
+
+
+@pytest.mark.fault("F5")
+def test_what_is_given_back_is_never_more_than_there_is() -> None:
+    assert room.of(total=8 * GB, available=7 * GB, own=9 * GB, reclaimable=5 * GB) == Room(8 * GB, 8 * GB, 0)
+
+
+def test_this_machine_has_room_and_a_limit() -> None:
+    there = room.measure()
+    assert 0 < there.available_bytes <= there.total_bytes == fit.memory_bytes()
+    assert 0 < room.own_bytes() < there.total_bytes
+
+
+@pytest.mark.fault("F5")
+def test_graphics_memory_holds_the_model_whole_or_shares_it() -> None:
+    needed = MemoryEstimate(6 * GB, GB, GB, 8 * GB)
+    gpu = Gpu("GPU", 16 * GB, 14 * GB)
+    verdicts = {
+        free: room.judge(needed, replace(room.of(32 * GB, free[0] * GB, 0, gpu=gpu), graphics_bytes=free[1] * GB))
+        for free in ((4, 14), (4, 8), (4, 5), (2, 5), (9, 0))
+    }
+    assert [(found.verdict, found.place) for found in verdicts.values()] == [
+        ("comfortable", "graphics"),
+        ("tight", "graphics"),
+        ("tight", "both"),
+        ("insufficient", "both"),
+        ("comfortable", "memory"),
+    ]
+    assert verdicts[2, 5].short_bytes == GB
+    assert verdicts[4, 5].short_bytes == 0
+
+
+# ------------------------------------------------------------------------ cards
+
+
+@pytest.mark.parametrize(("available_gb", "verdict"), [(8, "comfortable"), (5.9, "tight"), (5, "insufficient")])
+@pytest.mark.fault("F5")
+def test_a_card_is_judged_before_there_is_a_file(available_gb: float, verdict: str) -> None:
+    found = fitting(SWALLOW, place(available_gb))
+    assert found.judgement.verdict == verdict
+    assert found.needed.kv_bytes == 1 << 29
+    assert not found.is_rough
+    assert found.parameters == pytest.approx(8.03e9, rel=0.01)
+
+
+def test_a_context_beyond_the_models_own_is_not_counted() -> None:
+    assert fitting(SWALLOW, place(64), context=32_768).context_tokens == 8192
+
+
+def test_a_quantized_cache_needs_less() -> None:
+    full, half = fitting(SWALLOW, place(64)), fitting(SWALLOW, place(64), kv_type="q8_0")
+    assert half.needed.kv_bytes < full.needed.kv_bytes * 0.6
+
+
+@pytest.mark.fault("F5")
+def test_a_card_without_dimensions_says_that_it_is_rough() -> None:
+    found = fitting("gemma-4-e4b-it", place(8))
+    assert found.is_rough
+    assert found.needed.total_bytes == found.needed.weights_bytes + 10**9
+    assert 6e9 < found.parameters < 10e9
+
+
+def test_a_files_header_gives_the_same_as_before(tiny_model: Path) -> None:
+    header = read_header(tiny_model)
+    found = model_fit.of_file(header, 8192, place(8))
+    assert found.context_tokens == 512
+    assert found.needed == fit.estimate(header, 512)
+    assert found.parameters == header.parameters
+
+
+# ------------------------------------------------------------------------ advice
+
+
+@pytest.mark.fault("F5")
+def test_a_shorter_context_is_advised_where_it_is_the_cache_that_does_not_fit() -> None:
+    there = place(5.8)
+    assert fitting(SWALLOW, there, context=8192).judgement.verdict == "insufficient"
+    assert advice(SWALLOW, there, 8192).context_tokens == 4096
+
+
+@pytest.mark.fault("F5")
+def test_a_lighter_form_is_advised_and_it_is_the_heaviest_that_fits() -> None:
+    there = place(7.4)
+    assert fitting(SWALLOW, there, quantization="Q8_0").judgement.verdict == "insufficient"
+    found = advice(SWALLOW, there, 4096, "Q8_0")
+    assert found.quantization == "Q6_K"
+    assert found.context_tokens is None
+
+
+@pytest.mark.fault("F5")
+def test_another_model_is_advised_where_no_form_of_this_one_fits() -> None:
+    there = place(3.5)
+    found = advice(SWALLOW, there, 8192)
+    assert (found.context_tokens, found.quantization) == (None, "")
+    assert found.card is not None
+    other = model_fit.usual_file(found.card)
+    assert other is not None
+    assert model_fit.of_card(found.card, other, 8192, there).judgement.verdict == "comfortable"
+
+
+@pytest.mark.fault("F5")
+def test_where_nothing_fits_nothing_is_advised() -> None:
+    assert advice(SWALLOW, place(0.2), 8192) == model_fit.Advice()
+
+
+# ------------------------------------------------------------------------ speed
+
+
+def test_a_machine_is_measured_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "_MULTIPLY_S", 0.05)
+    measured = speed.measure(threads=1, available_bytes=128 << 20)
+    assert measured.read_bytes_per_s > 1e8
+    assert measured.multiplications_per_s > 1e7
+    speed.save(tmp_path / "speed.json", measured)
+    assert speed.load(tmp_path / "speed.json") == measured
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"read_bytes_per_s": 1}', '{"threads": NaN}', "\ud800"])
+def test_a_damaged_measurement_is_no_measurement(tmp_path: Path, text: str) -> None:
+    (tmp_path / "speed.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+    assert speed.load(tmp_path / "speed.json") is None
+
+
+def test_larger_models_and_fuller_caches_are_slower_and_mixtures_of_experts_faster() -> None:
+    here = MachineSpeed(30e9, 300e9, 1, 1.0)
+    small = speed.predict(here, MemoryEstimate(2 * GB, 0, 0, 2 * GB), 3 * GB)
+    large = speed.predict(here, MemoryEstimate(5 * GB, 0, 0, 5 * GB), 8 * GB)
+    full = speed.predict(here, MemoryEstimate(5 * GB, 4 * GB, 0, 9 * GB), 8 * GB)
+    experts = speed.predict(here, MemoryEstimate(5 * GB, 0, 0, 5 * GB), 8 * GB, active_share=0.2)
+    assert small.answer > large.answer > full.answer
+    assert experts.answer > large.answer
+    assert experts.prompt > large.prompt
+    assert speed.as_dict(None) is None

@@ -1,0 +1,45 @@
+"""What models are called where several are called the same, and how their sizes are said."""
+
+import pytest
+
+from app.base.wording import size
+from app.inference.local_model import LocalModel
+from app.inference.speed import Speed
+from app.models.local_models import distinct_names
+
+
+def model(identifier: str, name: str, path: str) -> LocalModel:
+    return LocalModel(identifier, name, path, 1, "llama", "Q4_K_M", 512, 1.0)
+
+
+def test_models_of_one_name_are_told_apart_by_file_or_folder() -> None:
+    models = [
+        model("1", "A", "/x/a.gguf"),
+        model("2", "B", "/x/b.gguf"),
+        model("3", "B", "/x/old.gguf"),
+        model("4", "C", "/x/c.gguf"),
+        model("5", "C", "/y/c.gguf"),
+    ]
+    named = ["A", "B (b.gguf)", "B (old.gguf)", "C (x/c.gguf)", "C (y/c.gguf)"]
+    assert list(distinct_names(models).values()) == named
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "words"),
+    [
+        (4_920_734_048, "4.92 GB"),
+        (100_000_000, "0.10 GB"),
+        (99_000_000, "99.0 MB"),
+        (90_000, "0.1 MB"),
+        (400, "0.4 kB"),
+    ],
+)
+def test_a_small_file_is_not_said_to_have_no_size(size_bytes: int, words: str) -> None:
+    assert size(size_bytes) == words
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer", "is_slow"), [(100.0, 5.0, False), (100.0, 4.9, True), (25.0, 6.0, False), (24.0, 6.0, True)]
+)
+def test_slow_is_what_one_waits_for(prompt: float, answer: float, is_slow: bool) -> None:
+    assert Speed(prompt, answer).is_slow == is_slow

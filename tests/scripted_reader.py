@@ -1,0 +1,94 @@
+"""A reading child for tests without foreign documents: a real process that speaks `app.documents.reading.messages`.
+
+`python scripted_reader.py DATABASE`. What a document's text begins with says what becomes of it: die | hang | garbage |
+fat (takes 300 MB) | fail:CODE | slow (tells of its life until it is killed); otherwise each line is a section. It adds
+a line with the document's name to DATABASE.log for each attempt.
+"""
+
+import dataclasses
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from app.base.errors import AppError
+from app.documents.library import Library
+from app.documents.reading import messages
+from app.documents.reading.messages import Failed, Hello, Index, Indexed, Progress, Remove, Removed
+from app.documents.records import Report, Section
+
+lines: list[bytes] = []
+arrived = threading.Condition()
+
+
+def main() -> None:
+    library = Library.open(Path(sys.argv[1]))
+    threading.Thread(target=take, daemon=True).start()
+    send(Hello(messages.PROTOCOL, os.getpid()))
+    while True:
+        with arrived:
+            arrived.wait_for(lambda: bool(lines))
+            command = messages.command_from_json(json.loads(lines.pop(0)))
+        if isinstance(command, Remove):
+            library.remove_documents(command.document_ids)
+            send(Removed(command.id, len(command.document_ids)))
+        else:
+            try:
+                send(index(library, command))
+            except AppError as error:
+                library.fail(command.document_id, error)
+                send(Failed(command.id, error.code, error.facts))
+
+
+def index(library: Library, command: Index) -> Indexed:
+    document = library.document(command.document_id)
+    assert document is not None
+    status = Path(document.path).stat()
+    library.begin_reading(document.id, status)
+    with Path(sys.argv[1] + ".log").open("a", encoding="utf-8") as file:
+        file.write(document.name + "\n")
+    send(Progress(command.id, "reading", 1, 2))
+    text = Path(document.path).read_text("utf-8")
+    obey(text.split("\n", 1)[0], command)
+    read = dataclasses.replace(
+        document, state="done", size_bytes=status.st_size, modified_ns=status.st_mtime_ns, sha256="0" * 64,
+        report=Report(sections=text.count("\n")),
+    )  # fmt: skip
+    library.put(read, [Section(("第1章",), line) for line in text.splitlines()])
+    return Indexed(command.id, text.count("\n"))
+
+
+def obey(behaviour: str, command: Index) -> None:
+    if behaviour == "die":
+        os.kill(os.getpid(), 9)
+    if behaviour == "garbage":
+        print("Segmentation fault, says somebody", flush=True)
+    if behaviour in ("hang", "garbage"):
+        threading.Event().wait()
+    if behaviour == "fat":
+        kept = bytearray(300_000_000)
+        kept[::4096] = b"x" * len(kept[::4096])
+        threading.Event().wait()
+    if behaviour.startswith("fail:"):
+        raise AppError(behaviour.removeprefix("fail:"))
+    while behaviour == "slow":
+        time.sleep(0.05)
+        send(Progress(command.id, "reading", 1, 0))
+
+
+def take() -> None:
+    for line in sys.stdin.buffer:
+        with arrived:
+            lines.append(line)
+            arrived.notify()
+    os._exit(0)
+
+
+def send(event: messages.Event) -> None:
+    sys.stdout.buffer.write(messages.to_line(event))
+    sys.stdout.buffer.flush()
+
+
+main()

@@ -1,0 +1,333 @@
+"""The command line as people and scripts call it: whole processes, real models, real exit statuses."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.cli import COMMANDS
+from app.models import starter
+
+ROOT = Path(__file__).parents[3]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def kotae(tmp_path: Path) -> Run:
+    """Runs `kotae ARGUMENTS` with a data folder of its own."""
+
+    def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "app", *arguments],
+            env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path / "データ　😀")} | environment,
+            cwd=ROOT,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+        )
+
+    return run
+
+
+@pytest.fixture
+def kotae_with_starter(kotae: Run) -> Run:
+    if not starter.is_available():
+        pytest.skip("the starter's package is not installed")
+    assert kotae("models", "add", "starter").returncode == 0
+    return kotae
+
+
+def _json(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
+    lines = done.stdout.splitlines()
+    assert len(lines) == 1, done.stdout
+    data: dict[str, Any] = json.loads(lines[0])
+    return data
+
+
+@pytest.mark.model
+def test_the_starter_is_added_and_answers_tokyo_as_one_json_object(kotae_with_starter: Run) -> None:
+    done = kotae_with_starter("ask", "日本の首都はどこですか？", "--json")
+    assert done.returncode == 0, done.stderr
+    answer = _json(done)
+    assert "東京" in answer["answer"]
+    assert answer["verdict"] == "answered"
+    assert answer["usage"]["answer_tokens"] > 0
+    timings = answer["timings"]
+    assert 0 < timings["first_token_s"] <= timings["total_s"]
+    assert timings["load_s"] <= timings["total_s"]
+    assert timings["tokens_per_s"] > 0
+
+
+@pytest.mark.model
+def test_a_text_answer_goes_to_stdout_and_the_rest_to_stderr(kotae_with_starter: Run) -> None:
+    done = kotae_with_starter("ask", "日本の首都はどこですか？")
+    assert "東京" in done.stdout
+    assert "tok/s" not in done.stdout
+    assert "tok/s" in done.stderr
+
+
+@pytest.mark.model
+def test_the_length_limit_is_the_verdict_and_a_seed_repeats(kotae_with_starter: Run) -> None:
+    arguments = ("ask", "日本の歴史は？", "--json", "--max-tokens", "3", "--temperature", "1.2", "--seed", "5")
+    first, second = (_json(kotae_with_starter(*arguments)) for _ in range(2))
+    assert first["verdict"] == "length"
+    assert first["usage"]["answer_tokens"] == 3
+    assert first["answer"] == second["answer"]
+
+
+@pytest.mark.model
+def test_models_are_listed_shown_judged_and_removed(kotae_with_starter: Run) -> None:
+    listed = _json(kotae_with_starter("models", "list", "--json"))["models"]
+    assert [(m["licence"], m["is_trial"], m["is_present"]) for m in listed] == [("Gemma Terms of Use", True, True)]
+    shown = _json(kotae_with_starter("--json", "models", "show", "gemma-3-270m"))
+    assert shown["parameters"] == 268_098_176
+    fit = _json(kotae_with_starter("models", "fit", "270m", "--context", "2048", "--json"))
+    assert fit["total_bytes"] == fit["weights_bytes"] + fit["kv_bytes"] + fit["compute_bytes"]
+    assert fit["verdict"] in ("comfortable", "tight", "insufficient")
+    assert kotae_with_starter("models", "remove", "270m").returncode == 0
+    assert _json(kotae_with_starter("models", "list", "--json")) == {"models": []}
+
+
+def test_an_import_stays_where_it_is_and_can_be_asked_by_path(kotae: Run, tiny_model: Path) -> None:
+    imported = _json(kotae("models", "import", str(tiny_model), "--json"))
+    assert imported["path"] == str(tiny_model)
+    done = kotae("ask", "abc", "--model", str(tiny_model), "--max-tokens", "3", "--json")
+    assert done.returncode == 0, done.stderr
+    assert _json(done)["usage"]["answer_tokens"] <= 3
+
+
+def test_a_preset_is_chosen_by_its_name(kotae: Run, tiny_model: Path) -> None:
+    """At a temperature of 0 two answers are the same; otherwise the tiny model's random words differ."""
+    asking = ("ask", "あ", "--model", str(tiny_model), "--max-tokens", "20", "--json")
+    exact = [_json(kotae(*asking, "--preset", "正確さ優先"))["answer"] for _ in range(2)]
+    standard = [_json(kotae(*asking, "--preset", "正確さ優先", "--temperature", "1"))["answer"] for _ in range(2)]
+    assert exact[0] == exact[1]
+    assert standard[0] != standard[1]
+    done = kotae("ask", "あ", "--model", str(tiny_model), "--preset", "長く")
+    assert done.returncode == 3
+    assert "「長く」というプリセットはありません" in done.stderr
+    assert "短く" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("ask",), 2, "QUESTION"),
+        (("ask", "x", "--temperature", "9"), 2, "--temperature"),
+        (("ask", "x", "--seed", "二"), 2, "整数"),
+        (("nonsense",), 2, "nonsense"),
+        (("ask", " "), 3, "空"),
+        (("ask", "x"), 3, "モデルがありません"),
+        (("ask", "x", "--model", "なし"), 3, "なし"),
+        (("ask", "x", "--model", "/nowhere/x.gguf"), 3, "見つかりません"),
+        (("models", "import", "/etc/hostname"), 3, "GGUF"),
+        (("models", "show", "\u202egnp"), 3, "見つかりません"),
+    ],
+)
+def test_bad_input_gets_one_japanese_sentence_and_its_status(
+    kotae: Run, arguments: tuple[str, ...], status: int, words: str
+) -> None:
+    done = kotae(*arguments)
+    assert done.returncode == status
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    with_json = kotae(*arguments, "--json")
+    error = _json(with_json)["error"]
+    assert with_json.returncode == status
+    assert error["code"]
+    assert error["message"]
+    assert error["next"].endswith(("。", "）。"))
+
+
+def test_english_on_request(kotae: Run) -> None:
+    assert "no model" in kotae("ask", "x", "--lang", "en").stderr
+    assert "no model" in kotae("--lang", "en", "ask", "x").stderr
+
+
+def test_help_is_japanese_unless_english_is_asked_for(kotae: Run) -> None:
+    for arguments in (("--help",), ("ask", "--help"), ("models", "fit", "--help")):
+        japanese, english = kotae(*arguments).stdout, kotae("--lang", "en", *arguments).stdout
+        assert "使い方" in japanese
+        assert "Usage:" in english
+        assert english.isascii()
+        assert len(english.splitlines()) > 5
+
+
+LOADED = """
+import sys
+from app import cli as main
+status = main.main(sys.argv[1:], lambda *_: 0)
+print(*(name for name in main.COMMANDS if f"app.cli.{name}" in sys.modules), file=sys.stderr)
+sys.exit(status)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "loaded"),
+    [("", ""), ("--lang en", ""), ("chats list", "chats"), ("--json --lang=en docs list", "docs")],
+)
+def test_only_the_command_that_is_given_is_loaded(tmp_path: Path, arguments: str, loaded: str) -> None:
+    """All of them take a second, which the window and each command would wait for."""
+    environment = os.environ | {"KOTAE_DATA_DIR": str(tmp_path), "QT_QPA_PLATFORM": "offscreen"}
+    command = [sys.executable, "-c", LOADED, *arguments.split()]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+    assert done.stderr.split() == loaded.split()
+
+
+def test_a_word_that_is_no_command_is_answered_with_all_of_them(kotae: Run) -> None:
+    done = kotae("chatz")
+    assert done.returncode == 2
+    assert ", ".join(COMMANDS) in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (("ask", "質問", "余分"), "kotae ask"),
+        (("models", "list", "--nonsense"), "kotae models list"),
+        (("models", "--nonsense", "list"), "kotae models"),
+        (("train", "plan", "x", "--nonsense"), "kotae train plan"),
+        (("--nonsense", "models", "list"), "kotae"),
+    ],
+)
+def test_wrong_usage_is_answered_with_the_usage_of_that_command(
+    kotae: Run, arguments: tuple[str, ...], command: str
+) -> None:
+    done = kotae(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"使い方: {command} [--data-dir DIR]")
+    assert "知らない指定です" in done.stderr
+    assert f"。{command} --help で" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("chats", "export", "--to", ""), "--to"),
+        (("report", "--out", ""), "--out"),
+        (("licences", "--sbom", ""), "--sbom"),
+        (("models", "verify", ""), "ID"),
+        (("docs", "add", "基準", "x", ""), "PATH"),
+        (("ask", "x", "--collection", ""), "--collection"),
+        (("models", "list", "--data-dir", ""), "--data-dir"),
+    ],
+)
+def test_an_empty_text_is_no_file_and_no_name(kotae: Run, arguments: tuple[str, ...], name: str) -> None:
+    done = kotae(*arguments)
+    assert done.returncode == 2
+    assert f"使い方が違います：{name} が空です。" in done.stderr
+    assert kotae(*arguments, "--lang", "en").stderr.count(f"{name}: must not be empty") == 1
+
+
+def test_an_empty_system_prompt_may_be_meant(kotae: Run) -> None:
+    assert "モデルがありません" in kotae("ask", "x", "--system", "").stderr
+
+
+def test_noise_that_is_called_gguf_is_refused_for_what_it_holds(kotae: Run, tmp_path: Path) -> None:
+    path = tmp_path / "乱数.gguf"
+    path.write_bytes(b"\x17\xc3" + bytes(range(256)) * 4)
+    done = kotae("models", "import", str(path))
+    assert done.returncode == 3
+    assert "中身が GGUF の形式ではありません" in done.stderr
+    assert "拡張子" not in done.stderr
+
+
+def test_a_question_beside_a_file_of_questions_is_wrong_usage(kotae: Run) -> None:
+    done = kotae("ask", "質問", "--batch", "q.csv", "--out", "a.csv")
+    assert done.returncode == 2
+    assert "QUESTION と --batch は一緒に使えません" in done.stderr
+
+
+def test_half_an_option_is_none(kotae: Run, tmp_path: Path) -> None:
+    """What looks for the data folder before the options are parsed would take another one."""
+    assert kotae("models", "list", "--data-d", str(tmp_path)).returncode == 2
+    assert not (tmp_path / "kotae.sqlite").exists()
+
+
+def test_without_a_display_the_window_is_refused_with_the_command_that_works(kotae: Run) -> None:
+    done = kotae(DISPLAY="", WAYLAND_DISPLAY="", QT_QPA_PLATFORM="")
+    assert done.returncode == 3
+    assert "kotae ask" in done.stderr
+
+
+def test_an_unusable_data_folder_is_named(kotae: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    done = kotae("models", "list", "--data-dir", str(tmp_path / "file" / "below"))
+    assert done.returncode == 3
+    assert "below" in done.stderr
+
+
+def test_the_c_locale_changes_nothing(kotae: Run, tiny_model: Path) -> None:
+    done = kotae("models", "import", str(tiny_model), LC_ALL="C", LANG="C")
+    assert done.returncode == 0, done.stderr
+    assert "使えるようにしました" in done.stdout
+
+
+def test_a_closed_pipe_ends_quietly(kotae: Run, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app", "models", "list"],
+        env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path)},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.wait(30) in (0, 1)
+    assert b"Traceback" not in process.stderr.read()
+    process.stderr.close()
+
+
+def _start(tmp_path: Path, question: str, model: Path) -> "subprocess.Popen[bytes]":
+    """`kotae ask` with the fake engine, in a process group of its own as a terminal gives it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "app", "ask", question, "--model", str(model)],
+        env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path), "KOTAE_ENGINE": "echo"},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def test_ctrl_c_ends_with_130_and_says_so(tmp_path: Path, tiny_model: Path) -> None:
+    process = _start(tmp_path, "!slow " + "あ" * 100, tiny_model)
+    assert process.stdout is not None
+    process.stdout.read(1)  # the answer has begun
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the children get it too
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "中断しました" in errors.decode()
+    assert b"Traceback" not in errors
+
+
+def test_a_second_ctrl_c_ends_at_once_when_the_engine_does_not_answer(tmp_path: Path, tiny_model: Path) -> None:
+    process = _start(tmp_path, "!hang", tiny_model)
+    time.sleep(3)  # nothing tells that it hangs
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"Traceback" not in errors
+
+
+def test_an_answer_into_a_closed_pipe_ends_quietly(tmp_path: Path, tiny_model: Path) -> None:
+    process = _start(tmp_path, "!slow " + "あ" * 30, tiny_model)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.read(1)
+    process.stdout.close()
+    assert process.wait(30) == 1
+    assert b"Traceback" not in process.stderr.read()
+    process.stderr.close()

@@ -1,0 +1,53 @@
+"""What was removed long ago goes for good; what was removed today stays."""
+
+import os
+import time
+
+from app.base.paths import Paths
+from app.evaluation import question_sets
+from app.evaluation.records import Question
+from app.evaluation.study import study as studies
+from app.shell.services import housekeeping
+from tests.evaluation.test_study import QUESTIONS, study
+
+DAY_S = 86_400
+
+
+def test_sets_and_studies_leave_the_bin_thirty_days_after_they_were_removed(where: Paths) -> None:
+    """However old they were when they were removed."""
+    studies.create(where.evaluations / "x", study(), QUESTIONS)
+    question_sets.store(where.questions, "窓口", [Question("q1", "何時までですか。")])
+    for folder in (where.evaluations / "x", where.questions / "窓口"):
+        os.utime(folder, (1_000_000_000.0, 1_000_000_000.0))
+    study_bin = studies.remove(studies.find(where.evaluations, "x"))
+    set_bin = question_sets.remove(where.questions, "窓口")
+    assert housekeeping.empty_now(where, time.time() + 29 * DAY_S) == 0
+    assert study_bin.is_dir()
+    assert set_bin.is_dir()
+    assert housekeeping.empty_now(where, time.time() + 31 * DAY_S) == 2
+    assert not study_bin.exists()
+    assert not set_bin.exists()
+
+
+def test_what_an_earlier_version_has_put_into_the_bin_stays_thirty_days_from_when_it_is_first_seen(
+    where: Paths,
+) -> None:
+    """That version said that it stays, and told nobody when."""
+    studies.create(where.evaluations / ".bin/x", study(), QUESTIONS)
+    question_sets.store(where.questions, "窓口", [Question("q1", "何時までですか。")])
+    (where.questions / ".bin").mkdir()
+    (where.questions / "窓口").rename(where.questions / ".bin/窓口@1")
+    for folder in (where.evaluations / ".bin/x", where.questions / ".bin/窓口@1"):
+        os.utime(folder, (1_000_000_000.0, 1_000_000_000.0))
+    assert housekeeping.empty_now(where, time.time()) == 0
+    assert housekeeping.empty_now(where, time.time() + 29 * DAY_S) == 0
+    assert housekeeping.empty_now(where, time.time() + 31 * DAY_S) == 2
+
+
+def test_what_was_restored_is_what_it_was(where: Paths) -> None:
+    studies.create(where.evaluations / "x", study(), QUESTIONS)
+    before = sorted(path.name for path in (where.evaluations / "x").iterdir())
+    studies.remove(studies.find(where.evaluations, "x"))
+    studies.restore(where.evaluations, "x")
+    left = {path.name for path in (where.evaluations / "x").iterdir()} - {studies.LOCK}
+    assert sorted(left) == before

@@ -1,0 +1,268 @@
+"""The window in Japanese and English: every string has its English, and an English window has nothing Japanese."""
+
+import os
+import re
+import shutil
+import string
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QCoreApplication, QTranslator
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QFileDialog,
+    QWidget,
+)
+from pytestqt.qtbot import QtBot
+
+from app.base import paths, settings, wording
+from app.base.settings import Settings
+from app.shell.ui.manual import ManualWindow
+from app.uikit import language
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.progress_row import ProgressRow
+from app.uikit.widgets.time_left import TimeLeft
+from tests import screenshots
+from tests.dev_scripts import ROOT, translations
+from tests.uikit.ui.words import JAPANESE, LANGUAGE_ROW, shown
+
+PROGRAMS = Path(sys.executable).parent
+CATALOGUE = ROOT / translations.FOLDER / translations.CATALOGUE
+MEND = "run `python3 packaging/dev.py translate` and write what is missing into resources/translations/kotae_en.ts"
+
+Message = tuple[str, str]  # context, source
+
+
+def messages(catalogue: Path) -> dict[Message, ET.Element]:
+    """The <translation> of each message."""
+    found = {}
+    for context in ET.parse(catalogue).getroot().iter("context"):
+        for message in context.iter("message"):
+            translation = message.find("translation")
+            assert translation is not None
+            found[context.findtext("name", ""), message.findtext("source", "")] = translation
+    return found
+
+
+@pytest.fixture(scope="module")
+def english() -> dict[Message, str]:
+    return {key: translation.text or "" for key, translation in messages(CATALOGUE).items()}
+
+
+@pytest.fixture
+def in_english(qapp: QApplication, theme: Theme) -> Iterator[None]:
+    language.speak(qapp, "en")
+    yield
+    language.speak(qapp, "ja")
+
+
+# ------------------------------------------------------------------ the catalogue
+
+
+def test_every_string_of_the_sources_has_its_english_and_none_is_left_over(tmp_path: Path) -> None:
+    fresh = tmp_path / translations.CATALOGUE
+    shutil.copy(CATALOGUE, fresh)
+    translations.extract(ROOT, PROGRAMS, fresh, keeps_vanished=True)
+    wrong = {
+        key: translation.get("type") or "no English"
+        for key, translation in messages(fresh).items()
+        if translation.get("type") or not translation.text
+    }
+    assert wrong == {}, MEND
+
+
+def test_extracting_again_changes_nothing(tmp_path: Path) -> None:
+    fresh = tmp_path / translations.CATALOGUE
+    shutil.copy(CATALOGUE, fresh)
+    translations.extract(ROOT, PROGRAMS, fresh)
+    assert fresh.read_text("utf-8") == CATALOGUE.read_text("utf-8"), MEND
+
+
+@pytest.mark.parametrize("name", [translations.CATALOGUE, translations.QT_CATALOGUE])
+def test_what_qt_reads_was_compiled_from_the_catalogue(name: str) -> None:
+    compiled = QTranslator()
+    assert compiled.load(str((CATALOGUE.parent / name).with_suffix(".qm")))
+    expected = {key: translation.text for key, translation in messages(CATALOGUE.parent / name).items()}
+    assert {(context, source): compiled.translate(context, source) for context, source in expected} == expected, MEND
+
+
+def test_the_english_has_the_same_placeholders(english: dict[Message, str]) -> None:
+    wrong = {key: text for key, text in english.items() if fields(text) != fields(key[1])}
+    assert wrong == {}
+
+
+def test_the_english_holds_no_japanese(english: dict[Message, str]) -> None:
+    assert [text for text in english.values() if JAPANESE.search(text) and text not in LANGUAGE_ROW] == []
+
+
+def test_translate_tells_how_many_strings_wait(tmp_path: Path) -> None:
+    root = tmp_path / "repository"
+    (root / translations.FOLDER).mkdir(parents=True)
+    (root / "app/ui").mkdir(parents=True)
+    shutil.copy(CATALOGUE.parent / translations.QT_CATALOGUE, root / translations.FOLDER)
+    (root / "app/application.py").write_text("", "utf-8")
+    source = "class Toast:\n    def say(self):\n        self.tr({word!r})\n"
+    (root / "app/ui/toast.py").write_text(source.format(word="元に戻す"), "utf-8")
+    shutil.copy(CATALOGUE, root / translations.FOLDER)
+    assert translations.update(root, PROGRAMS) == 0
+    assert list(messages(root / translations.FOLDER / translations.CATALOGUE)) == [("Toast", "元に戻す")]
+    (root / "app/ui/toast.py").write_text(source.format(word="新しい文"), "utf-8")
+    assert translations.update(root, PROGRAMS) == 1
+
+
+# --------------------------------------------------------------- which language
+
+
+@pytest.mark.parametrize(
+    ("environment", "spoken"),
+    [
+        ({"LANG": "ja_JP.UTF-8"}, "ja"),
+        ({"LANG": "C"}, "ja"),
+        ({"LANG": "POSIX"}, "ja"),
+        ({}, "ja"),
+        ({"LANG": "xx_YY.Z"}, "ja"),
+        ({"LANG": "en_GB.UTF-8"}, "en"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LANG": "ja_JP.UTF-8", "LC_MESSAGES": "en_US.UTF-8"}, "en"),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the language is no variable")
+def test_the_system_decides_unless_it_says_nothing(environment: dict[str, str], spoken: str) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LANG", "LC_"))}
+    code = "from app.uikit.language import resolve; print(resolve('system'))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=kept | environment, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == spoken
+
+
+def test_a_wish_goes_before_the_system() -> None:
+    assert (language.resolve("ja"), language.resolve("en")) == ("ja", "en")
+
+
+START = """
+import sys
+from app import application
+from app.base import wording
+def told(*_parts):
+    print(wording.current_language(), flush=True)
+    raise SystemExit
+application.build = told
+application.run(sys.argv[1], sys.argv[2] or None)
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "wish", "spoken"),
+    [("system", "", "ja"), ("en", "", "en"), ("ja", "", "ja"), ("en", "ja", "ja"), ("ja", "en", "en")],
+)
+def test_the_window_starts_in_the_language_of_the_setting_unless_another_is_wished_for(
+    tmp_path: Path, setting: str, wish: str, spoken: str
+) -> None:
+    settings.save(tmp_path / "settings.json", Settings(language=setting))
+    command = [sys.executable, "-c", START, str(tmp_path), wish]
+    environment = os.environ | {"LC_ALL": "C.UTF-8"}
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == [spoken], done.stderr
+
+
+def test_changing_the_language_leaves_nothing_of_the_other(qapp: QApplication, in_english: None) -> None:
+    assert QCoreApplication.translate("Toast", "元に戻す") == "Undo"
+    assert wording.describe("cancelled", {}).message == "Cancelled."
+    language.speak(qapp, "ja")
+    assert QCoreApplication.translate("Toast", "元に戻す") == "元に戻す"
+    assert QCoreApplication.translate("QPlatformTheme", "Cancel") == "キャンセル"
+    assert wording.describe("cancelled", {}).message == "取り消しました。"
+
+
+def test_dates_and_facts_are_written_as_the_language_writes_them(in_english: None) -> None:
+    day = date(2026, 11, 3)
+    assert (language.day_of_year(day), language.month_and_year(day)) == ("Nov 3", "November 2026")
+    assert (language.month(day), language.full_date(day)) == ("November", "Nov 3, 2026")
+    assert language.joined("4.92 GB", "", "Q4_K_M") == "4.92 GB · Q4_K_M"
+    assert language.noted("CPU", "no usable GPU") == "CPU (no usable GPU)"
+
+
+def test_dates_and_facts_are_written_as_japanese_writes_them(theme: Theme) -> None:
+    day = date(2026, 11, 3)
+    assert (language.day_of_year(day), language.month_and_year(day)) == ("11月3日", "2026年11月")
+    assert (language.month(day), language.full_date(day)) == ("11月", "2026年11月3日")
+    assert language.joined("4.92 GB", "", "Q4_K_M") == "4.92 GB　Q4_K_M"
+    assert (language.noted("CPU", "理由"), language.noted("CPU", "")) == ("CPU（理由）", "CPU")
+
+
+# -------------------------------------------------------------------- the window
+
+
+def test_the_menus_are_english_too(qapp: QApplication, in_english: None, tmp_path: Path, quick_pause: None) -> None:
+    with screenshots.opened(qapp, str(tmp_path), "chat", "light", "wide") as parts:
+        makers = [widget.menu for widget in parts.window.findChildren(QWidget) if is_menu_maker(widget)]
+        menus = [menu for menu in (make() for make in makers) if menu is not None]
+        words = [action.text() for menu in menus for action in menu.actions()]
+        for menu in menus:
+            menu.close()
+    assert len(words) > 5
+    assert [text for text in words if JAPANESE.search(text)] == []
+
+
+def is_menu_maker(widget: QWidget) -> bool:
+    return callable(getattr(widget, "menu", None)) and not isinstance(widget, QAbstractButton)
+
+
+@pytest.mark.parametrize("spoken", wording.LANGUAGES)
+def test_the_manual_is_in_the_language_of_the_window(
+    qapp: QApplication, theme: Theme, qtbot: QtBot, spoken: str
+) -> None:
+    language.speak(qapp, spoken)
+    manual = ManualWindow(theme)
+    qtbot.addWidget(manual)
+    text = manual.plain_text()
+    language.speak(qapp, "ja")
+    assert len(text) > 1500
+    assert bool(JAPANESE.search(text)) == (spoken == "ja")
+
+
+def test_progress_and_banners_join_their_words_as_english_does(in_english: None, theme: Theme, qtbot: QtBot) -> None:
+    row, banner = ProgressRow(theme), Banner(theme)
+    for widget in (row, banner):
+        qtbot.addWidget(widget)
+    now = [0.0]
+    row._time_left = TimeLeft(lambda: now[0])
+    row.start("Exporting")
+    row.set_progress(0, 100)
+    now[0] = 4.0
+    row.set_progress(25, 100)
+    assert row.words == "25/100 (25 %) · 12 s left"
+    banner.show_message("danger", "It failed.", "Try again.")
+    assert banner.accessibleName() == "It failed. · Try again."
+
+
+def test_the_manuals_have_the_same_headings_and_tables() -> None:
+    outlines = []
+    for spoken in wording.LANGUAGES:
+        text = (paths.resources() / "manual" / f"manual.{spoken}.md").read_text("utf-8")
+        outlines.append(
+            [re.match(r"#+|\||-|\d", line)[0] for line in text.splitlines() if re.match(r"#|\||- |\d\.", line)]
+        )
+    assert outlines[0] == outlines[1]
+
+
+def test_no_word_of_the_file_dialog_is_english(theme: Theme, qtbot: QtBot, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    dialog = QFileDialog(None, "", str(tmp_path))
+    qtbot.addWidget(dialog)
+    dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
+    dialog.show()
+    words = {text for text in shown(dialog) if not text.startswith(("/", str(tmp_path)))}
+    english_words = {text for text in words if re.search("[A-Za-z]{3}", text) and not JAPANESE.search(text)}
+    assert english_words - {path.name for path in (tmp_path, *tmp_path.parents, Path.home())} == set()
+
+
+def fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}

@@ -1,0 +1,132 @@
+"""Every page and dialog, as in the pictures, read for what people need: whole texts, names, one language, signs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication, QWidget
+
+from app.application import Parts
+from app.base.errors import AppError
+from app.inference.services.events import EngineStatus
+from app.models import catalogue
+from app.uikit import language
+from app.uikit.dialogs import Dialog
+from app.uikit.theme import Theme
+from app.uikit.widgets.icon import Icon
+from tests import screenshots
+from tests.training_shots import SELDOM
+from tests.uikit.ui import accessible
+from tests.uikit.ui.clipping import clipped
+from tests.uikit.ui.words import JAPANESE, LANGUAGE_ROW, shown
+
+SIGNS = "✓▲×●○◐…%"  # what says in a line itself what its colour says
+
+
+# English words are the longest. Where both are looked at, a third combination says little more.
+LOOKS = [
+    ("ja", 100),
+    ("en", 200),
+    pytest.param(("ja", 200), marks=pytest.mark.slow),
+    pytest.param(("en", 100), marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture(params=LOOKS, ids=str)
+def look(request: pytest.FixtureRequest, qapp: QApplication, theme: Theme) -> Iterator[tuple[str, int]]:
+    """Language, and size of the letters in percent."""
+    language.speak(qapp, request.param[0])
+    yield request.param
+    language.speak(qapp, "ja")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SELDOM)) for name in screenshots.SHOTS]
+)
+def test_a_scene(
+    name: str,
+    look: tuple[str, int],
+    qapp: QApplication,
+    tmp_path: Path,
+    quick_pause: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One window for all that is looked at: opening it takes longer than looking."""
+    monkeypatch.setenv("KOTAE_ENGINE", "echo")
+    spoken, scale = look
+    with screenshots.opened(qapp, str(tmp_path), name, "light", "small", scale) as parts:
+        for size_name, size in screenshots.SIZES.items():
+            parts.window.resize(*size)
+            screenshots.pause()
+            for window in shown_windows():
+                assert clipped(window) == []
+                assert_fits_the_screen(window, parts.window)
+            if size_name == "wide":
+                assert_every_object_has_a_name()
+                assert_no_state_is_told_by_colour_alone()
+                assert spoken == "ja" or japanese_words() == set()
+        if look == ("ja", 100):
+            assert_all_may_change_once_its_windows_are_closed(qapp, parts)
+
+
+def assert_every_object_has_a_name() -> None:
+    nodes = [node for window in shown_windows() for node in accessible.walk(window)]
+    assert len(nodes) > 10
+    assert [str(node) for node in nodes if node.is_interactive and not node.name.strip()] == []
+
+
+def assert_no_state_is_told_by_colour_alone() -> None:
+    toned = [
+        widget
+        for window in shown_windows()
+        for widget in window.findChildren(QWidget)
+        if widget.isVisible() and widget.property("tone") in ("warning", "danger", "success")
+    ]
+    assert [widget.text() for widget in toned if not has_sign(widget)] == []
+
+
+def has_sign(label: QWidget) -> bool:
+    """A sign in the text, or an icon beside it."""
+    if any(sign in label.text() for sign in SIGNS):
+        return True
+    beside = label.parentWidget().findChildren(Icon) if label.parentWidget() else []
+    return any(icon.isVisible() for icon in beside)
+
+
+def japanese_words() -> set[str]:
+    """Of the window, except for those that stay Japanese in every language."""
+    words = {text for window in shown_windows() for text in shown(window)}
+    assert len(words) > 5
+    prompts = {f'"{card.system_prompt}"' for card in catalogue.load().cards}  # what the model is told, whoever reads it
+    return {text for text in words if JAPANESE.search(text)} - {*LANGUAGE_ROW, *prompts}
+
+
+def assert_fits_the_screen(window: QWidget, main_window: QWidget) -> None:
+    room = window.screen().availableSize().expandedTo(main_window.size())
+    assert window.size().boundedTo(room) == window.size(), f"{type(window).__name__} is larger than the screen"
+
+
+def assert_all_may_change_once_its_windows_are_closed(app: QApplication, parts: Parts) -> None:
+    """Nothing that lives on speaks to what was closed: a slot of a deleted widget raises, which fails the test."""
+    for window in screenshots.other_windows(app, parts):
+        getattr(window, "reject", window.close)()
+    for window in screenshots.other_windows(app, parts):
+        if isinstance(window, Dialog):  # whether changes may be lost
+            window.buttons["leave"].click()
+    screenshots.pause()
+    details = not parts.preferences.value.shows_details
+    parts.preferences.change(shows_details=details, send_key="ctrl_enter")
+    parts.theme.changed.emit()  # as with other colours; a style sheet for a full window takes longer than all the rest
+    parts.library.changed.emit()
+    parts.library.progressed.emit(1, 2)
+    parts.library.failed.emit(AppError("file_empty"))
+    parts.presets.changed.emit()
+    parts.conversations.note_change()
+    parts.engine.status_changed.emit(EngineStatus("off"))
+    parts.session.new()
+    screenshots.pause()
+    assert screenshots.other_windows(app, parts) == []
+
+
+def shown_windows() -> list[QWidget]:
+    return [widget for widget in QApplication.topLevelWidgets() if widget.isVisible()]

@@ -1,0 +1,118 @@
+"""What a start has to say at the foot of the window: one thing, in words, once."""
+
+import pytest
+from PySide6.QtWidgets import QPlainTextEdit
+
+from app import __version__
+from app.base.start_record import CLOSED, STARTING, UP, Record
+from app.compliance.ui.report_window import ReportWindow
+from app.shell.ui.holding import hold_back
+from app.shell.ui.notices import safe_mode_dialog, show_notices
+from app.shell.ui.settings.news import NewsWindow
+from app.uikit.widgets.buttons import Button
+from tests.uikit.ui.words import shown
+
+
+@pytest.fixture
+def said(open_window):
+    """Shows the notice of a start; gives it with the window and what was asked for."""
+    parts = open_window(1000, 700)
+
+    def say(last: Record, *, is_safe: bool = False):
+        asked = []
+        where = parts.window.pages._services.paths
+        notice = show_notices(parts.window, where, last, is_safe, lambda: asked.append("restart"))
+        return notice, parts, asked
+
+    return say
+
+
+def press(notice, words: str) -> None:
+    (button,) = [one for one in notice.findChildren(Button) if one.text() == words]
+    button.click()
+
+
+def test_an_ordinary_start_says_nothing_and_takes_no_room(said):
+    notice, _, _ = said(Record(CLOSED, 0, __version__))
+    assert notice.isHidden()
+
+
+def test_the_very_first_start_says_nothing(said):
+    assert said(Record())[0].isHidden()
+
+
+@pytest.mark.parametrize(
+    ("last", "is_safe", "words"),
+    [
+        (Record(STARTING, 1, __version__), True, "起動に 2 回続けて"),
+        (Record(STARTING, 4, __version__), True, "起動に 5 回続けて"),
+        (Record(CLOSED, 0, __version__), True, "セーフモードで開いています。"),
+        (Record(UP, 0, __version__), False, "前回は正しく終わりませんでした。"),
+        (Record(UP, 0, "0.0.1"), True, "セーフモードで開いています。"),
+        (Record(CLOSED, 0, "0.0.1"), False, f"Kotae {__version__} になりました。"),
+        (Record(CLOSED, 0, "99.0"), False, f"今は {__version__}、前回は 99.0"),
+    ],
+)
+def test_the_weightiest_thing_is_said(said, last, is_safe, words):
+    notice, _, _ = said(last, is_safe=is_safe)
+    assert not notice.isHidden()
+    assert words in notice.banner.accessibleName()
+
+
+def test_it_goes_when_it_is_closed(said):
+    notice, _, _ = said(Record(UP, 0, __version__))
+    notice.banner.dismiss()
+    assert notice.isHidden()
+
+
+def test_safe_mode_offers_a_usual_start_the_report_and_what_to_try(said, qtbot):
+    notice, parts, asked = said(Record(STARTING, 1), is_safe=True)
+    press(notice, "ふつうに起動し直す")
+    assert asked == ["restart"]
+    press(notice, "報告を作る…")
+    (report,) = parts.window.findChildren(ReportWindow)
+    qtbot.waitUntil(lambda: report.is_composed)
+    report.close()
+    press(notice, "詳細…")
+    assert not notice.isHidden()
+
+
+def test_what_to_try_names_the_places_as_text(open_window, where):
+    parts = open_window(800, 600)
+    dialog = safe_mode_dialog(parts.theme, where, parts.window)
+    dialog.open()
+    words = "\n".join(shown(dialog))
+    for text in (str(where.models), str(where.database), str(where.backups), "ふつうに起動し直す", "止めているもの"):
+        assert text in words
+    dialog.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (800, 600)])
+def test_what_to_try_is_read_without_a_peephole(open_window, where, width, height):
+    parts = open_window(width, height)
+    dialog = safe_mode_dialog(parts.theme, where, parts.window)
+    dialog.open()
+    text = dialog.findChild(QPlainTextEdit)
+    lines = text.height() / text.fontMetrics().lineSpacing()
+    assert lines >= 16
+    assert dialog.height() <= height
+    dialog.close()
+
+
+def test_safe_mode_leaves_the_place_of_the_window_alone(open_window, where):
+    file = where.data / "window.json"
+    open_window(900, 650).window.close()
+    before = file.read_bytes()
+    parts = open_window(700, 500)
+    hold_back(parts.window, parts.preload, parts.offers)
+    parts.window.sidebar.conversations.folded = frozenset({1})
+    parts.window.close()
+    assert file.read_bytes() == before
+
+
+def test_the_news_of_another_version_are_one_click_away_and_the_notice_goes(said):
+    notice, parts, _ = said(Record(CLOSED, 0, "0.0.1"))
+    press(notice, "新しくなったこと")
+    assert notice.isHidden()
+    (news,) = parts.window.findChildren(NewsWindow)
+    news.close()

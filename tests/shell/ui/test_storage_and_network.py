@@ -1,0 +1,177 @@
+"""The settings of where models are and of what may leave this machine; and what a start offers to go on with."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication, QLabel
+
+from app.base import settings
+from app.inference.services.events import EngineStatus
+from app.models import local_models
+from app.shell.ui.first_run.dialog import FirstRunDialog
+from app.uikit.dialogs import Dialog
+from app.uikit.pickers import Pickers
+from tests import model_files as models
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+def words(widget) -> str:
+    return "\n".join(label.text() for label in widget.findChildren(QLabel) if label.isVisibleTo(widget))
+
+
+def dialogs() -> list[Dialog]:
+    return [widget for widget in QApplication.topLevelWidgets() if isinstance(widget, Dialog) and widget.isVisible()]
+
+
+@pytest.fixture
+def parts(open_window, store, where):
+    local_models.add(store, local_models.describe(models.tiny_llama(where.models / "m.gguf")))
+    return open_window()
+
+
+@pytest.fixture
+def storage(parts):
+    parts.window.show_settings("models")
+    return parts.window.page("settings").storage
+
+
+@pytest.fixture
+def network(parts):
+    parts.window.show_settings("network")
+    return dict(parts.window.page("settings").sections)["通信"]
+
+
+def plain(text: str) -> str:
+    return text.replace("\u200b", "")
+
+
+def test_the_place_of_the_models_is_shown_with_what_is_free(storage, where):
+    assert plain(storage.path.text()) == str(where.models)
+    assert storage.room.text().startswith("空き ")
+
+
+def test_the_models_are_moved_and_their_new_place_is_known_everywhere(parts, storage, qtbot, tmp_path, where):
+    target = tmp_path / "別のドライブ"
+    storage._pickers = Pickers(folder=lambda *_: str(target))
+    qtbot.mouseClick(storage.move_button, LEFT)
+    (dialog,) = dialogs()
+    assert str(target) in words(dialog)
+    with qtbot.waitSignal(parts.upkeep.folder_moved):
+        qtbot.mouseClick(dialog.buttons["move"], LEFT)
+    assert plain(storage.path.text()) == str(target)
+    assert "モデルの保存先を移しました。" in words(storage.banner)
+    assert parts.library.models()[0].path == str(target / "m.gguf")
+    assert settings.load(where.settings).models_folder == str(target)
+    assert not (where.models / "m.gguf").exists()
+    assert not storage.progress.isVisible()
+
+
+def test_a_move_into_itself_is_explained(parts, storage, qtbot, where):
+    dialog = storage.ask(where.models / "inside")
+    with qtbot.waitSignal(parts.upkeep.failed):
+        qtbot.mouseClick(dialog.buttons["move"], LEFT)
+    assert "離れた場所のフォルダを指定してください" in words(storage.banner)
+    assert storage.move_button.isEnabled()
+
+
+def test_nothing_is_moved_while_the_model_answers(parts, storage, tmp_path):
+    parts.engine.status = dataclasses.replace(EngineStatus(), state="answering")
+    assert storage.ask(tmp_path / "new") is None
+    assert "回答が終わってから、移動してください。" in words(storage.banner)
+
+
+def interrupt_a_move(where, target: Path) -> None:
+    target.mkdir()
+    (target / "m.gguf.kotae-moving").write_bytes(b"half")
+    journal = {"source": str(where.models), "target": str(target), "state": "copying"}
+    journal |= {"names": ["m.gguf"], "made": ["m.gguf"]}
+    (where.data / "models-move.json").write_text(json.dumps(journal), "utf-8")
+
+
+def test_an_interrupted_move_is_offered_and_gone_on_with(parts, open_window, qtbot, where, tmp_path):
+    interrupt_a_move(where, tmp_path / "new")
+    again = open_window()
+    banner = again.offers.moving
+    assert str(tmp_path / "new") in words(banner)
+    with qtbot.waitSignal(again.upkeep.folder_moved):
+        banner.action_requested.emit("continue")
+    assert again.window.current_page == "settings"
+    assert again.library.models()[0].path == str(tmp_path / "new" / "m.gguf")
+    assert not again.offers.isVisible()
+
+
+def test_an_interrupted_move_can_be_given_up(parts, open_window, qtbot, where, tmp_path):
+    interrupt_a_move(where, tmp_path / "new")
+    again = open_window()
+    with qtbot.waitSignal(again.upkeep.move_undone):
+        again.offers.moving.action_requested.emit("undo")
+    assert list((tmp_path / "new").iterdir()) == []
+    assert (where.models / "m.gguf").exists()
+    assert not again.offers.isVisible()
+
+
+def test_all_outside_traffic_can_be_blocked(parts, network, qtbot, where):
+    network.block.click()
+    assert not settings.load(where.settings).network_allowed
+    assert not network.proxy.isEnabled()
+    assert "変えられません" in network._limit_row._note.text()  # why all that follows is disabled
+    network.block.click()
+    assert network._limit_row._note.text() == ""
+    assert settings.load(where.settings).network_allowed
+    assert network.proxy.isEnabled()
+
+
+def test_an_address_is_kept_when_it_is_one(parts, network, where):
+    for text, kept in (("https://mirror.example", "https://mirror.example"), ("まだ途中", "https://mirror.example")):
+        network.mirror.setText(text)
+        network.mirror.editingFinished.emit()
+        assert settings.load(where.settings).hub_endpoint == kept
+    assert "▲ 「http://ホスト:ポート」の形で入れてください。" in words(network)
+    network.mirror.setText("")
+    network.mirror.editingFinished.emit()
+    assert settings.load(where.settings).hub_endpoint == ""
+    assert "▲" not in words(network)
+
+
+def test_a_password_in_an_address_is_refused_and_asked_for_elsewhere(parts, network, qtbot, where):
+    network.proxy.setText("http://taro:himitsu@proxy:8080")
+    network.proxy.editingFinished.emit()
+    assert "ここには入れられません" in words(network)
+    assert "himitsu" not in where.settings.read_text("utf-8")
+    dialog = network.ask_login()
+    given = []
+    dialog.login_given.connect(lambda *login: given.append(login))
+    assert not dialog.buttons["use"].isEnabled()
+    dialog.user.setText("taro")
+    dialog.password.setText("himitsu")
+    assert "himitsu" not in dialog.password.displayText()
+    qtbot.mouseClick(dialog.buttons["use"], LEFT)
+    assert given == [("taro", "himitsu")]
+    assert "himitsu" not in where.settings.read_text("utf-8")
+
+
+def test_the_speed_limit_applies_at_once(parts, network, where):
+    network.limit.setCurrentIndex(network.limit.findText("5 MB/s"))
+    network.limit.activated.emit(network.limit.currentIndex())
+    assert settings.load(where.settings).download_limit_bytes_per_s == 5_000_000
+
+
+def test_the_first_run_offers_the_model_that_suits_this_machine(open_window, qtbot):
+    parts = open_window()
+    parts.window.first_run_requested.emit()
+    dialog = parts.window.findChild(FirstRunDialog)
+    dialog.show_step(1)
+    card = dialog.model.download
+    if card is None:
+        pytest.skip("this machine has no memory for any model")
+    assert card.button.isVisible()
+    parts.preferences.change(network_allowed=False)
+    parts.downloads.changed.emit()
+    assert not card.button.isVisible()
+    assert "通信が許可されていません" in words(card)
+    assert card.kit_button.isVisible()
+    dialog.close()

@@ -1,0 +1,199 @@
+"""`kotae data split`: files, figures, and every refusal in words."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from app.cli import main
+from app.training.cli import data_split
+from app.training.data import split
+from tests.training.data.split_rows import distinct
+from trainer import preflight
+
+
+def run(*arguments: str | Path) -> int:
+    return main(["data", "split", *map(str, arguments)], lambda *_: 0)
+
+
+def table(folder: Path, count: int = 100) -> Path:
+    """Questions and answers of which the last two are those of the first row, and one is empty."""
+    rows = distinct(count)
+    file = folder / "社内の質問.csv"
+    with file.open("w", encoding="utf-8-sig", newline="") as opened:
+        writer = csv.writer(opened)
+        writer.writerow(["ご質問", "模範解答", "資料", "備考"])
+        writer.writerows([row.question, row.answer, f"資料{row.line % 20}", ""] for row in rows)
+        writer.writerows([rows[0].question, rows[0].answer + " ", "資料99", ""] for _ in range(2))
+        writer.writerow(["何ですか。", "", "資料1", ""])
+    return file
+
+
+COLUMNS = ("--question", "ご質問", "--answer", "模範解答", "--group", "資料")
+
+
+def test_what_was_made_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "分割"
+    assert run(table(tmp_path), "--out", folder, *COLUMNS) == 0
+    printed = capsys.readouterr().out
+    assert "学習用 60 行、検証用 20 行、判定用 20 行に分け" in printed
+    assert "「資料」が同じ行は" in printed
+    assert "使えない 1 行" in printed
+    assert "除いた行：2 行（同じ内容 2 行、判定用の行に似ている 0 行）" in printed
+    assert re.search(r"102 行目：2 行目と同じ内容\n *103 行目：2 行目", printed)
+    assert "重なりは見つかりません（質問と回答の類似度が 0.8 以上の行：0、同じ回答が学習用にもある行：0、" in printed
+    assert "回答は、判定用 20 行のうち 20 行について比べました（20 文字未満の回答と、20 行を超える" in printed
+    assert "学習用が" not in printed
+    assert "判定用が 4 件しかありません（同じグループの行は" in printed
+    assert re.search(r"0\.0–0\.1 +█+ 20", printed)
+    assert split.verify(folder)["source"]["mapping"] == {"question": "ご質問", "answer": "模範解答", "group": "資料"}
+
+
+def test_rows_of_secret_documents_are_said_to_be_and_recorded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "組.jsonl"
+    lines = [
+        {
+            "question": row.question,
+            "answer": row.answer,
+            "provenance": {"label": "secret" if row.line == 7 else "public"},
+        }
+        for row in distinct(40)
+    ]
+    path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
+    assert run(path, "--out", tmp_path / "分割") == 0
+    assert "機密の資料から作った行が入っています" in capsys.readouterr().out
+    assert split.verify(tmp_path / "分割")["source"]["label"] == "secret"
+
+
+def test_json_is_one_object_and_what_split_json_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "分割"
+    assert run(table(tmp_path), "--out", folder, *COLUMNS, "--json", "--seed", "3") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed.pop("folder") == str(folder)
+    assert printed == split.verify(folder)
+    assert printed["seed"] == 3
+    assert printed["source"]["unusable_rows"] == 1
+    assert [one["reason"] for one in printed["removed"]] == ["same", "same"]
+
+
+def flawed(folder: Path, count: int = 30) -> Path:
+    """The second of its rows has lost its letters, the third a telephone number."""
+    answers = [row.answer for row in distinct(count)]
+    answers[1:3] = ["？？？？", "電話は 03-1234-5678 です。"]
+    lines = ({"question": row.question, "answer": answers[at]} for at, row in enumerate(distinct(count)))
+    (folder / "rows.jsonl").write_text("\n".join(json.dumps(line) for line in lines), "utf-8")
+    return folder / "rows.jsonl"
+
+
+def test_rows_to_be_looked_at_are_counted_by_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(flawed(tmp_path), "--out", tmp_path / "x") == 0
+    printed = capsys.readouterr().out
+    assert "確かめたいところのある行が 2 行入っています（文字化け 1 行、個人情報 1 行）。kotae data check " in printed
+    assert split.verify(tmp_path / "x")["source"]["flagged"] == {"mojibake": [2], "personal": [3]}
+
+
+def test_rows_to_be_looked_at_can_be_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(flawed(tmp_path), "--out", tmp_path / "x", "--drop-flagged") == 0
+    assert "確かめたいところのある 2 行を除きました（文字化け 1 行、個人情報 1 行。" in capsys.readouterr().out
+    manifest = split.verify(tmp_path / "x")
+    assert sum(part["rows"] for part in manifest["files"].values()) == 28
+    assert manifest["source"]["flagged"] == {"mojibake": [2], "personal": [3]}
+    assert manifest["source"]["flagged_dropped"] is True
+
+
+def test_too_few_rows_for_a_training_or_a_verdict_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(flawed(tmp_path), "--out", tmp_path / "x") == 0
+    printed = capsys.readouterr().out
+    assert "学習用が 16 行しかありません。50 行より" in printed
+    assert "判定用が 7 件しかありません（同じグループの行は、合わせて 1 件に数えます）。20 件より" in printed
+    assert preflight.FEW == data_split.FEW_TRAINED
+
+
+def test_no_group_is_in_two_files(tmp_path: Path) -> None:
+    assert run(table(tmp_path), "--out", tmp_path / "x", *COLUMNS) == 0
+    groups = [
+        {json.loads(line)["group"] for line in (tmp_path / "x" / f"{part}.jsonl").read_text("utf-8").splitlines()}
+        for part in split.PARTS
+    ]
+    assert sum(map(len, groups)) == len(set.union(*groups))
+
+
+def test_a_seed_says_which_rows_and_shares_say_how_many(tmp_path: Path) -> None:
+    file = table(tmp_path)
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        assert run(file, "--out", tmp_path / name, *COLUMNS[:4], "--seed", str(seed), "--holdout", "0.3") == 0
+    held = {name: (tmp_path / name / "holdout.jsonl").read_bytes() for name in "abc"}
+    assert held["a"] == held["b"] != held["c"]
+    assert held["a"].count(b"\n") == 30
+
+
+def test_the_files_can_be_split_and_checked_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is written is what is read: rows and groups."""
+    assert run(table(tmp_path), "--out", tmp_path / "x", *COLUMNS) == 0
+    assert run(tmp_path / "x" / "train.jsonl", "--out", tmp_path / "y", "--json") == 0
+    printed = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert sum(part["rows"] for part in printed["files"].values()) == 60
+    assert printed["removed"] == []
+
+
+def test_the_paper_removes_alike_questions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = distinct(60)
+    lines = [{"question": row.question, "answer": row.answer} for row in rows]
+    lines += [{"question": f"では{row.question}", "answer": row.answer[::-1]} for row in rows]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join(json.dumps(line, ensure_ascii=False) for line in lines), "utf-8")
+    assert run(file, "--out", tmp_path / "x", "--paper") == 0
+    printed = capsys.readouterr().out
+    found = re.search(r"除いた行：(\d+) 行（同じ内容 0 行、判定用の行に似ている (\d+) 行）", printed)
+    assert found is not None
+    assert found[1] == found[2]
+    assert len(re.findall(r"判定用の \d+ 行目に似ている（類似度 0\.\d\d）", printed)) == 10
+    assert f"ほか {int(found[1]) - 10} 行" in printed
+    near = split.verify(tmp_path / "x")["leakage"]["near_validation"]
+    assert f"検証用のうち {near} 行は、学習用によく似た行があります" in printed
+    assert split.verify(tmp_path / "x")["settings"]["measure"] == {"n": 2, "threshold": 0.45, "part": "question"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("--holdout", "0.5"), 2, "--holdout の値「0.5」は使えません。"),
+        (("--validation", "0"), 2, "--validation の値「0.0」は使えません。"),
+        (("--group", "章"), 3, "「章」"),
+    ],
+)
+def test_a_wrong_option_is_told_and_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], status: int, said: str
+) -> None:
+    file = table(tmp_path)
+    assert run(file, "--out", tmp_path / "x", *COLUMNS[:4], *arguments) == status
+    assert said in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+def test_a_split_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = table(tmp_path)
+    assert run(file, "--out", tmp_path / "x", *COLUMNS) == 0
+    assert run(file, "--out", tmp_path / "x", *COLUMNS, "--seed", "1") == 3
+    error = capsys.readouterr().err
+    assert "すでにファイルがあります" in error
+    assert "--out に別のフォルダを指定してください。" in error
+    assert split.verify(tmp_path / "x")["seed"] == 0
+
+
+def test_too_few_rows_are_told_with_the_next_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(table(tmp_path, count=5), "--out", tmp_path / "x", *COLUMNS) == 3
+    assert "5 行しかありません" in capsys.readouterr().err
+    assert run(tmp_path / "ない.csv", "--out", tmp_path / "x", "--json") == 3
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "file_missing"
+
+
+def test_english_is_spoken_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(table(tmp_path), "--out", tmp_path / "x", *COLUMNS, "--lang", "en") == 0
+    printed = capsys.readouterr().out
+    assert "60 for training, 20 for validation, 20 held out" in printed
+    assert not re.search("[ぁ-ん]", printed.replace("社内の質問", ""))

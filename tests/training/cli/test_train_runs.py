@@ -1,0 +1,284 @@
+"""`kotae train run` and what follows, as whole programs with a fake trainer; and `kotae ask` with a run's adapter."""
+
+import dataclasses
+import json
+import os
+import pty
+import re
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from app.base.bootstrap import Interval
+from app.training import gate_file
+from app.training.gate import BASE, BASE_ADAPTER, FormRow, Gate, Reason
+from app.training.runs import runs
+from tests import model_files as models
+from tests.base.cli.processes import Start
+from tests.command_fixtures import Kotae, read_all
+from tests.waiting import wait_until
+
+CHANGE = Interval(-0.5, -0.6, -0.4, 40)
+
+
+def test_data_and_base_are_trained_and_the_adapter_answers(
+    kotae: Kotae, trained: dict[str, Any], base: Path, tmp_path: Path
+) -> None:
+    assert trained["state"] == "finished"
+    assert trained["id"].endswith("-点検")
+    assert trained["best_loss"] < trained["base_loss"]
+    assert Path(trained["adapter"]).is_file()
+    _, listed, _ = kotae("train", "list")
+    assert [run["id"] for run in listed["runs"]] == [trained["id"]]
+    _, shown, _ = kotae("train", "show", "点検")
+    assert shown["settings"]["rank"] == 16
+    status, answer, log = kotae("ask", "橋脚は？", "--adapter", trained["id"])
+    assert (status, answer["verdict"]) == (0, "answered"), log
+    assert not list(tmp_path.glob("データ/models/*"))  # the base that the run had recorded
+    assert answer["adapter"] == "点検"
+    _, half, _ = kotae("ask", "橋脚は？", "--adapter", f"{trained['id']}:0.5")
+    assert half["adapter"] == "点検:0.5"
+    _, alone, _ = kotae("ask", "橋脚は？", "--adapter", "none", "--model", str(base))
+    assert (alone["adapter"], "adapter" in alone) == (None, True)
+    status, wrong, _ = kotae("ask", "橋脚は？", "--adapter", f"{trained['id']}:強")
+    assert (status, wrong["error"]["code"]) == (2, "bad_option")
+    assert "強" in wrong["error"]["message"]
+
+
+def test_an_adapter_is_trained_further(kotae: Kotae, trained: dict[str, Any], data: Path, base: Path) -> None:
+    wishes = ("--data", str(data), "--base", str(base), "--adapter", "点検", "--name", "続き")
+    status, found, log = kotae("train", "run", *wishes)
+    assert (status, found["state"], found["went_on_from"]) == (0, "finished", "点検"), log
+    _, shown, _ = kotae("train", "show", trained["id"])
+    assert (shown["went_on_from"], shown["settings"]["rank"]) == (None, 16)
+    assert kotae("train", "remove", trained["id"])[0] == 0  # what it went on from lies in its own folder
+    assert kotae("train", "show", "続き")[1]["went_on_from"] == "点検"
+    status, refused, _ = kotae("train", "plan", *wishes)
+    assert (status, refused["error"]["code"]) == (3, "run_unknown")
+
+
+@pytest.mark.parametrize(
+    ("language", "evaluation", "ended"),
+    [
+        ("ja", "12 ステップの検証損失 1.702（これまでで最良）", "決めたステップ数まで学習しました"),
+        ("en", "Step 12: validation loss 1.702 (best so far)", "Training has reached its number of steps"),
+    ],
+    ids=["ja", "en"],
+)
+def test_what_is_told_on_the_way_is_a_line_each(
+    start: Start, data: Path, base: Path, language: str, evaluation: str, ended: str
+) -> None:
+    process = start("train", "run", "--data", str(data), "--base", str(base), "--lang", language)
+    out, log = process.communicate(timeout=60)
+    assert evaluation in log.splitlines()
+    assert out.startswith(ended)
+    assert "\x1b" not in log  # nobody looks: nothing is drawn over
+    assert language == "ja" or not re.search("ました|ます|です", out + log)
+
+
+def test_a_terminal_sees_each_step(start: Start, data: Path, base: Path) -> None:
+    ours, theirs = pty.openpty()
+    seen: list[bytes] = []
+    process = start("train", "run", "--data", str(data), "--base", str(base), stderr=theirs)
+    os.close(theirs)
+    reader = threading.Thread(target=read_all, args=(ours, seen))
+    reader.start()
+    process.communicate(timeout=60)
+    reader.join()
+    os.close(ours)
+    text = b"".join(seen).decode()
+    assert "12/12 ステップ" in text
+    assert "812 トークン/秒" in text
+    assert "モデルを読み込んでいます" in text
+
+
+def test_ctrl_c_pauses_and_the_run_goes_on(start: Start, kotae: Kotae, data: Path, base: Path, tmp_path: Path) -> None:
+    spec = tmp_path / "設定.json"
+    spec.write_text(json.dumps({"data": "点検", "base": base.name, "max_steps": 30}), encoding="utf-8")
+    process = start("train", "run", str(spec), "--name", "橋梁", "--json", trainer="slow")
+    folder = tmp_path / "データ" / "runs"
+    wait_until(lambda: any('"event":"step"' in path.read_text("utf-8") for path in folder.glob("*/events.jsonl")))
+    process.send_signal(signal.SIGINT)
+    out, log = process.communicate(timeout=60)
+    assert process.returncode == 130
+    paused = json.loads(out)
+    assert paused["state"] == "paused"
+    assert "一時停止します" in log
+    status, result, log = kotae("train", "resume", "橋梁")
+    assert (status, result["state"], result["step"]) == (0, "finished", 30), log
+    assert f"{paused['step']} ステップから続けます" in log
+    status, result, _ = kotae("train", "resume", "橋梁")
+    assert (status, result["error"]["code"]) == (3, "run_is_finished")
+
+
+def test_ctrl_c_in_a_terminal_pauses_however_early_it_comes(
+    start: Start, kotae: Kotae, data: Path, base: Path, tmp_path: Path
+) -> None:
+    """A terminal sends it to all processes in front."""
+    process = start("train", "run", "--data", str(data), "--base", str(base), start_new_session=True, trainer="slow")
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("学習 ")
+    wait_until(lambda: bool(psutil.Process(process.pid).children()))
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    _, listed, _ = kotae("train", "list")
+    assert [run["state"] for run in listed["runs"]] == ["paused"]
+
+
+def test_ctrl_c_twice_ends_it_at_once(start: Start, kotae: Kotae, data: Path, base: Path, tmp_path: Path) -> None:
+    process = start("train", "run", "--data", str(data), "--base", str(base), trainer="silent")
+    folder = tmp_path / "データ" / "runs"
+    wait_until(lambda: any('"step":3' in path.read_text("utf-8") for path in folder.glob("*/events.jsonl")))
+    children = psutil.Process(process.pid).children()
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "もう一度 Ctrl+C" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, log = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "kotae train resume" in log
+    assert not any(child.is_running() for child in children)
+    _, listed, _ = kotae("train", "list")
+    assert [run["state"] for run in listed["runs"]] == ["crashed"]
+
+
+def test_a_killed_program_leaves_a_run_that_goes_on(
+    start: Start, kotae: Kotae, data: Path, base: Path, tmp_path: Path
+) -> None:
+    process = start("train", "run", "--data", str(data), "--base", str(base), trainer="slow")
+    folder = tmp_path / "データ" / "runs"
+    wait_until(lambda: any('"event":"step"' in path.read_text("utf-8") for path in folder.glob("*/events.jsonl")))
+    process.kill()
+    process.communicate()
+    (run,) = folder.iterdir()
+    wait_until(lambda: runs.read(run).state != "running")
+    assert runs.read(run).state == "paused"  # the trainer has seen that nobody listens any more
+    status, result, log = kotae("train", "resume", run.name)
+    assert (status, result["state"]) == (0, "finished"), log
+
+
+@pytest.mark.parametrize(
+    ("trainer", "code"),
+    [
+        ("oom", "run_out_of_memory"),
+        ("crash", "run_crashed"),
+        ("truncated", "run_crashed"),
+        ("garbled", "run_crashed"),
+        ("fail:not_finite", "run_not_finite"),
+    ],
+)
+def test_a_failure_is_one_sentence(kotae: Kotae, data: Path, base: Path, trainer: str, code: str) -> None:
+    status, result, log = kotae("train", "run", "--data", str(data), "--base", str(base), trainer=trainer)
+    assert (status, result["error"]["code"]) == (3, code)
+    assert result["error"]["message"] in log.splitlines()[-1]
+
+
+def test_a_removed_run_is_gone(kotae: Kotae, trained: dict[str, Any]) -> None:
+    status, result, _ = kotae("train", "remove", trained["id"])
+    assert status == 0
+    assert result["freed_bytes"] > 1000
+    assert not Path(trained["folder"]).exists()
+    status, listed, _ = kotae("train", "list")
+    assert (status, listed["runs"]) == (0, [])
+
+
+def test_an_adapter_of_another_model_is_refused(kotae: Kotae, trained: dict[str, Any], tmp_path: Path) -> None:
+    other = models.tiny_llama(tmp_path / "other.gguf", seed=2)
+    status, result, _ = kotae("ask", "?", "--adapter", trained["id"], "--model", str(other))
+    assert (status, result["error"]["code"]) == (3, "adapter_other_base")
+
+
+@pytest.mark.parametrize(("verdict", "status"), [("adopt", 0), ("check", 0), ("reject", 1)])
+def test_a_report_is_shown_and_a_rejected_result_is_a_no(
+    kotae: Kotae, trained: dict[str, Any], verdict: str, status: int
+) -> None:
+    got, result, _ = kotae("train", "report", trained["id"])
+    assert (got, result["error"]["code"]) == (3, "gate_missing")
+    folder = Path(trained["folder"])
+    form = FormRow(BASE_ADAPTER, 300_000_000, 400_000_000, True, 1.5, *[None] * 7, 10.0)  # type: ignore[arg-type]
+    base = dataclasses.replace(form, form=BASE)
+    reason = Reason("few_examples", "check", {"count": 1, "least": 20})
+    gate_file.write(
+        Gate(verdict, BASE_ADAPTER, (reason,), 8 << 30, "f32", 2.0, 1.5, CHANGE, 0, 0, None, (base, form), ()), folder
+    )
+    got, result, _ = kotae("train", "report", trained["id"])
+    proposed = None if verdict == "reject" else BASE_ADAPTER
+    assert (got, result["verdict"], result["proposed"]) == (status, verdict, proposed)
+    assert "20" in result["reasons"][0]["text"]
+    assert Path(result["report"]).read_text("utf-8").startswith("<!doctype html>")
+    _, listed, _ = kotae("train", "list")
+    assert listed["runs"][0]["verdict"] == verdict
+
+
+def test_a_run_without_rows_that_were_kept_back_has_a_report_all_the_same(kotae: Kotae, data: Path, base: Path) -> None:
+    asked = {"base": str(base), "train": str(data / "train.jsonl"), "validation": str(data / "validation.jsonl")}
+    (data / "run.json").write_text(json.dumps(asked), encoding="utf-8")
+    _, trained, _ = kotae("train", "run", str(data / "run.json"))
+    status, result, _ = kotae("train", "gate", trained["id"])
+    assert (status, result["error"]["code"]) == (3, "gate_no_holdout")
+    status, result, _ = kotae("train", "report", trained["id"])
+    assert (status, result["verdict"]) == (0, None)
+    assert "評価していません" in Path(result["report"]).read_text("utf-8")
+
+
+def test_the_report_names_the_command_that_uses_the_result(start: Start, kotae: Kotae, trained: dict[str, Any]) -> None:
+    folder = Path(trained["folder"])
+    row = FormRow("Q6_K", 300_000_000, 400_000_000, True, 1.5, *[None] * 7, 10.0)  # type: ignore[arg-type]
+    base = dataclasses.replace(row, form=BASE)
+    forms = (base, row)
+    gate = Gate("adopt", "Q6_K", (), 8 << 30, "f32", 2.0, 1.5, CHANGE, 0, 0, None, forms, (), file="bridge-Q6_K.gguf")
+    gate_file.write(gate, folder)
+    out, _ = start("train", "report", trained["id"]).communicate(timeout=60)
+    assert "判定：採用" in out
+    assert f'kotae ask "質問" --model {folder / "bridge-Q6_K.gguf"}' in out
+    out, _ = start("train", "list").communicate(timeout=60)
+    assert "完了 (採用)" in out
+    gate_file.write(dataclasses.replace(gate, verdict="reject"), folder)
+    out, _ = start("train", "report", trained["id"]).communicate(timeout=60)
+    assert "判定：不採用" in out
+    assert "使わないでください" in out
+    assert "kotae ask" not in out
+    assert "勧める形" not in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        (["train"], 2, "usage"),
+        (["train", "run"], 2, "usage"),
+        (["train", "run", "--data", "x"], 2, "usage"),
+        (["train", "run", "--preset", "quick"], 2, "usage"),
+        (["train", "run", "none.json"], 3, "spec_not_found"),
+        (["train", "run", "."], 3, "spec_unreadable"),
+        (["train", "run", "--data", "/none", "--base", "/none"], 3, "split_unusable"),
+        (["train", "run", "--data", "", "--base", ""], 2, "usage"),
+        (["train", "resume"], 2, "usage"),
+        (["train", "resume", "none"], 3, "run_unknown"),
+        (["train", "show", ""], 2, "usage"),
+        (["train", "gate", "none"], 3, "run_unknown"),
+        (["train", "report", "../.."], 3, "run_unknown"),
+        (["train", "remove", "/"], 3, "run_unknown"),
+        (["train", "remove", "."], 3, "run_unknown"),
+        (["ask", "?", "--adapter", ""], 2, "usage"),
+        (["ask", "?", "--adapter", "none:0.5"], 3, "adapter_unknown"),
+        (["ask", "?", "--adapter", "none:9"], 2, "bad_option"),
+        (["ask", "?", "--adapter", "none:強"], 3, "adapter_unknown"),
+        (["ask", "?", "--model", "starter"], 3, "base_starter_missing"),
+    ],
+)
+def test_nonsense_gets_one_sentence_and_the_next_step(
+    kotae: Kotae, arguments: list[str], status: int, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    got, result, log = kotae(*arguments)
+    error = result["error"]
+    assert (got, error["code"]) == (status, code)
+    assert error["message"] in log
+    assert error["next"]

@@ -1,0 +1,165 @@
+"""`kotae train …`: what each command says of a run that goes on, ends, or is somebody else's."""
+
+import dataclasses
+import json
+import os
+import pty
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import psutil
+import pytest
+from PySide6.QtCore import QCoreApplication
+
+from app.base.cli.output import Output
+from app.models.training_environment import TrainingEnvironment
+from app.training.runs.standing import Standing
+from app.training.services.train_live import Live
+from app.training.services.training import Trainer, TrainingRun
+from tests import model_files as models
+from tests.base.cli.processes import Start
+from tests.command_fixtures import Kotae, read_all
+from tests.waiting import wait_until
+from trainer.events import Forecast, Phase, Step
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_a_terminal_that_closes_pauses_the_run(kotae: Kotae, data: Path, base: Path, tmp_path: Path) -> None:
+    variables = {"KOTAE_DATA_DIR": str(tmp_path / "データ"), "KOTAE_TRAINER": "fake:slow"}
+    (tmp_path / "設定.json").write_text(
+        json.dumps({"data": str(data), "base": str(base), "max_steps": 300}), encoding="utf-8"
+    )
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        command = [sys.executable, "-m", "app", "train", "run", str(tmp_path / "設定.json")]
+        os.execve(command[0], command, os.environ | variables)
+    folder = tmp_path / "データ" / "runs"
+    reader = threading.Thread(target=read_all, args=(terminal, []), daemon=True)
+    reader.start()
+    wait_until(lambda: any('"event":"step"' in path.read_text("utf-8") for path in folder.glob("*/events.jsonl")))
+    (trainer,) = psutil.Process(pid).children()
+    os.close(terminal)
+    os.waitpid(pid, 0)
+    trainer.wait(30)
+    _, listed, _ = kotae("train", "list")
+    assert [run["state"] for run in listed["runs"]] == ["paused"]
+
+
+def test_who_resumes_a_run_that_goes_on_is_told_nothing_else(
+    start: Start, kotae: Kotae, data: Path, base: Path, tmp_path: Path
+) -> None:
+    start("train", "run", "--data", str(data), "--base", str(base), trainer="silent")
+    folder = tmp_path / "データ" / "runs"
+    wait_until(lambda: any('"step":3' in path.read_text("utf-8") for path in folder.glob("*/events.jsonl")))
+    for action in ("resume", "gate", "report", "remove"):
+        status, result, log = kotae("train", action, "点検")
+        assert (status, result["error"]["code"]) == (3, "run_busy")
+        assert len(log.splitlines()) == 1, action
+
+
+def test_what_another_machine_is_to_train_does_not_begin_here(
+    kotae: Kotae, data: Path, base: Path, tmp_path: Path
+) -> None:
+    status, job, log = kotae(
+        "train", "plan", "--data", str(data), "--base", str(base), "--job", str(tmp_path / "遠い PC")
+    )
+    assert status == 0, log
+    _, listed, _ = kotae("train", "list")
+    assert [run["state"] for run in listed["runs"]] == ["exported"]
+    for action in ("resume", "gate", "report"):
+        status, result, log = kotae("train", action, job["run"])
+        assert (status, result["error"]["code"]) == (3, "run_exported"), action
+        assert "遠い PC" in log
+    assert not (Path(listed["runs"][0]["folder"]) / "events.jsonl").exists()
+
+
+def test_a_run_whose_model_is_on_the_list_is_not_removed(kotae: Kotae, trained: dict[str, Any]) -> None:
+    made = models.tiny_llama(Path(trained["folder"]) / "点検-Q6_K.gguf")
+    _, added, _ = kotae("models", "import", str(made))
+    status, result, log = kotae("train", "remove", trained["id"])
+    assert (status, result["error"]["code"]) == (3, "run_has_model")
+    assert f"kotae models remove {added['id']}" in log
+    assert made.is_file()
+    kotae("models", "remove", added["id"])
+    assert kotae("train", "remove", trained["id"])[0] == 0
+
+
+def test_a_removed_run_takes_its_converted_base_along(kotae: Kotae, trained: dict[str, Any], tmp_path: Path) -> None:
+    converted = tmp_path / "データ" / "bases" / ("a" * 16)
+    converted.mkdir(parents=True)
+    (converted / "weights").write_bytes(bytes(1_000_000))
+    status, result, log = kotae("train", "remove", trained["id"])
+    assert (status, result["freed_bytes"] > 1_000_000) == (0, True)
+    assert "1.0 MB" in log
+    assert not converted.exists()
+
+
+def test_a_job_belongs_to_the_plan(kotae: Kotae) -> None:
+    status, result, _ = kotae("train", "run", "spec.json", "--job", "/my jobs")
+    assert (status, result["error"]["code"]) == (3, "run_job_is_planned")
+    assert "kotae train plan" in result["error"]["next"]
+
+
+def test_time_is_told_by_the_clock_and_by_the_steps(start: Start, data: Path, base: Path) -> None:
+    process = start("train", "run", "--data", str(data), "--base", str(base))
+    out, _ = process.communicate(timeout=60)
+    assert re.search("ステップの計算に .* 秒", out)
+    assert re.search("^かかった時間：.* 秒（読み込み、検証、保存を含む）$", out, re.MULTILINE)
+
+
+class Heard(Output):
+    """What would be drawn on a terminal, and what is said."""
+
+    lines: ClassVar[list[str]] = []
+
+    def progress(self, key: str, **facts: Any) -> None:
+        self.lines.append(self.phrase(key, **facts))
+
+    def note(self, key: str, **facts: Any) -> None:
+        self.lines.append(self.phrase(key, **facts))
+
+
+@pytest.fixture
+def live(tmp_path: Path, qapp: QCoreApplication) -> Iterator[tuple[TrainingRun, Live]]:
+    """Of a run that has done two steps, without its process."""
+    Heard.lines.clear()
+    run = TrainingRun(Trainer(TrainingEnvironment(Path(sys.executable), None), "trainer.fake"), tmp_path)
+    run.standing = Standing(step=Step(2, 12, 0.5, 1.25, 1e-4, 1.0, 50.0, 1, 90.0))
+    yield run, Live(run, "x", Heard(is_json=False), lambda: None)
+    run.deleteLater()
+
+
+def test_a_label_does_not_outlive_what_it_names(live: tuple[TrainingRun, Live]) -> None:
+    run, _ = live
+    for name in ("saving", "training"):
+        run.event_received.emit(Phase(name, 2, 12))
+    saving, training = Heard.lines
+    assert saving == "途中の状態を保存しています…"
+    assert training.startswith("2/12 ステップ、損失 1.250")
+    assert training.endswith("、残り 約 2 分（検証を含む）")
+
+
+@pytest.mark.parametrize(
+    ("phase", "words"),
+    [
+        ("training", "いまのステップ（約 8 秒かかります）を終えて"),
+        ("saving", "いまのステップ（約 8 秒かかります）を終えて"),
+        ("evaluating", "検証をやめて保存し"),
+        ("loading", "「モデルを読み込んでいます」が終わりしだい"),
+        ("exporting", "学習はもう終わっています"),
+    ],
+)
+def test_what_a_pause_waits_for_is_said(live: tuple[TrainingRun, Live], phase: str, words: str) -> None:
+    run, shown = live
+    forecast = Forecast(1, 2, 7.721, 90.0, 1, is_measured=True)
+    run.standing = dataclasses.replace(run.standing, phase=Phase(phase), forecast=forecast)
+    shown._interrupt()
+    (said,) = Heard.lines
+    assert words in said
+    assert "もう一度 Ctrl+C" in said

@@ -1,0 +1,193 @@
+"""What a person decides of generated pairs, in a table that goes out and comes back."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+
+from app.base.errors import AppError
+from app.base.wording import phrase
+from app.training.generation import review, rows
+from app.training.generation.records import UNANSWERABLE, Candidate, Pair, Writer
+from app.training.generation.review import Problem, Review
+from tests.training.generation.collection import ANSWER, COVER, QUESTION, passage
+
+WATER = "水中で施工する部材では、かぶりを100mm以上とする。"
+CANDIDATES = (
+    Candidate(passage(), "number", COVER, QUESTION, ANSWER),
+    Candidate(passage(), "everyday", WATER, "水の中で造る部材では、鉄筋をどれだけ離しますか。", "100mm以上です。"),
+    Candidate(passage(), "keywords", COVER, "かぶり 最小値 土", "土に接する部材では70mm以上とします。"),
+    Candidate(passage(), UNANSWERABLE, "", "鉄筋の購入費用はいくらですか。", "資料にありません。"),
+)
+Change = Callable[[list[list[Any]]], None]
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> list[dict[str, Any]]:
+    path = tmp_path / "組.jsonl"
+    path.write_bytes(rows.to_lines([Pair(one, 3) for one in CANDIDATES], Writer("m", "")))
+    return review.load(path)
+
+
+def reviewed(pairs: list[dict[str, Any]], folder: Path, change: Change, kind: str = "xlsx") -> Review:
+    """`change`: what a person does to the rows below the heading."""
+    path = folder / f"確認表.{kind}"
+    review.write(pairs, path)
+    if kind == "csv":
+        table = list(csv.reader(path.read_text("utf-8-sig").splitlines()))
+        change(table[1:])
+        with path.open("w", encoding="cp932", newline="") as file:  # as Excel saves it
+            csv.writer(file).writerows(table)
+    else:
+        book = openpyxl.load_workbook(path)
+        sheet = book.worksheets[0]
+        body = [[cell.value for cell in row] for row in sheet.iter_rows(min_row=2)]
+        change(body)
+        sheet.delete_rows(2, sheet.max_row)
+        for row in body:
+            sheet.append(row)
+        book.save(path)
+    return review.read(path, pairs)
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "csv"])
+def test_what_is_accepted_and_edited_is_kept_and_everything_is_counted(
+    pairs: list[dict[str, Any]], tmp_path: Path, kind: str
+) -> None:
+    def decide(table: list[list[Any]]) -> None:
+        table[0][0] = "採用"
+        table[1][:3] = ["修正", "水中の部材では、かぶりは何mm以上ですか。", "水中では100mm以上、ほかは70mm以上です。"]
+        table[1][3] = COVER + WATER
+        table[2][0] = "却下"
+
+    found = reviewed(pairs, tmp_path, decide, kind)
+    assert (found.total, found.accepted, found.edited, found.rejected, found.undecided) == (4, 1, 1, 1, 1)
+    assert (found.missing, found.problems) == (0, ())
+    first, second = found.kept
+    assert first == pairs[0] | {"review": "accepted"}
+    assert (second["id"], second["question"]) == (pairs[1]["id"], "水中の部材では、かぶりは何mm以上ですか。")
+    assert second["must_include"] == ["100mm", "70mm"]
+    assert second["gold"] == [pairs[1]["gold"][0] | {"quote": COVER + WATER}]
+    assert second["review"] == "edited"
+
+
+@pytest.mark.parametrize(
+    ("at", "cells", "code"),
+    [
+        (0, {0: "たぶん"}, "unknown_decision"),
+        (0, {0: "修正"}, "unchanged"),
+        (0, {0: "修正", 1: ""}, "empty"),
+        (0, {0: "採用", 2: ""}, "empty"),
+        (0, {0: "修正", 3: "土に接する部材のかぶりは70mm以上。"}, "quote_not_in_passage"),
+        (0, {0: "修正", 3: ""}, "quote_not_in_passage"),
+        (0, {0: "採用", 9: "0123456789abcdef"}, "unknown_id"),
+        (3, {0: "修正", 2: "10万円です。"}, "answer_of_unanswerable"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named_and_kept_out(
+    pairs: list[dict[str, Any]], tmp_path: Path, at: int, cells: dict[int, str], code: str
+) -> None:
+    def decide(table: list[list[Any]]) -> None:
+        for column, value in cells.items():
+            table[at][column] = value
+
+    found = reviewed(pairs, tmp_path, decide)
+    assert found.kept == ()
+    assert found.problems == (Problem(at + 2, code),)
+    assert phrase(f"review_{code}")
+
+
+def test_an_accepted_row_with_changes_counts_as_edited(pairs: list[dict[str, Any]], tmp_path: Path) -> None:
+    def decide(table: list[list[Any]]) -> None:
+        table[0][0], table[0][2] = "○", "70mm以上とすること。"
+
+    found = reviewed(pairs, tmp_path, decide)
+    assert (found.accepted, found.edited, found.kept[0]["answer"]) == (0, 1, "70mm以上とすること。")
+
+
+def test_what_a_changed_question_says_itself_the_answer_need_not(pairs: list[dict[str, Any]], tmp_path: Path) -> None:
+    def decide(table: list[list[Any]]) -> None:
+        table[0][:2] = ["修正", "かぶりを70mm以上とするのは、どのような部材ですか。"]
+
+    assert pairs[0]["must_include"] == ["70mm"]
+    assert reviewed(pairs, tmp_path, decide).kept[0]["must_include"] == []
+
+
+def test_rows_may_be_sorted_taken_out_and_stand_there_twice(pairs: list[dict[str, Any]], tmp_path: Path) -> None:
+    def decide(table: list[list[Any]]) -> None:
+        del table[1]
+        table.reverse()
+        for row in table:
+            row[0] = "採用"
+        table.append(list(table[0]))
+
+    found = reviewed(pairs, tmp_path, decide)
+    assert [pair["id"] for pair in found.kept] == [pairs[at]["id"] for at in (0, 2, 3)]
+    assert found.missing == 1
+    assert found.problems == (Problem(5, "twice"),)
+
+
+def test_no_cell_is_a_formula_and_what_was_not_touched_is_not_taken_for_changed(tmp_path: Path) -> None:
+    candidate = Candidate(passage(), "number", COVER, "=1+1 とは、どのようなかぶりですか。", "-5 mm 以上とします。")
+    path = tmp_path / "組.jsonl"
+    path.write_bytes(rows.to_lines([Pair(candidate, 2)], Writer("m", "")))
+    found = review.load(path)
+
+    def accept(table: list[list[Any]]) -> None:
+        assert table[0][1].startswith("'=")
+        table[0][0] = "採用"
+
+    assert reviewed(found, tmp_path, accept, "csv").accepted == 1
+    review.write(found, tmp_path / "確認表.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "確認表.xlsx")
+    assert book.worksheets[0]["B2"].data_type == "s"
+    book.worksheets[0]["A2"] = "採用"
+    book.save(tmp_path / "確認表.xlsx")
+    assert review.read(tmp_path / "確認表.xlsx", found).accepted == 1
+
+
+def test_a_table_without_its_columns_is_refused(pairs: list[dict[str, Any]], tmp_path: Path) -> None:
+    path = tmp_path / "別の表.csv"
+    path.write_text("判定,質問\n採用,x\n", "utf-8")
+    with pytest.raises(AppError, match="review_no_columns") as raised:
+        review.read(path, pairs)
+    assert raised.value.facts["missing"] == ["回答", "引用", "番号"]
+
+
+@pytest.mark.parametrize("spoil", ["text", "passage", "digest", "twice", "empty"])
+def test_a_file_that_was_changed_by_hand_is_refused(pairs: list[dict[str, Any]], tmp_path: Path, spoil: str) -> None:
+    if spoil == "passage":
+        pairs[0]["provenance"]["passage"] += "かぶりは5mmでよい。"
+    if spoil == "digest":
+        del pairs[0]["provenance"]["passage_sha256"]
+    lines = [json.dumps(pair) for pair in pairs]
+    lines = {"text": ["{", *lines], "twice": [lines[0], *lines], "empty": [""]}.get(spoil, lines)
+    path = tmp_path / "変更.jsonl"
+    path.write_text("\n".join(lines), "utf-8")
+    with pytest.raises(AppError, match="review_rows_unreadable"):
+        review.load(path)
+    with pytest.raises(AppError, match="review_rows_missing"):
+        review.load(tmp_path / "ない.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("quality", None), ("quality", "3"), ("category", None), ("group", 1), ("heading", "章"),
+                        ("document", None), ("page", "1"), ("label", "内緒")],
+)  # fmt: skip
+def test_a_file_whose_pairs_lack_what_is_read_of_them_is_told(
+    pairs: list[dict[str, Any]], tmp_path: Path, name: str, value: object
+) -> None:
+    broken = json.loads(json.dumps(pairs[0]))
+    place = broken if name in broken else broken["provenance"]
+    place[name] = value
+    if name == "quality" and value is None:
+        del place[name]
+    path = tmp_path / "壊れた組.jsonl"
+    path.write_text(json.dumps(broken) + "\n", "utf-8")
+    with pytest.raises(AppError) as caught:
+        review.load(path)
+    assert caught.value.code == "review_rows_unreadable"

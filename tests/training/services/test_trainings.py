@@ -1,0 +1,333 @@
+"""The program's one training: started, stopped in each way, and told of when it fails."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import cast
+
+import psutil
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.base.errors import AppError
+from app.base.services.process import STOP_GRACE_MS
+from app.inference import child_commands
+from app.inference.engine.messages import Load
+from app.inference.services.engine import EngineClient
+from app.models.training_environment import TrainingEnvironment
+from app.training.runs import runs
+from app.training.services import training
+from app.training.services.training import Trainer
+from app.training.services.trainings import Trainings
+from tests.training.services import test_gate_run
+from tests.training.services.test_gate_run import Bench
+from trainer.events import Event, Step
+from trainer.spec import RunSpec
+
+ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
+
+gate_bench = test_gate_run.bench  # a fixture
+
+
+class Scene:
+    def __init__(self, folder: Path, qtbot: QtBot) -> None:
+        self.folder = folder
+        self.engine = EngineClient(child_commands.engine(), folder / "engine.log")
+        locate = lambda: training.locate(folder)  # noqa: E731
+        scorers = (child_commands.quantizer, child_commands.scorer)
+        self.is_answering = False
+        answering = lambda: self.is_answering  # noqa: E731
+        self.trainings = Trainings(self.engine, locate, folder / "bases", scorers, is_answering=answering)
+        self.events: list[Event] = []
+        self.ends: list[tuple[Path, AppError | None]] = []
+        self.trainings.event_received.connect(self.events.append)
+        self.trainings.ended.connect(lambda run, error: self.ends.append((run, error)))
+        self._qtbot = qtbot
+
+    def run(self, **fields: object) -> Path:
+        paths = (str(self.folder / name) for name in ("実行", "", "train.jsonl", "validation.jsonl"))
+        return runs.create(RunSpec(*paths, **fields))  # type: ignore[arg-type]
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        self._qtbot.waitUntil(condition)
+
+    def until_step(self, step: int) -> None:
+        self.until(lambda: any(isinstance(event, Step) and event.step >= step for event in self.events))
+
+    def ended(self) -> AppError | None:
+        self.until(lambda: bool(self.ends))
+        ((_run, error),) = self.ends
+        self.ends.clear()
+        assert self.trainings.folder is None
+        return error
+
+
+@pytest.fixture
+def scene(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    monkeypatch.setenv("KOTAE_ENGINE", "echo")
+    monkeypatch.setenv(training.VARIABLE, "fake:good")
+    for part in ("train", "validation", "holdout"):
+        (tmp_path / f"{part}.jsonl").write_text(ROW, encoding="utf-8")
+    made = Scene(tmp_path, qtbot)
+    yield made
+    if made.trainings.run is not None:
+        made.trainings.run.kill()
+    made.trainings.deleteLater()
+    made.engine.shut_down()
+    made.engine.deleteLater()
+
+
+def test_a_run_is_trained_to_its_end_and_another_can_follow(scene: Scene) -> None:
+    folder = scene.run(holdout=str(scene.folder / "holdout.jsonl"))
+    scene.trainings.start(folder)
+    assert (scene.trainings.folder, scene.trainings.is_judging) == (folder, False)
+    assert scene.ended() is None  # what the fake has made up is not judged
+    assert runs.read(folder).state == "finished"
+    scene.trainings.start(folder)
+    error = scene.ended()
+    assert error is not None
+    assert (error.code, scene.trainings.folder, scene.engine.refusal) == ("run_is_finished", None, None)
+
+
+def test_a_paused_run_goes_on(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(training.VARIABLE, "fake:slow")
+    folder = scene.run()
+    scene.trainings.start(folder)
+    scene.until_step(1)
+    scene.trainings.pause()
+    assert scene.ended() is None
+    assert runs.read(folder).state == "paused"
+    scene.trainings.start(folder)
+    scene.trainings.finish()
+    assert scene.ended() is None
+    assert runs.read(folder).state == "finished"
+
+
+def test_a_cancelled_run_stays_in_the_list(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(training.VARIABLE, "fake:slow")
+    folder = scene.run()
+    scene.trainings.start(folder)
+    scene.until_step(1)
+    scene.trainings.cancel()
+    assert scene.ended() is None
+    assert [run.state for run in runs.listed(scene.folder)] == ["cancelled"]
+
+
+@pytest.mark.parametrize(("behaviour", "code"), [("oom", "run_out_of_memory"), ("crash", "run_crashed")])
+def test_what_a_run_failed_by_is_told(scene: Scene, behaviour: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(training.VARIABLE, f"fake:{behaviour}")
+    scene.trainings.start(scene.run())
+    error = scene.ended()
+    assert error is not None
+    assert error.code == code
+
+
+def test_without_an_environment_nothing_begins(scene: Scene, qtbot: QtBot) -> None:
+    def locate() -> Trainer:
+        raise AppError("no_training_environment", path="")
+
+    trainings = Trainings(scene.engine, locate, scene.folder, (child_commands.quantizer, child_commands.scorer))
+    with qtbot.waitSignal(trainings.ended) as caught:
+        trainings.start(scene.run())
+    assert caught.args[1].code == "no_training_environment"
+    assert (trainings.folder, trainings.outcome, scene.engine.refusal) == (None, "failed", None)
+
+
+def test_a_bug_while_a_run_is_taken_ends_it_too_and_everything_is_free_again(
+    scene: Scene, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(_folder: Path) -> runs.Run:
+        raise MemoryError
+
+    folder = scene.run()
+    with monkeypatch.context() as patched, qtbot.captureExceptions() as bugs:
+        patched.setattr(runs, "read", read)
+        scene.trainings.start(folder)
+        error = scene.ended()
+        scene.until(lambda: bool(bugs))
+    assert error is not None
+    assert (error.code, scene.trainings.outcome, scene.engine.refusal) == ("unexpected", "failed", None)
+    scene.trainings.start(folder)
+    assert scene.ended() is None
+
+
+def test_an_answer_that_is_being_given_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(training.VARIABLE, "fake:slow")
+    scene.is_answering = True
+    scene.trainings.start(scene.run())
+    assert scene.trainings.is_waiting
+    assert scene.trainings.run is None
+    scene.is_answering = False
+    scene.until_step(1)
+    assert not scene.trainings.is_waiting
+    scene.trainings.pause()
+    assert scene.ended() is None
+
+
+def test_what_waits_for_an_answer_can_be_given_up(scene: Scene) -> None:
+    scene.is_answering = True
+    folder = scene.run()
+    scene.trainings.start(folder)
+    scene.trainings.pause()
+    assert scene.ended() is None
+    assert (runs.read(folder).state, scene.trainings.outcome) == ("waiting", "paused")
+    assert scene.engine.refusal is None
+
+
+def test_what_is_about_to_begin_can_be_given_up(scene: Scene) -> None:
+    folder = scene.run()
+    scene.trainings.start(folder)
+    scene.trainings.cancel()
+    assert scene.ended() is None
+    assert (scene.trainings.outcome, scene.engine.refusal) == ("cancelled", None)
+    scene.trainings.start(folder)  # while the first start still looks at the folder
+    assert scene.ended() is None
+    assert (scene.trainings.outcome, runs.read(folder).state) == ("finished", "finished")
+
+
+def test_the_engines_memory_is_free_before_a_run_begins_and_nothing_waits_for_it(
+    scene: Scene, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(training.VARIABLE, "fake:slow")
+    scene.engine.send(Load(scene.engine.new_id(), str(tiny_model)))
+    scene.until(lambda: scene.engine.facts is not None)
+    psutil.Process(scene.engine.pid).suspend()  # it needs longer to end, until it is killed
+    began = time.monotonic()
+    scene.trainings.start(scene.run())
+    assert time.monotonic() - began < STOP_GRACE_MS / 1000
+    assert scene.engine.facts is None
+    assert scene.engine.is_up
+    up: list[bool] = []
+    scene.trainings.event_received.connect(lambda _event: up.append(scene.engine.is_up))
+    scene.until_step(1)
+    assert not any(up)
+    scene.trainings.pause()
+    assert scene.ended() is None
+
+
+def test_who_has_taken_the_run_meanwhile_is_told_at_the_end(scene: Scene) -> None:
+    scene.is_answering = True
+    folder = scene.run()
+    scene.trainings.start(folder)
+    held = runs.hold(folder)
+    scene.is_answering = False
+    error = scene.ended()
+    held.release()
+    assert error is not None
+    assert error.code == "run_busy"
+    assert scene.engine.refusal is None
+
+
+def test_the_engine_refuses_until_the_end(scene: Scene) -> None:
+    scene.trainings.start(scene.run())
+    assert scene.engine.refusal is not None
+    assert scene.engine.refusal.code == "training_has_memory"
+    assert scene.ended() is None
+    assert scene.engine.refusal is None
+    assert scene.trainings.outcome == "finished"
+
+
+def test_the_end_of_the_program_pauses_and_waits(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(training.VARIABLE, "fake:slow")
+    folder = scene.run(max_steps=500)
+    scene.trainings.start(folder)
+    scene.until_step(1)
+    assert scene.trainings.close()
+    assert (runs.read(folder).state, scene.trainings.outcome) == ("paused", "paused")
+
+
+def test_a_trainer_that_needs_longer_is_left_to_itself(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(training.VARIABLE, "fake:silent")
+    scene.trainings.start(scene.run())
+    scene.until_step(3)
+    assert not scene.trainings.close(limit_s=0.2)
+    assert scene.trainings.run is not None
+
+
+def test_a_trainer_that_cannot_be_started_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = Trainer(TrainingEnvironment(scene.folder / "gone", None), "trainer.fake")
+    trainings = Trainings(scene.engine, lambda: gone, scene.folder, (child_commands.quantizer, child_commands.scorer))
+    trainings.ended.connect(lambda run, error: scene.ends.append((run, error)))
+    trainings.start(scene.run())
+    error = scene.ended()
+    assert error is not None
+    assert error.code == "training_environment_broken"
+    assert scene.engine.refusal is None
+    trainings.deleteLater()
+
+
+def test_what_is_left_to_do_is_gone_on_with(scene: Scene) -> None:
+    """Of a finished run that is its judging, which the fake's folder does not allow."""
+    folder = scene.run()
+    scene.trainings.go_on(folder)
+    assert scene.ended() is None
+    scene.trainings.go_on(folder)
+    assert scene.trainings.is_judging
+    assert scene.ended() is not None
+    assert not scene.trainings.is_training
+
+
+def test_a_form_is_made_without_anything_being_trained(scene: Scene) -> None:
+    begun: list[Path] = []
+    made: list[tuple[Path, AppError | None]] = []
+    scene.trainings.started.connect(begun.append)
+    scene.trainings.made.connect(lambda run, error: made.append((run, error)))
+    folder = scene.run()
+    scene.trainings.make(folder, "Q8_0")
+    assert (scene.trainings.form, scene.trainings.is_judging) == ("Q8_0", False)
+    assert scene.engine.refusal is not None
+    scene.until(lambda: bool(made))
+    ((told, error),) = made
+    assert error is not None
+    assert (told, error.code) == (folder, "gate_not_finished")
+    assert (scene.trainings.folder, scene.trainings.form, begun, scene.ends) == (None, "", [], [])
+    assert scene.engine.refusal is None
+
+
+def test_a_second_run_is_refused_and_the_first_goes_on(scene: Scene) -> None:
+    scene.is_answering = True
+    first = scene.run()
+    scene.trainings.start(first)
+    second = runs.create(RunSpec(str(scene.folder / "二つ目"), str(scene.folder), "train.jsonl", "validation.jsonl"))
+    for begin in (scene.trainings.start, scene.trainings.judge, lambda folder: scene.trainings.make(folder, "Q8_0")):
+        with pytest.raises(AppError) as caught:
+            begin(second)
+        assert (caught.value.code, caught.value.facts["id"]) == ("run_busy", first.name)
+    assert (scene.trainings.folder, scene.trainings.is_waiting) == (first, True)
+    scene.trainings.cancel()
+    assert scene.ended() is None
+
+
+@pytest.fixture
+def judge(scene: Scene, gate_bench: Bench) -> Trainings:
+    """Of a run that was trained for real, with real children."""
+    trainer = Trainer(cast(TrainingEnvironment, gate_bench.environment))
+    scorers = (child_commands.quantizer, child_commands.scorer)
+    made = scene.trainings = Trainings(scene.engine, lambda: trainer, gate_bench.cache, scorers)
+    made.ended.connect(lambda run, error: scene.ends.append((run, error)))
+    return made
+
+
+@pytest.mark.parametrize("way", ["pause", "cancel"])
+def test_what_is_judged_can_be_stopped(scene: Scene, gate_bench: Bench, judge: Trainings, way: str) -> None:
+    told: list[object] = []
+    judge.judging.connect(told.append)
+    judge.judge(gate_bench.run)
+    assert judge.is_judging
+    assert scene.engine.refusal is not None
+    scene.until(lambda: bool(told))
+    assert judge.progress == told[-1]
+    judge.finish()  # it was trained to its end already
+    assert judge.is_judging
+    getattr(judge, way)()
+    assert scene.ended() is None
+    assert (judge.outcome, judge.is_judging, judge.progress) == ("paused", False, None)
+    assert scene.engine.refusal is None
+    assert not (gate_bench.run / runs.GATE).exists()
+
+
+def test_a_run_is_judged_to_its_verdict(scene: Scene, gate_bench: Bench, judge: Trainings) -> None:
+    judge.judge(gate_bench.run)
+    assert scene.ended() is None
+    assert (judge.outcome, judge.is_judging, scene.engine.refusal) == ("finished", False, None)
+    assert runs.read(gate_bench.run).is_judged

@@ -1,0 +1,114 @@
+"""Which Python the training environment is made from, found among stand-ins on PATH."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.base.errors import AppError
+from app.training.environment import base_python, converter
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only one on PATH; the running Python is a bundle and no base."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    return tmp_path
+
+
+def stand_in(folder: Path, name: str, version: list[int]) -> Path:
+    path = folder / name
+    answer = json.dumps([str(path), version])
+    path.write_text(f"#!/bin/sh\necho '{answer}'\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+VERSIONS = ((3, 13), (3, 12), (3, 11))
+
+
+def test_the_base_of_the_running_python_comes_first() -> None:
+    python = base_python.find([sys.version_info[:2]])
+    assert python is not None
+    assert python.path.resolve() == Path(sys._base_executable).resolve()  # type: ignore[attr-defined]
+    assert python.version == sys.version_info[:3]
+
+
+def test_in_a_bundle_the_newest_suitable_one_on_the_path_is_taken(folder: Path) -> None:
+    stand_in(folder, "python3", [3, 14, 0])
+    stand_in(folder, "python3.11", [3, 11, 9])
+    newest = stand_in(folder, "python3.12", [3, 12, 1])
+    python = base_python.find(VERSIONS)
+    assert python is not None
+    assert python.path == newest
+
+
+def test_what_does_not_start_or_is_something_else_is_passed_over(folder: Path) -> None:
+    for name, script in (("python3.13", "exit 9"), ("python3.12", "echo hello"), ("python3.11", "exec /nowhere")):
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (folder / name).chmod(0o755)
+    found = stand_in(folder, "python3", [3, 13, 2])
+    python = base_python.find(VERSIONS)
+    assert python is not None
+    assert python.path == found
+
+
+@pytest.mark.parametrize("versions", [[], [[3, 10, 4]], [[3, 14, 0]], [[2, 7, 18]]])
+def test_without_a_suitable_one_it_is_said(folder: Path, versions: list[list[int]]) -> None:
+    for version in versions:
+        stand_in(folder, "python3", version)
+    assert base_python.find(VERSIONS) is None
+
+
+def test_one_of_our_own_goes_before_all_others_where_its_version_is_wanted(folder: Path) -> None:
+    stand_in(folder, "python3.13", [3, 13, 0])
+    own = stand_in(folder, "own", [3, 11, 4])
+    for versions, expected in ((VERSIONS, own), (VERSIONS[:1], folder / "python3.13")):
+        python = base_python.find(versions, [own])
+        assert python is not None
+        assert python.path == expected
+
+
+# ---------------------------------------------------------------------- the converter
+
+
+def make_converter(folder: Path, version: str = "") -> Path:
+    folder.mkdir(parents=True)
+    (folder / "convert_hf_to_gguf.py").touch()
+    if version:
+        (folder / "VERSION").write_text(f"{version}\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(converter, "resources", lambda: tmp_path / "resources")
+    monkeypatch.setattr(converter, "_ROOT", tmp_path / "sources")
+    monkeypatch.setattr(converter.training_environment, "engine_version", lambda: "0.3.36")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def test_a_converter_of_the_engines_version_is_found_best_first(places: Path) -> None:
+    make_converter(places / "cache/kotae/build/0.3.35-cp311-abc/llama.cpp")
+    built = make_converter(places / "cache/kotae/build/0.3.36-cp311-abc/llama.cpp")
+    assert converter.find(()) == (built, "0.3.36")
+    earlier = make_converter(places / "environment/llama.cpp", "0.3.36")
+    assert converter.find((places / "environment",)) == (earlier, "0.3.36")
+    developers = make_converter(places / "sources/.venv-train/llama.cpp", "0.3.36")
+    assert converter.find((places / "environment",)) == (developers, "0.3.36")
+    shipped = make_converter(places / "resources/llama.cpp", "0.3.36")
+    assert converter.find((places / "environment",)) == (shipped, "0.3.36")
+
+
+def test_a_converter_of_another_version_is_none(places: Path) -> None:
+    make_converter(places / "resources/llama.cpp", "0.3.35")
+    make_converter(places / "sources/.venv-train/llama.cpp")
+    with pytest.raises(AppError, match="converter_not_shipped") as caught:
+        converter.find(())
+    assert caught.value.facts["version"] == "0.3.36"

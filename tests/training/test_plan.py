@@ -1,0 +1,125 @@
+"""The wizard's rules: what each step lacks, what is only told, and what counts no more once something has changed."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from app.training import plan
+from app.training.plan import Data, Draft, Forecast, Frozen
+from trainer.events import Finding
+
+DATA = Data("行.csv", revision=3, used=120)
+FROZEN = Frozen(
+    "/split",
+    revision=3,
+    train=96,
+    validation=12,
+    holdout=12,
+    sha256="a41f",
+    is_sound=True,
+    parts=("c90e", "7d1a", "a41f"),
+)
+READY = Draft("1", "敬体", "style", DATA, FROZEN, "starter", has_environment=True)
+
+
+def forecast(draft: Draft, **changes: Any) -> Forecast:
+    told = Forecast(draft.mark, 600.0, 4 << 30, 8 << 30, 1 << 30, 9 << 30, is_exact=True)
+    return dataclasses.replace(told, **changes)
+
+
+def codes(draft: Draft, step: str) -> list[tuple[str, bool]]:
+    return [(problem.code, problem.is_blocking) for problem in draft.problems(step)]
+
+
+def test_a_new_draft_begins_with_its_goal() -> None:
+    draft = Draft("1")
+    assert draft.step == "goal"
+    assert codes(draft, "goal") == [("goal_missing", True)]
+
+
+@pytest.mark.parametrize(("goal", "told"), [("style", []), ("both", []), ("facts", [("goal_facts", False)])])
+def test_whoever_wants_facts_is_told_of_documents_and_may_go_on(goal: plan.Goal, told: list[tuple[str, bool]]) -> None:
+    draft = Draft("1", goal=goal)
+    assert codes(draft, "goal") == told
+    assert draft.step == "data"
+
+
+@pytest.mark.parametrize(
+    ("data", "frozen", "told"),
+    [
+        (None, None, [("data_missing", True)]),
+        (Data("行", 1, used=9), None, [("rows_least", True)]),
+        (Data("行", 3, used=10), FROZEN, [("rows_few", False)]),
+        (Data("行", 3, used=49), FROZEN, [("rows_few", False)]),
+        (Data("行", 3, used=50), FROZEN, []),
+        (Data("行", 3, used=80, undecided=4), FROZEN, [("undecided", False)]),
+        (Data("行", 3, used=80, left_out=7, undecided=4), FROZEN, [("undecided", False), ("left_out", False)]),
+        (DATA, None, [("not_frozen", True)]),
+        (Data("行", 4, used=120), FROZEN, [("not_frozen", True)]),
+        (DATA, dataclasses.replace(FROZEN, is_sound=False), [("leaking", True)]),
+    ],
+)
+def test_data_are_enough_and_frozen_as_they_stand(
+    data: Data | None, frozen: Frozen | None, told: list[tuple[str, bool]]
+) -> None:
+    draft = dataclasses.replace(READY, data=data, frozen=frozen)
+    assert codes(draft, "data") == told
+    assert draft.is_complete("data") is not any(is_blocking for _, is_blocking in told)
+
+
+def test_a_model_is_needed_and_settings_that_the_trainer_takes() -> None:
+    assert codes(dataclasses.replace(READY, base=""), "model") == [("base_missing", True)]
+    assert codes(READY.with_settings(rank=16, learning_rate=1e-4), "model") == []
+    (wrong,) = READY.with_settings(rank=-1).problems("model")
+    assert (wrong.code, wrong.facts["code"], wrong.facts["facts"]["field"]) == ("setting_wrong", "spec_invalid", "rank")
+    (unknown,) = dataclasses.replace(READY, preset="速い").problems("model")
+    assert unknown.facts["facts"]["field"] == "preset"
+
+
+def test_a_setting_is_taken_back_to_the_preset_s() -> None:
+    draft = READY.with_settings(rank=8, epochs=2.0)
+    assert draft.with_settings(rank=None).settings == {"epochs": 2.0}
+    assert draft.with_settings(rank=None, epochs=None) == READY
+
+
+def test_a_forecast_counts_for_what_it_was_made_for() -> None:
+    assert codes(READY, "check") == [("not_checked", True)]
+    checked = dataclasses.replace(READY, forecast=forecast(READY))
+    assert codes(checked, "check") == []
+    for changed in (
+        checked.with_settings(rank=4),
+        dataclasses.replace(checked, base="別"),
+        dataclasses.replace(checked, preset="light"),
+        dataclasses.replace(checked, frozen=dataclasses.replace(FROZEN, sha256="b52e")),
+        dataclasses.replace(checked, frozen=dataclasses.replace(FROZEN, parts=("b52e", "7d1a", "a41f"))),
+    ):
+        assert codes(changed, "check") == [("not_checked", True)]
+    renamed = dataclasses.replace(checked, name="別の名前", goal="both")
+    assert codes(renamed, "check") == []
+
+
+def test_what_does_not_fit_or_is_refused_by_the_trainer_stops_and_its_advice_does_not() -> None:
+    short = forecast(READY, memory_bytes=9 << 30, disk_bytes=10 << 30)
+    told = codes(dataclasses.replace(READY, forecast=short), "check")
+    assert told == [("memory_short", True), ("disk_short", True)]
+    findings = (Finding("few_rows", "warn"), Finding("note", "note"), Finding("no_answers", "block", {"rows": 3}))
+    draft = dataclasses.replace(READY, forecast=forecast(READY, findings=findings))
+    assert codes(draft, "check") == [("finding", True), ("finding", False)]
+    assert draft.problems("check")[0].facts == {"code": "no_answers", "facts": {"rows": 3}}
+
+
+def test_without_an_environment_nothing_can_be_trained() -> None:
+    without = dataclasses.replace(READY, has_environment=False)
+    draft = dataclasses.replace(without, forecast=forecast(without, is_exact=False))
+    assert codes(draft, "check") == [("environment_missing", True)]
+    made = dataclasses.replace(draft, has_environment=True)
+    assert codes(made, "check") == [("not_checked", True)]  # the trainer can be asked now
+
+
+def test_the_first_step_that_lacks_something_is_where_it_goes_on() -> None:
+    checked = dataclasses.replace(READY, forecast=forecast(READY))
+    assert checked.step == "check"
+    assert dataclasses.replace(checked, base="").step == "model"
+    assert dataclasses.replace(checked, base="", data=None).step == "data"
+    assert READY.problems("run") == READY.problems("result") == ()

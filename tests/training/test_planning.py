@@ -1,0 +1,223 @@
+"""Whether a run fits, and what would make it fit: without a trainer, with one, and with one that fails."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.base.errors import AppError
+from app.inference import machine
+from app.inference.machine import Gpu
+from app.training import planning
+from app.training.planning import Counts, Device, Plan
+from app.training.runs.trainer_process import Watch
+from tests import hf_models
+from tests import model_files as models
+from trainer import estimate, events, spec
+from trainer.events import Effective, Failed, Finding, Findings, Forecast, Preview, PreviewToken
+from trainer.spec import RunSpec
+
+GB = 1_000_000_000
+EIGHT_B = {
+    "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
+    "num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 128256,
+}  # fmt: skip
+
+
+def cpu(_kind: str | None, free_bytes: int = 8 * GB) -> Device:
+    return Device("cpu", "", 16 * GB, free_bytes, 1e11)
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> RunSpec:
+    rows = [{"messages": [{"role": "user", "content": "橋" * 10 * n}, {"role": "assistant", "content": "はい" * n}]}
+            for n in range(1, 21)]  # fmt: skip
+    for part in ("train", "validation"):
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (tmp_path / f"{part}.jsonl").write_text(lines, encoding="utf-8")
+    base = models.tiny_llama(tmp_path / "tiny.gguf")
+    return RunSpec(
+        str(tmp_path / "runs" / "a"), str(base), str(tmp_path / "train.jsonl"), str(tmp_path / "validation.jsonl")
+    )
+
+
+def big(**changes: Any) -> Plan:
+    """An 8B base on a card, without any of what saves memory."""
+    decided = dataclasses.replace(
+        RunSpec("run", "base", "train", "validation"), device="cuda", precision="bf16", rank=16, micro_batch=4,
+        accumulation=4, optimizer="adamw_8bit", gradient_checkpointing=False, context_tokens=4096, dropout=0.0,
+        **changes.pop("spec", {}),
+    )  # fmt: skip
+    shape = estimate.shape_of(EIGHT_B)
+    device = Device("cuda", "card", changes["free_bytes"], changes["free_bytes"], 1e13)
+    memory = estimate.memory(shape, decided, 3000)
+    disk, time = estimate.disk(shape, decided), estimate.time(shape, decided, estimate.Load(10, 1, 1), 1e13)
+    return Plan(decided, Counts(10, 1, 20_000, 9_000, 3000, True), device, memory, disk, time, 10**12)
+
+
+def test_without_a_trainer_tokens_are_estimated_and_said_to_be(asked: RunSpec) -> None:
+    plan = planning.plan(asked, None, cpu)
+    assert plan.fits
+    assert not plan.counts.is_exact
+    assert (plan.counts.rows, plan.counts.validation_rows) == (20, 20)
+    letters = sum(12 * n for n in range(1, 21))
+    assert plan.counts.tokens == pytest.approx(letters * 0.8 + 20 * 2 * 8, abs=20)
+    assert plan.spec.rank == 16
+    assert plan.preview is None
+
+
+def test_what_does_not_fit_is_refused_above_the_share_of_what_is_free(asked: RunSpec) -> None:
+    needed = planning.plan(asked, None, cpu).memory.total
+    assert planning.plan(asked, None, lambda kind: cpu(kind, round(needed / 0.92) + 2)).fits
+    assert not planning.plan(asked, None, lambda kind: cpu(kind, round(needed / 0.93))).fits
+    half = dataclasses.replace(asked, memory_share=0.5)
+    assert planning.plan(half, None, lambda kind: cpu(kind, round(needed / 0.92 / 0.5) + 4)).fits
+    assert not planning.plan(half, None, lambda kind: cpu(kind, round(needed / 0.93 / 0.5))).fits
+
+
+@pytest.mark.parametrize(
+    ("free_gb", "names"),
+    [
+        (200, set()),
+        (36, {"gradient_checkpointing"}),
+        (22, {"gradient_checkpointing", "micro_batch", "accumulation"}),
+        (12, {"gradient_checkpointing", "micro_batch", "accumulation", "precision"}),
+        (8.6, {"gradient_checkpointing", "micro_batch", "accumulation", "precision", "context_tokens"}),
+        (4, set()),
+    ],
+)
+def test_the_changes_make_it_fit_and_cost_as_little_as_they_can(free_gb: float, names: set[str]) -> None:
+    plan, shape = big(free_bytes=round(free_gb * GB)), estimate.shape_of(EIGHT_B)
+    if plan.has_memory:
+        assert names == set()
+        return
+    changes = dict(planning.changes(shape, plan))
+    assert set(changes) == names
+    if names:
+        changed = dataclasses.replace(plan.spec, **changes)
+        length = min(3000, changed.context_tokens or 3000)
+        assert estimate.memory(shape, changed, length).total <= plan.allowed_bytes
+        assert (changed.micro_batch or 0) * (changed.accumulation or 0) >= 16
+
+
+Command = Callable[..., list[str]]
+
+
+def told(tmp_path: Path, *said: events.Event) -> Command:
+    """A trainer that says these things."""
+    lines = "".join(json.dumps(events.to_json(event)) + "\n" for event in said)
+    (tmp_path / "said.jsonl").write_text(lines, encoding="utf-8")
+    script = f"print(open({str(tmp_path / 'said.jsonl')!r}).read(), end='')"
+    return lambda *arguments: [sys.executable, "-c", script, *arguments]
+
+
+def effective(asked: RunSpec) -> Effective:
+    decided = dataclasses.replace(
+        asked, folder="/elsewhere", device="cpu", precision="f32", rank=4, micro_batch=1, accumulation=1,
+        optimizer="adamw", gradient_checkpointing=True, dropout=0.0, context_tokens=64, epochs=1.0,
+    )  # fmt: skip
+    facts = {"examples": 7, "tokens": 700, "trained_tokens": 70, "longest": 50}
+    return Effective(spec.to_json(decided), facts)
+
+
+def test_what_the_trainer_says_is_taken(asked: RunSpec, tmp_path: Path) -> None:
+    preview = Preview(3, (PreviewToken(1, "<s>", False, "bos"), PreviewToken(2, "橋", True)))
+    found = Findings((Finding("some_rows", "note", {"rows": 7, "wanted": 500}),))
+    plan = planning.plan(asked, told(tmp_path, effective(asked), found, preview), cpu)
+    assert plan.counts == Counts(7, 20, 700, 70, 50, True)
+    assert plan.spec.folder == asked.folder
+    assert (plan.preview, plan.findings) == (preview, found.found)
+    assert plan.fits
+
+
+def test_what_was_measured_takes_the_place_of_what_was_computed(asked: RunSpec, tmp_path: Path) -> None:
+    computed = Forecast(3 * GB, 6 * GB, 1.0, 1.0, 1, is_measured=False)
+    measured = Forecast(2 * GB, 6 * GB, 0.5, 77.0, 1, is_measured=True)
+    previews = tuple(Preview(line, (PreviewToken(1, "橋", True),)) for line in (1, 2))
+    heard: list[events.Event] = []
+    said = [effective(asked), *previews, events.Phase("probing"), computed, measured]
+    plan = planning.plan(asked, told(tmp_path, *said), cpu, measures=True, watch=Watch(heard=heard.append))
+    assert (plan.measured, plan.total_s, plan.needed_bytes) == (measured, 77.0, 2 * GB)
+    assert plan.allowed_bytes == min(8 * GB, 6 * GB + plan.memory.libraries)
+    assert (plan.previews, plan.fits) == (previews, True)
+    assert events.Phase("probing") in heard
+
+
+def test_a_card_s_context_is_added_to_what_was_measured(asked: RunSpec, tmp_path: Path) -> None:
+    decided = effective(asked)
+    decided = Effective(decided.spec | {"device": "cuda"}, decided.facts)
+    measured = Forecast(2 * GB, 2 * GB, 0.5, 77.0, 1, is_measured=True)
+    card = Device("cuda", "card", 24 * GB, 24 * GB, 1e13)
+    plan = planning.plan(asked, told(tmp_path, decided, measured), lambda _kind: card, measures=True)
+    assert plan.needed_bytes == plan.allowed_bytes == 2 * GB + plan.memory.libraries
+    assert plan.has_memory
+
+
+def test_what_the_trainer_finds_too_little_does_not_fit(asked: RunSpec, tmp_path: Path) -> None:
+    needed = planning.plan(asked, told(tmp_path, effective(asked)), cpu).memory
+    available = int((needed.total - needed.libraries) / 0.92) - 2
+    forecast = Forecast(needed.total, available, 1.0, 1.0, 1, is_measured=False)
+    short = Failed("memory_short", {"needed_bytes": needed.total, "available_bytes": available, "device": "cpu"})
+    plan = planning.plan(asked, told(tmp_path, effective(asked), forecast, short), cpu)
+    assert (plan.has_memory, plan.problem) == (False, None)
+    assert plan.device.free_bytes == available + needed.libraries
+
+
+def test_the_card_that_cuda_counts_first_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = (Gpu("small", 8 * GB, 8 * GB), Gpu("busy", 24 * GB, 2 * GB), Gpu("idle", 24 * GB, 23 * GB))
+    monkeypatch.setattr(machine, "gpus", lambda: cards)
+    assert planning.device_of(None, tmp_path / "speed.json").name == "busy"
+
+
+def test_a_trainer_killed_in_the_middle_of_a_line_is_said(asked: RunSpec, tmp_path: Path) -> None:
+    command = told(tmp_path, effective(asked))
+    with (tmp_path / "said.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"event":"forec')
+    with pytest.raises(AppError) as caught:
+        planning.plan(asked, command, cpu)
+    assert caught.value.code == "training_environment_broken"
+
+
+def test_what_forbids_to_begin_is_told_with_the_plan(asked: RunSpec, tmp_path: Path) -> None:
+    blocked = Failed("preflight_blocked", {"codes": ["end_masked"]})
+    plan = planning.plan(asked, told(tmp_path, effective(asked), blocked), cpu)
+    assert not plan.fits
+    assert plan.problem is not None
+    assert plan.problem.code == "run_preflight_blocked"
+
+
+def test_what_fails_before_settings_are_decided_is_an_error(asked: RunSpec, tmp_path: Path) -> None:
+    for said, code in (
+        ([Failed("data_changed", {"path": "train.jsonl"})], "run_data_changed"),
+        ([], "training_environment_broken"),
+    ):
+        with pytest.raises(AppError) as caught:
+            planning.plan(asked, told(tmp_path, *said), cpu)
+        assert caught.value.code == code
+
+
+def test_a_row_that_is_none_is_named(asked: RunSpec) -> None:
+    Path(asked.train).write_text('{"messages": []}\n[]\n', encoding="utf-8")
+    with pytest.raises(AppError) as caught:
+        planning.plan(asked, None, cpu)
+    assert (caught.value.code, caught.value.facts["line"]) == ("run_data_invalid", 2)
+
+
+def test_a_processor_is_measured_and_has_memory(tmp_path: Path) -> None:
+    device = planning.device_of("cpu", tmp_path / "speed.json")
+    assert device.kind == "cpu"
+    assert device.flops_per_s > 1e8
+    assert 0 < device.free_bytes <= device.memory_bytes
+
+
+def test_a_base_that_leaves_a_length_to_its_library_is_said_to_be_unreadable(asked: RunSpec, tmp_path: Path) -> None:
+    folder = hf_models.model(tmp_path / "hf")
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    del config["num_attention_heads"]
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    with pytest.raises(AppError, match="hf_file_unreadable"):
+        planning._base(dataclasses.replace(asked, base=str(folder)))

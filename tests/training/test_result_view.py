@@ -1,0 +1,185 @@
+"""What is shown of a run: conditions that agree with the verdict, categories, pairs and forms."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from app.base.bootstrap import Interval
+from app.inference.holdout import Example
+from app.models import bases
+from app.training import gate_file, result_view
+from app.training.gate import BASE_ADAPTER, REASONS, AnswerRow, Gate, Reason
+from app.training.runs import runs
+from tests.training import report_folder
+from trainer import spec
+
+LOOP = "同じ文の繰り返しです。" * 5
+
+
+@pytest.fixture(scope="module")
+def judged() -> Gate:
+    return report_folder.judged()
+
+
+def answer(change: float | None, tuned: str = "百ミリです。", *, ends: tuple[str, str] = ("end", "end")) -> AnswerRow:
+    return AnswerRow(1, "問い", "お手本", "元の回答です。", ends[0], tuned, ends[1], change)
+
+
+def example(line: int, before: float = 4.0, after: float = 2.0, tokens: int = 2) -> Example:
+    ids = tuple(range(tokens + 1))
+    return Example(line, ids, (-100, *ids[1:]), before, after)
+
+
+def test_what_the_gate_has_looked_at_are_the_conditions(judged: Gate) -> None:
+    found = {one.code: one for one in result_view.conditions(judged)}
+    assert list(found) == [
+        "training", "form", "examples", "ended", "looping", "japanese", "ids", "export", "merge", "loss", "memory",
+    ]  # fmt: skip
+    assert found["training"].facts["change"] == judged.change
+    assert found["training"].facts["after"] == judged.adapter_nll
+    assert found["ids"].facts == {"equal": 20, "total": 20}
+    shipped = dataclasses.replace(judged, change_from_shipped=Interval(-1, -2, -0.5, 24))
+    assert "shipped" in {one.code for one in result_view.conditions(shipped)}
+
+
+def test_each_reason_of_a_gate_stands_at_one_condition(judged: Gate) -> None:
+    """So that a verdict that is no yes has a row that says why."""
+    for code in REASONS:
+        if code.startswith("form_") and code != "form_loss":
+            continue  # told from the interval itself, as below
+        found = dataclasses.replace(
+            judged,
+            verdict="reject",
+            reasons=(Reason(code, "reject"),),
+            change_from_shipped=judged.change,
+        )
+        wrong = [one.code for one in result_view.conditions(found) if one.level == "reject"]
+        assert len(wrong) == 1, code
+
+
+def test_a_form_that_is_worse_is_told_also_where_the_gate_speaks_of_the_training_alone(judged: Gate) -> None:
+    row = dataclasses.replace(judged.row(judged.proposed), change=Interval(0.2, 0.1, 0.3, 24))
+    forms = tuple(row if one.form == row.form else one for one in judged.forms)
+    found = dataclasses.replace(judged, forms=forms, reasons=(Reason("worse", "reject"),))
+    levels = {one.code: one.level for one in result_view.conditions(found)}
+    assert (levels["training"], levels["form"], levels["ids"]) == ("reject", "reject", "passed")
+    assert result_view.level_of(Interval(-0.1, -0.3, 0.1, 24)) == "check"
+
+
+def test_a_worsened_answer_comes_first_and_the_best_beside_it() -> None:
+    rows = [answer(change) for change in (-1.0, 0.0, 0.4, -2.0, 0.1)]
+    found = result_view.pairs(rows)
+    assert [pair.row.change_nats for pair in found] == [0.4, -2.0, 0.1, -1.0, 0.0]
+    assert [pair.kind for pair in found] == ["worse", "better", "worse", "better", "same"]
+    assert result_view.pairs([answer(-0.5), answer(-3.0)])[0].row.change_nats == -0.5  # where nothing is worse
+
+
+@pytest.mark.parametrize(
+    ("row", "kind"),
+    [
+        (answer(-1.0), "better"),
+        (answer(1.0), "worse"),
+        (answer(-0.001), "same"),
+        (answer(None), "same"),
+        (answer(-1.0, LOOP), "worse"),
+        (answer(-1.0, " "), "worse"),
+        (answer(-1.0, ends=("end", "limit")), "worse"),
+        (answer(-1.0, ends=("limit", "limit")), "same"),
+        (answer(1.0, ends=("limit", "limit")), "worse"),
+    ],
+)
+def test_an_answer_that_is_no_answer_has_not_got_better(row: AnswerRow, kind: str) -> None:
+    assert result_view.kind_of(row) == kind
+
+
+def test_categories_are_those_that_have_enough_examples_to_be_told_apart() -> None:
+    examples = [example(line, after=2.0 if line <= 8 else 5.0) for line in range(1, 19)]
+    names = {line: "調査" if line <= 8 else "設計" if line <= 13 else f"ほか {line}" for line in range(1, 19)}
+    found = result_view.categories(examples, names, "category")
+    assert (found.by, [(one.name, one.count) for one in found.rows]) == (
+        "category",
+        [("調査", 8), ("設計", 5), (result_view.OTHER, 5)],
+    )
+    survey, design = found.rows[:2]
+    assert (survey.before.mean, survey.after.mean, survey.change.mean) == (2.0, 1.0, -1.0)
+    assert design.change.is_worse
+
+
+def test_without_categories_examples_are_told_apart_by_the_length_of_their_answers() -> None:
+    examples = [example(line, tokens=line) for line in range(1, 19)]
+    found = result_view.categories(examples, {}, "")
+    assert found.by == "length"
+    assert [(one.name, one.count) for one in found.rows] == [("short", 6), ("middle", 6), ("long", 6)]
+    assert found.rows[0].before.mean > found.rows[2].before.mean  # the same nats over fewer tokens
+    assert result_view.categories(examples[:8], {}, "") == result_view.Categories()
+    unknown = [example(line, before=float("nan")) for line in range(1, 19)]
+    assert result_view.categories(unknown, {}, "") == result_view.Categories()
+
+
+def held_out(folder: Path, groups: list[str]) -> None:
+    """The rows that were kept back, and their examples, beside a run."""
+    rows = [json.dumps({"messages": [], "group": group}, ensure_ascii=False) for group in groups]
+    (folder / "holdout.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    asked = spec.read(folder / runs.SPEC)
+    told = spec.to_json(asked) | {
+        "holdout": str(folder / "holdout.jsonl"),
+        "hashes": {"holdout": bases.file_sha256(folder / "holdout.jsonl")},
+    }
+    (folder / runs.SPEC).write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+    examples = [
+        {"line": at + 1, "ids": [1, 2], "labels": [-100, 2], "base_nll": 3.0, "adapter_nll": 2.0}
+        for at in range(len(groups))
+    ]
+    body = {"version": 1, "examples": examples, "end_ids": [2], "precision": "f32"}
+    (folder / runs.HOLDOUT).write_text(json.dumps(body), encoding="utf-8")
+
+
+def test_a_runs_folder_is_read_whole(tmp_path: Path) -> None:
+    folder = report_folder.write(tmp_path / "run")
+    held_out(folder, ["設計編"] * 6 + ["調査編"] * 5)
+    found = result_view.read(folder)
+    assert found.gate == gate_file.read(folder)
+    assert (found.categories.by, [one.name for one in found.categories.rows]) == ("group", ["設計編", "調査編"])
+    assert len(found.pairs) == 20
+    assert [pair.kind for pair in found.pairs].count("same") == 1  # the one that is cut off, as it was before
+    assert found.pairs[0].kind == "same"
+    assert (found.can_judge, found.has_adapter, found.has_report) == (True, False, False)
+    with (folder / "holdout.jsonl").open("a", encoding="utf-8") as file:
+        file.write("\n{}")
+    assert result_view.read(folder).categories == result_view.Categories()  # of other rows nothing is said
+
+
+def test_a_run_that_is_not_judged_or_whose_gate_is_damaged_says_so(tmp_path: Path) -> None:
+    folder = report_folder.write(tmp_path / "run", with_gate=False)
+    found = result_view.read(folder)
+    assert (found.gate, found.error, found.can_judge, found.forms) == (None, None, False, ())
+    (folder / runs.GATE).write_text("{", encoding="utf-8")
+    error = result_view.read(folder).error
+    assert error is not None
+    assert error.code == "gate_unreadable"
+
+
+def test_forms_are_told_apart_by_whether_they_were_measured_and_whether_they_are_there(
+    tmp_path: Path, judged: Gate
+) -> None:
+    base = tmp_path / "base.gguf"
+    base.write_bytes(b"GGUF")
+    folder = report_folder.write(tmp_path / "run")
+    told = spec.to_json(spec.read(folder / runs.SPEC)) | {"base": str(base)}
+    (folder / runs.SPEC).write_text(json.dumps(told), encoding="utf-8")
+    fewer = dataclasses.replace(judged, forms=tuple(row for row in judged.forms if row.form != "Q6_K"))
+    found = {one.form: one for one in result_view.form_choices(folder, fewer)}
+    assert list(found) == [BASE_ADAPTER, "F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M"]
+    assert found["Q6_K"].row is None
+    assert found["Q4_K_M"].is_lossy
+    assert [one.form for one in found.values() if one.is_proposed] == [judged.proposed]
+    assert not any(one.is_made for one in found.values())
+    (folder / runs.ADAPTER).write_bytes(b"")
+    (folder / "名前-Q8_0.gguf").write_bytes(b"")
+    made = {one.form for one in result_view.form_choices(folder, fewer) if one.is_made}
+    assert made == {BASE_ADAPTER, "Q8_0"}
+    assert result_view.form_file(folder, BASE_ADAPTER) == base
+    rejected = dataclasses.replace(fewer, verdict="reject")
+    assert not any(one.is_proposed for one in result_view.form_choices(folder, rejected))

@@ -1,0 +1,394 @@
+"""Folders of training runs: where each one is, told from recorded journals; found, held, deleted."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import filelock
+import pytest
+
+from app.base.errors import AppError
+from app.models import bases
+from app.training import problems
+from app.training.runs import runs, standing
+from app.training.runs.runs import Run
+from trainer import events
+from trainer.spec import RunSpec
+
+ROOT = Path(__file__).parents[2]
+TRANSCRIPTS = ROOT / "tests" / "transcripts"
+
+Make = Callable[..., Run]
+
+HOLDER = """\
+import sys
+from pathlib import Path
+from app.training.runs import runs
+lock = runs.hold(Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """A run with that transcript as its journal."""
+
+    def run(folder_name: str, transcript: str = "", **fields: object) -> Run:
+        asked = RunSpec(str(tmp_path / "runs" / folder_name), "/base.gguf", "/t.jsonl", "/v.jsonl", **fields)  # type: ignore[arg-type]
+        folder = runs.create(asked)
+        if transcript:
+            shutil.copyfile(TRANSCRIPTS / f"{transcript}.jsonl", folder / standing.JOURNAL)
+        return runs.read(folder)
+
+    return run
+
+
+def tell(run: Run, *told: events.Event) -> Run:
+    """The run after more events."""
+    with (run.folder / standing.JOURNAL).open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(events.to_json(event)) + "\n" for event in told)
+    return runs.read(run.folder)
+
+
+# -------------------------------------------------------------------------- standing
+
+
+@pytest.mark.parametrize(
+    ("transcript", "state", "step"),
+    [("good", "finished", 12), ("out_of_memory", "failed", 3), ("crashed", "crashed", 3), ("truncated", "crashed", 3)],
+)
+def test_a_recorded_run_stands_where_it_ended(make: Make, transcript: str, state: str, step: int) -> None:
+    run = make("a", transcript)
+    assert (run.state, run.standing.last_step) == (state, step)
+
+
+def test_a_finished_run_knows_its_losses_and_what_it_was_decided_to_be(make: Make) -> None:
+    found = make("a", "good").standing
+    assert isinstance(found.end, events.Finished)
+    assert found.base_loss == 3.1
+    assert found.best is not None
+    assert (found.best.step, found.best.loss) == (12, found.end.best_loss)
+    assert found.effective is not None
+    assert found.effective.spec["rank"] == 16
+    assert [finding.code for finding in found.findings] == ["few_rows"]
+    assert [sample.step for sample in found.samples] == [12]
+    assert found.forecast is not None
+    assert found.saved is not None
+    assert found.saved.step == 12
+
+
+def test_a_real_run_that_was_broken_off_and_begun_again_is_one_run(make: Make) -> None:
+    """The trial model on two cores; its first process was killed while it converted the base."""
+    run = make("a", "starter_on_cpu")
+    found = run.standing
+    assert (run.state, found.last_step) == ("finished", 4)
+    assert [(one.step, round(one.loss, 3)) for one in found.evaluations] == [(0, 3.922), (4, 3.35)]
+    assert isinstance(found.end, events.Finished)
+    assert found.end.best_loss == found.evaluations[-1].loss
+    assert found.forecast is not None
+    assert found.forecast.is_measured
+    assert all(problems.of_finding(finding).endswith("。") for finding in found.findings)
+
+
+def test_a_run_out_of_memory_says_what_was_tried(make: Make) -> None:
+    found = make("a", "out_of_memory").standing
+    assert [adjusted.reason for adjusted in found.adjusted] == ["out_of_memory"]
+    assert isinstance(found.end, events.Failed)
+    assert found.end.facts == {"device": "cuda", "micro_batch": 1}
+
+
+def test_a_run_that_has_not_begun_waits(make: Make) -> None:
+    run = make("a")
+    assert (run.state, run.standing.step, run.standing.best) == ("waiting", None, None)
+
+
+def test_lines_of_no_event_are_passed_over(make: Make) -> None:
+    run = make("a", "truncated")
+    with (run.folder / standing.JOURNAL).open("a", encoding="utf-8") as file:
+        file.write('\n[1, 2]\n"text"\nnull\n{"event": "of tomorrow"}\n\xff\n')
+    assert tell(run, events.Paused(9)).state == "paused"
+
+
+def test_what_was_trained_beyond_a_checkpoint_is_forgotten_when_it_goes_on(make: Make) -> None:
+    run = tell(
+        make("a", "crashed"),
+        events.Evaluation(4, 1.0, 2.0, 10, is_best=True),
+        events.Step(6, 12, 1.5, 2.0, 1e-4, 1.0, 1.0, 1, 1.0),
+        events.Started(1, 0, 5.0, resumed_step=3),
+    )
+    assert [evaluation.step for evaluation in run.standing.evaluations] == [0]
+    assert run.standing.last_step == 0  # the step it goes on from is told by the next one
+    assert run.standing.effective is not None
+
+
+def test_what_a_rollback_takes_back_is_forgotten(make: Make) -> None:
+    def step(number: int) -> events.Step:
+        return events.Step(number, 12, 1.0, 2.0, 1e-4, 1.0, 1.0, 1, 1.0)
+
+    def evaluation(number: int, loss: float) -> events.Evaluation:
+        return events.Evaluation(number, 1.0, loss, 10, is_best=True)
+
+    halved = events.Adjusted("not_finite", 5, {})
+    run = tell(make("a"), evaluation(0, 3.0), step(4), evaluation(4, 2.0), halved, evaluation(0, 3.0), step(1))
+    assert [one.step for one in run.standing.evaluations] == [0]
+    run = tell(run, step(4), evaluation(4, 2.5), step(8), evaluation(8, 1.0), halved, step(5))
+    assert [(one.step, one.loss) for one in run.standing.evaluations] == [(0, 3.0), (4, 2.5)]
+
+
+def test_a_run_that_begins_anew_has_forgotten_everything_but_when_it_first_began(make: Make) -> None:
+    run = make("a", "crashed")
+    began_at = run.standing.started_at
+    run = tell(run, events.Started(1, 0, began_at + 100))
+    assert run.standing.evaluations == ()
+    assert run.standing.started_at == began_at
+
+
+def test_a_run_that_goes_on_is_no_longer_paused(make: Make) -> None:
+    run = tell(make("a", "crashed"), events.Paused(3), events.Started(1, 0, 5.0, resumed_step=3))
+    assert run.standing.end is None
+
+
+# ---------------------------------------------------------------------- list and find
+
+
+def test_runs_are_listed_newest_first(tmp_path: Path, make: Make) -> None:
+    for name, time_s in (("one", 100.0), ("two", 300.0), ("three", 200.0)):
+        tell(make(name), events.Started(1, 0, time_s))
+    (tmp_path / "runs" / "no run").mkdir()
+    assert [run.id for run in runs.listed(tmp_path / "runs")] == ["two", "three", "one"]
+
+
+def test_without_a_folder_there_are_none(tmp_path: Path) -> None:
+    assert runs.listed(tmp_path / "none") == []
+
+
+def test_a_run_is_found_by_its_id_its_name_a_part_or_its_folder(tmp_path: Path, make: Make) -> None:
+    run = make("20261125-1200-kyoryo", name="橋梁の点検")
+    make("20261125-1300-tunnel", name="トンネル")
+    wanted = (run.id, "橋梁の点検", "1200", "KYORYO", "橋梁", str(run.folder), str(run.folder / "run.json"))
+    assert {runs.find(tmp_path / "runs", one).id for one in wanted} == {run.id}
+
+
+@pytest.mark.parametrize("wanted", ["", "  ", "none", "../..", "/", "~nobody", "x" * 300, "\ud800", "a\0b", "*"])
+def test_what_is_no_run_is_not_found(tmp_path: Path, make: Make, wanted: str) -> None:
+    make("one")
+    with pytest.raises(AppError, match="run_unknown"):
+        runs.find(tmp_path / "runs", wanted)
+
+
+def test_a_part_of_several_names_is_refused_with_the_names(tmp_path: Path, make: Make) -> None:
+    make("20261125-one")
+    make("20261125-two")
+    with pytest.raises(AppError) as caught:
+        runs.find(tmp_path / "runs", "20261125")
+    assert (caught.value.code, caught.value.facts["count"]) == ("run_ambiguous", 2)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"folder": 1}', '{"version": 99}', "\udcff"])
+def test_a_run_whose_spec_is_damaged_is_listed_all_the_same(tmp_path: Path, make: Make, content: str) -> None:
+    run = make("a", "good")
+    (run.folder / runs.SPEC).write_bytes(content.encode("utf-8", "surrogateescape"))
+    (found,) = runs.listed(tmp_path / "runs")
+    assert (found.spec, found.name, found.state) == (None, "a", "finished")
+
+
+def test_a_folder_with_something_in_it_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").touch()
+    with pytest.raises(AppError, match="run_folder_taken"):
+        runs.create(RunSpec(str(tmp_path / "full"), "b", "t", "v"))
+
+
+@pytest.mark.parametrize("missing", ["validation.jsonl", "start"])
+def test_what_cannot_be_made_whole_leaves_nothing(tmp_path: Path, missing: str) -> None:
+    places = {}
+    for part in ("train", "validation", "holdout"):
+        places[part] = str(tmp_path / f"{part}.jsonl")
+        (tmp_path / f"{part}.jsonl").write_text("{}\n", encoding="utf-8")
+    start = str(tmp_path / "start") if missing == "start" else ""
+    (tmp_path / missing).unlink(missing_ok=True)
+    folder = tmp_path / "runs" / "一つ目"
+    with pytest.raises(AppError):
+        runs.create(RunSpec(str(folder), "/base.gguf", adapter=start, **places), takes_data=True)  # type: ignore[arg-type]
+    assert not folder.exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "小さい"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("this user cannot mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.fault("F2")
+def test_on_a_full_disk_nothing_of_a_run_stays(small_disk: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "train.jsonl"
+    rows.write_bytes(b"x" * (2 << 20))
+    asked = RunSpec(str(small_disk / "runs" / "一つ目"), "/base.gguf", str(rows), str(rows))
+    with pytest.raises(AppError, match="drive_space"):
+        runs.create(asked, takes_data=True)
+    assert list((small_disk / "runs").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(AppError, match="run_unwritable"):
+        runs.create(RunSpec(str(tmp_path / "file" / "run"), "b", "t", "v"))
+
+
+# ------------------------------------------------------------------------ lock, delete
+
+
+@pytest.fixture
+def holder() -> Iterator[Callable[[Path], "subprocess.Popen[str]"]]:
+    """Another process that holds the folder until its input ends."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(folder: Path) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(folder)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        started.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.fault("F7")
+def test_two_processes_never_hold_one_folder(make: Make, holder: Callable[[Path], "subprocess.Popen[str]"]) -> None:
+    run = make("a", "crashed")
+    process = holder(run.folder)
+    assert runs.read(run.folder).state == "running"
+    with pytest.raises(AppError, match="run_busy"):
+        runs.hold(run.folder)
+    with pytest.raises(AppError, match="run_busy"):
+        runs.remove(run)
+    process.kill()
+    process.wait()
+    assert runs.read(run.folder).state == "crashed"
+    runs.hold(run.folder).release()
+
+
+@pytest.mark.parametrize(("end", "state"), [("good", "judging"), ("paused", "running"), ("", "running")])
+@pytest.mark.fault("F7")
+def test_a_run_that_somebody_holds_is_what_is_done_with_it(
+    make: Make, holder: Callable[[Path], "subprocess.Popen[str]"], end: str, state: str
+) -> None:
+    run = tell(make("a", "crashed"), events.Paused(3)) if end == "paused" else make("a", end)
+    holder(run.folder)
+    assert runs.read(run.folder).state == state
+    code = "run_judging" if state == "judging" else "run_busy"
+    with pytest.raises(AppError, match=code):
+        runs.hold(run.folder)
+    with pytest.raises(AppError, match=code):
+        runs.find_finished(run.folder.parent, "a")
+
+
+def test_a_run_for_another_machine_is_told_apart(make: Make, tmp_path: Path) -> None:
+    run = make("a")
+    runs.note_export(run.folder, tmp_path / "job")
+    run = runs.read(run.folder)
+    assert run.state == "exported"
+    with pytest.raises(AppError, match="run_exported") as caught:
+        runs.find_finished(tmp_path / "runs", "a")
+    assert caught.value.facts["path"] == str(tmp_path / "job")
+    shutil.copyfile(TRANSCRIPTS / "good.jsonl", run.folder / standing.JOURNAL)  # taken back
+    assert runs.find_finished(tmp_path / "runs", "a").state == "finished"
+
+
+def test_a_run_that_has_not_finished_has_nothing_to_tell(make: Make, tmp_path: Path) -> None:
+    tell(make("a", "crashed"), events.Paused(3))
+    with pytest.raises(AppError, match="gate_not_finished"):
+        runs.find_finished(tmp_path / "runs", "a")
+
+
+def test_bases_go_with_the_last_run_that_used_them(make: Make, tmp_path: Path) -> None:
+    cache = tmp_path / "bases"
+    for name in ("a" * 16, "b" * 16, "c" * 16):
+        (cache / name).mkdir(parents=True)
+        (cache / name / "weights").write_bytes(bytes(1000))
+    for name in ("d-f16.gguf", "notes.txt"):
+        (cache / name).write_bytes(bytes(10))
+    kept = make("a", base_sha256="a" * 64).spec
+    with filelock.FileLock(cache / f"{'c' * 16}.lock"):
+        assert bases.clear(cache, [kept, None]) == 0  # whose base it is cannot be read
+        assert bases.clear(cache, [kept]) == 1000
+    assert {path.name for path in cache.iterdir() if path.suffix != ".lock"} == {
+        "a" * 16, "c" * 16, "d-f16.gguf", "notes.txt",
+    }  # fmt: skip
+    assert bases.clear(cache, []) == 2010
+    assert [path.name for path in cache.iterdir()] == ["notes.txt"]
+
+
+def test_a_trainer_that_outlives_who_started_it_still_counts(make: Make) -> None:
+    run = make("a", "crashed")
+    command = [sys.executable, "-c", "import sys; sys.stdin.read()", str(run.folder / runs.SPEC)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    try:
+        run = tell(run, events.Started(1, process.pid, 5.0))
+        assert run.state == "running"
+        with pytest.raises(AppError, match="run_ending"):
+            runs.hold(run.folder)
+    finally:
+        process.communicate()
+    assert runs.read(run.folder).state == "crashed"
+    runs.hold(run.folder).release()
+
+
+def test_a_process_that_has_said_its_last_word_is_waited_for(make: Make) -> None:
+    run = make("a", "crashed")
+    command = [sys.executable, "-c", "import time; time.sleep(0.5)", str(run.folder / runs.SPEC)]
+    process = subprocess.Popen(command)
+    run = tell(run, events.Started(1, process.pid, 5.0), events.Paused(3))
+    runs.hold(run.folder).release()
+    process.wait()
+
+
+@pytest.mark.fault("F7")
+def test_a_number_of_a_process_that_is_another_by_now_counts_for_nothing(make: Make) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    try:
+        assert tell(make("a", "crashed"), events.Started(1, process.pid, 5.0)).state == "crashed"
+    finally:
+        process.communicate()
+
+
+def test_a_removed_run_is_gone_and_what_its_links_point_at_stays(tmp_path: Path, make: Make) -> None:
+    run = make("a", "good")
+    (run.folder / "checkpoints" / "checkpoint-4").mkdir(parents=True)
+    (run.folder / "checkpoints" / "checkpoint-4" / "weights").write_bytes(bytes(10_000))
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "letter.txt").touch()
+    (run.folder / "link").symlink_to(tmp_path / "own", target_is_directory=True)
+    assert runs.remove(runs.read(run.folder)) > 10_000
+    assert not run.folder.exists()
+    assert (tmp_path / "own" / "letter.txt").exists()
+
+
+def test_what_could_not_be_deleted_is_said_and_stays_a_run(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make("a", "good")
+
+    def refused(_path: Path) -> None:
+        raise PermissionError(13, "in use")
+
+    monkeypatch.setattr(runs, "_delete", refused)
+    with pytest.raises(AppError, match="run_not_removed"):
+        runs.remove(run)
+    assert runs.read(run.folder).state == "finished"

@@ -1,0 +1,327 @@
+"""From a SPEC to what the trainer takes: models of the list, split data, hashes, and every mistake by name."""
+
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.base import wording
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.inference.local_model import LocalModel
+from app.models import bases, catalogue, local_models, verify
+from app.training import drafting, problems
+from tests import hf_models
+from tests import model_files as tiny
+from trainer import events, spec
+from trainer.form import Form
+from trainer.spec import RunSpec, SpecError
+
+ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """As `kotae data split` leaves it."""
+    folder = tmp_path / "点検データ"
+    folder.mkdir()
+    files = {}
+    for number, part in enumerate(("train", "validation", "holdout"), start=1):
+        raw = (ROW * number).encode()
+        (folder / f"{part}.jsonl").write_bytes(raw)
+        files[part] = {"file": f"{part}.jsonl", "rows": number, "sha256": hashlib.sha256(raw).hexdigest()}
+    (folder / "split.json").write_text(json.dumps({"version": 1, "files": files}), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> LocalModel:
+    return local_models.describe(tiny.tiny_llama(tmp_path / "小さなモデル.gguf"))
+
+
+def draft(wishes: dict[str, Any], where: Paths, *models: LocalModel) -> RunSpec:
+    return drafting.draft(wishes, where, models, "/converter")
+
+
+def refused(wishes: dict[str, Any], where: Paths, *models: LocalModel) -> AppError:
+    with pytest.raises(AppError) as caught:
+        draft(wishes, where, *models)
+    assert wording.describe_error(caught.value).next
+    return caught.value
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "spec.json"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_data_and_base_are_enough(where: Paths, data: Path, model: LocalModel) -> None:
+    asked = draft({"data": str(data), "base": model.id}, where, model)
+    assert asked.base == model.path
+    assert asked.base_sha256 == hashlib.sha256(Path(model.path).read_bytes()).hexdigest()
+    assert asked.train == str(data / "train.jsonl")
+    assert asked.holdout == str(data / "holdout.jsonl")
+    assert asked.hashes["validation"] == hashlib.sha256((ROW * 2).encode()).hexdigest()
+    assert asked.form is not None
+    assert asked.form.is_completion
+    assert (asked.bases, asked.converter) == (str(where.bases), "/converter")
+    assert asked.name == "点検データ"
+    assert Path(asked.folder).parent == where.runs
+    assert Path(asked.folder).name.endswith("-点検データ")
+    assert not where.runs.exists()  # nothing is written yet
+    assert spec.from_json(json.loads(json.dumps(spec.to_json(asked)))) == asked
+
+
+def test_a_spec_says_more_and_its_paths_start_at_its_own_folder(
+    tmp_path: Path, where: Paths, data: Path, model: LocalModel
+) -> None:
+    path = written(
+        tmp_path,
+        json.dumps({"data": data.name, "base": Path(model.path).name, "folder": "出力", "rank": 8, "epochs": 1}),
+    )
+    asked = draft(drafting.read(path), where)
+    assert (asked.folder, asked.base, asked.rank, asked.epochs) == (str(tmp_path / "出力"), model.path, 8, 1)
+
+
+def test_files_of_ones_own_get_their_hashes(tmp_path: Path, where: Paths, model: LocalModel) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(ROW, encoding="utf-8")
+    wishes = {"train": str(tmp_path / "a"), "validation": str(tmp_path / "b"), "base": model.path}
+    asked = draft(wishes, where)
+    assert asked.hashes == dict.fromkeys(("train", "validation"), hashlib.sha256(ROW.encode()).hexdigest())
+    assert draft(wishes | {"hashes": {"train": "as frozen"}}, where).hashes["train"] == "as frozen"
+
+
+def test_a_form_of_ones_own_is_kept(where: Paths, data: Path, model: LocalModel) -> None:
+    form = {"question": "Q {text}\n", "answer": "A {text}\n", "answer_start": "A ", "stop": ["\n"]}
+    asked = draft({"data": str(data), "base": model.path, "form": form}, where)
+    assert asked.form == Form("Q {text}\n", "A {text}\n", "A ", stop=("\n",))
+
+
+def test_a_publishers_folder_is_a_base(tmp_path: Path, where: Paths, data: Path) -> None:
+    folder = hf_models.model(tmp_path / "hf")
+    (folder / "chat_template.jinja").write_text("{{ messages }}", encoding="utf-8")
+    asked = draft({"data": str(data), "base": str(folder)}, where)
+    assert (asked.base, asked.base_sha256, asked.form) == (str(folder), "", None)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "code", "fact"),
+    [
+        ({"rank": 0}, "spec_invalid", ("field", "rank")),
+        ({"rank": "8"}, "spec_invalid", ("expected", "1〜1024 の整数")),
+        ({"rank": 3.5}, "spec_invalid", ("expected", "1〜1024 の整数")),
+        ({"max_steps": 6.0}, "spec_invalid", ("expected", "1〜10000000 の整数")),
+        ({"learning_rate": 2}, "spec_invalid", ("expected", "0.00000001〜1")),
+        ({"学習率": 1e-4}, "spec_unknown_field", ("near", "learning_rate")),
+        ({"learning_rate": float("nan")}, "spec_invalid", ("field", "learning_rate")),
+        ({"preset": "quick"}, "spec_invalid", ("expected", "light / standard / thorough / paper-2603.18037 のどれか")),
+        ({"learning_rat": 1e-4}, "spec_unknown_field", ("near", "learning_rate")),
+        ({"dta": "x"}, "spec_unknown_field", ("field", "dta")),
+        ({"version": 2}, "spec_invalid", ("field", "version")),
+        ({"form": 3}, "spec_invalid", ("field", "form")),
+        ({"form": {"question": "no place", "answer": "{text}", "answer_start": ""}}, "spec_invalid", None),
+        ({"hashes": [1]}, "spec_invalid", ("field", "hashes")),
+        ({"name": 5}, "spec_invalid", ("field", "name")),
+        ({"folder": "a\0b"}, "spec_invalid", ("field", "folder")),
+        ({"name": "\ud800"}, "spec_invalid", ("field", "name")),
+        ({"data": None}, "spec_missing", ("field", "data")),
+        ({"base": ""}, "spec_missing", ("field", "base")),
+        ({"train": "x"}, "spec_data_twice", ("field", "train")),
+        ({"data": "/none"}, "split_unusable", None),
+        ({"data": None, "train": "/none"}, "run_data_missing", ("path", "/none")),
+        ({"base": "none"}, "base_unknown", ("wanted", "none")),
+        ({"base": "starter"}, "base_starter_missing", None),
+        ({"base": "/none.gguf"}, "file_missing", None),
+    ],
+)
+def test_a_mistake_is_named(
+    where: Paths, data: Path, model: LocalModel, wishes: dict[str, Any], code: str, fact: tuple[str, str] | None
+) -> None:
+    error = refused({"data": str(data), "base": model.path} | wishes, where)
+    assert error.code == code
+    assert fact is None or error.facts[fact[0]] == fact[1]
+
+
+def test_what_may_be_set_is_named_without_what_is_filled_in(where: Paths, data: Path, model: LocalModel) -> None:
+    near = refused({"data": str(data), "base": model.path, "qqq": 1}, where).facts["near"].split(" / ")
+    assert {"data", "base", "learning_rate"} <= set(near)
+    assert not {"version", "hashes", "bases", "base_sha256", "form", "converter"} & set(near)
+
+
+def test_a_part_of_a_split_that_is_missing_is_named(where: Paths, data: Path, model: LocalModel) -> None:
+    (data / "holdout.jsonl").unlink()
+    error = refused({"data": str(data), "base": model.path}, where)
+    assert (error.code, error.facts["path"]) == ("run_data_missing", str(data / "holdout.jsonl"))
+
+
+def test_data_without_validation_is_refused(tmp_path: Path, where: Paths, model: LocalModel) -> None:
+    (tmp_path / "t").write_text(ROW, encoding="utf-8")
+    error = refused({"train": str(tmp_path / "t"), "base": model.path}, where)
+    assert (error.code, error.facts["field"]) == ("spec_missing", "validation")
+
+
+def test_what_is_trained_on_are_the_files_that_were_verified(where: Paths, data: Path, model: LocalModel) -> None:
+    manifest = json.loads((data / "split.json").read_text(encoding="utf-8"))
+    del manifest["files"]["train"]["file"]
+    manifest["files"]["holdout"]["file"] = "../other.jsonl"
+    (data / "split.json").write_text(json.dumps(manifest), encoding="utf-8")
+    asked = draft({"data": str(data), "base": model.path}, where)
+    assert (asked.train, asked.holdout) == (str(data / "train.jsonl"), str(data / "holdout.jsonl"))
+
+
+def test_data_that_was_changed_after_the_split_is_refused(where: Paths, data: Path, model: LocalModel) -> None:
+    (data / "train.jsonl").write_text(ROW * 9, encoding="utf-8")
+    assert refused({"data": str(data), "base": model.path}, where).code == "split_changed"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "nonsense", '{"base": "a", "base": "b"}', "[" * 100_000, "\ufeff", '{"rank": NaN}']
+)
+def test_a_file_that_is_no_spec_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(AppError, match="spec_unreadable"):
+        drafting.read(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "words"),
+    [
+        (b'{"base": "a",\n"rank" 3}', "spec_unreadable", "2 行目"),
+        ('{"base": "橋"}'.encode("cp932"), "spec_not_utf8", "UTF-8"),
+        ('{"base": "橋"}'.encode("utf-16"), "spec_not_utf8", "UTF-8"),
+        (b"[]", "spec_unreadable", "{ } で囲まれた"),
+        (b'{"rank": NaN}', "spec_unreadable", "NaN は"),
+        (b'{"rank": 1, "rank": 2}', "spec_unreadable", "二度"),
+    ],
+)
+def test_why_a_spec_cannot_be_read_is_said_in_japanese(tmp_path: Path, content: bytes, code: str, words: str) -> None:
+    path = tmp_path / "設定.json"
+    path.write_bytes(content)
+    with pytest.raises(AppError, match=code) as caught:
+        drafting.read(path)
+    said = str(wording.describe_error(caught.value))
+    assert words in said
+    assert not re.search("Expecting|codec|object", said)
+
+
+def test_a_folder_is_no_spec(tmp_path: Path) -> None:
+    with pytest.raises(AppError, match="spec_unreadable") as caught:
+        drafting.read(tmp_path)
+    assert sys.platform == "win32" or "フォルダです" in str(wording.describe_error(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("none.json", "spec_not_found"),
+        ("\udcff.json", "spec_not_found"),
+        (".", "spec_unreadable"),
+        ("~no-such-user/x", "spec_unreadable"),
+        ("x" * 300, "spec_unreadable"),
+    ],
+)
+def test_a_spec_that_is_not_there_is_refused(path: str, code: str) -> None:
+    with pytest.raises(AppError, match=code) as caught:
+        drafting.read(Path(path))
+    str(wording.describe_error(caught.value)).encode()
+
+
+def test_a_spec_with_a_wrong_path_is_refused(tmp_path: Path) -> None:
+    for text in ('{"data": 5}', '{"data": "a\\u0000b"}', '{"base": "\\ud800"}'):
+        with pytest.raises(AppError, match="spec_invalid"):
+            drafting.read(written(tmp_path, text))
+
+
+# --------------------------------------------------------------------------- bases
+
+
+def test_every_form_of_the_catalogue_ends_with_what_the_engine_stops_at() -> None:
+    for form in catalogue.load().forms.values():
+        made = bases.form_of(form)
+        assert made.is_completion == (made.end == "")
+        assert made.end in (*form.stop, "")
+        assert bases.prompt_form(made) == form
+
+
+def test_a_form_that_nobody_knows_has_no_prompt_form() -> None:
+    assert bases.prompt_form(Form("Q {text}", "A {text}", "A ")) is None
+
+
+def asked_of(model: LocalModel, **fields: Any) -> RunSpec:
+    return RunSpec("/run", model.path, "/t", "/v", base_sha256=bases.sha256_of(model), **fields)
+
+
+def test_the_model_of_a_run_is_found_where_it_was_moved_to(tmp_path: Path, model: LocalModel) -> None:
+    asked = asked_of(model)
+    Path(model.path).rename(tmp_path / "moved.gguf")
+    with pytest.raises(AppError, match="run_base_gone"):
+        bases.model_for(asked, ())
+    moved = local_models.describe(tmp_path / "moved.gguf")
+    with pytest.raises(AppError, match="run_base_gone"):  # nobody has read its hash yet
+        bases.model_for(asked, (moved,))
+    known = verify.verify(moved).model
+    assert bases.model_for(asked, (known,)) == known
+
+
+def test_an_adapter_is_refused_for_another_file(tmp_path: Path, model: LocalModel) -> None:
+    asked = asked_of(model)
+    bases.require_same(asked, model)
+    with Path(model.path).open("ab") as file:
+        file.write(b"changed")
+    with pytest.raises(AppError, match="adapter_other_base"):
+        bases.require_same(asked, model)
+
+
+def test_a_base_that_was_a_folder_leaves_the_model_to_the_user(tmp_path: Path) -> None:
+    with pytest.raises(AppError, match="run_base_is_folder"):
+        bases.model_for(RunSpec("/run", str(tmp_path), "/t", "/v"), ())
+
+
+def test_a_model_is_asked_as_it_was_trained(model: LocalModel) -> None:
+    gemma = bases.form_of(catalogue.load().forms["gemma"])
+    assert bases.with_form_of(asked_of(model, form=gemma), model).form_id == "gemma"
+    assert bases.with_form_of(asked_of(model), model) == model
+    with pytest.raises(AppError, match="run_form_unknown"):
+        bases.with_form_of(asked_of(model, form=Form("Q {text}", "A {text}", "A ")), model)
+
+
+# ------------------------------------------------------------------------- problems
+
+
+@pytest.mark.parametrize("code", sorted(events.FAILURES))
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_each_failure_of_a_run_has_a_sentence_with_its_facts(code: str, language: str) -> None:
+    facts = {
+        name: ["x"] if name == "codes" else 1 if name.endswith("_bytes") else "x" for name in events.FAILURES[code]
+    }
+    error = problems.of_run(code, facts, "the-run")
+    assert error.code in wording.codes()
+    assert "?" not in str(wording.describe_error(error, language))
+
+
+def test_what_a_spec_expects_is_said_in_words() -> None:
+    said = [problems.of_spec(SpecError("x", 1, expected)).facts["expected"] for expected in ("a path", "an object")]
+    assert all(not text.isascii() for text in said)
+    long = problems.of_spec(SpecError("x", "y" * 500, "a path")).facts["value"]
+    assert len(long) < 100
+
+
+def test_numbers_of_a_finding_are_written_as_the_others_are() -> None:
+    facts = {"count": 24, "p50": 77, "p90": 96, "longest": 110, "tokens": 1650, "trained": 1064}
+    assert "全 1,650 トークンのうち 1,064 トークン" in problems.of_finding(events.Finding("lengths", "note", facts))
+
+
+@pytest.mark.parametrize(("why", "words"), [("no card", "GPU が見つかりません"), ("built without CUDA", "CPU 用で")])
+def test_a_card_that_cannot_be_used_is_explained(why: str, words: str) -> None:
+    error = problems.of_run("spec_invalid", {"field": "device", "value": "cuda", "expected": f"cpu: {why}"}, "x")
+    assert words in wording.describe_error(error).next
+
+
+def test_a_finding_without_words_is_told_by_its_code() -> None:
+    assert problems.of_finding(events.Finding("of_tomorrow", "warn", {"rows": 3})) == "of_tomorrow (rows=3)"
+    assert problems.of_finding(events.Finding("of_tomorrow", "warn")) == "of_tomorrow"

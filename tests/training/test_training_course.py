@@ -1,0 +1,178 @@
+"""How a run has gone, from its journal: also while it is written, by whom it is trained, and what is watched."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from app.base import curves
+from app.base.files import folder_lock
+from app.training.runs import runs, watching
+from app.training.runs.course import Course, Follower, answers_of
+from app.training.runs.history import History
+from app.training.runs.standing import JOURNAL, Standing
+from trainer import events
+from trainer.events import (
+    Adjusted,
+    Cancelled,
+    Checkpoint,
+    Effective,
+    Evaluation,
+    Event,
+    Failed,
+    Paused,
+    Sample,
+    Started,
+    Step,
+)
+from trainer.spec import RunSpec
+
+
+def step(number: int, loss: float = 1.0) -> Step:
+    return Step(number, 100, number / 50, loss, 2e-4, 0.5, 400.0, 9_000_000_000, 60.0)
+
+
+def evaluations(*losses: float) -> tuple[Evaluation, ...]:
+    return tuple(Evaluation(10 * number, 0.0, loss, 640, False) for number, loss in enumerate(losses))
+
+
+class Folder:
+    def __init__(self, path: Path) -> None:
+        rows = [[{"role": "user", "content": "宛名は？"}, {"role": "assistant", "content": "御中です。"}]]
+        path.mkdir()
+        self.validation = path / "validation.jsonl"
+        self.validation.write_text("".join(json.dumps({"messages": row}) + "\n" for row in rows), "utf-8")
+        self.path = runs.create(RunSpec(str(path / "run"), "/base", str(self.validation), str(self.validation)))
+        self.follower = Follower(self.path)
+
+    def tell(self, *told: Event) -> None:
+        with (self.path / JOURNAL).open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(events.to_json(event)) + "\n" for event in told)
+
+    def look(self, *, is_ours: bool = False) -> Course:
+        return self.follower.look(is_ours=is_ours)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "学習")
+
+
+def test_what_is_new_is_read_and_nothing_else(folder: Folder) -> None:
+    assert folder.look().state == "waiting"
+    folder.tell(Started(1, 0, 5.0), step(1), step(2))
+    course = folder.look(is_ours=True)
+    assert [one.step for one in course.steps] == [1, 2]
+    assert folder.look(is_ours=True) is course
+    folder.tell(step(3))
+    assert [point[0] for point in folder.look(is_ours=True).raw] == [1, 2, 3]
+
+
+def test_a_line_that_is_being_written_waits_and_a_torn_one_is_passed_over(folder: Folder) -> None:
+    folder.tell(Started(1, 0, 5.0), step(1))
+    line = json.dumps(events.to_json(step(2)))
+    with (folder.path / JOURNAL).open("a") as file:
+        file.write(line[:20])
+    assert len(folder.look().steps) == 1
+    with (folder.path / JOURNAL).open("a") as file:
+        file.write(line[20:] + "\n" + line[:30] + "\n")
+    folder.tell(step(3))
+    assert [one.step for one in folder.look().steps] == [1, 2, 3]
+
+
+def test_a_journal_that_was_brought_back_from_elsewhere_is_read_anew(folder: Folder) -> None:
+    folder.tell(Started(1, 0, 5.0), *(step(number) for number in range(1, 9)))
+    assert len(folder.look().steps) == 8
+    (folder.path / JOURNAL).write_bytes(b"")
+    folder.tell(Started(1, 0, 5.0), step(1))
+    assert len(folder.look().steps) == 1
+
+
+def test_who_trains_it_is_told_from_who_is_gone(folder: Folder) -> None:
+    folder.tell(Started(1, os.getpid(), 5.0), step(1))
+    assert folder.look().state == "crashed"  # this process does not train in that folder
+    held = folder_lock.hold(folder.path / runs.LOCK)
+    assert folder.look().state == "running"
+    held.release()
+    folder.tell(Paused(1))
+    course = folder.look()
+    assert (course.state, course.can_go_on) == ("paused", True)
+
+
+def test_a_run_that_is_finished_goes_on_with_its_judging_where_it_can_be_judged(folder: Folder) -> None:
+    folder.tell(Started(1, 0, 5.0), events.Finished("steps", 1, 1, 1.5, 1.0, "a", "g", 60.0, 400.0, 1))
+    assert not folder.look().can_go_on
+    (folder.path / runs.HOLDOUT).write_text("{}")
+    assert folder.look(is_ours=True).state == "judging"
+    assert folder.look().can_go_on
+    (folder.path / runs.GATE).write_text("{}")
+    assert folder.look(is_ours=True).state == "judging"
+    assert not folder.look().can_go_on
+
+
+def test_answers_have_their_reference_and_only_those_that_changed(folder: Folder) -> None:
+    told = [Sample(number, "宛名は？", answer, True) for number, answer in ((0, "殿"), (10, "御中"), (20, "御中"))]
+    folder.tell(Started(1, 0, 5.0), *told)
+    (answers,) = folder.look().answers
+    assert answers.reference == "御中です。"
+    assert [one.step for one in answers.answers] == [0, 10]
+    assert answers.last_step == 20
+    assert answers_of(told[:1], {}).reference == ""
+
+
+@pytest.mark.parametrize(
+    ("losses", "rises", "without"),
+    [((), 0, 0), ((2.0, 1.5, 1.0), 0, 0), ((2.0, 1.0, 1.1), 1, 1), ((2.0, 1.0, 1.1, 1.2), 2, 2),
+     ((1.0, 1.5, 1.2, 1.4), 1, 3)],
+)  # fmt: skip
+def test_an_alarm_needs_losses_that_rise_in_a_row(losses: Sequence[float], rises: int, without: int) -> None:
+    told = evaluations(*losses)
+    assert (watching.rises(told), watching.without_improvement(told)) == (rises, without)
+    assert watching.is_overfitting(told) == (rises >= 2)
+
+
+def test_what_is_watched_tells_what_has_happened() -> None:
+    history = History()
+    history.adjusted += [Adjusted("out_of_memory", 3, {"micro_batch": 2}), Adjusted("slow", 9, {"tokens_per_s": 1.0})]
+    asked = {"patience": 3, "evaluations_per_epoch": 4}
+    standing = Standing(
+        evaluations=evaluations(2.0, 1.0, 1.1, 1.2), effective=Effective(asked, {}), saved=Checkpoint(30, "x", 1, 0.1)
+    )
+    found = {one.key: one for one in watching.watched(history, standing, is_awake=False)}
+    assert [(key, one.level) for key, one in found.items()] == [
+        ("not_finite", "ok"), ("early_stopping", "note"), ("overfitting", "warning"), ("checkpoint", "ok"),
+        ("sleep", "note"), ("memory", "note"), ("speed", "warning"),
+    ]  # fmt: skip
+    assert found["early_stopping"].facts == {"count": 2, "most": 3}
+    assert found["memory"].facts["micro_batch"] == 2
+    history.adjusted.append(Adjusted("not_finite", 5, {}))
+    assert watching.watched(history, standing, is_awake=True)[0].level == "warning"
+
+
+@pytest.mark.parametrize(
+    ("state", "end", "goes_on"),
+    [("paused", Paused(3), True), ("cancelled", Cancelled(3), True), ("crashed", None, True),
+     ("failed", Failed("disk_full"), True), ("failed", Failed("preflight_blocked"), False),
+     ("running", None, False), ("exported", None, False)],
+)  # fmt: skip
+def test_what_would_fail_again_is_not_gone_on_with(state: str, end: Failed | None, *, goes_on: bool) -> None:
+    assert watching.can_go_on(state, end) == goes_on
+
+
+def test_curves_keep_what_sticks_out_with_few_points() -> None:
+    points = [(float(x), 1.0 if x != 7777 else 9.0) for x in range(10_000)]
+    made = curves.thinned(points, 100)
+    assert len(made) <= 100
+    assert (7777.0, 9.0) in made
+    assert (made[0], made[-1]) == (points[0], points[-1])
+    assert list(made) == sorted(made)
+    assert curves.thinned(points[:50], 100) == tuple(points[:50])
+
+
+def test_the_mean_follows_without_a_pull_from_its_beginning() -> None:
+    assert curves.smoothed([(0, 2.0), (1, 2.0)])[0] == (0, 2.0)
+    noisy = [(x, 1.0 + (0.5 if x % 2 else -0.5)) for x in range(200)]
+    assert all(abs(y - 1.0) < 0.15 for _x, y in curves.smoothed(noisy)[50:])
+    assert curves.finite([(0, 1.0), (1, float("nan"))]) == ((0, 1.0),)

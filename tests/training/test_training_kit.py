@@ -1,0 +1,309 @@
+"""A training environment kit: written in parts, resumed, read back, and refused where it was tampered with."""
+
+import contextlib
+import io
+import json
+import random
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from app.base.errors import AppError
+from app.models import package_locks as locks
+from app.models.kits import kit_manifest
+from app.models.package_locks import Lock
+from app.training.environment import gathering, kit, own_python
+from app.training.environment.folders import Folders
+from tests.wheelhouse import make_wheel, make_wheels, write_lock
+
+HERE = sys.version_info[:2]
+PART_BYTES = 1100  # most of the tiny wheels fit, and torch does not
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> Path:
+    return make_wheels(tmp_path / "wheels")
+
+
+@pytest.fixture
+def lock(tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> Lock:
+    folder = write_lock(tmp_path / "locked", wheels)
+    monkeypatch.setattr(locks, "folder", lambda: folder)
+    return locks.all_locks()[0]
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    return pack(tmp_path / "cpython-3.11.9-install_only.tar.gz", {"python/lib/python3.11/os.py": b"", **PROGRAM})
+
+
+PROGRAM = {"python/bin/python3": b"#!/bin/sh\n"}
+
+
+def pack(path: Path, files: dict[str, bytes], kind: str = "gz") -> Path:
+    with tarfile.open(path, f"w:{kind}") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(content), 0o755
+            tar.addfile(member, io.BytesIO(content))
+    return path
+
+
+def write(folder: Path, lock: Lock, wheels: Path, archive: Path | None = None, part_bytes: int = PART_BYTES) -> None:
+    together = (archive, own_python.version_of(archive)) if archive else None
+    kit.write(folder, lock, {file.name: wheels / file.name for file in lock.files}, together, part_bytes)
+
+
+def gathered(folder: Path, lock: Lock, target: Path) -> dict[str, Path]:
+    target.mkdir(exist_ok=True)
+    return gathering.gather(folder, lock, gathering.kit_in(folder), target, lambda _package, _done, _total: None)
+
+
+def test_what_is_too_large_is_in_parts_and_all_comes_back(
+    tmp_path: Path, lock: Lock, wheels: Path, archive: Path
+) -> None:
+    folder = tmp_path / "キット"
+    write(folder, lock, wheels, archive)
+    names = {path.name for path in folder.iterdir()}
+    assert "torch-1.0-py3-none-any.whl" not in names
+    assert any(name.endswith(".kotae-part") for name in names)
+    assert {"peft-1.0-py3-none-any.whl", "README.txt", f"{lock.name}.txt", kit.NAME} <= names
+    assert all(path.stat().st_size <= PART_BYTES for path in folder.iterdir() if path.suffix in (".whl", ".kotae-part"))
+    found = gathered(folder, lock, tmp_path / "joined")
+    for file in lock.files:
+        assert found[file.name].read_bytes() == (wheels / file.name).read_bytes()
+    read = kit.read(folder)
+    assert (read.lock, read.python_version) == (lock.name, (3, 11))
+    where = Folders(tmp_path)
+    where.wheels.mkdir(parents=True)
+    path, _sha256 = gathering.python_archive(folder, read, where)
+    assert path.read_bytes() == archive.read_bytes()
+    readme = (folder / "README.txt").read_text("utf-8")
+    assert "学習環境キット" in readme
+    assert archive.name in readme
+
+
+def test_written_again_it_goes_on_and_what_is_not_of_it_any_more_goes(tmp_path: Path, lock: Lock, wheels: Path) -> None:
+    folder = tmp_path / "kit"
+    write(folder, lock, wheels)
+    (folder / "mine.txt").touch()
+    kept = (folder / "peft-1.0-py3-none-any.whl").stat().st_mtime_ns
+    write(folder, lock, wheels, part_bytes=100_000)
+    assert not list(folder.glob("*.kotae-part"))
+    assert (folder / "peft-1.0-py3-none-any.whl").stat().st_mtime_ns == kept
+    make_wheel(wheels, "gguf", version="2.0")
+    (wheels / "gguf-1.0-py3-none-any.whl").unlink()
+    write_lock(lock.path.parent, wheels)
+    write(folder, locks.all_locks()[0], wheels, part_bytes=100_000)
+    assert [path.name for path in folder.glob("gguf*")] == ["gguf-2.0-py3-none-any.whl"]
+    assert (folder / "mine.txt").exists()
+
+
+def test_interrupted_nothing_half_has_a_final_name(tmp_path: Path, lock: Lock, wheels: Path) -> None:
+    folder = tmp_path / "kit"
+
+    def stop(done: int, total: int) -> None:
+        if done > total // 2:
+            raise KeyboardInterrupt
+
+    paths = {file.name: wheels / file.name for file in lock.files}
+    with pytest.raises(KeyboardInterrupt):
+        kit.write(folder, lock, paths, None, 0, stop)
+    assert not kit.is_kit(folder)
+    assert not list(folder.glob("*.tmp"))
+    for path in folder.glob("*.whl"):
+        assert path.read_bytes() == (wheels / path.name).read_bytes()
+    kit.write(folder, lock, paths, None)
+    assert kit.read(folder).lock == lock.name
+
+
+def test_a_folder_with_somebody_elses_files_of_those_names_is_left_alone(
+    tmp_path: Path, lock: Lock, wheels: Path
+) -> None:
+    for name, text in (("README.txt", "my notes"), (kit.NAME, "{}")):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / name).write_text(text, encoding="utf-8")
+        with pytest.raises(AppError, match="kit_folder_taken"):
+            write(folder, lock, wheels)
+        assert [path.name for path in folder.iterdir()] == [name]
+    (tmp_path / "folder" / "README.txt").mkdir(parents=True)
+    with pytest.raises(AppError, match="kit_folder_taken"):
+        write(tmp_path / "folder", lock, wheels)
+
+
+@pytest.mark.parametrize("how", ["changed", "cut", "lost"])
+def test_a_damaged_part_and_a_damaged_wheel_are_named(tmp_path: Path, lock: Lock, wheels: Path, how: str) -> None:
+    folder = tmp_path / "kit"
+    write(folder, lock, wheels)
+    part = next(iter(sorted(folder.glob("*.kotae-part"))))
+    for path, codes in (
+        (part, {"kit_part_damaged", "kit_part_missing"}),
+        (folder / "peft-1.0-py3-none-any.whl", {"training_wheel_damaged"}),
+    ):
+        whole = path.read_bytes()
+        if how == "lost":
+            path.unlink()
+        else:
+            path.write_bytes(bytes(len(whole)) if how == "changed" else whole[:-1])
+        with pytest.raises(AppError) as caught:
+            gathered(folder, lock, tmp_path / "joined")
+        assert caught.value.code in codes
+        path.write_bytes(whole)
+    assert gathered(folder, lock, tmp_path / "joined")
+
+
+def tampered(folder: Path, change) -> None:
+    document = json.loads((folder / kit.NAME).read_bytes())
+    change(document)
+    (folder / kit.NAME).write_bytes(kit_manifest.sealed(document))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda document: document.update(files=[]),
+        lambda document: document.update(files=7),
+        lambda document: document.update(lock=7),
+        lambda document: document.update(python="3.x"),
+        lambda document: document["files"][0].update(name="../../evil.whl"),
+        lambda document: document["files"][0].update(name="evil.sh"),
+        lambda document: document["files"][0].update(size_bytes=-1),
+        lambda document: document["files"].append(document["files"][0]),
+    ],
+)
+def test_a_table_that_was_tampered_with_is_refused(tmp_path: Path, lock: Lock, wheels: Path, change) -> None:
+    folder = tmp_path / "kit"
+    write(folder, lock, wheels)
+    tampered(folder, change)
+    with pytest.raises(AppError, match="training_kit_damaged"):
+        kit.read(folder)
+
+
+def test_one_flipped_byte_of_the_table_is_noticed_and_a_newer_kit_is_told(
+    tmp_path: Path, lock: Lock, wheels: Path
+) -> None:
+    folder = tmp_path / "kit"
+    write(folder, lock, wheels)
+    tampered(folder, lambda document: document.update(version=2))
+    with pytest.raises(AppError, match="kit_newer"):
+        kit.read(folder)
+    content = (folder / kit.NAME).read_bytes()
+    (folder / kit.NAME).write_bytes(content.replace(b"peft", b"Peft"))
+    with pytest.raises(AppError, match="training_kit_damaged"):
+        kit.read(folder)
+
+
+def test_a_kit_that_is_whole_in_itself_but_not_what_kotae_knows_is_not_installed(
+    tmp_path: Path, lock: Lock, wheels: Path
+) -> None:
+    folder = tmp_path / "kit"
+    make_wheel(wheels, "peft", requires="evil")  # of the same name
+    other = write_lock(tmp_path / "other", wheels)
+    forged = locks._lock(next(iter(other.iterdir())))
+    assert forged is not None
+    write(folder, forged, wheels)
+    with pytest.raises(AppError, match="training_kit_other"):
+        kit.lock_of(kit.read(folder), folder)
+    tampered(folder, lambda document: document.update(lock_sha256=lock.digest))
+    assert kit.lock_of(kit.read(folder), folder) == lock
+    with pytest.raises(AppError, match="training_wheel_damaged"):
+        gathered(folder, lock, tmp_path / "joined")
+
+
+def test_a_kit_for_another_kind_of_machine_is_named(tmp_path: Path, lock: Lock, wheels: Path) -> None:
+    folder = tmp_path / "kit"
+    lock.path.rename(lock.path.with_name("cpu-plan9-sparc-py311.txt"))
+    foreign = locks.named("cpu-plan9-sparc-py311")
+    assert foreign is not None
+    write(folder, foreign, wheels)
+    with pytest.raises(AppError, match="training_kit_system") as caught:
+        kit.lock_of(kit.read(folder), folder)
+    assert caught.value.facts["system"] == "plan9-sparc"
+
+
+# ---------------------------------------------------------------------- its Python
+
+
+def test_a_python_goes_when_nothing_is_made_from_it(tmp_path: Path, archive: Path) -> None:
+    where = Folders(tmp_path / "data")
+    where.part.mkdir(parents=True)
+    for sha256 in ("a" * 64, "b" * 64):
+        own_python.unpack(archive, sha256, where)
+    used, unused = own_python.programs(where)
+    where.final.mkdir()
+    (where.final / "pyvenv.cfg").write_text(f"home = {used.parent}\n", encoding="utf-8")
+    own_python.discard_unused(where)
+    assert own_python.programs(where) == [used]
+    assert not unused.exists()
+    where.final.rename(where.old)
+    own_python.discard_unused(where)
+    assert own_python.programs(where) == [used]
+    (where.old / "pyvenv.cfg").unlink()
+    own_python.discard_unused(where)
+    assert not where.pythons.exists()
+
+
+def test_the_version_is_read_from_what_is_in_it(tmp_path: Path, archive: Path) -> None:
+    assert own_python.version_of(archive) == (3, 11)
+    windows = pack(tmp_path / "w.tar.gz", {"python/python.exe": b"", "python/python312.dll": b""})
+    assert own_python.version_of(windows) == (3, 12)
+    (tmp_path / "text.tar.gz").write_text("no archive", encoding="utf-8")
+    (tmp_path / "cut.tar.gz").write_bytes(archive.read_bytes()[:60])
+    for path in (tmp_path / "text.tar.gz", tmp_path / "cut.tar.gz", tmp_path / "none.tar.gz"):
+        with pytest.raises(AppError, match="python_archive_unusable"):
+            own_python.version_of(path)
+    with pytest.raises(AppError, match="python_archive_unusable"):
+        own_python.version_of(pack(tmp_path / "other.tar.gz", {"bin/ls": b""}))
+
+
+def test_a_python_of_which_a_part_is_lost_is_unpacked_again(tmp_path: Path, archive: Path) -> None:
+    where = Folders(tmp_path / "data")
+    where.part.mkdir(parents=True)
+    own_python.unpack(archive, "a" * 64, where)
+    (program,) = own_python.programs(where)
+    program.unlink()
+    own_python.unpack(archive, "a" * 64, where)
+    assert own_python.programs(where) == [program]
+
+
+@pytest.mark.parametrize("kind", ["gz", "xz", "bz2"])
+def test_a_spoilt_archive_is_said_to_be_one_and_leaves_nothing(tmp_path: Path, kind: str) -> None:
+    where = Folders(tmp_path / "data")
+    where.part.mkdir(parents=True)
+    whole = pack(tmp_path / f"a.tar.{kind}", {"python/lib/x": random.Random(1).randbytes(300_000), **PROGRAM}, kind)
+    content = bytearray(whole.read_bytes())
+    content[200_000:200_100] = bytes(100)
+    whole.write_bytes(content[:-50_000])
+    for look in (own_python.version_of, lambda path: own_python.unpack(path, "a" * 64, where)):
+        with pytest.raises(AppError, match="python_archive_unusable"):
+            look(whole)
+    assert [path for path in where.base.rglob("*") if path.is_file()] == []
+
+
+def test_what_was_joined_before_and_is_another_is_joined_anew(
+    tmp_path: Path, lock: Lock, wheels: Path, archive: Path
+) -> None:
+    folder, where = tmp_path / "kit", Folders(tmp_path)
+    write(folder, lock, wheels, archive, part_bytes=100)
+    where.wheels.mkdir(parents=True)
+    found = gathered(folder, lock, where.wheels)
+    path, _sha256 = gathering.python_archive(folder, kit.read(folder), where)
+    for file in (path, found["torch-1.0-py3-none-any.whl"]):
+        file.write_bytes(bytes(file.stat().st_size))
+    assert gathered(folder, lock, where.wheels) == found
+    assert gathering.python_archive(folder, kit.read(folder), where)[0].read_bytes() == archive.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["../evil", "python/../../evil", "/evil"])
+def test_what_would_leave_its_folder_is_not_unpacked_there(tmp_path: Path, name: str) -> None:
+    where = Folders(tmp_path / "data")
+    where.part.mkdir(parents=True)
+    archive = pack(tmp_path / "a.tar.gz", {"python/lib/python3.11/os.py": b"", name: b"evil"})
+    with contextlib.suppress(AppError):
+        own_python.unpack(archive, "c" * 64, where)
+    inside = where.pythons / ("c" * 16)
+    assert [path for path in tmp_path.rglob("evil") if inside not in path.parents] == []
+    assert not Path("/evil").exists()

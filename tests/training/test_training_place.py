@@ -1,0 +1,201 @@
+"""Which folder may hold a training environment, and how one that is on another drive is found again."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.base import settings
+from app.base.errors import AppError
+from app.base.settings import Settings
+from app.models import package_locks as locks
+from app.models import training_environment
+from app.training.environment import folders, need, place
+from app.training.environment.folders import Folders
+from app.training.environment.report import report
+from tests.models.test_training_environment import make
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="links, rights and mounts of a Unix system")
+
+
+LOCK = locks.all_locks("linux-x86_64")[0]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(training_environment.VARIABLE, raising=False)
+    monkeypatch.setattr(training_environment, "_ROOT", tmp_path / "sources")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "データ"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def drive(tmp_path: Path) -> Path:
+    folder = tmp_path / "外付け"
+    folder.mkdir()
+    return folder
+
+
+def choose(data: Path, folder: Path | str) -> None:
+    settings.save(data / "settings.json", Settings(training_folder=str(folder)))
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Path]:
+    """A drive in memory on which nothing can be started."""
+    folder = tmp_path / "noexec"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=8m,noexec", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("this user cannot mount a drive")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def fat(tmp_path: Path) -> Iterator[Path]:
+    image, folder = tmp_path / "fat.img", tmp_path / "fat"
+    folder.mkdir()
+    with image.open("wb") as file:
+        file.truncate(16 << 20)
+    for command in (["mkfs.vfat", str(image)], ["mount", "-o", "loop", str(image), str(folder)]):
+        if shutil.which(command[0]) is None or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("this user cannot mount a FAT drive")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(AppError) as caught:
+        place.require_usable(folder)
+    assert caught.value.facts["path"] == str(folder)
+    return caught.value.code
+
+
+def test_a_folder_that_can_hold_one_is_left_as_it_was(drive: Path) -> None:
+    place.require_usable(drive)
+    assert list(drive.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_and_one_that_cannot_be_written_are_told_apart(drive: Path) -> None:
+    assert refused(drive / "none") == "training_place_missing"
+    assert refused(Path("/proc")) == "training_place_unwritable"
+
+
+def test_a_drive_without_links_is_refused(drive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_link: Path, _target: str) -> None:
+        raise PermissionError(1, "Operation not permitted")  # as exFAT answers
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    assert refused(drive) == "training_place_no_links"
+    assert list(drive.iterdir()) == []
+
+
+def test_a_real_fat_drive_is_refused(fat: Path) -> None:
+    assert refused(fat) == "training_place_no_links"
+
+
+def test_a_drive_on_which_nothing_can_be_started_is_refused(mounted: Path) -> None:
+    assert refused(mounted) == "training_place_no_programs"
+
+
+def test_a_folder_of_the_same_name_that_kotae_has_not_made_is_not_replaced(data: Path, drive: Path) -> None:
+    place.require_free(drive, data)
+    final = Folders(drive).final
+    final.mkdir()
+    with pytest.raises(AppError, match="training_place_taken"):
+        place.require_free(drive, data)
+    folders.write_stamp(final, LOCK)
+    place.require_free(drive, data)
+
+
+@pytest.mark.parametrize("name", ["training-environment", "training-environment.old", "training-environment.part"])
+def test_a_folder_that_will_be_deleted_holds_none(data: Path, drive: Path, name: str) -> None:
+    inside = data / name / "more"
+    inside.mkdir(parents=True)
+    (drive / "link").symlink_to(inside)
+    for base in (inside.parent, inside, drive / "link"):
+        with pytest.raises(AppError, match="training_place_inside"):
+            place.require_free(base, data)
+
+
+def test_an_environment_that_was_renamed_holds_none(data: Path, drive: Path) -> None:
+    folders.write_stamp(drive, LOCK)
+    (drive / "lib").mkdir()
+    with pytest.raises(AppError, match="training_place_inside"):
+        place.require_free(drive / "lib", data)
+
+
+def test_the_room_is_that_of_the_chosen_drive(mounted: Path) -> None:
+    needed = need.estimate(mounted, None)
+    assert needed.base == mounted
+    assert needed.free_bytes <= 8 << 20 < needed.room_bytes
+
+
+def test_the_chosen_folder_comes_first_and_the_data_folder_after_it(data: Path, drive: Path) -> None:
+    choose(data, drive)
+    there, here = make(drive / "training-environment"), make(data / "training-environment")
+    assert training_environment.locate(data).python == there
+    shutil.rmtree(there.parent.parent)
+    assert training_environment.locate(data).python == here
+
+
+def test_a_drive_that_is_not_connected_is_said(data: Path, drive: Path) -> None:
+    choose(data, drive)
+    assert report(data).problem.code == "no_training_environment"  # type: ignore[union-attr]
+    drive.rmdir()
+    found = report(data)
+    assert found.python is None
+    assert found.problem is not None
+    assert (found.problem.code, found.problem.facts["path"]) == ("training_place_missing", str(drive))
+
+
+@pytest.mark.parametrize("bad", ['"relative/place"', "7", "null", r'"/a\u0000b"'])
+def test_a_place_that_is_none_is_passed_over(data: Path, bad: str) -> None:
+    (data / "settings.json").write_text(f'{{"training_folder": {bad}, "threads": 3}}', "utf-8")
+    assert training_environment.base_folder(data) == data
+    assert settings.load(data / "settings.json").threads == 3
+
+
+def test_an_attempt_elsewhere_is_found_again_counted_and_deleted(data: Path, drive: Path) -> None:
+    assert folders.proposed(data) == data
+    folders.note_attempt(data, drive)
+    (Folders(drive).cache).mkdir(parents=True)
+    (Folders(drive).cache / "torch").write_bytes(bytes(3000))
+    assert folders.proposed(data) == drive
+    assert report(data).left_bytes == 3000
+    folders.remove_all(data)
+    assert folders.proposed(data) == data
+    assert not Folders(drive).part.exists()
+
+
+def test_an_attempt_on_a_drive_that_is_away_stays_noted_until_it_can_be_deleted(data: Path, drive: Path) -> None:
+    folders.note_attempt(data, drive)
+    Folders(drive).cache.mkdir(parents=True)
+    drive.rename(drive.with_name("外した"))
+    folders.note_attempt(data, data)
+    folders.forget_attempts(data)
+    assert folders.proposed(data) == data
+    drive.with_name("外した").rename(drive)
+    assert folders.attempts(data) == [drive]
+    assert folders.proposed(data) == data  # it was given up
+    folders.forget_attempts(data)
+    assert list(drive.glob("*.part")) == []
+    assert folders.attempts(data) == []
+
+
+def test_deleting_takes_the_one_of_the_chosen_drive(data: Path, drive: Path) -> None:
+    choose(data, drive)
+    make(drive / "training-environment")
+    assert report(data).is_own
+    folders.remove_all(data)
+    assert not Folders(drive).final.exists()
+    assert sorted(path.name for path in data.iterdir()) == ["settings.json"]

@@ -1,0 +1,62 @@
+"""確認 over the real trainer with a tiny base: its own tokens, and three steps that it really computes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.base.paths import Paths
+from app.base.services import background
+from app.models.training_environment import TrainingEnvironment
+from app.training.services.training import Trainer
+from app.training.ui.check.step import CheckStep
+from app.uikit.theme import Theme
+from tests.convert.conftest import environment  # noqa: F401  (the training environment)
+from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
+from tests.trainer.training_runs import make_bases
+from tests.training.ui.planned import Planned
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def planned(
+    environment: TrainingEnvironment,  # noqa: F811
+    where: Paths,
+    tmp_path: Path,
+    qtbot: QtBot,
+) -> Iterator[Planned]:
+    planned = Planned(where, tmp_path, qtbot, Trainer(environment))
+    base = make_bases(environment.python, tmp_path, ["llama"])["llama"]
+    form = as_json(form_of(CARD_FORMS["llama3"]))  # the tiny base brings no chat template
+    planned.work.change(base=str(base), settings={"device": "cpu", "precision": "f32", "form": form})
+    yield planned
+    background.shut_down()
+
+
+def test_the_trainer_s_own_tokens_are_shown_and_three_steps_measured(planned: Planned, theme: Theme) -> None:
+    step = CheckStep(theme, planned.work)
+    planned.show(step)
+    failures: list[object] = []
+    planned.work.failed.connect(failures.append)
+    step.do("check")
+    planned.wait()
+    assert failures == []
+    assert planned.work.plan is not None
+    assert len(planned.work.plan.previews) == 20
+    shown = step.tokens.text.toPlainText()
+    learned = step.tokens.text.accessibleDescription()
+    assert "の点検は" in shown
+    assert "年ごと" in learned
+    assert "の点検は" not in learned
+    assert [token.is_trained for token in planned.work.plan.previews[0].tokens][-1]  # the answer's end
+    step.forecast.trial_button.click()
+    planned.wait()
+    assert failures == []
+    assert planned.work.draft.forecast is not None
+    assert planned.work.draft.forecast.is_measured
+    assert step.forecast.headline.text().startswith("3 ステップ試した結果：約 1 分、メモリ ")
+    deed = step.deed()
+    assert deed is not None
+    assert deed.key == "start"

@@ -1,0 +1,151 @@
+"""A job's folder that has come back, taken in from the page 学習: asked for, refused in words, shown in the list."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel
+from pytestqt.qtbot import QtBot
+
+from app.base import paths
+from app.base.paths import Paths
+from app.base.services import background
+from app.models import bases
+from app.training.data.rows import PARTS
+from app.training.runs import runs
+from app.training.ui.return_dialog import ReturnDialog
+from app.training.ui.running import Running
+from app.uikit.pickers import Pickers
+from app.uikit.theme import Theme
+from tests import model_files as models
+from tests.training.test_jobs import ROW, Script, job, start  # noqa: F401  fixtures
+from tests.training.ui.test_training_page import Scene
+from trainer.spec import RunSpec
+
+LEFT = Qt.MouseButton.LeftButton
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the scripts are for sh")
+
+
+@pytest.fixture
+def where(tmp_path: Path) -> Paths:
+    return paths.locate(str(tmp_path / "データ"))
+
+
+@pytest.fixture
+def asked(tmp_path: Path, where: Paths) -> RunSpec:
+    base = models.tiny_llama(tmp_path / "小さなモデル.gguf")
+    places = {}
+    for part in PARTS:
+        (tmp_path / f"{part}.jsonl").write_text(ROW, encoding="utf-8")
+        places[part] = str(tmp_path / f"{part}.jsonl")
+    sha256 = bases.file_sha256(base)
+    asked = RunSpec(str(where.runs / "点検"), str(base), name="点検", base_sha256=sha256, **places)  # type: ignore[arg-type]
+    runs.create(asked)
+    return asked
+
+
+@pytest.fixture
+def scene(where: Paths, theme: Theme, qtbot: QtBot) -> Scene:
+    return Scene(where, theme, qtbot)
+
+
+def words(dialog: ReturnDialog) -> str:
+    return "\n".join(label.text() for label in dialog.banner.findChildren(QLabel) if label.isVisible())
+
+
+def choose(dialog: ReturnDialog, folder: Path) -> None:
+    dialog._pickers = Pickers(folder=lambda *_: str(folder))
+    QTest.mouseClick(dialog.place.choose_button, LEFT)
+
+
+def test_what_was_trained_elsewhere_is_taken_in_and_shown(
+    scene: Scene,
+    asked: RunSpec,
+    job: Path,  # noqa: F811
+    start: Script,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    run = Path(asked.folder)
+    runs.note_export(run, job)
+    scene.show()
+    scene.choose("点検")
+    entry = scene.page.list.entry
+    assert entry is not None
+    menu = scene.page.desk.menu(entry, scene.page.rect().center())
+    next(action for action in menu.actions() if action.text() == "作業フォルダの結果を取り込む…").trigger()
+    (dialog,) = scene.page.findChildren(ReturnDialog)
+    assert dialog.buttons["take"].isEnabled()  # where it was put is where it is looked for
+    QTest.mouseClick(dialog.buttons["take"], LEFT)
+    scene.qtbot.waitUntil(lambda: "まだ終わっていません" in words(dialog))
+    process = start("run.sh")
+    assert process.wait() == 0
+    for stream in (process.stdout, process.stderr):
+        assert stream is not None
+        stream.close()
+    QTest.mouseClick(dialog.buttons["take"], LEFT)
+    scene.qtbot.waitUntil(lambda: runs.read(run).state == "finished")
+    scene.qtbot.waitUntil(lambda: isinstance(scene.page.content, Running) and scene.page.content.key == "result")
+    assert isinstance(scene.page.content, Running)
+    assert scene.page.content.folder == run
+    assert scene.listed() == ["履歴", "点検"]
+    again = scene.page.desk.take_back()
+    assert not again.buttons["take"].isEnabled()
+    choose(again, job)
+    QTest.mouseClick(again.buttons["take"], LEFT)
+    scene.qtbot.waitUntil(lambda: "取り込み済み" in words(again))
+    again.reject()
+
+
+@pytest.mark.parametrize("how", ["cancel", "escape"])
+def test_a_drive_that_hangs_does_not_hold_the_window_and_nothing_is_taken_in(
+    scene: Scene,
+    asked: RunSpec,
+    job: Path,  # noqa: F811
+    how: str,
+) -> None:
+    (job / "job.json").unlink()
+    os.mkfifo(job / "job.json")  # reading it waits, as on a drive that has gone to sleep
+    scene.show()
+    dialog = scene.page.desk.take_back()
+    choose(dialog, job)
+    QTest.mouseClick(dialog.buttons["take"], LEFT)
+    assert dialog.progress.isVisible()
+    assert dialog.buttons["cancel"].isEnabled()
+    if how == "cancel":
+        QTest.mouseClick(dialog.buttons["cancel"], LEFT)
+    else:
+        QTest.keyClick(dialog, Qt.Key.Key_Escape)
+    scene.qtbot.waitUntil(lambda: scene.page.findChildren(ReturnDialog) == [])
+    (job / "job.json").write_bytes(b"{}")
+    background.shut_down()
+    assert runs.read(Path(asked.folder)).state == "waiting"
+
+
+def test_a_folder_of_a_run_that_is_not_known_here_is_taken_in_from_the_empty_page(
+    scene: Scene,
+    asked: RunSpec,
+    job: Path,  # noqa: F811
+    start: Script,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    process = start("run.sh")
+    assert process.wait() == 0
+    for stream in (process.stdout, process.stderr):
+        assert stream is not None
+        stream.close()
+    shutil.rmtree(asked.folder)
+    scene.show()
+    QTest.mouseClick(scene.page.nothing.return_button, LEFT)
+    (dialog,) = scene.page.findChildren(ReturnDialog)
+    choose(dialog, tmp_path)
+    QTest.mouseClick(dialog.buttons["take"], LEFT)
+    scene.qtbot.waitUntil(lambda: "job.json" in words(dialog))
+    choose(dialog, job)
+    assert not dialog.banner.isVisible()
+    QTest.mouseClick(dialog.buttons["take"], LEFT)
+    scene.qtbot.waitUntil(lambda: scene.listed() == ["履歴", "点検"])

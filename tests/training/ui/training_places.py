@@ -1,0 +1,75 @@
+"""Places of the page 学習 where a text can be typed, and that have no picture of their own."""
+
+from collections.abc import Callable
+
+from app.application import Parts
+from app.training.ui.check.step import CheckStep
+from app.training.ui.data.step import DataStep
+from app.training.ui.model.step import ModelStep
+from app.training.ui.page import TrainingPage
+from app.training.ui.planning import Planning
+from app.training.ui.step import Step
+from tests import document_shots, training_shots
+from trainer.events import Preview, PreviewToken
+
+
+def _page(parts: Parts) -> TrainingPage:
+    page = parts.window.page("training")
+    assert isinstance(page, TrainingPage)
+    return page
+
+
+def _step(parts: Parts) -> Step:
+    content = _page(parts).content
+    assert isinstance(content, Planning)
+    return content.step
+
+
+def search(parts: Parts) -> None:
+    """While something is looked for, the field stays, also among few trainings."""
+    training_shots.training_result(parts)
+    _page(parts).search.setText("x")
+
+
+def name_and_note(parts: Parts) -> None:
+    training_shots.training_result(parts)
+    entry = _page(parts).list.entry
+    assert entry is not None
+    _page(parts).desk.edit(entry)
+
+
+def problems(parts: Parts) -> None:
+    training_shots.training_data(parts, "problems")
+
+
+def pairs(parts: Parts) -> None:
+    document_shots.documents(parts)
+    training_shots.training_data(parts)
+    step = _step(parts)
+    assert isinstance(step, DataStep)
+    step.sources.ask_pairs()
+
+
+def details(parts: Parts) -> None:
+    training_shots.training_model(parts)
+    step = _step(parts)
+    assert isinstance(step, ModelStep)
+    step.fold_button.click()
+
+
+def tokens(parts: Parts) -> None:
+    training_shots.training_check(parts)
+    step = _step(parts)
+    assert isinstance(step, CheckStep)
+    step.tokens.show()
+    step.tokens.show_previews([Preview(1, (PreviewToken(1, "はい", is_trained=True),))])
+
+
+PLACES: dict[str, Callable[[Parts], object]] = {
+    "training_search": search,
+    "training_name": name_and_note,
+    "training_problems": problems,
+    "training_pairs": pairs,
+    "training_details": details,
+    "training_tokens": tokens,
+}

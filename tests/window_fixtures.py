@@ -1,0 +1,91 @@
+"""The real window with the fake engine as a real child process."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from app.application import Parts, build
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.services.preferences import Preferences
+from app.base.settings import Settings
+from app.chat.store import Store
+from app.documents.library import Library
+from app.uikit.language import speak
+from app.uikit.theme import Theme
+from tests import screenshots
+from tests.garbage import garbage_goes_between_tests, modules_are_not_looked_through  # noqa: F401
+
+SETTLING_ROUNDS = 6
+
+
+@pytest.fixture
+def library(where: Paths) -> Iterator[Library]:
+    where.data.mkdir(parents=True, exist_ok=True)
+    library = Library.open(where.documents)
+    yield library
+    library.close()
+
+
+@pytest.fixture
+def theme(qapp: QApplication) -> Iterator[Theme]:
+    speak(qapp, "ja")
+    theme = Theme()
+    theme.apply(qapp, Settings(theme="light"))
+    yield theme
+    delete_what_is_put_off()
+    Theme().apply(qapp, Settings(theme="light"))
+
+
+def delete_what_is_put_off() -> None:
+    """Without an event loop Qt keeps what is to be deleted, and the next theme would style it too."""
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+
+
+def settle(_seconds: float = 0) -> None:
+    for _ in range(SETTLING_ROUNDS):  # a layout that follows from a layout comes a round later
+        QCoreApplication.sendPostedEvents()
+        QCoreApplication.processEvents()
+    delete_what_is_put_off()
+
+
+@pytest.fixture
+def quick_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures wait for people and for fonts; a test needs only what Qt has put off."""
+
+    monkeypatch.setattr(screenshots, "pause", settle)
+
+
+@pytest.fixture
+def open_window(
+    where: Paths, store: Store, theme: Theme, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Parts]]:
+    """Opens the window at a size, after the test has filled the store. Closed, with its engine, when the test ends."""
+    monkeypatch.setenv("KOTAE_ENGINE", "echo")
+    opened: list[Parts] = []
+
+    def open_(width: int = 1440, height: int = 900) -> Parts:
+        preferences = Preferences(where.settings)
+        preferences.change(theme="light")
+        parts = build(where, theme, preferences, store)
+        opened.append(parts)
+        parts.window.resize(width, height)
+        parts.window.show()
+        qtbot.waitExposed(parts.window)
+        return parts
+
+    yield open_
+    for parts in opened:
+        parts.evaluations.close()
+        parts.documents.close()
+    background.shut_down()
+    QCoreApplication.processEvents()  # what the pool has done arrives now, not in the next test
+    for parts in opened:
+        parts.window.close()
+        parts.session.close()
+        parts.engine.shut_down()
+        parts.window.deleteLater()
+    delete_what_is_put_off()
