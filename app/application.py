@@ -223,8 +223,8 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     )
     build_desk = BuildDesk(lambda: _builds(where, library), lambda: upkeep.models_folder, training_setup, page)
     trainings = Trainings(
-        engine, lambda: training.locate(where.data), where.bases, (child_commands.quantizer, child_commands.scorer), page,
-        lambda: session.is_busy,
+        engine, lambda: training.locate(where.data), where.bases, (child_commands.quantizer, child_commands.scorer),
+        page, lambda: session.is_busy,
     )  # fmt: skip
     evaluations = Evaluations(
         engine, where, lambda: training.locate(where.data), embedding, page, lambda: session.is_busy
@@ -310,7 +310,10 @@ def _desk(
 ) -> TransferDesk:
     """Export and import, for everybody who offers them."""
     transfer = Transfer(database, conversations, where.documents, window)
-    desk = TransferDesk(window, transfer, conversations, session, desktop.open_folder, secrecy)
+    desk = TransferDesk(
+        window, window.stack, window.theme, window.show_at_foot, transfer, conversations, session,
+        desktop.open_folder, secrecy,
+    )  # fmt: skip
     page.transcript.answer_export_requested.connect(desk.export_answer)
     window.sidebar.list.export_requested.connect(desk.export)
     window.sidebar.export_all_requested.connect(desk.export_all)

@@ -23,11 +23,22 @@ from app.models import catalogue
 
 OpenWindow = Callable[[str | None, str | None, bool], int]  # data folder, language, whether in safe mode
 
-# Each a module of app.cli.
-COMMANDS = (
-    "ask", "serve", "models", "docs", "chats", "data", "train", "eval",
-    "bench", "engine", "offline-check", "report", "licences",
-)  # fmt: skip
+# Each command with its module, which is imported only when it is needed.
+COMMANDS = {
+    "ask": "app.chat.cli.ask",
+    "serve": "app.serve.cli.serve",
+    "models": "app.models.cli.models",
+    "docs": "app.documents.cli.docs",
+    "chats": "app.chat.cli.chats",
+    "data": "app.training.cli.data",
+    "train": "app.training.cli.train",
+    "eval": "app.evaluation.cli.eval",
+    "bench": "app.shell.cli.bench",
+    "engine": "app.inference.cli.engine",
+    "offline-check": "app.compliance.cli.offline_check",
+    "report": "app.compliance.cli.report",
+    "licences": "app.compliance.cli.licences",
+}
 SHARED = ("--data-dir", "--lang", "--json")
 SAFE_MODE = "--safe-mode"  # of the window alone
 
@@ -153,7 +164,7 @@ def _parser(output: Output, arguments: Sequence[str]) -> argparse.ArgumentParser
     parser.add_argument(SAFE_MODE, action="store_true", help=help_text(SAFE_MODE))
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title=help_text("commands"))
     for name in _commands_to_know(arguments):
-        importlib.import_module(f"app.cli.{name.replace('-', '_')}").add_parser(commands, shared)
+        importlib.import_module(COMMANDS[name]).add_parser(commands, shared)
     return parser
 
 
@@ -161,7 +172,7 @@ def _commands_to_know(arguments: Sequence[str]) -> Sequence[str]:
     first = arguments[0].partition("=")[0] if arguments else SHARED[0]
     if first in (*SHARED, SAFE_MODE):
         return ()  # no command: the window
-    return (first,) if first in COMMANDS else COMMANDS
+    return (first,) if first in COMMANDS else tuple(COMMANDS)
 
 
 def _shared_options() -> argparse.ArgumentParser:

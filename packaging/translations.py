@@ -9,7 +9,8 @@ from pathlib import Path
 
 from steps import SetupError
 
-SOURCES = ("app/ui", "app/application.py")
+SOURCES = ("app/*/ui", "app/uikit")  # folders
+COMPOSITION = "app/application.py"
 FOLDER = "resources/translations"
 CATALOGUE = "kotae_en.ts"
 QT_CATALOGUE = "qt_rest_ja.ts"  # Japanese for words of Qt that its own catalogue lacks; written by hand
@@ -43,9 +44,10 @@ def compile_catalogue(programs: Path, catalogue: Path, target: Path) -> None:
 
 def sources(root: Path) -> Iterator[Path]:
     """The files that hold words of the window; lupdate does not look for Python files in folders by itself."""
-    for place in SOURCES:
-        path = root / place
-        yield from sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    for pattern in SOURCES:
+        for folder in sorted(root.glob(pattern)):
+            yield from sorted(folder.rglob("*.py"))
+    yield root / COMPOSITION
 
 
 def _run(argv: list[str | Path], folder: Path) -> None:

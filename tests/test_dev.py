@@ -298,15 +298,15 @@ def test_translate_fails_while_a_string_has_no_english(ready, state, code):
     folder = ready.root / translations.FOLDER
     folder.mkdir(parents=True)
     (folder / translations.CATALOGUE).write_text(f"<translation{state}></translation>", encoding="utf-8")
-    (ready.root / "app/ui").mkdir(parents=True)
-    (ready.root / "app/ui/toast.py").touch()
+    (ready.root / "app/uikit").mkdir(parents=True)
+    (ready.root / "app/uikit/toast.py").touch()
     for name in ("pyside6-lupdate", "pyside6-lrelease"):
         write_script(ready.root / ".venv/bin" / name, STAND_IN)
     run = ready.command("translate")
     assert run.returncode == code
     assert ("1（" in run.stdout) == bool(code)
     extract, *compiles = ready.calls()
-    assert "app/ui/toast.py app/application.py -ts" in extract
+    assert "app/uikit/toast.py app/application.py -ts" in extract
     assert [call.split()[0] for call in compiles] == ["pyside6-lrelease"] * 2
 
 

@@ -1,7 +1,7 @@
 """What Kotae is made of besides its own code: each part with its licence and the text that has to go with it.
 
-From a checkout or a pip install it is gathered from what is installed (`app.compliance.installed_components`). A bundle has
-no metadata of distributions any more and carries the list as a file, which `packaging/notices.py` has written.
+From a checkout or a pip install it is gathered from what is installed (`app.compliance.installed_components`). A bundle
+has no metadata of distributions any more and carries the list as a file, which `packaging/notices.py` has written.
 """
 
 import dataclasses

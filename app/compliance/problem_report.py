@@ -1,8 +1,8 @@
 """A report on a problem, as one text that the user can read before it is saved. Nothing is sent.
 
 It holds the program's own facts and the ends of its logs. Never in it: questions, answers, documents, and names of
-documents, collections, conversations, models, people and machines (`app.compliance.scrubbing`). Logs of what reads documents
-stay out as a whole, since foreign libraries write them.
+documents, collections, conversations, models, people and machines (`app.compliance.scrubbing`). Logs of what reads
+documents stay out as a whole, since foreign libraries write them.
 """
 
 import dataclasses

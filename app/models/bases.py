@@ -20,6 +20,7 @@ from trainer.form import Form
 from trainer.spec import RunSpec
 
 STARTER = "starter"
+ADAPTER = "adapter.gguf"  # of a run, in its folder
 _PART = re.compile(r"-\d{5}-of-(?!00001)\d{5}\.gguf$", re.IGNORECASE)  # as llama.cpp names the parts of a model
 TRAINED_FORM = "question_answer_trained"  # of a base model, after training
 

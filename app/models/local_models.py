@@ -11,13 +11,13 @@ from pathlib import Path
 
 from app.base.errors import AppError
 from app.base.paths import resources
-from app.chat.store import Store
 from app.inference import gguf, remote_prompt
 from app.inference.gguf import GgufHeader
 from app.inference.local_model import FileMark, LocalModel
 from app.inference.prompt_form import PromptForm
 from app.models import catalogue, ollama
 from app.models.catalogue import ModelCard
+from app.models.model_store import ModelStore
 
 FALLBACK_FORM = "question_answer"
 # Encoders: they give vectors, and write nothing.
@@ -127,7 +127,7 @@ def distinct_names(models: Collection[LocalModel]) -> dict[str, str]:
     return names
 
 
-def add(store: Store, model: LocalModel) -> LocalModel:
+def add(store: ModelStore, model: LocalModel) -> LocalModel:
     """Puts the model into the list; one with the same file keeps its id and what was measured with it."""
     model = merged(model, store.local_models())
     store.put_local_model(model)

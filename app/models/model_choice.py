@@ -6,9 +6,9 @@ from typing import TypeGuard
 from app.base import settings
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.chat.store import Store
 from app.inference.local_model import LocalModel
 from app.models import bases, local_models, remote_models, starter
+from app.models.model_store import ModelStore
 
 
 def choose_model(wanted: str | None, where: Paths) -> LocalModel:
@@ -19,7 +19,7 @@ def choose_model(wanted: str | None, where: Paths) -> LocalModel:
     """
     if _is_file(wanted):
         return local_models.describe(Path(wanted))
-    store = Store.open(where.database, where.backups)
+    store = ModelStore.open(where.database, where.backups)
     try:
         return _listed_model(wanted, store.local_models(), where)
     except AppError as error:
@@ -49,6 +49,6 @@ def _listed_model(wanted: str | None, models: list[LocalModel], where: Paths) ->
     return found
 
 
-def find(store: Store, wanted: str | None) -> LocalModel | None:
+def find(store: ModelStore, wanted: str | None) -> LocalModel | None:
     """A model elsewhere of that name; None: there is none."""
     return local_models.find(remote_models.listed(store), wanted) if wanted else None

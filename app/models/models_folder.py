@@ -28,9 +28,9 @@ from app.base.errors import AppError
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import BLOCK_BYTES, Meter, Report, hash_of, require_space, sync_folder, write_failure
 from app.base.paths import Paths
-from app.chat.store import Store
 from app.inference.local_model import FileMark, LocalModel
 from app.models import build_folder
+from app.models.model_store import ModelStore
 
 _JOURNAL = "models-move.json"
 _HALF_SUFFIX = ".kotae-moving"
@@ -60,12 +60,12 @@ class Moved:
     files_left: int = 0  # in the old folder, because something holds or has changed them; `finish` tries again
 
 
-def move(where: Paths, target: Path, store: Store, report: Report = lambda _done, _total: None) -> Moved:
+def move(where: Paths, target: Path, store: ModelStore, report: Report = lambda _done, _total: None) -> Moved:
     """Moves the models folder. `report` is told bytes (each counts twice: copied, compared); what it raises undoes all.
 
     Goes on with a move to the same folder that was interrupted, and undoes one to another.
     Raises AppError: move_same_place, move_busy, move_target_unusable, move_target_taken, move_copy_wrong,
-    move_source_unreadable, move_source_changed, drive_space, drive_file_limit, and `Store`'s.
+    move_source_unreadable, move_source_changed, drive_space, drive_file_limit, and `ModelStore`'s.
     """
     target = _resolved(target)
     before = pending(where)
@@ -107,7 +107,7 @@ def pending(where: Paths) -> Move | None:
         return None
 
 
-def finish(where: Paths, store: Store) -> Moved:
+def finish(where: Paths, store: ModelStore) -> Moved:
     """Completes a move whose files are all copied; does nothing to one that is still copying. For each start."""
     plan = pending(where)
     if plan is None or plan.state != "switching":

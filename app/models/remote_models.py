@@ -11,11 +11,11 @@ from collections.abc import Collection
 from app.base import confidentiality
 from app.base.confidentiality import Label
 from app.base.errors import AppError
-from app.chat.store import Store
 from app.inference import remote_address
 from app.inference.local_model import LocalModel
 from app.inference.remote_address import Remote
 from app.models import local_models
+from app.models.model_store import ModelStore
 
 NAME_MAX = 80  # characters
 _ID_PREFIX = "lan-"  # no file's id begins so by accident
@@ -36,13 +36,13 @@ def changed(before: LocalModel, now: LocalModel) -> LocalModel:
     return dataclasses.replace(now, id=before.id, added_at=before.added_at)
 
 
-def listed(store: Store) -> list[LocalModel]:
+def listed(store: ModelStore) -> list[LocalModel]:
     """In the order in which they were added."""
     rows = store.database.read("SELECT id, entry FROM remote_model")
     return sorted((_model(row["id"], row["entry"]) for row in rows), key=lambda model: (model.added_at, model.id))
 
 
-def put(store: Store, model: LocalModel) -> None:
+def put(store: ModelStore, model: LocalModel) -> None:
     """Adds it, or replaces the one with its id."""
     assert model.remote is not None
     entry = {"name": model.name, "added_at": model.added_at, **dataclasses.asdict(model.remote)}

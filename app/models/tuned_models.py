@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
-from app.chat.store import Store
 from app.inference.local_model import FileMark, LocalModel
 from app.models import remote_models, stored_tuned
+from app.models.model_store import ModelStore
 
 FOLDER = "adapters"  # below the models folder
 NO_PROVENANCE: Mapping[str, Any] = {"run_id": "", "base_sha256": "", "adapter_sha256": "", "adapter_strength": 1.0}
 _SUFFIX = ".lora"  # GGUF, but no model: it is not found where models are looked for
 
 
-def listed(store: Store, models_folder: Path) -> list[LocalModel]:
+def listed(store: ModelStore, models_folder: Path) -> list[LocalModel]:
     """The whole list: models that are files, bases with an adapter, then models elsewhere. Looks at no file."""
     files = store.local_models()
     rows = store.database.read("SELECT * FROM tuned_model WHERE entry IS NOT NULL")
@@ -87,7 +87,7 @@ def sha256_of(path: Path, marks: tuple[FileMark, ...] = ()) -> str:
 # ------------------------------------------------------------------------- changes
 
 
-def put(store: Store, model: LocalModel) -> None:
+def put(store: ModelStore, model: LocalModel) -> None:
     """Adds or replaces it, whichever kind it is. Its adapter is to be where `adapter_file` says."""
     assert model.tuned is not None
     entry = {"name": model.name, "path": model.path, "added_at": model.added_at, "form_id": model.form_id}
@@ -106,7 +106,7 @@ def adapter_file(models_folder: Path, sha256: str) -> Path:
     return models_folder / FOLDER / f"{sha256[:32]}{_SUFFIX}"
 
 
-def clear(store: Store, models_folder: Path, keep: Collection[str] = ()) -> None:
+def clear(store: ModelStore, models_folder: Path, keep: Collection[str] = ()) -> None:
     """Deletes adapters that no model of the list has. `keep`: paths of those that may come back into it."""
     used = {*keep, *(model.adapter for model in listed(store, models_folder))}
     for path in (models_folder / FOLDER).glob(f"*{_SUFFIX}"):

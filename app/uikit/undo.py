@@ -3,11 +3,10 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QObject
+from PySide6.QtCore import QEvent, QObject, SignalInstance
 from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QApplication, QLineEdit, QPlainTextEdit, QTextEdit, QWidget
 
-from app.chat.services.conversations import Conversations
 from app.uikit.input_method import guard_of
 from app.uikit.widgets.toast import Toast
 
@@ -30,13 +29,16 @@ class Deed:
 class UndoStack(QObject):
     """What names an erased conversation cannot be taken back any more."""
 
-    def __init__(self, toast: Toast, conversations: Conversations, parent: QWidget) -> None:
+    def __init__(
+        self, toast: Toast, changed: SignalInstance, stored: Callable[[frozenset[int]], frozenset[int]], parent: QWidget
+    ) -> None:
+        """`changed`: conversations have; `stored`: those of the given ones that are still there."""
         super().__init__(parent)
         self._toast = toast
-        self._conversations = conversations
+        self._stored = stored
         self._deeds: list[Deed] = []
         self._told: Deed | None = None  # by the toast
-        conversations.changed.connect(self._drop_erased)
+        changed.connect(self._drop_erased)
         toast.gone.connect(self._on_toast_gone)
         app = QApplication.instance()
         assert isinstance(app, QApplication)
@@ -106,7 +108,7 @@ class UndoStack(QObject):
     def _drop_erased(self) -> None:
         named = frozenset[int]().union(*(deed.conversation_ids for deed in self._deeds))
         if named:
-            stored = self._conversations.stored(named)
+            stored = self._stored(named)
             self._drop([deed for deed in self._deeds if not deed.conversation_ids <= stored])
 
 

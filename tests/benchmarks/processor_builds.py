@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.processor_builds BUNDLE MODEL.gguf [--rounds 15] [--threads 1]
 
-BUNDLE: dist/Kotae/Kotae. Both run the bare loop (`app.inference.engine.bare`) on the same text, in turn; above 1 the bundle is
-the faster one. Of the ratios of the rounds the middle one is told, and those that a quarter of them are below and
-above.
+BUNDLE: dist/Kotae/Kotae. Both run the bare loop (`app.inference.engine.bare`) on the same text, in turn; above 1 the
+bundle is the faster one. Of the ratios of the rounds the middle one is told, and those that a quarter of them are below
+and above.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""How often a scale study (app.evaluation.study.scale) advises what, and how often its curve's interval holds the truth.
+"""How often a scale study (app.evaluation.study.scale) advises what, and its curve's interval holds the truth.
 
     python -m tests.benchmarks.scale_study [--studies 150]
 

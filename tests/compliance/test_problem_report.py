@@ -157,7 +157,7 @@ def test_a_traceback_keeps_its_frames_and_its_kind_but_no_message(where: Paths) 
     assert "a secret word" not in said.replace('raise KeyError("a secret word")', "")  # that is our own code
     assert "ERROR bug" in said
     assert "Traceback (most recent call last)" in said
-    assert 'File "<Kotae>/tests/core/test_problem_report.py", line' in said
+    assert 'File "<Kotae>/tests/compliance/test_problem_report.py", line' in said
     assert "\nKeyError\n" in said
 
 

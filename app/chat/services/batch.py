@@ -30,8 +30,7 @@ from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
 from app.inference.prompt import Turn
 from app.inference.services.engine import EngineClient
-from app.models import remote_models
-from app.training.runs import runs
+from app.models import bases, remote_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class Batch:
 
 def _name(adapter: Path) -> str:
     """Those of training runs are all called the same; their folders are not."""
-    return adapter.parent.name if adapter.name == runs.ADAPTER else adapter.name
+    return adapter.parent.name if adapter.name == bases.ADAPTER else adapter.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,13 @@ from app import __version__
 from app.base import children, html_page, network_policy, settings
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.chat.store import Store
 from app.compliance.offline_check import files, surroundings
 from app.compliance.offline_check.coordinator import Job
 from app.compliance.offline_check.records import HashedFile, Measured, Result
 from app.inference.local_model import LocalModel
 from app.models import remote_models
 from app.models.local_models import is_for_search
+from app.models.model_store import ModelStore
 
 WORDS = "offline.toml"
 Report = Callable[[str, float], None]  # one of `records.STAGES`, and how much of it is done, 0 to 1
@@ -65,7 +65,7 @@ class Checking:
         self._report(stage, done)
 
     def _models(self) -> list[LocalModel]:
-        store = Store.open(self._where.database, self._where.backups)
+        store = ModelStore.open(self._where.database, self._where.backups)
         try:
             return [*store.local_models(), *remote_models.listed(store)]
         finally:

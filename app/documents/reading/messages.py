@@ -10,8 +10,8 @@ from typing import Any, get_args
 from app.base import lines
 
 PROTOCOL = 1
-# A child that is alive says something at least so often while it reads; a page may take 60 s (app.documents.reading.limits),
-# and writing the index of the longest document another 60.
+# A child that is alive says something at least so often while it reads; a page may take 60 s
+# (app.documents.reading.limits), and writing the index of the longest document another 60.
 SILENCE_S = 150.0
 
 

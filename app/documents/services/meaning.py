@@ -7,11 +7,11 @@ from app.base.cli.output import Output
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
-from app.chat.store import Store
 from app.documents.services.embedding import Embedding, EmbeddingStanding
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.models import local_models
+from app.models.model_store import ModelStore
 
 if TYPE_CHECKING:  # numpy
     from app.documents.retrieval.fusion import Meaning
@@ -98,7 +98,7 @@ class Meanings:
 def _models(where: Paths) -> list[LocalModel]:
     if not where.database.is_file():
         return []
-    store = Store.open(where.database, where.backups)
+    store = ModelStore.open(where.database, where.backups)
     try:
         return [model for model in store.local_models() if local_models.is_for_search(model)]
     finally:

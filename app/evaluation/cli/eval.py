@@ -39,4 +39,4 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _fill(parser: argparse.ArgumentParser, name: str, module: str) -> None:
-    importlib.import_module(f"app.cli.{module}").add_options(parser, name)
+    importlib.import_module(f"app.evaluation.cli.{module}").add_options(parser, name)

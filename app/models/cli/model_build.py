@@ -13,12 +13,12 @@ from app.base.files import absolute_path
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import help_text
-from app.chat.store import Store
 from app.inference import child_commands, quantizations
 from app.inference.local_model import LocalModel
 from app.models import build_folder, build_plan, hf_adapter, hf_folder, local_models, training_environment
 from app.models.build_plan import BuildPlan, BuildRequest
 from app.models.cli import model_care
+from app.models.model_store import ModelStore
 
 if TYPE_CHECKING:
     from app.models.services.builds import (  # it tries what it has built, with all that answers questions
@@ -54,7 +54,7 @@ def _build(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
     environment = training_environment.locate(where.data)
     app = application()
-    store = Store.open(where.database, where.backups)
+    store = ModelStore.open(where.database, where.backups)
     try:
         builds = Builds(
             Commands(environment, child_commands.quantizer, child_commands.engine()),

@@ -11,7 +11,6 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.single_instance import without_window
 from app.base.wording import describe_error, help_text, size
-from app.chat.store import Store
 from app.inference.local_model import LocalModel
 from app.models import (
     found_models,
@@ -23,6 +22,7 @@ from app.models import (
     verify,
     verify_log,
 )
+from app.models.model_store import ModelStore
 from app.models.verify import Verdict
 
 
@@ -42,7 +42,7 @@ def remember(model: LocalModel, where: Paths, output: Output) -> LocalModel:
         return model
     verdict = verify.verify(model, percent(output, "verifying", name=model.name))
     output.end_progress()
-    store = Store.open(where.database, where.backups)
+    store = ModelStore.open(where.database, where.backups)
     try:
         store.put_local_model(verdict.model)
     finally:
@@ -69,7 +69,7 @@ def as_data(problem: AppError) -> dict[str, str]:
 
 
 def _find(_options: argparse.Namespace, where: Paths, output: Output) -> int:
-    store = Store.open(where.database, where.backups)
+    store = ModelStore.open(where.database, where.backups)
     listed = {_resolved(Path(model.path)) for model in store.local_models()}
     store.close()
     found = found_models.search(model_places.known(Path.home(), own=where.models))
@@ -107,7 +107,7 @@ def _resolved(path: Path) -> Path:
 
 def _verify(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status 1 when a model is damaged, changed or missing."""
-    store = Store.open(where.database, where.backups)
+    store = ModelStore.open(where.database, where.backups)
     try:
         models = store.local_models()
         if options.model is not None:
@@ -134,7 +134,7 @@ def _verify(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 0 if all(verdict.is_good for verdict in verdicts) else 1
 
 
-def _wanted(name: str, models: list[LocalModel], store: Store) -> LocalModel:
+def _wanted(name: str, models: list[LocalModel], store: ModelStore) -> LocalModel:
     """Raises AppError("remote_unverifiable"): there is no file of it here; and "unknown_model"."""
     found = local_models.find(models, name)
     if found is not None:
@@ -146,7 +146,7 @@ def _wanted(name: str, models: list[LocalModel], store: Store) -> LocalModel:
     raise AppError("unknown_model", wanted=name)
 
 
-def _verdict(model: LocalModel, store: Store, output: Output) -> Verdict:
+def _verdict(model: LocalModel, store: ModelStore, output: Output) -> Verdict:
     verdict = verify.verify(model, percent(output, "verifying", name=model.name))
     output.end_progress()
     if verdict.is_good:
@@ -161,7 +161,7 @@ def _said(verdict: Verdict, output: Output) -> str:
 def _move(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status 1 when files are left in the old folder."""
     with without_window(where.lock):
-        store = Store.open(where.database, where.backups)
+        store = ModelStore.open(where.database, where.backups)
         try:
             moved = models_folder.move(where, Path(options.folder), store, percent(output, "moving"))
         finally:

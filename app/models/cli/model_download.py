@@ -17,11 +17,11 @@ from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
 from app.base.wording import help_text, outline
-from app.chat.store import Store
 from app.inference.local_model import LocalModel
 from app.inference.services import keychain
 from app.models import catalogue
 from app.models.catalogue import ModelCard, ModelFile
+from app.models.model_store import ModelStore
 from app.models.services.downloads import Download, Downloads
 from app.models.services.library import ModelLibrary
 from app.models.services.reach import hub
@@ -47,7 +47,7 @@ def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
     card, file = _chosen(options.model, options.quant)
     token = _token_in(options.token_file) if options.token_file else ""
     app = application()
-    store = Store.open(where.database, where.backups)
+    store = ModelStore.open(where.database, where.backups)
     try:
         preferences = Preferences(where.settings)
         downloads = Downloads(

@@ -10,11 +10,11 @@ from app.base.cli.output import Output
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text, phrase
-from app.chat.store import Store
 from app.inference import remote_address
 from app.inference.remote_address import Remote
 from app.inference.services import keychain
 from app.models import remote_models, tuned_models
+from app.models.model_store import ModelStore
 from app.models.services.remote_check import RemoteCheck
 from app.models.services.remote_options import _key
 
@@ -45,7 +45,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if options.keep_key and key:
         keychain.store_token(key, origin_of(address))
     remote = Remote(address, chosen.model, options.context or 0)
-    store = Store.open(where.database, where.backups)
+    store = ModelStore.open(where.database, where.backups)
     try:
         model = remote_models.described(options.name or chosen.model, remote, tuned_models.listed(store, where.models))
         remote_models.put(store, model)

@@ -11,11 +11,11 @@ from app.base.cli.output import Output
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import describe_error, help_text, size
-from app.chat.store import Store
 from app.inference.local_model import LocalModel
 from app.models import catalogue, local_models, starter, tuned_models
 from app.models.catalogue import ModelCard
 from app.models.cli import model_build, model_care, model_download, model_fit, model_kit, model_remote
+from app.models.model_store import ModelStore
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    store = Store.open(where.database, where.backups)
+    store = ModelStore.open(where.database, where.backups)
     models = tuned_models.listed(store, where.models)
     store.close()
     book = catalogue.load()
@@ -81,7 +81,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
     run = runs.find(where.runs, options.what)
     strength = 1.0 if options.strength is None else options.strength
-    store = Store.open(where.database, where.backups)
+    store = ModelStore.open(where.database, where.backups)
     try:
         model = adoption.use(run.folder, store, where.models, options.form or gate.BASE_ADAPTER, strength)
     finally:
@@ -118,7 +118,7 @@ def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    store = Store.open(where.database, where.backups)
+    store = ModelStore.open(where.database, where.backups)
     try:
         model = local_models.find(tuned_models.listed(store, where.models), options.model)
         if model is None:
@@ -137,7 +137,7 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _stored(model: LocalModel, where: Paths) -> LocalModel:
-    store = Store.open(where.database, where.backups)
+    store = ModelStore.open(where.database, where.backups)
     try:
         return local_models.add(store, model)
     finally:

@@ -9,12 +9,12 @@ from PySide6.QtCore import QObject, Signal
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import Progress
-from app.chat.store import Store
 from app.inference import load_plan
 from app.inference.engine.messages import Done
 from app.inference.local_model import FileMark, LocalModel
 from app.models import catalogue, local_models, remote_models, starter, tuned_models
 from app.models.catalogue import ModelCard
+from app.models.model_store import ModelStore
 
 # Shorter runs say more about the clock than about the machine.
 MEASURED_PROMPT_TOKENS, MEASURED_ANSWER_TOKENS = 64, 16
@@ -31,7 +31,7 @@ class ModelLibrary(QObject):
     trained_added = Signal(object)  # LocalModel
     trained_refused = Signal(object)  # AppError
 
-    def __init__(self, store: Store, models_folder: Path, parent: QObject | None = None) -> None:
+    def __init__(self, store: ModelStore, models_folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._store = store
         self._folder = models_folder
@@ -110,7 +110,7 @@ class ModelLibrary(QObject):
         def work() -> LocalModel:
             from app.training.runs import adoption  # numpy, which most starts never need
 
-            store = Store.beside(path)
+            store = ModelStore.beside(path)
             try:
                 return adoption.use(folder, store, models_folder, form, strength, keep)
             finally:

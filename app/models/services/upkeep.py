@@ -16,11 +16,11 @@ from app.base.services.background import Progress
 from app.base.services.preferences import Preferences
 from app.chat.preset_files import to_bytes
 from app.chat.services.presets import Presets
-from app.chat.store import Store
 from app.inference.local_model import LocalModel
 from app.models import found_models, local_models, model_places, models_folder, verify, verify_log
 from app.models.kits import kit_export, kit_import, kit_parts
 from app.models.kits.kit_import import Imported
+from app.models.model_store import ModelStore
 from app.models.models_folder import Move, Moved
 from app.models.services.library import ModelLibrary
 from app.models.verify import Verdict
@@ -43,7 +43,7 @@ class ModelUpkeep(QObject):
 
     def __init__(
         self,
-        store: Store,
+        store: ModelStore,
         library: ModelLibrary,
         presets: Presets,
         preferences: Preferences,
@@ -118,7 +118,7 @@ class ModelUpkeep(QObject):
         """The engine must not be loading meanwhile; models elsewhere stay where they are."""
 
         def work(progress: Progress) -> Moved:
-            store = Store.beside(self._store.path)
+            store = ModelStore.beside(self._store.path)
             try:
                 return models_folder.move(self._where, target, store, progress.report)
             finally:
@@ -145,7 +145,7 @@ class ModelUpkeep(QObject):
         """Whole models are in the list when `kit_read` comes, which also says what was wrong with the others."""
 
         def work(progress: Progress) -> Imported:
-            store = Store.beside(self._store.path)
+            store = ModelStore.beside(self._store.path)
             try:
                 return kit_import.bring_in(
                     folder, self._where.models, lambda model: local_models.add(store, model), progress.report

@@ -17,9 +17,9 @@ LINGER_MS = 0 if sys.platform == "linux" else 10_000
 class Closing(QObject):
     """While a run is trained or judged, closing the last window leaves the program at work without one.
 
-    Starting Kotae again brings the window back (`app.base.services.single_instance`). Without a window it ends by itself
-    once the run has. A study ends with its window, which is told; what it has measured is kept, and the page offers to
-    go on. A system that shuts down pauses them.
+    Starting Kotae again brings the window back (`app.base.services.single_instance`). Without a window it ends by
+    itself once the run has. A study ends with its window, which is told; what it has measured is kept, and the page
+    offers to go on. A system that shuts down pauses them.
     """
 
     reopened = Signal()  # the window is shown again, after it was closed during a training

@@ -163,7 +163,7 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(centre)
         self.menu_button = IconButton(self.theme, "menu", self.tr("会話とページの一覧"), "Ctrl+B", self.stack)
         self.toast = Toast(self.theme, centre, self.stack)
-        self.undo_stack = UndoStack(self.toast, self._conversations, self)
+        self.undo_stack = UndoStack(self.toast, self._conversations.changed, self._conversations.stored, self)
         self.list_actions = ListActions(self._conversations, self.sidebar.list, self.undo_stack, self)
 
     def _page_list(self) -> tuple[tuple[str, str, str], ...]:

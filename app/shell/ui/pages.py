@@ -202,8 +202,8 @@ class Pages(QObject):
 
         of = self._services
         batches = Batches(
-            of.session, of.library, of.preferences, of.presets, of.engine, child_commands.template(), of.paths.documents,
-            of.paths.data / "batch.json", self, of.embedding,
+            of.session, of.library, of.preferences, of.presets, of.engine, child_commands.template(),
+            of.paths.documents, of.paths.data / "batch.json", self, of.embedding,
         )  # fmt: skip
         secrecy = Secrecy(self._theme, of.paths.exports_log)
         page = BatchPage(self._theme, batches, of.session, of.documents, secrecy, open_folder)

@@ -9,9 +9,9 @@ from pathlib import Path
 from app.base.errors import AppError
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import require_space, write_failure
-from app.chat.store import Store
 from app.inference.local_model import LocalModel, Tuned
 from app.models import bases, local_models, tuned_models
+from app.models.model_store import ModelStore
 from app.training import result_view
 from app.training.gate import BASE_ADAPTER
 from app.training.runs import runs, splits
@@ -21,7 +21,7 @@ from trainer.spec import RunSpec
 
 def use(
     folder: Path,
-    store: Store,
+    store: ModelStore,
     models_folder: Path,
     form: str = BASE_ADAPTER,
     strength: float = 1.0,
@@ -57,7 +57,7 @@ def use(
     return _added(model, store, models_folder)
 
 
-def _merged(run: Run, adapter: Path, form: str, store: Store, models_folder: Path) -> LocalModel:
+def _merged(run: Run, adapter: Path, form: str, store: ModelStore, models_folder: Path) -> LocalModel:
     path = result_view.form_file(run.folder, form)
     if path is None:
         raise AppError("tuned_form_missing", name=run.name, form=form)
@@ -78,7 +78,7 @@ def _merged(run: Run, adapter: Path, form: str, store: Store, models_folder: Pat
     return _added(model, store, models_folder)
 
 
-def _added(model: LocalModel, store: Store, models_folder: Path) -> LocalModel:
+def _added(model: LocalModel, store: ModelStore, models_folder: Path) -> LocalModel:
     listed = tuned_models.listed(store, models_folder)
     known = next((other for other in listed if _is_same(other, model)), None)
     if known is not None:
@@ -102,7 +102,7 @@ def _is_same(other: LocalModel, model: LocalModel) -> bool:
     return same and (other.path, other.adapter) == (model.path, model.adapter)
 
 
-def _base(run: Run, asked: RunSpec, store: Store) -> LocalModel | None:
+def _base(run: Run, asked: RunSpec, store: ModelStore) -> LocalModel | None:
     """In the list, with its hash; None: there is no such file."""
     models = store.local_models()
     made = run.folder / "base.gguf"  # of a base that is a folder

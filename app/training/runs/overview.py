@@ -38,7 +38,7 @@ _DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`state`: of a draft, the step (`app.training.plan`) that it goes on at, or DAMAGED; of a run, as `runs.Run` has it.
+    """`state`: of a draft, the step (`app.training.plan`) that it goes on at, or DAMAGED; of a run, as `runs.Run` has.
 
     `verdict`: adopt | check | reject; "": it was not judged. `base`, `data`: what people call them. `draft`: the id of
     the one that the run was begun from.

@@ -17,6 +17,7 @@ from app.base.errors import AppError
 from app.base.files import folder_lock
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
+from app.models import bases
 from app.training.data.rows import PARTS
 from app.training.runs import standing as standings
 from app.training.runs.standing import Standing
@@ -26,7 +27,8 @@ from trainer.spec import RunSpec, SpecError
 
 SPEC, EFFECTIVE, LOCK, LOG, GATE = "run.json", "effective.json", "lock", "log.txt", "gate.json"
 EXPORTED = "exported.txt"  # the folder of the job that another machine trains
-CHECKPOINTS, ADAPTER, HOLDOUT, REPORT = "checkpoints", "adapter.gguf", "holdout.json", "report.html"
+ADAPTER = bases.ADAPTER
+CHECKPOINTS, HOLDOUT, REPORT = "checkpoints", "holdout.json", "report.html"
 PEFT_ADAPTER = "adapter"  # the folder of a finished run from which another one can go on
 DATA, START = "data", "start"  # copies of what it is trained on, and of the adapter that is trained further
 _MANIFEST = "split.json"  # beside the data

@@ -20,7 +20,7 @@ from app.documents.retrieval import retrieval
 from app.documents.services.documents import Documents
 from app.documents.services.reading_queue import Standing
 
-SCRIPTED = [sys.executable, str(Path(__file__).with_name("scripted_reader.py"))]
+SCRIPTED = [sys.executable, str(Path(__file__).parents[2] / "scripted_reader.py")]
 TIMEOUT_MS = 30_000
 
 

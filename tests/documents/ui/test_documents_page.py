@@ -26,7 +26,7 @@ from app.documents.ui.table import NAME, PROBLEMS, STATE
 from app.inference import child_commands
 from app.uikit.theme import Theme
 
-SCRIPTED = [sys.executable, str(Path(__file__).parents[2] / "services" / "scripted_reader.py")]
+SCRIPTED = [sys.executable, str(Path(__file__).parents[2] / "scripted_reader.py")]
 TIMEOUT_MS = 30_000
 
 

@@ -25,7 +25,7 @@ from tests import hf_models
 from tests import model_files as models
 from tests.model_files import TinyShape
 
-CONVERTER = Path(__file__).with_name("scripted_converter.py")
+CONVERTER = Path(__file__).parents[2] / "scripted_converter.py"
 ECHO = [*children.program(), "--engine", "echo"]
 SHAPE = TinyShape(embedding=256, feed_forward=512)
 

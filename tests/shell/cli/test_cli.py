@@ -165,7 +165,7 @@ LOADED = """
 import sys
 from app import cli as main
 status = main.main(sys.argv[1:], lambda *_: 0)
-print(*(name for name in main.COMMANDS if f"app.cli.{name}" in sys.modules), file=sys.stderr)
+print(*(name for name, module in main.COMMANDS.items() if module in sys.modules), file=sys.stderr)
 sys.exit(status)
 """
 

@@ -105,15 +105,15 @@ def test_the_english_holds_no_japanese(english: dict[Message, str]) -> None:
 def test_translate_tells_how_many_strings_wait(tmp_path: Path) -> None:
     root = tmp_path / "repository"
     (root / translations.FOLDER).mkdir(parents=True)
-    (root / "app/ui").mkdir(parents=True)
+    (root / "app/uikit").mkdir(parents=True)
     shutil.copy(CATALOGUE.parent / translations.QT_CATALOGUE, root / translations.FOLDER)
     (root / "app/application.py").write_text("", "utf-8")
     source = "class Toast:\n    def say(self):\n        self.tr({word!r})\n"
-    (root / "app/ui/toast.py").write_text(source.format(word="元に戻す"), "utf-8")
+    (root / "app/uikit/toast.py").write_text(source.format(word="元に戻す"), "utf-8")
     shutil.copy(CATALOGUE, root / translations.FOLDER)
     assert translations.update(root, PROGRAMS) == 0
     assert list(messages(root / translations.FOLDER / translations.CATALOGUE)) == [("Toast", "元に戻す")]
-    (root / "app/ui/toast.py").write_text(source.format(word="新しい文"), "utf-8")
+    (root / "app/uikit/toast.py").write_text(source.format(word="新しい文"), "utf-8")
     assert translations.update(root, PROGRAMS) == 1
 
 

@@ -32,7 +32,7 @@ from tests.model_files import TinyShape
 from trainer import spec
 from trainer.spec import RunSpec
 
-CONVERTER = Path(__file__).with_name("scripted_converter.py")
+CONVERTER = Path(__file__).parents[2] / "scripted_converter.py"
 SHAPE = TinyShape(context=1024)
 PAIRS = [("首都は？", "東京です。"), ("一年は何日？", "三百六十五日。"), ("水は何度で沸く？", "百度です。")]
 GB = 10**9

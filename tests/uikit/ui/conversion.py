@@ -25,7 +25,8 @@ from tests import document_shots, screenshots
 from tests.evaluation.ui import evaluation_places
 from tests.training.ui import training_places
 
-UI = Path(__file__).resolve().parents[3] / "app" / "ui"
+APP = Path(__file__).resolve().parents[3] / "app"
+UI = (*sorted(APP.glob("*/ui")), APP / "uikit")  # folders with widgets
 
 # Everything of Qt's that a person can type into, or that opens with such a field.
 TYPED_INTO: tuple[type[QWidget], ...] = (
@@ -198,7 +199,7 @@ def text_classes() -> dict[str, type[QWidget]]:
 
 
 def own_text_classes() -> set[str]:
-    """Classes of `app/ui` made from them, by name."""
+    """Classes of the windows made from them, by name."""
     bases = {
         node.name: {_name(base) for base in node.bases}
         for tree in _trees().values()
@@ -212,7 +213,7 @@ def own_text_classes() -> set[str]:
 
 
 def used_text_classes() -> set[str]:
-    """Qt's classes that `app/ui` makes, derives from, or calls."""
+    """Qt's classes that the windows makes, derives from, or calls."""
     nodes = [node for tree in _trees().values() for node in ast.walk(tree)]
     called = [node.func for node in nodes if isinstance(node, ast.Call)]
     owners = [function.value for function in called if isinstance(function, ast.Attribute)]
@@ -221,10 +222,10 @@ def used_text_classes() -> set[str]:
 
 
 def sites() -> set[str]:
-    """`file:line` of every place in `app/ui` where a field is made. Qt's own dialogs are looked at by kind."""
+    """`file:line` of every place in the windows where a field is made. Qt's own dialogs are looked at by kind."""
     wanted = (text_classes().keys() | own_text_classes()) - DIALOGS
     return {
-        f"{file.relative_to(UI)}:{node.lineno}"
+        f"{file.relative_to(APP)}:{node.lineno}"
         for file, tree in _trees().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and _called(node.func) in wanted
@@ -237,7 +238,7 @@ def _called(function: ast.expr) -> str:
 
 
 def classes_with_input_methods() -> set[str]:
-    """Classes of `app/ui` that deal with input methods themselves."""
+    """Classes of the windows that deal with input methods themselves."""
     return {
         node.name
         for tree in _trees().values()
@@ -275,15 +276,15 @@ def _noting(original: Any, made: list[tuple[QWidget, str]]) -> Callable[..., Non
         while frame.f_back is not None and frame.f_locals.get("self") is self:
             frame = frame.f_back  # out of the constructors of its own class
         file = Path(frame.f_code.co_filename)
-        if file.is_relative_to(UI):
-            made.append((self, f"{file.relative_to(UI)}:{frame.f_lineno}"))
+        if any(file.is_relative_to(folder) for folder in UI):
+            made.append((self, f"{file.relative_to(APP)}:{frame.f_lineno}"))
 
     return make
 
 
 @functools.cache
 def _trees() -> dict[Path, ast.Module]:
-    return {file: ast.parse(file.read_text("utf-8")) for file in sorted(UI.rglob("*.py"))}
+    return {file: ast.parse(file.read_text("utf-8")) for folder in UI for file in sorted(folder.rglob("*.py"))}
 
 
 def _name(node: ast.AST) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
+from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.base import confidentiality
 from app.base.confidentiality import Label
@@ -23,12 +24,12 @@ from app.chat.services.transfer import Transfer
 from app.chat.store import title_of
 from app.chat.ui.conversations.export_dialog import ExportDialog
 from app.chat.ui.conversations.result_dialog import refusals_dialog
-from app.shell.ui.main_window import MainWindow
 from app.uikit.dialogs import Dialog
 from app.uikit.drop import JsonDrop
 from app.uikit.pickers import Pickers, completed
 from app.uikit.secrecy import Secrecy
 from app.uikit.strip import TransferStrip
+from app.uikit.theme import Theme
 
 Start = Callable[[str, Path], None]  # the work, with a format and the target
 Secret = tuple[What, Label]  # what is exported, and how confidential it is
@@ -39,7 +40,10 @@ class TransferDesk(QObject):
 
     def __init__(
         self,
-        window: MainWindow,
+        window: QWidget,
+        stack: QStackedWidget,
+        theme: Theme,
+        show_at_foot: Callable[[QWidget], None],
         transfer: Transfer,
         conversations: Conversations,
         session: ChatSession,
@@ -48,7 +52,7 @@ class TransferDesk(QObject):
         pickers: Pickers | None = None,
     ) -> None:
         super().__init__(window)
-        self._window = window
+        self._window, self._theme, self._stack = window, theme, stack
         self._transfer = transfer
         self._conversations = conversations
         self._session = session
@@ -58,8 +62,8 @@ class TransferDesk(QObject):
         self._folder = ""  # the one that was used last
         self._exported: list[Path] = []
         self._is_importing = False
-        self.strip = TransferStrip(window.theme)
-        window.show_at_foot(self.strip)
+        self.strip = TransferStrip(theme)
+        show_at_foot(self.strip)
         self._drop = JsonDrop(window)
         self._connect()
 
@@ -151,7 +155,7 @@ class TransferDesk(QObject):
         self._ask(what, name, count, (kind, label), lambda form, target: self._transfer.export(ids, form, target))
 
     def _ask(self, what: str, name: str, count: int, secrecy: Secret, start: Start) -> None:
-        dialog = self.dialog = ExportDialog(self._window.theme, what, count, self._window)
+        dialog = self.dialog = ExportDialog(self._theme, what, count, self._window)
         dialog.chosen.connect(
             lambda key: (
                 self._choose_target(dialog.formats.value, name, count, secrecy, start) if key == "export" else None
@@ -219,7 +223,7 @@ class TransferDesk(QObject):
         self._transfer.failed.connect(self._on_failed)
         self._transfer.cancelled.connect(self.strip.progress.finish)
         self._drop.dropped.connect(self.import_path)
-        self._window.stack.currentChanged.connect(lambda _index: self._on_page_left())
+        self._stack.currentChanged.connect(lambda _index: self._on_page_left())
 
     def _on_page_left(self) -> None:
         """What went well belongs to the page on which it was read; what did not stays until it is closed."""
@@ -245,7 +249,7 @@ class TransferDesk(QObject):
         self.ended.emit(self.tr("会話を取り込みました"), self._transfer.worked_s)
 
     def show_refusals(self, result: Imported) -> Dialog:
-        dialog = refusals_dialog(self._window.theme, result, self._window)
+        dialog = refusals_dialog(self._theme, result, self._window)
         dialog.open()
         return dialog
 

@@ -1,0 +1,74 @@
+"""The local models: tables of the one database. Conversations are further tables of it (`app.chat.store`).
+
+A method that changes something has committed it when it returns.
+"""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from app.base.database import Database, Row
+from app.inference.local_model import FileMark, LocalModel
+from app.models import stored_tuned
+
+
+class ModelStore:
+    """Raises AppError as `Database` does."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.path = database.path
+        self._db = database
+
+    @classmethod
+    def open(cls, path: Path, backups: Path, clock: Callable[[], float] = time.time) -> Self:
+        return cls(Database.open(path, backups, clock))
+
+    @classmethod
+    def beside(cls, path: Path) -> Self:
+        """For another thread: a second connection to a database that is open already."""
+        return cls(Database.beside(path))
+
+    @classmethod
+    def in_memory(cls) -> Self:
+        """For conversations that are never written."""
+        return cls(Database.in_memory())
+
+    def close(self) -> None:
+        self._db.close()
+
+    def local_models(self) -> list[LocalModel]:
+        """Those that are files of their own; `tuned_models.listed` has all."""
+        sql = "SELECT m.*, tuned FROM local_model m LEFT JOIN tuned_model USING (id) ORDER BY added_at, id"
+        return [_local_model(row) for row in self._db.read(sql)]
+
+    def put_local_model(self, model: LocalModel) -> None:
+        """Adds a model, or replaces the one with the same id or path."""
+        values = dataclasses.asdict(model)
+        del values["tuned"], values["adapter"], values["remote"]
+        values["speeds"] = json.dumps(model.speeds) if model.speeds is not None else None
+        values["files"] = json.dumps(values["files"])
+        columns, marks = ", ".join(values), ", ".join("?" * len(values))
+        with self._db.transaction():
+            self._db.write(
+                f"INSERT OR REPLACE INTO local_model({columns}) VALUES ({marks})",  # noqa: S608
+                *values.values(),
+            )
+
+    def remove_local_model(self, model_id: str) -> None:
+        """Forgets the row; the file is the caller's."""
+        with self._db.transaction():
+            for table in ("local_model", "tuned_model", "remote_model"):
+                self._db.write(f"DELETE FROM {table} WHERE id = ?", model_id)  # noqa: S608
+
+
+def _local_model(row: Row) -> LocalModel:
+    values = dict(row)
+    values["tuned"] = stored_tuned.tuned(values["tuned"])
+    values["template_allowed"] = bool(values["template_allowed"])
+    values["speeds"] = json.loads(values["speeds"]) if values["speeds"] else None
+    values["files"] = tuple(FileMark(**mark) for mark in json.loads(values["files"] or "[]"))
+    return LocalModel(**values)
