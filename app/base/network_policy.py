@@ -6,9 +6,7 @@ them allows what the user has switched off.
 """
 
 import json
-import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 NAME = "policy.toml"
@@ -49,25 +47,6 @@ def forbids(file: Path) -> bool:
 def is_off(data: Path) -> bool:
     """Whether the next process for this data folder must not reach a network, by a policy or by the settings."""
     return forbidding(data) is not None or _is_switched_off(data / "settings.json")
-
-
-def data_folder(arguments: Sequence[str]) -> Path:
-    """As `app.base.paths.locate` finds it, without making it: this is asked before anything else is done."""
-    import platformdirs
-
-    from app.base.paths import DATA_DIR_VARIABLE  # here: that module asks this one, by way of the settings
-
-    chosen = ""
-    for at, argument in enumerate(arguments):
-        if argument.startswith("--data-dir="):
-            chosen = argument.partition("=")[2]
-        elif argument == "--data-dir" and at + 1 < len(arguments):
-            chosen = arguments[at + 1]
-    chosen = chosen or os.environ.get(DATA_DIR_VARIABLE, "")
-    try:
-        return Path(chosen or platformdirs.user_data_dir("Kotae", appauthor=False)).expanduser().absolute()
-    except RuntimeError:  # no home, or `~` of nobody: said later by who needs the folder
-        return Path(chosen or ".")
 
 
 def _is_switched_off(settings: Path) -> bool:

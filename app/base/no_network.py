@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.base import network_policy
+from app.base import data_folder, network_policy
 
 # These never need a network, whatever the settings say.
 ROLES = ("--engine", "--render-template", "--bare-loop", "--quantize", "--score", "--read-documents")
@@ -55,7 +55,7 @@ def install_for(arguments: Sequence[str]) -> None:
     elif first in FETCHING_ROLES:
         if network_policy.forbids(network_policy.system_file()):
             install()
-    elif _command(arguments) != "serve" and network_policy.is_off(network_policy.data_folder(arguments)):
+    elif _command(arguments) != "serve" and network_policy.is_off(data_folder.of_arguments(arguments)):
         # `kotae serve` installs it itself, always, as soon as its one socket listens.
         if _command(arguments) == "" and is_display_remote():
             _state = "display"

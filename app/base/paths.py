@@ -1,20 +1,15 @@
 """Where Kotae keeps things, and where it finds what it ships."""
 
 import dataclasses
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
-from app.base import settings
+from app.base import data_folder, settings
 from app.base.errors import AppError
 from app.base.files.atomic import write_atomically
 
-__all__ = ["DATA_DIR_VARIABLE", "Paths", "locate", "resources", "write_atomically"]
-
-DATA_DIR_VARIABLE = "KOTAE_DATA_DIR"
+__all__ = ["Paths", "locate", "resources", "write_atomically"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +110,15 @@ def locate(data_dir: str | None = None) -> Paths:
     Models that were moved to a drive that is not plugged in now: new ones go into the data folder meanwhile.
     Raises AppError("data_dir_unusable") when it cannot be created or written.
     """
-    chosen = data_dir or os.environ.get(DATA_DIR_VARIABLE)
+    chosen = data_dir or "~"
     try:
-        chosen = chosen or platformdirs.user_data_dir("Kotae", appauthor=False)
+        chosen = data_folder.chosen(data_dir)
         paths = Paths(Path(chosen).expanduser().absolute())
         str(paths.data).encode("utf-8")
     except (RuntimeError, UnicodeEncodeError) as error:
         # No HOME and no entry in the list of users, `~` of nobody, or bytes of an older Japanese encoding, which Qt
         # and sqlite's addresses cannot carry.
-        shown = (chosen or "~").encode("utf-8", "replace").decode("utf-8")
+        shown = chosen.encode("utf-8", "replace").decode("utf-8")
         raise AppError("data_dir_unusable", path=shown, reason=str(error)) from error
     try:
         for folder in (paths.data, paths.models, paths.logs, paths.backups):
