@@ -3,7 +3,7 @@
     run [-- ARGS]            set up, fetch the trial model, open the window (or run `kotae ARGS`)
     test [--all] [PYTEST…]   set up with what tests need, then check; --all includes the slow tests
     check [--all] [PYTEST…]  ruff, mypy, import-linter and pytest in .venv, without touching the system
-    faults [--all] [PYTEST…] the fault suite alone and its table; --all: all of it, and the table into the README
+    faults [--all] [PYTEST…] the fault suite and its table; --all: all of it, the table into tests/faults/README.md
     setup [--training]       everything that run and test need; --training: and .venv-train (1.2 GB or more)
     translate                after changing a word of the window: updates and compiles resources/translations
 
@@ -123,7 +123,7 @@ def check(arguments: list[str]) -> int:
 
 
 def faults(arguments: list[str]) -> int:
-    """Attacks and faults, of which the table of the README tells how many were survived (tests/faults/ledger.py)."""
+    """Run the fault suite; tests/faults/README.md holds the table of what was survived."""
     prepare_environment(TEST_EXTRAS)
     if WITHOUT_TRAINING not in arguments:
         prepare_training()

@@ -1,4 +1,4 @@
-"""The table of faults in the README, of what the fault suite tried: `python3 packaging/fault_table.py FILE…`.
+"""The table of what the fault suite tried, in tests/faults/README.md: `python3 packaging/fault_table.py FILE…`.
 
 Each FILE was written by `pytest --fault-table=FILE` (tests/faults/ledger.py); several are runs of parts, of which a
 later one counts where a test is in both. Standard library only.
@@ -13,13 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+README = "tests/faults/README.md"
 BEGIN, END = "<!-- faults -->", "<!-- /faults -->"
 HARM = ("lost", "died", "leaked", "failed")
 _HEAD = ("", "fault or attack", "wanted", "in each run", "with `--all`", *HARM)
 
 
 def run(root: Path, pytest: Sequence[str | Path], environment: Mapping[str, str], arguments: Sequence[str]) -> int:
-    """Runs the fault suite, prints its table, and writes it into the README where all of it was run."""
+    """Run the fault suite, print its table, and write it into README where all of it was run."""
     others = [word for word in arguments if word not in ("--all", "--without-training", "--")]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "faults.json"
@@ -30,7 +31,7 @@ def run(root: Path, pytest: Sequence[str | Path], environment: Mapping[str, str]
         made = table([report])
     print(f"\n{made}")
     if list(arguments) == ["--all"]:
-        write(root / "README.md", made)
+        write(root / README, made)
     return code
 
 
@@ -89,5 +90,5 @@ def write(readme: Path, made: str) -> None:
 
 if __name__ == "__main__":
     made_of = table([Path(name) for name in sys.argv[1:]])
-    write(Path(__file__).resolve().parent.parent / "README.md", made_of)
+    write(Path(__file__).resolve().parent.parent / README, made_of)
     print(made_of)

@@ -105,3 +105,8 @@ def test_the_table_stands_between_its_marks(tmp_path: Path) -> None:
     readme.write_text("前\n", "utf-8")
     with pytest.raises(SystemExit, match="README"):
         fault_table.write(readme, "x")
+
+
+def test_the_run_writes_into_a_file_that_has_the_marks() -> None:
+    text = (ROOT / fault_table.README).read_text("utf-8")
+    assert 0 < text.index(fault_table.BEGIN) < text.index(fault_table.END)
