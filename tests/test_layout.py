@@ -18,6 +18,7 @@ PRODUCT_FOLDERS = ("app", "trainer", "packaging")
 MAX_FILE_LINES = 700
 UNEXPLAINED_FILE_LINES = 450  # a longer file says in its docstring why it is long, or why it has so many lines
 MAX_FUNCTION_LINES = 60
+MAX_README_BYTES = 16_000
 MAX_ROOM_README_LINES = 40
 ROOMS = (*sorted(f"app/{file.parent.name}" for file in (ROOT / "app").glob("*/__init__.py")), "trainer")
 QT_FOLDERS = ("services", "cli")  # of a slice
@@ -167,6 +168,14 @@ def test_long_files_and_functions_are_found():
         oversized("x.py", '"""This file is long, because it is a table."""\n' + "x = 1\n" * (MAX_FILE_LINES - 1)) == []
     )
     assert oversized("x.py", "x = 1\n" * UNEXPLAINED_FILE_LINES) == []
+
+
+def test_the_readme_is_short_and_its_links_lead_somewhere():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.encode()) <= MAX_README_BYTES
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 @pytest.mark.parametrize("room", ROOMS)
