@@ -11,6 +11,7 @@ from app.chat.records import Conversation, Draft
 from app.chat.shelf import Shelf
 from app.chat.ui.conversations.conversation_list import DraftRole, FolderRole, IdRole
 from app.shell.ui.sidebar import Sidebar
+from tests.uikit.ui.conversion import convert
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 LEFT = Qt.MouseButton.LeftButton
@@ -388,6 +389,19 @@ def test_an_answer_that_ends_does_not_take_the_name_from_who_types_it(open_windo
     assert at.editor().text() == "書きかけの"
     at.enter("書きかけの名前")
     assert texts(at.model)[1:] == ["別の質問", "書きかけの名前"]
+
+
+def test_a_row_that_looks_different_leaves_the_name_that_is_being_converted(hand, store):
+    """Change what the rows say below their titles, as documents and drafts do at any time."""
+    [renamed] = questions(store, "前の名前")
+    at = hand().at(renamed)
+    at.press(Qt.Key.Key_F2)
+    assert (at.editor().text(), at.editor().selectedText()) == ("前の名前", "前の名前")
+    convert(at.editor(), "にほn")
+    at.model.set_collections([])
+    convert(at.editor(), "", "日本")
+    at.model.set_drafts([renamed])
+    assert at.editor().text() == "日本"
 
 
 def test_the_menu_names_what_it_does_with_its_keys(hand, store):

@@ -55,10 +55,16 @@ class ConversationDelegate(QStyledItemDelegate):
         painter.restore()
 
     def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:  # noqa: ARG002
-        editor = QLineEdit(parent)
+        editor = QLineEdit(index.data(), parent)
         is_folder = index.data(FolderRole) is not None
         editor.setAccessibleName(self.tr("フォルダの名前") if is_folder else self.tr("会話の名前"))
         return editor
+
+    def setEditorData(self, editor: QWidget, index: Index) -> None:
+        """Leave the field as it is. Qt asks again at each change of a row: a new text would undo what is being typed.
+
+        The field had its text from the beginning, and the row gets no other before the renaming ends.
+        """
 
     def updateEditorGeometry(self, editor: QWidget, option: QStyleOptionViewItem, index: Index) -> None:  # noqa: ARG002
         area: QRect = option.rect
