@@ -27,6 +27,15 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
+class Rows:
+    """The data files, read; `holdout` may be empty."""
+
+    train: list[Conversation]
+    validation: list[Conversation]
+    holdout: list[Conversation]
+
+
+@dataclass(frozen=True, slots=True)
 class Encoding:
     """`dropped`, `split`, `too_long`: lines of the file, in its order.
 

@@ -1,13 +1,59 @@
-"""What the loop works on: the effective spec, examples, and how conversations become tokens."""
+"""What a run works on: the base as it lies on the disk, the effective spec, and the examples as tokens."""
 
 import dataclasses
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from trainer import estimate
+from trainer.convert import hf_folder
+from trainer.convert.failure import JobError
+from trainer.failure import RunError
 from trainer.form import Form, Messages
 from trainer.spec import RunSpec
 from trainer.tokens import Encoded, Tokens
+
+TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")  # of the base, which get LoRA
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The facts of a base that can be read before it is loaded."""
+
+    folder: Path
+    model_type: str
+    vocab_size: int
+    parameters: int
+    config: dict[str, Any]
+
+
+def look_at(folder: Path) -> Base:
+    """Read config.json and the headers of the weights, and check that they give all that is needed later.
+
+    Raises RunError("base_missing" | "base_unreadable").
+    """
+    if not (folder / "config.json").is_file():
+        raise RunError("base_missing", path=str(folder))
+    try:
+        hf_folder.check(folder)
+        config = hf_folder.read_config(folder)
+        tensors = {
+            name: tensor
+            for file in sorted(folder.glob("model*.safetensors"))
+            for name, tensor in hf_folder.tensors_of(file).items()
+        }
+        count = sum(math.prod(tensor.shape) for tensor in tensors.values())
+        if not config.get("vision_config"):  # such a one says less, and the checks refuse it
+            estimate.shape_of(config, count)
+        text = config.get("text_config") or config
+        return Base(folder, str(text.get("model_type", "")), int(text.get("vocab_size", 0)), count, config)
+    except JobError as error:
+        raise RunError("base_unreadable", path=str(folder), reason=str(error)) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # a damaged file, or another kind
+        raise RunError("base_unreadable", path=str(folder), reason=repr(error)[:300]) from error
 
 
 def processes() -> int:

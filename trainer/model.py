@@ -3,7 +3,6 @@
 import logging
 import platform
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,59 +12,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 
-from trainer import adapter, estimate, loss
-from trainer.convert import hf_folder
-from trainer.convert.failure import JobError
+from trainer import adapter, loss
 from trainer.failure import RunError
+from trainer.material import TARGETS, Base
 from trainer.spec import RunSpec
 
-TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 LOSS_TOLERANCE = 2e-2  # between our loss and the model's own on one example, relative; bf16 rounds the logits
 _DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """What is known of the base before it is loaded."""
-
-    folder: Path
-    model_type: str
-    vocab_size: int
-    parameters: int
-    config: dict[str, Any]
-
-
-def look_at(folder: Path) -> Base:
-    """Reads config.json and the headers of the weights, which must say all that is asked of them later.
-
-    Raises RunError("base_missing" | "base_unreadable").
-    """
-    if not (folder / "config.json").is_file():
-        raise RunError("base_missing", path=str(folder))
-    try:
-        hf_folder.check(folder)
-        config = hf_folder.read_config(folder)
-        tensors = {
-            name: tensor
-            for file in sorted(folder.glob("model*.safetensors"))
-            for name, tensor in hf_folder.tensors_of(file).items()
-        }
-        count = sum(_product(tensor.shape) for tensor in tensors.values())
-        if not config.get("vision_config"):  # such a one says less, and the checks refuse it
-            estimate.shape_of(config, count)
-        text = config.get("text_config") or config
-        return Base(folder, str(text.get("model_type", "")), int(text.get("vocab_size", 0)), count, config)
-    except JobError as error:
-        raise RunError("base_unreadable", path=str(folder), reason=str(error)) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # a damaged file, or another kind
-        raise RunError("base_unreadable", path=str(folder), reason=repr(error)[:300]) from error
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    count = 1
-    for length in shape:
-        count *= length
-    return count
 
 
 def load(spec: RunSpec, base: Base) -> Any:

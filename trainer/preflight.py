@@ -10,23 +10,19 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trainer import adapter, estimate, template
 from trainer.convert import hf_folder, pre_tokenizer
-from trainer.data import Conversation, Encoding
+from trainer.data import Conversation, Encoding, Rows
 from trainer.events import Finding, Findings, Preview, PreviewToken
 from trainer.failure import RunError
 from trainer.form import Form
 from trainer.journal import Journal
-from trainer.material import Material
+from trainer.material import TARGETS, Base, Material
 from trainer.offline import NetworkRefusedError
 from trainer.spec import RunSpec
 from trainer.tokens import UNTRAINED, Encoded, Tokens
-
-if TYPE_CHECKING:
-    from trainer.model import Base
-    from trainer.run import Rows
 
 # Code -> level and facts. `lines`: the first LINES of `count`, of the data file called `file`.
 CODES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -79,8 +75,8 @@ PREVIEW_TOKENS = 4096
 
 def report(
     material: Material,
-    base: "Base",
-    rows: "Rows",
+    base: Base,
+    rows: Rows,
     encodings: Mapping[str, Encoding],
     journal: Journal,
     previews: int = PREVIEWS,
@@ -97,8 +93,8 @@ def report(
 
 def findings(
     material: Material,
-    base: "Base",
-    rows: "Rows",
+    base: Base,
+    rows: Rows,
     encodings: Mapping[str, Encoding],
     platform: str = sys.platform,
 ) -> list[Finding]:
@@ -147,7 +143,7 @@ def _at_lines(code: str, path: str, lines: Sequence[int], **facts: Any) -> list[
 # ----------------------------------------------------------------- the data
 
 
-def _of_rows(material: Material, rows: "Rows", encodings: Mapping[str, Encoding]) -> Iterator[Finding]:
+def _of_rows(material: Material, rows: Rows, encodings: Mapping[str, Encoding]) -> Iterator[Finding]:
     spec = material.spec
     yield from _of_count(spec.train, encodings["train"].examples)
     for name, encoding in encodings.items():
@@ -220,7 +216,7 @@ def _shared(rows: Sequence[Conversation], others: Sequence[Conversation]) -> lis
 # ---------------------------------------------------------- what is trained
 
 
-def _of_examples(material: Material, base: "Base", encodings: Mapping[str, Encoding]) -> Iterator[Finding]:
+def _of_examples(material: Material, base: Base, encodings: Mapping[str, Encoding]) -> Iterator[Finding]:
     tokens, loss = material.tokens, str(material.spec.loss)
     end = _end_ids(material.form, tokens)
     for name, encoding in encodings.items():
@@ -294,7 +290,7 @@ def _stops(id: int, form: Form, tokens: Tokens) -> bool:
 # ----------------------------------------------------------------- the base
 
 
-def _of_vocabulary(tokens: Tokens, base: "Base") -> Iterator[Finding]:
+def _of_vocabulary(tokens: Tokens, base: Base) -> Iterator[Finding]:
     if base.vocab_size and tokens.size != base.vocab_size:
         code = "vocabulary_larger" if tokens.size > base.vocab_size else "vocabulary_padded"
         yield _finding(code, tokens=tokens.size, vocabulary=base.vocab_size)
@@ -304,7 +300,7 @@ def _of_vocabulary(tokens: Tokens, base: "Base") -> Iterator[Finding]:
         yield _finding("pre_tokenizer_unknown")
 
 
-def _of_base(material: Material, base: "Base") -> Iterator[Finding]:
+def _of_base(material: Material, base: Base) -> Iterator[Finding]:
     text = base.config.get("text_config") or base.config
     if base.config.get("vision_config"):
         yield _finding("base_sees")
@@ -314,7 +310,7 @@ def _of_base(material: Material, base: "Base") -> Iterator[Finding]:
     else:
         missing = _missing_targets(base)
         if missing:
-            yield _finding("targets_missing" if len(missing) == len(_targets()) else "targets_few", targets=missing)
+            yield _finding("targets_missing" if len(missing) == len(TARGETS) else "targets_few", targets=missing)
     if material.spec.compute == "f16":
         if base.model_type.startswith("qwen2"):
             yield _finding("f16_overflows", model_type=base.model_type)
@@ -322,31 +318,25 @@ def _of_base(material: Material, base: "Base") -> Iterator[Finding]:
             yield _finding("f16_narrow")
 
 
-def _targets() -> tuple[str, ...]:
-    from trainer.model import TARGETS
-
-    return TARGETS
-
-
-def _matrices(base: "Base") -> dict[str, tuple[int, ...]]:
+def _matrices(base: Base) -> dict[str, tuple[int, ...]]:
     """Those of the language model that get LoRA beside them, with their shapes."""
     return {
         name: tensor.shape
         for file in sorted(base.folder.glob("model*.safetensors"))
         for name, tensor in hf_folder.tensors_of(file).items()
-        if "vision" not in name and name.removesuffix(".weight").rpartition(".")[2] in _targets()
+        if "vision" not in name and name.removesuffix(".weight").rpartition(".")[2] in TARGETS
     }
 
 
-def _missing_targets(base: "Base") -> list[str]:
+def _missing_targets(base: Base) -> list[str]:
     found = {name.removesuffix(".weight").rpartition(".")[2] for name in _matrices(base)}
-    return [target for target in _targets() if target not in found]
+    return [target for target in TARGETS if target not in found]
 
 
 # -------------------------------------------------------------- the machine
 
 
-def _of_machine(material: Material, base: "Base", platform: str) -> Iterator[Finding]:
+def _of_machine(material: Material, base: Base, platform: str) -> Iterator[Finding]:
     spec = material.spec
     if not base.config.get("vision_config"):  # else it is refused, and may not say how large it is
         yield from _of_disk(spec, estimate.shape_of(base.config, base.parameters))

@@ -14,8 +14,7 @@ from trainer.control import Control
 from trainer.events import Adjusted, Forecast, Phase
 from trainer.failure import RunError
 from trainer.journal import Journal
-from trainer.material import Material, processes
-from trainer.model import Base
+from trainer.material import Base, Material, processes
 
 STEPS = 3
 _WORDS = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "out of memory")

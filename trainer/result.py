@@ -5,24 +5,21 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trainer import adapter, data, disk, evaluation, spec
 from trainer import form as forms
-from trainer.data import Conversation
+from trainer.data import Conversation, Rows
 from trainer.events import Phase
 from trainer.journal import Journal
 from trainer.material import Material
-
-if TYPE_CHECKING:
-    from trainer.run import Rows
 
 ADAPTER, GGUF, HOLDOUT = "adapter", "adapter.gguf", "holdout.json"
 VERSION = 1
 CHATS = 20
 
 
-def save_adapter(model: Any, material: Material, rows: "Rows", folder: Path, step: int) -> Path:
+def save_adapter(model: Any, material: Material, rows: Rows, folder: Path, step: int) -> Path:
     """As PEFT writes it, whole or not at all; with the base's hash, because a GGUF adapter does not know its base, and
     with the ids of the rows that it knows."""
     target, part = folder / ADAPTER, folder / f"{ADAPTER}.part"
@@ -50,7 +47,7 @@ def save_adapter(model: Any, material: Material, rows: "Rows", folder: Path, ste
     return target
 
 
-def _known_rows(material: Material, rows: "Rows") -> set[str]:
+def _known_rows(material: Material, rows: Rows) -> set[str]:
     before = adapter.known_rows(Path(material.spec.adapter)) if material.spec.adapter else frozenset()
     return {*before, *(adapter.row_id(row.messages) for row in (*rows.train, *rows.validation))}
 

@@ -36,13 +36,12 @@ from trainer import (
 from trainer import tokens as tokenizing
 from trainer.checkpoints import Checkpoint
 from trainer.control import Control, Stopped
-from trainer.data import Conversation
+from trainer.data import Conversation, Rows
 from trainer.events import PROTOCOL, Adjusted, Cancelled, Effective, Event, Finished, Forecast, Paused, Phase, Started
 from trainer.failure import RunError
 from trainer.journal import Journal
 from trainer.loop import Loop, NotFiniteError
-from trainer.material import Material, processes
-from trainer.model import Base
+from trainer.material import Base, Material, look_at, processes
 from trainer.spec import RunSpec
 from trainer.tokens import Tokens
 
@@ -51,15 +50,6 @@ MOST_HALVINGS = 3  # of the learning rate, before the run gives up
 FILES = ("train", "validation", "holdout")
 SAMPLES = 2  # validation questions that are answered at each evaluation, where the spec names none
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors")
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The data files, read; `holdout` may be empty."""
-
-    train: list[Conversation]
-    validation: list[Conversation]
-    holdout: list[Conversation]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +114,7 @@ def prepare(asked: RunSpec, journal: Journal, previews: int = preflight.PREVIEWS
     `previews`: so many examples are told token by token.
     """
     asked = adapter.decided(asked)
-    base = model.look_at(_base_folder(asked, journal))
+    base = look_at(_base_folder(asked, journal))
     journal.send(Phase("reading"))
     tokens = tokenizing.load(base.folder)
     form = asked.form or template.form_of(tokens.tokenizer)

@@ -53,13 +53,14 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from trainer import loop, loss, model
+    from trainer.material import look_at
     from trainer.spec import RunSpec
 
     spec = RunSpec(
         *("none",) * 4, device=options.device, precision=options.precision, compute=options.compute, rank=16, alpha=32,
         gradient_checkpointing=True,
     )  # fmt: skip
-    base = model.look_at(Path(options.base))
+    base = look_at(Path(options.base))
     adapted = model.load(spec, base)
     if options.inside == "chunks":
         loss.install(adapted.base_model.model)

@@ -73,12 +73,12 @@ def compared(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def prepared(options: argparse.Namespace) -> tuple[Any, Any]:
-    from trainer import data, model, tokens
+    from trainer import data, tokens
     from trainer.form import Form
-    from trainer.material import Material
+    from trainer.material import Material, look_at
     from trainer.spec import RunSpec
 
-    base = model.look_at(Path(options.base))
+    base = look_at(Path(options.base))
     form = Form("質問: {text}\n", "回答: {text}\n\n", "回答:", is_completion=True)
     spec = RunSpec(
         "none", options.base, "none", "none", form=form, device=options.device, precision=options.precision,

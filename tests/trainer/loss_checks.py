@@ -10,6 +10,7 @@ import transformers
 from peft import LoraConfig, get_peft_model
 
 from trainer import loss, model
+from trainer.material import TARGETS, look_at
 from trainer.spec import RunSpec
 
 SHAPE = {
@@ -48,7 +49,7 @@ def adapted_model(family: str, dtype: str) -> Any:
     torch.manual_seed(5)
     made = transformers.AutoModelForCausalLM.from_config(CONFIGS[family](**SHAPE), attn_implementation="eager")
     made.to(TYPES[dtype]).requires_grad_(False)
-    adapted = get_peft_model(made, LoraConfig(r=4, lora_alpha=8, target_modules=list(model.TARGETS)))
+    adapted = get_peft_model(made, LoraConfig(r=4, lora_alpha=8, target_modules=list(TARGETS)))
     with torch.no_grad():
         for name, tensor in adapted.named_parameters():
             if "lora_" in name:
@@ -124,7 +125,7 @@ def loaded(request: dict[str, Any], precision: str) -> dict[str, Any]:
         alpha=8,
         gradient_checkpointing=True,
     )
-    adapted = model.load(spec, model.look_at(Path(request["base"])))
+    adapted = model.load(spec, look_at(Path(request["base"])))
     inner = adapted.base_model.model
     given = {name: tensor.clamp(max=200) for name, tensor in batch().items()}
     difference = model.with_own_loss(adapted, given)

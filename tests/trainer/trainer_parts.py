@@ -29,7 +29,7 @@ from trainer.convert_job import GgufToHf
 from trainer.events import Adjusted, Forecast
 from trainer.failure import RunError
 from trainer.form import Form
-from trainer.material import Material
+from trainer.material import Material, look_at
 from trainer.spec import RunSpec
 from trainer.tokens import Encoded
 
@@ -214,7 +214,7 @@ def damaged_bases(base: Path, folder: Path) -> Any:
         shutil.copytree(base, copy)
         path = copy / file
         path.write_bytes(damage(path.read_bytes() if path.is_file() else b""))
-        found[name] = failed(lambda copy=copy: str(model.look_at(copy)))  # type: ignore[misc]
+        found[name] = failed(lambda copy=copy: str(look_at(copy)))  # type: ignore[misc]
     return found
 
 

@@ -111,12 +111,12 @@ def form_of(request: Json) -> Any:
 
 def prepared(request: Json) -> Any:
     """Material, base, rows and encodings, as the run has them before its checks."""
-    from trainer import data, model, recipe, spec
-    from trainer.material import Material
-    from trainer.run import Rows
+    from trainer import data, recipe, spec
+    from trainer.data import Rows
+    from trainer.material import Material, look_at
 
     asked = spec.from_json(request["spec"])
-    base = model.look_at(Path(asked.base))
+    base = look_at(Path(asked.base))
     own = loaded(asked.base)
     rows = Rows(*(data.read(Path(path)) if path else [] for path in (asked.train, asked.validation, asked.holdout)))
     facts = recipe.Facts(len(rows.train), 100, "cpu", 1 << 34, True, base.parameters, base.model_type, "linux")
