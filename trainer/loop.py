@@ -2,7 +2,8 @@
 
 It keeps the schedule, accumulation, clipping and resuming. Ours are: an evaluation that weighs tokens, not batches;
 checkpoints that survive a kill; early stopping that a resumed run continues; an order of examples that needs little
-padding; events; and an end on request.
+padding; events; and an end on request. Longer than 450 lines, because the loop, the callback that ends it and its clock
+call each other.
 """
 
 import contextlib
@@ -17,12 +18,11 @@ from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import Sampler
-from transformers import Trainer, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, TrainerState
 
 from trainer import checkpoints, data, disk, evaluation, recipe
 from trainer.checkpoints import Checkpoint
-from trainer.clock import Clock
 from trainer.control import Control, Stopped
 from trainer.convert.report import peak_rss_bytes
 from trainer.events import Adjusted, Evaluation, Phase, Sample, Step
@@ -31,10 +31,11 @@ from trainer.journal import Journal
 from trainer.material import Material
 from trainer.spec import RunSpec
 from trainer.tokens import Encoded
-from trainer.watch import Watch
 
 WEIGHTS = "adapter_model.safetensors"
 SAVES_PER_EPOCH = 4  # besides those after evaluations
+SAVE_INTERVAL_S = 300.0  # at most this much is trained again after a crash
+SLOW_SHARE = 1 / 3  # of the first steps' tokens/s: Windows has begun to swap the card's memory
 _STATE = "trainer_state.json"
 _EVALUATED = ("log_history", "best_metric", "best_global_step")  # what an evaluation leaves in the state
 _OPTIMIZERS = {"adamw": "adamw_torch", "adamw_8bit": "adamw_bnb_8bit", "paged_adamw_8bit": "paged_adamw_8bit"}
@@ -302,6 +303,107 @@ class Loop(Trainer):  # type: ignore[misc]
         each = self.args.eval_steps
         left: int = math.ceil(self.state.max_steps / each) - (self.state.global_step - 1) // each
         return left
+
+
+class Watch(TrainerCallback):  # type: ignore[misc]
+    """Decides when the loop evaluates, saves and ends, beyond what its arguments say."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._saved_at = time.monotonic()
+
+    def on_train_begin(self, args: Any, state: Any, _control: Any, **_others: Any) -> None:
+        """The base's own loss, and a checkpoint to return to from the first step on. Raises Stopped."""
+        loop = self._loop
+        loop.journal.send(Phase("training", state.global_step, state.max_steps))
+        if state.global_step:
+            loop.recall_evaluation()
+        else:
+            state.log_history, state.best_metric = [], None  # from the checkpoint of step 0: the base counts once
+            if args.eval_strategy != "no":
+                loop._determine_best_metric(loop.evaluate(), None)
+            loop._save_checkpoint(loop.model_wrapped)
+        loop.asked.check()
+        loop.clock.restart()
+
+    def on_step_end(self, args: Any, _state: Any, control: Any, **_others: Any) -> None:
+        """A pause does not wait for the evaluation of its step, which a resume begins with."""
+        wanted, is_save_due = self._wanted()
+        control.should_save = control.should_save or control.should_evaluate  # the best one must be there
+        if wanted is not None:
+            self._end(wanted, control)
+            control.should_evaluate = wanted == "finish" and args.eval_strategy != "no"
+        elif is_save_due:
+            control.should_save = True
+
+    def on_evaluate(self, _args: Any, state: Any, control: Any, **_others: Any) -> None:
+        loop = self._loop
+        if state.global_step and loop.has_stopped_improving() and not loop.end_reason:
+            loop.end_reason = "early_stopping"
+            control.should_training_stop = True
+        if loop.asked.is_over and not loop.end_reason:
+            self._end(str(loop.asked.wanted), control)
+
+    def on_save(self, *_arguments: Any, **_others: Any) -> None:
+        self._saved_at = time.monotonic()
+
+    def _end(self, wanted: str, control: Any) -> None:
+        self._loop.end_reason = wanted
+        control.should_training_stop = True
+        control.should_save = wanted != "cancel"
+
+    def _wanted(self) -> tuple[str | None, bool]:
+        """Return the command and whether it is time to save, the same in every process of a distributed run: a command
+        that any of them got, and time when it is in any of them."""
+        loop = self._loop
+        names = (None, "pause", "finish", "cancel")
+        number, is_due = names.index(loop.asked.wanted), time.monotonic() - self._saved_at > SAVE_INTERVAL_S
+        if loop.args.world_size > 1:
+            asked = torch.tensor([[number, int(is_due)]], device=loop.args.device)
+            number, is_due = loop.accelerator.gather(asked).amax(dim=0).tolist()
+        return names[number], bool(is_due)
+
+
+class Clock:
+    """Count tokens and seconds of training alone: evaluations, samples and saving are left out."""
+
+    def __init__(self) -> None:
+        self.tokens = 0
+        self.all_tokens = 0
+        self.trained_s = 0.0
+        self._rates: list[float] = []
+        self._steps = 0
+        self._before_s = 0.0
+        self._is_slow = False
+        self.restart()
+
+    def go_on(self, seconds: float, tokens: int) -> None:
+        """From what was trained before this process."""
+        self.trained_s = self._before_s = seconds
+        self.all_tokens = tokens
+
+    def restart(self) -> None:
+        self.tokens = 0
+        self._started = time.monotonic()
+
+    def lap(self) -> tuple[float, float]:
+        """Tokens a second of the last step, and seconds a step of this process so far."""
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        rate = self.tokens / seconds
+        self.trained_s += seconds
+        self.all_tokens += self.tokens
+        self._steps += 1
+        self._rates.append(rate)
+        self.restart()
+        return rate, (self.trained_s - self._before_s) / self._steps
+
+    def has_become_slow(self) -> bool:
+        """True once, when five steps in a row stay below a third of what the first ten were in the middle."""
+        if self._is_slow or len(self._rates) < 15:
+            return False
+        usual = sorted(self._rates[:10])[5]
+        self._is_slow = all(rate < usual * SLOW_SHARE for rate in self._rates[-5:])
+        return self._is_slow
 
 
 class _Order(Sampler[int]):  # type: ignore[misc]

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch
 from transformers import TrainerControl, TrainingArguments
 
-from trainer import conversion, evaluation, loop, loss, model, probe, recipe, start, watch
+from trainer import conversion, evaluation, loop, loss, model, probe, recipe, start
 from trainer.control import Control
 from trainer.convert_job import GgufToHf
 from trainer.events import Adjusted, Forecast
@@ -100,7 +100,7 @@ def saving_when_another_process_wants_it() -> Any:
         accelerator=SimpleNamespace(gather=lambda told: torch.cat([told, other])),
     )
     control = TrainerControl()
-    watch.Watch(going).on_step_end(going.args, None, control)
+    loop.Watch(going).on_step_end(going.args, None, control)
     return control.should_save
 
 
@@ -143,6 +143,15 @@ def evaluations_left() -> Any:
         going.state = SimpleNamespace(global_step=step, max_steps=12)
         found.append(going._evaluations_left())
     return found
+
+
+def clock_of_a_resumed_run() -> Any:
+    now = [0.0]
+    with replaced(loop.time, monotonic=lambda: now[0]):
+        clock = loop.Clock()
+        clock.go_on(1000.0, 500)
+        clock.tokens, now[0] = 20, 2.0
+        return [clock.lap(), [clock.trained_s, clock.all_tokens]]
 
 
 # --------------------------------------------------------------------- the probe
@@ -263,6 +272,7 @@ def main(base: str, folder: str) -> None:
         "warm_up": warm_up(),
         "no scaler": gradient_without_scaler(),
         "evaluations left": evaluations_left(),
+        "clock": clock_of_a_resumed_run(),
         "words": words_for_too_little_memory(),
         "measured": {str(room): measured(room) for room in (448, 250, 100)},
         "distributed": distributed(),
