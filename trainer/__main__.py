@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from trainer import offline, spec
-from trainer.events import EXIT_UNREADABLE_SPEC, Failed
-from trainer.failure import RunError
-from trainer.journal import Journal
+from trainer.channel import Control, Journal
+from trainer.events import EXIT_UNREADABLE_SPEC, Failed, RunError
 from trainer.wire import claim_stdout
 
 
@@ -40,8 +39,6 @@ def main(arguments: list[str]) -> NoReturn:
 
 
 def _run(asked: spec.RunSpec, journal: Journal, options: argparse.Namespace) -> int:
-    from trainer.control import Control
-
     control = Control()
     control.listen_to_signals()
     if options.commands:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.failure import RunError
+from trainer.events import RunError
 from trainer.spec import RunSpec
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"

@@ -13,10 +13,9 @@ import time
 from pathlib import Path
 
 from trainer import convert_job, disk, start
+from trainer.channel import Journal
 from trainer.convert_job import Failed, GgufToHf, LoraToGguf
-from trainer.events import Phase
-from trainer.failure import RunError
-from trainer.journal import Journal
+from trainer.events import Phase, RunError
 
 _LOOK_INTERVAL_S = 0.5
 

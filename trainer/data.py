@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer import form as forms
-from trainer.failure import RunError
+from trainer.events import RunError
 from trainer.form import Form, Piece
 from trainer.tokens import UNTRAINED, Encoded, Tokens
 
@@ -192,6 +192,10 @@ def _untrained(pieces: Sequence[Piece], answers: int) -> Iterator[Piece]:
 
 
 # ------------------------------------------------------------------- batches
+
+
+def trained_tokens(examples: Sequence[Encoded]) -> int:
+    return sum(sum(label != UNTRAINED for label in example.labels[1:]) for example in examples)
 
 
 def collate(examples: Sequence[Encoded], pad_id: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainer.failure import RunError
+from trainer.events import RunError
 
 NEARLY_FULL_BYTES = 8 << 20
 

@@ -17,7 +17,7 @@ from trainer.spec import RunSpec
 
 REFUSED_SHARE = 0.92  # of what is free: above it a run is not begun
 KEPT_CHECKPOINTS = 3  # the two newest, and the best
-CHUNK_ELEMENTS = 1 << 25  # as in trainer/loss.py, which needs torch
+CHUNK_ELEMENTS = 1 << 25  # logits at once: 128 MiB in float32, and three such arrays in the pass
 
 _NF4_BYTES = 0.5 + (1 + 4 / 256) / 64  # a byte for each 64 weights, and four for each 256 of these: 4.127 bits
 _BYTES = {"nf4": 2, "bf16": 2, "f16": 2, "f32": 4}  # of what is computed with, and of tables of tokens

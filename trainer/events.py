@@ -54,6 +54,16 @@ FAILURES = {
 }
 
 
+class RunError(Exception):
+    """An expected failure of a run. `code`: a key of FAILURES, with its facts."""
+
+    def __init__(self, code: str, **facts: Any) -> None:
+        assert set(facts) <= set(FAILURES[code]), (code, facts)
+        super().__init__(f"{code}: {facts}")
+        self.code = code
+        self.facts = facts
+
+
 @dataclass(frozen=True, slots=True)
 class Started:
     protocol: int

@@ -22,9 +22,8 @@ from typing import Any
 from trainer import adapter as adapters
 from trainer import checkpoints, events, wire
 from trainer import spec as specs
-from trainer.control import Control
+from trainer.channel import FILE, Control, Journal
 from trainer.events import Effective, Evaluation, Event, Phase, Started, Step
-from trainer.journal import FILE, Journal
 from trainer.spec import RunSpec
 from trainer.wire import EventWriter
 

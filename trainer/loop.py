@@ -21,14 +21,14 @@ from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, TrainerState
 
-from trainer import checkpoints, data, disk, evaluation, recipe
+from trainer import checkpoints, data, disk, recipe
+from trainer.channel import Control, Journal, Stopped
 from trainer.checkpoints import Checkpoint
-from trainer.control import Control, Stopped
 from trainer.convert.report import peak_rss_bytes
 from trainer.events import Adjusted, Evaluation, Phase, Sample, Step
 from trainer.events import Checkpoint as Saved
-from trainer.journal import Journal
 from trainer.material import Material
+from trainer.model import answer, example_nll
 from trainer.spec import RunSpec
 from trainer.tokens import Encoded
 
@@ -193,8 +193,8 @@ class Loop(Trainer):  # type: ignore[misc]
         """Sum of nats over trained tokens, and their number; shared among the processes of a distributed run."""
         rank, world = self.args.process_index, self.args.world_size
         own = examples[rank::world]
-        nll = sum(evaluation.example_nll(self.model, own, self.material.tokens.pad_id, self.asked.check))
-        totals = torch.tensor([nll, float(evaluation.trained_tokens(own))], dtype=torch.float64)
+        nll = sum(example_nll(self.model, own, self.material.tokens.pad_id, self.asked.check))
+        totals = torch.tensor([nll, float(data.trained_tokens(own))], dtype=torch.float64)
         if world > 1:
             totals = self.accelerator.reduce(totals.to(self.args.device), reduction="sum").cpu()
         return float(totals[0]), int(totals[1])
@@ -204,8 +204,8 @@ class Loop(Trainer):  # type: ignore[misc]
             return
         for messages in self.material.questions:
             tokens, form, most = self.material.tokens, self.material.form, self.material.spec.sample_tokens
-            answer, has_ended = evaluation.answer(self.model, tokens, form, messages, most, self.asked.check)
-            self.journal.send(Sample(self.state.global_step, messages[-1]["content"], answer, has_ended))
+            text, has_ended = answer(self.model, tokens, form, messages, most, self.asked.check)
+            self.journal.send(Sample(self.state.global_step, messages[-1]["content"], text, has_ended))
 
     def evaluations(self) -> dict[int, float]:
         """Step -> loss, from the log, which a checkpoint carries: a resumed run counts on."""

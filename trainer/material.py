@@ -11,7 +11,7 @@ from typing import Any
 from trainer import estimate
 from trainer.convert import hf_folder
 from trainer.convert.failure import JobError
-from trainer.failure import RunError
+from trainer.events import RunError
 from trainer.form import Form, Messages
 from trainer.spec import RunSpec
 from trainer.tokens import Encoded, Tokens

@@ -1,8 +1,13 @@
-"""The base, frozen and in four bits or sixteen, with LoRA matrices beside the seven projections of each layer."""
+"""The base, frozen and in four bits or sixteen, with LoRA matrices beside the seven projections of each layer.
+
+Also the loss that it is trained with, and what it makes of examples: their likelihood, and answers of its own.
+"""
 
 import logging
 import platform
 import sys
+import types
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +16,15 @@ from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
+from transformers.modeling_outputs import CausalLMOutput
 
-from trainer import adapter, loss
-from trainer.failure import RunError
+from trainer import adapter, data, estimate
+from trainer import form as forms
+from trainer.events import RunError
+from trainer.form import Form, Messages
 from trainer.material import TARGETS, Base
 from trainer.spec import RunSpec
+from trainer.tokens import UNTRAINED, Encoded, Tokens
 
 LOSS_TOLERANCE = 2e-2  # between our loss and the model's own on one example, relative; bf16 rounds the logits
 _DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
@@ -84,20 +93,6 @@ def _go_on_from(folder: Path, adapted: Any) -> None:
     set_peft_model_state_dict(adapted, weights)
 
 
-def with_own_loss(adapted: Any, example: dict[str, torch.Tensor]) -> float | None:
-    """Installs `trainer.loss`, unless it differs from the model's own on `example`. Returns the difference, or None."""
-    model = adapted.base_model.model
-    plain = model.forward
-    loss.install(model)
-    difference = loss.difference(model, example, plain)
-    if difference <= LOSS_TOLERANCE:
-        return difference
-    model.forward = plain
-    log = logging.getLogger(__name__)
-    log.warning("the base's own loss is kept, which takes more memory: ours is %g off", difference)
-    return None
-
-
 def own_device(device: str) -> int | str:
     """Each process of a distributed run has a card of its own."""
     return torch.cuda.current_device() if device == "cuda" else "cpu"
@@ -123,3 +118,168 @@ def free_bytes(device: str) -> int:
     import psutil
 
     return int(psutil.virtual_memory().available)
+
+
+# ------------------------------------------------------------------ the loss
+
+
+def with_own_loss(adapted: Any, example: dict[str, torch.Tensor]) -> float | None:
+    """Install our loss, unless it differs from the model's own on `example`. Return the difference, or None."""
+    model = adapted.base_model.model
+    plain = model.forward
+    install_loss(model)
+    difference = loss_difference(model, example, plain)
+    if difference <= LOSS_TOLERANCE:
+        return difference
+    model.forward = plain
+    log = logging.getLogger(__name__)
+    log.warning("the base's own loss is kept, which takes more memory: ours is %g off", difference)
+    return None
+
+
+def install_loss(model: Any) -> None:
+    """Make the causal model's `forward` give this loss and no logits where there are labels; without, it is as before.
+
+    `num_items_in_batch`: what the sum is divided by, the trained tokens of all micro batches of a step, so that
+    accumulation changes nothing; without it the trained tokens of this batch.
+    """
+    plain = model.forward
+    body = getattr(model, model.base_model_prefix)
+    softcap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+
+    def forward(
+        self: Any,
+        input_ids: torch.Tensor | None = None,  # (batch, tokens)
+        attention_mask: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,  # as input_ids, UNTRAINED where nothing is learned
+        num_items_in_batch: torch.Tensor | int | None = None,
+        **others: Any,
+    ) -> Any:
+        if labels is None:
+            return plain(input_ids=input_ids, attention_mask=attention_mask, **others)
+        hidden = body(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
+        targets = labels[:, 1:]
+        is_trained = targets != UNTRAINED
+        head = self.get_output_embeddings()
+        loss = HeadLoss.apply(
+            hidden[:, :-1][is_trained], head.weight, getattr(head, "bias", None), targets[is_trained], softcap
+        )
+        count = is_trained.sum() if num_items_in_batch is None else num_items_in_batch
+        return CausalLMOutput(loss=loss / count)
+
+    model.forward = types.MethodType(forward, model)
+
+
+def loss_difference(model: Any, batch: dict[str, torch.Tensor], plain: Any) -> float:
+    """Return how far this loss is from the model's own, relative.
+
+    A head that scales its logits in a way that is not known here shows by it. `plain`: the model's
+    `forward` from before `install_loss`.
+    """
+    with torch.no_grad():
+        ours = float(model(**batch).loss)
+        logits = plain(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1]
+        theirs = torch.nn.functional.cross_entropy(
+            logits.float().flatten(0, 1), batch["labels"][:, 1:].flatten(), ignore_index=UNTRAINED
+        )
+    return abs(ours - float(theirs)) / max(float(theirs), 1e-6)
+
+
+class HeadLoss(torch.autograd.Function):  # type: ignore[misc]
+    """Sum the negative log-likelihoods of the trained positions, in nats, a chunk of logits at a time.
+
+    With Gemma's 262,144 words the logits of 2,048 tokens take 2 GB in float32, and their gradient as much again; most
+    of these positions are prompt or padding. The head is applied to trained positions only, so its output never exists
+    as a whole, and the gradient of the hidden states is made in the same pass. The head is frozen, so nothing else
+    needs the logits. As in "Cut Your Losses in Large-Vocabulary Language Models" (arXiv 2411.09009), but without
+    its kernel.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: torch.Tensor,  # (positions, width)
+        weight: torch.Tensor,  # (vocabulary, width), frozen
+        bias: torch.Tensor | None,  # (vocabulary,), frozen
+        targets: torch.Tensor,  # (positions,)
+        softcap: float | None,  # logits become softcap x tanh(logits / softcap), as in Gemma 2
+    ) -> torch.Tensor:
+        rows = max(1, estimate.CHUNK_ELEMENTS // weight.shape[0])
+        wants_gradient = ctx.needs_input_grad[0]
+        gradient = torch.empty_like(hidden) if wants_gradient else None
+        total = torch.zeros((), dtype=torch.float32, device=hidden.device)
+        for start in range(0, hidden.shape[0], rows):
+            part = slice(start, start + rows)
+            logits = torch.nn.functional.linear(hidden[part], weight, bias).float()
+            if softcap is not None:
+                logits = torch.tanh_(logits.div_(softcap)).mul_(softcap)
+            log_sum = torch.logsumexp(logits, dim=-1, keepdim=True)
+            wanted = targets[part, None]
+            total += (log_sum - logits.gather(1, wanted)).sum()
+            if gradient is None:
+                continue
+            slope = None if softcap is None else 1 - (logits / softcap).square_()
+            chance = logits.sub_(log_sum).exp_()
+            chance.scatter_add_(1, wanted, chance.new_full(wanted.shape, -1.0))
+            if slope is not None:
+                chance.mul_(slope)
+            gradient[part] = chance.to(weight.dtype) @ weight
+        ctx.save_for_backward(gradient)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: torch.Tensor) -> tuple[torch.Tensor | None, None, None, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * outputs[0], None, None, None, None
+
+
+# --------------------------------------------------- likelihoods and answers
+
+
+def example_nll(
+    model: Any, examples: Sequence[Encoded], pad_id: int, check: Callable[[], None] = lambda: None
+) -> list[float]:
+    """Return the nats of each example's trained tokens, in their order. `check`: called before each, and may raise."""
+    model.eval()
+    sums = []
+    device = next(model.parameters()).device
+    for example in examples:
+        check()
+        batch = data.collate([example], pad_id)
+        with torch.no_grad():
+            loss = model(**{name: tensor.to(device) for name, tensor in batch.items()}, num_items_in_batch=1).loss
+        sums.append(float(loss))
+    return sums
+
+
+def answer(
+    model: Any, tokens: Tokens, form: Form, messages: Messages, most: int, check: Callable[[], None] = lambda: None
+) -> tuple[str, bool]:
+    """Return the answer to the last user message, at most `most` tokens, and whether the model itself ended it.
+
+    `check`: called after each token, and may raise.
+    """
+    ids = tokens.encode(forms.prompt(form, messages)).ids
+    device = next(model.parameters()).device
+    prompt = torch.tensor([ids], device=device)
+
+    def look(written: torch.Tensor, _scores: object) -> torch.Tensor:
+        check()
+        return torch.zeros(len(written), dtype=torch.bool, device=device)
+
+    model.eval()
+    with torch.no_grad():
+        written = model.generate(
+            input_ids=prompt,
+            attention_mask=torch.ones_like(prompt),
+            max_new_tokens=most,
+            do_sample=False,
+            repetition_penalty=1.0,  # whatever the base's own settings say
+            use_cache=True,
+            stopping_criteria=[look],
+            eos_token_id=list(tokens.end_ids),
+            pad_token_id=tokens.pad_id,
+        )[0, len(ids) :].tolist()
+    has_ended = bool(written) and written[-1] in tokens.end_ids
+    kept = written[:-1] if has_ended else written
+    return b"".join(tokens.bytes_of(token) for token in kept).decode("utf-8", "replace").strip(), has_ended

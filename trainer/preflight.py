@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from trainer import adapter, estimate, template
+from trainer.channel import Journal
 from trainer.convert import hf_folder, pre_tokenizer
 from trainer.data import Conversation, Encoding, Rows
-from trainer.events import Finding, Findings, Preview, PreviewToken
-from trainer.failure import RunError
+from trainer.events import Finding, Findings, Preview, PreviewToken, RunError
 from trainer.form import Form
-from trainer.journal import Journal
 from trainer.material import TARGETS, Base, Material
 from trainer.offline import NetworkRefusedError
 from trainer.spec import RunSpec

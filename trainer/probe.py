@@ -8,13 +8,11 @@ from typing import Any
 
 import torch
 
-from trainer import data, estimate, evaluation, loop, recipe
-from trainer import model as model_memory
-from trainer.control import Control
-from trainer.events import Adjusted, Forecast, Phase
-from trainer.failure import RunError
-from trainer.journal import Journal
+from trainer import data, estimate, loop, recipe
+from trainer.channel import Control, Journal
+from trainer.events import Adjusted, Forecast, Phase, RunError
 from trainer.material import Base, Material, processes
+from trainer.model import free_bytes
 
 STEPS = 3
 _WORDS = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "out of memory")
@@ -52,13 +50,13 @@ def compute(material: Material, base: Base, journal: Journal) -> Forecast:
     load = estimate.Load(
         examples=len(lengths),
         tokens=sum(lengths),
-        trained=evaluation.trained_tokens(material.train),
+        trained=data.trained_tokens(material.train),
         validation_tokens=sum(len(example.ids) for example in material.validation),
         processes=processes(),
     )
     rate = estimate.card_flops_per_s(torch.cuda.get_device_name()) if device == "cuda" else _processor_flops_per_s()
     time_taken = estimate.time(shape, effective, load, rate)
-    available = round(model_memory.free_bytes(device) * effective.memory_share)
+    available = round(free_bytes(device) * effective.memory_share)
     forecast = Forecast(
         peak_bytes=memory.total,
         available_bytes=available,

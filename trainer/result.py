@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trainer import adapter, data, disk, evaluation, spec
+from trainer import adapter, data, disk, spec
 from trainer import form as forms
+from trainer.channel import Journal
 from trainer.data import Conversation, Rows
 from trainer.events import Phase
-from trainer.journal import Journal
 from trainer.material import Material
+from trainer.model import example_nll
 
 ADAPTER, GGUF, HOLDOUT = "adapter", "adapter.gguf", "holdout.json"
 VERSION = 1
@@ -63,8 +64,8 @@ def write_holdout(model: Any, material: Material, rows: Sequence[Conversation], 
     for at, example in enumerate(examples):
         journal.send(Phase("evaluating", at, len(examples)))
         with model.disable_adapter():
-            sums["base_nll"] += evaluation.example_nll(model, [example], material.tokens.pad_id)
-        sums["adapter_nll"] += evaluation.example_nll(model, [example], material.tokens.pad_id)
+            sums["base_nll"] += example_nll(model, [example], material.tokens.pad_id)
+        sums["adapter_nll"] += example_nll(model, [example], material.tokens.pad_id)
     written = {
         "version": VERSION,
         "precision": material.spec.precision,

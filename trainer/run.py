@@ -23,7 +23,6 @@ from trainer import (
     conversion,
     data,
     disk,
-    evaluation,
     loop,
     model,
     preflight,
@@ -34,12 +33,22 @@ from trainer import (
     template,
 )
 from trainer import tokens as tokenizing
+from trainer.channel import Control, Journal, Stopped
 from trainer.checkpoints import Checkpoint
-from trainer.control import Control, Stopped
 from trainer.data import Conversation, Rows
-from trainer.events import PROTOCOL, Adjusted, Cancelled, Effective, Event, Finished, Forecast, Paused, Phase, Started
-from trainer.failure import RunError
-from trainer.journal import Journal
+from trainer.events import (
+    PROTOCOL,
+    Adjusted,
+    Cancelled,
+    Effective,
+    Event,
+    Finished,
+    Forecast,
+    Paused,
+    Phase,
+    RunError,
+    Started,
+)
 from trainer.loop import Loop, NotFiniteError
 from trainer.material import Base, Material, look_at, processes
 from trainer.spec import RunSpec
@@ -221,7 +230,7 @@ def _told(base: Base, material: Material) -> dict[str, Any]:
         "parameters": base.parameters,
         "examples": len(lengths),
         "tokens": sum(lengths),
-        "trained_tokens": evaluation.trained_tokens(material.train),
+        "trained_tokens": data.trained_tokens(material.train),
         "longest": max(lengths, default=0),
         "steps": steps,
     }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.failure import RunError
+from trainer.events import RunError
 from trainer.form import Piece
 
 UNTRAINED = -100  # the label that torch's cross entropy passes over

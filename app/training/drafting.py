@@ -20,7 +20,7 @@ from app.training import problems
 from app.training.data.rows import PARTS
 from app.training.runs import runs
 from trainer import adapter, spec
-from trainer.failure import RunError
+from trainer.events import RunError
 from trainer.spec import RunSpec, SpecError
 
 _PATHS = (*PARTS, "folder", "data", "bases", "converter")

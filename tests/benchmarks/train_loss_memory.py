@@ -52,7 +52,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
     offline.enforce()
     import torch
 
-    from trainer import loop, loss, model
+    from trainer import loop, model
     from trainer.material import look_at
     from trainer.spec import RunSpec
 
@@ -63,7 +63,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
     base = look_at(Path(options.base))
     adapted = model.load(spec, base)
     if options.inside == "chunks":
-        loss.install(adapted.base_model.model)
+        model.install_loss(adapted.base_model.model)
     device = next(adapted.parameters()).device
     ids = torch.arange(options.tokens, device=device)[None] % (base.vocab_size // 2) + 300
     labels = ids.clone()

@@ -102,17 +102,16 @@ def prepared(options: argparse.Namespace) -> tuple[Any, Any]:
 
 
 def loaded(material: Any, base: Any, *, own_loss: bool) -> Any:
-    from trainer import loss, model
+    from trainer import model
 
     adapted = model.load(material.spec, base)
     if own_loss:
-        loss.install(adapted.base_model.model)
+        model.install_loss(adapted.base_model.model)
     return adapted
 
 
 def our_seconds(adapted: Any, material: Any) -> float:
-    from trainer.control import Control
-    from trainer.journal import Journal
+    from trainer.channel import Control, Journal
     from trainer.loop import Loop
 
     with tempfile.TemporaryDirectory() as folder:

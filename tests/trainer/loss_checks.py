@@ -9,7 +9,7 @@ import torch
 import transformers
 from peft import LoraConfig, get_peft_model
 
-from trainer import loss, model
+from trainer import estimate, model
 from trainer.material import TARGETS, look_at
 from trainer.spec import RunSpec
 
@@ -36,7 +36,7 @@ TYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
 
 def report(request: dict[str, Any]) -> None:
     """On standard output; ends the process."""
-    loss.CHUNK_ELEMENTS = 7 * SHAPE["vocab_size"]  # several chunks, the last one shorter
+    estimate.CHUNK_ELEMENTS = 7 * SHAPE["vocab_size"]  # several chunks, the last one shorter
     found = {
         "losses": {f"{family} {dtype}": compared(family, dtype) for family in CONFIGS for dtype in TYPES},
         "loaded": {precision: loaded(request, precision) for precision in ("nf4", "bf16")},
@@ -78,13 +78,13 @@ def compared(family: str, dtype: str) -> dict[str, float]:
     inner = adapted.base_model.model
     theirs, their_gradients, _ = taught(adapted, given, count)
     plain = inner.forward
-    loss.install(inner)
+    model.install_loss(inner)
     ours, our_gradients, hidden = taught(adapted, given, count)
     untrained = torch.cat([given["labels"][:, 1:] == -100, torch.ones(3, 1, dtype=torch.bool)], dim=1)
     is_as_before = torch.equal(inner(given["input_ids"]).logits, plain(given["input_ids"]).logits)
     return {
         "loss": abs(ours - theirs) / theirs,
-        "mean": loss.difference(inner, given, plain),
+        "mean": model.loss_difference(inner, given, plain),
         "gradient": float((our_gradients - their_gradients).norm() / their_gradients.norm()),
         "untrained": float(hidden[untrained].abs().max()),
         "trained": float(hidden[~untrained].abs().sum(-1).min()),

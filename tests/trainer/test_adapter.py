@@ -12,7 +12,7 @@ import pytest
 from app.training.data.rows import Message, Row
 from tests import hf_models
 from trainer import adapter, estimate
-from trainer.failure import RunError
+from trainer.events import RunError
 from trainer.spec import RunSpec
 
 

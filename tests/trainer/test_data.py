@@ -13,7 +13,7 @@ from tests.trainer import trainer_side
 from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
 from tests.trainer.chats import CHATS, rows
 from trainer import data
-from trainer.failure import RunError
+from trainer.events import RunError
 
 Json = dict[str, Any]
 CONTEXT = 160

@@ -30,7 +30,7 @@ from tests.trainer.training_runs import (
     write_spec,
 )
 from trainer import checkpoints
-from trainer.control import Control
+from trainer.channel import Control
 from trainer.events import Cancelled, Evaluation, Event, Failed, Finished, Paused, Sample, Started, Step
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and fork")

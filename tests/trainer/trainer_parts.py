@@ -23,11 +23,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch
 from transformers import TrainerControl, TrainingArguments
 
-from trainer import conversion, evaluation, loop, loss, model, probe, recipe, start
-from trainer.control import Control
+from trainer import conversion, loop, model, probe, recipe, start
+from trainer.channel import Control
 from trainer.convert_job import GgufToHf
-from trainer.events import Adjusted, Forecast
-from trainer.failure import RunError
+from trainer.events import Adjusted, Forecast, RunError
 from trainer.form import Form
 from trainer.material import Material, look_at
 from trainer.spec import RunSpec
@@ -233,7 +232,7 @@ def loss_that_differs() -> Any:
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
     logging.getLogger("trainer.model").addHandler(handler)
     adapted = SimpleNamespace(base_model=SimpleNamespace(model=SimpleNamespace(forward=None)))
-    with replaced(loss, install=lambda _model: None, difference=lambda *_others: 0.5):
+    with replaced(model, install_loss=lambda _model: None, loss_difference=lambda *_others: 0.5):
         return [model.with_own_loss(adapted, {}), lines]
 
 
@@ -248,7 +247,7 @@ def settings_of_an_answer() -> Any:
     tokens: Any = SimpleNamespace(
         encode=lambda _pieces: SimpleNamespace(ids=[1]), end_ids=(2,), pad_id=0, bytes_of=lambda _id: b"a"
     )
-    answer = evaluation.answer(Recorder(2, 2), tokens, FORM, ({"role": "user", "content": "x"},), 8)
+    answer = model.answer(Recorder(2, 2), tokens, FORM, ({"role": "user", "content": "x"},), 8)
     return [answer, {name: given.get(name) for name in ("do_sample", "repetition_penalty")}]
 
 

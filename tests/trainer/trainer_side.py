@@ -163,8 +163,8 @@ def findings(request: Json) -> Any:
 def report(request: Json) -> Any:
     """The events that it tells, and how it ended."""
     from trainer import preflight
-    from trainer.failure import RunError
-    from trainer.journal import Journal
+    from trainer.channel import Journal
+    from trainer.events import RunError
     from trainer.wire import EventWriter
 
     file = Path(request["events"])
@@ -196,7 +196,7 @@ def main(asked: str, answered: str) -> None:
 
 
 def answer(request: Json) -> Any:
-    from trainer.failure import RunError
+    from trainer.events import RunError
 
     try:
         return CALLS[request["call"]](request)

@@ -1,12 +1,58 @@
-"""What a run is asked to do while it runs: commands on standard input, and signals."""
+"""A run's two ways to its parent: the events that it sends and keeps, and the commands and signals that it gets."""
 
+import contextlib
+import errno
 import json
 import os
 import signal
 import threading
+from pathlib import Path
 from types import FrameType
 
-from trainer.events import COMMANDS
+from trainer.events import COMMANDS, Event, RunError, to_json
+from trainer.wire import EventWriter
+
+FILE = "events.jsonl"
+
+
+class Journal:
+    """Send events to the parent and keep them in the run's folder.
+
+    In a distributed run only the first process has one that writes; the others' are mute.
+    """
+
+    def __init__(self, writer: EventWriter | None) -> None:
+        self._writer = writer
+        self._file: Path | None = None
+
+    def keep_in(self, folder: Path) -> None:
+        """Write each event from now on into the folder's file too. A line at its end that a kill has torn goes."""
+        if self._writer is None:
+            return
+        file = folder / FILE
+        if file.is_file():
+            end = file.read_bytes().rfind(b"\n") + 1
+            os.truncate(file, end)  # in place: a full disk has no room for a copy
+        self._file = file
+
+    def send(self, event: Event) -> None:
+        """Raises RunError("disk_full") once, when the file cannot take it; afterwards only the parent gets it."""
+        if self._writer is None:
+            return
+        line = json.dumps(to_json(event), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+        with contextlib.suppress(BrokenPipeError):  # nobody listens any more; who comes later reads the file
+            self._writer.write(line)
+        file = self._file
+        if file is None:
+            return
+        try:
+            with file.open("ab") as stream:
+                stream.write(line)
+        except OSError as error:
+            self._file = None
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise RunError("disk_full", path=str(file.parent), needed_bytes=len(line)) from error
 
 
 class Stopped(Exception):  # noqa: N818  no error
