@@ -20,21 +20,21 @@ from trainer import (
     adapter,
     awake,
     checkpoints,
-    conversion,
     data,
     disk,
+    export,
     loop,
     model,
     preflight,
     probe,
     recipe,
-    result,
     spec,
     template,
 )
 from trainer import tokens as tokenizing
 from trainer.channel import Control, Journal, Stopped
 from trainer.checkpoints import Checkpoint
+from trainer.convert import client
 from trainer.data import Conversation, Rows
 from trainer.events import (
     PROTOCOL,
@@ -146,7 +146,7 @@ def _base_folder(asked: RunSpec, journal: Journal) -> Path:
     if base.suffix.lower() != ".gguf":
         return base
     bases = Path(asked.bases or Path(asked.folder) / "base")
-    return conversion.base_folder(base, bases, journal, is_maker=is_first_process())
+    return client.base_folder(base, bases, journal, is_maker=is_first_process())
 
 
 def _read(asked: RunSpec, name: str) -> list[Conversation]:
@@ -300,13 +300,7 @@ def _finish(adapted: Any, trained: Trained, prepared: Prepared, folder: Path, jo
     losses = going.evaluations()
     best = _best(folder / CHECKPOINTS, losses)
     loop.load_weights(adapted, best.path)
-    saved = result.save_adapter(adapted, material, prepared.rows, folder, best.step)
-    if prepared.rows.holdout:
-        result.write_holdout(adapted, material, prepared.rows.holdout, folder, journal)
-    gguf = ""
-    if material.spec.converter:
-        gguf = str(folder / result.GGUF)
-        conversion.adapter_gguf(saved, prepared.base.folder, Path(gguf), material.spec.converter, journal)
+    saved, gguf = export.export(adapted, material, prepared.rows, prepared.base.folder, folder, best.step, journal)
     ended = {"finish": "stopped", "early_stopping": "early_stopping"}
     so_far = going.so_far()
     return Finished(

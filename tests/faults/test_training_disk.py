@@ -50,8 +50,8 @@ PHASES = {
     "first checkpoint": Phase("loop", "_fill", 1, 60),
     "a later checkpoint": Phase("loop", "_fill", 3, 200),
     "events": Phase("loop", "log", 3, 0),
-    "adapter": Phase("result", "save_adapter", 1, 60),
-    "holdout": Phase("result", "write_holdout", 1, 4),
+    "adapter": Phase("export", "save_adapter", 1, 60),
+    "holdout": Phase("export", "write_holdout", 1, 4),
 }
 
 
@@ -148,7 +148,7 @@ def test_an_adapter_that_finds_no_room_as_gguf_is_converted_later(
             pytest.skip("mounting needs root")
         rows, filler = write_rows(tmp_path / "rows"), disk / "filler"
         spec = write_spec(disk / "run", tiny_base, **SHORT, **rows, converter=converter)
-        fault = {"owner": "conversion", "name": "adapter_gguf", "turn": 1, "room_bytes": 32 * KIB}
+        fault = {"owner": "client", "name": "adapter_gguf", "turn": 1, "room_bytes": 32 * KIB}
         last = server.run(spec, fault="full_disk", filler=str(filler), **fault)[-1]
         assert isinstance(last, Failed)
         assert last.code == "disk_full"

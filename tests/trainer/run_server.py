@@ -56,7 +56,7 @@ def asked(request: dict[str, Any]) -> None:
 
 def killed_exporting(_request: dict[str, Any]) -> None:
     """After the last step, before the adapter is there."""
-    run.result.save_adapter = lambda *_others: os.kill(os.getpid(), 9)
+    run.export.save_adapter = lambda *_others: os.kill(os.getpid(), 9)
 
 
 def killed_after_evaluation(request: dict[str, Any]) -> None:
@@ -129,7 +129,7 @@ def little_memory(request: dict[str, Any]) -> None:
 
 def full_disk(request: dict[str, Any]) -> None:
     """Something else fills the disk just before a function of the trainer runs for the `turn`-th time."""
-    owner: Any = {"run": run, "loop": loop.Loop, "result": run.result, "conversion": run.conversion}[request["owner"]]
+    owner: Any = {"run": run, "loop": loop.Loop, "export": run.export, "client": run.client}[request["owner"]]
     plain, calls = getattr(owner, request["name"]), []
 
     def fill(*arguments: Any, **options: Any) -> Any:

@@ -23,8 +23,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch
 from transformers import TrainerControl, TrainingArguments
 
-from trainer import conversion, loop, model, probe, recipe, start
+from trainer import loop, model, probe, recipe, start
 from trainer.channel import Control
+from trainer.convert import client
 from trainer.convert_job import GgufToHf
 from trainer.events import Adjusted, Forecast, RunError
 from trainer.form import Form
@@ -258,7 +259,7 @@ def session_of_the_converter() -> Any:
         " 'facts': {'reason': str(os.getsid(0) == os.getpid()), 'log': ''}}))"
     )
     with replaced(start, command=lambda *_others: [sys.executable, "-c", telling]):
-        ended = conversion._run(GgufToHf("/x", "/y"), "converting_base", Ear())  # type: ignore[arg-type]
+        ended = client._run(GgufToHf("/x", "/y"), "converting_base", Ear())  # type: ignore[arg-type]
     assert ended is not None
     return ended.facts["reason"]
 

@@ -1,18 +1,20 @@
 """`<trainer python> -m trainer.convert JOB.json`: one conversion. Jobs and events: `trainer.convert_job`."""
 
+import contextlib
 import json
 import logging
 import os
+import shutil
 import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from trainer import offline
+from trainer import disk, offline
 from trainer.convert.failure import JobError, LogTail, explained
+from trainer.convert.jobs import gguf_to_hf, hf_to_gguf, lora_to_gguf
 from trainer.convert.report import Report, peak_rss_bytes
-from trainer.convert.target import Target
 from trainer.convert_job import (
     EXIT_PARENT_GONE,
     EXIT_UNREADABLE_JOB,
@@ -26,8 +28,42 @@ from trainer.convert_job import (
     Merge,
     Started,
     job_from_json,
+    part_path,
 )
 from trainer.wire import claim_stdout
+
+
+class Target:
+    """The file or folder that a job makes: complete under its own name, or not there at all.
+
+    Written as `part`, beside where it will be. What an earlier, killed process left under that name goes first.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        self.part = part_path(path)
+
+    def begin(self) -> None:
+        if not self.path.parent.is_dir():
+            raise JobError("source_missing", path=str(self.path.parent))
+        self.discard()
+
+    def publish(self) -> None:
+        """Everything on the disk, then the name: after a power cut there is the whole result or none."""
+        files = [path for path in self.part.rglob("*") if path.is_file()] if self.part.is_dir() else [self.part]
+        for file in files:
+            disk.flush(file)
+        if self.part.is_dir():
+            disk.flush(self.part)
+        self.part.replace(self.path)
+        disk.flush(self.path.parent)
+
+    def discard(self) -> None:
+        if self.part.is_dir():
+            shutil.rmtree(self.part, ignore_errors=True)
+            return
+        with contextlib.suppress(OSError):  # Windows: still open in this process; the program deletes it afterwards
+            self.part.unlink()
 
 
 def main(arguments: list[str]) -> NoReturn:
@@ -69,24 +105,18 @@ def _run(job: Job, target: Target, report: Report) -> int:
 
 
 def _convert(job: Job, part: Path, report: Report) -> dict[str, Any]:
-    """Imports what the job needs: merging needs no torch."""
+    """Import numpy only where it is needed, and inside `explained`, which says when it does not load."""
     match job:
         case HfToGguf():
-            from trainer.convert.jobs import hf_to_gguf
-
             return hf_to_gguf(job, part, report)
         case LoraToGguf():
-            from trainer.convert.jobs import lora_to_gguf
-
             return lora_to_gguf(job, part, report)
+        case GgufToHf():
+            return gguf_to_hf(job, part, report)
         case Merge():
             from trainer.convert.merge import merge
 
             return merge(job, part, report)
-        case GgufToHf():
-            from trainer.convert.gguf_folder import gguf_to_hf
-
-            return gguf_to_hf(job, part, report)
 
 
 def _end_with_parent(target: Target) -> None:

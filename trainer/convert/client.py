@@ -1,4 +1,4 @@
-"""Conversions that a run needs, each in a process of its own: a GGUF base as a folder, and the adapter as GGUF.
+"""Conversions that a run starts, each in a process of its own: a GGUF base as a folder, and the adapter as GGUF.
 
 llama.cpp's converter changes the libraries that it runs with, and the trial model in float32 is memory that the
 training needs; both are gone when that process ends.
@@ -54,7 +54,7 @@ def adapter_gguf(adapter: Path, base: Path, target: Path, converter: str, journa
 
 
 def _run(job: convert_job.Job, phase: str, journal: Journal) -> Failed | None:
-    """Tells its progress as `phase`. Returns how it failed."""
+    """Run the job and send its progress as `phase`. Return how it failed, or None."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "job.json"
         path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")

@@ -10,6 +10,7 @@ from typing import Any
 from trainer import adapter, data, disk, spec
 from trainer import form as forms
 from trainer.channel import Journal
+from trainer.convert import client
 from trainer.data import Conversation, Rows
 from trainer.events import Phase
 from trainer.material import Material
@@ -18,6 +19,23 @@ from trainer.model import example_nll
 ADAPTER, GGUF, HOLDOUT = "adapter", "adapter.gguf", "holdout.json"
 VERSION = 1
 CHATS = 20
+
+
+def export(
+    model: Any, material: Material, rows: Rows, base: Path, folder: Path, step: int, journal: Journal
+) -> tuple[Path, str]:
+    """Write the adapter, the hold-out's likelihoods where there is a hold-out, and the adapter as GGUF where there is a
+    converter. `base`: the folder that it was loaded from. Return the adapter's folder and the GGUF file or "".
+
+    Raises RunError("disk_full" | "export_failed").
+    """
+    saved = save_adapter(model, material, rows, folder, step)
+    if rows.holdout:
+        write_holdout(model, material, rows.holdout, folder, journal)
+    if not material.spec.converter:
+        return saved, ""
+    client.adapter_gguf(saved, base, folder / GGUF, material.spec.converter, journal)
+    return saved, str(folder / GGUF)
 
 
 def save_adapter(model: Any, material: Material, rows: Rows, folder: Path, step: int) -> Path:
