@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from app import __version__
 from app.base import paths, wording
@@ -20,6 +20,10 @@ from app.base.errors import AppError
 from app.base.wording import help_text
 from app.inference import engine_packs
 from app.models import catalogue
+
+if TYPE_CHECKING:  # each command imports what it needs when it runs
+    from app.models.kits.kit_import import KitPresets
+    from app.models.model_store import ModelStore
 
 OpenWindow = Callable[[str | None, str | None, bool], int]  # data folder, language, whether in safe mode
 
@@ -39,6 +43,16 @@ COMMANDS = {
     "report": "app.compliance.cli.report",
     "licences": "app.compliance.cli.licences",
 }
+
+
+def _presets_of(store: "ModelStore") -> "KitPresets":
+    from app.chat.services.presets import Presets
+
+    return Presets(store)
+
+
+# What a command gets of rooms above its own.
+HANDED_IN: dict[str, dict[str, Any]] = {"models": {"presets_of": _presets_of}}
 SHARED = ("--data-dir", "--lang", "--json")
 SAFE_MODE = "--safe-mode"  # of the window alone
 
@@ -164,7 +178,7 @@ def _parser(output: Output, arguments: Sequence[str]) -> argparse.ArgumentParser
     parser.add_argument(SAFE_MODE, action="store_true", help=help_text(SAFE_MODE))
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title=help_text("commands"))
     for name in _commands_to_know(arguments):
-        importlib.import_module(COMMANDS[name]).add_parser(commands, shared)
+        importlib.import_module(COMMANDS[name]).add_parser(commands, shared, **HANDED_IN.get(name, {}))
     return parser
 
 

@@ -9,9 +9,8 @@ Ids are not written: whoever reads the file gives his own.
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.base.errors import AppError
 from app.base.files.whole_file import whole_file
@@ -25,8 +24,7 @@ PRESETS_MAX = 200
 _SHOWN_MAX = 40  # characters of a refused value
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(NamedTuple):
     """What could be read, without ids, and a problem for each entry that could not."""
 
     presets: tuple[Preset, ...]

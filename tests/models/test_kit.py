@@ -57,7 +57,7 @@ def target(tmp_path: Path) -> Path:
 
 
 def bring_in(kit: Path, target: Path) -> Imported:
-    return kit_import.bring_in(kit, target, lambda model: model)
+    return kit_import.bring_in(kit, target, lambda model: model, preset_files.parse)
 
 
 def named(outcome: Imported) -> list[tuple[str, str]]:
@@ -229,7 +229,9 @@ def test_the_terms_of_the_trial_model_go_along(starter_model: Path, tmp_path: Pa
 
 def test_what_arrives_is_what_was_sent_with_its_hashes(kit: Path, target: Path, source: list[LocalModel]) -> None:
     seen: list[tuple[int, int]] = []
-    outcome = kit_import.bring_in(kit, target, lambda model: model, lambda done, total: seen.append((done, total)))
+    outcome = kit_import.bring_in(
+        kit, target, lambda model: model, preset_files.parse, lambda done, total: seen.append((done, total))
+    )
     assert outcome.problems == []
     assert names(target) == WHOLE
     for was, now in zip(source, outcome.models, strict=True):
@@ -379,7 +381,7 @@ def test_a_cancelled_import_leaves_nothing(kit: Path, target: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        kit_import.bring_in(kit, target, lambda model: model, cancel)
+        kit_import.bring_in(kit, target, lambda model: model, preset_files.parse, cancel)
     assert names(target) == []
 
 
@@ -416,6 +418,7 @@ def test_a_full_drive_while_joining_is_named_and_undone(
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
+from app.chat import preset_files
 from app.models import local_models
 from app.models.kits import kit_export, kit_import
 
@@ -426,7 +429,7 @@ def report(done, total):
 if sys.argv[1] == "export":
     kit_export.export([local_models.describe(Path(sys.argv[2]))], Path(sys.argv[3]), part_bytes=100_000, report=report)
 else:
-    kit_import.bring_in(Path(sys.argv[2]), Path(sys.argv[3]), lambda model: model, report)
+    kit_import.bring_in(Path(sys.argv[2]), Path(sys.argv[3]), lambda model: model, preset_files.parse, report)
 """
 
 
@@ -625,6 +628,6 @@ def test_a_list_that_cannot_be_written_leaves_no_file_behind(kit: Path, target: 
     def full(_model: LocalModel) -> LocalModel:
         raise AppError("disk_full", path="x")
 
-    outcome = kit_import.bring_in(kit, target, full)
+    outcome = kit_import.bring_in(kit, target, full, preset_files.parse)
     assert [problem.code for problem in outcome.problems] == ["disk_full", "disk_full"]
     assert names(target) == []

@@ -8,10 +8,11 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base import wording
 from app.base.errors import AppError
-from app.chat import presets
+from app.chat import preset_files, presets
+from app.chat.preset_files import Contents
 from app.chat.preset_table import PresetTable
 from app.chat.presets import KINDS, STANDARD, Choices, Preset
-from app.chat.store import Store
+from app.models.model_store import ModelStore
 
 
 class Presets(QObject):
@@ -20,7 +21,7 @@ class Presets(QObject):
     changed = Signal()
     problem_occurred = Signal(object)  # AppError
 
-    def __init__(self, store: Store, parent: QObject | None = None) -> None:
+    def __init__(self, store: ModelStore, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._table = PresetTable(store.database)
 
@@ -65,6 +66,15 @@ class Presets(QObject):
     def own(self) -> list[Preset]:
         """What the user has written or changed."""
         return [preset for kind in KINDS for preset in self.all(kind) if preset != self.original(preset.id)]
+
+    def to_kit(self) -> bytes:
+        """Return what a transfer kit of models carries: the file of the user's own presets; b"" without any."""
+        own = self.own()
+        return preset_files.to_bytes(own) if own else b""
+
+    def from_kit(self, content: bytes) -> Contents:
+        """Read that file. Raises AppError as `preset_files.parse`."""
+        return preset_files.parse(content)
 
     def put(self, preset: Preset) -> bool:
         """Adds a preset or changes it. One that comes with Kotae and is as it came is not stored."""

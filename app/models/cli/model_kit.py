@@ -1,41 +1,47 @@
 """`kotae models export-kit` and `import-kit`: models carried to a machine without a network."""
 
 import argparse
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from app.base.cli.command_tree import add_command
 from app.base.cli.output import Output
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import describe_error, help_text
-from app.chat import preset_files
-from app.chat.services.presets import Presets
-from app.chat.store import Store
 from app.models import local_models
 from app.models.cli.model_care import as_data, percent
 from app.models.kits import kit_export, kit_import
+from app.models.kits.kit_import import KitPresets
 from app.models.kits.kit_part_size import part_bytes_from
+from app.models.model_store import ModelStore
+
+PresetsOf = Callable[[ModelStore], KitPresets]  # those of the database
 
 
-def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
-
-    export = add_command(actions, shared, "export-kit", help_text("models export-kit"), _export)
+def add_parsers(actions: Any, shared: argparse.ArgumentParser, presets_of: PresetsOf) -> None:
+    export = add_command(
+        actions, shared, "export-kit", help_text("models export-kit"), functools.partial(_export, presets_of)
+    )
     export.add_argument("folder", metavar="DIR")
     export.add_argument("--model", metavar="ID", action="append", help=help_text("models export-kit --model"))
     export.add_argument("--part-size", metavar="SIZE", default="3.9GB", help=help_text("models export-kit --part-size"))
-    importer = add_command(actions, shared, "import-kit", help_text("models import-kit"), _import)
+    importer = add_command(
+        actions, shared, "import-kit", help_text("models import-kit"), functools.partial(_import, presets_of)
+    )
     importer.add_argument("folder", metavar="DIR")
     importer.add_argument("--to", metavar="DIR", help=help_text("models import-kit --to"))
 
 
-def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
+def _export(presets_of: PresetsOf, options: argparse.Namespace, where: Paths, output: Output) -> int:
     part_bytes = part_bytes_from(options.part_size)
-    store = Store.open(where.database, where.backups)
+    store = ModelStore.open(where.database, where.backups)
     try:
         listed = store.local_models()
         chosen = [local_models.find(listed, wanted) for wanted in options.model or ()]
-        own = Presets(store).own()
+        presets = presets_of(store).to_kit()
     finally:
         store.close()
     for wanted, model in zip(options.model or (), chosen, strict=True):
@@ -46,7 +52,7 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
     kit = kit_export.export(
         models,
         folder,
-        presets=preset_files.to_bytes(own) if own else b"",
+        presets=presets,
         part_bytes=part_bytes,
         report=percent(output, "kit_exporting"),
     )
@@ -60,15 +66,20 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 0
 
 
-def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
+def _import(presets_of: PresetsOf, options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status 1 when something of the kit was damaged or missing; what was whole is in the list all the same."""
     target = Path(options.to).absolute() if options.to else where.models
-    store = Store.open(where.database, where.backups)
+    store = ModelStore.open(where.database, where.backups)
     try:
+        presets = presets_of(store)
         outcome = kit_import.bring_in(
-            Path(options.folder), target, lambda model: local_models.add(store, model), percent(output, "kit_importing")
+            Path(options.folder),
+            target,
+            lambda model: local_models.add(store, model),
+            presets.from_kit,
+            percent(output, "kit_importing"),
         )
-        presets = Presets(store).add_new(outcome.presets)
+        added = presets.add_new(outcome.presets)
     finally:
         store.close()
     output.end_progress()
@@ -77,7 +88,7 @@ def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
     lines += [output.phrase("kit_model_waits", name=stem) for stem in outcome.waiting]
     data = {
         "models": [{"id": model.id, "name": model.name, "path": model.path} for model in outcome.models],
-        "presets": [preset.name for preset in presets],
+        "presets": [preset.name for preset in added],
         "waiting": outcome.waiting,
         "problems": [as_data(problem) | {"part": problem.facts.get("part")} for problem in outcome.problems],
     }

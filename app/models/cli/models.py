@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from app.base.cli.command_tree import add_command
 from app.base.cli.option_limits import check
 from app.base.cli.output import Output
 from app.base.errors import AppError
@@ -15,12 +16,11 @@ from app.inference.local_model import LocalModel
 from app.models import catalogue, local_models, starter, tuned_models
 from app.models.catalogue import ModelCard
 from app.models.cli import model_build, model_care, model_download, model_fit, model_kit, model_remote
+from app.models.cli.model_kit import PresetsOf
 from app.models.model_store import ModelStore
 
 
-def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
-
+def add_parser(commands: Any, shared: argparse.ArgumentParser, *, presets_of: PresetsOf) -> None:
     group = add_command(commands, shared, "models", help_text("models"), None)
     actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
     listing = add_command(actions, shared, "list", help_text("models list"), _list)
@@ -37,7 +37,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     remove.add_argument("model", metavar="ID")
     model_download.add_parsers(actions, shared)
     model_care.add_parsers(actions, shared)
-    model_kit.add_parsers(actions, shared)
+    model_kit.add_parsers(actions, shared, presets_of)
     model_build.add_parsers(actions, shared)
     model_remote.add_parser(actions, shared)
 

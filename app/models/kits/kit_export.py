@@ -29,7 +29,7 @@ def export(
     part_bytes: int = PART_BYTES,
     report: Report = lambda _done, _total: None,
 ) -> Kit:
-    """Writes the kit and gives its table. `presets`: a file of presets, as `preset_files` writes it; b"": none.
+    """Writes the kit and gives its table. `presets`: a file that is carried as it is; b"": none.
 
     `report` is told bytes (each counts twice: written, read back); what it raises ends the export, whose whole parts
     stay for the next time.

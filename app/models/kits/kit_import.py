@@ -5,15 +5,14 @@ replaced only that one is read from the kit.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 from app.base.errors import AppError
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import Report, require_space, write_failure
-from app.chat import preset_files
-from app.chat.presets import Preset
 from app.inference.local_model import FileMark, LocalModel
 from app.models import local_models
 from app.models.kits import kit_manifest
@@ -22,6 +21,21 @@ from app.models.kits.kit_joining import Joined, Joining, is_regular, read_small
 from app.models.kits.kit_manifest import EXTRA_NAMES, KitExtra, KitModel
 
 Register = Callable[[LocalModel], LocalModel]  # puts a model into the list and gives it as it stands there
+# Returns the presets of a file, and what is wrong with others of it. Raises AppError where it is no such file.
+ReadPresets = Callable[[bytes], tuple[Sequence[Any], Sequence[AppError]]]
+
+
+class KitPresets(Protocol):
+    """The user's presets, which a kit carries as one file without knowing what is in it."""
+
+    def to_kit(self) -> bytes:
+        """Return the file of the user's own presets; b"" where there are none."""
+
+    def from_kit(self, content: bytes) -> tuple[Sequence[Any], Sequence[AppError]]:
+        """Read such a file, as `ReadPresets`, in any thread."""
+
+    def add_new(self, presets: Iterable[Any], /) -> Sequence[Any]:
+        """Add the presets that are not here already, and return them as they were added."""
 
 
 @dataclass(slots=True)
@@ -29,16 +43,23 @@ class Imported:
     """`waiting`: the models that were not taken in (as the kit calls them), because of `problems`."""
 
     models: list[LocalModel] = field(default_factory=list)
-    presets: tuple[Preset, ...] = ()
+    presets: Sequence[Any] = ()  # as `ReadPresets` has read them
     waiting: list[str] = field(default_factory=list)
     problems: list[AppError] = field(default_factory=list)
 
 
-def bring_in(folder: Path, target: Path, register: Register, report: Report = lambda _done, _total: None) -> Imported:
-    """Joins the kit's models in `target` and hands each whole one to `register`.
+def bring_in(
+    folder: Path,
+    target: Path,
+    register: Register,
+    read_presets: ReadPresets,
+    report: Report = lambda _done, _total: None,
+) -> Imported:
+    """Join the kit's models in `target` and hand each whole one to `register`.
 
     `report` is told bytes; what it raises ends the import, and what was half joined goes.
-    Raises AppError: those of `kit_manifest.read`, drive_space, drive_file_limit, kit_target_unusable. What is wrong
+    Raises AppError: those of `kit_manifest.read`, drive_space, drive_file_limit, kit_target_unusable, and those of
+    `read_presets`. What is wrong
     with single parts or models is in the outcome.
     """
     kit = kit_manifest.read(folder)
@@ -50,7 +71,7 @@ def bring_in(folder: Path, target: Path, register: Register, report: Report = la
         for model in kit.models:
             _take(model, joining, register, outcome)
         for extra in kit.extras:
-            _take_extra(extra, folder, target, outcome)
+            _take_extra(extra, folder, target, read_presets, outcome)
     except OSError as error:
         raise write_failure(error, target, "kit_target_unusable") from error
     return outcome
@@ -91,7 +112,7 @@ def _described(model: KitModel, joined: Joined) -> LocalModel:
     return dataclasses.replace(described, files=marks)
 
 
-def _take_extra(extra: KitExtra, folder: Path, target: Path, outcome: Imported) -> None:
+def _take_extra(extra: KitExtra, folder: Path, target: Path, read_presets: ReadPresets, outcome: Imported) -> None:
     name = EXTRA_NAMES[extra.kind]
     if not is_regular(folder / name):
         outcome.problems.append(AppError("kit_part_missing", part=name))
@@ -100,7 +121,7 @@ def _take_extra(extra: KitExtra, folder: Path, target: Path, outcome: Imported) 
     if content is None:
         outcome.problems.append(AppError("kit_part_damaged", part=name))
     elif extra.kind == "presets":
-        contents = preset_files.parse(content)
-        outcome.presets, outcome.problems = contents.presets, [*outcome.problems, *contents.problems]
+        outcome.presets, problems = read_presets(content)
+        outcome.problems += problems
     elif not (target / name).exists():
         write_atomically(target / name, content)

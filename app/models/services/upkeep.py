@@ -14,12 +14,10 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.background import Progress
 from app.base.services.preferences import Preferences
-from app.chat.preset_files import to_bytes
-from app.chat.services.presets import Presets
 from app.inference.local_model import LocalModel
 from app.models import found_models, local_models, model_places, models_folder, verify, verify_log
 from app.models.kits import kit_export, kit_import, kit_parts
-from app.models.kits.kit_import import Imported
+from app.models.kits.kit_import import Imported, KitPresets
 from app.models.model_store import ModelStore
 from app.models.models_folder import Move, Moved
 from app.models.services.library import ModelLibrary
@@ -45,7 +43,7 @@ class ModelUpkeep(QObject):
         self,
         store: ModelStore,
         library: ModelLibrary,
-        presets: Presets,
+        presets: KitPresets,
         preferences: Preferences,
         where: Paths,
         parent: QObject | None = None,
@@ -83,7 +81,7 @@ class ModelUpkeep(QObject):
     @property
     def has_presets(self) -> bool:
         """Whether a kit would hold presets."""
-        return bool(self._presets.own())
+        return bool(self._presets.to_kit())
 
     def pending_move(self) -> Move | None:
         """A move that was interrupted before all was copied, and waits for the user."""
@@ -132,8 +130,7 @@ class ModelUpkeep(QObject):
 
     def export_kit(self, model_ids: Sequence[str], folder: Path, part_bytes: int = kit_parts.PART_BYTES) -> None:
         """The models and the user's own presets."""
-        models, own = self._models(model_ids), self._presets.own()
-        presets = to_bytes(own) if own else b""
+        models, presets = self._models(model_ids), self._presets.to_kit()
         self._run(
             lambda progress: kit_export.export(
                 models, folder, presets=presets, part_bytes=part_bytes, report=progress.report
@@ -148,7 +145,11 @@ class ModelUpkeep(QObject):
             store = ModelStore.beside(self._store.path)
             try:
                 return kit_import.bring_in(
-                    folder, self._where.models, lambda model: local_models.add(store, model), progress.report
+                    folder,
+                    self._where.models,
+                    lambda model: local_models.add(store, model),
+                    self._presets.from_kit,
+                    progress.report,
                 )
             finally:
                 store.close()

@@ -57,7 +57,9 @@ def test_the_import_of_a_kit_is_said_until_it_ends(
 ) -> None:
     may_end = threading.Event()
 
-    def bring_in(_folder: Path, _target: Path, _register: object, report: Callable[[int, int], None]) -> object:
+    def bring_in(
+        _folder: Path, _target: Path, _register: object, _read_presets: object, report: Callable[[int, int], None]
+    ) -> object:
         report(1, 2)
         may_end.wait()
         raise AppError("kit_missing", path=str(tmp_path))

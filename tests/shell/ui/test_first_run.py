@@ -341,7 +341,7 @@ def endless_kit(monkeypatch):
     """Importing a kit goes on until it is cancelled."""
     never = threading.Event()
 
-    def bring_in(_folder, _target, _register, report):
+    def bring_in(_folder, _target, _register, _read_presets, report):
         for step in range(1_000_000):
             report(step, 1_000_000)
             never.wait(0.005)
