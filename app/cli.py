@@ -5,6 +5,7 @@
 
 import argparse
 import errno
+import functools
 import importlib
 import os
 import signal
@@ -17,6 +18,7 @@ from app.base import paths, wording
 from app.base.cli.command_tree import MISSING, Command
 from app.base.cli.output import Output
 from app.base.errors import AppError
+from app.base.paths import Paths
 from app.base.wording import help_text
 from app.inference import engine_packs
 from app.models import catalogue
@@ -24,6 +26,7 @@ from app.models import catalogue
 if TYPE_CHECKING:  # each command imports what it needs when it runs
     from app.models.kits.kit_import import KitPresets
     from app.models.model_store import ModelStore
+    from app.models.services.library import Publish
 
 OpenWindow = Callable[[str | None, str | None, bool], int]  # data folder, language, whether in safe mode
 
@@ -51,8 +54,17 @@ def _presets_of(store: "ModelStore") -> "KitPresets":
     return Presets(store)
 
 
+def _trained(wanted: str, form: str | None, strength: float | None, where: Paths) -> "Publish":
+    from app.training.gate import BASE_ADAPTER
+    from app.training.runs import adoption, runs
+
+    folder = runs.find(where.runs, wanted).folder
+    strength = 1.0 if strength is None else strength
+    return functools.partial(adoption.use, folder, form=form or BASE_ADAPTER, strength=strength)
+
+
 # What a command gets of rooms above its own.
-HANDED_IN: dict[str, dict[str, Any]] = {"models": {"presets_of": _presets_of}}
+HANDED_IN: dict[str, dict[str, Any]] = {"models": {"trained": _trained, "presets_of": _presets_of}}
 SHARED = ("--data-dir", "--lang", "--json")
 SAFE_MODE = "--safe-mode"  # of the window alone
 

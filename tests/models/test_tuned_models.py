@@ -12,7 +12,6 @@ from app.base.paths import Paths
 from app.chat.store import Store
 from app.inference.local_model import LocalModel
 from app.models import bases, local_models, models_folder, tuned_models
-from app.models.services import library
 from app.training import gate
 from app.training.runs import adoption, runs
 from tests import model_files as models
@@ -27,7 +26,7 @@ class Shelf:
     run: Path
 
     def use(self, form: str = gate.BASE_ADAPTER, strength: float = 1.0) -> LocalModel:
-        return adoption.use(self.run, self.store, self.where.models, form, strength)
+        return adoption.use(self.run, self.store, self.where.models, form=form, strength=strength)
 
     def listed(self) -> list[LocalModel]:
         return tuned_models.listed(self.store, self.where.models)
@@ -180,7 +179,3 @@ def test_a_run_without_an_adapter_has_nothing_to_use(shelf: Shelf) -> None:
     models.tiny_adapter(shelf.run / runs.ADAPTER)
     with pytest.raises(AppError, match="run_damaged"):
         shelf.use()
-
-
-def test_the_form_is_called_as_the_gate_calls_it() -> None:
-    assert library.BASE_ADAPTER == gate.BASE_ADAPTER

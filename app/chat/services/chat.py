@@ -25,7 +25,7 @@ from app.documents.services.embedding import Embedding
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.inference.services.events import Stage
-from app.models.services.library import BASE_ADAPTER, ModelLibrary
+from app.models.services.library import ModelLibrary, Publish
 
 
 class ChatSession(OpenConversation):
@@ -113,12 +113,12 @@ class ChatSession(OpenConversation):
         """The next answer is by this model; it is loaded then."""
         self._preferences.change(model_id=model_id)
 
-    def use_trained(self, folder: Path, form: str = BASE_ADAPTER, strength: float = 1.0) -> None:
-        """What the run of that folder has trained becomes a model of the list and answers from now on, everywhere.
+    def use_trained(self, publish: Publish) -> None:
+        """Add a trained model to the list with `publish`; it answers from now on, everywhere.
 
-        `form`, `strength`: as of `ModelLibrary.add_trained`. Ends with `trained_in_use` or `trained_refused`.
+        Ends with `trained_in_use` or `trained_refused`.
         """
-        self._library.add_trained(folder, form, strength)
+        self._library.add_trained(publish)
 
     def back_to_base(self) -> LocalModel | None:
         """The base of the tuned model that answers takes its place; that one, which stays in the list, is returned.

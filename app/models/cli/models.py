@@ -2,7 +2,9 @@
 
 import argparse
 import dataclasses
+import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +20,19 @@ from app.models.catalogue import ModelCard
 from app.models.cli import model_build, model_care, model_download, model_fit, model_kit, model_remote
 from app.models.cli.model_kit import PresetsOf
 from app.models.model_store import ModelStore
+from app.models.services.library import Publish
+
+# Finds a training run by its name. With its form and its strength (None: the usual ones) it becomes a model.
+Trained = Callable[[str, str | None, float | None, Paths], Publish]
 
 
-def add_parser(commands: Any, shared: argparse.ArgumentParser, *, presets_of: PresetsOf) -> None:
+def add_parser(commands: Any, shared: argparse.ArgumentParser, *, trained: Trained, presets_of: PresetsOf) -> None:
     group = add_command(commands, shared, "models", help_text("models"), None)
     actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
     listing = add_command(actions, shared, "list", help_text("models list"), _list)
     listing.add_argument("--catalogue", action="store_true", help=help_text("models list --catalogue"))
     model_fit.add_parsers(actions, shared)
-    add = add_command(actions, shared, "add", help_text("models add"), _add)
+    add = add_command(actions, shared, "add", help_text("models add"), functools.partial(_add, trained))
     add.add_argument("what", metavar="starter|RUN", help=help_text("models add what"))
     add.add_argument("--form", metavar="FORM", help=help_text("models add --form"))
     add.add_argument("--strength", metavar="N", type=float, help=help_text("models add --strength"))
@@ -72,18 +78,14 @@ def _catalogue_line(card: ModelCard) -> str:
     return f"{card.id}\t{card.title}\t{sizes or '-'}\t{card.licence}"
 
 
-def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
+def _add(trained: Trained, options: argparse.Namespace, where: Paths, output: Output) -> int:
     if options.what == "starter":
         return _add_starter(where, output)
     check("--strength", options.strength, 0, 2)
-    from app.training import gate  # numpy
-    from app.training.runs import adoption, runs  # numpy
-
-    run = runs.find(where.runs, options.what)
-    strength = 1.0 if options.strength is None else options.strength
+    publish = trained(options.what, options.form, options.strength, where)
     store = ModelStore.open(where.database, where.backups)
     try:
-        model = adoption.use(run.folder, store, where.models, options.form or gate.BASE_ADAPTER, strength)
+        model = publish(store, where.models, ())
     finally:
         store.close()
     output.result(described(model), output.phrase("added", name=model.name, id=model.id))

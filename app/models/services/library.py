@@ -1,7 +1,7 @@
 """The models on this machine: list, import, the trial model, removal."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -18,7 +18,9 @@ from app.models.model_store import ModelStore
 
 # Shorter runs say more about the clock than about the machine.
 MEASURED_PROMPT_TOKENS, MEASURED_ANSWER_TOKENS = 64, 16
-BASE_ADAPTER = "base+adapter"  # as of app.training.gate: the base's own file, with the adapter of the run
+# Puts a trained model into the list, or finds it there. Its arguments: the list, the models folder, and the adapter
+# files in it that stay although no model of the list has them.
+Publish = Callable[[ModelStore, Path, Collection[str]], LocalModel]
 
 
 class ModelLibrary(QObject):
@@ -96,11 +98,10 @@ class ModelLibrary(QObject):
         """Puts the trial model together in the models folder, with progress, and adds it."""
         self._run(self._assembled)
 
-    def add_trained(self, folder: Path, form: str = BASE_ADAPTER, strength: float = 1.0) -> None:
-        """Adds what the run of that folder has trained, or finds it in the list; one at a time.
+    def add_trained(self, publish: Publish) -> None:
+        """Add a trained model with `publish`, in the background; one at a time.
 
-        `form`: as of app.training.forms. `strength`: 0 to 2, of BASE_ADAPTER.
-        Ends with `trained_added`, or with `trained_refused` for what `adoption.use` raises.
+        Ends with `trained_added`, or with `trained_refused` for the AppError that `publish` raises.
         """
         if self._is_adding_trained:
             return
@@ -108,11 +109,9 @@ class ModelLibrary(QObject):
         path, models_folder, keep = self._store.path, self._folder, frozenset(self._removed_adapters)
 
         def work() -> LocalModel:
-            from app.training.runs import adoption  # numpy, which most starts never need
-
             store = ModelStore.beside(path)
             try:
-                return adoption.use(folder, store, models_folder, form, strength, keep)
+                return publish(store, models_folder, keep)
             finally:
                 store.close()
 

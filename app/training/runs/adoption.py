@@ -23,9 +23,9 @@ def use(
     folder: Path,
     store: ModelStore,
     models_folder: Path,
+    keep: Collection[str] = (),
     form: str = BASE_ADAPTER,
     strength: float = 1.0,
-    keep: Collection[str] = (),
 ) -> LocalModel:
     """The model of the list for this run, form and strength; it is added where there is none.
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import QCoreApplication, QObject, Signal
 
 from app.base.errors import AppError
 from app.chat.services.chat import ChatSession
-from app.training.runs import runs
+from app.training.runs import adoption, runs
 from app.training.services.adapter_trial import TrialMeans
 from app.training.services.training_draft import Means, TrainingDraft
 from app.training.services.training_setup import TrainingSetup
@@ -127,7 +127,7 @@ class Steps(QObject):
         return model.tuned.form if model and model.tuned and model.tuned.run_id == folder.name else ""
 
     def _use(self, folder: Path, form: str) -> None:
-        self._tools.session.use_trained(folder, form)
+        self._tools.session.use_trained(functools.partial(adoption.use, folder, form=form))
 
     def _go_back(self) -> None:
         def work() -> None:

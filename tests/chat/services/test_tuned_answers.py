@@ -1,5 +1,6 @@
 """Answers of a tuned model, over the fake engine as a real child: chosen with one call, taken back with one."""
 
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from app.chat.services.prompt_run import PromptJob, answered_by
 from app.inference.engine.messages import Ask, Command
 from app.inference.local_model import LocalModel
 from app.models import catalogue
-from app.training.runs import runs
+from app.training.runs import adoption, runs
 from tests.scene import Scene
 from tests.training_runs import finished_run
 
@@ -21,9 +22,9 @@ class Bench:
     run: Path
     asks: list[Ask] = field(default_factory=list)
 
-    def use(self, **how: object) -> LocalModel:
+    def use(self, **how: float) -> LocalModel:
         with self.scene.qtbot.waitSignal(self.scene.session.trained_in_use) as used:
-            self.scene.session.use_trained(self.run, **how)  # type: ignore[arg-type]
+            self.scene.session.use_trained(functools.partial(adoption.use, self.run, **how))
         model: LocalModel = used.args[0]
         return model
 
@@ -119,7 +120,7 @@ def test_an_adapter_that_is_gone_is_told_and_the_question_stays(bench: Bench) ->
 def test_what_cannot_be_used_leaves_the_model_that_answers(bench: Bench) -> None:
     (bench.run / runs.ADAPTER).unlink()
     with bench.scene.qtbot.waitSignal(bench.scene.session.trained_refused) as refused:
-        bench.scene.session.use_trained(bench.run)
+        bench.scene.session.use_trained(functools.partial(adoption.use, bench.run))
     assert refused.args[0].code == "run_no_adapter"
     assert bench.scene.session.model_id == bench.base_id()
 
