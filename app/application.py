@@ -57,6 +57,7 @@ from app.shell.ui.pages import Services
 from app.training.services import training
 from app.training.services.training_setup import TrainingSetup
 from app.training.services.trainings import Trainings
+from app.training.ui.making import EnvironmentMaking
 from app.uikit import desktop, dialogs, language
 from app.uikit.secrecy import Secrecy
 from app.uikit.theme import Theme, unstyled
@@ -221,7 +222,12 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     training_setup = TrainingSetup(
         preferences, children.training_setup(), where.data, where.logs, downloads.proxy, page
     )
-    build_desk = BuildDesk(lambda: _builds(where, library), lambda: upkeep.models_folder, training_setup, page)
+    build_desk = BuildDesk(
+        lambda: _builds(where, library), lambda: upkeep.models_folder,
+        lambda theme, pickers: EnvironmentMaking(theme, training_setup, pickers), page,
+    )  # fmt: skip
+    training_setup.finished.connect(build_desk.forget_environment)
+    training_setup.removed.connect(build_desk.forget_environment)
     trainings = Trainings(
         engine, lambda: training.locate(where.data), where.bases, (child_commands.quantizer, child_commands.scorer),
         page, lambda: session.is_busy,

@@ -2,17 +2,33 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from app.base.errors import AppError
 from app.inference.local_model import LocalModel
+from app.uikit.pickers import Pickers
+from app.uikit.theme import Theme
 
 if TYPE_CHECKING:  # most starts build nothing
     from app.models.build_plan import BuildPlan
     from app.models.services.builds import Builds, Progress
-    from app.training.services.training_setup import TrainingSetup
+
+
+class EnvironmentInstaller(Protocol):
+    """A widget that makes the training environment, which a build converts with, and shows its progress."""
+
+    @property
+    def changed(self) -> SignalInstance:
+        """The signal that it has begun, or has ended in some way."""
+
+    @property
+    def is_shown(self) -> bool:
+        """Return whether it is being made."""
+
+    def ask(self, *_key: object) -> object:
+        """Ask the user whether and how it is made."""
 
 
 class BuildDesk(QObject):
@@ -28,14 +44,12 @@ class BuildDesk(QObject):
         self,
         make_builds: "Callable[[], Builds]",
         models_folder: Callable[[], Path],
-        training_setup: "TrainingSetup",
+        make_installer: Callable[[Theme, Pickers], EnvironmentInstaller],
         parent: QObject,
     ) -> None:
         """`make_builds` raises AppError("no_training_environment") where there is none."""
         super().__init__(parent)
-        self.training_setup = training_setup
-        training_setup.finished.connect(self._on_environment_changed)
-        training_setup.removed.connect(self._on_environment_changed)
+        self.make_installer = make_installer
         self._make_builds = make_builds
         self._models_folder = models_folder
         self._builds: Builds | None = None
@@ -91,6 +105,12 @@ class BuildDesk(QObject):
 
         return build_folder.clean(self.models_folder)
 
+    def forget_environment(self) -> None:
+        """Look for the training environment again at the next start: it was made or removed."""
+        if self._builds is not None and not self._builds.is_running:
+            self._builds.deleteLater()
+            self._builds = None
+
     def _connected(self) -> "Builds":
         builds = self._make_builds()
         builds.setParent(self)
@@ -99,12 +119,6 @@ class BuildDesk(QObject):
         builds.failed.connect(self.failed)
         builds.cancelled.connect(self.cancelled)
         return builds
-
-    def _on_environment_changed(self) -> None:
-        """It is looked for anew."""
-        if self._builds is not None and not self._builds.is_running:
-            self._builds.deleteLater()
-            self._builds = None
 
     def _on_progressed(self, progress: "Progress") -> None:
         self.progressed.emit(progress)

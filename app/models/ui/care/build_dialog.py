@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import cast
 
 from PySide6.QtCore import QStandardPaths, QTimer, Signal
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
@@ -17,7 +18,6 @@ from app.models.hf_folder import HfModel
 from app.models.ui import words
 from app.models.ui.care.build_desk import BuildDesk
 from app.models.ui.care.marked_list import MarkedList
-from app.training.ui.making import EnvironmentMaking
 from app.uikit import phrases
 from app.uikit.dialogs import Choice, Dialog
 from app.uikit.language import joined, noted
@@ -47,7 +47,7 @@ class BuildDialog(Dialog):
         self._text: Path | None = None
         self.plan: BuildPlan | None = None  # None: not everything is chosen, or something is wrong
         self.banner = Banner(theme, can_close=False)
-        self.making = EnvironmentMaking(theme, desk.training_setup, self._pickers)
+        self.making = desk.make_installer(theme, self._pickers)
         self.list = MarkedList(theme, self.tr("作るモデル"), parent)
         self._fill(theme)
         super().__init__(
@@ -112,7 +112,8 @@ class BuildDialog(Dialog):
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
-        for widget in (self.banner, self.making, self.list, self.room, self.phases):
+        installer = cast(QWidget, self.making)  # a protocol cannot say that it is a widget
+        for widget in (self.banner, installer, self.list, self.room, self.phases):
             column.addWidget(widget)
         return content
 
