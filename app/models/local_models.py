@@ -12,6 +12,7 @@ from pathlib import Path
 from app.base.errors import AppError
 from app.base.paths import resources
 from app.inference import gguf, remote_prompt
+from app.inference.engine.messages import AdapterUse
 from app.inference.gguf import GgufHeader
 from app.inference.local_model import FileMark, LocalModel
 from app.inference.prompt_form import PromptForm
@@ -82,6 +83,19 @@ def adapter_of(model: LocalModel) -> CardAdapter | None:
     published = {file.sha256 for file in card.files if file.sha256}
     is_same = bool(model.files) and model.files[0].sha256 in published
     return CardAdapter(resources() / card.adapter, card.adapter_form) if is_same else None
+
+
+def in_use(model: LocalModel, adapters: tuple[AdapterUse, ...] | None) -> tuple[LocalModel, tuple[AdapterUse, ...]]:
+    """Return the model as it is prompted, and its adapters.
+
+    `adapters`: those that were asked for; None: the model's own or that of its card, if it has one.
+    """
+    if adapters is None and model.adapter and model.tuned is not None:
+        return model, (AdapterUse(model.adapter, model.tuned.strength),)
+    shipped = adapter_of(model) if adapters is None else None
+    if shipped is None:
+        return model, adapters or ()
+    return dataclasses.replace(model, form_id=shipped.form_id), (AdapterUse(str(shipped.path)),)
 
 
 def is_for_search(model: LocalModel) -> bool:

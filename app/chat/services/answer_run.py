@@ -40,6 +40,7 @@ from app.inference.engine.messages import (
 from app.inference.local_model import LocalModel
 from app.inference.prompt import Segment, Turn
 from app.inference.prompt_form import PromptForm
+from app.inference.services import template
 from app.inference.services.engine import EngineClient, EngineDeath
 from app.inference.services.events import Stage
 from app.inference.services.reclaimable import reclaimable_bytes
@@ -105,7 +106,7 @@ class AnswerRun(QObject):
         self._engine = engine
         self._template_command = template_command
         self.request = request
-        self._model, self._adapters = in_use(request.model, request.adapters)
+        self._model, self._adapters = local_models.in_use(request.model, request.adapters)
         self._load_id = self._ask_id = ""
         self._load_s = self._started_at = 0.0
         self._renderer: TemplateRenderer | None = None
@@ -228,11 +229,7 @@ class AnswerRun(QObject):
             self._fail(error)
             return
         facts = self._engine.facts
-        body: dict[str, object] = {
-            "template": header.chat_template,
-            "messages": _messages(turns, system),
-            "end": facts.end_text if facts else "",
-        }
+        body = template.request(header.chat_template, turns, system, facts.end_text if facts else "")
         self._renderer = TemplateRenderer(
             self._template_command, body, lambda segments: self._ask(segments, None), self._fail
         )
@@ -320,8 +317,7 @@ class AnswerRun(QObject):
     def _on_died(self, death: EngineDeath) -> None:
         if self._done is not None:  # the answer is finished, and only being checked
             return
-        code = {"hung": "engine_hung", "not_started": "engine_missing"}.get(death.cause, "engine_died")
-        self._fail(AppError(code, cause=death.detail or death.cause))
+        self._fail(death.as_error())
 
     def _on_exited(self) -> None:
         """Somebody has ended the engine."""
@@ -357,16 +353,6 @@ def _planned(request: AnswerRequest, loaded: tuple[str, int, str] | None, reclai
     return load_plan.plan(request.model, request.settings, loaded, reclaimable_bytes, request.force_load)
 
 
-def in_use(model: LocalModel, adapters: tuple[AdapterUse, ...] | None) -> tuple[LocalModel, tuple[AdapterUse, ...]]:
-    """The model as it is prompted, and its adapters. `adapters`: as of AnswerRequest."""
-    if adapters is None and model.adapter and model.tuned is not None:
-        return model, (AdapterUse(model.adapter, model.tuned.strength),)
-    shipped = local_models.adapter_of(model) if adapters is None else None
-    if shipped is None:
-        return model, adapters or ()
-    return dataclasses.replace(model, form_id=shipped.form_id), (AdapterUse(str(shipped.path)),)
-
-
 def load(engine: EngineClient, name: str, plan: load_plan.Plan) -> str:
     """Sends a planned load and gives its id; that of the one under way if it is the same."""
     wanted = Load(id=engine.loading.id if engine.loading else engine.new_id(), **plan.fields())
@@ -385,12 +371,3 @@ def in_force(model: LocalModel, *levels: Choices) -> Choices:
 def _sampling(choices: Choices) -> Sampling:
     names = {field.name for field in dataclasses.fields(Sampling)}
     return Sampling(**{key: value for key, value in choices.as_dict().items() if key in names})
-
-
-def _messages(turns: tuple[Turn, ...], system: str) -> list[dict[str, str]]:
-    messages = [{"role": "system", "content": system}] if system else []
-    for turn in turns:
-        messages.append({"role": "user", "content": turn.question})
-        if turn.answer is not None:
-            messages.append({"role": "assistant", "content": turn.answer})
-    return messages

@@ -12,14 +12,14 @@ from app.base.services import background
 from app.base.settings import Settings
 from app.chat.presets import Choices
 from app.chat.services.answer_queue import DEATHS, AnswerQueue
-from app.chat.services.answer_run import AnswerRequest, Outcome, in_force, in_use
+from app.chat.services.answer_run import AnswerRequest, Outcome, in_force
 from app.inference import replies
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
 from app.inference.prompt import Turn
 from app.inference.replies import Journal, Prompt, Reply
 from app.inference.services.engine import EngineClient
-from app.models import bases, remote_models
+from app.models import bases, local_models, remote_models
 
 LIKELIEST = Choices(temperature=0.0, repeat_penalty=1.0, seed=0)  # the same reply each time
 
@@ -167,7 +167,7 @@ def answered_by(job: PromptJob) -> str:
     model = job.model
     if model.remote is not None:  # what it says today and tomorrow need not be the same model's
         raise AppError("remote_cannot", address=remote_models.shown(model))
-    used = in_use(model, job.adapters)[1]
+    used = local_models.in_use(model, job.adapters)[1]
     adapters = [[bases.file_sha256(Path(use.path)), use.strength] for use in used]
     sha256 = (model.files[0].sha256 if model.files else "") or bases.file_sha256(Path(model.path))
     context = job.settings.context_tokens

@@ -14,8 +14,9 @@ from app.evaluation.study.steps import Likelihood
 from app.evaluation.study.study import Study
 from app.inference import gguf
 from app.inference.engine.score_job import Score
-from app.inference.prompt import Segment
+from app.inference.prompt import Segment, Turn
 from app.inference.scored_text import Text
+from app.inference.services import template
 from app.inference.services.template import TemplateRenderer
 from app.models import local_models
 
@@ -43,9 +44,7 @@ class LikelihoodWork(Work):
         if self._form is not None:
             self._score(likelihood.texts(self._questions, self._form, self._system))
             return
-        messages = [{"role": "system", "content": self._system}] if self._system else []
-        messages.append({"role": "user", "content": PLACE})
-        body: dict[str, object] = {"template": self._template, "messages": messages, "end": ""}
+        body = template.request(self._template, (Turn(PLACE),), self._system)
         self._renderer = TemplateRenderer(self._tools.template, body, self._on_rendered, self.ended.emit)
 
     def stop(self) -> None:

@@ -53,6 +53,11 @@ class EngineDeath:
     log_tail: str
     is_restarting: bool
 
+    def as_error(self) -> AppError:
+        """Return what it means for whoever waits for an answer."""
+        code = {"hung": "engine_hung", "not_started": "engine_missing"}.get(self.cause, "engine_died")
+        return AppError(code, cause=self.detail or self.cause)
+
 
 class EngineClient(QObject):
     """Commands down, events up. Every event of the protocol but the heartbeat is passed on by `event_received`."""

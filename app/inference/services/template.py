@@ -1,18 +1,31 @@
 """Renders a foreign chat template in a child of its own, and kills it when it takes too long."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from PySide6.QtCore import QObject
 
 from app.base.errors import AppError
 from app.base.services.asked_once import AskedOnce
-from app.inference.prompt import Segment
+from app.inference.prompt import Segment, Turn
 
 DEADLINE_MS = 2000
 
 Done = Callable[[tuple[Segment, ...]], None]
 Failed = Callable[[AppError], None]
+
+
+def request(template: str | None, turns: Iterable[Turn], system: str = "", end: str = "") -> dict[str, object]:
+    """Return what a renderer is asked: a file's chat template with the conversation to render.
+
+    `end`: the text of the model's token that ends a text.
+    """
+    messages = [{"role": "system", "content": system}] if system else []
+    for turn in turns:
+        messages.append({"role": "user", "content": turn.question})
+        if turn.answer is not None:
+            messages.append({"role": "assistant", "content": turn.answer})
+    return {"template": template, "messages": messages, "end": end}
 
 
 class TemplateRenderer(QObject):

@@ -1,4 +1,4 @@
-"""A new model's first words: loaded once as any other, a few tokens written. Then it may be called finished."""
+"""Try a new model: load it as any other and let it write a few tokens. Then it may be called finished."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,17 +8,20 @@ from PySide6.QtCore import QObject
 
 from app.base import wording
 from app.base.errors import AppError
+from app.base.services import background
 from app.base.settings import Settings
-from app.chat.presets import Choices
-from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome, in_force
-from app.inference import child_commands
+from app.inference import child_commands, gguf, load_plan, prompt
+from app.inference.engine.messages import Ask, Done, Event, Failed, Load, Ready, Sampling, Token
 from app.inference.local_model import LocalModel
-from app.inference.prompt import Turn
-from app.inference.services.engine import EngineClient
+from app.inference.prompt import Segment, Turn
+from app.inference.services import template
+from app.inference.services.engine import EngineClient, EngineDeath
+from app.inference.services.template import TemplateRenderer
+from app.models import catalogue, local_models
+from app.models.catalogue import CardSampling
 
 TOKENS = 16
 _SETTINGS = dataclasses.replace(Settings(), context_tokens=512, repack="off")
-_CHOICES = Choices(system_prompt="", temperature=0, max_tokens=TOKENS, seed=1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,32 +46,71 @@ class TrialAnswer(QObject):
     ) -> None:
         super().__init__(parent)
         self._done, self._failed = done, failed
-        self._text = ""
+        self._model, self._adapters = local_models.in_use(model, None)
+        self._text = self._load_id = self._ask_id = ""
+        self._renderer: TemplateRenderer | None = None
         self._is_over = False
         self._engine = EngineClient(engine, log, self)
-        request = AnswerRequest(model, (Turn(wording.phrase("trial_question")),), _SETTINGS, in_force(model, _CHOICES))
-        self._run = AnswerRun(self._engine, child_commands.template(), request, self)
-        self._run.text_received.connect(self._on_text)
-        self._run.finished.connect(self._on_finished)
-        self._run.failed.connect(self._on_failed)
-        self._run.start()
+        self._engine.event_received.connect(self._on_event)
+        self._engine.died.connect(self._on_died)
+        background.run(lambda: load_plan.plan(model, _SETTINGS), self._load, self._fail)
 
     def stop(self) -> None:
         """Blocks for a moment."""
         self._is_over = True
-        self._run.abandon()
+        if self._renderer is not None:
+            self._renderer.cancel()
         self._engine.shut_down()
 
-    def _on_text(self, text: str) -> None:
-        self._text += text
+    def _load(self, plan: load_plan.Plan) -> None:
+        if not self._is_over:
+            self._load_id = self._engine.new_id()
+            self._engine.send(Load(id=self._load_id, **plan.fields()))
 
-    def _on_finished(self, outcome: Outcome) -> None:
+    def _build_prompt(self, end_text: str) -> None:
+        turns = (Turn(wording.phrase("trial_question")),)
+        form = local_models.form_of(self._model)
+        if form is not None:
+            self._ask(prompt.build(form, turns), form.stop)
+            return
+        try:
+            header = gguf.read_header(Path(self._model.path))
+        except AppError as error:  # the file has gone since it was loaded
+            self._fail(error)
+            return
+        body = template.request(header.chat_template, turns, end=end_text)
+        self._renderer = TemplateRenderer(child_commands.template(), body, self._ask, self._fail)
+
+    def _ask(self, segments: tuple[Segment, ...], stop: tuple[str, ...] = ()) -> None:
+        card = catalogue.load().card(self._model.card_id)
+        recommended = dataclasses.asdict(card.sampling if card is not None else CardSampling())
+        sampling = Sampling(**{**recommended, "temperature": 0, "seed": 1})
+        self._ask_id = self._engine.new_id()
+        self._engine.send(Ask(self._ask_id, segments, TOKENS, stop=stop, sampling=sampling, adapters=self._adapters))
+
+    def _on_event(self, event: Event) -> None:
+        if self._is_over:
+            return
+        match event:
+            case Ready(id=self._load_id, facts=facts):
+                self._build_prompt(facts.end_text)
+            case Token(id=self._ask_id, text=text):
+                self._text += text
+            case Done(id=self._ask_id):
+                self._finish(event)
+            case Failed() if event.id in (self._load_id, self._ask_id):
+                self._fail(AppError(event.code, **event.facts))
+
+    def _on_died(self, death: EngineDeath) -> None:
+        self._fail(death.as_error())
+
+    def _finish(self, done: Done) -> None:
         self.stop()
-        timings, usage = outcome.done.timings, outcome.done.usage
+        timings, usage = done.timings, done.usage
         speed = usage.answer_tokens / timings.answer_s if timings.answer_s > 0 else 0.0
         self._done(Trial(self._text.strip(), round(speed, 2)))
 
-    def _on_failed(self, error: AppError) -> None:
+    def _fail(self, error: AppError) -> None:
         if self._is_over:
             return
         self.stop()
