@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from app import __version__
@@ -58,13 +59,22 @@ def _trained(wanted: str, form: str | None, strength: float | None, where: Paths
     from app.training.gate import BASE_ADAPTER
     from app.training.runs import adoption, runs
 
-    folder = runs.find(where.runs, wanted).folder
+    folder = runs.find_folder(where.runs, wanted)
     strength = 1.0 if strength is None else strength
     return functools.partial(adoption.use, folder, form=form or BASE_ADAPTER, strength=strength)
 
 
+def _find_run(runs_folder: Path, wanted: str) -> Path:
+    from app.training.runs import runs
+
+    return runs.find_folder(runs_folder, wanted)
+
+
 # What a command gets of rooms above its own.
-HANDED_IN: dict[str, dict[str, Any]] = {"models": {"trained": _trained, "presets_of": _presets_of}}
+HANDED_IN: dict[str, dict[str, Any]] = {
+    "ask": {"find_run": _find_run},
+    "models": {"trained": _trained, "presets_of": _presets_of},
+}
 SHARED = ("--data-dir", "--lang", "--json")
 SAFE_MODE = "--safe-mode"  # of the window alone
 

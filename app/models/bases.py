@@ -16,11 +16,12 @@ from app.inference.prompt_form import PromptForm
 from app.models import catalogue, hf_folder, local_models, starter
 from app.models.catalogue import ModelCard
 from app.models.hf_folder import HfModel
+from trainer import spec
 from trainer.form import Form
-from trainer.spec import RunSpec
+from trainer.spec import RunSpec, SpecError
 
 STARTER = "starter"
-ADAPTER = "adapter.gguf"  # of a run, in its folder
+SPEC, EFFECTIVE, ADAPTER = "run.json", "effective.json", "adapter.gguf"  # of a run, in its folder
 _PART = re.compile(r"-\d{5}-of-(?!00001)\d{5}\.gguf$", re.IGNORECASE)  # as llama.cpp names the parts of a model
 TRAINED_FORM = "question_answer_trained"  # of a base model, after training
 
@@ -84,6 +85,14 @@ def refusal(model: LocalModel) -> AppError | None:
     if len(model.files) > 1 or _PART.search(Path(model.path).name):
         return AppError("base_is_split", name=model.name)
     return None if Path(model.path).is_file() else AppError("model_missing", path=model.path)
+
+
+def read_spec(path: Path) -> RunSpec | None:
+    """Return the spec in a file of a run; None where it is damaged or missing."""
+    try:
+        return spec.read(path)
+    except (OSError, SpecError):
+        return None
 
 
 def model_for(asked: RunSpec, models: Collection[LocalModel]) -> LocalModel:

@@ -17,6 +17,7 @@ from app.chat.batch import questions
 from app.chat.batch.questions import QuestionFile, Skipped
 from app.chat.batch.results import Result
 from app.chat.services import command_request
+from app.chat.services.ask_adapter import FindRun
 from app.chat.services.batch import Batch, BatchRun, Ended, Standing, scope_label
 from app.documents import encodings
 from app.documents.services.meaning import Meanings
@@ -27,14 +28,14 @@ from app.models.services import remote_options
 SHOWN_SKIPPED = 20  # on the terminal; the file of answers has all
 
 
-def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
+def run(find_run: FindRun, options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 not every row has an answer; 3 expected error; 130 interrupted, and can be gone on with."""
     if not options.out:
         raise AppError("batch_no_out")
     path, out = Path(options.batch).expanduser(), Path(options.out).expanduser()
     found = questions.read(path)
     _tell(found, output)
-    request = command_request.request_of(options, where)
+    request = command_request.request_of(options, where, find_run)
     scope = request.wanted.scope if request.wanted else ()
     label, named = scope_label(where.documents, scope), " / ".join(options.collection)
     batch = Batch(

@@ -1,6 +1,6 @@
 """`kotae ask --adapter`: a LoRA adapter as a file, or that of a training run with the model it was trained on."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,24 +10,24 @@ from app.inference import gguf
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
 from app.models import bases, local_models
-from app.training.runs import runs
-from app.training.runs.runs import Run
 from trainer.spec import RunSpec
 
 NONE, OF_CARD = "none", "card"
+# Finds the folder of a run among all runs, by its name. Raises AppError: run_unknown, run_ambiguous.
+FindRun = Callable[[Path, str], Path]
 
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
     use: AdapterUse | None  # None: the model alone, without the adapter of its card
-    run: Run | None = None  # None: a file of which nothing is known
+    run: Path | None = None  # the folder of the run that made it; None: a file of which nothing is known
 
     @property
     def in_use(self) -> tuple[AdapterUse, ...]:
         return (self.use,) if self.use is not None else ()
 
 
-def choose(text: str, runs_folder: Path) -> Adapter:
+def choose(text: str, runs_folder: Path, find_run: FindRun) -> Adapter:
     """RUN, FILE, or one of them with :STRENGTH; "none".
 
     Raises AppError: bad_option, adapter_unknown, adapter_not_gguf, run_ambiguous, run_no_adapter.
@@ -40,17 +40,17 @@ def choose(text: str, runs_folder: Path) -> Adapter:
         _require_gguf(path)
         return Adapter(AdapterUse(str(path), strength))
     try:
-        run = runs.find(runs_folder, name)
+        run = find_run(runs_folder, name)
     except AppError as error:
         if error.code != "run_unknown":
             raise
         before, _, after = name.rpartition(":")
-        if before and _is_known(before, runs_folder):
+        if before and _is_known(before, runs_folder, find_run):
             raise _no_strength(after) from error
         raise AppError("adapter_unknown", wanted=name) from error
-    if run.adapter is None:
-        raise AppError("run_no_adapter", id=run.id)
-    return Adapter(AdapterUse(str(run.adapter), strength), run)
+    if not (run / bases.ADAPTER).is_file():
+        raise AppError("run_no_adapter", id=run.name)
+    return Adapter(AdapterUse(str(run / bases.ADAPTER), strength), run)
 
 
 def name_of(adapters: tuple[AdapterUse, ...] | None, model: LocalModel) -> str | None:
@@ -63,21 +63,26 @@ def name_of(adapters: tuple[AdapterUse, ...] | None, model: LocalModel) -> str |
     if not adapters:
         return None
     path, strength = Path(adapters[0].path), adapters[0].strength
-    is_run = path.name == runs.ADAPTER and (path.parent / runs.SPEC).is_file()
-    name = runs.read(path.parent).name if is_run else path.name
+    is_run = path.name == bases.ADAPTER and (path.parent / bases.SPEC).is_file()
+    name = name_of_run(path.parent) if is_run else path.name
     return name if strength == 1 else f"{name}:{strength:g}"
+
+
+def name_of_run(run: Path) -> str:
+    asked = bases.read_spec(run / bases.SPEC)
+    return (asked.name if asked is not None else "") or run.name
 
 
 def _file(name: str) -> Path | None:
     path = bases.existing(name)
-    if (path is not None and path.is_file() and path.name != runs.SPEC) or name.lower().endswith(".gguf"):
+    if (path is not None and path.is_file() and path.name != bases.SPEC) or name.lower().endswith(".gguf"):
         return path or Path(name).absolute()
     return None
 
 
-def _is_known(name: str, runs_folder: Path) -> bool:
+def _is_known(name: str, runs_folder: Path, find_run: FindRun) -> bool:
     try:
-        return _file(name) is not None or bool(runs.find(runs_folder, name))
+        return _file(name) is not None or bool(find_run(runs_folder, name))
     except AppError as error:
         return error.code == "run_ambiguous"
 
@@ -92,7 +97,7 @@ def _require_gguf(path: Path) -> None:
         raise
 
 
-def base_of(run: Run, models: Collection[LocalModel]) -> LocalModel:
+def base_of(run: Path, models: Collection[LocalModel]) -> LocalModel:
     """Raises AppError: run_damaged, and those of `bases.model_for`."""
     return bases.model_for(_spec(run), models)
 
@@ -101,14 +106,16 @@ def asked_as_trained(model: LocalModel, adapter: Adapter | None) -> LocalModel:
     """The model, in the form of the run. Raises AppError: adapter_other_base, run_form_unknown, run_damaged."""
     if adapter is None or adapter.run is None:
         return model
-    bases.require_same(_spec(adapter.run), model)
-    return bases.with_form_of(runs.effective(adapter.run) or _spec(adapter.run), model)
+    asked = _spec(adapter.run)
+    bases.require_same(asked, model)
+    return bases.with_form_of(bases.read_spec(adapter.run / bases.EFFECTIVE) or asked, model)
 
 
-def _spec(run: Run) -> RunSpec:
-    if run.spec is None:
-        raise AppError("run_damaged", id=run.id)
-    return run.spec
+def _spec(run: Path) -> RunSpec:
+    asked = bases.read_spec(run / bases.SPEC)
+    if asked is None:
+        raise AppError("run_damaged", id=run.name)
+    return asked
 
 
 def _divided(text: str) -> tuple[str, float]:

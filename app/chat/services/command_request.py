@@ -12,7 +12,7 @@ from app.base.settings import Settings
 from app.chat.presets import Choices, Preset
 from app.chat.services import ask_adapter
 from app.chat.services.answer_run import AnswerRequest, in_force
-from app.chat.services.ask_adapter import Adapter
+from app.chat.services.ask_adapter import Adapter, FindRun
 from app.chat.services.grounding import Wanted
 from app.chat.services.presets import Presets
 from app.chat.store import Store
@@ -63,13 +63,14 @@ def _preset(wanted: str, presets: Presets) -> Preset:
     return found
 
 
-def request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
+def request_of(options: argparse.Namespace, where: Paths, find_run: FindRun) -> AnswerRequest:
     """What the options say. Raises AppError as `choose_model`, "bad_option", "unknown_preset", "unknown_collection"."""
     check("--max-tokens", options.max_tokens, 1, 1 << 20)
     check("--temperature", options.temperature, 0, 5)
     check("--seed", options.seed, 0, (1 << 32) - 1)
     check("--context", options.context, 256, 1 << 20)
-    adapter = ask_adapter.choose(options.adapter, where.runs) if options.adapter is not None else None
+    chosen = options.adapter
+    adapter = ask_adapter.choose(chosen, where.runs, find_run) if chosen is not None else None
     model, stored, preset = _choose(options.model, options.preset, where, adapter)
     remote_options.require_permission(model, options)
     own = Choices(

@@ -230,7 +230,7 @@ def _quant(wish: Scale, best: _Best, where: Paths, output: Output) -> Path:
     folder = dated_folder.new(where.evaluations, wish.asking.name, time.time())
     system = best.result.system
     base = model_choice.choose_model(system.model, where)
-    adapter = ask_adapter.choose(system.adapter, where.runs)
+    adapter = ask_adapter.choose(system.adapter, where.runs, runs.find_folder)
     _model, tuning = eval_questions.tuned_by(base, adapter)
     if tuning is None:
         raise AppError("adapter_unknown", wanted=system.adapter)

@@ -27,8 +27,8 @@ from app.evaluation.study.contending import Documents, Tuning
 from app.evaluation.study.planning import Asking
 from app.evaluation.study.study import Contender, Rated, Study
 from app.inference.local_model import LocalModel
-from app.models import model_choice
-from app.training.runs import splits
+from app.models import bases, model_choice
+from app.training.runs import runs, splits
 
 
 def add_options(parser: argparse.ArgumentParser, name: str) -> None:
@@ -132,7 +132,7 @@ def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[Rated, 
 
 def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status as `eval_run.run_study`."""
-    adapters = [ask_adapter.choose(one, where.runs) for one in options.adapter or ()]
+    adapters = [ask_adapter.choose(one, where.runs, runs.find_folder) for one in options.adapter or ()]
     models = [model_choice.choose_model(one, where) for one in options.model]
     models = models or [_base(None, next((one for one in adapters if one.run is not None), None), where)]
     judge = judge_of(options, where)
@@ -159,7 +159,8 @@ def _judge(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _documents(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status as `eval_run.run_study`."""
-    adapter = ask_adapter.choose(options.adapter, where.runs) if options.adapter is not None else None
+    chosen = options.adapter
+    adapter = ask_adapter.choose(chosen, where.runs, runs.find_folder) if chosen is not None else None
     model = _base(options.model, adapter, where)
     judge, documents = judge_of(options, where), documents_of(options.collection, where)
     questions = questions_of(options, where, output)
@@ -192,8 +193,8 @@ def tuned_by(model: LocalModel, adapter: Adapter) -> tuple[LocalModel, Tuning | 
     """The model in the adapter's form. Raises AppError as `ask_adapter.asked_as_trained`."""
     if adapter.use is None:
         return model, None
-    name = adapter.run.name if adapter.run else contending.adapter_name(adapter.use.path)
-    asked = adapter.run.spec if adapter.run else None
+    name = ask_adapter.name_of_run(adapter.run) if adapter.run else contending.adapter_name(adapter.use.path)
+    asked = bases.read_spec(adapter.run / bases.SPEC) if adapter.run else None
     label = splits.label_of(Path(asked.train).parent) if asked else confidentiality.DEFAULT
     return ask_adapter.asked_as_trained(model, adapter), Tuning(adapter.use.path, adapter.use.strength, name, label)
 

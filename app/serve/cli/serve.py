@@ -32,6 +32,7 @@ from app.serve.endpoint import Endpoint
 from app.serve.loading import Loading
 from app.serve.offers import Offers
 from app.serve.server import Server
+from app.training.runs import runs
 
 PORT = 8631
 PORT_LEAST, PORT_MOST = 1024, 65535
@@ -92,7 +93,7 @@ def _request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
     asked = argparse.Namespace(
         question="", model=options.model, context=options.context, collection=[], allow_remote=True, **unsaid
     )
-    request = command_request.request_of(asked, where)
+    request = command_request.request_of(asked, where, runs.find_folder)
     if request.model.remote is not None:
         raise AppError("remote_cannot", address=remote_models.shown(request.model))
     return request

@@ -23,11 +23,11 @@ from app.training.runs import standing as standings
 from app.training.runs.standing import Standing
 from trainer import adapter, events, spec
 from trainer.events import Event
-from trainer.spec import RunSpec, SpecError
+from trainer.spec import RunSpec
 
-SPEC, EFFECTIVE, LOCK, LOG, GATE = "run.json", "effective.json", "lock", "log.txt", "gate.json"
+SPEC, EFFECTIVE, ADAPTER = bases.SPEC, bases.EFFECTIVE, bases.ADAPTER
+LOCK, LOG, GATE = "lock", "log.txt", "gate.json"
 EXPORTED = "exported.txt"  # the folder of the job that another machine trains
-ADAPTER = bases.ADAPTER
 CHECKPOINTS, HOLDOUT, REPORT = "checkpoints", "holdout.json", "report.html"
 PEFT_ADAPTER = "adapter"  # the folder of a finished run from which another one can go on
 DATA, START = "data", "start"  # copies of what it is trained on, and of the adapter that is trained further
@@ -81,11 +81,7 @@ def folders(runs: Path) -> list[Path]:
 
 def read(folder: Path) -> Run:
     """One run, whatever is wrong with it."""
-    asked: RunSpec | None
-    try:
-        asked = spec.read(folder / SPEC)
-    except (OSError, SpecError):
-        asked = None
+    asked = bases.read_spec(folder / SPEC)
     standing = standings.replay(folder)
     return Run(folder.name, folder, asked, standing, state_of(folder, standing), size_bytes(folder))
 
@@ -149,6 +145,11 @@ def find(runs: Path, wanted: str) -> Run:
     if len(found) > 1:
         raise AppError("run_ambiguous", wanted=wanted, count=len(found), known=" / ".join(run.id for run in found[:5]))
     return found[0]
+
+
+def find_folder(runs: Path, wanted: str) -> Path:
+    """Return the folder of the run that `find` finds. Raises AppError as that."""
+    return find(runs, wanted).folder
 
 
 def create(asked: RunSpec, *, takes_data: bool = False) -> Path:
@@ -229,10 +230,7 @@ def _write(folder: Path, name: str, data: bytes) -> None:
 
 def effective(run: Run) -> RunSpec | None:
     """The spec with everything decided; as it was asked for while nothing is decided yet."""
-    try:
-        return spec.read(run.folder / EFFECTIVE)
-    except (OSError, SpecError):
-        return run.spec
+    return bases.read_spec(run.folder / EFFECTIVE) or run.spec
 
 
 def note(folder: Path, event: Event) -> None:
