@@ -70,10 +70,17 @@ def _find_run(runs_folder: Path, wanted: str) -> Path:
     return runs.find_folder(runs_folder, wanted)
 
 
+def _shown_presets() -> set[str]:
+    from app.chat import presets
+
+    return {preset.id for preset in presets.built_in()}
+
+
 # What a command gets of rooms above its own.
 HANDED_IN: dict[str, dict[str, Any]] = {
     "ask": {"find_run": _find_run},
     "models": {"trained": _trained, "presets_of": _presets_of},
+    "report": {"shown_presets": _shown_presets},
 }
 SHARED = ("--data-dir", "--lang", "--json")
 SAFE_MODE = "--safe-mode"  # of the window alone

@@ -35,7 +35,7 @@ def start_safe(parts: Parts) -> None:
 
 def start_safe_more(parts: Parts) -> None:
     start_safe(parts)
-    safe_mode_dialog(parts.theme, parts.window.pages._services.paths, parts.window).open()
+    safe_mode_dialog(parts.theme, parts.window.pages._services.paths, {"standard"}, parts.window).open()
 
 
 def start_cut_off(parts: Parts) -> None:
@@ -89,8 +89,10 @@ def update_file_pack(parts: Parts) -> None:
 def report(parts: Parts) -> None:
     """Of facts that are the same everywhere."""
     parts.session.open(parts.conversations.all()[0].id)
-    window = ReportWindow(parts.theme, parts.window.pages._services.paths, parts.window)
-    window._on_composed(problem_report.compose(parts.window.pages._services.paths, 1_795_000_000, {"Qt": "6.11.3"}))
+    window = ReportWindow(parts.theme, parts.window.pages._services.paths, {"standard"}, parts.window)
+    window._on_composed(
+        problem_report.compose(parts.window.pages._services.paths, 1_795_000_000, {"Qt": "6.11.3"}, {"standard"})
+    )
     window.show()
 
 

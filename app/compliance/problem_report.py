@@ -11,7 +11,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -20,7 +20,6 @@ from app.base import build_facts, program_log, settings, start_record, wording
 from app.base.files.whole_file import whole_file
 from app.base.paths import Paths
 from app.base.settings import Settings
-from app.chat import presets
 from app.compliance import components, scrubbing
 
 SUFFIX = ".txt"
@@ -45,12 +44,12 @@ _PLAIN = (
 )  # fmt: skip
 
 
-def compose(where: Paths, now: float, qt_versions: Mapping[str, str]) -> str:
-    """The whole report, in the language in use. Reads some small files: not for the thread of a window.
+def compose(where: Paths, now: float, qt_versions: Mapping[str, str], shown_presets: Collection[str]) -> str:
+    """Return the whole report, in the language in use. Reads some small files: not for the thread of a window.
 
-    `qt_versions`: of Qt and its binding, by their names.
+    `qt_versions`: of Qt and its binding, by their names. `shown_presets`: ids that are not the user's own words.
     """
-    return "\n".join(_lines(where, now, qt_versions)) + "\n"
+    return "\n".join(_lines(where, now, qt_versions, shown_presets)) + "\n"
 
 
 def save(text: str, target: Path) -> None:
@@ -63,13 +62,13 @@ def file_name(now: float) -> str:
     return time.strftime("kotae-report-%Y%m%d-%H%M", time.localtime(now)) + SUFFIX
 
 
-def _lines(where: Paths, now: float, qt_versions: Mapping[str, str]) -> Iterator[str]:
+def _lines(where: Paths, now: float, qt_versions: Mapping[str, str], shown_presets: Collection[str]) -> Iterator[str]:
     yield wording.phrase("report_title", version=build_facts.read().version)
     yield wording.phrase("report_promise")
     for heading, facts in (
         ("report_program", _program(now, qt_versions)),
         ("report_machine", _machine(where)),
-        ("report_settings", _settings(where)),
+        ("report_settings", _settings(where, shown_presets)),
         ("report_data", _data(where)),
         ("report_start", _start(where)),
     ):
@@ -109,7 +108,7 @@ def _machine(where: Paths) -> Iterator[tuple[str, object]]:
         yield wording.phrase("report_disk"), "?"
 
 
-def _settings(where: Paths) -> Iterator[tuple[str, object]]:
+def _settings(where: Paths, shown_presets: Collection[str]) -> Iterator[tuple[str, object]]:
     """By the names that they have in the file."""
     chosen, defaults = settings.stored(where.settings) or Settings(), Settings()
     for field in dataclasses.fields(Settings):
@@ -117,7 +116,7 @@ def _settings(where: Paths) -> Iterator[tuple[str, object]]:
         if field.name in _PLAIN:
             yield field.name, value
         elif field.name == "preset_id":
-            yield field.name, value if value in {one.id for one in presets.built_in()} else scrubbing.HIDDEN
+            yield field.name, value if value in shown_presets else scrubbing.HIDDEN
         else:
             is_set = value != getattr(defaults, field.name)
             yield field.name, wording.phrase("report_set" if is_set else "report_not_set")

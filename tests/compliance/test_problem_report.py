@@ -41,7 +41,7 @@ def filled(where: Paths, store: Store, tmp_path: Path) -> Paths:
 
 
 def composed(where: Paths) -> str:
-    return problem_report.compose(where, NOW, {"Qt": "6.11.0", "PySide6": "6.11.1"})
+    return problem_report.compose(where, NOW, {"Qt": "6.11.0", "PySide6": "6.11.1"}, {"standard"})
 
 
 def logged(where: Paths, *lines: str) -> str:

@@ -1,13 +1,16 @@
 """`kotae report`: what the window offers as 報告用のファイル, for a window that does not open."""
 
 import argparse
+import functools
 import time
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import PySide6
 from PySide6.QtCore import qVersion
 
+from app.base.cli.command_tree import add_command
 from app.base.cli.output import Output
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -15,21 +18,22 @@ from app.base.wording import help_text
 from app.compliance import problem_report
 
 
-def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
-
-    report = add_command(commands, shared, "report", help_text("report"), _report)
+def add_parser(commands: Any, shared: argparse.ArgumentParser, *, shown_presets: Callable[[], Collection[str]]) -> None:
+    report = add_command(commands, shared, "report", help_text("report"), functools.partial(_report, shown_presets))
     report.add_argument("--out", metavar="FILE", required=True, help=help_text("report --out"))
 
 
-def _report(options: argparse.Namespace, where: Paths, output: Output) -> int:
+def _report(
+    shown_presets: Callable[[], Collection[str]], options: argparse.Namespace, where: Paths, output: Output
+) -> int:
     """Nothing that exists is replaced."""
     target = Path(options.out)
     if target.is_dir():
         raise AppError("export_is_folder", path=options.out)
     if target.exists():
         raise AppError("export_exists", path=options.out)
-    text = problem_report.compose(where, time.time(), {"Qt": qVersion(), "PySide6": PySide6.__version__})
+    versions = {"Qt": qVersion(), "PySide6": PySide6.__version__}
+    text = problem_report.compose(where, time.time(), versions, shown_presets())
     problem_report.save(text, target)
     path = str(target.absolute())
     output.result({"path": path, "size_bytes": target.stat().st_size}, output.phrase("report_written", path=path))

@@ -1,6 +1,7 @@
 """Shows the whole report before it is saved. Nothing of it is sent, and nothing else is saved."""
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import PySide6
@@ -29,7 +30,15 @@ EDGE_PX = 20
 class ReportWindow(QDialog):
     """Composed in the background; until then nothing can be saved."""
 
-    def __init__(self, theme: Theme, where: Paths, parent: QWidget, pickers: Pickers | None = None) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        where: Paths,
+        shown_presets: Collection[str],
+        parent: QWidget,
+        pickers: Pickers | None = None,
+    ) -> None:
+        """`shown_presets`: as of `problem_report.compose`."""
         super().__init__(parent)
         self.setWindowTitle(self.tr("報告用のファイル"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -38,7 +47,11 @@ class ReportWindow(QDialog):
         self._build()
         self._connect()
         versions = {"Qt": qVersion(), "PySide6": PySide6.__version__}
-        background.run(lambda: problem_report.compose(where, time.time(), versions), self._on_composed, self._on_failed)
+        background.run(
+            lambda: problem_report.compose(where, time.time(), versions, shown_presets),
+            self._on_composed,
+            self._on_failed,
+        )
 
     @property
     def is_composed(self) -> bool:

@@ -8,7 +8,7 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QWidget
 
 from app.base.paths import Paths
-from app.compliance.ui.report_opening import show_report
+from app.shell.ui.report_opening import show_report
 from app.uikit.desktop import open_folder
 from app.uikit.dialogs import BugReporter
 from app.uikit.theme import Theme

@@ -8,8 +8,8 @@ from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
 from app import __version__
 from app.base.paths import Paths
 from app.base.start_record import Record
-from app.compliance.ui.report_opening import show_report
 from app.shell.ui.main_window import MainWindow
+from app.shell.ui.report_opening import show_report
 from app.uikit.dialogs import Choice, Dialog, scrolled_height
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner

@@ -17,8 +17,8 @@ from app.base.services import background
 from app.base.services.background import LongTask
 from app.base.services.preferences import Preferences
 from app.base.wording import describe_error
-from app.compliance.ui.report_opening import show_report
 from app.shell import update_file
+from app.shell.ui.report_opening import show_report
 from app.shell.ui.settings.news import NewsWindow
 from app.shell.ui.settings.sections import Section
 from app.shell.ui.settings.update_file import how_to_install, update_file_dialog
