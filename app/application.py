@@ -222,12 +222,7 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     training_setup = TrainingSetup(
         preferences, children.training_setup(), where.data, where.logs, downloads.proxy, page
     )
-    build_desk = BuildDesk(
-        lambda: _builds(where, library), lambda: upkeep.models_folder,
-        lambda theme, pickers: EnvironmentMaking(theme, training_setup, pickers), page,
-    )  # fmt: skip
-    training_setup.finished.connect(build_desk.forget_environment)
-    training_setup.removed.connect(build_desk.forget_environment)
+    build_desk = _build_desk(where, library, upkeep, training_setup, page)
     trainings = Trainings(
         engine, lambda: training.locate(where.data), where.bases, (child_commands.quantizer, child_commands.scorer),
         page, lambda: session.is_busy,
@@ -284,6 +279,19 @@ def _connect_page(page: ChatPage, window: MainWindow, services: Services, preloa
     window.first_run_requested.connect(
         lambda: greet(window, page, services.library, services.preferences, services.download_desk, services.paths)
     )
+
+
+def _build_desk(
+    where: Paths, library: ModelLibrary, upkeep: ModelUpkeep, setup: TrainingSetup, parent: ChatPage
+) -> BuildDesk:
+    """Builds of models, with what makes and removes the environment that they need."""
+    desk = BuildDesk(
+        lambda: _builds(where, library), lambda: upkeep.models_folder,
+        lambda theme, pickers: EnvironmentMaking(theme, setup, pickers), parent,
+    )  # fmt: skip
+    setup.finished.connect(desk.forget_environment)
+    setup.removed.connect(desk.forget_environment)
+    return desk
 
 
 def _builds(where: Paths, library: ModelLibrary) -> "Builds":

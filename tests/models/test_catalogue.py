@@ -7,7 +7,7 @@ import pytest
 
 from app.base import wording
 from app.base.errors import AppError
-from app.models import card_files, catalogue
+from app.models import catalogue
 
 OWN = """
 [[model]]
@@ -181,7 +181,7 @@ def test_a_bad_card_hides_neither_those_beside_it_nor_those_of_other_files(folde
     put(folder, "= no TOML", "b.toml")
     (folder / "c.toml").write_bytes(b"\x82\xb1\x82\xea")  # not UTF-8
     (folder / "d.toml").mkdir()
-    (folder / "e.toml").write_text("#" * (card_files.MAX_FILE_BYTES + 1), "utf-8")
+    (folder / "e.toml").write_text("#" * (catalogue.MAX_FILE_BYTES + 1), "utf-8")
     put(folder, "model = 3", "f.toml")
     put(folder, OWN, "g.toml")
     put(folder, "no card at all", "readme.txt")
@@ -199,11 +199,11 @@ def test_a_form_of_the_user_does_not_replace_one_of_ours(folder: Path) -> None:
 
 
 def test_without_a_folder_there_are_the_shipped_cards(tmp_path: Path) -> None:
-    book = card_files.with_own(catalogue.load(), tmp_path / "absent")
+    book = catalogue.with_own(catalogue.load(), tmp_path / "absent")
     assert book == catalogue.load()
 
 
 def test_a_mistake_in_the_shipped_catalogue_is_found_at_once(tmp_path: Path) -> None:
     (tmp_path / "models.toml").write_text(OWN, "utf-8")
     with pytest.raises(AppError, match="card_field_bad"):
-        card_files.shipped(tmp_path / "models.toml")
+        catalogue.shipped(tmp_path / "models.toml")

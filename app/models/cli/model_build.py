@@ -17,7 +17,7 @@ from app.inference import child_commands, quantizations
 from app.inference.local_model import LocalModel
 from app.models import build_folder, build_plan, hf_adapter, hf_folder, local_models, training_environment
 from app.models.build_plan import BuildPlan, BuildRequest
-from app.models.cli import model_care
+from app.models.cli import model_care, model_fit
 from app.models.model_store import ModelStore
 
 if TYPE_CHECKING:
@@ -148,12 +148,10 @@ class _Building:
 
 
 def _print(plan: BuildPlan, models: list[LocalModel], builds: "Builds", output: Output) -> None:
-    from app.models.cli.models import described
-
     made, lines = [], []
     for form, model in zip(plan.request.forms, models, strict=True):
         trial = builds.trials.get(form.name)
-        made.append(described(model) | {"trial": trial.text if trial else None})
+        made.append(model_fit.described(model) | {"trial": trial.text if trial else None})
         lines.append(output.phrase("built", name=model.name, id=model.id, size_bytes=model.size_bytes))
         if trial is not None:
             text = "".join(letter for letter in " ".join((trial.text or "").split()) if letter.isprintable())

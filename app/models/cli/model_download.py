@@ -21,6 +21,7 @@ from app.inference.local_model import LocalModel
 from app.inference.services import keychain
 from app.models import catalogue
 from app.models.catalogue import ModelCard, ModelFile
+from app.models.cli import model_fit
 from app.models.model_store import ModelStore
 from app.models.services.downloads import Download, Downloads
 from app.models.services.library import ModelLibrary
@@ -211,13 +212,11 @@ def token_around(place: str) -> str:
 
 
 def _told(fetching: _Fetching, output: Output) -> int:
-    from app.models.cli.models import described
-
     if fetching.problem is not None:
         raise fetching.problem
     if fetching.model is not None:
         model = fetching.model
-        data = {**described(model), "state": "done", "sha256": [mark.sha256 for mark in model.files]}
+        data = {**model_fit.described(model), "state": "done", "sha256": [mark.sha256 for mark in model.files]}
         output.result(data, output.phrase("added", name=model.name, id=model.id))
         return 0
     item = fetching.paused

@@ -66,8 +66,6 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    from app.models.cli.models import described
-
     found = _find(options.model, where)
     if isinstance(found, ModelCard):
         data = card_data(found)
@@ -86,6 +84,29 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
     ]
     output.result(data, "\n".join(lines))
     return 0
+
+
+def described(model: LocalModel) -> dict[str, Any]:
+    """Return what the commands print of a model of this machine, for `--json`."""
+    card = catalogue.load().card(model.card_id)
+    return {
+        "id": model.id,
+        "name": model.name,
+        "path": model.path,
+        "size_bytes": model.size_bytes,
+        "architecture": model.architecture,
+        "quantization": model.quantization,
+        "context_tokens": model.context_tokens,
+        "licence": card.licence if card else None,
+        "is_trial": card.is_trial if card else False,
+        "is_present": model.remote is not None or _has_files(model),
+        "remote": dataclasses.asdict(model.remote) if model.remote else None,
+        "tuned": dataclasses.asdict(model.tuned) if model.tuned else None,
+    }
+
+
+def _has_files(model: LocalModel) -> bool:
+    return all(Path(path).is_file() for path in (model.path, model.adapter) if path)
 
 
 def card_data(card: ModelCard) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from app.inference import remote_address
 from app.inference.remote_address import Remote
 from app.inference.services import keychain
 from app.models import remote_models, tuned_models
+from app.models.cli import model_fit
 from app.models.model_store import ModelStore
 from app.models.services.remote_check import RemoteCheck
 from app.models.services.remote_options import _key
@@ -34,7 +35,6 @@ def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
 def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status 3 where the server cannot be asked; nothing is added then."""
     from app.base.cli.option_limits import check
-    from app.models.cli.models import described
 
     check("--context", options.context, 256, 1 << 20)
     address = remote_address.normal(options.address)
@@ -51,8 +51,8 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
         remote_models.put(store, model)
     finally:
         store.close()
-    place = remote_models.shown(model)
-    output.result(described(model), output.phrase("remote_added", name=model.name, id=model.id, address=place))
+    facts = {"name": model.name, "id": model.id, "address": remote_models.shown(model)}
+    output.result(model_fit.described(model), output.phrase("remote_added", **facts))
     return 0
 
 

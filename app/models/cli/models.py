@@ -61,7 +61,7 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
     here = {model.card_id for model in models}
     lines += ["", output.phrase("catalogue")] if options.catalogue else []
     lines += [_catalogue_line(card) for card in book.cards if options.catalogue and card.id not in here]
-    data: dict[str, Any] = {"models": [described(model) for model in models]}
+    data: dict[str, Any] = {"models": [model_fit.described(model) for model in models]}
     if options.catalogue:
         data["catalogue"] = [model_fit.card_data(card) for card in book.cards]
     output.result(data, "\n".join(lines))
@@ -88,7 +88,7 @@ def _add(trained: Trained, options: argparse.Namespace, where: Paths, output: Ou
         model = publish(store, where.models, ())
     finally:
         store.close()
-    output.result(described(model), output.phrase("added", name=model.name, id=model.id))
+    output.result(model_fit.described(model), output.phrase("added", name=model.name, id=model.id))
     return 0
 
 
@@ -104,7 +104,7 @@ def _add_starter(where: Paths, output: Output) -> int:
     output.end_progress()
     if is_new:
         output.note("licence", licence=card.licence, notice=card.licence_notice)
-    output.result(described(model), output.phrase("added", name=model.name, id=model.id))
+    output.result(model_fit.described(model), output.phrase("added", name=model.name, id=model.id))
     return 0
 
 
@@ -115,7 +115,7 @@ def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
     model = model_care.remember(_stored(model, where), where, output)
     if local_models.needs_template_consent(model):
         output.note("template_note")
-    output.result(described(model), output.phrase("added", name=model.name, id=model.id))
+    output.result(model_fit.described(model), output.phrase("added", name=model.name, id=model.id))
     return 0
 
 
@@ -134,7 +134,7 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
         said = output.phrase("tuned_removed", name=model.name, base=model.tuned.base_name)
     if model.remote is not None:
         said = output.phrase("remote_removed", name=model.name, address=model.remote.address)
-    output.result(described(model), said)
+    output.result(model_fit.described(model), said)
     return 0
 
 
@@ -144,25 +144,3 @@ def _stored(model: LocalModel, where: Paths) -> LocalModel:
         return local_models.add(store, model)
     finally:
         store.close()
-
-
-def described(model: LocalModel) -> dict[str, Any]:
-    card = catalogue.load().card(model.card_id)
-    return {
-        "id": model.id,
-        "name": model.name,
-        "path": model.path,
-        "size_bytes": model.size_bytes,
-        "architecture": model.architecture,
-        "quantization": model.quantization,
-        "context_tokens": model.context_tokens,
-        "licence": card.licence if card else None,
-        "is_trial": card.is_trial if card else False,
-        "is_present": model.remote is not None or _has_files(model),
-        "remote": dataclasses.asdict(model.remote) if model.remote else None,
-        "tuned": dataclasses.asdict(model.tuned) if model.tuned else None,
-    }
-
-
-def _has_files(model: LocalModel) -> bool:
-    return all(Path(path).is_file() for path in (model.path, model.adapter) if path)
