@@ -59,6 +59,7 @@ from app.training.services.training_setup import TrainingSetup
 from app.training.services.trainings import Trainings
 from app.training.ui.making import EnvironmentMaking
 from app.uikit import desktop, dialogs, language
+from app.uikit.navigation import Navigation
 from app.uikit.secrecy import Secrecy
 from app.uikit.theme import Theme, unstyled
 
@@ -213,7 +214,8 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     )  # fmt: skip
     preload = Preload(session, engine, preferences, session, embedding)
     documents = Documents(where.documents, children.reader(where.documents), where.logs)
-    page = ChatPage(theme, session, conversations, presets, library, preferences, documents)
+    navigation = Navigation()
+    page = ChatPage(theme, navigation, session, conversations, presets, library, preferences, documents)
     upkeep = ModelUpkeep(database, library, presets, preferences, where)
     downloads = Downloads(
         library, preferences, children.downloader(), where.logs / "download.log", where.data / "downloads.json"
@@ -235,7 +237,7 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
         training_setup, trainings, evaluations, documents, embedding,
     )  # fmt: skip
     training_setup.is_in_use = services.is_environment_in_use
-    window = MainWindow(theme, services, page, lambda: len(offline.refusals()))
+    window = MainWindow(theme, navigation, services, page, lambda: len(offline.refusals()))
     preferences.failed.connect(window.show_problem)
     presets.problem_occurred.connect(window.show_problem)
     documents.not_opened.connect(window.show_problem)
@@ -262,18 +264,14 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
 
 def _connect_page(page: ChatPage, window: MainWindow, services: Services, preload: Preload) -> None:
     """What the page 質問 asks of the window, and the other way round."""
-    page.documents_requested.connect(lambda: window.show_page("documents"))
-    page.models_requested.connect(lambda: window.show_page("models"))
-    page.import_requested.connect(lambda: window.models_page().choose_file())
-    for asking in (page, window.pages):
-        asking.starter_requested.connect(lambda: start_with_trial(window, services.library))
+    navigation = window.pages.navigation
+    navigation.model_file_requested.connect(lambda: window.models_page().choose_file())
+    window.pages.starter_requested.connect(lambda: start_with_trial(window, services.library))
     Adding(page.empty, services.library, services.upkeep, services.download_desk.downloads, page)
-    page.presets_requested.connect(window.show_presets)
-    page.answering_requested.connect(window.show_answering)
-    page.header.batch_requested.connect(lambda: window.show_page("batch"))
+    navigation.answering_requested.connect(window.show_answering)
     page.scoping.collections_known.connect(window.sidebar.conversations.set_collections)
-    page.text_changed.connect(preload.begin)
-    page.log_requested.connect(lambda: desktop.open_folder(services.paths.logs))
+    page.composer.typed.connect(preload.begin)
+    navigation.log_requested.connect(lambda: desktop.open_folder(services.paths.logs))
     window.found_message_chosen.connect(page.show_found)
     window.list_actions.brought_back.connect(page.show_again)
     window.first_run_requested.connect(
@@ -328,11 +326,11 @@ def _desk(
         window, window.stack, window.theme, window.show_at_foot, transfer, conversations, session,
         desktop.open_folder, secrecy,
     )  # fmt: skip
-    page.transcript.answer_export_requested.connect(desk.export_answer)
+    page.transcript.requests.answer_export_requested.connect(desk.export_answer)
     window.sidebar.list.export_requested.connect(desk.export)
     window.sidebar.export_all_requested.connect(desk.export_all)
     window.sidebar.import_requested.connect(desk.choose_import)
-    page.export_requested.connect(desk.export_open)
+    window.pages.navigation.export_requested.connect(desk.export_open)
     desk.ended.connect(notifier.finished)
     return desk
 

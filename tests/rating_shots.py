@@ -56,7 +56,7 @@ def correction(parts: Parts) -> None:
     """What a bad answer should have said is being written."""
     _, bad = talked(parts)
     parts.session.open(bad.conversation_id)
-    parts.window.page("ask").transcript.rating_requested.emit(bad.id, BAD)
+    parts.window.page("ask").transcript.requests.rating_requested.emit(bad.id, BAD)
 
 
 RATING_SHOTS: dict[str, Callable[[Parts], None]] = {shot.__name__: shot for shot in (rated, correction)}

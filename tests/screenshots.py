@@ -618,7 +618,7 @@ def presets(parts: Parts) -> None:
     own = parts.presets.add("chat", OFFICE_PRESET[current_language()][0], office)
     parts.presets.put(dataclasses.replace(parts.presets.original("brief"), choices=Choices(max_tokens=128)))
     parts.preferences.change(preset_id=own.id)
-    parts.window.show_presets()
+    parts.window.show_settings("presets")
     parts.window.page("settings").presets.list.setCurrentIndex(
         parts.window.page("settings").presets.entries.index_of("brief")
     )

@@ -183,7 +183,7 @@ def sources_text(parts: Parts) -> None:
     """The file has gone: the text that was read of it."""
     sources(parts)
     page = parts.window.page("ask")
-    page.transcript.source_chosen.emit(page.transcript.messages[-1].id, 1)
+    page.transcript.requests.source_chosen.emit(page.transcript.messages[-1].id, 1)
     wait(lambda: page.panel.problem.isVisibleTo(page.panel))
 
 
@@ -205,7 +205,7 @@ def sources_page(parts: Parts) -> None:
     )
     put(parts, answer, replace(kept, sources=found))
     page = parts.window.page("ask")
-    page.transcript.source_chosen.emit(page.transcript.messages[-1].id, 1)
+    page.transcript.requests.source_chosen.emit(page.transcript.messages[-1].id, 1)
     wait(lambda: page.panel.stack.currentWidget() is page.panel.view)
 
 

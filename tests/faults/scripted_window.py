@@ -265,7 +265,7 @@ class Hands:
         if not asked or not self._all("text", "質問"):
             return False
         self.type(text)
-        page.transcript.edit_requested.emit(asked[-1])
+        page.transcript.requests.edit_requested.emit(asked[-1])
         self.type(text)
         return True
 

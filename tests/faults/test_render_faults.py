@@ -19,7 +19,9 @@ from app.chat.records import AnswerDetails, Message
 from app.chat.ui.text import link_dialog, links, markdown, rich_text
 from app.chat.ui.transcript.answer import AnswerView
 from app.chat.ui.transcript.answer_actions import Look
+from app.chat.ui.transcript.message_view import MessageRequests
 from app.uikit.dialogs import Dialog
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 
 FREEZE_S = 1.5  # far above what is allowed (0.1 s on a quiet machine), far below what an unbounded case takes
@@ -210,7 +212,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def show(text: str, theme: Theme, qtbot: QtBot) -> AnswerView:
     message = Message(1, 1, None, "answer", text, "done", 0.0, AnswerDetails(stop_reason="end"))
-    view = AnswerView(message, theme, Look())
+    view = AnswerView(message, theme, Look(), MessageRequests(Navigation()))
     qtbot.addWidget(view)
     view.resize(640, view.fit(640))
     view.show()
@@ -258,7 +260,7 @@ def test_the_same_while_it_streams(
     case: str, theme: Theme, canary: Path, watch: OpenWatch, asked: list[str], qtbot: QtBot
 ) -> None:
     text = f"{SEEN}\n\n{case.replace('{canary}', str(canary))}"
-    view = AnswerView(Message(1, 1, None, "answer", "", "streaming", 0.0), theme, Look())
+    view = AnswerView(Message(1, 1, None, "answer", "", "streaming", 0.0), theme, Look(), MessageRequests(Navigation()))
     qtbot.addWidget(view)
     view.resize(640, view.fit(640))
     view.show()

@@ -79,7 +79,7 @@ class Composer(QWidget):
         self.editor.stop_requested.connect(self._on_stop)
         self.editor.text_refused.connect(self._on_text_refused)
         self.editor.textChanged.connect(self._on_text_changed)
-        self.edit_line.cancelled.connect(self.end_edit)
+        self.edit_line.cancel_button.clicked.connect(self.end_edit)
         self.send_button.clicked.connect(self._submit)
         self.stop_button.clicked.connect(self._on_stop)
         self.editor.installEventFilter(self)

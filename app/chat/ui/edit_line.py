@@ -1,6 +1,5 @@
 """The line over the field that says that an earlier question is being changed, not a new one written."""
 
-from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from app.uikit.theme import Theme
@@ -10,13 +9,10 @@ from app.uikit.words import icon_button
 
 
 class EditLine(QWidget):
-    cancelled = Signal()
-
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.cancel_button = icon_button(theme, self.tr("やめる　Esc"), "x", "quiet", compact=True)
         self.cancel_button.setAccessibleName(self.tr("編集をやめる"))
-        self.cancel_button.clicked.connect(self.cancelled)
         row = QHBoxLayout(self)
         row.setContentsMargins(4, 0, 0, 2)
         row.setSpacing(8)

@@ -3,6 +3,7 @@
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.labels import Label, set_surface
@@ -13,13 +14,11 @@ class EmptyView(QWidget):
     """With a model: example questions. Without one: the two ways to get one that need no network."""
 
     example_chosen = Signal(str)
-    starter_requested = Signal()
-    import_requested = Signal()
-    models_requested = Signal()  # to see how far a model is that is being added
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, navigation: Navigation, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._navigation = navigation
         self._is_temporary = self._asks_documents = self._asks_manual = False
         set_surface(self, "base")
         column = QVBoxLayout(self)
@@ -87,11 +86,11 @@ class EmptyView(QWidget):
 
     def _build_without_model(self) -> QWidget:
         self.starter_button = Button(self._theme, "", "primary")
-        self.starter_button.clicked.connect(self.starter_requested)
+        self.starter_button.clicked.connect(self._navigation.starter_requested)
         self.import_button = icon_button(self._theme, self.tr("GGUF ファイルを取り込む"), "file-box")
-        self.import_button.clicked.connect(self.import_requested)
+        self.import_button.clicked.connect(self._navigation.model_file_requested)
         self.progress_button = Button(self._theme, self.tr("進み具合を見る"))
-        self.progress_button.clicked.connect(self.models_requested)
+        self.progress_button.clicked.connect(lambda: self._navigation.page_requested.emit("models"))
         self.lacking, self._how = Label(role="heading2"), Label(tone="text2")
         buttons = QWidget()
         row = QHBoxLayout(buttons)

@@ -15,6 +15,7 @@ from app.inference.local_model import LocalModel
 from app.models import remote_models
 from app.uikit import phrases
 from app.uikit.language import joined, noted
+from app.uikit.navigation import Navigation
 from app.uikit.phrases import sends_to
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import IconButton
@@ -29,22 +30,17 @@ NAME_CHARACTERS = 28
 
 class ChatHeader(Header):
     model_chosen = Signal(str)  # its id
-    models_requested = Signal()
     preset_chosen = Signal(str)  # its id
-    presets_requested = Signal()
-    answering_requested = Signal()  # what this conversation has otherwise than its preset
     new_requested = Signal()
     temporary_requested = Signal()
     keep_requested = Signal()
     renamed = Signal(str)
-    export_requested = Signal()
     copy_requested = Signal()
-    log_requested = Signal()
-    batch_requested = Signal()  # many questions from a file
     label_chosen = Signal(str)  # public | internal | secret
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, navigation: Navigation) -> None:
         super().__init__(theme)
+        self._navigation = navigation
         self._models: list[LocalModel] = []
         self._model_id: str | None = None
         self._presets: list[Preset] = []
@@ -131,16 +127,16 @@ class ChatHeader(Header):
     # -------------------------------------------------------------------- menus
 
     def menu(self) -> QMenu:
-        menu = QMenu(self)
+        menu, navigation = QMenu(self), self._navigation
         if self._is_narrow():
             self._fill_models(menu.addMenu(self.tr("モデル")))
             self._fill_presets(menu.addMenu(self.tr("プリセット")))
         else:
-            menu.addAction(self.tr("この会話だけの設定…"), self.answering_requested.emit)
+            menu.addAction(self.tr("この会話だけの設定…"), navigation.answering_requested.emit)
         menu.addSeparator()
         menu.addAction(self.tr("新しい質問"), self.new_requested.emit)
         menu.addAction(self.tr("一時的な会話"), self.temporary_requested.emit)
-        menu.addAction(self.tr("まとめて質問…"), self.batch_requested.emit)
+        menu.addAction(self.tr("まとめて質問…"), lambda: navigation.page_requested.emit("batch"))
         menu.addSeparator()
         if self._has_messages:
             if self._is_temporary:
@@ -148,10 +144,10 @@ class ChatHeader(Header):
             else:
                 menu.addAction(self.tr("名前を変更"), self.start_renaming)
             self._fill_labels(menu.addMenu(self.tr("ラベル")))
-            menu.addAction(self.tr("会話を書き出す…"), self.export_requested.emit)
+            menu.addAction(self.tr("会話を書き出す…"), navigation.export_requested.emit)
             menu.addAction(self.tr("会話をコピー"), self.copy_requested.emit)
             menu.addSeparator()
-        menu.addAction(self.tr("記録を見る"), self.log_requested.emit)
+        menu.addAction(self.tr("記録を見る"), navigation.log_requested.emit)
         return menu
 
     def _show_menu(self) -> None:
@@ -168,7 +164,7 @@ class ChatHeader(Header):
             action.setChecked(model.id == self._model_id)
             action.triggered.connect(lambda _=False, model_id=model.id: self.model_chosen.emit(model_id))
         menu.addSeparator()
-        menu.addAction(self.tr("モデルを追加…"), self.models_requested.emit)
+        menu.addAction(self.tr("モデルを追加…"), lambda: self._navigation.page_requested.emit("models"))
 
     def _about(self, model: LocalModel) -> str:
         if model.remote is not None:
@@ -186,8 +182,8 @@ class ChatHeader(Header):
             action.setChecked(preset.id == self._preset_id)
             action.triggered.connect(lambda _=False, preset_id=preset.id: self.preset_chosen.emit(preset_id))
         menu.addSeparator()
-        menu.addAction(self.tr("この会話だけの設定…"), self.answering_requested.emit)
-        menu.addAction(self.tr("プリセットを編集…"), self.presets_requested.emit)
+        menu.addAction(self.tr("この会話だけの設定…"), self._navigation.answering_requested.emit)
+        menu.addAction(self.tr("プリセットを編集…"), lambda: self._navigation.settings_requested.emit("presets"))
 
     def _fill_labels(self, menu: QMenu) -> None:
         menu.setToolTipsVisible(True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QHideEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
@@ -38,6 +38,7 @@ from app.chat.ui.trial_notice import TrialNotice
 from app.documents.services.documents import Documents
 from app.inference.services.events import Stage
 from app.models.services.library import ModelLibrary
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.labels import set_surface
@@ -46,19 +47,10 @@ from app.uikit.widgets.scroll import scrolled
 
 
 class ChatPage(Page):
-    models_requested = Signal()
-    documents_requested = Signal()  # to add some
-    text_changed = Signal()  # somebody types a question
-    log_requested = Signal()
-    starter_requested = Signal()
-    import_requested = Signal()
-    presets_requested = Signal()  # to edit them
-    answering_requested = Signal()  # what the open conversation has otherwise than its preset
-    export_requested = Signal()  # of the open conversation
-
     def __init__(
         self,
         theme: Theme,
+        navigation: Navigation,
         session: ChatSession,
         conversations: Conversations,
         presets: Presets,
@@ -70,6 +62,7 @@ class ChatPage(Page):
         """`open_url` is called with an address that the user has seen and agreed to."""
         super().__init__()
         self._theme = theme
+        self._navigation = navigation
         self._session = session
         self._conversations = conversations
         self._presets = presets
@@ -84,7 +77,7 @@ class ChatPage(Page):
         self._heading = Heading(
             self.header, session, conversations, presets, library, self.scoping, self.transcript, self
         )
-        self._trouble = Trouble(session, preferences, self.banner, self.transcript, self)
+        self._trouble = Trouble(session, preferences, navigation, self.banner, self.transcript, self)
         self.consent = RemoteConsent(theme, session, library, preferences, self.composer, self)
         self._rating = RatingDesk(self._theme, session, self.transcript, self)
         self._connect()
@@ -97,18 +90,18 @@ class ChatPage(Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self.header = ChatHeader(self._theme)
+        self.header = ChatHeader(self._theme, self._navigation)
         self.banner = Banner(self._theme)
-        self.transcript = Transcript(self._theme)
+        self.transcript = Transcript(self._theme, self._navigation)
         self.find_bar = FindBar(self._theme, self)
         self.finding = Finding(self.find_bar, self.transcript, self)
-        self.empty = EmptyView(self._theme)
+        self.empty = EmptyView(self._theme, self._navigation)
         self.stack = QStackedWidget()
         self.stack.setMinimumHeight(1)
         self.stack.addWidget(scrolled(self.empty))
         self.stack.addWidget(self.transcript)
         self.composer = Composer(self._theme)
-        self.scope_line = ScopeLine(self._theme)
+        self.scope_line = ScopeLine(self._theme, self._navigation)
         self._banner_row = QVBoxLayout()
         self._banner_row.addWidget(self.banner)
         foot = QWidget()
@@ -117,7 +110,7 @@ class ChatPage(Page):
         foot_column.setSpacing(6)
         foot_column.addWidget(self.scope_line)
         foot_column.addWidget(self.composer)
-        self.trial_notice = TrialNotice(self._theme)
+        self.trial_notice = TrialNotice(self._theme, self._navigation)
         self._conversation = QWidget()
         column = QVBoxLayout(self._conversation)
         column.setContentsMargins(0, 0, 0, 0)
@@ -149,51 +142,29 @@ class ChatPage(Page):
         self._library.changed.connect(self._on_library_changed)
         self._preferences.changed.connect(self._show_settings)
         self._theme.changed.connect(self._lay_out)
-        header.models_requested.connect(self.models_requested)
-        header.presets_requested.connect(self.presets_requested)
-        header.answering_requested.connect(self.answering_requested)
         header.keep_requested.connect(self._on_keep_requested)
         header.field.left_by_key.connect(self.focus_first)
-        header.export_requested.connect(self.export_requested)
-        header.log_requested.connect(self.log_requested)
-        self.scope_line.documents_requested.connect(self.documents_requested)
         self.scoping.shown.connect(self._show_scope)
         self.beside.changed.connect(self._on_beside_changed)
-        self.trial_notice.models_requested.connect(self.models_requested)
+        self._conversations.problem_occurred.connect(self._trouble.tell)
+        self._trouble.banner_changed.connect(self._lay_out)
         self._connect_messages()
-        self._connect_trouble()
         self.finding.opening.connect(self.sources.make_way)
         self.finding.closed.connect(self.focus_first)
-        self.composer.typed.connect(self.text_changed)
         self.composer.draft_changed.connect(self._show_busy)
         self.composer.last_question_wanted.connect(self._edit_last_question)
         self.composer.submitted.connect(lambda text: self.consent.before(lambda: self._on_submitted(text)))
         self.composer.stop_requested.connect(session.stop)
         self.empty.example_chosen.connect(self.composer.put_over)
-        self.empty.starter_requested.connect(self.starter_requested)
-        self.empty.import_requested.connect(self.import_requested)
-        self.empty.models_requested.connect(self.models_requested)
 
     def _connect_messages(self) -> None:
-        session, transcript = self._session, self.transcript
-        transcript.regenerate_requested.connect(lambda answer_id: self._answer(session.regenerate, answer_id))
-        transcript.reproduce_requested.connect(lambda answer_id: self._answer(session.reproduce, answer_id))
-        transcript.action_chosen.connect(lambda answer_id, preset: self._answer(session.act, answer_id, preset))
-        transcript.edit_requested.connect(self._on_edit_requested)
-        transcript.branch_requested.connect(session.show_branch)
-        transcript.export_requested.connect(self.export_requested)
-        transcript.log_requested.connect(self.log_requested)
-        transcript.link_chosen.connect(lambda href: link_dialog.ask_to_open(self._theme, href, self._open_url, self))
-        transcript.documents_requested.connect(self.documents_requested)
-
-    def _connect_trouble(self) -> None:
-        trouble = self._trouble
-        self._conversations.problem_occurred.connect(trouble.tell)
-        trouble.models_requested.connect(self.models_requested)
-        trouble.starter_requested.connect(self.starter_requested)
-        trouble.import_requested.connect(self.import_requested)
-        trouble.log_requested.connect(self.log_requested)
-        trouble.banner_changed.connect(self._lay_out)
+        session, requests = self._session, self.transcript.requests
+        requests.regenerate_requested.connect(lambda answer_id: self._answer(session.regenerate, answer_id))
+        requests.reproduce_requested.connect(lambda answer_id: self._answer(session.reproduce, answer_id))
+        requests.action_chosen.connect(lambda answer_id, preset: self._answer(session.act, answer_id, preset))
+        requests.edit_requested.connect(self._on_edit_requested)
+        requests.branch_requested.connect(session.show_branch)
+        requests.link_chosen.connect(lambda href: link_dialog.ask_to_open(self._theme, href, self._open_url, self))
 
     def _add_shortcuts(self) -> None:
         """Those of this page alone."""

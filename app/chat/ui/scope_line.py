@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QWidget
 from app.base.confidentiality import HIGHEST, LABELS, Label
 from app.uikit import confidentiality_look, phrases
 from app.uikit.language import joined, noted
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets import labels
 from app.uikit.widgets.buttons import Button, IconButton
@@ -39,11 +40,11 @@ class ScopeLine(QWidget):
     """Chips while they fit into one line, else their number alone."""
 
     changed = Signal(object)  # tuple of the names that are asked now
-    documents_requested = Signal()  # to add some
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, navigation: Navigation, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._navigation = navigation
         self._choices: tuple[Choice, ...] = ()
         self.chips: list[ScopeChip] = []
         self._build()
@@ -92,7 +93,7 @@ class ScopeLine(QWidget):
             action.setData(choice.name)
             action.toggled.connect(lambda is_asked, name=choice.name: self._choose(name, is_asked=is_asked))
         menu.addSeparator()
-        menu.addAction(self.tr("資料を追加…"), self.documents_requested.emit)
+        menu.addAction(self.tr("資料を追加…"), lambda: self._navigation.page_requested.emit("documents"))
         return menu
 
     def minimumSizeHint(self) -> QSize:

@@ -1,9 +1,9 @@
 """The line below the header that says that a trial model answers. It has a lower edge: what scrolls ends there."""
 
-from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.chat.ui.transcript.centred import Centred
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.icon import Icon
@@ -11,13 +11,11 @@ from app.uikit.widgets.labels import Label, Rule
 
 
 class TrialNotice(QWidget):
-    models_requested = Signal()
-
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, navigation: Navigation, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         words = self.tr("お試し用の小さなモデルです。業務には 8B 以上をお使いください。")
         choose = Button(theme, self.tr("モデルを選ぶ"), "link")
-        choose.clicked.connect(self.models_requested)
+        choose.clicked.connect(lambda: navigation.page_requested.emit("models"))
         content = QWidget()
         row = QHBoxLayout(content)
         row.setContentsMargins(0, 6, 0, 6)

@@ -22,6 +22,7 @@ from app.shell.ui.sidebar import Sidebar
 from app.shell.ui.status_line import StatusLine
 from app.shell.ui.window_place import WindowPlace
 from app.uikit import dialogs
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.undo import UndoStack
 from app.uikit.widgets.buttons import IconButton
@@ -44,7 +45,12 @@ class MainWindow(QMainWindow):
     found_message_chosen = Signal(int, str)  # a message, and the words it was found by
 
     def __init__(
-        self, theme: Theme, services: Services, chat_page: Page, outside_connections: Callable[[], int]
+        self,
+        theme: Theme,
+        navigation: Navigation,
+        services: Services,
+        chat_page: Page,
+        outside_connections: Callable[[], int],
     ) -> None:
         """`outside_connections` counts the connections to other machines since the start of the program."""
         super().__init__()
@@ -59,7 +65,7 @@ class MainWindow(QMainWindow):
         self._evaluations = services.evaluations
         self._place = WindowPlace(services.paths.data / "window.json")
         self.keeps_place = True  # whether the next window opens where this one is closed
-        self.pages = Pages(theme, services, chat_page, self)
+        self.pages = Pages(theme, navigation, services, chat_page, self)
         self._page_before_search = "ask"
         self._build(outside_connections)
         self._connect()
@@ -92,13 +98,8 @@ class MainWindow(QMainWindow):
         """The page 質問, ready for typing."""
         self._on_page_chosen("ask")
 
-    def show_presets(self) -> None:
-        """The presets, where they are made and changed."""
-        self.show_page("settings")
-        self.pages.settings().show_presets()
-
     def show_settings(self, section: str) -> None:
-        """`section`: models | network."""
+        """`section`: models | network | training | presets."""
         self.show_page("settings")
         self.pages.settings().show_named(section)
 

@@ -30,6 +30,7 @@ from app.shell.ui.settings.storage import Storage
 from app.shell.ui.settings.training import TrainingPanel
 from app.training.services.training_setup import TrainingSetup
 from app.training.services.trainings import Trainings
+from app.uikit.navigation import Navigation
 from app.uikit.secrecy import Secrecy
 from app.uikit.theme import Theme
 from app.uikit.widgets.page import Page
@@ -85,8 +86,15 @@ class Pages(QObject):
     settings_requested = Signal(str)  # models | network | training: a section of the settings
     reopened = Signal()  # to the pages: the window was closed while a run went on, and is shown again
 
-    def __init__(self, theme: Theme, services: Services, chat_page: Page, parent: QObject) -> None:
+    def __init__(
+        self, theme: Theme, navigation: Navigation, services: Services, chat_page: Page, parent: QObject
+    ) -> None:
         super().__init__(parent)
+        self.navigation = navigation
+        navigation.setParent(self)
+        navigation.page_requested.connect(self.page_requested)
+        navigation.settings_requested.connect(self.settings_requested)
+        navigation.starter_requested.connect(self.starter_requested)
         services.download_desk.settings_requested.connect(self.settings_requested)
         services.download_desk.undo_offered.connect(self.undo_offered)
         self._theme = theme

@@ -17,6 +17,7 @@ from app.documents.claims.grounding import CollectionRef
 from app.documents.services.documents import Documents
 from app.inference.local_model import LocalModel
 from app.models import catalogue
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 
 MODEL = LocalModel("m", "R&D モデル Q4_K_M", "/x", 4_920_000_000, "llama", "Q4_K_M", 8192, 1.0)
@@ -151,8 +152,10 @@ class Double:
         self.presets = Presets(store)
         self.documents = Documents(where.documents, [], where.logs)  # never opened
         self.opened: list[QUrl] = []
+        self.navigation = Navigation()
         self.page = ChatPage(
             theme,
+            self.navigation,
             self.session,  # type: ignore[arg-type]
             Conversations(store),
             self.presets,

@@ -16,6 +16,7 @@ from app.chat.ui.transcript.answer import AnswerView
 from app.chat.ui.transcript.answer_actions import AnswerActions, Look
 from app.chat.ui.transcript.question import QuestionView
 from app.chat.ui.transcript.transcript import Transcript
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 
 DETAILS = AnswerDetails(
@@ -48,7 +49,7 @@ def time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def transcript(theme: Theme, qtbot: QtBot) -> Transcript:
-    transcript = Transcript(theme)
+    transcript = Transcript(theme, Navigation())
     qtbot.addWidget(transcript)
     transcript.resize(900, 600)
     transcript.show()
@@ -89,9 +90,9 @@ def test_a_question_with_versions_has_the_same_switch_as_an_answer(transcript: T
     assert "2／3" in texts(asked)
     assert "1／2" in texts(answered)
     assert type(asked.pager) is type(answered.pager)  # type: ignore[union-attr]
-    with qtbot.waitSignal(transcript.branch_requested, check_params_cb=lambda *a: a == (1, -1)):
+    with qtbot.waitSignal(transcript.requests.branch_requested, check_params_cb=lambda *a: a == (1, -1)):
         buttons(asked)["前の聞き方"].click()
-    with qtbot.waitSignal(transcript.branch_requested, check_params_cb=lambda *a: a == (2, 1)):
+    with qtbot.waitSignal(transcript.requests.branch_requested, check_params_cb=lambda *a: a == (2, 1)):
         buttons(answered)["次の回答"].click()
     assert not buttons(answered)["前の回答"].isEnabled()
 
@@ -104,7 +105,7 @@ def test_without_other_versions_there_is_no_switch(transcript: Transcript) -> No
 
 def test_the_keys_switch_the_message_with_the_keyboard_else_the_last_with_versions(transcript: Transcript) -> None:
     asked: list[tuple[int, int]] = []
-    transcript.branch_requested.connect(lambda *step: asked.append(step))
+    transcript.requests.branch_requested.connect(lambda *step: asked.append(step))
     transcript.show_messages(
         [question(1, branch=2, branches=3), answer(2), question(3), answer(4, branch=1, branches=2), question(5)]
     )
@@ -186,7 +187,7 @@ def test_a_questions_buttons_come_with_the_keyboard_and_its_menu_has_the_same(
     focused = transcript.focusWidget()
     assert focused is buttons(view)["編集して聞き直す"]
     assert view.height() == height
-    with qtbot.waitSignal(transcript.edit_requested, check_params_cb=lambda number: number == 1):
+    with qtbot.waitSignal(transcript.requests.edit_requested, check_params_cb=lambda number: number == 1):
         qtbot.keyClick(focused, Qt.Key.Key_Space)
     buttons(view)["コピー"].click()
     assert QGuiApplication.clipboard().text() == "編集する質問"
@@ -194,7 +195,7 @@ def test_a_questions_buttons_come_with_the_keyboard_and_its_menu_has_the_same(
     assert list(buttons(view)) == ["この質問のその他の操作"]
     entries = {action.text(): action for action in view.menu().actions()}
     assert list(entries) == ["編集して聞き直す", "コピー"]
-    with qtbot.waitSignal(transcript.edit_requested):
+    with qtbot.waitSignal(transcript.requests.edit_requested):
         entries["編集して聞き直す"].trigger()
 
 
@@ -227,14 +228,14 @@ def test_actions_are_buttons_where_there_is_room_and_in_the_menu_where_not(
     transcript.show_messages([question(1), answer(2)])
     assert {"要約", "やさしく", "表に"} <= set(buttons(transcript.view_of(2)))
     assert "要約" not in actions(transcript, 2)
-    with qtbot.waitSignal(transcript.action_chosen, check_params_cb=lambda *a: a == (2, ACTIONS[0])):
+    with qtbot.waitSignal(transcript.requests.action_chosen, check_params_cb=lambda *a: a == (2, ACTIONS[0])):
         buttons(transcript.view_of(2))["要約"].click()
     transcript.resize(400, 600)
     qtbot.waitUntil(lambda: "表に" not in buttons(transcript.view_of(2)))
     assert {"コピー", "再生成"} <= set(buttons(transcript.view_of(2)))
     hidden = [preset.name for preset in ACTIONS if preset.name not in buttons(transcript.view_of(2))]
     assert [name for name in actions(transcript, 2) if name in hidden] == hidden
-    with qtbot.waitSignal(transcript.action_chosen, check_params_cb=lambda *a: a == (2, ACTIONS[2])):
+    with qtbot.waitSignal(transcript.requests.action_chosen, check_params_cb=lambda *a: a == (2, ACTIONS[2])):
         actions(transcript, 2)["表に"].trigger()
 
 
@@ -257,13 +258,13 @@ def test_the_menu_of_an_answer_edits_reproduces_exports_and_opens_the_record(
     transcript: Transcript, qtbot: QtBot
 ) -> None:
     transcript.show_messages([question(1), answer(2)])
-    with qtbot.waitSignal(transcript.edit_requested, check_params_cb=lambda number: number == 1):
+    with qtbot.waitSignal(transcript.requests.edit_requested, check_params_cb=lambda number: number == 1):
         actions(transcript, 2)["編集して聞き直す"].trigger()
-    with qtbot.waitSignal(transcript.reproduce_requested, check_params_cb=lambda number: number == 2):
+    with qtbot.waitSignal(transcript.requests.reproduce_requested, check_params_cb=lambda number: number == 2):
         actions(transcript, 2)["再現"].trigger()
-    with qtbot.waitSignal(transcript.export_requested):
+    with qtbot.waitSignal(transcript.requests.navigation.export_requested):
         actions(transcript, 2)["会話を書き出す…"].trigger()
-    with qtbot.waitSignal(transcript.log_requested):
+    with qtbot.waitSignal(transcript.requests.navigation.log_requested):
         actions(transcript, 2)["記録を見る"].trigger()
     assert "乱数でもう一度答え" in actions(transcript, 2)["再現"].toolTip()
 

@@ -92,7 +92,7 @@ def test_an_edit_comes_back_as_an_edit(parts: Parts, qtbot: QtBot) -> None:
     one = open_id(parts)
     composer = page_of(parts).composer
     type_text(parts, "before", qtbot)
-    page_of(parts).transcript.edit_requested.emit(answer.parent_id)
+    page_of(parts).transcript.requests.edit_requested.emit(answer.parent_id)
     type_text(parts, "!", qtbot)
     parts.window._on_new_requested()
     assert composer.edited_id is None
@@ -134,7 +134,7 @@ def test_another_answer_leaves_what_is_being_typed_alone(parts: Parts, qtbot: Qt
     editor.moveCursor(editor.textCursor().MoveOperation.Left)
     place = editor.textCursor().position()
     with qtbot.waitSignal(parts.session.answer_finished, timeout=30_000):
-        page_of(parts).transcript.regenerate_requested.emit(answer.id)
+        page_of(parts).transcript.requests.regenerate_requested.emit(answer.id)
     parts.session.show_branch(page_of(parts).transcript.messages[-1].id, -1)
     assert (editor.text(), editor.textCursor().position()) == ("mada", place)
 
@@ -257,7 +257,7 @@ def test_a_temporary_conversation_kept_stays_where_it_is_and_with_what_is_typed(
 def test_the_same_answer_again_says_that_it_is_the_same(parts: Parts, qtbot: QtBot) -> None:
     answer = ask(parts, "同じ", qtbot)
     with qtbot.waitSignal(parts.session.answer_finished, timeout=30_000):
-        page_of(parts).transcript.reproduce_requested.emit(answer.id)
+        page_of(parts).transcript.requests.reproduce_requested.emit(answer.id)
     shown = page_of(parts).transcript.messages[-1]
     view = page_of(parts).transcript.view_of(shown.id)
     assert view is not None

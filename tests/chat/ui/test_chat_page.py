@@ -23,6 +23,7 @@ from app.chat.services.presets import Presets
 from app.chat.store import Store
 from app.chat.ui.page import ChatPage
 from app.chat.ui.transcript import rows_view
+from app.chat.ui.transcript.answer_actions import AnswerActions
 from app.documents.services.documents import Documents
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
@@ -30,6 +31,7 @@ from app.inference.services.engine import EngineClient
 from app.inference.services.events import Overflow, Stage
 from app.models.services.library import ModelLibrary
 from app.uikit.dialogs import Dialog
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from tests import model_files as models
 from tests.chat.ui.chat_double import Double, answer, question
@@ -70,7 +72,7 @@ def test_the_model_menu_lists_models_with_size_and_checks_the_current_one(double
     ]
     menu.actions()[1].trigger()
     assert double.session.calls == [("use_model", "t")]
-    with qtbot.waitSignal(double.page.models_requested):
+    with qtbot.waitSignal(double.navigation.page_requested, check_params_cb=lambda key: key == "models"):
         menu.actions()[-1].trigger()
 
 
@@ -88,7 +90,7 @@ def test_the_menu_starts_a_question_copies_and_opens_the_record(double: Double, 
     assert double.session.calls == [("new",)]
     actions["会話をコピー"].trigger()
     assert QGuiApplication.clipboard().text() == "質問：何ですか\n\n回答：**これ**です"
-    with qtbot.waitSignal(double.page.log_requested):
+    with qtbot.waitSignal(double.navigation.log_requested):
         actions["記録を見る"].trigger()
 
 
@@ -97,7 +99,7 @@ def test_a_trial_model_is_said_to_be_one(double: Double, qtbot: QtBot) -> None:
     double.session.model_id = "t"
     double.preferences.change(model_id="t")
     assert double.page.trial_notice.isVisible()
-    with qtbot.waitSignal(double.page.models_requested):
+    with qtbot.waitSignal(double.navigation.page_requested, check_params_cb=lambda key: key == "models"):
         double.buttons(double.page.trial_notice)["モデルを選ぶ"].click()
 
 
@@ -119,9 +121,9 @@ def test_the_preset_menu_lists_presets_and_checks_the_one_in_force(double: Doubl
     assert double.session.calls == [("answer_by", "exact", Choices(temperature=0.1))]
     double.session.answering_changed.emit()
     assert header.preset_button.accessibleName() == "プリセット：標準（変更あり）"
-    with qtbot.waitSignal(double.page.answering_requested):
+    with qtbot.waitSignal(double.navigation.answering_requested):
         listed["この会話だけの設定…"].trigger()
-    with qtbot.waitSignal(double.page.presets_requested):
+    with qtbot.waitSignal(double.navigation.settings_requested, check_params_cb=lambda name: name == "presets"):
         listed["プリセットを編集…"].trigger()
 
 
@@ -186,10 +188,10 @@ def test_a_conversation_without_a_question_has_no_name_to_change(double: Double,
 
 def test_export_is_asked_for_from_the_header_and_from_an_answer(double: Double, qtbot: QtBot) -> None:
     double.open(question(1), answer(2))
-    with qtbot.waitSignal(double.page.export_requested):
+    with qtbot.waitSignal(double.navigation.export_requested):
         entries(double.page.header.menu())["会話を書き出す…"].trigger()
-    with qtbot.waitSignal(double.page.export_requested):
-        double.page.transcript.export_requested.emit()
+    with qtbot.waitSignal(double.navigation.export_requested):
+        entries(double.page.transcript.findChildren(AnswerActions)[0].menu())["会話を書き出す…"].trigger()
 
 
 # ----------------------------------------------------------------- temporary
@@ -229,7 +231,7 @@ def test_a_temporary_conversation_can_be_kept(double: Double) -> None:
 def test_an_edited_question_is_asked_instead_and_the_typed_text_comes_back(double: Double, qtbot: QtBot) -> None:
     double.open(question(1), answer(2), question(3, "二つ目"), answer(4))
     double.page.composer.set_text("打ちかけ")
-    double.page.transcript.edit_requested.emit(3)
+    double.page.transcript.requests.edit_requested.emit(3)
     composer = double.page.composer
     assert composer.text() == "二つ目"
     composer.set_text("二つ目を直す")
@@ -262,7 +264,7 @@ def test_esc_ends_an_edit_from_anywhere_on_the_page(double: Double, qtbot: QtBot
 def test_actions_and_repetition_reach_the_session(double: Double) -> None:
     double.open(question(1), answer(2))
     double.buttons(double.page.transcript.view_of(2))["要約"].click()
-    double.page.transcript.reproduce_requested.emit(2)
+    double.page.transcript.requests.reproduce_requested.emit(2)
     assert double.session.calls == [("act", 2, "summarize"), ("reproduce", 2)]
 
 
@@ -310,9 +312,9 @@ def test_without_a_model_the_ways_to_get_one_are_offered(double: Double, qtbot: 
     double.session.model_id = None
     double.library.changed.emit()
     buttons = double.buttons(double.page.empty)
-    with qtbot.waitSignal(double.page.starter_requested):
+    with qtbot.waitSignal(double.navigation.starter_requested):
         buttons["お試し用ではじめる"].click()
-    with qtbot.waitSignal(double.page.import_requested):
+    with qtbot.waitSignal(double.navigation.model_file_requested):
         buttons["GGUF ファイルを取り込む"].click()
     double.page.composer.set_text("質問")
     double.page.composer.send_button.click()
@@ -402,7 +404,7 @@ def test_a_problem_is_told_where_one_looks_not_below_an_answer_out_of_sight(doub
 def test_a_problem_of_its_own_is_told_at_the_top(double: Double, qtbot: QtBot) -> None:
     double.session.problem_occurred.emit(AppError("database_unusable", reason="読み取り専用"))
     assert "読み取り専用" in double.page.banner.accessibleName()
-    with qtbot.waitSignal(double.page.log_requested):
+    with qtbot.waitSignal(double.navigation.log_requested):
         double.buttons(double.page.banner)["記録を見る"].click()
     assert not double.page.banner.isVisible()
 
@@ -446,9 +448,9 @@ def test_another_conversation_takes_the_banner_away(double: Double) -> None:
 
 
 def test_a_link_is_opened_only_after_consent(double: Double) -> None:
-    double.page.transcript.link_chosen.emit("file:///etc/passwd")
+    double.page.transcript.requests.link_chosen.emit("file:///etc/passwd")
     assert double.page.findChild(Dialog) is None
-    double.page.transcript.link_chosen.emit("https://example.com/a")
+    double.page.transcript.requests.link_chosen.emit("https://example.com/a")
     dialog = double.page.findChild(Dialog)
     assert dialog.findChild(QPlainTextEdit).toPlainText() == "https://example.com/a"
     assert double.opened == []
@@ -512,7 +514,7 @@ def page(theme: Theme, where: Paths, store: Store, model_file: Path, qtbot: QtBo
         store, conversations, presets, engine, library, preferences, child_commands.template(), where.documents
     )
     documents = Documents(where.documents, [], where.logs)
-    page = ChatPage(theme, session, conversations, presets, library, preferences, documents)
+    page = ChatPage(theme, Navigation(), session, conversations, presets, library, preferences, documents)
     qtbot.addWidget(page)
     page.resize(900, 700)
     page.show()
@@ -627,6 +629,6 @@ def test_without_a_model_an_answer_asked_for_again_says_what_is_missing(page: Ch
     store.finish_answer(reply.id, "回答", "done", AnswerDetails())
     page._session.open(asked.conversation_id)
     page._library.remove("tiny")
-    page.transcript.regenerate_requested.emit(reply.id)
+    page.transcript.requests.regenerate_requested.emit(reply.id)
     assert page.banner.isVisible()
     assert "使えるモデルがありません" in page.banner.accessibleName()

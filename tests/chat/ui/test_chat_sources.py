@@ -195,7 +195,7 @@ def test_a_source_that_the_answer_does_not_use_is_left_out(double: Double) -> No
 @pytest.mark.parametrize("way", ["row", "enter", "digit", "link"])
 def test_a_source_is_chosen_by_mouse_and_by_keyboard(double: Double, way: str, qtbot: QtBot) -> None:
     view = shown(double, RIGHT)
-    with qtbot.waitSignal(double.page.transcript.source_chosen) as signal:
+    with qtbot.waitSignal(double.page.transcript.requests.source_chosen) as signal:
         if way == "row":
             rows(view)[2].click()
         elif way == "enter":
@@ -209,7 +209,7 @@ def test_a_source_is_chosen_by_mouse_and_by_keyboard(double: Double, way: str, q
 
 def test_a_digit_without_such_a_source_does_nothing(double: Double, qtbot: QtBot) -> None:
     view = shown(double, RIGHT)
-    with qtbot.assertNotEmitted(double.page.transcript.source_chosen):
+    with qtbot.assertNotEmitted(double.page.transcript.requests.source_chosen):
         QTest.keyClick(view.text, Qt.Key.Key_3)
 
 
@@ -218,10 +218,10 @@ def test_what_is_not_in_the_documents_has_a_box_with_ways_on(double: Double, qtb
     assert "資料にありません" in words(view)
     assert not view.text.isVisible()
     buttons = double.buttons(view)
-    with qtbot.waitSignal(double.page.transcript.source_chosen) as signal:
+    with qtbot.waitSignal(double.page.transcript.requests.source_chosen) as signal:
         buttons["近い箇所を見る（2）"].click()
     assert signal.args == [2, 1]
-    with qtbot.waitSignal(double.page.documents_requested):
+    with qtbot.waitSignal(double.navigation.page_requested, check_params_cb=lambda key: key == "documents"):
         buttons["資料を追加"].click()
     assert "要約" not in buttons
 

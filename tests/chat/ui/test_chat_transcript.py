@@ -18,6 +18,7 @@ from app.chat.ui.transcript.answer_end import AnswerEnd
 from app.chat.ui.transcript.heights import Heights
 from app.chat.ui.transcript.transcript import FLUSH_MS, Transcript
 from app.inference.services.events import Stage
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.announce import announce
 
@@ -50,7 +51,7 @@ def time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def transcript(theme: Theme, qtbot: QtBot) -> Transcript:
-    transcript = Transcript(theme)
+    transcript = Transcript(theme, Navigation())
     qtbot.addWidget(transcript)
     transcript.resize(900, 600)
     transcript.show()
@@ -401,9 +402,9 @@ def test_a_failed_answer_offers_to_answer_again_and_the_record(transcript: Trans
     view = transcript.view_of(2)
     assert "モデルの処理が止まりました。質問と途中の回答は保存済みです。" in labels(view)
     assert shown(transcript, 2) == "途中の"
-    with qtbot.waitSignal(transcript.regenerate_requested, check_params_cb=lambda number: number == 2):
+    with qtbot.waitSignal(transcript.requests.regenerate_requested, check_params_cb=lambda number: number == 2):
         buttons(view)["もう一度答える"].click()
-    with qtbot.waitSignal(transcript.log_requested):
+    with qtbot.waitSignal(transcript.requests.navigation.log_requested):
         buttons(view)["記録を見る"].click()
     transcript.explain(2, "理由が分かりました。")
     assert "理由が分かりました。" in labels(view)
@@ -457,7 +458,9 @@ def test_a_link_is_handed_on_and_not_opened(transcript: Transcript, qtbot: QtBot
     transcript.show_messages([question(1), answer(2, "https://example.com/a?b=c")])
     view = transcript.view_of(2)
     assert view is not None
-    with qtbot.waitSignal(transcript.link_chosen, check_params_cb=lambda href: href == "https://example.com/a?b=c"):
+    with qtbot.waitSignal(
+        transcript.requests.link_chosen, check_params_cb=lambda href: href == "https://example.com/a?b=c"
+    ):
         qtbot.mouseClick(view.text.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(30, 13))
 
 

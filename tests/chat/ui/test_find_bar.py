@@ -20,6 +20,7 @@ from app.chat.ui.transcript.find_bar import FindBar
 from app.chat.ui.transcript.finding import Finding
 from app.chat.ui.transcript.transcript import Transcript
 from app.inference.services.events import Stage
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 
 DETAILS = AnswerDetails(model_name="試験", stop_reason="end")
@@ -38,7 +39,7 @@ class Scene:
         self.window = QWidget()
         self.qtbot = qtbot
         self.bar = FindBar(theme)
-        self.transcript = Transcript(theme)
+        self.transcript = Transcript(theme, Navigation())
         self.finding = Finding(self.bar, self.transcript, self.window)
         column = QVBoxLayout(self.window)
         column.setContentsMargins(0, 0, 0, 0)

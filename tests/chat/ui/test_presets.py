@@ -610,7 +610,7 @@ def test_a_place_that_cannot_be_written_is_said(section, tmp_path, qtbot):
 def test_a_deletion_is_undone_by_the_toast_of_the_window(open_window, qtbot):
     parts = open_window()
     own = parts.presets.add("chat", "検査", Choices())
-    parts.window.show_presets()
+    parts.window.show_settings("presets")
     section = parts.window.page("settings").presets
     assert section.isVisible()
     choose(section, "検査")
@@ -631,9 +631,9 @@ def test_the_settings_of_the_open_conversation_open_over_the_window(open_window,
 
 def test_the_page_of_questions_opens_both(open_window, qtbot):
     parts = open_window()
-    parts.window.page("ask").answering_requested.emit()
+    parts.window.pages.navigation.answering_requested.emit()
     window = QApplication.activeModalWidget()
     assert isinstance(window, ConversationSettings)
     window.reject()
-    parts.window.page("ask").presets_requested.emit()
+    parts.window.pages.navigation.settings_requested.emit("presets")
     assert parts.window.page("settings").presets.isVisible()

@@ -27,6 +27,7 @@ from app.documents.services.documents import Documents
 from app.inference import child_commands
 from app.inference.services.engine import EngineClient
 from app.models.services.library import ModelLibrary
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.icon import Icon
 
@@ -46,7 +47,7 @@ class Scene:
             store, conversations, presets, engine, library, preferences, child_commands.template(), where.documents
         )
         documents = Documents(where.documents, [], where.logs)  # never opened
-        self.page = ChatPage(theme, self.session, conversations, presets, library, preferences, documents)
+        self.page = ChatPage(theme, Navigation(), self.session, conversations, presets, library, preferences, documents)
         qtbot.addWidget(self.page)
         self.page.resize(1000, 700)
         self.page.show()

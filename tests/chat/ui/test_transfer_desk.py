@@ -74,7 +74,7 @@ def test_the_open_conversation_becomes_a_word_document(
     chosen = _give(parts, tmp_path / "報告")
     opened: list[Path] = []
     parts.desk._open_folder = opened.append
-    parts.window.page("ask").export_requested.emit()
+    parts.window.pages.navigation.export_requested.emit()
     assert parts.desk.dialog.formats.value == "docx"
     assert _export(parts, "docx", qtbot) == [tmp_path / "報告.docx"]
     assert chosen.starts[0].endswith("橋脚の点検は？.docx")
@@ -141,7 +141,7 @@ def test_a_temporary_conversation_is_exported_from_memory(
     parts.session.ask("書かれない質問")
     qtbot.waitUntil(lambda: not parts.session.is_busy)
     _give(parts, tmp_path / "a.json")
-    parts.window.page("ask").export_requested.emit()
+    parts.window.pages.navigation.export_requested.emit()
     _export(parts, "json", qtbot)
     (written,) = json.loads((tmp_path / "a.json").read_text("utf-8"))["conversations"]
     assert written["title"] == "書かれない質問"

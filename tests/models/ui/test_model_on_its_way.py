@@ -13,6 +13,7 @@ from app.base.errors import AppError
 from app.chat.ui.adding import Adding
 from app.chat.ui.empty import EmptyView
 from app.models.kits import kit_import
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 
 
@@ -41,7 +42,7 @@ class Item:
 
 @pytest.fixture
 def empty(theme: Theme, qtbot: QtBot) -> EmptyView:
-    view = EmptyView(theme)
+    view = EmptyView(theme, Navigation())
     qtbot.addWidget(view)
     view.show_state(has_model=False, is_starter_available=True, is_temporary=False)
     return view

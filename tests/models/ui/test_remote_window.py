@@ -296,7 +296,7 @@ def test_a_repeated_answer_of_another_model_is_asked_about_too(desk: Desk, scrip
         desk.ask("首都は？")
     desk.add(script)
     desk.parts.window.show_questions()
-    desk.chat.transcript.regenerate_requested.emit(finished.args[0].id)
+    desk.chat.transcript.requests.regenerate_requested.emit(finished.args[0].id)
     dialog = desk.chat.consent.dialog
     assert dialog is not None
     with desk.qtbot.waitSignal(desk.parts.session.answer_finished):

@@ -270,7 +270,7 @@ def test_what_fails_after_the_dialog_was_closed_is_explained_on_the_page(with_st
 def test_only_the_trial_model_that_was_asked_for_leads_back_to_the_question(
     code, with_starter, parts, qtbot, tiny_model
 ):
-    parts.window.page("ask").starter_requested.emit()
+    parts.window.pages.navigation.starter_requested.emit()
     assert parts.window.current_page == "models"
     with qtbot.waitSignal(parts.library.failed):
         if code == "cancelled":
@@ -282,7 +282,7 @@ def test_only_the_trial_model_that_was_asked_for_leads_back_to_the_question(
     with qtbot.waitSignal(parts.library.imported):
         parts.library.import_file(str(tiny_model))
     assert parts.window.current_page == "models"
-    parts.window.page("ask").starter_requested.emit()
+    parts.window.pages.navigation.starter_requested.emit()
     with qtbot.waitSignal(parts.library.imported):
         with_starter.set()
     assert parts.window.current_page == "ask"

@@ -109,5 +109,5 @@ def test_every_control_is_named_and_explained(parts):
 
 
 def test_the_presets_are_one_step_away(parts):
-    parts.window.show_presets()
+    parts.window.show_settings("presets")
     assert parts.window.page("settings").presets.isVisible()

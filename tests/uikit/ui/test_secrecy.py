@@ -62,7 +62,7 @@ def test_a_secret_answer_becomes_a_word_document_after_a_yes(
 ) -> None:
     parts, target = open_window(), tmp_path / "回答.docx"
     show(parts, keep(store, "secret"), target)
-    parts.window.page("ask").transcript.answer_export_requested.emit(answer_id(parts))
+    parts.window.page("ask").transcript.requests.answer_export_requested.emit(answer_id(parts))
     dialog = parts.secrecy.dialog
     assert dialog is not None
     assert dialog.accessibleName() == "機密の内容を書き出しますか"
@@ -70,7 +70,7 @@ def test_a_secret_answer_becomes_a_word_document_after_a_yes(
     assert not target.exists()
     assert not where.exports_log.exists()
 
-    parts.window.page("ask").transcript.answer_export_requested.emit(answer_id(parts))
+    parts.window.page("ask").transcript.requests.answer_export_requested.emit(answer_id(parts))
     dialog = parts.secrecy.dialog
     with qtbot.waitSignal(parts.desk._transfer.exported):
         dialog.buttons["go"].click()
@@ -162,7 +162,7 @@ def test_a_secret_answer_is_copied_after_a_yes(store: Store, where: Paths, open_
     view = parts.window.page("ask").transcript.view_of(answer_id(parts))
     header = parts.window.page("ask").header
     for copy, expected in (
-        (view._copy, TEXT),
+        (view._end.row._copy, TEXT),
         (view.copy_cited, f"{TEXT}\n\n[1] 内規.pdf　第2章　p.4"),
         (view._copy_shown, view.text.plain_text()),
         (header.copy_requested.emit, f"質問：鍵はどこですか？\n\n回答：{TEXT}"),

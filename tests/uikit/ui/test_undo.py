@@ -32,7 +32,7 @@ def binned(parts, title: str) -> int:
 def test_the_last_deed_is_taken_back_first_whatever_it_was(parts, qtbot):
     binned(parts, "昔の会話")
     own = parts.presets.add("chat", "わたしの", Choices())
-    parts.window.show_presets()
+    parts.window.show_settings("presets")
     section = parts.window.page("settings").presets
     section._choose(own)
     section.delete_button.click()

@@ -50,7 +50,7 @@ class Sources(QObject):
         self._quotes: tuple[str, ...] = ()  # that are marked on its pages
         self._page = 0
         self._is_looking = False  # for the first page with what was used
-        transcript.source_chosen.connect(self.open)
+        transcript.requests.source_chosen.connect(self.open)
         transcript.content_changed.connect(self._on_content_changed)
         documents.pictures.drawn.connect(self._on_drawn)
         documents.pictures.failed.connect(self._on_failed)

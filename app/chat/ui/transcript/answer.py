@@ -1,6 +1,6 @@
 """An answer: bare text on the page, and below it what it is waiting for or how it ended."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
@@ -10,7 +10,7 @@ from app.chat.ui.text.markdown import first_page
 from app.chat.ui.transcript.answer_actions import Look
 from app.chat.ui.transcript.answer_end import AnswerEnd
 from app.chat.ui.transcript.grounds import ExcerptLine
-from app.chat.ui.transcript.message_view import MessageView, clock_time
+from app.chat.ui.transcript.message_view import MessageRequests, MessageView, clock_time
 from app.chat.ui.transcript.pager import Pager
 from app.chat.ui.transcript.stage_line import StageLine
 from app.documents.claims import citing
@@ -21,18 +21,10 @@ from app.uikit.theme import Theme
 class AnswerView(MessageView):
     """While its message streams: `grow` with all the text so far, `show_stage`, at last `finish`."""
 
-    regenerate_requested = Signal(int)  # each with the answer's id
-    reproduce_requested = Signal(int)
-    action_chosen = Signal(int, object)  # Preset
-    export_requested = Signal()
-    answer_export_requested = Signal(int)  # answer id
-    rating_requested = Signal(int, int)  # answer id, rating
-    log_requested = Signal()
-    source_chosen = Signal(int, int)  # answer id, number of the source
-    documents_requested = Signal()
-
-    def __init__(self, message: Message, theme: Theme, look: Look, parent: QWidget | None = None) -> None:
-        super().__init__(message, theme, parent)
+    def __init__(
+        self, message: Message, theme: Theme, look: Look, requests: MessageRequests, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(message, theme, requests, parent)
         self._look = look
         self._column.setSpacing(theme.px(6))
         self._column.addWidget(self.text)
@@ -123,7 +115,7 @@ class AnswerView(MessageView):
             super().keyPressEvent(event)
 
     def _choose(self, number: int) -> None:
-        self.source_chosen.emit(self.message.id, number)
+        self._requests.source_chosen.emit(self.message.id, number)
 
     def _show_ended(self) -> None:
         kept = citations.grounding_of(self.message)
@@ -141,24 +133,8 @@ class AnswerView(MessageView):
             self._column.removeWidget(self._end)
             self._end.hide()
             self._end.deleteLater()
-        end = AnswerEnd(self.message, self._theme, self._look, self)
-        answer_id = self.message.id
-        for source in (end, end.row):
-            source.regenerate_requested.connect(lambda: self.regenerate_requested.emit(answer_id))
-            source.log_requested.connect(self.log_requested)
-        end.source_chosen.connect(self._choose)
-        end.documents_requested.connect(self.documents_requested)
-        row = end.row
-        row.copy_requested.connect(self._copy)
-        row.copy_cited_requested.connect(self.copy_cited)
-        row.copy_shown_requested.connect(self._copy_shown)
-        row.reproduce_requested.connect(lambda: self.reproduce_requested.emit(answer_id))
-        row.edit_requested.connect(lambda: self.edit_requested.emit(self.message.parent_id or 0))
-        row.action_chosen.connect(lambda preset: self.action_chosen.emit(answer_id, preset))
-        row.branch_requested.connect(lambda step: self.branch_requested.emit(answer_id, step))
-        row.export_requested.connect(self.export_requested)
-        row.answer_export_requested.connect(lambda: self.answer_export_requested.emit(answer_id))
-        row.rating_requested.connect(lambda rating: self.rating_requested.emit(answer_id, rating))
+        end = AnswerEnd(self.message, self._theme, self._look, self._requests, self)
+        end.row.copy_shown_requested.connect(self._copy_shown)
         self._column.addWidget(end)
         end.show()  # at once: a child that comes later counts for no height before it is shown
         self._end = end
@@ -167,15 +143,10 @@ class AnswerView(MessageView):
     def _describe(self) -> None:
         self._name(self.tr("回答　{time}").format(time=clock_time(self.message.created_at)))
 
-    def _copy(self) -> None:
-        """As the model wrote it, with its headings, lists and tables, and without our display helpers."""
-        self._look.copy(self.message.text)
-
     def copy_cited(self) -> None:
-        """With the marks of its sources, and below it where they are from."""
-        kept = citations.grounding_of(self.message)
-        if kept is not None:
-            self._look.copy(citing.with_sources(self.message.text, kept))
+        """Copy the answer with its sources, once it has ended."""
+        if self._end is not None:
+            self._end.row.copy_cited()
 
     def _copy_shown(self) -> None:
         self._look.copy(self.text.plain_text())

@@ -1,5 +1,6 @@
 """The row below an answer: what it took, its other versions, and what can be done with it."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,8 +13,10 @@ from app.chat.records import AnswerDetails, Message
 from app.chat.services.answering import can_repeat
 from app.chat.ui.text import citations
 from app.chat.ui.transcript import answer_facts, rating
+from app.chat.ui.transcript.message_view import MessageRequests
 from app.chat.ui.transcript.pager import Pager
 from app.chat.ui.transcript.rating import RatingMark
+from app.documents.claims import citing
 from app.uikit.language import joined
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
@@ -33,25 +36,17 @@ class Look:
 class AnswerActions(QWidget):
     """`fit` decides which actions have a button; those without are in the menu."""
 
-    copy_requested = Signal()
-    copy_cited_requested = Signal()
     copy_shown_requested = Signal()
-    regenerate_requested = Signal()
-    reproduce_requested = Signal()
-    edit_requested = Signal()  # the question, to ask it again
-    action_chosen = Signal(object)  # Preset
-    branch_requested = Signal(int)  # -1: the answer before, 1: the next one
-    export_requested = Signal()
-    answer_export_requested = Signal()
-    log_requested = Signal()
-    rating_requested = Signal(int)  # BAD also to write what would have been right
 
-    def __init__(self, message: Message, theme: Theme, look: Look, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, message: Message, theme: Theme, look: Look, requests: MessageRequests, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._message = message
         self._details = message.details or AnswerDetails()
         self._theme = theme
         self._look = look
+        self._requests = requests
         self._is_busy = False
         self._again: Button | None = None
         self.pager: Pager | None = None
@@ -93,37 +88,54 @@ class AnswerActions(QWidget):
 
     def menu(self) -> QMenu:
         """Made when it is wanted: most answers scroll past without one."""
+        requests, navigation = self._requests, self._requests.navigation
+        answer_id, question_id = self._message.id, self._message.parent_id or 0
         menu = QMenu(self)
         menu.setToolTipsVisible(True)
         for preset, button in self._quick:
             if button.isHidden():
                 self._add(menu, literal(preset.name)).triggered.connect(
-                    lambda _checked=False, preset=preset: self.action_chosen.emit(preset)
+                    lambda _checked=False, preset=preset: self._act(preset)
                 )
         menu.addSeparator()
-        self._add(menu, self.tr("編集して聞き直す")).triggered.connect(self.edit_requested)
+        edit = self._add(menu, self.tr("編集して聞き直す"))
+        edit.triggered.connect(lambda: requests.edit_requested.emit(question_id))
         if self._message.text and can_repeat(self._details):
             again = self._add(menu, self.tr("再現"))
             again.setToolTip(tip(self.tr("同じモデル、設定、乱数でもう一度答え、文章が同じかを確かめます")))
-            again.triggered.connect(self.reproduce_requested)
+            again.triggered.connect(lambda: requests.reproduce_requested.emit(answer_id))
         menu.addSeparator()
         if self._message.text:
             menu.addAction(self.tr("記号を除いてコピー"), self.copy_shown_requested.emit)
             menu.addSeparator()
-            menu.addAction(self.tr("Word に書き出す"), self.answer_export_requested.emit)
-        menu.addAction(self.tr("会話を書き出す…"), self.export_requested.emit)
+            menu.addAction(self.tr("Word に書き出す"), lambda: requests.answer_export_requested.emit(answer_id))
+        menu.addAction(self.tr("会話を書き出す…"), navigation.export_requested.emit)
         if self._message.text:
             menu.addSeparator()
-            rating.add_to_menu(menu, self._message, self.rating_requested.emit)
+            rate = functools.partial(requests.rating_requested.emit, answer_id)
+            rating.add_to_menu(menu, self._message, rate)
             menu.addSeparator()
-        menu.addAction(self.tr("記録を見る"), self.log_requested.emit)
+        menu.addAction(self.tr("記録を見る"), navigation.log_requested.emit)
         if facts := answer_facts.lines(self._details):
             menu.addSeparator()
             for fact in facts:
                 menu.addAction(self._fact(fact, menu))
         return menu
 
+    def copy_cited(self) -> None:
+        """With the marks of its sources, and below it where they are from."""
+        kept = citations.grounding_of(self._message)
+        if kept is not None:
+            self._look.copy(citing.with_sources(self._message.text, kept))
+
     # ------------------------------------------------------------------ private
+
+    def _copy(self) -> None:
+        """As the model wrote it, with its headings, lists and tables, and without our display helpers."""
+        self._look.copy(self._message.text)
+
+    def _act(self, preset: Preset) -> None:
+        self._requests.action_chosen.emit(self._message.id, preset)
 
     def _build(self) -> None:
         px = self._theme.px
@@ -147,7 +159,8 @@ class AnswerActions(QWidget):
         self._left.addWidget(self._rating)
         if self._message.branches > 1:
             self.pager = Pager(self._theme, self._message, self.tr("前の回答"), self.tr("次の回答"))
-            self.pager.step_requested.connect(self.branch_requested)
+            branch = functools.partial(self._requests.branch_requested.emit, self._message.id)
+            self.pager.step_requested.connect(branch)
             self._left.addWidget(self.pager)
         self._left.addStretch(1)
 
@@ -158,16 +171,16 @@ class AnswerActions(QWidget):
             for preset in () if is_ours else self._look.actions:
                 self._add_quick(preset)
             copy = icon_button(self._theme, self.tr("コピー"), "copy", "quiet", compact=True)
-            copy.clicked.connect(self.copy_requested)
+            copy.clicked.connect(self._copy)
             self._right.addWidget(copy)
             if not is_ours and self._details.grounding is not None and self._details.grounding.sources:
                 cited = icon_button(self._theme, self.tr("出典付きコピー"), "quote", "quiet", compact=True)
                 cited.setToolTip(tip("Ctrl+Shift+C"))
-                cited.clicked.connect(self.copy_cited_requested)
+                cited.clicked.connect(self.copy_cited)
                 self._right.addWidget(cited)
         if self._message.status != "failed":  # its error has a button for that
             self._again = icon_button(self._theme, self.tr("再生成"), "refresh-cw", "quiet", compact=True)
-            self._again.clicked.connect(self.regenerate_requested)
+            self._again.clicked.connect(lambda: self._requests.regenerate_requested.emit(self._message.id))
             self._right.addWidget(self._again)
         self._more.clicked.connect(lambda: self._show_menu(self._more))
         self._right.addWidget(self._more)
@@ -176,7 +189,7 @@ class AnswerActions(QWidget):
         button = Button(self._theme, literal(preset.name), "quiet", compact=True, parent=self)
         button.setAccessibleName(preset.name)
         button.setAccessibleDescription(preset.request)
-        button.clicked.connect(lambda: self.action_chosen.emit(preset))
+        button.clicked.connect(lambda: self._act(preset))
         self._quick.append((preset, button))
         self._right.addWidget(button)
 

@@ -1,6 +1,6 @@
 """What stands below a finished answer: how it ended, what a repetition has shown, facts, and actions."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.base import wording
@@ -8,6 +8,7 @@ from app.chat.records import AnswerDetails, Message
 from app.chat.ui.transcript import answer_facts
 from app.chat.ui.transcript.answer_actions import AnswerActions, Look
 from app.chat.ui.transcript.grounds import Grounds
+from app.chat.ui.transcript.message_view import MessageRequests
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.icon import Icon
@@ -15,17 +16,15 @@ from app.uikit.widgets.labels import Label
 
 
 class AnswerEnd(QWidget):
-    regenerate_requested = Signal()  # from its error; its row of actions has its own signals
-    log_requested = Signal()
-    source_chosen = Signal(int)  # its number
-    documents_requested = Signal()
-
-    def __init__(self, message: Message, theme: Theme, look: Look, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, message: Message, theme: Theme, look: Look, requests: MessageRequests, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._message = message
         self._details = message.details or AnswerDetails()
         self._theme = theme
         self._look = look
+        self._requests = requests
         self._build()
 
     def fit(self, width: int) -> None:
@@ -50,15 +49,13 @@ class AnswerEnd(QWidget):
             column.addWidget(Label(notice, role="caption", tone="text2", wraps=True))
         self.grounds: Grounds | None = None
         if self._details.grounding is not None and self._message.status != "failed":
-            self.grounds = Grounds(self._message, self._details.grounding, self._theme)
-            self.grounds.source_chosen.connect(self.source_chosen)
-            self.grounds.documents_requested.connect(self.documents_requested)
+            self.grounds = Grounds(self._message, self._details.grounding, self._theme, self._requests)
             column.addWidget(self.grounds)
         if self._details.is_same is not None:
             column.addLayout(self._comparison())
         if self._look.shows_details and (facts := answer_facts.line(self._details)):
             column.addWidget(Label(facts, role="caption", tone="text2", wraps=True))
-        self.row = AnswerActions(self._message, self._theme, self._look)
+        self.row = AnswerActions(self._message, self._theme, self._look, self._requests)
         column.addWidget(self.row)
 
     def _notice(self) -> str:
@@ -100,9 +97,9 @@ class AnswerEnd(QWidget):
         self._what = Label(self._what_failed(), wraps=True)
         row.addWidget(self._what, 1)
         again = Button(self._theme, self.tr("もう一度答える"), compact=True)
-        again.clicked.connect(self.regenerate_requested)
+        again.clicked.connect(lambda: self._requests.regenerate_requested.emit(self._message.id))
         log = Button(self._theme, self.tr("記録を見る"), "quiet", compact=True)
-        log.clicked.connect(self.log_requested)
+        log.clicked.connect(self._requests.navigation.log_requested)
         row.addWidget(again)
         row.addWidget(log)
         return frame

@@ -18,7 +18,6 @@ FIELD_PX, FIELD_MIN_PX = 300, 120
 class FindBar(QWidget):
     """Looks for nothing itself: says what is wanted and shows what it is told."""
 
-    query_changed = Signal(str)  # never in the middle of a conversion
     step_requested = Signal(int)  # 1 or -1
     closed = Signal()
 
@@ -35,7 +34,7 @@ class FindBar(QWidget):
         return self.field.text()
 
     def set_query(self, query: str) -> None:
-        """Says nothing by `query_changed`."""
+        """Change the text without a signal of the field."""
 
         def change() -> None:
             self.field.blockSignals(True)
@@ -88,7 +87,6 @@ class FindBar(QWidget):
         column.addWidget(Rule())
 
     def _connect(self) -> None:
-        self.field.textChanged.connect(self.query_changed)
         self.field.step_requested.connect(self.step_requested)
         self.field.closed.connect(self.closed)
         self.previous_button.clicked.connect(lambda: self.step_requested.emit(-1))

@@ -52,7 +52,7 @@ class Finding(QObject):
         self._number = 0  # of the current one
         self._conversation_id = 0
         self._fold = functools.cache(text.fold)  # of all messages, while the bar is open: each letter typed needs it
-        bar.query_changed.connect(self._on_query_changed)
+        bar.field.textChanged.connect(self._on_query_changed)  # never in the middle of a conversion
         bar.step_requested.connect(self.step)
         bar.closed.connect(self.close)
         transcript.content_changed.connect(self._on_content_changed)

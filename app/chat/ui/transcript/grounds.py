@@ -1,12 +1,13 @@
 """What stands below an answer from documents: whether its sentences have support, and its sources."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLayout, QVBoxLayout, QWidget
 
 from app.chat.records import Message
 from app.chat.ui.text import citations
 from app.chat.ui.text.source_row import SourceRow
+from app.chat.ui.transcript.message_view import MessageRequests
 from app.documents.claims import checked, citing
 from app.documents.claims.grounding import Claim, Grounding
 from app.uikit import characters
@@ -21,14 +22,19 @@ NAMED_VALUES = 3  # that are missing, in one line
 
 
 class Grounds(QWidget):
-    source_chosen = Signal(int)  # its number
-    documents_requested = Signal()  # to add some
-
-    def __init__(self, message: Message, grounding: Grounding, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        message: Message,
+        grounding: Grounding,
+        theme: Theme,
+        requests: MessageRequests,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self._message = message
         self._grounding = grounding
         self._theme = theme
+        self._requests = requests
         self._numbers = citing.used(message.text, grounding) if grounding.sources else ()
         self.rows: dict[int, SourceRow] = {}
         self.summary = ""  # how the check came out, for screen readers; "" where there was none
@@ -48,6 +54,9 @@ class Grounds(QWidget):
             row.show_open(row.number == number)
 
     # ------------------------------------------------------------------ private
+
+    def _choose(self, number: int) -> None:
+        self._requests.source_chosen.emit(self._message.id, number)
 
     def _check_line(self) -> QWidget | QLayout | None:
         claims, grounding = self._grounding.claims, self._grounding
@@ -94,7 +103,7 @@ class Grounds(QWidget):
         tied = next((claim.sources[0] for claim in doubtful if claim.sources), self._numbers[0] if self._numbers else 0)
         if tied:
             button = Button(self._theme, self.tr("原文を見る"), compact=True)
-            button.clicked.connect(lambda: self.source_chosen.emit(tied))
+            button.clicked.connect(lambda: self._choose(tied))
             row.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
         return frame
 
@@ -119,7 +128,7 @@ class Grounds(QWidget):
         column.setSpacing(0)
         for number in self._numbers:
             row = SourceRow(self._theme, number, self._grounding.sources[number - 1])
-            row.clicked.connect(lambda _=False, number=number: self.source_chosen.emit(number))
+            row.clicked.connect(lambda _=False, number=number: self._choose(number))
             self.rows[number] = row
             column.addWidget(row)
         return column
@@ -133,9 +142,9 @@ class Grounds(QWidget):
             words = self.tr("対象の資料から答えを見つけられませんでした。")
         box.column.addWidget(Label(words, tone="text2", wraps=True))
         add = Button(self._theme, self.tr("資料を追加"), compact=True)
-        add.clicked.connect(self.documents_requested)
+        add.clicked.connect(lambda: self._requests.navigation.page_requested.emit("documents"))
         near = Button(self._theme, self.tr("近い箇所を見る（{n}）").format(n=len(self._numbers)), compact=True)
-        near.clicked.connect(lambda: self.source_chosen.emit(self._numbers[0]))
+        near.clicked.connect(lambda: self._choose(self._numbers[0]))
         near.setVisible(bool(self._numbers))
         box.column.addWidget(Flow(add, near))
         return box

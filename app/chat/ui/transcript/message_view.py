@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from PySide6.QtCore import QPoint, QRect, Qt, Signal
+from PySide6.QtCore import QObject, QPoint, QRect, Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.chat.records import Message
@@ -11,30 +11,49 @@ from app.chat.ui.text import citations, markdown
 from app.chat.ui.text.rich_text import RichText
 from app.chat.ui.transcript.pager import Pager
 from app.uikit import characters
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
+
+
+class MessageRequests(QObject):
+    """Carry what is asked of the messages of a conversation from any of them to the page."""
+
+    regenerate_requested = Signal(int)  # answer id, as in the next two
+    reproduce_requested = Signal(int)
+    action_chosen = Signal(int, object)  # Preset
+    answer_export_requested = Signal(int)  # answer id
+    rating_requested = Signal(int, int)  # answer id, rating; BAD also to write what would have been right
+    source_chosen = Signal(int, int)  # answer id, number of the source
+    edit_requested = Signal(int)  # question id
+    branch_requested = Signal(int, int)  # message id, -1 or 1
+    link_chosen = Signal(str)
+
+    def __init__(self, navigation: Navigation, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.navigation = navigation  # for what messages ask of the window
 
 
 class MessageView(QWidget):
     """The transcript gives the width with `fit` and asks again after `resized`."""
 
     resized = Signal()
-    link_chosen = Signal(str)
-    branch_requested = Signal(int, int)  # message id, -1 or 1
-    edit_requested = Signal(int)  # question id
     caret_moved = Signal(QRect)  # in this widget's coordinates
 
-    def __init__(self, message: Message, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, message: Message, theme: Theme, requests: MessageRequests, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.message = message
         self._theme = theme
+        self._requests = requests
         self._pages: list[str] = []
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(0)
         self.text = RichText(theme, self)
         self._more: Button | None = None
-        self.text.link_chosen.connect(self.link_chosen)
+        self.text.link_chosen.connect(requests.link_chosen)
         self.text.cursorPositionChanged.connect(self._on_caret_moved)
 
     @property

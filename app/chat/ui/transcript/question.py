@@ -5,7 +5,7 @@ from PySide6.QtGui import QEnterEvent, QGuiApplication, QPainter, QPaintEvent, Q
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
 from app.chat.records import Message
-from app.chat.ui.transcript.message_view import MessageView, clock_time
+from app.chat.ui.transcript.message_view import MessageRequests, MessageView, clock_time
 from app.chat.ui.transcript.pager import Pager
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
@@ -19,8 +19,10 @@ SIDE_PX = 16
 class QuestionView(MessageView):
     """Its buttons come when the pointer or the keyboard is in it; the menu, always there, has the same."""
 
-    def __init__(self, message: Message, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(message, theme, parent)
+    def __init__(
+        self, message: Message, theme: Theme, requests: MessageRequests, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(message, theme, requests, parent)
         px = theme.px
         self._is_attended = False
         self._has_room = True
@@ -76,7 +78,8 @@ class QuestionView(MessageView):
         row.addWidget(Label(caption, role="caption", tone="text2", parent=self))
         if self.message.branches > 1:
             self._pager = Pager(self._theme, self.message, self.tr("前の聞き方"), self.tr("次の聞き方"), self)
-            self._pager.step_requested.connect(lambda step: self.branch_requested.emit(self.message.id, step))
+            branch = self._requests.branch_requested
+            self._pager.step_requested.connect(lambda step: branch.emit(self.message.id, step))
             row.addSpacing(px(8))
             row.addWidget(self._pager)
         row.addStretch(1)
@@ -112,7 +115,7 @@ class QuestionView(MessageView):
         self.fit(self.width())
 
     def _edit(self) -> None:
-        self.edit_requested.emit(self.message.id)
+        self._requests.edit_requested.emit(self.message.id)
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self.message.text)

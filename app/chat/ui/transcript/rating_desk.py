@@ -20,7 +20,7 @@ class RatingDesk(QObject):
         self._session = session
         self._transcript = transcript
         self._page = page
-        transcript.rating_requested.connect(self._on_requested)
+        transcript.requests.rating_requested.connect(self._on_requested)
         session.answer_rated.connect(self._on_rated)
 
     def _on_requested(self, answer_id: int, wish: int) -> None:

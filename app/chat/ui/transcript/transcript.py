@@ -16,10 +16,11 @@ from app.chat.ui.transcript.answer_actions import Look
 from app.chat.ui.transcript.column import TOP, Column, Estimate, gap_after
 from app.chat.ui.transcript.heights import Heights
 from app.chat.ui.transcript.latest_button import LatestButton
-from app.chat.ui.transcript.message_view import MessageView
+from app.chat.ui.transcript.message_view import MessageRequests, MessageView
 from app.chat.ui.transcript.question import QuestionView
 from app.chat.ui.transcript.rows_view import RowsView
 from app.inference.services.events import Stage
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.announce import announce
 from app.uikit.words import to_clipboard
@@ -32,22 +33,11 @@ FLUSH_SHARE = 4
 class Transcript(RowsView):
     """A row is a message. Follows the end of a growing answer only while the end is in sight."""
 
-    regenerate_requested = Signal(int)  # answer id, as in the next two
-    reproduce_requested = Signal(int)
-    action_chosen = Signal(int, object)  # Preset
-    edit_requested = Signal(int)  # question id
-    branch_requested = Signal(int, int)  # message id, -1 or 1
-    export_requested = Signal()
-    answer_export_requested = Signal(int)  # answer id
-    rating_requested = Signal(int, int)  # answer id, rating
-    log_requested = Signal()
-    source_chosen = Signal(int, int)  # answer id, number of the source
-    documents_requested = Signal()  # to add some
-    link_chosen = Signal(str)
     content_changed = Signal()  # other messages, one more, or one that has ended
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, navigation: Navigation, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
+        self.requests = MessageRequests(navigation, self)  # of all rows
         self._messages: list[Message] = []
         self._rows: dict[int, int] = {}  # message id -> row
         self._stage = Stage()
@@ -118,7 +108,7 @@ class Transcript(RowsView):
         here = [self._messages[row] for row in self._live if focused and self._live[row].isAncestorOf(focused)]
         message = next((m for m in itertools.chain(here, reversed(self._messages)) if m.branches > 1), None)
         if message is not None and 1 <= message.branch + step <= message.branches:
-            self.branch_requested.emit(message.id, step)
+            self.requests.branch_requested.emit(message.id, step)
 
     def copy_by(self, copy: Callable[[str], None]) -> None:
         """How text leaves for the clipboard; at first it simply does."""
@@ -256,34 +246,22 @@ class Transcript(RowsView):
     def _create_view(self, row: int) -> MessageView:
         message = self._messages[row]
         if message.role == "question":
-            view: MessageView = QuestionView(message, self._theme, self.viewport())
+            view: MessageView = QuestionView(message, self._theme, self.requests, self.viewport())
         else:
             view = self._create_answer(message)
         view.set_busy(self._is_busy)
         if self._sought:
             view.mark(self._sought, self._revealed[1] if self._revealed[0] == message.id else None)
         view.resized.connect(lambda: self._on_resized(view))
-        view.branch_requested.connect(self.branch_requested)
-        view.edit_requested.connect(self.edit_requested)
-        view.link_chosen.connect(self.link_chosen)
         view.caret_moved.connect(lambda rect: self._ensure_visible(view, rect))
         return view
 
     def _create_answer(self, message: Message) -> AnswerView:
         if message.id == self._growing_id:
             message = dataclasses.replace(message, text=self._growing_text)
-        view = AnswerView(message, self._theme, self._look, self.viewport())
+        view = AnswerView(message, self._theme, self._look, self.requests, self.viewport())
         view.show_stage(self._stage)
         self._dress(view)
-        view.regenerate_requested.connect(self.regenerate_requested)
-        view.reproduce_requested.connect(self.reproduce_requested)
-        view.action_chosen.connect(self.action_chosen)
-        view.export_requested.connect(self.export_requested)
-        view.answer_export_requested.connect(self.answer_export_requested)
-        view.rating_requested.connect(self.rating_requested)
-        view.log_requested.connect(self.log_requested)
-        view.source_chosen.connect(self.source_chosen)
-        view.documents_requested.connect(self.documents_requested)
         return view
 
     def _dress(self, view: AnswerView) -> None:
@@ -372,7 +350,7 @@ class Transcript(RowsView):
         """1 to 9 opens a source of the last answer in sight."""
         answer, number = self.answer_at_keyboard(), source_number(event)
         if answer is not None and number in answer.sources:
-            self.source_chosen.emit(answer.message.id, number)
+            self.requests.source_chosen.emit(answer.message.id, number)
         else:
             super().keyPressEvent(event)
 

@@ -10,26 +10,30 @@ from app.chat.services.chat import ChatSession
 from app.chat.ui.transcript import problems
 from app.chat.ui.transcript.transcript import Transcript
 from app.inference.services.events import Overflow
+from app.uikit.navigation import Navigation
 from app.uikit.widgets.banner import Banner
 
 _OVERFLOW_CHOICES = ("drop", "widen", "new")
 
 
 class Trouble(QObject):
-    """Steps that the session can take are taken here; the others are asked for."""
+    """Take the steps that the session can take, and ask the window for the others."""
 
-    models_requested = Signal()
-    starter_requested = Signal()
-    import_requested = Signal()
-    log_requested = Signal()
     banner_changed = Signal()
 
     def __init__(
-        self, session: ChatSession, preferences: Preferences, banner: Banner, transcript: Transcript, parent: QObject
+        self,
+        session: ChatSession,
+        preferences: Preferences,
+        navigation: Navigation,
+        banner: Banner,
+        transcript: Transcript,
+        parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._session = session
         self._preferences = preferences
+        self._navigation = navigation
         self._banner = banner
         self._transcript = transcript
         self._failed_id = 0  # the answer whose failure the next problem explains
@@ -83,18 +87,19 @@ class Trouble(QObject):
 
     def _on_action_requested(self, key: str) -> None:
         self.clear()
-        requested = {
-            "models": self.models_requested,
-            "starter": self.starter_requested,
-            "import": self.import_requested,
-            "log": self.log_requested,
-        }
-        if key in _OVERFLOW_CHOICES:
-            self._session.resolve_overflow(key)
-        elif key in requested:
-            requested[key].emit()
-        else:
-            self._try_again(key)
+        match key:
+            case "models":
+                self._navigation.page_requested.emit("models")
+            case "starter":
+                self._navigation.starter_requested.emit()
+            case "import":
+                self._navigation.model_file_requested.emit()
+            case "log":
+                self._navigation.log_requested.emit()
+            case _ if key in _OVERFLOW_CHOICES:
+                self._session.resolve_overflow(key)
+            case _:
+                self._try_again(key)
 
     def _try_again(self, key: str) -> None:
         if key == "shrink":

@@ -92,8 +92,8 @@ class SettingsPage(Page):
         training = TrainingSection(theme, preferences, paths, self.tr("学習環境"), make_training)
         about = AboutSection(theme, preferences, paths, self.tr("Kotae について"))
         about.first_run_requested.connect(self.first_run_requested)
-        self._named: dict[str, Section] = {
-            "models": models, "network": network, "training": training, "about": about,
+        self._named: dict[str, Section | PresetsSection] = {
+            "models": models, "network": network, "training": training, "presets": self.presets, "about": about,
         }  # fmt: skip
         self.sections: tuple[tuple[str, Section | PresetsSection], ...] = (
             (self.tr("表示"), AppearanceSection(theme, preferences, paths, self.tr("表示"))),
@@ -118,11 +118,8 @@ class SettingsPage(Page):
     def show_section(self, place: int) -> None:
         self.list.setCurrentIndex(self.list.model().index(place, 0))
 
-    def show_presets(self) -> None:
-        self.show_section([part for _, part in self.sections].index(self.presets))
-
     def show_named(self, name: str) -> None:
-        """`name`: models | network | training | about."""
+        """`name`: models | network | training | presets | about."""
         self.show_section([part for _, part in self.sections].index(self._named[name]))
 
     @property
