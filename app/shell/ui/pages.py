@@ -95,6 +95,11 @@ class Pages(QObject):
         navigation.page_requested.connect(self.page_requested)
         navigation.settings_requested.connect(self.settings_requested)
         navigation.starter_requested.connect(self.starter_requested)
+        navigation.restore_requested.connect(self.restore_requested)
+        navigation.conversation_requested.connect(self.conversation_chosen)
+        navigation.message_requested.connect(self.message_chosen)
+        navigation.search_closed.connect(self.search_closed)
+        navigation.problem_occurred.connect(self.problem_occurred)
         services.download_desk.settings_requested.connect(self.settings_requested)
         services.download_desk.undo_offered.connect(self.undo_offered)
         self._theme = theme
@@ -220,15 +225,7 @@ class Pages(QObject):
         return page
 
     def _make_bin(self) -> Page:
-        page = BinPage(self._theme, self._services.conversations)
-        page.restore_requested.connect(self.restore_requested)
-        page.ask_requested.connect(self.ask_requested)
-        return page
+        return BinPage(self._theme, self.navigation, self._services.conversations)
 
     def _make_search(self) -> Page:
-        page = SearchPage(self._theme, self._services.conversations)
-        page.conversation_chosen.connect(self.conversation_chosen)
-        page.message_chosen.connect(self.message_chosen)
-        page.closed.connect(self.search_closed)
-        page.problem_occurred.connect(self.problem_occurred)
-        return page
+        return SearchPage(self._theme, self.navigation, self._services.conversations)

@@ -138,7 +138,7 @@ class Sidebar(QWidget):
         self.menu_button.clicked.connect(self._show_menu)
         self.bin_button.clicked.connect(lambda: self.page_chosen.emit("bin"))
         self.list.chosen.connect(self.conversation_chosen)
-        self.list.editing_ended.connect(self._on_editing_ended)
+        self.list.itemDelegate().closeEditor.connect(self._on_editing_ended)
         self.filter.textChanged.connect(self._on_filter_changed)
         self.filter.returnPressed.connect(lambda: self.search_requested.emit(self.filter.text()))
         self._theme.changed.connect(self._resize)

@@ -17,7 +17,7 @@ from app.chat import remote_consent
 from app.chat.presets import Choices
 from app.chat.records import Message
 from app.chat.services.answer_run import AnswerRequest, AnswerRun, in_force
-from app.chat.services.batch import Batch, Ended
+from app.chat.services.batch import Ended
 from app.chat.services.prompt_run import PromptJob, PromptRun
 from app.documents.claims.grounding import CollectionRef
 from app.documents.library import Library

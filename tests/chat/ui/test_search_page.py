@@ -23,6 +23,7 @@ from app.chat.ui.conversations.search_page import SearchPage
 from app.chat.ui.conversations.search_results import ResultList
 from app.chat.ui.page import ChatPage
 from app.chat.ui.transcript import rows_view
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -40,7 +41,7 @@ def answered(store: Store, question: str, answer: str) -> Message:
 
 
 def make_page(theme: Theme, store: Store, qtbot: QtBot) -> SearchPage:
-    page = SearchPage(theme, Conversations(store))
+    page = SearchPage(theme, Navigation(), Conversations(store))
     qtbot.addWidget(page)
     page.resize(800, 600)
     page.show()
@@ -182,7 +183,7 @@ def test_the_text_from_elsewhere_waits_for_the_end_of_a_conversion(theme: Theme,
 
 def test_rows_follow_what_happens_to_the_conversations(theme: Theme, store: Store, qtbot: QtBot) -> None:
     conversations = Conversations(store)
-    page = SearchPage(theme, conversations)
+    page = SearchPage(theme, Navigation(), conversations)
     qtbot.addWidget(page)
     page.show()
     first = answered(store, "橋脚とは", "柱です。")
@@ -205,7 +206,7 @@ def test_a_database_that_fails_is_said(
         raise AppError("database_damaged", path="x")
 
     monkeypatch.setattr(page._conversations, "search", fail)
-    with qtbot.waitSignal(page.problem_occurred) as signal:
+    with qtbot.waitSignal(page._navigation.problem_occurred) as signal:
         page.start("橋脚")
     assert signal.args[0].code == "database_damaged"
 
@@ -242,7 +243,7 @@ def test_enter_in_the_list_opens_the_message_with_the_words(theme: Theme, store:
     page.field.insert("橋脚")
     qtbot.keyClick(page.field, Qt.Key.Key_Down)
     qtbot.keyClick(page.list, Qt.Key.Key_Down)
-    with qtbot.waitSignal(page.message_chosen) as signal:
+    with qtbot.waitSignal(page._navigation.message_requested) as signal:
         qtbot.keyClick(page.list, Qt.Key.Key_Return)
     assert signal.args == [older.id, "橋脚"]
 
@@ -251,7 +252,7 @@ def test_the_first_enter_in_the_field_looks_and_the_second_opens(theme: Theme, s
     answer = answered(store, "柱とは", "橋脚のことです。")
     page = make_page(theme, store, qtbot)
     opened: list[int] = []
-    page.message_chosen.connect(lambda message_id, _query: opened.append(message_id))
+    page._navigation.message_requested.connect(lambda message_id, _query: opened.append(message_id))
     page.field.insert("橋脚")
     qtbot.keyClick(page.field, Qt.Key.Key_Return)
     assert page.results.rowCount() == 1
@@ -265,7 +266,7 @@ def test_a_conversation_found_by_its_name_opens_as_a_whole(theme: Theme, store: 
     Shelf(store.database).rename(question.conversation_id, "橋脚")
     page = make_page(theme, store, qtbot)
     page.start("橋脚")
-    with qtbot.waitSignal(page.conversation_chosen) as signal:
+    with qtbot.waitSignal(page._navigation.conversation_requested) as signal:
         qtbot.mouseClick(
             page.list.viewport(), Qt.MouseButton.LeftButton, pos=page.list.visualRect(page.results.index(0)).center()
         )
@@ -277,7 +278,7 @@ def test_escape_leaves_the_page(theme: Theme, store: Store, qtbot: QtBot, place:
     store.add_question("橋脚")
     page = make_page(theme, store, qtbot)
     page.start("橋脚")
-    with qtbot.waitSignal(page.closed):
+    with qtbot.waitSignal(page._navigation.search_closed):
         qtbot.keyClick(getattr(page, place), Qt.Key.Key_Escape)
 
 

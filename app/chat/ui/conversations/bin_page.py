@@ -1,12 +1,13 @@
 """The page ごみ箱: what was thrown away can be brought back for thirty days, or erased at once after a question."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from app.chat.services.conversations import Conversations
 from app.chat.ui.conversations.bin_list import BinList, BinView
 from app.uikit import dialogs
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.header import MARGIN, Header
@@ -15,12 +16,10 @@ from app.uikit.widgets.page import Page
 
 
 class BinPage(Page):
-    restore_requested = Signal(object)  # ids of conversations
-    ask_requested = Signal()
-
-    def __init__(self, theme: Theme, conversations: Conversations) -> None:
+    def __init__(self, theme: Theme, navigation: Navigation, conversations: Conversations) -> None:
         super().__init__()
         self._theme = theme
+        self._navigation = navigation
         self._conversations = conversations
         self.binned = BinList()
         self._build()
@@ -94,7 +93,7 @@ class BinPage(Page):
         self.restore_button.clicked.connect(self._restore)
         self.erase_button.clicked.connect(self._ask_to_erase)
         self.empty_button.clicked.connect(self._ask_to_empty)
-        self.ask_button.clicked.connect(self.ask_requested)
+        self.ask_button.clicked.connect(lambda: self._navigation.page_requested.emit("ask"))
 
     # --------------------------------------------------------------------- shown
 
@@ -126,7 +125,7 @@ class BinPage(Page):
 
     def _restore(self) -> None:
         if ids := self.list.chosen_ids():
-            self.restore_requested.emit(ids)
+            self._navigation.restore_requested.emit(ids)
 
     def _ask_to_erase(self) -> None:
         ids = self.list.chosen_ids()

@@ -2,6 +2,7 @@
 
 from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import (
+    QAction,
     QContextMenuEvent,
     QDragEnterEvent,
     QDragLeaveEvent,
@@ -15,8 +16,8 @@ from PySide6.QtWidgets import QListView, QMenu, QWidget
 
 from app.chat.ui.conversations.conversation_delegate import ConversationDelegate
 from app.chat.ui.conversations.conversation_list import OUTSIDE, ConversationList, FolderRole, IdRole, RowRole
-from app.chat.ui.conversations.conversation_menu import ConversationMenu, FolderMenu
 from app.uikit.theme import Theme
+from app.uikit.words import literal
 
 _SELECTING = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
 _CURRENT = QItemSelectionModel.SelectionFlag.ClearAndSelect
@@ -36,7 +37,6 @@ class ConversationView(QListView):
     export_requested = Signal(object)
     new_in_folder_requested = Signal(int)
     folder_removal_requested = Signal(int)
-    editing_ended = Signal()
 
     def __init__(self, theme: Theme, model: ConversationList, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -155,7 +155,6 @@ class ConversationView(QListView):
         self.selectionModel().selectionChanged.connect(self._on_selection_changed)
         self._model.modelAboutToBeReset.connect(self._on_about_to_be_reset)
         self._model.modelReset.connect(self._on_reset)
-        self._delegate.closeEditor.connect(self.editing_ended)
         self._theme.changed.connect(self._on_theme_changed)
 
     def _on_theme_changed(self) -> None:
@@ -222,25 +221,9 @@ class ConversationView(QListView):
         """What can be done with the folder that the keyboard is at, or else with what is chosen."""
         folder_id = self._current(FolderRole)
         if folder_id is not None:
-            return self._folder_menu(folder_id)
+            return FolderMenu(self._theme, self, folder_id)
         ids = self.chosen_ids()
-        if not ids:
-            return None
-        menu = ConversationMenu(self._theme, self._model.conversations(ids), self._model.folders, self)
-        menu.rename_requested.connect(self.rename_current)
-        menu.pin_requested.connect(lambda is_pinned: self.pin_requested.emit(ids, is_pinned))
-        menu.move_requested.connect(lambda folder_id: self.move_requested.emit(ids, folder_id))
-        menu.folder_requested.connect(lambda: self.folder_requested.emit(ids))
-        menu.export_requested.connect(lambda: self.export_requested.emit(ids))
-        menu.bin_requested.connect(lambda: self.bin_requested.emit(ids))
-        return menu
-
-    def _folder_menu(self, folder_id: int) -> FolderMenu:
-        menu = FolderMenu(self._theme, self)
-        menu.rename_requested.connect(self.rename_current)
-        menu.new_requested.connect(lambda: self.new_in_folder_requested.emit(folder_id))
-        menu.removal_requested.connect(lambda: self.folder_removal_requested.emit(folder_id))
-        return menu
+        return ConversationMenu(self._theme, self, self._model, ids) if ids else None
 
     def _show_menu(self, place: QPoint | None = None) -> None:
         """At the current row where it was asked for by a key."""
@@ -285,3 +268,63 @@ class ConversationView(QListView):
         else:
             self.choose_open()
         self.verticalScrollBar().setValue(scrolled)
+
+
+class ConversationMenu(QMenu):
+    """Offer what can be done with the chosen conversations, with the keys that do it in the list."""
+
+    def __init__(self, theme: Theme, listed: ConversationView, model: ConversationList, ids: list[int]) -> None:
+        super().__init__(listed)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._theme = theme
+        self._listed = listed
+        self._model = model
+        self._ids = ids
+        self._build()
+
+    def _build(self) -> None:
+        theme, listed, ids = self._theme, self._listed, self._ids
+        conversations = self._model.conversations(ids)
+        if len(conversations) == 1:
+            rename = self.addAction(theme.icon("pencil"), self.tr("名前を変更"), listed.rename_current)
+            rename.setShortcut(QKeySequence(Qt.Key.Key_F2))
+        is_pinned = all(conversation.pinned_at is not None for conversation in conversations)
+        words = self.tr("ピン留めを外す") if is_pinned else self.tr("ピン留めする")
+        pin = self.addAction(theme.icon("pin-off" if is_pinned else "pin"), words)
+        pin.triggered.connect(lambda: listed.pin_requested.emit(ids, not is_pinned))
+        self._add_folders({conversation.folder_id for conversation in conversations})
+        self.addAction(theme.icon("file-up"), self.tr("書き出す…"), lambda: listed.export_requested.emit(ids))
+        self.addSeparator()
+        move = self.addAction(theme.icon("trash-2"), self.tr("ごみ箱に移す"), lambda: listed.bin_requested.emit(ids))
+        move.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
+
+    def _add_folders(self, inside: set[int | None]) -> None:
+        """`inside`: the folders that the conversations are in now."""
+        listed, ids = self._listed, self._ids
+        self.folders = self.addMenu(self._theme.icon("folder-input"), self.tr("フォルダに移す"))
+        for folder in self._model.folders:
+            action = self.folders.addAction(literal(folder.name))
+            action.setCheckable(True)
+            action.setChecked(inside == {folder.id})
+            action.triggered.connect(lambda _=False, folder_id=folder.id: listed.move_requested.emit(ids, folder_id))
+        if self._model.folders:
+            self.folders.addSeparator()
+        words = self.tr("新しいフォルダ…")
+        self.folders.addAction(self._theme.icon("folder-plus"), words, lambda: listed.folder_requested.emit(ids))
+        if inside != {None}:
+            self.folders.addAction(self.tr("フォルダから出す"), lambda: listed.move_requested.emit(ids, None))
+
+
+class FolderMenu(QMenu):
+    """Offer what can be done with a folder."""
+
+    def __init__(self, theme: Theme, listed: ConversationView, folder_id: int) -> None:
+        super().__init__(listed)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        rename: QAction = self.addAction(theme.icon("pencil"), self.tr("名前を変更"), listed.rename_current)
+        rename.setShortcut(QKeySequence(Qt.Key.Key_F2))
+        words = self.tr("このフォルダで新しい質問")
+        self.addAction(theme.icon("plus"), words, lambda: listed.new_in_folder_requested.emit(folder_id))
+        self.addSeparator()
+        words = self.tr("フォルダを削除（会話は残ります）")
+        self.addAction(theme.icon("trash-2"), words, lambda: listed.folder_removal_requested.emit(folder_id))

@@ -10,6 +10,7 @@ from app.chat.services.conversations import Conversations
 from app.chat.ui.conversations.search_delegate import ResultDelegate
 from app.chat.ui.conversations.search_results import ResultList
 from app.uikit.input_method import guard_of
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.header import Header
 from app.uikit.widgets.labels import Label, set_surface
@@ -50,14 +51,10 @@ class ResultView(QListView):
 
 
 class SearchPage(Page):
-    message_chosen = Signal(int, str)  # a message, and the words it was found by
-    conversation_chosen = Signal(int)  # one that was found by its name
-    closed = Signal()
-    problem_occurred = Signal(object)  # AppError
-
-    def __init__(self, theme: Theme, conversations: Conversations) -> None:
+    def __init__(self, theme: Theme, navigation: Navigation, conversations: Conversations) -> None:
         super().__init__()
         self._theme = theme
+        self._navigation = navigation
         self._conversations = conversations
         self._is_stale = False  # conversations changed while the page was out of sight
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
@@ -93,7 +90,7 @@ class SearchPage(Page):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """What field and list leave alone."""
         if event.key() == Qt.Key.Key_Escape:
-            self.closed.emit()
+            self._navigation.search_closed.emit()
         else:
             super().keyPressEvent(event)
 
@@ -164,7 +161,7 @@ class SearchPage(Page):
         try:
             found = self._conversations.search(query)
         except AppError as error:
-            self.problem_occurred.emit(error)
+            self._navigation.problem_occurred.emit(error)
             return
         self.results.show_hits(found.hits, query)
         self.list.setCurrentIndex(self.results.index(0))
@@ -213,6 +210,6 @@ class SearchPage(Page):
         if hit is None:
             return
         if hit.message_id is None:
-            self.conversation_chosen.emit(hit.conversation_id)
+            self._navigation.conversation_requested.emit(hit.conversation_id)
         else:
-            self.message_chosen.emit(hit.message_id, self.field.text())
+            self._navigation.message_requested.emit(hit.message_id, self.field.text())
