@@ -98,6 +98,7 @@ class Pages(QObject):
         navigation.restore_requested.connect(self.restore_requested)
         navigation.conversation_requested.connect(self.conversation_chosen)
         navigation.message_requested.connect(self.message_chosen)
+        navigation.work_ended.connect(self.work_ended)
         navigation.search_closed.connect(self.search_closed)
         navigation.problem_occurred.connect(self.problem_occurred)
         services.download_desk.settings_requested.connect(self.settings_requested)
@@ -219,10 +220,7 @@ class Pages(QObject):
             of.paths.documents, of.paths.data / "batch.json", self, of.embedding,
         )  # fmt: skip
         secrecy = Secrecy(self._theme, of.paths.exports_log)
-        page = BatchPage(self._theme, batches, of.session, of.documents, secrecy, open_folder)
-        page.work_ended.connect(self.work_ended)
-        page.ask_requested.connect(self.ask_requested)
-        return page
+        return BatchPage(self._theme, self.navigation, batches, of.session, of.documents, secrecy, open_folder)
 
     def _make_bin(self) -> Page:
         return BinPage(self._theme, self.navigation, self._services.conversations)

@@ -113,7 +113,7 @@ def test_a_file_is_chosen_looked_at_and_answered(desk: Desk, file: Path) -> None
     assert setup.without.isVisible()
     assert setup.out == file.with_name("問い合わせ_回答.xlsx")
     ended: list[str] = []
-    desk.parts.window.pages.work_ended.connect(lambda words, _seconds: ended.append(words))
+    desk.parts.window.pages.navigation.work_ended.connect(lambda words, _seconds: ended.append(words))
     desk.click(setup.start_button)
     desk.wait(lambda: desk.page.shown is desk.page.empty and desk.page.banner.isVisible())
     assert ended == ["まとめて質問が終わりました"]

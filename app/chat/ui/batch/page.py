@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
@@ -27,6 +27,7 @@ from app.models import remote_models
 from app.uikit.dialogs import Dialog
 from app.uikit.drop_zone import dropped_paths
 from app.uikit.language import noted
+from app.uikit.navigation import Navigation
 from app.uikit.phrases import sends_to
 from app.uikit.pickers import Pickers
 from app.uikit.secrecy import Secrecy
@@ -39,12 +40,10 @@ from app.uikit.widgets.page import Page
 
 
 class BatchPage(Page):
-    ask_requested = Signal()
-    work_ended = Signal(str, float)  # in words without any of its content, and the seconds it took
-
     def __init__(
         self,
         theme: Theme,
+        navigation: Navigation,
         batches: Batches,
         session: ChatSession,
         documents: Documents,
@@ -54,6 +53,7 @@ class BatchPage(Page):
     ) -> None:
         super().__init__()
         self._theme = theme
+        self._navigation = navigation
         self._batches = batches
         self._session = session
         self._documents = documents
@@ -168,14 +168,14 @@ class BatchPage(Page):
         batches.failed.connect(self._on_failed)
         self._documents.changed.connect(self._show_collections)
         self.banner.action_requested.connect(self._on_action)
-        self.back_button.clicked.connect(self.ask_requested)
+        self.back_button.clicked.connect(lambda: self._navigation.page_requested.emit("ask"))
         for button in (self.choose_button, setup.other_button):
             button.clicked.connect(self._choose_file)
-        setup.column_chosen.connect(lambda column: self._batches.read(self._path, column))
-        setup.target_requested.connect(self._choose_target)
-        setup.start_requested.connect(self._start)
-        running.pause_requested.connect(batches.pause)
-        running.resume_requested.connect(batches.resume)
+        setup.columns.activated.connect(lambda column: self._batches.read(self._path, column))
+        setup.target_button.clicked.connect(self._choose_target)
+        setup.start_button.clicked.connect(self._start)
+        running.pause_button.clicked.connect(batches.pause)
+        running.resume_button.clicked.connect(batches.resume)
         running.stop_requested.connect(batches.stop)
 
     # --------------------------------------------------------------------- files
@@ -258,9 +258,13 @@ class BatchPage(Page):
         self.banner.show_message(
             "warning" if ended.failed else "success", what, sentence, (("folder", self.tr("保存先を開く")), *again)
         )
-        self.work_ended.emit(self.tr("まとめて質問が終わりました"), time.monotonic() - self._began_at)
+        self._report_end(self.tr("まとめて質問が終わりました"))
         if again:
             self._batches.look_for_unfinished()
+
+    def _report_end(self, words: str) -> None:
+        """`words`: without any of the content."""
+        self._navigation.work_ended.emit(words, time.monotonic() - self._began_at)
 
     def _on_stopped(self, ended: Ended) -> None:
         self._show(self.empty)
@@ -274,7 +278,7 @@ class BatchPage(Page):
     def _on_failed(self, error: AppError) -> None:
         if self.shown is self.running:
             self._unfinished = None
-            self.work_ended.emit(self.tr("まとめて質問が途中で止まりました"), time.monotonic() - self._began_at)
+            self._report_end(self.tr("まとめて質問が途中で止まりました"))
             self._show(self.setup if self._found is not None else self.empty)
             self._batches.look_for_unfinished()
         self._failure = describe_error(error)

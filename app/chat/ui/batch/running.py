@@ -12,8 +12,6 @@ from app.uikit.widgets.time_left import in_words
 
 
 class Running(QFrame):
-    pause_requested = Signal()
-    resume_requested = Signal()
     stop_requested = Signal()
 
     def __init__(self, theme: Theme) -> None:
@@ -38,8 +36,6 @@ class Running(QFrame):
         column.addLayout(row)
         column.addWidget(self.amount)
         column.addWidget(self.bar)
-        self.pause_button.clicked.connect(self.pause_requested)
-        self.resume_button.clicked.connect(self.resume_requested)
         self.stop_button.clicked.connect(self._on_stop_clicked)
 
     def begin(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.chat.batch.questions import QuestionFile
@@ -23,11 +23,6 @@ COLUMN_PX = 220
 
 
 class Setup(QWidget):
-    column_chosen = Signal(int)
-    target_requested = Signal()
-    start_requested = Signal()
-    other_file_requested = Signal()
-
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
@@ -108,10 +103,6 @@ class Setup(QWidget):
         self.target_button = Button(self._theme, self.tr("変更…"), compact=True)
         self.start_button = Button(self._theme, self.tr("答え始める"), "primary", "play")
         self._lay_out()
-        self.columns.activated.connect(self.column_chosen)
-        self.target_button.clicked.connect(self.target_requested)
-        self.start_button.clicked.connect(self.start_requested)
-        self.other_button.clicked.connect(self.other_file_requested)
 
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
