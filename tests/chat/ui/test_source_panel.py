@@ -163,7 +163,7 @@ def test_a_file_that_no_collection_has_is_never_opened(double: Double) -> None:
     double.page.sources.open(2, 1)
     assert not double.page.panel.open_button.isVisible()
     assert "いまは資料集にありません" in double.page.panel._problem_words.text()
-    double.page.panel.file_requested.emit()
+    double.page.panel.open_button.click()
     assert double.opened == []
 
 
@@ -348,6 +348,6 @@ def test_ones_own_file_is_opened(theme: Theme, where: Paths, store: Store, qtbot
     double.open(question(1), message("短い。", kept))
     double.documents.pictures._reader._child._command = ["/nonexistent/kotae"]
     double.page.sources.open(2, 1)
-    double.page.panel.file_requested.emit()
+    double.page.panel.open_button.click()
     assert [url.toLocalFile() for url in double.opened] == [str(path)]
     double.documents.close()

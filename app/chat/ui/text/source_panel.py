@@ -43,13 +43,8 @@ class Shown:
 
 
 class SourcePanel(QWidget):
-    closed = Signal()
     step_requested = Signal(int)  # to the next source (1) or the one before (-1)
     page_wanted = Signal(int)  # from 1
-    redraw_wanted = Signal()  # the same page, in another size
-    file_requested = Signal()
-    copy_requested = Signal()
-    place_requested = Signal()  # of the file, to be shown by the user
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -231,7 +226,6 @@ class SourcePanel(QWidget):
         row.addWidget(Icon(self._theme, "info", size=14))
         row.addWidget(self._problem_words, 1)
         self.locate_button = Button(self._theme, self.tr("場所を指定"), compact=True)
-        self.locate_button.clicked.connect(self.place_requested)
         row.addWidget(self.locate_button, 0, Qt.AlignmentFlag.AlignTop)
         whole.hide()
         return whole
@@ -250,19 +244,14 @@ class SourcePanel(QWidget):
         return row
 
     def _connect(self) -> None:
-        self.back_button.clicked.connect(self.closed)
-        self.close_button.clicked.connect(self.closed)
         self.before.clicked.connect(lambda: self.step_requested.emit(-1))
         self.after.clicked.connect(lambda: self.step_requested.emit(1))
-        self.open_button.clicked.connect(self.file_requested)
-        self.copy_button.clicked.connect(self.copy_requested)
         self.page_before.clicked.connect(lambda: self._go_to(self._page - 1))
         self.page_after.clicked.connect(lambda: self._go_to(self._page + 1))
         self.page_field.editingFinished.connect(self._on_page_typed)
         self.smaller.clicked.connect(lambda: self.view.zoom(-1))
         self.fit_button.clicked.connect(lambda: self.view.zoom(0))
         self.larger.clicked.connect(lambda: self.view.zoom(1))
-        self.view.width_wanted.connect(self.redraw_wanted)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
