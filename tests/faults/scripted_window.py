@@ -109,7 +109,7 @@ def _witness(parts: Any) -> object:
             session.answer_finished.connect(self._on_finished)
             parts.conversations.changed.connect(self._on_conversations)
             session.problem_occurred.connect(lambda error: tell("problem", code=error.code))
-            session.overflowed.connect(lambda _overflow: tell("overflow"))
+            session.overflow.counted.connect(lambda _overflow: tell("overflow"))
             parts.engine.status_changed.connect(self._on_status)
             parts.library.imported.connect(lambda model: tell("imported", id=model.id, path=model.path))
             parts.library.failed.connect(lambda error: tell("import_failed", code=error.code))

@@ -15,11 +15,13 @@ from app.base.services import background
 from app.base.settings import Settings
 from app.chat import presets
 from app.chat.presets import PROGRAM, Choices
-from app.chat.services import grounding, remote_gate
+from app.chat.services import grounding
 from app.chat.services.grounding import Found, Packed, Wanted
+from app.documents import labels
 from app.documents.claims.grounding import Grounding
+from app.documents.library import Library
 from app.documents.services.embedding import Embedding
-from app.inference import gguf, load_plan, prompt
+from app.inference import gguf, load_plan, prompt, remote_access
 from app.inference.engine.messages import (
     AdapterUse,
     Ask,
@@ -44,8 +46,9 @@ from app.inference.services import template
 from app.inference.services.engine import EngineClient, EngineDeath
 from app.inference.services.events import Stage
 from app.inference.services.reclaimable import reclaimable_bytes
+from app.inference.services.remote_keys import RemoteKeys
 from app.inference.services.template import TemplateRenderer
-from app.models import catalogue, local_models, tuned_models
+from app.models import catalogue, local_models, remote_models, tuned_models
 
 if TYPE_CHECKING:  # numpy
     from app.documents.retrieval.fusion import Meaning
@@ -130,7 +133,7 @@ class AnswerRun(QObject):
             return
         self._engine.hold(self)  # from now on it is waited for: nobody begins beside it
         if request.model.remote is not None:
-            background.run(lambda: remote_gate.check(request, self._engine.remote_keys), self._begin, self._fail)
+            background.run(lambda: _check_remote(request, self._engine.remote_keys), self._begin, self._fail)
         else:
             self._begin()
 
@@ -153,7 +156,7 @@ class AnswerRun(QObject):
             return
         is_late = meaning is None and embedding is not None and embedding.is_on
         background.run(
-            lambda: remote_gate.checked(request.model, grounding.find(wanted, request.model, meaning, is_late=is_late)),
+            lambda: _checked(request.model, grounding.find(wanted, request.model, meaning, is_late=is_late)),
             self._on_found,
             self._fail,
         )
@@ -344,6 +347,33 @@ class AnswerRun(QObject):
         count, seconds = len(there.passages) if there else 0, self._found.seconds if self._found else 0.0
         self.stage = Stage(kind, fraction, self._started_at, count, seconds)
         self.stage_changed.emit(self.stage)
+
+
+def _check_remote(request: AnswerRequest, keys: RemoteKeys) -> None:
+    """Refuse what must not leave for a model elsewhere, before anything is searched. Not for the window's thread.
+
+    Raises AppError: "remote_no_network", "remote_secret" for the conversation or a collection that is asked,
+    "remote_not_agreed".
+    """
+    model, wanted = request.model, request.wanted
+    assert model.remote is not None
+    remote_access.require_network(model, request.settings)
+    remote_models.require_sendable(model, request.label)
+    if wanted is not None and wanted.scope:
+        library = Library.beside(wanted.documents)
+        try:
+            remote_models.require_sendable(model, labels.of_scope(library.collections(), wanted.scope))
+        finally:
+            library.close()
+    if not request.is_agreed:
+        raise AppError("remote_not_agreed", address=remote_models.shown(model))
+    keys.fetch(model.remote.address)
+
+
+def _checked(model: LocalModel, found: Found) -> Found:
+    """Return what was found, now or earlier, if it may be sent to the model. Raises AppError("remote_secret")."""
+    remote_models.require_sendable(model, confidentiality.highest(source.label for source in found.sources))
+    return found
 
 
 def _planned(request: AnswerRequest, loaded: tuple[str, int, str] | None, reclaimable_bytes: int) -> load_plan.Plan:

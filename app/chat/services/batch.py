@@ -119,7 +119,7 @@ class BatchRun(QObject):
         self._journal: Journal | None = None
         self._scope_label: Label = confidentiality.DEFAULT
         self._queue = AnswerQueue(engine, template_command, self._request_of, self, embedding)
-        self._queue.asked.connect(lambda _line: self.progressed.emit(self.standing))
+        self._queue.asked.connect(self._on_asked)
         self._queue.answered.connect(self._on_answered)
         self._queue.refused.connect(self._on_refused)
         self._queue.ended.connect(self._on_ended)
@@ -199,6 +199,9 @@ class BatchRun(QObject):
             batch.model, turns, batch.settings, batch.choices, batch.adapters, wanted=wanted, label=self._scope_label,
             is_agreed=batch.is_agreed,
         )  # fmt: skip
+
+    def _on_asked(self, _line: int) -> None:
+        self.progressed.emit(self.standing)
 
     def _on_answered(self, line: int, text: str, outcome: Outcome) -> None:
         self._keep(result_of(line, text, outcome, self.batch.model, self._scope_label))

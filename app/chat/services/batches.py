@@ -46,7 +46,6 @@ class Batches(QObject):
     unfinished_found = Signal(object)  # Unfinished
     labelled = Signal(object, object)  # Batch, Label of what it asks: whoever shows it lets it `begin`
     progressed = Signal(object)  # Standing
-    answered = Signal(object)  # Result
     finished = Signal(object)  # Ended
     stopped = Signal(object)  # Ended
     failed = Signal(object)  # AppError
@@ -154,7 +153,6 @@ class Batches(QObject):
         if self._session.is_busy:
             run.hold(CHAT)
         run.progressed.connect(self.progressed)
-        run.answered.connect(self.answered)
         run.finished.connect(self._on_finished)
         run.stopped.connect(self._on_stopped)
         run.failed.connect(self._on_failed)

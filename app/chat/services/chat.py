@@ -5,14 +5,15 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from app.base import confidentiality
 from app.base.addresses import origin_of
 from app.base.errors import AppError
 from app.base.services.preferences import Preferences
-from app.chat import remote_consent, thread_turns
+from app.chat import conversation_labels, remote_consent, thread_turns
 from app.chat.exchange.answered import Answered
 from app.chat.presets import PROGRAM, Choices, Preset
 from app.chat.records import AnswerDetails, Message
-from app.chat.services import answering, remote_gate
+from app.chat.services import answering
 from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome
 from app.chat.services.answer_writer import AnswerWriter
 from app.chat.services.answering import UNTOUCHED, Answering, can_repeat, plan_again
@@ -21,6 +22,7 @@ from app.chat.services.open_conversation import OpenConversation
 from app.chat.services.overflow import OverflowCounter
 from app.chat.services.presets import Presets
 from app.chat.store import Store
+from app.documents.library import collections_now
 from app.documents.services.embedding import Embedding
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
@@ -37,8 +39,6 @@ class ChatSession(OpenConversation):
     answer_finished_elsewhere = Signal(object)  # Message, of a conversation that is not open any more
     stage_changed = Signal(object)  # Stage
     trained_in_use = Signal(object)  # LocalModel: what a run has trained answers from now on
-    trained_refused = Signal(object)  # AppError: the model that answers is still the same
-    overflowed = Signal(object)  # Overflow
 
     def __init__(
         self,
@@ -63,13 +63,11 @@ class ChatSession(OpenConversation):
         self._embedding = embedding
         self._writer: AnswerWriter | None = None  # of the answer that is being written
         self._agreed_origin = ""  # of the server, for the conversation that has no question yet
-        self._overflow = OverflowCounter(engine, self)
-        self._overflow.counted.connect(self.overflowed)
-        self._overflow.failed.connect(self.problem_occurred)
+        self.overflow = OverflowCounter(engine, self)
+        self.overflow.failed.connect(self.problem_occurred)
         self.about_to_leave.connect(self._on_leaving)
         conversations.changed.connect(self._on_list_changed)
         library.trained_added.connect(self._on_trained_added)
-        library.trained_refused.connect(self.trained_refused)
         engine.allow_network(preferences.value.network_allowed)
         preferences.changed.connect(lambda chosen: engine.allow_network(chosen.network_allowed))
 
@@ -116,7 +114,7 @@ class ChatSession(OpenConversation):
     def use_trained(self, publish: Publish) -> None:
         """Add a trained model to the list with `publish`; it answers from now on, everywhere.
 
-        Ends with `trained_in_use` or `trained_refused`.
+        Ends with `trained_in_use`, or with `trained_refused` of the library: then the same model answers still.
         """
         self._library.add_trained(publish)
 
@@ -199,7 +197,7 @@ class ChatSession(OpenConversation):
 
     def resolve_overflow(self, choice: str) -> None:
         """`choice`: drop (the oldest turns) | widen (the context) | new (conversation with the same question)."""
-        found = None if self.is_busy else self._overflow.take()
+        found = None if self.is_busy else self.overflow.take()
         if found is None or self.conversation is None:
             return
         answer, overflow = found
@@ -250,7 +248,7 @@ class ChatSession(OpenConversation):
         self._agreed_origin = ""
         if self.is_temporary:
             self._abandon()
-        self._overflow.forget()
+        self.overflow.forget()
         self._engine.forget_usage()
 
     def _on_list_changed(self) -> None:
@@ -336,10 +334,12 @@ class ChatSession(OpenConversation):
         """`emptied`: the answer without text that is taken up again."""
         assert self.conversation is not None
         assert question_id is not None
-        self._overflow.forget()
+        self.overflow.forget()
         model, label = self._library.model(plan.model_id), self.label
-        if model is not None and model.remote is not None:
-            label = remote_gate.label_of(self._documents, label, self.messages())
+        if model is not None and model.remote is not None:  # with what the collections are labelled by now
+            there = collections_now(self._documents)
+            now = conversation_labels.of_collections(there, (), self.messages())
+            label = confidentiality.highest((label, *now))
         is_next = self._store.leaf_id(self.conversation.id) == question_id
         if emptied is not None:
             answer = self._store.restart_answer(emptied.id, plan)
@@ -389,6 +389,6 @@ class ChatSession(OpenConversation):
         if outcome is not None and facts is not None:
             self._library.note_speed(request.model, facts.repack, outcome.done)
         elif error is not None and error.code == "context_full" and is_here:
-            self._overflow.count(answer, request, error)
+            self.overflow.count(answer, request, error)
         elif error is not None and is_here:
             self.problem_occurred.emit(error)

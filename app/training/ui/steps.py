@@ -56,7 +56,7 @@ class Steps(QObject):
         super().__init__(parent)
         self._theme = theme
         self._tools = tools
-        tools.session.trained_refused.connect(self.failed)
+        tools.data.library.trained_refused.connect(self.failed)
         Ahead(self)
 
     def plan(self, key: str, work: TrainingDraft) -> Step:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from app.base.errors import AppError
 from app.base.services import background
 from app.chat.batch.journal import Journal, path_of
+from app.chat.batch.results import Result
 from app.chat.services.batch import Ended
 from app.chat.services.batches import CHAT, Batches, Unfinished
 from app.documents.claims.grounding import CollectionRef
@@ -55,6 +57,20 @@ class Desk:
         with self.scene.qtbot.waitSignal(self.batches.questions_read, timeout=LIMIT_MS) as read:
             self.batches.read(path)
         self.batches.prepare(read.args[0], path, self.out, ())
+
+    def after_each_answer(self, act: Callable[[Result], object]) -> None:
+        """Call `act` with each answer of the batch that is begun next."""
+
+        def follow() -> None:
+            assert self.batches._run is not None
+            self.batches._run.answered.connect(act)
+
+        self.batches.labelled.connect(follow)
+
+    def begin_until_one_is_answered(self, *questions: str) -> None:
+        self.begin(*questions)
+        batches = self.batches
+        self.scene.qtbot.waitUntil(lambda: bool(batches.standing and batches.standing.done == 1), timeout=LIMIT_MS)
 
     def ended(self, signal: Any, act: Any, *arguments: Any) -> Any:
         with self.scene.qtbot.waitSignal(signal, timeout=LIMIT_MS) as caught:
@@ -121,7 +137,7 @@ def test_what_would_meet_every_question_ends_the_batch_and_it_can_go_on(desk: De
 
 @pytest.mark.fault("F3")
 def test_it_is_stopped_in_the_middle_of_an_answer_and_goes_on_after_a_restart(desk: Desk) -> None:
-    desk.ended(desk.batches.answered, desk.begin, "一つ目", "!slow とても長い答えになる質問", "三つ目")
+    desk.begin_until_one_is_answered("一つ目", "!slow とても長い答えになる質問", "三つ目")
     ended: Ended = desk.ended(desk.batches.stopped, desk.batches.stop)
     assert (ended.answered, ended.waiting) == (1, 2)
     assert [one["verdict"] for one in desk.answers()] == ["answered", "waiting", "waiting"]
@@ -134,7 +150,7 @@ def test_it_is_stopped_in_the_middle_of_an_answer_and_goes_on_after_a_restart(de
 
 @pytest.mark.fault("F3")
 def test_the_end_of_the_program_leaves_what_is_answered(desk: Desk) -> None:
-    desk.ended(desk.batches.answered, desk.begin, "一つ目", "!slow とても長い答えになる質問")
+    desk.begin_until_one_is_answered("一つ目", "!slow とても長い答えになる質問")
     desk.batches.close()
     assert not desk.out.exists()
     assert path_of(desk.out).exists()
@@ -144,8 +160,8 @@ def test_the_end_of_the_program_leaves_what_is_answered(desk: Desk) -> None:
 
 
 def test_a_paused_batch_asks_nothing_until_it_is_resumed(desk: Desk) -> None:
-    desk.batches.answered.connect(lambda _result: desk.batches.pause())
-    desk.ended(desk.batches.answered, desk.begin, "一つ目", "二つ目")
+    desk.after_each_answer(lambda _result: desk.batches.pause())
+    desk.begin_until_one_is_answered("一つ目", "二つ目")
     run = desk.batches._run
     assert run is not None
     assert desk.batches.is_paused
@@ -158,7 +174,7 @@ def test_a_paused_batch_asks_nothing_until_it_is_resumed(desk: Desk) -> None:
 def test_the_chat_goes_first(desk: Desk) -> None:
     ended: list[str] = []
     session = desk.scene.session
-    desk.batches.answered.connect(lambda result: ended.append(f"row {result.line}"))
+    desk.after_each_answer(lambda result: ended.append(f"row {result.line}"))
     session.answer_finished.connect(lambda _message: ended.append("chat"))
     desk.begin("!slow 長い答え", "二つ目", "三つ目")
     with desk.scene.qtbot.waitSignal(desk.batches.progressed, timeout=LIMIT_MS):
@@ -173,7 +189,7 @@ def test_the_chat_goes_first(desk: Desk) -> None:
 
 
 def test_two_windows_do_not_write_one_file(desk: Desk) -> None:
-    desk.ended(desk.batches.answered, desk.begin, "一つ目", "!slow とても長い答えになる質問")
+    desk.begin_until_one_is_answered("一つ目", "!slow とても長い答えになる質問")
     first = desk.batches
     desk.anew()
     error: AppError = desk.ended(desk.batches.failed, desk.begin, "一つ目", "!slow とても長い答えになる質問")
@@ -182,7 +198,7 @@ def test_two_windows_do_not_write_one_file(desk: Desk) -> None:
 
 
 def test_questions_that_were_changed_meanwhile_are_not_mixed(desk: Desk) -> None:
-    desk.ended(desk.batches.answered, desk.begin, "一つ目", "!slow とても長い答えになる質問")
+    desk.begin_until_one_is_answered("一つ目", "!slow とても長い答えになる質問")
     desk.ended(desk.batches.stopped, desk.batches.stop)
     desk.write("別の質問")
     error: AppError = desk.ended(desk.batches.failed, desk.batches.go_on, desk.unfinished())

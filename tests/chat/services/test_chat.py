@@ -200,7 +200,7 @@ def _fill(make_scene: Callable[..., Scene]) -> tuple[Scene, Overflow]:
     scene.preferences.change(context_tokens=512)
     for number in range(2):
         scene.ask(f"{number}" * 60)
-    with scene.qtbot.waitSignal(scene.session.overflowed, timeout=20_000) as signal:
+    with scene.qtbot.waitSignal(scene.session.overflow.counted, timeout=20_000) as signal:
         scene.session.ask("今" * 120)
     return scene, signal.args[0]
 
@@ -309,7 +309,7 @@ def test_a_full_context_is_no_longer_asked_about_in_another_conversation(make_sc
     scene.preferences.change(context_tokens=512)
     scene.ask("0" * 120)
     asked: list[Overflow] = []
-    scene.session.overflowed.connect(asked.append)
+    scene.session.overflow.counted.connect(asked.append)
     with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
         scene.session.ask("今" * 400)
     scene.session.new()
@@ -363,7 +363,7 @@ def test_what_is_left_out_of_one_temporary_conversation_is_not_left_out_of_the_n
     scene.preferences.change(context_tokens=512)
     session.new(is_temporary=True)
     scene.ask("0" * 60)
-    with scene.qtbot.waitSignal(session.overflowed, timeout=20_000):
+    with scene.qtbot.waitSignal(session.overflow.counted, timeout=20_000):
         session.ask("今" * 200)
     with scene.qtbot.waitSignal(session.answer_finished, timeout=20_000) as signal:
         session.resolve_overflow("drop")

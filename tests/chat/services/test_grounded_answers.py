@@ -239,7 +239,7 @@ def test_a_context_that_holds_only_a_part_of_a_passage_cuts_it_and_says_what_was
 
 def test_a_context_without_room_for_documents_is_the_same_choice_as_a_full_one(grounded: Scene) -> None:
     grounded.preferences.change(context_tokens=256)
-    with grounded.qtbot.waitSignal(grounded.session.overflowed, timeout=20_000) as signal:
+    with grounded.qtbot.waitSignal(grounded.session.overflow.counted, timeout=20_000) as signal:
         assert grounded.session.ask(RIGHT)
     assert signal.args[0].wider_context_tokens
 

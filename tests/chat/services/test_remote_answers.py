@@ -377,7 +377,7 @@ def test_a_batch_sends_nothing_more_once_the_network_is_switched_off(
     desk = Desk(scene, tmp_path)
     desk.batches.labelled.disconnect()
     desk.batches.labelled.connect(lambda batch, _label: desk.batches.begin(dataclasses.replace(batch, is_agreed=True)))
-    desk.batches.answered.connect(lambda _result: scene.preferences.change(network_allowed=False))
+    desk.after_each_answer(lambda _result: scene.preferences.change(network_allowed=False))
     error = desk.ended(desk.batches.failed, desk.begin, "一", "二", "三")
     assert error.code == "remote_no_network"
     assert len(script.questions) == 1

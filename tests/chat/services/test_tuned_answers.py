@@ -119,7 +119,7 @@ def test_an_adapter_that_is_gone_is_told_and_the_question_stays(bench: Bench) ->
 
 def test_what_cannot_be_used_leaves_the_model_that_answers(bench: Bench) -> None:
     (bench.run / runs.ADAPTER).unlink()
-    with bench.scene.qtbot.waitSignal(bench.scene.session.trained_refused) as refused:
+    with bench.scene.qtbot.waitSignal(bench.scene.library.trained_refused) as refused:
         bench.scene.session.use_trained(functools.partial(adoption.use, bench.run))
     assert refused.args[0].code == "run_no_adapter"
     assert bench.scene.session.model_id == bench.base_id()

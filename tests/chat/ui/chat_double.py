@@ -24,6 +24,10 @@ MODEL = LocalModel("m", "R&D モデル Q4_K_M", "/x", 4_920_000_000, "llama", "Q
 TRIAL = LocalModel("t", "お試し", "/y", 253_113_024, "gemma3", "Q4_K_M", 32768, 1.0, "trial")
 
 
+class Overflows(QObject):
+    counted = Signal(object)
+
+
 class Session(QObject):
     """A double of ChatSession: signals, and what was asked of it."""
 
@@ -33,7 +37,6 @@ class Session(QObject):
     answer_finished = Signal(object)
     answer_finished_elsewhere = Signal(object)
     stage_changed = Signal(object)
-    overflowed = Signal(object)
     problem_occurred = Signal(object)
     answer_rated = Signal(object)
     answering_changed = Signal()
@@ -42,6 +45,7 @@ class Session(QObject):
 
     def __init__(self) -> None:
         super().__init__()
+        self.overflow = Overflows(self)
         self._given: list[Message] = []
         self.conversation_opened.connect(lambda _conversation, messages: setattr(self, "_given", messages))
         self.calls: list[tuple[object, ...]] = []

@@ -160,7 +160,7 @@ def test_a_question_asked_anew_apart_leaves_the_next_new_conversation_its_draft(
     answer = parts.store.add_answer(question.id, AnswerDetails())
     parts.store.finish_answer(answer.id, "い" * 90, "done", AnswerDetails())
     parts.session.open(question.conversation_id)
-    with qtbot.waitSignal(parts.session.overflowed, timeout=20_000):
+    with qtbot.waitSignal(parts.session.overflow.counted, timeout=20_000):
         parts.session.ask("う" * 60)
     with qtbot.waitSignal(parts.session.answer_finished, timeout=20_000):
         parts.session.resolve_overflow("new")

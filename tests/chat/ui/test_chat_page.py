@@ -433,7 +433,7 @@ def test_too_little_memory_offers_ways_on(double: Double, words: str, call: tupl
     ],
 )
 def test_a_full_context_offers_what_helps(double: Double, overflow: Overflow, words: list[str]) -> None:
-    double.session.overflowed.emit(overflow)
+    double.session.overflow.counted.emit(overflow)
     assert "会話が文脈の上限に達しました。" in double.page.banner.accessibleName()
     buttons = double.buttons(double.page.banner)
     assert [name for name in buttons if name != "閉じる"] == words

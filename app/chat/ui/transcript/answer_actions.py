@@ -38,10 +38,8 @@ class AnswerActions(QWidget):
 
     copy_shown_requested = Signal()
 
-    def __init__(
-        self, message: Message, theme: Theme, look: Look, requests: MessageRequests, parent: QWidget | None = None
-    ) -> None:
-        super().__init__(parent)
+    def __init__(self, message: Message, theme: Theme, look: Look, requests: MessageRequests) -> None:
+        super().__init__()
         self._message = message
         self._details = message.details or AnswerDetails()
         self._theme = theme
@@ -123,7 +121,7 @@ class AnswerActions(QWidget):
         return menu
 
     def copy_cited(self) -> None:
-        """With the marks of its sources, and below it where they are from."""
+        """Copy the answer with the marks of its sources, and below it where they are from."""
         kept = citations.grounding_of(self._message)
         if kept is not None:
             self._look.copy(citing.with_sources(self._message.text, kept))
@@ -131,7 +129,7 @@ class AnswerActions(QWidget):
     # ------------------------------------------------------------------ private
 
     def _copy(self) -> None:
-        """As the model wrote it, with its headings, lists and tables, and without our display helpers."""
+        """Copy the answer as the model wrote it, with its headings, lists and tables, without what the display adds."""
         self._look.copy(self._message.text)
 
     def _act(self, preset: Preset) -> None:

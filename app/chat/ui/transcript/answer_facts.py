@@ -65,7 +65,7 @@ def searched_words(by_meaning: str) -> str:
     return translate("AnswerFacts", "言葉だけで検索（意味検索が間に合わず）")
 
 
-# What ended an answer before anything was sent (`app.chat.services.remote_gate`).
+# What ended an answer before anything was sent (`app.chat.services.answer_run`).
 _REFUSED_HERE = frozenset(("remote_secret", "remote_not_agreed"))
 
 

@@ -22,15 +22,8 @@ NAMED_VALUES = 3  # that are missing, in one line
 
 
 class Grounds(QWidget):
-    def __init__(
-        self,
-        message: Message,
-        grounding: Grounding,
-        theme: Theme,
-        requests: MessageRequests,
-        parent: QWidget | None = None,
-    ) -> None:
-        super().__init__(parent)
+    def __init__(self, message: Message, grounding: Grounding, theme: Theme, requests: MessageRequests) -> None:
+        super().__init__()
         self._message = message
         self._grounding = grounding
         self._theme = theme

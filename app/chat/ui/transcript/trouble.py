@@ -39,7 +39,7 @@ class Trouble(QObject):
         self._failed_id = 0  # the answer whose failure the next problem explains
         session.conversation_opened.connect(self._on_conversation_opened)
         session.answer_finished.connect(self._on_answer_finished)
-        session.overflowed.connect(self._on_overflowed)
+        session.overflow.counted.connect(self._on_overflowed)
         session.problem_occurred.connect(self.tell)
         banner.closed.connect(self.banner_changed)
         banner.action_requested.connect(self._on_action_requested)
