@@ -42,7 +42,7 @@ from app.training import drafts
 from app.training.plan import PLANNED, Draft
 from app.training.runs import runs
 from app.training.services import training
-from app.training.services.training_draft import Means, TrainingDraft
+from app.training.services.training_draft import TrainingDraft
 from app.training.ui.page import TrainingPage
 from app.training.ui.planning import Planning
 from app.training.ui.run.step import RunStep
@@ -128,8 +128,8 @@ def make_draft(where: Paths, store: Store, folder: Path) -> Draft:
     rows = (f"{n * 7919 % 10_007:x} の点検は何年ごとか,{n * 104_729 % 99_991:x} 年ごとに行う。\n" for n in range(ROWS))
     file = folder / "rows.csv"
     file.write_text("質問,回答\n" + "".join(rows), "utf-8")
-    means = Means(where, store.local_models, lambda: training.locate(where.data))
-    work = TrainingDraft(drafts.new(where.drafts, time.time()), means)
+    draft, trainer = drafts.new(where.drafts, time.time()), lambda: training.locate(where.data)
+    work = TrainingDraft(draft, where, store.local_models, trainer)
     work.change(goal="style")
     for do in (lambda: work.import_file(file), work.freeze, lambda: work.change(base="small"), work.check):
         do()

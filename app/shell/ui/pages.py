@@ -30,6 +30,7 @@ from app.shell.ui.settings.storage import Storage
 from app.shell.ui.settings.training import TrainingPanel
 from app.training.services.training_setup import TrainingSetup
 from app.training.services.trainings import Trainings
+from app.training.ui.build import training_page
 from app.uikit.navigation import Navigation
 from app.uikit.secrecy import Secrecy
 from app.uikit.theme import Theme
@@ -105,6 +106,11 @@ class Pages(QObject):
         services.download_desk.undo_offered.connect(self.undo_offered)
         self._theme = theme
         self._services = services
+        self.navigation = Navigation(self)
+        self.navigation.page_requested.connect(self.page_requested)
+        self.navigation.starter_requested.connect(self.starter_requested)
+        self.navigation.undo_offered.connect(self.undo_offered)
+        self.reopened.connect(self.navigation.reopened)
         self._pages: dict[str, Page] = {"ask": chat_page}
         self._makers: dict[str, Callable[[], Page]] = {
             "documents": self._make_documents,
@@ -174,18 +180,12 @@ class Pages(QObject):
         return page
 
     def _make_training(self) -> Page:
-        from app.shell.ui.training_tools import make_steps
-        from app.training.ui.page import TrainingPage
-
-        steps, means = make_steps(self._theme, self._services, self)
-        steps.documents_requested.connect(lambda: self.page_requested.emit("documents"))
-        steps.models_requested.connect(lambda: self.page_requested.emit("models"))
-        steps.evaluation_requested.connect(lambda: self.page_requested.emit("evaluation"))
-        steps.starter_requested.connect(self.starter_requested)
-        self.reopened.connect(steps.reopened)
-        page = TrainingPage(self._theme, means, self._services.trainings, steps)
-        page.undo_offered.connect(self.undo_offered)
-        return page
+        of = self._services
+        return training_page(
+            self._theme, self.navigation, paths=of.paths, library=of.library, preferences=of.preferences,
+            engine=of.engine, session=of.session, documents=of.documents, setup=of.training_setup,
+            trainings=of.trainings, is_environment_in_use=of.is_environment_in_use,
+        )  # fmt: skip
 
     def _make_evaluation(self) -> Page:
         from app.evaluation.ui.page import EvaluationPage

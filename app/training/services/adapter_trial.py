@@ -31,16 +31,6 @@ _CHOICES = Choices(system_prompt="", temperature=0, max_tokens=TOKENS, seed=1)
 
 
 @dataclass(frozen=True, slots=True)
-class TrialMeans:
-    """What answers. `settings`: those of the chat, so that a model that is loaded stays."""
-
-    engine: EngineClient
-    template_command: list[str]
-    models: Callable[[], Sequence[LocalModel]]
-    settings: Callable[[], Settings]
-
-
-@dataclass(frozen=True, slots=True)
 class Answered:
     text: str
     seconds: float
@@ -66,11 +56,22 @@ class AdapterTrial(QObject):
     failed = Signal(object)  # AppError
     stopped = Signal()
 
-    def __init__(self, means: TrialMeans, folder: Path, parent: QObject | None = None) -> None:
-        """`folder`: of a run that has an adapter."""
+    def __init__(
+        self,
+        folder: Path,
+        engine: EngineClient,
+        template_command: list[str],
+        models: Callable[[], Sequence[LocalModel]],
+        settings: Callable[[], Settings],
+        parent: QObject | None = None,
+    ) -> None:
+        """`folder`: of a run that has an adapter. `settings`: of the chat, so that a model that is loaded stays."""
         super().__init__(parent)
-        self._means = means
         self._folder = folder
+        self._engine = engine
+        self._template_command = template_command
+        self._models = models
+        self._settings = settings
         self._ready: _Ready | None = None
         self._run: AnswerRun | None = None
         self._asked: object = None  # what is being answered now; None: nothing
@@ -94,7 +95,7 @@ class AdapterTrial(QObject):
         if self._ready is not None:
             self._begin(self._ready, question, strength)
             return
-        folder, models = self._folder, tuple(self._means.models())
+        folder, models = self._folder, tuple(self._models())
         background.run(
             lambda: _prepared(folder, models),
             lambda ready: self._begin(ready, question, strength) if self._asked is asked else None,
@@ -116,7 +117,7 @@ class AdapterTrial(QObject):
 
     def _begin(self, ready: _Ready, question: str, strength: float) -> None:
         self._ready = ready
-        if self._means.engine.is_computing:
+        if self._engine.is_computing:
             self._fail(AppError("trial_engine_busy"))
             return
         tuned = (AdapterUse(ready.adapter, strength),)
@@ -129,11 +130,11 @@ class AdapterTrial(QObject):
 
     def _answer(self, side: Side, question: str, adapters: tuple[AdapterUse, ...], then: Callable[[], None]) -> None:
         assert self._ready is not None
-        model, means = self._ready.model, self._means
+        model = self._ready.model
         # The card's own choices are for chatting: both are asked in the same way.
         choices = in_force(model, _CHOICES)
-        request = AnswerRequest(model, (Turn(question),), means.settings(), choices, adapters)
-        run = self._run = AnswerRun(means.engine, means.template_command, request, self)
+        request = AnswerRequest(model, (Turn(question),), self._settings(), choices, adapters)
+        run = self._run = AnswerRun(self._engine, self._template_command, request, self)
         self._text, self._is_looping = "", False
         run.text_received.connect(lambda text: self._on_text(side, text))
         run.finished.connect(lambda outcome: self._on_answered(side, question, outcome, then))

@@ -37,17 +37,6 @@ from trainer.events import Event, Phase
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """What a draft is made with. `trainer`: None where there is no training environment. `engine`: the one that
-    answers, which is unloaded for a check, since a training has its memory for itself, too; None: there is none."""
-
-    paths: Paths
-    models: Callable[[], Sequence[LocalModel]]
-    trainer: Callable[[], Trainer | None]
-    engine: EngineClient | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Work:
     """What goes on in the background. `done` takes its result. `made`: folders that it makes, which do not stay where
     nothing comes of it."""
@@ -72,11 +61,24 @@ class TrainingDraft(QObject):
     begun = Signal(object)  # the folder (Path) of a run, which has its spec and is to be trained
     job_made = Signal(object)  # Job (app.training.runs.jobs): another machine is to train the run
 
-    def __init__(self, draft: Draft, means: Means, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        draft: Draft,
+        paths: Paths,
+        models: Callable[[], Sequence[LocalModel]],
+        trainer: Callable[[], Trainer | None],
+        engine: EngineClient | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        """`trainer` returns None where there is no training environment. `engine`: the one that answers, which is
+        unloaded for a check, since a training has its memory for itself, too; None: there is none."""
         super().__init__(parent)
-        self._means = means
-        self._drafts = means.paths.drafts
-        self.draft = dataclasses.replace(draft, has_environment=means.trainer() is not None)
+        self._paths = paths
+        self._models = models
+        self._trainer = trainer
+        self._engine = engine
+        self._drafts = paths.drafts
+        self.draft = dataclasses.replace(draft, has_environment=trainer() is not None)
         self.curation: Curation | None = None
         self.origin: Origin | None = None  # of the rows; None: they were generated
         self.leakage: LeakageReport | None = None  # of the split that was frozen last
@@ -105,7 +107,7 @@ class TrainingDraft(QObject):
 
     def look_for_environment(self) -> None:
         """After one was made or deleted. Raises AppError as `change`."""
-        has_environment = self._means.trainer() is not None
+        has_environment = self._trainer() is not None
         if has_environment != self.draft.has_environment:
             self.change(has_environment=has_environment)
 
@@ -173,16 +175,16 @@ class TrainingDraft(QObject):
         and nothing is lost, with check_engine_busy while an answer is given, and with check_memory_taken where a trial
         would be beside a training or a study.
         """
-        draft, means, self.phase = self.draft, self._means, None
-        refusal = _refusal(means.engine, measures=measures)
-        ending = means.engine.end() if means.engine is not None and refusal is None else 0
+        draft, engine, self.phase = self.draft, self._engine, None
+        refusal = _refusal(engine, measures=measures)
+        ending = engine.end() if engine is not None and refusal is None else 0
 
         def work(progress: Progress) -> Plan | AppError:
             if refusal is not None:
                 raise refusal
             wait_for_end(ending)
             try:
-                return _planned(draft, means, progress, self._enter, measures=measures)
+                return self._plan(draft, progress, measures=measures)
             except AppError as error:
                 return error
 
@@ -190,13 +192,13 @@ class TrainingDraft(QObject):
 
     def begin(self) -> None:
         """A run's folder, with its own copy of the data. Fails with begin_memory_taken where it could not begin now."""
-        draft, means, made = self.draft, self._means, list[Path]()
-        is_taken = means.engine is not None and means.engine.refusal is not None
+        draft, made = self.draft, list[Path]()
+        is_taken = self._engine is not None and self._engine.refusal is not None
 
         def work(progress: Progress) -> Path:
             if is_taken:
                 raise AppError("begin_memory_taken")
-            asked = _asked(draft, means)
+            asked = self._asked(draft)
             progress.check()
             made.append(runs.create(asked, takes_data=True))
             return made[0]
@@ -205,11 +207,13 @@ class TrainingDraft(QObject):
 
     def make_job(self, folder: Path, *, with_base: bool = False) -> None:
         """A folder with which another machine trains it, into an empty one or one that is not there yet. The run is
-        listed here as one that another machine has."""
-        draft, means, made = self.draft, self._means, list[Path]()
+        listed here as one that another machine has. Fails with converter_missing and converter_not_shipped, too."""
+        draft, made = self.draft, list[Path]()
 
         def work(progress: Progress) -> tuple[Job, Path]:
-            asked = _asked(draft, means, _converter(means))
+            trainer = self._trainer()
+            # What the adapter becomes a GGUF file with, where it is trained.
+            asked = self._asked(draft, trainer.converter if trainer is not None else str(converter.find(())[0]))
             progress.check()
             job = jobs.make(asked, folder, with_base=with_base)
             made.append(job.folder)
@@ -317,11 +321,6 @@ class TrainingDraft(QObject):
         if folder and self._drafts / self.draft.id in Path(folder).parents:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _enter(self, phase: Phase) -> bool:
-        """Whether it is another one than before."""
-        before, self.phase = self.phase, phase
-        return before is None or before.name != phase.name
-
     def _on_planned(self, found: Plan | AppError, asked: Draft) -> None:
         """Raises AppError, with which it has failed."""
         if isinstance(found, AppError):
@@ -344,6 +343,53 @@ class TrainingDraft(QObject):
         self._keep(dataclasses.replace(self.draft, run=str(run)))
         self.job_made.emit(job)
 
+    # ------------------------------------------------------------- while it is worked on
+
+    def _asked(self, draft: Draft, converter_folder: str | None = None) -> Any:
+        """Return the specification of the run; `converter_folder`: None for that of the training environment.
+
+        Raises AppError as `drafting.draft`.
+        """
+        if converter_folder is None:
+            trainer = self._trainer()
+            converter_folder = trainer.converter if trainer else ""
+        data = draft.frozen.folder if draft.frozen else ""
+        start = draft.start.folder if draft.start else ""
+        wishes = {"name": draft.name, "base": draft.base, "data": data, "preset": draft.preset, "adapter": start}
+        return drafting.draft(wishes | draft.settings, self._paths, self._models(), converter_folder)
+
+    def _plan(self, draft: Draft, progress: Progress, *, measures: bool) -> Plan:
+        """Raises AppError as `planning.plan`, what a run would fail by, probe_died."""
+        trainer, speed_file = self._trainer(), self._paths.data / speed.FILE_NAME
+        command = trainer.command if trainer is not None and trainer.can_judge else None  # the fake cannot plan
+
+        def heard(event: Event) -> None:
+            if isinstance(event, Phase):
+                if self._enter(event):
+                    progress.renew()
+                progress.report(event.done, event.total)
+
+        watch = Watch(lambda process: progress.on_cancel(process.kill), heard)
+        asked = self._asked(draft)
+        progress.check()
+        try:
+            plan = planning.plan(
+                asked, command, lambda kind: planning.device_of(kind, speed_file), measures=measures, watch=watch
+            )
+        finally:
+            progress.check()  # killed, it has left anything
+        is_said = any(finding.level == "block" for finding in plan.findings)  # better than by the problem
+        if plan.problem is not None and not (is_said and plan.problem.code == "run_preflight_blocked"):
+            raise plan.problem
+        if measures and plan.measured is None and plan.fits:
+            raise AppError("probe_died")
+        return plan
+
+    def _enter(self, phase: Phase) -> bool:
+        """Whether it is another one than before."""
+        before, self.phase = self.phase, phase
+        return before is None or before.name != phase.name
+
 
 def _refusal(engine: EngineClient | None, *, measures: bool) -> AppError | None:
     if engine is None:
@@ -351,52 +397,3 @@ def _refusal(engine: EngineClient | None, *, measures: bool) -> AppError | None:
     if measures and engine.refusal is not None:
         return AppError("check_memory_taken")
     return AppError("check_engine_busy") if engine.is_computing else None
-
-
-def _converter(means: Means) -> str:
-    """What the adapter becomes a GGUF file with, where it is trained. Raises AppError("converter_missing" |
-    "converter_not_shipped")."""
-    trainer = means.trainer()
-    return trainer.converter if trainer is not None else str(converter.find(())[0])
-
-
-def _asked(draft: Draft, means: Means, converter_folder: str | None = None) -> Any:
-    """`converter_folder`: None: that of the training environment. Raises AppError as `drafting.draft`."""
-    if converter_folder is None:
-        trainer = means.trainer()
-        converter_folder = trainer.converter if trainer else ""
-    data = draft.frozen.folder if draft.frozen else ""
-    start = draft.start.folder if draft.start else ""
-    wishes = {"name": draft.name, "base": draft.base, "data": data, "preset": draft.preset, "adapter": start}
-    return drafting.draft(wishes | draft.settings, means.paths, means.models(), converter_folder)
-
-
-def _planned(draft: Draft, means: Means, progress: Progress, enter: Callable[[Phase], bool], *, measures: bool) -> Plan:
-    """`enter`: is told each phase, and says whether it is another one.
-
-    Raises AppError as `planning.plan`, what a run would fail by, probe_died.
-    """
-    trainer, speed_file = means.trainer(), means.paths.data / speed.FILE_NAME
-    command = trainer.command if trainer is not None and trainer.can_judge else None  # the fake cannot plan
-
-    def heard(event: Event) -> None:
-        if isinstance(event, Phase):
-            if enter(event):
-                progress.renew()
-            progress.report(event.done, event.total)
-
-    watch = Watch(lambda process: progress.on_cancel(process.kill), heard)
-    asked = _asked(draft, means)
-    progress.check()
-    try:
-        plan = planning.plan(
-            asked, command, lambda kind: planning.device_of(kind, speed_file), measures=measures, watch=watch
-        )
-    finally:
-        progress.check()  # killed, it has left anything
-    is_said = any(finding.level == "block" for finding in plan.findings)  # better than by the problem
-    if plan.problem is not None and not (is_said and plan.problem.code == "run_preflight_blocked"):
-        raise plan.problem
-    if measures and plan.measured is None and plan.fits:
-        raise AppError("probe_died")
-    return plan

@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
+from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.background import LongTask, Progress
 from app.inference import speed
@@ -16,7 +17,6 @@ from app.models import bases
 from app.training import planning, problems
 from app.training.plan import Draft
 from app.training.planning import Device, Plan
-from app.training.services.training_draft import Means
 from trainer import spec
 from trainer.spec import PRESETS, RunSpec, SpecError
 
@@ -36,9 +36,10 @@ class Outlooks(QObject):
 
     changed = Signal()
 
-    def __init__(self, means: Means, parent: QObject | None = None) -> None:
+    def __init__(self, paths: Paths, models: Callable[[], Sequence[LocalModel]], parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._means = means
+        self._paths = paths
+        self._models = models
         self._asked: tuple[Any, ...] = ()
         self._task: LongTask | None = None
         self._question = 0  # what comes of an earlier one is left out
@@ -62,8 +63,8 @@ class Outlooks(QObject):
         self.found, self.error = {}, None
         if draft.base and frozen is not None:
             self._left = sorted(PRESETS, key=lambda preset: preset != draft.preset)
-            means, models = self._means, self._means.models()
-            self._do(lambda _progress: _prepared(draft, means, models))
+            paths, models = self._paths, self._models()
+            self._do(lambda _progress: _prepared(draft, paths, models))
         self.changed.emit()
 
     def stop(self) -> None:
@@ -115,17 +116,17 @@ class _Prepared:
     device: Device
 
 
-def _prepared(draft: Draft, means: Means, models: Sequence[LocalModel]) -> _Prepared:
+def _prepared(draft: Draft, paths: Paths, models: Sequence[LocalModel]) -> _Prepared:
     """Nothing is hashed or verified: that is the check's. Raises AppError: base_*, spec_*."""
     assert draft.frozen is not None
     folder = Path(draft.frozen.folder)
-    places = {"folder": str(means.paths.runs / "-"), "base": str(_base(draft.base, models))}
+    places = {"folder": str(paths.runs / "-"), "base": str(_base(draft.base, models))}
     parts = {part: str(folder / f"{part}.jsonl") for part in ("train", "validation", "holdout")}
     try:
         asked = spec.from_json(draft.settings | places | parts)
     except SpecError as error:
         raise problems.of_spec(error) from error
-    device = planning.device_of(asked.device, means.paths.data / speed.FILE_NAME)
+    device = planning.device_of(asked.device, paths.data / speed.FILE_NAME)
     return _Prepared(asked, draft.settings, device)
 
 

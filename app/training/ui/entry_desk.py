@@ -21,6 +21,7 @@ from app.training.runs.runs import Run
 from app.training.ui import words
 from app.training.ui.entry_dialog import EntryDialog
 from app.training.ui.return_dialog import ReturnDialog
+from app.uikit.navigation import Navigation
 from app.uikit.pickers import Pickers
 from app.uikit.theme import Theme
 
@@ -33,11 +34,11 @@ class EntryDesk(QObject):
     closed = Signal(str, str)  # kind and id: it is not to be shown any more
     draft_named = Signal(str, str)  # id and name
     failed = Signal(object)  # AppError
-    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
 
     def __init__(
         self,
         theme: Theme,
+        navigation: Navigation,
         where: Paths,
         models: Callable[[], Sequence[LocalModel]],
         open_folder: Callable[[Path], None],
@@ -47,6 +48,7 @@ class EntryDesk(QObject):
         super().__init__(page)
         self._pickers = pickers or Pickers()
         self._theme = theme
+        self._navigation = navigation
         self._where = where
         self._models = models
         self._open_folder = open_folder
@@ -114,7 +116,7 @@ class EntryDesk(QObject):
             self.closed.emit(entry.kind, entry.id)
             overview.remove(self._where, entry, self._models())
             said = self.tr("「{name}」を削除しました。").format(name=words.entry_name(entry))
-            self.undo_offered.emit(said, restore)
+            self._navigation.undo_offered.emit(said, restore)
 
         self._try(work)
         self.changed.emit()

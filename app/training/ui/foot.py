@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.training.plan import Problem
@@ -16,9 +16,6 @@ MARGIN_PX = 24
 
 
 class Foot(QWidget):
-    back_requested = Signal()
-    next_requested = Signal()
-
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         set_surface(self, "base")
@@ -38,8 +35,6 @@ class Foot(QWidget):
         column.setSpacing(0)
         column.addWidget(Rule())
         column.addLayout(row)
-        self.back_button.clicked.connect(self.back_requested)
-        self.next_button.clicked.connect(self.next_requested)
 
     def show_state(self, found: Sequence[Problem], primary: str, *, can_act: bool, can_go_back: bool) -> None:
         """`found`: the gravest first. `primary`: what the button does; "": there is none."""

@@ -1,9 +1,10 @@
 """Step 1, 目的: whether a training is what is wanted, and what this machine can do of it."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
 
@@ -14,13 +15,14 @@ from app.inference.local_model import LocalModel
 from app.models import starter
 from app.training import ability
 from app.training.ability import Measured
-from app.training.services.training_draft import Means, TrainingDraft
+from app.training.services.training_draft import TrainingDraft
 from app.training.services.training_setup import TrainingSetup
 from app.training.ui.environment_box import EnvironmentBox
 from app.training.ui.goal_choice import goal_choice
 from app.training.ui.job_dialog import JobDialog
 from app.training.ui.machine_panel import MARK_DOWN_PX, MachinePanel
 from app.training.ui.step import Step
+from app.uikit.navigation import Navigation
 from app.uikit.pickers import Pickers
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -36,24 +38,24 @@ MARGIN_PX = 24
 
 
 class GoalStep(Step):
-    documents_requested = Signal()  # the page 資料
-    starter_requested = Signal()  # the trial model is to be added to the models
-
     def __init__(
         self,
         theme: Theme,
+        navigation: Navigation,
         work: TrainingDraft,
-        means: Means,
+        data: Path,
+        models: Callable[[], Sequence[LocalModel]],
         setup: TrainingSetup,
         is_in_use: Callable[[], bool],
         pickers: Pickers | None = None,
     ) -> None:
-        """`means`: of the draft. `is_in_use`: whether a run or a conversion works with the training environment."""
+        """`data`: of the program. `is_in_use`: whether a run or a conversion works with the training environment."""
         super().__init__()
         self._theme = theme
+        self._navigation = navigation
         self._work = work
-        self._data = means.paths.data
-        self._models: Callable[[], Sequence[LocalModel]] = means.models
+        self._data = data
+        self._models = models
         self._setup = setup
         self._pickers = pickers or Pickers()
         self._measured: Measured | None = None
@@ -150,10 +152,10 @@ class GoalStep(Step):
 
     def _connect(self) -> None:
         self.choice.chosen.connect(lambda goal: self._try(lambda: self._work.change(goal=goal)))
-        self.documents_button.clicked.connect(self.documents_requested)
-        self.machine.measure_requested.connect(self._measure_anew)
-        self.machine.practice_requested.connect(self._practise)
-        self.machine.job_requested.connect(self._open_job)
+        self.documents_button.clicked.connect(lambda: self._navigation.page_requested.emit("documents"))
+        self.machine.measure_button.clicked.connect(self._measure_anew)
+        self.machine.practice_button.clicked.connect(self._practise)
+        self.machine.job_button.clicked.connect(self._open_job)
         for told in (self._setup.finished, self._setup.removed):
             told.connect(self._on_environment_changed)
 
@@ -229,7 +231,7 @@ class GoalStep(Step):
         """On the processor, if there is a card that cannot be used."""
         found, here = self._starter(), self.machine.ability
         if found is None or here is None:
-            self.starter_requested.emit()
+            self._navigation.starter_requested.emit()
             return
         self._try(lambda: self._work.change(base=found.id))
         if here.card is not None:

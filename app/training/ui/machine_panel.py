@@ -1,6 +1,6 @@
 """この PC: what it has, and in one sentence what that is enough for."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
 
 from app.base import wording
@@ -25,10 +25,6 @@ _DISK = ("disk_short", "practice_disk")
 
 
 class MachinePanel(QFrame):
-    measure_requested = Signal()
-    practice_requested = Signal()
-    job_requested = Signal()
-
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
@@ -43,9 +39,6 @@ class MachinePanel(QFrame):
         self.job_button = Button(theme, self.tr("別の PC 用の作業フォルダを作る…"), "", "folder-plus")
         self.reason = Label(role="caption", tone="text2", wraps=True)
         self._build()
-        self.measure_button.clicked.connect(self.measure_requested)
-        self.practice_button.clicked.connect(self.practice_requested)
-        self.job_button.clicked.connect(self.job_requested)
         self.show_measuring()
 
     def show_measuring(self) -> None:

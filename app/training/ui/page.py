@@ -1,23 +1,24 @@
 """The page 学習: all trainings at the left; at the right the one that is planned, that goes on, or that is over."""
 
 import dataclasses
-import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
+from PySide6.QtCore import QModelIndex, Qt, QTimer
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
+from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import describe_error
+from app.inference.local_model import LocalModel
 from app.training import drafts
-from app.training.plan import PLANNED, STEPS
+from app.training.plan import PLANNED, STEPS, Draft
 from app.training.runs import overview
 from app.training.runs.overview import DAMAGED, Entry, Overview
-from app.training.services.training_draft import Means, TrainingDraft
+from app.training.services.training_draft import TrainingDraft
 from app.training.services.trainings import Trainings
 from app.training.ui import words
 from app.training.ui.entry_desk import EntryDesk
@@ -27,6 +28,7 @@ from app.training.ui.planning import Planning
 from app.training.ui.running import Running
 from app.training.ui.steps import Steps
 from app.uikit.desktop import open_folder
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -44,12 +46,21 @@ SEARCH_FROM = 8  # trainings
 
 
 class TrainingPage(Page):
-    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
-
-    def __init__(self, theme: Theme, means: Means, trainings: Trainings, steps: Steps) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        navigation: Navigation,
+        *,
+        paths: Paths,
+        models: Callable[[], Sequence[LocalModel]],
+        trainings: Trainings,
+        steps: Steps,
+        work_of: Callable[[Draft], TrainingDraft],
+    ) -> None:
         super().__init__()
         self._theme = theme
-        self._means = means
+        self._paths = paths
+        self._work_of = work_of
         self._trainings = trainings
         self._steps = steps
         self._shown = Overview()
@@ -58,7 +69,7 @@ class TrainingPage(Page):
         self._step: TrainingStep | None = None  # the last one that was told
         self.entries = EntryList()
         self._build()
-        self.desk = EntryDesk(theme, means.paths, means.models, open_folder, self)
+        self.desk = EntryDesk(theme, navigation, paths, models, open_folder, self)
         self._connect()
         self.refresh()
 
@@ -74,11 +85,11 @@ class TrainingPage(Page):
     def refresh(self) -> None:
         """Reads the list anew."""
         self._soon.stop()
-        self._show_overview(overview.read(self._means.paths))
+        self._show_overview(overview.read(self._paths))
 
     def _read_apart(self) -> None:
         """What a run or a draft tells of itself may wait; looking at many runs takes longer than a frame."""
-        background.run(lambda: overview.read(self._means.paths), self._show_overview, self.say)
+        background.run(lambda: overview.read(self._paths), self._show_overview, self.say)
 
     def _show_overview(self, shown: Overview) -> None:
         self._shown = shown
@@ -90,14 +101,13 @@ class TrainingPage(Page):
     def open(self, kind: str, id: str) -> None:
         """`kind`: draft | run."""
         if kind == "run":
-            self.show_run(self._means.paths.runs / id)
+            self.show_run(self._paths.runs / id)
         else:
             self._show_draft(id)
 
     def show_run(self, folder: Path, step: str = "") -> None:
         """`step`: run | result; "": where it is."""
-        makers = {key: functools.partial(self._steps.run, key) for key in STEPS if key not in PLANNED}
-        running = Running(self._theme, self._trainings, folder, makers)
+        running = Running(self._theme, self._trainings, folder, self._steps.run)
         self._put(running)
         running.show_step(step or ("result" if running.has_result else "run"))
 
@@ -209,10 +219,7 @@ class TrainingPage(Page):
         desk.closed.connect(self._on_removed)
         desk.draft_named.connect(self._name_draft)
         desk.failed.connect(self.say)
-        desk.undo_offered.connect(self.undo_offered)
-        self._steps.undo_offered.connect(self.undo_offered)
         self._steps.failed.connect(self.say)
-        self._steps.step_requested.connect(lambda key: self.content.show_step(key) if self.content else None)
         trainings.started.connect(lambda _folder: self._soon.start())
         trainings.ended.connect(self._on_training_ended)
         trainings.event_received.connect(self._on_told)
@@ -227,16 +234,15 @@ class TrainingPage(Page):
 
     def _show_draft(self, id: str) -> None:
         try:
-            draft = drafts.read(self._means.paths.drafts, id)
+            draft = drafts.read(self._paths.drafts, id)
         except AppError as error:
             self.say(error)
             return
         if draft.run and Path(draft.run).is_dir():
             self.show_run(Path(draft.run))
             return
-        work = TrainingDraft(draft, self._means)
-        makers = {key: functools.partial(self._steps.plan, key) for key in PLANNED}
-        planning = Planning(self._theme, work, makers)
+        work = self._work_of(draft)
+        planning = Planning(self._theme, work, self._steps.plan)
         self._put(planning)
         work.changed.connect(lambda _draft: self._soon.start())
         work.failed.connect(self.say)
@@ -364,7 +370,7 @@ class TrainingPage(Page):
         if isinstance(self.content, Planning) and self.content.work.draft.id == id:
             self.content.work.change(name=name)
             return
-        folder = self._means.paths.drafts
+        folder = self._paths.drafts
         drafts.save(folder, dataclasses.replace(drafts.read(folder, id), name=name), time.time())
 
     def _on_begun(self, folder: Path) -> None:

@@ -1,6 +1,6 @@
 """A training that is being planned: its steps, one shown at a time, and the foot that leads from each to the next."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QScrollArea, QStackedWidget, QVBoxLayout, QWidget
@@ -13,7 +13,7 @@ from app.training.ui.step import Step
 from app.uikit.theme import Theme
 from app.uikit.widgets.scroll import scrolled
 
-Makers = Mapping[str, Callable[[TrainingDraft], Step]]
+Make = Callable[[str, TrainingDraft, Callable[[str], None]], Step]  # of a key, with what shows another step
 
 AHEAD_MS = 40  # what is shown is drawn first
 
@@ -23,11 +23,11 @@ class Planning(QWidget):
 
     step_shown = Signal(str)  # of PLANNED
 
-    def __init__(self, theme: Theme, work: TrainingDraft, makers: Makers) -> None:
+    def __init__(self, theme: Theme, work: TrainingDraft, make: Make) -> None:
         super().__init__()
         self.work = work
         work.setParent(self)
-        self._makers = makers
+        self._make_step = make
         self._steps: dict[str, Step] = {}
         self._areas: dict[str, QScrollArea] = {}
         self.key = ""  # of the step that is shown
@@ -43,8 +43,8 @@ class Planning(QWidget):
         work.changed.connect(self._on_changed)
         work.began.connect(self._settle)
         work.ended.connect(self._on_changed)
-        self.foot.back_requested.connect(lambda: self.show_step(PLANNED[PLANNED.index(self.key) - 1]))
-        self.foot.next_requested.connect(self._go_on)
+        self.foot.back_button.clicked.connect(lambda: self.show_step(PLANNED[PLANNED.index(self.key) - 1]))
+        self.foot.next_button.clicked.connect(self._go_on)
 
     @property
     def step(self) -> Step:
@@ -67,7 +67,7 @@ class Planning(QWidget):
 
     def _make(self, key: str) -> None:
         if key not in self._steps:
-            step = self._steps[key] = self._makers[key](self.work)
+            step = self._steps[key] = self._make_step(key, self.work, self.show_step)
             step.changed.connect(self._settle)
 
     def _place(self, key: str) -> None:

@@ -1,6 +1,6 @@
 """A training that was begun: how it goes, and what has come of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Signal
@@ -14,17 +14,16 @@ from app.training.ui.step import Step
 from app.uikit.theme import Theme
 from app.uikit.widgets.scroll import scrolled
 
-Makers = Mapping[str, Callable[[Path], Step]]  # of run and result
-
 
 class Running(QWidget):
     step_shown = Signal(str)  # run | result; or it has changed
 
-    def __init__(self, theme: Theme, trainings: Trainings, folder: Path, makers: Makers) -> None:
+    def __init__(self, theme: Theme, trainings: Trainings, folder: Path, make: Callable[[str, Path], Step]) -> None:
+        """`make`: a step of a key, run or result."""
         super().__init__()
         self.folder = folder
         self._trainings = trainings
-        self._makers = makers
+        self._make_step = make
         self._steps: dict[str, Step] = {}
         self._areas: dict[str, QScrollArea] = {}
         self.key = ""
@@ -35,8 +34,8 @@ class Running(QWidget):
         column.setSpacing(0)
         column.addWidget(self._stack, 1)
         column.addWidget(self.foot)
-        self.foot.back_requested.connect(lambda: self.show_step("run"))
-        self.foot.next_requested.connect(lambda: self.show_step("result"))
+        self.foot.back_button.clicked.connect(lambda: self.show_step("run"))
+        self.foot.next_button.clicked.connect(lambda: self.show_step("result"))
         trainings.started.connect(self._on_started)
         trainings.ended.connect(self._on_ended)
 
@@ -53,7 +52,7 @@ class Running(QWidget):
         """`key`: run | result."""
         self.key = key
         if key not in self._steps:
-            step = self._steps[key] = self._makers[key](self.folder)
+            step = self._steps[key] = self._make_step(key, self.folder)
             step.changed.connect(lambda: self.step_shown.emit(self.key))  # what can be done with it may be more now
             self._areas[key] = scrolled(step, self._stack)
             self._stack.addWidget(self._areas[key])

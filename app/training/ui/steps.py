@@ -1,69 +1,83 @@
-"""The steps of a training, each with what it works with; what they ask of the window is passed on."""
+"""The steps of a training, each built with what it works with."""
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
 from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services.preferences import Preferences
 from app.chat.services.chat import ChatSession
+from app.documents.services.documents import Documents
+from app.inference import child_commands
+from app.inference.services.engine import EngineClient
+from app.models.services.library import ModelLibrary
 from app.training.runs import adoption, runs
-from app.training.services.adapter_trial import TrialMeans
-from app.training.services.training_draft import Means, TrainingDraft
+from app.training.services.adapter_trial import AdapterTrial
+from app.training.services.pair_making import PairMaking
+from app.training.services.training_draft import TrainingDraft
 from app.training.services.training_setup import TrainingSetup
 from app.training.services.trainings import Trainings
 from app.training.ui.ahead import Ahead
-from app.training.ui.data.sources import Means as DataMeans
-from app.training.ui.job_dialog import JobDialog
 from app.training.ui.step import Step
 from app.uikit import desktop
-from app.uikit.pickers import Pickers
+from app.uikit.navigation import Navigation
+from app.uikit.secrecy import Secrecy
 from app.uikit.theme import Theme
 
 translate = QCoreApplication.translate
 
 
-@dataclass(frozen=True)
-class Tools:
-    """What steps work with. `is_environment_in_use`: whether something works with the training environment."""
-
-    draft: Means
-    data: DataMeans
-    trial: TrialMeans
-    setup: TrainingSetup
-    trainings: Trainings
-    session: ChatSession
-    is_environment_in_use: Callable[[], bool]
-    pickers: Pickers = Pickers()  # noqa: RUF009 (the desktop's own windows)
-
-
 class Steps(QObject):
     """Builds a step when it is first shown."""
 
-    documents_requested = Signal()
-    models_requested = Signal()
-    evaluation_requested = Signal()
-    starter_requested = Signal()
-    model_chosen = Signal()  # to the steps: another model may answer from now on
-    step_requested = Signal(str)  # of app.training.plan.STEPS
-    undo_offered = Signal(str, object)
     failed = Signal(object)  # AppError
-    reopened = Signal()  # to the steps: the window was closed while a run went on, and is shown again
 
-    def __init__(self, theme: Theme, tools: Tools, parent: QObject) -> None:
-        super().__init__(parent)
+    def __init__(
+        self,
+        theme: Theme,
+        navigation: Navigation,
+        *,
+        paths: Paths,
+        library: ModelLibrary,
+        preferences: Preferences,
+        engine: EngineClient,
+        session: ChatSession,
+        documents: Documents,
+        setup: TrainingSetup,
+        trainings: Trainings,
+        is_environment_in_use: Callable[[], bool],
+    ) -> None:
+        """`is_environment_in_use`: whether something works with the training environment."""
+        super().__init__(navigation)
         self._theme = theme
-        self._tools = tools
-        tools.data.library.trained_refused.connect(self.failed)
+        self._navigation = navigation
+        self._paths = paths
+        self._library = library
+        self._preferences = preferences
+        self._engine = engine
+        self._session = session
+        self._documents = documents
+        self._setup = setup
+        self._trainings = trainings
+        self._is_environment_in_use = is_environment_in_use
+        self._making = PairMaking(session, library, preferences, engine, child_commands.template(), paths, self)
+        self._secrecy = Secrecy(theme, paths.exports_log)
+        library.trained_refused.connect(self.failed)
         Ahead(self)
 
-    def plan(self, key: str, work: TrainingDraft) -> Step:
-        """`key`: of `app.training.plan.PLANNED`. Imported here, if `Ahead` has not come so far: most starts never need
-        them."""
-        makers = {"goal": self._goal, "data": self._data, "model": self._model, "check": self._check}
-        return makers[key](work)
+    def plan(self, key: str, work: TrainingDraft, show_step: Callable[[str], None]) -> Step:
+        """`key`: of `app.training.plan.PLANNED`. `show_step`: leads to another one.
+
+        Imported here, if `Ahead` has not come so far: most starts never need them.
+        """
+        if key == "goal":
+            return self._goal(work)
+        if key == "data":
+            return self._data(work)
+        return self._model(work) if key == "model" else self._check(work, show_step)
 
     def run(self, key: str, folder: Path) -> Step:
         """`key`: run | result."""
@@ -74,67 +88,63 @@ class Steps(QObject):
     def _goal(self, work: TrainingDraft) -> Step:
         from app.training.ui.goal_step import GoalStep
 
-        of = self._tools
-        step = GoalStep(self._theme, work, of.draft, of.setup, of.is_environment_in_use, of.pickers)
-        step.documents_requested.connect(self.documents_requested)
-        step.starter_requested.connect(self.starter_requested)
-        return step
+        data, models, is_in_use = self._paths.data, self._library.models, self._is_environment_in_use
+        return GoalStep(self._theme, self._navigation, work, data, models, self._setup, is_in_use)
 
     def _data(self, work: TrainingDraft) -> Step:
         from app.training.ui.data.step import DataStep
 
-        step = DataStep(self._theme, work, self._tools.data)
-        step.page_requested.connect(lambda _document, _page: self.documents_requested.emit())
-        return step
+        return DataStep(
+            self._theme, self._navigation, work, documents=self._documents, library=self._library,
+            making=self._making, secrecy=self._secrecy, model_id=lambda: self._session.model_id,
+        )  # fmt: skip
 
     def _model(self, work: TrainingDraft) -> Step:
         from app.training.ui.model.step import ModelStep
 
-        step = ModelStep(self._theme, work, self._tools.draft, self._tools.pickers)
-        step.models_requested.connect(self.models_requested)
-        return step
+        return ModelStep(self._theme, self._navigation, work, self._paths, self._library.models)
 
-    def _check(self, work: TrainingDraft) -> Step:
+    def _check(self, work: TrainingDraft, show_step: Callable[[str], None]) -> Step:
         from app.training.ui.check.step import CheckStep
 
-        step = CheckStep(self._theme, work)
-        step.step_requested.connect(self.step_requested)
-        step.job_requested.connect(lambda: JobDialog(self._theme, work, step.window(), self._tools.pickers).open())
-        return step
+        return CheckStep(self._theme, work, show_step)
 
     def _run(self, folder: Path) -> Step:
         from app.training.ui.run.step import RunStep
 
-        step = RunStep(self._theme, self._tools.trainings, folder)
-        self.reopened.connect(step.say_reopened)
+        step = RunStep(self._theme, self._trainings, folder)
+        self._navigation.reopened.connect(step.say_reopened)
         return step
 
     def _result(self, folder: Path) -> Step:
         from app.training.ui.result.step import ResultStep
 
-        of = self._tools
-        step = ResultStep(self._theme, folder, of.trainings, of.trial, functools.partial(self._form_in_use, folder))
-        step.use_requested.connect(lambda form: self._use(folder, form))
-        step.rollback_requested.connect(self._go_back)
-        step.report_requested.connect(lambda: desktop.open_file(folder / runs.REPORT))
-        step.evaluation_requested.connect(self.evaluation_requested)
-        step.judge_requested.connect(lambda: self._try(lambda: of.trainings.judge(folder)))
-        self.model_chosen.connect(step.show_draft)  # this run's, or another one
+        preferences = self._preferences
+        trial = AdapterTrial(
+            folder, self._engine, child_commands.template(), self._library.models, lambda: preferences.value
+        )
+        form_in_use = functools.partial(self._form_in_use, folder)
+        step = ResultStep(self._theme, self._navigation, folder, self._trainings, trial, form_in_use)
+        step.use_requested.connect(
+            lambda form: self._session.use_trained(functools.partial(adoption.use, folder, form=form))
+        )
+        step.rollback_button.clicked.connect(self._go_back)
+        step.verdict.report_button.clicked.connect(lambda: desktop.open_file(folder / runs.REPORT))
+        for button in (step.verdict.judge_button, step.forms.measure_button):
+            button.clicked.connect(lambda: self._try(lambda: self._trainings.judge(folder)))
+        preferences.changed.connect(step.show_draft)  # this run's model may answer now, or another one
         return step
 
     def _form_in_use(self, folder: Path) -> str:
-        model = self._tools.session.model
+        model = self._session.model
         return model.tuned.form if model and model.tuned and model.tuned.run_id == folder.name else ""
-
-    def _use(self, folder: Path, form: str) -> None:
-        self._tools.session.use_trained(functools.partial(adoption.use, folder, form=form))
 
     def _go_back(self) -> None:
         def work() -> None:
-            tuned = self._tools.session.back_to_base()
+            tuned = self._session.back_to_base()
             if tuned is not None:
-                said = translate("Training", "元のモデルに戻しました。")
-                self.undo_offered.emit(said, lambda: self._tools.session.use_model(tuned.id))
+                done = translate("Training", "元のモデルに戻しました。")
+                self._navigation.undo_offered.emit(done, lambda: self._session.use_model(tuned.id))
 
         self._try(work)
 

@@ -15,7 +15,7 @@ from app.inference.speed import MachineSpeed
 from app.training import drafts
 from app.training.plan import Draft
 from app.training.services import training
-from app.training.services.training_draft import Means, TrainingDraft
+from app.training.services.training_draft import TrainingDraft
 
 
 class Desk:
@@ -23,14 +23,16 @@ class Desk:
         self.where = where
         where.data.mkdir(parents=True, exist_ok=True)
         speed.save(where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e11, 2, 1.0))  # measuring takes seconds
-        self.means = Means(where, tuple, lambda: training.locate(where.data))
-        self.draft = TrainingDraft(drafts.new(where.drafts, 1.0), self.means)
+        self.draft = self.opened(drafts.new(where.drafts, 1.0))
         self.errors: list[AppError] = []
         self.draft.failed.connect(self.errors.append)
         self._qtbot = qtbot
 
     def reopened(self) -> TrainingDraft:
-        return TrainingDraft(drafts.read(self.where.drafts, self.draft.draft.id), self.means)
+        return self.opened(drafts.read(self.where.drafts, self.draft.draft.id))
+
+    def opened(self, draft: Draft) -> TrainingDraft:
+        return TrainingDraft(draft, self.where, tuple, lambda: training.locate(self.where.data))
 
     def wait(self, draft: TrainingDraft | None = None) -> Draft:
         one = draft or self.draft

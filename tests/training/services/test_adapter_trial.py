@@ -12,7 +12,7 @@ from app.inference import child_commands
 from app.inference.engine.messages import AdapterUse, Ask, Command
 from app.models import bases
 from app.training.runs import runs
-from app.training.services.adapter_trial import AdapterTrial, Answered, TrialMeans
+from app.training.services.adapter_trial import AdapterTrial, Answered
 from tests import model_files as models
 from tests.scene import Scene
 from trainer import spec
@@ -52,10 +52,9 @@ def bench(scene: Scene, long_model: Path, tmp_path: Path, monkeypatch: pytest.Mo
     asked = RunSpec(str(run), str(long_model), "train.jsonl", "val.jsonl", base_sha256=bases.file_sha256(long_model))
     (run / runs.SPEC).write_text(json.dumps(spec.to_json(asked), ensure_ascii=False), encoding="utf-8")
     models.tiny_adapter(run / runs.ADAPTER)
-    means = TrialMeans(
-        scene.engine, child_commands.template(), scene.store.local_models, lambda: scene.preferences.value
-    )
-    made = Bench(scene, run, AdapterTrial(means, run, scene.session))
+    models_of, settings_of = scene.store.local_models, lambda: scene.preferences.value
+    trial = AdapterTrial(run, scene.engine, child_commands.template(), models_of, settings_of, scene.session)
+    made = Bench(scene, run, trial)
     send = scene.engine.send
 
     def note(command: Command) -> None:

@@ -157,7 +157,7 @@ def test_a_run_is_planned_once_more_and_its_adapter_is_trained_further_on_rows_t
     subprocess.run(argv, stdout=subprocess.DEVNULL, check=True)
 
     def reopened(draft: Draft) -> TrainingDraft:
-        one = TrainingDraft(draft, desk.means)
+        one = desk.opened(draft)
         one.failed.connect(desk.errors.append)
         one.open()
         desk.wait(one)
@@ -294,8 +294,7 @@ def test_too_few_rows_are_told_when_they_are_to_be_split(desk: Desk) -> None:
 def test_without_an_environment_a_draft_is_planned_all_the_same(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    means = dataclasses.replace(desk.means, trainer=lambda: None)
-    draft = TrainingDraft(desk.draft.draft, means)
+    draft = TrainingDraft(desk.draft.draft, desk.where, tuple, lambda: None)
     draft.import_file(desk.file(40))
     desk.wait(draft)
     draft.freeze()

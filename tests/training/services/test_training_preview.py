@@ -15,7 +15,6 @@ from app.inference import speed
 from app.inference.speed import MachineSpeed
 from app.models import local_models
 from app.training.plan import Draft, Frozen
-from app.training.services.training_draft import Means
 from app.training.services.training_preview import Outlooks
 from tests import model_files as models
 from trainer.spec import PRESETS
@@ -41,7 +40,7 @@ def draft(tmp_path: Path) -> Draft:
 
 @pytest.fixture
 def outlooks(where: Paths, qtbot: QtBot) -> Iterator[Outlooks]:
-    yield Outlooks(Means(where, tuple, lambda: None))
+    yield Outlooks(where, tuple)
     background.shut_down()
 
 
@@ -83,11 +82,13 @@ def test_only_what_changes_the_cost_is_estimated_anew(outlooks: Outlooks, draft:
     assert outlooks.found == {}
 
 
-def test_another_base_ends_what_went_on(outlooks: Outlooks, draft: Draft, qtbot: QtBot, tmp_path: Path) -> None:
+def test_another_base_ends_what_went_on(
+    outlooks: Outlooks, where: Paths, draft: Draft, qtbot: QtBot, tmp_path: Path
+) -> None:
     larger = models.tiny_llama(tmp_path / "大.gguf", shape=dataclasses.replace(models.TINY, layers=4))
     outlooks.look(draft)
     look(outlooks, dataclasses.replace(draft, base=str(larger)), qtbot)
-    small = Outlooks(outlooks._means)
+    small = Outlooks(where, tuple)
     look(small, draft, qtbot)
     assert len(outlooks.found) == len(PRESETS)
     needed = [one.found["standard"].plan.memory.total for one in (outlooks, small)]
@@ -108,7 +109,7 @@ def test_why_there_are_none_is_told(
 
 def test_a_model_of_the_list_is_looked_up_there(where: Paths, draft: Draft, qtbot: QtBot) -> None:
     model = dataclasses.replace(local_models.describe(Path(draft.base)), id="小さい")
-    outlooks = Outlooks(Means(where, lambda: (model,), lambda: None))
+    outlooks = Outlooks(where, lambda: (model,))
     look(outlooks, dataclasses.replace(draft, base="小さい"), qtbot)
     assert outlooks.error is None
     assert outlooks.found["standard"].plan.spec.base == model.path

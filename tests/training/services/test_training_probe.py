@@ -16,7 +16,7 @@ from app.inference.engine.messages import Tokenize
 from app.inference.services.engine import EngineClient
 from app.inference.speed import MachineSpeed
 from app.training import drafts
-from app.training.services.training_draft import Means, TrainingDraft
+from app.training.services.training_draft import TrainingDraft
 from tests import model_files as models
 from tests import scripted_trainer
 from trainer.events import Event, Failed, Forecast, Phase, Preview, PreviewToken
@@ -43,8 +43,7 @@ class Desk:
     def draft(self, *probe: Event | str) -> TrainingDraft:
         """With rows that are split, and a base."""
         trainer = scripted_trainer.made(self.folder, PLAN, list(probe))
-        means = Means(self.where, tuple, lambda: trainer, self.engine)
-        one = TrainingDraft(drafts.new(self.where.drafts, 1.0), means)
+        one = TrainingDraft(drafts.new(self.where.drafts, 1.0), self.where, tuple, lambda: trainer, self.engine)
         file = self.folder / "行.csv"
         rows = (f"{n * 7919 % 10_007:x} の点検は,{n * 104_729 % 99_991:x} 年ごと\n" for n in range(60))
         file.write_text("質問,回答\n" + "".join(rows), "utf-8")

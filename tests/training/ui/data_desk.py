@@ -14,14 +14,13 @@ from app.inference.local_model import LocalModel
 from app.training import drafts
 from app.training.plan import Draft
 from app.training.services.pair_making import PairMaking
-from app.training.services.training_draft import Means as DraftMeans
 from app.training.services.training_draft import TrainingDraft
 from app.training.ui.data.columns import ColumnsTab
 from app.training.ui.data.lengths import LengthsTab
 from app.training.ui.data.problems import ProblemsTab
-from app.training.ui.data.sources import Means
 from app.training.ui.data.split import SplitTab
 from app.training.ui.data.step import DataStep
+from app.uikit.navigation import Navigation
 from app.uikit.pickers import Pickers
 from app.uikit.secrecy import Secrecy
 from app.uikit.theme import Theme
@@ -38,7 +37,7 @@ class Desk:
         self.documents = Documents(self.where.documents, children.reader(self.where.documents), self.where.logs)
         self.making = self.pair_making()
         self.secrecy = Secrecy(theme, self.where.exports_log)
-        self.theme = theme
+        self.theme, self.navigation = theme, Navigation()
         self.work = self.draft(drafts.new(self.where.drafts, 1.0))
         self.step = self.shown(self.work)
 
@@ -49,15 +48,15 @@ class Desk:
         )  # fmt: skip
 
     def draft(self, draft: Draft) -> TrainingDraft:
-        return TrainingDraft(draft, DraftMeans(self.where, tuple, lambda: None), self.scene.engine)
+        return TrainingDraft(draft, self.where, tuple, lambda: None, parent=self.scene.engine)
 
     def shown(self, work: TrainingDraft) -> DataStep:
         """As the page does it."""
         pickers = Pickers(open=lambda *_: str(self.chosen))
-        means = Means(
-            self.documents, self.scene.library, self.making, self.secrecy, lambda: self.model.id, pickers
+        step = DataStep(
+            self.theme, self.navigation, work, documents=self.documents, library=self.scene.library,
+            making=self.making, secrecy=self.secrecy, model_id=lambda: self.model.id, pickers=pickers,
         )  # fmt: skip
-        step = DataStep(self.theme, work, means)
         self.scene.qtbot.addWidget(step)
         work.changed.connect(lambda _draft: step.show_draft())
         work.ended.connect(step.show_draft)

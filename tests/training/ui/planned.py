@@ -16,7 +16,7 @@ from app.training.data import split
 from app.training.data.rows import Message, Row
 from app.training.plan import Data, Frozen
 from app.training.services.training import Trainer
-from app.training.services.training_draft import Means, TrainingDraft
+from app.training.services.training_draft import TrainingDraft
 from app.training.ui.step import Step
 from tests import model_files as models
 
@@ -36,8 +36,7 @@ class Planned:
             dataclasses.replace(found, id="other", name="別のモデル"),
             dataclasses.replace(found, id="search", name="検索のモデル", architecture="modern-bert"),
         )
-        self.means = Means(where, lambda: self.models, lambda: trainer)
-        self.work = TrainingDraft(drafts.new(where.drafts, 1.0), self.means)
+        self.work = TrainingDraft(drafts.new(where.drafts, 1.0), where, lambda: self.models, lambda: trainer)
         if not _made:
             _made.append(_frozen(folder / "分割"))
         data = Data("行.csv", _made[0].revision, 60)

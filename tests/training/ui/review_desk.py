@@ -14,7 +14,7 @@ from app.training.data import curation
 from app.training.data.curation import Curation, Evidence, Item
 from app.training.data.rows import Message, Row
 from app.training.plan import Data, Draft
-from app.training.services.training_draft import Means, TrainingDraft
+from app.training.services.training_draft import TrainingDraft
 from app.training.ui.review.tab import ReviewTab
 from app.uikit.theme import Theme
 
@@ -53,7 +53,7 @@ def make_work(folder: Path, items: Sequence[Item]) -> TrainingDraft:
     rows = where.drafts / "下書き" / "rows-1"
     curation.create(rows, items)
     draft = Draft("下書き", data=Data("組.jsonl", 0, len(items), folder=str(rows)))
-    work = TrainingDraft(draft, Means(where, tuple, lambda: None))
+    work = TrainingDraft(draft, where, tuple, lambda: None)
     work.curation = Curation(rows)
     return work
 

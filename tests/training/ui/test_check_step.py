@@ -19,6 +19,7 @@ from app.training.runs import runs
 from app.training.ui import words
 from app.training.ui.check import words as check_words
 from app.training.ui.check.step import CheckStep
+from app.training.ui.job_dialog import JobDialog
 from app.uikit.theme import Theme
 from app.uikit.widgets.scroll import scrolled
 from tests import scripted_trainer
@@ -53,13 +54,14 @@ PLAN: list[Event | str] = [EFFECTIVE, FOUND, *PREVIEWS, COMPUTED]
 class Desk:
     def __init__(self, where: Paths, folder: Path, qtbot: QtBot, theme: Theme) -> None:
         self.where, self.folder, self.qtbot, self.theme = where, folder, qtbot, theme
+        self.led_to: list[str] = []  # steps
 
     def open(self, plan: list[Event | str] | None, *probe: Event | str) -> CheckStep:
         """`plan`: what the trainer says when it is asked for one; None: there is no trainer."""
         trainer = scripted_trainer.made(self.folder / "学習環境", plan, list(probe)) if plan is not None else None
         self.planned = Planned(self.where, self.folder, self.qtbot, trainer)
         self.work = self.planned.work
-        self.step = CheckStep(self.theme, self.work)
+        self.step = CheckStep(self.theme, self.work, self.led_to.append)
         return self.step
 
     def checked(self, plan: list[Event | str] | None, *probe: Event | str) -> CheckStep:
@@ -121,9 +123,8 @@ def test_findings_stand_by_their_gravity_each_with_the_way_to_mend_it(desk: Desk
     warning, counts, *_ = step.findings.rows
     assert "48 行しかなく" in warning.text.text()
     assert counts.text.text() == "学習 30 件　検証 15 件　試験 15 件（学習に使いません）"
-    with desk.qtbot.waitSignal(step.step_requested) as signal:
-        desk.click(warning.button)
-    assert signal.args == ["data"]
+    desk.click(warning.button)
+    assert desk.led_to == ["data"]
     assert not counts.button.isVisible()
 
 
@@ -137,9 +138,8 @@ def test_what_forbids_to_begin_leaves_nothing_to_do_but_to_mend_it(desk: Desk) -
     assert row.text.text().startswith("学習用データの 2 行が 512 トークンを超えています（最長 1,180）。")
     assert "「長すぎる例」" in row.text.text()  # as the page before calls it
     assert not step.forecast.trial_button.isVisible()
-    with desk.qtbot.waitSignal(step.step_requested) as signal:
-        desk.click(row.button)
-    assert signal.args == ["model"]
+    desk.click(row.button)
+    assert desk.led_to == ["model"]
 
 
 @pytest.mark.parametrize(
@@ -240,11 +240,12 @@ def test_without_an_environment_what_can_be_said_is_said(desk: Desk) -> None:
     assert step.forecast.source.text() == "トークンの数を文字数から推し量った、おおよその値です。"
     assert not step.forecast.trial_button.isVisible()
     assert not step.tokens.isVisible()
-    with desk.qtbot.waitSignal(step.step_requested) as signal:
-        desk.click(step.findings.rows[0].button)
-    assert signal.args == ["goal"]
-    with desk.qtbot.waitSignal(step.job_requested):
-        desk.click(step.job_button)
+    desk.click(step.findings.rows[0].button)
+    assert desk.led_to == ["goal"]
+    desk.click(step.job_button)
+    (dialog,) = step.findChildren(JobDialog)
+    assert dialog.isVisible()
+    dialog.reject()
 
 
 def test_a_machine_that_cannot_be_kept_awake_is_told_of(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ def planned(
 
 
 def test_the_trainer_s_own_tokens_are_shown_and_three_steps_measured(planned: Planned, theme: Theme) -> None:
-    step = CheckStep(theme, planned.work)
+    step = CheckStep(theme, planned.work, lambda _step: None)
     planned.show(step)
     failures: list[object] = []
     planned.work.failed.connect(failures.append)

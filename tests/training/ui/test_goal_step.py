@@ -27,12 +27,13 @@ from app.training import ability, drafts
 from app.training.environment import converter
 from app.training.services import training
 from app.training.services.training import Trainer
-from app.training.services.training_draft import Means, TrainingDraft
+from app.training.services.training_draft import TrainingDraft
 from app.training.services.training_setup import TrainingSetup
 from app.training.ui.asking import MakeDialog
 from app.training.ui.goal_step import GoalStep
 from app.training.ui.job_dialog import JobDialog
 from app.uikit.dialogs import Dialog
+from app.uikit.navigation import Navigation
 from app.uikit.pickers import Pickers
 from app.uikit.theme import Theme
 from app.uikit.widgets.scroll import scrolled
@@ -57,7 +58,7 @@ class Desk:
         self.models: tuple[LocalModel, ...] = ()
         self.is_used = False
         self.place = folder / "別の PC"
-        self.means = Means(where, lambda: self.models, self.trainer)
+        self.navigation = Navigation()
         self.setup = TrainingSetup(Preferences(where.settings), ["false"], where.data, where.logs, str)
 
     def trainer(self) -> Trainer | None:
@@ -68,9 +69,13 @@ class Desk:
 
     def open(self, work: TrainingDraft | None = None, width: int = 1000, height: int = 1000) -> GoalStep:
         """In `area`, as the page shows it."""
-        self.work = work or TrainingDraft(drafts.new(self.where.drafts, 1.0), self.means)
+        new = TrainingDraft(drafts.new(self.where.drafts, 1.0), self.where, lambda: self.models, self.trainer)
+        self.work = work or new
         pickers = Pickers(folder=lambda _parent, _title, _start: str(self.place))
-        self.step = GoalStep(self.theme, self.work, self.means, self.setup, lambda: self.is_used, pickers)
+        self.step = GoalStep(
+            self.theme, self.navigation, self.work, self.where.data, lambda: self.models, self.setup,
+            lambda: self.is_used, pickers,
+        )  # fmt: skip
         self.work.changed.connect(self.step.show_draft)
         self.area = scrolled(self.step)
         self.qtbot.addWidget(self.area)
@@ -130,10 +135,10 @@ def test_a_wish_is_stored_and_facts_are_sent_to_the_documents_but_not_kept_back(
     desk.click(step.choice.answers["facts"].about)
     assert str(desk.work.draft.goal) == "facts"
     assert desk.work.draft.is_complete("goal")
-    asked: list[bool] = []
-    step.documents_requested.connect(lambda: asked.append(True))
+    asked: list[str] = []
+    desk.navigation.page_requested.connect(asked.append)
     desk.click(step.documents_button)
-    assert asked == [True]
+    assert asked == ["documents"]
     step.focus_first()
     QTest.keyClick(step.choice.answers["facts"].radio, Qt.Key.Key_Down)
     assert desk.work.draft.goal == "style"
@@ -221,7 +226,7 @@ def test_wrong_products_in_four_bits_are_said(desk: Desk, card: Gpu) -> None:
 def test_to_practise_the_trial_model_is_asked_for_or_becomes_the_base(desk: Desk) -> None:
     step = desk.looked()
     asked: list[bool] = []
-    step.starter_requested.connect(lambda: asked.append(True))
+    desk.navigation.starter_requested.connect(lambda: asked.append(True))
     assert step.machine.practice_button.text() == "お試し用モデルを追加する"
     desk.click(step.machine.practice_button)
     assert asked == [True]

@@ -15,6 +15,7 @@ from app.base.settings import Settings
 from app.training.plan import Start
 from app.training.ui.model import words
 from app.training.ui.model.step import ModelStep
+from app.uikit.navigation import Navigation
 from app.uikit.pickers import Pickers
 from app.uikit.theme import Theme
 from app.uikit.widgets.scroll import scrolled
@@ -30,7 +31,9 @@ class Desk(Planned):
         super().__init__(where, folder, qtbot)
         self.folder = folder
         self.picked = ""
-        self.step = ModelStep(theme, self.work, self.means, Pickers(folder=lambda *_: self.picked))
+        self.navigation = Navigation()
+        pickers = Pickers(folder=lambda *_: self.picked)
+        self.step = ModelStep(theme, self.navigation, self.work, where, lambda: self.models, pickers)
 
     def open(self) -> ModelStep:
         self.show(self.step)
@@ -121,8 +124,9 @@ def test_a_base_that_is_gone_is_said_and_where_there_is_none_one_can_be_had(desk
     assert step.base.empty.isVisible()
     assert step.base.state.text() == ""
     assert "土台のモデルを選ぶと" in step.about.text()
-    with desk.qtbot.waitSignal(step.models_requested):
+    with desk.qtbot.waitSignal(desk.navigation.page_requested) as signal:
         desk.qtbot.mouseClick(step.base.get_button, Qt.MouseButton.LeftButton)
+    assert signal.args == ["models"]
 
 
 def test_a_setting_is_typed_marked_as_changed_and_taken_back(desk: Desk) -> None:

@@ -22,10 +22,11 @@ from app.training import gate_file
 from app.training.gate import BASE, BASE_ADAPTER, Gate
 from app.training.runs import runs
 from app.training.services import training
-from app.training.services.adapter_trial import TrialMeans
+from app.training.services.adapter_trial import AdapterTrial
 from app.training.services.gate import GateProgress
 from app.training.services.trainings import Trainings
 from app.training.ui.result.step import ResultStep
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
 from app.uikit.widgets.scroll import scrolled
@@ -46,7 +47,7 @@ class Desk:
     trainings: Trainings
     qtbot: QtBot
     used: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)  # signals without a value
+    asked: list[str] = field(default_factory=list)  # buttons and pages
 
     def read(self) -> None:
         """Anew, as when the step is shown."""
@@ -108,23 +109,29 @@ def open_step(
 ) -> Iterator[Callable[..., Desk]]:
     monkeypatch.setenv(training.VARIABLE, "fake:good")
     opened: list[Desk] = []
+    navigation = Navigation()
 
     def open_(gate: Gate | None, *, width: int = 1168, in_use: str = "") -> Desk:
         folder = write_run(tmp_path / "実行", long_model, gate)
         scorers = (child_commands.quantizer, child_commands.scorer)
         trainings = Trainings(scene.engine, lambda: training.locate(tmp_path), tmp_path / "bases", scorers)
-        means = TrialMeans(
-            scene.engine, child_commands.template(), scene.store.local_models, lambda: scene.preferences.value
-        )
-        step = ResultStep(theme, folder, trainings, means, lambda: in_use)
+        models_of, settings_of = scene.store.local_models, lambda: scene.preferences.value
+        trial = AdapterTrial(folder, scene.engine, child_commands.template(), models_of, settings_of)
+        step = ResultStep(theme, navigation, folder, trainings, trial, lambda: in_use)
         area = scrolled(step)
         area.resize(width, 900)
         area.show()
         desk = Desk(folder, step, area, trainings, qtbot)
         opened.append(desk)
         step.use_requested.connect(desk.used.append)
-        for name in ("rollback", "report", "judge", "evaluation"):
-            getattr(step, f"{name}_requested").connect(lambda name=name: desk.asked.append(name))
+        for name, button in (
+            ("rollback", step.rollback_button),
+            ("report", step.verdict.report_button),
+            ("judge", step.verdict.judge_button),
+            ("measure", step.forms.measure_button),
+        ):
+            button.clicked.connect(lambda _=False, name=name: desk.asked.append(name))
+        navigation.page_requested.connect(desk.asked.append)
         desk.read()
         return desk
 
@@ -316,7 +323,7 @@ def test_a_form_that_was_not_measured_says_so_and_can_be(open_step: Callable[...
     desk = open_step(fewer)
     assert "未測定" in desk.texts(desk.step.forms)
     desk.click(desk.step.forms.measure_button)
-    assert desk.asked == ["judge"]
+    assert desk.asked == ["measure"]
 
 
 def test_while_something_is_trained_it_is_said_why_nothing_can_be_tried(open_step: Callable[..., Desk]) -> None:
@@ -362,7 +369,7 @@ def test_escape_stops_what_is_being_answered_and_an_error_is_said_in_words(open_
     assert not desk.step.trial.is_running
     assert "ここで停止しました" in trying.answers.tuned.head.text()
     assert trying.answers.tuned.text.text()  # what was written stays
-    desk.until(lambda: desk.step.trial._means.engine.status.state == "ready")
+    desk.until(lambda: desk.step.trial._engine.status.state == "ready")
     trying.question.setText("!memory")
     desk.click(trying.compare_button)
     desk.until(lambda: trying.banner.isVisibleTo(desk.step))

@@ -45,7 +45,7 @@ def test_the_passage_stands_beside_a_pair_with_its_quote_marked(open_desk: Open)
     assert (quote.badge.words.text(), quote.words.text()) == ("原文と一致", QUOTE)
     assert passage.facts.text() == "p.3　同じ箇所から作った問いが、ほかに 2 件あります。"
     asked: list[tuple[str, int]] = []
-    desk.tab.page_requested.connect(lambda document, page: asked.append((document, page)))
+    passage.page_requested.connect(lambda document, page: asked.append((document, page)))
     passage.page_button.click()
     assert asked == [("利用規則.pdf", 3)]
 

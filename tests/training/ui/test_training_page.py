@@ -19,13 +19,14 @@ from app.training.data.rows import PARTS, Message, Row
 from app.training.plan import Data, Draft
 from app.training.runs import runs, shelf
 from app.training.services.training import locate
-from app.training.services.training_draft import Means, TrainingDraft
+from app.training.services.training_draft import TrainingDraft
 from app.training.services.trainings import Trainings
 from app.training.ui.page import TrainingPage
 from app.training.ui.planning import Planning
 from app.training.ui.running import Running
 from app.training.ui.step import Deed, Step
 from app.training.ui.steps import Steps
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.named_list import EntryRole, SaidRole
 from trainer import events, spec
@@ -64,7 +65,7 @@ class PlainSteps(Steps):
         QObject.__init__(self)
         self._offers = offers
 
-    def plan(self, key: str, work: TrainingDraft) -> Step:
+    def plan(self, key: str, work: TrainingDraft, show_step: Callable[[str], None]) -> Step:
         return PlainStep(key, self._offers if key == "data" else lambda: None)
 
     def run(self, key: str, folder: Path) -> Step:
@@ -78,10 +79,14 @@ class Scene:
         self.undone: list[tuple[str, Callable[[], None]]] = []
         self.engine = EngineClient(["false"], where.logs / "engine.log")
         trainings = Trainings(self.engine, lambda: locate(where.data), where.bases, (lambda _job: [], lambda _job: []))
-        means = Means(where, lambda: (), lambda: None)
-        self.page = TrainingPage(theme, means, trainings, PlainSteps(lambda: self.offered))
+        self.navigation = Navigation()
+        self.page = TrainingPage(
+            theme, self.navigation, paths=where, models=tuple, trainings=trainings,
+            steps=PlainSteps(lambda: self.offered),
+            work_of=lambda draft: TrainingDraft(draft, where, tuple, lambda: None),
+        )  # fmt: skip
         self.trainings = trainings
-        self.page.undo_offered.connect(lambda said, undo: self.undone.append((said, undo)))
+        self.navigation.undo_offered.connect(lambda said, undo: self.undone.append((said, undo)))
         qtbot.addWidget(self.page)
         self.page.resize(1100, 700)
 

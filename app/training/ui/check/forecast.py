@@ -1,6 +1,6 @@
 """What a training would take: time, memory and disk beside what there is, and what would make it fit."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
 
 from app.training.plan import Forecast
@@ -16,9 +16,6 @@ BAR_PX = 560  # at most
 
 
 class ForecastBox(QFrame):
-    changes_requested = Signal()  # those of the forecast are to be made
-    trial_requested = Signal()
-
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.setProperty("surface", "card")
@@ -31,8 +28,6 @@ class ForecastBox(QFrame):
         self.trial_button = Button(theme, self.tr("3 ステップ試す"), compact=True)
         self.trial_words = Label(role="caption", tone="muted", wraps=True)
         self._build()
-        self.changes_button.clicked.connect(self.changes_requested)
-        self.trial_button.clicked.connect(self.trial_requested)
 
     def show_forecast(self, found: Forecast, *, can_try: bool, is_converted: bool, is_busy: bool) -> None:
         """`can_try`: there is a trainer. `is_converted`: the base can be loaded as it is."""

@@ -1,8 +1,9 @@
 """Step 4, 確認: what the trainer finds before it trains, what it would take, and what exactly it would learn."""
 
 import time
+from collections.abc import Callable
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 
 from app.base import wording
@@ -13,7 +14,9 @@ from app.training.ui.check import words
 from app.training.ui.check.findings import Findings
 from app.training.ui.check.forecast import ForecastBox
 from app.training.ui.check.token_view import TokenView
+from app.training.ui.job_dialog import JobDialog
 from app.training.ui.step import Deed, Step
+from app.uikit.pickers import Pickers
 from app.uikit.theme import Theme
 from app.uikit.widgets.announce import announce
 from app.uikit.widgets.banner import Banner
@@ -29,13 +32,15 @@ CHECK, START = "check", "start"
 
 
 class CheckStep(Step):
-    step_requested = Signal(str)  # of app.training.plan.STEPS: where something can be mended
-    job_requested = Signal()  # a folder for another PC
-
-    def __init__(self, theme: Theme, work: TrainingDraft) -> None:
+    def __init__(
+        self, theme: Theme, work: TrainingDraft, show_step: Callable[[str], None], pickers: Pickers | None = None
+    ) -> None:
+        """`show_step`: takes the key of a step where something can be mended."""
         super().__init__()
         self._theme = theme
         self._work = work
+        self._show_step = show_step
+        self._pickers = pickers or Pickers()
         self._began_at = 0.0  # of what the progress is shown of
         self._phase = ""
         self.banner = Banner(theme)
@@ -98,11 +103,11 @@ class CheckStep(Step):
         work.ended.connect(self._on_ended)
         work.failed.connect(self._on_failed)
         self.progress.cancelled.connect(work.cancel)
-        self.findings.step_requested.connect(self.step_requested)
-        self.forecast.changes_requested.connect(self._take_changes)
-        self.forecast.trial_requested.connect(lambda: self._check(measures=True))
+        self.findings.step_requested.connect(self._show_step)
+        self.forecast.changes_button.clicked.connect(self._take_changes)
+        self.forecast.trial_button.clicked.connect(lambda: self._check(measures=True))
         self.again_button.clicked.connect(lambda: self._check())
-        self.job_button.clicked.connect(self.job_requested)
+        self.job_button.clicked.connect(self._open_job)
 
     # ------------------------------------------------------------------- showing
 
@@ -177,6 +182,10 @@ class CheckStep(Step):
     def _check(self, *, measures: bool = False) -> None:
         self.banner.hide()
         self._work.check(measures=measures)
+
+    def _open_job(self) -> None:
+        """A folder for another PC."""
+        JobDialog(self._theme, self._work, self.window(), self._pickers).open()
 
     def _take_changes(self) -> None:
         """And sees at once whether they suffice."""

@@ -1,6 +1,6 @@
 """Before there is any data: what is needed, where it can come from, and what it looks like."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.uikit.drop_zone import DropZone
@@ -13,9 +13,6 @@ MARGIN_PX = 24
 
 
 class Empty(QWidget):
-    file_requested = Signal()
-    pairs_requested = Signal()
-
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.file_button = Button(theme, self.tr("ファイルを選ぶ…"), "primary", "file-text")
@@ -36,8 +33,6 @@ class Empty(QWidget):
         column.addWidget(Label(example, tone="muted", wraps=True))
         column.addWidget(Label(line, "mono", "text2", wraps=True))
         column.addStretch(1)
-        self.file_button.clicked.connect(self.file_requested)
-        self.pairs_button.clicked.connect(self.pairs_requested)
 
     def focus_first(self) -> None:
         self.file_button.setFocus(Qt.FocusReason.ShortcutFocusReason)

@@ -25,7 +25,6 @@ QUESTION_LINES, ANSWER_LINES = (2, 6), (4, 14)
 
 class ProblemEditor(QWidget):
     decided = Signal(object)  # Decision
-    undo_requested = Signal()
     left = Signal()  # Esc: back to the list
 
     def __init__(self, theme: Theme) -> None:
@@ -142,7 +141,6 @@ class ProblemEditor(QWidget):
         self.accept_button.clicked.connect(self.accept)
         self.edit_button.clicked.connect(self.edit)
         self.reject_button.clicked.connect(self.reject)
-        self.undo_button.clicked.connect(self.undo_requested)
         for field in (self.question, self.answer):
             field.submitted.connect(self.edit)
             field.cancelled.connect(self._give_up)

@@ -89,7 +89,7 @@ class ProblemsTab(QWidget):
         self.view.key_pressed.connect(self._on_key)
         self.view.doubleClicked.connect(lambda _index: self.editor.edit())
         self.editor.decided.connect(self._decide)
-        self.editor.undo_requested.connect(self._undo)
+        self.editor.undo_button.clicked.connect(self._undo)
         self.editor.left.connect(self.view.setFocus)
         self._theme.changed.connect(self._turn)
 

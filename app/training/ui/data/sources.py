@@ -1,7 +1,6 @@
 """Where the rows of a planned training come from: a file that is chosen, or pairs that are made from a collection."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
@@ -29,31 +28,35 @@ from app.uikit.theme import Theme
 DECIDED: tuple[State, ...] = ("accepted", "edited", "rejected")
 
 
-@dataclass(frozen=True)
-class Means:
-    """What rows are made with. `model_id`: of the model that answers questions now. `pickers`: None for the desktop's
-    own windows."""
-
-    documents: Documents
-    library: ModelLibrary
-    making: PairMaking
-    secrecy: Secrecy
-    model_id: Callable[[], str | None]
-    pickers: Pickers | None = None
-
-
 class Sources(QObject):
     """Asks, and then has it done; what rows there are, and what was decided of them, is only replaced after a yes."""
 
     refused = Signal(object)  # AppError
 
-    def __init__(self, theme: Theme, work: TrainingDraft, means: Means, parent: QWidget) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        work: TrainingDraft,
+        parent: QWidget,
+        *,
+        documents: Documents,
+        library: ModelLibrary,
+        making: PairMaking,
+        secrecy: Secrecy,
+        model_id: Callable[[], str | None],
+        pickers: Pickers | None = None,
+    ) -> None:
+        """`model_id`: of the model that answers questions now. `pickers`: None for the desktop's own windows."""
         super().__init__(parent)
         self._theme = theme
         self._work = work
-        self._means = means
         self._window = parent
-        self._pickers = means.pickers or Pickers()
+        self._documents = documents
+        self._library = library
+        self._making = making
+        self._secrecy = secrecy
+        self._model_id = model_id
+        self._pickers = pickers or Pickers()
         self._path = Path()  # of the file that was asked for last
         self.dialog: Dialog | None = None  # the last one that was opened
 
@@ -93,22 +96,21 @@ class Sources(QObject):
     # --------------------------------------------------------------------- pairs
 
     def ask_pairs(self) -> None:
-        means = self._means
-        if means.making.is_running:
+        if self._making.is_running:
             self.refused.emit(AppError("pairs_running"))
             return
-        collections = [one for one in means.documents.collections() if one.sections]
-        models = [model for model in means.library.answering() if model.remote is None]
-        dialog = GenerateDialog(self._theme, collections, models, means.model_id(), self._window)
+        collections = [one for one in self._documents.collections() if one.sections]
+        models = [model for model in self._library.answering() if model.remote is None]
+        dialog = GenerateDialog(self._theme, collections, models, self._model_id(), self._window)
         dialog.wished.connect(self._on_wished)
         self._open(dialog)
 
     def go_on(self) -> None:
         """With pairs that were wanted and are not finished."""
-        wish = self._means.making.unfinished(self._work.draft.id)
+        wish = self._making.unfinished(self._work.draft.id)
         if wish is None:
             return
-        there = self._means.documents.collections()
+        there = self._documents.collections()
         found = next((one for one in there if (one.id, one.name) == (wish.collection_id, wish.collection)), None)
         if found is None:
             self.refused.emit(AppError("pairs_collection_gone", name=wish.collection))
@@ -116,20 +118,20 @@ class Sources(QObject):
             self._begin(wish, found)
 
     def _on_wished(self, collection: Collection, wanted: int, model: LocalModel) -> None:
-        making, draft_id = self._means.making, self._work.draft.id
-        wish = Wish(collection.id, collection.name, model.id, wanted, making.free_name(draft_id))
+        name = self._making.free_name(self._work.draft.id)
+        wish = Wish(collection.id, collection.name, model.id, wanted, name)
         self._replace(lambda: self._begin(wish, collection))
 
     def _begin(self, wish: Wish, collection: Collection) -> None:
-        making, draft_id = self._means.making, self._work.draft.id
+        draft_id = self._work.draft.id
 
         def begin() -> None:
             try:
-                making.begin(draft_id, wish, collection, is_consented=True)
+                self._making.begin(draft_id, wish, collection, is_consented=True)
             except AppError as error:
                 self.refused.emit(error)
 
-        self._means.secrecy.train(self._window, collection.label, begin)
+        self._secrecy.train(self._window, collection.label, begin)
 
     # ------------------------------------------------------------------- private
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
@@ -28,8 +28,6 @@ Told = tuple[Frozen, FrozenSplit, list[int]]
 
 
 class SplitTab(QWidget):
-    split_requested = Signal()
-
     def __init__(self, theme: Theme, work: TrainingDraft) -> None:
         super().__init__()
         self._theme = theme
@@ -98,7 +96,6 @@ class SplitTab(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(scrolled(content))
-        self.split_button.clicked.connect(self.split_requested)
         self._show_parts(is_shown=False)
 
     def _show_state(self, frozen: Frozen | None, *, is_stale: bool) -> None:

@@ -1,28 +1,35 @@
 """The step データ: rows are imported or made, looked through, and split so that what judges is not trained on."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import QTimer
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import describe_error
+from app.documents.services.documents import Documents
+from app.models.services.library import ModelLibrary
 from app.training.data import overview, reading
 from app.training.data.curation import Curation
 from app.training.plan import Frozen
+from app.training.services.pair_making import PairMaking
 from app.training.services.training_draft import TrainingDraft
 from app.training.ui.data.columns import ColumnsTab
 from app.training.ui.data.empty import Empty
 from app.training.ui.data.lengths import LengthsTab
 from app.training.ui.data.pairs_row import PairsRow
 from app.training.ui.data.problems import ProblemsTab
-from app.training.ui.data.sources import DECIDED, Means, Sources
+from app.training.ui.data.sources import DECIDED, Sources
 from app.training.ui.data.split import SplitTab
 from app.training.ui.data.strip import Strip
 from app.training.ui.review.tab import ReviewTab
 from app.training.ui.step import Deed, Step
 from app.uikit.drop_zone import dropped_paths
+from app.uikit.navigation import Navigation
+from app.uikit.pickers import Pickers
+from app.uikit.secrecy import Secrecy
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -38,22 +45,37 @@ Tab = ColumnsTab | ProblemsTab | ReviewTab | LengthsTab | SplitTab
 
 
 class DataStep(Step):
-    page_requested = Signal(str, int)  # a document, and its page from 1
-
-    def __init__(self, theme: Theme, work: TrainingDraft, means: Means) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        navigation: Navigation,
+        work: TrainingDraft,
+        *,
+        documents: Documents,
+        library: ModelLibrary,
+        making: PairMaking,
+        secrecy: Secrecy,
+        model_id: Callable[[], str | None],
+        pickers: Pickers | None = None,
+    ) -> None:
+        """`model_id` and `pickers`: as `Sources`."""
         super().__init__()
         self._theme = theme
+        self._navigation = navigation
         self._work = work
-        self._means = means
+        self._making = making
         self._doing = ""  # of OURS, now or the last time
         self._has_tried = False  # to open the rows
         self._frozen_before: Frozen | None = None  # the split that another one is made instead of
         self._shown_folder = ""  # of the rows that are shown
         self._tabs: dict[str, Tab] = {}
-        self.sources = Sources(theme, work, means, self)
+        self.sources = Sources(
+            theme, work, self, documents=documents, library=library, making=making, secrecy=secrecy,
+            model_id=model_id, pickers=pickers,
+        )  # fmt: skip
         self._build()
         self._connect()
-        means.documents.open()
+        documents.open()
         self.show_draft()
         if work.draft.data is None:
             QTimer.singleShot(0, self, self.look_for_pairs)
@@ -124,7 +146,7 @@ class DataStep(Step):
         self.setAcceptDrops(True)
         self.banner = Banner(theme)
         self.progress = ProgressRow(theme)
-        self.pairs = PairsRow(theme, self._means.making, self._work.draft.id)
+        self.pairs = PairsRow(theme, self._making, self._work.draft.id)
         self._notes = QWidget()
         notes = QVBoxLayout(self._notes)
         notes.setContentsMargins(MARGIN_PX, 12, MARGIN_PX, 0)
@@ -183,8 +205,8 @@ class DataStep(Step):
         work.columns_unknown.connect(sources.ask_columns)
         work.ended.connect(self._on_ended)
         sources.refused.connect(self._show_error)
-        self.empty.file_requested.connect(sources.choose_file)
-        self.empty.pairs_requested.connect(sources.ask_pairs)
+        self.empty.file_button.clicked.connect(sources.choose_file)
+        self.empty.pairs_button.clicked.connect(sources.ask_pairs)
         self.progress.cancelled.connect(work.cancel)
         self.banner.closed.connect(self._settle_notes)
         self.pairs.changed.connect(self._settle_notes)
@@ -232,14 +254,15 @@ class DataStep(Step):
             return problems
         if key == "review":
             review = ReviewTab(theme, work)
-            review.page_requested.connect(self.page_requested)
+            page_requested = review.source.passage.page_requested
+            page_requested.connect(lambda _document, _page: self._navigation.page_requested.emit("documents"))
             return review
         if key == "lengths":
             lengths = LengthsTab(theme, work)
             lengths.row_requested.connect(self._show_row)
             return lengths
         split = SplitTab(theme, work)
-        split.split_requested.connect(lambda: self.do("freeze"))
+        split.split_button.clicked.connect(lambda: self.do("freeze"))
         return split
 
     def _show_tab(self, key: str) -> None:
@@ -293,7 +316,7 @@ class DataStep(Step):
         self.progress.finish()
         self._settle_notes()
         self.show_draft()
-        draft, making = self._work.draft, self._means.making
+        draft, making = self._work.draft, self._making
         if self._doing == "freezing" and draft.frozen is not self._frozen_before:
             self._show_tab("split")
         if draft.data is not None and draft.data.file == str(making.finished_file(draft.id)):
@@ -308,7 +331,7 @@ class DataStep(Step):
         self.pairs.look(may_take=not decided)
 
     def _take_pairs(self) -> None:
-        making, draft_id = self._means.making, self._work.draft.id
+        making, draft_id = self._making, self._work.draft.id
         path, wish = making.finished_file(draft_id), making.unfinished(draft_id)
         if path is not None and wish is not None and not self._work.is_busy:
             self._work.take_pairs(path, wish.collection)

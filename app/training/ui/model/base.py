@@ -25,7 +25,6 @@ WIDTH_PX = 520
 
 class BaseField(QWidget):
     chosen = Signal(str)  # as `bases.resolve` takes it
-    models_requested = Signal()
 
     def __init__(self, theme: Theme, pickers: Pickers) -> None:
         super().__init__()
@@ -98,7 +97,6 @@ class BaseField(QWidget):
         column.addWidget(self.refused)
         self.folder_button.setToolTip(self.tr("配布元の safetensors のフォルダを土台にします"))
         self.folder_button.clicked.connect(self._choose_folder)
-        self.get_button.clicked.connect(self.models_requested)
 
     def _resize(self) -> None:
         self.box.setMaximumWidth(self._theme.px(WIDTH_PX))

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QVBoxLayout
 
 from app.base.errors import AppError
+from app.base.paths import Paths
 from app.base.wording import describe_error
 from app.inference.local_model import LocalModel
 from app.training.plan import Draft
-from app.training.services.training_draft import Means, TrainingDraft
+from app.training.services.training_draft import TrainingDraft
 from app.training.services.training_preview import Outlooks
 from app.training.ui import words as shared
 from app.training.ui.model.base import BaseField
@@ -17,6 +18,7 @@ from app.training.ui.model.expert import ExpertForm
 from app.training.ui.model.preset_cards import PresetCards
 from app.training.ui.step import Step
 from app.uikit.language import noted
+from app.uikit.navigation import Navigation
 from app.uikit.pickers import Pickers
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -27,15 +29,21 @@ MARGIN_PX = 24
 
 
 class ModelStep(Step):
-    models_requested = Signal()
-
-    def __init__(self, theme: Theme, work: TrainingDraft, means: Means, pickers: Pickers | None = None) -> None:
-        """`means`: of the draft."""
+    def __init__(
+        self,
+        theme: Theme,
+        navigation: Navigation,
+        work: TrainingDraft,
+        paths: Paths,
+        models: Callable[[], Sequence[LocalModel]],
+        pickers: Pickers | None = None,
+    ) -> None:
         super().__init__()
         self._theme = theme
+        self._navigation = navigation
         self._work = work
-        self._models: Callable[[], Sequence[LocalModel]] = means.models
-        self.outlooks = Outlooks(means, self)
+        self._models = models
+        self.outlooks = Outlooks(paths, models, self)
         self.banner = Banner(theme)
         self.base = BaseField(theme, pickers or Pickers())
         self.cards = PresetCards(theme)
@@ -78,7 +86,7 @@ class ModelStep(Step):
 
     def _connect(self) -> None:
         self.base.chosen.connect(lambda base: self._change(base=base))
-        self.base.models_requested.connect(self.models_requested)
+        self.base.get_button.clicked.connect(lambda: self._navigation.page_requested.emit("models"))
         self.cards.chosen.connect(lambda preset: self._change(preset=preset))
         self.expert.chosen.connect(self._choose)
         self.fold_button.toggled.connect(self._fold)

@@ -30,8 +30,6 @@ class FormsCard(Card):
 
     chosen = Signal(str)  # form
     make_requested = Signal(str)  # form
-    measure_requested = Signal()
-    cancelled = Signal()
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("")
@@ -51,8 +49,6 @@ class FormsCard(Card):
         self.banner = Banner(theme)
         self._group.buttonClicked.connect(lambda button: self._choose(button.property("form")))
         self.make_button.clicked.connect(lambda: self.make_requested.emit(self.form))
-        self.measure_button.clicked.connect(self.measure_requested)
-        self.progress.cancelled.connect(self.cancelled)
         for widget in (self.grid, self.note, Flow(self.make_button, self.measure_button), self.progress, self.banner):
             self.column.addWidget(widget)
         self.hide()

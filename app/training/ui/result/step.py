@@ -13,7 +13,7 @@ from app.base.wording import describe_error
 from app.training import result_view
 from app.training.gate import BASE_ADAPTER
 from app.training.result_view import ResultView
-from app.training.services.adapter_trial import AdapterTrial, TrialMeans
+from app.training.services.adapter_trial import AdapterTrial
 from app.training.services.gate import GateProgress
 from app.training.services.trainings import Trainings
 from app.training.ui.result.categories import CategoriesCard
@@ -23,6 +23,7 @@ from app.training.ui.result.pairs import PairsCard
 from app.training.ui.result.trying import TryingCard
 from app.training.ui.result.verdict import Verdict
 from app.training.ui.step import Step
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -36,28 +37,27 @@ class ResultStep(Step):
     """Of one run that was trained to its end. Reads its folder whenever it is shown."""
 
     use_requested = Signal(str)  # form
-    rollback_requested = Signal()
-    report_requested = Signal()
-    judge_requested = Signal()
-    evaluation_requested = Signal()  # where it is compared with documents, and with other models
 
     def __init__(
         self,
         theme: Theme,
+        navigation: Navigation,
         folder: Path,
         trainings: Trainings,
-        means: TrialMeans,
+        trial: AdapterTrial,
         form_in_use: Callable[[], str] = lambda: "",
     ) -> None:
         """`form_in_use`: of this run, with which questions are answered; "": they are answered without it."""
         super().__init__()
         self._theme = theme
+        self._navigation = navigation
         self._folder = folder
         self._trainings = trainings
         self._form_in_use = form_in_use
         self._is_focus_wanted = False
         self.view: ResultView | None = None  # None: not read yet
-        self.trial = AdapterTrial(means, folder, self)
+        self.trial = trial
+        trial.setParent(self)
         self.compare_button = Button(theme, self.tr("評価で詳しく比べる"), "quiet", "chart-line")
         self.rollback_button = Button(theme, self.tr("元のモデルに戻す"), "", "undo-2")
         self.banner = Banner(theme)
@@ -124,15 +124,11 @@ class ResultStep(Step):
 
     def _connect(self) -> None:
         trainings, verdict, forms = self._trainings, self.verdict, self.forms
-        verdict.use_requested.connect(lambda: self.use_requested.emit(self._form))
-        verdict.report_requested.connect(self.report_requested)
-        verdict.judge_requested.connect(self.judge_requested)
-        self.compare_button.clicked.connect(self.evaluation_requested)
+        verdict.use_button.clicked.connect(lambda: self.use_requested.emit(self._form))
+        self.compare_button.clicked.connect(lambda: self._navigation.page_requested.emit("evaluation"))
         forms.chosen.connect(self._settle)
         forms.make_requested.connect(self._make)
-        forms.measure_requested.connect(self.judge_requested)
-        forms.cancelled.connect(trainings.pause)
-        self.rollback_button.clicked.connect(self.rollback_requested)
+        forms.progress.cancelled.connect(trainings.pause)
         trainings.making.connect(self._on_making)
         trainings.made.connect(self._on_made)
         trainings.started.connect(self._settle)

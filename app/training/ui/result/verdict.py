@@ -1,6 +1,6 @@
 """The verdict on a run: one sentence with its reason and its interval, and what can be done with it."""
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
@@ -21,10 +21,6 @@ _LOOKS = {"adopt": "passed", "check": "check", "reject": "reject"}
 
 
 class Verdict(QFrame):
-    use_requested = Signal()
-    report_requested = Signal()
-    judge_requested = Signal()
-
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
@@ -41,9 +37,6 @@ class Verdict(QFrame):
         self._buttons = Flow(self.use_button, self.judge_button, self.report_button)
         self._content = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
         self._build()
-        self.use_button.clicked.connect(self.use_requested)
-        self.judge_button.clicked.connect(self.judge_requested)
-        self.report_button.clicked.connect(self.report_requested)
 
     def show_result(self, view: ResultView) -> None:
         gate = view.gate

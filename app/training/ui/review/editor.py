@@ -31,9 +31,6 @@ class RowEditor(QWidget):
     """What is typed stays with the row that it was typed at; whoever uses this keeps it (`edited`)."""
 
     edited = Signal()
-    submitted = Signal()
-    cancelled = Signal()
-    like_requested = Signal(int)
     caret_moved = Signal(object)  # in which field
 
     def __init__(self, theme: Theme) -> None:
@@ -132,13 +129,10 @@ class RowEditor(QWidget):
     def _connect(self) -> None:
         for field in (self.question, self.answer):
             field.textChanged.connect(self._on_text_changed)
-            field.submitted.connect(self.submitted)
-            field.cancelled.connect(self.cancelled)
             field.entered.connect(self._show_hint)
             field.left.connect(self._show_hint)
             for moved in (field.entered, field.cursorPositionChanged):
                 moved.connect(lambda field=field: self._on_caret_moved(field))
-        self.checks.like_requested.connect(self.like_requested)
         self._look_soon.timeout.connect(self._look)
 
     # ------------------------------------------------------------------- private

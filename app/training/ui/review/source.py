@@ -21,9 +21,6 @@ MARGIN_PX = 16
 class SourcePart(QWidget):
     """Hidden where a row has neither."""
 
-    page_requested = Signal(str, int)  # document, page from 1
-    like_requested = Signal(int)  # number of the other row
-
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.passage = PassageView(theme)
@@ -34,8 +31,6 @@ class SourcePart(QWidget):
         column.addWidget(self.passage)
         column.addWidget(self.like)
         column.addStretch(1)
-        self.passage.page_requested.connect(self.page_requested)
-        self.like.requested.connect(self.like_requested)
 
     def show_item(self, item: Item, others: int, like: tuple[Item, Row] | None) -> None:
         """`others`: pairs from the same passage. `like`: the row that it is like, and as it stands now."""
@@ -57,7 +52,7 @@ class SourcePart(QWidget):
 
 
 class PassageView(QWidget):
-    page_requested = Signal(str, int)
+    page_requested = Signal(str, int)  # document, page from 1
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -145,7 +140,7 @@ class SheetView(QWidget):
 
 
 class LikeView(QWidget):
-    requested = Signal(int)
+    requested = Signal(int)  # number of the other row
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """The review queue (見直し): each row is kept, changed or left out by a key, and the next one that waits comes."""
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
@@ -25,8 +25,6 @@ from app.uikit.widgets.labels import Label, set_surface
 
 class ReviewTab(QWidget):
     """What is being changed stays with its row until that is decided, and comes back when the decision is undone."""
-
-    page_requested = Signal(str, int)  # document, page from 1
 
     def __init__(self, theme: Theme, work: TrainingDraft) -> None:
         super().__init__()
@@ -160,12 +158,12 @@ class ReviewTab(QWidget):
         view.selectionModel().currentChanged.connect(self._on_current_changed)
         self.list.filter_chosen.connect(self._on_filter_chosen)
         editor.edited.connect(self._on_edited)
-        editor.submitted.connect(self.accept)
-        editor.cancelled.connect(self._on_cancelled)
+        for field in (editor.question, editor.answer):
+            field.submitted.connect(self.accept)
+            field.cancelled.connect(self._on_cancelled)
         editor.caret_moved.connect(self.columns.keep_in_sight)
-        editor.like_requested.connect(self._on_like_requested)
-        self.source.like_requested.connect(self._on_like_requested)
-        self.source.page_requested.connect(self.page_requested)
+        for requested in (editor.checks.like_requested, self.source.like.requested):
+            requested.connect(self._on_like_requested)
         foot.accept_button.clicked.connect(self.accept)
         foot.edit_button.clicked.connect(self.edit)
         foot.reject_button.clicked.connect(self.reject)

@@ -1,6 +1,6 @@
 """What can be done with a run, as buttons for the page's header."""
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
 from app.training.runs.course import Course
@@ -13,8 +13,6 @@ from app.uikit.widgets.buttons import Button
 
 class Actions(QObject):
     """`buttons`: hidden where they make no sense; where they cannot be pressed, the step's sentence says why."""
-
-    go_on_requested = Signal()
 
     def __init__(self, theme: Theme, trainings: Trainings, owner: QWidget) -> None:
         super().__init__(owner)
@@ -34,7 +32,6 @@ class Actions(QObject):
         self.pause_button.clicked.connect(trainings.pause)
         self.finish_button.clicked.connect(trainings.finish)
         self.abort_button.clicked.connect(self.ask_to_abort)
-        self.go_on_button.clicked.connect(self.go_on_requested)
 
     @property
     def first(self) -> Button | None:

@@ -132,7 +132,7 @@ class RunStep(Step):
         trainings.started.connect(self._on_started)
         trainings.judging.connect(lambda _progress: self._show_deeds())
         trainings.ended.connect(self._on_ended)
-        self._actions.go_on_requested.connect(self._go_on)
+        self._actions.go_on_button.clicked.connect(self._go_on)
         for button in self._actions.buttons:
             button.clicked.connect(self._show_deeds)
         self.alarm.action_requested.connect(lambda _key: self._finish())

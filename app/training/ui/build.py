@@ -1,0 +1,59 @@
+"""Builds the page 学習 out of what the program has."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services.preferences import Preferences
+from app.chat.services.chat import ChatSession
+from app.documents.services.documents import Documents
+from app.inference.services.engine import EngineClient
+from app.models.services.library import ModelLibrary
+from app.training.plan import Draft
+from app.training.services import training
+from app.training.services.training import Trainer
+from app.training.services.training_setup import TrainingSetup
+from app.training.services.trainings import Trainings
+from app.uikit.navigation import Navigation
+from app.uikit.theme import Theme
+
+if TYPE_CHECKING:
+    from app.training.ui.page import TrainingPage
+
+
+def training_page(
+    theme: Theme,
+    navigation: Navigation,
+    *,
+    paths: Paths,
+    library: ModelLibrary,
+    preferences: Preferences,
+    engine: EngineClient,
+    session: ChatSession,
+    documents: Documents,
+    setup: TrainingSetup,
+    trainings: Trainings,
+    is_environment_in_use: Callable[[], bool],
+) -> "TrainingPage":
+    """Return the page with its steps. Its modules are loaded here, because most starts never need them."""
+    from app.training.services.training_draft import TrainingDraft
+    from app.training.ui.page import TrainingPage
+    from app.training.ui.steps import Steps
+
+    def trainer() -> Trainer | None:
+        try:
+            return training.locate(paths.data)
+        except AppError:
+            return None
+
+    def work_of(draft: Draft) -> TrainingDraft:
+        return TrainingDraft(draft, paths, library.models, trainer, engine)
+
+    steps = Steps(
+        theme, navigation, paths=paths, library=library, preferences=preferences, engine=engine, session=session,
+        documents=documents, setup=setup, trainings=trainings, is_environment_in_use=is_environment_in_use,
+    )  # fmt: skip
+    return TrainingPage(
+        theme, navigation, paths=paths, models=library.models, trainings=trainings, steps=steps, work_of=work_of
+    )
