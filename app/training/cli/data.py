@@ -1,41 +1,71 @@
-"""`kotae data …`: what is in a file of training data, before anything is trained on it."""
+"""`kotae data …`: what is in a file of training data, before anything is trained on it.
+
+Longer than most files, because the commands check, split and review share the options and the words of such a file.
+"""
 
 import argparse
-from collections.abc import Iterator
+import itertools
+import math
+import statistics
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.base import confidentiality
+from app.base.cli import secret
+from app.base.cli.command_tree import add_command
+from app.base.cli.loop import Waiting, application
 from app.base.cli.output import Output
+from app.base.errors import AppError
 from app.base.files.columns import ColumnMapping
+from app.base.files.whole_file import check_new, whole_file
 from app.base.paths import Paths
-from app.base.wording import help_text
-from app.training.data import check_file, reading
-from app.training.data.check import CheckReport, Finding, check
+from app.base.wording import help_text, phrase
+from app.inference import child_commands, fit, gguf
+from app.inference.engine.messages import Event, Failed, Load, Ready, Tokenize, Tokenized
+from app.inference.local_model import LocalModel
+from app.inference.prompt import Segment
+from app.inference.services.engine import EngineClient, EngineDeath
+from app.models.model_choice import choose_model
+from app.training.cli import data_generate
+from app.training.data import check, check_file, duplicates, leakage, reading, split
+from app.training.data.check import CheckReport, Finding
+from app.training.data.leakage import LeakageReport
 from app.training.data.lengths import Lengths
 from app.training.data.reading import Imported
 from app.training.data.records import BadRow, short
+from app.training.data.rows import PARTS, Row
+from app.training.data.split import LEAST_SHARE, MOST_SHARE, PAPER, Settings, Split
+from app.training.gate import FEW_EXAMPLES
+from app.training.generation import review
+from app.training.generation.review import Review
+from app.training.generation.rows import lines_of
 
 SHOWN_BAD = 20  # on the terminal; the file of results has all
 SHOWN_LINES = 8
 SHOWN_EXAMPLES = 2
 PREVIEW_CHARACTERS = 160
 BAR_CHARACTERS = 40
+SHOWN_REMOVED = 10  # on the terminal; split.json has all
+FEW_TRAINED = 50  # rows; the trainer's checks warn below it
+LINES = ".jsonl"
+SHOWN_PROBLEMS = 20  # on the terminal; JSON has all
+CONTEXT_TOKENS = 256  # nothing is asked; the smallest takes the least memory
+BATCH_CHARACTERS = 200_000
 MAPPED = ("question", "answer", "input", "system", "group")
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
-    from app.training.cli import data_generate, data_review, data_split  # data_split takes options from here
-
     group = add_command(commands, shared, "data", help_text("data"), None)
     actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
     parser = add_command(actions, shared, "check", help_text("data check"), _check)
     add_file(parser, help_text("data check file"))
     parser.add_argument("--out", metavar="FILE", help=help_text("data check --out"))
     parser.add_argument("--base", metavar="ID|FILE", help=help_text("data check --base"))
-    data_split.add_parser(actions, shared)
+    _add_split(actions, shared)
     data_generate.add_parser(actions, shared)
-    data_review.add_parser(actions, shared)
+    _add_review(actions, shared)
 
 
 def add_file(parser: argparse.ArgumentParser, help: str) -> None:
@@ -56,31 +86,29 @@ def _check(options: argparse.Namespace, where: Paths, output: Output) -> int:
         check_file.check_target(out)
     imported = reading.read(Path(options.file), mapping_of(options))
     tokens = _tokens(options.base, imported, where, output) if options.base else None
-    found = check(
+    found = check.check(
         imported, tokens, lambda step, done, total: output.progress(f"data_checking_{step}", done=done, total=total)
     )
     output.end_progress()
     if out is not None:
         check_file.save(out, imported, found)
     base = options.base if tokens else ""
-    output.result(check_file.as_object(imported, found), "\n".join(_text(imported, found, base, out, output)))
+    output.result(check_file.as_object(imported, found), "\n".join(_check_text(imported, found, base, out, output)))
     return 1 if imported.bad or found.findings else 0
 
 
 def _tokens(base: str, imported: Imported, where: Paths, output: Output) -> list[int] | None:
-    from app.training.cli import data_tokens  # Qt
-
-    model = data_tokens.model_of(base, where)
+    model = model_of(base, where)
     if model is None:
         output.note("data_tokens_later")
         return None
-    return data_tokens.count(imported.rows, model, where, output)
+    return _count_tokens(imported.rows, model, where, output)
 
 
-# -------------------------------------------------------------------------- text
+# ------------------------------------------------------------------ check: text
 
 
-def _text(imported: Imported, found: CheckReport, base: str, out: Path | None, output: Output) -> Iterator[str]:
+def _check_text(imported: Imported, found: CheckReport, base: str, out: Path | None, output: Output) -> Iterator[str]:
     yield from _source(imported, output)
     yield from _preview(imported, output)
     if imported.bad:
@@ -180,3 +208,313 @@ def _lengths(unit: str, parts: dict[str, Lengths], base: str, output: Output) ->
     for bound, count in histogram:
         bar = "█" * round(BAR_CHARACTERS * count / most) or ("▏" if count else "")
         yield f"    ≤ {bound:>{width},}  {bar} {count:,}"
+
+
+# ------------------------------------------------------------- check: tokens
+
+
+def _count_tokens(rows: Sequence[Row], model: LocalModel, where: Paths, output: Output) -> list[int]:
+    """Of all messages of each row together, without what a chat template puts around them.
+
+    Raises AppError("memory_short" | "engine_died"), what the engine fails with, and KeyboardInterrupt.
+    """
+    _check_memory(model)
+    app = application()
+    engine = EngineClient(child_commands.engine(), where.logs / "engine-data.log")
+    counting = _Counting(engine, rows, output)
+    try:
+        counting.wait(model)
+    finally:
+        engine.shut_down()
+        output.end_progress()
+    del app
+    if counting.error is not None:
+        raise counting.error
+    if len(counting.counts) < len(rows):
+        raise KeyboardInterrupt
+    return counting.counts
+
+
+def model_of(base: str, where: Paths) -> LocalModel | None:
+    """None for a folder. Raises AppError as `choose_model`."""
+    if Path(base).expanduser().is_dir():
+        return None
+    return choose_model(base, where)
+
+
+def _check_memory(model: LocalModel) -> None:
+    needed = fit.estimate(gguf.read_header(Path(model.path)), CONTEXT_TOKENS, batch_tokens=CONTEXT_TOKENS)
+    available = fit.available_memory_bytes()
+    if fit.verdict(needed, available) == "insufficient":
+        raise AppError("memory_short", need_bytes=needed.total_bytes, free_bytes=available, others_bytes=0)
+
+
+class _Counting:
+    """One batch at a time, so that a count of thousands of rows can be stopped."""
+
+    def __init__(self, engine: EngineClient, rows: Sequence[Row], output: Output) -> None:
+        self._engine = engine
+        self._batches = _batches(rows)
+        self._total = len(rows)
+        self._output = output
+        self._id = ""
+        self._empty: int | None = None  # tokens of a prompt without any text
+        self.counts: list[int] = []
+        self.error: AppError | None = None
+        self._waiting = Waiting(lambda: self._waiting.stop())
+        engine.event_received.connect(self._on_event)
+        engine.died.connect(self._on_died)
+
+    def wait(self, model: LocalModel) -> None:
+        self._id = self._engine.new_id()
+        self._engine.send(Load(self._id, model.path, CONTEXT_TOKENS, batch_tokens=CONTEXT_TOKENS, gpu_layers=0))
+        if self.error is None:
+            self._waiting.run()
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case Ready(id=self._id):
+                self._send(((),))
+            case Tokenized(id=self._id):
+                if self._empty is None:
+                    self._empty = event.counts[0]
+                else:
+                    self.counts += [count - self._empty for count in event.counts]
+                    self._output.progress("data_counting", done=len(self.counts), total=self._total)
+                self._next()
+            case Failed(id=self._id):
+                self._end(AppError(event.code, **event.facts))
+
+    def _next(self) -> None:
+        batch = next(self._batches, None)
+        if batch is None:
+            self._end(None)
+        else:
+            self._send(tuple(tuple(Segment(message.text) for message in row.messages) for row in batch))
+
+    def _send(self, prompts: tuple[tuple[Segment, ...], ...]) -> None:
+        self._id = self._engine.new_id()
+        self._engine.send(Tokenize(self._id, prompts))
+
+    def _on_died(self, death: EngineDeath) -> None:
+        self._end(AppError("engine_died", cause=death.detail or death.cause))
+
+    def _end(self, error: AppError | None) -> None:
+        self.error = error
+        self._waiting.stop()
+
+
+def _batches(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    sizes = itertools.accumulate(sum(len(message.text) for message in row.messages) for row in rows)
+    for _, batch in itertools.groupby(zip(rows, sizes, strict=True), lambda one: one[1] // BATCH_CHARACTERS):
+        yield [row for row, _ in batch]
+
+
+# --------------------------------------------------------------------- split
+
+
+def _add_split(actions: Any, shared: argparse.ArgumentParser) -> None:
+    parser = add_command(actions, shared, "split", help_text("data split"), _split)
+    add_file(parser, help_text("data check file"))
+    parser.add_argument("--out", metavar="DIR", required=True, help=help_text("data split --out"))
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help=help_text("data split --seed"))
+    for part in ("holdout", "validation"):
+        parser.add_argument(f"--{part}", metavar="SHARE", type=float, help=help_text(f"data split --{part}"))
+    for option in ("--drop-flagged", "--paper"):
+        parser.add_argument(option, action="store_true", help=help_text(f"data split {option}"))
+
+
+def _split(options: argparse.Namespace, _where: Paths, output: Output) -> int:
+    """Exit status: 0; 1 something of the hold-out is known from training; 3 expected error."""
+    settings = replace(
+        PAPER if options.paper else Settings(),
+        seed=options.seed,
+        holdout=_share("--holdout", options.holdout),
+        validation=_share("--validation", options.validation),
+    )
+    folder = Path(options.out).expanduser()
+    split.require_free(folder)
+    output.progress("split_reading")
+    imported = reading.read(Path(options.file), mapping_of(options))
+    output.progress("split_comparing", rows=f"{len(imported.rows):,}")
+    flagged = check.flagged(imported.rows)
+    is_dropped = options.drop_flagged
+    made = split.split([row for row in imported.rows if not is_dropped or row.line not in flagged], settings)
+    if not is_dropped:
+        kept = {row.line for name in PARTS for row in made.part(name)}
+        flagged = {line: codes for line, codes in flagged.items() if line in kept}
+    report = leakage.report(made)
+    source = _split_source(imported) | {"flagged": _by_code(flagged), "flagged_dropped": is_dropped}
+    manifest = split.write(made, folder, source, report.as_json())
+    output.end_progress()
+    lines = [*_split_text(imported, made, folder, output), *_flagged(source, len(flagged), options.file, output)]
+    lines += [*_removed(made, output), *_leakage(made, report, output), *_few(made, output)]
+    output.result({"folder": str(folder), **manifest}, "\n".join(lines))
+    return 0 if report.is_sound else 1
+
+
+def _share(option: str, share: float | None) -> float | None:
+    if share is None or LEAST_SHARE <= share <= MOST_SHARE:
+        return share
+    raise AppError("bad_option", option=option, value=share, expected=f"{LEAST_SHARE} - {MOST_SHARE}")
+
+
+def _split_source(imported: Imported) -> dict[str, Any]:
+    return {
+        "name": imported.name,
+        "sha256": imported.sha256,
+        "rows": len(imported.rows),
+        "unusable_rows": len(imported.bad),
+        "mapping": imported.mapping.as_dict(),
+    } | ({"label": imported.label} if imported.label else {})
+
+
+def _by_code(flagged: Mapping[int, Collection[str]]) -> dict[str, list[int]]:
+    """Lines of the file by what was found in them."""
+    by_code = {code: [line for line, codes in flagged.items() if code in codes] for code in check.FLAGS}
+    return {code: lines for code, lines in by_code.items() if lines}
+
+
+def _split_text(imported: Imported, made: Split, folder: Path, output: Output) -> Iterator[str]:
+    counts = {name: f"{len(made.part(name)):,}" for name in PARTS}
+    yield output.phrase("split_done", name=imported.name, rows=f"{len(imported.rows):,}", path=folder, **counts)
+    mapping = imported.mapping.as_dict()
+    if mapping.get("group"):
+        yield output.phrase("split_group", column=mapping["group"])
+    if imported.bad:
+        yield output.phrase("split_unusable", count=f"{len(imported.bad):,}")
+    if imported.label:
+        yield output.phrase("split_label", label=output.phrase(f"label_{imported.label}"))
+
+
+def _flagged(source: Mapping[str, Any], count: int, file: str, output: Output) -> Iterator[str]:
+    if not count:
+        return
+    kinds = [
+        output.phrase("split_flag", what=output.phrase(f"split_flag_{code}"), count=f"{len(lines):,}")
+        for code, lines in source["flagged"].items()
+    ]
+    key = "split_flagged_dropped" if source["flagged_dropped"] else "split_flagged"
+    yield output.phrase(key, count=f"{count:,}", kinds=output.phrase("data_gap").join(kinds), file=file)
+
+
+def _few(made: Split, output: Output) -> Iterator[str]:
+    """What the checks before training and the verdict after it would say too late."""
+    if len(made.train) < FEW_TRAINED:
+        yield output.phrase("split_few_trained", count=len(made.train), least=FEW_TRAINED)
+    units = len({row.group or row.id for row in made.holdout})  # as the verdict counts
+    if units < FEW_EXAMPLES:
+        yield output.phrase("split_few_judged", count=units, least=FEW_EXAMPLES)
+
+
+def _removed(made: Split, output: Output) -> Iterator[str]:
+    if made.removed:
+        counts = {reason: sum(one.reason == reason for one in made.removed) for reason in split.REASONS}
+        yield output.phrase("split_removed", count=f"{len(made.removed):,}", **counts)
+    for one in made.removed[:SHOWN_REMOVED]:
+        similarity = f"{one.similarity:.2f}"
+        key = f"split_removed_{one.reason}"
+        yield "  " + output.phrase(key, line=one.row.line, other=one.other.line, similarity=similarity)
+    if len(made.removed) > SHOWN_REMOVED:
+        yield "  " + output.phrase("split_removed_more", count=f"{len(made.removed) - SHOWN_REMOVED:,}")
+
+
+def _leakage(made: Split, report: LeakageReport, output: Output) -> Iterator[str]:
+    """What there is to see of how near the hold-out is to training: counts for each tenth."""
+    measure = made.settings.measure
+    similarities = [one.similarity for one in report.nearest]
+    part = output.phrase(f"split_part_{measure.part}")
+    yield output.phrase(
+        "split_sound" if report.is_sound else "split_leaks",
+        near=report.near,
+        known=len(report.known),
+        groups=len(report.shared_groups),
+        threshold=measure.threshold,
+        part=part,
+    )
+    yield output.phrase(
+        "split_compared",
+        compared=report.compared,
+        holdout=len(made.holdout),
+        characters=duplicates.ANSWER_CHARACTERS,
+        rows=duplicates.ANSWER_ROWS,
+    )
+    if report.near_validation:
+        yield output.phrase("split_validation_near", near=f"{report.near_validation:,}")
+    # Rounded down: just under the threshold must not read as if it had been reached.
+    median, most = (math.floor(100 * one) / 100 for one in (statistics.median(similarities), max(similarities)))
+    yield output.phrase("split_nearest", part=part, n=measure.n, median=f"{median:.2f}", most=f"{most:.2f}")
+    longest = max(report.histogram)
+    for at, count in enumerate(report.histogram):
+        if count:
+            bar = "█" * round(BAR_CHARACTERS * count / longest) or "▏"
+            yield f"    {at / leakage.BINS:.1f}–{(at + 1) / leakage.BINS:.1f}  {bar} {count:,}"
+
+
+# -------------------------------------------------------------------- review
+
+
+def _add_review(actions: Any, shared: argparse.ArgumentParser) -> None:
+    parser = add_command(actions, shared, "review", help_text("data review"), _review)
+    parser.add_argument("file", metavar="FILE", help=help_text("data review file"))
+    parser.add_argument("--out", metavar="FILE", required=True, help=help_text("data review --out"))
+    parser.add_argument("--rows", metavar="FILE", help=help_text("data review --rows"))
+    parser.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
+
+
+def _review(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 1 rows of the table that cannot be used, or nothing was accepted; 3 expected error."""
+    path, out = Path(options.file).expanduser(), Path(options.out).expanduser()
+    kind = path.suffix.lower()
+    allowed = review.TABLES if kind == LINES else (LINES,) if kind in review.TABLES else ()
+    check_new(out, allowed, "review_format", name=path.name, out=out.name)
+    if kind == LINES:
+        pairs = review.load(path)
+        _permit(pairs, path, out, where, is_allowed=options.allow_secret)
+        return _write_table(pairs, path, out, output)
+    pairs = review.load(Path(options.rows).expanduser() if options.rows else path.with_suffix(LINES))
+    found = review.read(path, pairs)
+    if found.kept:
+        _permit(found.kept, path, out, where, is_allowed=options.allow_secret)
+        with whole_file(out) as file:
+            file.write(lines_of(found.kept))
+    output.result(_review_object(found, out), "\n".join(_review_text(found, out)))
+    return 0 if found.kept and not found.problems else 1
+
+
+def _permit(pairs: Sequence[dict[str, Any]], path: Path, out: Path, where: Paths, *, is_allowed: bool) -> None:
+    """Both files hold passages. Raises AppError("secret_export" | "export_log_unwritable")."""
+    secret.permit(confidentiality.of_rows(pairs), path.name, "pairs", out, where, is_allowed=is_allowed)
+
+
+def _write_table(pairs: Sequence[dict[str, Any]], path: Path, out: Path, output: Output) -> int:
+    review.write(pairs, out)
+    back = f"{path.stem}-reviewed{LINES}"
+    text = output.phrase("review_written", count=len(pairs), path=out, back=back, rows=path)
+    output.result({"out": str(out), "pairs": len(pairs)}, text)
+    return 0
+
+
+def _review_object(found: Review, out: Path) -> dict[str, Any]:
+    problems = [{"line": one.line, "code": one.code, "message": phrase(f"review_{one.code}")} for one in found.problems]
+    return {
+        "out": str(out) if found.kept else None,
+        "total": found.total,
+        "kept": len(found.kept),
+        "accepted": found.accepted,
+        "edited": found.edited,
+        "rejected": found.rejected,
+        "undecided": found.undecided,
+        "missing": found.missing,
+        "problems": problems,
+    }
+
+
+def _review_text(found: Review, out: Path) -> list[str]:
+    facts = {"kept": len(found.kept), "accepted": found.accepted, "edited": found.edited, "total": found.total}
+    lines = [phrase("review_done" if found.kept else "review_nothing", path=out, **facts)]
+    counts = {name: getattr(found, name) for name in ("rejected", "undecided", "missing")}
+    lines += [phrase(f"review_{name}", count=count) for name, count in counts.items() if count]
+    shown = found.problems[:SHOWN_PROBLEMS]
+    lines += ["  " + phrase("review_problem", line=one.line, what=phrase(f"review_{one.code}")) for one in shown]
+    return lines

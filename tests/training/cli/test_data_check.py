@@ -16,7 +16,7 @@ from app.base.paths import Paths
 from app.chat.store import Store
 from app.cli import main
 from app.models import local_models, starter
-from app.training.cli import data_tokens
+from app.training.cli.data import model_of
 
 ROOT = Path(__file__).parents[3]
 CLEAN = "質問,回答\r\n門の鍵はどこにありますか。,守衛室にあります。\r\n受付は何時までですか。,17 時までです。\r\n"
@@ -155,7 +155,7 @@ def test_the_trial_model_is_called_as_in_a_training(tmp_path: Path, tiny_model: 
     trial = replace(local_models.describe(tiny_model), card_id=starter.card().id)
     store.put_local_model(trial)
     store.close()
-    assert data_tokens.model_of("starter", where) == trial
+    assert model_of("starter", where) == trial
 
 
 def test_a_publishers_folder_is_counted_later(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import main
-from app.training.cli import data_split
+from app.training.cli.data import FEW_TRAINED
 from app.training.data import split
 from tests.training.data.split_rows import distinct
 from trainer import preflight
@@ -110,7 +110,7 @@ def test_too_few_rows_for_a_training_or_a_verdict_are_told(tmp_path: Path, capsy
     printed = capsys.readouterr().out
     assert "学習用が 16 行しかありません。50 行より" in printed
     assert "判定用が 7 件しかありません（同じグループの行は、合わせて 1 件に数えます）。20 件より" in printed
-    assert preflight.FEW == data_split.FEW_TRAINED
+    assert preflight.FEW == FEW_TRAINED
 
 
 def test_no_group_is_in_two_files(tmp_path: Path) -> None:
