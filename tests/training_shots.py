@@ -118,7 +118,7 @@ def _file(folder: Path) -> Path:
 def _draft(parts: Parts, step: str) -> TrainingDraft:
     """Shown at `step`, with what comes before it done."""
     page = _page(parts)
-    folder = page._means.paths.data
+    folder = page._paths.data
     _finished(page, NAMES[current_language()][1])
     _show(parts)
     page.desk.add()
@@ -140,9 +140,9 @@ def _draft(parts: Parts, step: str) -> TrainingDraft:
 
 def _run(page: TrainingPage, name: str, told: list[events.Event]) -> Path:
     """With its spec, what it was given and the journal of `told`."""
-    folder = page._means.paths.data
+    folder = page._paths.data
     rows, base = _file(folder), str(models.tiny_llama(folder / f"{BASE}.gguf"))
-    asked = RunSpec(str(page._means.paths.runs / name), base, str(rows), str(rows), name=name)
+    asked = RunSpec(str(page._paths.runs / name), base, str(rows), str(rows), name=name)
     made = runs.create(asked)
     decided = spec.to_json(asked) | {"precision": "nf4", "rank": 16, "patience": 4, "epochs": 3.0, "device": "cuda"}
     (made / "effective.json").write_text(json.dumps(decided), "utf-8")
@@ -222,7 +222,7 @@ def training_split(parts: Parts) -> None:
 
 def training_model(parts: Parts) -> None:
     work = _draft(parts, "model")
-    work.change(base=base_model(parts, parts.window.page("training")._means.paths.data).id)
+    work.change(base=base_model(parts, parts.window.page("training")._paths.data).id)
     planning = parts.window.page("training").content
     planning.show_step("model")
     step = planning.step

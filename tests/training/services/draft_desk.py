@@ -1,6 +1,6 @@
 """A draft of a training with the fake trainer, and what a test does with it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,10 +11,12 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
 from app.inference import speed
+from app.inference.local_model import LocalModel
 from app.inference.speed import MachineSpeed
 from app.training import drafts
 from app.training.plan import Draft
 from app.training.services import training
+from app.training.services.training import Trainer
 from app.training.services.training_draft import TrainingDraft
 
 
@@ -23,6 +25,8 @@ class Desk:
         self.where = where
         where.data.mkdir(parents=True, exist_ok=True)
         speed.save(where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e11, 2, 1.0))  # measuring takes seconds
+        self.models: Callable[[], Sequence[LocalModel]] = tuple
+        self.trainer: Callable[[], Trainer | None] = lambda: training.locate(where.data)
         self.draft = self.opened(drafts.new(where.drafts, 1.0))
         self.errors: list[AppError] = []
         self.draft.failed.connect(self.errors.append)
@@ -32,7 +36,7 @@ class Desk:
         return self.opened(drafts.read(self.where.drafts, self.draft.draft.id))
 
     def opened(self, draft: Draft) -> TrainingDraft:
-        return TrainingDraft(draft, self.where, tuple, lambda: training.locate(self.where.data))
+        return TrainingDraft(draft, self.where, self.models, self.trainer)
 
     def wait(self, draft: TrainingDraft | None = None) -> Draft:
         one = draft or self.draft

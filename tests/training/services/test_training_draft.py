@@ -312,7 +312,7 @@ def test_a_planned_training_becomes_a_job_for_another_machine_without_an_environ
     shipped, job = tmp_path / "converter", tmp_path / "別の PC"
     shipped.mkdir()
     monkeypatch.setattr(converter, "find", lambda _environments: (shipped, "1"))
-    desk.means = dataclasses.replace(desk.means, trainer=lambda: None)
+    desk.trainer = lambda: None
     desk.draft = desk.reopened()
     desk.draft.failed.connect(desk.errors.append)
     desk.draft.import_file(desk.file(60))
@@ -336,8 +336,8 @@ def test_a_planned_training_becomes_a_job_for_another_machine_without_an_environ
 
 
 def test_an_environment_that_was_made_or_deleted_is_noticed(desk: Desk) -> None:
-    there = [desk.means.trainer()]
-    desk.means = dataclasses.replace(desk.means, trainer=lambda: there[0])
+    there = [desk.trainer()]
+    desk.trainer = lambda: there[0]
     draft = desk.reopened()
     changed: list[Draft] = []
     draft.changed.connect(changed.append)

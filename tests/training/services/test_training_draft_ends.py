@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import shiboken6
@@ -58,10 +59,10 @@ def test_an_import_that_is_cancelled_leaves_the_rows_that_were_there(desk: Desk)
 
 
 def test_an_error_that_nobody_expected_rises_and_the_draft_can_be_worked_on(desk: Desk, qtbot: QtBot) -> None:
-    def missing() -> None:
+    def missing() -> NoReturn:
         raise ValueError("a bug")
 
-    desk.means = dataclasses.replace(desk.means, models=missing)  # type: ignore[arg-type]
+    desk.models = missing
     draft = desk.reopened()
     ended: list[bool] = []
     draft.ended.connect(lambda: ended.append(True))
@@ -153,7 +154,7 @@ def test_what_the_trainer_would_fail_by_is_told_though_its_findings_do_not_say_i
     ready(desk, tmp_path / "小.gguf")
     refused: list[Event | str] = [scripted_trainer.effective(), Findings(found), Failed("preflight_blocked", {})]
     trainer = scripted_trainer.made(tmp_path / "手本", refused, refused)
-    desk.means = dataclasses.replace(desk.means, trainer=lambda: trainer)
+    desk.trainer = lambda: trainer
     draft = desk.reopened()
     draft.failed.connect(desk.errors.append)
     draft.check()
