@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
 
@@ -17,7 +17,6 @@ from app.training.plan import Frozen
 from app.training.services.pair_making import PairMaking
 from app.training.services.training_draft import TrainingDraft
 from app.training.ui.data.columns import ColumnsTab
-from app.training.ui.data.empty import Empty
 from app.training.ui.data.lengths import LengthsTab
 from app.training.ui.data.pairs_row import PairsRow
 from app.training.ui.data.problems import ProblemsTab
@@ -26,14 +25,15 @@ from app.training.ui.data.split import SplitTab
 from app.training.ui.data.strip import Strip
 from app.training.ui.review.tab import ReviewTab
 from app.training.ui.step import Deed, Step
-from app.uikit.drop_zone import dropped_paths
+from app.uikit.drop_zone import DropZone, dropped_paths
 from app.uikit.navigation import Navigation
 from app.uikit.pickers import Pickers
 from app.uikit.secrecy import Secrecy
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.labels import Rule
+from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.labels import Label, Rule
 from app.uikit.widgets.progress_row import ProgressRow
 from app.uikit.widgets.tabs import SIDE_PX, Tabs
 
@@ -356,3 +356,31 @@ def _file_of(event: QDropEvent) -> Path | None:
     """The one file that is dragged, where it may hold rows."""
     paths = dropped_paths(event.mimeData())
     return paths[0] if len(paths) == 1 and paths[0].suffix.lower() in reading.SUFFIXES else None
+
+
+class Empty(QWidget):
+    """Before there is any data: what is needed, where it can come from, and what it looks like."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.file_button = Button(theme, self.tr("ファイルを選ぶ…"), "primary", "file-text")
+        self.pairs_button = Button(theme, self.tr("資料から作る…"), icon="library-big")
+        self.drop_zone = DropZone(theme, self.tr("ここにファイルをドロップ"))
+        need = self.tr("モデルに覚えさせる質問と回答の組を用意します。手元のファイルを使うか、資料から作れます。")
+        forms = self.tr("読めるファイル：Excel（.xlsx）、CSV、TSV、JSON、JSONL、Markdown。")
+        example = self.tr("例：一行目に「質問」「回答」と書いた表。JSONL なら、一行に一組ずつ書きます。")
+        question, answer = self.tr("点検は年に何回ですか。"), self.tr("年に 2 回です。")
+        line = f'{{"question": "{question}", "answer": "{answer}"}}'
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN_PX, 24, MARGIN_PX, 16)
+        column.setSpacing(12)
+        column.addWidget(Label(need, wraps=True))
+        column.addWidget(Flow(self.file_button, self.pairs_button))
+        column.addWidget(self.drop_zone)
+        column.addWidget(Label(forms, tone="muted", wraps=True))
+        column.addWidget(Label(example, tone="muted", wraps=True))
+        column.addWidget(Label(line, "mono", "text2", wraps=True))
+        column.addStretch(1)
+
+    def focus_first(self) -> None:
+        self.file_button.setFocus(Qt.FocusReason.ShortcutFocusReason)

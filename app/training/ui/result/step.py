@@ -12,25 +12,29 @@ from app.base.services import background
 from app.base.wording import describe_error
 from app.training import result_view
 from app.training.gate import BASE_ADAPTER
-from app.training.result_view import ResultView
+from app.training.result_view import Condition, ResultView
 from app.training.services.adapter_trial import AdapterTrial
 from app.training.services.gate import GateProgress
 from app.training.services.trainings import Trainings
+from app.training.ui.result import words
+from app.training.ui.result.badge import Badge
 from app.training.ui.result.categories import CategoriesCard
 from app.training.ui.result.forms import FormsCard
-from app.training.ui.result.gate_table import GateTable
 from app.training.ui.result.pairs import PairsCard
 from app.training.ui.result.trying import TryingCard
 from app.training.ui.result.verdict import Verdict
 from app.training.ui.step import Step
+from app.uikit.language import noted
 from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.card import Card, Grid
 from app.uikit.widgets.labels import Label
 
 MARGIN_PX, GAP_PX = 24, 16
 WIDE_PX = 920  # for two columns
+TABLE_WIDE_PX = 520  # for four columns
 
 
 class ResultStep(Step):
@@ -207,3 +211,59 @@ class ResultStep(Step):
     def _on_failed(self, error: AppError) -> None:
         told = describe_error(error)
         self.banner.show_message("danger", told.message, told.next)
+
+
+class GateTable(Card):
+    """合格の条件: all that the gate has looked at, with what was asked and what was found."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__("")
+        self.title.setText(self.tr("合格の条件"))
+        self._theme = theme
+        self._found: tuple[Condition, ...] = ()
+        self._is_wide = True
+        self.grid = Grid()
+        self.column.addWidget(self.grid)
+
+    def show_conditions(self, found: Sequence[Condition]) -> None:
+        self._found = tuple(found)
+        self._fill()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        is_wide = self.width() >= self._theme.px(TABLE_WIDE_PX)
+        if is_wide != self._is_wide:
+            self._is_wide = is_wide
+            self._fill()
+
+    # ------------------------------------------------------------------- private
+
+    def _fill(self) -> None:
+        self.grid.clear()
+        if self._is_wide:
+            names = (self.tr("項目"), self.tr("条件"), self.tr("結果"), self.tr("判定"))
+            for column, (name, stretch) in enumerate(zip(names, (4, 4, 5, 0), strict=True)):
+                self.grid.put(Label(name, "caption", "muted"), column)
+                self.grid.grid.setColumnStretch(column, stretch)
+            self.grid.rule(4)
+        else:
+            self.grid.grid.setColumnStretch(0, 1)
+        for at, one in enumerate(self._found):
+            self._add(one)
+            if at + 1 < len(self._found):
+                self.grid.rule(4 if self._is_wide else 2)
+
+    def _add(self, one: Condition) -> None:
+        name, wanted, found = words.condition(one)
+        badge = Badge(self._theme, *words.LEVELS[one.level], words.level(one.level))
+        badge.words.setAccessibleName(noted(name, words.level(one.level)))
+        self.grid.put(Label(name, wraps=True), 0)
+        if self._is_wide:
+            self.grid.put(Label(wanted, "caption", "text2", wraps=True), 1)
+            self.grid.put(Label(found, "caption", wraps=True), 2)
+            self.grid.put(badge, 3)
+            return
+        self.grid.put(badge, 1)
+        self.grid.next_row()
+        told = self.tr("条件：{wanted}\n結果：{found}").format(wanted=wanted, found=found)
+        self.grid.put(Label(told, "caption", "text2", wraps=True), 0, span=2)

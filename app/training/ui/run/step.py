@@ -3,23 +3,22 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame, QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import Sentence
 from app.training.runs.course import Course
 from app.training.services.run_follower import RunFollower
 from app.training.services.trainings import Trainings
-from app.training.ui.run import notice
-from app.training.ui.run.actions import Actions
+from app.training.ui.run import notice, words
 from app.training.ui.run.facts import Facts
 from app.training.ui.run.loss import LossCard, Measured
 from app.training.ui.run.samples import Samples
-from app.training.ui.run.watch import Watch
 from app.training.ui.step import Step
 from app.uikit import desktop
+from app.uikit.dialogs import Choice, Dialog
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -29,6 +28,7 @@ from app.uikit.widgets.labels import Label, Rule
 MARGIN_PX = 24
 WIDE_PX = 860  # the watch and the answers stand beside the curves from here on
 SIDE_PX = 330
+_LOOKS = {"ok": ("circle-check", "success"), "note": ("info", "accent"), "warning": ("triangle-alert", "warning")}
 
 
 class RunStep(Step):
@@ -243,3 +243,111 @@ def _noted(theme: Theme, words: Label) -> QWidget:
     row.addWidget(Icon(theme, "info"), 0, Qt.AlignmentFlag.AlignTop)
     row.addWidget(words, 1)
     return noted
+
+
+class Actions(QObject):
+    """What can be done with a run, as buttons for the page's header.
+
+    `buttons`: hidden where they make no sense; where they cannot be pressed, the step's sentence says why."""
+
+    def __init__(self, theme: Theme, trainings: Trainings, owner: QWidget) -> None:
+        super().__init__(owner)
+        self._theme = theme
+        self._trainings = trainings
+        self._owner = owner
+        self._course: Course | None = None
+        nowhere = QWidget(owner)  # until the page takes them
+        nowhere.hide()
+        self.pause_button = Button(theme, self.tr("一時停止"), icon="pause", parent=nowhere)
+        self.finish_button = Button(theme, self.tr("ここで終えて最良を残す"), parent=nowhere)
+        self.abort_button = Button(theme, self.tr("中止…"), "danger", parent=nowhere)
+        self.go_on_button = Button(theme, self.tr("続ける"), "primary", "play", parent=nowhere)
+        self.buttons = (self.go_on_button, self.pause_button, self.finish_button, self.abort_button)
+        for button in self.buttons:
+            button.hide()
+        self.pause_button.clicked.connect(trainings.pause)
+        self.finish_button.clicked.connect(trainings.finish)
+        self.abort_button.clicked.connect(self.ask_to_abort)
+
+    @property
+    def first(self) -> Button | None:
+        """Where the keyboard begins."""
+        return next((one for one in self.buttons if not one.isHidden() and one.isEnabled()), None)
+
+    def show_course(self, course: Course, *, is_ours: bool, sentence: str) -> None:
+        self._course = course
+        trainings = self._trainings
+        is_trained = is_ours and course.state == "running"
+        is_free = not trainings.is_asked
+        is_begun = is_trained and course.standing.last_step > 0 and course.standing.end is None
+        states = {
+            self.go_on_button: (
+                not is_ours and (course.can_go_on or course.state == "ending"),
+                course.can_go_on and not trainings.is_training,
+            ),
+            self.pause_button: (is_ours, is_free),
+            self.finish_button: (is_trained, is_free and is_begun),
+            self.abort_button: (is_trained, is_free),
+        }
+        for button, (is_shown, can_press) in states.items():
+            button.setVisible(is_shown)
+            button.setEnabled(can_press)
+            button.setAccessibleDescription("" if can_press else sentence)
+
+    def ask_to_abort(self) -> Dialog:
+        assert self._course is not None
+        dialog = Dialog(
+            self._theme,
+            self.tr("学習を中止しますか"),
+            notice.abort_body(self._course),
+            (
+                Choice("cancel", self.tr("キャンセル"), is_default=True),
+                Choice("abort", self.tr("中止する"), "danger_fill"),
+            ),
+            self._owner.window(),
+        )
+        dialog.chosen.connect(lambda key: self._trainings.cancel() if key == "abort" else None)
+        dialog.open()
+        return dialog
+
+
+class Watch(QFrame):
+    """見張り: what is watched, each with its state in a shape and a word."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.setProperty("surface", "card")
+        self._rows: dict[str, tuple[Icon, Label, Label]] = {}
+        self._grid = QGridLayout()
+        self._grid.setHorizontalSpacing(8)
+        self._grid.setVerticalSpacing(8)
+        self._grid.setColumnStretch(2, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(18, 14, 18, 14)
+        column.setSpacing(10)
+        column.addWidget(Label(self.tr("見張り"), "heading3"))
+        column.addLayout(self._grid)
+
+    def show_course(self, course: Course) -> None:
+        for found in course.watched:
+            if found.key not in self._rows:
+                self._add(found.key)
+            icon, _name, value = self._rows[found.key]
+            icon.show_icon(*_LOOKS[found.level])
+            value.setText(words.watched(found, course))
+            value.set_tone("warning" if found.level == "warning" else "text2")
+
+    def value(self, key: str) -> str:
+        return self._rows[key][2].text()
+
+    def _add(self, key: str) -> None:
+        row = len(self._rows)
+        made = (Icon(self._theme, "info"), Label(words.watched_name(key)), Label(tone="text2", wraps=True))
+        made[0].setContentsMargins(0, 2, 0, 0)  # at the middle of the first line
+        made[2].setAlignment(Qt.AlignmentFlag.AlignRight)
+        made[2].setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        for column, widget in enumerate(made):
+            at = Qt.AlignmentFlag.AlignTop if column < 2 else Qt.AlignmentFlag(0)
+            self._grid.addWidget(widget, row, column, at)
+        self._rows[key] = made
