@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from app.base.wording import help_text
-from app.training.cli import train_env_kit, train_environment, train_gate, train_jobs, train_plan, train_runs
+from app.training.cli import train_environment, train_gate, train_jobs, train_plan, train_runs
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -17,4 +17,3 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     train_gate.add_parsers(actions, shared)
     train_jobs.add_parsers(actions, shared)
     train_environment.add_parsers(actions, shared)
-    train_env_kit.add_parsers(actions, shared)

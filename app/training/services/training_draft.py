@@ -355,8 +355,8 @@ class TrainingDraft(QObject):
             converter_folder = trainer.converter if trainer else ""
         data = draft.frozen.folder if draft.frozen else ""
         start = draft.start.folder if draft.start else ""
-        wishes = {"name": draft.name, "base": draft.base, "data": data, "preset": draft.preset, "adapter": start}
-        return drafting.draft(wishes | draft.settings, self._paths, self._models(), converter_folder)
+        chosen = {"name": draft.name, "base": draft.base, "data": data, "preset": draft.preset, "adapter": start}
+        return drafting.draft(chosen | draft.settings, self._paths, self._models(), converter_folder)
 
     def _plan(self, draft: Draft, progress: Progress, *, measures: bool) -> Plan:
         """Raises AppError as `planning.plan`, what a run would fail by, probe_died."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QPoint, Qt, Signal
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QMenu, QWidget
+from PySide6.QtWidgets import QLineEdit, QMenu, QPlainTextEdit, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -18,12 +18,17 @@ from app.training.plan import Draft
 from app.training.runs import again, overview, runs, shelf
 from app.training.runs.overview import DAMAGED, Entry
 from app.training.runs.runs import Run
+from app.training.runs.shelf import NOTE_LETTERS
 from app.training.ui import words
-from app.training.ui.entry_dialog import EntryDialog
 from app.training.ui.return_dialog import ReturnDialog
+from app.uikit.dialogs import Choice, Dialog, scrolled_height
 from app.uikit.navigation import Navigation
 from app.uikit.pickers import Pickers
 from app.uikit.theme import Theme
+from app.uikit.widgets.labels import Label
+
+NAME_LETTERS = 80
+NOTE_LINES = 6
 
 
 class EntryDesk(QObject):
@@ -79,7 +84,7 @@ class EntryDesk(QObject):
         menu.popup(at)
         return menu
 
-    def edit(self, entry: Entry) -> EntryDialog:
+    def edit(self, entry: Entry) -> "EntryDialog":
         """Asks for a name and, of a run, a note."""
         note = shelf.note_of(entry.folder) if entry.kind == "run" else None
         dialog = EntryDialog(self._theme, entry.name, note, self._page.window())
@@ -115,8 +120,8 @@ class EntryDesk(QObject):
         def work() -> None:
             self.closed.emit(entry.kind, entry.id)
             overview.remove(self._where, entry, self._models())
-            said = self.tr("「{name}」を削除しました。").format(name=words.entry_name(entry))
-            self._navigation.undo_offered.emit(said, restore)
+            done = self.tr("「{name}」を削除しました。").format(name=words.entry_name(entry))
+            self._navigation.undo_offered.emit(done, restore)
 
         self._try(work)
         self.changed.emit()
@@ -149,3 +154,48 @@ class EntryDesk(QObject):
             work()
         except AppError as error:
             self.failed.emit(error)
+
+
+class EntryDialog(Dialog):
+    """The name of a training and a note on it. Chosen: cancel or keep."""
+
+    def __init__(self, theme: Theme, name: str, note: str | None, parent: QWidget) -> None:
+        """`note` None: a draft, which has none."""
+        self.name = QLineEdit(name)
+        self.name.setMaxLength(NAME_LETTERS)
+        self.note: QPlainTextEdit | None = None
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        self._add(column, self.tr("名前"), self.name)
+        if note is not None:
+            self.note = QPlainTextEdit(note)
+            self.note.setTabChangesFocus(True)
+            self.note.setFixedHeight(scrolled_height(theme, parent, NOTE_LINES * theme.line_height("ui")))
+            self._add(column, self.tr("メモ"), self.note)
+        super().__init__(
+            theme,
+            self.tr("名前を変える") if note is None else self.tr("名前とメモ"),
+            "",
+            (
+                Choice("cancel", self.tr("キャンセル")),
+                Choice("keep", self.tr("保存する"), "primary", is_default=True),
+            ),
+            parent,
+            content=content,
+        )
+        self.name.selectAll()
+        self.name.setFocus()
+
+    @property
+    def written(self) -> tuple[str, str | None]:
+        """Name and note. Longer notes than are kept are cut."""
+        note = self.note.toPlainText()[:NOTE_LETTERS] if self.note is not None else None
+        return self.name.text().strip(), note
+
+    @staticmethod
+    def _add(column: QVBoxLayout, name: str, field: QWidget) -> None:
+        field.setAccessibleName(name)
+        column.addWidget(Label(name, "caption", "text2"))
+        column.addWidget(field)

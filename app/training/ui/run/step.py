@@ -248,7 +248,8 @@ def _noted(theme: Theme, words: Label) -> QWidget:
 class Actions(QObject):
     """What can be done with a run, as buttons for the page's header.
 
-    `buttons`: hidden where they make no sense; where they cannot be pressed, the step's sentence says why."""
+    `buttons`: hidden where they make no sense; where they cannot be pressed, the step's sentence says why.
+    """
 
     def __init__(self, theme: Theme, trainings: Trainings, owner: QWidget) -> None:
         super().__init__(owner)
