@@ -18,7 +18,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from app.compliance import components, installed_components
+from app.compliance import components
 from app.compliance.components import Component
 
 TABLE = Path(__file__).with_name("native_libraries.toml")
@@ -105,7 +105,7 @@ def _distributions(
         or canonicalize_name(each.name) in shipped
         or canonicalize_name(each.name) not in importable
     ]
-    more = sorted(shipped - known - {installed_components.ROOT} - _vessels())
+    more = sorted(shipped - known - {components.ROOT} - _vessels())
     kept += [_distribution(name) for name in more]
     foreign = contained - set(providers) - sys.stdlib_module_names - OURS
     unknown = sorted(name for name in foreign if not re.match(r"_?pyi|_sysconfigdata|_distutils_hack", name))
@@ -114,7 +114,7 @@ def _distributions(
 
 def _with_their_distribution(listed: list[Component], contained: frozenset[str] | None) -> list[Component]:
     """Without what came inside a distribution that does not ship."""
-    inside = {entry["name"]: entry["in"] for entry in installed_components.read_table()["component"] if "in" in entry}
+    inside = {entry["name"]: entry["in"] for entry in components.read_table()["component"] if "in" in entry}
     return [each for each in listed if each.name not in inside or _ships(inside[each.name], listed, contained)]
 
 
@@ -125,12 +125,12 @@ def _ships(distribution: str, listed: list[Component], contained: frozenset[str]
 
 
 def _vessels() -> set[str]:
-    table = installed_components.read_table()["distribution"]
+    table = components.read_table()["distribution"]
     return {name for name, facts in table.items() if "part_of" in facts}
 
 
 def _distribution(name: str) -> Component:
-    found = installed_components.distribution_component(metadata.distribution(name), installed_components.read_table())
+    found = components.distribution_component(metadata.distribution(name), components.read_table())
     assert found is not None
     return found
 
@@ -171,11 +171,11 @@ def _library(entry: dict[str, Any], paths: list[Path]) -> Component:
     """One library from the system, with the text that the system's package has of it."""
     packages = sorted({package for path in paths if (package := _debian_package(path.name))})
     texts = [_debian_text(package) for package in packages]
-    texts.append(installed_components.fallback(entry["licence"], entry["copyright"]))
+    texts.append(components.fallback(entry["licence"], entry["copyright"]))
     versions = {_debian_version(package) for package in packages}
     version = versions.pop() if len(versions) == 1 else ""
     sha256 = hashlib.sha256(paths[0].read_bytes()).hexdigest() if len(paths) == 1 else None
-    notice = installed_components.joined(texts)
+    notice = components.joined(texts)
     facts = entry["name"], version, entry["licence"], "native", entry["homepage"], entry["copyright"]
     return Component(*facts, notice, sha256)
 
@@ -202,7 +202,7 @@ def _debian_text(package: str) -> str:
     source = _dpkg("--show", "--showformat=${source:Package} ${source:Version}\n", package).partition("\n")[0]
     where = f"Debian package {package}; source: https://snapshot.debian.org/package/{source.replace(' ', '/')}/"
     text = copyright_file.read_text("utf-8", errors="replace").strip() if copyright_file.is_file() else ""
-    return installed_components.joined([where, text])
+    return components.joined([where, text])
 
 
 def _with_qt_modules(component: Component, names: list[str]) -> Component:
@@ -211,14 +211,14 @@ def _with_qt_modules(component: Component, names: list[str]) -> Component:
     shipped = "Qt libraries in this folder: " + ", ".join(f"Qt{name}" for name in names)
     return Component(
         component.name, component.version, component.licence, component.kind, component.homepage, component.copyright,
-        installed_components.joined([shipped, component.notice]), component.sha256,
+        components.joined([shipped, component.notice]), component.sha256,
     )  # fmt: skip
 
 
 def bootloader(found: Distribution) -> Component:
     """PyInstaller's program that starts a bundle. The rest of PyInstaller does not ship."""
-    texts = installed_components.licence_texts(found)
+    texts = components.licence_texts(found)
     licence, home = "GPL-2.0-or-later WITH Bootloader-exception", "https://pyinstaller.org/"
     holder = "Copyright (c) 2010-2023 PyInstaller Development Team; 2005-2009 Giovanni Bajo; McMillan Enterprises, Inc."
-    notice = installed_components.joined(texts)
+    notice = components.joined(texts)
     return Component("PyInstaller bootloader", found.version, licence, "native", home, holder, notice)

@@ -15,7 +15,7 @@ import bundle_parts
 from steps import SetupError
 
 from app import __version__
-from app.compliance import components, installed_components
+from app.compliance import components
 from app.compliance.components import Component
 
 LISTED = "components.json"
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def write(folder: Path, tree: Path | None) -> tuple[Component, ...]:
     """Both files. `tree` None: of what is installed. Raises SetupError, a line for each problem."""
-    listed: Sequence[Component] = installed_components.collect()
+    listed: Sequence[Component] = components.collect()
     problems: list[str] = []
     if tree is not None:
         shipped, problems = bundle_parts.of_tree(tree, listed)

@@ -1,13 +1,22 @@
 """What Kotae is made of besides its own code: each part with its licence and the text that has to go with it.
 
-From a checkout or a pip install it is gathered from what is installed (`app.compliance.installed_components`). A bundle
-has no metadata of distributions any more and carries the list as a file, which `packaging/notices.py` has written.
+From a checkout or a pip install it is gathered from what is installed: distributions from their metadata, the rest from
+the table `resources/licences/components.toml`, which has what pip does not know (Python, Qt, libraries inside wheels,
+fonts, models) and the licence of distributions whose metadata does not name it in SPDX. A bundle has no metadata of
+distributions any more and carries the list as a file, which `packaging/notices.py` has written.
 """
 
 import dataclasses
+import hashlib
 import json
+import platform
+import re
+import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib import metadata
+from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +25,21 @@ from app.base.paths import resources
 from app.inference import engine_packs
 
 KINDS = ("python", "native", "data", "model")
+ROOT = "kotae"
+EXTRAS = ("starter", "keyring")  # those that a user may have; what only developers need does not ship
+UNKNOWN = "LicenseRef-Unknown"
+SEPARATOR = "\n\n" + "-" * 76 + "\n\n"
+_LICENCE_FILE = re.compile(r"(licen[cs]e|copying|notice|authors|copyright)", re.IGNORECASE)
+_NO_TEXT = (".py", ".pyc", ".pyi", ".so", ".svg", ".json")
+_CLASSIFIERS = {
+    "MIT License": "MIT",
+    "Apache Software License": "Apache-2.0",
+    "Python Software Foundation License": "PSF-2.0",
+    "ISC License (ISCL)": "ISC",
+    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+}
+_LOOSE = {"Apache 2.0": "Apache-2.0", "PSFL": "PSF-2.0"}
+_COPYRIGHT = re.compile(r"^\W*(copyright\b.*\d{4}.*|\(c\).*\d{4}.*|©.*)$", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +66,7 @@ def load() -> tuple[Component, ...]:
     if listed.is_file():
         shipped = read(listed.read_text("utf-8"))
     else:
-        from app.compliance import installed_components
-
-        shipped = installed_components.collect()
+        shipped = collect()
     return ordered([*shipped, *_packs(shipped)])
 
 
@@ -95,3 +117,208 @@ def summary(component: Component) -> dict[str, Any]:
     facts = dataclasses.asdict(component)
     del facts["notice"]
     return facts
+
+
+# --------------------------------------------------------------------------- gathered from what is installed
+
+
+def collect() -> tuple[Component, ...]:
+    """Everything that Kotae needs and that is installed. Without metadata of its own (a bundle), only the table."""
+    table = read_table()
+    distributions = closure(ROOT)
+    found = [*(distribution_component(each, table) for each in distributions.values()), *named(table, distributions)]
+    return ordered(component for component in found if component is not None)
+
+
+def read_table() -> dict[str, Any]:
+    return tomllib.loads((folder() / "components.toml").read_text("utf-8"))
+
+
+def closure(name: str) -> dict[str, Distribution]:
+    """By normalized name: what `name` requires here, directly or not, itself left out."""
+    from packaging.utils import canonicalize_name
+
+    found: dict[str, Distribution] = {}
+    waiting: list[tuple[str, tuple[str, ...]]] = [(name, EXTRAS)]
+    seen: set[tuple[str, tuple[str, ...]]] = set()
+    while waiting:
+        wanted, extras = waiting.pop()
+        name_of_it = canonicalize_name(wanted)
+        if (name_of_it, extras) in seen:
+            continue
+        seen.add((name_of_it, extras))
+        try:
+            distribution = metadata.distribution(wanted)
+        except metadata.PackageNotFoundError:  # of an extra that is not there
+            continue
+        found[name_of_it] = distribution
+        waiting += _requirements(distribution, extras)
+    found.pop(canonicalize_name(name), None)
+    return found
+
+
+def _requirements(distribution: Distribution, extras: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    from packaging.requirements import Requirement
+
+    for line in distribution.requires or ():
+        requirement = Requirement(line)
+        marker = requirement.marker
+        if marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+            yield requirement.name, tuple(sorted(requirement.extras))
+
+
+def distribution_component(distribution: Distribution, table: dict[str, Any]) -> Component | None:
+    """None: it is only the vessel of a part that the table names (`part_of`)."""
+    from packaging.utils import canonicalize_name
+
+    facts = distribution.metadata
+    name = facts["Name"]
+    known = table["distribution"].get(canonicalize_name(name), {})
+    if "part_of" in known:
+        return None
+    licence = known.get("licence") or licence_of(distribution)
+    texts = [_text(file) for file in known.get("texts", ())]
+    texts += licence_texts(distribution, without=known.get("without", ())) + crates(distribution)
+    notice = joined(texts)
+    author = stated(distribution, "Author") or stated(distribution, "Author-email")
+    holder = known.get("copyright") or _copyright(notice) or (f"Copyright (c) {author}" if author else "")
+    if not texts:
+        notice = fallback(licence, holder)
+    return Component(name, distribution.version, licence, "python", homepage(distribution), holder, notice)
+
+
+def stated(distribution: Distribution, field: str) -> str:
+    """ "" where its metadata has no such field."""
+    facts = distribution.metadata
+    return facts[field].strip() if field in facts else ""
+
+
+def licence_of(distribution: Distribution) -> str:
+    """From License-Expression, the older License where it is SPDX, or a classifier that leaves no doubt."""
+    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+    facts = distribution.metadata
+    for said in (stated(distribution, "License-Expression"), stated(distribution, "License")):
+        if not said:
+            continue
+        try:
+            return str(canonicalize_license_expression(_LOOSE.get(said, said)))
+        except InvalidLicenseExpression:
+            continue
+    classifiers = (line.rpartition(" :: ")[2] for line in facts.get_all("Classifier") or () if "License ::" in line)
+    return next((_CLASSIFIERS[name] for name in classifiers if name in _CLASSIFIERS), UNKNOWN)
+
+
+def licence_texts(distribution: Distribution, under: str = "", without: Iterable[str] = ()) -> list[str]:
+    """The licence files that came with it, each text once. `under`: only those whose path holds this."""
+    texts: list[str] = []
+    for file in sorted(distribution.files or (), key=str):
+        path = str(file).replace("\\", "/")
+        if not _is_licence(path) or under not in path or any(part in path for part in without):
+            continue
+        try:
+            text = Path(str(file.locate())).read_text("utf-8", errors="replace").strip()
+        except OSError:  # listed, but taken away by whoever packed it
+            continue
+        if text and text not in texts:
+            texts.append(text)
+    return texts
+
+
+def _is_licence(path: str) -> bool:
+    inside = ".dist-info/licenses/" in path
+    return (inside or bool(_LICENCE_FILE.search(path.rpartition("/")[2]))) and not path.endswith(_NO_TEXT)
+
+
+def crates(distribution: Distribution) -> list[str]:
+    """What a wheel with compiled Rust says of the crates in it, a line each (PEP 770: CycloneDX in its metadata)."""
+    lines: list[str] = []
+    for file in distribution.files or ():
+        if ".dist-info/sboms/" in str(file).replace("\\", "/") and str(file).endswith(".json"):
+            bill = json.loads(Path(str(file.locate())).read_text("utf-8"))
+            parts = bill.get("components", ())
+            lines += [f"{part['name']} {part.get('version', '')}  {_named_licences(part)}" for part in parts]
+    return ["Compiled into it:\n" + "\n".join(sorted(set(lines)))] if lines else []
+
+
+def _named_licences(part: dict[str, Any]) -> str:
+    choices = part.get("licenses", ())
+    named = (each.get("expression") or each.get("license", {}).get("id") or "" for each in choices)
+    return " / ".join(filter(None, named))
+
+
+def homepage(distribution: Distribution) -> str:
+    facts = distribution.metadata
+    links = [line.partition(", ") for line in facts.get_all("Project-URL") or ()]
+    by_label = {label.strip().casefold(): address.strip() for label, _, address in links}
+    known = (by_label.get(label) for label in ("homepage", "home", "source", "repository", "documentation"))
+    return stated(distribution, "Home-page") or next(filter(None, known), f"https://pypi.org/project/{facts['Name']}/")
+
+
+def fallback(licence: str, holder: str) -> str:
+    """The licence's own text from the resources under the line of copyright, for what came without one."""
+    names = [name for name in re.split(r"\s+(?:AND|OR|WITH)\s+|[()]", licence) if name]
+    texts = [_text(f"texts/{name}.txt") for name in names if (folder() / f"texts/{name}.txt").is_file()]
+    return joined([holder, *texts])
+
+
+def named(table: dict[str, Any], distributions: dict[str, Distribution]) -> Iterator[Component]:
+    """The parts of the table that are here."""
+    from packaging.utils import canonicalize_name
+
+    for entry in table["component"]:
+        owner = distributions.get(canonicalize_name(entry["in"])) if "in" in entry else None
+        if ("in" in entry and owner is None) or not _fits(entry.get("platforms")):
+            continue
+        texts = [_text(file) for file in entry.get("texts", ())]
+        if "from_distribution" in entry and owner is not None:
+            texts += licence_texts(owner, entry["from_distribution"], entry.get("without", ()))
+        yield Component(
+            entry["name"],
+            _version(entry, owner),
+            entry["licence"],
+            entry["kind"],
+            entry["homepage"],
+            entry["copyright"],
+            joined(texts),
+            entry.get("sha256") or (_sha256(resources() / entry["file"]) if "file" in entry else None),
+        )
+
+
+def _fits(platforms: list[str] | None) -> bool:
+    return platforms is None or sys.platform in platforms
+
+
+def _version(entry: dict[str, Any], owner: Distribution | None) -> str:
+    stated = str(entry.get("version", ""))
+    if stated in ("python", "kotae"):
+        return platform.python_version() if stated == "python" else __version__
+    if stated == "distribution" and owner is not None:
+        return owner.version
+    if owner is None or "version_from" not in entry:
+        return stated
+    rule = entry["version_from"]
+    for path in sorted(Path(str(owner.locate_file(""))).glob(rule["file"])):
+        match = re.search(rule["pattern"], path.read_text("utf-8") if rule.get("inside") else path.name)
+        if match:
+            return match[1]
+    return ""
+
+
+def _text(file: str) -> str:
+    return (folder() / file).read_text("utf-8").strip()
+
+
+def joined(texts: Iterable[str]) -> str:
+    return SEPARATOR.join(text for text in texts if text)
+
+
+def _copyright(notice: str) -> str:
+    """The first that names somebody: texts that were never filled in have <copyright holders> or the like."""
+    lines = (match[1].strip() for match in _COPYRIGHT.finditer(notice))
+    return next((line for line in lines if not re.search(r"[<\[].*(owner|holder|fullname|author)", line)), "")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.base.paths import resources
-from app.compliance import components, installed_components
+from app.compliance import components
 from app.compliance.components import Component
 
 
@@ -23,7 +23,7 @@ def part(found: tuple[Component, ...], name: str) -> Component:
 
 def test_each_part_has_a_licence_a_kind_and_a_text(found: tuple[Component, ...]) -> None:
     for component in found:
-        assert component.licence != installed_components.UNKNOWN, component.name
+        assert component.licence != components.UNKNOWN, component.name
         assert component.kind in components.KINDS
         assert len(component.notice) > 100, component.name
         assert component.homepage.startswith(("http://", "https://")), component.name
@@ -86,7 +86,7 @@ def test_font_and_icons_come_with_their_texts(found: tuple[Component, ...]) -> N
 
 
 def test_every_text_of_the_table_is_there() -> None:
-    table = installed_components.read_table()
+    table = components.read_table()
     entries = [*table["component"], *table["distribution"].values()]
     named = {file for entry in entries for file in entry.get("texts", ())}
     assert {file for file in named if not (components.folder() / file).is_file()} == set()
@@ -136,25 +136,23 @@ class TestInstalled:
             ("License: BSD-3-Clause", "BSD-3-Clause"),
             ("License: Apache 2.0", "Apache-2.0"),
             ("Classifier: License :: OSI Approved :: MIT License", "MIT"),
-            ("Classifier: License :: OSI Approved :: BSD License", installed_components.UNKNOWN),  # which of them?
-            ("License: see the file", installed_components.UNKNOWN),
+            ("Classifier: License :: OSI Approved :: BSD License", components.UNKNOWN),  # which of them?
+            ("License: see the file", components.UNKNOWN),
         ],
     )
     def test_a_licence_is_read_from_what_the_metadata_says(self, make, line: str, licence: str) -> None:  # type: ignore[no-untyped-def]
-        assert installed_components.licence_of(make(line)) == licence
+        assert components.licence_of(make(line)) == licence
 
     def test_the_text_that_came_with_it_is_kept_with_its_copyright(self, make) -> None:  # type: ignore[no-untyped-def]
         text = "MIT License\n\nCopyright (c) 2026 <copyright holders>\nCopyright (c) 2024 Yamada\n\nPermission …"
-        component = installed_components.distribution_component(
-            make("License: MIT", licence=text), {"distribution": {}}
-        )
+        component = components.distribution_component(make("License: MIT", licence=text), {"distribution": {}})
         assert component is not None
         assert component.notice == text
         assert component.copyright == "Copyright (c) 2024 Yamada"
 
     def test_without_a_text_of_its_own_it_gets_the_licence_from_the_resources(self, make) -> None:  # type: ignore[no-untyped-def]
         lines = ("License: Apache-2.0", "Author: Yamada")
-        component = installed_components.distribution_component(make(*lines), {"distribution": {}})
+        component = components.distribution_component(make(*lines), {"distribution": {}})
         assert component is not None
         assert component.notice.startswith("Copyright (c) Yamada")
         assert "Apache License" in component.notice
