@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from app.base.errors import AppError
 from app.chat.services.answer_run import Outcome
 from app.serve import refusals, replies, wishes
-from app.serve.connection import Connection
 from app.serve.desk import Desk, Job
 from app.serve.offers import Offer, Offers
 from app.serve.refusals import refusal
 from app.serve.replies import Reply
-from app.serve.server import Route
+from app.serve.server import Connection, Route
 from app.serve.wishes import Wish
 
 LOOK_S = 0.25  # how often it is looked whether a client is still there

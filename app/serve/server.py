@@ -1,20 +1,340 @@
-"""The socket that listens, a thread for each connection, and how many there may be."""
+"""The listening side of `kotae serve`: who may ask (the key), a client's connection, and the socket, a thread for each.
+
+A connection speaks HTTP/1.1 within strict limits. What can be asked: `endpoint`. Nothing is logged: a path or a header
+can hold what somebody has written.
+"""
 
 import contextlib
+import hmac
+import io
+import json
+import os
+import re
+import secrets
 import socket
 import socketserver
+import stat
+import sys
 import threading
+import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
+from app.base.errors import AppError
+from app.base.files.atomic import write_atomically
 from app.base.offline import LOOPBACK
-from app.serve.connection import Connection
+from app.serve.refusals import Refusal, refusal
 
+KEY_FILE = "serve.key"  # in the data folder, for this user alone
+_KEY_BYTES = 32
+_KEY_SHAPE = re.compile(r"[!-~]{16,512}")  # what can stand in a header, and cannot be guessed at once
+IDLE_S = 60.0  # until a request begins
+HEAD_S = 10.0  # from its first byte until its headers have come
+BODY_S = 60.0
+WRITE_S = 30.0  # for a client to take what is sent
+LINGER_S = 5.0  # a client that is still sending hears the refusal only if its bytes are read
+HEAD_MOST_BYTES = 32 << 10
+BODY_MOST_BYTES = 4 << 20
+_LINGER_MOST_BYTES = 64 << 20
+_BLOCK_BYTES = 64 << 10
 CONNECTIONS_MOST = 32
 _LOOK_S = 0.2  # how soon it ends
 _END_S = 3.0  # for those who are told so
 _TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 5\r\nConnection: close\r\n\r\n"
+
+
+# ------------------------------------------------------------------------------------------------------------------ key
+
+
+def read_key(path: Path) -> str:
+    """Return the key in a file. Raises AppError("serve_key_unreadable" | "serve_key_unfit")."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(4096).decode("ascii").strip()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise AppError("serve_key_unreadable", path=str(path), reason=reason) from error
+    except UnicodeDecodeError as error:
+        raise AppError("serve_key_unfit", path=str(path)) from error
+    if not _KEY_SHAPE.fullmatch(text):
+        raise AppError("serve_key_unfit", path=str(path))
+    return text
+
+
+def own_key(folder: Path, *, is_renewed: bool = False) -> str:
+    """Return the key in the data folder, made at the first call.
+
+    Raises AppError as `read_key`, and "serve_key_unwritable".
+    """
+    path = folder / KEY_FILE
+    try:
+        if is_renewed or not path.exists():
+            key = secrets.token_urlsafe(_KEY_BYTES).encode("ascii")
+            write_atomically(path, key + b"\n")  # 0600, as mkstemp makes it
+        elif os.name != "nt" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            path.chmod(0o600)
+    except OSError as error:
+        raise AppError("serve_key_unwritable", path=str(path), reason=error.strerror or str(error)) from error
+    return read_key(path)
+
+
+# ----------------------------------------------------------------------------------------------------------- connection
+
+
+class _Input(io.RawIOBase):
+    """What a client sends: within a time for the whole, not for each byte, and no more than expected."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._left_bytes = 0
+        self._until = 0.0
+
+    def expect(self, size_bytes: int, limit_s: float) -> None:
+        self._left_bytes = size_bytes
+        self.hurry(limit_s)
+
+    def hurry(self, limit_s: float) -> None:
+        """Another time for what is still expected."""
+        self._until = time.monotonic() + limit_s
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Raises TimeoutError, and Refusal for a head that is too long."""
+        remaining_s = self._until - time.monotonic()
+        if remaining_s <= 0:
+            raise TimeoutError
+        if self._left_bytes <= 0:
+            raise refusal(431, "head_too_large")
+        self._connection.settimeout(remaining_s)
+        count = self._connection.recv_into(memoryview(buffer)[: self._left_bytes])
+        self._left_bytes -= count
+        return count
+
+
+class Connection(BaseHTTPRequestHandler):
+    """Its routes are called with it, in its own thread."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: "Server"
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self._input = _Input(self.connection)
+        self.rfile = self._reader = io.BufferedReader(self._input, _BLOCK_BYTES)
+        self._has_answered = self._is_stream = False
+        self._has_unread = self._has_head = False
+
+    # ---------------------------------------------------------------- for routes
+
+    def body(self) -> bytes:
+        """JSON, as far as its headers say. Raises Refusal."""
+        size_bytes = self._size_bytes()
+        if self.headers.get_content_type() != "application/json" or self.headers.get("Content-Encoding"):
+            raise refusal(415, "not_json")
+        if self.headers.get("Expect", "").lower() == "100-continue":
+            self.send_response_only(100)
+            self.end_headers()
+        self._input.expect(size_bytes, BODY_S)
+        raw = self.rfile.read(size_bytes)
+        if len(raw) < size_bytes:
+            raise ConnectionAbortedError
+        self._has_unread = False
+        return raw
+
+    def send(self, status: int, data: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+        content = _json(data)
+        self._head(status, {"Content-Type": "application/json; charset=utf-8", "Content-Length": str(len(content))})
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def begin_stream(self) -> None:
+        """Server-sent events, in chunks."""
+        self._head(200, {"Content-Type": "text/event-stream; charset=utf-8", "Transfer-Encoding": "chunked"})
+        self.end_headers()
+        self._is_stream = True
+
+    def send_event(self, data: dict[str, Any] | str) -> None:
+        """A text is sent as it is: [DONE]."""
+        self._chunk(b"data: " + (data.encode("ascii") if isinstance(data, str) else _json(data)) + b"\n\n")
+
+    def send_sign_of_life(self) -> None:
+        """Which clients skip: otherwise they take silence for a death."""
+        self._chunk(b": \n\n")
+
+    def end_stream(self) -> None:
+        self.wfile.write(b"0\r\n\r\n")
+        self._is_stream = False
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the client has closed its end."""
+        self.connection.setblocking(False)
+        try:
+            return not self.connection.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        finally:
+            self.connection.settimeout(WRITE_S)
+
+    # ------------------------------------------------------------------ protocol
+
+    def handle_one_request(self) -> None:
+        self.close_connection = True
+        self._has_answered = self._is_stream = self._has_unread = self._has_head = False
+        self._guard(self._read_head)
+        if self._has_head:
+            with self.server.answering():
+                self._guard(self._answer)
+
+    def finish(self) -> None:
+        try:
+            if self._has_unread:
+                self._linger()
+            super().finish()
+        except OSError:  # as above
+            return
+
+    def handle_expect_100(self) -> bool:
+        return True  # `body` says so, once it is wanted
+
+    def send_error(self, code: int, *_words: object) -> None:
+        """Called by the base class for what is no HTTP."""
+        raise refusal(code, "not_http")
+
+    def log_message(self, *_words: object) -> None:
+        return
+
+    def version_string(self) -> str:
+        return "Kotae"
+
+    # ------------------------------------------------------------------- private
+
+    def _guard(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Refusal as found:
+            self._refuse(found)
+        except OSError:  # the client has gone, or is too slow
+            self.close_connection, self._has_unread = True, False
+        except Exception as error:  # noqa: BLE001  a bug ends this answer, not the program
+            _note(error)
+            self._refuse(refusal(500, "bug"))
+
+    def _read_head(self) -> None:
+        """Of the next request, if there is one. Raises Refusal."""
+        self.command, self.request_version, self.requestline = "", self.protocol_version, ""
+        self._input.expect(HEAD_MOST_BYTES, IDLE_S)
+        if not self._reader.peek(1):
+            return
+        self._input.hurry(HEAD_S)
+        self._has_unread = True
+        self.raw_requestline = self.rfile.readline(HEAD_MOST_BYTES)
+        if not self.parse_request():
+            raise refusal(400, "not_http")
+        if self.request_version != self.protocol_version:
+            raise refusal(505, "not_http")
+        lengths = self.headers.get_all("Content-Length") or []
+        self._has_unread = "Transfer-Encoding" in self.headers or any(length != "0" for length in lengths)
+        self._has_head = True
+
+    def _answer(self) -> None:
+        """In this order: nobody without the key learns what is here."""
+        hosts = self.headers.get_all("Host") or []
+        if len(hosts) != 1 or hosts[0].strip().lower() not in self.server.hosts:
+            raise refusal(403, "other_host", address=self.server.address)
+        if self.headers.get("Origin") is not None:
+            raise refusal(403, "web_page")
+        self._check_key()
+        path = self.path.partition("?")[0]
+        route = self.server.routes.get(path)
+        if route is None:
+            raise refusal(404, "unknown_path", known=" / ".join(self.server.routes))
+        method, act = route
+        if self.command != method:
+            wrong = refusal(405, "wrong_method", method=method)
+            wrong.headers["Allow"] = method
+            raise wrong
+        act(self)
+
+    def _check_key(self) -> None:
+        given = self.headers.get_all("Authorization") or []
+        scheme, _, key = given[0].strip().partition(" ") if len(given) == 1 else ("", "", "")
+        is_right = hmac.compare_digest(key.strip().encode("utf-8", "replace"), self.server.key)
+        if scheme.lower() != "bearer" or not is_right:
+            wrong = refusal(401, "invalid_api_key")
+            wrong.headers["WWW-Authenticate"] = "Bearer"
+            raise wrong
+
+    def _size_bytes(self) -> int:
+        lengths = self.headers.get_all("Content-Length") or []
+        if self.headers.get("Transfer-Encoding") is not None or not lengths:
+            raise refusal(411, "no_length")
+        if len(lengths) != 1 or not (lengths[0].isascii() and lengths[0].isdigit()):
+            raise refusal(400, "not_http")
+        if len(lengths[0]) > 12 or int(lengths[0]) > BODY_MOST_BYTES:
+            raise refusal(413, "body_too_large", most_mb=BODY_MOST_BYTES >> 20)
+        return int(lengths[0])
+
+    def _head(self, status: int, headers: dict[str, str]) -> None:
+        self.connection.settimeout(WRITE_S)
+        self._has_answered = True
+        self.request_version = self.protocol_version  # to one of another version the base class would send no headers
+        wishes_end = (self.headers.get("Connection", "") if hasattr(self, "headers") else "").lower() == "close"
+        self.close_connection = self._has_unread or wishes_end
+        self.send_response(status)
+        own = {"Connection": "close" if self.close_connection else "keep-alive", "Cache-Control": "no-store"}
+        for name, value in {**headers, **own, "X-Content-Type-Options": "nosniff"}.items():
+            self.send_header(name, value)
+
+    def _chunk(self, content: bytes) -> None:
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(content), content))
+
+    def _refuse(self, found: Refusal) -> None:
+        with contextlib.suppress(OSError):  # nobody is there to hear it
+            if self._is_stream:
+                self.send_event(found.body())
+                self.end_stream()
+            elif not self._has_answered:
+                self.send(found.status, found.body(), found.headers)
+                return
+        self.close_connection = True
+
+    def _linger(self) -> None:
+        """Closing with bytes unread would take the answer away from a client that is still sending."""
+        self.connection.shutdown(socket.SHUT_WR)
+        until, left_bytes = time.monotonic() + LINGER_S, _LINGER_MOST_BYTES
+        while left_bytes > 0 and (remaining_s := until - time.monotonic()) > 0:
+            self.connection.settimeout(remaining_s)
+            block = self.connection.recv(_BLOCK_BYTES)
+            if not block:
+                return
+            left_bytes -= len(block)
+
+
+def _json(data: dict[str, Any]) -> bytes:
+    return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _note(error: Exception) -> None:
+    """Where it happened, without its message: that may hold a text."""
+    places = "".join(traceback.format_tb(error.__traceback__))
+    print(f"serve: {type(error).__name__}\n{places}", file=sys.stderr, flush=True)  # noqa: T201  stderr is the log
+
+
+# --------------------------------------------------------------------------------------------------------------- server
 
 Route = tuple[str, Callable[[Connection], None]]  # method, what answers it
 

@@ -19,7 +19,7 @@ from app.base import no_network
 from app.chat.store import Store
 from app.inference.remote_address import Remote
 from app.models import remote_models
-from app.serve import desk, keys, server
+from app.serve import desk, server
 from app.serve.cli import serve
 from tests.serve.served import ROOT, Answered, Served, begun, say, serving
 from tests.waiting import LIMIT_S, wait_until
@@ -180,7 +180,7 @@ def test_the_key_stays_until_a_new_one_is_wanted_and_is_for_this_user_alone(data
             found.append(served.told["key"])
     assert found[0] == found[1] != found[2]
     assert len(found[2]) >= 43
-    assert stat.S_IMODE((data / keys.NAME).stat().st_mode) == 0o600
+    assert stat.S_IMODE((data / server.KEY_FILE).stat().st_mode) == 0o600
 
 
 def test_a_key_can_be_given_as_a_file(data: Path, base: Path, tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_key_can_be_given_as_a_file(data: Path, base: Path, tmp_path: Path) ->
     with serving(data, "--model", str(base), "--key-file", str(given)) as served:
         assert served.told["key"] == "0123456789abcdef-team"
         assert served.get("/health").status == 200
-    assert not (data / keys.NAME).exists()
+    assert not (data / server.KEY_FILE).exists()
 
 
 def test_a_port_that_is_taken_is_said_and_the_usual_one_gives_way(data: Path, base: Path) -> None:

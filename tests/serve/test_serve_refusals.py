@@ -13,10 +13,10 @@ import pytest
 from app.base import wording
 from app.chat.presets import Choices
 from app.inference.prompt import Turn
-from app.serve import connection, wishes
-from app.serve.connection import BODY_MOST_BYTES
+from app.serve import server as serving
+from app.serve import wishes
 from app.serve.refusals import Refusal
-from app.serve.server import Server
+from app.serve.server import BODY_MOST_BYTES, Server
 from app.serve.wishes import Wish
 from tests.serve.served import Answered, Served, say
 from tests.waiting import LIMIT_S, PAUSE_S
@@ -157,7 +157,7 @@ def drip(client: socket.socket) -> None:
 
 def test_a_client_that_sends_bit_by_bit_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is for all of its headers, not for each byte."""
-    monkeypatch.setattr(connection, "HEAD_S", 0.5)
+    monkeypatch.setattr(serving, "HEAD_S", 0.5)
     listener = socket.create_server(("127.0.0.1", 0))
     server = Server(listener, "k" * 20, {})
     server.start()

@@ -26,12 +26,11 @@ from app.documents.services.meaning import Meanings
 from app.inference import child_commands
 from app.inference.services.engine import EngineClient
 from app.models import remote_models
-from app.serve import keys
 from app.serve.desk import Desk
 from app.serve.endpoint import Endpoint
 from app.serve.loading import Loading
 from app.serve.offers import Offers
-from app.serve.server import Server
+from app.serve.server import Server, own_key, read_key
 from app.training.runs import runs
 
 PORT = 8631
@@ -60,7 +59,10 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
         raise AppError("serve_network_off")
     request = _request_of(options, where)
     offers = _offers_of(options, where)
-    key = keys.read(Path(options.key_file).expanduser()) if options.key_file else _own_key(options, where)
+    if options.key_file:
+        key = read_key(Path(options.key_file).expanduser())
+    else:
+        key = own_key(where.data, is_renewed=options.new_key)
     app = application()
     listener = _listener(options.port, output)
     no_network.install()  # from here on there is no other socket to be had, for the children either
@@ -105,10 +107,6 @@ def _offers_of(options: argparse.Namespace, where: Paths) -> Offers:
     if where.documents.is_file():
         collections.open_library(where.documents).close()
     return Offers(where.documents, named)
-
-
-def _own_key(options: argparse.Namespace, where: Paths) -> str:
-    return keys.own(where.data, is_renewed=options.new_key)
 
 
 def _listener(port: int | None, output: Output) -> socket.socket:
