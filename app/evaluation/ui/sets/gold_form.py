@@ -2,6 +2,7 @@
 
 import dataclasses
 import unicodedata
+from collections.abc import Callable
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
@@ -22,9 +23,6 @@ class GoldRow(QWidget):
     """What of a place is not shown here, its headings, stays as it is."""
 
     changed = Signal()
-    submitted = Signal()
-    cancelled = Signal()
-    removed = Signal()
 
     def __init__(self, theme: Theme, gold: Gold) -> None:
         super().__init__()
@@ -45,7 +43,8 @@ class GoldRow(QWidget):
         self.problem = Label("", "caption", "danger", wraps=True)
         self.problem.hide()
         self._build()
-        self._connect()
+        for field_changed in (self.quote.textChanged, self.document.textChanged, self.page.textChanged):
+            field_changed.connect(self._on_changed)
 
     @property
     def is_empty(self) -> bool:
@@ -87,13 +86,6 @@ class GoldRow(QWidget):
         column.addLayout(where)
         column.addWidget(self.problem)
 
-    def _connect(self) -> None:
-        for changed in (self.quote.textChanged, self.document.textChanged, self.page.textChanged):
-            changed.connect(self._on_changed)
-        self.quote.submitted.connect(self.submitted)
-        self.quote.cancelled.connect(self.cancelled)
-        self.remove_button.clicked.connect(self.removed)
-
     def _on_changed(self) -> None:
         self.problem.hide()
         self.changed.emit()
@@ -101,12 +93,14 @@ class GoldRow(QWidget):
 
 class GoldForm(QWidget):
     changed = Signal()
-    submitted = Signal()
-    cancelled = Signal()
 
-    def __init__(self, theme: Theme, golds: tuple[Gold, ...]) -> None:
+    def __init__(
+        self, theme: Theme, golds: tuple[Gold, ...], submit: Callable[[], None], cancel: Callable[[], None]
+    ) -> None:
+        """`submit`, `cancel`: called for the keys of a quote's field."""
         super().__init__()
         self._theme = theme
+        self._submit, self._cancel = submit, cancel
         self.rows: list[GoldRow] = []
         self.add_button = Button(theme, self.tr("根拠を追加"), "quiet", "plus", compact=True)
         self._rows = QVBoxLayout()
@@ -143,9 +137,9 @@ class GoldForm(QWidget):
     def _add(self, gold: Gold) -> GoldRow:
         row = GoldRow(self._theme, gold)
         row.changed.connect(self.changed)
-        row.submitted.connect(self.submitted)
-        row.cancelled.connect(self.cancelled)
-        row.removed.connect(lambda: self._remove(row))
+        row.quote.submitted.connect(self._submit)
+        row.quote.cancelled.connect(self._cancel)
+        row.remove_button.clicked.connect(lambda: self._remove(row))
         self.rows.append(row)
         self._rows.addWidget(row)
         return row

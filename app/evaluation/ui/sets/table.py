@@ -54,7 +54,6 @@ class QuestionTable(QTableView):
     edit_requested = Signal()
     remove_requested = Signal()
     menu_requested = Signal(object)  # QPoint on the screen
-    chosen_changed = Signal()
 
     def __init__(self, theme: Theme, shown: Questions) -> None:
         super().__init__()
@@ -74,7 +73,6 @@ class QuestionTable(QTableView):
         self.setVerticalScrollMode(QTableView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._set_up_headers()
-        self.selectionModel().selectionChanged.connect(lambda: self.chosen_changed.emit())
         self.doubleClicked.connect(lambda: self.edit_requested.emit())
         theme.changed.connect(self._on_theme_changed)
         self._on_theme_changed()

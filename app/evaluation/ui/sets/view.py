@@ -136,7 +136,7 @@ class SetView(QWidget):
         self.table.edit_requested.connect(self.edit)
         self.table.remove_requested.connect(self.remove)
         self.table.menu_requested.connect(self._show_table_menu)
-        self.table.chosen_changed.connect(self._allow)
+        self.table.selectionModel().selectionChanged.connect(self._allow)
         self.add_button.clicked.connect(self.add)
         self.edit_button.clicked.connect(self.edit)
         self.remove_button.clicked.connect(self.remove)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from PySide6.QtCore import QSize, Signal
+from PySide6.QtCore import QSize, Signal, SignalInstance
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy
 
@@ -66,10 +66,10 @@ def number(
 class Checks(QFrame):
     """Rows to mark, framed; in two columns where there is room and `is_short` says that they are."""
 
-    changed = Signal()
-
-    def __init__(self, theme: Theme, *, is_short: bool = False) -> None:
+    def __init__(self, theme: Theme, changed: SignalInstance, *, is_short: bool = False) -> None:
+        """`changed`: emitted when a person marks a row, or takes its mark away."""
         super().__init__()
+        self._changed = changed
         self.setProperty("surface", "card")
         self._theme = theme
         self._is_short = is_short
@@ -96,7 +96,7 @@ class Checks(QFrame):
         self.rows = {}
         for key, title, facts in rows:
             row = CheckRow(title, facts, is_checked=key in marked, is_fixed=key in fixed)
-            row.toggled.connect(self.changed)
+            row.toggled.connect(self._changed)
             self.rows[key] = row
         self._columns = 0
         self._lay_out()

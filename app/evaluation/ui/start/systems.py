@@ -17,7 +17,7 @@ class DocumentsPart(Part):
     def __init__(self, theme: Theme, offer: Offer) -> None:
         super().__init__(theme)
         self._offer = offer
-        self.base, self.tuned, self.scope = Combo(), Combo(), Checks(theme)
+        self.base, self.tuned, self.scope = Combo(), Combo(), Checks(theme, self.changed)
         self._add(self.tr("土台のモデル"), self.base)
         self._add(
             self.tr("学習済みのモデル"),
@@ -34,8 +34,7 @@ class DocumentsPart(Part):
         self.scope.show_rows(collection_rows(offer.collections), own if len(own) == 1 else ())
         self._show_tuned()
         self.base.changed.connect(self._on_base_chosen)
-        for control in (self.tuned, self.scope):
-            control.changed.connect(self.changed)
+        self.tuned.changed.connect(self.changed)
 
     def wish(self) -> dict[str, Any]:
         base = self.base.value
@@ -60,7 +59,7 @@ class ModelsPart(Part):
     def __init__(self, theme: Theme, offer: Offer) -> None:
         super().__init__(theme)
         self._offer = offer
-        self.models, self.scope = Checks(theme), Checks(theme)
+        self.models, self.scope = Checks(theme, self.changed), Checks(theme, self.changed)
         self._models = {model.id: model for model in rules.answering(offer.models)}
         self._add(self.tr("比べるモデル"), self.models)
         self._add(self.tr("渡す資料"), self.scope, self.tr("選ばなければ、資料なしで答えさせます。"))
@@ -68,8 +67,6 @@ class ModelsPart(Part):
         self.models.show_rows(rows, (), offer.missing)
         self.scope.show_rows(collection_rows(offer.collections), ())
         self.rows[1].setVisible(bool(offer.collections))
-        for control in (self.models, self.scope):
-            control.changed.connect(self.changed)
 
     def wish(self) -> dict[str, Any]:
         chosen = tuple(self._models[id] for id in self.models.marked())
@@ -87,7 +84,8 @@ class FormsPart(Part):
     def __init__(self, theme: Theme, offer: Offer) -> None:
         super().__init__(theme)
         self._offer = offer
-        self.model, self.forms, self.tuned = Combo(), Checks(theme, is_short=True), Combo()
+        self.model, self.tuned = Combo(), Combo()
+        self.forms = Checks(theme, self.changed, is_short=True)
         self._add(self.tr("モデル"), self.model)
         self._add(self.tr("比べる形式"), self.forms, self.tr("F16 を基準にして、ほかの形式を作って比べます。"))
         self._add(
@@ -100,8 +98,7 @@ class FormsPart(Part):
         self._show_sizes(0)
         self._show_tuned()
         self.model.changed.connect(self._on_model_chosen)
-        for control in (self.forms, self.tuned):
-            control.changed.connect(self.changed)
+        self.tuned.changed.connect(self.changed)
 
     @property
     def path(self) -> str:
