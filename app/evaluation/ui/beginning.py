@@ -1,6 +1,7 @@
 """A study from the question what is to be compared to its first step."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,11 @@ from PySide6.QtWidgets import QWidget
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import LongTask, Progress
+from app.evaluation.question_sets import KeptSet
 from app.evaluation.services import study_making
+from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.services.study_making import StudyWish
-from app.evaluation.ui.start.means import StartMeans
-from app.evaluation.ui.tools import Tools
+from app.evaluation.ui.start.study_dialog_model import StudyDialogModel
 from app.uikit.theme import Theme
 
 if TYPE_CHECKING:
@@ -25,10 +27,19 @@ class Beginning(QObject):
     made = Signal(object)  # the new study's folder (Path)
     failed = Signal(object)  # AppError; what keeps a study from being made the dialog says itself
 
-    def __init__(self, theme: Theme, tools: Tools, page: QWidget) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        evaluations: Evaluations,
+        model: StudyDialogModel,
+        is_training: Callable[[], bool],
+        page: QWidget,
+    ) -> None:
         super().__init__(page)
         self._theme = theme
-        self._tools = tools
+        self._evaluations = evaluations
+        self._is_training = is_training
+        self.model = model
         self._page = page
         self._question_set = ""
         self._is_looking = False
@@ -37,8 +48,8 @@ class Beginning(QObject):
 
     def ask(self, question_set: str = "") -> None:
         """What is to be compared over the set; "": that, too, is chosen. The dialog opens in a moment."""
-        if self._tools.evaluations.is_running or self._tools.is_training():
-            code = "study_busy" if self._tools.evaluations.is_running else "study_beside_training"
+        if self._evaluations.is_running or self._is_training():
+            code = "study_busy" if self._evaluations.is_running else "study_beside_training"
             self.failed.emit(AppError(code))
         elif self.dialog is not None:
             self.dialog.activateWindow()  # one study at a time is made
@@ -46,24 +57,25 @@ class Beginning(QObject):
             self._question_set = question_set
             if not self._is_looking:
                 self._is_looking = True
-                background.run(self._tools.means.looked, self._open, self._on_not_looked)
+                background.run(self.model.look, self._open, self._on_not_looked)
 
     def start(self, folder: Path) -> None:
         """Begins, or goes on."""
         try:
-            self._tools.evaluations.start(folder)
+            self._evaluations.start(folder)
         except AppError as error:
             self.failed.emit(error)
 
     # ------------------------------------------------------------------- private
 
-    def _open(self, means: StartMeans) -> None:
+    def _open(self, found: tuple[list[KeptSet], bool]) -> None:
         from app.evaluation.ui.start.dialog import StartDialog
 
         self._is_looking = False
-        dialog = self.dialog = StartDialog(self._theme, means, self._page.window(), self._question_set)
+        offer = self.model.offer(*found)
+        dialog = self.dialog = StartDialog(self._theme, self.model, offer, self._page.window(), self._question_set)
         dialog.wish_made.connect(self._make)
-        dialog.cancelled.connect(self._cancel)
+        dialog.progress.cancelled.connect(self._cancel)
         dialog.finished.connect(self._on_closed)
         dialog.open()
         self.asked.emit()
@@ -76,10 +88,10 @@ class Beginning(QObject):
         self.dialog = None
 
     def _make(self, wish: StudyWish) -> None:
-        tools, models = self._tools, tuple(self._tools.models())
+        model, models = self.model, tuple(self.model.models())
 
         def make(progress: Progress) -> Path:
-            folder = study_making.make(wish, tools.paths, models, tools.trainer())
+            folder = study_making.make(wish, model.paths, models, model.trainer())
             if progress.is_cancelled:
                 shutil.rmtree(folder, ignore_errors=True)
             progress.check()

@@ -1,7 +1,4 @@
-"""What stands at the right of the page 評価: a question set, a study that runs or waits, results, or nothing yet.
-
-Each view is built when it is first needed, and kept.
-"""
+"""What stands at the right of the page 評価: a question set, a study that runs or waits, results, or nothing yet."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +8,6 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.base.errors import AppError
-from app.base.paths import Paths
 from app.base.services import background
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.report import combining, results_file
@@ -21,13 +17,10 @@ from app.evaluation.study import study as studies
 from app.evaluation.study.study import Entry
 from app.evaluation.ui.entry_list import Key, Shown, key_of
 from app.evaluation.ui.nothing import Nothing
-from app.inference.local_model import LocalModel
 from app.uikit.language import joined
-from app.uikit.secrecy import Secrecy
 from app.uikit.theme import Theme
 
 if TYPE_CHECKING:
-    from app.evaluation.services.evaluations import Evaluations
     from app.evaluation.ui.result.view import ResultView
     from app.evaluation.ui.sets.view import SetView
     from app.evaluation.ui.study.view import StudyView
@@ -37,30 +30,20 @@ class Contents(QStackedWidget):
     """`shown` says that title, actions or what can be done may be others by now."""
 
     shown = Signal()
-    evaluate_requested = Signal(str)  # the name of a set
-    changed = Signal()  # the list is to be read anew
-    set_renamed = Signal(str, str)  # from, to
-    remove_requested = Signal()  # what is shown
-    resume_requested = Signal(object)  # Path
-    stop_requested = Signal()
-    use_requested = Signal(object)  # System
-    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
     failed = Signal(object)  # AppError
 
     def __init__(
         self,
         theme: Theme,
-        paths: Paths,
-        evaluations: "Evaluations",
-        secrecy: Secrecy,
-        models: Callable[[], Sequence[LocalModel]],
+        make_set_view: Callable[[], "SetView"],
+        make_study_view: Callable[[], "StudyView"],
+        make_result_view: Callable[[], "ResultView"],
     ) -> None:
+        """Each view is made when it is first needed, and kept."""
         super().__init__()
-        self._theme = theme
-        self._paths = paths
-        self._evaluations = evaluations
-        self._secrecy = secrecy
-        self._models = models
+        self._make_set_view = make_set_view
+        self._make_study_view = make_study_view
+        self._make_result_view = make_result_view
         self.entry: Shown | None = None  # of the list; None: nothing, or several of them
         self.compared: tuple[str, ...] = ()  # ids of the studies that stand in one table
         self._asked = 0  # counts what was asked for: what was read for something else is not shown
@@ -186,34 +169,13 @@ class Contents(QStackedWidget):
             self.failed.emit(error)
 
     def _set_view(self) -> "SetView":
-        if self._sets is None:
-            from app.evaluation.ui.sets.view import SetView
-
-            view = self._sets = SetView(self._theme, self._paths.questions, self._secrecy)
-            view.evaluate_requested.connect(self.evaluate_requested)
-            view.changed.connect(self.changed)
-            view.renamed.connect(self.set_renamed)
-            view.remove_requested.connect(self.remove_requested)
-            view.failed.connect(self.failed)
-            view.undo_offered.connect(self.undo_offered)
+        self._sets = self._sets or self._make_set_view()
         return self._sets
 
     def _study_view(self) -> "StudyView":
-        if self._study is None:
-            from app.evaluation.ui.study.view import StudyView
-
-            view = self._study = StudyView(self._theme, self._evaluations)
-            view.resume_requested.connect(self.resume_requested)
-            view.stop_requested.connect(self.stop_requested)
-            view.failed.connect(self.failed)
-            view.ended_elsewhere.connect(self.changed)
+        self._study = self._study or self._make_study_view()
         return self._study
 
     def _result_view(self) -> "ResultView":
-        if self._result is None:
-            from app.evaluation.ui.result.view import ResultView
-
-            view = self._result = ResultView(self._theme, self._secrecy, self._models)
-            view.use_requested.connect(self.use_requested)
-            view.failed.connect(self.failed)
+        self._result = self._result or self._make_result_view()
         return self._result

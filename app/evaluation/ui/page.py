@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal
+from PySide6.QtCore import QModelIndex, QPoint, Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
+from app.chat.services.chat import ChatSession
 from app.evaluation import question_files, question_sets
+from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.services.study_run import StudyProgress
 from app.evaluation.study import study as studies
 from app.evaluation.study.study import Entry
@@ -18,12 +21,15 @@ from app.evaluation.ui.beginning import Beginning
 from app.evaluation.ui.contents import Contents
 from app.evaluation.ui.desk import EntryDesk
 from app.evaluation.ui.entry_list import EntryList, EntryView, Key, Listed, Shown
-from app.evaluation.ui.sets.adding import AddSet
+from app.evaluation.ui.sets.adding import AddSet, collecting
 from app.evaluation.ui.sets.words import in_window
+from app.evaluation.ui.start.study_dialog_model import StudyDialogModel
 from app.evaluation.ui.study.words import failure, named
-from app.evaluation.ui.tools import Tools
+from app.evaluation.ui.using import Using
 from app.uikit.desktop import open_folder
 from app.uikit.drop_zone import dropped_paths
+from app.uikit.navigation import Navigation
+from app.uikit.secrecy import Secrecy
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -31,28 +37,44 @@ from app.uikit.widgets.header import MARGIN, Header
 from app.uikit.widgets.labels import Rule, set_surface
 from app.uikit.widgets.page import Page
 
+if TYPE_CHECKING:
+    from app.evaluation.ui.result.view import ResultView
+    from app.evaluation.ui.sets.view import SetView
+    from app.evaluation.ui.study.view import StudyView
+
 SIDE_PX = 226
 STACK_BELOW_PX = 760
 
 
 class EvaluationPage(Page):
-    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
-
-    def __init__(self, theme: Theme, tools: Tools) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        navigation: Navigation,
+        dialog_model: StudyDialogModel,
+        evaluations: Evaluations,
+        session: ChatSession,
+        is_training: Callable[[], bool],
+    ) -> None:
         super().__init__()
+        paths = dialog_model.paths
         self._theme = theme
-        self._tools = tools
-        self._evaluations = tools.evaluations
+        self._navigation = navigation
+        self._paths = paths
+        self._models = dialog_model.models
+        self._evaluations = evaluations
+        self._secrecy = Secrecy(theme, paths.exports_log)
         self._listed = Listed()
         self._wanted: Key | None = None  # it is shown as soon as it is in the list
         self._is_reading = False
         self._is_to_read = False  # once more
         self._is_to_choose = False  # one to begin with
         self.entries = EntryList()
-        self.contents = Contents(theme, tools.paths, tools.evaluations, tools.secrecy, tools.models)
-        self.desk = EntryDesk(theme, tools.paths, open_folder, self, lambda: self._evaluations.folder)
-        self.beginning = Beginning(theme, tools, self)
-        self.adding = AddSet(theme, tools.paths.questions, tools.collect, self)
+        self.contents = Contents(theme, self._make_set_view, self._make_study_view, self._make_result_view)
+        self.desk = EntryDesk(theme, paths, open_folder, self, lambda: evaluations.folder)
+        self.beginning = Beginning(theme, evaluations, dialog_model, is_training, self)
+        self.adding = AddSet(theme, paths.questions, collecting(paths.database, paths.documents), self)
+        self.using = Using(session, dialog_model.models, dialog_model.collections, navigation, self)
         self._build()
         self._connect()
 
@@ -186,13 +208,6 @@ class EvaluationPage(Page):
         self.list.remove_requested.connect(lambda: self._with_chosen(desk.remove))
         self.list.menu_requested.connect(self._show_menu)
         contents.shown.connect(self._on_shown)
-        contents.evaluate_requested.connect(self.beginning.ask)
-        contents.changed.connect(self.refresh)
-        contents.set_renamed.connect(self._on_set_renamed)
-        contents.remove_requested.connect(lambda: desk.remove([contents.entry]) if contents.entry else None)
-        contents.resume_requested.connect(self.beginning.start)
-        contents.stop_requested.connect(evaluations.stop)
-        contents.use_requested.connect(self._tools.using.use)
         desk.changed.connect(self.refresh)
         desk.opened.connect(self.open)
         desk.closed.connect(lambda key: self.close_content() if self.contents.key == key else None)
@@ -201,23 +216,51 @@ class EvaluationPage(Page):
         desk.compare_requested.connect(contents.compare)
         self.beginning.asked.connect(self.banner.hide)
         self.beginning.made.connect(lambda folder: self.open(("study", folder.name)))
-        for done in (contents.changed, contents.set_renamed, desk.opened, self.adding.added):
+        for done in (desk.opened, self.adding.added):
             done.connect(self.banner.hide)  # what went wrong before is over
         self.adding.added.connect(lambda name: self.open(("set", name)))
-        for part in (contents, desk, self.adding, self.beginning, self._tools.using):
+        for part in (contents, desk, self.adding, self.beginning, self.using):
             part.failed.connect(self.say)
-        for part in (contents, desk, self._tools.using):
-            part.undo_offered.connect(self.undo_offered)
-            part.undo_offered.connect(self.banner.hide)
+        for part in (desk, self.using):
+            part.undo_offered.connect(self._offer_undo)
         evaluations.started.connect(lambda _folder: self.refresh())
         evaluations.progressed.connect(self._on_progressed)
         evaluations.ended.connect(self._on_ended)
+
+    def _make_set_view(self) -> "SetView":
+        from app.evaluation.ui.sets.view import SetView
+
+        view = SetView(self._theme, self._paths.questions, self._secrecy)
+        view.evaluate_requested.connect(self.beginning.ask)
+        view.changed.connect(self._on_changed)
+        view.renamed.connect(self._on_set_renamed)
+        view.remove_requested.connect(lambda: self.desk.remove([self.contents.entry]) if self.contents.entry else None)
+        view.failed.connect(self.say)
+        view.undo_offered.connect(self._offer_undo)
+        return view
+
+    def _make_study_view(self) -> "StudyView":
+        from app.evaluation.ui.study.view import StudyView
+
+        view = StudyView(self._theme, self._evaluations)
+        view.failed.connect(self.say)
+        view.ended_elsewhere.connect(self._on_changed)
+        return view
+
+    def _make_result_view(self) -> "ResultView":
+        from app.evaluation.ui.result.view import ResultView
+
+        view = ResultView(self._theme, self._secrecy, self._models)
+        for card in (view.overview.advice, view.overview.comparison):
+            card.use_requested.connect(self.using.use)
+        view.failed.connect(self.say)
+        return view
 
     # ---------------------------------------------------------------------- list
 
     def _read(self) -> Listed:
         """In the background."""
-        paths = self._tools.paths
+        paths = self._paths
         return Listed(tuple(question_sets.listed(paths.questions)), tuple(studies.listed(paths.evaluations)))
 
     def _on_not_read(self, error: AppError) -> None:
@@ -309,7 +352,16 @@ class EvaluationPage(Page):
 
     # --------------------------------------------------------------------- shown
 
+    def _on_changed(self) -> None:
+        self.refresh()
+        self.banner.hide()
+
+    def _offer_undo(self, done: str, undo: Callable[[], object]) -> None:
+        self._navigation.undo_offered.emit(done, undo)
+        self.banner.hide()
+
     def _on_set_renamed(self, before: str, after: str) -> None:
+        self.banner.hide()
         if self.contents.key == ("set", before):
             self.open(("set", after))
         else:

@@ -12,10 +12,10 @@ from app.documents.records import Collection
 from app.evaluation.report.result_shown import obstacle, row_of
 from app.evaluation.report.results import System
 from app.inference.local_model import LocalModel
+from app.uikit.navigation import Navigation
 
 
 class Using(QObject):
-    in_use = Signal()
     undo_offered = Signal(str, object)  # what was done, and a function that undoes it
     failed = Signal(object)  # AppError
 
@@ -24,15 +24,17 @@ class Using(QObject):
         session: ChatSession,
         models: Callable[[], Sequence[LocalModel]],
         collections: Callable[[], Sequence[Collection]],
+        navigation: Navigation,
         parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._session = session
         self._models = models
         self._collections = collections
+        self._navigation = navigation
 
     def use(self, system: System) -> None:
-        """Ends with `in_use` or with `failed`: as of `obstacle`, system_no_collection. Nothing is asked yet."""
+        """Use it on the page 質問, where nothing is asked yet. `failed`: as of `obstacle`, system_no_collection."""
         try:
             models = self._models()
             why_not = obstacle(system, models)
@@ -47,7 +49,7 @@ class Using(QObject):
         self._session.new()
         self._session.ask_of(scope)
         self._session.use_model(model.id)
-        self.in_use.emit()
+        self._navigation.page_requested.emit("ask")
         if before and before != model.id:
             said = self.tr("「{name}」に切り替えました。").format(name=model.name)
             self.undo_offered.emit(said, lambda: self._session.use_model(before))

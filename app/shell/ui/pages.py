@@ -102,15 +102,12 @@ class Pages(QObject):
         navigation.work_ended.connect(self.work_ended)
         navigation.search_closed.connect(self.search_closed)
         navigation.problem_occurred.connect(self.problem_occurred)
+        navigation.undo_offered.connect(self.undo_offered)
+        self.reopened.connect(navigation.reopened)
         services.download_desk.settings_requested.connect(self.settings_requested)
         services.download_desk.undo_offered.connect(self.undo_offered)
         self._theme = theme
         self._services = services
-        self.navigation = Navigation(self)
-        self.navigation.page_requested.connect(self.page_requested)
-        self.navigation.starter_requested.connect(self.starter_requested)
-        self.navigation.undo_offered.connect(self.undo_offered)
-        self.reopened.connect(self.navigation.reopened)
         self._pages: dict[str, Page] = {"ask": chat_page}
         self._makers: dict[str, Callable[[], Page]] = {
             "documents": self._make_documents,
@@ -188,14 +185,13 @@ class Pages(QObject):
         )  # fmt: skip
 
     def _make_evaluation(self) -> Page:
-        from app.evaluation.ui.page import EvaluationPage
-        from app.shell.ui.evaluation_tools import make_tools
+        from app.evaluation.ui.build import evaluation_page
 
-        tools = make_tools(self._theme, self._services, self)
-        tools.using.in_use.connect(self.ask_requested)
-        page = EvaluationPage(self._theme, tools)
-        page.undo_offered.connect(self.undo_offered)
-        return page
+        of = self._services
+        return evaluation_page(
+            self._theme, self.navigation, paths=of.paths, preferences=of.preferences, library=of.library,
+            documents=of.documents, session=of.session, trainings=of.trainings, evaluations=of.evaluations,
+        )  # fmt: skip
 
     def _make_settings(self) -> Page:
         of = self._services

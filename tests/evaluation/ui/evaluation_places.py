@@ -1,6 +1,5 @@
 """Places of the page 評価 where a text can be typed, and that have no picture of their own."""
 
-import dataclasses
 import time
 from collections.abc import Callable
 
@@ -70,8 +69,9 @@ def _start(parts: Parts, kind: str) -> StartDialog:
     evaluation_shots.evaluation_set(parts)
     page = _page(parts)
     choice = SplitChoice("窓口の応対", "/x", "応対.csv", 90, 30)
-    means = dataclasses.replace(page._tools.means, has_trainer=lambda: True, splits=lambda: [choice])
-    page.beginning._tools = dataclasses.replace(page._tools, means=means)
+    model = page.beginning.model
+    model.look = lambda: (question_sets.listed(model.paths.questions), True)  # type: ignore[method-assign]
+    model.splits = lambda: [choice]  # type: ignore[method-assign]
     page.beginning.ask()
     _until(lambda: page.beginning.dialog)
     dialog = page.beginning.dialog

@@ -9,6 +9,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
+from app.base.errors import AppError
 from app.base.paths import Paths
 from app.documents.library import Library
 from app.documents.records import Collection, Section
@@ -16,7 +17,7 @@ from app.evaluation import question_sets
 from app.evaluation.records import Question
 from app.evaluation.services.study_making import StudyWish
 from app.evaluation.ui.start.dialog import StartDialog
-from app.evaluation.ui.start.means import StartMeans
+from app.evaluation.ui.start.study_dialog_model import StudyDialogModel
 from app.inference import speed
 from app.inference.local_model import Tuned
 from app.inference.speed import MachineSpeed
@@ -26,7 +27,6 @@ from app.training import drafts
 from app.training.data import split
 from app.training.data.rows import Message, Row
 from app.training.plan import Frozen
-from app.training.runs import splits
 from app.training.services.training import Trainer
 from app.uikit.theme import Theme
 from tests import model_files as models
@@ -77,6 +77,11 @@ class StartDesk:
         drafts.save(self.where.drafts, dataclasses.replace(draft, frozen=frozen), 2.0)
         return folder
 
+    def locate(self) -> Trainer:
+        if not self.has_trainer:
+            raise AppError("no_training_environment", path="")
+        return self.trainer
+
     def collections(self) -> list[Collection]:
         if not self.where.documents.exists():
             return []
@@ -90,18 +95,15 @@ class StartDesk:
         """Waits until it has looked around."""
         self.window.resize(width, height)
         self.window.show()
-        means = StartMeans(
-            lambda: question_sets.listed(self.where.questions),
-            lambda: self.models,
-            self.collections,
-            lambda: splits.listed(self.where),
+        model = StudyDialogModel(
             self.where,
-            lambda: 2048,
-            lambda: self.has_trainer,
-            lambda: "one",
-            lambda: self.trainer if self.has_trainer else None,
+            models=lambda: self.models,
+            collections=self.collections,
+            context_tokens=lambda: 2048,
+            current_model_id=lambda: "one",
+            locate=self.locate,
         )
-        dialog = StartDialog(self.theme, means, self.window, question_set)
+        dialog = StartDialog(self.theme, model, model.offer(*model.look()), self.window, question_set)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, on=False)
         self.qtbot.addWidget(dialog)
         dialog.wish_made.connect(self.wishes.append)

@@ -32,6 +32,7 @@ from app.evaluation.ui.start.dialog import StartDialog
 from app.inference.local_model import FileMark, LocalModel
 from app.models import catalogue
 from app.shell.ui.closing import Closing
+from app.training.services.training import Trainer
 from app.uikit.widgets.named_list import EntryRole, SaidRole
 
 SLOW = "!slow " + "とても長い答え" * 4
@@ -441,12 +442,13 @@ def test_a_study_that_is_being_made_can_be_cancelled_and_leaves_nothing(scene: S
     page = scene.open()
     beginning, gate = page.beginning, threading.Event()
 
-    def trainer() -> None:
+    def locate() -> Trainer:
         gate.wait(30)
+        raise AppError("no_training_environment", path="")
 
-    beginning._tools = dataclasses.replace(beginning._tools, trainer=trainer)
     beginning.ask()
     dialog = scene.wish_for_models()
+    beginning.model._locate = locate
     scene.click(dialog.start_button)
     beginning.ask()  # one is made at a time
     assert beginning.dialog is dialog
@@ -482,10 +484,10 @@ def test_what_was_compared_is_used_for_questions(scene: Scene) -> None:
     scene.until_shown("ResultView")
     system = page.contents.entry.study.contenders[0].system  # type: ignore[union-attr]
     scene.parts.preferences.change(model_id="")
-    page.contents._result_view().use_requested.emit(system)
+    page.contents._result_view().overview.advice.use_requested.emit(system)
     assert scene.parts.window.current_page == "evaluation"
     assert "質問では回答を書かずに、資料の抜粋を表示します" in page.banner.accessibleName()
-    page.contents._result_view().use_requested.emit(dataclasses.replace(system, is_quoted=True))
+    page.contents._result_view().overview.advice.use_requested.emit(dataclasses.replace(system, is_quoted=True))
     assert scene.parts.window.current_page == "ask"
     session = scene.parts.session
     assert session.conversation is None
@@ -501,8 +503,8 @@ def test_the_model_that_was_used_before_can_be_used_again(scene: Scene, tmp_path
     system = page.contents.entry.study.contenders[0].system  # type: ignore[union-attr]
     scene.parts.session.use_model("other")
     offered: list[str] = []
-    page.undo_offered.connect(lambda said, _undo: offered.append(said))
-    page.contents._result_view().use_requested.emit(system)
+    page._navigation.undo_offered.connect(lambda said, _undo: offered.append(said))
+    page.contents._result_view().overview.advice.use_requested.emit(system)
     assert offered == [f"「{scene.model.name}」に切り替えました。"]
     assert scene.parts.session.model_id == scene.model.id
     scene.press("Ctrl+Z")
@@ -515,7 +517,7 @@ def test_what_is_not_there_any_more_is_not_used(scene: Scene) -> None:
     scene.until_shown("ResultView")
     system = page.contents.entry.study.contenders[0].system  # type: ignore[union-attr]
     missing = dataclasses.replace(system, collections=("手引き",), is_quoted=True)
-    page.contents._result_view().use_requested.emit(missing)
+    page.contents._result_view().overview.advice.use_requested.emit(missing)
     assert scene.parts.window.current_page == "evaluation"
     assert "手引き" in page.banner.accessibleName()
 
@@ -531,11 +533,11 @@ def test_the_trial_model_is_used_where_the_page_ask_answers_in_the_same_way(scen
     page = scene.open()
     scene.until_shown("ResultView")
     system = page.contents.entry.study.contenders[0].system  # type: ignore[union-attr]
-    page.contents._result_view().use_requested.emit(system)
+    page.contents._result_view().overview.advice.use_requested.emit(system)
     assert scene.parts.window.current_page == "evaluation"
     assert "いつも付属のアダプターを使って答えます" in page.banner.accessibleName()
     assert "一覧にありません" not in page.banner.accessibleName()
-    page.contents._result_view().use_requested.emit(dataclasses.replace(system, is_quoted=True))
+    page.contents._result_view().overview.advice.use_requested.emit(dataclasses.replace(system, is_quoted=True))
     assert scene.parts.window.current_page == "ask"
     assert scene.parts.session.model_id == trial.id
 

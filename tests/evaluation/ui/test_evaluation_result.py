@@ -88,7 +88,8 @@ def open_desk(theme: Theme, tmp_path: Path, qtbot: QtBot) -> Iterator[Callable[.
             column.addWidget(widget)
         desk = Desk(window, view, qtbot, target, models)
         opened.append(desk)
-        view.use_requested.connect(desk.used.append)
+        for card in (view.overview.advice, view.overview.comparison):
+            card.use_requested.connect(desk.used.append)
         view.failed.connect(desk.failed.append)
         window.resize(width, height)
         window.show()

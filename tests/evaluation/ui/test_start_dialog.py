@@ -407,7 +407,7 @@ def test_it_stays_open_until_the_study_is_made_and_keeps_what_was_chosen_where_t
     desk.click(dialog.start_button)
     assert dialog.progress.isVisible()
     assert not dialog.start_button.isEnabled()
-    with desk.qtbot.waitSignal(dialog.cancelled):
+    with desk.qtbot.waitSignal(dialog.progress.cancelled):
         QTest.keyClick(dialog, KEY.Key_Escape)
     assert dialog.isVisible()
     dialog.end_making(AppError("study_busy"))

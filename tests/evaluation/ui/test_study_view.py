@@ -42,7 +42,7 @@ def locate() -> Trainer:
 
 
 class Desk:
-    """Starts and stops what the view asks for, as the page does."""
+    """The view alone, with a study in its folder."""
 
     def __init__(self, scene: Scene, model: LocalModel, theme: Theme) -> None:
         self.scene, self.model, self.qtbot = scene, model, scene.qtbot
@@ -55,8 +55,6 @@ class Desk:
         self.qtbot.addWidget(self.view)
         self.errors: list[AppError] = []
         self.view.failed.connect(self.errors.append)
-        self.view.stop_requested.connect(self.evaluations.stop)
-        self.view.resume_requested.connect(self.evaluations.start)
 
     def study(self, *questions: str, systems: int = 1, folder: Path | None = None, **others: object) -> Study:
         asked = tuple(Question(f"q{n}", text, reference="答え") for n, text in enumerate(questions, start=1))

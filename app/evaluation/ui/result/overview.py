@@ -1,6 +1,5 @@
 """The first tab: what is advised, the systems side by side, and what the study has of its own."""
 
-from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
 
@@ -18,8 +17,6 @@ MARGIN_PX, GAP_PX, WIDE_PX = 24, 14, 900
 
 
 class Overview(QWidget):
-    use_requested = Signal(object)  # System
-
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
@@ -32,8 +29,6 @@ class Overview(QWidget):
         self._pair = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._rest = QVBoxLayout()
         self._build()
-        self.advice.use_requested.connect(self.use_requested)
-        self.comparison.use_requested.connect(self.use_requested)
 
     def show_result(self, found: ResultShown) -> None:
         self.doubt.setText(f"▲ {found.doubt}" if found.doubt else "")

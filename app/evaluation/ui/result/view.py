@@ -39,7 +39,6 @@ MARGIN_PX = 24
 class ResultView(QWidget):
     """Empty until `show_result`. What is shown is worked out apart, which may take seconds."""
 
-    use_requested = Signal(object)  # System
     failed = Signal(object)  # AppError
 
     def __init__(
@@ -133,7 +132,6 @@ class ResultView(QWidget):
     def _connect(self) -> None:
         deeds = self.deeds
         self.tabs.chosen.connect(self._show_page)
-        self.overview.use_requested.connect(self.use_requested)
         self.export_button.clicked.connect(self._export_book)
         self._open_action.triggered.connect(self._open_report)
         self._save_action.triggered.connect(self._export_page)

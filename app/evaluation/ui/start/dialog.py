@@ -9,7 +9,6 @@ from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
-from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import describe_error
 from app.evaluation import question_sets
@@ -18,14 +17,12 @@ from app.evaluation.study import study as studies
 from app.evaluation.ui.start import rules, words
 from app.evaluation.ui.start.asking import ExpertPart, JudgePart, QuestionsPart, asking
 from app.evaluation.ui.start.forecasting import Forecasting
-from app.evaluation.ui.start.means import StartMeans
 from app.evaluation.ui.start.part import Offer, Part
 from app.evaluation.ui.start.scale import ScalePart
+from app.evaluation.ui.start.study_dialog_model import StudyDialogModel
 from app.evaluation.ui.start.systems import DocumentsPart, FormsPart, ModelsPart
 from app.inference import gguf
 from app.inference.gguf import GgufHeader
-from app.inference.local_model import LocalModel
-from app.models import local_models
 from app.training.runs.splits import SplitChoice
 from app.uikit.dialogs import Choice, Dialog
 from app.uikit.theme import Theme
@@ -48,13 +45,15 @@ class StartDialog(QDialog):
     or ends with `end_making`, and everything that was chosen is still there."""
 
     wish_made = Signal(object)  # StudyWish
-    cancelled = Signal()  # what was wished for is not to be made
 
-    def __init__(self, theme: Theme, means: StartMeans, parent: QWidget, question_set: str = "") -> None:
+    def __init__(
+        self, theme: Theme, model: StudyDialogModel, offer: Offer, parent: QWidget, question_set: str = ""
+    ) -> None:
         """`question_set`: the one that is to be asked; "": the first."""
         super().__init__(parent)
         self._theme = theme
-        self._means = means
+        self._model = model
+        self._offer = offer
         self._splits: list[SplitChoice] | None = None  # None: they are looked for
         self._has_changes = False  # that would be lost
         self._is_making = False
@@ -64,16 +63,15 @@ class StartDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("評価を実行"))
         self.setAccessibleName(self.windowTitle())
-        self._offer = _offer_of(means)
         self.kinds = AnswerChoice(theme, {kind: words.kind(kind) for kind in rules.KINDS}, KIND_PX)
-        self.questions = QuestionsPart(theme, self._offer, question_set)
-        self.documents = DocumentsPart(theme, self._offer)
-        self.models = ModelsPart(theme, self._offer)
-        self.forms = FormsPart(theme, self._offer)
-        self.scale = ScalePart(theme, self._offer)
-        self.judge = JudgePart(theme, self._offer)
-        self.expert = ExpertPart(theme, self._offer)
-        self.forecasting = Forecasting(means, self)
+        self.questions = QuestionsPart(theme, offer, question_set)
+        self.documents = DocumentsPart(theme, offer)
+        self.models = ModelsPart(theme, offer)
+        self.forms = FormsPart(theme, offer)
+        self.scale = ScalePart(theme, offer)
+        self.judge = JudgePart(theme, offer)
+        self.expert = ExpertPart(theme, offer)
+        self.forecasting = Forecasting(model, self)
         self._systems: dict[str, Part] = {
             "documents": self.documents, "models": self.models, "quantizations": self.forms, "scale": self.scale,
         }  # fmt: skip
@@ -203,7 +201,6 @@ class StartDialog(QDialog):
         self.forecasting.changed.connect(self._show_foot)
         self.cancel_button.clicked.connect(self.reject)
         self.start_button.clicked.connect(self._begin)
-        self.progress.cancelled.connect(self.cancelled)
 
     # ------------------------------------------------------------------- showing
 
@@ -292,9 +289,9 @@ class StartDialog(QDialog):
 
     def _look_around(self) -> None:
         """What takes a moment: data that were split, names that are free, questions of the program's own."""
-        means = self._means
+        model = self._model
         titles = {kind: words.kind(kind)[0] for kind in rules.KINDS}
-        background.run(lambda: _around(means, titles), self._on_looked, self._on_unreadable)
+        background.run(lambda: _around(model, titles), self._on_looked, self._on_unreadable)
 
     def _on_looked(self, found: "_Around") -> None:
         self._splits, self._names = found.splits, found.names
@@ -351,12 +348,9 @@ class _Around:
     shipped: int  # questions
 
 
-def _around(means: StartMeans, titles: dict[str, str]) -> _Around:
-    return _Around(means.splits(), _free_names(means.paths, titles), len(question_sets.shipped().questions))
-
-
-def _free_names(paths: Paths, titles: dict[str, str]) -> dict[str, str]:
-    return {kind: studies.free_name(paths.evaluations, title) for kind, title in titles.items()}
+def _around(model: StudyDialogModel, titles: dict[str, str]) -> _Around:
+    names = {kind: studies.free_name(model.paths.evaluations, title) for kind, title in titles.items()}
+    return _Around(model.splits(), names, len(question_sets.shipped().questions))
 
 
 def _header(path: str) -> GgufHeader | None:
@@ -364,21 +358,3 @@ def _header(path: str) -> GgufHeader | None:
         return gguf.read_header(Path(path))
     except (AppError, OSError):
         return None
-
-
-def _offer_of(means: StartMeans) -> Offer:
-    models = tuple(means.models())
-    return Offer(
-        models=models,
-        names=local_models.distinct_names(models),
-        collections=tuple(one for one in means.collections() if one.documents),
-        sets=tuple(one for one in means.sets() if one.versions),
-        context_tokens=means.context_tokens(),
-        current_model_id=means.current_model_id(),
-        has_trainer=means.has_trainer(),
-        missing=frozenset(one.id for one in models if not _is_there(one)),
-    )
-
-
-def _is_there(model: LocalModel) -> bool:
-    return all(Path(path).is_file() for path in (model.path, model.adapter) if path)

@@ -8,7 +8,7 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.evaluation.services import study_making
 from app.evaluation.services.study_making import Forecast, StudyWish
-from app.evaluation.ui.start.means import StartMeans
+from app.evaluation.ui.start.study_dialog_model import StudyDialogModel
 
 WAIT_MS = 250  # after the last key
 
@@ -18,9 +18,9 @@ class Forecasting(QObject):
 
     changed = Signal()
 
-    def __init__(self, means: StartMeans, parent: QObject) -> None:
+    def __init__(self, model: StudyDialogModel, parent: QObject) -> None:
         super().__init__(parent)
-        self._means = means
+        self._model = model
         self.wish: StudyWish | None = None
         self.found: Forecast | None = None
         self.error: AppError | None = None
@@ -39,13 +39,13 @@ class Forecasting(QObject):
         self.changed.emit()
 
     def _begin(self) -> None:
-        wish, means = self.wish, self._means
+        wish, model = self.wish, self._model
         if wish is None or self._looked_at is not None:
             return
         self._looked_at = wish
-        models = tuple(means.models())
+        models = tuple(model.models())
         background.run(
-            lambda: study_making.forecast(wish, means.paths, models, means.found_trainer()),
+            lambda: study_making.forecast(wish, model.paths, models, model.trainer()),
             self._on_found,
             self._on_refused,
         )

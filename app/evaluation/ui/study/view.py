@@ -45,9 +45,7 @@ class _Looked:
 
 
 class StudyView(QWidget):
-    resume_requested = Signal(object)  # the study's folder (Path)
-    stop_requested = Signal()
-    failed = Signal(object)  # AppError: its folder cannot be read
+    failed = Signal(object)  # AppError: its folder cannot be read, or it cannot go on
     ended_elsewhere = Signal()  # somebody else has carried it out, and it is over or waits now
 
     def __init__(self, theme: Theme, evaluations: Evaluations) -> None:
@@ -330,12 +328,15 @@ class StudyView(QWidget):
         self._look()
 
     def _on_pause(self) -> None:
-        self.stop_requested.emit()
+        self._evaluations.stop()
         self._show()
 
     def _on_go_on(self) -> None:
         if self.folder is not None:
-            self.resume_requested.emit(self.folder)
+            try:
+                self._evaluations.start(self.folder)
+            except AppError as error:
+                self.failed.emit(error)
             self._show()
 
 

@@ -1,0 +1,44 @@
+"""The page 評価, built when it is first shown."""
+
+from typing import TYPE_CHECKING
+
+from app.base.paths import Paths
+from app.base.services.preferences import Preferences
+from app.chat.services.chat import ChatSession
+from app.documents.services.documents import Documents
+from app.evaluation.services.evaluations import Evaluations
+from app.models.services.library import ModelLibrary
+from app.training.services import training
+from app.training.services.trainings import Trainings
+from app.uikit.navigation import Navigation
+from app.uikit.theme import Theme
+
+if TYPE_CHECKING:
+    from app.evaluation.ui.page import EvaluationPage
+
+
+def evaluation_page(
+    theme: Theme,
+    navigation: Navigation,
+    *,
+    paths: Paths,
+    preferences: Preferences,
+    library: ModelLibrary,
+    documents: Documents,
+    session: ChatSession,
+    trainings: Trainings,
+    evaluations: Evaluations,
+) -> "EvaluationPage":
+    """Return the page. What it needs is imported now: most starts never show it."""
+    from app.evaluation.ui.page import EvaluationPage
+    from app.evaluation.ui.start.study_dialog_model import StudyDialogModel
+
+    dialog_model = StudyDialogModel(
+        paths,
+        models=library.listed,
+        collections=documents.collections,
+        context_tokens=lambda: preferences.value.context_tokens,
+        current_model_id=lambda: session.model_id or "",
+        locate=lambda: training.locate(paths.data),
+    )
+    return EvaluationPage(theme, navigation, dialog_model, evaluations, session, lambda: trainings.is_training)
