@@ -196,7 +196,7 @@ class _Best:
 
 def _bases(wish: Scale, wanted: list[str], best: _Best, where: Paths, output: Output) -> Path:
     """Every base by itself and trained on the best amount."""
-    means = eval_scale.means_of(where)
+    models, (command, converter) = eval_scale.models_of(where), eval_scale.planner(where)
     folder = dated_folder.new(where.evaluations, wish.asking.name, time.time())
     contenders, trainings = list[Contender](), list[Training]()
     assert wish.questions is not None
@@ -205,10 +205,12 @@ def _bases(wish: Scale, wanted: list[str], best: _Best, where: Paths, output: Ou
             one = dataclasses.replace(wish, base=base)
             output.progress("plan_working")
             try:
-                planned = scale_study.trainings_of(folder / f"base-{number}", one, best.material, means)
+                planned = scale_study.trainings_of(
+                    folder / f"base-{number}", one, best.material, where, models, command, converter
+                )
             finally:
                 output.end_progress()
-            model = bases.model_for(planned.asked, means.models)
+            model = bases.model_for(planned.asked, models)
             contenders += scale_plan.contenders(model, planned.asked, planned.trainings)
             trainings += planned.trainings
         kept = contending.numbered(contenders)

@@ -1,7 +1,6 @@
 """A study on the command line: begun or gone on with, watched, listed, shown, compared, removed, restored."""
 
 import argparse
-import dataclasses
 import signal
 import sys
 from collections.abc import Sequence
@@ -26,7 +25,6 @@ from app.evaluation.report import combining, export, results_file
 from app.evaluation.report.report_parts import Section
 from app.evaluation.report.results import Evaluation
 from app.evaluation.services.study_run import StudyProgress, StudyRun
-from app.evaluation.services.study_work import Tools
 from app.evaluation.study import memory, planning
 from app.evaluation.study import study as studies
 from app.evaluation.study.study import Entry, Study
@@ -101,17 +99,15 @@ def _run(folder: Path, study: Study, where: Paths, output: Output) -> "_Running"
         if meanings is not None:
             meanings.complete()  # or the last answers would be found by other means than the first
         engine = EngineClient(child_commands.engine(), where.logs / "engine-eval.log")
-        tools = Tools(
+        run = StudyRun(
+            folder,
             engine,
-            child_commands.template(),
-            child_commands.quantizer,
-            child_commands.scorer,
-            _trainer(where),
-            where.documents,
-            dataclasses.replace(settings.load(where.settings), context_tokens=study.context_tokens),
-            meanings.embedding if meanings else None,
+            trainer=_trainer(where),
+            documents=where.documents,
+            settings=settings.load(where.settings),
+            embedding=meanings.embedding if meanings else None,
         )
-        running = _Running(StudyRun(tools, folder), output)
+        running = _Running(run, output)
         try:
             running.wait()
         finally:

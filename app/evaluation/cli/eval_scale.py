@@ -1,6 +1,7 @@
 """`kotae eval scale`: how much training data is enough, by training on several amounts of it."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from app.base import settings
@@ -17,7 +18,7 @@ from app.evaluation.judge import judging
 from app.evaluation.study import scale_plan, scale_study, scale_subsets
 from app.evaluation.study.planning import Asking
 from app.evaluation.study.scale_plan import Planned
-from app.evaluation.study.scale_study import Means, Scale
+from app.evaluation.study.scale_study import Scale
 from app.evaluation.study.scale_subsets import Material
 from app.inference.local_model import LocalModel
 from app.models import bases, model_choice
@@ -81,22 +82,24 @@ def require_file(base: Path | None) -> None:
 
 
 def prepare(asked: Scale, material: Material, where: Paths, output: Output) -> Path:
-    """The folder of a new study, planned and estimated. Raises AppError as `scale_plan.plan`."""
-    means = means_of(where)
+    """The folder of a new study, planned and estimated. Raises AppError as `scale_plan.plan`, and `planner`."""
+    models, (command, converter) = models_of(where), planner(where)
     output.progress("plan_working")
     try:
-        folder, planned = scale_study.make(asked, material, means)
+        folder, planned = scale_study.make(asked, material, where, models, command, converter)
     finally:
         output.end_progress()
     _tell(planned, material, output)
     return folder
 
 
-def means_of(where: Paths) -> Means:
-    """Raises AppError("no_training_environment" | "converter_missing")."""
+def planner(where: Paths) -> tuple[Callable[..., list[str]] | None, str]:
+    """Return what starts the trainer, and the converter's folder, as `scale_study.trainings_of` takes them.
+
+    Raises AppError("no_training_environment" | "converter_missing").
+    """
     trainer = training.locate(where.data)
-    command = trainer.command if trainer.can_judge else None  # the fake cannot plan
-    return Means(where, models_of(where), command, trainer.converter)
+    return trainer.command if trainer.can_judge else None, trainer.converter  # the fake cannot plan
 
 
 def _material(options: argparse.Namespace) -> Material:

@@ -1,6 +1,5 @@
 """The study of this program: one at a time, from its next step to its report, whatever page is shown."""
 
-import dataclasses
 import functools
 import importlib
 import time
@@ -170,23 +169,20 @@ class Evaluations(QObject):
 
     def _begin(self, found: "_Prepared") -> None:
         from app.evaluation.services.study_run import StudyRun
-        from app.evaluation.services.study_work import Tools
 
         assert self.folder is not None
         if self._own_engine is None:
             self._own_engine = EngineClient(child_commands.engine(), self._paths.logs / "engine-eval.log", self)
             self._own_engine.exited.connect(self._on_own_engine_gone)
-        tools = Tools(
+        run = self._run = StudyRun(
+            self.folder,
             self._own_engine,
-            child_commands.template(),
-            child_commands.quantizer,
-            child_commands.scorer,
-            found.trainer,
-            self._paths.documents,
-            dataclasses.replace(found.settings, context_tokens=found.held.study.context_tokens),
-            self._embedding,
+            trainer=found.trainer,
+            documents=self._paths.documents,
+            settings=found.settings,
+            embedding=self._embedding,
+            parent=self,
         )
-        run = self._run = StudyRun(tools, self.folder, self)
         run.progressed.connect(self._on_progressed)
         run.finished.connect(lambda _found: self._leave(None, "finished"))
         run.stopped.connect(lambda: self._leave(None, "stopped"))

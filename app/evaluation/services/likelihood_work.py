@@ -7,12 +7,12 @@ from PySide6.QtCore import QObject
 from app.base.files.copying import write_failure
 from app.chat.services.answer_run import in_force
 from app.evaluation.records import QuestionSet
-from app.evaluation.services.study_work import JobWork, Tools, Work
+from app.evaluation.services.study_work import JobWork, Work
 from app.evaluation.study import likelihood
 from app.evaluation.study.likelihood import PLACE
 from app.evaluation.study.steps import Likelihood
 from app.evaluation.study.study import Study
-from app.inference import gguf
+from app.inference import child_commands, gguf
 from app.inference.engine.score_job import Score
 from app.inference.prompt import Segment, Turn
 from app.inference.scored_text import Text
@@ -24,15 +24,13 @@ from app.models import local_models
 class LikelihoodWork(Work):
     """A foreign template is rendered once, with a mark for the question: for each it would be a child of its own."""
 
-    def __init__(
-        self, step: Likelihood, study: Study, questions: QuestionSet, folder: Path, tools: Tools, parent: QObject
-    ) -> None:
+    def __init__(self, step: Likelihood, study: Study, questions: QuestionSet, folder: Path, parent: QObject) -> None:
         """Raises AppError as `gguf.read_header`."""
         super().__init__(parent)
         self._step = step
         self._questions = questions.questions
         self._folder = folder
-        self._tools = tools
+        self._context_tokens = study.context_tokens
         model = step.contender.model
         self._system = in_force(model, study.choices).system_prompt or ""
         self._form = local_models.form_of(model)
@@ -45,7 +43,7 @@ class LikelihoodWork(Work):
             self._score(likelihood.texts(self._questions, self._form, self._system))
             return
         body = template.request(self._template, (Turn(PLACE),), self._system)
-        self._renderer = TemplateRenderer(self._tools.template, body, self._on_rendered, self.ended.emit)
+        self._renderer = TemplateRenderer(child_commands.template(), body, self._on_rendered, self.ended.emit)
 
     def stop(self) -> None:
         if self._job is not None:
@@ -69,10 +67,10 @@ class LikelihoodWork(Work):
             reference=step.reference,
             makes_reference=step.makes_reference,
             texts=texts,
-            context_tokens=self._tools.settings.context_tokens,
+            context_tokens=self._context_tokens,
         )
         try:
-            job = self._job = JobWork(score, step.target, self._folder, self._tools, self)
+            job = self._job = JobWork(score, step.target, self._folder, self)
         except OSError as error:
             self.ended.emit(write_failure(error, self._folder, "evaluation_unwritable"))
             return

@@ -107,10 +107,10 @@ def _of_scale(wish: StudyWish, paths: Paths, models: Sequence[LocalModel], train
     asked = study_wish.scale_of(wish, paths)
     trainer_of(trainer, paths)
     material = scale_subsets.nested(Path(wish.data), wish.sizes)
-    means = scale_study.Means(paths, models, None, "")  # to ask the trainer would take half a minute
     paths.evaluations.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".forecast-", dir=paths.evaluations) as folder:
-        planned = scale_study.trainings_of(Path(folder) / "study", asked, material, means)
+        # Without the trainer's command: to ask it would take half a minute.
+        planned = scale_study.trainings_of(Path(folder) / "study", asked, material, paths, models)
     systems = 1 + len(material.subsets) if asked.questions else 0
     count = len(asked.questions.questions) if asked.questions else 0
     most_s = None

@@ -39,4 +39,4 @@ def _scale(wish: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer:
     trainer = trainer_of(trainer, paths)
     material = scale_subsets.nested(Path(wish.data), wish.sizes)
     command = trainer.command if trainer.can_judge else None  # the fake cannot plan
-    return scale_study.make(asked, material, scale_study.Means(paths, models, command, trainer.converter))[0]
+    return scale_study.make(asked, material, paths, models, command, trainer.converter)[0]

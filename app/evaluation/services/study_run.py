@@ -13,19 +13,23 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from app.base.errors import AppError
 from app.base.files.copying import require_space
 from app.base.services import background
+from app.base.settings import Settings
 from app.chat.services.prompt_run import Progress, PromptJob
+from app.documents.services.embedding import Embedding
 from app.evaluation.judge import judging
 from app.evaluation.records import QuestionSet
 from app.evaluation.report import concluding
 from app.evaluation.report.concluding import Judged, ToJudge
 from app.evaluation.services import study_work
 from app.evaluation.services.likelihood_work import LikelihoodWork
-from app.evaluation.services.study_work import AnswersWork, JobWork, PromptsWork, Tools, TrainingWork, Work
+from app.evaluation.services.study_work import AnswersWork, JobWork, PromptsWork, TrainingWork, Work
 from app.evaluation.study import steps, unchanged
 from app.evaluation.study import study as studies
 from app.evaluation.study.steps import Answers, Likelihood, Step
 from app.evaluation.study.study import Made, Study, Training
+from app.inference.services.engine import EngineClient
 from app.training.runs.standing import Standing
+from app.training.services.training import Trainer
 
 _LOOK_AGAIN_MS = 1000
 
@@ -76,10 +80,28 @@ class StudyRun(QObject):
     stopped = Signal()
     failed = Signal(object)  # AppError
 
-    def __init__(self, tools: Tools, folder: Path, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        engine: EngineClient,
+        *,
+        trainer: Trainer | AppError,
+        documents: Path,
+        settings: Settings,
+        embedding: Embedding | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        """`trainer` AppError: why there is no training environment; a step that needs one fails with it.
+
+        `documents`: the database.
+        """
         super().__init__(parent)
-        self._tools = tools
         self._folder = folder
+        self._engine = engine
+        self._trainer = trainer
+        self._documents = documents
+        self._settings = settings
+        self._embedding = embedding
         self._lock: filelock.BaseFileLock | None = None
         self._shared_lock: filelock.BaseFileLock | None = None
         self._study: Study | None = None
@@ -88,7 +110,7 @@ class StudyRun(QObject):
         self._freeing_for: Step | None = None  # what begins when the engine has given its memory back
         self._is_stopping = False
         self._done = 0
-        tools.engine.exited.connect(self._on_engine_gone)
+        engine.exited.connect(self._on_engine_gone)
 
     @property
     def is_running(self) -> bool:
@@ -104,9 +126,10 @@ class StudyRun(QObject):
         assert not self.is_running
         held = held or take(self._folder)
         self._lock, self._study, self._questions = held.lock, held.study, held.questions
+        self._settings = dataclasses.replace(self._settings, context_tokens=held.study.context_tokens)
         self._is_stopping = False
         study, folder, count = self._plan()
-        require = functools.partial(unchanged.require, study, folder, count, self._tools.documents)
+        require = functools.partial(unchanged.require, study, folder, count, self._documents)
         self._in_background(require, lambda _nothing: self._look())
 
     def stop(self) -> None:
@@ -147,7 +170,7 @@ class StudyRun(QObject):
 
     def _free_memory(self, step: Step) -> None:
         """Of the engine, where it does not answer; and the room of a file that it still has open."""
-        if not isinstance(step, Answers) and self._tools.engine.end():
+        if not isinstance(step, Answers) and self._engine.end():
             self._freeing_for = step
         else:
             self._carry_out(step)
@@ -179,16 +202,19 @@ class StudyRun(QObject):
         self._look()
 
     def _work_of(self, step: Step) -> Work:
-        study, tools = self._plan()[0], self._tools
+        study = self._plan()[0]
         if isinstance(step, Answers):
-            return AnswersWork(step, study, self._set(), tools, self)
+            return AnswersWork(
+                step, study, self._set(), self._engine, self,
+                documents=self._documents, settings=self._settings, embedding=self._embedding,
+            )  # fmt: skip
         if isinstance(step, Training):
-            return TrainingWork(Path(step.folder), tools, self)
+            return TrainingWork(Path(step.folder), self._trainer, self)
         if isinstance(step, Likelihood):
-            return LikelihoodWork(step, study, self._set(), self._folder, tools, self)
+            return LikelihoodWork(step, study, self._set(), self._folder, self)
         target = Path(step.path)
         require_space(target.parent, step.size_bytes)
-        return JobWork(study_work.making(step, tools), target, self._folder, tools, self)
+        return JobWork(study_work.making(step, self._trainer), target, self._folder, self, self._trainer)
 
     def _hold_shared(self, step: Step) -> bool:
         """That a file which others use too is made once. False: somebody else makes it, or just has. Raises OSError."""
@@ -242,9 +268,9 @@ class StudyRun(QObject):
         study = self._plan()[0]
         assert study.judge is not None
         # Of its own: what an answer and its sources take has nothing to do with what the systems were given.
-        settings = dataclasses.replace(self._tools.settings, context_tokens=judging.CONTEXT_TOKENS)
+        settings = dataclasses.replace(self._settings, context_tokens=judging.CONTEXT_TOKENS)
         job = PromptJob(study.judge, settings, asked.prompts, self._folder / studies.JUDGED)
-        work, questions = PromptsWork(job, self._tools, self), self._set()
+        work, questions = PromptsWork(job, self._engine, self), self._set()
 
         def conclude() -> None:
             replies = work.replies

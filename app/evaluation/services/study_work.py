@@ -2,8 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -25,6 +24,7 @@ from app.documents.services.embedding import Embedding
 from app.evaluation.records import QuestionSet
 from app.evaluation.study.steps import Answers
 from app.evaluation.study.study import Made, Study
+from app.inference import child_commands
 from app.inference.engine import quantize_job, score_job
 from app.inference.engine.messages import AdapterUse
 from app.inference.engine.quantize_job import Quantize
@@ -38,23 +38,6 @@ from app.training.services import training
 from app.training.services.training import Taken, Trainer, TrainingRun
 from trainer import convert_job, events
 from trainer.convert_job import GgufToHf, HfToGguf, Merge
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What a study works with. `quantize`, `score`: what is started, told the file with the job.
-
-    `trainer` AppError: why there is no training environment; what needs one fails with it. `documents`: the database.
-    """
-
-    engine: EngineClient
-    template: list[str]
-    quantize: Callable[[Path], list[str]]
-    score: Callable[[Path], list[str]]
-    trainer: Trainer | AppError
-    documents: Path
-    settings: Settings
-    embedding: Embedding | None = None
 
 
 class Work(QObject):
@@ -75,21 +58,30 @@ class JobWork(Work):
     """A job in a child of its own, whose result is one file (or folder)."""
 
     def __init__(
-        self, job: convert_job.Job | Quantize | Score, target: Path, folder: Path, tools: Tools, parent: QObject
+        self,
+        job: convert_job.Job | Quantize | Score,
+        target: Path,
+        folder: Path,
+        parent: QObject,
+        trainer: Trainer | AppError | None = None,
     ) -> None:
-        """`folder`: where the job and the child's log are written. Raises AppError("no_training_environment", …)."""
+        """`folder`: where the job and the child's log are written. `trainer`: for a `convert_job.Job`.
+
+        Raises AppError("no_training_environment", …).
+        """
         super().__init__(parent)
         name = type(job).__name__
         path = folder / "job.json"
         if isinstance(job, Score):
             score_job.write(job, path)
-            command = tools.score(path)
+            command = child_commands.scorer(path)
         elif isinstance(job, Quantize):
             quantize_job.write(job, path)
-            command = tools.quantize(path)
+            command = child_commands.quantizer(path)
         else:
             path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
-            command = _trainer(tools).environment.command("trainer.convert", str(path))
+            assert trainer is not None
+            command = _required(trainer).environment.command("trainer.convert", str(path))
         self._child = JobChild(command, target, folder / f"{name.lower()}.log", f"{name} {target.name}", self)
         self._child.progressed.connect(
             lambda event: self.progressed.emit(Progress(event.done_bytes, event.total_bytes or 0))
@@ -105,37 +97,37 @@ class JobWork(Work):
         self._child.end()
 
 
-def making(made: Made, tools: Tools) -> convert_job.Job | Quantize:
-    """The job that makes a file. Raises AppError as `JobWork`, and "converter_missing"."""
+def making(made: Made, trainer: Trainer | AppError) -> convert_job.Job | Quantize:
+    """Return the job that makes a file. Raises AppError as `JobWork`, and "converter_missing"."""
     if made.form == "folder":
         return GgufToHf(made.source, made.path)
     if made.adapter:
-        return Merge(made.source, made.adapter, made.path, _converter(tools), made.strength)
+        return Merge(made.source, made.adapter, made.path, _converter(trainer), made.strength)
     if made.form == FORMS["F16"].name:
-        return HfToGguf(made.source, made.path, _converter(tools), "f16")
+        return HfToGguf(made.source, made.path, _converter(trainer), "f16")
     return Quantize(made.source, made.path, made.form)
 
 
-def _trainer(tools: Tools) -> Trainer:
-    if isinstance(tools.trainer, AppError):
-        raise tools.trainer
-    return tools.trainer
+def _required(trainer: Trainer | AppError) -> Trainer:
+    if isinstance(trainer, AppError):
+        raise trainer
+    return trainer
 
 
-def _converter(tools: Tools) -> str:
-    trainer = _trainer(tools)
-    if not trainer.converter:
-        raise AppError("converter_missing", path=str(trainer.environment.python.parent.parent))
-    return trainer.converter
+def _converter(trainer: Trainer | AppError) -> str:
+    found = _required(trainer)
+    if not found.converter:
+        raise AppError("converter_missing", path=str(found.environment.python.parent.parent))
+    return found.converter
 
 
 class TrainingWork(Work):
     """A run from wherever it is to its end."""
 
-    def __init__(self, folder: Path, tools: Tools, parent: QObject) -> None:
-        """Raises AppError: that of `tools.trainer`."""
+    def __init__(self, folder: Path, trainer: Trainer | AppError, parent: QObject) -> None:
+        """Raises AppError: that of `trainer`."""
         super().__init__(parent)
-        self._trainer = _trainer(tools)
+        self._trainer = _required(trainer)
         self._folder = folder
         self._is_stopped = False
         self._run = TrainingRun(self._trainer, folder, self)
@@ -181,18 +173,31 @@ class AnswersWork(Work):
     asked again. Where it dies at the same one again, that is its fault, and the question has failed.
     """
 
-    def __init__(self, step: Answers, study: Study, questions: QuestionSet, tools: Tools, parent: QObject) -> None:
+    def __init__(
+        self,
+        step: Answers,
+        study: Study,
+        questions: QuestionSet,
+        engine: EngineClient,
+        parent: QObject,
+        *,
+        documents: Path,
+        settings: Settings,
+        embedding: Embedding | None,
+    ) -> None:
+        """`documents`: the database."""
         super().__init__(parent)
         self._step = step
         self._study = study
         self._questions = questions
-        self._tools = tools
+        self._documents = documents
+        self._settings = settings
         self._journal: Journal | None = None
         self._died_at: list[int] = []
         self._died_before: frozenset[int] = frozenset()  # the last time
         self._error: AppError | None = None
         self._is_stopped = False
-        self._queue = AnswerQueue(tools.engine, tools.template, self._request_of, self, tools.embedding)
+        self._queue = AnswerQueue(engine, child_commands.template(), self._request_of, self, embedding)
         self._queue.asked.connect(lambda _line: self._tell())
         self._queue.answered.connect(self._on_answered)
         self._queue.refused.connect(self._on_refused)
@@ -220,11 +225,11 @@ class AnswersWork(Work):
         assert isinstance(line, int)
         contender, system = self._step.contender, self._step.contender.system
         turns = (Turn(self._questions.questions[line - 1].text),)
-        scope, documents = contender.scope, self._tools.documents
+        scope = contender.scope
         adapters = (AdapterUse(system.adapter, system.strength),) if system.adapter else ()
-        wanted = Wanted(documents, scope, turns, may_quote=contender.may_quote) if scope else None
+        wanted = Wanted(self._documents, scope, turns, may_quote=contender.may_quote) if scope else None
         return AnswerRequest(
-            contender.model, turns, self._tools.settings, self._choices(), adapters, wanted=wanted, force_load=True
+            contender.model, turns, self._settings, self._choices(), adapters, wanted=wanted, force_load=True
         )
 
     def _choices(self) -> Choices:
@@ -235,7 +240,7 @@ class AnswersWork(Work):
         contender, questions = self._step.contender, self._questions
         return Head(
             questions.name, questions.sha256, 0, contender.system.id, contender.system.name, contender.scope,
-            self._choices(), self._tools.settings.context_tokens, self._study.created_at,
+            self._choices(), self._settings.context_tokens, self._study.created_at,
         )  # fmt: skip
 
     def _on_answered(self, line: int, text: str, outcome: Outcome) -> None:
@@ -299,10 +304,10 @@ def _note_deaths(answers: Path, numbers: list[int]) -> None:
 class PromptsWork(Work):
     """Prompts of a judge. `replies`: of all of them, once it has ended well."""
 
-    def __init__(self, job: PromptJob, tools: Tools, parent: QObject) -> None:
+    def __init__(self, job: PromptJob, engine: EngineClient, parent: QObject) -> None:
         super().__init__(parent)
         self.replies: dict[Prompt, Reply] = {}
-        self._run = PromptRun(tools.engine, tools.template, job, self)
+        self._run = PromptRun(engine, child_commands.template(), job, self)
         self._run.progressed.connect(self.progressed)
         self._run.finished.connect(self._on_finished)
         self._run.stopped.connect(self.stopped)

@@ -39,45 +39,54 @@ class Scale:
     questions: QuestionSet | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What trainings are planned with. `command`: starts the trainer with arguments; None: it cannot be asked, and
-    tokens are estimated from letters. `converter`: a folder."""
+def trainings_of(
+    folder: Path,
+    asked: Scale,
+    material: Material,
+    where: Paths,
+    models: Sequence[LocalModel],
+    command: Callable[..., list[str]] | None = None,
+    converter: str = "",
+) -> Planned:
+    """Make `folder` with data and specs. Raises AppError as `scale_plan.plan`.
 
-    where: Paths
-    models: Sequence[LocalModel]
-    command: Callable[..., list[str]] | None
-    converter: str
-
-
-def trainings_of(folder: Path, asked: Scale, material: Material, means: Means) -> Planned:
-    """Makes `folder` with data and specs. Raises AppError as `scale_plan.plan`."""
+    `command`: starts the trainer with arguments; None: it cannot be asked, and tokens are estimated from letters.
+    `converter`: a folder.
+    """
     wishes = {"base": asked.base, "preset": asked.preset, "name": asked.asking.name or material.name}
-    speed_file = means.where.data / speed.FILE_NAME
+    speed_file = where.data / speed.FILE_NAME
     return scale_plan.plan(
         folder,
         material,
-        lambda files: drafting.draft({**wishes, **files}, means.where, means.models, means.converter),
+        lambda files: drafting.draft({**wishes, **files}, where, models, converter),
         lambda spec: training.plan(
-            spec, means.command, lambda kind: training.device_of(kind, speed_file)
+            spec, command, lambda kind: training.device_of(kind, speed_file)
         ),
         range(scale_plan.FIRST_SEED, scale_plan.FIRST_SEED + asked.runs),
         has_control=asked.has_control,
     )  # fmt: skip
 
 
-def make(asked: Scale, material: Material, means: Means) -> tuple[Path, Planned]:
-    """The folder of a new study, planned and estimated. All or nothing. Raises AppError as `scale_plan.plan`."""
-    evaluations = means.where.evaluations
+def make(
+    asked: Scale,
+    material: Material,
+    where: Paths,
+    models: Sequence[LocalModel],
+    command: Callable[..., list[str]] | None,
+    converter: str,
+) -> tuple[Path, Planned]:
+    """Return the folder of a new study, planned and estimated, as `trainings_of`. All or nothing."""
+    evaluations = where.evaluations
     asking = dataclasses.replace(
         asked.asking, name=asked.asking.name or studies.free_name(evaluations, material.name), seeds=1, temperature=0.0
     )
     folder = dated_folder.new(evaluations, asking.name, time.time())
-    planned = trainings_of(folder, dataclasses.replace(asked, asking=asking), material, means)
+    asked = dataclasses.replace(asked, asking=asking)
+    planned = trainings_of(folder, asked, material, where, models, command, converter)
     try:
         contenders: tuple[Contender, ...] = ()
         if asked.questions is not None:
-            model = bases.model_for(planned.asked, means.models)
+            model = bases.model_for(planned.asked, models)
             contenders = tuple(
                 dataclasses.replace(one, label=confidentiality.highest((one.label, material.label)))
                 for one in scale_plan.contenders(model, planned.asked, planned.trainings)

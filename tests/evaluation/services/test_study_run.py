@@ -35,7 +35,7 @@ from app.evaluation.report.results import Evaluation
 from app.evaluation.services import study_run, study_work
 from app.evaluation.services.likelihood_work import LikelihoodWork
 from app.evaluation.services.study_run import StudyProgress, StudyRun
-from app.evaluation.services.study_work import Tools, TrainingWork
+from app.evaluation.services.study_work import TrainingWork
 from app.evaluation.study import contending, steps
 from app.evaluation.study import study as studies
 from app.evaluation.study.study import Made, Study
@@ -64,15 +64,7 @@ class Desk:
         self.scene = scene
         self.model = model
         self.folder = scene.where.evaluations / "x"
-        self.tools = Tools(
-            scene.engine,
-            child_commands.template(),
-            child_commands.quantizer,
-            child_commands.scorer,
-            AppError("no_training_environment", path="/設定した場所"),
-            scene.where.documents,
-            Settings(),
-        )
+        self.trainer = AppError("no_training_environment", path="/設定した場所")
 
     def study(self, *questions: str, systems: int = 1, **others: Any) -> Study:
         """Written. Every system is the same model, which answers with the question or with what it is told to."""
@@ -89,7 +81,11 @@ class Desk:
         return one
 
     def run(self) -> StudyRun:
-        return StudyRun(self.tools, self.folder, self.scene.engine)
+        scene = self.scene
+        return StudyRun(
+            self.folder, scene.engine, trainer=self.trainer, documents=scene.where.documents, settings=Settings(),
+            parent=scene.engine,
+        )  # fmt: skip
 
     def ended(self, signal: Any, act: Callable[[], object]) -> Any:
         with self.scene.qtbot.waitSignal(signal) as caught:
@@ -409,11 +405,11 @@ def test_a_template_that_fails_is_told(desk: Desk, tmp_path: Path) -> None:
 
 
 def test_the_job_of_a_made_file_follows_from_its_form(desk: Desk) -> None:
-    assert study_work.making(Made("/q", "Q8_0", "/f"), desk.tools) == study_work.Quantize("/f", "/q", "Q8_0")
-    assert study_work.making(Made("/hf", "folder", "/a.gguf"), desk.tools) == study_work.GgufToHf("/a.gguf", "/hf")
+    assert study_work.making(Made("/q", "Q8_0", "/f"), desk.trainer) == study_work.Quantize("/f", "/q", "Q8_0")
+    assert study_work.making(Made("/hf", "folder", "/a.gguf"), desk.trainer) == study_work.GgufToHf("/a.gguf", "/hf")
     for made in (Made("/f", "F16", "/hf"), Made("/f", "F16", "/b", "/adapter")):
         with pytest.raises(AppError):
-            study_work.making(made, desk.tools)
+            study_work.making(made, desk.trainer)
 
 
 def test_a_stop_that_comes_while_the_results_are_written_is_too_late(desk: Desk) -> None:
@@ -449,7 +445,7 @@ def test_a_run_that_somebody_else_trains_is_told_and_not_waited_for(desk: Desk, 
     run = runs.create(RunSpec(str(tmp_path / "実行"), str(tmp_path), "train.jsonl", "validation.jsonl"))
     lock = runs.hold(run)
     trainer = Trainer(TrainingEnvironment(Path(sys.executable), None), "trainer.fake")
-    work = TrainingWork(run, dataclasses.replace(desk.tools, trainer=trainer), desk.scene.engine)
+    work = TrainingWork(run, trainer, desk.scene.engine)
     error: AppError = desk.ended(work.ended, work.start)
     assert error.code == "run_busy"
     lock.release()
