@@ -27,7 +27,7 @@ from app.evaluation.study.study import Contender, Study
 from app.evaluation.ui.blind.view import BlindView
 from app.evaluation.ui.page import EvaluationPage
 from app.evaluation.ui.result.view import ResultView
-from app.evaluation.ui.start.fields import Combo
+from app.evaluation.ui.start.part import Combo
 from app.inference.local_model import LocalModel
 from app.uikit.widgets.check_row import CheckRow
 from tests import document_shots

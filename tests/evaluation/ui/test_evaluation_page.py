@@ -27,7 +27,7 @@ from app.evaluation.study import study as studies
 from app.evaluation.study.study import Study
 from app.evaluation.ui import words
 from app.evaluation.ui.page import EvaluationPage
-from app.evaluation.ui.result.deeds import _is_alone
+from app.evaluation.ui.result.view import _is_alone
 from app.evaluation.ui.start.dialog import StartDialog
 from app.inference.local_model import FileMark, LocalModel
 from app.models import catalogue

@@ -27,7 +27,7 @@ from app.evaluation.study import study as studies
 from app.evaluation.ui.result import words
 from app.evaluation.ui.result.breakdown import Bar
 from app.evaluation.ui.result.differences import VerdictBadge
-from app.evaluation.ui.result.question_detail import AnswerCard
+from app.evaluation.ui.result.questions_tab import AnswerCard
 from app.evaluation.ui.result.span_plot import SpanRow, scale_of
 from app.evaluation.ui.result.text_table import TextTable
 from app.evaluation.ui.result.view import ResultView

@@ -20,8 +20,7 @@ from app.evaluation import question_sets
 from app.evaluation.from_conversations import Collected
 from app.evaluation.records import Question
 from app.evaluation.ui.sets import adding
-from app.evaluation.ui.sets.conversations_dialog import ConversationsDialog
-from app.evaluation.ui.sets.import_dialog import ImportDialog
+from app.evaluation.ui.sets.adding import ConversationsDialog, ImportDialog
 from app.evaluation.ui.sets.question_dialog import QuestionDialog
 from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme

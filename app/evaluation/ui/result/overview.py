@@ -1,19 +1,211 @@
 """The first tab: what is advised, the systems side by side, and what the study has of its own."""
 
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
+import html
+import re
+
+from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QFontInfo, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QBoxLayout, QFrame, QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.evaluation.report.report_parts import Section
 from app.evaluation.report.result_shown import ResultShown
-from app.evaluation.ui.result.advice_box import AdviceBox
+from app.evaluation.report.results import System
+from app.evaluation.ui.result import words
 from app.evaluation.ui.result.breakdown import BreakdownCard
 from app.evaluation.ui.result.comparison import ComparisonCard
 from app.evaluation.ui.result.differences import DifferencesCard
-from app.evaluation.ui.result.section_card import SectionCard
+from app.evaluation.ui.result.text_table import TextTable
+from app.uikit.language import joined
 from app.uikit.theme import Theme
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.card import SIDE_PX, Card
+from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import Label, tip
 
 MARGIN_PX, GAP_PX, WIDE_PX = 24, 14, 900
+BAR_PX, ADVICE_WIDE_PX = 4, 640
+PLOT_MOST_PX = 560
+_SVG_LABEL = re.compile(r'aria-label="([^"]*)"')
+# As in report.css; a line of its own kind each, so that colour does not tell them alone.
+_SVG_STYLE = """
+text {{ fill: {text2}; font-size: 12px; font-family: '{family}'; }}
+.name {{ fill: {text}; }}
+.axis, .grid {{ stroke: {line}; stroke-width: 1; fill: none; }}
+.zero {{ stroke: {text}; stroke-dasharray: 2 3; }}
+.series {{ fill: none; stroke-width: 2; }}
+.one {{ stroke: {chart1}; }}
+.two {{ stroke: {chart2}; stroke-dasharray: 6 4; }}
+.three {{ stroke: {chart3}; stroke-dasharray: 2 3; }}
+.dot {{ stroke: none; }}
+.dot.one {{ fill: {chart1}; }}
+.dot.two {{ fill: {chart2}; }}
+.dot.three {{ fill: {chart3}; }}
+.mean {{ fill: {chart1}; stroke: {chart1}; stroke-width: 2; }}
+.mean.open {{ fill: {base}; }}
+"""
+_SVG_COLORS = ("text", "text2", "line", "base", "chart1", "chart2", "chart3")
+PLOT_PX, PLOT_GAP_PX = 520, 16  # a plot beside another is as wide as it was drawn, or its words would be too small
+
+
+class AdviceBox(QFrame):
+    """Hidden where nothing is advised."""
+
+    use_requested = Signal(object)  # System
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._system: System | None = None
+        self.setProperty("surface", "card")
+        self.verdict = Label(role="heading3", strong=True, wraps=True)
+        self.reasons = Label(wraps=True)
+        self.use_button = Button(theme, words.use())
+        self.why_not = Label(role="caption", tone="warning", wraps=True)
+        self._content = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._deed = QVBoxLayout()
+        self._build()
+        self.use_button.clicked.connect(lambda: self.use_requested.emit(self._system))
+        self.hide()
+
+    def show_advice(self, sentences: tuple[str, ...], system: System | None) -> None:
+        """`system`: the advised one; None: none is."""
+        self._system = system
+        self.setVisible(bool(sentences))
+        self.verdict.setText(sentences[0] if sentences else "")
+        self.reasons.setText("\n".join(sentences[1:]))
+        self.reasons.setVisible(len(sentences) > 1)
+        self.use_button.setVisible(system is not None)
+        self.setAccessibleName(joined(*sentences))
+        self.show_obstacle("")
+
+    def show_obstacle(self, why_not: str) -> None:
+        """Why what is advised cannot be used now; "": it can."""
+        self.use_button.setEnabled(not why_not)
+        self.use_button.setAccessibleDescription(why_not)
+        self.why_not.setText(f"▲ {why_not}" if why_not else "")
+        self.why_not.setVisible(bool(why_not) and self._system is not None)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        is_row = self.width() >= self._theme.px(ADVICE_WIDE_PX)
+        directions = QBoxLayout.Direction
+        self._content.setDirection(directions.LeftToRight if is_row else directions.TopToBottom)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        painter = QPainter(self)
+        bar = QRect(0, 0, self._theme.px(BAR_PX), self.height())
+        painter.fillRect(bar, self._theme.color("accent"))
+        painter.end()
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        told = QVBoxLayout()
+        told.setSpacing(4)
+        for label in (self.verdict, self.reasons):
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            told.addWidget(label)
+        self._deed.setSpacing(4)
+        self._deed.addWidget(self.use_button, 0, Qt.AlignmentFlag.AlignLeft)
+        self._deed.addWidget(self.why_not)
+        self._deed.addStretch(1)
+        self._content.setSpacing(12)
+        self._content.addLayout(told, 1)
+        self._content.addLayout(self._deed)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(20, 14, 16, 14)
+        row.setSpacing(14)
+        row.addWidget(Icon(self._theme, "info", "accent", 20), 0, Qt.AlignmentFlag.AlignTop)
+        row.addLayout(self._content, 1)
+
+
+class SvgPlot(QWidget):
+    """As wide as its place, up to PLOT_MOST_PX. What it shows stands in the tables beside it."""
+
+    def __init__(self, theme: Theme, svg: str) -> None:
+        super().__init__()
+        self._theme = theme
+        self._svg = svg
+        self._renderer = QSvgRenderer(self)
+        found = _SVG_LABEL.search(svg)
+        self.setAccessibleName(html.unescape(found.group(1)) if found else "")
+        self.setToolTip(tip(self.accessibleName()))
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+        theme.changed.connect(self._load)
+        self._load()
+
+    @property
+    def is_drawn(self) -> bool:
+        return self._renderer.isValid()
+
+    def sizeHint(self) -> QSize:
+        width = self._theme.px(PLOT_MOST_PX)
+        return QSize(width, self.heightForWidth(width))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, 0)
+
+    def heightForWidth(self, width: int) -> int:
+        box = self._renderer.viewBoxF()
+        return round(min(width, self._theme.px(PLOT_MOST_PX)) * box.height() / max(1.0, box.width()))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        width = min(self.width(), self._theme.px(PLOT_MOST_PX))
+        painter = QPainter(self)
+        self._renderer.render(painter, QRectF(0, 0, width, self.heightForWidth(width)))
+        painter.end()
+
+    def _load(self) -> None:
+        colors = {name: self._theme.color(name).name() for name in _SVG_COLORS}
+        family = QFontInfo(self._theme.font("ui")).family()  # QtSvg takes one; of a list it would take none
+        style = f"<style>{_SVG_STYLE.format(family=family, **colors)}</style>"
+        svg = self._svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+        self._renderer.load(svg.replace(">", f">{style}", 1).encode())
+        self.updateGeometry()
+        self.update()
+
+
+class SectionCard(Card):
+    def __init__(self, theme: Theme, section: Section) -> None:
+        super().__init__(section.title)
+        self._theme = theme
+        self._columns = 0
+        for sentence in section.sentences:
+            label = Label(sentence, wraps=True)
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            self.column.addWidget(label)
+        self.plots = [SvgPlot(theme, plot) for plot in section.plots if plot]
+        self._grid = QGridLayout()
+        self._grid.setSpacing(PLOT_GAP_PX)
+        self.column.addLayout(self._grid)
+        for table in section.tables:
+            if table.rows:
+                self.column.addWidget(TextTable(theme, table, section.title))
+            for note in table.notes:
+                self.column.addWidget(Label(note, "caption", "text2", wraps=True))
+        self._place_plots()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_plots()
+
+    def _place_plots(self) -> None:
+        room = self.width() - 2 * SIDE_PX - PLOT_GAP_PX
+        columns = 2 if room >= 2 * self._theme.px(PLOT_PX) else 1
+        if columns == self._columns:
+            return
+        self._columns = columns
+        for number, plot in enumerate(self.plots):
+            self._grid.addWidget(plot, number // columns, number % columns)
+        for column in range(2):
+            self._grid.setColumnStretch(column, int(column < columns))
 
 
 class Overview(QWidget):

@@ -1,18 +1,211 @@
 """問いごとの結果: the questions at the left, and the one that is chosen at the right, or below where room is short."""
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QVBoxLayout, QWidget
+from collections.abc import Sequence
+from typing import Any
 
-from app.evaluation.report.result_shown import QuestionShown, ResultShown
-from app.evaluation.ui.result.question_detail import QuestionDetail
-from app.evaluation.ui.result.question_list import QuestionRole, Questions, QuestionView
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
+from PySide6.QtGui import QPainter, QResizeEvent
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QComboBox,
+    QHBoxLayout,
+    QListView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.evaluation.records import Gold, Question
+from app.evaluation.report.result_shown import AnswerShown, QuestionShown, ResultShown
+from app.evaluation.ui.result import words
+from app.uikit.language import joined, noted
 from app.uikit.theme import Theme
+from app.uikit.widgets import rows
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.card import Card
+from app.uikit.widgets.fact_list import FactList
 from app.uikit.widgets.labels import Label, tip
 from app.uikit.widgets.scroll import scrolled
 
 MARGIN_PX, WIDE_PX, LIST_PX, LIST_LOW_PX, DETAIL_LEAST_PX, NAME_CHARACTERS = 24, 700, 320, 150, 160, 16
+SIDE_PX, TOP_PX = 12, 6
+
+QuestionRole = Qt.ItemDataRole.UserRole + 1
+FactsRole = Qt.ItemDataRole.UserRole + 2
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class Questions(QAbstractListModel):
+    """Those of a category, in their order or by how far the systems lie apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._all: Sequence[QuestionShown] = ()
+        self._systems: Sequence[str] = ()  # their names
+        self._shown: list[QuestionShown] = []
+        self.category: str | None = None  # None: all
+        self.is_by_spread = False
+
+    def show_result(self, found: ResultShown) -> None:
+        self._all, self.category = found.questions, None
+        self._systems = [one.system.name for one in found.systems]
+        self.refilter()
+
+    def refilter(self) -> None:
+        """After `category` or `is_by_spread` was set."""
+        self.beginResetModel()
+        self._shown = [one for one in self._all if self.category in (None, one.question.category)]
+        if self.is_by_spread:
+            self._shown.sort(key=lambda one: -one.spread)  # stable: equal ones keep their order
+        self.endResetModel()
+
+    def row_of(self, question_id: str) -> int:
+        """-1: it is not among those that are shown."""
+        return next((at for at, one in enumerate(self._shown) if one.question.id == question_id), -1)
+
+    @property
+    def total(self) -> int:
+        return len(self._all)
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._shown)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        one = self._shown[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return one.question.text
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return tip(joined(one.question.text, *self._named(one)))
+        if role == FactsRole:
+            return self._facts(one)
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return joined(one.question.text, *self._named(one), one.question.category)
+        return one if role == QuestionRole else None
+
+    def _facts(self, one: QuestionShown) -> str:
+        """In the order of the systems."""
+        scores = " / ".join(map(words.points_of, one.means))
+        return joined(scores, one.question.category)
+
+    def _named(self, one: QuestionShown) -> list[str]:
+        """What each system scored, with its name."""
+        scores = zip(self._systems, one.means, strict=True)
+        return [f"{name}\u00a0{words.points_of(mean)}" for name, mean in scores]
+
+
+class QuestionDelegate(QStyledItemDelegate):
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
+        theme = self._theme
+        return QSize(0, theme.line_height("ui") + theme.line_height("caption") + 2 * theme.px(TOP_PX) + 1)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        painter.save()
+        theme, area = self._theme, QRect(option.rect)
+        is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
+        side = theme.px(SIDE_PX)
+        line = QRect(
+            area.left() + side, area.top() + theme.px(TOP_PX), area.width() - 2 * side, theme.line_height("ui")
+        )
+        rows.draw_text(painter, theme, line, index.data(), "ui", "text", weight=600 if is_chosen else 400)
+        second = QRect(line.left(), line.bottom() + 1, line.width(), theme.line_height("caption"))
+        tone = "text2" if is_chosen else "muted"
+        rows.draw_text(painter, theme, second, index.data(FactsRole), "caption", tone)
+        painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
+        painter.restore()
+
+
+class QuestionView(QListView):
+    def __init__(self, theme: Theme, questions: Questions) -> None:
+        super().__init__()
+        questions.setParent(self)
+        self.setModel(questions)
+        self.setItemDelegate(QuestionDelegate(theme, self))
+        self.setProperty("framed", True)
+        self.setAccessibleName(self.tr("問いの一覧"))
+        self.setUniformItemSizes(True)
+        self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
+        self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMouseTracking(True)
+        theme.changed.connect(self.doItemsLayout)
+
+
+class QuestionDetail(QWidget):
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.text = Label(role="heading3", strong=True, wraps=True)
+        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.unanswerable = Label(
+            self.tr("資料にない質問です。「ない」と答えるのが正解です。"), "caption", "text2", wraps=True
+        )
+        self.facts = FactList(theme, is_compact=True)
+        self._answers = QVBoxLayout()
+        self._answers.setSpacing(10)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(10)
+        for widget in (self.text, self.unanswerable, self.facts):
+            column.addWidget(widget)
+        column.addLayout(self._answers)
+        column.addStretch(1)
+
+    def show_question(self, one: QuestionShown | None, found: ResultShown) -> None:
+        """None: none is left by the filter."""
+        self._clear()
+        self.text.setText(one.question.text if one else self.tr("条件に合う問いはありません。"))
+        self.unanswerable.setVisible(one is not None and not one.question.is_answerable)
+        self.facts.set_facts(self._facts(one.question) if one else ())
+        for answer in one.answers if one else ():
+            card = AnswerCard(answer, found)
+            self._answers.addWidget(card)
+            card.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers
+
+    # ------------------------------------------------------------------- private
+
+    def _clear(self) -> None:
+        while (item := self._answers.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+
+    def _facts(self, question: Question) -> list[tuple[str, str]]:
+        return [
+            (self.tr("模範解答"), question.reference),
+            (self.tr("必ず含む語"), " / ".join(question.must_include)),
+            (self.tr("根拠"), "\n".join(self._gold(gold) for gold in question.gold)),
+            (self.tr("分野"), question.category),
+        ]
+
+    def _gold(self, gold: Gold) -> str:
+        page = self.tr("{n} ページ").format(n=gold.page) if gold.page else ""
+        return noted(gold.quote, " > ".join(filter(None, (gold.document, *gold.heading, page))))
+
+
+class AnswerCard(Card):
+    def __init__(self, answer: AnswerShown, found: ResultShown) -> None:
+        super().__init__(found.systems[answer.system].system.name)
+        self.score = Label(self._score(answer), "ui", "text", strong=True)
+        self.score.setVisible(bool(self.score.text()))
+        self.head.addWidget(self.score, 0, Qt.AlignmentFlag.AlignTop)
+        text = Label(answer.text, "reading", wraps=True)
+        text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.column.addWidget(text)
+        told = [self.tr("採点の理由：{text}").format(text=answer.reason)] if answer.reason else []
+        for said in (*told, joined(*answer.detail, *answer.marks)):
+            if said:
+                self.column.addWidget(Label(said, "caption", "text2", wraps=True))
+
+    def _score(self, answer: AnswerShown) -> str:
+        """The judge's; the one by rules is among the marks."""
+        return self.tr("{n}／3 点").format(n=words.number(answer.score, 0)) if answer.score is not None else ""
 
 
 class QuestionsTab(QWidget):

@@ -1,14 +1,18 @@
 """質問集を追加: from a file, by hand, or from the answers that were rated in conversations."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, QStandardPaths, Qt, QTimer, Signal
-from PySide6.QtWidgets import QMenu, QWidget
+from PySide6.QtCore import QCoreApplication, QObject, QStandardPaths, Qt, QTimer, Signal
+from PySide6.QtWidgets import QMenu, QSizePolicy, QVBoxLayout, QWidget
 
+from app.base.confidentiality import Label as Secrecy
 from app.base.errors import AppError
+from app.base.files.file_names import safe_name
 from app.base.services import background
+from app.base.wording import describe_error, phrase
 from app.chat.store import Store
 from app.documents.library import collections_now
 from app.evaluation import from_conversations, question_files, question_sets
@@ -17,20 +21,177 @@ from app.evaluation.question_files import QuestionFile
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.records import Question
 from app.evaluation.ui.sets import words
-from app.evaluation.ui.sets.conversations_dialog import ConversationsDialog, nothing_dialog
-from app.evaluation.ui.sets.import_dialog import ImportDialog
 from app.evaluation.ui.sets.name_form import NameForm
 from app.evaluation.ui.sets.question_dialog import QuestionDialog
 from app.evaluation.ui.sets.storing_window import StoringWindow, Work
+from app.training.data.records import short
 from app.uikit.dialogs import Choice, Dialog
+from app.uikit.language import joined
 from app.uikit.pickers import Pickers
 from app.uikit.theme import Theme
+from app.uikit.widgets.fact_list import FactList
+from app.uikit.widgets.labels import Label
 from app.uikit.widgets.progress_row import ProgressRow
 
 Show = Callable[[Any, Sequence[KeptSet]], None]
 Read = tuple[int, Show, object, Sequence[KeptSet]]  # which reading, and what came of it
 
 PATIENCE_MS = 500  # reading that takes no longer needs no window of its own
+EXAMPLES = 3
+translate = QCoreApplication.translate
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is about to be stored. `source`: where the questions are from, for the list of versions."""
+
+    name: str
+    questions: tuple[Question, ...]
+    floor: Secrecy
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A titled part of what is shown: lines, or facts. `tone`: of the title."""
+
+    title: str
+    lines: str = ""
+    facts: Sequence[tuple[str, str]] = ()
+    tone: str = "text"
+
+
+class TakeDialog(StoringWindow):
+    """Nothing is stored before the button is pressed."""
+
+    def __init__(
+        self, theme: Theme, folder: Path, sets: Sequence[KeptSet], taken: Taken, parts: Sequence[Part], parent: QWidget
+    ) -> None:
+        super().__init__(theme, parent)
+        self._folder = folder
+        self._taken = taken
+        self.naming = NameForm(theme, folder, sets, taken.name, taken.floor, is_new=False)
+        self.naming.show_questions(taken.questions)
+        self.naming.changed.connect(self.note_change)
+        self.column.addWidget(self.naming)
+        self.parts = [self._part(part) for part in parts if part.lines or part.facts]
+        for shown in self.parts:
+            self.column.addWidget(shown)
+        self.column.addStretch(1)
+        self.naming.name.setFocus()
+        self.naming.name.selectAll()
+
+    def save(self) -> str:
+        if not self.naming.check():
+            return ""
+        self.naming.name.setFocus()
+        return self.tr("名前を直してください。")
+
+    def work(self) -> Work:
+        taken, naming = self._taken, self.naming
+        name, label, after = naming.name.text().strip(), naming.chosen_label, naming.after
+        return lambda: question_sets.store(
+            self._folder, name, taken.questions, label, taken.source, after=after
+        )  # fmt: skip
+
+    @property
+    def told(self) -> str:
+        """All that the parts say."""
+        return "\n".join(label.text() for shown in self.parts for label in shown.findChildren(Label))
+
+    # ------------------------------------------------------------------- private
+
+    def _part(self, part: Part) -> QWidget:
+        shown = QWidget()
+        column = QVBoxLayout(shown)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(Label(part.title, tone=part.tone, strong=True, wraps=True))
+        if part.facts:
+            facts = FactList(self._theme)
+            facts.set_facts(part.facts)
+            column.addWidget(facts)
+        if part.lines:
+            lines = Label(part.lines, tone="text2", wraps=True)
+            lines.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            lines.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            column.addWidget(lines)
+        return shown
+
+
+def some(questions: Sequence[Question], most: int) -> str:
+    """The first of them, a line each."""
+    shown = [f"・{words.one_line(one.text)}" for one in questions[:most]]
+    return "\n".join([*shown, "…"] if len(questions) > most else shown)
+
+
+class ImportDialog(TakeDialog):
+    def __init__(
+        self, theme: Theme, folder: Path, sets: Sequence[KeptSet], found: QuestionFile, parent: QWidget
+    ) -> None:
+        name = safe_name(Path(found.name).stem.replace("@", "_"), self.tr("新しい質問集"))
+        taken = Taken(name, found.questions, found.label, found.name)
+        super().__init__(theme, folder, sets, taken, list(self._parts(found)), parent)
+        sheet = self.tr("シート「{sheet}」").format(sheet=short(found.sheet)) if found.sheet else ""
+        title = self.tr("{n} 問を取り込みますか").format(n=f"{len(found.questions):,}")
+        self.set_words(title, joined(found.name, sheet), self.tr("取り込む"))
+
+    def _parts(self, found: QuestionFile) -> Iterator[Part]:
+        yield self._skipped(found)
+        yield Part(self.tr("列の対応"), facts=words.mapping(found.columns))
+        unused = phrase("data_gap").join(map(short, found.columns.unused[: words.SHOWN_ROWS]))
+        yield Part(self.tr("使わない列"), unused)
+        yield Part(self.tr("はじめの問い"), some(found.questions, EXAMPLES))
+        yield Part(self.tr("確かめてください"), "\n".join(self._doubts(found)), tone="warning")
+        lines = words.lines([words.renamed(*pair) for pair in found.renamed], self.tr("ほか {n} 件"))
+        yield Part(self.tr("付け替えた ID"), lines)
+        sheets = phrase("data_gap").join(map(short, found.other_sheets))
+        yield Part(self.tr("読まなかったシート"), sheets)
+
+    def _skipped(self, found: QuestionFile) -> Part:
+        rows = [words.bad_row(row) for row in found.skipped]
+        title = self.tr("▲ 問いにできない {n} 行は取り込みません").format(n=f"{len(rows):,}")
+        return Part(title, words.lines(rows, self.tr("ほか {n} 行")), tone="warning")
+
+    def _doubts(self, found: QuestionFile) -> Iterator[str]:
+        doubts = [words.doubt(row) for row in found.doubts if row.code != "not_scored"]
+        if doubts:
+            yield words.lines(doubts, self.tr("ほか {n} か所"))
+        if not_scored := words.not_scored(found.questions):
+            yield not_scored
+        repeated = len(found.questions) - len({one.text for one in found.questions})
+        if repeated:
+            yield self.tr("同じ文の問いが {n} 問重なっています。").format(n=f"{repeated:,}")
+        if found.blank:
+            yield self.tr("空の行 {n} 行は数えていません。").format(n=f"{found.blank:,}")
+
+
+class ConversationsDialog(TakeDialog):
+    def __init__(self, theme: Theme, folder: Path, sets: Sequence[KeptSet], found: Collected, parent: QWidget) -> None:
+        source = phrase("chat_questions_source")
+        taken = Taken(self.tr("会話の評価から"), found.questions, found.label, source)
+        parts = (
+            Part(self.tr("使う問い"), some(found.questions, words.SHOWN_ROWS)),
+            Part(self.tr("わかっていること"), words.known(found.questions)),
+            Part(self.tr("除いたもの"), left_out(found)),
+        )
+        super().__init__(theme, folder, sets, taken, parts, parent)
+        title = self.tr("会話の評価から {n} 問の質問集を作りますか").format(n=f"{len(found.questions):,}")
+        sentence = self.tr("「良い」回答と、「悪い」回答に書いた正しい回答が、模範解答になります。")
+        self.set_words(title, sentence, self.tr("作る"))
+
+
+def left_out(found: Collected) -> str:
+    """A line for each reason."""
+    return "\n".join(phrase(f"chat_questions_{reason}", count=f"{n:,}") for reason, n in found.left_out.items())
+
+
+def nothing_dialog(theme: Theme, found: Collected, parent: QWidget) -> Dialog:
+    """Where no rated answer can become a question: what to do."""
+    sentence = describe_error(AppError("no_rated_answers"))
+    body = "\n".join(part for part in (sentence.next, left_out(found)) if part)
+    close = Choice("cancel", translate("QuestionSets", "閉じる"), is_default=True)
+    return Dialog(theme, sentence.message, body, (close,), parent)
 
 
 class AddSet(QObject):

@@ -6,8 +6,7 @@ from PySide6.QtWidgets import QCheckBox, QLineEdit
 
 from app.evaluation.study.planning import MAX_TOKENS, Asking
 from app.evaluation.ui.start import rules, words
-from app.evaluation.ui.start.fields import Combo, number
-from app.evaluation.ui.start.part import Offer, Part
+from app.evaluation.ui.start.part import Combo, Offer, Part, number
 from app.uikit.language import joined, noted
 from app.uikit.theme import Theme
 

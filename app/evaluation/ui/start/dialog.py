@@ -1,10 +1,11 @@
 """「評価を実行」: what is compared over which questions, what that takes, and the button that begins it."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
@@ -12,11 +13,11 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import describe_error
 from app.evaluation import question_sets
-from app.evaluation.services.study_making import StudyWish
+from app.evaluation.services import study_making
+from app.evaluation.services.study_making import Forecast, StudyWish
 from app.evaluation.study import study as studies
 from app.evaluation.ui.start import rules, words
 from app.evaluation.ui.start.asking import ExpertPart, JudgePart, QuestionsPart, asking
-from app.evaluation.ui.start.forecasting import Forecasting
 from app.evaluation.ui.start.part import Offer, Part
 from app.evaluation.ui.start.scale import ScalePart
 from app.evaluation.ui.start.study_dialog_model import StudyDialogModel
@@ -38,6 +39,59 @@ EDGE_PX = 20  # of the window stay visible beside it
 MARGIN_PX = 24
 STACKED_BELOW_PX = 560  # a name stands above its control
 KIND_PX = 190  # what is compared, beside its sentence
+WAIT_MS = 250  # after the last key
+
+
+class Forecasting(QObject):
+    """`found` or `error` are of `wish`; both None: it is being reckoned, or there is none."""
+
+    changed = Signal()
+
+    def __init__(self, model: StudyDialogModel, parent: QObject) -> None:
+        super().__init__(parent)
+        self._model = model
+        self.wish: StudyWish | None = None
+        self.found: Forecast | None = None
+        self.error: AppError | None = None
+        self._looked_at: StudyWish | None = None  # the one that is being reckoned
+        self._wait = QTimer(self, singleShot=True, interval=WAIT_MS)
+        self._wait.timeout.connect(self._begin)
+
+    def look(self, wish: StudyWish | None) -> None:
+        """None: nothing can be told. How it is called changes nothing."""
+        if wish is not None:
+            wish = dataclasses.replace(wish, asking=dataclasses.replace(wish.asking, name=""))
+        if wish == self.wish:
+            return
+        self.wish, self.found, self.error = wish, None, None
+        self._wait.start() if wish is not None else self._wait.stop()
+        self.changed.emit()
+
+    def _begin(self) -> None:
+        wish, model = self.wish, self._model
+        if wish is None or self._looked_at is not None:
+            return
+        self._looked_at = wish
+        models = tuple(model.models())
+        background.run(
+            lambda: study_making.forecast(wish, model.paths, models, model.trainer()),
+            self._on_found,
+            self._on_refused,
+        )
+
+    def _on_found(self, found: Forecast) -> None:
+        self._end(found, None)
+
+    def _on_refused(self, error: AppError) -> None:
+        self._end(None, error)
+
+    def _end(self, found: Forecast | None, error: AppError | None) -> None:
+        looked_at, self._looked_at = self._looked_at, None
+        if looked_at != self.wish:  # another one is wished for by now
+            self._begin()
+            return
+        self.found, self.error = found, error
+        self.changed.emit()
 
 
 class StartDialog(QDialog):

@@ -1,11 +1,12 @@
-"""A part of the dialog: rows of controls that become fields of the wish."""
+"""What the dialog is built of: controls, what they offer, and a part: rows of controls for fields of a StudyWish."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtCore import QCoreApplication, QSize, Signal, SignalInstance
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.documents.claims.grounding import CollectionRef
 from app.documents.records import Collection
@@ -15,9 +16,114 @@ from app.inference.local_model import LocalModel
 from app.uikit.language import joined
 from app.uikit.phrases import gigabytes, label
 from app.uikit.theme import Theme
-from app.uikit.widgets.setting_rows import SettingRow
+from app.uikit.widgets.auto_spin import AutoSpin
+from app.uikit.widgets.check_row import CheckRow
+from app.uikit.widgets.labels import tip
+from app.uikit.widgets.setting_rows import Chooser, SettingRow
 
 translate = QCoreApplication.translate
+LETTERS = 10  # the least width of a choice; what is longer has a tooltip
+TWO_COLUMNS_PX = 400
+
+
+class Combo(Chooser):
+    """As wide as there is room."""
+
+    changed = Signal()  # by a person
+
+    def __init__(self) -> None:
+        super().__init__((), lambda _value: self._on_chosen())
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMinimumContentsLength(LETTERS)
+        self.setSizeAdjustPolicy(self.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+
+    @property
+    def value(self) -> Any:
+        """None: there is nothing to choose from, or None was chosen."""
+        place = self.currentIndex()
+        return self._values[place] if place >= 0 else None
+
+    def offer(self, choices: Sequence[tuple[str, Any]], value: Any) -> None:
+        """Chooses `value`, and where that is not offered the first. Emits nothing."""
+        self.set_choices(choices)
+        self.setEnabled(bool(choices))
+        if choices:
+            self.setCurrentIndex(self._values.index(value) if value in self._values else 0)
+        self.setToolTip(tip(self.currentText()))
+
+    def _on_chosen(self) -> None:
+        self.setToolTip(tip(self.currentText()))
+        self.changed.emit()
+
+
+def number(
+    limits: tuple[float, float],
+    default: tuple[str, float | None],
+    changed: Callable[[], None],
+    *,
+    unit: str = "",
+    step: float = 1,
+    decimals: int = 0,
+) -> AutoSpin:
+    """`default`: in words, and what stepping starts from; the number is None for it."""
+    spin = AutoSpin(*limits, step, decimals, unit, lambda _value: changed())
+    spin.show_auto(*default)
+    spin.show_number(None)
+    return spin
+
+
+class Checks(QFrame):
+    """Rows to mark, framed; in two columns where there is room and `is_short` says that they are."""
+
+    def __init__(self, theme: Theme, changed: SignalInstance, *, is_short: bool = False) -> None:
+        """`changed`: emitted when a person marks a row, or takes its mark away."""
+        super().__init__()
+        self._changed = changed
+        self.setProperty("surface", "card")
+        self._theme = theme
+        self._is_short = is_short
+        self._columns = 0
+        self.rows: dict[str, CheckRow] = {}
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(1, 3, 1, 3)
+        self._grid.setSpacing(0)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
+
+    def show_rows(
+        self, rows: Sequence[tuple[str, str, str]], marked: Container[str], fixed: Container[str] = ()
+    ) -> None:
+        """`rows`: key, name and what is to be known of each; `fixed`: keys that nobody can change."""
+        for old in self.rows.values():
+            old.hide()
+            old.deleteLater()
+        self.rows = {}
+        for key, title, facts in rows:
+            row = CheckRow(title, facts, is_checked=key in marked, is_fixed=key in fixed)
+            row.toggled.connect(self._changed)
+            self.rows[key] = row
+        self._columns = 0
+        self._lay_out()
+
+    def marked(self) -> list[str]:
+        """In their order."""
+        return [key for key, row in self.rows.items() if row.is_checked]
+
+    def _lay_out(self) -> None:
+        columns = 2 if self._is_short and self.width() >= self._theme.px(TWO_COLUMNS_PX) else 1
+        if columns == self._columns:
+            return
+        self._columns = columns
+        for place, row in enumerate(self.rows.values()):
+            self._grid.addWidget(row, place // columns, place % columns)
+            row.show()
+        for column in range(2):
+            self._grid.setColumnStretch(column, 1 if column < columns else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,7 @@ from typing import Any
 from PySide6.QtWidgets import QCheckBox, QLineEdit
 
 from app.evaluation.ui.start import rules, words
-from app.evaluation.ui.start.fields import Combo, number
-from app.evaluation.ui.start.part import Offer, Part
+from app.evaluation.ui.start.part import Combo, Offer, Part, number
 from app.training.runs.splits import SplitChoice
 from app.training.ui.model import words as training
 from app.uikit.language import joined, noted

@@ -3,8 +3,7 @@
 from typing import Any
 
 from app.evaluation.ui.start import rules, words
-from app.evaluation.ui.start.fields import Checks, Combo
-from app.evaluation.ui.start.part import Offer, Part, collection_rows, scope_of
+from app.evaluation.ui.start.part import Checks, Combo, Offer, Part, collection_rows, scope_of
 from app.inference.gguf import GgufHeader
 from app.inference.local_model import LocalModel
 from app.inference.quantizations import FORMS
