@@ -1,8 +1,17 @@
 """What Kotae is made of, and under which licences: a list, and the text of the part that is chosen."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QCoreApplication,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QSortFilterProxyModel,
+    Qt,
+)
 from PySide6.QtGui import QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
@@ -11,15 +20,13 @@ from app.base.services import background
 from app.base.wording import describe_error
 from app.compliance import components
 from app.compliance.components import Component
-from app.compliance.ui import licences_words as words
-from app.compliance.ui.licences_entries import ComponentList, Found
 from app.uikit.desktop import open_folder
 from app.uikit.language import joined
 from app.uikit.theme import Theme
 from app.uikit.widgets.announce import announce
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.labels import Label, Rule, set_surface
-from app.uikit.widgets.named_list import EntryRole, NamedList
+from app.uikit.widgets.labels import Label, Rule, set_surface, tip
+from app.uikit.widgets.named_list import EntryRole, NamedList, SaidRole
 from app.uikit.widgets.scroll import scrolled
 from app.uikit.widgets.search_field import SearchField
 
@@ -28,6 +35,67 @@ MARGIN_PX = 16
 LIST_WIDTH_PX = 300
 LIST_HEIGHT_PX, TEXT_HEIGHT_PX = 104, 140  # at the least; a window that is lower scrolls
 STACK_BELOW_PX = 640  # then the list stands above the text
+Index = QModelIndex | QPersistentModelIndex
+
+
+def _kind(component: Component) -> str:
+    translate = QCoreApplication.translate
+    return {
+        "python": translate("Licences", "Python の部品"),
+        "native": translate("Licences", "ライブラリ"),
+        "data": translate("Licences", "書体とアイコン"),
+        "model": translate("Licences", "モデル"),
+    }[component.kind]
+
+
+def _summary(component: Component) -> str:
+    """One line below its name."""
+    return joined(_kind(component), component.version, component.licence)
+
+
+class ComponentList(QAbstractListModel):
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._components: Sequence[Component] = ()
+
+    def set_components(self, components: Sequence[Component]) -> None:
+        self.beginResetModel()
+        self._components = components
+        self.endResetModel()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._components)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        component = self._components[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return component.name
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return joined(component.name, _summary(component))
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return tip(joined(component.name, _summary(component)))
+        if role == SaidRole:
+            return _summary(component)
+        return component if role == EntryRole else None
+
+
+class Found(QSortFilterProxyModel):
+    """Those whose name, kind, version or licence holds every word that is looked for."""
+
+    def __init__(self, components: ComponentList, parent: QObject) -> None:
+        super().__init__(parent)
+        self._words: list[str] = []
+        self.setSourceModel(components)
+
+    def look_for(self, query: str) -> None:
+        self.beginFilterChange()
+        self._words = query.casefold().split()
+        self.endFilterChange(QSortFilterProxyModel.Direction.Rows)
+
+    def filterAcceptsRow(self, row: int, parent: Index) -> bool:
+        source = self.sourceModel()
+        said = source.data(source.index(row, 0, parent), Qt.ItemDataRole.AccessibleTextRole).casefold()
+        return all(word in said for word in self._words)
 
 
 class LicencesWindow(QDialog):
@@ -184,7 +252,7 @@ class LicencesWindow(QDialog):
         chosen: Component | None = index.data(EntryRole) if index.isValid() else None
         self.told.setText("" if chosen else self.tr("部品を選ぶとコピーできます。"))
         self.name.setText(joined(chosen.name, chosen.version) if chosen else "")
-        self.facts.setText(joined(words.kind(chosen), chosen.licence) if chosen else "")
+        self.facts.setText(joined(_kind(chosen), chosen.licence) if chosen else "")
         self.holder.setText("\n".join(filter(None, (chosen.copyright, chosen.homepage))) if chosen else "")
         self.text.setPlainText(chosen.notice if chosen else "")
         self.copy_button.setEnabled(chosen is not None)
