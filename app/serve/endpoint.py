@@ -1,20 +1,150 @@
-"""What is answered under which path: /v1/models, /v1/chat/completions, /health."""
+"""What is answered under which path, as what: /v1/models, /v1/chat/completions, /health."""
 
+import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
+from app.base import confidentiality
 from app.base.errors import AppError
+from app.base.wording import phrase
 from app.chat.services.answer_run import Outcome
-from app.serve import refusals, replies, wishes
+from app.documents.claims import checked, citing, contract
+from app.documents.claims.grounding import CollectionRef, Grounding
+from app.documents.library import Library
+from app.inference.engine.messages import Usage
+from app.serve import refusals, wishes
 from app.serve.desk import Desk, Job
-from app.serve.offers import Offer, Offers
 from app.serve.refusals import refusal
-from app.serve.replies import Reply
 from app.serve.server import Connection, Route
 from app.serve.wishes import Wish
 
 LOOK_S = 0.25  # how often it is looked whether a client is still there
 SIGN_OF_LIFE_S = 15.0  # a long prompt is read for minutes on a slow machine
+ALONE = "kotae"
+_FINISHED = {"length": "length", "context": "length"}  # otherwise stop
+_CUT = ("length", "context")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """`id`: what the protocol calls a model. `scope`: the collections that are asked; (): the model alone."""
+
+    id: str
+    scope: tuple[CollectionRef, ...] = ()
+
+
+class Offers:
+    """`named`: the collections to offer, one by one and all together; none: all that are not 機密 when somebody asks.
+
+    May be asked from any thread.
+    """
+
+    def __init__(self, documents: Path, named: Sequence[CollectionRef] = ()) -> None:
+        self._documents = documents
+        self._named = tuple(named)
+
+    def all(self) -> list[Offer]:
+        """Raises AppError as the database does."""
+        collections = self._named or self._open_to_all()
+        found = [Offer(f"{ALONE}/{one.name}", (one,)) for one in collections]
+        if len(self._named) > 1:
+            found.append(Offer(f"{ALONE}/{'+'.join(one.name for one in self._named)}", self._named))
+        return [Offer(ALONE), *found]
+
+    def find(self, name: str) -> Offer | None:
+        """Raises AppError as `all`."""
+        return next((one for one in self.all() if one.id == name), None)
+
+    def _open_to_all(self) -> tuple[CollectionRef, ...]:
+        if not self._documents.is_file():
+            return ()
+        library = Library.beside(self._documents)
+        try:
+            return tuple(
+                CollectionRef(one.id, one.name)
+                for one in library.collections()
+                if one.label != confidentiality.HIGHEST and one.documents and not one.is_builtin
+            )
+        finally:
+            library.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer's envelope. `model`: as it was asked for."""
+
+    model: str
+    id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(12)}")
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    def whole(self, text: str, outcome: Outcome) -> dict[str, Any]:
+        text = text.strip()
+        content = text + _lines_below(text, outcome.grounding)
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", "content": content, "refusal": None},
+            "logprobs": None,
+            "finish_reason": finish_reason(outcome),
+        }
+        return {**self._head("chat.completion", [choice]), "usage": usage(outcome.done.usage), "kotae": facts(outcome)}
+
+    def piece(self, text: str, *, is_first: bool = False) -> dict[str, Any]:
+        delta = {"role": "assistant", "content": text} if is_first else {"content": text}
+        return self._chunk(delta, None)
+
+    def last(self, outcome: Outcome) -> dict[str, Any]:
+        return {**self._chunk({}, finish_reason(outcome)), "kotae": facts(outcome)}
+
+    def used(self, outcome: Outcome) -> dict[str, Any]:
+        return {**self._head("chat.completion.chunk", []), "usage": usage(outcome.done.usage)}
+
+    def _chunk(self, delta: dict[str, str], reason: str | None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+        return self._head("chat.completion.chunk", [choice])
+
+    def _head(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.model, "choices": choices}
+
+
+def _model_list(offers: Sequence[Offer], created: int) -> dict[str, Any]:
+    entries = [{"id": one.id, "object": "model", "created": created, "owned_by": "kotae"} for one in offers]
+    return {"object": "list", "data": entries}
+
+
+def facts(outcome: Outcome) -> dict[str, Any]:
+    """Sources, claims and verdict as `kotae ask --json` gives them."""
+    kept, reason = outcome.grounding or Grounding(), outcome.done.stop_reason
+    verdict = "length" if reason in _CUT else "stopped" if reason == "cancelled" else kept.verdict
+    return {"sources": contract.sources(kept), "claims": contract.claims(kept), "verdict": verdict}
+
+
+def _lines_below(text: str, grounding: Grounding | None) -> str:
+    """Return what stands below a grounded answer: what its check found, and where the sources that it uses are from."""
+    if grounding is None:
+        return ""
+    lines = checked.lines(grounding)
+    numbers = citing.used(text, grounding)
+    if numbers:
+        title = phrase("sources" if grounding.verdict == "answered" else "nearest")
+        places = [f"[{number}] {citing.place(grounding.sources[number - 1])}" for number in numbers]
+        lines = [*lines, *([""] if lines else []), title, *places]
+    return "\n\n" + "\n".join(lines) if lines else ""
+
+
+def finish_reason(outcome: Outcome) -> str:
+    return _FINISHED.get(outcome.done.stop_reason, "stop")
+
+
+def usage(used: Usage) -> dict[str, Any]:
+    return {
+        "prompt_tokens": used.prompt_tokens,
+        "completion_tokens": used.answer_tokens,
+        "total_tokens": used.prompt_tokens + used.answer_tokens,
+        "prompt_tokens_details": {"cached_tokens": used.cached_tokens},
+    }
 
 
 class Endpoint:
@@ -42,7 +172,7 @@ class Endpoint:
             offers = self._offers.all()
         except AppError as error:
             raise refusals.of_error(error) from error
-        connection.send(200, replies.models(offers, self._started))
+        connection.send(200, _model_list(offers, self._started))
 
     def _chat(self, connection: Connection) -> None:
         wish = wishes.parse(connection.body())
@@ -99,7 +229,7 @@ def _stream(connection: Connection, job: Job, reply: Reply) -> None:
 
 
 def _end(connection: Connection, job: Job, reply: Reply, text: str, outcome: Outcome) -> None:
-    below = replies.below(text.strip(), outcome.grounding)
+    below = _lines_below(text.strip(), outcome.grounding)
     if below:
         connection.send_event(reply.piece(below))
     connection.send_event(reply.last(outcome))

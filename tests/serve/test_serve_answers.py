@@ -19,8 +19,7 @@ from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.models import starter
 from app.serve.desk import Desk
-from app.serve.endpoint import Endpoint
-from app.serve.offers import Offers
+from app.serve.endpoint import Endpoint, Offers
 from app.serve.server import Server
 from tests.scene import ECHO
 from tests.serve.served import COVER, Served, add_collection, say, serving

@@ -27,9 +27,8 @@ from app.inference import child_commands
 from app.inference.services.engine import EngineClient
 from app.models import remote_models
 from app.serve.desk import Desk
-from app.serve.endpoint import Endpoint
+from app.serve.endpoint import Endpoint, Offers
 from app.serve.loading import Loading
-from app.serve.offers import Offers
 from app.serve.server import Server, own_key, read_key
 from app.training.runs import runs
 
