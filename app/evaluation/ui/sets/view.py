@@ -4,18 +4,17 @@ import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtCore import QObject, QPoint, QStandardPaths, Qt, Signal
 from PySide6.QtGui import QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import describe_error
-from app.evaluation import question_sets
+from app.evaluation import question_files, question_sets
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.ui.sets import words
-from app.evaluation.ui.sets.export import SetExport
 from app.evaluation.ui.sets.head import SetHead
 from app.evaluation.ui.sets.question_dialog import QuestionDialog
 from app.evaluation.ui.sets.questions import Questions
@@ -25,7 +24,7 @@ from app.evaluation.ui.sets.work import SetWork, Shown
 from app.training.data.records import short
 from app.uikit import desktop
 from app.uikit.language import joined
-from app.uikit.pickers import Pickers
+from app.uikit.pickers import Pickers, completed
 from app.uikit.secrecy import Secrecy
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -39,6 +38,40 @@ MARGIN_PX, NARROW_MARGIN_PX, NARROW_BELOW_PX = 24, 16, 720
 SEARCH_PX = 240
 SEARCH_FROM = 12  # questions; fewer are seen at a glance
 SAID_CHARACTERS = 20  # of a question, where it is told what was done
+
+
+class SetExport(QObject):
+    exported = Signal(str, object)  # the name of the set, and Path
+    failed = Signal(object)  # AppError
+
+    def __init__(self, view: QWidget, secrecy: Secrecy, pickers: Pickers) -> None:
+        super().__init__(view)
+        self._view = view
+        self._secrecy = secrecy
+        self._pickers = pickers
+        self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+
+    def ask(self, found: QuestionSet) -> None:
+        """The desktop's own window asks before a file is replaced."""
+        kinds = ";;".join(("Excel (*.xlsx)", "CSV (*.csv)", "JSON Lines (*.jsonl)"))
+        start = str(Path(self._start) / f"{found.name}.xlsx")
+        chosen = self._pickers.save(self._view.window(), self.tr("質問集の書き出し先"), start, kinds)
+        if not chosen:
+            return
+        out = completed(Path(chosen), *question_files.WRITTEN)
+        self._secrecy.export(self._view.window(), found.label, "questions", str(out), lambda: self._write(found, out))
+
+    # ------------------------------------------------------------------- private
+
+    def _write(self, found: QuestionSet, out: Path) -> None:
+        def work() -> tuple[str, Path]:
+            question_files.write(out, found.questions)
+            return found.name, out
+
+        background.run(work, self._on_written, self.failed.emit)
+
+    def _on_written(self, written: tuple[str, Path]) -> None:
+        self.exported.emit(*written)
 
 
 class SetView(QWidget):

@@ -1,13 +1,14 @@
 """A study that goes on here, or waits: to begin, to be gone on with, or for somebody else who works on it."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
@@ -16,17 +17,17 @@ from app.evaluation.study import headway, memory
 from app.evaluation.study.headway import Headway, Standing
 from app.evaluation.study.memory import Beyond
 from app.evaluation.study.study import Entry, Study
-from app.evaluation.ui.study import notice, words
-from app.evaluation.ui.study.systems import Systems
+from app.evaluation.ui.study import words
 from app.inference import room
-from app.uikit.language import noted
+from app.uikit.language import joined, noted
 from app.uikit.phrases import duration, label
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.card import Card
 from app.uikit.widgets.fact_list import FactList
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import Label, Rule
 from app.uikit.widgets.progress_row import ProgressRow
 from app.uikit.widgets.scroll import scrolled
 
@@ -36,6 +37,69 @@ if TYPE_CHECKING:
 MARGIN_PX = 24
 LOOK_EVERY_MS = 2000  # at the folder of a study that goes on
 TICK_MS = 1000
+DONE, NOW, LATER = "done", "now", "later"
+
+_MARKS = {
+    DONE: ("circle-check", "success"),
+    NOW: ("play", "accent"),
+    LATER: ("ellipsis", "muted"),
+}
+
+
+class Systems(QWidget):
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.rows: dict[str, SystemRow] = {}
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(6)
+
+    def show_systems(self, systems: Sequence[Headway], now: str) -> None:
+        """`now`: the name of the one that is being measured; "": none is."""
+        if [one.id for one in systems] != list(self.rows):
+            self._renew(systems)
+        for one in systems:
+            state = NOW if one.name == now else DONE if one.is_measured else LATER
+            self.rows[one.id].show_state(state, one.answered, one.questions)
+
+    def _renew(self, systems: Sequence[Headway]) -> None:
+        while (item := self._column.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        self.rows = {}
+        for one in systems:
+            if self.rows:
+                self._column.addWidget(Rule())
+            row = self.rows[one.id] = SystemRow(self._theme, one.name)
+            self._column.addWidget(row)
+            row.show()
+
+
+class SystemRow(QWidget):
+    def __init__(self, theme: Theme, name: str) -> None:
+        super().__init__()
+        self._mark = Icon(theme, *_MARKS[LATER])
+        self.name = Label(name, wraps=True)
+        self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.state = Label(tone="text2")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(10)
+        row.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self.name, 1)
+        row.addWidget(self.state, 0, Qt.AlignmentFlag.AlignTop)
+
+    def show_state(self, state: str, answered: int, questions: int) -> None:
+        self._mark.show_icon(*_MARKS[state])
+        told = {
+            DONE: self.tr("完了"),
+            NOW: self.tr("測定中"),
+            LATER: self.tr("未完了") if answered else self.tr("待機"),
+        }
+        self.state.setText(joined(words.answered(answered, questions) if questions else "", told[state]))
+        self.name.setAccessibleName(joined(self.name.text(), self.state.text()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +286,12 @@ class StudyView(QWidget):
         self.pause_button.setEnabled(not evaluations.is_stopping)
         self.go_on_button.setVisible(not self.is_ours and entry.state == "waiting")
         self.go_on_button.setEnabled(not evaluations.is_running)
-        sentence = notice.sentence(entry, self._standing, evaluations)
+        sentence = words.state_sentence(entry, self._standing, evaluations)
         self.sentence.setText(sentence)
         self.sentence.setVisible(bool(sentence))
         for button in (self.pause_button, self.go_on_button):
             button.setAccessibleDescription("" if button.isEnabled() else sentence)
-        self.notes.setText(notice.notes(entry.study) if self.is_ours and entry.study is not None else "")
+        self.notes.setText(words.notes(entry.study) if self.is_ours and entry.study is not None else "")
         self.notes.setVisible(bool(self.notes.text()))
 
     def _show_failure(self, entry: Entry) -> None:
