@@ -22,7 +22,6 @@ from app.chat.ui.heading import Heading
 from app.chat.ui.remote_consent import RemoteConsent
 from app.chat.ui.scope_line import ScopeLine
 from app.chat.ui.scoping import Scoping
-from app.chat.ui.text import link_dialog
 from app.chat.ui.text.beside import Beside
 from app.chat.ui.text.source_panel import SourcePanel
 from app.chat.ui.text.sources import Sources
@@ -39,6 +38,7 @@ from app.documents.services.documents import Documents
 from app.inference.services.events import Stage
 from app.models.services.library import ModelLibrary
 from app.uikit.navigation import Navigation
+from app.uikit.text import links
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.labels import set_surface
@@ -164,7 +164,7 @@ class ChatPage(Page):
         requests.action_chosen.connect(lambda answer_id, preset: self._answer(session.act, answer_id, preset))
         requests.edit_requested.connect(self._on_edit_requested)
         requests.branch_requested.connect(session.show_branch)
-        requests.link_chosen.connect(lambda href: link_dialog.ask_to_open(self._theme, href, self._open_url, self))
+        requests.link_chosen.connect(lambda href: links.ask_to_open(self._theme, href, self._open_url, self))
 
     def _add_shortcuts(self) -> None:
         """Those of this page alone."""

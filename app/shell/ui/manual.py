@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QDialog, QScrollArea, QSizePolicy, QVBoxLayout, QW
 
 from app.base.paths import resources
 from app.base.wording import current_language
-from app.chat.ui.text.rich_text import RichText
+from app.uikit.text.rich_text import RichText
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import tip
 

@@ -11,7 +11,6 @@ from pytestqt.qtbot import QtBot
 
 from app.base.settings import Settings
 from app.chat.records import AnswerDetails, Message
-from app.chat.ui.text import rich_text
 from app.chat.ui.transcript import rows_view
 from app.chat.ui.transcript.answer import AnswerView
 from app.chat.ui.transcript.answer_end import AnswerEnd
@@ -19,6 +18,7 @@ from app.chat.ui.transcript.heights import Heights
 from app.chat.ui.transcript.transcript import FLUSH_MS, Transcript
 from app.inference.services.events import Stage
 from app.uikit.navigation import Navigation
+from app.uikit.text import rich_text
 from app.uikit.theme import Theme
 from app.uikit.widgets.announce import announce
 

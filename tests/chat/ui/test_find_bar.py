@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QInputMethodEvent, QPen, QTextFormat
+from PySide6.QtGui import QInputMethodEvent
 from PySide6.QtWidgets import QApplication, QTextEdit, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -13,8 +13,6 @@ from app.base.settings import Settings
 from app.chat.records import AnswerDetails, Message
 from app.chat.store import Store
 from app.chat.ui.page import ChatPage
-from app.chat.ui.text import marks
-from app.chat.ui.text.rich_text import RichText
 from app.chat.ui.transcript import rows_view
 from app.chat.ui.transcript.find_bar import FindBar
 from app.chat.ui.transcript.finding import Finding
@@ -22,6 +20,7 @@ from app.chat.ui.transcript.transcript import Transcript
 from app.inference.services.events import Stage
 from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
+from tests.uikit.ui.words import marked
 
 DETAILS = AnswerDetails(model_name="試験", stop_reason="end")
 FILLER = "関係のない文章が続きます。" * 6
@@ -83,15 +82,6 @@ def write(field: QWidget, words: str) -> None:
     QApplication.sendEvent(field, commit)
 
 
-def marked(text: RichText) -> list[tuple[str, bool]]:
-    """The marked words of a text as it is shown, and whether they have the outline."""
-    found = []
-    for selection in text.extraSelections():
-        pen = selection.format.property(QTextFormat.Property.OutlinePen.value)
-        found.append((selection.cursor.selectedText(), isinstance(pen, QPen)))
-    return found
-
-
 def conversation(*texts: str, first: int = 1, conversation_id: int = 1) -> list[Message]:
     """Question, answer, question …"""
     return [
@@ -106,65 +96,6 @@ def conversation(*texts: str, first: int = 1, conversation_id: int = 1) -> list[
 @pytest.fixture
 def scene(theme: Theme, qtbot: QtBot) -> Scene:
     return Scene(theme, qtbot)
-
-
-# ------------------------------------------------------------------- marks
-
-
-@pytest.mark.parametrize(
-    ("written", "query", "words"),
-    [
-        ("この**橋脚**は`橋脚D13`です", ["橋脚"], ["橋脚", "橋脚"]),
-        ("必要な**かぶり**は70です", ["かぶりは"], ["かぶりは"]),
-        ("𠮷野の橋脚と𠮷", ["橋脚", "𠮷"], ["𠮷", "橋脚", "𠮷"]),
-        ("長さ 12 mm [1] です", ["12mm"], ["12\u00a0mm"]),
-        ("| 橋脚 | 値 |\n|---|---|\n| a | 橋脚 |", ["橋脚"], ["橋脚", "橋脚"]),
-        ("- ｺﾝｸﾘｰﾄ\n- コンクリート", ["コンクリート"], ["ｺﾝｸﾘｰﾄ", "コンクリート"]),
-        ("橋脚", [], []),
-        ("橋脚", ["橋台"], []),
-    ],
-)
-def test_words_are_marked_where_they_stand_in_the_shown_text(
-    theme: Theme, qtbot: QtBot, written: str, query: list[str], words: list[str]
-) -> None:
-    text = RichText(theme)
-    qtbot.addWidget(text)
-    text.show_markdown(written)
-    assert text.mark(query) == len(words)
-    assert [found for found, _ in marked(text)] == words
-
-
-def test_marks_have_the_colours_of_the_theme_and_the_current_one_an_outline(theme: Theme, qtbot: QtBot) -> None:
-    text = RichText(theme)
-    qtbot.addWidget(text)
-    text.show_plain("橋脚と橋脚")
-    text.mark(["橋脚"], 1)
-    assert marked(text) == [("橋脚", False), ("橋脚", True)]
-    (selection, _) = text.extraSelections()
-    assert selection.format.background().color() == theme.color("cite")
-    assert selection.format.foreground().color() == theme.color("text")
-
-
-def test_a_text_keeps_its_marks_when_it_is_shown_anew_or_goes_on(theme: Theme, qtbot: QtBot) -> None:
-    text = RichText(theme)
-    qtbot.addWidget(text)
-    text.mark(["橋脚"])
-    text.show_plain("橋脚")
-    assert len(marked(text)) == 1
-    text.append_plain("また橋脚")
-    assert len(marked(text)) == 2
-    text.mark([])
-    assert marked(text) == []
-
-
-def test_a_text_without_marks_is_not_searched(theme: Theme, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scrolling through thousands of messages costs nothing more while nobody looks for anything."""
-    text = RichText(theme)
-    qtbot.addWidget(text)
-    monkeypatch.setattr(marks, "places", lambda *_: pytest.fail("searched"))
-    text.show_markdown("橋脚")
-    text.append_plain("橋脚")
-    assert text.mark([]) == 0
 
 
 # ----------------------------------------------------------------- finding

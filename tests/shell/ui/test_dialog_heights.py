@@ -12,9 +12,9 @@ from app.base.settings import Settings
 from app.chat import presets
 from app.chat.ui.presets import files
 from app.chat.ui.presets.files import LIST_PX
-from app.chat.ui.text.link_dialog import ADDRESS_PX, ask_to_open
 from app.shell.ui.notices import TEXT_PX, safe_mode_dialog
 from app.uikit.dialogs import DETAILS_PX, BugReporter, Dialog
+from app.uikit.text.links import ADDRESS_PX, ask_to_open
 from app.uikit.text_field import TextField
 from app.uikit.theme import Theme
 

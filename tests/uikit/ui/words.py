@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from PySide6.QtCore import QAbstractItemModel, Qt
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QPen, QTextFormat
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -49,3 +49,12 @@ def texts_in(model: QAbstractItemModel) -> Iterator[str]:
         column = -1
         while model.hasIndex(row, column := column + 1):
             yield from (str(model.index(row, column).data(role) or "") for role in roles)
+
+
+def marked(text: QTextEdit) -> list[tuple[str, bool]]:
+    """The marked words of a text as it is shown, and whether they have the outline."""
+    found = []
+    for selection in text.extraSelections():
+        pen = selection.format.property(QTextFormat.Property.OutlinePen.value)
+        found.append((selection.cursor.selectedText(), isinstance(pen, QPen)))
+    return found

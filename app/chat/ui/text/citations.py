@@ -3,20 +3,59 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 
+from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QTextBlock, QTextCharFormat, QTextCursor, QTextDocument
-from PySide6.QtWidgets import QTextEdit
+from PySide6.QtWidgets import QTextEdit, QWidget
 
 from app.chat.records import Message
-from app.chat.ui.text import markdown
 from app.documents.claims import citing
 from app.documents.claims.grounding import Claim, Grounding
 from app.uikit import characters
+from app.uikit.text import markdown
+from app.uikit.text.rich_text import Place, RichText, selection
 from app.uikit.theme import Theme
 
-Place = tuple[int, int]  # start and end, as Qt counts
-
-SCHEME = "cite:"  # nothing that others wrote can become a link with it (app.chat.ui.text.links)
+SCHEME = "cite:"  # nothing that others wrote can become a link with it (app.uikit.text.links)
 _MARKUP = frozenset("*_`~#>|\\(){}!-・\u2060\u00a0\u2028 \t\n　")  # may be shown otherwise than it was written
+
+
+class CitedText(RichText):
+    """The text of an answer: marks of its sources are links, and what no source supports is underlined."""
+
+    source_chosen = Signal(int)  # the number of its mark
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(theme, parent)
+        self._grounding: Grounding | None = None  # of what is shown
+        self._source: int | None = None  # that is open
+
+    def show_markdown(self, text: str, grounding: Grounding | None = None) -> None:
+        self._grounding = grounding
+        super().show_markdown(text)
+
+    def show_source(self, number: int | None) -> None:
+        """Fill the marks of the source that is open beside the conversation."""
+        if self._grounding is not None and number != self._source:
+            self._source = number
+            self._mark()
+
+    def _style(self, document: markdown.SafeDocument) -> None:
+        super()._style(document)
+        if self._grounding is not None:
+            link(document, len(self._grounding.sources), self._theme)
+
+    def _marks(self) -> list[QTextEdit.ExtraSelection]:
+        found = super()._marks()
+        if self._grounding is None:
+            return found
+        return [*selections(self.document(), self._grounding, self._source, self._theme), *found]
+
+    def _on_anchor_clicked(self, url: QUrl) -> None:
+        number = number_of(url.toString())
+        if number is not None:
+            self.source_chosen.emit(number)
+        else:
+            super()._on_anchor_clicked(url)
 
 
 def grounding_of(message: Message) -> Grounding | None:
@@ -83,10 +122,10 @@ def selections(
     look.setBackground(theme.color("accent"))
     look.setForeground(theme.color("on_accent"))
     links = _links(document)
-    found = [_selection(document, *place, ground) for place, number in links if number != current]
-    found += [_selection(document, *place, wave) for place in sentences]
-    found += [_selection(document, *place, missing) for place in values]
-    found += [_selection(document, *place, look) for place, number in links if number == current]
+    found = [selection(document, place, ground) for place, number in links if number != current]
+    found += [selection(document, place, wave) for place in sentences]
+    found += [selection(document, place, missing) for place in values]
+    found += [selection(document, place, look) for place, number in links if number == current]
     return found
 
 
@@ -160,12 +199,3 @@ def _links(document: QTextDocument) -> list[tuple[Place, int]]:
             if (number := number_of(fragment.charFormat().anchorHref())) is not None:
                 found.append(((fragment.position(), fragment.position() + fragment.length()), number))
     return found
-
-
-def _selection(document: QTextDocument, start: int, end: int, look: QTextCharFormat) -> QTextEdit.ExtraSelection:
-    selection = QTextEdit.ExtraSelection()
-    selection.cursor = QTextCursor(document)
-    selection.cursor.setPosition(start)
-    selection.cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
-    selection.format = look
-    return selection

@@ -10,10 +10,10 @@ from app.base.errors import AppError
 from app.base.wording import describe_error
 from app.chat.ui.text.page_view import PageView
 from app.chat.ui.text.source_row import TAG_CHARACTERS
-from app.chat.ui.text.source_text import SourceText
 from app.documents.claims.grounding import Source
 from app.documents.services.pictures import PagePicture
 from app.uikit import characters
+from app.uikit.text.source_text import SourceText
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
 from app.uikit.widgets.icon import Icon

@@ -6,7 +6,6 @@ from PySide6.QtWidgets import QWidget
 
 from app.chat.records import Message
 from app.chat.ui.text import citations
-from app.chat.ui.text.markdown import first_page
 from app.chat.ui.transcript.answer_actions import Look
 from app.chat.ui.transcript.answer_end import AnswerEnd
 from app.chat.ui.transcript.grounds import ExcerptLine
@@ -15,6 +14,7 @@ from app.chat.ui.transcript.pager import Pager
 from app.chat.ui.transcript.stage_line import StageLine
 from app.documents.claims import citing
 from app.inference.services.events import Stage
+from app.uikit.text.markdown import first_page
 from app.uikit.theme import Theme
 
 

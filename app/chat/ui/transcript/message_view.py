@@ -7,11 +7,12 @@ from PySide6.QtCore import QObject, QPoint, QRect, Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.chat.records import Message
-from app.chat.ui.text import citations, markdown
-from app.chat.ui.text.rich_text import RichText
+from app.chat.ui.text import citations
+from app.chat.ui.text.citations import CitedText
 from app.chat.ui.transcript.pager import Pager
 from app.uikit import characters
 from app.uikit.navigation import Navigation
+from app.uikit.text import markdown
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 
@@ -51,7 +52,7 @@ class MessageView(QWidget):
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(0)
-        self.text = RichText(theme, self)
+        self.text = CitedText(theme, self)
         self._more: Button | None = None
         self.text.link_chosen.connect(requests.link_chosen)
         self.text.cursorPositionChanged.connect(self._on_caret_moved)

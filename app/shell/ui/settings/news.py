@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 
 from app import __version__
 from app.base import build_facts
-from app.chat.ui.text.rich_text import RichText
+from app.uikit.text.rich_text import RichText
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label, set_surface
 from app.uikit.widgets.scroll import scrolled

@@ -4,13 +4,13 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
-from app.chat.ui.text import source_text
-from app.chat.ui.text.source_text import Sheet
 from app.training.data.curation import Evidence, Item
 from app.training.data.rows import Row
 from app.training.ui.review import words
 from app.uikit import characters
 from app.uikit.language import joined
+from app.uikit.text import source_text
+from app.uikit.text.source_text import Sheet
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.labels import Label

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QPoint, QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QTextCharFormat, QTextCursor
-from PySide6.QtWidgets import QFrame, QScrollArea, QTextEdit, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
-from app.chat.ui.text.rich_text import RichText
 from app.uikit import characters
+from app.uikit.text.rich_text import RichText, selection
 from app.uikit.theme import Theme
 
 MARGIN_PX = 16
@@ -65,14 +65,7 @@ class Sheet(QWidget):
         look = QTextCharFormat()
         look.setBackground(self._theme.color("cite"))
         look.setForeground(self._theme.color("text"))
-        selections = []
-        for start, end in self.marks:
-            selection = QTextEdit.ExtraSelection()
-            selection.cursor = self._cursor(start)
-            selection.cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
-            selection.format = look
-            selections.append(selection)
-        self.text.setExtraSelections(selections)
+        self.text.setExtraSelections([selection(self.text.document(), place, look) for place in self.marks])
 
     def fit(self, width: int) -> None:
         margin, bar = self._theme.px(MARGIN_PX), self._theme.px(BAR_PX)

@@ -1,5 +1,7 @@
-"""The text of one message: selectable by mouse and keyboard, as high as its document, never scrolling by itself."""
+"""Text that others wrote, in a widget: selectable by mouse and keyboard, as high as its document, never scrolling by
+itself. A text that grows is parsed again only at its unfinished end, and words that are looked for are marked."""
 
+import re
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, QRectF, Qt, QUrl, Signal
@@ -12,28 +14,122 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPen,
     QTextBlock,
+    QTextBlockFormat,
+    QTextCharFormat,
     QTextCursor,
     QTextDocument,
+    QTextDocumentFragment,
+    QTextFormat,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QFrame, QMenu, QSizePolicy, QTextBrowser, QWidget
+from PySide6.QtWidgets import QFrame, QMenu, QSizePolicy, QTextBrowser, QTextEdit, QWidget
 
-from app.chat.ui.text import citations, formats, markdown, marks
-from app.chat.ui.text.stream import StreamedDocument
-from app.documents.claims.grounding import Grounding
+from app.base.text import occurrences
 from app.uikit import characters
 from app.uikit.characters import without_helpers
+from app.uikit.text import formats, markdown
 from app.uikit.theme import Theme
 from app.uikit.words import to_clipboard
 
+MARKS_MAX = 1000  # of words in one text; more would be no help, and each is painted
 _SCROLLING_KEYS = (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
+_OPENS_PARAGRAPH = re.compile(r"(?![-*+>|#\s]|\d{1,9}[.)]|```|~~~)\S.|#{1,6}\s\S")
+
+Place = tuple[int, int]  # start and end, as Qt counts
+
+
+def word_places(document: QTextDocument, query_words: Sequence[str]) -> list[Place]:
+    """Return where these words stand, in order. `query_words`: as `app.base.text` folds them."""
+    shown = document.toPlainText()
+    found = occurrences(shown, query_words)[:MARKS_MAX]
+    if found and max(shown) > "\uffff":
+        return [(characters.in_utf16(shown, start), characters.in_utf16(shown, end)) for start, end in found]
+    return found
+
+
+def selection(document: QTextDocument, place: Place, look: QTextCharFormat) -> QTextEdit.ExtraSelection:
+    """Make a mark that lies over the text and leaves the document as it is."""
+    mark = QTextEdit.ExtraSelection()
+    mark.cursor = QTextCursor(document)
+    mark.cursor.setPosition(place[0])
+    mark.cursor.setPosition(place[1], QTextCursor.MoveMode.KeepAnchor)
+    mark.format = look
+    return mark
+
+
+def settled_end(text: str, start: int = 0) -> int:
+    """Where the text before cannot change its meaning any more: a blank line outside code with a new paragraph or
+    heading after it. `start`: an earlier result. Lists stay open, because they may go on after a blank line."""
+    end = start
+    position = start
+    fence = ""
+    was_blank = False
+    for line in text[start:].split("\n"):
+        mark = markdown.is_fence(line)
+        if fence:
+            fence = "" if mark.startswith(fence) else fence
+        else:
+            if was_blank and _OPENS_PARAGRAPH.match(line):
+                end = position
+            fence = mark
+        was_blank = not fence and not line.strip()
+        position += len(line) + 1
+    return end
+
+
+class StreamedDocument:
+    """Keeps a shown document equal to a text that only grows at its end."""
+
+    def __init__(self, document: markdown.SafeDocument, theme: Theme) -> None:
+        self._document = document
+        self._theme = theme
+        self._settled = 0  # characters of the text that will not be parsed again
+        self._tail_position = 0  # where the unfinished end starts in the document
+
+    def update(self, text: str) -> None:
+        settled = settled_end(text, self._settled)
+        cursor = QTextCursor(self._document)
+        cursor.beginEditBlock()
+        self._remove_tail(cursor)
+        if settled > self._settled:
+            self._append(cursor, text[self._settled : settled])
+            self._settled = settled
+            self._tail_position = self._document.characterCount() - 1
+        self._append(cursor, text[self._settled :])
+        cursor.endEditBlock()
+
+    def _remove_tail(self, cursor: QTextCursor) -> None:
+        cursor.setPosition(self._tail_position)
+        block_format, char_format = cursor.blockFormat(), cursor.blockCharFormat()
+        cursor.movePosition(QTextCursor.MoveOperation.End, QTextCursor.MoveMode.KeepAnchor)
+        cursor.removeSelectedText()
+        cursor.setBlockFormat(block_format)
+        cursor.setBlockCharFormat(char_format)
+
+    def _append(self, cursor: QTextCursor, text: str) -> None:
+        if not text.strip():
+            return
+        piece = markdown.parse(text)
+        follows = self._document.characterCount() > 1
+        formats.style(piece, self._theme, continues=follows)
+        first = piece.begin()
+        cursor.movePosition(QTextCursor.MoveOperation.End)
+        if follows:
+            cursor.insertBlock(QTextBlockFormat(), QTextCharFormat())
+        start = cursor.position()
+        cursor.insertFragment(QTextDocumentFragment(piece))
+        cursor.setPosition(start)
+        if first.textList() is None:  # Qt merges the first block's text without its format
+            cursor.setBlockFormat(first.blockFormat())
+            cursor.setBlockCharFormat(first.charFormat())
+        elif cursor.block().length() == 1:  # or, for a list, leaves an empty block before it
+            cursor.deleteChar()
 
 
 class RichText(QTextBrowser):
     """`show_markdown`, `show_plain` or, while an answer grows, `show_growing`; then `fit`."""
 
     link_chosen = Signal(str)
-    source_chosen = Signal(int)  # the number of its mark
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -42,10 +138,8 @@ class RichText(QTextBrowser):
         self._shown: markdown.SafeDocument | None = None
         self._width = theme.metric("column_width")
         self._sought: tuple[str, ...] = ()  # words that are marked
-        self._places: list[marks.Place] = []
+        self._places: list[Place] = []
         self._current: int | None = None  # which of the places is looked at
-        self._grounding: Grounding | None = None  # of what is shown
-        self._source: int | None = None  # that is open
         self._copy_text: Callable[[str], None] = to_clipboard
         self._build()
         self.anchorClicked.connect(self._on_anchor_clicked)
@@ -67,10 +161,8 @@ class RichText(QTextBrowser):
         )
         self.setFont(self._theme.font("reading"))
 
-    def show_markdown(self, text: str, grounding: Grounding | None = None) -> None:
-        """`grounding`: whose marks become links, and whose doubtful sentences are underlined."""
+    def show_markdown(self, text: str) -> None:
         self._stream = None
-        self._grounding = grounding
         self._show(markdown.parse(text))
 
     def show_plain(self, text: str) -> None:
@@ -103,12 +195,6 @@ class RichText(QTextBrowser):
             self._mark()
         return len(self._places)
 
-    def show_source(self, number: int | None) -> None:
-        """The source that is open beside the conversation: its marks are filled."""
-        if self._grounding is not None and number != self._source:
-            self._source = number
-            self._mark()
-
     def mark_rect(self) -> QRect:
         """Where the current mark begins."""
         cursor = QTextCursor(self.document())
@@ -117,13 +203,22 @@ class RichText(QTextBrowser):
         return self.cursorRect(cursor)
 
     def _mark(self) -> None:
-        self._places = marks.places(self.document(), self._sought) if self._sought else []
+        self.setExtraSelections(self._marks())
+
+    def _marks(self) -> list[QTextEdit.ExtraSelection]:
+        """Find the sought words; the current one has an outline, so that it is not known by a colour alone."""
+        self._places = word_places(self.document(), self._sought) if self._sought else []
         current = None if self._current is None else min(self._current, len(self._places) - 1)
-        found = marks.selections(self.document(), self._places, current, self._theme)
-        if self._grounding is not None:
-            cited = citations.selections(self.document(), self._grounding, self._source, self._theme)
-            found = [*cited, *found]
-        self.setExtraSelections(found)
+        look = QTextCharFormat()
+        look.setBackground(self._theme.color("cite"))
+        look.setForeground(self._theme.color("text"))
+        outlined = QTextCharFormat(look)
+        pen = QPen(self._theme.color("text"), self._theme.metric("focus_ring"))
+        outlined.setProperty(QTextFormat.Property.OutlinePen.value, pen)
+        return [
+            selection(self.document(), place, outlined if number == current else look)
+            for number, place in enumerate(self._places)
+        ]
 
     def fit(self, width: int) -> int:
         """Takes `width` and the height that its text needs then, which is returned."""
@@ -138,9 +233,7 @@ class RichText(QTextBrowser):
         return without_helpers(self.document().toPlainText())
 
     def _show(self, document: markdown.SafeDocument) -> None:
-        formats.style(document, self._theme)
-        if self._grounding is not None:
-            citations.link(document, len(self._grounding.sources), self._theme)
+        self._style(document)
         document.setParent(self)
         document.setTextWidth(self._width)
         document.block_images()
@@ -148,11 +241,14 @@ class RichText(QTextBrowser):
         self.setDocument(document)
         if kept is not None:
             self.setTextCursor(kept)
-        if self._sought or self._grounding is not None:
-            self._mark()
+        self._mark()
         if self._shown is not None:
             self._shown.deleteLater()
         self._shown = document
+
+    def _style(self, document: markdown.SafeDocument) -> None:
+        """Give a document its looks before it is laid out."""
+        formats.style(document, self._theme)
 
     def _kept_selection(self, document: QTextDocument) -> QTextCursor | None:
         """The selection in the new document, where the text up to it is the same."""
@@ -299,11 +395,7 @@ class RichText(QTextBrowser):
         return block
 
     def _on_anchor_clicked(self, url: QUrl) -> None:
-        number = citations.number_of(url.toString())
-        if number is not None:
-            self.source_chosen.emit(number)
-        else:
-            self.link_chosen.emit(url.toString())
+        self.link_chosen.emit(url.toString())
 
 
 def _fill(painter: QPainter, rect: QRectF, color: QColor, radius: int) -> None:

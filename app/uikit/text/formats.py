@@ -21,7 +21,7 @@ from PySide6.QtGui import (
     QTextTableCell,
 )
 
-from app.chat.ui.text import markdown
+from app.uikit.text import markdown
 from app.uikit.theme import Theme
 
 CODE, QUOTE, RULE, BULLET = "code", "quote", "rule", "bullet"

@@ -10,9 +10,9 @@ from typing import Any
 from PySide6.QtCore import QCoreApplication, QObject, QSizeF
 from PySide6.QtGui import QPainter, QPyTextObject, QTextBlock, QTextCharFormat, QTextCursor, QTextDocument, QTextFormat
 
-from app.chat.ui.text import links
 from app.uikit import characters
 from app.uikit.language import joined
+from app.uikit.text import links
 
 PAGE_CHARACTERS = 20_000  # at most this much is laid out at a time, whatever it is: under 100 ms
 PAGE_LINES = 600

@@ -1,4 +1,4 @@
-"""Markdown as it is shown and copied, at once and while it grows."""
+"""Markdown as it is shown and copied, at once and while it grows, with marks at words that are looked for."""
 
 import pytest
 from PySide6.QtGui import QTextBlock, QTextBlockFormat, QTextCursor, QTextTable
@@ -6,10 +6,11 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.base.settings import Settings
-from app.chat.ui.text import formats, markdown, stream
-from app.chat.ui.text.rich_text import RichText
 from app.uikit import characters
+from app.uikit.text import formats, markdown, rich_text
+from app.uikit.text.rich_text import RichText
 from app.uikit.theme import Theme
+from tests.uikit.ui.words import marked
 
 ARTICLE = """説明の一段落目です。
 ここで改行します。[1]
@@ -237,14 +238,14 @@ def test_only_the_unfinished_end_is_parsed_again(text: RichText, monkeypatch: py
     ],
 )
 def test_a_new_paragraph_settles_what_stands_before(before: str, after: str) -> None:
-    assert stream.settled_end(before + after) == len(before)
+    assert rich_text.settled_end(before + after) == len(before)
 
 
 @pytest.mark.parametrize(
     "text", ["段落\n\n- 一覧", "- 一\n\n  続き", "```\na\n\nbc", "段落\n\n1", "段落\n\n", "1. a\n\n2. b", ""]
 )
 def test_what_may_still_change_is_not_settled(text: str) -> None:
-    assert stream.settled_end(text) == 0
+    assert rich_text.settled_end(text) == 0
 
 
 @pytest.mark.parametrize("unit", ["あ", "行\n", "a b ", "段落です。\n\n"])
@@ -256,3 +257,59 @@ def test_pages_are_bounded_and_lose_nothing(unit: str) -> None:
     assert all(page.count("\n") <= markdown.PAGE_LINES for page in pages)
     assert markdown.first_page(text) == pages[0]
     assert markdown.pages("短い") == ["短い"]
+
+
+@pytest.mark.parametrize(
+    ("written", "query", "words"),
+    [
+        ("この**橋脚**は`橋脚D13`です", ["橋脚"], ["橋脚", "橋脚"]),
+        ("必要な**かぶり**は70です", ["かぶりは"], ["かぶりは"]),
+        ("𠮷野の橋脚と𠮷", ["橋脚", "𠮷"], ["𠮷", "橋脚", "𠮷"]),
+        ("長さ 12 mm [1] です", ["12mm"], ["12\u00a0mm"]),
+        ("| 橋脚 | 値 |\n|---|---|\n| a | 橋脚 |", ["橋脚"], ["橋脚", "橋脚"]),
+        ("- ｺﾝｸﾘｰﾄ\n- コンクリート", ["コンクリート"], ["ｺﾝｸﾘｰﾄ", "コンクリート"]),
+        ("橋脚", [], []),
+        ("橋脚", ["橋台"], []),
+    ],
+)
+def test_words_are_marked_where_they_stand_in_the_shown_text(
+    theme: Theme, qtbot: QtBot, written: str, query: list[str], words: list[str]
+) -> None:
+    text = RichText(theme)
+    qtbot.addWidget(text)
+    text.show_markdown(written)
+    assert text.mark(query) == len(words)
+    assert [found for found, _ in marked(text)] == words
+
+
+def test_marks_have_the_colours_of_the_theme_and_the_current_one_an_outline(theme: Theme, qtbot: QtBot) -> None:
+    text = RichText(theme)
+    qtbot.addWidget(text)
+    text.show_plain("橋脚と橋脚")
+    text.mark(["橋脚"], 1)
+    assert marked(text) == [("橋脚", False), ("橋脚", True)]
+    (selection, _) = text.extraSelections()
+    assert selection.format.background().color() == theme.color("cite")
+    assert selection.format.foreground().color() == theme.color("text")
+
+
+def test_a_text_keeps_its_marks_when_it_is_shown_anew_or_goes_on(theme: Theme, qtbot: QtBot) -> None:
+    text = RichText(theme)
+    qtbot.addWidget(text)
+    text.mark(["橋脚"])
+    text.show_plain("橋脚")
+    assert len(marked(text)) == 1
+    text.append_plain("また橋脚")
+    assert len(marked(text)) == 2
+    text.mark([])
+    assert marked(text) == []
+
+
+def test_a_text_without_marks_is_not_searched(theme: Theme, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scrolling through thousands of messages costs nothing more while nobody looks for anything."""
+    text = RichText(theme)
+    qtbot.addWidget(text)
+    monkeypatch.setattr(rich_text, "word_places", lambda *_: pytest.fail("searched"))
+    text.show_markdown("橋脚")
+    text.append_plain("橋脚")
+    assert text.mark([]) == 0
