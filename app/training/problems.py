@@ -16,6 +16,7 @@ from trainer.spec import RunSpec, SpecError
 _OURS = ("version", "hashes", "bases", "base_sha256", "form", "converter")  # filled in, not written by people
 FIELDS = ("data", *(field.name for field in dataclasses.fields(RunSpec) if field.name not in _OURS))
 _TYPES = typing.get_type_hints(RunSpec)
+RECOMMENDED_PRESET = "standard"  # of `trainer.spec.PRESETS`
 _VALUE_LETTERS = 80
 # What `trainer.spec` expects, in its English; ranges and choices are the same in every language.
 _EXPECTED = {
@@ -76,6 +77,11 @@ def setting_name(field: str) -> str:
         return wording.phrase(f"setting_{field}")
     except KeyError:
         return field
+
+
+def preset_name(preset: str) -> str:
+    """Return what one of `trainer.spec.PRESETS` is called where a person chooses it."""
+    return wording.phrase(f"training_preset_{preset}")
 
 
 def setting(field: str, value: object) -> str:

@@ -10804,16 +10804,8 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Learning rate</translation>
     </message>
     <message>
-        <source>念入り</source>
-        <translation>Thorough</translation>
-    </message>
-    <message>
         <source>検証の結果が続けてこの回数だけ良くならなければ、そこで終えます。</source>
         <translation>Training ends after so many checks in a row without improvement.</translation>
-    </message>
-    <message>
-        <source>標準</source>
-        <translation>Standard</translation>
     </message>
     <message>
         <source>答えだけ</source>
@@ -10840,20 +10832,12 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Sample questions</translation>
     </message>
     <message>
-        <source>論文 arXiv 2603.18037 の設定</source>
-        <translation>As in arXiv 2603.18037</translation>
-    </message>
-    <message>
         <source>論文の学習をそのまま繰り返すための設定です。答えだけでなく、質問の文も学びます。</source>
         <translation>For repeating the paper&apos;s training as it was. Questions are learned as well as answers.</translation>
     </message>
     <message>
         <source>質問と答え</source>
         <translation>Questions and answers</translation>
-    </message>
-    <message>
-        <source>軽い</source>
-        <translation>Light</translation>
     </message>
     <message>
         <source>途中の値の再計算</source>

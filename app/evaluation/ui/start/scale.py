@@ -7,10 +7,11 @@ from PySide6.QtWidgets import QCheckBox, QLineEdit
 
 from app.evaluation.ui.start import rules, words
 from app.evaluation.ui.start.part import Combo, Offer, Part, number
+from app.training import problems
 from app.training.runs.splits import SplitChoice
-from app.training.ui.model import words as training
 from app.uikit.language import joined, noted
 from app.uikit.theme import Theme
+from trainer.spec import PRESETS
 
 RUNS, RUNS_MOST = 3, 20  # of each size
 
@@ -28,8 +29,7 @@ class ScalePart(Part):
         bases = rules.to_train(offer.models)
         chosen = rules.first_base(offer.models, bases, offer.current_model_id)
         self.base.offer([(offer.name(model), model) for model in bases], chosen)
-        presets = (*training.CARDS, training.PAPER)
-        self.preset.offer([(training.preset(one), one) for one in presets], training.RECOMMENDED)
+        self.preset.offer([(problems.preset_name(one), one) for one in PRESETS], problems.RECOMMENDED_PRESET)
         self._connect()
 
     def show_splits(self, splits: Sequence[SplitChoice]) -> None:

@@ -6,6 +6,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QRadioButton, QSizePolicy, QVBoxLayout, QWidget
 
+from app.training import problems
 from app.training.planning import Plan
 from app.training.services.training_preview import Outlook
 from app.training.ui.model import words
@@ -47,7 +48,7 @@ class PresetCards(QWidget):
             card.update()
 
     def focus_chosen(self) -> None:
-        checked = self._group.checkedButton() or self.cards[words.RECOMMENDED].radio
+        checked = self._group.checkedButton() or self.cards[problems.RECOMMENDED_PRESET].radio
         checked.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def minimumSizeHint(self) -> QSize:
@@ -78,7 +79,7 @@ class PresetCard(QWidget):
     def __init__(self, theme: Theme, name: str, *, is_quiet: bool = False) -> None:
         super().__init__()
         self._theme = theme
-        self.radio = QRadioButton(words.preset(name))
+        self.radio = QRadioButton(problems.preset_name(name))
         self._sentence = Label(words.preset_sentence(name), "caption", "text2", wraps=True)
         self._names = [Label("", "caption", "muted") for _ in range(3)]
         self.values = [Label(UNKNOWN, "ui", strong=True) for _ in range(3)]
@@ -86,7 +87,7 @@ class PresetCard(QWidget):
         self.note = Label(role="caption", tone="warning", wraps=True)
         self.note.hide()
         self._is_quiet = is_quiet
-        self._build(is_recommended=name == words.RECOMMENDED)
+        self._build(is_recommended=name == problems.RECOMMENDED_PRESET)
         self.radio.toggled.connect(self.update)
         theme.changed.connect(self._restyle)
         self._restyle()

@@ -12,7 +12,6 @@ translate = QCoreApplication.translate
 
 CARDS = ("light", "standard", "thorough")
 PAPER = "paper-2603.18037"
-RECOMMENDED = "standard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +39,6 @@ ORDER = (
     "over_length", "loss", "precision", "gradient_checkpointing", "evaluations_per_epoch", "patience", "seed",
     "samples",
 )  # fmt: skip
-
-
-def preset(name: str) -> str:
-    return {
-        "light": translate("TrainingModel", "軽い"),
-        "standard": translate("TrainingModel", "標準"),
-        "thorough": translate("TrainingModel", "念入り"),
-        PAPER: translate("TrainingModel", "論文 arXiv 2603.18037 の設定"),
-    }[name]
 
 
 def preset_sentence(name: str) -> str:
