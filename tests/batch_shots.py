@@ -41,7 +41,7 @@ NAMES = {"ja": ("問い合わせ一覧", "質問", "番号", "部署"), "en": ("
 def _page(parts: Parts) -> BatchPage:
     """With the collections of the page 資料."""
     document_shots.fill(parts.documents._path)
-    parts.documents._queue._is_paused = True  # nothing is to be read: these files are nowhere
+    parts.documents.queue._is_paused = True  # nothing is to be read: these files are nowhere
     page = parts.window.page("batch")
     assert isinstance(page, BatchPage)
     parts.window._on_page_chosen("batch")

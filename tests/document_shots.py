@@ -72,7 +72,7 @@ def fill(path: Path) -> None:
 
 
 def _open(parts: Parts) -> None:
-    parts.documents._queue._is_paused = True  # nothing is to be read: these files are nowhere
+    parts.documents.queue._is_paused = True  # nothing is to be read: these files are nowhere
     parts.window._on_page_chosen("documents")
     until = time.monotonic() + 20
     while not parts.documents.is_open and time.monotonic() < until:

@@ -119,7 +119,7 @@ def put(parts: Parts, answer: str, kept: Grounding, *, question: str = "", token
 
 def opened(parts: Parts) -> None:
     fill(parts.documents._path)
-    parts.documents._queue._is_paused = True  # nothing is to be read: these files are nowhere
+    parts.documents.queue._is_paused = True  # nothing is to be read: these files are nowhere
     parts.documents.open()
     wait(lambda: parts.documents.is_open)
 
@@ -194,7 +194,7 @@ def sources_page(parts: Parts) -> None:
     written(file)
     name = COLLECTIONS[current_language()][0]
     collection = next(one for one in parts.documents.collections() if one.name == name)
-    parts.documents._queue._is_paused = False
+    parts.documents.queue._is_paused = False
     parts.documents.add(collection.id, [file])
     wait(lambda: not parts.documents.is_busy and parts.documents.standing.phase == "idle")
     document = next(one for one in parts.documents.documents(collection.id) if one.path == str(file))

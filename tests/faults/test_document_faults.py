@@ -76,7 +76,7 @@ class Desk:
         with self.qtbot.waitSignal(self.documents.collection_added, timeout=30_000) as made:
             self.documents.add_collection("奇妙な資料")
         self.watch.start()
-        with self.qtbot.waitSignal(self.documents.emptied, timeout=TIMEOUT_MS):
+        with self.qtbot.waitSignal(self.documents.queue.emptied, timeout=TIMEOUT_MS):
             self.documents.add(made.args[0], paths)
         self.watch.stop()
         return {document.path: document for document in self.documents.documents(made.args[0])}

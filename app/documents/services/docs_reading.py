@@ -39,7 +39,7 @@ class Reading:
         self.documents = documents = Documents(where.documents, children.reader(where.documents), logs)
         documents.failed.connect(self._on_failed)
         documents.not_opened.connect(self._on_not_opened)
-        documents.counted.connect(self._on_counted)
+        documents.lane.counted.connect(self._on_counted)
 
     def __enter__(self) -> "Reading":
         self._wait_for(self.documents.opened, self.documents.open)

@@ -51,12 +51,9 @@ class Documents(QObject):
 
     opened = Signal()
     changed = Signal()  # collections or documents
-    stood = Signal(object)  # Standing of the queue
-    counted = Signal(int)  # files found so far, while folders are looked through; 0: that has ended
     collection_added = Signal(int)
     added = Signal(object)  # Added
     refreshed = Signal(object)  # Refreshed
-    emptied = Signal()  # all is read
     failed = Signal(object)  # AppError
     not_opened = Signal(object)  # AppError; also where the file was damaged, and a new one made
 
@@ -71,21 +68,17 @@ class Documents(QObject):
         self._leaving: set[int] = set()  # ids of documents
         self._leaving_collections: set[int] = set()
         self._removals: deque[tuple[list[int], Callable[[], None]]] = deque()
-        self._lane = LibraryLane(path, self)
+        self.lane = LibraryLane(path, self)
         self._remover = Reader(command, logs / "documents-removal.log", self)
         self._remover.ended.connect(self._on_removed)
         reader = Reader(command, logs / "documents.log", self, **limits)
         self._reader = reader
         self.pictures = PagePictures(Reader(command, logs / "documents-pages.log", self), self)
-        self._queue = ReadingQueue(reader, self._lane, path, self)
-        self._queue.stood.connect(self.stood)
-        self._queue.document_ended.connect(lambda _document_id: self.changed.emit())
-        self._queue.emptied.connect(self.emptied)
-        self._queue.waited.connect(self.look_again)
-        self._queue.failed.connect(self.failed)
-        self._lane.failed.connect(self.failed)
-        self._lane.counted.connect(self.counted)
-        self._lane.emptied.connect(lambda: self.counted.emit(0))
+        self.queue = ReadingQueue(reader, self.lane, path, self)
+        self.queue.document_ended.connect(lambda _document_id: self.changed.emit())
+        self.queue.waited.connect(self.look_again)
+        self.queue.failed.connect(self.failed)
+        self.lane.failed.connect(self.failed)
 
     def open(self) -> None:
         """In the background: the file is checked first. What was left in the queue the last time is read then."""
@@ -96,7 +89,7 @@ class Documents(QObject):
     def close(self) -> None:
         """Ends the children. What is not read yet is read after the next `open`."""
         try:
-            self._queue.close()
+            self.queue.close()
         except AppError as error:
             log.warning("documents: %s", error)
         self._remover.stop()
@@ -113,7 +106,7 @@ class Documents(QObject):
 
     @property
     def standing(self) -> Standing:
-        return self._queue.standing
+        return self.queue.standing
 
     @property
     def can_recognize(self) -> bool:
@@ -123,7 +116,7 @@ class Documents(QObject):
     @property
     def is_busy(self) -> bool:
         """Whether something is written, removed or looked through."""
-        return self._lane.is_working or bool(self._removals)
+        return self.lane.is_working or bool(self._removals)
 
     @property
     def reader_pid(self) -> int:
@@ -155,7 +148,7 @@ class Documents(QObject):
     def look_again(self) -> None:
         """Another process has changed something, perhaps."""
         if self._library is not None and self._library.database.is_changed_elsewhere():
-            self._queue.look()
+            self.queue.look()
             self.changed.emit()
 
     # -------------------------------------------------------------- collections
@@ -180,8 +173,8 @@ class Documents(QObject):
         ids = [document.id for document in documents]
         self._leaving_collections.add(collection_id)
         self._leaving.update(ids)
-        self._queue.leave_out(ids)
-        self._lane.do(
+        self.queue.leave_out(ids)
+        self.lane.do(
             lambda library, _progress: library.leave_collection(collection_id),
             lambda _nothing: self._take_out_collection(collection_id, ids),
         )
@@ -205,7 +198,7 @@ class Documents(QObject):
         def work(library: Library, progress: Progress) -> Added:
             return gather.add(library, collection_id, paths, lambda count: progress.report(count, 0))
 
-        self._lane.do(work, self._on_added)
+        self.lane.do(work, self._on_added)
 
     def refresh(self, collection_id: int) -> None:
         """New and changed files are read, vanished ones leave. `refreshed` tells what came of it."""
@@ -213,7 +206,7 @@ class Documents(QObject):
         def work(library: Library, progress: Progress) -> gather.Refreshed:
             return gather.refresh(library, collection_id, lambda count: progress.report(count, 0))
 
-        self._lane.do(work, self._on_refreshed)
+        self.lane.do(work, self._on_refreshed)
 
     def refresh_all(self) -> None:
         for collection in self.collections():
@@ -222,21 +215,21 @@ class Documents(QObject):
 
     def stop_looking(self) -> None:
         """Ends the look through a folder. Its source is known: the next `refresh` completes it."""
-        self._lane.cancel()
+        self.lane.cancel()
 
     def read_again(self, document_ids: Sequence[int], encoding: str | None = None) -> None:
         """`encoding`: what a text file is written in, as Python names it; "" detects it; None leaves it as it was."""
 
         def put(_nothing: None) -> None:
             self.changed.emit()
-            self._queue.look()
+            self.queue.look()
 
-        self._queue.interrupt(document_ids)
-        self._lane.do(lambda library, _progress: library.read_again(document_ids, encoding), put)
+        self.queue.interrupt(document_ids)
+        self.lane.do(lambda library, _progress: library.read_again(document_ids, encoding), put)
 
     def recognize(self, document_ids: Sequence[int]) -> None:
         """Reads them again, and the letters in pages that are pictures."""
-        self._queue.recognize(document_ids)
+        self.queue.recognize(document_ids)
         self.read_again(document_ids)
 
     def accept(self, document_ids: Sequence[int]) -> None:
@@ -247,28 +240,28 @@ class Documents(QObject):
         """Out of sight at once. The files stay where they are."""
         ids = list(document_ids)
         self._leaving.update(ids)
-        self._queue.leave_out(ids)
-        self._lane.do(lambda library, _progress: library.leave_out(ids), lambda _nothing: self._take_out(ids))
+        self.queue.leave_out(ids)
+        self.lane.do(lambda library, _progress: library.leave_out(ids), lambda _nothing: self._take_out(ids))
         self.changed.emit()
 
     # -------------------------------------------------------------------- queue
 
     def pause(self) -> None:
-        self._queue.pause()
+        self.queue.pause()
         self.changed.emit()
 
     def resume(self) -> None:
-        self._queue.resume()
+        self.queue.resume()
 
     def cancel_all(self) -> None:
         """Nothing waits any more: what was read before stays, what was not leaves until the next `refresh`."""
 
         def left(_nothing: None) -> None:
             self.changed.emit()
-            self._queue.resume()
+            self.queue.resume()
 
-        self._queue.pause()
-        self._lane.do(lambda library, _progress: gather.leave_queue(library), left)
+        self.queue.pause()
+        self.lane.do(lambda library, _progress: gather.leave_queue(library), left)
 
     # ------------------------------------------------------------------- manual
 
@@ -277,9 +270,9 @@ class Documents(QObject):
 
         def provided(others: list[int]) -> None:
             self._take_out(others)
-            self._queue.look()
+            self.queue.look()
 
-        self._lane.do(lambda library, _progress: own_manual.provide(library, file, name), provided)
+        self.lane.do(lambda library, _progress: own_manual.provide(library, file, name), provided)
 
     # ------------------------------------------------------------------ private
 
@@ -289,16 +282,16 @@ class Documents(QObject):
             self.collection_added.emit(collection_id)
             fill(collection_id)
 
-        self._lane.do(lambda library, _progress: library.add_collection(name, label), made)
+        self.lane.do(lambda library, _progress: library.add_collection(name, label), made)
 
     def _bring_back(self, collection_id: int, paths: Sequence[Path], files: Sequence[Path]) -> None:
         def work(library: Library, progress: Progress) -> Added:
             return gather.bring_back(library, collection_id, paths, files, lambda count: progress.report(count, 0))
 
-        self._lane.do(work, self._on_added)
+        self.lane.do(work, self._on_added)
 
     def _change(self, work: Callable[[Library, Progress], None]) -> None:
-        self._lane.do(work, lambda _nothing: self.changed.emit())
+        self.lane.do(work, lambda _nothing: self.changed.emit())
 
     def _on_opened(self, was_damaged: bool) -> None:
         self._is_opening = False
@@ -306,8 +299,8 @@ class Documents(QObject):
         self._library.database.is_changed_elsewhere()  # from here on
         interrupted = self._library.leaving()
         self._leaving.update(interrupted)
-        self._queue.leave_out(interrupted)
-        self._queue.use(self._library)
+        self.queue.leave_out(interrupted)
+        self.queue.use(self._library)
         self.opened.emit()
         if interrupted:
             self._take_out(interrupted)
@@ -323,13 +316,13 @@ class Documents(QObject):
         self.not_opened.emit(error)
 
     def _on_added(self, added: Added) -> None:
-        self._queue.look()
+        self.queue.look()
         self.changed.emit()
         self.added.emit(added)
 
     def _on_refreshed(self, refreshed: gather.Refreshed) -> None:
         self._take_out(refreshed.gone)
-        self._queue.look()
+        self.queue.look()
         self.changed.emit()
         self.refreshed.emit(refreshed)
 
@@ -340,11 +333,11 @@ class Documents(QObject):
             self._removals.append(([], act))
             self._remove_next()
 
-        self._lane.do(lambda _library, _progress: None, wait)
+        self.lane.do(lambda _library, _progress: None, wait)
 
     def _take_out(self, ids: list[int], done: Callable[[], None] = lambda: None) -> None:
         self._leaving.update(ids)
-        self._queue.leave_out(ids)
+        self.queue.leave_out(ids)
         for start in range(0, len(ids), REMOVED_AT_ONCE):
             self._removals.append((ids[start : start + REMOVED_AT_ONCE], lambda: None))
         self._removals.append(([], done))
@@ -352,7 +345,7 @@ class Documents(QObject):
         self._remove_next()
 
     def _take_out_collection(self, collection_id: int, ids: list[int]) -> None:
-        self._take_out(ids, lambda: self._lane.do(lambda library, _progress: library.remove_collection(collection_id)))
+        self._take_out(ids, lambda: self.lane.do(lambda library, _progress: library.remove_collection(collection_id)))
 
     def _remove_next(self) -> None:
         if self._library is None:
@@ -371,7 +364,7 @@ class Documents(QObject):
         ids, _done = self._removals.popleft()
         self._leaving.difference_update(ids)
         if not isinstance(outcome, Removed):
-            self._queue.take_back(ids)
+            self.queue.take_back(ids)
             self.failed.emit(_why_not_removed(outcome))
         self.changed.emit()
         self._remove_next()

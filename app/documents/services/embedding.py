@@ -82,7 +82,7 @@ class Embedding(QObject):
 
         documents.opened.connect(use)
         library.changed.connect(use)
-        documents.emptied.connect(self.look)
+        documents.queue.emptied.connect(self.look)
         engine.status_changed.connect(lambda status: self.set_paused(status.state in ANSWERING))
 
     # -------------------------------------------------------------------- models

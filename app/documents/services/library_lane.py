@@ -22,8 +22,7 @@ class LibraryLane(QObject):
     """Work begins in the order of `do`. A piece that fails does not keep the next one from being tried."""
 
     failed = Signal(object)  # AppError
-    counted = Signal(int)  # what a piece has reported of itself
-    emptied = Signal()
+    counted = Signal(int)  # what a piece has reported: files found so far in folders; 0: nothing runs any more
 
     def __init__(self, path: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -50,7 +49,7 @@ class LibraryLane(QObject):
     def _next(self) -> None:
         if not self._pieces:
             self._task = None
-            self.emptied.emit()
+            self.counted.emit(0)
             return
         work, self._done = self._pieces.popleft()
 

@@ -45,7 +45,7 @@ class Standing:
 class ReadingQueue(QObject):
     stood = Signal(object)  # Standing
     document_ended = Signal(int)  # id
-    emptied = Signal()
+    emptied = Signal()  # all is read
     waited = Signal()  # for another process: what that has read meanwhile is told by nothing else
     failed = Signal(object)  # AppError: the child cannot be started, or nothing be written; it is paused then
 

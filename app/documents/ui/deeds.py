@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QStandardPaths, Signal
+from PySide6.QtCore import QObject, QStandardPaths
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.base.confidentiality import HIGHEST, Label
@@ -18,6 +18,7 @@ from app.documents.ui import words
 from app.documents.ui.dialogs import CollectionDialog, EncodingDialog
 from app.uikit import desktop, phrases
 from app.uikit.language import joined
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 
@@ -39,14 +40,18 @@ class Pickers:
 
 
 class Deeds(QObject):
-    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
-    collection_wanted = Signal(int)  # it is to be shown
-
     def __init__(
-        self, theme: Theme, documents: Documents, banner: Banner, page: QWidget, pickers: Pickers | None = None
+        self,
+        theme: Theme,
+        navigation: Navigation,
+        documents: Documents,
+        banner: Banner,
+        page: QWidget,
+        pickers: Pickers | None = None,
     ) -> None:
         super().__init__(page)
         self._theme = theme
+        self._navigation = navigation
         self._documents = documents
         self._banner = banner
         self._page = page
@@ -56,7 +61,6 @@ class Deeds(QObject):
         documents.added.connect(self._on_added)
         documents.refreshed.connect(self._on_refreshed)
         documents.failed.connect(self._on_failed)
-        documents.collection_added.connect(self.collection_wanted)
 
     # --------------------------------------------------------------------- added
 
@@ -118,13 +122,15 @@ class Deeds(QObject):
         if collection.label == HIGHEST != label:
             text = self.tr("資料集「{name}」のラベルを、機密から{label}に変えました。")
             undo = lambda: self._documents.set_label(collection.id, HIGHEST)  # noqa: E731
-            self.undo_offered.emit(text.format(name=words.short(collection.name), label=phrases.label(label)), undo)
+            self._navigation.undo_offered.emit(
+                text.format(name=words.short(collection.name), label=phrases.label(label)), undo
+            )
 
     def remove_collection(self, collection: Collection) -> None:
         removal = self._documents.remove_collection(collection.id)
         text = self.tr("資料集「{name}」を削除しました。元のファイルは残っています。")
         undo = lambda: self._documents.restore(removal)  # noqa: E731
-        self.undo_offered.emit(text.format(name=words.short(collection.name)), undo)
+        self._navigation.undo_offered.emit(text.format(name=words.short(collection.name)), undo)
 
     # ----------------------------------------------------------------- documents
 
@@ -137,7 +143,7 @@ class Deeds(QObject):
         several = self.tr("{n} 件の文書を取り除きました。元のファイルは残っています。")
         text = one.format(name=words.short(documents[0].name)) if len(documents) == 1 else several
         undo = lambda: self._documents.bring_back(collection.id, paths)  # noqa: E731
-        self.undo_offered.emit(text.format(n=len(documents)), undo)
+        self._navigation.undo_offered.emit(text.format(n=len(documents)), undo)
 
     def read_again(self, documents: Sequence[Document]) -> None:
         self._documents.read_again([one.id for one in documents if one.state not in ("waiting", "reading")])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
@@ -20,6 +20,7 @@ from app.documents.ui.table import DocumentTable, ShownDocuments
 from app.documents.ui.table_view import DocumentView
 from app.uikit import confidentiality_look, phrases
 from app.uikit.drop_zone import DropZone, dropped_paths
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, IconButton
@@ -39,10 +40,13 @@ FILTER_FROM = 8  # documents
 
 
 class DocumentsPage(Page):
-    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
-
     def __init__(
-        self, theme: Theme, documents: Documents, embedding: Embedding, pickers: Pickers | None = None
+        self,
+        theme: Theme,
+        navigation: Navigation,
+        documents: Documents,
+        embedding: Embedding,
+        pickers: Pickers | None = None,
     ) -> None:
         super().__init__()
         self._theme = theme
@@ -56,7 +60,7 @@ class DocumentsPage(Page):
         self.table = DocumentTable()
         self.shown = ShownDocuments(self.table)
         self._build()
-        self.deeds = Deeds(theme, documents, self.banner, self, pickers)
+        self.deeds = Deeds(theme, navigation, documents, self.banner, self, pickers)
         self._connect()
         self._connect_report()
         documents.open()
@@ -180,10 +184,9 @@ class DocumentsPage(Page):
     def _connect(self) -> None:
         documents, deeds = self._documents, self.deeds
         documents.changed.connect(self._on_changed)
-        documents.stood.connect(self._on_stood)
-        documents.counted.connect(self.queue.show_found)
-        deeds.undo_offered.connect(self.undo_offered)
-        deeds.collection_wanted.connect(self.show_collection)
+        documents.queue.stood.connect(self._on_stood)
+        documents.lane.counted.connect(self.queue.show_found)
+        documents.collection_added.connect(self.show_collection)
         self._refill_soon.timeout.connect(self._refill)
         for button in (self.add_button, self.empty_button):
             button.clicked.connect(lambda: deeds.choose_files(self.collection))
@@ -197,25 +200,25 @@ class DocumentsPage(Page):
         self.list.menu_requested.connect(lambda place: self.menu().popup(place))
         self.chooser.clicked.connect(self._show_choices)
         self.filter.textChanged.connect(self._on_filtered)
-        self.queue.pause_requested.connect(documents.pause)
-        self.queue.resume_requested.connect(documents.resume)
+        self.queue.pause_button.clicked.connect(documents.pause)
+        self.queue.resume_button.clicked.connect(documents.resume)
         self.queue.cancel_requested.connect(documents.cancel_all)
         self.queue.stop_looking_requested.connect(documents.stop_looking)
         self._theme.changed.connect(self._lay_out)
 
     def _connect_report(self) -> None:
         view, report, deeds = self.view, self.report, self.deeds
-        view.current_changed.connect(self._show_report)
+        view.selectionModel().selectionChanged.connect(self._show_report)
         view.report_requested.connect(self._on_report_requested)
-        view.open_requested.connect(lambda: self._with_one(deeds.open))
+        view.doubleClicked.connect(lambda: self._with_one(deeds.open))
         view.remove_requested.connect(self._remove_documents)
         view.read_again_requested.connect(lambda: deeds.read_again(view.chosen()))
         view.menu_requested.connect(lambda place: self.document_menu().popup(place))
-        report.back_requested.connect(self._on_back_requested)
-        report.open_requested.connect(lambda: self._with_one(deeds.open))
-        report.folder_requested.connect(lambda: self._with_one(deeds.show_folder))
-        report.read_again_requested.connect(lambda: self._with_one(lambda one: deeds.read_again([one])))
-        report.encoding_requested.connect(lambda: self._with_one(deeds.ask_encoding))
+        report.back_button.clicked.connect(self._on_back_requested)
+        report.open_button.clicked.connect(lambda: self._with_one(deeds.open))
+        report.folder_button.clicked.connect(lambda: self._with_one(deeds.show_folder))
+        report.again_button.clicked.connect(lambda: self._with_one(lambda one: deeds.read_again([one])))
+        report.encoding_button.clicked.connect(lambda: self._with_one(deeds.ask_encoding))
         report.recognition_requested.connect(lambda: self._with_one(lambda one: self._documents.recognize([one.id])))
         report.acceptance_requested.connect(lambda: self._with_one(lambda one: self._documents.accept([one.id])))
 

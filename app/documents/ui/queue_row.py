@@ -21,8 +21,6 @@ RATED_FROM = 8  # documents: of fewer, the size of each matters more than their 
 class QueueRow(QFrame):
     """Hidden while nothing is to be done."""
 
-    pause_requested = Signal()
-    resume_requested = Signal()
     cancel_requested = Signal()
     stop_looking_requested = Signal()
 
@@ -75,8 +73,6 @@ class QueueRow(QFrame):
         column.addLayout(words_row)
         column.addWidget(self.amount)
         column.addWidget(self.bar)
-        self.pause_button.clicked.connect(self.pause_requested)
-        self.resume_button.clicked.connect(self.resume_requested)
         self.cancel_button.clicked.connect(self._on_cancel_clicked)
 
     def _on_cancel_clicked(self) -> None:

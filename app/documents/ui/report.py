@@ -18,13 +18,8 @@ from app.uikit.widgets.scroll import scrolled
 
 
 class ReportPanel(QFrame):
-    open_requested = Signal()
-    folder_requested = Signal()
-    read_again_requested = Signal()
-    encoding_requested = Signal()
     recognition_requested = Signal()
     acceptance_requested = Signal()  # as it is
-    back_requested = Signal()
 
     def __init__(self, theme: Theme, *, can_recognize: bool) -> None:
         """`can_recognize`: the program that recognizes letters in pictures is installed."""
@@ -33,7 +28,7 @@ class ReportPanel(QFrame):
         self._can_recognize = can_recognize
         self._document: Document | None = None
         self._build()
-        self._connect()
+        self.banner.action_requested.connect(self._on_action)
 
     @property
     def document(self) -> Document | None:
@@ -95,14 +90,6 @@ class ReportPanel(QFrame):
         self.again_button = Button(theme, self.tr("もう一度読む"), icon="refresh-cw", compact=True)
         self.encoding_button = Button(theme, self.tr("文字コードを変更…"), compact=True)
         return Flow(self.open_button, self.folder_button, self.again_button, self.encoding_button)
-
-    def _connect(self) -> None:
-        self.back_button.clicked.connect(self.back_requested)
-        self.open_button.clicked.connect(self.open_requested)
-        self.folder_button.clicked.connect(self.folder_requested)
-        self.again_button.clicked.connect(self.read_again_requested)
-        self.encoding_button.clicked.connect(self.encoding_requested)
-        self.banner.action_requested.connect(self._on_action)
 
     # ------------------------------------------------------------------- showing
 

@@ -68,9 +68,7 @@ class DocumentDelegate(QStyledItemDelegate):
 class DocumentView(QTreeView):
     """Up and down move, Enter shows the report where it is not in sight, Delete takes out (which can be undone)."""
 
-    current_changed = Signal()
     report_requested = Signal()
-    open_requested = Signal()
     remove_requested = Signal()
     read_again_requested = Signal()
     menu_requested = Signal(object)  # QPoint on the screen
@@ -93,8 +91,6 @@ class DocumentView(QTreeView):
         self.setMinimumHeight(theme.px(64))
         self._set_up_header()
         self.setSortingEnabled(True)
-        self.selectionModel().selectionChanged.connect(lambda: self.current_changed.emit())
-        self.doubleClicked.connect(lambda: self.open_requested.emit())
         self.clicked.connect(lambda: self.report_requested.emit())
         theme.changed.connect(self._resize_columns)
 

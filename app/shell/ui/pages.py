@@ -161,9 +161,7 @@ class Pages(QObject):
     def _make_documents(self) -> Page:
         from app.documents.ui.page import DocumentsPage
 
-        page = DocumentsPage(self._theme, self._services.documents, self._services.embedding)
-        page.undo_offered.connect(self.undo_offered)
-        return page
+        return DocumentsPage(self._theme, self.navigation, self._services.documents, self._services.embedding)
 
     def _make_models(self) -> Page:
         of = self._services

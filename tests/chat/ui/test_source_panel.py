@@ -208,7 +208,7 @@ def parts(open_window: Callable[..., Parts], store: Store, tmp_path: Path, qtbot
     parts = open_window()
     with qtbot.waitSignal(parts.documents.opened, timeout=TIMEOUT_MS):
         parts.documents.open()
-    with qtbot.waitSignal(parts.documents.emptied, timeout=TIMEOUT_MS):
+    with qtbot.waitSignal(parts.documents.queue.emptied, timeout=TIMEOUT_MS):
         parts.documents.add_collection("規程", paths=[path])
     document = parts.documents.documents(parts.documents.collections()[0].id)[0]
     read = "前の文である。" + SENTENCE
@@ -308,7 +308,7 @@ def test_the_same_of_a_file_without_pages(parts: Parts, tmp_path: Path, qtbot: Q
     path = tmp_path / "覚え書き.md"
     path.write_text("# 第1章\n\n" + SENTENCE + "\n", "utf-8")
     collection = parts.documents.collections()[0]
-    with qtbot.waitSignal(parts.documents.emptied, timeout=TIMEOUT_MS):
+    with qtbot.waitSignal(parts.documents.queue.emptied, timeout=TIMEOUT_MS):
         parts.documents.add(collection.id, [path])
     source = Source("規程", "internal", path.name, str(path), SENTENCE, ("第1章",))
     asked = parts.store.add_question("二つ目の質問")
@@ -338,7 +338,7 @@ def test_ones_own_file_is_opened(theme: Theme, where: Paths, store: Store, qtbot
     double = Double(theme, where, store, qtbot)
     with qtbot.waitSignal(double.documents.opened, timeout=TIMEOUT_MS):
         double.documents.open()
-    double.documents._queue._is_paused = True
+    double.documents.queue._is_paused = True
     path = tmp_path / "規程.md"
     path.write_text("発電機は、毎月1回運転する。", "utf-8")
     with qtbot.waitSignal(double.documents.added, timeout=TIMEOUT_MS):

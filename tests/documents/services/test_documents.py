@@ -380,7 +380,7 @@ def test_a_look_for_what_others_have_added_leaves_what_is_read_where_it_was(desk
     library.add_collection("規程")
     library.close()
     stood: list[Standing] = []
-    desk.documents.stood.connect(stood.append)
+    desk.documents.queue.stood.connect(stood.append)
     desk.documents.look_again()
     assert [(one.phase, one.name, one.done) for one in stood] == [("reading", "1.txt", 1)]
     assert [one.name for one in desk.documents.collections()] == ["基準", "規程"]

@@ -41,7 +41,7 @@ def document_id(documents: Documents, tmp_path: Path, qtbot: QtBot) -> int:
         )
     path = tmp_path / "規程.pdf"
     path.write_bytes(pdf.bytes())
-    with qtbot.waitSignal(documents.emptied, timeout=TIMEOUT_MS):
+    with qtbot.waitSignal(documents.queue.emptied, timeout=TIMEOUT_MS):
         documents.add_collection("規程", paths=[path])
     (collection,) = documents.collections()
     (document,) = documents.documents(collection.id)

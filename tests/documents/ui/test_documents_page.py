@@ -24,6 +24,7 @@ from app.documents.ui.menus import LabelMenu
 from app.documents.ui.page import DocumentsPage
 from app.documents.ui.table import NAME, PROBLEMS, STATE
 from app.inference import child_commands
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 
 SCRIPTED = [sys.executable, str(Path(__file__).parents[2] / "scripted_reader.py")]
@@ -38,9 +39,10 @@ class Desk:
         self.documents = Documents(where.documents, [*SCRIPTED, str(where.documents)], where.logs)
         pickers = Pickers(lambda *_: self.files, lambda *_: self.folder)
         self.embedding = Embedding(child_commands.engine(), where.logs, where.documents)
-        self.page = DocumentsPage(theme, self.documents, self.embedding, pickers)
+        self.navigation = Navigation()
+        self.page = DocumentsPage(theme, self.navigation, self.documents, self.embedding, pickers)
         self.undo: list[tuple[str, Callable[[], object]]] = []
-        self.page.undo_offered.connect(lambda text, undo: self.undo.append((text, undo)))
+        self.navigation.undo_offered.connect(lambda text, undo: self.undo.append((text, undo)))
         qtbot.addWidget(self.page)
         self.page.resize(1200, 800)
         self.page.show()

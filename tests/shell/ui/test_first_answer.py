@@ -30,7 +30,7 @@ def page(open_window: Callable[..., Parts], store: Store, starter_model: Path, q
     parts = open_window()
     with qtbot.waitSignal(parts.documents.opened, timeout=TIMEOUT_MS):
         parts.documents.open()
-    with qtbot.waitSignal(parts.documents.emptied, timeout=TIMEOUT_MS):
+    with qtbot.waitSignal(parts.documents.queue.emptied, timeout=TIMEOUT_MS):
         parts.documents.provide_manual(paths.resources() / "manual" / "manual.ja.md", "Kotae の使い方")
     qtbot.waitUntil(lambda: len(parts.session.scope) == 1, timeout=TIMEOUT_MS)
     page = parts.window.page("ask")

@@ -63,7 +63,7 @@ class Sources(QObject):
         panel.copy_button.clicked.connect(self._copy)
         panel.text.sheet.text.copy_by(lambda text: transcript.copy(text))
         panel.locate_button.clicked.connect(self._locate)
-        documents.emptied.connect(self._on_all_read)
+        documents.queue.emptied.connect(self._on_all_read)
         self._add_shortcuts()
 
     def _add_shortcuts(self) -> None:
