@@ -220,7 +220,8 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     downloads = Downloads(
         library, preferences, children.downloader(), where.logs / "download.log", where.data / "downloads.json"
     )
-    download_desk = DownloadDesk(theme, downloads, preferences, page)
+    navigation = Navigation()
+    download_desk = DownloadDesk(theme, navigation, downloads, preferences, page)
     training_setup = TrainingSetup(
         preferences, children.training_setup(), where.data, where.logs, downloads.proxy, page
     )

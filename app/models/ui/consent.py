@@ -19,7 +19,6 @@ SIDES_PX = 80  # margins of the dialog and of the terms, left and right
 class DownloadConsent(Dialog):
     """`chosen` says accept or cancel; accept only when the licence is marked as read."""
 
-    licence_requested = Signal()
     source_requested = Signal()  # another than `source` is wanted
 
     def __init__(self, theme: Theme, card: ModelCard, file: ModelFile, source: str, parent: QWidget) -> None:
@@ -46,7 +45,6 @@ class DownloadConsent(Dialog):
         )
         self.buttons["accept"].setEnabled(False)
         self.read.toggled.connect(self._on_read)
-        self.licence_button.clicked.connect(self.licence_requested)
         self.source_button.clicked.connect(self._on_source_clicked)
         self.read.setFocus()
 

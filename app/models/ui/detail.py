@@ -18,6 +18,7 @@ from app.models.ui.memory_bar import MemoryBar
 from app.models.ui.quantizations import Quantizations
 from app.models.verify_log import LastVerified
 from app.uikit.language import joined, noted
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -41,29 +42,22 @@ class Around:
 
 
 class ModelDetail(QFrame):
-    use_requested = Signal()
-    verify_requested = Signal()
     kit_requested = Signal()  # to be imported: there is no network
-    network_requested = Signal()  # its settings
     source_requested = Signal(object, object)  # ModelCard, ModelFile: from a folder, say
-    starter_requested = Signal()
-    folder_requested = Signal()
-    remove_requested = Signal()
-    rollback_requested = Signal()  # the base is to answer again
-    connection_requested = Signal()  # of a model elsewhere, to be changed
-    licence_requested = Signal()
     download_requested = Signal(object, object)  # ModelCard, ModelFile
     file_changed = Signal()  # another form of the model was chosen
-    back_requested = Signal()
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, navigation: Navigation) -> None:
         super().__init__()
         self._theme = theme
+        self._navigation = navigation
         self._entry: Entry | None = None
         self._around = Around()
         self._chosen = ""  # quantization
         self._build()
-        self._connect()
+        self.download_button.clicked.connect(self._on_download_clicked)
+        self.files.chosen.connect(self._on_file_chosen)
+        self.offline.action_requested.connect(self._on_offline_action)
 
     def show_entry(self, entry: Entry, around: Around) -> None:
         model, card, facts = entry.model, entry.card, around.facts
@@ -193,20 +187,6 @@ class ModelDetail(QFrame):
         self._actions = Flow(*first, self.connection_button, self.verify_button, self.folder_button, self.remove_button)
         column.addWidget(self._actions)
         return foot
-
-    def _connect(self) -> None:
-        self.use_button.clicked.connect(self.use_requested)
-        self.starter_button.clicked.connect(self.starter_requested)
-        self.download_button.clicked.connect(self._on_download_clicked)
-        self.files.chosen.connect(self._on_file_chosen)
-        self.verify_button.clicked.connect(self.verify_requested)
-        self.offline.action_requested.connect(self._on_offline_action)
-        self.folder_button.clicked.connect(self.folder_requested)
-        self.remove_button.clicked.connect(self.remove_requested)
-        self.rollback_button.clicked.connect(self.rollback_requested)
-        self.connection_button.clicked.connect(self.connection_requested)
-        self.licence_button.clicked.connect(self.licence_requested)
-        self.back_button.clicked.connect(self.back_requested)
 
     def _described(self, model: LocalModel | None, card: ModelCard | None) -> list[tuple[str, str]]:
         if model is not None and model.remote is not None:
@@ -360,7 +340,7 @@ class ModelDetail(QFrame):
         if key == "kit":
             self.kit_requested.emit()
         elif key == "network":
-            self.network_requested.emit()
+            self._navigation.settings_requested.emit("network")
         elif file is not None and self._entry is not None:
             self.source_requested.emit(self._entry.card, file)
 

@@ -1,6 +1,6 @@
 """What is asked of the user around downloads: consent before the first byte, a token, the way on after a failure."""
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
 from app.base.addresses import host_of
@@ -17,6 +17,7 @@ from app.models.ui.source_dialog import SourceDialog
 from app.models.ui.token_dialog import TokenDialog
 from app.uikit.dialogs import Dialog
 from app.uikit.language import noted
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 
 # What a person can do about it, beside trying again.
@@ -45,12 +46,12 @@ _WAYS = {
 class DownloadDesk(QObject):
     """For the page モデル and the first run. Widgets ask; this asks the user and tells the service."""
 
-    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
-    settings_requested = Signal(str)  # models | network: the section that helps
-
-    def __init__(self, theme: Theme, downloads: Downloads, preferences: Preferences, parent: QObject) -> None:
+    def __init__(
+        self, theme: Theme, navigation: Navigation, downloads: Downloads, preferences: Preferences, parent: QObject
+    ) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._navigation = navigation
         self._preferences = preferences
         self.downloads = downloads
 
@@ -61,7 +62,7 @@ class DownloadDesk(QObject):
     def offer(self, card: ModelCard, file: ModelFile, parent: QWidget, place: str = "") -> DownloadConsent:
         """Starts when the user has agreed. `place` as in `Downloads.start`."""
         dialog = DownloadConsent(self._theme, card, file, self._source(file, place), parent)
-        dialog.licence_requested.connect(lambda: self._open_licence(card.licence_url, dialog))
+        dialog.licence_button.clicked.connect(lambda: self._open_licence(card.licence_url, dialog))
         dialog.source_requested.connect(lambda: self.ask_source(card, file, parent))
         dialog.chosen.connect(lambda key: self.downloads.start(card, file, place) if key == "accept" else None)
         dialog.open()
@@ -90,7 +91,7 @@ class DownloadDesk(QObject):
         self.downloads.discard_cancelled()
         self.downloads.cancel(download_id)
         words = self.tr("「{title}」のダウンロードを取り消しました。").format(title=item.title)
-        self.undo_offered.emit(words, lambda: self.downloads.undo_cancel(download_id))
+        self._navigation.undo_offered.emit(words, lambda: self.downloads.undo_cancel(download_id))
 
     def actions(self, download: Download) -> tuple[tuple[str, str], ...]:
         """Of the banner that explains a failure: the way out, then another try."""
@@ -125,7 +126,7 @@ class DownloadDesk(QObject):
         elif way == "source":
             self._ask_other_source(download_id, parent)
         elif way in ("folder", "network"):
-            self.settings_requested.emit("models" if way == "folder" else "network")
+            self._navigation.settings_requested.emit("models" if way == "folder" else "network")
 
     def ask_token(self, download_id: str, parent: QWidget) -> TokenDialog:
         """For a repository that wants to know who asks; the download goes on with it."""

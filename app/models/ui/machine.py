@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
@@ -18,8 +17,6 @@ from app.uikit.widgets.labels import ElidedLabel, Label, tip
 
 class MachineLine(QWidget):
     """One line, measured anew each time it is shown."""
-
-    measure_requested = Signal()
 
     def __init__(self, theme: Theme, models_folder: Path) -> None:
         super().__init__()
@@ -37,7 +34,6 @@ class MachineLine(QWidget):
         row.addWidget(Label(self.tr("この PC"), strong=True))
         row.addWidget(self._facts, 1)
         row.addWidget(self.measure_button)
-        self.measure_button.clicked.connect(self.measure_requested)
         self.show_speed(None, is_measuring=False)
 
     def use_folder(self, models_folder: Path) -> None:

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, Signal
+from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
@@ -38,6 +38,7 @@ from app.models.ui.tabs import ModelTabs
 from app.models.ui.using import Using
 from app.uikit import desktop
 from app.uikit.dialogs import Dialog
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, IconButton
@@ -52,35 +53,34 @@ LOW_BELOW_PX = 360
 
 
 class ModelsPage(Page):
-    ask_requested = Signal()  # a model was chosen for questions
-    settings_requested = Signal(str)  # models | network: a section of the settings
-
     def __init__(
         self,
         theme: Theme,
+        navigation: Navigation,
+        *,
         library: ModelLibrary,
         preferences: Preferences,
         engine: EngineClient,
         paths: Paths,
         upkeep: ModelUpkeep,
-        desk: DownloadDesk,
+        download_desk: DownloadDesk,
         build_desk: BuildDesk,
     ) -> None:
         super().__init__()
         self._theme = theme
+        self._navigation = navigation
         self._library = library
         self._preferences = preferences
         self._engine = engine
         self._upkeep = upkeep
-        self._desk = desk
+        self._desk = download_desk
         self._build_desk = build_desk
         self._fits = Fits(preferences, engine, paths.data / speed.FILE_NAME, self)
         self._chosen_key = ""
         self._is_detail_shown = False  # where list and detail do not fit side by side
         self._build()
-        self.importing = Importing(library, self.progress, self.banner, self)
-        self.downloading = Downloading(desk, self.list, self.detail, self.download_banner, self)
-        self.using = Using(theme, library, preferences, self)
+        self.downloading = Downloading(download_desk, self.list, self.detail, self.download_banner, self)
+        self.using = Using(theme, navigation, library, preferences, self)
         self.remote = RemoteDesk(theme, library, preferences, engine, self)
         self._connect()
         self._connect_work()
@@ -146,9 +146,10 @@ class ModelsPage(Page):
             self._header.add_action(action)
         self.banner, self.download_banner = Banner(self._theme), Banner(self._theme)
         self.progress = ProgressRow(self._theme)
-        self.care = Care(self._theme, self._upkeep, self._library)
+        self.importing = Importing(self._library, self.progress, self.banner, self)
+        self.care = Care(self._theme, self._upkeep, self._library, self.importing.add_files)
         self.building = BuildStrip(self._theme, self._build_desk)
-        self.detail = ModelDetail(self._theme)
+        self.detail = ModelDetail(self._theme, self._navigation)
         self.machine = MachineLine(self._theme, self._upkeep.models_folder)
         self._banners = (self.banner, self.download_banner, self.care.banner, self.building.banner)
         for banner in self._banners:
@@ -203,34 +204,31 @@ class ModelsPage(Page):
         self.list.selectionModel().currentChanged.connect(self._on_current_changed)
         self.list.clicked.connect(self._on_clicked)
         self.list.activated.connect(self._on_clicked)
-        self.detail.use_requested.connect(lambda: self._with_model(self.using.use))
-        self.detail.verify_requested.connect(lambda: self._with_model(lambda model: self.care.verify([model.id])))
-        self.detail.starter_requested.connect(self.add_starter)
-        self.detail.folder_requested.connect(self._on_folder_requested)
-        self.detail.remove_requested.connect(lambda: self._with_model(self._on_remove_requested))
-        self.detail.rollback_requested.connect(lambda: self._with_model(self.using.back_to_base))
-        self.detail.connection_requested.connect(lambda: self._entry and self.remote.ask(self._entry.model))
-        self.detail.licence_requested.connect(self._on_licence_requested)
-        self.detail.back_requested.connect(self._on_back_requested)
+        self.detail.use_button.clicked.connect(lambda: self._with_model(self.using.use))
+        self.detail.verify_button.clicked.connect(lambda: self._with_model(lambda model: self.care.verify([model.id])))
+        self.detail.starter_button.clicked.connect(self.add_starter)
+        self.detail.folder_button.clicked.connect(self._on_folder_requested)
+        self.detail.remove_button.clicked.connect(lambda: self._with_model(self._on_remove_requested))
+        self.detail.rollback_button.clicked.connect(lambda: self._with_model(self.using.back_to_base))
+        self.detail.connection_button.clicked.connect(lambda: self._entry and self.remote.ask(self._entry.model))
+        self.detail.licence_button.clicked.connect(self._on_licence_requested)
+        self.detail.back_button.clicked.connect(self._on_back_requested)
         self.detail.kit_requested.connect(self.care.choose_import)
-        self.detail.network_requested.connect(lambda: self.settings_requested.emit("network"))
         self.detail.download_requested.connect(self._on_download_requested)
         self.detail.source_requested.connect(lambda card, file: self._desk.ask_source(card, file, self.window()))
         self.detail.file_changed.connect(self._show_detail)
-        self.machine.measure_requested.connect(self._on_measure_requested)
-        self.tabs.changed.connect(self._refill)
+        self.machine.measure_button.clicked.connect(self._on_measure_requested)
+        self.tabs.group.buttonClicked.connect(self._refill)
+        self.tabs.filter.textChanged.connect(self._refill)
 
     def _connect_work(self) -> None:
         self.banner.action_requested.connect(self.choose_file)
-        for begun in (self.detail.use_requested, self.care.began):  # what they end with may make the banner untrue
+        for begun in (self.detail.use_button.clicked, self.care.began):  # what they end with may make the banner untrue
             begun.connect(self.banner.hide)
-        self.using.used.connect(self.ask_requested)
         self.using.failed.connect(self.importing.explain)
-        self.using.undo_offered.connect(self._desk.undo_offered)  # which the window offers
         self.importing.began.connect(self._show_detail)
         self.importing.ended.connect(self._show_detail)
         self.care.verified.connect(self._show_detail)
-        self.care.paths_chosen.connect(self.importing.add_files)
         for adding in (self.care, self.building, self.remote):
             adding.model_wanted.connect(self.show_model)
         self.downloading.changed.connect(self._refill)
@@ -249,7 +247,7 @@ class ModelsPage(Page):
 
     def menu(self) -> ModelMenu:
         has_models = bool(self._library.models())
-        to_folder = functools.partial(self.settings_requested.emit, "models")
+        to_folder = functools.partial(self._navigation.settings_requested.emit, "models")
         return ModelMenu(
             self._theme, self.care, self, has_models=has_models, build=self.ask_to_build, to_folder=to_folder,
             to_server=self.remote.ask,

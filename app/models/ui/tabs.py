@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QButtonGroup, QHBoxLayout, QWidget
 
@@ -17,8 +16,6 @@ PADDING_PX = 24  # left and right of the field's text
 class ModelTabs(QWidget):
     """`tab` is chat, search or local; `words` are what is looked for."""
 
-    changed = Signal()
-
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
@@ -31,12 +28,12 @@ class ModelTabs(QWidget):
         self.filter = SearchField(theme, self.tr("名前、特徴で絞り込む"))
         self.filter.setMinimumWidth(theme.px(FILTER_LEAST_PX))
         self.filter.setMaximumWidth(theme.px(FILTER_MOST_PX))
-        self._group = QButtonGroup(self)
+        self.group = QButtonGroup(self)
         tabs = QHBoxLayout()
         tabs.setSpacing(4)
         for button in self.buttons.values():
             button.setCheckable(True)
-            self._group.addButton(button)
+            self.group.addButton(button)
             tabs.addWidget(button)
         tabs.addStretch(1)
         self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
@@ -45,8 +42,6 @@ class ModelTabs(QWidget):
         self._row.addLayout(tabs, 1)
         self._row.addWidget(self.filter, 4)
         self.buttons["chat"].setChecked(True)
-        self._group.buttonClicked.connect(self.changed)
-        self.filter.textChanged.connect(self.changed)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Below the tabs, where it has no room beside them; what the field says is as long as there is room for."""

@@ -11,17 +11,19 @@ from app.models import local_models, tuned_models
 from app.models.services.library import ModelLibrary
 from app.models.ui import questions
 from app.uikit.dialogs import Dialog
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 
 
 class Using(QObject):
-    used = Signal()
     failed = Signal(object)  # AppError: the file could not be read
-    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
 
-    def __init__(self, theme: Theme, library: ModelLibrary, preferences: Preferences, parent: QWidget) -> None:
+    def __init__(
+        self, theme: Theme, navigation: Navigation, library: ModelLibrary, preferences: Preferences, parent: QWidget
+    ) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._navigation = navigation
         self._library = library
         self._preferences = preferences
         self._parent = parent
@@ -41,7 +43,7 @@ class Using(QObject):
             return
         self._preferences.change(model_id=base.id)
         done = self.tr("質問に使うモデルを {name} に戻しました。").format(name=base.name)
-        self.undo_offered.emit(done, lambda: self._preferences.change(model_id=model.id))
+        self._navigation.undo_offered.emit(done, lambda: self._preferences.change(model_id=model.id))
 
     def remove(self, model: LocalModel) -> None:
         """A tuned one, off the list; its base answers in its place."""
@@ -55,7 +57,7 @@ class Using(QObject):
             if is_used:
                 self._preferences.change(model_id=model.id)
 
-        self.undo_offered.emit(self.tr("{name} を一覧から外しました。").format(name=model.name), put_back)
+        self._navigation.undo_offered.emit(self.tr("{name} を一覧から外しました。").format(name=model.name), put_back)
 
     def consent_dialog(self) -> Dialog:
         dialog = questions.consent_dialog(self._theme, self._parent)
@@ -81,4 +83,4 @@ class Using(QObject):
     def _use(self, model: LocalModel) -> None:
         self.model = None
         self._preferences.change(model_id=model.id)
-        self.used.emit()
+        self._navigation.page_requested.emit("ask")

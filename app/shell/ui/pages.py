@@ -104,8 +104,6 @@ class Pages(QObject):
         navigation.problem_occurred.connect(self.problem_occurred)
         navigation.undo_offered.connect(self.undo_offered)
         self.reopened.connect(navigation.reopened)
-        services.download_desk.settings_requested.connect(self.settings_requested)
-        services.download_desk.undo_offered.connect(self.undo_offered)
         self._theme = theme
         self._services = services
         self._pages: dict[str, Page] = {"ask": chat_page}
@@ -167,12 +165,10 @@ class Pages(QObject):
         of = self._services
         from app.models.ui.page import ModelsPage
 
-        page = ModelsPage(
-            self._theme, of.library, of.preferences, of.engine, of.paths, of.upkeep, of.download_desk, of.build_desk
-        )
-        page.ask_requested.connect(self.ask_requested)
-        page.settings_requested.connect(self.settings_requested)
-        return page
+        return ModelsPage(
+            self._theme, self.navigation, library=of.library, preferences=of.preferences, engine=of.engine,
+            paths=of.paths, upkeep=of.upkeep, download_desk=of.download_desk, build_desk=of.build_desk,
+        )  # fmt: skip
 
     def _make_training(self) -> Page:
         of = self._services

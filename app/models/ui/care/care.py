@@ -1,6 +1,6 @@
 """Care of the models, for the page モデル: verified, found in other programs, carried in kits; one line of progress."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths, QTimer, Signal
@@ -26,18 +26,23 @@ from app.uikit.theme import Theme
 
 class Care(Strip):
     verified = Signal()
-    paths_chosen = Signal(object)  # list[str]: files to add to the list
     model_wanted = Signal(str)  # id of one that is to be looked at
     began = Signal()
     import_ended = Signal(object)  # AppError: why nothing came of it; None: it has been said here how it ended
 
     def __init__(
-        self, theme: Theme, upkeep: ModelUpkeep, library: ModelLibrary, pickers: Pickers | None = None
+        self,
+        theme: Theme,
+        upkeep: ModelUpkeep,
+        library: ModelLibrary,
+        add_files: Callable[[Sequence[str]], None],
+        pickers: Pickers | None = None,
     ) -> None:
         super().__init__(theme)
         self._theme = theme
         self._upkeep = upkeep
         self._library = library
+        self._add_files = add_files
         self._pickers = pickers or Pickers()
         self._folder = ""  # of a kit, the one that was used last
         self._bad_id = ""  # the first model that is not whole
@@ -51,7 +56,7 @@ class Care(Strip):
     def look_for_others(self) -> FoundDialog:
         listed = [model.path for model in self._library.models()]
         dialog = FoundDialog(self._theme, self._upkeep, listed, self.window())
-        dialog.paths_chosen.connect(self.paths_chosen)
+        dialog.paths_chosen.connect(self._add_files)
         dialog.open()
         return dialog
 
