@@ -154,7 +154,7 @@ class Documents(QObject):
     # -------------------------------------------------------------- collections
 
     def add_collection(self, name: str, label: Label = "internal", paths: Sequence[Path] = ()) -> None:
-        """`collection_added` tells its id; then `paths` are added to it."""
+        """Make a collection and add `paths` to it. `collection_added` carries its id."""
         self._make(name, label, lambda collection_id: self.add(collection_id, paths) if paths else None)
 
     def rename(self, collection_id: int, name: str) -> None:
@@ -164,7 +164,7 @@ class Documents(QObject):
         self._change(lambda library, _progress: library.set_label(collection_id, label))
 
     def remove_collection(self, collection_id: int) -> Removal:
-        """It is out of sight at once. The files stay where they are; `restore` reads them anew."""
+        """Remove a collection, out of sight at once. Its files stay where they are; `restore` reads them again."""
         assert self._library is not None
         collection = next(one for one in self._library.collections() if one.id == collection_id)
         documents = self._library.documents(collection_id)
@@ -187,13 +187,13 @@ class Documents(QObject):
         self._after_removals(lambda: self._make(removal.name, removal.label, fill))
 
     def bring_back(self, collection_id: int, paths: Sequence[Path]) -> None:
-        """Documents that `remove` has taken out are read anew. Those whose file has gone since fail, and say so."""
+        """Read documents that `remove` has taken out again. Those whose file has gone since fail, and say so."""
         self._after_removals(lambda: self._bring_back(collection_id, paths, paths))
 
     # ---------------------------------------------------------------- documents
 
     def add(self, collection_id: int, paths: Sequence[Path]) -> None:
-        """Files, and folders with what they hold. `added` tells what came of it."""
+        """Add files, and folders with what they hold. `added` carries the result."""
 
         def work(library: Library, progress: Progress) -> Added:
             return gather.add(library, collection_id, paths, lambda count: progress.report(count, 0))
@@ -201,7 +201,7 @@ class Documents(QObject):
         self.lane.do(work, self._on_added)
 
     def refresh(self, collection_id: int) -> None:
-        """New and changed files are read, vanished ones leave. `refreshed` tells what came of it."""
+        """Read new and changed files, and take vanished ones out. `refreshed` carries the result."""
 
         def work(library: Library, progress: Progress) -> gather.Refreshed:
             return gather.refresh(library, collection_id, lambda count: progress.report(count, 0))

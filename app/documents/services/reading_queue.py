@@ -1,6 +1,6 @@
 """The queue of documents to read. It is in the database: whatever ends, the next start goes on where it stood.
 
-One process reads at a time, whoever has filled the queue: a window, or a command beside it.
+One process reads at a time, whichever has filled the queue: a window, or a command beside it.
 """
 
 from collections import deque
@@ -46,7 +46,7 @@ class ReadingQueue(QObject):
     stood = Signal(object)  # Standing
     document_ended = Signal(int)  # id
     emptied = Signal()  # all is read
-    waited = Signal()  # for another process: what that has read meanwhile is told by nothing else
+    waited = Signal()  # for another process: no other signal says what that has read meanwhile
     failed = Signal(object)  # AppError: the child cannot be started, or nothing be written; it is paused then
 
     def __init__(self, reader: Reader, lane: LibraryLane, path: Path, parent: QObject | None = None) -> None:
@@ -91,12 +91,12 @@ class ReadingQueue(QObject):
         self._with_ocr.update(document_ids)
 
     def interrupt(self, document_ids: Collection[int]) -> None:
-        """They are to be read anew, in another way: the one that is being read is given up."""
+        """Give up the one that is being read, if it is among them: they are to be read in another way."""
         if self._document is not None and self._document.id in document_ids:
             self._interrupt()
 
     def pause(self) -> None:
-        """The document that is being read begins anew when it goes on: nothing half read is kept."""
+        """Stop. The document that is being read begins from its start when it goes on: nothing half read is kept."""
         self._is_paused = True
         self._again.stop()
         self._interrupt()

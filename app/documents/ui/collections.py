@@ -1,4 +1,4 @@
-"""The list of collections: name, label and how many documents; what troubles them is said too."""
+"""The list of collections: name, label and how many documents; and what troubles them."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -39,7 +39,7 @@ class DocumentTable(QAbstractTableModel):
                 self._note(row)
 
     def show_standing(self, standing: Standing) -> None:
-        """Of the queue: the row of the document that is being read tells how far it is."""
+        """Of the queue: the row of the document that is being read shows how far it is."""
         before, self._standing = self._standing, standing
         for row, document in enumerate(self._documents):
             if document.id in (before.document_id, standing.document_id):

@@ -44,7 +44,7 @@ _WAYS = {
 
 
 class DownloadDesk(QObject):
-    """For the page モデル and the first run. Widgets ask; this asks the user and tells the service."""
+    """Ask the user about downloads, for the page モデル and the first run, and start them in the service."""
 
     def __init__(
         self, theme: Theme, navigation: Navigation, downloads: Downloads, preferences: Preferences, parent: QObject

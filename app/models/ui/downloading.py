@@ -47,7 +47,7 @@ class Downloading(QObject):
         return next((key for key, row in self._rows.items() if widget is not None and row.isAncestorOf(widget)), "")
 
     def place_rows(self, focused: str) -> None:
-        """After the list was filled anew. `focused`: the row that had the keyboard before."""
+        """Place the rows after the list was filled again. `focused`: the row that had the keyboard before."""
         self._rows = self._view.place_rows()
         for row in self._rows.values():
             self._listen(row)
@@ -57,7 +57,7 @@ class Downloading(QObject):
             if item.id in self._rows:
                 self._rows[item.id].show_download(item, place)
                 self._rows[item.id].set_movable(steps_of(items, item.id))
-        if focused in self._rows:  # whoever has just pressed a button goes on from there
+        if focused in self._rows:  # who has just pressed a button goes on from there
             row = self._rows[focused]
             (row.pause_button if row.resume_button.isHidden() else row.resume_button).setFocus()
 

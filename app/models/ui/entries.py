@@ -60,15 +60,15 @@ class Entry:
         return self.card is not None and self.card.kind == "embedding"
 
     def speaks_of(self, words: str) -> bool:
-        """Whether every word that is looked for stands in what is said of the model."""
+        """Return whether every word that is looked for stands in the description of the model."""
         card, model = self.card, self.model
-        said = [self.title]
+        described = [self.title]
         if card is not None:
-            said += [card.id, card.summary, card.licence, card.size_label, card.base_model]
+            described += [card.id, card.summary, card.licence, card.size_label, card.base_model]
         if model is not None:
-            said += [model.path, model.architecture, model.quantization]
-            said += [model.tuned.base_name, model.tuned.run_name] if model.tuned is not None else []
-        text = "\n".join(said).casefold()
+            described += [model.path, model.architecture, model.quantization]
+            described += [model.tuned.base_name, model.tuned.run_name] if model.tuned is not None else []
+        text = "\n".join(described).casefold()
         return all(word in text for word in words.casefold().split())
 
 

@@ -71,11 +71,11 @@ class Fits(QObject):
         self.is_measuring = False
         self.findings = Findings()
 
-    def judge(self, models: Sequence[LocalModel], *, anew: bool = False) -> None:
-        """Looks at these models and at the catalogue. Without `anew`, only if something else is asked than before."""
+    def judge(self, models: Sequence[LocalModel], *, again: bool = False) -> None:
+        """Looks at these models and at the catalogue. Without `again`, only if something else is asked than before."""
         settings = self._preferences.value
         question = _Question(tuple(models), settings.context_tokens, settings.kv_type)
-        if question == self._asked and not anew:
+        if question == self._asked and not again:
             return
         self._asked = question
         self._generation += 1
@@ -99,7 +99,7 @@ class Fits(QObject):
         self.is_measuring = False
         self.measured.emit()
         if self._asked is not None:
-            self.judge(self._asked.models, anew=True)
+            self.judge(self._asked.models, again=True)
 
     def _on_failed(self, _error: AppError) -> None:
         self.is_measuring = False

@@ -16,7 +16,7 @@ from app.uikit.widgets.labels import ElidedLabel, Label, tip
 
 
 class MachineLine(QWidget):
-    """One line, measured anew each time it is shown."""
+    """Show one line, and measure again each time it is shown."""
 
     def __init__(self, theme: Theme, models_folder: Path) -> None:
         super().__init__()

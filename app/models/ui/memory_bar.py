@@ -68,9 +68,9 @@ class MemoryBar(QWidget):
             item = self._items[part.kind]
             item.set_text(f"{names[part.kind]} {words.gigabytes(part.size_bytes)}")
             item.setVisible(part.size_bytes > 0)
-        said = [f"{names[part.kind]} {words.gigabytes(part.size_bytes)}" for part in parts if part.size_bytes]
+        sizes = [f"{names[part.kind]} {words.gigabytes(part.size_bytes)}" for part in parts if part.size_bytes]
         self._bar.setAccessibleName(self.tr("メモリの内訳"))
-        self._bar.setAccessibleDescription("、".join(said) if phrases.is_japanese() else ", ".join(said))
+        self._bar.setAccessibleDescription("、".join(sizes) if phrases.is_japanese() else ", ".join(sizes))
 
 
 class _Bar(QWidget):

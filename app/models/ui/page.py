@@ -121,7 +121,7 @@ class ModelsPage(Page):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._fits.judge(self._library.models(), anew=True)  # other programs have come and gone
+        self._fits.judge(self._library.models(), again=True)  # other programs have come and gone
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """A banner came or went: in a low window others make room."""

@@ -55,7 +55,7 @@ class RemoteDesk(QObject):
             background.run(lambda: keychain.store_token(key, origin), lambda _: None, self._on_not_stored)
         loaded = self._engine.loaded
         if loaded is not None and loaded.remote is not None and not self._engine.is_computing:
-            self._engine.end()  # the next question connects anew, with what was changed
+            self._engine.end()  # the next question connects again, with what was changed
         if self._library.add_remote(model):
             self.model_wanted.emit(model.id)
 

@@ -1,4 +1,4 @@
-"""What is said of a model that another machine computes."""
+"""Describe a model that another machine computes."""
 
 from PySide6.QtCore import QCoreApplication
 

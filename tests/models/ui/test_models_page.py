@@ -210,7 +210,7 @@ def test_two_models_of_one_name_are_told_apart(page):
 def test_a_model_that_would_answer_slowly_is_not_called_comfortable(page, qtbot, monkeypatch, where):
     monkeypatch.setattr(fit, "available_memory_bytes", lambda: 64 * 10**9)
     speed.save(where.data / speed.FILE_NAME, MachineSpeed(4e9, 2e12, 4, 1.0))
-    page._fits.judge(page.parts.library.models(), anew=True)
+    page._fits.judge(page.parts.library.models(), again=True)
     card = "card:qwen2.5-7b-instruct"
     qtbot.waitUntil(lambda: page.models.entry(page.models.index_of(card)).usual is not None)
     qtbot.waitUntil(lambda: page.models.entry(page.models.index_of(card)).usual.predicted is not None)

@@ -63,7 +63,7 @@ def grounding_of(message: Message) -> Grounding | None:
 
 
 def is_ours(message: Message) -> bool:
-    """Whether the program itself has said that it is not in the documents, without a model."""
+    """Return whether the program itself answered, without a model, that it is not in the documents."""
     kept = grounding_of(message)
     is_asked = message.details is not None and message.details.answer_tokens > 0
     return kept is not None and kept.verdict == "not_in_documents" and not is_asked

@@ -28,7 +28,7 @@ class Care(Strip):
     verified = Signal()
     model_wanted = Signal(str)  # id of one that is to be looked at
     began = Signal()
-    import_ended = Signal(object)  # AppError: why nothing came of it; None: it has been said here how it ended
+    import_ended = Signal(object)  # AppError: why nothing came of it; None: the banner or a dialog shows how it ended
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ class Work(QObject):
     ended = Signal()
 
     def __init__(self, upkeep: ModelUpkeep, progress: ProgressRow, banner: Banner | None, parent: QObject) -> None:
-        """Without a banner, a failure is only told to `failed`."""
+        """Without a banner, only `failed` hears of a failure."""
         super().__init__(parent)
         self._upkeep = upkeep
         self._progress = progress
