@@ -1,4 +1,7 @@
-"""The composition root: builds every object of the window and hands each what it needs."""
+"""The composition root: builds every object of the window and hands each what it needs.
+
+It is long because it alone names all of them.
+"""
 
 import dataclasses
 import gc
@@ -6,11 +9,12 @@ import json
 import logging
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import psutil
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
+from PySide6.QtWidgets import QWidget
 
 from app.base import children, offline, paths, wording
 from app.base.errors import AppError
@@ -26,14 +30,18 @@ from app.chat.services.presets import Presets
 from app.chat.services.transfer import Transfer
 from app.chat.store import Store
 from app.chat.ui.adding import Adding
+from app.chat.ui.conversations.bin_page import BinPage
+from app.chat.ui.conversations.search_page import SearchPage
 from app.chat.ui.conversations.transfer_desk import TransferDesk
 from app.chat.ui.page import ChatPage
+from app.chat.ui.presets.conversation import ConversationSettings
 from app.documents.services.documents import Documents
 from app.documents.services.embedding import Embedding
 from app.evaluation.services.evaluations import Evaluations
 from app.inference import child_commands
 from app.inference.services.engine import EngineClient, EngineDeath
 from app.models import catalogue, models_folder
+from app.models.catalogue import ModelCard
 from app.models.services.downloads import Downloads
 from app.models.services.library import ModelLibrary
 from app.models.services.upkeep import ModelUpkeep
@@ -53,15 +61,23 @@ from app.shell.ui.main_window import MainWindow
 from app.shell.ui.notices import show_notices
 from app.shell.ui.notifications import Notifier
 from app.shell.ui.opening import open_store
-from app.shell.ui.pages import Services
+from app.shell.ui.pages import Pages
+from app.shell.ui.settings.page import SettingsPage
+from app.shell.ui.settings.storage import Storage
+from app.shell.ui.settings.training import TrainingPanel
+from app.shell.ui.window_place import WindowPlace
 from app.training.services import training
+from app.training.services.training import Trainer
 from app.training.services.training_setup import TrainingSetup
 from app.training.services.trainings import Trainings
+from app.training.ui.build import training_page
 from app.training.ui.making import EnvironmentMaking
 from app.uikit import desktop, dialogs, language
 from app.uikit.navigation import Navigation
+from app.uikit.pickers import Pickers
 from app.uikit.secrecy import Secrecy
 from app.uikit.theme import Theme, unstyled
+from app.uikit.widgets.page import Page
 
 DOCUMENTS_AFTER_MS = 1500  # after the window: checking their database takes time, and nobody asks sooner
 
@@ -71,39 +87,108 @@ if TYPE_CHECKING:
 log = logging.getLogger("kotae")
 
 
-@dataclass
-class Parts:
-    """What lives as long as the window."""
+class AppContext:
+    """Build and connect every object that lives as long as the window.
 
-    theme: Theme
-    store: Store
-    preferences: Preferences
-    engine: EngineClient
-    library: ModelLibrary
-    upkeep: ModelUpkeep
-    downloads: Downloads
-    documents: Documents
-    embedding: Embedding
-    build_desk: BuildDesk
-    training_setup: TrainingSetup
-    trainings: Trainings
-    evaluations: Evaluations
-    conversations: Conversations
-    presets: Presets
-    session: ChatSession
-    window: MainWindow
-    desk: TransferDesk
-    secrecy: Secrecy
-    offers: StartOffers
-    preload: Preload
+    Nothing is shown and no child is started yet. The pages other than 質問 are built when they are first shown: most
+    starts never need them.
+    """
+
+    def __init__(self, where: Paths, theme: Theme, preferences: Preferences, database: Store) -> None:
+        self.paths = where
+        self.theme = theme
+        self.store = database
+        self.preferences = preferences
+        self.navigation = Navigation()
+        self.engine = EngineClient(child_commands.engine(), where.logs / "engine.log")
+        self.library = ModelLibrary(database, where.models)
+        self.conversations = Conversations(database)
+        self.presets = Presets(database)
+        self.embedding = Embedding(child_commands.engine(), where.logs, where.documents)
+        self.session = ChatSession(
+            database, self.conversations, self.presets, self.engine, self.library, preferences,
+            child_commands.template(), where.documents, embedding=self.embedding,
+        )  # fmt: skip
+        self.preload = Preload(self.session, self.engine, preferences, self.session, self.embedding)
+        self.documents = Documents(where.documents, children.reader(where.documents), where.logs)
+        self.page = ChatPage(
+            theme, self.navigation, self.session, self.conversations, self.presets, self.library, preferences,
+            self.documents,
+        )  # fmt: skip
+        self.upkeep = ModelUpkeep(database, self.library, self.presets, preferences, where)
+        self.downloads = Downloads(
+            self.library, preferences, children.downloader(), where.logs / "download.log", where.downloads
+        )
+        self.download_desk = DownloadDesk(theme, self.navigation, self.downloads, preferences, self.page)
+        self.training_setup = TrainingSetup(
+            preferences, children.training_setup(), where.data, where.logs, self.downloads.proxy, self.page
+        )
+        self.training_setup.is_in_use = self.is_environment_in_use
+        self.build_desk = BuildDesk(
+            lambda: _builds(where, self.library), lambda: self.upkeep.models_folder, self._make_installer, self.page
+        )
+        self._build_work()
+        self._build_window()
+        self._connect()
+
+    def _build_work(self) -> None:
+        """Training and evaluation, one of each at a time, which stand back while an answer is written."""
+
+        def is_busy() -> bool:
+            return self.session.is_busy
+
+        def trainer() -> Trainer:
+            return training.locate(self.paths.data)
+
+        commands = (child_commands.quantizer, child_commands.scorer)
+        self.trainings = Trainings(self.engine, trainer, self.paths.bases, commands, self.page, is_busy)
+        self.evaluations = Evaluations(self.engine, self.paths, trainer, self.embedding, self.page, is_busy)
+
+    def _build_window(self) -> None:
+        makers: dict[str, Callable[[], Page]] = {
+            "documents": self._make_documents,
+            "models": self._make_models,
+            "training": self._make_training,
+            "evaluation": self._make_evaluation,
+            "settings": self._make_settings,
+            "bin": self._make_bin,
+            "search": self._make_search,
+            "batch": self._make_batch,
+        }
+        self.window = MainWindow(
+            self.theme, self.navigation, Pages(self.page, makers),
+            preferences=self.preferences, session=self.session, conversations=self.conversations, engine=self.engine,
+            downloads=self.downloads, training_setup=self.training_setup, trainings=self.trainings,
+            evaluations=self.evaluations, place=WindowPlace(self.paths.data / "window.json"),
+            make_answering=self._make_answering, outside_connections=lambda: len(offline.refusals()),
+        )  # fmt: skip
+        self.navigation.setParent(self.window)
+        self.notifier = Notifier(self.window)
+        self.secrecy = Secrecy(self.theme, self.paths.exports_log)
+        transfer = Transfer(self.store, self.conversations, self.paths.documents, self.window)
+        self.desk = TransferDesk(
+            self.window, self.window.stack, self.theme, self.window.show_at_foot, transfer, self.conversations,
+            self.session, desktop.open_folder, self.secrecy,
+        )  # fmt: skip
+        self.offers = StartOffers(self.theme, self.download_desk, self.upkeep)
+        self.window.show_at_foot(self.offers)
 
     @property
     def is_first_run(self) -> bool:
         """Whether nobody was here before: the greeting was never closed, and no conversation is stored."""
         return not (self.preferences.value.first_run_done or self.conversations.all())
 
+    def is_environment_in_use(self) -> bool:
+        """Whether something works with the training environment, which stays as it is then."""
+        return self.build_desk.is_running or self.trainings.is_training or self.evaluations.is_running
+
+    def card(self) -> ModelCard | None:
+        """Return the card of the model that answers now."""
+        model = self.session.model
+        return self.library.card(model) if model else None
+
     def close(self) -> bool:
-        """Ends the answer that is being written, keeps its text, and gives the engine's memory back.
+        """End the answer that is being written, keep its text, and give the engine's memory back.
 
         Other long work is cancelled and leaves no half file. False: a trainer is still saving, and would be killed by
         the end of Qt.
@@ -121,6 +206,145 @@ class Parts:
         self.engine.shut_down()
         self.store.close()
         return has_saved
+
+    # ---------------------------------------------------------------- connections
+
+    def _connect(self) -> None:
+        window, notifier = self.window, self.notifier
+        for source in (self.preferences.failed, self.presets.problem_occurred, self.documents.not_opened):
+            source.connect(window.show_problem)
+        self.engine.died.connect(_note_death)
+        self.embedding.follow(self.documents, self.library, self.engine)
+        notifier.follow(self.session, self.library)
+        notifier.follow_models(self.downloads, self.upkeep)
+        notifier.follow_training(self.training_setup)
+        notifier.follow_trainings(self.trainings)
+        notifier.follow_evaluations(self.evaluations)
+        Closing(window, self.trainings, self.evaluations, notifier, self.navigation)
+        for changed in (self.training_setup.finished, self.training_setup.removed):
+            changed.connect(self.build_desk.forget_environment)
+        self._connect_navigation()
+        self._connect_page()
+        self._connect_transfer()
+        self.offers.models_requested.connect(window.models_page)
+        self.offers.move_requested.connect(window.move_models)
+
+    def _connect_navigation(self) -> None:
+        """What the window cannot do for its pages by itself."""
+        navigation, window = self.navigation, self.window
+        navigation.message_requested.connect(self.page.show_found)
+        navigation.starter_requested.connect(lambda: start_with_trial(window, self.library))
+        navigation.model_file_requested.connect(lambda: window.models_page().choose_file())
+        navigation.first_run_requested.connect(
+            lambda: greet(window, self.page, self.library, self.preferences, self.download_desk, self.paths)
+        )
+        navigation.log_requested.connect(lambda: desktop.open_folder(self.paths.logs))
+        navigation.export_requested.connect(self.desk.export_open)
+        navigation.work_ended.connect(self.notifier.finished)
+
+    def _connect_page(self) -> None:
+        """The page 質問 and the window around it."""
+        page, window = self.page, self.window
+        Adding(page.empty, self.library, self.upkeep, self.downloads, page)
+        page.scoping.collections_known.connect(window.sidebar.conversations.set_collections)
+        page.composer.typed.connect(self.preload.begin)
+        window.list_actions.brought_back.connect(page.show_again)
+
+    def _connect_transfer(self) -> None:
+        """Export and import, for everybody who offers them."""
+        page, desk, sidebar = self.page, self.desk, self.window.sidebar
+        page.transcript.copy_by(lambda text: self.secrecy.copy(page, page.scoping.raised(desk.label_in_force()), text))
+        page.transcript.requests.answer_export_requested.connect(desk.export_answer)
+        sidebar.list.export_requested.connect(desk.export)
+        sidebar.export_all_requested.connect(desk.export_all)
+        sidebar.import_requested.connect(desk.choose_import)
+        desk.ended.connect(self.notifier.finished)
+
+    # ---------------------------------------------------------------------- pages
+
+    def _make_answering(self, parent: QWidget) -> ConversationSettings:
+        """A window over `parent`: how the open conversation is answered."""
+        details = self.preferences.value.shows_details
+        return ConversationSettings(
+            self.theme, self.session, self.presets, self.card(), shows_details=details, parent=parent
+        )
+
+    def _make_installer(self, theme: Theme, pickers: Pickers) -> EnvironmentMaking:
+        """What a build shows while the environment of its converter is made."""
+        return EnvironmentMaking(theme, self.training_setup, pickers)
+
+    def _make_documents(self) -> Page:
+        from app.documents.ui.page import DocumentsPage
+
+        return DocumentsPage(self.theme, self.navigation, self.documents, self.embedding)
+
+    def _make_models(self) -> Page:
+        from app.models.ui.page import ModelsPage
+
+        return ModelsPage(
+            self.theme, self.navigation, library=self.library, preferences=self.preferences, engine=self.engine,
+            paths=self.paths, upkeep=self.upkeep, download_desk=self.download_desk, build_desk=self.build_desk,
+        )  # fmt: skip
+
+    def _make_training(self) -> Page:
+        return training_page(
+            self.theme, self.navigation, paths=self.paths, library=self.library, preferences=self.preferences,
+            engine=self.engine, session=self.session, documents=self.documents, setup=self.training_setup,
+            trainings=self.trainings, is_environment_in_use=self.is_environment_in_use,
+        )  # fmt: skip
+
+    def _make_evaluation(self) -> Page:
+        from app.evaluation.ui.build import evaluation_page
+
+        return evaluation_page(
+            self.theme, self.navigation, paths=self.paths, preferences=self.preferences, library=self.library,
+            documents=self.documents, session=self.session, trainings=self.trainings, evaluations=self.evaluations,
+        )  # fmt: skip
+
+    def _make_settings(self) -> Page:
+        def storage() -> Storage:
+            return Storage(self.theme, self.upkeep, self.downloads, self.engine, lambda: self.build_desk.is_running)
+
+        def environment() -> TrainingPanel:
+            return TrainingPanel(self.theme, self.training_setup, self.is_environment_in_use)
+
+        return SettingsPage(
+            self.theme, self.navigation, self.preferences, self.presets, self.card, self.paths, self.downloads,
+            storage, environment,
+        )  # fmt: skip
+
+    def _make_batch(self) -> Page:
+        from app.chat.services.batches import Batches
+        from app.chat.ui.batch.page import BatchPage
+
+        batches = Batches(
+            self.session, self.library, self.preferences, self.presets, self.engine, child_commands.template(),
+            self.paths.documents, self.paths.data / "batch.json", self.window, self.embedding,
+        )  # fmt: skip
+        return BatchPage(
+            self.theme, self.navigation, batches, self.session, self.documents, self.secrecy, desktop.open_folder
+        )
+
+    def _make_bin(self) -> Page:
+        return BinPage(self.theme, self.navigation, self.conversations)
+
+    def _make_search(self) -> Page:
+        return SearchPage(self.theme, self.navigation, self.conversations)
+
+
+@unstyled()
+def build(where: Paths, theme: Theme, preferences: Preferences, database: Store) -> AppContext:
+    """Return every object of the window, connected."""
+    return AppContext(where, theme, preferences, database)
+
+
+def _builds(where: Paths, library: ModelLibrary) -> "Builds":
+    """Raises AppError("no_training_environment")."""
+    from app.models import training_environment
+    from app.models.services.builds import Builds, Commands  # most starts never need them
+
+    environment = training_environment.locate(where.data)
+    return Builds(Commands(environment, child_commands.quantizer, child_commands.engine()), where.logs, library.add)
 
 
 def run(data_dir: str | None, wished_language: str | None = None, is_safe: bool = False) -> int:
@@ -149,8 +373,8 @@ def run(data_dir: str | None, wished_language: str | None = None, is_safe: bool 
             return 3
         database.end_interrupted_answers()
         where = where if start.is_safe else _finish_move(where, preferences, database)
-        parts = build(where, theme, preferences, database)
-        parts.conversations.erase_old()
+        context = build(where, theme, preferences, database)
+        context.conversations.erase_old()
     except AppError as error:
         print(describe_error(error), file=sys.stderr)  # noqa: T201  for who started it from a terminal
         dialogs.problem(theme, error).exec()
@@ -160,39 +384,39 @@ def run(data_dir: str | None, wished_language: str | None = None, is_safe: bool 
         log.exception("start")
         dialogs.problem(theme, AppError("start_failed", path=str(where.logs))).exec()
         return 3
-    return _show(app, parts, where, start)
+    return _show(app, context, where, start)
 
 
-def _show(app: desktop.Application, parts: Parts, where: Paths, start: Start) -> int:
-    report_bugs(parts.theme, parts.window, where)
-    start.instance.raise_requested.connect(parts.window.come_to_front)
-    app.applicationStateChanged.connect(lambda state: _on_state_changed(state, parts))
-    Ending(app).requested.connect(lambda: _end(parts.window))
+def _show(app: desktop.Application, context: AppContext, where: Paths, start: Start) -> int:
+    report_bugs(context.theme, context.window, where)
+    start.instance.raise_requested.connect(context.window.come_to_front)
+    app.applicationStateChanged.connect(lambda state: _on_state_changed(state, context))
+    Ending(app).requested.connect(lambda: _end(context.window))
 
     def restart() -> None:
         start.restart()
-        parts.window.close()
+        context.window.close()
 
-    show_notices(parts.window, where, start.last, start.is_safe, restart)
+    show_notices(context.window, where, start.last, start.is_safe, restart)
     # What exists now lives as long as the window; collecting through it would cost 20 ms of a frame each time.
     gc.freeze()
     GarbageCollector(app)
     if start.is_safe:
-        hold_back(parts.window, parts.preload, parts.offers)
+        hold_back(context.window, context.preload, context.offers)
     if app.platformName() != "offscreen":  # its screen of 800 by 800 is nobody's
-        window_place.fit(parts.window, window_place.room(parts.window))
-    parts.window.show()
-    start.watch(parts.window)
-    parts.window.show_questions()
-    if parts.is_first_run:
-        parts.window.first_run_requested.emit()
+        window_place.fit(context.window, window_place.room(context.window))
+    context.window.show()
+    start.watch(context.window)
+    context.window.show_questions()
+    if context.is_first_run:
+        context.navigation.first_run_requested.emit()
     if children.REPORT_START_VARIABLE in os.environ:
-        QTimer.singleShot(0, lambda: _report_start(parts.window))
-    housekeeping.back_up_daily(where, parts.window)
-    _open_documents(parts, is_safe=start.is_safe)
-    housekeeping.empty_bins(where, parts.window)
+        QTimer.singleShot(0, lambda: _report_start(context.window))
+    housekeeping.back_up_daily(where, context.window)
+    _open_documents(context, is_safe=start.is_safe)
+    housekeeping.empty_bins(where, context.window)
     status = app.exec()
-    has_saved = parts.close()
+    has_saved = context.close()
     start.end()
     if not has_saved:
         logging.shutdown()
@@ -200,148 +424,12 @@ def _show(app: desktop.Application, parts: Parts, where: Paths, start: Start) ->
     return status
 
 
-@unstyled()
-def build(where: Paths, theme: Theme, preferences: Preferences, database: Store) -> Parts:
-    """Every object of the window, connected. Nothing is shown and no child is started yet."""
-    engine = EngineClient(child_commands.engine(), where.logs / "engine.log")
-    library = ModelLibrary(database, where.models)
-    conversations = Conversations(database)
-    presets = Presets(database)
-    embedding = Embedding(child_commands.engine(), where.logs, where.documents)
-    session = ChatSession(
-        database, conversations, presets, engine, library, preferences, child_commands.template(), where.documents,
-        embedding=embedding,
-    )  # fmt: skip
-    preload = Preload(session, engine, preferences, session, embedding)
-    documents = Documents(where.documents, children.reader(where.documents), where.logs)
-    navigation = Navigation()
-    page = ChatPage(theme, navigation, session, conversations, presets, library, preferences, documents)
-    upkeep = ModelUpkeep(database, library, presets, preferences, where)
-    downloads = Downloads(
-        library, preferences, children.downloader(), where.logs / "download.log", where.data / "downloads.json"
-    )
-    navigation = Navigation()
-    download_desk = DownloadDesk(theme, navigation, downloads, preferences, page)
-    training_setup = TrainingSetup(
-        preferences, children.training_setup(), where.data, where.logs, downloads.proxy, page
-    )
-    build_desk = _build_desk(where, library, upkeep, training_setup, page)
-    trainings = Trainings(
-        engine, lambda: training.locate(where.data), where.bases, (child_commands.quantizer, child_commands.scorer),
-        page, lambda: session.is_busy,
-    )  # fmt: skip
-    evaluations = Evaluations(
-        engine, where, lambda: training.locate(where.data), embedding, page, lambda: session.is_busy
-    )
-    services = Services(
-        preferences, library, session, conversations, presets, engine, where, upkeep, download_desk, build_desk,
-        training_setup, trainings, evaluations, documents, embedding,
-    )  # fmt: skip
-    training_setup.is_in_use = services.is_environment_in_use
-    window = MainWindow(theme, navigation, services, page, lambda: len(offline.refusals()))
-    preferences.failed.connect(window.show_problem)
-    presets.problem_occurred.connect(window.show_problem)
-    documents.not_opened.connect(window.show_problem)
-    engine.died.connect(_note_death)
-    embedding.follow(documents, library, engine)
-    _connect_page(page, window, services, preload)
-    notifier = Notifier(window)
-    notifier.follow(session, library)
-    notifier.follow_models(downloads, upkeep)
-    notifier.follow_training(training_setup)
-    notifier.follow_trainings(trainings)
-    notifier.follow_evaluations(evaluations)
-    Closing(window, trainings, evaluations, notifier).reopened.connect(window.pages.reopened)
-    window.pages.work_ended.connect(notifier.finished)
-    offers = _offer_to_go_on(window, download_desk, upkeep)
-    secrecy = Secrecy(theme, where.exports_log)
-    desk = _desk(window, page, database, where, conversations, session, notifier, secrecy)
-    page.transcript.copy_by(lambda text: secrecy.copy(page, page.scoping.raised(desk.label_in_force()), text))
-    return Parts(
-        theme, database, preferences, engine, library, upkeep, downloads, documents, embedding, build_desk,
-        training_setup, trainings, evaluations, conversations, presets, session, window, desk, secrecy, offers, preload,
-    )  # fmt: skip
-
-
-def _connect_page(page: ChatPage, window: MainWindow, services: Services, preload: Preload) -> None:
-    """What the page 質問 asks of the window, and the other way round."""
-    navigation = window.pages.navigation
-    navigation.model_file_requested.connect(lambda: window.models_page().choose_file())
-    window.pages.starter_requested.connect(lambda: start_with_trial(window, services.library))
-    Adding(page.empty, services.library, services.upkeep, services.download_desk.downloads, page)
-    navigation.answering_requested.connect(window.show_answering)
-    page.scoping.collections_known.connect(window.sidebar.conversations.set_collections)
-    page.composer.typed.connect(preload.begin)
-    navigation.log_requested.connect(lambda: desktop.open_folder(services.paths.logs))
-    window.found_message_chosen.connect(page.show_found)
-    window.list_actions.brought_back.connect(page.show_again)
-    window.first_run_requested.connect(
-        lambda: greet(window, page, services.library, services.preferences, services.download_desk, services.paths)
-    )
-
-
-def _build_desk(
-    where: Paths, library: ModelLibrary, upkeep: ModelUpkeep, setup: TrainingSetup, parent: ChatPage
-) -> BuildDesk:
-    """Builds of models, with what makes and removes the environment that they need."""
-    desk = BuildDesk(
-        lambda: _builds(where, library), lambda: upkeep.models_folder,
-        lambda theme, pickers: EnvironmentMaking(theme, setup, pickers), parent,
-    )  # fmt: skip
-    setup.finished.connect(desk.forget_environment)
-    setup.removed.connect(desk.forget_environment)
-    return desk
-
-
-def _builds(where: Paths, library: ModelLibrary) -> "Builds":
-    """Raises AppError("no_training_environment")."""
-    from app.models import training_environment
-    from app.models.services.builds import Builds, Commands  # most starts never need them
-
-    environment = training_environment.locate(where.data)
-    return Builds(Commands(environment, child_commands.quantizer, child_commands.engine()), where.logs, library.add)
-
-
-def _offer_to_go_on(window: MainWindow, download_desk: DownloadDesk, upkeep: ModelUpkeep) -> StartOffers:
-    """With downloads, or with a move of the models folder, that the last end of the program has interrupted."""
-    offers = StartOffers(window.theme, download_desk, upkeep)
-    window.show_at_foot(offers)
-    offers.models_requested.connect(window.models_page)
-    offers.move_requested.connect(lambda target: window.move_models(target))
-    return offers
-
-
-def _desk(
-    window: MainWindow,
-    page: ChatPage,
-    database: Store,
-    where: Paths,
-    conversations: Conversations,
-    session: ChatSession,
-    notifier: Notifier,
-    secrecy: Secrecy,
-) -> TransferDesk:
-    """Export and import, for everybody who offers them."""
-    transfer = Transfer(database, conversations, where.documents, window)
-    desk = TransferDesk(
-        window, window.stack, window.theme, window.show_at_foot, transfer, conversations, session,
-        desktop.open_folder, secrecy,
-    )  # fmt: skip
-    page.transcript.requests.answer_export_requested.connect(desk.export_answer)
-    window.sidebar.list.export_requested.connect(desk.export)
-    window.sidebar.export_all_requested.connect(desk.export_all)
-    window.sidebar.import_requested.connect(desk.choose_import)
-    window.pages.navigation.export_requested.connect(desk.export_open)
-    desk.ended.connect(notifier.finished)
-    return desk
-
-
-def _on_state_changed(state: Qt.ApplicationState, parts: Parts) -> None:
+def _on_state_changed(state: Qt.ApplicationState, context: AppContext) -> None:
     """The user comes back from a terminal, perhaps, where a model was added, or conversations."""
     if state == Qt.ApplicationState.ApplicationActive:
-        parts.library.refresh()
-        parts.conversations.refresh()
-        parts.documents.look_again()
+        context.library.refresh()
+        context.conversations.refresh()
+        context.documents.look_again()
 
 
 def _end(window: MainWindow) -> None:
@@ -373,12 +461,12 @@ def _finish_move(where: Paths, preferences: Preferences, database: Store) -> Pat
     return where
 
 
-def _open_documents(parts: Parts, *, is_safe: bool) -> None:
+def _open_documents(context: AppContext, *, is_safe: bool) -> None:
     """What is left of the queue is read, what changed in the folders is found, and Kotae's own manual is provided.
 
     In safe mode nothing is read until the user asks for it.
     """
-    documents = parts.documents
+    documents = context.documents
 
     def begin() -> None:
         file = paths.resources() / "manual" / f"manual.{wording.current_language()}.md"
@@ -389,7 +477,7 @@ def _open_documents(parts: Parts, *, is_safe: bool) -> None:
         documents.pause()
     else:
         documents.opened.connect(begin)
-    QTimer.singleShot(DOCUMENTS_AFTER_MS, parts.window, documents.open)
+    QTimer.singleShot(DOCUMENTS_AFTER_MS, context.window, documents.open)
 
 
 def _report_start(window: MainWindow) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import openpyxl
 from PySide6.QtCore import QCoreApplication
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.errors import AppError
 from app.base.wording import current_language
 from app.chat.batch.journal import Head
@@ -38,7 +38,7 @@ QUESTIONS = {
 NAMES = {"ja": ("問い合わせ一覧", "質問", "番号", "部署"), "en": ("enquiries", "Question", "No.", "Section")}
 
 
-def _page(parts: Parts) -> BatchPage:
+def _page(parts: AppContext) -> BatchPage:
     """With the collections of the page 資料."""
     document_shots.fill(parts.documents._path)
     parts.documents.queue._is_paused = True  # nothing is to be read: these files are nowhere
@@ -51,7 +51,7 @@ def _page(parts: Parts) -> BatchPage:
     return page
 
 
-def _file(parts: Parts, count: int = 118) -> Path:
+def _file(parts: AppContext, count: int = 118) -> Path:
     name, question, number, section = NAMES[current_language()]
     book = openpyxl.Workbook()
     book.active.title = name
@@ -68,11 +68,11 @@ def _folder() -> Path:
     return Path(document_shots.NAMES[current_language()][2])
 
 
-def batch_empty(parts: Parts) -> None:
+def batch_empty(parts: AppContext) -> None:
     _page(parts)
 
 
-def batch_setup(parts: Parts) -> None:
+def batch_setup(parts: AppContext) -> None:
     page = _page(parts)
     path = _file(parts)
     page.open_file(path)
@@ -83,38 +83,38 @@ def batch_setup(parts: Parts) -> None:
     page.setup._rows[0].box.setChecked(True)
 
 
-def batch_running(parts: Parts) -> None:
+def batch_running(parts: AppContext) -> None:
     page = _page(parts)
     page.running.begin()
     page._show(page.running)
     page._on_progressed(Standing(41, 118, QUESTIONS[current_language()][4], 640))
 
 
-def batch_done(parts: Parts) -> None:
+def batch_done(parts: AppContext) -> None:
     page = _page(parts)
     page._out = _folder() / f"{NAMES[current_language()][0]}.xlsx"
     page._on_finished(Ended(117, 9, 6, 0, 1, 0, "internal"))
 
 
-def batch_failed(parts: Parts) -> None:
+def batch_failed(parts: AppContext) -> None:
     page = _page(parts)
     page._show(page.running)
     page._on_failed(AppError("disk_full", path="/media/usb"))
 
 
-def batch_unfinished(parts: Parts) -> None:
+def batch_unfinished(parts: AppContext) -> None:
     page = _page(parts)
     name = NAMES[current_language()][0]
     head = Head(str(_folder() / f"{name}.xlsx"), "", 1, "m", "M", (), PROGRAM, 4096, 1.0)
     page._on_unfinished(Unfinished(_folder() / f"{name}_2.xlsx", head, 41))
 
 
-def export_secret(parts: Parts) -> None:
+def export_secret(parts: AppContext) -> None:
     page = _page(parts)
     page._secrecy.export(page, "secret", "answers", "/x", lambda: None)
 
 
-def chat_menu(parts: Parts) -> None:
+def chat_menu(parts: AppContext) -> None:
     """With a conversation that is open."""
     from tests import screenshots
 
@@ -123,7 +123,7 @@ def chat_menu(parts: Parts) -> None:
     header._show_menu()
 
 
-BATCH_SHOTS: dict[str, Callable[[Parts], None]] = {
+BATCH_SHOTS: dict[str, Callable[[AppContext], None]] = {
     shot.__name__: shot
     for shot in (
         batch_empty, batch_setup, batch_running, batch_done, batch_failed, batch_unfinished, export_secret, chat_menu,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.errors import AppError
 from app.base.wording import current_language, phrase
 from app.documents.library import Library
@@ -71,7 +71,7 @@ def fill(path: Path) -> None:
     library.close()
 
 
-def _open(parts: Parts) -> None:
+def _open(parts: AppContext) -> None:
     parts.documents.queue._is_paused = True  # nothing is to be read: these files are nowhere
     parts.window._on_page_chosen("documents")
     until = time.monotonic() + 20
@@ -81,7 +81,7 @@ def _open(parts: Parts) -> None:
     page._refill()
 
 
-def documents(parts: Parts) -> None:
+def documents(parts: AppContext) -> None:
     """One of them is being read."""
     fill(parts.documents._path)
     _open(parts)
@@ -93,13 +93,13 @@ def documents(parts: Parts) -> None:
     page.view.setFocus()
 
 
-def documents_meaning(parts: Parts) -> None:
+def documents_meaning(parts: AppContext) -> None:
     """Sections get vectors while one document is still read."""
     documents(parts)
     parts.embedding.stood.emit(EmbeddingStanding("working", 41, 1084))
 
 
-def documents_empty(parts: Parts) -> None:
+def documents_empty(parts: AppContext) -> None:
     """As at the first start: only the manual is there."""
     library = Library.open(parts.documents._path)
     own = library.add_collection(phrase("manual_collection"), "public", is_builtin=True)
@@ -111,7 +111,7 @@ def documents_empty(parts: Parts) -> None:
     _open(parts)
 
 
-def documents_full_disk(parts: Parts) -> None:
+def documents_full_disk(parts: AppContext) -> None:
     fill(parts.documents._path)
     _open(parts)
     page = parts.window.page("documents")
@@ -119,7 +119,7 @@ def documents_full_disk(parts: Parts) -> None:
     parts.documents.failed.emit(AppError("disk_full", path="/home/yamada/.local/share/kotae"))
 
 
-def documents_manual(parts: Parts) -> None:
+def documents_manual(parts: AppContext) -> None:
     fill(parts.documents._path)
     _open(parts)
     own = next(one for one in parts.documents.collections() if one.is_builtin)
@@ -129,7 +129,7 @@ def documents_manual(parts: Parts) -> None:
     page._on_report_requested()
 
 
-def _report(parts: Parts, number: int) -> None:
+def _report(parts: AppContext, number: int) -> None:
     fill(parts.documents._path)
     _open(parts)
     page = parts.window.page("documents")
@@ -143,16 +143,16 @@ def _report(parts: Parts, number: int) -> None:
     page._on_report_requested()
 
 
-def documents_report(parts: Parts) -> None:
+def documents_report(parts: AppContext) -> None:
     """A scan in part."""
     _report(parts, 1)
 
 
-def documents_failed(parts: Parts) -> None:
+def documents_failed(parts: AppContext) -> None:
     _report(parts, 5)
 
 
-def documents_encoding(parts: Parts) -> None:
+def documents_encoding(parts: AppContext) -> None:
     _report(parts, 2)
     page = parts.window.page("documents")
     file = parts.documents._path.with_name("ledger.txt")
@@ -163,18 +163,18 @@ def documents_encoding(parts: Parts) -> None:
         QCoreApplication.processEvents()
 
 
-def documents_new(parts: Parts) -> None:
+def documents_new(parts: AppContext) -> None:
     _open(parts)
     dialog = parts.window.page("documents").deeds.ask_new()
     dialog.buttons["done"].click()
 
 
-def documents_menu(parts: Parts) -> None:
+def documents_menu(parts: AppContext) -> None:
     documents(parts)
     parts.window.page("documents").menu_button.click()
 
 
-DOCUMENT_SHOTS: dict[str, Callable[[Parts], None]] = {
+DOCUMENT_SHOTS: dict[str, Callable[[AppContext], None]] = {
     shot.__name__: shot
     for shot in (
         documents, documents_meaning, documents_empty, documents_full_disk, documents_manual, documents_report,

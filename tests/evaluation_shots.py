@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, Qt
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.paths import Paths
 from app.base.wording import current_language
 from app.chat.batch.journal import Head, Journal
@@ -78,13 +78,13 @@ def _questions(count: int = COUNT) -> tuple[Question, ...]:
     return tuple(found)
 
 
-def _page(parts: Parts) -> EvaluationPage:
+def _page(parts: AppContext) -> EvaluationPage:
     page = parts.window.page("evaluation")
     assert isinstance(page, EvaluationPage)
     return page
 
 
-def _where(parts: Parts) -> Paths:
+def _where(parts: AppContext) -> Paths:
     return parts.evaluations._paths
 
 
@@ -94,7 +94,7 @@ def _until(is_done: Callable[[], object]) -> None:
         QCoreApplication.processEvents()
 
 
-def _sets(parts: Parts) -> QuestionSet:
+def _sets(parts: AppContext) -> QuestionSet:
     """Three of them, the last confidential; the first is given."""
     folder, names = _where(parts).questions, SETS[current_language()]
     question_sets.store(folder, names[1], _questions(12), "public", "certificates.csv")
@@ -102,24 +102,24 @@ def _sets(parts: Parts) -> QuestionSet:
     return question_sets.store(folder, names[0], _questions(), "internal", "counter.xlsx")
 
 
-def _model(parts: Parts) -> LocalModel:
+def _model(parts: AppContext) -> LocalModel:
     return next(one for one in parts.library.models() if one.id == "swallow")
 
 
-def _four_ways(parts: Parts) -> tuple[Contender, ...]:
+def _four_ways(parts: AppContext) -> tuple[Contender, ...]:
     model = _model(parts)
     tuning = Tuning(str(_where(parts).runs / "tone" / "adapter.gguf"), name="tone")
     collection = document_shots.NAMES[current_language()][0][0]
     return contending.four_ways(model, (model, tuning), Documents((CollectionRef(1, collection),)), quotes=False)
 
 
-def _alike(parts: Parts, *names: str) -> tuple[Contender, ...]:
+def _alike(parts: AppContext, *names: str) -> tuple[Contender, ...]:
     one = contending.contender(_model(parts), None)
     return contending.numbered(contending.renamed(one, name) for name in names)
 
 
 def _study(
-    parts: Parts, at: int, kind: str, asked: QuestionSet, contenders: tuple[Contender, ...], days: float
+    parts: AppContext, at: int, kind: str, asked: QuestionSet, contenders: tuple[Contender, ...], days: float
 ) -> tuple[Path, Study]:
     """Written, and not begun. `at`: of STUDIES."""
     judge = _model(parts) if kind == "documents" else None
@@ -134,7 +134,7 @@ def _study(
 
 
 def _finished(
-    parts: Parts, at: int, kind: str, asked: QuestionSet, contenders: tuple[Contender, ...], days: float = 2
+    parts: AppContext, at: int, kind: str, asked: QuestionSet, contenders: tuple[Contender, ...], days: float = 2
 ) -> Path:
     folder, study = _study(parts, at, kind, asked, contenders, days)
     systems = tuple(_result(place, one, asked.questions, study) for place, one in enumerate(contenders))
@@ -185,7 +185,7 @@ def _answer(folder: Path, study: Study, at: int, count: int) -> None:
     kept.close()
 
 
-def _filled(parts: Parts) -> Path:
+def _filled(parts: AppContext) -> Path:
     """Sets and finished studies; the folder of the one with documents is given."""
     asked = _sets(parts)
     forms = _alike(parts, *(f"Swallow-8B {form}" for form in ("F16", "Q8_0", "Q5_K_M", "Q4_K_M", "Q3_K_M")))
@@ -194,7 +194,7 @@ def _filled(parts: Parts) -> Path:
     return _finished(parts, 0, "documents", asked, _four_ways(parts))
 
 
-def _show(parts: Parts, key: tuple[str, str]) -> EvaluationPage:
+def _show(parts: AppContext, key: tuple[str, str]) -> EvaluationPage:
     page = _page(parts)
     parts.window._on_page_chosen("evaluation")
     page.open(key)
@@ -202,16 +202,16 @@ def _show(parts: Parts, key: tuple[str, str]) -> EvaluationPage:
     return page
 
 
-def evaluation_empty(parts: Parts) -> None:
+def evaluation_empty(parts: AppContext) -> None:
     parts.window._on_page_chosen("evaluation")
 
 
-def evaluation_set(parts: Parts) -> None:
+def evaluation_set(parts: AppContext) -> None:
     _filled(parts)
     _show(parts, ("set", SETS[current_language()][0]))
 
 
-def evaluation_start(parts: Parts) -> None:
+def evaluation_start(parts: AppContext) -> None:
     model = base_model(parts, _where(parts).models)
     document_shots.documents(parts)
     evaluation_set(parts)
@@ -226,7 +226,7 @@ def evaluation_start(parts: Parts) -> None:
     _until(lambda: forecasting.found or forecasting.error)
 
 
-def evaluation_waiting(parts: Parts) -> None:
+def evaluation_waiting(parts: AppContext) -> None:
     """Stopped on its way."""
     asked = _sets(parts)
     folder, study = _study(parts, 0, "documents", asked, _four_ways(parts), 0.1)
@@ -234,7 +234,7 @@ def evaluation_waiting(parts: Parts) -> None:
     _show(parts, ("study", folder.name))
 
 
-def evaluation_running(parts: Parts) -> None:
+def evaluation_running(parts: AppContext) -> None:
     asked = _sets(parts)
     _finished(parts, 1, "questions", asked, _alike(parts, "Swallow-8B F16", "Swallow-8B Q4_K_M"), 4)
     folder, study = _study(parts, 0, "documents", asked, _four_ways(parts), 0)
@@ -252,7 +252,7 @@ def evaluation_running(parts: Parts) -> None:
     page.refresh()
 
 
-def evaluation_result(parts: Parts) -> None:
+def evaluation_result(parts: AppContext) -> None:
     folder = _filled(parts)
     page = _show(parts, ("study", folder.name))
     _until(lambda: _result_view(page).shown is not None)
@@ -264,13 +264,13 @@ def _result_view(page: EvaluationPage) -> ResultView:
     return view
 
 
-def evaluation_questions(parts: Parts) -> None:
+def evaluation_questions(parts: AppContext) -> None:
     """The answers of each system to one question."""
     evaluation_result(parts)
     _result_view(_page(parts)).tabs.buttons["questions"].click()
 
 
-def evaluation_blind(parts: Parts) -> None:
+def evaluation_blind(parts: AppContext) -> None:
     """Two answers side by side, of whom nobody says whose they are."""
     evaluation_result(parts)
     view = _result_view(_page(parts))
@@ -281,7 +281,7 @@ def evaluation_blind(parts: Parts) -> None:
     blind.start.begin_button.click()
 
 
-def evaluation_compared(parts: Parts) -> None:
+def evaluation_compared(parts: AppContext) -> None:
     """Two finished studies of the same questions in one table."""
     evaluation_result(parts)
     page = _page(parts)
@@ -292,7 +292,7 @@ def evaluation_compared(parts: Parts) -> None:
     _until(lambda: page.contents.compared and view.shown not in (None, alone))
 
 
-EVALUATION_SHOTS: dict[str, Callable[[Parts], None]] = {
+EVALUATION_SHOTS: dict[str, Callable[[AppContext], None]] = {
     shot.__name__: shot
     for shot in (
         evaluation_empty, evaluation_set, evaluation_start, evaluation_waiting, evaluation_running, evaluation_result,

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from app.application import Parts
+from app.application import AppContext
 from app.compliance.components import Component
 from app.compliance.ui.licences_window import LicencesWindow
 
@@ -42,7 +42,7 @@ SHOWN = (
 )
 
 
-def opened(parts: Parts) -> LicencesWindow:
+def opened(parts: AppContext) -> LicencesWindow:
     """Its list has come."""
     from tests.screenshots import pause
 
@@ -54,21 +54,21 @@ def opened(parts: Parts) -> LicencesWindow:
     return window
 
 
-def licences(parts: Parts) -> None:
+def licences(parts: AppContext) -> None:
     """The text of one that has a long name and many licences."""
     opened(parts).show_component("Third-party code in Qt")
 
 
-def licences_found(parts: Parts) -> None:
+def licences_found(parts: AppContext) -> None:
     """Some letters are looked for."""
     opened(parts).field.setText("qt")
 
 
-def licences_none(parts: Parts) -> None:
+def licences_none(parts: AppContext) -> None:
     """Nothing is found."""
     opened(parts).field.setText("zzz")
 
 
-LICENCES_SHOTS: dict[str, Callable[[Parts], None]] = {
+LICENCES_SHOTS: dict[str, Callable[[AppContext], None]] = {
     shot.__name__: shot for shot in (licences, licences_found, licences_none)
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.paths import write_atomically
 from app.compliance.services.offline_check import Outcome
 from app.compliance.ui.offline_panel import OfflineCheckPanel
@@ -14,19 +14,19 @@ SENTENCES = {
 }
 
 
-def section(parts: Parts) -> NetworkSection:
+def section(parts: AppContext) -> NetworkSection:
     parts.window.show_settings("network")
     found = parts.window.page("settings")._named["network"]
     assert isinstance(found, NetworkSection)
     return found
 
 
-def panel(parts: Parts) -> OfflineCheckPanel:
+def panel(parts: AppContext) -> OfflineCheckPanel:
     found: OfflineCheckPanel = section(parts).check
     return found
 
 
-def offline_checked(parts: Parts) -> None:
+def offline_checked(parts: AppContext) -> None:
     from app.base.wording import current_language
 
     shown = panel(parts)
@@ -37,26 +37,26 @@ def offline_checked(parts: Parts) -> None:
     shown.show_outcome(Outcome("clean", title, about, report))
 
 
-def offline_checking(parts: Parts) -> None:
+def offline_checking(parts: AppContext) -> None:
     shown = panel(parts)
     shown._show_buttons(is_idle=False)
     shown.progress.start(shown.tr("確かめています"))
     shown._on_stage_changed("hashes", 0.4)
 
 
-def network_stopped(parts: Parts) -> None:
+def network_stopped(parts: AppContext) -> None:
     parts.preferences.change(network_allowed=False)
     section(parts)
 
 
-def network_forbidden(parts: Parts) -> None:
+def network_forbidden(parts: AppContext) -> None:
     """By a file in the data folder, as an administrator's does it."""
-    data = parts.window.pages._services.paths.data
+    data = parts.paths.data
     write_atomically(data / "policy.toml", b'network = "never"\n')
     parts.preferences.change(network_allowed=True)
     section(parts).show_settings(parts.preferences.value)
 
 
-OFFLINE_SHOTS: dict[str, Callable[[Parts], None]] = {
+OFFLINE_SHOTS: dict[str, Callable[[AppContext], None]] = {
     shot.__name__: shot for shot in (offline_checked, offline_checking, network_stopped, network_forbidden)
 }

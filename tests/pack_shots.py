@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from PySide6.QtWidgets import QScrollArea
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.errors import AppError
 from app.inference import engine_packs
 from app.inference.engine_packs import Pack
@@ -13,9 +13,9 @@ from app.shell.ui.settings.engine_packs import EnginePacks
 PACKS = (Pack("vulkan", "libggml-vulkan.so", 4, "0" * 64), Pack("cuda", "libggml-cuda.so", 5, "0" * 64))
 
 
-def _panel(parts: Parts, *there: Pack) -> EnginePacks:
+def _panel(parts: AppContext, *there: Pack) -> EnginePacks:
     """As in a bundle whose engine knows two parts; `there` are in their folder."""
-    folder = parts.window.pages._services.paths.engine_packs
+    folder = parts.paths.engine_packs
     folder.mkdir()
     for pack in there:
         (folder / pack.file).write_bytes(bytes(pack.size_bytes))
@@ -31,22 +31,22 @@ def _panel(parts: Parts, *there: Pack) -> EnginePacks:
     return panel
 
 
-def packs(parts: Parts) -> None:
+def packs(parts: AppContext) -> None:
     _panel(parts, *PACKS)
 
 
-def packs_none(parts: Parts) -> None:
+def packs_none(parts: AppContext) -> None:
     _panel(parts)
 
 
-def packs_refused(parts: Parts) -> None:
+def packs_refused(parts: AppContext) -> None:
     _panel(parts)._on_failed(AppError("engine_pack_unknown", path="/media/yamada/USB/kotae-vulkan-0.0.9.zip"))
 
 
-def packs_removal(parts: Parts) -> None:
+def packs_removal(parts: AppContext) -> None:
     _panel(parts, PACKS[0]).ask_to_remove()
 
 
-PACK_SHOTS: dict[str, Callable[[Parts], None]] = {
+PACK_SHOTS: dict[str, Callable[[AppContext], None]] = {
     shot.__name__: shot for shot in (packs, packs_none, packs_refused, packs_removal)
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.wording import current_language
 from app.chat.answer_ratings import BAD, GOOD, rate
 from app.chat.records import AnswerDetails, Message
@@ -28,7 +28,7 @@ TALK = {
 }
 
 
-def talked(parts: Parts) -> list[Message]:
+def talked(parts: AppContext) -> list[Message]:
     """Two questions, open; gives both answers."""
     store, details = parts.store, AnswerDetails("m", "Swallow-8B Q4_K_M", "end", answer_tokens=42, total_s=8.2)
     answers: list[Message] = []
@@ -40,7 +40,7 @@ def talked(parts: Parts) -> list[Message]:
     return answers
 
 
-def rated(parts: Parts) -> None:
+def rated(parts: AppContext) -> None:
     """One good and one bad answer, and the menu of the bad one."""
     good, bad = talked(parts)
     rate(parts.store, good.id, GOOD)
@@ -52,11 +52,11 @@ def rated(parts: Parts) -> None:
     row._show_menu(row._more)
 
 
-def correction(parts: Parts) -> None:
+def correction(parts: AppContext) -> None:
     """What a bad answer should have said is being written."""
     _, bad = talked(parts)
     parts.session.open(bad.conversation_id)
     parts.window.page("ask").transcript.requests.rating_requested.emit(bad.id, BAD)
 
 
-RATING_SHOTS: dict[str, Callable[[Parts], None]] = {shot.__name__: shot for shot in (rated, correction)}
+RATING_SHOTS: dict[str, Callable[[AppContext], None]] = {shot.__name__: shot for shot in (rated, correction)}

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.errors import AppError
 from app.base.wording import current_language
 from app.chat.ui.sending import consent_dialog
@@ -21,7 +21,7 @@ MODELS = (
 )
 
 
-def _chosen(parts: Parts) -> LocalModel:
+def _chosen(parts: AppContext) -> LocalModel:
     """In the list, and answering."""
     model = remote_models.described(NAMES[current_language()], MODELS[0], parts.library.listed())
     parts.library.add_remote(model)
@@ -29,7 +29,7 @@ def _chosen(parts: Parts) -> LocalModel:
     return model
 
 
-def chat_remote(parts: Parts) -> None:
+def chat_remote(parts: AppContext) -> None:
     from tests import screenshots
 
     model = _chosen(parts)
@@ -42,7 +42,7 @@ def chat_remote(parts: Parts) -> None:
     parts.engine.status_changed.emit(parts.engine.status)
 
 
-def chat_remote_stopped(parts: Parts) -> None:
+def chat_remote_stopped(parts: AppContext) -> None:
     from tests import screenshots
 
     _chosen(parts)
@@ -50,14 +50,14 @@ def chat_remote_stopped(parts: Parts) -> None:
     parts.preferences.change(network_allowed=False)
 
 
-def remote_consent(parts: Parts) -> None:
+def remote_consent(parts: AppContext) -> None:
     chat_remote(parts)
     model = parts.session.model
     assert model is not None
     consent_dialog(parts.theme, model, parts.window).open()
 
 
-def models_remote(parts: Parts) -> None:
+def models_remote(parts: AppContext) -> None:
     from tests import screenshots
 
     model = _chosen(parts)
@@ -67,36 +67,36 @@ def models_remote(parts: Parts) -> None:
     page._on_clicked(page.list.currentIndex())
 
 
-def models_remote_stopped(parts: Parts) -> None:
+def models_remote_stopped(parts: AppContext) -> None:
     models_remote(parts)
     parts.preferences.change(network_allowed=False)
 
 
-def _dialog(parts: Parts) -> RemoteDialog:
+def _dialog(parts: AppContext) -> RemoteDialog:
     models_remote(parts)
     dialog = parts.window.page("models").remote.ask()
     assert isinstance(dialog, RemoteDialog)
     return dialog
 
 
-def remote_dialog(parts: Parts) -> None:
+def remote_dialog(parts: AppContext) -> None:
     _dialog(parts)
 
 
-def remote_dialog_found(parts: Parts) -> None:
+def remote_dialog_found(parts: AppContext) -> None:
     dialog = _dialog(parts)
     dialog.address.setText("gpu-server:8000")
     dialog._checked_address = ADDRESS
     dialog._on_found(MODELS)
 
 
-def remote_dialog_refused(parts: Parts) -> None:
+def remote_dialog_refused(parts: AppContext) -> None:
     dialog = _dialog(parts)
     dialog.address.setText("gpu-server:8000")
     dialog._on_failed(AppError("remote_unreachable", address="gpu-server:8000"))
 
 
-REMOTE_SHOTS: dict[str, Callable[[Parts], None]] = {
+REMOTE_SHOTS: dict[str, Callable[[AppContext], None]] = {
     shot.__name__: shot
     for shot in (
         chat_remote, chat_remote_stopped, remote_consent, models_remote, models_remote_stopped, remote_dialog,

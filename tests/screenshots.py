@@ -24,7 +24,7 @@ from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 
-from app.application import Parts, build
+from app.application import AppContext, build
 from app.base import paths
 from app.base.errors import AppError
 from app.base.paths import resources
@@ -180,7 +180,7 @@ def pause(seconds: float = 0.25) -> None:
     loop.exec()
 
 
-def make(app: QApplication, folder: str, theme_name: str, **settings: object) -> Parts:
+def make(app: QApplication, folder: str, theme_name: str, **settings: object) -> AppContext:
     where = paths.locate(folder)
     clock = [time.time()]
     store = Store.open(where.database, where.backups, lambda: clock[0])
@@ -194,33 +194,33 @@ def make(app: QApplication, folder: str, theme_name: str, **settings: object) ->
     return build(where, theme, preferences, store)
 
 
-def answering(parts: Parts) -> None:
+def answering(parts: AppContext) -> None:
     path = parts.library.models()[0].path
     parts.engine.status = EngineStatus("ready", "Swallow-8B Q4_K_M", facts(path), 3412, 44.9, 0.6)
     parts.engine.status_changed.emit(parts.engine.status)
 
 
-def chat(parts: Parts) -> None:
+def chat(parts: AppContext) -> None:
     parts.session.open(parts.conversations.all()[0].id)
     answering(parts)
 
 
-def chat_low(parts: Parts) -> None:
+def chat_low(parts: AppContext) -> None:
     chat(parts)
     parts.window.status_line.show_status(dataclasses.replace(parts.engine.status, used_tokens=7600))
     parts.window.list_actions.bin([parts.conversations.all()[2].id])
 
 
-def new(parts: Parts) -> None:
+def new(parts: AppContext) -> None:
     parts.window.sidebar.filter.setText(FILTERS[current_language()])
 
 
-def drawer(parts: Parts) -> None:
+def drawer(parts: AppContext) -> None:
     chat(parts)
     parts.window.toggle_sidebar()
 
 
-def folders(parts: Parts) -> None:
+def folders(parts: AppContext) -> None:
     ids = [conversation.id for conversation in parts.conversations.all()]
     office, inspections = FOLDERS[current_language()]
     parts.conversations.add_folder(office, ids[3:5])
@@ -231,7 +231,7 @@ def folders(parts: Parts) -> None:
     parts.window.toggle_sidebar()
 
 
-def folders_several(parts: Parts) -> None:
+def folders_several(parts: AppContext) -> None:
     folders(parts)
     sidebar = parts.window.sidebar
     sidebar.conversations.fold(parts.conversations.folders()[0].id, is_folded=True)
@@ -240,25 +240,25 @@ def folders_several(parts: Parts) -> None:
     sidebar.list._show_menu()
 
 
-def folder_menu(parts: Parts) -> None:
+def folder_menu(parts: AppContext) -> None:
     folders(parts)
     listed = parts.window.sidebar.list
     listed.setCurrentIndex(parts.window.sidebar.conversations.index_of_folder(parts.conversations.folders()[0].id))
     listed._show_menu()
 
 
-def folder_new(parts: Parts) -> None:
+def folder_new(parts: AppContext) -> None:
     folders(parts)
     parts.window.list_actions.add_folder()
 
 
-def sidebar_menu(parts: Parts) -> None:
+def sidebar_menu(parts: AppContext) -> None:
     chat(parts)
     parts.window.toggle_sidebar()
     parts.window.sidebar._show_menu()
 
 
-def bin(parts: Parts) -> None:
+def bin(parts: AppContext) -> None:
     chat(parts)
     ids = [conversation.id for conversation in parts.conversations.all()]
     parts.window.list_actions.bin(ids[4:6])
@@ -266,22 +266,22 @@ def bin(parts: Parts) -> None:
     parts.window._on_page_chosen("bin")
 
 
-def bin_erasure(parts: Parts) -> None:
+def bin_erasure(parts: AppContext) -> None:
     bin(parts)
     parts.window.page("bin").list.selectAll()
     parts.window.page("bin").erase_button.click()
 
 
-def bin_empty(parts: Parts) -> None:
+def bin_empty(parts: AppContext) -> None:
     parts.window._on_page_chosen("bin")
 
 
-def models(parts: Parts) -> None:
+def models(parts: AppContext) -> None:
     answering(parts)
     parts.window._on_page_chosen("models")
 
 
-def models_trial(parts: Parts) -> None:
+def models_trial(parts: AppContext) -> None:
     models(parts)
     page = parts.window.page("models")
     page.list.setCurrentIndex(page.models.index_of("card:gemma-3-270m"))
@@ -289,7 +289,7 @@ def models_trial(parts: Parts) -> None:
     page.progress.set_progress(144_000_000, 253_113_024, is_bytes=True)
 
 
-def models_trial_added(parts: Parts) -> None:
+def models_trial_added(parts: AppContext) -> None:
     """With the adapter that it comes with."""
     models(parts)
     card = starter.card()
@@ -304,24 +304,24 @@ def models_trial_added(parts: Parts) -> None:
     page._on_clicked(page.list.currentIndex())
 
 
-def models_refused(parts: Parts) -> None:
+def models_refused(parts: AppContext) -> None:
     models(parts)
     parts.window.page("models").importing.explain(AppError("not_gguf_html"))
 
 
-def models_detail(parts: Parts) -> None:
+def models_detail(parts: AppContext) -> None:
     models(parts)
     page = parts.window.page("models")
     page._on_clicked(page.list.currentIndex())
 
 
-def models_menu(parts: Parts) -> None:
+def models_menu(parts: AppContext) -> None:
     models(parts)
     page = parts.window.page("models")
     page.menu_button.click()
 
 
-def models_found(parts: Parts) -> None:
+def models_found(parts: AppContext) -> None:
     """What the search of other programs' folders gives."""
     models(parts)
     home = Path("/home/yamada")
@@ -354,14 +354,14 @@ def models_found(parts: Parts) -> None:
     next(iter(dialog.list.rows.values())).box.setChecked(True)
 
 
-def models_verifying(parts: Parts) -> None:
+def models_verifying(parts: AppContext) -> None:
     models(parts)
     care = parts.window.page("models").care
     care.progress.start(care.tr("ファイルを検証しています：{name}").format(name=parts.library.models()[0].name))
     care.progress.set_progress(2_950_000_000, 4_920_734_048, is_bytes=True)
 
 
-def models_damaged(parts: Parts) -> None:
+def models_damaged(parts: AppContext) -> None:
     """Two verified, one of them damaged."""
     models(parts)
     own, swallow = sorted(parts.library.models(), key=lambda model: model.id)
@@ -374,19 +374,19 @@ def models_damaged(parts: Parts) -> None:
     page._on_clicked(page.list.currentIndex())
 
 
-def kit_export(parts: Parts) -> None:
+def kit_export(parts: AppContext) -> None:
     models(parts)
     parts.window.page("models").care.choose_export()
 
 
-def kit_written(parts: Parts) -> None:
+def kit_written(parts: AppContext) -> None:
     models(parts)
     pieces = [KitPart(f"001-000{number}.kotae-part", 3_900_000_000, "0" * 64) for number in (1, 2)]
     kit = Kit((KitModel("m", (KitFile(4_920_734_048, "0" * 64, tuple(pieces)),)),))
     parts.window.page("models").care._on_kit_written(kit, Path("/media/yamada/KOTAE-USB/kotae-models"))
 
 
-def kit_problems(parts: Parts) -> None:
+def kit_problems(parts: AppContext) -> None:
     models(parts)
     missing = AppError("kit_part_missing", part="002-0003.kotae-part")
     problems = [AppError("kit_part_damaged", part="002-0001.kotae-part"), missing]
@@ -394,7 +394,7 @@ def kit_problems(parts: Parts) -> None:
     parts.window.page("models").care._on_kit_read(outcome)
 
 
-def coming(parts: Parts, *items: Download) -> None:
+def coming(parts: AppContext, *items: Download) -> None:
     """As if these were on their way."""
     parts.downloads.items = lambda: list(items)
     parts.downloads.changed.emit()
@@ -409,7 +409,7 @@ def download(card_id: str, state: str, done: float, **more: object) -> Download:
     )  # fmt: skip
 
 
-def models_downloading(parts: Parts) -> None:
+def models_downloading(parts: AppContext) -> None:
     models(parts)
     coming(
         parts,
@@ -422,13 +422,13 @@ def models_downloading(parts: Parts) -> None:
     page.list.scrollToTop()
 
 
-def models_download_detail(parts: Parts) -> None:
+def models_download_detail(parts: AppContext) -> None:
     models_downloading(parts)
     page = parts.window.page("models")
     page._on_clicked(page.list.currentIndex())
 
 
-def models_download_failed(parts: Parts) -> None:
+def models_download_failed(parts: AppContext) -> None:
     models(parts)
     gated = AppError("download_gated", repository="owner/name", page="https://huggingface.co/owner/name")
     failed = download("llama-3-elyza-jp-8b", "failed", 0.4, problem=gated)
@@ -436,7 +436,7 @@ def models_download_failed(parts: Parts) -> None:
     parts.downloads.failed.emit(failed)
 
 
-def models_offline(parts: Parts) -> None:
+def models_offline(parts: AppContext) -> None:
     parts.preferences.change(network_allowed=False)
     models(parts)
     page = parts.window.page("models")
@@ -444,13 +444,13 @@ def models_offline(parts: Parts) -> None:
     page._on_clicked(page.list.currentIndex())
 
 
-def download_consent(parts: Parts) -> None:
+def download_consent(parts: AppContext) -> None:
     models(parts)
     card = catalogue.load().card("llama-3.1-swallow-8b-instruct-v0.5")
     parts.window.page("models")._on_download_requested(card, card.file_of("Q4_K_M"))
 
 
-def download_source(parts: Parts) -> None:
+def download_source(parts: AppContext) -> None:
     models(parts)
     card = catalogue.load().card("llama-3.1-swallow-8b-instruct-v0.5")
     page = parts.window.page("models")
@@ -458,13 +458,13 @@ def download_source(parts: Parts) -> None:
     dialog.use_folder("/media/yamada/KOTAE-USB")
 
 
-def token(parts: Parts) -> None:
+def token(parts: AppContext) -> None:
     models_download_failed(parts)
     item = parts.downloads.items()[0]
     parts.window.page("models")._desk.ask_token(item.id, parts.window)
 
 
-def build_model(parts: Parts) -> None:
+def build_model(parts: AppContext) -> None:
     """What to build, with a folder that was looked through."""
     models(parts)
     folder = parts.upkeep.models_folder.parent / "Swallow-tiny"
@@ -476,7 +476,7 @@ def build_model(parts: Parts) -> None:
     dialog.list.rows["Q8_0"].box.setChecked(True)
 
 
-def build_refused(parts: Parts) -> None:
+def build_refused(parts: AppContext) -> None:
     models(parts)
     parts.build_desk.obstacle = lambda: AppError("no_training_environment", path="/data/training-environment/python")
     dialog = parts.window.page("models").ask_to_build()
@@ -484,56 +484,56 @@ def build_refused(parts: Parts) -> None:
     dialog._on_source_refused(AppError("hf_pickle", file="pytorch_model.bin"))
 
 
-def build_making_training(parts: Parts) -> None:
+def build_making_training(parts: AppContext) -> None:
     build_refused(parts)
     _pretend_to_make(parts)
 
 
-def building(parts: Parts) -> None:
+def building(parts: AppContext) -> None:
     models(parts)
     strip = parts.window.page("models").building
     strip._on_progressed(Progress("quantize", 2_100_000_000, 4_920_000_000, "Q4_K_M", 2, 3))
 
 
-def settings_look(parts: Parts) -> None:
+def settings_look(parts: AppContext) -> None:
     parts.window._on_page_chosen("settings")
 
 
-def settings_questions(parts: Parts) -> None:
+def settings_questions(parts: AppContext) -> None:
     parts.window._on_page_chosen("settings")
     parts.window.page("settings").show_section(1)
 
 
-def settings_models(parts: Parts) -> None:
+def settings_models(parts: AppContext) -> None:
     parts.window._on_page_chosen("settings")
     parts.window.page("settings").show_section(3)
 
 
-def settings_network(parts: Parts) -> None:
+def settings_network(parts: AppContext) -> None:
     parts.window.show_settings("network")
     section = dict(parts.window.page("settings").sections)[parts.window.page("settings").tr("通信")]
     section.proxy.setText("http://user:secret@proxy:8080")
     section.proxy.editingFinished.emit()
 
 
-def settings_moving(parts: Parts) -> None:
+def settings_moving(parts: AppContext) -> None:
     settings_models(parts)
     storage = parts.window.page("settings").storage
     storage.progress.start(storage.tr("移動しています"))
     storage.progress.set_progress(3_100_000_000, 14_460_000_000, is_bytes=True)
 
 
-def settings_move(parts: Parts) -> None:
+def settings_move(parts: AppContext) -> None:
     settings_models(parts)
     parts.window.page("settings").storage.ask(Path("/media/yamada/kotae/models"))
 
 
-def proxy_login(parts: Parts) -> None:
+def proxy_login(parts: AppContext) -> None:
     settings_network(parts)
     dict(parts.window.page("settings").sections)[parts.window.page("settings").tr("通信")].ask_login()
 
 
-def settings_models_details(parts: Parts) -> None:
+def settings_models_details(parts: AppContext) -> None:
     parts.preferences.change(shows_details=True)
     settings_models(parts)
 
@@ -552,30 +552,30 @@ TRAINING = Report(
 NO_TRAINING = Report(None, problem=AppError("no_training_environment", path="/data/training-environment/python"))
 
 
-def settings_training(parts: Parts, report: Report = TRAINING) -> None:
+def settings_training(parts: AppContext, report: Report = TRAINING) -> None:
     parts.training_setup.look = lambda done: done(report)
     parts.window.show_settings("training")
 
 
-def settings_training_broken(parts: Parts) -> None:
+def settings_training_broken(parts: AppContext) -> None:
     reason = "ModuleNotFoundError: No module named 'torch'"
     error = AppError("training_environment_broken", path=str(TRAINING.python), reason=reason)
     settings_training(parts, dataclasses.replace(TRAINING, probe=None, problem=error))
     parts.training_setup.failed.emit(AppError("training_index_unreachable", host="pypi.org", reason="ProxyError"))
 
 
-def settings_training_making(parts: Parts) -> None:
+def settings_training_making(parts: AppContext) -> None:
     settings_training(parts, dataclasses.replace(NO_TRAINING, left_bytes=740_000_000))
     _pretend_to_make(parts)
 
 
-def training_make(parts: Parts) -> None:
+def training_make(parts: AppContext) -> None:
     settings_training(parts, NO_TRAINING)
     _estimate(parts, Need(8_500_000_000, 2_830_000_000, 96 * 10**9, None, "cuda", "3.13", fetches_python=True))
     panel_of_training(parts).making.ask()
 
 
-def training_make_offline(parts: Parts) -> None:
+def training_make_offline(parts: AppContext) -> None:
     settings_training(parts, NO_TRAINING)
     _estimate(parts, Need(6_000_000_000, 0, 2_100_000_000, None, "cpu", "3.12", lacks_cuda=True))
     making = panel_of_training(parts).making
@@ -583,24 +583,24 @@ def training_make_offline(parts: Parts) -> None:
     making.ask_offline()
 
 
-def training_kit(parts: Parts) -> None:
+def training_kit(parts: AppContext) -> None:
     settings_training(parts, TRAINING)
     panel = panel_of_training(parts)
     panel._pickers = Pickers(folder=lambda *_: "/media/yamada/USB/kotae-training")
     panel.ask_for_kit()._choose_place()
 
 
-def _estimate(parts: Parts, need: Need) -> None:
+def _estimate(parts: AppContext, need: Need) -> None:
     parts.training_setup.estimate = lambda _wheels, done, _failed, base, _variant: done(
         dataclasses.replace(need, base=base)
     )
 
 
-def panel_of_training(parts: Parts) -> TrainingPanel:
+def panel_of_training(parts: AppContext) -> TrainingPanel:
     return parts.window.page("settings")._named["training"].panel
 
 
-def _pretend_to_make(parts: Parts) -> None:
+def _pretend_to_make(parts: AppContext) -> None:
     setup = parts.training_setup
     setup._started_at = time.monotonic() - 42
     setup.phase = Phase("fetch", "nvidia-cudnn-cu13", 1_180_000_000, 2_834_000_000)
@@ -608,12 +608,12 @@ def _pretend_to_make(parts: Parts) -> None:
     setup.progressed.emit(setup.phase)
 
 
-def settings_data(parts: Parts) -> None:
+def settings_data(parts: AppContext) -> None:
     parts.window._on_page_chosen("settings")
     parts.window.page("settings").show_section(6)
 
 
-def presets(parts: Parts) -> None:
+def presets(parts: AppContext) -> None:
     office = Choices(OFFICE_PRESET[current_language()][1], temperature=0.2, max_tokens=1536)
     own = parts.presets.add("chat", OFFICE_PRESET[current_language()][0], office)
     parts.presets.put(dataclasses.replace(parts.presets.original("brief"), choices=Choices(max_tokens=128)))
@@ -624,13 +624,13 @@ def presets(parts: Parts) -> None:
     )
 
 
-def preset_editor(parts: Parts) -> None:
+def preset_editor(parts: AppContext) -> None:
     presets(parts)
     section = parts.window.page("settings").presets
     section.edit(parts.presets.all("chat")[1])
 
 
-def preset_editor_details(parts: Parts) -> None:
+def preset_editor_details(parts: AppContext) -> None:
     parts.preferences.change(shows_details=True)
     presets(parts)
     section = parts.window.page("settings").presets
@@ -640,19 +640,19 @@ def preset_editor_details(parts: Parts) -> None:
     area.verticalScrollBar().setValue(area.verticalScrollBar().maximum())
 
 
-def action_editor(parts: Parts) -> None:
+def action_editor(parts: AppContext) -> None:
     presets(parts)
     editor = parts.window.page("settings").presets.edit(parts.presets.all("action")[0])
     editor.name.clear()
     editor.save_button.click()
 
 
-def preset_export(parts: Parts) -> None:
+def preset_export(parts: AppContext) -> None:
     presets(parts)
     parts.window.page("settings").presets.export_dialog().open()
 
 
-def preset_report(parts: Parts) -> None:
+def preset_report(parts: AppContext) -> None:
     presets(parts)
     section = parts.window.page("settings").presets
     entries = [
@@ -664,18 +664,18 @@ def preset_report(parts: Parts) -> None:
     section._on_read(preset_files.parse(data))
 
 
-def conversation_settings(parts: Parts) -> None:
+def conversation_settings(parts: AppContext) -> None:
     chat(parts)
     parts.session.answer_by("exact", Choices(temperature=0.3, top_k=10))
     parts.window.show_answering()
 
 
-def problem(parts: Parts) -> None:
+def problem(parts: AppContext) -> None:
     chat(parts)
     parts.window.show_problem(AppError("memory_short", need_bytes=6_600_000_000, free_bytes=4_100_000_000))
 
 
-def search(parts: Parts) -> None:
+def search(parts: AppContext) -> None:
     for question, answer in MORE_TO_FIND[current_language()]:
         reply = parts.store.add_answer(parts.store.add_question(question).id, AnswerDetails("m", "Swallow-8B", "end"))
         parts.store.finish_answer(reply.id, answer, "done", AnswerDetails("m", "Swallow-8B", "end"))
@@ -684,48 +684,48 @@ def search(parts: Parts) -> None:
     parts.window._on_search_requested(SOUGHT[current_language()])
 
 
-def search_none(parts: Parts) -> None:
+def search_none(parts: AppContext) -> None:
     chat(parts)
     parts.window._on_search_requested(NOT_THERE[current_language()])
 
 
-def search_empty(parts: Parts) -> None:
+def search_empty(parts: AppContext) -> None:
     chat(parts)
     parts.window._on_search_requested()
 
 
-def find(parts: Parts) -> None:
+def find(parts: AppContext) -> None:
     """A hit of the search, opened."""
     search(parts)
     page = parts.window.page("search")
     page._choose(page.results.index(0))
 
 
-def consent(parts: Parts) -> None:
+def consent(parts: AppContext) -> None:
     models(parts)
     parts.window.page("models").using.consent_dialog().open()
 
 
-def removal(parts: Parts) -> None:
+def removal(parts: AppContext) -> None:
     models(parts)
     parts.window.page("models").removal_dialog(parts.library.models()[0]).open()
 
 
-def first(parts: Parts) -> None:
+def first(parts: AppContext) -> None:
     """Nothing stored, no model."""
 
 
-def first_run_1(parts: Parts) -> None:
-    parts.window.first_run_requested.emit()
+def first_run_1(parts: AppContext) -> None:
+    parts.navigation.first_run_requested.emit()
     pause(0.1)
 
 
-def first_run_2(parts: Parts) -> None:
+def first_run_2(parts: AppContext) -> None:
     first_run_1(parts)
     parts.window.findChild(FirstRunDialog).show_step(1)
 
 
-def first_run_2_working(parts: Parts) -> None:
+def first_run_2_working(parts: AppContext) -> None:
     first_run_2(parts)
     step = parts.window.findChild(FirstRunDialog).model
     step._on_failed(AppError("not_gguf_html"))
@@ -733,7 +733,7 @@ def first_run_2_working(parts: Parts) -> None:
     step.progress.set_progress(144_000_000, 253_113_024, is_bytes=True)
 
 
-def first_run_2_downloading(parts: Parts) -> None:
+def first_run_2_downloading(parts: AppContext) -> None:
     first_run_2(parts)
     step = parts.window.findChild(FirstRunDialog).model
     if step.download is not None:
@@ -741,19 +741,19 @@ def first_run_2_downloading(parts: Parts) -> None:
         coming(parts, download(card.id, "running", 0.31, bytes_per_s=11.2e6, seconds_left=305.0))
 
 
-def first_run_2_offline(parts: Parts) -> None:
+def first_run_2_offline(parts: AppContext) -> None:
     parts.preferences.change(network_allowed=False)
     first_run_2(parts)
 
 
-def offer_download(parts: Parts) -> None:
+def offer_download(parts: AppContext) -> None:
     """After a start: a download was interrupted."""
     parts.downloads.items = lambda: [download("llama-3-elyza-jp-8b", "paused", 0.4)]
     chat(parts)
     parts.offers.offer()
 
 
-def offer_move(parts: Parts) -> None:
+def offer_move(parts: AppContext) -> None:
     journal = {"source": str(parts.upkeep.models_folder), "target": "/media/yamada/kotae/models", "state": "copying"}
     journal |= {"names": ["a.gguf"], "made": ["a.gguf"]}
     (parts.upkeep.models_folder.parent / "models-move.json").write_text(json.dumps(journal), "utf-8")
@@ -761,7 +761,7 @@ def offer_move(parts: Parts) -> None:
     parts.offers.offer()
 
 
-def first_run_3(parts: Parts) -> None:
+def first_run_3(parts: AppContext) -> None:
     first_run_1(parts)
     parts.window.findChild(FirstRunDialog).show_step(2)
 
@@ -769,7 +769,7 @@ def first_run_3(parts: Parts) -> None:
 EDITED = {"ja": "会議室の予約を、前日に取り消せますか。", "en": "Can I cancel a meeting room on the day before?"}
 
 
-def say(parts: Parts, question: str, answer: str, parent_id: int | None, **details: object) -> Message:
+def say(parts: AppContext, question: str, answer: str, parent_id: int | None, **details: object) -> Message:
     """A question and its answer, below an answer of the newest conversation (None: beside its first question)."""
     here = parts.store.conversations()[0].id
     values = {"stop_reason": "end", "total_s": 6.4, "tokens_per_s": 44.1, "seed": 12345, "answer_tokens": 86, **details}
@@ -778,7 +778,7 @@ def say(parts: Parts, question: str, answer: str, parent_id: int | None, **detai
     return parts.store.finish_answer(parts.store.add_answer(asked.id, made).id, answer, "done", made)
 
 
-def branch(parts: Parts) -> None:
+def branch(parts: AppContext) -> None:
     """A question asked in other words, the pointer in it, and a second answer."""
     answer = QUESTIONS[current_language()][0][2]
     reply = say(parts, EDITED[current_language()], answer, None)
@@ -789,19 +789,19 @@ def branch(parts: Parts) -> None:
     parts.window.page("ask").transcript.view_of(reply.parent_id).text.setFocus()
 
 
-def edit(parts: Parts) -> None:
+def edit(parts: AppContext) -> None:
     chat(parts)
     page = parts.window.page("ask")
     page.composer.set_text("打ちかけの質問")
     page._edit_last_question()
 
 
-def temporary(parts: Parts) -> None:
+def temporary(parts: AppContext) -> None:
     answering(parts)
     parts.session.new(is_temporary=True)
 
 
-def temporary_left(parts: Parts) -> None:
+def temporary_left(parts: AppContext) -> None:
     """Left for another conversation, with the way back."""
     parts.session.new(is_temporary=True)
     parts.session._store.add_question("内緒の質問")
@@ -810,7 +810,7 @@ def temporary_left(parts: Parts) -> None:
     chat(parts)
 
 
-def answer_menu(parts: Parts) -> None:
+def answer_menu(parts: AppContext) -> None:
     branch(parts)
     page = parts.window.page("ask")
     row = page.transcript.view_of(page.transcript.messages[-1].id)._end.row
@@ -820,13 +820,13 @@ def answer_menu(parts: Parts) -> None:
     row.fit(width)
 
 
-def details(parts: Parts) -> None:
+def details(parts: AppContext) -> None:
     parts.preferences.change(shows_details=True)
     say(parts, EDITED[current_language()], QUESTIONS[current_language()][0][2], None, stop_reason="length")
     chat(parts)
 
 
-def reproduced(parts: Parts) -> None:
+def reproduced(parts: AppContext) -> None:
     """Once the same, once not."""
     _, text, answer = QUESTIONS[current_language()][0]
     first = say(parts, text, answer, None)
@@ -839,36 +839,36 @@ def reproduced(parts: Parts) -> None:
     chat(parts)
 
 
-def export(parts: Parts) -> None:
+def export(parts: AppContext) -> None:
     chat(parts)
     parts.desk.export_open()
 
 
-def export_all(parts: Parts) -> None:
+def export_all(parts: AppContext) -> None:
     chat(parts)
     parts.desk.export_all()
 
 
-def exporting(parts: Parts) -> None:
+def exporting(parts: AppContext) -> None:
     chat(parts)
     parts.desk.strip.progress.start(parts.desk.tr("会話を書き出しています"))
     parts.desk.strip.progress.set_progress(312, 1204)
 
 
-def exported(parts: Parts) -> None:
+def exported(parts: AppContext) -> None:
     chat(parts)
     name = parts.session.conversation.title
     parts.desk._on_exported([Path(f"/home/yamada/Documents/{name}.docx")])
 
 
-def import_result(parts: Parts) -> None:
+def import_result(parts: AppContext) -> None:
     chat(parts)
     third = parts.conversations.all()[2].title
     refused = (Refusal(3, third, "role", 4), Refusal(8, "", "uid"), Refusal(15, "", "rest"))
     parts.desk._on_imported(Imported(12, 1, 3, 1, refused))
 
 
-SHOTS: dict[str, Callable[[Parts], None]] = {
+SHOTS: dict[str, Callable[[AppContext], None]] = {
     shot.__name__: shot
     for shot in (
         chat, chat_low, new, drawer, first, models, models_trial, models_trial_added, models_refused,
@@ -920,7 +920,7 @@ MANUAL = (
 
 
 @contextmanager
-def opened(app: QApplication, folder: str, name: str, theme: str, size: str, scale: int = 100) -> Iterator[Parts]:
+def opened(app: QApplication, folder: str, name: str, theme: str, size: str, scale: int = 100) -> Iterator[AppContext]:
     """The window with the shot `name` on it; closed with all its dialogs afterwards."""
     parts = make(app, folder, theme, filled=not name.startswith("first"), text_scale_percent=scale)
     try:
@@ -939,7 +939,7 @@ def opened(app: QApplication, folder: str, name: str, theme: str, size: str, sca
         pause(0.05)
 
 
-def other_windows(app: QApplication, parts: Parts) -> list[QWidget]:
+def other_windows(app: QApplication, parts: AppContext) -> list[QWidget]:
     return [widget for widget in app.topLevelWidgets() if widget.isVisible() and widget is not parts.window]
 
 

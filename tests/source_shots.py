@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QFont, QPageSize, QPdfWriter, QTextDocument
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.wording import current_language
 from app.chat.records import AnswerDetails
 from app.documents.claims import claims, grounding
@@ -100,7 +100,7 @@ def passages() -> list[Passage]:
     ]
 
 
-def put(parts: Parts, answer: str, kept: Grounding, *, question: str = "", tokens: int = 120) -> int:
+def put(parts: AppContext, answer: str, kept: Grounding, *, question: str = "", tokens: int = 120) -> int:
     """A conversation with one answer, open; gives the answer's id."""
     store = parts.store
     scope = tuple(CollectionRef(number, name) for number, name in enumerate(COLLECTIONS[current_language()], start=1))
@@ -117,7 +117,7 @@ def put(parts: Parts, answer: str, kept: Grounding, *, question: str = "", token
     return reply.id
 
 
-def opened(parts: Parts) -> None:
+def opened(parts: AppContext) -> None:
     fill(parts.documents._path)
     parts.documents.queue._is_paused = True  # nothing is to be read: these files are nowhere
     parts.documents.open()
@@ -130,19 +130,19 @@ def checked(answer: str) -> Grounding:
     return Grounding("answered", sources, claims.check(answer, found, ASKED[current_language()]), retrieval_s=0.031)
 
 
-def sources_new(parts: Parts) -> None:
+def sources_new(parts: AppContext) -> None:
     opened(parts)
     parts.session.new()
 
 
-def sources(parts: Parts) -> None:
+def sources(parts: AppContext) -> None:
     """All sentences have support."""
     opened(parts)
     answer = ANSWERS[current_language()]
     put(parts, answer, checked(answer))
 
 
-def sources_secret(parts: Parts) -> None:
+def sources_secret(parts: AppContext) -> None:
     """One of the collections that are asked is 機密, and their menu is open."""
     sources(parts)
     line = parts.window.page("ask").scope_line
@@ -151,14 +151,14 @@ def sources_secret(parts: Parts) -> None:
     line.open_menu()
 
 
-def sources_doubtful(parts: Parts) -> None:
+def sources_doubtful(parts: AppContext) -> None:
     """A value that no source has."""
     opened(parts)
     answer = ANSWERS[current_language()].replace(*WRONG[current_language()])
     put(parts, answer, checked(answer))
 
 
-def sources_none(parts: Parts) -> None:
+def sources_none(parts: AppContext) -> None:
     """Not in the documents."""
     opened(parts)
     kept = Grounding("not_in_documents", tuple(map(grounding.source_of, passages())))
@@ -170,7 +170,7 @@ def sources_none(parts: Parts) -> None:
     put(parts, answer, kept, question=question, tokens=0)
 
 
-def sources_quoted(parts: Parts) -> None:
+def sources_quoted(parts: AppContext) -> None:
     """抜粋表示."""
     opened(parts)
     answer = QUOTED[current_language()]
@@ -179,7 +179,7 @@ def sources_quoted(parts: Parts) -> None:
     put(parts, answer, Grounding("answered", (grounding.source_of(first),), (quote,), is_excerpt=True), tokens=0)
 
 
-def sources_text(parts: Parts) -> None:
+def sources_text(parts: AppContext) -> None:
     """The file has gone: the text that was read of it."""
     sources(parts)
     page = parts.window.page("ask")
@@ -187,7 +187,7 @@ def sources_text(parts: Parts) -> None:
     wait(lambda: page.panel.problem.isVisibleTo(page.panel))
 
 
-def sources_page(parts: Parts) -> None:
+def sources_page(parts: AppContext) -> None:
     """The page of a PDF file, drawn by the child."""
     opened(parts)
     file = parts.documents._path.with_name(DOCUMENT[current_language()])
@@ -231,7 +231,7 @@ def wait(condition: Callable[[], bool]) -> None:
         QCoreApplication.processEvents()
 
 
-SOURCE_SHOTS: dict[str, Callable[[Parts], None]] = {
+SOURCE_SHOTS: dict[str, Callable[[AppContext], None]] = {
     shot.__name__: shot
     for shot in (
         sources_new, sources, sources_secret, sources_doubtful, sources_none, sources_quoted, sources_text,

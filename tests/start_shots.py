@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from app import __version__
-from app.application import Parts
+from app.application import AppContext
 from app.base import build_facts, start_record
 from app.base.build_facts import BuildFacts
 from app.base.start_record import STARTING, UP, Record
@@ -23,34 +23,34 @@ NEWER = Path("/media/usb/kotae-9.1.0-linux-x86_64.tar.zst")
 SUM = "5f3a" * 16
 
 
-def _said(parts: Parts, last: Record, *, is_safe: bool = False) -> None:
+def _said(parts: AppContext, last: Record, *, is_safe: bool = False) -> None:
     parts.session.open(parts.conversations.all()[0].id)
-    where = parts.window.pages._services.paths
+    where = parts.paths
     show_notices(parts.window, where, last, is_safe, lambda: None)
 
 
-def start_safe(parts: Parts) -> None:
+def start_safe(parts: AppContext) -> None:
     _said(parts, Record(STARTING, 1, __version__), is_safe=True)
 
 
-def start_safe_more(parts: Parts) -> None:
+def start_safe_more(parts: AppContext) -> None:
     start_safe(parts)
-    safe_mode_dialog(parts.theme, parts.window.pages._services.paths, {"standard"}, parts.window).open()
+    safe_mode_dialog(parts.theme, parts.paths, parts.window).open()
 
 
-def start_cut_off(parts: Parts) -> None:
+def start_cut_off(parts: AppContext) -> None:
     _said(parts, Record(UP, 0, __version__))
 
 
-def start_updated(parts: Parts) -> None:
+def start_updated(parts: AppContext) -> None:
     _said(parts, Record(start_record.CLOSED, 0, "0.0.9"))
 
 
-def start_older(parts: Parts) -> None:
+def start_older(parts: AppContext) -> None:
     _said(parts, Record(start_record.CLOSED, 0, "99.0.0"))
 
 
-def settings_about(parts: Parts) -> None:
+def settings_about(parts: AppContext) -> None:
     """As in a bundle that is two years old and knows where it came from."""
     read = build_facts.read
     build_facts.read = lambda: BUNDLE
@@ -60,43 +60,41 @@ def settings_about(parts: Parts) -> None:
         build_facts.read = read
 
 
-def news(parts: Parts) -> None:
+def news(parts: AppContext) -> None:
     NewsWindow(parts.theme, parts.window).show()
 
 
-def update_file_same(parts: Parts) -> None:
+def update_file_same(parts: AppContext) -> None:
     parts.window.show_settings("about")
     update_file_dialog(parts.theme, UpdateFile(NEWER, SUM, SUM), parts.window).open()
 
 
-def update_file_unknown(parts: Parts) -> None:
+def update_file_unknown(parts: AppContext) -> None:
     parts.window.show_settings("about")
     update_file_dialog(parts.theme, UpdateFile(NEWER, SUM), parts.window).open()
 
 
-def update_file_other(parts: Parts) -> None:
+def update_file_other(parts: AppContext) -> None:
     parts.window.show_settings("about")
     found = dataclasses.replace(UpdateFile(NEWER, SUM), expected="0" * 64)
     update_file_dialog(parts.theme, found, parts.window).open()
 
 
-def update_file_pack(parts: Parts) -> None:
+def update_file_pack(parts: AppContext) -> None:
     parts.window.show_settings("about")
     pack = UpdateFile(NEWER.with_name("kotae-vulkan-0.3.36-linux-x86_64.zip"), SUM, SUM, "engine_pack")
     update_file_dialog(parts.theme, pack, parts.window).open()
 
 
-def report(parts: Parts) -> None:
+def report(parts: AppContext) -> None:
     """Of facts that are the same everywhere."""
     parts.session.open(parts.conversations.all()[0].id)
-    window = ReportWindow(parts.theme, parts.window.pages._services.paths, {"standard"}, parts.window)
-    window._on_composed(
-        problem_report.compose(parts.window.pages._services.paths, 1_795_000_000, {"Qt": "6.11.3"}, {"standard"})
-    )
+    window = ReportWindow(parts.theme, parts.paths, {"standard"}, parts.window)
+    window._on_composed(problem_report.compose(parts.paths, 1_795_000_000, {"Qt": "6.11.3"}, {"standard"}))
     window.show()
 
 
-def bug(parts: Parts) -> None:
+def bug(parts: AppContext) -> None:
     reporter = BugReporter(parts.theme, parts.window, lambda: None, lambda: None)
     try:
         raise RuntimeError("list index out of range")
@@ -104,7 +102,7 @@ def bug(parts: Parts) -> None:
         reporter.report(type(error), error, error.__traceback__)
 
 
-START_SHOTS: dict[str, Callable[[Parts], None]] = {
+START_SHOTS: dict[str, Callable[[AppContext], None]] = {
     shot.__name__: shot
     for shot in (
         start_safe, start_safe_more, start_cut_off, start_updated, start_older, settings_about, news, update_file_same,

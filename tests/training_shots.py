@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.wording import current_language
 from app.inference import speed
 from app.inference.local_model import LocalModel
@@ -67,7 +67,7 @@ ANSWERED = {
 }
 
 
-def _page(parts: Parts) -> TrainingPage:
+def _page(parts: AppContext) -> TrainingPage:
     data = Path(parts.window._place._path).parent
     speed.save(data / speed.FILE_NAME, MachineSpeed(2e10, 1.2e11, 8, 1.0))  # measuring takes seconds
     report = Report(Path("/home/yamada/python"), 6 * GB, PROBE, is_own=True)
@@ -77,7 +77,7 @@ def _page(parts: Parts) -> TrainingPage:
     return page
 
 
-def _show(parts: Parts) -> None:
+def _show(parts: AppContext) -> None:
     parts.window._on_page_chosen("training")
 
 
@@ -93,7 +93,7 @@ def _see(page: TrainingPage, folder: Path) -> None:
     _until(lambda: page.content.step.loss.plot)
 
 
-def base_model(parts: Parts, folder: Path) -> LocalModel:
+def base_model(parts: AppContext, folder: Path) -> LocalModel:
     """What the list says of it is made up; the file is a tiny one."""
     found = local_models.describe(models.tiny_llama(folder / "base.gguf"))
     model = dataclasses.replace(found, id="base", name=BASE, size_bytes=1_130_000_000, quantization="Q5_K_M")
@@ -115,7 +115,7 @@ def _file(folder: Path) -> Path:
     return path
 
 
-def _draft(parts: Parts, step: str) -> TrainingDraft:
+def _draft(parts: AppContext, step: str) -> TrainingDraft:
     """Shown at `step`, with what comes before it done."""
     page = _page(parts)
     folder = page._paths.data
@@ -191,12 +191,12 @@ def _finished(page: TrainingPage, name: str) -> Path:
     return made
 
 
-def training_empty(parts: Parts) -> None:
+def training_empty(parts: AppContext) -> None:
     _page(parts)
     _show(parts)
 
 
-def training_goal(parts: Parts) -> None:
+def training_goal(parts: AppContext) -> None:
     """On a machine with a card."""
     _draft(parts, "goal").change(goal="both")
     step = parts.window.page("training").content.step
@@ -205,22 +205,22 @@ def training_goal(parts: Parts) -> None:
     step._on_measured(Measured((CARD,), 32 * GB, 21 * GB, 312 * GB))
 
 
-def training_data(parts: Parts, tab: str = "columns") -> None:
+def training_data(parts: AppContext, tab: str = "columns") -> None:
     _draft(parts, "model")  # the rows are split
     planning = parts.window.page("training").content
     planning.show_step("data")
     planning.step._show_tab(tab)
 
 
-def training_review(parts: Parts) -> None:
+def training_review(parts: AppContext) -> None:
     training_data(parts, "review")
 
 
-def training_split(parts: Parts) -> None:
+def training_split(parts: AppContext) -> None:
     training_data(parts, "split")
 
 
-def training_model(parts: Parts) -> None:
+def training_model(parts: AppContext) -> None:
     work = _draft(parts, "model")
     work.change(base=base_model(parts, parts.window.page("training")._paths.data).id)
     planning = parts.window.page("training").content
@@ -230,7 +230,7 @@ def training_model(parts: Parts) -> None:
     _until(lambda: not step.outlooks.is_working)
 
 
-def training_check(parts: Parts) -> None:
+def training_check(parts: AppContext) -> None:
     """One thing is to be looked at."""
     work = _draft(parts, "check")
     found = (Finding("few_rows", "warn", {"rows": 80, "wanted": 200}), Finding("pad_is_end", "note", {"text": "</s>"}))
@@ -242,7 +242,7 @@ def training_check(parts: Parts) -> None:
     work.change(forecast=dataclasses.replace(forecast, mark=work.draft.mark))
 
 
-def training_running(parts: Parts) -> None:
+def training_running(parts: AppContext) -> None:
     page = _page(parts)
     _finished(page, NAMES[current_language()][1])
     folder = _run(page, NAMES[current_language()][0], _steps(STEPS))
@@ -254,14 +254,14 @@ def training_running(parts: Parts) -> None:
     page._on_told(next(one for one in reversed(_steps(STEPS)) if isinstance(one, events.Step)))
 
 
-def training_paused(parts: Parts) -> None:
+def training_paused(parts: AppContext) -> None:
     page = _page(parts)
     folder = _run(page, NAMES[current_language()][0], [*_steps(STEPS), events.Paused(STEPS)])
     _show(parts)
     _see(page, folder)
 
 
-def training_result(parts: Parts) -> None:
+def training_result(parts: AppContext) -> None:
     page = _page(parts)
     folder = _finished(page, NAMES[current_language()][0])
     _show(parts)
@@ -269,7 +269,7 @@ def training_result(parts: Parts) -> None:
     _until(lambda: page.content.step.view)
 
 
-TRAINING_SHOTS: dict[str, Callable[[Parts], None]] = {
+TRAINING_SHOTS: dict[str, Callable[[AppContext], None]] = {
     shot.__name__: shot
     for shot in (
         training_empty, training_goal, training_data, training_review, training_split, training_model, training_check,

@@ -7,7 +7,7 @@ from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app.application import Parts, build
+from app.application import AppContext, build
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences
@@ -62,12 +62,12 @@ def quick_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def open_window(
     where: Paths, store: Store, theme: Theme, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Parts]]:
+) -> Iterator[Callable[..., AppContext]]:
     """Opens the window at a size, after the test has filled the store. Closed, with its engine, when the test ends."""
     monkeypatch.setenv("KOTAE_ENGINE", "echo")
-    opened: list[Parts] = []
+    opened: list[AppContext] = []
 
-    def open_(width: int = 1440, height: int = 900) -> Parts:
+    def open_(width: int = 1440, height: int = 900) -> AppContext:
         preferences = Preferences(where.settings)
         preferences.change(theme="light")
         parts = build(where, theme, preferences, store)

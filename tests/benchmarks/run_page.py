@@ -26,7 +26,7 @@ os.environ["KOTAE_ENGINE"] = "echo"
 from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer
 
 from app import application
-from app.application import Parts
+from app.application import AppContext
 from app.base import paths
 from app.base.paths import Paths
 from app.base.services import background
@@ -183,7 +183,7 @@ def main() -> None:
         parts.engine.shut_down()
 
 
-def measure(parts: Parts, draft: Draft, history: Path, steps: int) -> None:
+def measure(parts: AppContext, draft: Draft, history: Path, steps: int) -> None:
     heart = Heart()
     parts.window.show_page("training")
     page = parts.window.page("training")
@@ -220,7 +220,7 @@ def measure_plan(heart: Heart, page: TrainingPage, draft: Draft, steps: int) -> 
     heart.tell("its check")
 
 
-def measure_run(heart: Heart, parts: Parts, page: TrainingPage) -> None:
+def measure_run(heart: Heart, parts: AppContext, page: TrainingPage) -> None:
     planning, trainings = page.content, parts.trainings
     assert isinstance(planning, Planning)
     model = Path(planning.work.draft.base and parts.library.models()[0].path)

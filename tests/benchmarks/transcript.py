@@ -24,7 +24,7 @@ from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from app.application import Parts, build
+from app.application import AppContext, build
 from app.base import paths
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
@@ -100,7 +100,7 @@ def scrolling(transcript: Transcript) -> dict[str, dict[str, float]]:
     return results
 
 
-def typing_while_streaming(parts: Parts, page: ChatPage) -> dict[str, dict[str, float]]:
+def typing_while_streaming(parts: AppContext, page: ChatPage) -> dict[str, dict[str, float]]:
     """An answer of 4,000 characters arrives at up to 500 a second. `key`: from a key press to its painted character;
     `turn`: the longest that a key pressed at any moment waits before it is looked at (one turn of the event loop)."""
     text = "\n\n".join(answer_text(number) for number in range(1, 60))[:4000]

@@ -81,7 +81,7 @@ def _attend(parts: Any, how: str) -> None:
     from app.shell.ui.notices import StartNotice
 
     parts.preferences.change(first_run_done=True)
-    file = parts.window.pages._services.paths.data / "start.json"
+    file = parts.paths.data / "start.json"
 
     def look() -> None:
         if start_record.read(file).state != start_record.UP:

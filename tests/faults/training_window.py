@@ -15,7 +15,7 @@ class TrainingCommands(_Commands):
 
         self.trainings = parts.trainings
         closing = parts.window.findChild(Closing)
-        closing.reopened.connect(lambda: tell("reopened"))
+        parts.navigation.reopened.connect(lambda: tell("reopened"))
         closing._notifier._show = lambda words: tell("notified", words=words)
         self.trainings.started.connect(lambda folder: tell("training", run=folder.name))
         self.trainings.event_received.connect(lambda event: tell("told", step=getattr(event, "step", -1)))

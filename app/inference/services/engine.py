@@ -54,7 +54,7 @@ class EngineDeath:
     is_restarting: bool
 
     def as_error(self) -> AppError:
-        """Return what it means for whoever waits for an answer."""
+        """Return the error that an answer under way ends with."""
         code = {"hung": "engine_hung", "not_started": "engine_missing"}.get(self.cause, "engine_died")
         return AppError(code, cause=self.detail or self.cause)
 

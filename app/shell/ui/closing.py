@@ -2,13 +2,14 @@
 
 import sys
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app.evaluation.services.evaluations import Evaluations
 from app.shell.ui.notifications import Notifier
 from app.training.services.trainings import Trainings
+from app.uikit.navigation import Navigation
 
 # A message of a tray icon goes with its program (Windows, macOS); on Linux the desktop keeps it.
 LINGER_MS = 0 if sys.platform == "linux" else 10_000
@@ -22,14 +23,13 @@ class Closing(QObject):
     offers to go on. A system that shuts down pauses them.
     """
 
-    reopened = Signal()  # the window is shown again, after it was closed during a training
-
     def __init__(
         self,
         window: QWidget,
         trainings: Trainings,
         evaluations: Evaluations,
         notifier: Notifier,
+        navigation: Navigation,
         linger_ms: int = LINGER_MS,
     ) -> None:
         super().__init__(window)
@@ -37,6 +37,7 @@ class Closing(QObject):
         self._trainings = trainings
         self._evaluations = evaluations
         self._notifier = notifier
+        self._navigation = navigation
         self._is_closed = False
         self._end = QTimer(self, singleShot=True, interval=linger_ms)
         self._end.timeout.connect(self._quit_unseen)
@@ -58,7 +59,7 @@ class Closing(QObject):
         if watched is self._window and event.type() == QEvent.Type.Show and self._is_closed:
             self._is_closed = False
             self._end.stop()
-            self.reopened.emit()
+            self._navigation.reopened.emit()
         return False
 
     # ------------------------------------------------------------------- private

@@ -5,22 +5,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
+from app.base.services.preferences import Preferences
 from app.base.settings import TEXT_SCALES, Settings
 from app.chat.records import Conversation, Message
+from app.chat.services.chat import ChatSession
+from app.chat.services.conversations import Conversations
 from app.chat.ui.conversations.list_actions import ListActions
 from app.chat.ui.presets.conversation import ConversationSettings
+from app.inference.services.engine import EngineClient
+from app.models.services.downloads import Downloads
 from app.shell.ui import app_icon, regions
 from app.shell.ui.frame import Frame
 from app.shell.ui.manual import ManualWindow
-from app.shell.ui.pages import Pages, Services
+from app.shell.ui.pages import Pages
 from app.shell.ui.sidebar import Sidebar
 from app.shell.ui.status_line import StatusLine
 from app.shell.ui.window_place import WindowPlace
+from app.training.services.training_setup import TrainingSetup
 from app.uikit import dialogs
 from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
@@ -30,8 +36,10 @@ from app.uikit.widgets.labels import Rule
 from app.uikit.widgets.page import Page
 from app.uikit.widgets.toast import Toast
 
-if TYPE_CHECKING:
-    from app.models.ui.page import ModelsPage  # most starts never need it
+if TYPE_CHECKING:  # most starts never need them
+    from app.evaluation.services.evaluations import Evaluations
+    from app.models.ui.page import ModelsPage
+    from app.training.services.trainings import Trainings
 
 DEFAULT_SIZE = (1280, 800)
 MINIMUM_SIZE = (560, 420)
@@ -41,41 +49,50 @@ MENU_INSET_PX = 52
 class MainWindow(QMainWindow):
     """Pages other than 質問 are built when they are first shown: most starts never need them."""
 
-    first_run_requested = Signal()
-    found_message_chosen = Signal(int, str)  # a message, and the words it was found by
-
     def __init__(
         self,
         theme: Theme,
         navigation: Navigation,
-        services: Services,
-        chat_page: Page,
+        pages: Pages,
+        *,
+        preferences: Preferences,
+        session: ChatSession,
+        conversations: Conversations,
+        engine: EngineClient,
+        downloads: Downloads,
+        training_setup: TrainingSetup,
+        trainings: "Trainings",
+        evaluations: "Evaluations",
+        place: WindowPlace,
+        make_answering: Callable[[QWidget], ConversationSettings],
         outside_connections: Callable[[], int],
     ) -> None:
         """`outside_connections` counts the connections to other machines since the start of the program."""
         super().__init__()
         self.theme = theme
-        self._preferences = services.preferences
-        self._session = services.session
-        self._conversations = services.conversations
-        self._engine = services.engine
-        self._downloads = services.download_desk.downloads
-        self._training_setup = services.training_setup
-        self._trainings = services.trainings
-        self._evaluations = services.evaluations
-        self._place = WindowPlace(services.paths.data / "window.json")
+        self._navigation = navigation
+        self._preferences = preferences
+        self._session = session
+        self._conversations = conversations
+        self._engine = engine
+        self._downloads = downloads
+        self._training_setup = training_setup
+        self._trainings = trainings
+        self._evaluations = evaluations
+        self._place = place
+        self._make_answering = make_answering
         self.keeps_place = True  # whether the next window opens where this one is closed
-        self.pages = Pages(theme, navigation, services, chat_page, self)
+        self.pages = pages
         self._page_before_search = "ask"
         self._build(outside_connections)
         self._connect()
         self._add_shortcuts()
         self.sidebar.conversations.folded = self._place.folded()
         self._on_conversations_changed()
-        opened = services.session.conversation
+        opened = session.conversation
         self.sidebar.show_open(opened.id if opened else None)
-        self.status_line.set_shows_details(services.preferences.value.shows_details)
-        self.status_line.show_status(services.engine.status)
+        self.status_line.set_shows_details(preferences.value.shows_details)
+        self.status_line.show_status(engine.status)
         self._on_page_chosen("ask")
         if not self._place.restore(self):
             self.resize(*DEFAULT_SIZE)
@@ -115,7 +132,7 @@ class MainWindow(QMainWindow):
 
     def show_answering(self) -> ConversationSettings:
         """How the open conversation is answered."""
-        window = self.pages.answering(self)
+        window = self._make_answering(self)
         window.open()
         return window
 
@@ -181,7 +198,7 @@ class MainWindow(QMainWindow):
         self.sidebar.page_chosen.connect(self._on_page_chosen)
         self.sidebar.new_requested.connect(self._on_new_requested)
         self.sidebar.traffic.clicked.connect(lambda: self.show_settings("network"))
-        self.sidebar.conversation_chosen.connect(self._on_conversation_chosen)
+        self.sidebar.list.chosen.connect(self._on_conversation_chosen)
         self.sidebar.search_requested.connect(self._on_search_requested)
         self.sidebar.temporary_requested.connect(self._on_temporary_requested)
         self.sidebar.folder_requested.connect(self.list_actions.add_folder)
@@ -210,21 +227,20 @@ class MainWindow(QMainWindow):
                      setup.began, setup.contacted, setup.finished, setup.failed, setup.cancelled):  # fmt: skip
             told.connect(self._show_downloads)
         self.frame.changed.connect(self._lay_out)
-        self._connect_pages()
+        self.pages.built.connect(self.stack.addWidget)
+        self._connect_navigation()
 
-    def _connect_pages(self) -> None:
-        pages = self.pages
-        pages.built.connect(self.stack.addWidget)
-        pages.ask_requested.connect(self.show_questions)
-        pages.restore_requested.connect(self.list_actions.restore)
-        pages.conversation_chosen.connect(self._on_conversation_chosen)
-        pages.message_chosen.connect(self._on_message_chosen)
-        pages.search_closed.connect(lambda: self._on_page_chosen(self._page_before_search))
-        pages.undo_offered.connect(self.undo_stack.offer)
-        pages.first_run_requested.connect(self.first_run_requested)
-        pages.problem_occurred.connect(self.show_problem)
-        pages.settings_requested.connect(self.show_settings)
-        pages.page_requested.connect(self._on_page_chosen)
+    def _connect_navigation(self) -> None:
+        navigation = self._navigation
+        navigation.page_requested.connect(self._on_page_chosen)
+        navigation.settings_requested.connect(self.show_settings)
+        navigation.answering_requested.connect(self.show_answering)
+        navigation.conversation_requested.connect(self._on_conversation_chosen)
+        navigation.message_requested.connect(lambda _id, _words: self._on_page_chosen("ask"))
+        navigation.search_closed.connect(lambda: self._on_page_chosen(self._page_before_search))
+        navigation.restore_requested.connect(self.list_actions.restore)
+        navigation.undo_offered.connect(self.undo_stack.offer)
+        navigation.problem_occurred.connect(self.show_problem)
 
     def _add_shortcuts(self) -> None:
         keys: list[tuple[str, Callable[[], object]]] = [
@@ -294,10 +310,6 @@ class MainWindow(QMainWindow):
             self._page_before_search = self._current_page
         self._on_page_chosen("search")
         self.pages.search().start(query)
-
-    def _on_message_chosen(self, message_id: int, query: str) -> None:
-        self._on_page_chosen("ask")
-        self.found_message_chosen.emit(message_id, query)
 
     def _on_conversation_chosen(self, conversation_id: int) -> None:
         self._session.open(conversation_id)

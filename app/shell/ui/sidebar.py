@@ -29,7 +29,6 @@ class Sidebar(QWidget):
     folder_requested = Signal()
     export_all_requested = Signal()
     import_requested = Signal()
-    conversation_chosen = Signal(int)
     search_requested = Signal(str)  # in more than titles
 
     def __init__(
@@ -137,7 +136,6 @@ class Sidebar(QWidget):
         self.new_button.clicked.connect(self.new_requested)
         self.menu_button.clicked.connect(self._show_menu)
         self.bin_button.clicked.connect(lambda: self.page_chosen.emit("bin"))
-        self.list.chosen.connect(self.conversation_chosen)
         self.list.itemDelegate().closeEditor.connect(self._on_editing_ended)
         self.filter.textChanged.connect(self._on_filter_changed)
         self.filter.returnPressed.connect(lambda: self.search_requested.emit(self.filter.text()))

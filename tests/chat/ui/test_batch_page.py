@@ -11,7 +11,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.confidentiality import Label
 from app.base.paths import Paths
 from app.chat.store import Store
@@ -21,7 +21,7 @@ from app.documents.records import Section
 from app.inference.local_model import LocalModel
 from app.uikit.pickers import Pickers
 
-Open = Callable[..., Parts]
+Open = Callable[..., AppContext]
 LIMIT_MS = 30_000
 
 
@@ -51,7 +51,7 @@ def collection(where: Paths, label: Label) -> None:
 
 
 class Desk:
-    def __init__(self, parts: Parts, qtbot: QtBot, folder: Path) -> None:
+    def __init__(self, parts: AppContext, qtbot: QtBot, folder: Path) -> None:
         self.parts, self.qtbot, self.folder = parts, qtbot, folder
         page = parts.window.page("batch")
         assert isinstance(page, BatchPage)
@@ -113,7 +113,7 @@ def test_a_file_is_chosen_looked_at_and_answered(desk: Desk, file: Path) -> None
     assert setup.without.isVisible()
     assert setup.out == file.with_name("問い合わせ_回答.xlsx")
     ended: list[str] = []
-    desk.parts.window.pages.navigation.work_ended.connect(lambda words, _seconds: ended.append(words))
+    desk.parts.navigation.work_ended.connect(lambda words, _seconds: ended.append(words))
     desk.click(setup.start_button)
     desk.wait(lambda: desk.page.shown is desk.page.empty and desk.page.banner.isVisible())
     assert ended == ["まとめて質問が終わりました"]

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.chat.records import AnswerDetails, Draft, Message
@@ -21,24 +21,24 @@ CANARY = "みどり色の亀が三時に橋を渡った"
 
 
 @pytest.fixture
-def parts(open_window: Callable[..., Parts], store: Store, model: LocalModel) -> Parts:
+def parts(open_window: Callable[..., AppContext], store: Store, model: LocalModel) -> AppContext:
     store.put_local_model(model)
     return open_window(1200, 800)
 
 
-def page_of(parts: Parts) -> ChatPage:
+def page_of(parts: AppContext) -> ChatPage:
     page = parts.window.page("ask")
     assert isinstance(page, ChatPage)
     return page
 
 
-def type_text(parts: Parts, text: str, qtbot: QtBot) -> None:
+def type_text(parts: AppContext, text: str, qtbot: QtBot) -> None:
     editor = page_of(parts).composer.editor
     for character in text:
         qtbot.keyClicks(editor, character)
 
 
-def ask(parts: Parts, text: str, qtbot: QtBot) -> Message:
+def ask(parts: AppContext, text: str, qtbot: QtBot) -> Message:
     page_of(parts).composer.set_text(text)
     with qtbot.waitSignal(parts.session.answer_finished, timeout=30_000) as signal:
         qtbot.keyClick(page_of(parts).composer.editor, Qt.Key.Key_Return)
@@ -46,25 +46,25 @@ def ask(parts: Parts, text: str, qtbot: QtBot) -> Message:
     return message
 
 
-def open_id(parts: Parts) -> int:
+def open_id(parts: AppContext) -> int:
     assert parts.session.conversation is not None
     return parts.session.conversation.id
 
 
-def stored(parts: Parts, conversation_id: int | None) -> Draft:
+def stored(parts: AppContext, conversation_id: int | None) -> Draft:
     return Shelf(parts.store.database).draft(conversation_id)
 
 
 # -------------------------------------------------------------------- drafts
 
 
-def test_what_is_typed_is_stored_soon_after(parts: Parts, qtbot: QtBot) -> None:
+def test_what_is_typed_is_stored_soon_after(parts: AppContext, qtbot: QtBot) -> None:
     type_text(parts, "kakikake", qtbot)
     assert stored(parts, None) == Draft()
     qtbot.waitUntil(lambda: stored(parts, None) == Draft("kakikake"), timeout=5_000)
 
 
-def test_what_is_typed_without_a_pause_is_stored_meanwhile(parts: Parts, qtbot: QtBot) -> None:
+def test_what_is_typed_without_a_pause_is_stored_meanwhile(parts: AppContext, qtbot: QtBot) -> None:
     def goes_on() -> bool:
         type_text(parts, "a", qtbot)
         return stored(parts, None).text != ""
@@ -72,7 +72,7 @@ def test_what_is_typed_without_a_pause_is_stored_meanwhile(parts: Parts, qtbot: 
     qtbot.waitUntil(goes_on, timeout=10_000)  # a key every 10 ms
 
 
-def test_each_conversation_gets_its_text_back(parts: Parts, qtbot: QtBot) -> None:
+def test_each_conversation_gets_its_text_back(parts: AppContext, qtbot: QtBot) -> None:
     ask(parts, "一", qtbot)
     one = open_id(parts)
     type_text(parts, "one", qtbot)
@@ -87,7 +87,7 @@ def test_each_conversation_gets_its_text_back(parts: Parts, qtbot: QtBot) -> Non
     assert composer.text() == "new"
 
 
-def test_an_edit_comes_back_as_an_edit(parts: Parts, qtbot: QtBot) -> None:
+def test_an_edit_comes_back_as_an_edit(parts: AppContext, qtbot: QtBot) -> None:
     answer = ask(parts, "一", qtbot)
     one = open_id(parts)
     composer = page_of(parts).composer
@@ -108,7 +108,7 @@ def test_an_edit_comes_back_as_an_edit(parts: Parts, qtbot: QtBot) -> None:
 
 
 def test_a_new_start_shows_what_was_typed(
-    parts: Parts, open_window: Callable[..., Parts], store: Store, qtbot: QtBot
+    parts: AppContext, open_window: Callable[..., AppContext], store: Store, qtbot: QtBot
 ) -> None:
     type_text(parts, "kakikake", qtbot)
     parts.window.close()
@@ -117,7 +117,7 @@ def test_a_new_start_shows_what_was_typed(
     assert page_of(again).composer.text() == "kakikake"
 
 
-def test_a_question_that_was_sent_is_no_draft(parts: Parts, qtbot: QtBot) -> None:
+def test_a_question_that_was_sent_is_no_draft(parts: AppContext, qtbot: QtBot) -> None:
     type_text(parts, "kakikake", qtbot)
     qtbot.waitUntil(lambda: stored(parts, None) != Draft(), timeout=5_000)
     with qtbot.waitSignal(parts.session.answer_finished, timeout=30_000):
@@ -127,7 +127,7 @@ def test_a_question_that_was_sent_is_no_draft(parts: Parts, qtbot: QtBot) -> Non
     assert parts.conversations.with_drafts() == frozenset()
 
 
-def test_another_answer_leaves_what_is_being_typed_alone(parts: Parts, qtbot: QtBot) -> None:
+def test_another_answer_leaves_what_is_being_typed_alone(parts: AppContext, qtbot: QtBot) -> None:
     answer = ask(parts, "一", qtbot)
     type_text(parts, "mada", qtbot)
     editor = page_of(parts).composer.editor
@@ -140,7 +140,7 @@ def test_another_answer_leaves_what_is_being_typed_alone(parts: Parts, qtbot: Qt
 
 
 def test_a_draft_that_met_a_full_disk_is_stored_when_there_is_room(
-    parts: Parts, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    parts: AppContext, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise AppError("disk_full", path="/")
@@ -153,7 +153,9 @@ def test_a_draft_that_met_a_full_disk_is_stored_when_there_is_room(
     assert stored(parts, None) == Draft("kakikake")
 
 
-def test_a_question_asked_anew_apart_leaves_the_next_new_conversation_its_draft(parts: Parts, qtbot: QtBot) -> None:
+def test_a_question_asked_anew_apart_leaves_the_next_new_conversation_its_draft(
+    parts: AppContext, qtbot: QtBot
+) -> None:
     parts.preferences.change(context_tokens=512)
     type_text(parts, "kakikake", qtbot)
     question = parts.store.add_question("あ" * 400)
@@ -171,7 +173,9 @@ def test_a_question_asked_anew_apart_leaves_the_next_new_conversation_its_draft(
     assert page.composer.text() == "kakikake"
 
 
-def test_a_draft_is_not_kept_in_another_conversation_while_a_conversion_is_open(parts: Parts, qtbot: QtBot) -> None:
+def test_a_draft_is_not_kept_in_another_conversation_while_a_conversion_is_open(
+    parts: AppContext, qtbot: QtBot
+) -> None:
     one = parts.store.add_question("一").conversation_id
     Shelf(parts.store.database).keep_draft(one, Draft("一の続き"))
     type_text(parts, "kakikake", qtbot)
@@ -196,7 +200,7 @@ def files_with(where: Paths, text: str) -> list[str]:
 
 
 def test_a_temporary_conversation_is_left_with_a_way_back_and_no_byte_on_the_disk(
-    parts: Parts, where: Paths, qtbot: QtBot
+    parts: AppContext, where: Paths, qtbot: QtBot
 ) -> None:
     ask(parts, "保存する", qtbot)
     qtbot.keyClick(parts.window, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
@@ -221,7 +225,7 @@ def test_a_temporary_conversation_is_left_with_a_way_back_and_no_byte_on_the_dis
 
 
 def test_what_was_typed_before_the_first_question_of_a_temporary_conversation_has_a_way_back(
-    parts: Parts, where: Paths, qtbot: QtBot
+    parts: AppContext, where: Paths, qtbot: QtBot
 ) -> None:
     parts.session.new(is_temporary=True)
     type_text(parts, "mada-kiite-inai", qtbot)
@@ -233,7 +237,7 @@ def test_what_was_typed_before_the_first_question_of_a_temporary_conversation_ha
     assert files_with(where, "mada-kiite-inai") == []
 
 
-def test_a_temporary_conversation_marks_nothing_in_the_list(parts: Parts, qtbot: QtBot) -> None:
+def test_a_temporary_conversation_marks_nothing_in_the_list(parts: AppContext, qtbot: QtBot) -> None:
     ask(parts, "保存する", qtbot)
     assert parts.window.sidebar.conversations.open_id == open_id(parts)
     parts.session.new(is_temporary=True)
@@ -242,7 +246,9 @@ def test_a_temporary_conversation_marks_nothing_in_the_list(parts: Parts, qtbot:
     assert [conversation.title for conversation in parts.conversations.all()] == ["保存する"]
 
 
-def test_a_temporary_conversation_kept_stays_where_it_is_and_with_what_is_typed(parts: Parts, qtbot: QtBot) -> None:
+def test_a_temporary_conversation_kept_stays_where_it_is_and_with_what_is_typed(
+    parts: AppContext, qtbot: QtBot
+) -> None:
     parts.session.new(is_temporary=True)
     ask(parts, "残す", qtbot)
     type_text(parts, "tsuzuki", qtbot)
@@ -254,7 +260,7 @@ def test_a_temporary_conversation_kept_stays_where_it_is_and_with_what_is_typed(
     assert parts.window.sidebar.conversations.open_id == open_id(parts)
 
 
-def test_the_same_answer_again_says_that_it_is_the_same(parts: Parts, qtbot: QtBot) -> None:
+def test_the_same_answer_again_says_that_it_is_the_same(parts: AppContext, qtbot: QtBot) -> None:
     answer = ask(parts, "同じ", qtbot)
     with qtbot.waitSignal(parts.session.answer_finished, timeout=30_000):
         page_of(parts).transcript.requests.reproduce_requested.emit(answer.id)

@@ -9,7 +9,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from app.application import Parts, _on_state_changed
+from app.application import AppContext, _on_state_changed
 from app.chat.store import Store
 from app.chat.ui.conversations.conversation_list import TimeRole
 from app.chat.ui.scope_line import StayingMenu
@@ -37,8 +37,8 @@ def _fields(document: Document) -> dict[str, object]:
 
 
 @pytest.fixture
-def opened(open_window: Callable[..., Parts], qtbot) -> Callable[..., Parts]:
-    def open_(width: int = 1440) -> Parts:
+def opened(open_window: Callable[..., AppContext], qtbot) -> Callable[..., AppContext]:
+    def open_(width: int = 1440) -> AppContext:
         parts = open_window(width)
         with qtbot.waitSignal(parts.documents.opened, timeout=TIMEOUT_MS):
             parts.documents.open()
@@ -47,11 +47,11 @@ def opened(open_window: Callable[..., Parts], qtbot) -> Callable[..., Parts]:
     return open_
 
 
-def asked(parts: Parts) -> list[str]:
+def asked(parts: AppContext) -> list[str]:
     return [ref.name for ref in parts.session.scope]
 
 
-def chips(parts: Parts) -> list[str]:
+def chips(parts: AppContext) -> list[str]:
     line = parts.window.page("ask").scope_line
     return [chip.label.text() for chip in line.chips if chip.isVisible()]
 
@@ -60,7 +60,7 @@ def names(menu: StayingMenu) -> dict[str, bool]:
     return {action.data(): action.isChecked() for action in menu.actions() if action.isCheckable()}
 
 
-def choose(parts: Parts, name: str) -> None:
+def choose(parts: AppContext, name: str) -> None:
     menu = parts.window.page("ask").scope_line.menu()
     next(action for action in menu.actions() if action.data() == name).toggle()
     menu.deleteLater()
@@ -199,7 +199,7 @@ def test_the_strictest_label_stands_beside_the_title(library: Library, opened) -
     assert tag._words.text() == "社外秘"
 
 
-def told(parts: Parts) -> tuple[str, str]:
+def told(parts: AppContext) -> tuple[str, str]:
     """The label of the open conversation, above it and in the list."""
     shown = parts.window.sidebar.conversations
     time = shown.index_of(shown.open_id).data(TimeRole)

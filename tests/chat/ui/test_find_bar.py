@@ -8,7 +8,7 @@ from PySide6.QtGui import QInputMethodEvent
 from PySide6.QtWidgets import QApplication, QTextEdit, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.settings import Settings
 from app.chat.records import AnswerDetails, Message
 from app.chat.store import Store
@@ -281,7 +281,7 @@ def test_an_empty_conversation_has_nothing_to_find(scene: Scene) -> None:
 # ---------------------------------------------------------- in the window
 
 
-def page_of(parts: Parts) -> ChatPage:
+def page_of(parts: AppContext) -> ChatPage:
     page = parts.window.page("ask")
     assert isinstance(page, ChatPage)
     return page
@@ -300,7 +300,7 @@ def store_conversation(store: Store, *texts: str) -> list[Message]:
 
 
 def test_ctrl_f_opens_the_bar_from_composer_and_text_and_escape_gives_the_composer_back(
-    open_window: Callable[..., Parts], store: Store, qtbot: QtBot
+    open_window: Callable[..., AppContext], store: Store, qtbot: QtBot
 ) -> None:
     messages = store_conversation(store, "橋脚とは", "橋脚は柱です。")
     parts = open_window()
@@ -327,7 +327,7 @@ def test_ctrl_f_opens_the_bar_from_composer_and_text_and_escape_gives_the_compos
 
 
 def test_the_bar_stands_above_the_text_and_covers_none_of_it(
-    open_window: Callable[..., Parts], store: Store, qtbot: QtBot
+    open_window: Callable[..., AppContext], store: Store, qtbot: QtBot
 ) -> None:
     messages = store_conversation(store, "橋脚とは", "橋脚は柱です。")
     parts = open_window(560, 420)

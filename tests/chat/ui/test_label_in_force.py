@@ -9,7 +9,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.confidentiality import Label
 from app.base.paths import Paths
 from app.chat.records import AnswerDetails
@@ -19,7 +19,7 @@ from app.documents.library import Library
 from app.uikit.pickers import Pickers
 
 TIMEOUT_MS = 10_000
-Opened = Callable[[int], Parts]
+Opened = Callable[[int], AppContext]
 
 
 def answered(store: Store, asked: list[CollectionRef], used: str, label: Label) -> int:
@@ -34,10 +34,10 @@ def answered(store: Store, asked: list[CollectionRef], used: str, label: Label) 
 
 
 @pytest.fixture
-def opened(open_window: Callable[..., Parts], qtbot: QtBot, tmp_path: Path) -> Opened:
+def opened(open_window: Callable[..., AppContext], qtbot: QtBot, tmp_path: Path) -> Opened:
     """The window with that conversation; what is exported goes to 会話.json or 回答.docx of the test's folder."""
 
-    def open_(conversation_id: int) -> Parts:
+    def open_(conversation_id: int) -> AppContext:
         parts = open_window()
         with qtbot.waitSignal(parts.documents.opened, timeout=TIMEOUT_MS):
             parts.documents.open()
@@ -52,7 +52,7 @@ def opened(open_window: Callable[..., Parts], qtbot: QtBot, tmp_path: Path) -> O
     return open_
 
 
-def shown(parts: Parts) -> tuple[str, dict[str, tuple[bool, bool]]]:
+def shown(parts: AppContext) -> tuple[str, dict[str, tuple[bool, bool]]]:
     """The label above the conversation, and those of its menu: ticked, and to be had."""
     header = parts.window.page("ask").header
     menu = header.menu()
@@ -62,7 +62,7 @@ def shown(parts: Parts) -> tuple[str, dict[str, tuple[bool, bool]]]:
     return header.label_tag._words.text(), offered
 
 
-def check_ways_out(parts: Parts, where: Paths, tmp_path: Path, qtbot: QtBot) -> None:
+def check_ways_out(parts: AppContext, where: Paths, tmp_path: Path, qtbot: QtBot) -> None:
     """One conversation, all of them, one answer and a copy: each asks, and is in the log after a yes."""
     QGuiApplication.clipboard().setText("前")
     desk, transcript = parts.desk, parts.window.page("ask").transcript
@@ -135,7 +135,7 @@ def test_where_the_collections_cannot_be_read_what_was_asked_of_any_leaves_as_se
 
 
 def test_before_the_documents_are_open_a_copy_is_asked_about_too(
-    library: Library, store: Store, where: Paths, open_window: Callable[..., Parts]
+    library: Library, store: Store, where: Paths, open_window: Callable[..., AppContext]
 ) -> None:
     asked = CollectionRef(library.add_collection("公報", "public"), "公報")
     kept = answered(store, [asked], "公報", "public")

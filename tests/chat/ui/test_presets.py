@@ -631,9 +631,9 @@ def test_the_settings_of_the_open_conversation_open_over_the_window(open_window,
 
 def test_the_page_of_questions_opens_both(open_window, qtbot):
     parts = open_window()
-    parts.window.pages.navigation.answering_requested.emit()
+    parts.navigation.answering_requested.emit()
     window = QApplication.activeModalWidget()
     assert isinstance(window, ConversationSettings)
     window.reject()
-    parts.window.pages.navigation.settings_requested.emit("presets")
+    parts.navigation.settings_requested.emit("presets")
     assert parts.window.page("settings").presets.isVisible()

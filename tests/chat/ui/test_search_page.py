@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QInputMethodEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.errors import AppError
 from app.base.text import Snippet
 from app.chat import message_index
@@ -291,7 +291,7 @@ def test_every_control_has_a_name(theme: Theme, store: Store, qtbot: QtBot) -> N
 # ------------------------------------------------------------------- the window
 
 
-def active(parts: Parts, qtbot: QtBot) -> ChatPage:
+def active(parts: AppContext, qtbot: QtBot) -> ChatPage:
     parts.window.activateWindow()
     qtbot.waitUntil(parts.window.isActiveWindow)
     page = parts.window.page("ask")
@@ -299,14 +299,14 @@ def active(parts: Parts, qtbot: QtBot) -> ChatPage:
     return page
 
 
-def search_page(parts: Parts) -> SearchPage:
+def search_page(parts: AppContext) -> SearchPage:
     page = parts.window.page("search")
     assert isinstance(page, SearchPage)
     return page
 
 
 def test_ctrl_k_opens_the_page_from_anywhere_and_escape_goes_back(
-    open_window: Callable[..., Parts], store: Store, qtbot: QtBot
+    open_window: Callable[..., AppContext], store: Store, qtbot: QtBot
 ) -> None:
     parts = open_window()
     chat = active(parts, qtbot)
@@ -327,7 +327,7 @@ def test_ctrl_k_opens_the_page_from_anywhere_and_escape_goes_back(
 
 
 def test_enter_in_the_sidebar_looks_for_the_same_in_all_texts(
-    open_window: Callable[..., Parts], store: Store, qtbot: QtBot
+    open_window: Callable[..., AppContext], store: Store, qtbot: QtBot
 ) -> None:
     answered(store, "柱とは", "橋脚のことです。")
     parts = open_window()
@@ -343,7 +343,7 @@ def test_enter_in_the_sidebar_looks_for_the_same_in_all_texts(
 
 
 def test_a_hit_opens_at_its_message_with_its_words_marked(
-    open_window: Callable[..., Parts], store: Store, qtbot: QtBot
+    open_window: Callable[..., AppContext], store: Store, qtbot: QtBot
 ) -> None:
     messages = [store.add_question("最初の質問")]
     for number in range(60):
@@ -373,7 +373,7 @@ def test_a_hit_opens_at_its_message_with_its_words_marked(
 
 
 def test_a_hit_in_another_branch_shows_that_branch(
-    open_window: Callable[..., Parts], store: Store, qtbot: QtBot
+    open_window: Callable[..., AppContext], store: Store, qtbot: QtBot
 ) -> None:
     first = answered(store, "柱とは", "橋脚のことです。")
     again = store.add_answer(first.parent_id or 0, AnswerDetails())
@@ -388,7 +388,7 @@ def test_a_hit_in_another_branch_shows_that_branch(
 
 
 def test_the_search_is_as_it_was_when_one_comes_back(
-    open_window: Callable[..., Parts], store: Store, qtbot: QtBot
+    open_window: Callable[..., AppContext], store: Store, qtbot: QtBot
 ) -> None:
     answered(store, "柱とは", "橋脚のことです。")
     parts = open_window()

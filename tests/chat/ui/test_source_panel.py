@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.paths import Paths
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
@@ -197,7 +197,7 @@ def test_what_is_looked_for_comes_into_sight_there_too(double: Double, qtbot: Qt
 
 
 @pytest.fixture
-def parts(open_window: Callable[..., Parts], store: Store, tmp_path: Path, qtbot: QtBot) -> Parts:
+def parts(open_window: Callable[..., AppContext], store: Store, tmp_path: Path, qtbot: QtBot) -> AppContext:
     """A window with one PDF file of three pages that was read, and an answer from its second page."""
     pdf = Pdf()
     for number in range(1, 4):
@@ -224,7 +224,7 @@ def parts(open_window: Callable[..., Parts], store: Store, tmp_path: Path, qtbot
     return parts
 
 
-def opened(parts: Parts) -> ChatPage:
+def opened(parts: AppContext) -> ChatPage:
     page = parts.window.page("ask")
     assert isinstance(page, ChatPage)
     page.sources.open(page.transcript.messages[-1].id, 1)
@@ -238,7 +238,7 @@ def wait_for_page(page: ChatPage, number: int, qtbot: QtBot) -> None:
     qtbot.waitUntil(is_there, timeout=TIMEOUT_MS)
 
 
-def test_the_page_with_what_was_used_is_shown_and_marked(parts: Parts, qtbot: QtBot) -> None:
+def test_the_page_with_what_was_used_is_shown_and_marked(parts: AppContext, qtbot: QtBot) -> None:
     """The passage begins on the first page; what the answer uses stands on the second."""
     page = opened(parts)
     wait_for_page(page, 2, qtbot)
@@ -252,7 +252,7 @@ def test_the_page_with_what_was_used_is_shown_and_marked(parts: Parts, qtbot: Qt
     assert page._theme.on_paper("cite").name() in across
 
 
-def test_one_reads_on_in_the_document(parts: Parts, qtbot: QtBot) -> None:
+def test_one_reads_on_in_the_document(parts: AppContext, qtbot: QtBot) -> None:
     page = opened(parts)
     wait_for_page(page, 2, qtbot)
     page.panel.page_after.click()
@@ -263,7 +263,7 @@ def test_one_reads_on_in_the_document(parts: Parts, qtbot: QtBot) -> None:
     wait_for_page(page, 1, qtbot)
 
 
-def test_a_larger_page_is_drawn_with_more_pixels(parts: Parts, qtbot: QtBot) -> None:
+def test_a_larger_page_is_drawn_with_more_pixels(parts: AppContext, qtbot: QtBot) -> None:
     page = opened(parts)
     wait_for_page(page, 2, qtbot)
     view = page.panel.view
@@ -281,7 +281,7 @@ def test_a_larger_page_is_drawn_with_more_pixels(parts: Parts, qtbot: QtBot) -> 
     qtbot.waitUntil(is_drawn, timeout=TIMEOUT_MS)
 
 
-def test_when_the_file_has_gone_its_text_is_there(parts: Parts, qtbot: QtBot) -> None:
+def test_when_the_file_has_gone_its_text_is_there(parts: AppContext, qtbot: QtBot) -> None:
     document = parts.documents.documents(parts.documents.collections()[0].id)[0]
     Path(document.path).unlink()
     page = opened(parts)
@@ -291,7 +291,7 @@ def test_when_the_file_has_gone_its_text_is_there(parts: Parts, qtbot: QtBot) ->
     assert marked(page) == [SENTENCE]
 
 
-def test_a_file_that_was_moved_is_shown_by_the_user_and_found_again(parts: Parts, qtbot: QtBot) -> None:
+def test_a_file_that_was_moved_is_shown_by_the_user_and_found_again(parts: AppContext, qtbot: QtBot) -> None:
     document = parts.documents.documents(parts.documents.collections()[0].id)[0]
     target = Path(document.path).with_name("移した規程.pdf")
     Path(document.path).rename(target)
@@ -304,7 +304,7 @@ def test_a_file_that_was_moved_is_shown_by_the_user_and_found_again(parts: Parts
     assert page.sources._document.path == str(target)
 
 
-def test_the_same_of_a_file_without_pages(parts: Parts, tmp_path: Path, qtbot: QtBot) -> None:
+def test_the_same_of_a_file_without_pages(parts: AppContext, tmp_path: Path, qtbot: QtBot) -> None:
     path = tmp_path / "覚え書き.md"
     path.write_text("# 第1章\n\n" + SENTENCE + "\n", "utf-8")
     collection = parts.documents.collections()[0]
@@ -326,7 +326,7 @@ def test_the_same_of_a_file_without_pages(parts: Parts, tmp_path: Path, qtbot: Q
     assert not page.panel.open_button.isVisible()
 
 
-def test_the_paper_is_white_in_the_dark_theme(parts: Parts, qtbot: QtBot) -> None:
+def test_the_paper_is_white_in_the_dark_theme(parts: AppContext, qtbot: QtBot) -> None:
     parts.preferences.change(theme="dark")
     page = opened(parts)
     wait_for_page(page, 2, qtbot)

@@ -11,7 +11,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QPlainTextEdit, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.application import Parts
+from app.application import AppContext
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
 from app.uikit.dialogs import Dialog
@@ -19,7 +19,7 @@ from app.uikit.drop import json_file_in
 from app.uikit.pickers import Pickers, completed
 from tests.chat.exchange_trees import conversation, document, message
 
-Open = Callable[..., Parts]
+Open = Callable[..., AppContext]
 
 
 class Chosen:
@@ -49,13 +49,13 @@ def _answered(store: Store, question: str, answer: str) -> int:
     return asked.conversation_id
 
 
-def _give(parts: Parts, path: Path | str) -> Chosen:
+def _give(parts: AppContext, path: Path | str) -> Chosen:
     chosen = Chosen(str(path))
     parts.desk._pickers = chosen.pickers
     return chosen
 
 
-def _export(parts: Parts, form: str, qtbot: QtBot) -> list[Path]:
+def _export(parts: AppContext, form: str, qtbot: QtBot) -> list[Path]:
     """Answers the dialog that is open, and waits for the files."""
     dialog = parts.desk.dialog
     dialog.formats.buttons[form].click()
@@ -74,7 +74,7 @@ def test_the_open_conversation_becomes_a_word_document(
     chosen = _give(parts, tmp_path / "報告")
     opened: list[Path] = []
     parts.desk._open_folder = opened.append
-    parts.window.pages.navigation.export_requested.emit()
+    parts.navigation.export_requested.emit()
     assert parts.desk.dialog.formats.value == "docx"
     assert _export(parts, "docx", qtbot) == [tmp_path / "報告.docx"]
     assert chosen.starts[0].endswith("橋脚の点検は？.docx")
@@ -141,7 +141,7 @@ def test_a_temporary_conversation_is_exported_from_memory(
     parts.session.ask("書かれない質問")
     qtbot.waitUntil(lambda: not parts.session.is_busy)
     _give(parts, tmp_path / "a.json")
-    parts.window.pages.navigation.export_requested.emit()
+    parts.navigation.export_requested.emit()
     _export(parts, "json", qtbot)
     (written,) = json.loads((tmp_path / "a.json").read_text("utf-8"))["conversations"]
     assert written["title"] == "書かれない質問"

@@ -19,7 +19,7 @@ def open_report(open_window, store, qtbot):
     parts = open_window(900, 700)
 
     def open_(target: str = "") -> ReportWindow:
-        where = parts.window.pages._services.paths
+        where = parts.paths
         window = ReportWindow(parts.theme, where, (), parts.window, Pickers(save=lambda *_: target))
         window.show()
         assert not window.is_composed
@@ -80,7 +80,7 @@ def test_it_can_be_copied(open_report):
 
 def test_one_that_is_closed_while_it_is_composed_harms_nobody(open_window, qtbot):
     parts = open_window()
-    window = ReportWindow(parts.theme, parts.window.pages._services.paths, (), parts.window)
+    window = ReportWindow(parts.theme, parts.paths, (), parts.window)
     window.show()
     with qtbot.waitSignal(window.destroyed):
         window.close()
@@ -88,7 +88,7 @@ def test_one_that_is_closed_while_it_is_composed_harms_nobody(open_window, qtbot
 
 def test_it_fits_a_small_window(open_window, qtbot):
     parts = open_window(560, 420)
-    window = ReportWindow(parts.theme, parts.window.pages._services.paths, (), parts.window)
+    window = ReportWindow(parts.theme, parts.paths, (), parts.window)
     window.show()
     qtbot.waitUntil(lambda: window.is_composed)
     assert Path(window.windowTitle()).name == "報告用のファイル"

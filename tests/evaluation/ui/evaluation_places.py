@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QCoreApplication
 
-from app.application import Parts
+from app.application import AppContext
 from app.evaluation import question_sets
 from app.evaluation.records import Question
 from app.evaluation.ui.blind.view import BlindView
@@ -18,7 +18,7 @@ from tests import evaluation_shots, training_shots
 from tests.evaluation_shots import SETS
 
 
-def _page(parts: Parts) -> EvaluationPage:
+def _page(parts: AppContext) -> EvaluationPage:
     page = parts.window.page("evaluation")
     assert isinstance(page, EvaluationPage)
     return page
@@ -30,7 +30,7 @@ def _until(is_done: Callable[[], object]) -> None:
         QCoreApplication.processEvents()
 
 
-def _set(parts: Parts) -> SetView:
+def _set(parts: AppContext) -> SetView:
     """A set, with what can be changed of it."""
     evaluation_shots.evaluation_set(parts)
     view = _page(parts).contents.currentWidget()
@@ -39,31 +39,31 @@ def _set(parts: Parts) -> SetView:
     return view
 
 
-def question(parts: Parts) -> None:
+def question(parts: AppContext) -> None:
     _set(parts).edit()
 
 
-def rename(parts: Parts) -> None:
+def rename(parts: AppContext) -> None:
     view = _set(parts)
     view.rename()
     _until(lambda: view.dialog is not None)
 
 
-def versions(parts: Parts) -> None:
+def versions(parts: AppContext) -> None:
     view = _set(parts)
     question_sets.store(view._folder, SETS["ja"][0], [Question("q1", "一つだけ残した問い")])
     view.show_set(SETS["ja"][0])
     _until(view.head.versions.isVisible)
 
 
-def write(parts: Parts) -> None:
+def write(parts: AppContext) -> None:
     evaluation_shots.evaluation_empty(parts)
     page = _page(parts)
     page.adding.write()
     _until(lambda: page.adding.dialog)
 
 
-def _start(parts: Parts, kind: str) -> StartDialog:
+def _start(parts: AppContext, kind: str) -> StartDialog:
     """With a model that can be trained, and data that were split."""
     training_shots.base_model(parts, parts.evaluations._paths.data)
     evaluation_shots.evaluation_set(parts)
@@ -81,14 +81,14 @@ def _start(parts: Parts, kind: str) -> StartDialog:
     return dialog
 
 
-def details(parts: Parts) -> None:
+def details(parts: AppContext) -> None:
     dialog = _start(parts, "models")
     dialog.judge.judge.setCurrentIndex(1)
     dialog.judge.judge.changed.emit()
     dialog.fold_button.click()
 
 
-def blind(parts: Parts) -> None:
+def blind(parts: AppContext) -> None:
     """Which two are compared."""
     evaluation_shots.evaluation_result(parts)
     view = _page(parts).contents.currentWidget()
@@ -99,15 +99,15 @@ def blind(parts: Parts) -> None:
     _until(lambda: blind.panel is blind.start)
 
 
-def quantizations(parts: Parts) -> None:
+def quantizations(parts: AppContext) -> None:
     _start(parts, "quantizations")
 
 
-def scale(parts: Parts) -> None:
+def scale(parts: AppContext) -> None:
     _start(parts, "scale")
 
 
-PLACES: dict[str, Callable[[Parts], object]] = {
+PLACES: dict[str, Callable[[AppContext], object]] = {
     "evaluation_question": question,
     "evaluation_rename": rename,
     "evaluation_versions": versions,

@@ -13,7 +13,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.chat.presets import Choices
@@ -42,7 +42,7 @@ CSV = "質問,模範解答\n窓口は何時までですか。,17 時までです
 class Scene:
     """The window, with one model in its list."""
 
-    def __init__(self, parts: Parts, where: Paths, model: LocalModel, qtbot: QtBot) -> None:
+    def __init__(self, parts: AppContext, where: Paths, model: LocalModel, qtbot: QtBot) -> None:
         self.parts, self.where, self.model, self.qtbot = parts, where, model, qtbot
 
     @property
@@ -151,7 +151,7 @@ class Scene:
 
 @pytest.fixture
 def scene(
-    open_window: Callable[..., Parts], store: Store, where: Paths, model: LocalModel, qtbot: QtBot
+    open_window: Callable[..., AppContext], store: Store, where: Paths, model: LocalModel, qtbot: QtBot
 ) -> Iterator[Scene]:
     store.put_local_model(model)
     parts = open_window()

@@ -128,7 +128,7 @@ def test_what_was_wrong_with_a_file_is_not_said_beside_its_being_whole(page, qtb
 
 def test_a_model_that_could_not_be_used_is_explained_until_it_is_tried_again(page, qtbot, where):
     fail_to_use(page, qtbot, where, "二つめ")
-    with qtbot.waitSignal(page.parts.window.pages.navigation.page_requested):
+    with qtbot.waitSignal(page.parts.navigation.page_requested):
         qtbot.mouseClick(page.detail.use_button, LEFT)
     page.parts.window.show_page("models")
     assert not page.banner.isVisible()

@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QObject, Signal
 from pytestqt.qtbot import QtBot
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.errors import AppError
 from app.chat.ui.adding import Adding
 from app.chat.ui.empty import EmptyView
@@ -54,7 +54,7 @@ def offered(empty: EmptyView) -> list[str]:
 
 
 def test_the_import_of_a_kit_is_said_until_it_ends(
-    open_window: Callable[..., Parts], tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    open_window: Callable[..., AppContext], tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     may_end = threading.Event()
 

@@ -74,7 +74,7 @@ def test_a_model_is_put_to_use(page, store, qtbot, tiny_model):
     other = dataclasses.replace(OWN, id="other", name="別の 3B", path=str(tiny_model), form_id="llama3")
     page.parts.library.update(other)
     choose(page, "model:other")
-    with qtbot.waitSignal(page.parts.window.pages.navigation.page_requested):
+    with qtbot.waitSignal(page.parts.navigation.page_requested):
         qtbot.mouseClick(page.detail.use_button, Qt.MouseButton.LeftButton)
     assert page.parts.preferences.value.model_id == "other"
     assert page.parts.window.current_page == "ask"

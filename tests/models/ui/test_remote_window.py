@@ -11,7 +11,7 @@ from PySide6.QtGui import QInputMethodEvent
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.application import Parts
+from app.application import AppContext
 from app.chat.store import Store
 from app.chat.ui.page import ChatPage
 from app.inference.local_model import LocalModel
@@ -23,7 +23,7 @@ from tests.chat.ui.test_batch_page import Desk as BatchDesk
 from tests.inference.remote.servers import Script, end, piece, scripted_server, stream_head, whole
 from tests.uikit.ui.clipping import clipped
 
-Open = Callable[..., Parts]
+Open = Callable[..., AppContext]
 CHAT = "POST /v1/chat/completions"
 
 
@@ -35,7 +35,7 @@ def script() -> Iterator[Script]:
 
 
 class Desk:
-    def __init__(self, parts: Parts, qtbot: QtBot) -> None:
+    def __init__(self, parts: AppContext, qtbot: QtBot) -> None:
         self.parts, self.qtbot = parts, qtbot
         page, chat = parts.window.page("models"), parts.window.page("ask")
         assert isinstance(page, ModelsPage)
@@ -163,7 +163,7 @@ def test_the_key_goes_along_and_is_in_no_file(desk: Desk, script: Script) -> Non
     with desk.qtbot.waitSignal(desk.parts.session.answer_finished):
         desk.ask("首都は？")
     assert {request.headers.get("authorization") for request in script.requests} == {"Bearer sesame-opens"}
-    where = desk.parts.window.pages._services.paths
+    where = desk.parts.paths
     files = [path for path in where.data.rglob("*") if path.is_file()]
     assert files
     assert not [path for path in files if b"sesame-opens" in path.read_bytes()]

@@ -47,7 +47,7 @@ def test_it_stands_in_the_list_and_says_what_it_was_trained_on(page):
 def test_it_is_used_and_taken_back_with_one_click_each(page, qtbot):
     preferences = page.parts.preferences
     assert not page.detail.rollback_button.isVisible()
-    with qtbot.waitSignal(page.parts.window.pages.navigation.page_requested):
+    with qtbot.waitSignal(page.parts.navigation.page_requested):
         click(qtbot, page.detail.use_button)
     assert preferences.value.model_id == page.tuned.id
     page.parts.window.show_page("models")

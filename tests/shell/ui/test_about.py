@@ -19,6 +19,7 @@ from app.inference.engine_packs import Pack
 from app.shell.ui.settings.about import AboutSection
 from app.shell.ui.settings.news import NewsWindow
 from app.uikit.dialogs import BugReporter, Dialog
+from app.uikit.navigation import Navigation
 from app.uikit.pickers import Pickers
 from tests.uikit.ui.clipping import clipped
 from tests.uikit.ui.words import shown
@@ -30,7 +31,9 @@ NAME = "kotae-9.1.0-linux-x86_64.tar.zst"
 def make_section(where, theme, qtbot):
     def make(facts: BuildFacts | None = None, chosen: str = "") -> AboutSection:
         pickers = Pickers(open=lambda *_: chosen)
-        section = AboutSection(theme, Preferences(where.settings), where, "Kotae について", facts, pickers)
+        section = AboutSection(
+            theme, Preferences(where.settings), where, "Kotae について", Navigation(), facts, pickers
+        )
         qtbot.addWidget(section)
         section.resize(700, 900)
         section.show()

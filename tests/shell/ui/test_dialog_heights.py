@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtWidgets import QApplication, QListView, QPlainTextEdit, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.errors import AppError
 from app.base.settings import Settings
 from app.chat import presets
@@ -18,28 +18,28 @@ from app.uikit.text.links import ADDRESS_PX, ask_to_open
 from app.uikit.text_field import TextField
 from app.uikit.theme import Theme
 
-OpenParts = Callable[[int, int, int], Parts]
+OpenParts = Callable[[int, int, int], AppContext]
 
 
-def of_a_bug(parts: Parts) -> Dialog | None:
+def of_a_bug(parts: AppContext) -> Dialog | None:
     error = ValueError("x" * 300)
     return BugReporter(parts.theme, parts.window, lambda: None).report(ValueError, error, None)
 
 
-def of_a_link(parts: Parts) -> Dialog | None:
+def of_a_link(parts: AppContext) -> Dialog | None:
     return ask_to_open(parts.theme, f"https://example.com/{'a' * 200}", lambda _: None, parts.window)
 
 
-def of_refused_presets(parts: Parts) -> Dialog:
+def of_refused_presets(parts: AppContext) -> Dialog:
     return files.report(parts.theme, 3, [AppError("cancelled")] * 30, parts.window)
 
 
-def of_presets_to_export(parts: Parts) -> Dialog:
+def of_presets_to_export(parts: AppContext) -> Dialog:
     return files.ExportDialog(parts.theme, list(presets.built_in()) * 10, [], parts.window)
 
 
-def of_safe_mode(parts: Parts) -> Dialog:
-    return safe_mode_dialog(parts.theme, parts.window.pages._services.paths, parts.window)
+def of_safe_mode(parts: AppContext) -> Dialog:
+    return safe_mode_dialog(parts.theme, parts.paths, parts.window)
 
 
 DIALOGS = {
@@ -52,8 +52,8 @@ DIALOGS = {
 
 
 @pytest.fixture
-def open_parts(open_window: Callable[..., Parts], qapp: QApplication) -> OpenParts:
-    def open_(width: int, height: int, percent: int) -> Parts:
+def open_parts(open_window: Callable[..., AppContext], qapp: QApplication) -> OpenParts:
+    def open_(width: int, height: int, percent: int) -> AppContext:
         parts = open_window(width, height)
         parts.theme.apply(qapp, Settings(theme="light", text_scale_percent=percent))
         parts.window.resize(width, height)
@@ -62,7 +62,7 @@ def open_parts(open_window: Callable[..., Parts], qapp: QApplication) -> OpenPar
     return open_
 
 
-def shown(make: Callable[[Parts], Dialog | None], parts: Parts) -> tuple[Dialog, QWidget]:
+def shown(make: Callable[[AppContext], Dialog | None], parts: AppContext) -> tuple[Dialog, QWidget]:
     """The dialog, laid out, and what scrolls in it."""
     dialog = make(parts)
     assert dialog is not None

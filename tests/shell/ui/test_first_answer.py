@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from app.application import Parts
+from app.application import AppContext
 from app.base import paths
 from app.chat.store import Store
 from app.chat.ui.page import ChatPage
@@ -22,7 +22,7 @@ TIMEOUT_MS = 60_000
 
 
 @pytest.fixture
-def page(open_window: Callable[..., Parts], store: Store, starter_model: Path, qtbot: QtBot) -> ChatPage:
+def page(open_window: Callable[..., AppContext], store: Store, starter_model: Path, qtbot: QtBot) -> ChatPage:
     size = starter_model.stat().st_size
     store.put_local_model(
         LocalModel("trial", "お試し", str(starter_model), size, "gemma3", "Q4_K_M", 32768, 1.0, "gemma-3-270m", "gemma")

@@ -41,7 +41,7 @@ def parts(open_window, here):
 @pytest.fixture
 def greet(parts, qtbot):
     def greet() -> FirstRunDialog:
-        parts.window.first_run_requested.emit()
+        parts.navigation.first_run_requested.emit()
         dialog = parts.window.findChildren(FirstRunDialog)[-1]
         qtbot.waitUntil(dialog.isActiveWindow)
         return dialog
@@ -270,7 +270,7 @@ def test_what_fails_after_the_dialog_was_closed_is_explained_on_the_page(with_st
 def test_only_the_trial_model_that_was_asked_for_leads_back_to_the_question(
     code, with_starter, parts, qtbot, tiny_model
 ):
-    parts.window.pages.navigation.starter_requested.emit()
+    parts.navigation.starter_requested.emit()
     assert parts.window.current_page == "models"
     with qtbot.waitSignal(parts.library.failed):
         if code == "cancelled":
@@ -282,7 +282,7 @@ def test_only_the_trial_model_that_was_asked_for_leads_back_to_the_question(
     with qtbot.waitSignal(parts.library.imported):
         parts.library.import_file(str(tiny_model))
     assert parts.window.current_page == "models"
-    parts.window.pages.navigation.starter_requested.emit()
+    parts.navigation.starter_requested.emit()
     with qtbot.waitSignal(parts.library.imported):
         with_starter.set()
     assert parts.window.current_page == "ask"

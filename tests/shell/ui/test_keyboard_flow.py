@@ -8,7 +8,7 @@ from PySide6.QtGui import QInputMethodEvent
 from PySide6.QtWidgets import QApplication, QComboBox, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.application import Parts
+from app.application import AppContext
 from app.chat.records import Message
 from app.chat.store import Store
 from app.inference.local_model import LocalModel
@@ -21,7 +21,7 @@ Key, Modifier = Qt.Key, Qt.KeyboardModifier
 class Keyboard:
     """Keys go where the focus is, as from a real one."""
 
-    def __init__(self, parts: Parts, qtbot: QtBot) -> None:
+    def __init__(self, parts: AppContext, qtbot: QtBot) -> None:
         self._parts = parts
         self._qtbot = qtbot
 
@@ -61,7 +61,7 @@ class Keyboard:
 
 @pytest.fixture
 def keyboard(
-    open_window: Callable[..., Parts], store: Store, model: LocalModel, qapp: QApplication, qtbot: QtBot
+    open_window: Callable[..., AppContext], store: Store, model: LocalModel, qapp: QApplication, qtbot: QtBot
 ) -> Iterator[Keyboard]:
     store.put_local_model(model)
     guard = InputMethodGuard(qapp)

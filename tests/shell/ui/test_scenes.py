@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QApplication, QWidget
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.errors import AppError
 from app.inference.services.events import EngineStatus
 from app.models import catalogue
@@ -106,7 +106,7 @@ def assert_fits_the_screen(window: QWidget, main_window: QWidget) -> None:
     assert window.size().boundedTo(room) == window.size(), f"{type(window).__name__} is larger than the screen"
 
 
-def assert_all_may_change_once_its_windows_are_closed(app: QApplication, parts: Parts) -> None:
+def assert_all_may_change_once_its_windows_are_closed(app: QApplication, parts: AppContext) -> None:
     """Nothing that lives on speaks to what was closed: a slot of a deleted widget raises, which fails the test."""
     for window in screenshots.other_windows(app, parts):
         getattr(window, "reject", window.close)()

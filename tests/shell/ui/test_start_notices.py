@@ -20,7 +20,7 @@ def said(open_window):
 
     def say(last: Record, *, is_safe: bool = False):
         asked = []
-        where = parts.window.pages._services.paths
+        where = parts.paths
         notice = show_notices(parts.window, where, last, is_safe, lambda: asked.append("restart"))
         return notice, parts, asked
 

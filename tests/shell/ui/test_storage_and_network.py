@@ -162,7 +162,7 @@ def test_the_speed_limit_applies_at_once(parts, network, where):
 
 def test_the_first_run_offers_the_model_that_suits_this_machine(open_window, qtbot):
     parts = open_window()
-    parts.window.first_run_requested.emit()
+    parts.navigation.first_run_requested.emit()
     dialog = parts.window.findChild(FirstRunDialog)
     dialog.show_step(1)
     card = dialog.model.download

@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.paths import Paths
 from app.chat.store import Store
 from app.inference import speed
@@ -41,7 +41,7 @@ def file(tmp_path: Path) -> Path:
 def wizard(
     where: Paths,
     store: Store,
-    open_window: Callable[..., Parts],
+    open_window: Callable[..., AppContext],
     qtbot: QtBot,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

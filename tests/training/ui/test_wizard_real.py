@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.paths import Paths
 from app.chat.store import Store
 from app.chat.ui.page import ChatPage
@@ -63,7 +63,7 @@ def wizard(
     store: Store,
     environment: TrainingEnvironment,  # noqa: F811
     starter_model: Path,
-    open_window: Callable[..., Parts],
+    open_window: Callable[..., AppContext],
     qtbot: QtBot,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Wizard:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.application import Parts
+from app.application import AppContext
 from app.training.ui.check.step import CheckStep
 from app.training.ui.data.step import DataStep
 from app.training.ui.model.step import ModelStep
@@ -13,36 +13,36 @@ from tests import document_shots, training_shots
 from trainer.events import Preview, PreviewToken
 
 
-def _page(parts: Parts) -> TrainingPage:
+def _page(parts: AppContext) -> TrainingPage:
     page = parts.window.page("training")
     assert isinstance(page, TrainingPage)
     return page
 
 
-def _step(parts: Parts) -> Step:
+def _step(parts: AppContext) -> Step:
     content = _page(parts).content
     assert isinstance(content, Planning)
     return content.step
 
 
-def search(parts: Parts) -> None:
+def search(parts: AppContext) -> None:
     """While something is looked for, the field stays, also among few trainings."""
     training_shots.training_result(parts)
     _page(parts).search.setText("x")
 
 
-def name_and_note(parts: Parts) -> None:
+def name_and_note(parts: AppContext) -> None:
     training_shots.training_result(parts)
     entry = _page(parts).list.entry
     assert entry is not None
     _page(parts).desk.edit(entry)
 
 
-def problems(parts: Parts) -> None:
+def problems(parts: AppContext) -> None:
     training_shots.training_data(parts, "problems")
 
 
-def pairs(parts: Parts) -> None:
+def pairs(parts: AppContext) -> None:
     document_shots.documents(parts)
     training_shots.training_data(parts)
     step = _step(parts)
@@ -50,14 +50,14 @@ def pairs(parts: Parts) -> None:
     step.sources.ask_pairs()
 
 
-def details(parts: Parts) -> None:
+def details(parts: AppContext) -> None:
     training_shots.training_model(parts)
     step = _step(parts)
     assert isinstance(step, ModelStep)
     step.fold_button.click()
 
 
-def tokens(parts: Parts) -> None:
+def tokens(parts: AppContext) -> None:
     training_shots.training_check(parts)
     step = _step(parts)
     assert isinstance(step, CheckStep)
@@ -65,7 +65,7 @@ def tokens(parts: Parts) -> None:
     step.tokens.show_previews([Preview(1, (PreviewToken(1, "はい", is_trained=True),))])
 
 
-PLACES: dict[str, Callable[[Parts], object]] = {
+PLACES: dict[str, Callable[[AppContext], object]] = {
     "training_search": search,
     "training_name": name_and_note,
     "training_problems": problems,

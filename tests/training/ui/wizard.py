@@ -9,7 +9,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.paths import Paths
 from app.training.runs import runs
 from app.training.runs.runs import Run
@@ -29,7 +29,7 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 class Wizard:
-    def __init__(self, parts: Parts, where: Paths, qtbot: QtBot) -> None:
+    def __init__(self, parts: AppContext, where: Paths, qtbot: QtBot) -> None:
         self.parts, self.where, self.qtbot = parts, where, qtbot
         parts.window._on_page_chosen("training")
         page = parts.window.page("training")

@@ -15,7 +15,7 @@ from PySide6.QtGui import QInputMethodEvent, QInputMethodQueryEvent, QKeyEvent
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QWidget
 from shiboken6 import isValid
 
-from app.application import Parts
+from app.application import AppContext
 from app.documents.library import Library
 from app.documents.ui.page import FILTER_FROM
 from app.uikit.dialogs import BugReporter
@@ -129,13 +129,13 @@ def state() -> tuple[object, ...]:
 # ---------------------------------------------------------------------------------------------------------- places
 
 
-def rename(parts: Parts) -> None:
+def rename(parts: AppContext) -> None:
     view = parts.window.sidebar.list
     view.setCurrentIndex(parts.window.sidebar.conversations.index_of(parts.conversations.all()[0].id))
     view.rename_current()
 
 
-def many_documents(parts: Parts) -> None:
+def many_documents(parts: AppContext) -> None:
     """So many that there is a field to filter them by."""
     document_shots.documents(parts)
     library = Library.beside(parts.documents._path)
@@ -147,7 +147,7 @@ def many_documents(parts: Parts) -> None:
 
 
 # Places that have no picture of their own. A page or dialog that has one is walked without any word here.
-OTHERS: dict[str, Callable[[Parts], object]] = {
+OTHERS: dict[str, Callable[[AppContext], object]] = {
     "rename": rename,
     "rename_in_header": lambda parts: parts.window.page("ask").header.start_renaming(),
     "many_documents": many_documents,
@@ -161,7 +161,7 @@ PLACES = sorted({*screenshots.SHOTS, *OTHERS})
 
 
 @contextmanager
-def opened(app: QApplication, folder: Path, place: str) -> Iterator[Parts]:
+def opened(app: QApplication, folder: Path, place: str) -> Iterator[AppContext]:
     shot = place if place in screenshots.SHOTS else "chat"
     with screenshots.opened(app, str(folder), shot, "light", "wide") as parts:
         if place in OTHERS:

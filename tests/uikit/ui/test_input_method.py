@@ -33,7 +33,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
-from app.application import Parts
+from app.application import AppContext
 from app.uikit.composition import GUARD_S, Composition
 from app.uikit.input_method import FieldGuard, InputMethodGuard, guard_of
 from tests.uikit.ui import conversion
@@ -219,11 +219,11 @@ _met: dict[str, set[str]] = {}  # place -> where in the sources its fields are m
 @pytest.fixture
 def open_place(
     qapp: QApplication, tmp_path: Path, quick_pause: None, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], AbstractContextManager[Parts]]:
+) -> Callable[[str], AbstractContextManager[AppContext]]:
     monkeypatch.setenv("KOTAE_ENGINE", "echo")
 
     @contextmanager
-    def open_(place: str) -> Iterator[Parts]:
+    def open_(place: str) -> Iterator[AppContext]:
         with conversion.origins() as met, conversion.opened(qapp, tmp_path / place, place) as parts:
             _met[place] = met()
             yield parts
@@ -233,7 +233,7 @@ def open_place(
 
 @pytest.mark.parametrize("place", conversion.PLACES)
 def test_no_key_of_a_conversion_leaves_a_field_of_the_program(
-    place: str, open_place: Callable[[str], AbstractContextManager[Parts]], qtbot: QtBot
+    place: str, open_place: Callable[[str], AbstractContextManager[AppContext]], qtbot: QtBot
 ) -> None:
     with open_place(place) as parts:
         events: list[str] = []
@@ -252,7 +252,7 @@ def test_no_key_of_a_conversion_leaves_a_field_of_the_program(
 
 
 def test_every_field_in_the_sources_is_in_one_of_these_places(
-    open_place: Callable[[str], AbstractContextManager[Parts]],
+    open_place: Callable[[str], AbstractContextManager[AppContext]],
 ) -> None:
     for place in set(conversion.PLACES) - _met.keys():  # none after the test above
         with open_place(place):

@@ -12,7 +12,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from app.application import Parts
+from app.application import AppContext
 from app.base.confidentiality import Label
 from app.base.paths import Paths
 from app.chat.records import AnswerDetails
@@ -20,7 +20,7 @@ from app.chat.store import Store
 from app.documents.claims.grounding import Claim, Grounding, Source
 from app.uikit.pickers import Pickers
 
-Open = Callable[..., Parts]
+Open = Callable[..., AppContext]
 TEXT = "鍵は守衛室にあります[1]。"
 
 
@@ -34,7 +34,7 @@ def keep(store: Store, label: Label) -> int:
     return question.conversation_id
 
 
-def show(parts: Parts, conversation_id: int, target: Path) -> None:
+def show(parts: AppContext, conversation_id: int, target: Path) -> None:
     parts.session.open(conversation_id)
 
     def given(_parent: QWidget, _title: str, _start: str, _kinds: str = "") -> str:
@@ -47,11 +47,11 @@ def logged(where: Paths) -> list[dict[str, str]]:
     return [json.loads(line) for line in where.exports_log.read_text("utf-8").splitlines()]
 
 
-def answer_id(parts: Parts) -> int:
+def answer_id(parts: AppContext) -> int:
     return parts.session.messages()[-1].id
 
 
-def dialog_of(parts: Parts) -> QWidget:
+def dialog_of(parts: AppContext) -> QWidget:
     dialog = parts.secrecy.dialog
     assert dialog is not None
     return dialog

@@ -1,6 +1,6 @@
 """Step 2 of the first run, where the network is allowed: the model that suits this machine, to be downloaded."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from app.base.settings import Settings
@@ -20,8 +20,6 @@ from app.uikit.widgets.labels import Label
 
 class DownloadCard(QFrame):
     """What is being downloaded goes on when the dialog is closed."""
-
-    kit_requested = Signal()  # there is no network: from a transfer kit
 
     def __init__(self, theme: Theme, desk: DownloadDesk, card: ModelCard, file: ModelFile) -> None:
         super().__init__()
@@ -62,7 +60,6 @@ class DownloadCard(QFrame):
     def _connect(self) -> None:
         downloads = self._desk.downloads
         self.button.clicked.connect(lambda: self._desk.offer(self._card, self._file, self.window()))
-        self.kit_button.clicked.connect(self.kit_requested)
         self.row.pause_requested.connect(downloads.pause)
         self.row.resume_requested.connect(downloads.resume)
         self.row.cancel_requested.connect(downloads.cancel)  # what was received is deleted when Kotae is closed

@@ -94,7 +94,7 @@ class ModelStep(QWidget):
         if found is None:
             return None
         card = DownloadCard(self._theme, self._desk, *found)
-        card.kit_requested.connect(self.kit_requested)
+        card.kit_button.clicked.connect(self.kit_requested)
         return card
 
     def _build_file(self) -> QFrame:

@@ -6,7 +6,7 @@ Asks no network and opens nothing: addresses are text that can be copied.
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from PySide6.QtCore import QStandardPaths, Qt, Signal
+from PySide6.QtCore import QStandardPaths, Qt
 from PySide6.QtWidgets import QLineEdit, QSizePolicy
 
 from app.base import build_facts
@@ -24,6 +24,7 @@ from app.shell.ui.settings.sections import Section
 from app.shell.ui.settings.update_file import how_to_install, update_file_dialog
 from app.shell.update_file import UpdateFile
 from app.uikit.language import full_date
+from app.uikit.navigation import Navigation
 from app.uikit.pickers import Pickers
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -33,19 +34,19 @@ from app.uikit.widgets.setting_rows import SettingRow
 
 
 class AboutSection(Section):
-    first_run_requested = Signal()
-
     def __init__(
         self,
         theme: Theme,
         preferences: Preferences,
         paths: Paths,
         title: str,
+        navigation: Navigation,
         facts: BuildFacts | None = None,
         pickers: Pickers | None = None,
     ) -> None:
         """`facts` None: those of this program."""
         self.facts = facts or build_facts.read()
+        self._navigation = navigation
         self._pickers = pickers or Pickers()
         self._task: LongTask | None = None
         super().__init__(theme, preferences, paths, title)
@@ -74,7 +75,7 @@ class AboutSection(Section):
         )
         self._file_row: SettingRow = self._rows[-1]
         self.first_run_button = Button(self._theme, self.tr("はじめの案内をもう一度見る"))
-        self.first_run_button.clicked.connect(self.first_run_requested)
+        self.first_run_button.clicked.connect(self._navigation.first_run_requested)
         self._add(
             self.tr("はじめの案内"),
             self.first_run_button,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, QStringListModel, Qt, Signal
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, QStringListModel, Qt
 from PySide6.QtGui import QFontMetrics, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -27,6 +27,7 @@ from app.shell.ui.settings.network import NetworkSection
 from app.shell.ui.settings.sections import AppearanceSection, DataSection, ModelSection, QuestionSection, Section
 from app.shell.ui.settings.storage import Storage
 from app.shell.ui.settings.training import TrainingPanel, TrainingSection
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets import rows
 from app.uikit.widgets.header import Header
@@ -67,13 +68,12 @@ class SectionDelegate(QStyledItemDelegate):
 
 
 class SettingsPage(Page):
-    first_run_requested = Signal()
-
-    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+    """Show its sections beside the list of their names."""
 
     def __init__(
         self,
         theme: Theme,
+        navigation: Navigation,
         preferences: Preferences,
         presets: Presets,
         card: Callable[[], ModelCard | None],
@@ -86,14 +86,13 @@ class SettingsPage(Page):
         super().__init__()
         self._theme = theme
         self.presets = PresetsSection(theme, preferences, presets, card)
-        self.presets.undo_offered.connect(self.undo_offered)
+        self.presets.undo_offered.connect(navigation.undo_offered)
         models = ModelSection(theme, preferences, paths, self.tr("モデルと保存先"), make_storage)
         network = NetworkSection(theme, preferences, paths, self.tr("通信"), downloads)
         training = TrainingSection(theme, preferences, paths, self.tr("学習環境"), make_training)
-        about = AboutSection(theme, preferences, paths, self.tr("Kotae について"))
-        about.first_run_requested.connect(self.first_run_requested)
+        about = AboutSection(theme, preferences, paths, self.tr("Kotae について"), navigation)
         self._named: dict[str, Section | PresetsSection] = {
-            "models": models, "network": network, "training": training, "presets": self.presets, "about": about,
+            "models": models, "network": network, "training": training, "about": about, "presets": self.presets,
         }  # fmt: skip
         self.sections: tuple[tuple[str, Section | PresetsSection], ...] = (
             (self.tr("表示"), AppearanceSection(theme, preferences, paths, self.tr("表示"))),
