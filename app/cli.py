@@ -56,8 +56,9 @@ def _presets_of(store: "ModelStore") -> "KitPresets":
 
 
 def _trained(wanted: str, form: str | None, strength: float | None, where: Paths) -> "Publish":
+    from app.training import adoption
     from app.training.gate import BASE_ADAPTER
-    from app.training.runs import adoption, runs
+    from app.training.runs import runs
 
     folder = runs.find_folder(where.runs, wanted)
     strength = 1.0 if strength is None else strength

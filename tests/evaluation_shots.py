@@ -18,7 +18,7 @@ from app.documents.claims.grounding import CollectionRef
 from app.evaluation import question_sets
 from app.evaluation.records import Gold, Question, QuestionSet
 from app.evaluation.report import advice, report, results_file
-from app.evaluation.report.results import Evaluation, Judge, Judgement, Marks, Row, SystemResult
+from app.evaluation.results import Evaluation, Judge, Judgement, Marks, Row, SystemResult
 from app.evaluation.services.study_run import StudyProgress
 from app.evaluation.study import contending, steps
 from app.evaluation.study import study as studies

@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable, Container
 from typing import TypeVar
 
-from app.documents.claims import claims, dates, numerals, quantities
-from app.documents.claims.dates import Date
-from app.documents.claims.quantities import Quantity
+from app.documents.claims import claims
+from app.documents.values import dates, numerals, quantities
+from app.documents.values.dates import Date
+from app.documents.values.quantities import Quantity
 
 T = TypeVar("T")
 Change = Callable[[str, random.Random], str | None]

@@ -92,7 +92,7 @@ def _create_sections(db: sqlite3.Connection) -> None:
 
 
 def _create_index(db: sqlite3.Connection) -> None:
-    """Terms are made by app.documents.retrieval.terms; lengths are counts of terms."""
+    """Terms are made by app.documents.terms; lengths are counts of terms."""
     db.execute(
         """CREATE VIRTUAL TABLE section_terms USING fts5(
             heading_terms, body_terms, content='section', content_rowid='id',

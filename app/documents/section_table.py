@@ -5,8 +5,8 @@ import json
 from collections.abc import Callable, Sequence
 
 from app.base.database import Database, Row
+from app.documents import terms
 from app.documents.records import Box, Passage, Section
-from app.documents.retrieval import terms
 
 
 class SectionTable:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.base.files import columns as names
-from app.base.files.columns import ColumnMapping
 from app.base.paths import resources
+from app.base.tables import columns as names
+from app.base.tables.columns import ColumnMapping
 
 FIELDS = (
     "id", "question", "reference", "must_include", "category", "group", "document", "answerable", "why_unanswerable",

@@ -19,10 +19,10 @@ from pathlib import Path
 from app.base import confidentiality
 from app.base.confidentiality import LABELS, Label
 from app.base.errors import AppError
-from app.base.files import safe_table, table_file
-from app.base.files.columns import ColumnMapping, is_known, listed
-from app.base.files.table_file import Cell
 from app.base.files.whole_file import check_new, whole_file
+from app.base.tables import safe_table, table_file
+from app.base.tables.columns import ColumnMapping, is_known, listed
+from app.base.tables.table_file import Cell
 from app.base.wording import phrase
 from app.documents import encodings
 from app.evaluation import question_columns, question_rows

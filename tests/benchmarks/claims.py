@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.documents.claims import claims, dates, quantities, sentences
+from app.documents.claims import claims, sentences
 from app.documents.library import Library
 from app.documents.records import Passage
 from app.documents.retrieval import retrieval
+from app.documents.values import dates, quantities
 from tests import evaluation_data, seeded_answers
 from tests.benchmarks.abstention import index
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from app.evaluation.judge.comparing import MEASURES, compare
 from app.evaluation.records import Question
-from app.evaluation.report.results import Marks, Row, System, SystemResult
+from app.evaluation.results import Marks, Row, System, SystemResult
 
 SEED = 20260318
 MEAN, THRESHOLD = 2.0, 1.5

@@ -9,9 +9,10 @@ import pytest
 
 from app.base.errors import AppError
 from app.base.paths import resources
+from app.documents import terms
 from app.documents.library import Library
 from app.documents.records import Section
-from app.documents.retrieval import passages, retrieval, synonyms, terms
+from app.documents.retrieval import passages, retrieval, synonyms
 
 FILLER = [
     Section(("第9章 その他", f"9.{number} 雑則"), f"この節は、事務所の運営に関する事項を定める。番号は{number}とする。")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.documents.claims import dates, quantities
+from app.documents.values import dates, quantities
 
 
 def values(text: str) -> list[tuple[float, str, str]]:

@@ -1,7 +1,7 @@
 """An evaluation for blind comparisons: three systems that answer differently, and a judge where one is wished for."""
 
 from app.evaluation.records import Question, QuestionSet
-from app.evaluation.report.results import Evaluation, Judge, Judgement, Marks, Row, System, SystemResult
+from app.evaluation.results import Evaluation, Judge, Judgement, Marks, Row, System, SystemResult
 
 BASE, DOCUMENTS, TUNED = "base", "documents", "tuned"
 NAMES = {BASE: "元のモデル", DOCUMENTS: "元のモデル + 資料", TUNED: "学習済み"}

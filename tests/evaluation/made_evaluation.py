@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 
 from app.evaluation.records import Gold, Question, QuestionSet
-from app.evaluation.report.results import Evaluation, Judge, Judgement, Marks, Row, System, SystemResult
+from app.evaluation.results import Evaluation, Judge, Judgement, Marks, Row, System, SystemResult
 from app.inference.scores import ExampleScore
 
 HOSTILE = '<script>alert("x")</script> & </details></table>'

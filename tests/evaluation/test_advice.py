@@ -10,7 +10,7 @@ from app.chat.presets import Choices
 from app.documents.claims.grounding import CollectionRef
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.report import advice, result_reading
-from app.evaluation.report.results import Evaluation, Judge, Judgement, Marks, Row, System, SystemResult
+from app.evaluation.results import Evaluation, Judge, Judgement, Marks, Row, System, SystemResult
 from app.evaluation.study.study import Contender, Made, Study
 from app.inference.local_model import LocalModel
 from app.inference.scores import ExampleScore

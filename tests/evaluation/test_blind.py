@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from app.evaluation.judge import blind
-from app.evaluation.judge.blind import BlindComparison, Pairing
-from app.evaluation.judge.blind_file import BlindFile, Vote, Voted
-from app.evaluation.report.results import Evaluation, Preferred
+from app.evaluation.report import blind
+from app.evaluation.report.blind import BlindComparison, Pairing
+from app.evaluation.report.blind_file import BlindFile, Vote, Voted
+from app.evaluation.results import Evaluation, Preferred
 from tests.evaluation.blind_study import BASE, DOCUMENTS, JUDGE, NAMES, SEEDS, TUNED, blind_study
 
 

@@ -9,8 +9,8 @@ import pytest
 from app.base.errors import AppError
 from app.base.files import folder_lock
 from app.base.wording import describe_error
-from app.evaluation.judge import blind_file
-from app.evaluation.judge.blind_file import BlindFile, Retracted, Revealed, Voted
+from app.evaluation.report import blind_file
+from app.evaluation.report.blind_file import BlindFile, Retracted, Revealed, Voted
 
 ONE = Voted("q1", "a_better", "base", "tuned", at=1.0)
 TWO = Voted("q2", "both_wrong", "tuned", "base", is_open=True, at=2.0)

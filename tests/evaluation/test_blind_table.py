@@ -5,10 +5,9 @@ from pathlib import Path
 import openpyxl
 from blind_study import BASE, NAMES, TUNED, blind_study
 
-from app.evaluation.judge import blind, blind_table
-from app.evaluation.judge.blind import BlindComparison
-from app.evaluation.judge.blind_file import FILE, BlindFile
-from app.evaluation.report import export
+from app.evaluation.report import blind, blind_table, export
+from app.evaluation.report.blind import BlindComparison
+from app.evaluation.report.blind_file import FILE, BlindFile
 
 SHEET, SUMS = "ブラインド比較", "ブラインド比較の集計"
 

@@ -12,7 +12,7 @@ from app.evaluation.judge import calibration, judging, seeding
 from app.evaluation.judge.calibration import Calibration, Case
 from app.evaluation.judge.judging import JudgePrompt
 from app.evaluation.records import Question
-from app.evaluation.report.results import Judgement
+from app.evaluation.results import Judgement
 from app.inference import prompt
 from app.inference.engine.messages import Ask, Done, Token
 from app.inference.prompt import Turn

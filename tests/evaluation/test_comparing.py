@@ -9,7 +9,7 @@ from app.base.bootstrap import LEAST_UNITS
 from app.evaluation.judge import comparing
 from app.evaluation.judge.comparing import MEASURES, Comparison, compare
 from app.evaluation.records import Question
-from app.evaluation.report.results import Judgement, Marks, Row, System, SystemResult
+from app.evaluation.results import Judgement, Marks, Row, System, SystemResult
 from tests.benchmarks import statistics as simulated
 
 SCORE = MEASURES["score"]

@@ -11,8 +11,8 @@ from app.base import plots, wording
 from app.base.errors import AppError
 from app.base.plots import Bar, Estimate
 from app.evaluation.report import answer_table, report
-from app.evaluation.report.report_parts import Section, Table
-from app.evaluation.report.results import Evaluation, Judge, Marks
+from app.evaluation.report_parts import Section, Table
+from app.evaluation.results import Evaluation, Judge, Marks
 from tests.evaluation import made_evaluation as made
 from tests.html_page import Page
 

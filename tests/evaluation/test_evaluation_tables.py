@@ -15,8 +15,8 @@ from app.base.errors import AppError
 from app.evaluation.judge.comparing import MEASURES
 from app.evaluation.report import answer_table, export, facts, grids, results_file, tables
 from app.evaluation.report.grids import Column, Grid, Share
-from app.evaluation.report.report_parts import Section, Table
-from app.evaluation.report.results import Evaluation, Judgement, Marks, Row
+from app.evaluation.report_parts import Section, Table
+from app.evaluation.results import Evaluation, Judgement, Marks, Row
 from tests.evaluation import made_evaluation as made
 
 SECTION = Section("おすすめ", ("資料で十分です。",), ("<svg></svg>",), (Table(("構成",), (("元",),), ("注",)),))

@@ -10,7 +10,7 @@ import pytest
 from app.evaluation.judge import judging
 from app.evaluation.judge.judging import JudgePrompt, Preference
 from app.evaluation.records import Gold, Question
-from app.evaluation.report.results import Judgement
+from app.evaluation.results import Judgement
 from app.inference import prompt
 from app.inference.engine.messages import Ask, Done, Failed, Sampling, Token
 from app.inference.prompt import Turn

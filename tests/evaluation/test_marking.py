@@ -12,7 +12,7 @@ from app.documents.claims.grounding import Claim, Grounding, Source
 from app.evaluation.judge import marking
 from app.evaluation.judge.marking import mark
 from app.evaluation.records import Gold, Question
-from app.evaluation.report.results import Marks
+from app.evaluation.results import Marks
 
 STARTER = Path(__file__).resolve().parents[2] / "resources/starter_adapter/rows"
 QUESTION = Question("1", "橋脚のかぶりの最小値はいくつですか。", "最小値は100mmである。", ("100mm",))

@@ -8,10 +8,11 @@ from app.chat.batch.journal import Head, Journal
 from app.chat.batch.results import Result
 from app.chat.presets import Choices
 from app.documents.claims.grounding import Claim, Grounding, Source
-from app.evaluation.judge import judging, pairing
+from app.evaluation.judge import judging
 from app.evaluation.judge.judging import JudgePrompt
 from app.evaluation.records import Question, QuestionSet
-from app.evaluation.report.results import Preferred, System
+from app.evaluation.report import pairing
+from app.evaluation.results import Preferred, System
 from app.evaluation.study import steps
 from app.evaluation.study import study as studies
 from app.evaluation.study.study import Contender, Study

@@ -14,7 +14,7 @@ from app.evaluation.judge import judging, ratings
 from app.evaluation.judge.calibration import Case
 from app.evaluation.judge.ratings import Skipped
 from app.evaluation.records import Question, QuestionSet
-from app.evaluation.report.results import Evaluation, Marks, Row, System, SystemResult
+from app.evaluation.results import Evaluation, Marks, Row, System, SystemResult
 
 QUESTIONS = [
     Question("1", "門の鍵はどこですか", "守衛室にあります。"),

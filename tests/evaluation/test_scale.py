@@ -9,7 +9,7 @@ import pytest
 from app.base import wording
 from app.base.errors import AppError
 from app.evaluation.records import Gold, Question, QuestionSet
-from app.evaluation.report.results import System
+from app.evaluation.results import System
 from app.evaluation.study import scale, scale_curve, scale_results
 from app.evaluation.study.scale_results import Scale
 from app.evaluation.study.study import Contender, Study

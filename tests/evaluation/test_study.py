@@ -13,7 +13,7 @@ from app.chat.batch.journal import Head, Journal
 from app.chat.batch.results import Result
 from app.chat.presets import Choices
 from app.evaluation.records import Question, QuestionSet
-from app.evaluation.report.results import System
+from app.evaluation.results import System
 from app.evaluation.study import steps
 from app.evaluation.study import study as studies
 from app.evaluation.study.steps import Answers, Likelihood

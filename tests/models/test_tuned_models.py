@@ -12,8 +12,8 @@ from app.base.paths import Paths
 from app.chat.store import Store
 from app.inference.local_model import LocalModel
 from app.models import bases, local_models, models_folder, tuned_models
-from app.training import gate
-from app.training.runs import adoption, runs
+from app.training import adoption, gate
+from app.training.runs import runs
 from tests import model_files as models
 from tests.training_runs import finished_run
 

@@ -11,12 +11,12 @@ import pytest
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.models import bases, local_models
-from app.training import drafting, drafts
+from app.training import drafting, drafts, job_return, jobs
 from app.training.data import curation, leakage, split
 from app.training.data.curation import Curation, Decision
 from app.training.data.rows import PARTS
 from app.training.plan import Data, Frozen
-from app.training.runs import again, job_return, jobs, runs, standing
+from app.training.runs import again, runs, standing
 from app.training.runs.runs import Run
 from tests import model_files as models
 from tests.training.data.split_rows import distinct

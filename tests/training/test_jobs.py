@@ -18,7 +18,8 @@ import pytest
 from app.base.errors import AppError
 from app.base.services.background import Cancelled
 from app.models import bases
-from app.training.runs import job_return, jobs, runs
+from app.training import job_return, jobs
+from app.training.runs import runs
 from tests import model_files as models
 from trainer.spec import RunSpec
 

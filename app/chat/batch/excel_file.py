@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
-from app.base.files.safe_table import Book
+from app.base.tables.safe_table import Book
 from app.base.wording import phrase
 from app.chat.batch import report as words
 from app.chat.batch.report import Line, Report

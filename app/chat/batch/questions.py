@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
-from app.base.files import columns as names
-from app.base.files.columns import ColumnMapping
-from app.base.files.table_file import Cell, Row, letter
 from app.base.paths import resources
+from app.base.tables import columns as names
+from app.base.tables.columns import ColumnMapping
+from app.base.tables.table_file import Cell, Row, letter
 from app.base.wording import phrase
 from app.chat.batch import table
 from app.chat.batch.table import Table

@@ -8,7 +8,7 @@ from typing import Any
 
 from app import __version__
 from app.base.confidentiality import LABELS, Label, highest
-from app.base.files.table_file import Cell
+from app.base.tables.table_file import Cell
 from app.base.wording import phrase
 from app.chat.batch.journal import Head
 from app.chat.batch.questions import Question, QuestionFile, Skipped, column_name

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.base.errors import AppError
-from app.base.files import table_file
-from app.base.files.table_file import Cell, Row
+from app.base.tables import table_file
+from app.base.tables.table_file import Cell, Row
 from app.base.wording import phrase
 from app.documents import encodings
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any, BinaryIO
 
-from app.base.files import safe_table
+from app.base.tables import safe_table
 from app.base.wording import phrase
 from app.chat.batch import report as words
 from app.chat.batch.report import Line, Report

@@ -22,9 +22,9 @@ from app.chat.ui.heading import Heading
 from app.chat.ui.remote_consent import RemoteConsent
 from app.chat.ui.scope_line import ScopeLine
 from app.chat.ui.scoping import Scoping
+from app.chat.ui.sources import Sources
 from app.chat.ui.text.beside import Beside
 from app.chat.ui.text.source_panel import SourcePanel
-from app.chat.ui.text.sources import Sources
 from app.chat.ui.transcript.answer_actions import Look
 from app.chat.ui.transcript.centred import Centred
 from app.chat.ui.transcript.column import SIDE

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 
 from app.base.wording import phrase
-from app.documents.claims import numerals, quantities
 from app.documents.claims.grounding import Claim, Grounding
+from app.documents.values import numerals, quantities
 
 
 def lines(grounding: Grounding) -> list[str]:

@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterator
 
 from app.base import wording
-from app.documents.claims import claims, dates, evidence, quantities, sentences
+from app.documents.claims import claims, evidence, sentences
 from app.documents.claims.grounding import Claim, Grounding, Source
-from app.documents.claims.quantities import Quantity
+from app.documents.values import dates, quantities
+from app.documents.values.quantities import Quantity
 
 PLACES_MAX = 3  # sentences of one source that one claim may be traced to
 _COVERED_ENOUGH = 0.9  # of a claim's terms and values

@@ -8,11 +8,12 @@ changed: what is doubtful is marked. Whether a sentence follows from what it is 
 import re
 from collections.abc import Sequence
 
-from app.documents.claims import dates, evidence, names, numerals, quantities, sentences
+from app.documents.claims import evidence, names, sentences
 from app.documents.claims.evidence import Evidence
 from app.documents.claims.grounding import Claim
 from app.documents.claims.sentences import Sentence
 from app.documents.records import Passage
+from app.documents.values import dates, numerals, quantities
 
 CITED = re.compile(r"\s*[\[［](?:資料|出典)?\s*(\d{1,2}(?:\s*[,、，-]\s*\d{1,2})*)[\]］]")
 NOT_FOUND = re.compile(

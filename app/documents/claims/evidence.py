@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.documents.claims import dates, names, numerals, polarity, quantities, sentences, subjects, units
-from app.documents.claims.dates import Date
-from app.documents.claims.quantities import Quantity
+from app.documents import terms
+from app.documents.claims import names, polarity, sentences, subjects
 from app.documents.claims.subjects import Words
-from app.documents.claims.units import Unit
 from app.documents.records import Passage
-from app.documents.retrieval import terms
+from app.documents.values import dates, numerals, quantities, units
+from app.documents.values.dates import Date
+from app.documents.values.quantities import Quantity
+from app.documents.values.units import Unit
 
 _MEANINGLESS = re.compile(r".?[ぁ-ゖ].?|\d+|.")  # pairs with hiragana, numbers, single characters
 _HEAD_UNIT = re.compile(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.documents.claims import numerals
+from app.documents.values import numerals
 
 _KANJI = "一-鿿々"
 _ENDING = (

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from app.documents.claims import numerals
+from app.documents.values import numerals
 
 Words = Mapping[str, float]  # pairs of characters, and single ones that stand alone -> weight, 0 to 1
 

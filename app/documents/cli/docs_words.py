@@ -6,10 +6,9 @@ from typing import Any
 
 from app.base.errors import AppError
 from app.base.wording import Sentence, describe_error, phrase
-from app.documents import encodings
+from app.documents import encodings, terms
 from app.documents.claims import clauses
 from app.documents.records import DOUBTFUL_GARBLED_SHARE, Collection, Document, Passage, Section, page_ranges
-from app.documents.retrieval import terms
 
 LISTED_PAGES = 12
 QUOTED_CHARACTERS = 240  # of a passage on the terminal; JSON has all of it

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.documents.claims import dates, evidence, numerals, quantities, units
+from app.documents import terms
+from app.documents.claims import evidence
 from app.documents.claims.evidence import Evidence
 from app.documents.library import Library
 from app.documents.records import Passage
-from app.documents.retrieval import synonyms, terms
+from app.documents.retrieval import synonyms
+from app.documents.values import dates, numerals, quantities, units
 
 THRESHOLD = 0.65
 LOOKED_AT = 3  # passages: the more are looked at, the likelier one has the words by chance

@@ -16,10 +16,12 @@ from pathlib import Path
 
 from app.base.errors import AppError
 from app.base.wording import phrase
-from app.documents.claims import clauses, evidence, listed, quantities, sentences
+from app.documents import terms
+from app.documents.claims import clauses, evidence, listed, sentences
 from app.documents.claims.grounding import Claim
 from app.documents.records import Passage
-from app.documents.retrieval import packing, table_heads, terms
+from app.documents.retrieval import packing, table_heads
+from app.documents.values import quantities
 from app.inference import gguf
 from app.inference.local_model import LocalModel
 from app.models import catalogue

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.base.database import Database, Row
+from app.documents import terms
 from app.documents.library import Library
 from app.documents.records import Passage
-from app.documents.retrieval import synonyms, terms
+from app.documents.retrieval import synonyms
 from app.documents.retrieval.passages import widened
 
 if TYPE_CHECKING:  # most machines have no embedding model, and need no numpy

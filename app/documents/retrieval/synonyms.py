@@ -8,8 +8,7 @@ from pathlib import Path
 from app.base import text
 from app.base.errors import AppError
 from app.base.paths import resources
-from app.documents import encodings
-from app.documents.retrieval import terms
+from app.documents import encodings, terms
 
 FILE = "documents/synonyms.toml"
 OWN_BYTES_MAX = 4 << 20

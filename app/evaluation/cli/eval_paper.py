@@ -28,8 +28,8 @@ from app.chat.services import ask_adapter
 from app.evaluation.cli import eval_quant, eval_questions, eval_run, eval_scale, eval_sets, eval_words
 from app.evaluation.judge.comparing import MEASURES
 from app.evaluation.report import advice, results_file
-from app.evaluation.report.report_parts import Section
-from app.evaluation.report.results import Evaluation, SystemResult
+from app.evaluation.report_parts import Section
+from app.evaluation.results import Evaluation, SystemResult
 from app.evaluation.study import contending, planning, quant_plan, scale_plan, scale_results, scale_study, scale_subsets
 from app.evaluation.study import study as studies
 from app.evaluation.study.planning import Asking

@@ -22,8 +22,8 @@ from app.evaluation.cli import eval_words
 from app.evaluation.judge import ratings
 from app.evaluation.records import QuestionSet
 from app.evaluation.report import combining, export, results_file
-from app.evaluation.report.report_parts import Section
-from app.evaluation.report.results import Evaluation
+from app.evaluation.report_parts import Section
+from app.evaluation.results import Evaluation
 from app.evaluation.services.study_run import StudyProgress, StudyRun
 from app.evaluation.study import memory, planning
 from app.evaluation.study import study as studies

@@ -14,8 +14,8 @@ from app.base.cli import secret
 from app.base.cli.output import Output
 from app.base.confidentiality import LABELS, Label
 from app.base.errors import AppError
-from app.base.files import columns
 from app.base.paths import Paths
+from app.base.tables import columns
 from app.base.wording import help_text, phrase
 from app.evaluation import question_files, question_rows, question_sets
 from app.evaluation.cli import eval_from_chats

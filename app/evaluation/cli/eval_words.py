@@ -14,8 +14,8 @@ from app.evaluation.judge import comparing
 from app.evaluation.judge.comparing import MEASURES, Comparison, Measure
 from app.evaluation.report import grids, tables
 from app.evaluation.report.grids import WORDS
-from app.evaluation.report.report_parts import Section
-from app.evaluation.report.results import Evaluation, Row, SystemResult
+from app.evaluation.report_parts import Section
+from app.evaluation.results import Evaluation, Row, SystemResult
 from app.evaluation.study import study
 
 _OF_JUDGE = (0, 1, 4)  # columns of `calibration.table`: what was changed, in how many answers, how often points fell

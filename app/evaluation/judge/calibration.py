@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from app.base.wording import phrase
 from app.evaluation.judge import agreement, seeding
 from app.evaluation.records import Question
-from app.evaluation.report.report_parts import Table
-from app.evaluation.report.results import Judgement
+from app.evaluation.report_parts import Table
+from app.evaluation.results import Judgement
 
 LEAST_KAPPA = 0.4
 LEAST_ANSWERS = 20  # of fewer, a kappa of 0.4 may be chance: its standard error is above 0.2 (Cohen 1960)

@@ -16,7 +16,7 @@ from app.base import bootstrap
 from app.base.bootstrap import LEAST_UNITS, Interval
 from app.base.wording import phrase
 from app.evaluation.records import Question
-from app.evaluation.report.results import Row, SystemResult
+from app.evaluation.results import Row, SystemResult
 
 Verdict = Literal["better", "worse", "unclear"]
 LEAST_DECIDED = 6  # votes: fewer may all be for one side by chance (sign test)

@@ -19,7 +19,7 @@ from typing import Any
 from app.base.paths import resources
 from app.chat.batch.results import Result
 from app.evaluation.records import Question
-from app.evaluation.report.results import Judgement
+from app.evaluation.results import Judgement
 from app.inference import replies
 from app.inference.replies import Prompt
 

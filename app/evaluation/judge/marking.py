@@ -32,13 +32,14 @@ from dataclasses import dataclass
 
 from app.base.paths import resources
 from app.chat.batch.results import Result
-from app.documents.claims import citing, claims, dates, evidence, quantities, sentences
-from app.documents.claims.dates import Date
+from app.documents.claims import citing, claims, evidence, sentences
 from app.documents.claims.grounding import Claim, Grounding
-from app.documents.claims.quantities import Quantity
 from app.documents.retrieval import retrieval_eval
+from app.documents.values import dates, quantities
+from app.documents.values.dates import Date
+from app.documents.values.quantities import Quantity
 from app.evaluation.records import Question
-from app.evaluation.report.results import Marks
+from app.evaluation.results import Marks
 from app.inference.scores import is_looping
 
 

@@ -11,16 +11,16 @@ from typing import Any
 
 from app.base import text
 from app.base.errors import AppError
-from app.base.files import columns, safe_table
-from app.base.files.table_file import Cell, Row
 from app.base.files.whole_file import check_new, whole_file
 from app.base.paths import resources
+from app.base.tables import columns, safe_table
+from app.base.tables.table_file import Cell, Row
 from app.base.wording import phrase
 from app.chat.batch import table
 from app.evaluation.judge import judging
 from app.evaluation.judge.calibration import Case
 from app.evaluation.records import Question
-from app.evaluation.report.results import Evaluation
+from app.evaluation.results import Evaluation
 from app.training.data.duplicates import normalized
 from app.training.data.records import short
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from app.base import text
 from app.base.paths import resources
-from app.documents.claims import numerals, polarity, quantities, sentences
-from app.documents.claims.quantities import Quantity
+from app.documents.claims import polarity, sentences
+from app.documents.values import numerals, quantities
+from app.documents.values.quantities import Quantity
 from app.evaluation.records import Question
 from app.training.data.duplicates import normalized
 

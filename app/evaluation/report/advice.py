@@ -7,12 +7,12 @@ from pathlib import Path
 
 from app.base.bootstrap import LEAST_UNITS, Interval
 from app.base.wording import phrase, size
-from app.evaluation.judge import comparing, losses
+from app.evaluation.judge import comparing
 from app.evaluation.judge.comparing import MEASURES, Comparison, Measure
-from app.evaluation.judge.losses import Family, Loss
-from app.evaluation.report import tables
-from app.evaluation.report.report_parts import Section, Table
-from app.evaluation.report.results import Evaluation, System, SystemResult
+from app.evaluation.report import losses, tables
+from app.evaluation.report.losses import Family, Loss
+from app.evaluation.report_parts import Section, Table
+from app.evaluation.results import Evaluation, System, SystemResult
 from app.evaluation.study import quant_plan, scale
 from app.evaluation.study.study import Contender, Study
 

@@ -10,7 +10,7 @@ from app.evaluation.judge.comparing import Measure
 from app.evaluation.records import Question
 from app.evaluation.report import grids
 from app.evaluation.report.grids import WORDS, Column, Grid, Value
-from app.evaluation.report.results import Evaluation, Judgement, Row, SystemResult
+from app.evaluation.results import Evaluation, Judgement, Row, SystemResult
 
 _COLUMNS = ("question_id", "question", "category", "group", "answerable", "reference", "required", "system", "seed",
             "outcome", "answer", "judge_score", "judge_reason")  # fmt: skip

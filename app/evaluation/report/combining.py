@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.wording import phrase
-from app.evaluation.report.results import Evaluation, Judge, SystemResult
+from app.evaluation.results import Evaluation, Judge, SystemResult
 
 
 def combined(found: Sequence[Evaluation]) -> Evaluation:

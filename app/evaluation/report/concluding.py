@@ -11,14 +11,14 @@ from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.wording import phrase
 from app.chat.batch.results import Result
-from app.evaluation.judge import calibration, judging, marking, pairing, seeding
+from app.evaluation.judge import calibration, judging, marking, seeding
 from app.evaluation.judge.calibration import Calibration, Case
 from app.evaluation.judge.judging import JudgePrompt
-from app.evaluation.judge.pairing import Pair, Place
 from app.evaluation.records import Question, QuestionSet
-from app.evaluation.report import advice, report, results_file
-from app.evaluation.report.report_parts import Section
-from app.evaluation.report.results import Evaluation, Judge, Judgement, Preferred, Row, System, SystemResult
+from app.evaluation.report import advice, pairing, report, results_file
+from app.evaluation.report.pairing import Pair, Place
+from app.evaluation.report_parts import Section
+from app.evaluation.results import Evaluation, Judge, Judgement, Preferred, Row, System, SystemResult
 from app.evaluation.study import steps
 from app.evaluation.study.study import Contender, Study
 from app.inference import scores as score_files

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.base import html_page
-from app.base.files import safe_table
 from app.base.files.whole_file import check_new, whole_file
+from app.base.tables import safe_table
 from app.base.wording import phrase
-from app.evaluation.judge import blind_table
-from app.evaluation.report import answer_table, facts, grids, report, tables
+from app.evaluation.report import answer_table, blind_table, facts, grids, report, tables
 from app.evaluation.report.grids import WORDS, Column, Grid
-from app.evaluation.report.report_parts import Section, Table
-from app.evaluation.report.results import Evaluation
+from app.evaluation.report_parts import Section, Table
+from app.evaluation.results import Evaluation
 
 SUFFIXES = (".xlsx", ".csv", ".html")
 _WIDTH, _NAME_WIDTH, _TEXT_WIDTH = 14, 28, 60  # of columns, in characters

@@ -7,7 +7,7 @@ from app import __version__
 from app.base import html_page
 from app.base.wording import phrase
 from app.evaluation.report.grids import NONE, WORDS
-from app.evaluation.report.results import Evaluation, Judge, System
+from app.evaluation.results import Evaluation, Judge, System
 
 
 def of(evaluation: Evaluation) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.base import html_page
 from app.base.bootstrap import Interval
-from app.evaluation.report.report_parts import Table
+from app.evaluation.report_parts import Table
 
 NONE = "-"
 WORDS = "evaluation.toml"  # of `resources/report`

@@ -23,8 +23,8 @@ from app.evaluation.records import Gold, Question
 from app.evaluation.report import answer_table, facts, grids, tables
 from app.evaluation.report.answer_table import Change
 from app.evaluation.report.grids import WORDS, Column, Grid
-from app.evaluation.report.report_parts import Section, Table
-from app.evaluation.report.results import Evaluation, Row, SystemResult
+from app.evaluation.report_parts import Section, Table
+from app.evaluation.results import Evaluation, Row, SystemResult
 from app.evaluation.study.study import REPORT
 
 _NUMBER = re.compile(r"[+-]?\d[\d,.]*(?:\s?%|/\d[\d,]*)?(?:(?:〜| to )[+-]?\d[\d,.]*)?")

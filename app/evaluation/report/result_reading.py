@@ -15,9 +15,9 @@ from app.evaluation.judge.comparing import MEASURES, Comparison, Measure
 from app.evaluation.report import advice, answer_table, export, facts, grids, tables
 from app.evaluation.report.advice import Advice
 from app.evaluation.report.grids import WORDS
-from app.evaluation.report.report_parts import Section, Table
 from app.evaluation.report.result_shown import AnswerShown, Difference, QuestionShown, ResultShown, Span, SystemShown
-from app.evaluation.report.results import Evaluation, Row, SystemResult
+from app.evaluation.report_parts import Section, Table
+from app.evaluation.results import Evaluation, Row, SystemResult
 from app.evaluation.study.study import Study
 
 _EQUAL = 1e-9

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from app.base.errors import AppError
 from app.documents.retrieval import excerpts
 from app.evaluation.records import Question
-from app.evaluation.report.report_parts import Section, Table
-from app.evaluation.report.results import System
+from app.evaluation.report_parts import Section, Table
+from app.evaluation.results import System
 from app.inference.local_model import LocalModel
 from app.models import local_models
 

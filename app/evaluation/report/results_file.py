@@ -9,8 +9,8 @@ from app.base import lines
 from app.base.errors import AppError
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
-from app.evaluation.report.report_parts import Section
-from app.evaluation.report.results import Evaluation
+from app.evaluation.report_parts import Section
+from app.evaluation.results import Evaluation
 from app.evaluation.study.study import RESULTS
 
 VERSION = 1

@@ -15,7 +15,7 @@ from app.evaluation.judge.comparing import MEASURES, Comparison, Measure
 from app.evaluation.records import Question
 from app.evaluation.report import grids
 from app.evaluation.report.grids import WORDS, Column, Grid, Share, Value
-from app.evaluation.report.results import Evaluation, Row, SystemResult
+from app.evaluation.results import Evaluation, Row, SystemResult
 
 DEPTHS = (1, 3, 5)  # of Recall@k: an answer has few sources
 DIGITS = {"judge": 2, "score": 3}  # of the means of each measure

@@ -10,7 +10,7 @@ from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.wording import phrase
 from app.documents.claims.grounding import CollectionRef
-from app.evaluation.report.results import System
+from app.evaluation.results import System
 from app.evaluation.study.study import Contender
 from app.inference.local_model import LocalModel
 from app.models import bases, local_models

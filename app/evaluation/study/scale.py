@@ -13,7 +13,7 @@ from app.base.bootstrap import Interval
 from app.base.plots import Series
 from app.base.wording import phrase
 from app.evaluation.records import QuestionSet
-from app.evaluation.report.report_parts import Section, Table
+from app.evaluation.report_parts import Section, Table
 from app.evaluation.study import scale_curve, scale_plan, scale_results
 from app.evaluation.study.scale_curve import Curve
 from app.evaluation.study.scale_results import Change, Control, Course, Scale

@@ -23,7 +23,7 @@ from app.chat.shelf import BIN_DAYS
 from app.documents.claims.grounding import CollectionRef
 from app.evaluation import question_files
 from app.evaluation.records import QuestionSet
-from app.evaluation.report.results import System
+from app.evaluation.results import System
 from app.inference.local_model import LocalModel
 
 VERSION = 1

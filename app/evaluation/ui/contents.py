@@ -11,8 +11,8 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.report import combining, results_file
-from app.evaluation.report.report_parts import Section
-from app.evaluation.report.results import Evaluation
+from app.evaluation.report_parts import Section
+from app.evaluation.results import Evaluation
 from app.evaluation.study import study as studies
 from app.evaluation.study.study import Entry
 from app.evaluation.ui.entry_list import Key, Shown, key_of

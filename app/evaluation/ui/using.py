@@ -10,7 +10,7 @@ from app.chat.services.chat import ChatSession
 from app.documents.claims.grounding import CollectionRef
 from app.documents.records import Collection
 from app.evaluation.report.result_shown import obstacle, row_of
-from app.evaluation.report.results import System
+from app.evaluation.results import System
 from app.inference.local_model import LocalModel
 from app.uikit.navigation import Navigation
 

@@ -18,9 +18,9 @@ from app.base.cli.command_tree import add_command
 from app.base.cli.loop import Waiting, application
 from app.base.cli.output import Output
 from app.base.errors import AppError
-from app.base.files.columns import ColumnMapping
 from app.base.files.whole_file import check_new, whole_file
 from app.base.paths import Paths
+from app.base.tables.columns import ColumnMapping
 from app.base.wording import help_text, phrase
 from app.inference import child_commands, fit, gguf
 from app.inference.engine.messages import Event, Failed, Load, Ready, Tokenize, Tokenized

@@ -7,8 +7,9 @@ from typing import Any
 from app.base.cli.output import Output
 from app.base.paths import Paths
 from app.base.wording import help_text, size
+from app.training import job_return, jobs
 from app.training.cli import train_words
-from app.training.runs import job_return, jobs, runs
+from app.training.runs import runs
 from trainer.spec import RunSpec
 
 

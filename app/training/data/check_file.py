@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from app.base.files import safe_table
 from app.base.files.whole_file import check_new, whole_file
+from app.base.tables import safe_table
 from app.base.wording import phrase
 from app.training.data.check import CheckReport, Place
 from app.training.data.reading import Imported

@@ -9,9 +9,9 @@ from typing import Any
 
 from app.base import confidentiality
 from app.base.errors import AppError
-from app.base.files import columns as names
-from app.base.files import table_file
-from app.base.files.columns import ColumnMapping
+from app.base.tables import columns as names
+from app.base.tables import table_file
+from app.base.tables.columns import ColumnMapping
 from app.base.wording import phrase
 from app.documents import encodings
 from app.training.data import markdown_pairs, records, shapes

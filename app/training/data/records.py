@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.base.errors import AppError
-from app.base.files import columns as names
-from app.base.files import table_file
-from app.base.files.columns import ColumnMapping
-from app.base.files.table_file import Row
+from app.base.tables import columns as names
+from app.base.tables import table_file
+from app.base.tables.columns import ColumnMapping
+from app.base.tables.table_file import Row
 
 RECORD_CHARACTERS = 4_000_000  # of one line or object; a longer one is no conversation
 HEADING_ROWS = 20  # searched for the one with the names of the columns

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.documents.claims import evidence as grounds
-from app.documents.claims import quantities
+from app.documents.values import quantities
 from app.training.data import check, personal, quality
 from app.training.data.curation import Evidence, Item
 from app.training.data.rows import Message, Row

@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from app.base.files import columns as names
-from app.base.files.columns import ColumnMapping
+from app.base.tables import columns as names
+from app.base.tables.columns import ColumnMapping
 from app.training.data.records import RECORD_CHARACTERS, BadRow, Record, Twice, short
 from app.training.data.rows import Message, Row
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from app.documents.claims import claims, evidence, quantities
+from app.documents.claims import claims, evidence
 from app.documents.records import Passage
+from app.documents.values import quantities
 from app.inference.scores import is_looping, japanese_share
 from app.training.data import duplicates, quality
 from app.training.data.rows import Message, Row

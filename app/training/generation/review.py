@@ -13,10 +13,10 @@ from typing import Any
 
 from app.base.confidentiality import LABELS
 from app.base.errors import AppError
-from app.base.files import safe_table
-from app.base.files.columns import plain
-from app.base.files.table_file import Cell, Row
 from app.base.files.whole_file import whole_file
+from app.base.tables import safe_table
+from app.base.tables.columns import plain
+from app.base.tables.table_file import Cell, Row
 from app.base.wording import current_language, phrase
 from app.chat.batch import table
 from app.training.generation import rows, words

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.base.files.columns import ColumnMapping
 from app.base.services.background import Progress
+from app.base.tables.columns import ColumnMapping
 from app.training.data import check, curation, leakage, origin, reading, split
 from app.training.data.curation import Curation, Item
 from app.training.data.leakage import LeakageReport

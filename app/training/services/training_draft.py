@@ -11,24 +11,24 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
-from app.base.files.columns import ColumnMapping
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.background import LongTask, Progress
 from app.base.services.process import wait_for_end
+from app.base.tables.columns import ColumnMapping
 from app.inference import speed
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
-from app.training import drafting, drafts, planning
+from app.training import drafting, drafts, jobs, planning
 from app.training.data import origin
 from app.training.data.curation import Curation, Decision
 from app.training.data.leakage import LeakageReport
 from app.training.data.origin import Origin
 from app.training.environment import converter
+from app.training.jobs import Job
 from app.training.plan import Data, Draft, Forecast, Frozen
 from app.training.planning import Plan
-from app.training.runs import jobs, runs
-from app.training.runs.jobs import Job
+from app.training.runs import runs
 from app.training.runs.trainer_process import Watch
 from app.training.services import draft_work
 from app.training.services.training import Trainer
@@ -59,7 +59,7 @@ class TrainingDraft(QObject):
     failed = Signal(object)  # AppError
     columns_unknown = Signal()  # instead of `failed`: somebody has to say what the columns of the file are
     begun = Signal(object)  # the folder (Path) of a run, which has its spec and is to be trained
-    job_made = Signal(object)  # Job (app.training.runs.jobs): another machine is to train the run
+    job_made = Signal(object)  # Job (app.training.jobs): another machine is to train the run
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 from app.base import wording
 from app.base.errors import AppError
 from app.base.wording import describe_error
-from app.training.runs.jobs import SMALL_BYTES, Job
+from app.training.jobs import SMALL_BYTES, Job
 from app.training.services.training_draft import TrainingDraft
 from app.uikit import desktop
 from app.uikit.dialogs import Choice, Dialog

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import describe_error
-from app.training.runs import job_return
+from app.training import job_return
 from app.training.runs.runs import Run
 from app.uikit.dialogs import Choice, Dialog
 from app.uikit.path_row import PathRow

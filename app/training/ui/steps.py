@@ -14,7 +14,8 @@ from app.documents.services.documents import Documents
 from app.inference import child_commands
 from app.inference.services.engine import EngineClient
 from app.models.services.library import ModelLibrary
-from app.training.runs import adoption, runs
+from app.training import adoption
+from app.training.runs import runs
 from app.training.services.adapter_trial import AdapterTrial
 from app.training.services.pair_making import PairMaking
 from app.training.services.training_draft import TrainingDraft

@@ -32,7 +32,7 @@ def problem(found: Problem) -> str:
     if found.code == "setting_wrong":
         return str(wording.describe_error(AppError(facts["code"], **facts["facts"])))
     if found.code == "finding":
-        from app.training.ui.check.words import sentence  # which most steps never need
+        from app.training.ui.check_words import sentence  # which most steps never need
 
         return sentence(Finding(facts["code"], "", facts["facts"]))
     shown = {name: wording.size(value) if name in _SIZES else value for name, value in facts.items()}

@@ -11,7 +11,8 @@ from app.chat.services.prompt_run import PromptJob, answered_by
 from app.inference.engine.messages import Ask, Command
 from app.inference.local_model import LocalModel
 from app.models import catalogue
-from app.training.runs import adoption, runs
+from app.training import adoption
+from app.training.runs import runs
 from tests.scene import Scene
 from tests.training_runs import finished_run
 

@@ -7,8 +7,8 @@ import pytest
 from app.base.cli.output import Output
 from app.evaluation.cli import eval_words
 from app.evaluation.judge import calibration
-from app.evaluation.report.report_parts import Section
-from app.evaluation.report.results import Evaluation, Marks
+from app.evaluation.report_parts import Section
+from app.evaluation.results import Evaluation, Marks
 from tests.evaluation import made_evaluation as made
 
 

@@ -30,7 +30,8 @@ from app.inference import speed
 from app.inference.local_model import LocalModel
 from app.inference.speed import MachineSpeed
 from app.models import local_models, tuned_models
-from app.training.runs import adoption, runs
+from app.training import adoption
+from app.training.runs import runs
 from app.training.services import training
 from app.training.services.training import Trainer
 from tests import model_files as tiny

@@ -31,7 +31,7 @@ from app.documents.records import Section
 from app.evaluation import question_files
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.report import results_file
-from app.evaluation.report.results import Evaluation
+from app.evaluation.results import Evaluation
 from app.evaluation.services import study_run, study_work
 from app.evaluation.services.likelihood_work import LikelihoodWork
 from app.evaluation.services.study_run import StudyProgress, StudyRun

@@ -12,8 +12,8 @@ from app.evaluation.judge import calibration
 from app.evaluation.judge.calibration import Calibration, Seeding
 from app.evaluation.records import Gold, Question, QuestionSet
 from app.evaluation.report import advice, report
-from app.evaluation.report.report_parts import Section
-from app.evaluation.report.results import Evaluation, Judge, Judgement, Marks, Row, System, SystemResult
+from app.evaluation.report_parts import Section
+from app.evaluation.results import Evaluation, Judge, Judgement, Marks, Row, System, SystemResult
 from app.evaluation.study import scale
 from app.evaluation.study.study import Contender, Study
 from app.inference.local_model import LocalModel, Tuned

@@ -13,9 +13,9 @@ from pytestqt.qtbot import QtBot
 from app.base.files import folder_lock
 from app.base.services import background
 from app.base.settings import Settings
-from app.evaluation.judge import blind_file
-from app.evaluation.judge.blind_file import BlindFile
-from app.evaluation.report.results import Evaluation
+from app.evaluation.report import blind_file
+from app.evaluation.report.blind_file import BlindFile
+from app.evaluation.results import Evaluation
 from app.evaluation.ui.blind.view import BlindView
 from app.uikit.theme import Theme
 from tests.evaluation.blind_study import BASE, DOCUMENTS, JUDGE, NAMES, TUNED, blind_study

@@ -22,7 +22,7 @@ from app.base.settings import Settings
 from app.base.wording import LANGUAGES, use_language
 from app.evaluation.report import result_reading, results_file
 from app.evaluation.report.result_shown import Span, obstacle, row_of
-from app.evaluation.report.results import Marks, System
+from app.evaluation.results import Marks, System
 from app.evaluation.study import study as studies
 from app.evaluation.ui.result import words
 from app.evaluation.ui.result.breakdown import Bar

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QMenu
 
 from app.models import local_models, tuned_models
-from app.training.runs import adoption
+from app.training import adoption
 from tests import model_files as models
 from tests.training_runs import finished_run
 

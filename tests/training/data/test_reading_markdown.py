@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.base.files import columns
+from app.base.tables import columns
 from app.training.data import markdown_pairs, reading
 from app.training.data.rows import Row
 

@@ -16,9 +16,9 @@ from app.base.files import bin_folder
 from app.training import drafting, drafts
 from app.training.data.curation import Decision
 from app.training.environment import converter
+from app.training.jobs import Job
 from app.training.plan import Draft
 from app.training.runs import again, runs, shelf
-from app.training.runs.jobs import Job
 from app.training.services.training_draft import TrainingDraft
 from tests import model_files as models
 from tests.training.services import draft_desk

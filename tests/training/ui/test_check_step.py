@@ -16,8 +16,7 @@ from app.base.services import background
 from app.base.settings import Settings
 from app.training.plan import Problem
 from app.training.runs import runs
-from app.training.ui import words
-from app.training.ui.check import words as check_words
+from app.training.ui import check_words, words
 from app.training.ui.check.step import CheckStep
 from app.training.ui.job_dialog import JobDialog
 from app.uikit.theme import Theme

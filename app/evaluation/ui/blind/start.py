@@ -3,8 +3,8 @@
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
-from app.evaluation.judge.blind import BlindComparison
-from app.evaluation.report.results import Evaluation
+from app.evaluation.report.blind import BlindComparison
+from app.evaluation.results import Evaluation
 from app.evaluation.ui.blind import words
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button

@@ -11,10 +11,10 @@ from PySide6.QtWidgets import QApplication, QStackedWidget, QVBoxLayout, QWidget
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import describe_error
-from app.evaluation.judge import blind
-from app.evaluation.judge.blind import BlindComparison, Outcome
-from app.evaluation.judge.blind_file import BlindFile, Vote, Voted
-from app.evaluation.report.results import Evaluation
+from app.evaluation.report import blind
+from app.evaluation.report.blind import BlindComparison, Outcome
+from app.evaluation.report.blind_file import BlindFile, Vote, Voted
+from app.evaluation.results import Evaluation
 from app.evaluation.ui.blind import words
 from app.evaluation.ui.blind.start import StartPanel
 from app.evaluation.ui.blind.voting import VotingPanel

@@ -4,8 +4,8 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QPaintEvent
 from PySide6.QtWidgets import QAbstractSlider, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from app.evaluation.judge.blind import BlindComparison, Pair
-from app.evaluation.judge.blind_file import VOTES
+from app.evaluation.report.blind import BlindComparison, Pair
+from app.evaluation.report.blind_file import VOTES
 from app.evaluation.ui.blind import words
 from app.evaluation.ui.blind.answers import AnswersView, draw_ring
 from app.uikit.characters import harmless

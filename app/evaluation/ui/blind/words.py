@@ -2,9 +2,9 @@
 
 from PySide6.QtCore import QCoreApplication
 
-from app.evaluation.judge.blind import LEAST_ANSWERS, Agreement, Outcome, Pairing
-from app.evaluation.judge.blind_file import Vote
 from app.evaluation.judge.comparing import LEAST_DECIDED
+from app.evaluation.report.blind import LEAST_ANSWERS, Agreement, Outcome, Pairing
+from app.evaluation.report.blind_file import Vote
 from app.uikit.characters import harmless
 
 translate = QCoreApplication.translate

@@ -8,9 +8,9 @@ from PySide6.QtGui import QFontInfo, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QBoxLayout, QFrame, QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from app.evaluation.report.report_parts import Section
 from app.evaluation.report.result_shown import ResultShown
-from app.evaluation.report.results import System
+from app.evaluation.report_parts import Section
+from app.evaluation.results import System
 from app.evaluation.ui.result import words
 from app.evaluation.ui.result.breakdown import BreakdownCard
 from app.evaluation.ui.result.comparison import ComparisonCard

@@ -7,7 +7,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtGui import QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import QHeaderView, QTableView
 
-from app.evaluation.report.report_parts import Table
+from app.evaluation.report_parts import Table
 from app.uikit.theme import Theme
 from app.uikit.widgets.figures import FigureDelegate
 from app.uikit.widgets.labels import tip

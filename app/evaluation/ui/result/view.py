@@ -11,9 +11,9 @@ from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import describe_error
-from app.evaluation.report.report_parts import Section
 from app.evaluation.report.result_shown import ResultShown, obstacle
-from app.evaluation.report.results import Evaluation
+from app.evaluation.report_parts import Section
+from app.evaluation.results import Evaluation
 from app.evaluation.study import study as studies
 from app.evaluation.study.study import REPORT, Study
 from app.evaluation.ui.result import words

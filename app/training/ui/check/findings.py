@@ -6,8 +6,8 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from app.training.ui.check import words
-from app.training.ui.check.words import BLOCK, NOTE, OK, WARN, Line
+from app.training.ui import check_words as words
+from app.training.ui.check_words import BLOCK, NOTE, OK, WARN, Line
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.icon import Icon

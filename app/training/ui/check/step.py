@@ -11,10 +11,10 @@ from app.base import wording
 from app.base.errors import AppError
 from app.base.wording import describe_error
 from app.training.services.training_draft import TrainingDraft
-from app.training.ui.check import words
+from app.training.ui import check_words as words
 from app.training.ui.check.forecast import ForecastBox
 from app.training.ui.check.token_view import TokenView
-from app.training.ui.check.words import BLOCK, NOTE, OK, WARN, Line
+from app.training.ui.check_words import BLOCK, NOTE, OK, WARN, Line
 from app.training.ui.job_dialog import JobDialog
 from app.training.ui.step import Deed, Step
 from app.uikit.pickers import Pickers

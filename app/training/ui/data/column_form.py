@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QBoxLayout, QComboBox, QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from app.base.files.columns import FIELDS, NONE, ColumnMapping
+from app.base.tables.columns import FIELDS, NONE, ColumnMapping
 from app.base.wording import phrase
 from app.training.data import shapes
 from app.training.data.records import BadRow, Record, short

@@ -5,8 +5,8 @@ from pathlib import Path
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from app.base.files.columns import NONE, ColumnMapping
 from app.base.services import background
+from app.base.tables.columns import NONE, ColumnMapping
 from app.training.data.origin import Origin, Standing
 from app.training.data.records import Record
 from app.training.services.training_draft import TrainingDraft

@@ -7,8 +7,8 @@ from PySide6.QtCore import QObject, QStandardPaths, Signal
 from PySide6.QtWidgets import QWidget
 
 from app.base.errors import AppError
-from app.base.files.columns import ColumnMapping
 from app.base.services import background
+from app.base.tables.columns import ColumnMapping
 from app.documents.records import Collection
 from app.documents.services.documents import Documents
 from app.inference.local_model import LocalModel

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.base.errors import AppError
-from app.base.files.separated import separator_of
+from app.base.tables.separated import separator_of
 from app.base.wording import phrase
 
 WORKBOOKS = (".xlsx", ".xlsm")

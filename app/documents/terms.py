@@ -7,9 +7,9 @@ them whole.
 import re
 
 from app.base import text
-from app.documents.claims import dates, quantities
 from app.documents.records import Section
-from app.documents.retrieval.variants import MODERN
+from app.documents.values import dates, quantities
+from app.documents.variants import MODERN
 
 # Pairs of characters say more the fewer of them are kana: 橋脚, 滑り, ので.
 WEIGHT_WORD, WEIGHT_MIXED, WEIGHT_KANA = 1.0, 0.5, 0.2

@@ -13,12 +13,12 @@ from typing import Literal
 
 from app.base.bootstrap import Interval
 from app.evaluation.judge import agreement, comparing
-from app.evaluation.judge.blind_file import BlindFile, Retracted, Revealed, Vote, Voted
 from app.evaluation.judge.comparing import Comparison, Measure
-from app.evaluation.judge.pairing import GAINS
 from app.evaluation.records import Question
 from app.evaluation.report import advice
-from app.evaluation.report.results import Evaluation, Row, System, SystemResult
+from app.evaluation.report.blind_file import BlindFile, Retracted, Revealed, Vote, Voted
+from app.evaluation.report.pairing import GAINS
+from app.evaluation.results import Evaluation, Row, System, SystemResult
 
 LEAST_ANSWERS = 30  # of which both a person and the judge said something, before kappa is shown
 Verdict = Literal["few", "unclear", "first", "second"]

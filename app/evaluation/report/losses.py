@@ -12,8 +12,8 @@ from app.evaluation.judge import comparing
 from app.evaluation.records import Question
 from app.evaluation.report import grids, tables
 from app.evaluation.report.grids import WORDS, Column, Grid, Value
-from app.evaluation.report.report_parts import Table
-from app.evaluation.report.results import SystemResult
+from app.evaluation.report_parts import Table
+from app.evaluation.results import SystemResult
 from app.training.gate import LOSS_NATS
 
 _STYLES = ("one", "two", "three")  # of the lines of one plot

@@ -1,6 +1,6 @@
 """Values with their units in Japanese text, so that 24 N/mm², 24MPa and ２４Ｎ／ｍｍ２ are one and the same.
 
-Dates (app.documents.claims.dates), codes (SD345, T-25) and section numbers (3.2.1, 表2-1-1) are none.
+Dates (app.documents.values.dates), codes (SD345, T-25) and section numbers (3.2.1, 表2-1-1) are none.
 """
 
 import bisect
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from app.documents.claims import dates, numerals, units
-from app.documents.claims.units import ROUNDED_TOLERANCE, Unit
+from app.documents.values import dates, numerals, units
+from app.documents.values.units import ROUNDED_TOLERANCE, Unit
 
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
 _MYRIAD = rf"(?:{_DIGITS}\s?(?:[千百]?[万億兆]|[千百]))+(?:{_DIGITS})?"
@@ -45,7 +45,7 @@ _SIGNS = {"least": ">=", "most": "<=", "below": "<", "above": ">"}
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """`value` in `unit` (app.documents.claims.units); unit "" is a number alone, "第章" the number of a chapter.
+    """`value` in `unit` (app.documents.values.units); unit "" is a number alone, "第章" the number of a chapter.
 
     `number`: as written, before it is converted. `bound`: ">=" 以上, "<=" 以下, "<" 未満, ">" 超, "" none.
     `start`, `end`: places in the text, without the bound, which ends at `bound_end`. `is_range_start`: 10 of 10～20 m;

@@ -1,6 +1,6 @@
 """Units in Japanese technical text: how each is written, and what it is in the one unit it is compared in.
 
-Spellings are flattened (app.documents.claims.numerals.flatten): ㎥ is m3, ² is ^2. Conversions that engineers round
+Spellings are flattened (app.documents.values.numerals.flatten): ㎥ is m3, ² is ^2. Conversions that engineers round
 (kgf to N) are `is_rounded`: values that differ by up to 1 % then count as the same.
 """
 

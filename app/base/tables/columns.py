@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.base.errors import AppError
-from app.base.files.table_file import letter
 from app.base.paths import resources
+from app.base.tables.table_file import letter
 
 NAME_CHARACTERS = 100  # looked at; a longer one is no name
 NONE = "-"  # asked for by this name: no column, also where one could be guessed

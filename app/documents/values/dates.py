@@ -7,7 +7,7 @@ A number of years (100年) is a quantity and none of these.
 import re
 from dataclasses import dataclass
 
-from app.documents.claims import numerals
+from app.documents.values import numerals
 
 _ERAS = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
 _LETTERS = {"M": "明治", "T": "大正", "S": "昭和", "H": "平成", "R": "令和"}

@@ -1,4 +1,4 @@
-"""A run that another machine has finished, taken back from its job's folder (`app.training.runs.jobs`)."""
+"""A run that another machine has finished, taken back from its job's folder (`app.training.jobs`)."""
 
 import dataclasses
 import json
@@ -11,8 +11,9 @@ from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import Meter, Report, hash_of, require_space
+from app.training import jobs
 from app.training.data.rows import PARTS
-from app.training.runs import jobs, runs, standing
+from app.training.runs import runs, standing
 from app.training.runs.runs import Run
 from trainer import spec
 from trainer.spec import RunSpec, SpecError

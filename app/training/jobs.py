@@ -1,7 +1,7 @@
 """A run as a folder for another machine: spec, data, trainer, what the environment needs, and scripts that start it.
 
 Nothing of this program is needed there. The base model is named with its hashes; a small one, or where it is wished,
-comes along. `app.training.runs.job_return` takes the finished run back.
+comes along. `app.training.job_return` takes the finished run back.
 """
 
 import dataclasses

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
-from app.evaluation.judge import blind
-from app.evaluation.judge.blind import BlindComparison, Outcome
-from app.evaluation.judge.blind_file import BlindFile
-from app.evaluation.report.report_parts import Section, Table
-from app.evaluation.report.results import Evaluation
+from app.evaluation.report import blind
+from app.evaluation.report.blind import BlindComparison, Outcome
+from app.evaluation.report.blind_file import BlindFile
+from app.evaluation.report_parts import Section, Table
+from app.evaluation.results import Evaluation
 
 _VOTE_COLUMNS = ("id", "question", "a", "b", "vote", "preferred", "when")
 _SUM_COLUMNS = (

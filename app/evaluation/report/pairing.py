@@ -12,8 +12,8 @@ from app.evaluation.judge.comparing import Comparison
 from app.evaluation.judge.judging import JudgePrompt, Preference
 from app.evaluation.records import QuestionSet
 from app.evaluation.report import tables
-from app.evaluation.report.report_parts import Section, Table
-from app.evaluation.report.results import Preferred, System
+from app.evaluation.report_parts import Section, Table
+from app.evaluation.results import Preferred, System
 from app.evaluation.study import steps
 from app.evaluation.study.study import Study
 from app.inference.replies import Prompt, Reply

@@ -1,0 +1,1 @@
+"""Tables as files: rows and columns of foreign ones, and cells that a spreadsheet shows but never runs."""
