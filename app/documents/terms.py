@@ -9,12 +9,34 @@ import re
 from app.base import text
 from app.documents.records import Section
 from app.documents.values import dates, quantities
-from app.documents.variants import MODERN
 
 # Pairs of characters say more the fewer of them are kana: 橋脚, 滑り, ので.
 WEIGHT_WORD, WEIGHT_MIXED, WEIGHT_KANA = 1.0, 0.5, 0.2
 WEIGHT_LAST = 0.5  # the last character of a run alone
 WEIGHT_NUMBER = 0.5  # 33 alone, which may be of anything
+
+# Old and variant forms of kanji with the forms in use: the 常用漢字表 (2010) gives the 康熙字典体 beside them; the last
+# lines are variants that names have.
+_PAIRS = """
+亞亜 惡悪 壓圧 圍囲 醫医 爲為 壹壱 隱隠 榮栄 營営 衞衛 驛駅 圓円 鹽塩 緣縁 艷艶 應応 歐欧 毆殴 櫻桜
+奧奥 橫横 溫温 穩穏 假仮 價価 畫画 會会 繪絵 壞壊 懷懐 槪概 擴拡 殼殻 覺覚 學学 嶽岳 樂楽 渴渇 罐缶
+卷巻 陷陥 勸勧 寬寛 關関 歡歓 觀観 顏顔 歸帰 氣気 龜亀 僞偽 戲戯 犧犠 舊旧 據拠 擧挙 虛虚 峽峡 挾挟
+狹狭 鄕郷 曉暁 區区 驅駆 勳勲 薰薫 徑径 揭掲 溪渓 惠恵 螢蛍 輕軽 鷄鶏 藝芸 擊撃 缺欠 儉倹 劍剣 圈圏
+檢検 權権 獻献 硏研 縣県 險険 顯顕 驗験 嚴厳 效効 廣広 恆恒 鑛鉱 號号 國国 黑黒 碎砕 濟済 齋斎 劑剤
+册冊 雜雑 參参 慘惨 棧桟 蠶蚕 贊賛 殘残 絲糸 齒歯 兒児 辭辞 濕湿 實実 舍舎 寫写 釋釈 壽寿 收収 從従
+澁渋 獸獣 縱縦 肅粛 處処 緖緒 敍叙 奬奨 將将 涉渉 燒焼 稱称 證証 乘乗 剩剰 壤壌 孃嬢 條条 淨浄 狀状
+疊畳 讓譲 釀醸 囑嘱 觸触 寢寝 愼慎 晉晋 眞真 盡尽 圖図 粹粋 醉酔 穗穂 隨随 髓髄 數数 樞枢 瀨瀬 聲声
+靜静 齊斉 攝摂 竊窃 專専 戰戦 淺浅 潛潜 纖繊 踐践 錢銭 禪禅 雙双 壯壮 搜捜 插挿 曾曽 裝装 莊荘 總総
+爭争 瘦痩 增増 藏蔵 臟臓 屬属 續続 墮堕 體体 對対 帶帯 滯滞 臺台 瀧滝 擇択 澤沢 單単 擔担 膽胆 團団
+彈弾 斷断 癡痴 遲遅 晝昼 蟲虫 鑄鋳 廳庁 徵徴 聽聴 敕勅 鎭鎮 遞逓 鐵鉄 轉転 點点 傳伝 黨党 盜盗 燈灯
+當当 鬪闘 德徳 獨独 讀読 屆届 繩縄 貳弐 惱悩 腦脳 霸覇 廢廃 拜拝 賣売 麥麦 發発 髮髪 拔抜 晚晩 蠻蛮
+祕秘 濱浜 甁瓶 拂払 佛仏 倂併 竝並 變変 邊辺 邉辺 辨弁 瓣弁 辯弁 步歩 寶宝 豐豊 飜翻 每毎 萬万 滿満
+麵麺 默黙 彌弥 譯訳 藥薬 與与 豫予 餘余 譽誉 搖揺 樣様 謠謡 來来 賴頼 亂乱 覽覧 龍竜 兩両 獵猟 綠緑
+淚涙 壘塁 勵励 禮礼 隸隷 靈霊 齡齢 曆暦 歷歴 戀恋 鍊錬 爐炉 勞労 樓楼 郞郎 祿禄 錄録 灣湾 塡填 剝剥
+頰頬 嚙噛 嶋島 嶌島 﨑崎 髙高 冨富 峯峰 濵浜 桒桑 舘館 渕淵 竪縦 潅灌
+"""
+
+_MODERN = {ord(pair[0]): pair[1] for pair in _PAIRS.split()}
 
 _JAPANESE = "\u3005-\u3007\u3041-\u309f\u30a1-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _SPACED = re.compile(rf"(?<=[{_JAPANESE}])[ \u3000]+(?=[{_JAPANESE}])")
@@ -23,7 +45,7 @@ _KANA = re.compile("[\u3041-\u309f]")
 
 def of_text(written: str) -> list[str]:
     """Terms of a text, in order. Old forms of kanji are taken for the new ones (橋梁の會社 has 会社)."""
-    return text.terms(written.translate(MODERN))
+    return text.terms(written.translate(_MODERN))
 
 
 def of_section(section: Section) -> tuple[list[str], list[str]]:

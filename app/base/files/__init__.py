@@ -1,1 +1,1 @@
-"""Files and folders whole or not at all, and tables read from foreign files."""
+"""Files and folders, written whole or not at all."""

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.base.errors import AppError
-from app.base.tables.separated import separator_of
 from app.base.wording import phrase
 
 WORKBOOKS = (".xlsx", ".xlsm")
 UNPACKED_BYTES = 400_000_000  # of a workbook; a sheet with a million rows has 300 MB
 COLUMNS = 200
 SEPARATORS = ",\t;"
+SAMPLE_CHARACTERS, SAMPLE_ROWS = 200_000, 50  # looked at for the separator
 CELL_CHARACTERS = 1_000_000  # a longer one is a quote that was never closed
 
 Cell = str | int | float | bool | datetime.date | datetime.time | None
@@ -109,6 +109,22 @@ def _check_archive(raw: bytes, name: str) -> None:
 def _cell(value: object) -> Cell:
     known = isinstance(value, str | int | float | datetime.date | datetime.time) or value is None
     return value if known else str(value)  # type: ignore[return-value]
+
+
+def separator_of(text: str, candidates: str) -> str:
+    """Return the one that cuts the first rows into the same number of cells, the more the better; else the first."""
+    sample = text[:SAMPLE_CHARACTERS]
+
+    def evenness(separator: str) -> tuple[float, int]:
+        try:
+            reader = csv.reader(io.StringIO(sample, newline=""), delimiter=separator)
+            counts = [len(row) for _, row in zip(range(SAMPLE_ROWS), reader, strict=False) if row]
+        except csv.Error:
+            return 0.0, 0
+        usual = max(set(counts), key=counts.count, default=0)
+        return (counts.count(usual) / len(counts) if usual > 1 else 0.0), usual
+
+    return max(candidates, key=evenness)
 
 
 def delimited(text: str, name: str) -> Iterator[Row]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.base.errors import AppError
-from app.base.tables.separated import separator_of
+from app.base.tables.table_file import separator_of
 from app.documents.reading import limits, plain, tabular
 from app.documents.reading.blocks import Block, Reading, Tell
 from app.documents.records import Report

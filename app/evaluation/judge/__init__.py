@@ -1,1 +1,1 @@
-"""Scores: rules, judge models, people, and the statistics of their agreement."""
+"""Scores by rules, judge models and people, and the statistics of their agreement."""

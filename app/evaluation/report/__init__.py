@@ -1,1 +1,1 @@
-"""What a study has found: results, tables, advice, the report file."""
+"""What a study has found: tables, advice, pairs, blind comparisons, the report file."""

@@ -1,1 +1,1 @@
-"""Folders of training runs: listed, followed, reported, taken over into the list of models."""
+"""Folders of training runs: listed, followed, reported."""
