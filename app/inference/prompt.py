@@ -3,7 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.inference.prompt_form import PromptForm
+
+@dataclass(frozen=True, slots=True)
+class PromptForm:
+    """How turns become one prompt. `{text}` stands for what a person or the model wrote; the rest is markup."""
+
+    id: str
+    question: str
+    answer: str
+    answer_start: str
+    system: str = ""  # "": no system turn; the text is put before the first question
+    stop: tuple[str, ...] = ()
+    marker: str = ""  # occurs in chat templates of this form and in no other
+    is_completion: bool = False  # the model continues text and knows no turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +32,15 @@ class Segment:
 
     text: str
     markup: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An answer after its prompt; only the answer is measured. `line`: the question's number in its set, from 1."""
+
+    segments: tuple[Segment, ...]
+    answer: str  # whatever it holds, it is read as plain text
+    line: int
 
 
 def build(form: PromptForm, turns: Sequence[Turn], system: str = "") -> tuple[Segment, ...]:

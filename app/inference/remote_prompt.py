@@ -6,8 +6,7 @@ So everything that makes, counts or repeats prompts works as for a model of this
 import re
 from collections.abc import Sequence
 
-from app.inference.prompt import Segment
-from app.inference.prompt_form import PromptForm
+from app.inference.prompt import PromptForm, Segment
 
 _ROLE = re.compile(r"<\|(system|user|assistant|reply)\|>")
 FORM = PromptForm(

@@ -12,7 +12,7 @@ import filelock
 
 from app.base.errors import AppError
 from app.inference.local_model import LocalModel
-from app.inference.prompt_form import PromptForm
+from app.inference.prompt import PromptForm
 from app.models import catalogue, hf_folder, local_models, starter
 from app.models.catalogue import ModelCard
 from app.models.hf_folder import HfModel

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from app.base import wording
 from app.base.errors import AppError
 from app.base.paths import resources
-from app.inference.prompt_form import PromptForm
+from app.inference.prompt import PromptForm
 
 MAX_FILE_BYTES = 1 << 20
 MAX_FILES = 200

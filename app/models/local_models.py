@@ -15,7 +15,7 @@ from app.inference import gguf, remote_prompt
 from app.inference.engine.messages import AdapterUse
 from app.inference.gguf import GgufHeader
 from app.inference.local_model import FileMark, LocalModel
-from app.inference.prompt_form import PromptForm
+from app.inference.prompt import PromptForm
 from app.models import catalogue, ollama
 from app.models.catalogue import ModelCard
 from app.models.model_store import ModelStore

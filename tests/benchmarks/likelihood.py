@@ -15,13 +15,13 @@ import numpy as np
 
 from app.evaluation.records import Question
 from app.evaluation.study import likelihood
-from app.inference import prompt_form, scores
+from app.inference import prompt, scores
 from app.inference.engine.reference import About, Reader
 from app.inference.engine.score import tokenized
 from app.inference.engine.score_job import Score
 from app.inference.engine.scored_model import ScoredModel
 from app.inference.holdout import Holdout
-from app.inference.scored_text import Text
+from app.inference.prompt import Text
 from app.inference.scores import Scores
 from app.models import catalogue, local_models, starter
 from tests.convert import engine_side
@@ -60,7 +60,7 @@ def questions() -> list[Question]:
     return found[:ANSWERS]
 
 
-def form_of(model: Path) -> prompt_form.PromptForm:
+def form_of(model: Path) -> prompt.PromptForm:
     return local_models.form_of(local_models.describe(model)) or catalogue.load().forms[local_models.FALLBACK_FORM]
 
 

@@ -2,8 +2,7 @@
 
 from app.evaluation.records import Question
 from app.evaluation.study import likelihood
-from app.inference.prompt import Segment
-from app.inference.scored_text import Text
+from app.inference.prompt import Segment, Text
 from app.models import bases, catalogue
 from trainer import form as forms
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.inference import prompt
-from app.inference.prompt import Segment, Turn
-from app.inference.prompt_form import PromptForm
+from app.inference.prompt import PromptForm, Segment, Turn
 from app.models import catalogue
 from trainer.form import Form
 

@@ -40,8 +40,7 @@ from app.inference.engine.messages import (
     Usage,
 )
 from app.inference.local_model import LocalModel
-from app.inference.prompt import Segment, Turn
-from app.inference.prompt_form import PromptForm
+from app.inference.prompt import PromptForm, Segment, Turn
 from app.inference.services import template
 from app.inference.services.engine import EngineClient, EngineDeath
 from app.inference.services.events import Stage

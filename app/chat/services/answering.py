@@ -2,13 +2,14 @@
 
 import collections
 import dataclasses
+import itertools
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeGuard
 
 from app.base.services.preferences import Preferences
-from app.chat import presets, thread_turns
+from app.chat import presets
 from app.chat.presets import Choices, Preset
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.chat.services import answer_run
@@ -58,7 +59,7 @@ class Answering:
     def leave_out(self, here: Conversation, line: Sequence[Message], turns: int) -> None:
         """The user chose that so many more of the oldest turns of this branch are not read again."""
         count = self._turns_left_out(here, line) + turns
-        last = thread_turns.answered(line)[count - 1]
+        last = answered(line)[count - 1]
         self._left_out[self._preferences.value.context_tokens].add((here.uid, last.id))
 
     def plan(
@@ -88,7 +89,7 @@ class Answering:
 
     def _turns_left_out(self, here: Conversation, line: Sequence[Message]) -> int:
         left_out = self._left_out[self._preferences.value.context_tokens]
-        questions = thread_turns.answered(line)
+        questions = answered(line)
         return max((n for n, question in enumerate(questions, 1) if (here.uid, question.id) in left_out), default=0)
 
 
@@ -137,3 +138,24 @@ def wanted(documents: Path, plan: AnswerDetails, turns: tuple[Turn, ...], line: 
         is_generated = last is not None and not last.is_excerpt and before
         return Wanted(documents, (), turns, before, before) if is_generated else None
     return Wanted(documents, plan.scope, turns, (), before) if plan.scope else None
+
+
+def turns(thread: Sequence[Message], answer_id: int, left_out: int = 0) -> tuple[Turn, ...]:
+    """Return a branch up to the question that `answer_id` is to answer, without questions that got no answer.
+
+    `left_out`: how many of the oldest turns the user chose to leave out.
+    """
+    found: list[Turn] = []
+    for message in thread:
+        if message.role == "question":
+            found.append(Turn(message.text))
+        elif message.id != answer_id and found and message.text:
+            found[-1] = Turn(found[-1].question, message.text)
+    answered = [turn for turn in found[:-1] if turn.answer is not None]
+    return (*answered[left_out:], found[-1])
+
+
+def answered(line: Sequence[Message]) -> list[Message]:
+    """Return the questions whose turns `turns` would give before the last one: those that got an answer."""
+    followed = itertools.pairwise(line)
+    return [one for one, next_one in followed if one.role == "question" and next_one.role == "answer" and next_one.text]

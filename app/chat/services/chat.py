@@ -9,7 +9,7 @@ from app.base import confidentiality
 from app.base.addresses import origin_of
 from app.base.errors import AppError
 from app.base.services.preferences import Preferences
-from app.chat import conversation_labels, remote_consent, thread_turns
+from app.chat import conversation_labels, remote_consent
 from app.chat.exchange.answered import Answered
 from app.chat.presets import PROGRAM, Choices, Preset
 from app.chat.records import AnswerDetails, Message
@@ -354,7 +354,7 @@ class ChatSession(OpenConversation):
             self.problem_occurred.emit(AppError("no_model"))
             return
         settings = dataclasses.replace(self._preferences.value, context_tokens=plan.context_tokens)
-        turns = thread_turns.turns(self._store.thread(answer.conversation_id), answer.id, plan.left_out_turns)
+        turns = answering.turns(self._store.thread(answer.conversation_id), answer.id, plan.left_out_turns)
         choices = Choices(seed=plan.seed).over(plan.choices or PROGRAM)
         wanted = answering.wanted(self._documents, plan, turns, self._store.line(question_id))
         request = AnswerRequest(

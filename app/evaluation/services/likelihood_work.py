@@ -14,8 +14,7 @@ from app.evaluation.study.steps import Likelihood
 from app.evaluation.study.study import Study
 from app.inference import child_commands, gguf
 from app.inference.engine.score_job import Score
-from app.inference.prompt import Segment, Turn
-from app.inference.scored_text import Text
+from app.inference.prompt import Segment, Text, Turn
 from app.inference.services import template
 from app.inference.services.template import TemplateRenderer
 from app.models import local_models

@@ -5,9 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from app.evaluation.records import Question
 from app.inference import prompt
-from app.inference.prompt import Segment, Turn
-from app.inference.prompt_form import PromptForm
-from app.inference.scored_text import Text
+from app.inference.prompt import PromptForm, Segment, Text, Turn
 
 PLACE = "\ue0f2"  # a private-use character: where the question stands in a prompt that is rendered once for all
 

@@ -20,8 +20,7 @@ from app.inference.engine.reference import About, Reader, Writer
 from app.inference.engine.score_job import Chat, Score
 from app.inference.engine.scored_model import ScoredModel
 from app.inference.holdout import NOT_TRAINED, Example, Holdout
-from app.inference.prompt import Segment
-from app.inference.scored_text import Text
+from app.inference.prompt import Segment, Text
 from app.inference.scores import AnswerScore, ExampleScore, Scores
 from trainer.convert_job import Phase, Progress, part_path
 

@@ -13,8 +13,7 @@ from typing import Any
 
 from app.base import lines
 from app.base.settings import Settings
-from app.inference.prompt import Segment
-from app.inference.scored_text import Text
+from app.inference.prompt import Segment, Text
 
 
 @dataclass(frozen=True, slots=True)

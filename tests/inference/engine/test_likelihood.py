@@ -11,8 +11,7 @@ from app.inference.engine import score_job
 from app.inference.engine.reference import About, Reader, Writer
 from app.inference.engine.score_job import Score
 from app.inference.engine.scored_model import ScoredModel
-from app.inference.prompt import Segment
-from app.inference.scored_text import Text
+from app.inference.prompt import Segment, Text
 from app.inference.scores import Scores
 from tests import model_files as models
 from tests.convert import engine_side, texts
