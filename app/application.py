@@ -1,6 +1,6 @@
 """The composition root: builds every object of the window and hands each what it needs.
 
-It is long because it alone names all of them.
+It is long, because it alone names all of them.
 """
 
 import dataclasses
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import psutil
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
-from PySide6.QtWidgets import QWidget
 
 from app.base import children, offline, paths, wording
 from app.base.errors import AppError
@@ -38,6 +37,7 @@ from app.chat.ui.presets.conversation import ConversationSettings
 from app.documents.services.documents import Documents
 from app.documents.services.embedding import Embedding
 from app.evaluation.services.evaluations import Evaluations
+from app.evaluation.ui.build import evaluation_page
 from app.inference import child_commands
 from app.inference.services.engine import EngineClient, EngineDeath
 from app.models import catalogue, models_folder
@@ -262,7 +262,7 @@ class AppContext:
 
     # ---------------------------------------------------------------------- pages
 
-    def _make_answering(self, parent: QWidget) -> ConversationSettings:
+    def _make_answering(self, parent: MainWindow) -> ConversationSettings:
         """A window over `parent`: how the open conversation is answered."""
         details = self.preferences.value.shows_details
         return ConversationSettings(
@@ -294,8 +294,6 @@ class AppContext:
         )  # fmt: skip
 
     def _make_evaluation(self) -> Page:
-        from app.evaluation.ui.build import evaluation_page
-
         return evaluation_page(
             self.theme, self.navigation, paths=self.paths, preferences=self.preferences, library=self.library,
             documents=self.documents, session=self.session, trainings=self.trainings, evaluations=self.evaluations,

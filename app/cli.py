@@ -88,7 +88,7 @@ SAFE_MODE = "--safe-mode"  # of the window alone
 
 
 def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
-    """Runs one command; without one, `open_window`, which is handed in because the window stands above this layer."""
+    """Run one command; without one call `open_window`, which is handed in because commands load no window."""
     language = _language(arguments)
     wording.use_language(language or "ja")
     output = Output("--json" in arguments)

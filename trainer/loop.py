@@ -2,7 +2,7 @@
 
 It keeps the schedule, accumulation, clipping and resuming. Ours are: an evaluation that weighs tokens, not batches;
 checkpoints that survive a kill; early stopping that a resumed run continues; an order of examples that needs little
-padding; events; and an end on request. Longer than 450 lines, because the loop, the callback that ends it and its clock
+padding; events; and an end on request. It is long, because the loop, the callback that ends it and its clock
 call each other.
 """
 

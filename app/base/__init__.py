@@ -1,1 +1,1 @@
-"""What every slice stands on and no feature owns: paths, settings, errors, database, network guard."""
+"""What every room stands on and no feature owns: paths, settings, errors, database, network guard."""

@@ -12,9 +12,12 @@ def chosen(data_dir: str | None) -> str:
 
     Raises RuntimeError without a home folder.
     """
+    named = data_dir or os.environ.get(DATA_DIR_VARIABLE)
+    if named:
+        return named
     import platformdirs  # a process whose folder is named does without
 
-    return data_dir or os.environ.get(DATA_DIR_VARIABLE) or platformdirs.user_data_dir("Kotae", appauthor=False)
+    return platformdirs.user_data_dir("Kotae", appauthor=False)
 
 
 def of_arguments(arguments: Sequence[str]) -> Path:

@@ -14,7 +14,7 @@ class PromptForm:
     answer_start: str
     system: str = ""  # "": no system turn; the text is put before the first question
     stop: tuple[str, ...] = ()
-    marker: str = ""  # occurs in chat templates of this form and in no other
+    marker: str = ""  # occurs in chat templates of this form; of several forms the first in the catalogue counts
     is_completion: bool = False  # the model continues text and knows no turns
 
 

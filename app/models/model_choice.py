@@ -17,11 +17,11 @@ def choose_model(wanted: str | None, where: Paths) -> LocalModel:
     Raises AppError: "no_model_command", "unknown_model", "base_starter_missing", "remote_cannot", and what a damaged
     file or database gives.
     """
-    if _is_file(wanted):
+    if is_file(wanted):
         return local_models.describe(Path(wanted))
     store = ModelStore.open(where.database, where.backups)
     try:
-        return _listed_model(wanted, store.local_models(), where)
+        return listed_model(wanted, store.local_models(), where)
     except AppError as error:
         elsewhere = find(store, wanted) if error.code == "unknown_model" else None
         if elsewhere is None:
@@ -31,11 +31,11 @@ def choose_model(wanted: str | None, where: Paths) -> LocalModel:
         store.close()
 
 
-def _is_file(wanted: str | None) -> TypeGuard[str]:
+def is_file(wanted: str | None) -> TypeGuard[str]:
     return wanted is not None and (wanted.lower().endswith(".gguf") or Path(wanted).is_file())
 
 
-def _listed_model(wanted: str | None, models: list[LocalModel], where: Paths) -> LocalModel:
+def listed_model(wanted: str | None, models: list[LocalModel], where: Paths) -> LocalModel:
     is_starter = wanted == bases.STARTER
     chosen = starter.card().id if is_starter else wanted or settings.load(where.settings).model_id
     found = local_models.find(models, chosen) if chosen else None

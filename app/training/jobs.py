@@ -135,7 +135,7 @@ def _copy_data(asked: RunSpec, folder: Path) -> dict[str, str]:
 
 
 def _copy_tree(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "README.md"))
 
 
 def _write_sums(path: Path, files: Iterable[tuple[str, Path]]) -> None:

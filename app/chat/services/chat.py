@@ -27,7 +27,7 @@ from app.documents.services.embedding import Embedding
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.inference.services.events import Stage
-from app.models.services.library import ModelLibrary, Publish
+from app.models.services.library import ModelLibrary
 
 
 class ChatSession(OpenConversation):
@@ -38,7 +38,6 @@ class ChatSession(OpenConversation):
     answer_finished = Signal(object)  # Message
     answer_finished_elsewhere = Signal(object)  # Message, of a conversation that is not open any more
     stage_changed = Signal(object)  # Stage
-    trained_in_use = Signal(object)  # LocalModel: what a run has trained answers from now on
 
     def __init__(
         self,
@@ -110,13 +109,6 @@ class ChatSession(OpenConversation):
     def use_model(self, model_id: str) -> None:
         """The next answer is by this model; it is loaded then."""
         self._preferences.change(model_id=model_id)
-
-    def use_trained(self, publish: Publish) -> None:
-        """Add a trained model to the list with `publish`; it answers from now on, everywhere.
-
-        Ends with `trained_in_use`, or with `trained_refused` of the library: then the same model answers still.
-        """
-        self._library.add_trained(publish)
 
     def back_to_base(self) -> LocalModel | None:
         """The base of the tuned model that answers takes its place; that one, which stays in the list, is returned.
@@ -240,8 +232,8 @@ class ChatSession(OpenConversation):
         return origin_of(model.remote.address) if model is not None and model.remote is not None else ""
 
     def _on_trained_added(self, model: LocalModel) -> None:
+        """What a run has trained answers from now on, everywhere."""
         self.use_model(model.id)
-        self.trained_in_use.emit(model)
 
     def _on_leaving(self) -> None:
         """A stored answer goes on being written; a temporary one ends. Nothing asked of the user is open any more."""

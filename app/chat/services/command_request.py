@@ -20,7 +20,7 @@ from app.documents.services import command_scope
 from app.inference.local_model import LocalModel
 from app.inference.prompt import Turn
 from app.models import local_models, tuned_models
-from app.models.model_choice import _is_file, _listed_model
+from app.models.model_choice import is_file, listed_model
 from app.models.services import remote_options
 
 
@@ -31,12 +31,12 @@ def _choose(
     stored = settings.load(where.settings)
     store = Store.open(where.database, where.backups)
     try:
-        if _is_file(wanted):
+        if is_file(wanted):
             model = local_models.describe(Path(wanted))
         elif wanted is None and adapter is not None and adapter.run is not None:
             model = ask_adapter.base_of(adapter.run, store.local_models())
         else:
-            model = _listed_model(wanted, tuned_models.listed(store, where.models), where)
+            model = listed_model(wanted, tuned_models.listed(store, where.models), where)
         presets = Presets(store)
         default = presets.chat_preset(stored.preset_id)
         preset = _preset(preset_name, presets) if preset_name is not None else default

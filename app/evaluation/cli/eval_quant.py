@@ -53,7 +53,7 @@ def tell_room(study: Study, where: Paths, output: Output) -> None:
 
 
 def _models(options: argparse.Namespace, where: Paths) -> list[LocalModel]:
-    """[]: a publisher's folder is given. Raises AppError as `ask.choose_model`."""
+    """[]: a publisher's folder is given. Raises AppError as `model_choice.choose_model`."""
     is_folder = len(options.model) == 1 and Path(options.model[0]).is_dir()
     return [] if is_folder else [model_choice.choose_model(one, where) for one in options.model]
 

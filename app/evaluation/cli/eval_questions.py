@@ -82,7 +82,10 @@ def _add_judging(parser: argparse.ArgumentParser, *, is_required: bool) -> None:
 
 
 def judge_of(options: argparse.Namespace, where: Paths) -> LocalModel | None:
-    """Who is named is looked up before anything is read that takes longer. Raises AppError as `ask.choose_model`."""
+    """Find the judge that the options name, before anything is read that takes longer.
+
+    Raises AppError as `model_choice.choose_model`.
+    """
     return model_choice.choose_model(options.judge, where) if options.judge else None
 
 

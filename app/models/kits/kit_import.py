@@ -59,8 +59,7 @@ def bring_in(
 
     `report` is told bytes; what it raises ends the import, and what was half joined goes.
     Raises AppError: those of `kit_manifest.read`, drive_space, drive_file_limit, kit_target_unusable, and those of
-    `read_presets`. What is wrong
-    with single parts or models is in the outcome.
+    `read_presets`. What is wrong with single parts or models is in the outcome.
     """
     kit = kit_manifest.read(folder)
     outcome = Imported()

@@ -17,6 +17,7 @@ from app.chat.services.chat import ChatSession
 from app.chat.services.conversations import Conversations
 from app.chat.ui.conversations.list_actions import ListActions
 from app.chat.ui.presets.conversation import ConversationSettings
+from app.evaluation.services.evaluations import Evaluations
 from app.inference.services.engine import EngineClient
 from app.models.services.downloads import Downloads
 from app.shell.ui import app_icon, regions
@@ -27,6 +28,7 @@ from app.shell.ui.sidebar import Sidebar
 from app.shell.ui.status_line import StatusLine
 from app.shell.ui.window_place import WindowPlace
 from app.training.services.training_setup import TrainingSetup
+from app.training.services.trainings import Trainings
 from app.uikit import dialogs
 from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
@@ -36,10 +38,8 @@ from app.uikit.widgets.labels import Rule
 from app.uikit.widgets.page import Page
 from app.uikit.widgets.toast import Toast
 
-if TYPE_CHECKING:  # most starts never need them
-    from app.evaluation.services.evaluations import Evaluations
-    from app.models.ui.page import ModelsPage
-    from app.training.services.trainings import Trainings
+if TYPE_CHECKING:
+    from app.models.ui.page import ModelsPage  # most starts never need it
 
 DEFAULT_SIZE = (1280, 800)
 MINIMUM_SIZE = (560, 420)
@@ -61,10 +61,10 @@ class MainWindow(QMainWindow):
         engine: EngineClient,
         downloads: Downloads,
         training_setup: TrainingSetup,
-        trainings: "Trainings",
-        evaluations: "Evaluations",
+        trainings: Trainings,
+        evaluations: Evaluations,
         place: WindowPlace,
-        make_answering: Callable[[QWidget], ConversationSettings],
+        make_answering: Callable[["MainWindow"], ConversationSettings],
         outside_connections: Callable[[], int],
     ) -> None:
         """`outside_connections` counts the connections to other machines since the start of the program."""

@@ -1,6 +1,6 @@
 """`kotae data …`: what is in a file of training data, before anything is trained on it.
 
-Longer than most files, because the commands check, split and review share the options and the words of such a file.
+This file is long, because the commands check, split and review share the options and the words of such a file.
 """
 
 import argparse

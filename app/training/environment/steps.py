@@ -37,7 +37,7 @@ class Listener:
 
 
 class Fetch(Protocol):
-    """`app.models.downloads.packages.fetch_all`; given from above, since this layer knows no network."""
+    """`app.models.downloads.packages.fetch_all`; handed in, because nothing else here knows a network."""
 
     def __call__(
         self, files: Sequence[LockedFile], folder: Path, indexes: Indexes, proxy: str, listener: Listener

@@ -23,6 +23,10 @@ _FORM = (
     "end_unknown", "end_not_stopping", "end_masked", "nothing_trained", "prompts_trained", "prompts_wanted",
     "double_bos", "pad_is_end", "template_differs",
 )  # fmt: skip
+_BASE = (
+    "token_outside", "vocabulary_larger", "vocabulary_padded", "pre_tokenizer_unknown", "base_quantized", "base_sees",
+    "targets_missing", "targets_few", "f16_overflows", "f16_narrow",
+)  # fmt: skip
 _MACHINE = ("disk_short", "network_open", "shared_memory")
 _JAPANESE_GAP = re.compile(r"(?<=[^\x00-\x7f]) (?=[^\x00-\x7f])")  # there are no spaces between Japanese words
 _BY_SETTINGS = ("too_long", "rows_dropped", "validation_empty")  # of the data, and mended there all the same
@@ -113,13 +117,14 @@ def _sleep() -> Line:
 
 def _line(finding: Finding) -> Line:
     code = finding.code
-    topic, step = translate("TrainingCheck", "土台のモデル"), "model"
     if code in _DATA:
         topic, step = _data_name(), "model" if code in _BY_SETTINGS else "data"
     elif code in _FORM:
-        topic = _form_name()
+        topic, step = _form_name(), "model"
     elif code in _MACHINE:
         topic, step = translate("TrainingCheck", "この PC"), ""
+    else:  # of _BASE
+        topic, step = translate("TrainingCheck", "土台のモデル"), "model"
     is_to_be_mended = finding.level in (WARN, BLOCK)
     return Line(finding.level, topic, sentence(finding), step if is_to_be_mended else "")
 

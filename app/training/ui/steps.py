@@ -127,7 +127,7 @@ class Steps(QObject):
         form_in_use = functools.partial(self._form_in_use, folder)
         step = ResultStep(self._theme, self._navigation, folder, self._trainings, trial, form_in_use)
         step.use_requested.connect(
-            lambda form: self._session.use_trained(functools.partial(adoption.use, folder, form=form))
+            lambda form: self._library.add_trained(functools.partial(adoption.use, folder, form=form))
         )
         step.rollback_button.clicked.connect(self._go_back)
         step.verdict.report_button.clicked.connect(lambda: desktop.open_file(folder / runs.REPORT))

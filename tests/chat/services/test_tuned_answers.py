@@ -24,8 +24,8 @@ class Bench:
     asks: list[Ask] = field(default_factory=list)
 
     def use(self, **how: float) -> LocalModel:
-        with self.scene.qtbot.waitSignal(self.scene.session.trained_in_use) as used:
-            self.scene.session.use_trained(functools.partial(adoption.use, self.run, **how))
+        with self.scene.qtbot.waitSignal(self.scene.library.trained_added) as used:
+            self.scene.library.add_trained(functools.partial(adoption.use, self.run, **how))
         model: LocalModel = used.args[0]
         return model
 
@@ -121,7 +121,7 @@ def test_an_adapter_that_is_gone_is_told_and_the_question_stays(bench: Bench) ->
 def test_what_cannot_be_used_leaves_the_model_that_answers(bench: Bench) -> None:
     (bench.run / runs.ADAPTER).unlink()
     with bench.scene.qtbot.waitSignal(bench.scene.library.trained_refused) as refused:
-        bench.scene.session.use_trained(functools.partial(adoption.use, bench.run))
+        bench.scene.library.add_trained(functools.partial(adoption.use, bench.run))
     assert refused.args[0].code == "run_no_adapter"
     assert bench.scene.session.model_id == bench.base_id()
 

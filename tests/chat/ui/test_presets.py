@@ -18,6 +18,7 @@ from app.chat.ui.presets.editor import PresetEditor
 from app.chat.ui.presets.files import ExportDialog
 from app.chat.ui.presets.section import PresetsSection
 from app.models import catalogue
+from app.uikit.navigation import Navigation
 
 CARD = catalogue.load().card("qwen2.5-7b-instruct")  # temperature 0.7, top_k 20
 
@@ -29,12 +30,13 @@ def presets(store):
 
 @pytest.fixture
 def section(scene, theme, qtbot):
-    section = PresetsSection(theme, scene.preferences, scene.presets, lambda: CARD)
+    navigation = Navigation()
+    section = PresetsSection(theme, navigation, scene.preferences, scene.presets, lambda: CARD)
     qtbot.addWidget(section)
     section.resize(700, 700)
     section.show()
     section.undone = []
-    section.undo_offered.connect(lambda text, undo: section.undone.append((text, undo)))
+    navigation.undo_offered.connect(lambda text, undo: section.undone.append((text, undo)))
     return section
 
 

@@ -1,5 +1,6 @@
 """確認 as a user meets it, over a trainer that says what it was told to say as a real child process."""
 
+import ast
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from PySide6.QtGui import QTextCharFormat
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
+import trainer
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.settings import Settings
@@ -324,3 +326,11 @@ def test_the_check_is_not_clipped_where_there_is_little_room(
     delete_what_is_put_off()
     assert clipped(area) == []
     assert step.width() <= width
+
+
+def test_every_finding_of_the_trainer_is_of_something_that_the_page_names() -> None:
+    """The trainer's module needs torch, so its table is read as text. A code in no list would be taken for the base."""
+    tree = ast.parse((Path(trainer.__file__).parent / "preflight.py").read_text("utf-8"))
+    assigned = {ast.unparse(node.target): node.value for node in tree.body if isinstance(node, ast.AnnAssign)}
+    listed = [*check_words._DATA, *check_words._FORM, *check_words._BASE, *check_words._MACHINE]
+    assert sorted(listed) == sorted(ast.literal_eval(assigned["CODES"]))

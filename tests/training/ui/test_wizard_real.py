@@ -112,7 +112,7 @@ def test_a_phrase_is_learned_judged_used_and_taken_back(
     verdict = wizard.result.verdict
     assert verdict.word.text() in ("採用", "要確認", "不採用")
     assert wizard.run.is_judged
-    with heart.during("use"), qtbot.waitSignal(session.trained_in_use):
+    with heart.during("use"), qtbot.waitSignal(wizard.parts.library.trained_added):
         wizard.click(verdict.use_button)
     model = session.model
     assert model is not None

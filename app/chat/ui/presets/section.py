@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal
+from PySide6.QtCore import QModelIndex, QPoint, Qt
 from PySide6.QtWidgets import QListView, QMenu, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
@@ -18,6 +18,7 @@ from app.chat.ui.presets.editor import PresetEditor
 from app.chat.ui.presets.entries import Entry, PresetDelegate, PresetList
 from app.models.catalogue import ModelCard
 from app.uikit.desktop import open_folder
+from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -28,14 +29,18 @@ LIST_HEIGHT_PX = 140  # at least
 
 
 class PresetsSection(QWidget):
-    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
-
     def __init__(
-        self, theme: Theme, preferences: Preferences, presets: Presets, card: Callable[[], ModelCard | None]
+        self,
+        theme: Theme,
+        navigation: Navigation,
+        preferences: Preferences,
+        presets: Presets,
+        card: Callable[[], ModelCard | None],
     ) -> None:
         """`card`: of the model that answers now, for what it recommends."""
         super().__init__()
         self._theme = theme
+        self._navigation = navigation
         self._preferences = preferences
         self._presets = presets
         self._card = card
@@ -186,7 +191,7 @@ class PresetsSection(QWidget):
         words = (
             self.tr("「{name}」を初期値に戻しました。") if chosen.is_built_in else self.tr("「{name}」を削除しました。")
         )
-        self.undo_offered.emit(words.format(name=chosen.name), lambda: self._put_back(chosen))
+        self._navigation.undo_offered.emit(words.format(name=chosen.name), lambda: self._put_back(chosen))
         self.list.setFocus()
 
     def _put_back(self, preset: Preset) -> None:
@@ -237,7 +242,7 @@ class PresetsSection(QWidget):
         if added:
             self._choose(added[0])
             words = self.tr("{n} 件のプリセットを取り込みました。").format(n=len(added))
-            self.undo_offered.emit(words, lambda: self._remove_all(added))
+            self._navigation.undo_offered.emit(words, lambda: self._remove_all(added))
         if contents.problems:
             files.report(self._theme, len(added), contents.problems, self.window()).open()
 

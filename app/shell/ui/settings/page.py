@@ -85,8 +85,7 @@ class SettingsPage(Page):
         """`card`: of the model that answers now. `make_storage`: where the models are."""
         super().__init__()
         self._theme = theme
-        self.presets = PresetsSection(theme, preferences, presets, card)
-        self.presets.undo_offered.connect(navigation.undo_offered)
+        self.presets = PresetsSection(theme, navigation, preferences, presets, card)
         models = ModelSection(theme, preferences, paths, self.tr("モデルと保存先"), make_storage)
         network = NetworkSection(theme, preferences, paths, self.tr("通信"), downloads)
         training = TrainingSection(theme, preferences, paths, self.tr("学習環境"), make_training)
