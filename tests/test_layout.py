@@ -7,6 +7,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ PRODUCT_FOLDERS = ("app", "trainer", "packaging")
 MAX_FILE_LINES = 700
 UNEXPLAINED_FILE_LINES = 450  # a longer file says in its docstring that it is "long, because …"
 MAX_FUNCTION_LINES = 60
+MAX_FOLDER_MODULES = 30
 MAX_README_BYTES = 16_000
 MAX_ROOM_README_LINES = 40
 ROOMS = (*sorted(f"app/{file.parent.name}" for file in (ROOT / "app").glob("*/__init__.py")), "trainer")
@@ -168,6 +170,12 @@ def test_long_files_and_functions_are_found():
         oversized("x.py", '"""This file is long, because it is a table."""\n' + "x = 1\n" * (MAX_FILE_LINES - 1)) == []
     )
     assert oversized("x.py", "x = 1\n" * UNEXPLAINED_FILE_LINES) == []
+
+
+def test_no_folder_is_crowded():
+    modules = [path for folder in ("app", "trainer") for path in (ROOT / folder).rglob("*.py")]
+    counts = Counter(path.parent.relative_to(ROOT).as_posix() for path in modules if path.name != "__init__.py")
+    assert {folder: count for folder, count in counts.items() if count > MAX_FOLDER_MODULES} == {}
 
 
 def words_of(source: str) -> Iterator[str]:
