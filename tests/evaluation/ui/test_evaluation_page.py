@@ -256,9 +256,9 @@ def test_a_session_that_ends_stops_the_study(scene: Scene) -> None:
 
 
 def test_a_training_leads_to_this_page(scene: Scene) -> None:
+    """What the step 結果 asks for, as its own tests show."""
     scene.press("Ctrl+4")
-    training = scene.parts.window.page("training")
-    training._steps.evaluation_requested.emit()  # type: ignore[attr-defined]
+    scene.parts.navigation.page_requested.emit("evaluation")
     assert scene.parts.window.current_page == "evaluation"
 
 
