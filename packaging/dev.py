@@ -156,7 +156,7 @@ def check_commands(arguments: Sequence[str]) -> list[list[str]]:
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy"],
-        ["lint-imports", "--no-cache"],  # it takes a file that git has moved for the one of before
+        ["lint-imports", "--no-cache"],  # after a move its cache names files that are gone
         ["pytest", *_TWO_AT_A_TIME, *_SLOWEST, *selection, *pytest_arguments],  # the last -n and -m win
     ]
 

@@ -35,7 +35,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class ScoredText:
     """An answer after its prompt; only the answer is measured. `line`: the question's number in its set, from 1."""
 
     segments: tuple[Segment, ...]

@@ -21,7 +21,7 @@ from app.inference.engine.score import tokenized
 from app.inference.engine.score_job import Score
 from app.inference.engine.scored_model import ScoredModel
 from app.inference.holdout import Holdout
-from app.inference.prompt import Text
+from app.inference.prompt import ScoredText
 from app.inference.scores import Scores
 from app.models import catalogue, local_models, starter
 from tests.convert import engine_side
@@ -75,7 +75,7 @@ def in_child(job: Score, folder: Path) -> Scores:
     return found
 
 
-def token_by_token(f16: Path, model: Path, texts: tuple[Text, ...], reference: Path, found: Scores) -> None:
+def token_by_token(f16: Path, model: Path, texts: tuple[ScoredText, ...], reference: Path, found: Scores) -> None:
     ours = ScoredModel(model, "")
     holdout = tokenized(texts, ours)
     ours.open(max(len(example.ids) for example in holdout.examples))

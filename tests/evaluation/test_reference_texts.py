@@ -2,7 +2,7 @@
 
 from app.evaluation.records import Question
 from app.evaluation.study import likelihood
-from app.inference.prompt import Segment, Text
+from app.inference.prompt import ScoredText, Segment
 from app.models import bases, catalogue
 from trainer import form as forms
 
@@ -29,7 +29,7 @@ def test_a_foreign_template_is_filled_with_each_question() -> None:
     prompt = (Segment("<user>", markup=True), Segment(likelihood.PLACE), Segment("<model>", markup=True))
     found = likelihood.rendered([Question("a", "空は？"), Question("b", " 首都は？\n", "東京です。")], prompt)
     segments = (Segment("<user>", markup=True), Segment("首都は？"), Segment("<model>", markup=True))
-    assert found == (Text(segments, "東京です。", 2),)
+    assert found == (ScoredText(segments, "東京です。", 2),)
 
 
 def test_no_reference_no_text() -> None:
@@ -43,4 +43,4 @@ def test_in_every_form_the_answer_stands_as_training_has_it() -> None:
         (example,) = forms.examples(bases.form_of(form), messages)
         at = next(at for at, piece in enumerate(example) if piece.is_trained)
         before = tuple(Segment(piece.text, piece.markup) for piece in example[:at])
-        assert likelihood.texts([question], form) == (Text(before, example[at].text, 1),)
+        assert likelihood.texts([question], form) == (ScoredText(before, example[at].text, 1),)

@@ -14,7 +14,7 @@ from app.evaluation.study.steps import Likelihood
 from app.evaluation.study.study import Study
 from app.inference import child_commands, gguf
 from app.inference.engine.score_job import Score
-from app.inference.prompt import Segment, Text, Turn
+from app.inference.prompt import ScoredText, Segment, Turn
 from app.inference.services import template
 from app.inference.services.template import TemplateRenderer
 from app.models import local_models
@@ -55,7 +55,7 @@ class LikelihoodWork(Work):
     def _on_rendered(self, segments: tuple[Segment, ...]) -> None:
         self._score(likelihood.rendered(self._questions, segments))
 
-    def _score(self, texts: tuple[Text, ...]) -> None:
+    def _score(self, texts: tuple[ScoredText, ...]) -> None:
         step, system = self._step, self._step.contender.system
         score = Score(
             model=step.contender.model.path,

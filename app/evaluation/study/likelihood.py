@@ -5,25 +5,25 @@ from collections.abc import Iterable, Sequence
 
 from app.evaluation.records import Question
 from app.inference import prompt
-from app.inference.prompt import PromptForm, Segment, Text, Turn
+from app.inference.prompt import PromptForm, ScoredText, Segment, Turn
 
 PLACE = "\ue0f2"  # a private-use character: where the question stands in a prompt that is rendered once for all
 
 
-def texts(questions: Iterable[Question], form: PromptForm, system: str = "") -> tuple[Text, ...]:
+def texts(questions: Iterable[Question], form: PromptForm, system: str = "") -> tuple[ScoredText, ...]:
     """Each question that has a reference, as it is asked without documents; () where none has."""
     before = _before_answer(form)
     return tuple(
-        Text(prompt.build(form, (Turn(one.text),), system), before + one.reference, number)
+        ScoredText(prompt.build(form, (Turn(one.text),), system), before + one.reference, number)
         for number, one in enumerate(questions, start=1)
         if one.reference.strip()
     )
 
 
-def rendered(questions: Iterable[Question], segments: Sequence[Segment]) -> tuple[Text, ...]:
+def rendered(questions: Iterable[Question], segments: Sequence[Segment]) -> tuple[ScoredText, ...]:
     """As `texts`, with the prompt of a foreign template for the question `PLACE`."""
     return tuple(
-        Text(tuple(_filled(segment, one.text.strip()) for segment in segments), one.reference, number)
+        ScoredText(tuple(_filled(segment, one.text.strip()) for segment in segments), one.reference, number)
         for number, one in enumerate(questions, start=1)
         if one.reference.strip()
     )

@@ -20,7 +20,7 @@ from app.inference.engine.reference import About, Reader, Writer
 from app.inference.engine.score_job import Chat, Score
 from app.inference.engine.scored_model import ScoredModel
 from app.inference.holdout import NOT_TRAINED, Example, Holdout
-from app.inference.prompt import Segment, Text
+from app.inference.prompt import ScoredText, Segment
 from app.inference.scores import AnswerScore, ExampleScore, Scores
 from trainer.convert_job import Phase, Progress, part_path
 
@@ -60,12 +60,12 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
     }
 
 
-def tokenized(texts: tuple[Text, ...], model: ScoredModel) -> Holdout:
+def tokenized(texts: tuple[ScoredText, ...], model: ScoredModel) -> Holdout:
     """As if they had been kept back: of the ids only the answers' are labels, and no end follows them."""
     return Holdout(tuple(_example(text, model) for text in texts), chats=(), end_ids=())
 
 
-def _example(text: Text, model: ScoredModel) -> Example:
+def _example(text: ScoredText, model: ScoredModel) -> Example:
     prompt = len(model.ids_of(text.segments))
     ids = model.ids_of((*text.segments, Segment(text.answer)))
     trained = model.header.context_length or len(ids)

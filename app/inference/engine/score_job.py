@@ -13,7 +13,7 @@ from typing import Any
 
 from app.base import lines
 from app.base.settings import Settings
-from app.inference.prompt import Segment, Text
+from app.inference.prompt import ScoredText, Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Score:
     measures: bool = True  # False: nothing but the answers
     speed_tokens: int = 0  # of an answer to the first chat, written to see how fast it writes, where none is wanted
     stop: tuple[str, ...] = ()  # texts that end an answer besides the model's own end
-    texts: tuple[Text, ...] = ()
+    texts: tuple[ScoredText, ...] = ()
     strength: float = 1.0  # of the adapter
     context_tokens: int = Settings().context_tokens  # with which it will answer: what its memory is told for
 

@@ -11,7 +11,7 @@ from app.inference.engine import score_job
 from app.inference.engine.reference import About, Reader, Writer
 from app.inference.engine.score_job import Score
 from app.inference.engine.scored_model import ScoredModel
-from app.inference.prompt import Segment, Text
+from app.inference.prompt import ScoredText, Segment
 from app.inference.scores import Scores
 from tests import model_files as models
 from tests.convert import engine_side, texts
@@ -46,7 +46,7 @@ def q4_k_m(f16: Path) -> Path:
 @pytest.fixture
 def job(tmp_path: Path, f16: Path) -> Score:
     asked = tuple(
-        Text((Segment(MARKUP, markup=True), Segment(question)), answer, line)
+        ScoredText((Segment(MARKUP, markup=True), Segment(question)), answer, line)
         for line, (question, answer) in enumerate(PAIRS, start=1)
     )
     return Score(str(f16), "", str(tmp_path / "点数.json"), texts=asked)
