@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Container
 from typing import TypeVar
 
-from app.documents.claims import claims
+from app.documents.grounding import claims
 from app.documents.values import dates, numerals, quantities
 from app.documents.values.dates import Date
 from app.documents.values.quantities import Quantity

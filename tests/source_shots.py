@@ -11,8 +11,8 @@ from PySide6.QtGui import QFont, QPageSize, QPdfWriter, QTextDocument
 from app.application import AppContext
 from app.base.wording import current_language
 from app.chat.records import AnswerDetails
-from app.documents.claims import claims, grounding
-from app.documents.claims.grounding import CollectionRef, Grounding
+from app.documents.grounding import claims, grounding
+from app.documents.grounding.grounding import CollectionRef, Grounding
 from app.documents.library import Library
 from app.documents.records import Passage, Section
 

@@ -17,9 +17,9 @@ WINDOW = (*sorted((ROOT / "app").glob("*/ui")), ROOT / "app/uikit", ROOT / "app/
 READS = tuple(
     ROOT / "app" / place
     for place in (
-        "base/tables", "documents", "documents/claims", "documents/values", "documents/retrieval", "documents/reading",
-        "documents/reading/pdf", "training/data", "evaluation", "evaluation/judge", "evaluation/study",
-        "evaluation/report",
+        "base/tables", "documents", "documents/grounding", "documents/values", "documents/retrieval",
+        "documents/reading", "documents/reading/pdf", "training/data", "evaluation", "evaluation/judge",
+        "evaluation/study", "evaluation/report",
     )
 )  # fmt: skip
 UNTRANSLATED = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from gguf import GGUFReader
 
-from app.documents.claims import claims
+from app.documents.grounding import claims
 from app.documents.records import Passage, Section
 from app.documents.retrieval import packing
 from app.inference import gguf, prompt

@@ -4,7 +4,7 @@ from app.base.confidentiality import Label
 from app.chat import conversation_labels
 from app.chat.records import Message
 from app.chat.store import Store
-from app.documents.claims import claims
+from app.documents.grounding import claims
 
 GOOD, UNRATED, BAD = 1, 0, -1
 

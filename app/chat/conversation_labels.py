@@ -13,7 +13,7 @@ from app.base.confidentiality import LABELS, Label
 from app.chat.records import Conversation, Message
 from app.chat.store import Store
 from app.documents import labels
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.records import Collection
 
 Known = Sequence[Collection] | None  # the collections as they are now; None: they cannot be read

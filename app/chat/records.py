@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from app.base.confidentiality import Label
 from app.chat.presets import Choices
-from app.documents.claims.grounding import CollectionRef, Grounding
+from app.documents.grounding.grounding import CollectionRef, Grounding
 
 
 @dataclass(frozen=True, slots=True)

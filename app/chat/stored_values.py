@@ -7,8 +7,8 @@ from typing import Any
 
 from app.chat.presets import Choices
 from app.chat.records import AnswerDetails
-from app.documents.claims import grounding
-from app.documents.claims.grounding import CollectionRef, Grounding
+from app.documents.grounding import grounding
+from app.documents.grounding.grounding import CollectionRef, Grounding
 
 
 def choices_json(choices: Choices) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from app.base.confidentiality import DEFAULT, Label, highest
-from app.documents.claims.grounding import CollectionRef, Grounding
+from app.documents.grounding.grounding import CollectionRef, Grounding
 from app.documents.records import Collection
 
 

@@ -21,8 +21,8 @@ from app.chat.answer_ratings import GOOD
 from app.chat.conversation_labels import Known
 from app.chat.records import AnswerDetails, Message
 from app.chat.store import Store
-from app.documents.claims import citing, claims, grounding
-from app.documents.claims.grounding import Grounding
+from app.documents.grounding import citing, claims, grounding
+from app.documents.grounding.grounding import Grounding
 from app.evaluation import question_files
 from app.evaluation.records import Gold, Question
 

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from app.base.errors import AppError
 from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome
 from app.chat.services.grounding import Wanted
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.services.embedding import Embedding
 from app.inference.services.engine import EngineClient
 from app.serve import refusals

@@ -11,8 +11,8 @@ from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.wording import phrase
 from app.chat.services.answer_run import Outcome
-from app.documents.claims import checked, citing, contract
-from app.documents.claims.grounding import CollectionRef, Grounding
+from app.documents.grounding import checked, citing, contract
+from app.documents.grounding.grounding import CollectionRef, Grounding
 from app.documents.library import Library
 from app.inference.engine.messages import Usage
 from app.serve import refusals, wishes

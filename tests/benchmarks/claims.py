@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.documents.claims import claims, sentences
+from app.documents.grounding import claims, sentences
 from app.documents.library import Library
 from app.documents.records import Passage
 from app.documents.retrieval import retrieval

@@ -21,7 +21,7 @@ from app.base.cli.loop import application
 from app.base.settings import Settings
 from app.chat.presets import Choices
 from app.chat.services.answer_run import AnswerRequest, in_force
-from app.documents.claims import claims
+from app.documents.grounding import claims
 from app.documents.values import quantities
 from app.inference import child_commands, scores
 from app.inference.engine.messages import AdapterUse

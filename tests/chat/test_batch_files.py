@@ -19,7 +19,7 @@ from app.chat.batch.questions import QuestionFile
 from app.chat.batch.report import Report
 from app.chat.batch.results import Result
 from app.chat.presets import PROGRAM
-from app.documents.claims.grounding import Claim, CollectionRef, Grounding, Source
+from app.documents.grounding.grounding import Claim, CollectionRef, Grounding, Source
 
 ROWS = [["番号", "質問", "分野"], ["1", "門の鍵はどこですか", "庁舎"], ["2", "受付は何時までですか", "窓口"]]
 TEXTS = ["門の鍵はどこですか", "受付は何時までですか"]

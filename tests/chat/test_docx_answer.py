@@ -16,7 +16,7 @@ from app.chat.exchange.answered import Answered
 from app.chat.exchange.bundle import Bundle
 from app.chat.presets import PROGRAM
 from app.chat.records import AnswerDetails, Conversation, Message
-from app.documents.claims.grounding import Claim, CollectionRef, Grounding, Source
+from app.documents.grounding.grounding import Claim, CollectionRef, Grounding, Source
 from app.inference.local_model import FileMark, LocalModel
 
 TEXT = "かぶりは **70 mm** 以上とします[1]。\n\n| 部位 | 値 |\n|---|---|\n| 底版 | 70 |\n\n鉄筋は 9 本です。\x0b"

@@ -10,8 +10,8 @@ from app.chat.exchange.bundle import Bundle
 from app.chat.exchange.bundle_check import RefusedError
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
-from app.documents.claims import grounding
-from app.documents.claims.grounding import Claim, CollectionRef, Grounding, Source
+from app.documents.grounding import grounding
+from app.documents.grounding.grounding import Claim, CollectionRef, Grounding, Source
 from app.documents.records import Box, Passage, Section
 
 SECTION = Section(

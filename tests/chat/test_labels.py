@@ -17,7 +17,7 @@ from app.chat.exchange.bundle import Bundle, as_dict
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
 from app.documents import labels
-from app.documents.claims.grounding import CollectionRef, Grounding, Source
+from app.documents.grounding.grounding import CollectionRef, Grounding, Source
 from app.documents.records import Collection
 from tests.chat.exchange_trees import nothing
 

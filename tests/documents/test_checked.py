@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.documents.claims import checked, claims, grounding
-from app.documents.claims.grounding import Grounding
+from app.documents.grounding import checked, claims, grounding
+from app.documents.grounding.grounding import Grounding
 from app.documents.records import Passage, Section
 
 TEXT = (

@@ -1,7 +1,7 @@
 """Marks of an answer, the sources it uses, and the sentences of them that it uses."""
 
-from app.documents.claims import citing, claims
-from app.documents.claims.grounding import Claim, Grounding, Source
+from app.documents.grounding import citing, claims
+from app.documents.grounding.grounding import Claim, Grounding, Source
 from app.documents.records import Passage, Section
 
 COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"

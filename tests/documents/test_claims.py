@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.documents.claims import claims
+from app.documents.grounding import claims
 from app.documents.records import Passage, Section
 from tests import seeded_answers
 

@@ -1,7 +1,7 @@
 """The clause and page of the part of a passage that an answer rests on."""
 
-from app.documents.claims import claims, clauses
-from app.documents.claims.grounding import Grounding, source_of
+from app.documents.grounding import claims, clauses
+from app.documents.grounding.grounding import Grounding, source_of
 from app.documents.records import Passage, Section
 from app.documents.retrieval import excerpts
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.documents.claims import claims
+from app.documents.grounding import claims
 from app.documents.records import Passage, Section
 from app.documents.retrieval import excerpts
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.documents.claims import polarity
+from app.documents.grounding import polarity
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.documents.claims import sentences
+from app.documents.grounding import sentences
 
 
 def split(text: str) -> list[str]:

@@ -9,8 +9,8 @@ from app.chat.answer_ratings import BAD, GOOD, rate
 from app.chat.records import AnswerDetails, Message
 from app.chat.shelf import Shelf
 from app.chat.store import Store
-from app.documents.claims import claims, grounding
-from app.documents.claims.grounding import Grounding
+from app.documents.grounding import claims, grounding
+from app.documents.grounding.grounding import Grounding
 from app.documents.records import Collection, Passage, Section
 from app.evaluation.from_conversations import Collected, collect
 from app.evaluation.records import Gold, Question

@@ -8,7 +8,7 @@ import pytest
 
 from app.base import wording
 from app.chat.batch.results import Result, Verdict
-from app.documents.claims.grounding import Claim, Grounding, Source
+from app.documents.grounding.grounding import Claim, Grounding, Source
 from app.evaluation.judge import marking
 from app.evaluation.judge.marking import mark
 from app.evaluation.records import Gold, Question

@@ -7,7 +7,7 @@ import pytest
 from app.chat.batch.journal import Head, Journal
 from app.chat.batch.results import Result
 from app.chat.presets import Choices
-from app.documents.claims.grounding import Claim, Grounding, Source
+from app.documents.grounding.grounding import Claim, Grounding, Source
 from app.evaluation.judge import judging
 from app.evaluation.judge.judging import JudgePrompt
 from app.evaluation.records import Question, QuestionSet

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.documents.claims import polarity
+from app.documents.grounding import polarity
 from app.documents.values import quantities
 from app.evaluation.judge import seeding
 from app.evaluation.records import Question

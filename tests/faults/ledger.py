@@ -27,6 +27,13 @@ ROWS = {
     "S11": (50, "tables and texts in odd encodings, without end or sense"),
     "S12": (20, "a sentence looked for in the whole home folder and all temporary files"),
     "S13": (4, "token asked for by another host"),
+    "S14": (25, "kit, pack, job or update that brings a program or vouches for itself"),
+    "S15": (25, "conversation, set, rating or run from elsewhere with verdicts of its own"),
+    "S16": (30, "way out for what is secret, labelled before or after"),
+    "S17": (30, "invisible, reordering and control characters at each border"),
+    "S18": (30, "documents that forge the mark of a source"),
+    "S19": (20, "workbook, header or JSON that fills memory or time, outside the documents too"),
+    "S20": (12, "another process of the same user reached from a child without a window"),
     "F1": (90, "download cut, stalled, damaged, answered wrongly, killed"),
     "F2": (24, "disk that is or gets full"),
     "F3": (300, "kill -9 of the window, of what reads, evaluates or moves"),
@@ -36,6 +43,7 @@ ROWS = {
     "F7": (8, "two instances at a time, locks left behind"),
     "F8": (20, "odd paths, locales, homes, fonts, screens"),
     "F9": (10, "database of another version, damaged, half migrated"),
+    "F10": (20, "clock ahead, behind, in another zone, beyond 2038"),
 }
 COUNTS = ("tried", "lost", "died", "leaked")
 _PREFIX = "fault:"

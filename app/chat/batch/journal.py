@@ -18,8 +18,8 @@ from app.base.files import whole_file
 from app.chat.batch import results
 from app.chat.batch.results import Result
 from app.chat.presets import Choices
-from app.documents.claims import grounding
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding import grounding
+from app.documents.grounding.grounding import CollectionRef
 
 SUFFIX = ".kotae-batch"
 VERSION = 1

@@ -13,8 +13,8 @@ from app.base.wording import phrase
 from app.chat.batch.journal import Head
 from app.chat.batch.questions import Question, QuestionFile, Skipped, column_name
 from app.chat.batch.results import Result
-from app.documents.claims import checked, citing
-from app.documents.claims.grounding import Grounding
+from app.documents.grounding import checked, citing
+from app.documents.grounding.grounding import Grounding
 
 ANSWER_COLUMNS = ("verdict", "answer", "check", "sources", "label", "note", "model", "seconds", "answered_at")
 SECONDS_DIGITS = 2

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from app.base.confidentiality import LABELS, Label, highest
-from app.documents.claims import grounding
-from app.documents.claims.grounding import Grounding, Source
+from app.documents.grounding import grounding
+from app.documents.grounding.grounding import Grounding, Source
 
 Verdict = Literal["answered", "not_in_documents", "length", "failed"]
 

@@ -7,8 +7,8 @@ from app.base.tables import safe_table
 from app.base.wording import phrase
 from app.chat.batch import report as words
 from app.chat.batch.report import Line, Report
-from app.documents.claims import contract
-from app.documents.claims.grounding import Grounding
+from app.documents.grounding import contract
+from app.documents.grounding.grounding import Grounding
 
 
 def write_csv(report: Report, file: BinaryIO) -> None:

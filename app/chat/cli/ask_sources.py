@@ -3,8 +3,8 @@
 from typing import Any
 
 from app.base.cli.output import Output
-from app.documents.claims import checked, contract
-from app.documents.claims.grounding import Grounding, Source
+from app.documents.grounding import checked, contract
+from app.documents.grounding.grounding import Grounding, Source
 
 QUOTED_CHARACTERS = 120  # of a source on the terminal; JSON has all of it
 

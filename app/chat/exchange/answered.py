@@ -8,7 +8,7 @@ from app.base.confidentiality import Label
 from app.base.wording import phrase
 from app.chat.records import AnswerDetails, Message
 from app.documents import labels
-from app.documents.claims.grounding import Grounding
+from app.documents.grounding.grounding import Grounding
 from app.inference.local_model import LocalModel
 
 

@@ -12,8 +12,8 @@ from app.chat.exchange.bundle import Bundle
 from app.chat.presets import LIMITS, Choices
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.chat.store import title_of
-from app.documents.claims import grounding
-from app.documents.claims.grounding import Grounding
+from app.documents.grounding import grounding
+from app.documents.grounding.grounding import Grounding
 
 YEAR_2100 = 4_102_444_800.0  # seconds since 1970
 LARGEST_NUMBER = 1 << 53

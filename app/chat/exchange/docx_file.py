@@ -21,7 +21,7 @@ from app.chat.exchange.answer_markdown import parse
 from app.chat.exchange.bundle import Bundle
 from app.chat.exchange.docx_styles import BULLETS, CODE, CODE_CHARACTERS, NUMBERS
 from app.chat.exchange.docx_text import legal
-from app.documents.claims.grounding import Grounding
+from app.documents.grounding.grounding import Grounding
 
 QUOTE_INDENT_MM = 6
 HEADING_MAX = 9

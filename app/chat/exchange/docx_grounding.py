@@ -12,8 +12,8 @@ from docx.shared import Mm, Pt
 from app.base.wording import phrase
 from app.chat.exchange import docx_styles
 from app.chat.exchange.docx_text import legal
-from app.documents.claims import checked, citing
-from app.documents.claims.grounding import Grounding
+from app.documents.grounding import checked, citing
+from app.documents.grounding.grounding import Grounding
 
 _COLUMNS = (("n", 12), ("document", 50), ("heading", 62), ("tag", 18), ("page", 18))  # and widths in mm
 SMALL_PT = 9.5

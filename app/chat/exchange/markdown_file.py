@@ -10,8 +10,8 @@ from app.base.wording import phrase
 from app.chat.exchange.answer_markdown import contained
 from app.chat.exchange.bundle import Bundle
 from app.chat.records import Message
-from app.documents.claims import checked, citing
-from app.documents.claims.grounding import Grounding
+from app.documents.grounding import checked, citing
+from app.documents.grounding.grounding import Grounding
 
 TURN_DEPTH = 2  # headings of answers begin one below those of the turns
 

@@ -18,7 +18,7 @@ from app.chat.presets import PROGRAM, Choices
 from app.chat.services import grounding
 from app.chat.services.grounding import Found, Packed, Wanted
 from app.documents import labels
-from app.documents.claims.grounding import Grounding
+from app.documents.grounding.grounding import Grounding
 from app.documents.library import Library
 from app.documents.services.embedding import Embedding
 from app.inference import gguf, load_plan, prompt, remote_access

@@ -15,7 +15,7 @@ from app.chat.records import AnswerDetails, Conversation, Message
 from app.chat.services import answer_run
 from app.chat.services.grounding import Wanted
 from app.chat.services.presets import Presets
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.inference.local_model import LocalModel
 from app.inference.prompt import Turn
 from app.models import remote_models, tuned_models

@@ -23,7 +23,7 @@ from app.chat.services.answer_queue import AnswerQueue
 from app.chat.services.answer_run import AnswerRequest, Outcome
 from app.chat.services.grounding import Wanted
 from app.documents import labels
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
 from app.documents.services.embedding import Embedding
 from app.inference.engine.messages import AdapterUse

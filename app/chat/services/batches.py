@@ -20,7 +20,7 @@ from app.chat.services import answer_run
 from app.chat.services.batch import Batch, BatchRun, Ended, Standing, scope_label
 from app.chat.services.chat import ChatSession
 from app.chat.services.presets import Presets
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.services.embedding import Embedding
 from app.inference.services.engine import EngineClient
 from app.models.services.library import ModelLibrary

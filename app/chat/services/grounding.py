@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import phrase
-from app.documents.claims import claims, clauses, evidence, grounding
-from app.documents.claims.grounding import CollectionRef, Grounding, Source
+from app.documents.grounding import claims, clauses, evidence, grounding
+from app.documents.grounding.grounding import CollectionRef, Grounding, Source
 from app.documents.library import Library
 from app.documents.records import Passage
 from app.documents.retrieval import abstention, excerpts, packing, retrieval

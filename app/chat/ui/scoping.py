@@ -12,7 +12,7 @@ from app.chat.records import Conversation, Message
 from app.chat.services.chat import ChatSession
 from app.chat.ui.scope_line import Choice, ScopeLine
 from app.documents import labels
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.records import Collection
 from app.documents.services.documents import Documents
 

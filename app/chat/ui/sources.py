@@ -14,8 +14,8 @@ from app.chat.ui.text import citations
 from app.chat.ui.text.beside import Beside
 from app.chat.ui.text.source_panel import Shown, SourcePanel
 from app.chat.ui.transcript.transcript import Transcript
-from app.documents.claims import citing, sentences
-from app.documents.claims.grounding import Grounding, Source
+from app.documents.grounding import citing, sentences
+from app.documents.grounding.grounding import Grounding, Source
 from app.documents.records import Collection, Document
 from app.documents.services.documents import Documents
 from app.documents.services.pictures import PagePicture, Wanted

@@ -7,7 +7,7 @@ from typing import Any
 from app.base.errors import AppError
 from app.base.wording import Sentence, describe_error, phrase
 from app.documents import encodings, terms
-from app.documents.claims import clauses
+from app.documents.grounding import clauses
 from app.documents.records import DOUBTFUL_GARBLED_SHARE, Collection, Document, Passage, Section, page_ranges
 
 LISTED_PAGES = 12

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.documents import terms
-from app.documents.claims import evidence
-from app.documents.claims.evidence import Evidence
+from app.documents.grounding import evidence
+from app.documents.grounding.evidence import Evidence
 from app.documents.library import Library
 from app.documents.records import Passage
 from app.documents.retrieval import synonyms

@@ -17,8 +17,8 @@ from pathlib import Path
 from app.base.errors import AppError
 from app.base.wording import phrase
 from app.documents import terms
-from app.documents.claims import clauses, evidence, listed, sentences
-from app.documents.claims.grounding import Claim
+from app.documents.grounding import clauses, evidence, listed, sentences
+from app.documents.grounding.grounding import Claim
 from app.documents.records import Passage
 from app.documents.retrieval import packing, table_heads
 from app.documents.values import quantities

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from app.base import wording
 from app.base.paths import resources
-from app.documents.claims import sentences
+from app.documents.grounding import sentences
 from app.documents.records import Passage
 
 # More bring nothing: of 90 quotes that answer the questions of kasensabo 72 are among 8 passages, 71 among 4. Each

@@ -3,7 +3,7 @@
 from app.base.cli.output import Output
 from app.base.paths import Paths
 from app.documents import collections
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.services import docs_reading
 
 

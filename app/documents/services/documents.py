@@ -20,8 +20,8 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import Progress
 from app.documents import gather, own_manual
-from app.documents.claims.grounding import Source
 from app.documents.gather import Added
+from app.documents.grounding.grounding import Source
 from app.documents.library import Library
 from app.documents.reading.messages import Failed, Indexed, Removed
 from app.documents.reading.pdf import ocr

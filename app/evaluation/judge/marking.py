@@ -7,8 +7,9 @@ Texts are compared after NFKC, without white space and Markdown's signs, all wav
   its unit, a range of two, or one date, is said by what is the same in another spelling or unit, and 5 mm is not in
   25 mm. What limits a value may be left out, but not turned round: 50 cm以下 says nothing of 50 cm以上.
 * `numbers`: of the values with a unit and the dates of the answer, those that the reference, the gold quotes or
-  `must_include` have, by the rules of the check against documents (`app.documents.claims.evidence`). What the question
-  says itself, and counts of what the answer lists (3つ), are left out. None: nothing is left, or nothing is known.
+  `must_include` have, by the rules of the check against documents (`app.documents.grounding.evidence`). What the
+  question says itself, and counts of what the answer lists (3つ), are left out. None: nothing is left, or nothing is
+  known.
 * `char_f1`: llm-jp-eval's, the `token_sort_ratio` of fuzzywuzzy, which for Japanese is twice the longest common
   subsequence by both lengths: F1 of the characters that stand in both in the same order. Unlike there, texts are made
   comparable first, words are not put into alphabetical order, and percentages are not rounded.
@@ -32,8 +33,8 @@ from dataclasses import dataclass
 
 from app.base.paths import resources
 from app.chat.batch.results import Result
-from app.documents.claims import citing, claims, evidence, sentences
-from app.documents.claims.grounding import Claim, Grounding
+from app.documents.grounding import citing, claims, evidence, sentences
+from app.documents.grounding.grounding import Claim, Grounding
 from app.documents.retrieval import retrieval_eval
 from app.documents.values import dates, quantities
 from app.documents.values.dates import Date

@@ -14,7 +14,7 @@ from typing import Any
 
 from app.base import text
 from app.base.paths import resources
-from app.documents.claims import polarity, sentences
+from app.documents.grounding import polarity, sentences
 from app.documents.values import numerals, quantities
 from app.documents.values.quantities import Quantity
 from app.evaluation.records import Question

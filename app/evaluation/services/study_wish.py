@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.chat.services.batch import scope_label
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.retrieval import excerpts
 from app.evaluation import question_sets
 from app.evaluation.records import QuestionSet

@@ -9,7 +9,7 @@ from app.base import confidentiality
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.wording import phrase
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.evaluation.results import System
 from app.evaluation.study.study import Contender
 from app.inference.local_model import LocalModel

@@ -20,7 +20,7 @@ from app.base.files.copying import write_failure
 from app.base.wording import phrase
 from app.chat.presets import Choices
 from app.chat.shelf import BIN_DAYS
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.evaluation import question_files
 from app.evaluation.records import QuestionSet
 from app.evaluation.results import System

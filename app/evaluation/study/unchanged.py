@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.base.errors import AppError
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
 from app.evaluation.study import contending, steps
 from app.evaluation.study.study import Contender, Made, Study

@@ -7,7 +7,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
 from app.chat.services.chat import ChatSession
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.records import Collection
 from app.evaluation.report.result_shown import obstacle, row_of
 from app.evaluation.results import System

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app.documents.claims import evidence as grounds
+from app.documents.grounding import evidence as grounds
 from app.documents.values import quantities
 from app.training.data import check, personal, quality
 from app.training.data.curation import Evidence, Item

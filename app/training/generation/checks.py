@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from app.documents.claims import claims, evidence
+from app.documents.grounding import claims, evidence
 from app.documents.records import Passage
 from app.documents.values import quantities
 from app.inference.scores import is_looping, japanese_share

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from app.documents.claims import sentences
+from app.documents.grounding import sentences
 from app.documents.library import Library
 from app.documents.records import Collection, Passage, Section
 from app.inference.scores import japanese_share

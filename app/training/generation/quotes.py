@@ -2,8 +2,8 @@
 
 import itertools
 
-from app.documents.claims import clauses, sentences
-from app.documents.claims.sentences import Sentence
+from app.documents.grounding import clauses, sentences
+from app.documents.grounding.sentences import Sentence
 from app.documents.records import Passage
 from app.documents.retrieval import table_heads
 from app.training.data.duplicates import normalized

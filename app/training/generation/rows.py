@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from app.documents.claims import clauses, evidence
+from app.documents.grounding import clauses, evidence
 from app.documents.records import Section
 from app.documents.values import dates, quantities
 from app.training.generation.passages import digest, sha256

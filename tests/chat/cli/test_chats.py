@@ -13,7 +13,7 @@ from app.base import paths
 from app.chat import conversation_labels
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
 from tests.chat.exchange_trees import conversation, document, message, plant
 

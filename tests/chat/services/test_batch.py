@@ -14,7 +14,7 @@ from app.chat.batch.journal import Journal, path_of
 from app.chat.batch.results import Result
 from app.chat.services.batch import Ended
 from app.chat.services.batches import CHAT, Batches, Unfinished
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
 from app.inference import child_commands
 from tests.scene import Scene

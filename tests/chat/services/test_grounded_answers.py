@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.chat.records import Message
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
 from app.documents.records import Document, Section
 from app.documents.retrieval import abstention, excerpts

@@ -19,7 +19,7 @@ from app.chat.records import Message
 from app.chat.services.answer_run import AnswerRequest, AnswerRun, in_force
 from app.chat.services.batch import Ended
 from app.chat.services.prompt_run import PromptJob, PromptRun
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
 from app.documents.records import Document, Section
 from app.evaluation.services import study_wish

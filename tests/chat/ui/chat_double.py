@@ -13,7 +13,7 @@ from app.chat.services.conversations import Conversations
 from app.chat.services.presets import Presets
 from app.chat.store import Store
 from app.chat.ui.page import ChatPage
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.services.documents import Documents
 from app.inference.local_model import LocalModel
 from app.models import catalogue

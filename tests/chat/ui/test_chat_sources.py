@@ -16,8 +16,8 @@ from app.chat.records import AnswerDetails, Message
 from app.chat.store import Store
 from app.chat.ui.text.source_row import SourceRow
 from app.chat.ui.transcript.answer import AnswerView
-from app.documents.claims import claims, grounding
-from app.documents.claims.grounding import Claim, Grounding, Source
+from app.documents.grounding import claims, grounding
+from app.documents.grounding.grounding import Claim, Grounding, Source
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
 from tests.chat.ui.chat_double import Double, answer, question

@@ -16,7 +16,7 @@ from app.chat.ui.conversations.conversation_list import (
     IsOpenRole,
     TimeRole,
 )
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.uikit.widgets.labels import tip
 
 NOW = datetime(2026, 11, 25, 15, 30)

@@ -14,7 +14,7 @@ from app.base.confidentiality import Label
 from app.base.paths import Paths
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
-from app.documents.claims.grounding import CollectionRef, Grounding, Source
+from app.documents.grounding.grounding import CollectionRef, Grounding, Source
 from app.documents.library import Library
 from app.uikit.pickers import Pickers
 

@@ -22,7 +22,7 @@ from app.chat.ui.page import ChatPage
 from app.chat.ui.transcript.answer import AnswerView
 from app.chat.ui.transcript.answer_actions import AnswerActions
 from app.chat.ui.transcript.correction_editor import CorrectionEditor
-from app.documents.claims.grounding import Grounding
+from app.documents.grounding.grounding import Grounding
 from app.documents.services.documents import Documents
 from app.inference import child_commands
 from app.inference.services.engine import EngineClient

@@ -17,8 +17,8 @@ from app.chat.records import AnswerDetails
 from app.chat.store import Store
 from app.chat.ui.page import ChatPage
 from app.chat.ui.text.source_row import SourceRow
-from app.documents.claims import claims, grounding
-from app.documents.claims.grounding import Grounding, Source
+from app.documents.grounding import claims, grounding
+from app.documents.grounding.grounding import Grounding, Source
 from app.uikit.theme import Theme
 from tests.chat.ui.chat_double import Double
 from tests.chat.ui.test_chat_sources import RIGHT, SOURCES, WRONG, message, question, shown

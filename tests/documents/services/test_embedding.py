@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from app.base import children
 from app.base.paths import Paths
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
 from app.documents.records import Section
 from app.documents.retrieval import embedding_model, excerpts, retrieval

@@ -10,7 +10,7 @@ from app.base import children
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
-from app.documents.claims.grounding import Source
+from app.documents.grounding.grounding import Source
 from app.documents.reading.messages import Rendered
 from app.documents.services import pictures
 from app.documents.services.documents import Documents

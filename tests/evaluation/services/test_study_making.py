@@ -17,7 +17,7 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import describe_error
 from app.chat.store import Store
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.records import Section
 from app.evaluation import question_sets
 from app.evaluation.records import Question

@@ -26,7 +26,7 @@ from app.chat.presets import Choices
 from app.chat.services.answer_queue import AnswerQueue
 from app.chat.services.answer_run import AnswerRequest
 from app.chat.services.grounding import Wanted
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.records import Section
 from app.evaluation import question_files
 from app.evaluation.records import Question, QuestionSet

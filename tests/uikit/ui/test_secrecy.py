@@ -17,7 +17,7 @@ from app.base.confidentiality import Label
 from app.base.paths import Paths
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
-from app.documents.claims.grounding import Claim, Grounding, Source
+from app.documents.grounding.grounding import Claim, Grounding, Source
 from app.uikit.pickers import Pickers
 
 Open = Callable[..., AppContext]

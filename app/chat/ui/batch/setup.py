@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.chat.batch.questions import QuestionFile
 from app.chat.ui.batch import words
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.records import Collection
 from app.uikit.language import joined
 from app.uikit.phrases import label

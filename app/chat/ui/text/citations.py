@@ -8,8 +8,8 @@ from PySide6.QtGui import QTextBlock, QTextCharFormat, QTextCursor, QTextDocumen
 from PySide6.QtWidgets import QTextEdit, QWidget
 
 from app.chat.records import Message
-from app.documents.claims import citing
-from app.documents.claims.grounding import Claim, Grounding
+from app.documents.grounding import citing
+from app.documents.grounding.grounding import Claim, Grounding
 from app.uikit import characters
 from app.uikit.text import markdown
 from app.uikit.text.rich_text import Place, RichText, selection

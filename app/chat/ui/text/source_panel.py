@@ -10,7 +10,7 @@ from app.base.errors import AppError
 from app.base.wording import describe_error
 from app.chat.ui.text.page_view import PageView
 from app.chat.ui.text.source_row import TAG_CHARACTERS
-from app.documents.claims.grounding import Source
+from app.documents.grounding.grounding import Source
 from app.documents.services.pictures import PagePicture
 from app.uikit import characters
 from app.uikit.text.source_text import SourceText

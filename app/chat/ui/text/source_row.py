@@ -4,8 +4,8 @@ from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
-from app.documents.claims import citing
-from app.documents.claims.grounding import Source
+from app.documents.grounding import citing
+from app.documents.grounding.grounding import Source
 from app.uikit import characters
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import tip

@@ -12,7 +12,7 @@ from app.chat.ui.transcript.grounds import ExcerptLine
 from app.chat.ui.transcript.message_view import MessageRequests, MessageView, clock_time
 from app.chat.ui.transcript.pager import Pager
 from app.chat.ui.transcript.stage_line import StageLine
-from app.documents.claims import citing
+from app.documents.grounding import citing
 from app.inference.services.events import Stage
 from app.uikit.text.markdown import first_page
 from app.uikit.theme import Theme

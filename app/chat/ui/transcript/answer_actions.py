@@ -16,7 +16,7 @@ from app.chat.ui.transcript import answer_facts, rating
 from app.chat.ui.transcript.message_view import MessageRequests
 from app.chat.ui.transcript.pager import Pager
 from app.chat.ui.transcript.rating import RatingMark
-from app.documents.claims import citing
+from app.documents.grounding import citing
 from app.uikit.language import joined
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton

@@ -8,8 +8,8 @@ from app.chat.records import Message
 from app.chat.ui.text import citations
 from app.chat.ui.text.source_row import SourceRow
 from app.chat.ui.transcript.message_view import MessageRequests
-from app.documents.claims import checked, citing
-from app.documents.claims.grounding import Claim, Grounding
+from app.documents.grounding import checked, citing
+from app.documents.grounding.grounding import Claim, Grounding
 from app.uikit import characters
 from app.uikit.language import joined
 from app.uikit.theme import Theme

@@ -8,7 +8,7 @@ from PySide6.QtCore import QCoreApplication, QSize, Signal, SignalInstance
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from app.documents.claims.grounding import CollectionRef
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.records import Collection
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.ui.start import words

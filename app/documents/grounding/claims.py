@@ -8,10 +8,10 @@ changed: what is doubtful is marked. Whether a sentence follows from what it is 
 import re
 from collections.abc import Sequence
 
-from app.documents.claims import evidence, names, sentences
-from app.documents.claims.evidence import Evidence
-from app.documents.claims.grounding import Claim
-from app.documents.claims.sentences import Sentence
+from app.documents.grounding import evidence, names, sentences
+from app.documents.grounding.evidence import Evidence
+from app.documents.grounding.grounding import Claim
+from app.documents.grounding.sentences import Sentence
 from app.documents.records import Passage
 from app.documents.values import dates, numerals, quantities
 

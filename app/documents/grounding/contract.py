@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.documents.claims.grounding import Grounding
+from app.documents.grounding.grounding import Grounding
 
 
 def sources(grounding: Grounding) -> list[dict[str, Any]]:

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 
 from app.base import wording
-from app.documents.claims import claims, evidence, sentences
-from app.documents.claims.grounding import Claim, Grounding, Source
+from app.documents.grounding import claims, evidence, sentences
+from app.documents.grounding.grounding import Claim, Grounding, Source
 from app.documents.values import dates, quantities
 from app.documents.values.quantities import Quantity
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.documents import terms
-from app.documents.claims import names, polarity, sentences, subjects
-from app.documents.claims.subjects import Words
+from app.documents.grounding import names, polarity, sentences, subjects
+from app.documents.grounding.subjects import Words
 from app.documents.records import Passage
 from app.documents.values import dates, numerals, quantities, units
 from app.documents.values.dates import Date
@@ -21,8 +21,8 @@ _HEAD_UNIT = re.compile(
 )
 # Counts of what an answer itself lists: 以下の3点, 2つの方法.
 _OWN_COUNTS = ("つ", "点")
-# Of the words around a value (0 to 1, app.documents.claims.subjects.fit): what another one must have of them, and how
-# much more than this one, before this one is taken for exchanged. Fitted with tests/benchmarks/claims.py.
+# Of the words around a value (0 to 1, app.documents.grounding.subjects.fit): what another one must have of them, and
+# how much more than this one, before this one is taken for exchanged. Fitted with tests/benchmarks/claims.py.
 RIVAL_MIN, RIVAL_LEAD = 0.5, 0.15
 LENIENCE = 0.6  # power of the own share, which answers that say it in other words have less of
 STATEMENT_SHARE = 0.8  # of a sentence's terms, in the one sentence that it repeats
@@ -45,16 +45,16 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Of one source. `searchable`: as app.documents.claims.names makes it."""
+    """Of one source. `searchable`: as app.documents.grounding.names makes it."""
 
     terms: frozenset[str]
     values: tuple[Said, ...]
     searchable: str
-    rarity: Mapping[str, float]  # of the words around values, app.documents.claims.subjects
+    rarity: Mapping[str, float]  # of the words around values, app.documents.grounding.subjects
     head_units: frozenset[Unit] = frozenset()  # 幅員(m), 単位：mm
     statements: tuple[
         tuple[frozenset[str], int], ...
-    ] = ()  # terms of each sentence, and its app.documents.claims.polarity
+    ] = ()  # terms of each sentence, and its app.documents.grounding.polarity
 
     @property
     def quantities(self) -> list[Quantity]:

@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Sequence
 
-from app.documents.claims import citing
-from app.documents.claims.grounding import Grounding, Source
+from app.documents.grounding import citing
+from app.documents.grounding.grounding import Grounding, Source
 from app.documents.records import Passage, Section
 
 _BEGINNING = 12  # characters, by which a part is known that was cut

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from app.base.wording import phrase
-from app.documents.claims.grounding import Claim, Grounding
+from app.documents.grounding.grounding import Claim, Grounding
 from app.documents.values import numerals, quantities
 
 
