@@ -79,6 +79,8 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
         if before is not None:
             _check_not_own(before)
         added = reading.add(name, label, named)
+        if all(one.id != added.collection_id for one in reading.documents.collections()):
+            raise AppError("collection_removed_meanwhile", name=name)
         documents = [one for one in reading.documents.documents(added.collection_id) if _is_below(one, named)]
         data: dict[str, Any] = {
             "collection": name,

@@ -308,6 +308,23 @@ def test_beside_another_process_that_reads_it_waits_and_all_is_read(
     assert_nothing_is_twice(database)
 
 
+def test_a_collection_that_is_removed_while_it_is_read_is_not_called_empty(
+    docs: Run, environment: dict[str, str], files: Path
+) -> None:
+    for number in range(400):
+        (files / f"{number:03}.txt").write_text(f"装置{number}の点検は毎年行う。\n" * 40, "utf-8")
+    adding = subprocess.Popen(
+        command("add", "甲", str(files)), env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    database = Path(environment["KOTAE_DATA_DIR"]) / "documents.sqlite"
+    wait_until(lambda: read_count(database) > 2)
+    assert docs("remove", "甲").returncode == 0
+    out, errors = adding.communicate(timeout=60)
+    assert adding.returncode == 3, (out, errors)
+    assert "取り除かれました" in errors.decode()
+    assert (files / "000.txt").is_file()
+
+
 def test_a_newer_or_damaged_database_is_told(docs: Run, data: Path, files: Path) -> None:
     docs("add", "基準", str(files))
     database = data / "documents.sqlite"
