@@ -172,8 +172,7 @@ def _records(raw: bytes, path: Path) -> Records:
 
 def _unquoted(cell: Cell) -> Cell:
     """Without the apostrophe that `safe_table` puts before what would be a formula."""
-    is_quoted = isinstance(cell, str) and cell.startswith("'") and cell[1:].startswith(safe_table.STARTS_FORMULA)
-    return str(cell)[1:] if is_quoted else cell
+    return safe_table.unquoted(cell) if isinstance(cell, str) else cell
 
 
 def _sorted(found: Records) -> tuple[Columns, list[tuple[Record, Question]], list[BadRow]]:
@@ -221,7 +220,7 @@ def check_target(out: Path) -> None:
     check_new(out, WRITTEN, "questions_out_format")
 
 
-def write(out: Path, questions: Sequence[Question]) -> None:
+def write(out: Path, questions: Sequence[Question], label: Label = confidentiality.DEFAULT) -> None:
     """In the form that its name says, one of `WRITTEN`. Raises AppError as `whole_file`."""
     golds = max((len(one.gold) for one in questions), default=0)
     head = question_rows.table_head(golds)
@@ -231,6 +230,6 @@ def write(out: Path, questions: Sequence[Question]) -> None:
         elif out.suffix.lower() == ".csv":
             safe_table.write_csv(file, head, map(question_rows.cells, questions))
         else:
-            book = safe_table.Book(phrase("batch_cut"))
+            book = safe_table.Book(phrase("batch_cut"), phrase(f"label_{label}"))
             book.add(phrase("question_sheet"), WIDTHS + GOLD_WIDTHS * golds, map(question_rows.cells, questions), head)
             book.save(file)

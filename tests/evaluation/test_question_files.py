@@ -332,13 +332,12 @@ def test_a_line_of_the_canonical_form_that_is_no_question_is_refused() -> None:
 # ------------------------------------------------------------------------ writing
 
 
-EVIL = ("=1+1", "+81", "-cmd|' /C calc'!A0", "@SUM(A1)", "'=A1")
+EVIL = ("=1+1", "+81", "-cmd|' /C calc'!A0", "@SUM(A1)", "'=A1", "''＝A1", "＝1+1", "＋81", "－5", "＠SUM(A1)")
 
 
 @pytest.mark.parametrize("suffix", question_files.WRITTEN)
 def test_what_is_written_is_read_back(tmp_path: Path, suffix: str) -> None:
-    harmless = [text for text in EVIL if suffix != ".csv" or not text.startswith("'")]
-    formulas = [Question(f"e{n}", f"{text} とは", text, (text,), (Gold(text),)) for n, text in enumerate(harmless)]
+    formulas = [Question(f"e{n}", f"{text} とは", text, (text,), (Gold(text),)) for n, text in enumerate(EVIL)]
     signs = Question("s", "橋はどこか", must_include=("東、西", "[1]"), gold=(Gold("一行目\n二行目"),))
     questions = (FULL, BARE, signs, *formulas)
     question_files.write(tmp_path / f"q{suffix}", questions)
@@ -355,7 +354,7 @@ def test_what_a_question_does_not_have_is_an_empty_cell() -> None:
 @pytest.mark.usefixtures("english")
 def test_english_tables_are_read_back_too(tmp_path: Path) -> None:
     question_files.write(tmp_path / "q.csv", [FULL, BARE])
-    assert (tmp_path / "q.csv").read_text("utf-8-sig").startswith("ID,Question,Reference answer")
+    assert (tmp_path / "q.csv").read_text("utf-8-sig").startswith('"ID","Question","Reference answer"')
     assert question_files.read(tmp_path / "q.csv").questions == (FULL, BARE)
 
 

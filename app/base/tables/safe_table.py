@@ -5,28 +5,51 @@ import csv
 import datetime
 import io
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 CELL_CHARACTERS = 32_767  # Excel's limit
-STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA_SIGNS = frozenset("=+-@")  # NFKC makes them of their full-width, small and raised forms
+_MINUS = "\u2010\u2011\u2012\u2013\u2212"  # read as - by some programs
+_STARTS_LINE = ("\t", "\r", "\n")
 FONT = "Yu Gothic"
 HEAD_GROUND = "E3EDF7"
+_UNSEEN_MAX = 1000  # characters that are looked behind
 TITLE_CHARACTERS = 31  # of a sheet, Excel's limit
 _NOT_IN_TITLES = re.compile(r"[\[\]:*?/\\]")
+
+
+def is_formula_like(text: str) -> bool:
+    """Return whether a spreadsheet could read a text as a formula, also behind what is not seen: spaces, controls,
+    joiners, marks of direction."""
+    if text.startswith(_STARTS_LINE):
+        return True
+    first = next((one for one in text[:_UNSEEN_MAX] if not _is_unseen(one)), "")
+    return first != "" and (first in _MINUS or unicodedata.normalize("NFKC", first)[:1] in FORMULA_SIGNS)
+
+
+def unquoted(cell: str) -> str:
+    """A text as it was before `write_csv` put an apostrophe before it."""
+    return cell[1:] if cell.startswith("'") and is_formula_like(cell.lstrip("'")) else cell
+
+
+def _is_unseen(character: str) -> bool:
+    return character.isspace() or unicodedata.category(character) in ("Cc", "Cf", "Zs", "Mn", "Me", "Cn", "Co")
 
 
 class Book:
     """A workbook written row by row. The few styles are made once: openpyxl compares each new one with all it holds."""
 
-    def __init__(self, cut_note: str) -> None:
-        """`cut_note`: stands at the end of what is longer than Excel takes."""
+    def __init__(self, cut_note: str, label: str) -> None:
+        """`cut_note`: stands at the end of what is longer than Excel takes. `label`: 社外秘 and the like, which each
+        printed page has at its top: in a cell it would be read back as a row."""
         from openpyxl import Workbook  # a fifth of a second of imports
         from openpyxl.cell import WriteOnlyCell
         from openpyxl.styles import Alignment, Font, PatternFill
         from openpyxl.worksheet.worksheet import Worksheet
 
-        self._cut_note = cut_note
+        self._cut_note, self._label = cut_note, label
         self._book = Workbook(write_only=True)
         sample = WriteOnlyCell(Worksheet(self._book))  # of no sheet of the book
         sample.font, sample.alignment = Font(name=FONT), Alignment(vertical="top", wrap_text=True)
@@ -35,6 +58,8 @@ class Book:
         self._quoted.quotePrefix = 1  # Excel keeps it a text when somebody edits it
         sample.font, sample.fill = Font(name=FONT, bold=True), PatternFill("solid", fgColor=HEAD_GROUND)
         self._head = copy.copy(sample._style)
+        self._quoted_head = copy.copy(sample._style)
+        self._quoted_head.quotePrefix = 1
 
     def add(
         self,
@@ -54,6 +79,7 @@ class Book:
         from openpyxl.worksheet.datavalidation import DataValidation
 
         sheet = self._book.create_sheet(self._free(title))
+        sheet.oddHeader.right.text = self._label
         for number, width in enumerate(widths, start=1):
             sheet.column_dimensions[get_column_letter(number)].width = width
         count = 0
@@ -102,7 +128,8 @@ class Book:
                 return None
             cell = WriteOnlyCell(sheet)
             cell._value, cell.data_type = text, "s"  # the setter would make a formula of what begins with =
-            style = self._quoted if text.startswith(STARTS_FORMULA) and style is self._plain else style
+            if is_formula_like(text):
+                style = self._quoted_head if style is self._head else self._quoted
         cell._style = style
         return cell
 
@@ -119,9 +146,12 @@ class Book:
 
 
 def write_csv(file: BinaryIO, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """UTF-8 with a mark, by which Excel knows it; what begins as a formula does has an apostrophe before it."""
+    """UTF-8 with a mark, by which Excel knows it; what begins as a formula does has an apostrophe before it.
+
+    Texts are quoted, so that a program that separates columns by ; or tabs finds no cell within a cell.
+    """
     text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="", write_through=True)
-    writer = csv.writer(text)
+    writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(_harmless(head))
     for row in rows:
         writer.writerow(_harmless(row))
@@ -129,5 +159,9 @@ def write_csv(file: BinaryIO, head: Sequence[str], rows: Iterable[Sequence[objec
 
 
 def _harmless(cells: Sequence[object]) -> list[object]:
-    """Numbers are left as they are: -5 is no formula."""
-    return [f"'{cell}" if isinstance(cell, str) and cell.startswith(STARTS_FORMULA) else cell for cell in cells]
+    """Numbers are left as they are: -5 is no formula. What looks quoted already is quoted again, to be read back."""
+    return [f"'{cell}" if isinstance(cell, str) and _needs_quote(cell) else cell for cell in cells]
+
+
+def _needs_quote(text: str) -> bool:
+    return is_formula_like(text) or is_formula_like(text.lstrip("'"))

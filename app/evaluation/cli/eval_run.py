@@ -192,7 +192,7 @@ def _ratings(options: argparse.Namespace, where: Paths, output: Output) -> int:
     answers, out = ratings.drawn(found, options.n), Path(options.out).expanduser()
     ratings.check_target(out)
     _permit(found, out, where, is_allowed=options.allow_secret)
-    ratings.write_blank(out, answers)
+    ratings.write_blank(out, answers, found.questions.label)
     asked = found.questions
     facts = {"set": f"{asked.name}@{asked.version}" if asked.version else asked.name, "path": out}
     output.result({"out": str(out), "answers": len(answers)}, output.phrase("eval_blank", count=len(answers), **facts))

@@ -282,7 +282,7 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
     found = question_sets.find(where.questions, options.wanted)
     question_files.check_target(out)
     secret.permit(found.label, found.name, "questions", out, where, is_allowed=options.allow_secret)
-    question_files.write(out, found.questions)
+    question_files.write(out, found.questions, found.label)
     output.result(
         _described(found) | {"out": str(out)}, output.phrase("question_set_exported", path=out, **_facts(found))
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base import text
+from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.files.whole_file import check_new, whole_file
 from app.base.paths import resources
@@ -87,8 +88,8 @@ def check_target(out: Path) -> None:
     check_new(out, SUFFIXES, "ratings_out_format")
 
 
-def write_blank(out: Path, answers: Sequence[tuple[Question, str]]) -> None:
-    """Raises AppError as `check_target` and `whole_file`."""
+def write_blank(out: Path, answers: Sequence[tuple[Question, str]], label: Label) -> None:
+    """`label`: of what was asked. Raises AppError as `check_target` and `whole_file`."""
     check_target(out)
     head = [phrase(f"rating_column_{name}") for name in _COLUMNS]
     rows = [(question.id, question.text, question.reference, answer, None) for question, answer in answers]
@@ -96,7 +97,7 @@ def write_blank(out: Path, answers: Sequence[tuple[Question, str]]) -> None:
         if out.suffix.lower() == ".csv":
             safe_table.write_csv(file, head, rows)
             return
-        book = safe_table.Book(phrase("batch_cut"))
+        book = safe_table.Book(phrase("batch_cut"), phrase(f"label_{label}"))
         scores = {len(head): (min(judging.SCORES), max(judging.SCORES), phrase("rating_not_score"))}
         book.add(phrase("rating_sheet"), _WIDTHS, rows, head, numbers=scores)
         book.add(phrase("rating_sheet_rubric"), _RUBRIC_WIDTHS, list(enumerate(judging.rubric("kotae"))))
@@ -157,8 +158,7 @@ def _score(cell: Cell) -> int | None:
 
 def _answer(cell: Cell) -> str:
     """Without the sign that keeps what begins as a formula does from being one (`safe_table.write_csv`)."""
-    answer = _text(cell)
-    return answer[1:] if answer[:1] == "'" and answer[1:].startswith(safe_table.STARTS_FORMULA) else answer
+    return safe_table.unquoted(_text(cell))
 
 
 def _text(cell: Cell) -> str:

@@ -51,7 +51,7 @@ def _one_table(evaluation: Evaluation, sections: Sequence[Section]) -> tuple[lis
 
 def _write_book(evaluation: Evaluation, sections: Sequence[Section], file: BinaryIO) -> None:
     word = html_page.words(WORDS)
-    book = safe_table.Book(phrase("batch_cut"))
+    book = safe_table.Book(phrase("batch_cut"), phrase(f"label_{evaluation.questions.label}"))
     found = (
         ("summary", tables.summary(evaluation)),
         ("differences", _differences(evaluation)),

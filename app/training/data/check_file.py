@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from app.base import confidentiality
 from app.base.files.whole_file import check_new, whole_file
 from app.base.tables import safe_table
 from app.base.wording import phrase
@@ -33,8 +34,9 @@ def save(out: Path, imported: Imported, found: CheckReport) -> None:
         if out.suffix.lower() == ".csv":
             safe_table.write_csv(file, head, _lines(imported, found))
         elif out.suffix.lower() == ".xlsx":
-            book = safe_table.Book(phrase("batch_cut"))
-            book.add(phrase("data_sheet"), WIDTHS, _lines(imported, found), head)
+            label = phrase(f"label_{confidentiality.of_told(imported.label)}")
+            book = safe_table.Book(phrase("batch_cut"), label)
+            book.add(phrase("data_sheet"), WIDTHS, _lines(imported, found), head, [phrase("export_label", label=label)])
             book.save(file)
         else:
             file.write(json.dumps(as_object(imported, found), ensure_ascii=False, indent=1).encode("utf-8", "replace"))

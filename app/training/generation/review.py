@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.base import confidentiality
 from app.base.confidentiality import LABELS
 from app.base.errors import AppError
 from app.base.files.whole_file import whole_file
@@ -88,7 +89,7 @@ def write(pairs: Sequence[_Pair], out: Path) -> None:
         if out.suffix.lower() == ".csv":
             safe_table.write_csv(file, head, lines)
             return
-        book = safe_table.Book(phrase("batch_cut"))
+        book = safe_table.Book(phrase("batch_cut"), phrase(f"label_{confidentiality.of_rows(pairs)}"))
         book.add(phrase("review_sheet"), WIDTHS, lines, head)
         book.save(file)
 
@@ -185,8 +186,7 @@ def _cell(row: Row, at: int) -> str:
 
 def _text(cell: Cell) -> str:
     """Without the apostrophe that a CSV has before what would be a formula."""
-    text = "" if cell is None else str(cell).replace("\r\n", "\n").strip()
-    return text[1:] if text.startswith("'") and text[1:].startswith(safe_table.STARTS_FORMULA) else text
+    return safe_table.unquoted("" if cell is None else str(cell).replace("\r\n", "\n").strip())
 
 
 def _decided(texts: Mapping[str, str], pair: _Pair) -> _Pair | str:

@@ -24,7 +24,7 @@ from app.inference import scores
 from app.training import gate as gates
 from app.training import gate_file, problems
 from app.training.gate import AnswerRow, FormRow, Gate
-from app.training.runs import history, runs
+from app.training.runs import history, runs, splits
 from app.training.runs.history import History
 from trainer import spec
 from trainer.events import Adjusted
@@ -258,7 +258,8 @@ def _data(asked: spec.RunSpec, word: dict[str, str]) -> list[tuple[str, str]]:
         told += [f"sha256: {known or sha256}"] if known or sha256 else []
         if told:
             found.append((word[f"of_{name}"], ", ".join(told)))
-    return found
+    label = splits.label_of(Path(asked.train).parent)
+    return [*found, (word["label"], wording.phrase(f"label_{label}"))]
 
 
 def _counted(path: str) -> tuple[int, str]:

@@ -65,7 +65,7 @@ class SetExport(QObject):
 
     def _write(self, found: QuestionSet, out: Path) -> None:
         def work() -> tuple[str, Path]:
-            question_files.write(out, found.questions)
+            question_files.write(out, found.questions, found.label)
             return found.name, out
 
         background.run(work, self._on_written, self.failed.emit)
