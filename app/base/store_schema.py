@@ -1,5 +1,6 @@
 """The database's tables as a list of migrations: entry n brings a database from version n to n + 1."""
 
+import json
 import sqlite3
 from collections.abc import Callable
 
@@ -150,6 +151,42 @@ def _remote_models(db: sqlite3.Connection) -> None:
     )
 
 
+def _imported_conversations(db: sqlite3.Connection) -> None:
+    """Earlier programs believed what a file said of its answers. Found out are those with sources: an answer from here
+    names what was asked (`scope`), or repeats the sources of one that does; a file's never does. What they say of their
+    check is dropped, their sources stay as hearsay. Answers without sources leave no trace of where they are from.
+    """
+    db.execute("ALTER TABLE conversation ADD COLUMN imported_at REAL")
+    of_here: dict[int, list[tuple[str, str]]] = {}  # by the answer's id: path and text of its sources
+    rows = db.execute(
+        "SELECT a.id, a.conversation_id, a.details, q.parent_id FROM message a"
+        " LEFT JOIN message q ON q.id = a.parent_id WHERE a.details LIKE '%\"grounding\": {%' ORDER BY a.id"
+    ).fetchall()
+    for answer_id, conversation_id, stored, before in rows:
+        details = json.loads(stored)
+        kept = details.get("grounding") or {}
+        sources = [(one.get("path"), one.get("text")) for one in kept.get("sources") or ()]
+        is_repeated = bool(details.get("is_action")) and set(sources) <= set(_before(db, before, of_here))
+        if details.get("scope") or is_repeated:
+            of_here[answer_id] = sources
+            continue
+        details |= {"is_imported": True, "quoted": kept.get("sources") or [], "grounding": None, "is_same": None}
+        written = json.dumps(details, ensure_ascii=False)
+        db.execute("UPDATE message SET details = ? WHERE id = ?", (written, answer_id))
+        db.execute("UPDATE conversation SET imported_at = updated_at WHERE id = ?", (conversation_id,))
+
+
+def _before(
+    db: sqlite3.Connection, message_id: int | None, of_here: dict[int, list[tuple[str, str]]]
+) -> list[tuple[str, str]]:
+    """Return the sources of the nearest answer above that was given here."""
+    while message_id is not None:
+        if message_id in of_here:
+            return of_here[message_id]
+        message_id = db.execute("SELECT parent_id FROM message WHERE id = ?", (message_id,)).fetchone()[0]
+    return []
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first,
     _folders_drafts_presets_search,
@@ -162,4 +199,5 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _ratings_of_answers,
     _tuned_models,
     _remote_models,
+    _imported_conversations,
 )

@@ -58,6 +58,11 @@ def describe(code: str, facts: Mapping[str, Any], language: str = "") -> Sentenc
     )
 
 
+def is_error(code: str) -> bool:
+    """Return whether the program knows this code: a file may name any."""
+    return code in _entries()
+
+
 def describe_error(error: AppError, language: str = "") -> Sentence:
     return describe(error.code, error.facts, language)
 

@@ -24,7 +24,7 @@ def of_collections(there: Known, scope: Iterable[CollectionRef], messages: Itera
     answers rest on. Those that are gone have none."""
     known = [one.details for one in messages if one.details is not None]
     refs = [ref for details in known for ref in details.scope]
-    used = {source.collection for details in known if details.grounding for source in details.grounding.sources}
+    used = {source.collection for details in known for source in details.named_sources}
     refs += [CollectionRef(0, name) for name in used]
     return _of(there, (*scope, *refs))
 
@@ -51,7 +51,9 @@ def stored(store: Store, ids: Sequence[int]) -> list[CollectionRef]:
         " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value, json_each(m.details, '$.scope') one"
         " UNION SELECT 0, json_extract(one.value, '$.collection')"
         " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value,"
-        " json_each(m.details, '$.grounding.sources') one",
+        " json_each(m.details, '$.grounding.sources') one"
+        " UNION SELECT 0, json_extract(one.value, '$.collection')"
+        " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value, json_each(m.details, '$.quoted') one",
         json.dumps(list(ids)),
     )
     return [CollectionRef(row[0], row[1]) for row in rows]
@@ -65,8 +67,8 @@ def _of(there: Known, refs: Sequence[CollectionRef]) -> list[Label]:
 
 def inherited(store: Store, conversation_id: int) -> Label:
     """The lowest that it can have: the highest of all sources of all its answers."""
-    kept = [message.details.grounding for message in store.tree(conversation_id) if message.details is not None]
-    return labels.of_answer(LABELS[0], kept)
+    known = [message.details for message in store.tree(conversation_id) if message.details is not None]
+    return confidentiality.highest(source.label for details in known for source in details.named_sources)
 
 
 def give(store: Store, conversation_id: int, label: Label) -> Label:

@@ -4,14 +4,13 @@ from app.base import confidentiality
 from app.base.confidentiality import LABELS
 from app.base.database import Database
 from app.chat.records import AnswerDetails
-from app.documents import labels
 
 
 def raise_label(database: Database, conversation_id: int, details: AnswerDetails | None) -> None:
     """An answer hands the highest label of its sources on. Inside the transaction that stores it."""
-    if details is None or details.grounding is None or not details.grounding.sources:
+    if details is None or not details.named_sources:
         return
-    label = labels.of_answer(LABELS[0], [details.grounding])
+    label = confidentiality.highest(source.label for source in details.named_sources)
     lower = LABELS[: LABELS.index(label)]
     marks = ", ".join("?" * len(lower))
     database.write(
@@ -25,14 +24,16 @@ def raise_label(database: Database, conversation_id: int, details: AnswerDetails
 def label_first(database: Database, conversation_id: int, details: AnswerDetails | None) -> None:
     """The first answer of a conversation gives it its label, which may be lower than what it began with.
 
+    Not of an imported one, whose questions may hold what nobody here has labelled.
+
     Inside the transaction that stores it.
     """
-    if details is None or details.grounding is None or not details.grounding.sources:
+    if details is None or not details.named_sources:
         return
     database.write(
-        "UPDATE conversation SET label = ? WHERE id = ? AND label = ?"
+        "UPDATE conversation SET label = ? WHERE id = ? AND label = ? AND imported_at IS NULL"
         " AND (SELECT COUNT(*) FROM message WHERE conversation_id = ? AND role = 'answer') = 1",
-        labels.of_answer(LABELS[0], [details.grounding]),
+        confidentiality.highest(source.label for source in details.named_sources),
         conversation_id,
         confidentiality.DEFAULT,
         conversation_id,

@@ -1,12 +1,14 @@
 """Full-text search over all messages: a contentless FTS5 table of the terms that `app.base.text` makes."""
 
+import dataclasses
 import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from app.base import text
-from app.base.database import Database
+from app.base.database import Database, Row
 
 MESSAGES_MAX = 1000  # the newest messages looked at; somebody with more hits than that types another word
 CONVERSATIONS_MAX = 200
@@ -24,6 +26,7 @@ class Hit:
     role: str = ""  # question | answer
     text: str = ""  # of the newest message found
     count: int = 1  # messages found in this conversation
+    is_imported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +76,14 @@ class MessageIndex:
                newest AS (
                    SELECT max(m.id) AS id, count(*) AS count, sum(count(*)) OVER () AS total
                    FROM found f JOIN message m ON m.id = f.id GROUP BY m.conversation_id)
-               SELECT c.id, c.title, m.created_at, m.id, m.role, m.text, n.count, n.total
+               SELECT c.id, c.title, m.created_at, m.id, m.role, m.text, n.count, c.imported_at IS NOT NULL, n.total
                FROM newest n JOIN message m ON m.id = n.id JOIN conversation c ON c.id = m.conversation_id
                ORDER BY m.created_at DESC LIMIT ?""",
             expression,
             MESSAGES_MAX,
             CONVERSATIONS_MAX + 1,
         )
-        hits = [Hit(*row[:-1]) for row in rows]
+        hits = [_hit(row, 7) for row in rows]
         hits += self._titled(words, {hit.conversation_id for hit in hits})
         hits.sort(key=lambda hit: hit.at, reverse=True)
         is_complete = len(hits) <= CONVERSATIONS_MAX and all(row["total"] < MESSAGES_MAX for row in rows)
@@ -100,12 +103,18 @@ class MessageIndex:
             found = [(number, title) for number, title in found if holds(title)]
         wanted = [number for number, _ in found if number not in known]
         rows = self._db.read(
-            "SELECT id, title, updated_at FROM conversation WHERE id IN (SELECT value FROM json_each(?))"
-            " ORDER BY updated_at DESC LIMIT ?",
+            "SELECT id, title, updated_at, imported_at IS NOT NULL FROM conversation"
+            " WHERE id IN (SELECT value FROM json_each(?)) ORDER BY updated_at DESC LIMIT ?",
             json.dumps(wanted),
             CONVERSATIONS_MAX + 1,
         )
-        return [Hit(*row) for row in rows]
+        return [_hit(row, 3) for row in rows]
+
+
+def _hit(row: Row, fields: int) -> Hit:
+    """Of a row whose first columns are the fields as they stand, then whether its conversation was imported."""
+    values: list[Any] = list(row)[:fields]
+    return dataclasses.replace(Hit(*values), is_imported=bool(row[fields]))
 
 
 _folded_title = functools.lru_cache(maxsize=20_000)(text.fold)

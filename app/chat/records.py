@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from app.base.confidentiality import Label
 from app.chat.presets import Choices
-from app.documents.grounding.grounding import CollectionRef, Grounding
+from app.documents.grounding.grounding import CollectionRef, Grounding, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,13 @@ class AnswerDetails:
     base_sha256: str = ""
     adapter_sha256: str = ""
     adapter_strength: float = 1.0
+    is_imported: bool = False  # from a file: what that says of models is hearsay, `grounding` was checked here
+    quoted: tuple[Source, ...] = ()  # of an imported answer: sources that its file names and nobody has checked
+
+    @property
+    def named_sources(self) -> tuple[Source, ...]:
+        """All that it rests on or is said to rest on: each can raise its label."""
+        return (*(self.grounding.sources if self.grounding else ()), *self.quoted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,7 @@ class Conversation:
     choices: Choices = field(default_factory=Choices)  # what this conversation has otherwise than its preset
     scope: tuple[CollectionRef, ...] = ()  # the collections that it asks
     label: Label = "internal"  # never lower than that of a source of one of its answers
+    imported_at: float | None = None  # when it came in a file; None: it was begun here
 
 
 @dataclass(frozen=True, slots=True)

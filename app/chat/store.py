@@ -22,7 +22,8 @@ from app.models.model_store import ModelStore
 TITLE_CHARACTERS = 60
 
 CONVERSATION = (
-    "id, title, created_at, updated_at, leaf_id, uid, folder_id, pinned_at, binned_at, preset_id, choices, scope, label"
+    "id, title, created_at, updated_at, leaf_id, uid, folder_id, pinned_at, binned_at, preset_id, choices, scope,"
+    " label, imported_at"
 )
 # `binned_at` of a conversation that is being erased, message by message: nobody gets it any more.
 GOING = -2.0
@@ -172,8 +173,8 @@ class Store(ModelStore):
         with self._db.transaction():
             new_id = self._db.write(
                 "INSERT INTO conversation(id, title, created_at, updated_at, uid, folder_id, pinned_at, binned_at,"  # noqa: S608
-                " preset_id, choices, scope, label)"
-                f" VALUES ({_new_id('conversation')}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " preset_id, choices, scope, label, imported_at)"
+                f" VALUES ({_new_id('conversation')}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 conversation.title,
                 conversation.created_at,
                 conversation.updated_at,
@@ -185,6 +186,7 @@ class Store(ModelStore):
                 stored_values.choices_json(conversation.choices),
                 stored_values.scope_json(conversation.scope),
                 conversation.label,
+                conversation.imported_at,
             )
             ids: dict[int, int] = {}
             self.add_messages(new_id, messages, ids)
@@ -318,8 +320,8 @@ def title_of(text: str) -> str:
 def as_conversation(row: Row) -> Conversation:
     """From a row of the columns `CONVERSATION`, which stand as the fields do: thousands are made for each list."""
     values: list[Any] = [*row]
-    values[-3] = Choices.from_dict(json.loads(row[-3])) if row[-3] else _NO_CHOICES
-    values[-2] = stored_values.scope(row[-2]) if row[-2] else ()
+    values[-4] = Choices.from_dict(json.loads(row[-4])) if row[-4] else _NO_CHOICES
+    values[-3] = stored_values.scope(row[-3]) if row[-3] else ()
     return Conversation(*values)
 
 

@@ -40,6 +40,7 @@ def details(text: str | None) -> AnswerDetails | None:
         values["choices"] = Choices.from_dict(values["choices"])
     values["scope"] = _scope(values.get("scope") or [])
     values["grounding"] = _grounding(values.get("grounding"))
+    values["quoted"] = (_grounding({"sources": values.get("quoted") or []}) or Grounding()).sources
     return AnswerDetails(**values)
 
 

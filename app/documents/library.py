@@ -182,6 +182,16 @@ class Library:
         )
         return [_document(row) for row in rows]
 
+    def namesakes(self, name: str, sha256: str) -> list[int]:
+        """Ids of documents that may be the one that somebody else names so: of its name, or with the same content."""
+        rows = self._db.read(
+            "SELECT d.id FROM document d JOIN collection c ON c.id = d.collection_id"
+            " WHERE NOT c.is_leaving AND (d.name = ? OR (d.sha256 = ? AND d.sha256 <> '')) ORDER BY d.id LIMIT 20",
+            name,
+            sha256,
+        )
+        return [row[0] for row in rows]
+
     def waiting(self) -> list[Document]:
         """What is to be read, in the order in which it was added; also what a kill has interrupted."""
         rows = self._db.read("SELECT * FROM document WHERE state IN ('waiting', 'reading') ORDER BY id")

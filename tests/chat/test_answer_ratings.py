@@ -90,7 +90,7 @@ def test_an_erased_correction_is_in_no_file(where: Paths) -> None:
 # ------------------------------------------------------------------- exchange
 
 
-def test_ratings_are_exported_and_imported(store: Store, tmp_path: Path) -> None:
+def test_ratings_are_exported_and_those_of_a_file_are_counted_and_left_out(store: Store, tmp_path: Path) -> None:
     good, bad, taken_back = answered(store), answered(store), answered(store)
     rate(store, good.id, GOOD)
     rate(store, bad.id, BAD, CORRECTION)
@@ -100,11 +100,12 @@ def test_ratings_are_exported_and_imported(store: Store, tmp_path: Path) -> None
     exported(store, ids, tmp_path / "a.json")
     where = paths.locate(str(tmp_path / "別の PC"))
     other = Store.open(where.database, where.backups)
-    bring_in(other, tmp_path / "a.json", nothing)
-    found = sorted(
-        (other.thread(one.id)[1].rating, other.thread(one.id)[1].correction) for one in other.conversations()
-    )
-    assert found == [(BAD, CORRECTION), (UNRATED, ""), (GOOD, "")]
+    written = json.loads((tmp_path / "a.json").read_text("utf-8"))["conversations"]
+    rated_in_file = [one["messages"][1].get("rating", 0) for one in written]
+    assert sorted(rated_in_file) == [BAD, UNRATED, GOOD]
+    assert bring_in(other, tmp_path / "a.json", nothing).ratings == 2
+    threads = [other.thread(one.id) for one in other.conversations()]
+    assert [(answer.rating, answer.correction) for _, answer in threads] == [(UNRATED, "")] * 3
     other.close()
 
 

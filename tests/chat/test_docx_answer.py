@@ -137,7 +137,7 @@ def test_a_conversation_as_word_and_markdown_has_the_sources_of_each_answer() ->
     document = Document(io.BytesIO(docx_file.content(bundle)))
     assert document.tables[-1].rows[1].cells[2].text == "第2章 材料 2.1 かぶり"
     written = markdown_file.content(bundle)
-    assert "- \\[1\\] 基準.pdf　第2章 材料 2.1 かぶり（標準）　p.12" in written
+    assert "- [1] 基準.pdf　第2章 材料 2.1 かぶり（標準）　p.12" in written
     assert "要確認 2／2 文" in written
     assert "- ラベル：機密" in written
     assert "ラベル：機密" in all_text(document)

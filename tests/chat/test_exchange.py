@@ -43,11 +43,13 @@ def test_a_tree_comes_back_with_branches_folder_pin_preset_and_details(
 ) -> None:
     kept = plant(store)
     first = exported(store, [kept], tmp_path / "a.json")
-    assert bring_in(other, tmp_path / "a.json", nothing) == importing.Imported(imported=1)
+    assert bring_in(other, tmp_path / "a.json", nothing) == importing.Imported(imported=1, unchecked=3)
     found = other.conversations()[0]
     before = store.conversation(kept)
     assert before is not None
-    assert dataclasses.replace(found, id=kept, leaf_id=before.leaf_id, folder_id=before.folder_id) == before
+    assert found.imported_at is not None
+    same = dataclasses.replace(found, id=kept, leaf_id=before.leaf_id, folder_id=before.folder_id, imported_at=None)
+    assert same == before
     assert [folder.name for folder in Shelf(other.database).folders()] == ["点検"]
     assert [m.text for m in other.thread(found.id)] == [m.text for m in store.thread(kept)]
     tree = other.tree(found.id)
@@ -56,8 +58,10 @@ def test_a_tree_comes_back_with_branches_folder_pin_preset_and_details(
     ]
     assert tree[2].details is not None
     assert tree[2].details.reproduces_id == tree[1].id  # not the id that it had on the other machine
-    again = exported(other, [found.id], tmp_path / "b.json")
-    assert again["conversations"] == first["conversations"]
+    (again,) = exported(other, [found.id], tmp_path / "b.json")["conversations"]
+    (before_,) = first["conversations"]
+    assert [one["text"] for one in again["messages"]] == [one["text"] for one in before_["messages"]]
+    assert again["uid"] == before_["uid"]
 
 
 def test_imported_messages_are_found_by_searching(store: Store, other: Store, tmp_path: Path) -> None:
@@ -93,7 +97,7 @@ def test_one_that_went_on_differently_becomes_a_copy_once(store: Store, other: S
     here = other.conversations()[0].id
     other.add_question("向こうで続けた", here, other.leaf_id(here))
     exported(other, [here], tmp_path / "b.json")
-    assert bring_in(store, tmp_path / "b.json", nothing) == importing.Imported(imported=1, copies=1)
+    assert bring_in(store, tmp_path / "b.json", nothing) == importing.Imported(imported=1, copies=1, unchecked=3)
     assert bring_in(store, tmp_path / "b.json", nothing) == importing.Imported(already_there=1)
     uids = [found.uid for found in store.conversations()]
     assert len(set(uids)) == len(uids) == 2
@@ -114,7 +118,7 @@ def test_an_answer_that_was_being_written_arrives_as_stopped(store: Store, other
     bring_in(other, tmp_path / "a.json", nothing)
     found = other.tree(other.conversations()[0].id)[1]
     assert (found.text, found.status) == ("途中まで", "stopped")
-    assert found.details == AnswerDetails("m", stop_reason="interrupted")
+    assert found.details == AnswerDetails("m", stop_reason="interrupted", is_imported=True)
 
 
 def test_messages_in_any_order_find_their_parents(store: Store, tmp_path: Path) -> None:

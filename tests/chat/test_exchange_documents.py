@@ -99,7 +99,7 @@ def test_the_outline_of_markdown_is_title_turns_and_then_the_answers_own() -> No
         ("h3", "答え"),
     ]
     assert '# これは見出しではない\nprint("<b>")\n' in written
-    assert "| 橋脚 | 70 mm  |" in written
+    assert "| 橋脚 | 70 mm |" in written
     assert "> 問い" in written
 
 
@@ -148,11 +148,14 @@ def test_nothing_in_an_answer_reaches_what_follows(text: str) -> None:
     assert [child for child in inline if child.type == "link_open"] == []
 
 
-@pytest.mark.parametrize(
-    "text", ["`<b>` と <https://example.org>", "```\n<b> # x\n```", "| `a|b` |\n|---|", "1 < 2 # 3"]
-)
-def test_code_and_addresses_stay_as_they_are(text: str) -> None:
+@pytest.mark.parametrize("text", ["`<b>` と 10日です[1][2,3]。", "```\n<b> # x\n```", "1 < 2 # 3", "snake_case_name"])
+def test_code_and_marks_of_sources_stay_as_they_are(text: str) -> None:
     assert contained(text, 2) == text
+
+
+def test_addresses_stay_readable_as_code() -> None:
+    assert contained("`<b>` と <https://example.org>", 2) == "`<b>` と `https://example.org`"
+    assert contained("[題](https://example.org/a)", 2) == "題（`https://example.org/a`）"
 
 
 def test_an_immense_text_is_kept_as_typed(monkeypatch: pytest.MonkeyPatch) -> None:

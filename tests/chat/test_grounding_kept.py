@@ -68,7 +68,7 @@ def test_details_of_a_later_program_cost_the_sources_and_not_the_answer(store):
     assert (details.model_name, details.grounding, details.scope) == ("M", None, ())
 
 
-def test_export_and_import_keep_the_sources_and_not_the_scope(store):
+def test_export_and_import_keep_the_sources_as_hearsay_and_not_the_scope(store):
     kept(store)
     (conversation,) = store.conversations()
     store.set_scope(conversation.id, SCOPE)
@@ -76,7 +76,8 @@ def test_export_and_import_keep_the_sources_and_not_the_scope(store):
     written = json.loads(json.dumps(bundle.as_dict(Bundle(conversation, tuple(store.tree(conversation.id))))))
     read = bundle_check.from_dict(written)
     elsewhere = tuple(dataclasses.replace(source, path="") for source in GROUNDING.sources)
-    assert read.messages[1].details.grounding == dataclasses.replace(GROUNDING, sources=elsewhere)
+    details = read.messages[1].details
+    assert (details.grounding, details.quoted, details.is_imported) == (None, elsewhere, True)
     assert (read.messages[1].details.scope, read.conversation.scope) == ((), ())
     assert bundle.marks(read) == bundle.marks(Bundle(conversation, tuple(store.tree(conversation.id))))
 

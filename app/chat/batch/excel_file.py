@@ -17,7 +17,7 @@ _CLAIMS = ("n", "sentence", "sources", "supported", "missing")
 
 
 def write(report: Report, file: BinaryIO) -> None:
-    book = Book(phrase("batch_cut"))
+    book = Book(phrase("batch_cut"), phrase(f"label_{report.label}"))
     others = words.original_names(report.questions)
     lines = list(report.lines())
     columns = ["line", *others, "question", *words.ANSWER_COLUMNS]

@@ -42,13 +42,24 @@ def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     store = Store.open(where.database, where.backups)
     folders = {folder.id: folder.name for folder in Shelf(store.database).folders()}
     found: list[dict[str, Any]] = [
-        {"id": c.id, "title": c.title, "updated_at": c.updated_at, "folder": folders.get(c.folder_id or 0)}
+        {
+            "id": c.id,
+            "title": c.title,
+            "updated_at": c.updated_at,
+            "folder": folders.get(c.folder_id or 0),
+            "imported_at": c.imported_at,
+        }
         for c in store.conversations()
     ]
     store.close()
-    lines = [f"{row['id']}\t{_moment(row['updated_at'])}\t{row['title']}" for row in found]
+    lines = [f"{row['id']}\t{_moment(row['updated_at'])}\t{_marked(row, output)}" for row in found]
     output.result({"chats": found}, "\n".join(lines) or output.phrase("no_chats"))
     return 0
+
+
+def _marked(row: dict[str, Any], output: Output) -> str:
+    """The title, behind a word where the conversation came in a file."""
+    return row["title"] if row["imported_at"] is None else f"[{output.phrase('imported_in_list')}] {row['title']}"
 
 
 def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -119,6 +130,7 @@ def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
             store,
             Path(options.file),
             lambda done, total: output.progress("importing", percent=round(100 * done / total)),
+            where.documents,
         )
     finally:
         store.close()
@@ -129,6 +141,7 @@ def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
         "copies": result.copies,
         "already_there": result.already_there,
         "in_bin": result.in_bin,
+        "answers": {"checked": result.checked, "unchecked": result.unchecked},
         "refused": refused,
     }
     lines = [outcome.headline(result), outcome.remarks(result), *refused]

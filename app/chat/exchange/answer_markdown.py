@@ -1,21 +1,55 @@
-"""The Markdown of questions and answers: how it is parsed, and how it is kept inside a document of ours."""
+"""The Markdown of questions and answers: how it is parsed, and how it is written so that nothing in it acts.
 
-import itertools
+A file of ours is opened by editors and wikis that load images, follow links, run HTML, and each read Markdown somewhat
+otherwise. So an answer is not mended where it looks dangerous: it is written anew from what the parser found, with
+headings, lists, tables, code and emphasis of our own making. Everything else is escaped text, and addresses are code,
+which no program makes a link of.
+"""
+
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from markdown_it.tree import SyntaxTreeNode
+
+from app.base.wording import phrase
 
 CHARACTERS_MAX = 100_000  # the worst text of this length takes seconds; beyond it a text is shown as typed
 NESTING_MAX = 100  # the parser leaves out what is nested deeper
 HEADING_MAX = 6
+_LIVE = frozenset(("link_open", "image", "html_block", "html_inline"))
+# Names of languages that only colour code. Others can run it, draw it or include a file (mermaid, dataviewjs, {r}).
+_LANGUAGES = re.compile(
+    r"bash|bat|c|cmake|cpp|cs|csharp|css|csv|diff|dockerfile|f90|fortran|go|html|ini|java|javascript|js|json|julia"
+    r"|kotlin|lua|makefile|matlab|md|markdown|perl|php|plaintext|powershell|properties|ps1|py|python|r|ruby|rust|sh"
+    r"|shell|sql|st|swift|text|toml|ts|txt|typescript|vb|vba|xml|yaml|yml"
+)
 
-_TAG = r"<(?=[A-Za-z/!?])(?![A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*>)"  # not <https://…>
-_HTML = re.compile(rf"(?<!\\)((?:\\\\)*){_TAG}")  # behind a backslash it is escaped already
-_HTML_FIRST = re.compile(rf"^([\s>]*){_TAG}")  # starts a block, even where a code span goes on from the line above
-_DEFINITION = re.compile(r"^((?:\s{0,3}>)*\s{0,3})\[(?=[^\]]+\]:)")
-_CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", re.DOTALL)
+_END = r"[^\s<>`\"'　、。，．「」『』（）()\[\]]"  # what an address goes on with, as far as it must not be a link
+_TOP = (
+    "com|net|org|edu|gov|mil|info|biz|name|pro|shop|dev|app|io|ai|jp|cn|kr|us|uk|eu|xyz|site|online|top|xn--[a-z0-9-]+"
+)
+_ADDRESS = re.compile(
+    rf"(?:https?|ftps?|file|wss?)://{_END}*"
+    rf"|(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{{0,31}}:(?://|\\\\){_END}*"
+    rf"|\b(?:mailto|javascript|vbscript|data|file|tel|xmpp|blob|view-source):{_END}+"
+    rf"|www\.{_END}+"
+    rf"|(?:\\\\|//)[a-z0-9._-]{{1,253}}[\\/]{_END}*"  # a share of another machine
+    rf"|[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@[a-z0-9-]{{1,63}}(?:\.[a-z0-9-]{{1,63}}){{1,10}}"
+    rf"|\b(?:[a-z0-9-]{{1,63}}\.){{1,10}}(?:{_TOP})\b(?:[:/?#]{_END}*)?"
+    rf"|\b(?:\d{{1,3}}\.){{3}}\d{{1,3}}(?::\d+)?/{_END}*",
+    re.IGNORECASE,
+)
+# Marks of sources stay: a link needs a target, and no definition is ever written. The _ of snake_case begins nothing.
+_SPECIAL = re.compile(
+    r"(?P<kept>(?<!!)\[\d{1,3}(?: ?[,、-] ?\d{1,3})*\](?![(:])|(?<=[A-Za-z0-9])_(?=[A-Za-z0-9]))"
+    r"|[`*_\[\]~|${}]"
+    r"|<(?=[A-Za-z/!?])"
+    r"|&(?=#?\w+;)"
+    r"|\\(?=[!-/:-@\[-`{-~]|$)"
+)
+_LINE_START = re.compile(r"^(?:([-+=#>@!%^])|(:)(?=:)|(\d{1,9})([.)])(?=\s|$))")
 
 
 def parse(text: str) -> list[Token] | None:
@@ -28,75 +62,160 @@ def parse(text: str) -> list[Token] | None:
 
 
 def contained(text: str, depth: int) -> str:
-    """`text` with the same look, but so that nothing in it reaches what follows or stands above it in the outline.
+    """`text` with the same look, so that nothing in it acts, reaches what follows or stands above it in the outline.
 
-    Headings go down by `depth`, an unclosed code block is closed, raw HTML and link definitions are escaped. Code and
-    tables stay as they are.
+    Headings go down by `depth`. What cannot be written so is kept as it was typed, as code.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").rstrip("\n")
     tokens = parse(text)
     if tokens is None:
         return fenced(text)
-    lines = text.split("\n")
-    for number in _prose(tokens, len(lines)):
-        lines[number] = _HTML_FIRST.sub(r"\1\\<", _DEFINITION.sub(r"\1\\[", lines[number]))
-    for token, inline in itertools.zip_longest(tokens, tokens[1:]):
-        if token.map is None:
-            continue
-        if token.type == "heading_open":
-            _demote(lines, token, inline.content, depth)
-        elif token.type == "inline":
-            _escape_html(lines, *token.map)
-    if tokens and _is_open_fence(tokens[-1], lines):
-        lines.append(tokens[-1].markup)
-    return "\n".join(line for line in lines if line is not _GONE)
+    written = "\n".join(_Writer(depth).blocks(SyntaxTreeNode(tokens)))
+    return fenced(text) if is_live(written) else written
 
 
-def fenced(text: str) -> str:
+def is_live(markdown: str) -> bool:
+    """Return whether a program that reads Markdown and HTML would find a link, an image or HTML in it."""
+    parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    tokens = parser.parse(markdown)
+    return any(token.type in _LIVE for top in tokens for token in (top, *(top.children or ())))
+
+
+def fenced(text: str, language: str = "") -> str:
     """As it was typed, whatever is in it."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}\n{text}\n{fence}"
+    return f"{fence}{language}\n{text}\n{fence}"
 
 
-_GONE = "\0"  # a line that is left out; NUL stands in no line
+def escaped(text: str) -> str:
+    """One line that means nothing to Markdown."""
+    return _started(_plain(re.sub(r"[\0\r\n]", "", text)))
 
 
-def _prose(tokens: Sequence[Token], count: int) -> list[int]:
-    """The lines outside code blocks."""
-    code: set[int] = set()
-    for token in tokens:
-        if token.type in ("fence", "code_block") and token.map:
-            code.update(range(*token.map))
-    return [number for number in range(count) if number not in code]
+class _Writer:
+    """Writes the tree of one answer. `depth`: how many levels its headings go down."""
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+
+    def blocks(self, parent: SyntaxTreeNode) -> list[str]:
+        """The lines of what stands in a document, a quotation or an item."""
+        lines: list[str] = []
+        before, is_other = "", False
+        for node in parent.children:
+            is_other = node.type == before and not is_other  # a second list with the same mark would join the first
+            if lines and not (node.type != "paragraph" and _is_tight(parent)):
+                lines.append("")
+            lines += self._block(node, is_other=is_other)
+            before = node.type
+        return lines
+
+    def _block(self, node: SyntaxTreeNode, *, is_other: bool) -> list[str]:
+        kind = node.type
+        if kind == "heading":
+            text = " ".join(_inline(node).split("\n"))
+            marks = "#" * min(HEADING_MAX, int(node.tag[1:]) + self._depth)
+            return [f"{marks} {re.sub(r'(#+)$', lambda found: chr(92) + found[0], text)}"]
+        if kind == "paragraph":
+            return [_started(line) for line in _inline(node).split("\n")]
+        if kind in ("fence", "code_block"):
+            language = node.info.strip().lower() if kind == "fence" else ""
+            return fenced(node.content.rstrip("\n"), language if _LANGUAGES.fullmatch(language) else "").split("\n")
+        if kind == "blockquote":
+            return [f"> {line}".rstrip() for line in self.blocks(node)]
+        if kind in ("bullet_list", "ordered_list"):
+            return list(self._list(node, is_other=is_other))
+        return _table(node) if kind == "table" else ["---"]
+
+    def _list(self, node: SyntaxTreeNode, *, is_other: bool) -> Iterator[str]:
+        number = int(node.attrs.get("start", 1))
+        for count, item in enumerate(node.children):
+            mark = (
+                "-*"[is_other] if node.type == "bullet_list" else f"{min(number + count, 999_999_999)}{'.)'[is_other]}"
+            )
+            if count and not _is_tight(item):
+                yield ""
+            for at, line in enumerate(self.blocks(item) or [""]):
+                yield f"{' ' * (len(mark) + 1) if at else mark + ' '}{line}".rstrip()
 
 
-def _demote(lines: list[str], heading: Token, content: str, depth: int) -> None:
-    first, last = heading.map or (0, 0)
-    marks = "#" * min(HEADING_MAX, int(heading.tag[1:]) + depth)
-    if heading.markup.startswith("#"):
-        lines[first] = lines[first].replace(heading.markup, marks, 1)
-        return
-    # Underlined with = or -: only two levels can be written so.
-    at = lines[first].find(content.split("\n")[0])
-    lines[first] = f"{lines[first][: max(at, 0)]}{marks} {content.replace(chr(10), ' ')}"
-    lines[first + 1 : last] = [_GONE] * (last - first - 1)
+def _is_tight(item: SyntaxTreeNode) -> bool:
+    """Return whether a list's item stands close to the next: the parser hides its paragraphs then."""
+    return item.type == "list_item" and all(one.hidden for one in item.children if one.type == "paragraph")
 
 
-def _escape_html(lines: list[str], first: int, last: int) -> None:
-    block = "\n".join(lines[first:last])
-    parts, at = [], 0
-    for span in _CODE_SPAN.finditer(block):
-        parts += [_HTML.sub(r"\1\\<", block[at : span.start()]), span.group()]
-        at = span.end()
-    parts.append(_HTML.sub(r"\1\\<", block[at:]))
-    lines[first:last] = "".join(parts).split("\n")
+def _table(node: SyntaxTreeNode) -> list[str]:
+    rows = [row for part in node.children for row in part.children]
+    styles = [str(cell.attrs.get("style", "")).removeprefix("text-align:") for cell in rows[0].children]
+    rules = [{"left": ":---", "right": "---:", "center": ":---:"}.get(style, "---") for style in styles]
+    lines = [[" ".join(_inline(cell, in_table=True).split("\n")) for cell in row.children] for row in rows]
+    return [f"| {' | '.join(cells)} |" for cells in (lines[0], rules, *lines[1:])]
 
 
-def _is_open_fence(token: Token, lines: Sequence[str]) -> bool:
-    """A code block that only the end of the text has ended: a stopped answer, often."""
-    if token.type != "fence" or token.level or token.map is None or token.map[1] < len(lines):
-        return False
-    end = lines[token.map[1] - 1].strip()
-    is_closed = token.map[1] - token.map[0] > 1 and len(end) >= len(token.markup) and not end.strip(token.markup[0])
-    return not is_closed
+def _inline(block: SyntaxTreeNode, *, in_table: bool = False) -> str:
+    return _joined(_words(child, in_table=in_table) for inline in block.children for child in inline.children)
+
+
+def _joined(pieces: Iterable[str]) -> str:
+    """With a space where two runs of ` would become one."""
+    text = ""
+    for piece in pieces:
+        text += f" {piece}" if text.endswith("`") and piece.startswith("`") else piece
+    return text
+
+
+def _words(node: SyntaxTreeNode, *, in_table: bool) -> str:
+    kind = node.type
+    if kind == "code_inline":
+        return _code(node.content, in_table=in_table)
+    if kind in ("softbreak", "hardbreak"):
+        return "\n" if kind == "softbreak" else "\\\n"
+    if kind == "image":
+        return _plain(node.content, in_table=in_table) + _address(str(node.attrs.get("src", "")), in_table=in_table)
+    inside = _joined(_words(child, in_table=in_table) for child in node.children)
+    if kind == "link":
+        address = str(node.attrs.get("href", ""))
+        shown = "".join(child.content for child in node.children if child.type == "text")
+        return inside if shown == address else inside + _address(address, in_table=in_table)
+    if (mark := {"strong": "**", "em": "*", "s": "~~"}.get(kind)) is not None:
+        return f"{mark}{inside}{mark}" if inside.strip() else inside
+    return _plain(node.content, in_table=in_table)
+
+
+def _address(address: str, *, in_table: bool) -> str:
+    """Behind the words of a link or an image."""
+    return phrase("export_address", address=_code(address, in_table=in_table))
+
+
+def _code(text: str, *, in_table: bool) -> str:
+    """A code span; plain text where its own marks, or those of a table, could end it early."""
+    text = re.sub(r"\s+", " ", text)
+    if not text.strip() or "``" in text or (in_table and re.search(r"[|\\]", text)):
+        return _escaped(text)
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+
+def _plain(text: str, *, in_table: bool = False) -> str:
+    """Escaped, with addresses as code."""
+    text = re.sub(r"\s", lambda found: "　" if found[0] == "　" else " ", text)
+    parts: list[str] = []
+    at = 0
+    for found in _ADDRESS.finditer(text):
+        parts += [_escaped(text[at : found.start()]), _code(found[0], in_table=in_table)]
+        at = found.end()
+    return _joined([*parts, _escaped(text[at:])])
+
+
+def _escaped(text: str) -> str:
+    return _SPECIAL.sub(lambda found: found["kept"] or f"\\{found[0]}", text)
+
+
+def _started(line: str) -> str:
+    """A line of a paragraph that begins no heading, list, quotation or the like."""
+    return _LINE_START.sub(lambda found: f"{found[3]}\\{found[4]}" if found[3] else f"\\{found[0]}", line.lstrip(" \t"))
+
+
+def quoted(lines: Sequence[str]) -> str:
+    """Two spaces at a line's end keep the lines of a question apart; in code they change nothing that is seen."""
+    return "\n".join(f"> {line}  " if line.strip() else ">" for line in lines)

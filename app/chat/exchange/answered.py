@@ -4,10 +4,10 @@ import time
 from dataclasses import dataclass
 
 from app import __version__
-from app.base.confidentiality import Label
+from app.base.confidentiality import Label, highest
 from app.base.wording import phrase
+from app.chat import answer_origin
 from app.chat.records import AnswerDetails, Message
-from app.documents import labels
 from app.documents.grounding.grounding import Grounding
 from app.inference.local_model import LocalModel
 
@@ -24,7 +24,7 @@ class Answered:
     @property
     def highest_label(self) -> Label:
         """With its own sources."""
-        return labels.of_answer(self.label, [self._details.grounding])
+        return highest((self.label, *(source.label for source in self._details.named_sources)))
 
     @property
     def _details(self) -> AnswerDetails:
@@ -32,19 +32,21 @@ class Answered:
 
     @property
     def grounding(self) -> Grounding | None:
-        return self._details.grounding
+        return answer_origin.grounding_of(self.answer)
 
     def facts(self) -> list[tuple[str, str]]:
         """How it came about: (name, value)."""
         details, choices = self._details, self._details.choices
-        marks = self.model.files if self.model else ()
+        is_imported = details.is_imported  # then the name of the model is hearsay, and ours of that name another
+        marks = self.model.files if self.model and not is_imported else ()
         sha256 = "\n".join(mark.sha256 for mark in marks if mark.sha256)
         adapter = f"{details.adapter_sha256} ×{details.adapter_strength:g}" if details.adapter_sha256 else ""
         settled = [
             ("label", phrase(f"label_{self.highest_label}")),
-            ("model", details.model_name),
-            ("remote", details.remote),
-            ("model_sha256", sha256 or (phrase("answer_hash_unknown") if self.model else "")),
+            ("origin", answer_origin.mark(self.answer)),
+            ("model", answer_origin.model(details) if is_imported else details.model_name),
+            ("remote", "" if is_imported else details.remote),
+            ("model_sha256", sha256 or (phrase("answer_hash_unknown") if self.model and not is_imported else "")),
             ("adapter_sha256", adapter),
             ("scope", " / ".join(ref.name for ref in details.scope)),
             ("documents_sha256", "\n".join(self._document_hashes())),

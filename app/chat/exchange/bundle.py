@@ -17,6 +17,7 @@ class Bundle:
     conversation: Conversation
     messages: tuple[Message, ...]
     folder: str = ""  # its name; "": in none
+    ratings: int = 0  # of a file: how many of its answers it rates, which nobody here has
 
 
 def as_dict(bundle: Bundle) -> dict[str, Any]:
@@ -32,6 +33,7 @@ def as_dict(bundle: Bundle) -> dict[str, Any]:
         "pinned_at": conversation.pinned_at,
         "preset": conversation.preset_id,
         "label": conversation.label,
+        "imported_at": conversation.imported_at,
         "choices": conversation.choices.as_dict(),
         "leaf": numbers.get(conversation.leaf_id),
         "messages": [_message(message, numbers) | _rating(message) for message in bundle.messages],
@@ -39,16 +41,15 @@ def as_dict(bundle: Bundle) -> dict[str, Any]:
 
 
 def marks(bundle: Bundle) -> list[str]:
-    """A mark of each message, made of its content and that of all messages above it, whatever is thought of them.
+    """A mark of each message, made of its words and those of all messages above it.
 
     Two conversations whose marks are the same are the same tree; where one has all marks of the other, it holds it.
+    How an answer came about is no part of it: an import believes little of that, and must find the tree again.
     """
     found: dict[int | None, str] = {None: ""}
-    numbers = _numbers(bundle)
     for message in bundle.messages:
-        content = _message(message, numbers) | {"id": 0, "parent": found[message.parent_id]}
-        written = json.dumps(content, sort_keys=True)
-        found[message.id] = hashlib.sha256(written.encode()).hexdigest()
+        content = [found[message.parent_id], message.role, message.text, message.status, float(message.created_at)]
+        found[message.id] = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     return list(found.values())[1:]
 
 
@@ -75,7 +76,7 @@ def _rating(message: Message) -> dict[str, Any]:
 
 
 def _details(details: AnswerDetails, numbers: dict[int | None, int]) -> dict[str, Any]:
-    """Only what differs from "unknown"."""
+    """Only what differs from "unknown". What of it an import believes: `bundle_check`."""
     values = {
         field.name: value
         for field in dataclasses.fields(details)
@@ -89,6 +90,9 @@ def _details(details: AnswerDetails, numbers: dict[int | None, int]) -> dict[str
     values.pop("scope", None)  # of collections of this machine
     if details.grounding is not None:
         values["grounding"] = dataclasses.asdict(details.grounding)
-        for source in values["grounding"]["sources"]:
-            source["path"] = ""  # folders of this machine, with their owner's name
+    values["quoted"] = [dataclasses.asdict(source) for source in details.quoted]
+    for source in (*values.get("grounding", {}).get("sources", ()), *values["quoted"]):
+        source["path"] = ""  # folders of this machine, with their owner's name
+    if not values["quoted"]:
+        del values["quoted"]
     return values

@@ -1,4 +1,8 @@
-"""What a JSON file says of a conversation, into a `Bundle`: everything is checked, nothing is believed."""
+"""What a JSON file says of a conversation, into a `Bundle`: everything is checked, nothing is believed.
+
+Of an answer its words are taken, and as hearsay the model, the settings, and the sources that it names (`quoted`); what
+the file says of a check, of times, hashes and ratings is not: `rechecking` compares with the user's own documents.
+"""
 
 import dataclasses
 import heapq
@@ -7,13 +11,14 @@ import re
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from app.base.confidentiality import DEFAULT, HIGHEST, LABELS, Label
+from app.base import wording
+from app.base.confidentiality import DEFAULT, HIGHEST, LABELS, Label, highest
 from app.chat.exchange.bundle import Bundle
 from app.chat.presets import LIMITS, Choices
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.chat.store import title_of
 from app.documents.grounding import grounding
-from app.documents.grounding.grounding import Grounding
+from app.documents.grounding.grounding import Source
 
 YEAR_2100 = 4_102_444_800.0  # seconds since 1970
 LARGEST_NUMBER = 1 << 53
@@ -21,6 +26,13 @@ DETAIL_MAX = 1_000_000_000  # tokens, seconds, tokens per second
 CONTEXT_LIMITS = (1, 1 << 20)
 PRESET_CHARACTERS = 100
 MESSAGE_CHARACTERS_MAX = 1 << 22  # nobody else can write while one is stored and indexed: more than a second
+
+STOP_REASONS = ("end", "stop", "length", "context", "cancelled", "interrupted", "failed")
+# Of AnswerDetails, what is taken over: what it can be asked again with, and words that are shown as the file's.
+_TAKEN = (
+    "model_id", "model_name", "remote", "stop_reason", "error_code", "seed", "choices", "context_tokens",
+    "left_out_turns", "reproduces_id",
+)  # fmt: skip
 
 _UID = re.compile(r"[0-9a-f]{32}")
 
@@ -60,10 +72,11 @@ def from_dict(data: Any) -> Bundle:
         pinned_at=None if pinned_at is None else _time(pinned_at),
         preset_id=preset_id,
         choices=_choices(data.get("choices")) or Choices(),
-        label=_label(data.get("label", DEFAULT)),
+        label=highest((DEFAULT, _label(data.get("label", DEFAULT)))),
     )
     folder = data.get("folder")
-    return Bundle(conversation, messages, "" if folder is None else title_of(_text(folder, "folder")))
+    name = "" if folder is None else title_of(_text(folder, "folder"))
+    return Bundle(conversation, messages, name, sum(bool(one.get("rating")) for one in data["messages"]))
 
 
 def title_in(data: Any) -> str:
@@ -73,7 +86,7 @@ def title_in(data: Any) -> str:
 
 
 def _label(data: Any) -> Label:
-    """One that is not known (a later program's) counts as the highest."""
+    """One that is not known (a later program's) counts as the highest. A file can raise a label, and never lower it."""
     return next((label for label in LABELS if label == data), HIGHEST)
 
 
@@ -136,15 +149,13 @@ def _message(data: Any, at: int) -> Message:
     if status == "streaming":  # whoever was writing it does so no more
         status = "stopped"
         details = dataclasses.replace(details or AnswerDetails(), stop_reason="interrupted")
-    rating, correction = _rating(data, role, at)
-    created_at = _time(data.get("created_at"), at)
-    return Message(
-        message_id, 0, parent_id, role, text, status, created_at, details, rating=rating, correction=correction
-    )
+    _check_rating(data, role, at)
+    return Message(message_id, 0, parent_id, role, text, status, _time(data.get("created_at"), at), details)
 
 
-def _rating(data: dict[str, Any], role: str, at: int) -> tuple[int, str]:
-    """Of an answer; with a correction where it is said to be bad."""
+def _check_rating(data: dict[str, Any], role: str, at: int) -> None:
+    """Of an answer; with a correction where it is said to be bad. It is not taken over: only the user's own opinions
+    become questions of a set."""
     rating, correction = data.get("rating", 0), _text(data.get("correction", ""), "rating", at)
     if not isinstance(rating, int) or isinstance(rating, bool) or rating not in (-1, 0, 1):
         raise RefusedError("rating", at)
@@ -152,36 +163,44 @@ def _rating(data: dict[str, Any], role: str, at: int) -> tuple[int, str]:
         raise RefusedError("rating", at)
     if len(correction) > MESSAGE_CHARACTERS_MAX:
         raise RefusedError("long", at)
-    return rating, correction
 
 
 def _details(data: Any, role: str, at: int) -> AnswerDetails | None:
-    if data is None:
+    if role == "question" and data is None:
         return None
+    if data is None:
+        data = {}
     if not isinstance(data, dict) or role != "answer":
         raise RefusedError("details", at)
     values: dict[str, Any] = {}
     for field in dataclasses.fields(AnswerDetails):
         value = data.get(field.name)
-        if field.name == "scope":
-            continue  # of collections of another machine
+        if field.name in ("scope", "grounding", "quoted"):
+            continue
         if field.name == "choices":
             value = _choices(value, at)
-        elif field.name == "grounding":
-            value = _grounding(value, at)
         elif value is not None and not _is_detail(field.type, value):
             raise RefusedError("details", at)
-        if value is not None and not _is_absurd(field.name, value):
+        if value is not None and field.name in _TAKEN and not _is_absurd(field.name, value):
             values[field.name] = value
     low, high = CONTEXT_LIMITS
     if not low <= values.get("context_tokens", 0) <= high:
         values.pop("choices", None)  # with these it could be asked again, but not in a context like that
-    return AnswerDetails(**values)
+    for name in ("model_name", "remote"):
+        values[name] = title_of(values.get(name, ""))
+    if values.get("stop_reason") not in STOP_REASONS:
+        values.pop("stop_reason", None)  # an unknown one is shown as it is
+    if not wording.is_error(values.get("error_code", "")):
+        values.pop("error_code", None)
+    return AnswerDetails(**values, is_imported=True, quoted=_quoted(data, at))
 
 
-def _grounding(data: Any, at: int) -> Grounding | None:
+def _quoted(data: dict[str, Any], at: int) -> tuple[Source, ...]:
+    """The sources that the file names: of an answer that it calls checked, or of one that was imported there."""
+    kept, quoted = data.get("grounding"), data.get("quoted")
     try:
-        return None if data is None else grounding.from_dict(data)
+        named = grounding.from_dict(kept).sources if kept is not None else ()
+        return named or grounding.from_dict({"sources": [] if quoted is None else quoted}).sources
     except ValueError as error:
         raise RefusedError("details", at) from error
 

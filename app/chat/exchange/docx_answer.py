@@ -6,6 +6,7 @@ from docx.document import Document as WordDocument
 from docx.enum.text import WD_ALIGN_PARAGRAPH
 
 from app.base.wording import phrase
+from app.chat import answer_origin
 from app.chat.exchange import docx_file, docx_grounding, docx_styles, markdown_file
 from app.chat.exchange.answered import Answered
 from app.chat.exchange.docx_text import legal
@@ -28,14 +29,15 @@ def content(answered: Answered) -> bytes:
     docx_file.add_answer(document, docx_grounding.text_of(answer.text, grounding))
     if remark := markdown_file.remark(answer):
         document.add_paragraph().add_run(remark).italic = True
-    if grounding is None:
+    origin = answer_origin.mark(answer)
+    if grounding is None and not origin:
         document.add_paragraph().add_run(phrase("batch_without_documents")).italic = True
     else:
         _heading(document, "answer_check")
-        docx_grounding.add_check(document, grounding)
-        if grounding.verdict != "answered":
+        docx_grounding.add_check(document, answer)
+        if grounding is not None and grounding.verdict != "answered":
             document.add_paragraph(phrase("not_in_documents"))
-        if grounding.sources:
+        if grounding is not None and grounding.sources:
             document.add_paragraph(docx_grounding.sources_heading(grounding))._p.style = "Heading1"
             docx_grounding.add_sources(document, answer.text, grounding)
     _heading(document, "answer_facts")

@@ -16,6 +16,7 @@ from docx.shared import Mm
 from markdown_it.token import Token
 
 from app.base.wording import phrase
+from app.chat import answer_origin
 from app.chat.exchange import docx_grounding, docx_styles, markdown_file
 from app.chat.exchange.answer_markdown import parse
 from app.chat.exchange.bundle import Bundle
@@ -41,11 +42,12 @@ def content(bundle: Bundle) -> bytes:
     for message in markdown_file.shown(bundle):
         number += message.role == "question"
         document.add_paragraph(legal(markdown_file.heading(message, number)))._p.style = "Heading1"
-        grounding = message.details.grounding if message.details else None
+        grounding = answer_origin.grounding_of(message)
         if message.role == "answer":
             add_answer(document, docx_grounding.text_of(message.text, grounding))
         else:
             add_typed(document, message.text)
+        docx_grounding.add_check(document, message)
         if grounding is not None:
             _add_grounds(document, message.text, grounding)
         if remark := markdown_file.remark(message):
@@ -65,7 +67,6 @@ def add_answer(document: WordDocument, text: str) -> None:
 
 
 def _add_grounds(document: WordDocument, answer: str, grounding: Grounding) -> None:
-    docx_grounding.add_check(document, grounding)
     if grounding.sources:
         document.add_paragraph().add_run(docx_grounding.sources_heading(grounding)).bold = True
         docx_grounding.add_sources(document, answer, grounding)

@@ -10,9 +10,11 @@ from docx.oxml import OxmlElement
 from docx.shared import Mm, Pt
 
 from app.base.wording import phrase
+from app.chat import answer_origin
 from app.chat.exchange import docx_styles
 from app.chat.exchange.docx_text import legal
-from app.documents.grounding import checked, citing
+from app.chat.records import Message
+from app.documents.grounding import citing
 from app.documents.grounding.grounding import Grounding
 
 _COLUMNS = (("n", 12), ("document", 50), ("heading", 62), ("tag", 18), ("page", 18))  # and widths in mm
@@ -24,8 +26,10 @@ def text_of(answer: str, grounding: Grounding | None) -> str:
     return citing.marked(answer, grounding) if grounding is not None else answer
 
 
-def add_check(document: WordDocument, grounding: Grounding) -> None:
-    for line in checked.lines(grounding):
+def add_check(document: WordDocument, message: Message) -> None:
+    """How the check came out; of an imported answer, that it is one, and what its file names as sources."""
+    hearsay = answer_origin.hearsay(message)
+    for line in (*answer_origin.lines(message), *([phrase("imported_sources"), *hearsay] if hearsay else ())):
         document.add_paragraph(legal(line))
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.base.errors import AppError
-from app.chat.exchange import json_file
+from app.chat import answer_origin
+from app.chat.exchange import json_file, rechecking
 from app.chat.exchange.bundle import Bundle, marks
 from app.chat.exchange.json_file import Refusal
-from app.chat.records import Message
+from app.chat.records import Conversation, Message
 from app.chat.shelf import ARRIVING, Shelf
 from app.chat.store import GOING, Store
 
@@ -33,32 +34,38 @@ class Imported:
     copies: int = 0  # one that went on differently was there already; it is kept, and the file's stands beside it
     already_there: int = 0  # with all its messages
     in_bin: int = 0  # likewise, but in the bin
+    checked: int = 0  # answers, compared with the user's own documents
+    unchecked: int = 0  # answers, whose documents are not at hand, or that name none
+    ratings: int = 0  # of answers that the file rates; only the user's own ratings count
     refused: tuple[Refusal, ...] = ()
 
 
-def bring_in(store: Store, path: Path, report: Callable[[int, int], None]) -> Imported:
+def bring_in(store: Store, path: Path, report: Callable[[int, int], None], documents: Path | None = None) -> Imported:
     """Takes in what the file holds. `report` is told the bytes read, of how many; what it raises ends the import.
+
+    `documents`: the database of the user's own, with which answers are compared; None: with none.
 
     Nothing is seen of the import until all of it has arrived; when it fails or is ended, all of it goes again.
     Raises AppError: the file is none of ours, or `Database`'s.
     """
-    arrival = _Arrival(store)
-    try:
-        waiting: list[Bundle] = []
-        for found in json_file.read(path, report):
-            if isinstance(found, Refusal):
-                arrival.refused.append(found)
-                continue
-            waiting.append(found)
-            if len(waiting) >= TURN_CONVERSATIONS or _characters(waiting) >= TURN_CHARACTERS:
-                arrival.take(waiting)
-                waiting = []
-                time.sleep(PAUSE_S)
-        arrival.take(waiting)
-        return arrival.finish()
-    except BaseException:
-        arrival.undo()
-        raise
+    arrival = _Arrival(store, time.time())
+    with rechecking.opened(documents) as checker:
+        try:
+            waiting: list[Bundle] = []
+            for found in json_file.read(path, report):
+                if isinstance(found, Refusal):
+                    arrival.refused.append(found)
+                    continue
+                waiting.append(checker.checked(found))
+                if len(waiting) >= TURN_CONVERSATIONS or _characters(waiting) >= TURN_CHARACTERS:
+                    arrival.take(waiting)
+                    waiting = []
+                    time.sleep(PAUSE_S)
+            arrival.take(waiting)
+            return arrival.finish()
+        except BaseException:
+            arrival.undo()
+            raise
 
 
 @dataclass(slots=True)
@@ -73,8 +80,9 @@ class _New:
 
 
 class _Arrival:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, now: float) -> None:
         self._store = store
+        self._now = now
         self._db = store.database
         self._arrived: list[int] = []  # the new conversations
         self._places: dict[int, tuple[str, int]] = {}  # their folders, "" too, and which message is shown last
@@ -134,8 +142,14 @@ class _Arrival:
                 return None
             # The copy's name follows from what is in it: the same file imported again finds it.
             uid, is_copy = hashlib.sha256("".join([uid, *own]).encode()).hexdigest()[:32], True
-        conversation = dataclasses.replace(bundle.conversation, uid=uid, binned_at=ARRIVING)
+        conversation = dataclasses.replace(
+            self._here(bundle.conversation), uid=uid, binned_at=ARRIVING, imported_at=self._now
+        )
         self._count("imported")
+        self._count("ratings", bundle.ratings)
+        for message in bundle.messages:
+            if message.role == "answer":
+                self._count(answer_origin.standing(message))
         if is_copy:
             self._count("copies")
         turns = list(_turns(bundle.messages))
@@ -143,13 +157,22 @@ class _Arrival:
         self._store.add_messages(new.id, turns[0], new.ids)
         return new
 
+    def _here(self, conversation: Conversation) -> Conversation:
+        """It cannot have been used, or pinned, later than now: that would keep it above all others."""
+        pinned_at = conversation.pinned_at
+        return dataclasses.replace(
+            conversation,
+            updated_at=min(conversation.updated_at, self._now),
+            pinned_at=None if pinned_at is None else min(pinned_at, self._now),
+        )
+
     def _stored(self, uid: str) -> Bundle | None:
         rows = self._db.read("SELECT id FROM conversation WHERE uid = ? AND binned_at IS NOT ?", uid, GOING)
         conversation = self._store.conversation(rows[0][0]) if rows else None
         return Bundle(conversation, tuple(self._store.tree(conversation.id))) if conversation else None
 
-    def _count(self, name: str) -> None:
-        self._counts = dataclasses.replace(self._counts, **{name: getattr(self._counts, name) + 1})
+    def _count(self, name: str, count: int = 1) -> None:
+        self._counts = dataclasses.replace(self._counts, **{name: getattr(self._counts, name) + count})
 
 
 def _turns(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:

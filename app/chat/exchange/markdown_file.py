@@ -1,21 +1,18 @@
 """A conversation as Markdown, to be read anywhere: the branch that is shown, one heading for each turn."""
 
-import re
 import time
 from collections.abc import Sequence
 
 from app import __version__
-from app.base.confidentiality import DEFAULT
 from app.base.wording import phrase
-from app.chat.exchange.answer_markdown import contained
+from app.chat import answer_origin
+from app.chat.exchange.answer_markdown import contained, escaped, quoted
 from app.chat.exchange.bundle import Bundle
 from app.chat.records import Message
-from app.documents.grounding import checked, citing
+from app.documents.grounding import citing
 from app.documents.grounding.grounding import Grounding
 
 TURN_DEPTH = 2  # headings of answers begin one below those of the turns
-
-_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~])")
 
 
 def content(bundle: Bundle) -> str:
@@ -24,21 +21,25 @@ def content(bundle: Bundle) -> str:
     for message in shown(bundle):
         number += message.role == "question"
         lines += ["", f"## {escaped(heading(message, number))}", ""]
-        grounding = message.details.grounding if message.details else None
+        grounding = answer_origin.grounding_of(message)
         text = citing.marked(message.text, grounding) if grounding else message.text
         written = contained(text, TURN_DEPTH)
-        lines.append(_quoted(written) if message.role == "question" else written)
-        if grounding is not None:
-            lines += ["", *_grounds(message.text, grounding)]
+        lines.append(quoted(written.split("\n")) if message.role == "question" else written)
+        if grounds := _grounds(message, grounding):
+            lines += ["", *(f"- {escaped(line)}" for line in grounds)]
         lines += [f"\n*{escaped(note)}*" for note in [remark(message)] if note]
     return "\n".join(lines) + "\n"
 
 
-def _grounds(answer: str, grounding: Grounding) -> list[str]:
-    """The result of the check, and the sources that the answer uses."""
-    lines = [f"- {escaped(line)}" for line in checked.lines(grounding)]
-    places = (f"[{n}] {citing.place(grounding.sources[n - 1])}" for n in citing.used(answer, grounding))
-    return [*lines, *(f"- {escaped(place)}" for place in places)]
+def _grounds(message: Message, grounding: Grounding | None) -> list[str]:
+    """The result of the check, and the sources that the answer uses, or that its file names."""
+    lines, hearsay = answer_origin.lines(message), answer_origin.hearsay(message)
+    if grounding is not None:
+        numbers = citing.used(message.text, grounding)
+        lines += [f"[{n}] {citing.place(grounding.sources[n - 1])}" for n in numbers]
+    if hearsay:
+        lines += [phrase("imported_sources"), *hearsay]
+    return lines
 
 
 def shown(bundle: Bundle) -> list[Message]:
@@ -59,8 +60,9 @@ def facts(bundle: Bundle) -> Sequence[str]:
         phrase("export_dates", first=moment(conversation.created_at), last=moment(conversation.updated_at)),
         phrase("export_made", at=moment(time.time()), version=__version__),
     ]
-    if conversation.label != DEFAULT:
-        found.append(phrase("export_label", label=phrase(f"label_{conversation.label}")))
+    if conversation.imported_at is not None:
+        found.append(phrase("imported_at", at=moment(conversation.imported_at)))
+    found.append(phrase("export_label", label=phrase(f"label_{conversation.label}")))
     others = len(bundle.messages) - len(shown(bundle))
     return [*found, phrase("export_branches", count=others)] if others else found
 
@@ -68,7 +70,7 @@ def facts(bundle: Bundle) -> Sequence[str]:
 def heading(message: Message, number: int) -> str:
     parts = [phrase(f"export_{message.role}", number=number), moment(message.created_at)]
     if message.details is not None:
-        parts.append(" @ ".join(filter(None, (message.details.model_name, message.details.remote))))
+        parts += [answer_origin.mark(message), answer_origin.model(message.details)]
     return phrase("export_gap").join(part for part in parts if part)
 
 
@@ -80,13 +82,3 @@ def remark(message: Message) -> str:
 
 def moment(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
-
-
-def escaped(text: str) -> str:
-    """One line that means nothing to Markdown."""
-    return _SPECIAL.sub(r"\\\1", re.sub(r"[\0\r\n]", "", text))
-
-
-def _quoted(text: str) -> str:
-    """Two spaces at a line's end keep the lines of a question apart; in code they change nothing that is seen."""
-    return "\n".join(f"> {line}  " if line.strip() else ">" for line in text.split("\n"))

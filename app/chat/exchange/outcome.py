@@ -13,6 +13,9 @@ def remarks(result: Imported) -> str:
     """What else there is to say; "" when nothing. Copies come first: they are among those of the headline."""
     counts = (
         ("import_copies", result.copies),
+        ("import_checked", result.checked),
+        ("import_unchecked", result.unchecked),
+        ("import_ratings", result.ratings),
         ("import_refused", len(result.refused)),
         ("import_there", result.already_there),
         ("import_binned", result.in_bin),

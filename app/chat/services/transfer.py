@@ -74,7 +74,10 @@ class Transfer(QObject):
 
     def import_(self, path: Path) -> None:
         """A JSON file of `export`. Does nothing while other work goes on."""
-        self._run(lambda store, progress: importing.bring_in(store, path, progress.report), self._on_imported)
+        documents = self._documents
+        self._run(
+            lambda store, progress: importing.bring_in(store, path, progress.report, documents), self._on_imported
+        )
 
     def cancel(self) -> None:
         if self._task is not None:

@@ -43,12 +43,8 @@ class Scoping(QObject):
         """Of what is asked, what the answers rest on, and `others`; [] where no documents are in play."""
         scope = (*self._session.scope, *others)
         asked = conversation_labels.of_collections(self._there, scope, messages)
-        used = [
-            source.label
-            for message in messages
-            if message.details is not None and message.details.grounding is not None
-            for source in message.details.grounding.sources
-        ]
+        known = [message.details for message in messages if message.details is not None]
+        used = [source.label for details in known for source in details.named_sources]
         return [*asked, *used]
 
     def raised(self, label: Label) -> Label:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.chat.ui.text import citations
+from app.chat import answer_origin
 from app.chat.ui.text.beside import Beside
 from app.chat.ui.text.source_panel import Shown, SourcePanel
 from app.chat.ui.transcript.transcript import Transcript
@@ -143,7 +143,7 @@ class Sources(QObject):
     def _of(self, answer_id: int) -> tuple[Grounding | None, tuple[int, ...]]:
         """What an answer in sight rests on, and the numbers of the sources that it shows."""
         message = next((one for one in self._transcript.messages if one.id == answer_id), None)
-        grounding = citations.grounding_of(message) if message is not None else None
+        grounding = answer_origin.grounding_of(message) if message is not None else None
         if message is None or grounding is None or not grounding.sources:
             return None, ()
         return grounding, citing.used(message.text, grounding)

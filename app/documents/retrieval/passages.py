@@ -27,7 +27,7 @@ def widened(library: Library, scored: Sequence[tuple[int, float]], limit: int) -
             kept[section_id] = _extent(near, at, taken)
             taken.update(row["id"] for row in kept[section_id])
     found = table.passages([(section_id, score) for section_id, score in scored if section_id in kept])
-    return [_joined(passage, [as_section(row) for row in kept[passage.section_id]]) for passage in found]
+    return [joined(passage, [as_section(row) for row in kept[passage.section_id]]) for passage in found]
 
 
 def _extent(near: Sequence[Row], at: int, taken: Collection[int]) -> list[Row]:
@@ -59,13 +59,13 @@ def _is_near(one: Sequence[str], other: Sequence[str]) -> bool:
     return common >= max(1, len(other) - 1) if other else not one
 
 
-def _joined(passage: Passage, parts: Sequence[Section]) -> Passage:
+def joined(passage: Passage, parts: Sequence[Section]) -> Passage:
     """One text, with the headings and tags that stand between its parts. Heading, tag and page stay the found one's."""
     lines: list[str] = []
     before: Section | None = None
     for part in parts:
-        opening = _opening(part, before) if len(parts) > 1 else ""
-        lines += [opening, part.text] if opening else [part.text]
+        above = opening(part, before) if len(parts) > 1 else ""
+        lines += [above, part.text] if above else [part.text]
         before = part
     section = dataclasses.replace(
         passage.section,
@@ -77,7 +77,7 @@ def _joined(passage: Passage, parts: Sequence[Section]) -> Passage:
     return dataclasses.replace(passage, section=section, parts=tuple(parts))
 
 
-def _opening(part: Section, before: Section | None) -> str:
+def opening(part: Section, before: Section | None) -> str:
     """The lines that stood before a part in its document."""
     is_new = before is None or part.heading != before.heading
     lines = [part.heading[-1]] if is_new and part.heading else []

@@ -52,7 +52,7 @@ def test_all_conversations_go_to_another_machine(chats: Run, stored: int, tmp_pa
     done = chats("職場", "export", "--to", target, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"exported": 1, "files": [target]}
-    assert chats("自宅", "import", target).stdout == "1 件の会話を取り込みました。\n"
+    assert chats("自宅", "import", target).stdout == "1 件の会話を取り込みました。\n3 件の回答は未照合です。\n"
     assert chats("自宅", "import", target).stdout == "新しい会話はありませんでした。\n1 件はすでにあります。\n"
     (found,) = json.loads(chats("自宅", "list", "--json").stdout)["chats"]
     assert (found["title"].split()[0], found["folder"]) == ("橋脚の点検は？\0", "点検")
@@ -94,7 +94,7 @@ def test_refused_conversations_are_listed_and_the_status_is_1(chats: Run, tmp_pa
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
         "Conversations imported: 1.",
-        "Not imported: 1.",
+        "Answers not checked: 1. Not imported: 1.",
         'No. 1, "悪い": message 1: neither a question nor an answer',
     ]
 

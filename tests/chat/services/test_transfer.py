@@ -107,7 +107,7 @@ def test_questions_can_be_asked_during_an_import(
     transfer.progressed.connect(lambda _done, _total: asked.append(store.add_question("間の質問").id))
     with qtbot.waitSignal(transfer.imported, timeout=60_000) as imported:
         transfer.import_(_file(tmp_path / "a.json", 300))
-    assert imported.args == [Imported(imported=300)]
+    assert imported.args == [Imported(imported=300, unchecked=300)]
     assert asked
     assert len(store.conversations()) == 300 + len(asked)
 
@@ -117,7 +117,7 @@ def test_two_thousand_conversations_go_out_and_come_back(
 ) -> None:
     with qtbot.waitSignal(transfer.imported, timeout=120_000) as imported:
         transfer.import_(_file(tmp_path / "a.json", 2000))
-    assert imported.args == [Imported(imported=2000)]
+    assert imported.args == [Imported(imported=2000, unchecked=2000)]
     ids = [found.id for found in store.conversations()]
     with qtbot.waitSignal(transfer.exported, timeout=120_000):
         transfer.export(ids, "json", tmp_path / "b.json")

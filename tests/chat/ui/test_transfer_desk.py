@@ -200,7 +200,7 @@ def test_what_was_refused_is_listed_with_its_reason(open_window: Open, tmp_path:
         parts.desk.import_path(tmp_path / "a.json")
     (dialog,) = parts.window.findChildren(Dialog)
     assert dialog.accessibleName() == "1 件の会話を取り込みました。"
-    assert dialog.accessibleDescription() == "1 件は取り込めませんでした。"
+    assert dialog.accessibleDescription() == "1 件の回答は未照合です。1 件は取り込めませんでした。"
     listed = dialog.findChild(QPlainTextEdit)
     assert listed.toPlainText() == "1 番目「<b>怪しい</b>」：発言 1：質問でも回答でもありません"
     dialog.buttons["cancel"].click()

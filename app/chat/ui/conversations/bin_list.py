@@ -9,6 +9,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence, QPainter
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
+from app.base.wording import phrase
 from app.chat.records import Conversation
 from app.chat.shelf import BIN_DAYS
 from app.chat.ui.conversations.conversation_list import IdRole
@@ -63,9 +64,10 @@ class BinList(QAbstractListModel):
 
     def _left(self, conversation: Conversation) -> str:
         days = math.ceil(BIN_DAYS - (self._now - (conversation.binned_at or 0)) / _DAY_S)
-        if days <= 0:
-            return self.tr("次に Kotae を開くときに消えます")
-        return self.tr("あと {n} 日で消えます").format(n=min(days, BIN_DAYS))
+        left = self.tr("次に Kotae を開くときに消えます")
+        if days > 0:
+            left = self.tr("あと {n} 日で消えます").format(n=min(days, BIN_DAYS))
+        return left if conversation.imported_at is None else joined(phrase("imported_in_list"), left)
 
 
 class BinDelegate(QStyledItemDelegate):

@@ -9,6 +9,7 @@ from typing import Any
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 
 from app.base.confidentiality import Label
+from app.base.wording import phrase
 from app.chat import conversation_labels
 from app.chat.records import Conversation, Folder, Message
 from app.chat.ui import labelling
@@ -279,8 +280,8 @@ class ConversationList(QAbstractListModel):
         return joined(time, phrases.label(label) if label is not None else "", folder)
 
     def _facts(self, row: Row, here: Conversation) -> tuple[str, Label | None, str]:
-        """When it was used last, as short as the heading above allows, and its label where that says something; what is
-        pinned names its folder."""
+        """When it was used last, as short as the heading above allows, and that it came in a file; its label where that
+        says something; what is pinned names its folder."""
         when = datetime.fromtimestamp(here.updated_at)
         clock = f"{when.hour}:{when.minute:02}"
         if when.date() >= self._now.date():
@@ -291,6 +292,8 @@ class ConversationList(QAbstractListModel):
             time = day_of_year(when)
         else:
             time = full_date(when)
+        if here.imported_at is not None:
+            time = joined(time, phrase("imported_in_list"))
         folder_id = here.folder_id if row.place == "pinned" else None
         folder = next((folder.name for folder in self.folders if folder.id == folder_id), "")
         return time, self._label(here), folder

@@ -9,6 +9,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 
 from app.base import text
 from app.base.text import Snippet
+from app.base.wording import phrase
 from app.chat.message_index import Hit
 from app.uikit.language import day_of_year, full_date, joined
 from app.uikit.widgets.labels import tip
@@ -68,12 +69,13 @@ class ResultList(QAbstractListModel):
         return None
 
     def _make(self, hit: Hit) -> Result:
+        imported = phrase("imported_in_list") if hit.is_imported else ""
         title = Snippet(hit.title, tuple(text.occurrences(hit.title, self._words)))
         if hit.message_id is None:
-            return Result(hit, title, Snippet("", ()), self._date(hit.at), self.tr("会話の名前"), "")
+            return Result(hit, title, Snippet("", ()), self._date(hit.at), joined(imported, self.tr("会話の名前")), "")
         kind = self.tr("質問") if hit.role == "question" else self.tr("回答")
         more = self.tr("ほか {n} 件").format(n=f"{hit.count - 1:,}") if hit.count > 1 else ""
-        return Result(hit, title, text.snippet(hit.text, self._words), self._date(hit.at), kind, more)
+        return Result(hit, title, text.snippet(hit.text, self._words), self._date(hit.at), joined(imported, kind), more)
 
     def _date(self, at: float) -> str:
         when = datetime.fromtimestamp(at)

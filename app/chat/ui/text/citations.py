@@ -7,6 +7,7 @@ from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QTextBlock, QTextCharFormat, QTextCursor, QTextDocument
 from PySide6.QtWidgets import QTextEdit, QWidget
 
+from app.chat import answer_origin
 from app.chat.records import Message
 from app.documents.grounding import citing
 from app.documents.grounding.grounding import Claim, Grounding
@@ -58,20 +59,16 @@ class CitedText(RichText):
             super()._on_anchor_clicked(url)
 
 
-def grounding_of(message: Message) -> Grounding | None:
-    return message.details.grounding if message.details is not None else None
-
-
 def is_ours(message: Message) -> bool:
     """Return whether the program itself answered, without a model, that it is not in the documents."""
-    kept = grounding_of(message)
+    kept = answer_origin.grounding_of(message)
     is_asked = message.details is not None and message.details.answer_tokens > 0
     return kept is not None and kept.verdict == "not_in_documents" and not is_asked
 
 
 def shown_text(message: Message) -> str:
     """What the answer shows as its text; "" where a box says it in its place."""
-    kept = grounding_of(message)
+    kept = answer_origin.grounding_of(message)
     if message.role == "question" or message.status == "streaming" or kept is None:
         return message.text
     return "" if is_ours(message) else citing.marked(message.text, kept)

@@ -4,8 +4,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
+from app.chat import answer_origin
 from app.chat.records import Message
-from app.chat.ui.text import citations
 from app.chat.ui.transcript.answer_actions import Look
 from app.chat.ui.transcript.answer_end import AnswerEnd
 from app.chat.ui.transcript.grounds import ExcerptLine
@@ -14,6 +14,7 @@ from app.chat.ui.transcript.pager import Pager
 from app.chat.ui.transcript.stage_line import StageLine
 from app.documents.grounding import citing
 from app.inference.services.events import Stage
+from app.uikit.language import joined
 from app.uikit.text.markdown import first_page
 from app.uikit.theme import Theme
 
@@ -91,14 +92,15 @@ class AnswerView(MessageView):
     @property
     def sources(self) -> tuple[int, ...]:
         """Numbers of those that it shows."""
-        kept = citations.grounding_of(self.message)
+        kept = answer_origin.grounding_of(self.message)
         is_shown = self._end is not None and self._end.grounds is not None
         return citing.used(self.message.text, kept) if kept is not None and kept.sources and is_shown else ()
 
     @property
     def check_summary(self) -> str:
         """How the check of its sentences came out; "" where there was none."""
-        return self._end.grounds.summary if self._end is not None and self._end.grounds is not None else ""
+        found = self._end.grounds.summary if self._end is not None and self._end.grounds is not None else ""
+        return joined(answer_origin.mark(self.message), found)
 
     def show_open(self, number: int | None) -> None:
         """Which of its sources is shown beside the conversation; None: none."""
@@ -118,7 +120,7 @@ class AnswerView(MessageView):
         self._requests.source_chosen.emit(self.message.id, number)
 
     def _show_ended(self) -> None:
-        kept = citations.grounding_of(self.message)
+        kept = answer_origin.grounding_of(self.message)
         if kept is not None and kept.is_excerpt:
             line = ExcerptLine(self._theme, self)
             self._column.insertWidget(0, line)
@@ -149,7 +151,7 @@ class AnswerView(MessageView):
             self._end.row.copy_cited()
 
     def _copy_shown(self) -> None:
-        self._look.copy(self.text.plain_text())
+        self._look.copy(answer_origin.copied(self.message, self.text.plain_text()))
 
 
 def source_number(event: QKeyEvent) -> int:

@@ -8,6 +8,7 @@ from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QAbstractButton, QBoxLayout, QHBoxLayout, QMenu, QWidget, QWidgetAction
 
+from app.chat import answer_origin
 from app.chat.presets import Preset
 from app.chat.records import AnswerDetails, Message
 from app.chat.services.answering import can_repeat
@@ -122,15 +123,16 @@ class AnswerActions(QWidget):
 
     def copy_cited(self) -> None:
         """Copy the answer with the marks of its sources, and below it where they are from."""
-        kept = citations.grounding_of(self._message)
+        kept = answer_origin.grounding_of(self._message)
         if kept is not None:
-            self._look.copy(citing.with_sources(self._message.text, kept))
+            mark = answer_origin.mark(self._message)
+            self._look.copy("\n".join(filter(None, [citing.with_sources(self._message.text, kept), mark])))
 
     # ------------------------------------------------------------------ private
 
     def _copy(self) -> None:
         """Copy the answer as the model wrote it, with its headings, lists and tables, without what the display adds."""
-        self._look.copy(self._message.text)
+        self._look.copy(answer_origin.copied(self._message, self._message.text))
 
     def _act(self, preset: Preset) -> None:
         self._requests.action_chosen.emit(self._message.id, preset)

@@ -4,10 +4,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.base import wording
+from app.chat import answer_origin
 from app.chat.records import AnswerDetails, Message
 from app.chat.ui.transcript import answer_facts
 from app.chat.ui.transcript.answer_actions import AnswerActions, Look
-from app.chat.ui.transcript.grounds import Grounds
+from app.chat.ui.transcript.grounds import Grounds, ImportedBox
 from app.chat.ui.transcript.message_view import MessageRequests
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -48,8 +49,11 @@ class AnswerEnd(QWidget):
         elif notice := self._notice():
             column.addWidget(Label(notice, role="caption", tone="text2", wraps=True))
         self.grounds: Grounds | None = None
-        if self._details.grounding is not None and self._message.status != "failed":
-            self.grounds = Grounds(self._message, self._details.grounding, self._theme, self._requests)
+        kept = answer_origin.grounding_of(self._message)
+        if answer_origin.mark(self._message):
+            column.addWidget(ImportedBox(self._message, self._theme))
+        if kept is not None and self._message.status != "failed":
+            self.grounds = Grounds(self._message, kept, self._theme, self._requests)
             column.addWidget(self.grounds)
         if self._details.is_same is not None:
             column.addLayout(self._comparison())

@@ -2,6 +2,7 @@
 
 from PySide6.QtCore import QCoreApplication
 
+from app.chat import answer_origin
 from app.chat.records import AnswerDetails
 from app.uikit.language import joined
 
@@ -16,7 +17,8 @@ def brief(details: AnswerDetails) -> str:
 def lines(details: AnswerDetails) -> list[str]:
     """Every known fact, one each."""
     seconds = _seconds(details) if details.total_s > 0 else ""
-    facts = [seconds, _speed(details), details.model_name, _remote(details)]
+    name = answer_origin.model(details) if details.is_imported else details.model_name
+    facts = [seconds, _speed(details), name, _remote(details)]
     if details.answer_tokens:
         facts.append(translate("AnswerFacts", "{n} トークン").format(n=f"{details.answer_tokens:,}"))
     if details.stop_reason:
@@ -70,9 +72,10 @@ _REFUSED_HERE = frozenset(("remote_secret", "remote_not_agreed"))
 
 
 def _remote(details: AnswerDetails) -> str:
-    """Whom question and passages were sent to; "" where they stayed here."""
+    """Whom question and passages were sent to; "" where they stayed here, or only a file speaks of it."""
+    is_untrue = details.is_imported or details.error_code in _REFUSED_HERE
     words = translate("AnswerFacts", "外部へ送信：{place}").format(place=details.remote)
-    return words if details.remote and details.error_code not in _REFUSED_HERE else ""
+    return words if details.remote and not is_untrue else ""
 
 
 def _seconds(details: AnswerDetails) -> str:

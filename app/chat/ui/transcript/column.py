@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from app.chat import answer_origin
 from app.chat.records import Message
 from app.uikit.theme import Theme
 
@@ -46,8 +47,8 @@ class Estimate:
 
     def _grounds(self, message: Message) -> int:
         """Of the check and the sources below an answer from documents."""
-        kept = message.details.grounding if message.details is not None else None
-        return self._check + self._source * min(USED_SOURCES, len(kept.sources)) if kept is not None else 0
+        kept, mark = answer_origin.grounding_of(message), 2 * self._check if answer_origin.mark(message) else 0
+        return mark + (self._check + self._source * min(USED_SOURCES, len(kept.sources)) if kept is not None else 0)
 
     @staticmethod
     def _lines(text: str, characters: int) -> int:

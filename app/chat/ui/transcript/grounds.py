@@ -4,6 +4,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLayout, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
+from app.chat import answer_origin
 from app.chat.records import Message
 from app.chat.ui.text import citations
 from app.chat.ui.text.source_row import SourceRow
@@ -19,6 +21,7 @@ from app.uikit.widgets.icon import Icon
 from app.uikit.widgets.labels import Label, set_surface
 
 NAMED_VALUES = 3  # that are missing, in one line
+HEARSAY_SHOWN = 12  # sources that an imported file names; more than the program itself gives a model
 
 
 class Grounds(QWidget):
@@ -159,6 +162,34 @@ class ExcerptLine(QWidget):
         row.setSpacing(theme.px(8))
         row.addWidget(tag, 0, Qt.AlignmentFlag.AlignTop)
         row.addWidget(Label(words, role="caption", tone="text2", wraps=True), 1)
+
+
+class ImportedBox(QFrame):
+    """Below an answer that came in a file: whether it was compared with the user's documents, and what the file says
+    of its sources."""
+
+    def __init__(self, message: Message, theme: Theme) -> None:
+        super().__init__()
+        px = theme.px
+        is_checked = answer_origin.standing(message) == "checked"
+        set_surface(self, "sunken")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(px(12), px(8), px(12), px(8))
+        column.setSpacing(px(2))
+        column.addWidget(Label(answer_origin.mark(message), strong=True, wraps=True))
+        if not is_checked:
+            words = self.tr(
+                "ほかの人も書き換えられるファイルから取り込みました。内容は Kotae が確かめたものではありません。"
+            )
+            column.addWidget(Label(words, role="caption", tone="text2", wraps=True))
+        hearsay = answer_origin.hearsay(message)
+        if hearsay:
+            column.addWidget(Label(phrase("imported_sources"), role="caption", tone="text2", wraps=True))
+        for place in hearsay[:HEARSAY_SHOWN]:
+            column.addWidget(Label(f"・{characters.harmless(place)}", role="caption", tone="text2", wraps=True))
+        if len(hearsay) > HEARSAY_SHOWN:
+            more = self.tr("ほか {n} 件").format(n=len(hearsay) - HEARSAY_SHOWN)
+            column.addWidget(Label(more, role="caption", tone="text2"))
 
 
 class Box(QFrame):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, QPoint, QRect, Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.chat import answer_origin
 from app.chat.records import Message
 from app.chat.ui.text import citations
 from app.chat.ui.text.citations import CitedText
@@ -92,7 +93,7 @@ class MessageView(QWidget):
         shown = citations.shown_text(self.message)
         self._pages = markdown.pages(shown)
         if as_markdown:
-            self.text.show_markdown(self._pages.pop(0), citations.grounding_of(self.message))
+            self.text.show_markdown(self._pages.pop(0), answer_origin.grounding_of(self.message))
         else:
             self.text.show_plain(self._pages.pop(0))
         self.text.setVisible(bool(shown))

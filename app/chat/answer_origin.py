@@ -1,0 +1,55 @@
+"""What may be said of the check of a stored answer. Everything that shows, exports or copies one asks here.
+
+An answer that was given here was checked here. One that came in a file is hearsay until its sources were found in the
+user's own documents and it was compared with these (`exchange.rechecking`); nothing that the file said counts.
+"""
+
+from typing import Literal
+
+from app.base.wording import phrase
+from app.chat.records import AnswerDetails, Message
+from app.documents.grounding import checked, citing
+from app.documents.grounding.grounding import Grounding
+
+Standing = Literal["own", "checked", "unchecked"]
+
+
+def standing(message: Message) -> Standing:
+    """own: given here. checked: imported, and compared with the user's documents. unchecked: imported."""
+    details = message.details
+    if details is None or not details.is_imported:
+        return "own"
+    return "checked" if details.grounding is not None else "unchecked"
+
+
+def grounding_of(message: Message) -> Grounding | None:
+    """What the program itself has found of its sources and sentences; None: nothing."""
+    return message.details.grounding if message.details is not None else None
+
+
+def mark(message: Message) -> str:
+    """取り込んだ会話（未照合） and the like; "" of an answer that was given here."""
+    found = standing(message)
+    return "" if found == "own" else phrase(f"imported_{found}")
+
+
+def lines(message: Message) -> list[str]:
+    """The mark, then how the check came out, in sentences for files."""
+    kept = grounding_of(message)
+    return [*filter(None, [mark(message)]), *(checked.lines(kept) if kept is not None else ())]
+
+
+def hearsay(message: Message) -> list[str]:
+    """The places that the file names as its sources, which nobody has checked."""
+    return [citing.place(source) for source in message.details.quoted] if message.details is not None else []
+
+
+def model(details: AnswerDetails) -> str:
+    """Name of the model, and of the machine that it ran on; of an imported answer, as the file says."""
+    name = " @ ".join(filter(None, (details.model_name, details.remote)))
+    return phrase("imported_model", name=name) if name and details.is_imported else name
+
+
+def copied(message: Message, text: str) -> str:
+    """A text of the answer to be taken along, with the mark below it where it was not checked."""
+    return f"{text.rstrip()}\n\n{mark(message)}" if standing(message) == "unchecked" else text
