@@ -145,6 +145,8 @@ def _write_sums(path: Path, files: Iterable[tuple[str, Path]]) -> None:
 
 
 def _readme(asked: RunSpec, base_files: list[Path], *, has_base: bool) -> str:
+    from app.base.files.inert_markdown import escaped  # its parser takes a tenth of a second
+
     text = (resources() / "training_job" / "README.md").read_text(encoding="utf-8")
     names = ", ".join(path.name for path in base_files)
     size = wording.size(sum(path.stat().st_size for path in base_files))
@@ -154,7 +156,7 @@ def _readme(asked: RunSpec, base_files: list[Path], *, has_base: bool) -> str:
     expected = _expectations(asked)
     if not expected:
         text = "".join(line for line in text.splitlines(keepends=True) if "{memory}" not in line)
-    for name, value in {**said, **expected, "name": asked.name, "names": names, "size": size}.items():
+    for name, value in {**said, **expected, "name": escaped(asked.name), "names": escaped(names), "size": size}.items():
         text = text.replace(f"{{{name}}}", value)
     return text
 

@@ -15,8 +15,8 @@ from markdown_it import MarkdownIt
 
 from app.base import wording
 from app.base.files import file_names
+from app.base.files.inert_markdown import contained
 from app.chat.exchange import docx_file, exporting, markdown_file
-from app.chat.exchange.answer_markdown import contained
 from app.chat.exchange.bundle import Bundle
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.chat.store import Store

@@ -15,10 +15,10 @@ from docx.oxml import OxmlElement
 from docx.shared import Mm
 from markdown_it.token import Token
 
+from app.base.files.inert_markdown import parse
 from app.base.wording import phrase
 from app.chat import answer_origin
 from app.chat.exchange import docx_grounding, docx_styles, markdown_file
-from app.chat.exchange.answer_markdown import parse
 from app.chat.exchange.bundle import Bundle
 from app.chat.exchange.docx_styles import BULLETS, CODE, CODE_CHARACTERS, NUMBERS
 from app.chat.exchange.docx_text import legal

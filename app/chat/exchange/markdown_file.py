@@ -4,9 +4,9 @@ import time
 from collections.abc import Sequence
 
 from app import __version__
+from app.base.files.inert_markdown import contained, escaped, quoted
 from app.base.wording import phrase
 from app.chat import answer_origin
-from app.chat.exchange.answer_markdown import contained, escaped, quoted
 from app.chat.exchange.bundle import Bundle
 from app.chat.records import Message
 from app.documents.grounding import citing

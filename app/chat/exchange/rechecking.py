@@ -26,6 +26,7 @@ QUOTE_CHARACTERS_MAX = 8_000
 ANSWER_CHARACTERS_MAX = 20_000
 ANSWERS_MAX = 2_000  # of one file; each takes about 20 ms
 DOCUMENT_SECTIONS_MAX = 50_000
+QUOTED_SHARE_MIN = 0.4  # of the sections it is from: a word that stands somewhere in a document is no passage of it
 _SLACK_CHARACTERS = 400  # between two quoted lines that follow each other in the document
 _STARTS_MAX = 50  # places at which a first line is looked at
 
@@ -145,7 +146,10 @@ class _Text:
                 return None
             end = self._end(start, wanted)
             if end is not None:
-                return self._section_at(start), self._section_at(end - 1) + 1
+                first, last = self._section_at(start), self._section_at(end - 1)
+                length = self._ends[last] - (self._ends[first - 1] if first else 0)
+                if sum(map(len, wanted)) >= QUOTED_SHARE_MIN * length:
+                    return first, last + 1
             start = self._all.find(wanted[0], start + 1)
         return None
 

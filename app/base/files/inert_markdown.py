@@ -1,4 +1,4 @@
-"""The Markdown of questions and answers: how it is parsed, and how it is written so that nothing in it acts.
+"""Foreign Markdown: how it is parsed, and how it is written into a file of ours so that nothing in it acts.
 
 A file of ours is opened by editors and wikis that load images, follow links, run HTML, and each read Markdown somewhat
 otherwise. So an answer is not mended where it looks dangerous: it is written anew from what the parser found, with
