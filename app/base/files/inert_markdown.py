@@ -70,6 +70,8 @@ def contained(text: str, depth: int) -> str:
     tokens = parse(text)
     if tokens is None:
         return fenced(text)
+    for token in tokens:  # emphasis may be nested far deeper than the tree of blocks can be walked
+        token.meta, token.children = {"words": token.children or []}, None
     written = "\n".join(_Writer(depth).blocks(SyntaxTreeNode(tokens)))
     return fenced(text) if is_live(written) else written
 
@@ -154,7 +156,39 @@ def _table(node: SyntaxTreeNode) -> list[str]:
 
 
 def _inline(block: SyntaxTreeNode, *, in_table: bool = False) -> str:
-    return _joined(_words(child, in_table=in_table) for inline in block.children for child in inline.children)
+    """The words of a heading, a paragraph or a cell."""
+    words: list[Token] = [word for inline in block.children for word in inline.meta["words"]]
+    open_ones: list[list[str]] = [[]]  # what stands in each emphasis and link that is open, the innermost last
+    links: list[str] = []
+    for word in words:
+        if word.nesting == 1:
+            open_ones.append([])
+            links += [str(word.attrs["href"])] if word.type == "link_open" else []
+        elif word.nesting == -1:
+            inside = _joined(open_ones.pop())
+            target = links.pop() if word.type == "link_close" else ""
+            open_ones[-1].append(_around(word, inside, target, in_table=in_table))
+        else:
+            open_ones[-1].append(_word(word, in_table=in_table))
+    return _joined(open_ones[0])
+
+
+def _word(word: Token, *, in_table: bool) -> str:
+    if word.type == "code_inline":
+        return _code(word.content, in_table=in_table)
+    if word.type in ("softbreak", "hardbreak"):
+        return "\n" if word.type == "softbreak" else "\\\n"
+    if word.type == "image":
+        return _plain(word.content, in_table=in_table) + _address(str(word.attrs["src"]), in_table=in_table)
+    return _plain(word.content, in_table=in_table)
+
+
+def _around(close: Token, inside: str, target: str, *, in_table: bool) -> str:
+    """`close` ends an emphasis, or a link to `target`."""
+    if close.type == "link_close":
+        return inside if inside == _code(target, in_table=in_table) else inside + _address(target, in_table=in_table)
+    mark = {"strong_close": "**", "em_close": "*", "s_close": "~~"}.get(close.type, "")
+    return f"{mark}{inside}{mark}" if inside.strip() else inside
 
 
 def _joined(pieces: Iterable[str]) -> str:
@@ -163,24 +197,6 @@ def _joined(pieces: Iterable[str]) -> str:
     for piece in pieces:
         text += f" {piece}" if text.endswith("`") and piece.startswith("`") else piece
     return text
-
-
-def _words(node: SyntaxTreeNode, *, in_table: bool) -> str:
-    kind = node.type
-    if kind == "code_inline":
-        return _code(node.content, in_table=in_table)
-    if kind in ("softbreak", "hardbreak"):
-        return "\n" if kind == "softbreak" else "\\\n"
-    if kind == "image":
-        return _plain(node.content, in_table=in_table) + _address(str(node.attrs.get("src", "")), in_table=in_table)
-    inside = _joined(_words(child, in_table=in_table) for child in node.children)
-    if kind == "link":
-        address = str(node.attrs.get("href", ""))
-        shown = "".join(child.content for child in node.children if child.type == "text")
-        return inside if shown == address else inside + _address(address, in_table=in_table)
-    if (mark := {"strong": "**", "em": "*", "s": "~~"}.get(kind)) is not None:
-        return f"{mark}{inside}{mark}" if inside.strip() else inside
-    return _plain(node.content, in_table=in_table)
 
 
 def _address(address: str, *, in_table: bool) -> str:
