@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from docx import Document
 
 from app.base import confidentiality, paths
 from app.base.paths import Paths
+from app.base.store_schema import MIGRATIONS
 from app.chat import answer_origin, answer_ratings
 from app.chat.exchange import docx_answer, exporting
 from app.chat.exchange.answered import Answered
@@ -333,3 +335,48 @@ def test_a_library_that_cannot_be_read_leaves_answers_unchecked(store: Store, wh
     where.documents.parent.mkdir(parents=True, exist_ok=True)
     where.documents.write_bytes(b"no database" * 100)
     assert answer_origin.standing(taken(store, where, forged(source(), text=RIGHT), RIGHT)) == "unchecked"
+
+
+@pytest.mark.fault("S15")
+def test_a_database_of_an_earlier_program_believes_no_verdict_that_a_file_brought(where: Paths) -> None:
+    """Which answers came in a file shows where they have sources: what they were asked of is named by answers from here
+    alone, and an action repeats the sources of one."""
+    kept = {"verdict": "answered", "sources": [source(path="/資料/rules.md")], "claims": [], "is_excerpt": False}
+    there = {"verdict": "answered", "sources": [source(INVENTED, path="/資料/rules.md")], "claims": []}
+    scope = [{"id": 1, "name": "規則"}]
+    details: dict[int, Any] = {
+        2: {"scope": scope, "grounding": kept},  # asked here, and an action about it
+        4: {"scope": [], "is_action": True, "grounding": kept},
+        6: {"scope": [], "grounding": there, "is_same": True},  # of a file, the second pretending to be an action
+        8: {"scope": [], "is_action": True, "grounding": there},
+        10: {"scope": [], "grounding": None},
+    }
+    db = sqlite3.connect(where.database)
+    for migrate in MIGRATIONS[:-1]:
+        migrate(db)
+    for conversation_id, first, last in ((1, 1, 4), (2, 5, 8), (3, 9, 10)):
+        db.execute(
+            "INSERT INTO conversation(id, title, created_at, updated_at, uid) VALUES (?, 'x', 1, 2, ?)",
+            (conversation_id, f"{conversation_id:032x}"),
+        )
+        for number in range(first, last + 1):
+            db.execute(
+                "INSERT INTO message(id, conversation_id, parent_id, role, text, status, created_at, details)"
+                " VALUES (?, ?, ?, ?, 'x', 'done', 1, ?)",
+                (
+                    number, conversation_id, number - 1 if number > first else None,
+                    "answer" if number in details else "question",
+                    json.dumps(details[number]) if number in details else None,
+                ),
+            )  # fmt: skip
+    db.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
+    db.commit()
+    db.close()
+    store = Store.open(where.database, where.backups)
+    found = {number: answer_origin.standing(store.message(number)) for number in details}
+    assert found == {2: "own", 4: "own", 6: "unchecked", 8: "unchecked", 10: "own"}
+    imported = store.message(6).details
+    assert imported is not None
+    assert ([one.text for one in imported.quoted], imported.is_same) == ([INVENTED], None)
+    assert {one.id: one.imported_at is not None for one in store.conversations()} == {1: False, 2: True, 3: False}
+    store.close()

@@ -36,7 +36,7 @@ _ADDRESS = re.compile(
     rf"|\b(?:mailto|javascript|vbscript|data|file|tel|xmpp|blob|view-source):{_END}+"
     rf"|www\.{_END}+"
     rf"|(?:\\\\|//)[a-z0-9._-]{{1,253}}[\\/]{_END}*"  # a share of another machine
-    rf"|[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@[a-z0-9-]{{1,63}}(?:\.[a-z0-9-]{{1,63}}){{1,10}}"
+    rf"|[a-z0-9.!#$%&'*+/=?^_{{|}}~-]{{1,64}}@[a-z0-9-]{{1,63}}(?:\.[a-z0-9-]{{1,63}}){{1,10}}"
     rf"|\b(?:[a-z0-9-]{{1,63}}\.){{1,10}}(?:{_TOP})\b(?:[:/?#]{_END}*)?"
     rf"|\b(?:\d{{1,3}}\.){{3}}\d{{1,3}}(?::\d+)?/{_END}*",
     re.IGNORECASE,
@@ -205,10 +205,13 @@ def _address(address: str, *, in_table: bool) -> str:
 
 
 def _code(text: str, *, in_table: bool) -> str:
-    """A code span; plain text where its own marks, or those of a table, could end it early."""
+    """As code: in several spans where its own marks, or those of a table, would end one early."""
     text = re.sub(r"\s+", " ", text)
-    if not text.strip() or "``" in text or (in_table and re.search(r"[|\\]", text)):
-        return _escaped(text)
+    pieces = re.split(r"(``+|[|\\]+)" if in_table else "(``+)", text)
+    return _joined(_escaped(one) if at % 2 or not one.strip() else _span(one) for at, one in enumerate(pieces))
+
+
+def _span(text: str) -> str:
     return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 

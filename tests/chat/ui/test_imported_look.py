@@ -1,0 +1,90 @@
+"""An answer that came in a file is seen to be one: below its text, in copies, in the list and in a search."""
+
+from datetime import datetime
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel
+from pytestqt.qtbot import QtBot
+
+from app.base.text import Snippet
+from app.chat.message_index import Hit
+from app.chat.records import AnswerDetails, Conversation, Message
+from app.chat.ui.conversations.conversation_list import ConversationList
+from app.chat.ui.conversations.search_results import ResultList
+from app.chat.ui.transcript.answer import AnswerView
+from app.chat.ui.transcript.answer_actions import Look
+from app.chat.ui.transcript.message_view import MessageRequests
+from app.documents.grounding.grounding import Claim, Grounding, Source
+from app.uikit.navigation import Navigation
+from app.uikit.theme import Theme
+
+TEXT = "年次有給休暇は、勤続6か月で10日とする。[1]"
+SOURCE = Source("規則", "internal", "rules.md", "", "年次有給休暇は、勤続6か月で10日とする。", ("第5条",), page=1)
+MARK = "取り込んだ会話（未照合）"
+
+
+def view(details: AnswerDetails, theme: Theme, qtbot: QtBot, copied: list[str]) -> AnswerView:
+    look = Look(shows_details=True, copy=copied.append)
+    found = AnswerView(
+        Message(1, 1, None, "answer", TEXT, "done", 0.0, details), theme, look, MessageRequests(Navigation())
+    )
+    qtbot.addWidget(found)
+    found.resize(640, found.fit(640))
+    found.show()
+    return found
+
+
+def words(found: AnswerView) -> str:
+    return "\n".join(label.text() for label in found.findChildren(QLabel))
+
+
+@pytest.mark.fault("S15")
+def test_an_unchecked_answer_names_its_sources_as_the_files_and_offers_none_to_open(theme: Theme, qtbot: QtBot) -> None:
+    copied: list[str] = []
+    details = AnswerDetails(model_name="Swallow 8B", is_imported=True, quoted=(SOURCE,))
+    found = view(details, theme, qtbot, copied)
+    shown = words(found)
+    assert MARK in shown
+    assert "取り込んだファイルに書かれていた出典（未照合）" in shown
+    assert "rules.md" in shown
+    assert "根拠" not in shown
+    assert "モデル（取り込んだファイルの記載）：Swallow 8B" in shown
+    assert found.sources == ()
+    assert found.check_summary == MARK
+    assert found._end is not None
+    found._end.row._copy()
+    found._copy_shown()
+    assert all(text.endswith(f"\n\n{MARK}") for text in copied)
+    assert len(copied) == 2
+    found._end.row.copy_cited()  # there is nothing to cite
+    assert len(copied) == 2
+
+
+@pytest.mark.fault("S15")
+def test_an_answer_that_was_checked_here_says_both(theme: Theme, qtbot: QtBot) -> None:
+    copied: list[str] = []
+    kept = Grounding(sources=(SOURCE,), claims=(Claim(TEXT, 0, len(TEXT), (1,), True),))
+    found = view(AnswerDetails(is_imported=True, grounding=kept), theme, qtbot, copied)
+    assert "取り込んだ会話（この PC の資料と照合済み）" in words(found)
+    assert found.sources == (1,)
+    assert found._end is not None
+    found._end.row.copy_cited()
+    assert copied[0].endswith("取り込んだ会話（この PC の資料と照合済み）")
+
+
+@pytest.mark.fault("S15")
+def test_the_list_and_what_a_search_finds_say_that_a_conversation_was_imported() -> None:
+    shown = ConversationList()
+    now = datetime.now()
+    at = now.timestamp()
+    shown.set_conversations(
+        [Conversation(1, "自分の", at, at, None), Conversation(2, "よその", at, at, None, imported_at=at)], []
+    )
+    spoken = [shown.data(shown.index(row), Qt.ItemDataRole.AccessibleTextRole) for row in range(shown.rowCount())]
+    assert [("取り込み" in one) for one in spoken if one and ("自分の" in one or "よその" in one)] == [False, True]
+    results = ResultList()
+    hits = [Hit(1, "題", at, 1, "answer", "有給", 1), Hit(2, "題", at, 2, "answer", "有給", 1, True), Hit(3, "題", at)]
+    results.show_hits(hits, "有給")
+    assert [results.result(row).kind for row in range(3)] == ["回答", "取り込み　回答", "会話の名前"]
+    assert isinstance(results.result(0).line, Snippet)
