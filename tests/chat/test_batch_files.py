@@ -6,12 +6,14 @@ import datetime
 import errno
 import io
 import json
+import os
 from pathlib import Path
 
 import openpyxl
 import pytest
 
 from app.base.errors import AppError
+from app.base.files.seal import Seal
 from app.base.wording import describe_error
 from app.chat.batch import answer_file, questions
 from app.chat.batch.journal import Head, Journal, path_of, standing_of
@@ -345,6 +347,52 @@ def test_a_file_of_answers_without_a_journal_is_never_replaced(tmp_path: Path) -
     with pytest.raises(AppError, match="export_exists"):
         Journal.open(tmp_path / "a.csv", head())
     assert not path_of(tmp_path / "a.csv").exists()
+
+
+@pytest.mark.fault("S15")
+def test_a_record_of_answers_that_somebody_else_has_put_there_is_refused(tmp_path: Path, made: Report) -> None:
+    """Beside the questions lies a record that the program would go on with: written without marks, by another
+    installation, changed in a word, or with a line of another record of this one."""
+    own, other = Seal(tmp_path / "data"), Seal(tmp_path / "other")
+    out = tmp_path / "a.xlsx"
+    results = list(made.results.values())
+
+    def written(seal: Seal | None, *, model: str = "モデル") -> bytes:
+        journal = Journal.open(out, head(model_name=model), seal)
+        for result in results:
+            journal.add(result)
+        journal.close()
+        raw = path_of(out).read_bytes()
+        path_of(out).unlink()
+        return raw
+
+    whole, of_another = written(own), written(own, model="別")
+    lines = whole.splitlines(keepends=True)
+    forged = [
+        written(None),
+        written(other),
+        whole.replace("モデル".encode(), "検証済".encode(), 1),
+        whole.replace(b'"is_supported": false', b'"is_supported": true', 1).replace(b"mm", b"km", 1),
+        lines[0] + of_another.splitlines(keepends=True)[1],
+        lines[0] + lines[1].rpartition(b"\t")[0] + b"\n",
+        lines[0] + lines[1][:-10] + b"0000000000\n",
+    ]
+    for raw in forged:
+        path_of(out).write_bytes(raw)
+        for act in (lambda: Journal.open(out, head(), own), lambda: standing_of(out, own)):
+            with pytest.raises(AppError) as caught:
+                act()
+            assert caught.value.code == "batch_journal_foreign"
+            assert "?" not in str(describe_error(caught.value))
+        assert path_of(out).read_bytes() == raw
+    path_of(out).write_bytes(whole)
+    journal = Journal.open(out, head(), own)
+    assert journal.results == made.results
+    journal.add(results[0])
+    journal.close()
+    assert standing_of(out, Seal(tmp_path / "data")) == (head(), 1)
+    if os.name != "nt":
+        assert (tmp_path / "data" / "seal.key").stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize("line", [b"[]", b'{"line": 1}', b"\xff", b'{"verdict": "answered", "label": "internal"}'])

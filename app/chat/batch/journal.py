@@ -2,6 +2,9 @@
 
 The journal leaves when the file of answers is written whole; until then the same questions go on where they stopped,
 whatever has ended the program.
+
+It lies beside the user's files, where others can write: with a `Seal` each line has a mark of this installation behind
+it, and a record without them is refused. Studies keep theirs in the data folder, without one.
 """
 
 import contextlib
@@ -15,6 +18,7 @@ from typing import Any, BinaryIO
 
 from app.base.errors import AppError
 from app.base.files import whole_file
+from app.base.files.seal import Seal
 from app.chat.batch import results
 from app.chat.batch.results import Result
 from app.chat.presets import Choices
@@ -47,14 +51,17 @@ def path_of(out: Path) -> Path:
 class Journal:
     """Belongs to one process: whoever opens it holds the lock of the file of answers."""
 
-    def __init__(self, path: Path, head: Head, found: Mapping[int, Result], file: BinaryIO) -> None:
+    def __init__(
+        self, path: Path, head: Head, found: Mapping[int, Result], file: BinaryIO, lines: "_Lines | None" = None
+    ) -> None:
         self.path = path
+        self._lines = lines or _Lines(None)
         self.head = head
         self.results = dict(found)  # by the line of the question
         self._file = file
 
     @classmethod
-    def open(cls, out: Path, head: Head) -> "Journal":
+    def open(cls, out: Path, head: Head, seal: Seal | None = None) -> "Journal":
         """Begins one, or goes on with the one that is there.
 
         Raises AppError as `check_start`, and as `whole_file`.
@@ -62,17 +69,17 @@ class Journal:
         path = path_of(out)
         file: BinaryIO
         try:
-            stored = _startable(out, head)
+            stored = _startable(out, head, seal)
             if stored is not None:
-                before, found, size = stored
+                before, found, size, lines = stored
                 file = path.open("r+b")
                 file.truncate(size)  # half a line, from when the power went
                 file.seek(size)
-                return cls(path, dataclasses.replace(before, path=head.path), found, file)
+                return cls(path, dataclasses.replace(before, path=head.path), found, file, lines)
             file = path.open("wb")
         except OSError as error:
             raise whole_file.failure(error, out) from error
-        journal = cls(path, head, {}, file)
+        journal = cls(path, head, {}, file, _Lines(seal))
         journal._write({"kotae_batch": VERSION, **dataclasses.asdict(head), "choices": head.choices.as_dict()})
         return journal
 
@@ -92,7 +99,7 @@ class Journal:
     def _write(self, data: dict[str, Any]) -> None:
         place = self._file.tell()
         try:
-            self._file.write(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+            self._file.write(self._lines.sealed(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")))
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
@@ -109,25 +116,50 @@ class Journal:
         self._file.seek(place)
 
 
-def standing_of(out: Path) -> tuple[Head, int] | None:
+class _Lines:
+    """The lines of one journal, each marked together with the first, so that none of another journal fits in."""
+
+    def __init__(self, seal: Seal | None) -> None:
+        self._seal = seal
+        self._first = b""
+
+    def sealed(self, body: bytes) -> bytes:
+        if self._seal is None:
+            return body + b"\n"
+        mark = self._seal.mark(self._first, body)
+        self._first = self._first or body
+        return body + b"\t" + mark + b"\n"  # JSON has no tabs
+
+    def opened(self, line: bytes) -> Any:
+        """Raises AppError("batch_journal_foreign"), without a path, and ValueError."""
+        if self._seal is None:
+            return json.loads(line)
+        body, _, mark = line.rpartition(b"\t")
+        if not self._seal.is_own(mark, self._first, body):
+            raise AppError("batch_journal_foreign")
+        self._first = self._first or body
+        return json.loads(body)
+
+
+def standing_of(out: Path, seal: Seal | None = None) -> tuple[Head, int] | None:
     """Of a batch that was interrupted, with how many questions are answered; None where there is none.
 
-    Raises AppError("batch_journal_damaged").
+    Raises AppError("batch_journal_damaged" | "batch_journal_foreign").
     """
     try:
-        stored = _read(path_of(out))
+        stored = _read(path_of(out), seal)
     except OSError:  # a drive that was pulled out
         return None
     if stored is None:
         return None
-    head, results, _ = stored
+    head, results, *_ = stored
     return head, sum(result.verdict != "failed" for result in results.values())
 
 
 def results_of(out: Path) -> dict[int, Result]:
     """What is answered so far, by the question's line. Raises AppError: batch_journal_damaged, and as `whole_file`."""
     try:
-        stored = _read(path_of(out))
+        stored = _read(path_of(out), None)
     except OSError as error:
         raise whole_file.failure(error, out) from error
     return stored[1] if stored is not None else {}
@@ -145,14 +177,14 @@ def count_of(out: Path) -> int:
     return max(0, lines - 1)
 
 
-def check_start(out: Path, head: Head) -> None:
+def check_start(out: Path, head: Head, seal: Seal | None = None) -> None:
     """Whether `Journal.open` would begin or go on; writes nothing.
 
-    Raises AppError("export_exists") where there are answers without a journal, "batch_journal_damaged", those of
-    `check`, and as `whole_file`.
+    Raises AppError("export_exists") where there are answers without a journal, "batch_journal_damaged",
+    "batch_journal_foreign", those of `check`, and as `whole_file`.
     """
     try:
-        _startable(out, head)
+        _startable(out, head, seal)
     except OSError as error:
         raise whole_file.failure(error, out) from error
 
@@ -170,9 +202,9 @@ def check(before: Head, head: Head, out: Path) -> None:
         raise AppError("batch_other_choices", path=str(out))
 
 
-def _startable(out: Path, head: Head) -> tuple[Head, dict[int, Result], int] | None:
+def _startable(out: Path, head: Head, seal: Seal | None) -> tuple[Head, dict[int, Result], int, _Lines] | None:
     """As `_read`, of what may be gone on with. Raises as `check_start`, and OSError."""
-    stored = _read(path_of(out))
+    stored = _read(path_of(out), seal)
     if stored is not None:
         check(stored[0], head, out)
     elif out.exists():
@@ -180,8 +212,11 @@ def _startable(out: Path, head: Head) -> tuple[Head, dict[int, Result], int] | N
     return stored
 
 
-def _read(path: Path) -> tuple[Head, dict[int, Result], int] | None:
-    """The head, the results, and how many bytes of the file are whole lines. None where not even the head is whole."""
+def _read(path: Path, seal: Seal | None) -> tuple[Head, dict[int, Result], int, _Lines] | None:
+    """The head, the results, how many bytes of the file are whole lines, and what more of them are sealed with.
+
+    None where not even the head is whole.
+    """
     if not path.exists():
         return None
     raw = path.read_bytes()
@@ -189,12 +224,15 @@ def _read(path: Path) -> tuple[Head, dict[int, Result], int] | None:
     if not size:
         return None
     try:
-        first, *lines = [json.loads(line) for line in raw[:size].splitlines()]
+        within = _Lines(seal)
+        first, *rest = [within.opened(line) for line in raw[:size].splitlines()]
         head = _head(first)
-        found = [results.from_dict(line) for line in lines]
+        found = [results.from_dict(line) for line in rest]
+    except AppError as error:
+        raise AppError(error.code, path=str(path)) from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise AppError("batch_journal_damaged", path=str(path)) from error
-    return head, {result.line: result for result in found}, size
+    return head, {result.line: result for result in found}, size, within
 
 
 def _head(data: dict[str, Any]) -> Head:

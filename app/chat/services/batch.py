@@ -10,6 +10,7 @@ from PySide6.QtCore import QLockFile, QObject, Signal
 from app.base import confidentiality
 from app.base.confidentiality import Label
 from app.base.errors import AppError
+from app.base.files.seal import Seal
 from app.base.services import background
 from app.base.settings import Settings
 from app.base.wording import describe_error
@@ -61,7 +62,12 @@ class Batch:
     def check(self) -> None:
         """Before confidential answers are put on record. Raises AppError as `check_target` and `check_start`."""
         answer_file.check_target(self.out, self.path)
-        journal.check_start(self.out, self.head())
+        journal.check_start(self.out, self.head(), self.seal)
+
+    @property
+    def seal(self) -> Seal:
+        """Of the data folder, which the documents' database lies in."""
+        return Seal(self.documents.parent)
 
 
 def _name(adapter: Path) -> str:
@@ -268,7 +274,7 @@ def scope_label(documents: Path, scope: tuple[CollectionRef, ...]) -> Label:
 
 
 def _opened(batch: Batch) -> tuple[Journal, Label]:
-    return Journal.open(batch.out, batch.head()), scope_label(batch.documents, batch.scope)
+    return Journal.open(batch.out, batch.head(), batch.seal), scope_label(batch.documents, batch.scope)
 
 
 def result_of(line: int, text: str, outcome: Outcome, model: LocalModel, scope: Label) -> Result:

@@ -11,6 +11,7 @@ from PySide6.QtCore import QCoreApplication, QObject, Signal
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.files.atomic import write_atomically
+from app.base.files.seal import Seal
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.chat.batch import journal, questions
@@ -245,5 +246,5 @@ def _unfinished(memory: Path) -> Unfinished | None:
         out = Path(json.loads(memory.read_text("utf-8"))["out"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    found = journal.standing_of(out)
+    found = journal.standing_of(out, Seal(memory.parent))
     return None if found is None else Unfinished(out, *found)

@@ -88,7 +88,8 @@ def write_questions(path: Path, count: int = COUNT) -> Path:
 def journal_lines(out: Path) -> list[dict[str, Any]]:
     path = path_of(out)
     raw = path.read_bytes() if path.exists() else b""
-    return [json.loads(line) for line in raw[: raw.rfind(b"\n") + 1].splitlines()][1:]
+    lines = raw[: raw.rfind(b"\n") + 1].splitlines()
+    return [json.loads(line.partition(b"\t")[0]) for line in lines][1:]
 
 
 def wait_for(out: Path, count: int, process: "subprocess.Popen[str]") -> None:

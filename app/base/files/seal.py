@@ -1,0 +1,58 @@
+"""What this installation has written itself is known by a mark that only it can make.
+
+For files that lie where others can write, beside the user's own: a record of answers says what a check has found, and
+nothing that somebody else has put in its place may.
+"""
+
+import functools
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+KEY_FILE = "seal.key"
+KEY_BYTES = 32
+MARK_CHARACTERS = 64
+
+
+class Seal:
+    """`folder`: the data folder, which holds the key; it is made when it is first needed.
+
+    Every method raises OSError.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / KEY_FILE
+
+    def mark(self, *parts: bytes) -> bytes:
+        """64 hexadecimal digits, of these parts in this order."""
+        made = hmac.new(self._key, digestmod=hashlib.sha256)
+        for part in parts:
+            made.update(len(part).to_bytes(8, "big") + part)
+        return made.hexdigest().encode("ascii")
+
+    def is_own(self, mark: bytes, *parts: bytes) -> bool:
+        return hmac.compare_digest(mark, self.mark(*parts))
+
+    @functools.cached_property
+    def _key(self) -> bytes:
+        if not self._path.exists():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            made = self._path.with_name(f"{KEY_FILE}.{secrets.token_hex(8)}")
+            descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secrets.token_bytes(KEY_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(made, self._path)  # where another process was quicker, its key stays
+            except FileExistsError:
+                pass
+            except OSError:  # a file system without links
+                made.replace(self._path)
+            made.unlink(missing_ok=True)
+        key = self._path.read_bytes()
+        if len(key) != KEY_BYTES:
+            raise OSError(f"{self._path}: {len(key)} bytes")
+        return key
