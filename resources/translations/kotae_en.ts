@@ -4287,6 +4287,17 @@ Result: {found}</translation>
     </message>
 </context>
 <context>
+    <name>ImportedBox</name>
+    <message>
+        <source>ほか {n} 件</source>
+        <translation>{n} more</translation>
+    </message>
+    <message>
+        <source>ほかの人も書き換えられるファイルから取り込みました。内容は Kotae が確かめたものではありません。</source>
+        <translation>It came in a file, which others can change. Kotae has not checked what it says.</translation>
+    </message>
+</context>
+<context>
     <name>Importing</name>
     <message>
         <source>{name}：{value}</source>
