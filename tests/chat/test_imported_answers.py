@@ -16,7 +16,7 @@ from app.base import confidentiality, paths
 from app.base.paths import Paths
 from app.base.store_schema import MIGRATIONS
 from app.chat import answer_origin, answer_ratings
-from app.chat.exchange import docx_answer, exporting
+from app.chat.exchange import docx_answer, exporting, rechecking
 from app.chat.exchange.answered import Answered
 from app.chat.exchange.importing import Imported, bring_in
 from app.chat.message_index import MessageIndex
@@ -380,3 +380,34 @@ def test_a_database_of_an_earlier_program_believes_no_verdict_that_a_file_brough
     assert ([one.text for one in imported.quoted], imported.is_same) == ([INVENTED], None)
     assert {one.id: one.imported_at is not None for one in store.conversations()} == {1: False, 2: True, 3: False}
     store.close()
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.fault("S15")
+def test_a_file_cannot_keep_the_check_busy_without_end_and_it_can_be_ended(
+    store: Store, where: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is too much to compare stays unchecked; so does the rest, when the time is up."""
+    long = RIGHT * 2000
+    started = time.monotonic()
+    answer = taken(store, where, forged(*([source()] * 20), text=long), long)
+    assert answer_origin.standing(answer) == "unchecked"
+    assert time.monotonic() - started < 10
+    path = where.data / "many.json"
+    many = [
+        conversation(message(1), message(2, 1, "answer", text=RIGHT, details=forged(source())), uid=f"{n:032x}")
+        for n in range(5)
+    ]
+    path.write_text(json.dumps(document(*many)), "utf-8")
+    calls: list[int] = []
+
+    def end(done: int, _total: int) -> None:
+        calls.append(done)
+        if len(calls) > 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # although the file was read in one piece
+        bring_in(store, path, end, where.documents)
+    monkeypatch.setattr(rechecking, "CHECKING_S", 1e-9)
+    result = bring_in(store, path, nothing, where.documents)
+    assert (result.checked, result.unchecked) == (1, 4)

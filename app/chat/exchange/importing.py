@@ -49,10 +49,16 @@ def bring_in(store: Store, path: Path, report: Callable[[int, int], None], docum
     Raises AppError: the file is none of ours, or `Database`'s.
     """
     arrival = _Arrival(store, time.time())
-    with rechecking.opened(documents) as checker:
+    read = [0, 0]
+
+    def note(done: int, total: int) -> None:
+        read[:] = done, total
+        report(done, total)
+
+    with rechecking.opened(documents, lambda: report(*read)) as checker:
         try:
             waiting: list[Bundle] = []
-            for found in json_file.read(path, report):
+            for found in json_file.read(path, note):
                 if isinstance(found, Refusal):
                     arrival.refused.append(found)
                     continue

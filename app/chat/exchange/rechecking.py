@@ -7,7 +7,8 @@ own text, clause by clause, and that text becomes the source. Where one source i
 
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,8 +24,10 @@ from app.documents.retrieval import passages
 # Beyond these an answer is taken over unchecked: our own passages have 1,200 characters, and a model gets 12 of them.
 SOURCES_MAX = 20
 QUOTE_CHARACTERS_MAX = 8_000
-ANSWER_CHARACTERS_MAX = 20_000
-ANSWERS_MAX = 2_000  # of one file; each takes about 20 ms
+ANSWER_CHARACTERS_MAX = 10_000
+WORK_MAX = 30_000_000  # characters of an answer times those of its sources: some 4 s
+CHECKING_S = 300.0  # of one file, after which the rest of its answers stays unchecked
+TEXTS_MAX = 8  # documents that are kept in memory
 DOCUMENT_SECTIONS_MAX = 50_000
 QUOTED_SHARE_MIN = 0.4  # of the sections it is from: a word that stands somewhere in a document is no passage of it
 _SLACK_CHARACTERS = 400  # between two quoted lines that follow each other in the document
@@ -32,8 +35,11 @@ _STARTS_MAX = 50  # places at which a first line is looked at
 
 
 @contextmanager
-def opened(documents: Path | None) -> "Iterator[Checker]":
-    """With the library at `documents`; without one where there is none or it cannot be read."""
+def opened(documents: Path | None, pulse: Callable[[], None]) -> "Iterator[Checker]":
+    """With the library at `documents`; without one where there is none or it cannot be read.
+
+    `pulse` is called before each check; what it raises ends the work.
+    """
     library: Library | None = None
     if documents is not None and documents.is_file():
         try:
@@ -41,19 +47,20 @@ def opened(documents: Path | None) -> "Iterator[Checker]":
         except AppError:
             library = None
     try:
-        yield Checker(library)
+        yield Checker(library, pulse)
     finally:
         if library is not None:
             library.close()
 
 
 class Checker:
-    """Of one file: it stops after ANSWERS_MAX answers."""
+    """Of one file."""
 
-    def __init__(self, library: Library | None) -> None:
+    def __init__(self, library: Library | None, pulse: Callable[[], None]) -> None:
         self._library = library
-        self._left = ANSWERS_MAX if library is not None else 0
-        self._texts: tuple[int, _Text] | None = None  # of the document that was looked at last
+        self._pulse = pulse
+        self._left_s = CHECKING_S
+        self._texts: dict[int, _Text | None] = {}  # by the document's id, in the order in which they were read
 
     def checked(self, bundle: Bundle) -> Bundle:
         """The conversation with what could be compared; its other answers as they are."""
@@ -66,13 +73,22 @@ class Checker:
 
     def _checked(self, answer: Message, question: Message) -> Message:
         details = answer.details
-        if details is None or not details.quoted or self._left <= 0 or not _is_bearable(answer, details.quoted):
+        if (
+            details is None
+            or self._library is None
+            or not details.quoted
+            or self._left_s <= 0
+            or not _is_bearable(answer, details.quoted)
+        ):
             return answer
-        self._left -= 1
+        self._pulse()
+        started = time.monotonic()
         try:
             kept = self._grounding(answer.text, question.text, details.quoted)
         except AppError:  # the documents' database
             return answer
+        finally:
+            self._left_s -= time.monotonic() - started
         if kept is None:
             return answer
         return dataclasses.replace(answer, details=dataclasses.replace(details, grounding=kept, quoted=()))
@@ -114,13 +130,13 @@ class Checker:
         return None
 
     def _text(self, library: Library, document_id: int) -> "_Text | None":
-        """The sources of an answer are often of one document."""
-        if self._texts is None or self._texts[0] != document_id:
+        """None where it is too long. The sources of answers are often of the same documents."""
+        if document_id not in self._texts:
+            if len(self._texts) >= TEXTS_MAX:
+                self._texts.pop(next(iter(self._texts)))
             sections = library.sections(document_id)
-            if len(sections) > DOCUMENT_SECTIONS_MAX:
-                return None
-            self._texts = document_id, _Text(sections)
-        return self._texts[1]
+            self._texts[document_id] = _Text(sections) if len(sections) <= DOCUMENT_SECTIONS_MAX else None
+        return self._texts[document_id]
 
 
 class _Text:
@@ -173,6 +189,7 @@ def _is_bearable(answer: Message, quoted: Sequence[Source]) -> bool:
         len(quoted) <= SOURCES_MAX
         and len(answer.text) <= ANSWER_CHARACTERS_MAX
         and all(len(source.text) <= QUOTE_CHARACTERS_MAX for source in quoted)
+        and len(answer.text) * sum(len(source.text) for source in quoted) <= WORK_MAX
     )
 
 
