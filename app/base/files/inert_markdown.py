@@ -13,8 +13,6 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 
-from app.base.wording import phrase
-
 CHARACTERS_MAX = 100_000  # the worst text of this length takes seconds; beyond it a text is shown as typed
 NESTING_MAX = 100  # the parser leaves out what is nested deeper
 HEADING_MAX = 6
@@ -61,10 +59,11 @@ def parse(text: str) -> list[Token] | None:
     return None if any(token.level >= NESTING_MAX - 2 for token in tokens) else tokens
 
 
-def contained(text: str, depth: int) -> str:
+def contained(text: str, depth: int, behind: str = "（{}）") -> str:
     """`text` with the same look, so that nothing in it acts, reaches what follows or stands above it in the outline.
 
-    Headings go down by `depth`. What cannot be written so is kept as it was typed, as code.
+    Headings go down by `depth`. `behind`: how the address of a link or an image follows its words. What cannot be
+    written so is kept as it was typed, as code.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").rstrip("\n")
     tokens = parse(text)
@@ -72,7 +71,7 @@ def contained(text: str, depth: int) -> str:
         return fenced(text)
     for token in tokens:  # emphasis may be nested far deeper than the tree of blocks can be walked
         token.meta, token.children = {"words": token.children or []}, None
-    written = "\n".join(_Writer(depth).blocks(SyntaxTreeNode(tokens)))
+    written = "\n".join(_Writer(depth, behind).blocks(SyntaxTreeNode(tokens)))
     return fenced(text) if is_live(written) else written
 
 
@@ -96,10 +95,10 @@ def escaped(text: str) -> str:
 
 
 class _Writer:
-    """Writes the tree of one answer. `depth`: how many levels its headings go down."""
+    """Writes the tree of one answer. `depth`, `behind`: as of `contained`."""
 
-    def __init__(self, depth: int) -> None:
-        self._depth = depth
+    def __init__(self, depth: int, behind: str) -> None:
+        self._depth, self._behind = depth, behind
 
     def blocks(self, parent: SyntaxTreeNode) -> list[str]:
         """The lines of what stands in a document, a quotation or an item."""
@@ -116,11 +115,11 @@ class _Writer:
     def _block(self, node: SyntaxTreeNode, *, is_other: bool) -> list[str]:
         kind = node.type
         if kind == "heading":
-            text = " ".join(_inline(node).split("\n"))
+            text = _one_line(self._inline(node))
             marks = "#" * min(HEADING_MAX, int(node.tag[1:]) + self._depth)
             return [f"{marks} {re.sub(r'(#+)$', lambda found: chr(92) + found[0], text)}"]
         if kind == "paragraph":
-            return [_started(line) for line in _inline(node).split("\n")]
+            return [_started(line) for line in self._inline(node).split("\n")]
         if kind in ("fence", "code_block"):
             language = node.info.strip().lower() if kind == "fence" else ""
             return fenced(node.content.rstrip("\n"), language if _LANGUAGES.fullmatch(language) else "").split("\n")
@@ -128,7 +127,7 @@ class _Writer:
             return [f"> {line}".rstrip() for line in self.blocks(node)]
         if kind in ("bullet_list", "ordered_list"):
             return list(self._list(node, is_other=is_other))
-        return _table(node) if kind == "table" else ["---"]
+        return self._table(node) if kind == "table" else ["---"]
 
     def _list(self, node: SyntaxTreeNode, *, is_other: bool) -> Iterator[str]:
         number = int(node.attrs.get("start", 1))
@@ -141,54 +140,60 @@ class _Writer:
             for at, line in enumerate(self.blocks(item) or [""]):
                 yield f"{' ' * (len(mark) + 1) if at else mark + ' '}{line}".rstrip()
 
+    def _table(self, node: SyntaxTreeNode) -> list[str]:
+        rows = [row for part in node.children for row in part.children]
+        styles = [str(cell.attrs.get("style", "")).removeprefix("text-align:") for cell in rows[0].children]
+        rules = [{"left": ":---", "right": "---:", "center": ":---:"}.get(style, "---") for style in styles]
+        lines = [[_one_line(self._inline(cell, in_table=True)) for cell in row.children] for row in rows]
+        return [f"| {' | '.join(cells)} |" for cells in (lines[0], rules, *lines[1:])]
+
+    def _inline(self, block: SyntaxTreeNode, *, in_table: bool = False) -> str:
+        """The words of a heading, a paragraph or a cell."""
+        words: list[Token] = [word for inline in block.children for word in inline.meta["words"]]
+        open_ones: list[list[str]] = [[]]  # what stands in each emphasis and link that is open, the innermost last
+        links: list[str] = []
+        for word in words:
+            if word.nesting == 1:
+                open_ones.append([])
+                links += [str(word.attrs["href"])] if word.type == "link_open" else []
+            elif word.nesting == -1:
+                inside = _joined(open_ones.pop())
+                target = links.pop() if word.type == "link_close" else ""
+                open_ones[-1].append(self._around(word, inside, target, in_table=in_table))
+            else:
+                open_ones[-1].append(self._word(word, in_table=in_table))
+        return _joined(open_ones[0])
+
+    def _word(self, word: Token, *, in_table: bool) -> str:
+        if word.type == "code_inline":
+            return _code(word.content, in_table=in_table)
+        if word.type in ("softbreak", "hardbreak"):
+            return "\n" if word.type == "softbreak" else "\\\n"
+        if word.type == "image":
+            return _plain(word.content, in_table=in_table) + self._address(str(word.attrs["src"]), in_table=in_table)
+        return _plain(word.content, in_table=in_table)
+
+    def _around(self, close: Token, inside: str, target: str, *, in_table: bool) -> str:
+        """`close` ends an emphasis, or a link to `target`."""
+        if close.type == "link_close":
+            is_shown = inside == _code(target, in_table=in_table)
+            return inside if is_shown else inside + self._address(target, in_table=in_table)
+        mark = {"strong_close": "**", "em_close": "*", "s_close": "~~"}.get(close.type, "")
+        return f"{mark}{inside}{mark}" if inside.strip() else inside
+
+    def _address(self, address: str, *, in_table: bool) -> str:
+        """Behind the words of a link or an image."""
+        return self._behind.replace("{}", _code(address, in_table=in_table))
+
+
+def _one_line(text: str) -> str:
+    """Of a heading or a cell, which has no breaks."""
+    return text.replace("\\\n", " ").replace("\n", " ")
+
 
 def _is_tight(item: SyntaxTreeNode) -> bool:
     """Return whether a list's item stands close to the next: the parser hides its paragraphs then."""
     return item.type == "list_item" and all(one.hidden for one in item.children if one.type == "paragraph")
-
-
-def _table(node: SyntaxTreeNode) -> list[str]:
-    rows = [row for part in node.children for row in part.children]
-    styles = [str(cell.attrs.get("style", "")).removeprefix("text-align:") for cell in rows[0].children]
-    rules = [{"left": ":---", "right": "---:", "center": ":---:"}.get(style, "---") for style in styles]
-    lines = [[" ".join(_inline(cell, in_table=True).split("\n")) for cell in row.children] for row in rows]
-    return [f"| {' | '.join(cells)} |" for cells in (lines[0], rules, *lines[1:])]
-
-
-def _inline(block: SyntaxTreeNode, *, in_table: bool = False) -> str:
-    """The words of a heading, a paragraph or a cell."""
-    words: list[Token] = [word for inline in block.children for word in inline.meta["words"]]
-    open_ones: list[list[str]] = [[]]  # what stands in each emphasis and link that is open, the innermost last
-    links: list[str] = []
-    for word in words:
-        if word.nesting == 1:
-            open_ones.append([])
-            links += [str(word.attrs["href"])] if word.type == "link_open" else []
-        elif word.nesting == -1:
-            inside = _joined(open_ones.pop())
-            target = links.pop() if word.type == "link_close" else ""
-            open_ones[-1].append(_around(word, inside, target, in_table=in_table))
-        else:
-            open_ones[-1].append(_word(word, in_table=in_table))
-    return _joined(open_ones[0])
-
-
-def _word(word: Token, *, in_table: bool) -> str:
-    if word.type == "code_inline":
-        return _code(word.content, in_table=in_table)
-    if word.type in ("softbreak", "hardbreak"):
-        return "\n" if word.type == "softbreak" else "\\\n"
-    if word.type == "image":
-        return _plain(word.content, in_table=in_table) + _address(str(word.attrs["src"]), in_table=in_table)
-    return _plain(word.content, in_table=in_table)
-
-
-def _around(close: Token, inside: str, target: str, *, in_table: bool) -> str:
-    """`close` ends an emphasis, or a link to `target`."""
-    if close.type == "link_close":
-        return inside if inside == _code(target, in_table=in_table) else inside + _address(target, in_table=in_table)
-    mark = {"strong_close": "**", "em_close": "*", "s_close": "~~"}.get(close.type, "")
-    return f"{mark}{inside}{mark}" if inside.strip() else inside
 
 
 def _joined(pieces: Iterable[str]) -> str:
@@ -197,11 +202,6 @@ def _joined(pieces: Iterable[str]) -> str:
     for piece in pieces:
         text += f" {piece}" if text.endswith("`") and piece.startswith("`") else piece
     return text
-
-
-def _address(address: str, *, in_table: bool) -> str:
-    """Behind the words of a link or an image."""
-    return phrase("export_address", address=_code(address, in_table=in_table))
 
 
 def _code(text: str, *, in_table: bool) -> str:

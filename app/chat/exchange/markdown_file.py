@@ -23,7 +23,7 @@ def content(bundle: Bundle) -> str:
         lines += ["", f"## {escaped(heading(message, number))}", ""]
         grounding = answer_origin.grounding_of(message)
         text = citing.marked(message.text, grounding) if grounding else message.text
-        written = contained(text, TURN_DEPTH)
+        written = contained(text, TURN_DEPTH, phrase("export_address", address="{}"))
         lines.append(quoted(written.split("\n")) if message.role == "question" else written)
         if grounds := _grounds(message, grounding):
             lines += ["", *(f"- {escaped(line)}" for line in grounds)]
