@@ -75,6 +75,14 @@ def write_lock(folder: Path, wheels: Path, variant: str = "cpu", python: locks.P
     return folder
 
 
+def pin_python(folder: Path, archive: Path, system: str = "", python: locks.Python = sys.version_info[:2]) -> str:
+    """Put a file into the list of Pythons beside the locks in `folder`. Gives its hash."""
+    sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
+    with (folder / "pythons.txt").open("a", encoding="ascii") as pins:
+        pins.write(f"{system or locks.this_system()} {locks.dotted(python)} {sha256} {archive.name}\n")
+    return sha256
+
+
 def _digest(content: bytes) -> str:
     digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=")
     return f"sha256={digest.decode('ascii')}"

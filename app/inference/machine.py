@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from app.base import programs
 from app.inference import fit
 
 NVIDIA_TIMEOUT_S = 3.0  # a driver that hangs must not hold the answer up
@@ -80,8 +81,11 @@ def _engine_libraries() -> Path | None:
 
 def _nvidia() -> tuple[Gpu, ...]:
     """What NVIDIA's own tool lists. It comes with the driver; without one no model could use the processor."""
+    program = programs.find("nvidia-smi")
+    if program is None:
+        return ()
     for fields in (_FIELDS, _OLD_FIELDS):
-        command = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
+        command = [program, f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
         hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console
         try:
             run = subprocess.run(

@@ -4488,10 +4488,6 @@ Result: {found}</translation>
         <translation>Python archives (*.tar.gz *.tgz *.tar.xz *.tar.bz2)</translation>
     </message>
     <message>
-        <source>python-build-standalone の install_only（….tar.gz）。使う PC に Python がないときに入れます。</source>
-        <translation>An install_only archive of python-build-standalone (….tar.gz), for a PC without Python.</translation>
-    </message>
-    <message>
         <source>▲ 「外部通信をすべて止める」が入っているので、部品を取得できません。</source>
         <translation>▲ &quot;Block all outside traffic&quot; is on, so nothing can be fetched.</translation>
     </message>
@@ -4522,6 +4518,10 @@ Result: {found}</translation>
     <message>
         <source>使う PC</source>
         <translation>PC that will use it</translation>
+    </message>
+    <message>
+        <source>使う PC に Python がないときに入れます。python-build-standalone の {name} が使えます。</source>
+        <translation>For a PC without Python: {name} of python-build-standalone can be used.</translation>
     </message>
     <message>
         <source>学習環境キットを作りますか</source>

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from app.base import programs
 from app.base.errors import AppError
+from app.inference import machine
 from app.training.environment import base_python, converter
+from tests.faults.ledger import Tally
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
 
@@ -65,13 +68,32 @@ def test_without_a_suitable_one_it_is_said(folder: Path, versions: list[list[int
     assert base_python.find(VERSIONS) is None
 
 
-def test_one_of_our_own_goes_before_all_others_where_its_version_is_wanted(folder: Path) -> None:
-    stand_in(folder, "python3.13", [3, 13, 0])
+def test_one_of_our_own_comes_after_those_of_the_machine(folder: Path) -> None:
     own = stand_in(folder, "own", [3, 11, 4])
-    for versions, expected in ((VERSIONS, own), (VERSIONS[:1], folder / "python3.13")):
-        python = base_python.find(versions, [own])
-        assert python is not None
-        assert python.path == expected
+    found = base_python.find(VERSIONS, [own])
+    installed = stand_in(folder, "python3.13", [3, 13, 0])
+    then = base_python.find(VERSIONS, [own])
+    assert found is not None
+    assert then is not None
+    assert (found.path, then.path) == (own, installed)
+
+
+@pytest.mark.fault("S14")
+def test_a_python_in_the_folder_that_one_stands_in_is_not_started(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, tally: Tally
+) -> None:
+    stick = tmp_path_factory.mktemp("stick")
+    for name in ("python3", "python3.13", "nvidia-smi", "tesseract"):
+        (stick / name).write_text(f"#!/bin/sh\ntouch '{stick}/ran'\n", encoding="utf-8")
+        (stick / name).chmod(0o755)
+    monkeypatch.chdir(stick)
+    for path in ("", ".", "bin/..", f":{folder}", f"{folder}::."):
+        monkeypatch.setenv("PATH", path)
+        assert base_python.find(VERSIONS) is None
+        machine.graphics(folder)
+        assert programs.find("tesseract") is None
+    assert not (stick / "ran").exists()
+    tally.tried(5)
 
 
 # ---------------------------------------------------------------------- the converter
@@ -97,18 +119,16 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_converter_of_the_engines_version_is_found_best_first(places: Path) -> None:
     make_converter(places / "cache/kotae/build/0.3.35-cp311-abc/llama.cpp")
     built = make_converter(places / "cache/kotae/build/0.3.36-cp311-abc/llama.cpp")
-    assert converter.find(()) == (built, "0.3.36")
-    earlier = make_converter(places / "environment/llama.cpp", "0.3.36")
-    assert converter.find((places / "environment",)) == (earlier, "0.3.36")
+    assert converter.find() == (built, "0.3.36")
     developers = make_converter(places / "sources/.venv-train/llama.cpp", "0.3.36")
-    assert converter.find((places / "environment",)) == (developers, "0.3.36")
+    assert converter.find() == (developers, "0.3.36")
     shipped = make_converter(places / "resources/llama.cpp", "0.3.36")
-    assert converter.find((places / "environment",)) == (shipped, "0.3.36")
+    assert converter.find() == (shipped, "0.3.36")
 
 
 def test_a_converter_of_another_version_is_none(places: Path) -> None:
     make_converter(places / "resources/llama.cpp", "0.3.35")
     make_converter(places / "sources/.venv-train/llama.cpp")
     with pytest.raises(AppError, match="converter_not_shipped") as caught:
-        converter.find(())
+        converter.find()
     assert caught.value.facts["version"] == "0.3.36"

@@ -4,9 +4,11 @@ import contextlib
 import io
 import json
 import random
+import shutil
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,9 +16,9 @@ from app.base.errors import AppError
 from app.models import package_locks as locks
 from app.models.kits import kit_manifest
 from app.models.package_locks import Lock
-from app.training.environment import gathering, kit, own_python
+from app.training.environment import gathering, kit, own_python, python_pins
 from app.training.environment.folders import Folders
-from tests.wheelhouse import make_wheel, make_wheels, write_lock
+from tests.wheelhouse import make_wheel, make_wheels, pin_python, write_lock
 
 HERE = sys.version_info[:2]
 PART_BYTES = 1100  # most of the tiny wheels fit, and torch does not
@@ -35,8 +37,11 @@ def lock(tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> Lock:
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    return pack(tmp_path / "cpython-3.11.9-install_only.tar.gz", {"python/lib/python3.11/os.py": b"", **PROGRAM})
+def archive(tmp_path: Path, lock: Lock) -> Path:
+    """Of the version that runs here, and in the list of those that a kit may bring."""
+    path = pack(tmp_path / "cpython-install_only.tar.gz", {"python/lib/os.py": b"", **PROGRAM})
+    pin_python(lock.path.parent, path)
+    return path
 
 
 PROGRAM = {"python/bin/python3": b"#!/bin/sh\n"}
@@ -52,7 +57,7 @@ def pack(path: Path, files: dict[str, bytes], kind: str = "gz") -> Path:
 
 
 def write(folder: Path, lock: Lock, wheels: Path, archive: Path | None = None, part_bytes: int = PART_BYTES) -> None:
-    together = (archive, own_python.version_of(archive)) if archive else None
+    together = (archive, python_pins.of_file(archive)) if archive else None
     kit.write(folder, lock, {file.name: wheels / file.name for file in lock.files}, together, part_bytes)
 
 
@@ -75,10 +80,11 @@ def test_what_is_too_large_is_in_parts_and_all_comes_back(
     for file in lock.files:
         assert found[file.name].read_bytes() == (wheels / file.name).read_bytes()
     read = kit.read(folder)
-    assert (read.lock, read.python_version) == (lock.name, (3, 11))
+    assert (read.lock, read.python_version) == (lock.name, HERE)
+    assert kit.lock_of(read, folder) == lock
     where = Folders(tmp_path)
     where.wheels.mkdir(parents=True)
-    path, _sha256 = gathering.python_archive(folder, read, where)
+    path, _sha256 = gathering.python_archive(folder, read, lock, where)
     assert path.read_bytes() == archive.read_bytes()
     readme = (folder / "README.txt").read_text("utf-8")
     assert "学習環境キット" in readme
@@ -143,6 +149,7 @@ def test_a_damaged_part_and_a_damaged_wheel_are_named(tmp_path: Path, lock: Lock
         (part, {"kit_part_damaged", "kit_part_missing"}),
         (folder / "peft-1.0-py3-none-any.whl", {"training_wheel_damaged"}),
     ):
+        shutil.rmtree(tmp_path / "joined", ignore_errors=True)
         whole = path.read_bytes()
         if how == "lost":
             path.unlink()
@@ -208,6 +215,17 @@ def test_a_kit_that_is_whole_in_itself_but_not_what_kotae_knows_is_not_installed
     with pytest.raises(AppError, match="training_kit_other"):
         kit.lock_of(kit.read(folder), folder)
     tampered(folder, lambda document: document.update(lock_sha256=lock.digest))
+    with pytest.raises(AppError, match="training_kit_unlisted") as caught:
+        kit.lock_of(kit.read(folder), folder)
+    assert caught.value.facts["file"] == "peft-1.0-py3-none-any.whl"
+    honest = {file.name: (file.size_bytes, file.sha256) for file in lock.files}
+
+    def lie(document: dict[str, Any]) -> None:
+        for file in document["files"]:
+            file["size_bytes"], file["sha256"] = honest[file["name"]]
+            file["parts"] = [{"size_bytes": file["size_bytes"], "sha256": file["sha256"]}]
+
+    tampered(folder, lie)
     assert kit.lock_of(kit.read(folder), folder) == lock
     with pytest.raises(AppError, match="training_wheel_damaged"):
         gathered(folder, lock, tmp_path / "joined")
@@ -246,17 +264,21 @@ def test_a_python_goes_when_nothing_is_made_from_it(tmp_path: Path, archive: Pat
     assert not where.pythons.exists()
 
 
-def test_the_version_is_read_from_what_is_in_it(tmp_path: Path, archive: Path) -> None:
-    assert own_python.version_of(archive) == (3, 11)
-    windows = pack(tmp_path / "w.tar.gz", {"python/python.exe": b"", "python/python312.dll": b""})
-    assert own_python.version_of(windows) == (3, 12)
-    (tmp_path / "text.tar.gz").write_text("no archive", encoding="utf-8")
-    (tmp_path / "cut.tar.gz").write_bytes(archive.read_bytes()[:60])
-    for path in (tmp_path / "text.tar.gz", tmp_path / "cut.tar.gz", tmp_path / "none.tar.gz"):
-        with pytest.raises(AppError, match="python_archive_unusable"):
-            own_python.version_of(path)
-    with pytest.raises(AppError, match="python_archive_unusable"):
-        own_python.version_of(pack(tmp_path / "other.tar.gz", {"bin/ls": b""}))
+def test_a_python_is_known_by_its_content_alone(tmp_path: Path, lock: Lock, archive: Path) -> None:
+    renamed = archive.rename(tmp_path / "python (1).tgz")
+    assert python_pins.of_file(renamed).python == HERE
+    for path in (tmp_path / "none.tar.gz", pack(tmp_path / archive.name, {**PROGRAM, "python/more": b""}), tmp_path):
+        with pytest.raises(AppError, match="python_archive_unknown") as caught:
+            python_pins.of_file(path)
+        assert caught.value.facts["names"] == archive.name
+
+
+def test_every_lock_has_a_python_that_a_kit_for_it_may_bring() -> None:
+    for system in ("linux-x86_64", "win32-x86_64", "darwin-arm64"):
+        for lock in locks.all_locks(system):
+            pin = python_pins.newest(lock.system, lock.python)
+            assert pin is not None
+            assert f"-{locks.dotted(lock.python)}." in pin.name
 
 
 def test_a_python_of_which_a_part_is_lost_is_unpacked_again(tmp_path: Path, archive: Path) -> None:
@@ -269,17 +291,13 @@ def test_a_python_of_which_a_part_is_lost_is_unpacked_again(tmp_path: Path, arch
     assert own_python.programs(where) == [program]
 
 
-@pytest.mark.parametrize("kind", ["gz", "xz", "bz2"])
-def test_a_spoilt_archive_is_said_to_be_one_and_leaves_nothing(tmp_path: Path, kind: str) -> None:
+def test_a_pinned_archive_that_cannot_be_unpacked_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     where = Folders(tmp_path / "data")
     where.part.mkdir(parents=True)
-    whole = pack(tmp_path / f"a.tar.{kind}", {"python/lib/x": random.Random(1).randbytes(300_000), **PROGRAM}, kind)
-    content = bytearray(whole.read_bytes())
-    content[200_000:200_100] = bytes(100)
-    whole.write_bytes(content[:-50_000])
-    for look in (own_python.version_of, lambda path: own_python.unpack(path, "a" * 64, where)):
-        with pytest.raises(AppError, match="python_archive_unusable"):
-            look(whole)
+    whole = pack(tmp_path / "a.tar.gz", {"python/lib/x": random.Random(1).randbytes(300_000), **PROGRAM})
+    whole.write_bytes(whole.read_bytes()[:-50_000])
+    with pytest.raises(AppError, match="python_archive_unusable"):
+        own_python.unpack(whole, "a" * 64, where)
     assert [path for path in where.base.rglob("*") if path.is_file()] == []
 
 
@@ -290,11 +308,11 @@ def test_what_was_joined_before_and_is_another_is_joined_anew(
     write(folder, lock, wheels, archive, part_bytes=100)
     where.wheels.mkdir(parents=True)
     found = gathered(folder, lock, where.wheels)
-    path, _sha256 = gathering.python_archive(folder, kit.read(folder), where)
+    path, _sha256 = gathering.python_archive(folder, kit.read(folder), lock, where)
     for file in (path, found["torch-1.0-py3-none-any.whl"]):
         file.write_bytes(bytes(file.stat().st_size))
     assert gathered(folder, lock, where.wheels) == found
-    assert gathering.python_archive(folder, kit.read(folder), where)[0].read_bytes() == archive.read_bytes()
+    assert gathering.python_archive(folder, kit.read(folder), lock, where)[0].read_bytes() == archive.read_bytes()
 
 
 @pytest.mark.parametrize("name", ["../evil", "python/../../evil", "/evil"])

@@ -113,7 +113,10 @@ def test_a_folder_of_the_same_name_that_kotae_has_not_made_is_not_replaced(data:
     final.mkdir()
     with pytest.raises(AppError, match="training_place_taken"):
         place.require_free(drive, data)
-    folders.write_stamp(final, LOCK)
+    folders.write_stamp(final, LOCK)  # anybody can write one
+    with pytest.raises(AppError, match="training_place_taken"):
+        place.require_free(drive, data)
+    choose(data, drive)
     place.require_free(drive, data)
 
 
@@ -135,7 +138,7 @@ def test_an_environment_that_was_renamed_holds_none(data: Path, drive: Path) -> 
 
 
 def test_the_room_is_that_of_the_chosen_drive(mounted: Path) -> None:
-    needed = need.estimate(mounted, None)
+    needed = need.estimate(mounted, mounted, None)
     assert needed.base == mounted
     assert needed.free_bytes <= 8 << 20 < needed.room_bytes
 

@@ -76,7 +76,8 @@ def _remove(where: Paths, output: Output) -> int:
 def _create(wheels: Path | None, base: Path, variant: str, where: Paths, output: Output) -> float:
     """Seconds that it took. Raises AppError, KeyboardInterrupt."""
     place.require_usable(base)
-    _tell_need(need.estimate(base, wheels, variant), output)
+    place.require_free(base, where.data)
+    _tell_need(need.estimate(base, where.data, wheels, variant), output)
     try:
         seconds = run_setup(where, output, lambda setup: setup.start(wheels, base, variant))
     except (AppError, KeyboardInterrupt):

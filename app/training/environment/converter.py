@@ -13,15 +13,14 @@ SCRIPT = "convert_hf_to_gguf.py"
 _ROOT = Path(__file__).resolve().parents[3]
 
 
-def find(environments: tuple[Path, ...]) -> tuple[Path, str]:
-    """A folder with the converter, and its version: the shipped one, else a development one, else an environment's.
+def find() -> tuple[Path, str]:
+    """A folder with the converter, and its version: the shipped one, else a development one.
 
-    `environments`: folders that may hold a copy of an earlier set-up. Raises AppError("converter_not_shipped").
+    Never the copy of another environment, which nothing vouches for. Raises AppError("converter_not_shipped").
     """
     version = training_environment.engine_version()
     shipped = resources() / CONVERTER
-    copies = [shipped, *(folder / CONVERTER for folder in (_ROOT / DEVELOPMENT_FOLDER, *environments))]
-    for folder in copies:
+    for folder in (shipped, _ROOT / DEVELOPMENT_FOLDER / CONVERTER):
         if (folder / SCRIPT).is_file() and (found := _version(folder)) and version in (None, found):
             return folder, found
     for folder in _build_folders(version) if version else []:  # the name of its parent tells the version

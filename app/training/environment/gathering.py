@@ -1,18 +1,21 @@
-"""The files of a lock out of a folder, perhaps a kit: each checked with the lock's hash before anything is installed.
+"""The files of a lock out of a folder, perhaps a kit: copied, and each copy checked before anything is unpacked or run.
 
-Whole files are used where they lie; those that a kit has in parts are joined beside the environment.
+The folder is somebody else's: a memory stick, a share. It is read once, and nothing is used where it lies.
 """
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from app.base.errors import AppError
 from app.base.files.copying import Meter, hash_of
 from app.models.kits.kit_joining import PartJoiner, is_regular
+from app.models.kits.kit_manifest import KitFile, KitPart
 from app.models.package_locks import Lock, LockedFile
 from app.training.environment import kit as kits
+from app.training.environment import python_pins
 from app.training.environment.folders import Folders, unwritable
-from app.training.environment.kit import Entry, TrainingKit
+from app.training.environment.kit import TrainingKit
 
 Told = Callable[[str, int, int], None]  # package, bytes done, of how many
 _NAMED_MAX = 3  # packages in one sentence
@@ -25,22 +28,27 @@ def missing(folder: Path, lock: Lock, kit: TrainingKit | None = None) -> list[Lo
 
 
 def require_all(folder: Path, lock: Lock, kit: TrainingKit | None = None) -> None:
-    """Raises AppError("training_wheel_missing")."""
+    """Looks at names and sizes; `gather` reads. Raises AppError: training_wheel_missing, training_wheel_damaged."""
     lacking = missing(folder, lock, kit)
     if lacking:
         more = f" … (+{len(lacking) - _NAMED_MAX})" if len(lacking) > _NAMED_MAX else ""
         names = ", ".join(map(str, lacking[:_NAMED_MAX])) + more
         raise AppError("training_wheel_missing", package=names, path=str(folder), lock=lock.name)
+    parted = {entry.name for entry in kit.wheels if len(entry.file.parts) > 1} if kit else set()
+    for file in lock.files:
+        path = folder / file.name
+        if file.name not in parted and not (is_regular(path) and path.stat().st_size == file.size_bytes):
+            raise AppError("training_wheel_damaged", path=str(path), package=str(file))
 
 
 def gather(folder: Path, lock: Lock, kit: TrainingKit | None, target: Path, tell: Told) -> dict[str, Path]:
-    """Where each file of the lock is, by its name. `target`: the folder for what is joined.
+    """Where each file of the lock is, by its name: copied into `target`, and the copy compared with the lock's hash.
 
     Raises AppError: training_wheel_missing, training_wheel_damaged, kit_part_missing, kit_part_damaged,
     kit_part_irregular, drive_space.
     """
     require_all(folder, lock, kit)
-    parted = {entry.name: entry for entry in kit.wheels if len(entry.file.parts) > 1} if kit else {}
+    listed = {entry.name: entry.file for entry in kit.wheels} if kit else {}
     total = lock.size_bytes
     found: dict[str, Path] = {}
     done = 0
@@ -51,31 +59,37 @@ def gather(folder: Path, lock: Lock, kit: TrainingKit | None, target: Path, tell
             tell(package, begun + count, total)
 
         told(0, 0)
-        if file.name in parted:
-            found[file.name] = _joined(parted[file.name], file.name, folder, target, told)
-        else:
-            found[file.name] = folder / file.name
-        _require_right(found[file.name], file, told)
+        content = KitFile(file.size_bytes, file.sha256, (KitPart(file.name, file.size_bytes, file.sha256),))
+        damaged = AppError("training_wheel_damaged", path=str(folder / file.name), package=str(file))
+        found[file.name] = _copied(listed.get(file.name, content), folder, target / file.name, damaged, told)
         done += file.size_bytes
     return found
 
 
-def python_archive(folder: Path, kit: TrainingKit, where: Folders) -> tuple[Path, str]:
-    """The Python of a kit as one file, and its sha256. Raises AppError as `gather`."""
+def python_archive(folder: Path, kit: TrainingKit, lock: Lock, where: Folders) -> tuple[Path, str]:
+    """The Python of a kit as one file of our own, and its sha256, which is pinned. Raises AppError as `gather`."""
     assert kit.python is not None
-    entry = kit.python
-    if len(entry.file.parts) > 1:
-        return _joined(entry, "python.tar", folder, where.wheels, lambda _done, _total: None), entry.file.sha256
-    path = folder / entry.name
-    if not is_regular(path):
-        raise AppError("kit_part_missing", part=entry.name)
-    if _hash(path, Meter(lambda _done, _total: None, 0)) != entry.file.sha256:
-        raise AppError("kit_part_damaged", part=entry.name)
-    return path, entry.file.sha256
+    file, name = kit.python.file, kit.python.name
+    python_pins.require(folder / name, file.sha256, lock)
+    damaged = AppError("kit_part_damaged", part=name)
+    return _copied(file, folder, where.wheels / "python.tar", damaged, lambda _done, _total: None), file.sha256
 
 
-def folders_of(paths: Sequence[Path]) -> list[Path]:
-    return list(dict.fromkeys(path.parent for path in paths))
+def remove_others(folder: Path, names: Collection[str]) -> None:
+    """Leave nothing but these for uv to find: an earlier attempt was of other files, or has left halves of them.
+
+    Raises AppError.
+    """
+    try:
+        for path in folder.iterdir():
+            if path.name in names:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    except OSError as error:
+        raise unwritable(error, folder) from error
 
 
 def kit_in(folder: Path) -> TrainingKit | None:
@@ -83,31 +97,28 @@ def kit_in(folder: Path) -> TrainingKit | None:
     return kits.read(folder) if kits.is_kit(folder) else None
 
 
-def _require_right(path: Path, file: LockedFile, told: Callable[[int, int], None]) -> None:
-    if not is_regular(path) or path.stat().st_size != file.size_bytes:
-        raise AppError("training_wheel_damaged", path=str(path), package=str(file))
-    if _hash(path, Meter(told, file.size_bytes)) != file.sha256:
-        raise AppError("training_wheel_damaged", path=str(path), package=str(file))
+def _copied(file: KitFile, folder: Path, target: Path, damaged: AppError, told: Callable[[int, int], None]) -> Path:
+    """`folder` may change at any time: what counts is what has reached the copy. One that is there and right stays.
 
-
-def _hash(path: Path, meter: Meter) -> str:
-    """ "" for what cannot be read: a spoilt stick."""
+    Raises AppError: `damaged` for a file in one piece and for parts that do not make the whole.
+    """
+    if is_regular(target) and _hash(target) == file.sha256:
+        return target
     try:
-        return hash_of(path, meter)
+        joiner = PartJoiner(folder, Meter(told, file.size_bytes, passes=2))
+        problems = joiner.join(file, target.with_name(f"{target.name}.joining"), target.name)
+        if problems:
+            is_whole = len(file.parts) == 1 or problems[0].code == "kit_content_refused"
+            raise damaged if is_whole else problems[0]
+        target.with_name(f"{target.name}.joining").replace(target)
+    except OSError as error:
+        raise unwritable(error, target.parent) from error
+    return target
+
+
+def _hash(path: Path) -> str:
+    """ "" for what cannot be read."""
+    try:
+        return hash_of(path, Meter(lambda _done, _total: None, 0))
     except OSError:
         return ""
-
-
-def _joined(entry: Entry, name: str, folder: Path, into: Path, told: Callable[[int, int], None]) -> Path:
-    target, half = into / name, into / f"{name}.joining"
-    if is_regular(target) and _hash(target, Meter(lambda _done, _total: None, 0)) == entry.file.sha256:
-        return target
-    meter = Meter(told, entry.file.size_bytes, passes=2)
-    try:
-        problems = PartJoiner(folder, meter).join(entry.file, half, name)
-        if problems:
-            raise problems[0]
-        half.replace(target)
-    except OSError as error:
-        raise unwritable(error, into) from error
-    return target

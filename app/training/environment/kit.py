@@ -10,8 +10,8 @@
      "files": [{"name": "….whl", "size_bytes": 1, "sha256": "…", "parts": [{"size_bytes": 1, "sha256": "…"}]}]}
 
 A Python that goes with it is the last of `files`; "python" is then its version, else "". What is installed from a kit
-is judged by the lock of the Kotae that installs it, not by the kit's own table; but for the Python, which no lock knows
-and which is trusted as whoever has written the kit.
+is judged by what comes with the Kotae that installs it, its lock and its list of Pythons (`python_pins`), and never by
+the kit's own table. Files of the folder that the table does not name are not opened.
 """
 
 import dataclasses
@@ -32,6 +32,8 @@ from app.models.kits.kit_joining import is_regular
 from app.models.kits.kit_manifest import PART_SUFFIX, KitFile
 from app.models.kits.kit_parts import PART_BYTES, PartWriter
 from app.models.package_locks import Lock, Python
+from app.training.environment import python_pins
+from app.training.environment.python_pins import PinnedPython
 
 FORMAT = "kotae-training-kit"
 VERSION = 1
@@ -74,14 +76,15 @@ def write(
     folder: Path,
     lock: Lock,
     wheels: dict[str, Path],
-    archive: tuple[Path, Python] | None,
+    archive: tuple[Path, PinnedPython] | None,
     part_bytes: int = 0,
     report: Report = lambda _done, _total: None,
 ) -> TrainingKit:
-    """`wheels`: the lock's files by name, verified. `archive`: a Python to go with them, and its version.
+    """`wheels`: the lock's files by name, verified. `archive`: a Python to go with them, and what it must be.
 
     What is there from an earlier time and right stays. `report` is told bytes, each twice: written, read back.
-    Raises AppError: kit_folder_taken, kit_unwritable, drive_space, drive_file_limit, and those of `PartWriter`.
+    Raises AppError: kit_folder_taken, kit_unwritable, drive_space, drive_file_limit, python_archive_unknown, and those
+    of `PartWriter`.
     """
     size = part_bytes or PART_BYTES
     paths = [wheels[file.name] for file in lock.files] + ([archive[0]] if archive else [])
@@ -93,8 +96,10 @@ def write(
         folder.mkdir(parents=True, exist_ok=True)
         (folder / NAME).unlink(missing_ok=True)  # from here on the kit is not finished
         entries = _write_files(folder, paths, size, report)
-        version = archive[1] if archive else None
+        version = archive[1].python if archive else None
         kit = TrainingKit(lock.name, lock.digest, *_split(entries, version), version)
+        if archive and kit.python and kit.python.file.sha256 != archive[1].sha256:  # it was replaced meanwhile
+            raise python_pins.unknown(archive[0], lock.system, lock.python)
         _put(folder / f"{lock.name}.txt", lock.path.read_bytes())
         _put(folder / README, _readme(kit, lock).encode("utf-8"))
         _put(folder / NAME, kit_manifest.sealed(_document(kit)))
@@ -132,12 +137,24 @@ def _read(folder: Path) -> TrainingKit:
 
 
 def lock_of(kit: TrainingKit, folder: Path) -> Lock:
-    """The lock of this Kotae that the kit was made for. Raises AppError("training_kit_other")."""
+    """The lock of this Kotae that the kit was made for, when all that the kit lists is known to this Kotae.
+
+    Raises AppError: training_kit_other, training_kit_system, training_kit_unlisted, python_archive_unknown,
+    python_archive_other.
+    """
     lock = locks.named(kit.lock)
     if lock is None or lock.digest != kit.lock_sha256:
         raise AppError("training_kit_other", path=str(folder), lock=kit.lock)
     if lock.system != locks.this_system():
         raise AppError("training_kit_system", path=str(folder), system=lock.system, here=locks.this_system())
+    known = {file.name: (file.size_bytes, file.sha256) for file in lock.files}
+    for entry in kit.wheels:
+        if known.get(entry.name) != (entry.file.size_bytes, entry.file.sha256):
+            raise AppError("training_kit_unlisted", path=str(folder), file=entry.name)
+    if kit.python is not None:
+        pin = python_pins.require(folder / kit.python.name, kit.python.file.sha256, lock)
+        if kit.python.file.size_bytes > python_pins.ARCHIVE_MAX_BYTES or kit.python_version != pin.python:
+            raise AppError("training_kit_unlisted", path=str(folder), file=kit.python.name)
     return lock
 
 

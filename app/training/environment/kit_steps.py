@@ -5,9 +5,10 @@ from pathlib import Path
 from app.base.errors import AppError
 from app.base.files.copying import require_space
 from app.models import package_locks as locks
-from app.models.package_locks import Lock, Python
-from app.training.environment import gathering, kit, own_python
+from app.models.package_locks import Lock
+from app.training.environment import gathering, kit, python_pins
 from app.training.environment.messages import Job, KitJob, Phase
+from app.training.environment.python_pins import PinnedPython
 from app.training.environment.steps import Fetch, Report, fetched, forbid_network
 
 
@@ -19,8 +20,8 @@ def write(job: Job, report: Report, fetch: Fetch) -> Path:
         forbid_network()
     report(Phase("prepare"))
     archive = Path(job.kit.archive) if job.kit.archive else None
-    version = own_python.version_of(archive) if archive else None
-    lock = chosen_lock(job.kit, job.variant, version, source)
+    pin = _pin(job.kit, archive) if archive else None
+    lock = chosen_lock(job.kit, job.variant, pin, source)
     kit.require_ours(target)
     _prepare(target, lock)
     wheels = _wheels(job, lock, source, target, report, fetch)
@@ -29,19 +30,27 @@ def write(job: Job, report: Report, fetch: Fetch) -> Path:
     def told(done_bytes: int, total_bytes: int) -> None:
         report(Phase("kit", "", done_bytes, total_bytes))
 
-    together = (archive, version) if archive and version else None
+    together = (archive, pin) if archive and pin else None
     kit.write(target, lock, wheels, together, job.kit.part_bytes, told)
     return target
 
 
-def chosen_lock(wanted: KitJob, variant: str, version: Python | None, source: Path | None) -> Lock:
-    """`version`: of the Python that goes with the kit. Of several locks one that `source` has all files of.
+def _pin(wanted: KitJob, archive: Path) -> PinnedPython:
+    """What the archive is, by its content. Raises AppError: file_unreadable, python_archive_unknown."""
+    return python_pins.of_file(archive, wanted.system, locks.python_from(wanted.python) if wanted.python else None)
+
+
+def chosen_lock(wanted: KitJob, variant: str, pin: PinnedPython | None, source: Path | None) -> Lock:
+    """`pin`: the Python that goes with the kit. Of several locks one that `source` has all files of.
 
     Raises AppError: training_no_lock, python_archive_other.
     """
-    python = locks.python_from(wanted.python) if wanted.python else version
-    if version is not None and python != version:
-        raise AppError("python_archive_other", path=wanted.archive, have=locks.dotted(version), wanted=wanted.python)
+    python = locks.python_from(wanted.python) if wanted.python else pin.python if pin else None
+    system = wanted.system or locks.this_system()
+    if pin is not None and (pin.system, pin.python) != (system, python):
+        wish = f"{locks.dotted(python or ())}, {system}"
+        have = f"{locks.dotted(pin.python)}, {pin.system}"
+        raise AppError("python_archive_other", path=wanted.archive, have=have, wanted=wish)
     suiting = locks.proposed_variant(variant, wanted.system)
     found = locks.fitting(suiting, wanted.system, [python] if python else None)
     if source is not None:

@@ -1,14 +1,11 @@
 """What making the environment needs: room on the drive, and how much comes over the network."""
 
 import shutil
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.base.errors import AppError
 from app.base.files.copying import require_space
 from app.models import package_locks as locks
-from app.models.package_locks import Lock
 from app.training.environment import planning
 from app.training.environment.folders import Folders
 from app.training.environment.planning import Plan
@@ -32,49 +29,26 @@ class Need:
     lacks_cuda: bool = False  # there is a card that it would not use
 
 
-def estimate(base: Path, source: Path | None, variant: str = "") -> Need:
+def estimate(base: Path, data: Path, source: Path | None, variant: str = "") -> Need:
     """`base`: the folder that it is made below. `source`: a folder of wheels or a kit; None: the indexes.
 
-    Seconds where a graphics driver wakes up. Raises AppError as `planning.plan`, and training_wheel_damaged.
+    Seconds where a graphics driver wakes up. Raises AppError as `planning.plan`.
     """
-    return of_plan(planning.plan(variant, source, Folders(base)), source, base)
+    return of_plan(planning.plan(variant, source, Folders(base), data), source, base)
 
 
 def of_plan(plan: Plan, source: Path | None, base: Path) -> Need:
-    """Raises AppError("training_wheel_damaged")."""
+    """The files of the lock lie beside what is made of them: fetched, or copied out of the folder."""
     lock = plan.lock
     python_bytes = PYTHON_BYTES if plan.python is None else 0
-    if source is None:
-        unpacked, fetched = lock.size_bytes * INSTALLED[lock.variant], lock.size_bytes
-    else:
-        unpacked, fetched = unpacked_bytes(source, lock), 0
-    parted = sum(entry.file.size_bytes for entry in plan.kit.wheels if len(entry.file.parts) > 1) if plan.kit else 0
-    room = round(unpacked * SPARE) + fetched + parted + VENV_BYTES + python_bytes
+    room = round(lock.size_bytes * INSTALLED[lock.variant] * SPARE) + lock.size_bytes + VENV_BYTES + python_bytes
     free = shutil.disk_usage(base).free
+    fetched = lock.size_bytes if source is None else 0
     fetches = plan.python is None and source is None
     return Need(room, fetched, free, base, lock.variant, locks.dotted(lock.python), fetches, plan.lacks_cuda)
 
 
 def require_room(folders: Folders, need: Need) -> None:
-    """Raises AppError("drive_space"). What an earlier attempt has fetched is there already."""
-    fetched = min(need.download_bytes, sum(path.stat().st_size for path in folders.wheels.rglob("*") if path.is_file()))
-    require_space(folders.base, need.room_bytes - fetched)
-
-
-def unpacked_bytes(source: Path, lock: Lock) -> int:
-    """Of the lock's wheels; of those in parts it is estimated.
-
-    Raises AppError("training_wheel_damaged").
-    """
-    total = 0
-    for file in lock.files:
-        path = source / file.name
-        if not path.is_file():
-            total += round(file.size_bytes * INSTALLED[lock.variant])
-            continue
-        try:
-            with zipfile.ZipFile(path) as wheel:
-                total += sum(entry.file_size for entry in wheel.infolist())
-        except (OSError, zipfile.BadZipFile) as error:
-            raise AppError("training_wheel_damaged", path=str(path), package=str(file)) from error
-    return total
+    """Raises AppError("drive_space"). What an earlier attempt has fetched or copied is there already."""
+    there = sum(path.stat().st_size for path in folders.wheels.rglob("*") if path.is_file())
+    require_space(folders.base, max(0, need.room_bytes - there))

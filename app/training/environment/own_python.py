@@ -4,21 +4,15 @@ An archive is laid out as python-build-standalone's "install_only": `python/bin/
 Windows.
 """
 
-import lzma
 import os
-import re
 import shutil
 import tarfile
-import zlib
 from pathlib import Path
 
 from app.base.errors import AppError
-from app.models.package_locks import Python
+from app.models import training_environment
+from app.training.environment import folders
 from app.training.environment.folders import Folders, unwritable
-
-_LIBRARY = re.compile(r"python/(?:lib/python(\d)\.(\d+)/|python(\d)(\d+)\.dll$)")
-_TOP = "python"
-_SPOILT = (EOFError, tarfile.TarError, zlib.error, lzma.LZMAError)
 
 
 def programs(where: Folders) -> list[Path]:
@@ -27,21 +21,20 @@ def programs(where: Folders) -> list[Path]:
     return sorted(path for name in names for path in where.pythons.glob(f"*/{name}"))
 
 
-def version_of(archive: Path) -> Python:
-    """Raises AppError("python_archive_unusable")."""
-    try:
-        with tarfile.open(archive) as tar:
-            for member in tar:
-                if found := _LIBRARY.match(member.name):
-                    major, minor = found[1] or found[3], found[2] or found[4]
-                    return int(major), int(minor)
-    except (OSError, *_SPOILT) as error:
-        raise AppError("python_archive_unusable", path=str(archive), reason=str(error)) from error
-    raise AppError("python_archive_unusable", path=str(archive), reason=f"{_TOP}/…")
+def trusted(where: Folders, data: Path) -> list[Path]:
+    """Return the programs beside the environment that is in use; none in a folder that something else may have filled.
+
+    `data`: the data folder, which knows where that environment is.
+    """
+    ours = (training_environment.base_folder(data), data)
+    return programs(where) if any(folders.is_same(where.base, folder) for folder in ours) else []
 
 
 def unpack(archive: Path, sha256: str, where: Folders) -> None:
-    """For `programs` to find. One that is there already is replaced: it does not work. Raises AppError."""
+    """For `programs` to find. `archive`: verified, with a hash that is pinned. Raises AppError.
+
+    One that is there already is replaced: it does not work.
+    """
     target, half = where.pythons / sha256[:16], where.discarded / "python"
     try:
         with tarfile.open(archive) as tar:
@@ -50,7 +43,7 @@ def unpack(archive: Path, sha256: str, where: Folders) -> None:
         if target.exists():
             target.rename(where.discarded / target.name)
         half.rename(target)
-    except _SPOILT as error:
+    except (EOFError, tarfile.TarError) as error:
         raise AppError("python_archive_unusable", path=str(archive), reason=str(error)) from error
     except OSError as error:
         raise unwritable(error, where.pythons) from error

@@ -30,7 +30,10 @@ def require_usable(base: Path) -> None:
 
 
 def require_free(base: Path, data: Path) -> None:
-    """That nothing of somebody else's would be replaced there, and that it is in no folder that will be deleted.
+    """That nothing of somebody else's would be replaced or used, and that it is in no folder that will be deleted.
+
+    In a folder that this Kotae has not chosen before, nothing of the names that it uses may lie: programs in there, and
+    the stamp that says who has made them, may have come with the drive.
 
     Raises AppError: training_place_inside, training_place_taken.
     """
@@ -40,9 +43,13 @@ def require_free(base: Path, data: Path) -> None:
     for folder in (resolved, *resolved.parents):
         if folder.name.casefold() in _NAMES or (folder / folders.STAMP).is_file():
             raise AppError("training_place_inside", path=str(folder))
-    final = Folders(base).final
-    if final.exists() and not folders.is_same(base, data) and not (final / folders.STAMP).is_file():
-        raise AppError("training_place_taken", path=str(final))
+    if folders.is_same(base, data):
+        return
+    begun = any(folders.is_same(base, attempt) for attempt in folders.attempts(data))
+    where = Folders(base)
+    for folder in (where.final, where.old, where.swapped, *(() if begun else (where.pythons, where.part))):
+        if os.path.lexists(folder):
+            raise AppError("training_place_taken", path=str(folder))
 
 
 def known_as(base: Path, data: Path) -> Path:

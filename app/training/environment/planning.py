@@ -20,27 +20,23 @@ class Plan:
     lacks_cuda: bool = False  # there is a card, and what would be installed does not use it
 
 
-def plan(variant: str, source: Path | None, where: Folders) -> Plan:
+def plan(variant: str, source: Path | None, where: Folders, data: Path) -> Plan:
     """`variant`: as chosen; "": what suits this machine. `source`: a folder of wheels or a kit; None: the indexes.
 
+    `data`: the data folder. Nothing out of `source` is started, nor what lies in a folder that is not in use yet.
+
     Seconds: Pythons are started, and the driver of a card is asked.
-    Raises AppError: training_no_lock, no_base_python, wheels_folder_missing, wheels_none, training_wheel_missing, and
-    those of `kit.read` and `kit.lock_of`.
+    Raises AppError: training_no_lock, no_base_python, wheels_folder_missing, wheels_none, training_wheel_missing,
+    training_wheel_damaged, and those of `kit.read` and `kit.lock_of`.
     """
     found = gathering.kit_in(source) if source is not None else None
     candidates = _candidates(variant, source, found)
     versions = locks.versions(candidates)
-    own = own_python.programs(where)
-    if found is not None and found.python is not None and found.python_version in versions:
-        python = base_python.find(versions, own) if own else None  # the one of this kit, unpacked before
-        python = python if python is not None and python.path.is_relative_to(where.pythons) else None
-        lock = candidates[0]
-    else:
-        python = base_python.find(versions, own)
-        lock = next((lock for lock in candidates if python and lock.python == python.version[:2]), candidates[0])
-        if python is None and source is not None:
-            names = "/".join(locks.dotted(version) for version in versions)
-            raise AppError("no_base_python", versions=names, newest=locks.dotted(versions[0]))
+    python = base_python.find(versions, own_python.trusted(where, data))
+    lock = next((lock for lock in candidates if python and lock.python == python.version[:2]), candidates[0])
+    if python is None and source is not None and (found is None or found.python is None):
+        names = "/".join(locks.dotted(version) for version in versions)
+        raise AppError("no_base_python", versions=names, newest=locks.dotted(versions[0]))
     if source is not None:
         gathering.require_all(source, lock, found)
     lacks = lock.variant == "cpu" and variant != "cpu" and locks.has_card()

@@ -58,16 +58,21 @@ def make(job: Job, report: Report, fetch: Fetch) -> Path:
         report(Phase("prepare"))
         folders.note_attempt(data, where.base)
         folders.finish_renaming(where)
-        earlier = Folders(training_environment.base_folder(data))
-        tools = converter.find((where.final, where.old, earlier.final))
-        plan = planning.plan(job.variant, source, where)
+        own_python.discard_unused(where)  # what an earlier attempt has left was with the drive since
+        tools = converter.find()
+        plan = planning.plan(job.variant, source, where, data)
         needed = need.of_plan(plan, source, where.base)
         folders.begin(where)
         need.require_room(where, needed)
-        python = plan.python or _own_python(job, plan, source, where, report)
-        found = _files(job, plan, source, where, report, fetch)
+        if source is not None:  # all of it is verified before anything of it is unpacked or started
+            found = _gathered(plan, source, where, report)
+            python = plan.python or _own_python(job, plan, source, where, report)
+        else:
+            python = plan.python or _own_python(job, plan, source, where, report)
+            found = _fetched(job, plan.lock, where, report, fetch)
         forbid_network()
-        _install(python, plan.lock, found, where, Path(job.logs), report)
+        gathering.remove_others(where.wheels, found)
+        _install(python, plan.lock, where, Path(job.logs), report)
         _finish(plan.lock, tools, where, report)
     return where.base
 
@@ -83,31 +88,37 @@ def _own_python(job: Job, plan: Plan, source: Path | None, where: Folders, repor
     report(Phase("python"))
     if source is not None:
         assert plan.kit is not None
-        archive, sha256 = gathering.python_archive(source, plan.kit, where)
+        archive, sha256 = gathering.python_archive(source, plan.kit, plan.lock, where)
         own_python.unpack(archive, sha256, where)
     else:
         for host in uv.python_hosts():
             report(Host(host))
         uv.fetch_python(locks.dotted(plan.lock.python), where, Path(job.logs), job.proxy)
-    own = own_python.programs(where)
-    python = base_python.find((plan.lock.python,), own)
+    own = [[str(program)] for program in own_python.programs(where)]
+    python = base_python.first(own, (plan.lock.python,))
     if python is None or not python.path.is_relative_to(where.pythons):
         reason = f"Python {locks.dotted(plan.lock.python)}"
         raise AppError("python_archive_unusable", path=str(where.pythons), reason=reason)
     return python
 
 
-def _files(job: Job, plan: Plan, source: Path | None, where: Folders, report: Report, fetch: Fetch) -> dict[str, Path]:
-    """Where each file of the lock is, by its name; all are whole."""
-    lock = plan.lock
+def _gathered(plan: Plan, source: Path, where: Folders, report: Report) -> set[str]:
+    """Names of the lock's files, which are all in `where.wheels` now; with a kit's Python, if it is needed."""
 
     def tell(package: str, done_bytes: int, total_bytes: int) -> None:
         report(Phase("fetch", package, done_bytes, total_bytes))
 
-    if source is not None:
-        return gathering.gather(source, lock, plan.kit, where.wheels, tell)
+    found = set(gathering.gather(source, plan.lock, plan.kit, where.wheels, tell))
+    if plan.python is None:
+        assert plan.kit is not None
+        gathering.python_archive(source, plan.kit, plan.lock, where)
+    return found
+
+
+def _fetched(job: Job, lock: Lock, where: Folders, report: Report, fetch: Fetch) -> set[str]:
+    """As `_gathered`, over the network."""
     try:
-        return fetched(lock, where.wheels, job.proxy, report, fetch)
+        return set(fetched(lock, where.wheels, job.proxy, report, fetch))
     except AppError as error:
         if error.code == "download_disk_full":
             raise AppError("training_disk_full", path=str(where.base)) from error
@@ -123,13 +134,11 @@ def fetched(lock: Lock, folder: Path, proxy: str, report: Report, fetch: Fetch) 
     return {file.name: folder / file.name for file in lock.files}
 
 
-def _install(
-    python: BasePython, lock: Lock, found: dict[str, Path], where: Folders, logs: Path, report: Report
-) -> None:
+def _install(python: BasePython, lock: Lock, where: Folders, logs: Path, report: Report) -> None:
     report(Phase("venv"))
     uv.make_venv(python.path, where, logs)
     report(Phase("install"))
-    uv.install(lock.path, gathering.folders_of(list(found.values())), where, logs)
+    uv.install(lock.path, where, logs)
 
 
 def _finish(lock: Lock, tools: tuple[Path, str], where: Folders, report: Report) -> None:

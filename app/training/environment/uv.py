@@ -49,13 +49,11 @@ def make_venv(python: Path, where: Folders, logs: Path) -> None:
     _run(argv, where, logs / "training-venv.log", _variables(where))
 
 
-def install(lock: Path, sources: Sequence[Path], where: Folders, logs: Path) -> None:
-    """What `lock` names into the venv, out of these folders. Raises AppError."""
+def install(lock: Path, where: Folders, logs: Path) -> None:
+    """What `lock` names into the venv, out of `where.wheels`. uv compares the hashes once more. Raises AppError."""
     python = training_environment.python_in(where.half)
     argv = ["pip", "install", "--python", str(python), "--requirements", str(lock), "--require-hashes", "--no-deps",
-            "--only-binary", ":all:", "--no-index"]  # fmt: skip
-    for folder in sources:
-        argv += ["--find-links", str(folder)]
+            "--only-binary", ":all:", "--no-index", "--find-links", str(where.wheels)]  # fmt: skip
     _run(argv, where, logs / "training-install.log", _variables(where))
 
 

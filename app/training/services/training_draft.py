@@ -213,7 +213,7 @@ class TrainingDraft(QObject):
         def work(progress: Progress) -> tuple[Job, Path]:
             trainer = self._trainer()
             # What the adapter becomes a GGUF file with, where it is trained.
-            asked = self._asked(draft, trainer.converter if trainer is not None else str(converter.find(())[0]))
+            asked = self._asked(draft, trainer.converter if trainer is not None else str(converter.find()[0]))
             progress.check()
             job = jobs.make(asked, folder, with_base=with_base)
             made.append(job.folder)

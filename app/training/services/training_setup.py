@@ -136,7 +136,7 @@ class TrainingSetup(QObject):
             try:
                 place.require_usable(where)
                 place.require_free(where, self._data)
-                return need.estimate(where, wheels, variant)
+                return need.estimate(where, self._data, wheels, variant)
             except AppError as error:
                 raise AppError(error.code, **error.facts, base=str(where)) from error
 

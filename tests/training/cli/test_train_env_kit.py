@@ -33,8 +33,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
         (("--system", "plan9-sparc"), 3, "training_no_lock"),
         (("--variant", "cuda", "--system", "win32-x86_64"), 3, "training_no_lock"),
         (("--python-version", "3.9"), 3, "training_no_lock"),
-        (("--python", "無い.tar.gz"), 3, "python_archive_unusable"),
-        (("--python", __file__), 3, "python_archive_unusable"),
+        (("--python", "無い.tar.gz"), 3, "python_archive_unknown"),
+        (("--python", __file__), 3, "python_archive_unknown"),
     ],
 )
 def test_nonsense_is_refused_with_the_next_step(

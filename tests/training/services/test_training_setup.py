@@ -415,25 +415,17 @@ def test_a_disk_that_is_full_in_the_middle_is_said_and_costs_nothing(
 def test_too_little_room_is_said_before_anything_is_made(
     making: Making, wheels: Path, locked: Path, ended: Callable[..., None]
 ) -> None:
-    for number in range(shutil.disk_usage(making.where.data).free // _MOST_BYTES + 1):
-        _pretend_size(make_wheel(wheels, f"big{number}", size_bytes=_ODD_BYTES))
-    write_lock(locked, wheels)
+    size_bytes = shutil.disk_usage(making.where.data).free // 4
+    (lock,) = locked.iterdir()
+    with lock.open("a", encoding="ascii") as entries:
+        entries.write(f"# big-1.0-py3-none-any.whl {size_bytes}\nbig==1.0 \\\n    --hash=sha256:{'0' * 64}\n")
+    with (wheels / "big-1.0-py3-none-any.whl").open("wb") as file:
+        file.truncate(size_bytes)  # holes take no room
     ended(making, wheels)
     (error,) = making.errors
     assert error.code == "drive_space"
     assert error.facts["need_bytes"] > error.facts["free_bytes"]
     assert not making.folders.half.exists()
-
-
-_ODD_BYTES, _MOST_BYTES = 1_000_003, 0xFFFF_FFF0
-
-
-def _pretend_size(wheel: Path) -> None:
-    """The directory of an archive says how large its files become."""
-    content = wheel.read_bytes()
-    said = _ODD_BYTES.to_bytes(4, "little")
-    assert content.count(said) == 2
-    wheel.write_bytes(content.replace(said, _MOST_BYTES.to_bytes(4, "little")))
 
 
 def test_on_another_drive_the_new_one_is_used_once_it_works_and_the_one_before_is_deleted(

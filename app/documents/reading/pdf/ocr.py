@@ -4,13 +4,13 @@ import contextlib
 import functools
 import io
 import os
-import shutil
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from typing import IO, Any
 
+from app.base import programs
 from app.base.errors import AppError
 from app.documents.reading.blocks import Block, Tell
 from app.documents.reading.hygiene import join
@@ -27,7 +27,7 @@ CERTAIN = 30.0  # percent; what it is less sure of is mostly dirt
 @functools.cache
 def is_available() -> bool:
     """Whether Tesseract is there with Japanese data. Starts it once, a tenth of a second."""
-    program = shutil.which(PROGRAM)
+    program = programs.find(PROGRAM)
     if program is None:
         return False
     try:
@@ -41,8 +41,10 @@ class Recognizer:
     """Raises AppError("ocr_missing") when made where Tesseract is not installed."""
 
     def __init__(self, tell: Tell) -> None:
-        if not is_available():
+        program = programs.find(PROGRAM)
+        if program is None or not is_available():
             raise AppError("ocr_missing")
+        self._program = program
         self._tell = tell
 
     def blocks_of(self, page: Any, number: int) -> list[Block]:
@@ -53,7 +55,7 @@ class Recognizer:
         return [Block("paragraph", text, page=number, boxes=(box,)) for text, box in _paragraphs(table, number, scale)]
 
     def _run(self, picture: bytes) -> str:
-        command = [PROGRAM, "stdin", "stdout", "-l", LANGUAGES, "--psm", "3", "tsv"]
+        command = [self._program, "stdin", "stdout", "-l", LANGUAGES, "--psm", "3", "tsv"]
         # One thread: Tesseract's own wait for one another by turning, for minutes where the processors are busy.
         child = subprocess.Popen(
             command,

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.models import package_locks as locks
 from app.models.package_locks import Lock
+from app.training.environment import python_pins
 from app.training.environment.messages import KitJob
 from app.uikit.dialogs import Choice, Dialog
 from app.uikit.language import joined
@@ -34,11 +35,7 @@ class KitDialog(Dialog):
         self.kind = Chooser([(lock_words(lock), lock) for lock in self._locks], self._pick)
         self.kind.setAccessibleName(self.tr("使う PC"))
         self.place = PathRow(theme, self.tr("キットのフォルダ"), "", can_clear=False)
-        self.python = PathRow(
-            theme,
-            self.tr("いっしょに入れる Python（なくてもよい）"),
-            self.tr("python-build-standalone の install_only（….tar.gz）。使う PC に Python がないときに入れます。"),
-        )
+        self.python = PathRow(theme, self.tr("いっしょに入れる Python（なくてもよい）"), "")
         self.note = Label(wraps=True)
         super().__init__(
             theme,
@@ -106,6 +103,7 @@ class KitDialog(Dialog):
     def _show(self) -> None:
         self.place.show_path(self._folder)
         self.python.show_path(Path(self._archive).name if self._archive else "")
+        self.python.show_note(self._python_words(), "muted")
         size = f"{self._lock.size_bytes / 1e9:,.1f}\u00a0GB" if self._lock else ""
         if not self._may_use_network:
             words = self.tr("▲ 「外部通信をすべて止める」が入っているので、部品を取得できません。")
@@ -118,6 +116,12 @@ class KitDialog(Dialog):
         self.note.set_tone("text" if self._may_use_network else "warning")
         self.buttons["write"].setEnabled(bool(self._folder) and self._lock is not None and self._may_use_network)
         self.fit_height()
+
+    def _python_words(self) -> str:
+        """Which file: one that Kotae does not know by its hash is refused."""
+        pin = python_pins.newest(self._lock.system, self._lock.python) if self._lock else None
+        words = self.tr("使う PC に Python がないときに入れます。python-build-standalone の {name} が使えます。")
+        return words.format(name=pin.name.replace("-", "-\u200b")) if pin else ""
 
 
 def lock_words(lock: Lock) -> str:
