@@ -80,9 +80,17 @@ def adapter_of(model: LocalModel) -> CardAdapter | None:
     card = catalogue.load().card(model.card_id)
     if card is None or not card.adapter or model.form_id != card.form:
         return None
-    published = {file.sha256 for file in card.files if file.sha256}
-    is_same = bool(model.files) and model.files[0].sha256 in published
-    return CardAdapter(resources() / card.adapter, card.adapter_form) if is_same else None
+    return CardAdapter(resources() / card.adapter, card.adapter_form) if is_published(model) else None
+
+
+def is_published(model: LocalModel) -> bool:
+    """Whether all of its files are, by their hashes, those that the catalogue knows of its card.
+
+    A card is found by a name inside the file, which anybody can write there. The hashes must have been computed.
+    """
+    card = catalogue.load().card(model.card_id)
+    published = {file.sha256 for file in card.files if file.sha256} if card else set()
+    return bool(model.files) and all(mark.sha256 in published for mark in model.files)
 
 
 def in_use(model: LocalModel, adapters: tuple[AdapterUse, ...] | None) -> tuple[LocalModel, tuple[AdapterUse, ...]]:

@@ -15,6 +15,7 @@ from app.models.catalogue import ModelCard, ModelFile
 
 FILE_NAME = "gemma-3-270m-q4_k_m.gguf"
 TERMS_NAME = "gemma-3-270m-terms.html"
+TERMS_SHA256 = "152fbbb72940545ffbb8f6691a6a99a2dea5c357165248969fd72a9dae37fa9d"  # as the package has them
 _BLOCK_BYTES = 1024 * 1024
 _PARTS = 4
 

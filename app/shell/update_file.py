@@ -32,7 +32,8 @@ Report = Callable[[int, int], None]  # bytes done, of how many; what it raises e
 
 @dataclass(frozen=True, slots=True)
 class UpdateFile:
-    """`expected`: what the list of sums beside the file says; "": there is none, or the file is not in it.
+    """`expected`: what the list of sums beside the file says; "": there is none, or the file is not in it. Whoever has
+    changed the file can have changed the list: it shows damage on the way, and nothing about where both come from.
 
     `other`: engine_pack | model_kit | training_kit, what else of ours it is, or is a part of; "": none of these.
     """
@@ -57,9 +58,14 @@ class UpdateFile:
     def is_this(self) -> bool:
         return self.version == __version__
 
-    def is_as_told(self, told: str = "") -> bool | None:
-        """`told`: a sum that the user has, from elsewhere. None: there is nothing to compare with."""
-        wanted = digest_in(told) or self.expected
+    @property
+    def is_as_listed(self) -> bool | None:
+        """Whether it is undamaged by the list beside it; None: that says nothing."""
+        return self.expected == self.sha256 if self.expected else None
+
+    def is_as_told(self, told: str) -> bool | None:
+        """Whether it is what its makers gave out. `told`: what the user has from them; None: no whole sum is in it."""
+        wanted = digest_in(told)
         return wanted == self.sha256 if wanted else None
 
 

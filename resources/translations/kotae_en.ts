@@ -1031,6 +1031,10 @@
 <context>
     <name>Care</name>
     <message>
+        <source>{names} の中身は、カタログの値と照合できません。名前と使用条件はキットに書かれていたものなので、出どころを確かめてください。</source>
+        <translation>The content of {names} cannot be checked against the catalogue. Names and licences are what the kit says, so check where it comes from.</translation>
+    </message>
+    <message>
         <source>{name} は無傷です。</source>
         <translation>{name} is sound.</translation>
     </message>
@@ -5343,6 +5347,10 @@ Result: {found}</translation>
         <translation>File</translation>
     </message>
     <message>
+        <source>ファイルの中の名前によります。中身はカタログの値と照合していません</source>
+        <translation>By the name inside the file; its content was not compared with the catalogue</translation>
+    </message>
+    <message>
         <source>ファイルをすべて読み、壊れたり変わったりしていないかを確かめます。</source>
         <translation>Reads the whole file and checks that it is neither damaged nor changed.</translation>
     </message>
@@ -5453,6 +5461,10 @@ Result: {found}</translation>
     <message>
         <source>未確認</source>
         <translation>unconfirmed</translation>
+    </message>
+    <message>
+        <source>見分け方</source>
+        <translation>Recognized</translation>
     </message>
     <message>
         <source>詳細（読み込み後の実際の値）</source>
@@ -11481,12 +11493,20 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>× The file is empty (0 bytes). Do not use it; get it again.</translation>
     </message>
     <message>
+        <source>× 同じフォルダの一覧の値と違います。使わずに、もう一度受け取ってください。</source>
+        <translation>× It differs from the list in the same folder. Do not use it; get it again.</translation>
+    </message>
+    <message>
         <source>× 配布元の値と違います。使わずに、もう一度受け取ってください。</source>
         <translation>× Not the publisher’s. Do not use it; get it again.</translation>
     </message>
     <message>
-        <source>▲ 比べる値がありません。配布元の SHA256SUMS を同じフォルダに置くか、値を貼り付けてください。</source>
-        <translation>▲ There is nothing to compare it with. Put the publisher’s SHA256SUMS into the same folder, or paste the value.</translation>
+        <source>▲ 同じフォルダの一覧の値と同じで、壊れてはいません。配布元のファイルかどうかは、配布元から別に受け取った値を貼り付けて確かめてください。</source>
+        <translation>▲ It matches the list in the same folder, so it is not damaged. To know that it is the publisher&apos;s, paste the value that you have from them by another way.</translation>
+    </message>
+    <message>
+        <source>▲ 比べる値がありません。配布元が示した値を貼り付けてください。</source>
+        <translation>▲ There is nothing to compare with. Paste the value that the publisher gives.</translation>
     </message>
     <message>
         <source>▲ 貼り付けた文字に、SHA-256 の全体（16 進数 64 文字）がありません。</source>

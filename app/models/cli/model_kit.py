@@ -85,9 +85,13 @@ def _import(presets_of: PresetsOf, options: argparse.Namespace, where: Paths, ou
     output.end_progress()
     lines = [str(describe_error(problem)) for problem in outcome.problems]
     lines += [output.phrase("added", name=model.name, id=model.id) for model in outcome.models]
+    lines += [output.phrase("kit_model_unchecked", name=model.name) for model in outcome.unchecked]
     lines += [output.phrase("kit_model_waits", name=stem) for stem in outcome.waiting]
     data = {
-        "models": [{"id": model.id, "name": model.name, "path": model.path} for model in outcome.models],
+        "models": [
+            {"id": model.id, "name": model.name, "path": model.path, "is_published": model not in outcome.unchecked}
+            for model in outcome.models
+        ],
         "presets": [preset.name for preset in added],
         "waiting": outcome.waiting,
         "problems": [as_data(problem) | {"part": problem.facts.get("part")} for problem in outcome.problems],

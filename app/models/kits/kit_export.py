@@ -92,9 +92,10 @@ class _Export:
         made = tuple(self._model(model, files[model.id]) for model in models)
         extras = [self._extra("presets", presets)] if presets else []
         terms = [path.with_name(starter.TERMS_NAME) for paths in files.values() for path in paths[:1]]
-        found = next((path for path in terms if path.is_file()), None)
-        if found is not None and any(model.card_id == starter.card().id for model in models):
-            extras.append(self._extra("gemma_terms", found.read_bytes()))
+        found = next((path.read_bytes() for path in terms if path.is_file()), b"")
+        is_ours = hashlib.sha256(found).hexdigest() == starter.TERMS_SHA256
+        if is_ours and any(model.card_id == starter.card().id for model in models):
+            extras.append(self._extra("gemma_terms", found))
         return Kit(made, tuple(extras))
 
     def _model(self, model: LocalModel, paths: list[Path]) -> KitModel:

@@ -5,6 +5,7 @@ replaced only that one is read from the kit.
 """
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any, Protocol
 from app.base.errors import AppError
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import Report, require_space, write_failure
+from app.base.wording import phrase
 from app.inference.local_model import FileMark, LocalModel
-from app.models import local_models
+from app.models import local_models, starter
 from app.models.kits import kit_manifest
 from app.models.kits.kit_export import licence_text
 from app.models.kits.kit_joining import Joined, Joining, is_regular, read_small
@@ -46,6 +48,11 @@ class Imported:
     presets: Sequence[Any] = ()  # as `ReadPresets` has read them
     waiting: list[str] = field(default_factory=list)
     problems: list[AppError] = field(default_factory=list)
+
+    @property
+    def unchecked(self) -> list[LocalModel]:
+        """Models whose content the catalogue does not know: the kit alone says what they are."""
+        return [model for model in self.models if not local_models.is_published(model)]
 
 
 def bring_in(
@@ -89,12 +96,21 @@ def _take(model: KitModel, joining: Joining, register: Register, outcome: Import
             problems = [error]
         else:
             licence = joined.paths[0].with_name(f"{joined.paths[0].stem}-licence.txt")
-            terms = licence_text(described) if described.card_id else model.licence  # what it is, not what it came as
-            if terms and not licence.exists():
-                write_atomically(licence, terms.encode("utf-8"))
+            if not licence.exists():
+                write_atomically(licence, _terms(described, model).encode("utf-8"))
     if problems:
         outcome.waiting.append(model.stem)
         outcome.problems += problems
+
+
+def _terms(described: LocalModel, model: KitModel) -> str:
+    """What it is, not what it came as: where the catalogue does not know the content, the kit's words are only its own.
+
+    Anybody can make a kit, and name a model in it as a known one.
+    """
+    if local_models.is_published(described):
+        return licence_text(described)
+    return "\n\n".join(part for part in (phrase("kit_licence_unchecked"), model.licence) if part)
 
 
 def _described(model: KitModel, joined: Joined) -> LocalModel:
@@ -122,5 +138,7 @@ def _take_extra(extra: KitExtra, folder: Path, target: Path, read_presets: ReadP
     elif extra.kind == "presets":
         outcome.presets, problems = read_presets(content)
         outcome.problems += problems
-    elif not (target / name).exists():
+    elif extra.sha256 != starter.TERMS_SHA256:  # a page that a browser opens, under a name that is ours
+        outcome.problems.append(AppError("kit_content_unknown", name=name))
+    elif not os.path.lexists(target / name):
         write_atomically(target / name, content)

@@ -196,6 +196,7 @@ class ModelDetail(QFrame):
         return [
             (self.tr("使用条件"), card.licence if card else self.tr("配布元で確かめてください")),
             (self.tr("お願い"), card.licence_notice if card else ""),
+            (self.tr("見分け方"), self._how_known(model, card)),
             (self.tr("学習"), tuned.run_name if tuned else ""),
             (self.tr("アダプター"), model.adapter if model else ""),
             (self.tr("学習の土台"), card.base_model if card and card.kind == "chat" and not tuned else ""),
@@ -209,6 +210,12 @@ class ModelDetail(QFrame):
             (self.tr("予測"), words.speed(predicted) if model else ""),
             (self.tr("前回の実測"), words.speeds(model) if model else ""),
         ]
+
+    def _how_known(self, model: LocalModel | None, card: ModelCard | None) -> str:
+        """Anybody can write a known name into a file."""
+        if model is None or card is None or model.tuned is not None or local_models.is_published(model):
+            return ""
+        return self.tr("ファイルの中の名前によります。中身はカタログの値と照合していません")
 
     def _adapter(self, model: LocalModel | None) -> str:
         has_one = model is not None and local_models.adapter_of(model) is not None

@@ -154,8 +154,16 @@ class Care(Strip):
             what = self.tr("キットから {n} 個のモデルを取り込みました。").format(n=len(outcome.models))
             presets = self.tr("プリセット {n} 個").format(n=len(outcome.presets)) if outcome.presets else ""
             names = phrases.enumerated([model.name for model in outcome.models])
-            self.banner.show_message("success", what, joined(names, presets))
+            self.banner.show_message("success", what, "\n".join([joined(names, presets), *self._unchecked(outcome)]))
             self._end_import()
+
+    def _unchecked(self, outcome: Imported) -> list[str]:
+        names = phrases.enumerated([model.name for model in outcome.unchecked])
+        words = self.tr(
+            "{names} の中身は、カタログの値と照合できません。名前と使用条件はキットに書かれていたものなので、"
+            "出どころを確かめてください。"
+        )
+        return [words.format(names=names)] if outcome.unchecked else []
 
     def _on_problems_read(self, key: str) -> None:
         # A moment later: the dialog is on its way out.

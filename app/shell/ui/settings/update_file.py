@@ -21,7 +21,7 @@ WIDTH_PX = 620
 
 
 class UpdateFacts(QWidget):
-    """The sum of the file beside what it should be: from a list beside it, or what the user pastes."""
+    """The sum of the file beside what it should be: what the user pastes. A list beside it only tells damage."""
 
     judged = Signal()
 
@@ -51,19 +51,26 @@ class UpdateFacts(QWidget):
 
     def _judge(self) -> None:
         told = self.told.text()
-        is_same = self._found.is_as_told(told)
+        is_same, is_whole = self._found.is_as_told(told), self._found.is_as_listed
         if self._found.is_empty:
             is_same, tone = False, "danger"
             words = self.tr("× ファイルが空です（0 バイト）。使わずに、もう一度受け取ってください。")
+        elif is_same is None and is_whole is False:
+            is_same, tone = False, "danger"
+            words = self.tr("× 同じフォルダの一覧の値と違います。使わずに、もう一度受け取ってください。")
         elif is_same is None and self._found.other:
             words, tone = self.tr("追加するときに、壊れていないかを Kotae が調べます。"), "text2"
         elif is_same is None and told.strip():
             words = self.tr("▲ 貼り付けた文字に、SHA-256 の全体（16 進数 64 文字）がありません。")
             tone = "warning"
-        elif is_same is None:
+        elif is_same is None and is_whole:
             words = self.tr(
-                "▲ 比べる値がありません。配布元の SHA256SUMS を同じフォルダに置くか、値を貼り付けてください。"
+                "▲ 同じフォルダの一覧の値と同じで、壊れてはいません。配布元のファイルかどうかは、"
+                "配布元から別に受け取った値を貼り付けて確かめてください。"
             )
+            tone = "warning"
+        elif is_same is None:
+            words = self.tr("▲ 比べる値がありません。配布元が示した値を貼り付けてください。")
             tone = "warning"
         elif is_same:
             words, tone = self.tr("✓ 配布元の値と同じです。ファイルは壊れていません。"), "success"
@@ -100,7 +107,7 @@ def update_file_dialog(theme: Theme, found: UpdateFile, parent: QWidget) -> Dial
 
 def _asks(found: UpdateFile) -> bool:
     """Whether a sum is to be pasted."""
-    return not (found.expected or found.other or found.is_empty)
+    return not (found.other or found.is_empty)
 
 
 def _what_it_is(found: UpdateFile) -> str:
