@@ -50,6 +50,7 @@ def test_a_pack_is_taken_and_given_to_the_engine(tmp_path, folder):
     assert child_commands.engine()[-1] == "llama"
 
 
+@pytest.mark.fault("S14")
 def test_a_library_that_was_changed_afterwards_is_not_loaded(tmp_path, folder):
     engine_packs.install(packed(tmp_path / "a.zip"), folder)
     (folder / PACK.file).write_bytes(LIBRARY[:-1] + b"!")
@@ -66,6 +67,7 @@ def test_a_library_that_was_changed_afterwards_is_not_loaded(tmp_path, folder):
         (LIBRARY, f"x/{PACK.file}"),
     ],
 )
+@pytest.mark.fault("S14")
 def test_another_library_is_refused_and_leaves_nothing(tmp_path, folder, library, name):
     with pytest.raises(AppError, match="engine_pack_unknown"):
         engine_packs.install(packed(tmp_path / "a.zip", library, name), folder)

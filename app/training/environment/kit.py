@@ -40,7 +40,10 @@ VERSION = 1
 NAME = "training-kit.json"
 README = "README.txt"
 _FILES_MAX = 999
-_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}\.(whl|tar\.gz|tgz|tar\.xz|tar\.bz2)")
+# No path, and no name that Windows keeps for a device.
+_FILE = re.compile(
+    r"(?!(?i:con|prn|aux|nul|com\d|lpt\d)\.)[A-Za-z0-9][A-Za-z0-9._+-]{0,199}\.(whl|tar\.gz|tgz|tar\.xz|tar\.bz2)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,8 @@ def _read(folder: Path) -> TrainingKit:
         if not isinstance(value, str):
             raise AppError("kit_manifest_refused", where=name)
     version = _version(str(words["python"]))
+    if not all(_is_wheel(entry) for entry in _split(entries, version)[0]):  # nothing that would have to be built
+        raise AppError("kit_manifest_refused", where="files")
     return TrainingKit(str(words["lock"]), str(words["lock_sha256"]), *_split(entries, version), version)
 
 
@@ -199,11 +204,16 @@ def _put(path: Path, content: bytes) -> None:
 
 
 def _earlier(folder: Path) -> set[str]:
-    """Names of the files of the kit that is replaced."""
+    """Names of the files of the kit that is replaced, but for what it may only call so: an archive of somebody's."""
     try:
-        return {entry.name for entry in read(folder).entries}
+        entries = list(read(folder).entries)
     except AppError:
         return set()
+    return {entry.name for entry in entries if _is_wheel(entry) or python_pins.with_hash(entry.file.sha256)}
+
+
+def _is_wheel(entry: Entry) -> bool:
+    return entry.name.endswith(".whl")
 
 
 def _remove_others(folder: Path, kit: TrainingKit, names: set[str]) -> None:
