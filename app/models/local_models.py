@@ -17,7 +17,6 @@ from app.inference.gguf import GgufHeader
 from app.inference.local_model import FileMark, LocalModel
 from app.inference.prompt import PromptForm
 from app.models import catalogue, ollama
-from app.models.catalogue import ModelCard
 from app.models.model_store import ModelStore
 
 FALLBACK_FORM = "question_answer"
@@ -58,7 +57,7 @@ def describe(path: Path) -> LocalModel:
         added_at=time.time(),
         card_id=card.id if card else None,
         form_id=form.id if form else None,
-        files=tuple(_mark(file, card, header.quantization) for file in (path, *header.parts)),
+        files=tuple(_mark(file) for file in (path, *header.parts)),
     )
 
 
@@ -80,13 +79,15 @@ def adapter_of(model: LocalModel) -> CardAdapter | None:
     card = catalogue.load().card(model.card_id)
     if card is None or not card.adapter or model.form_id != card.form:
         return None
-    return CardAdapter(resources() / card.adapter, card.adapter_form) if is_published(model) else None
+    published = {(file.quantization, file.size_bytes) for file in card.files if file.sha256}
+    is_alike = (model.quantization, model.size_bytes) in published  # at worst an odd answer; reading it takes longer
+    return CardAdapter(resources() / card.adapter, card.adapter_form) if is_alike else None
 
 
 def is_published(model: LocalModel) -> bool:
     """Whether all of its files are, by their hashes, those that the catalogue knows of its card.
 
-    A card is found by a name inside the file, which anybody can write there. The hashes must have been computed.
+    A card is found by a name inside the file, which anybody can write there.
     """
     card = catalogue.load().card(model.card_id)
     published = {file.sha256 for file in card.files if file.sha256} if card else set()
@@ -200,15 +201,25 @@ def _name(header: GgufHeader, path: Path) -> str:
     return f"{name} {header.quantization}".strip() if name else path.stem
 
 
-def _mark(path: Path, card: ModelCard | None, quantization: str) -> FileMark:
-    """With the hash only where it is known already: from the catalogue, or from the store that the file lies in."""
+def _mark(path: Path) -> FileMark:
+    """Without a hash: only what was computed from the content stands there, never what a name or a size promises."""
     status = path.stat()
-    published = [file for file in card.files if file.quantization == quantization] if card else []
-    sha256 = next((file.sha256 for file in published if file.size_bytes == status.st_size), "")
-    return FileMark(path.name, status.st_size, status.st_mtime_ns, sha256 or origin_sha256(path))
+    return FileMark(path.name, status.st_size, status.st_mtime_ns)
 
 
-def origin_sha256(path: Path) -> str:
+def promised_sha256(model: LocalModel, path: Path) -> str:
+    """What a file of the model should have, by the catalogue or by the store that it lies in; "": nobody says.
+
+    For a comparison: the name and the size that it is found by may be anybody's.
+    """
+    card = catalogue.load().card(model.card_id)
+    published = [file for file in card.files if file.quantization == model.quantization] if card else []
+    size_bytes = path.stat().st_size
+    sha256 = next((file.sha256 for file in published if file.size_bytes == size_bytes), "")
+    return sha256 or _origin_sha256(path)
+
+
+def _origin_sha256(path: Path) -> str:
     """Ollama and the Hugging Face cache name the files of weights by their hash, the latter behind a link."""
     target = path.resolve()
     is_hub_blob = target.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", target.name) is not None

@@ -1,5 +1,6 @@
 """The trial model: Gemma 3 270M base, carried by a Python package in four parts and put together once."""
 
+import dataclasses
 import hashlib
 import importlib.resources
 import importlib.util
@@ -10,7 +11,8 @@ from pathlib import Path
 
 from app.base.errors import AppError
 from app.base.paths import write_atomically
-from app.models import catalogue
+from app.inference.local_model import LocalModel
+from app.models import catalogue, local_models
 from app.models.catalogue import ModelCard, ModelFile
 
 FILE_NAME = "gemma-3-270m-q4_k_m.gguf"
@@ -57,6 +59,13 @@ def assemble(folder: Path, progress: Progress = lambda _fraction: True) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return target
+
+
+def described(path: Path) -> LocalModel:
+    """The model that `assemble` has just put together, with the hash that it was compared with. Raises AppError."""
+    model = local_models.describe(path)
+    marks = tuple(dataclasses.replace(mark, sha256=card().files[0].sha256) for mark in model.files)
+    return dataclasses.replace(model, files=marks)
 
 
 def _join(file: ModelFile, target: Path, progress: Progress) -> None:

@@ -46,23 +46,24 @@ def verify(model: LocalModel, report: Report = lambda _done, _total: None) -> Ve
         reason = error.strerror or str(error)
         return Verdict(model, "missing", AppError("file_unreadable", path=model.path, reason=reason))
     before = {mark.name: mark for mark in model.files}
-    problems = [problem for path, now in marks.items() if (problem := _difference(path, before.get(path.name), now))]
+    expected = {path: _expected(model, path, before.get(path.name)) for path in marks}
+    found = (_difference(path, expected[path], before.get(path.name), now) for path, now in marks.items())
+    problems = [problem for problem in found if problem]
     if problems:
         worst = next((problem for problem in problems if problem.code == "model_file_damaged"), problems[0])
         return Verdict(model, "damaged" if worst.code == "model_file_damaged" else "changed", worst)
-    is_known = all(_expected(path, before.get(path.name)) for path in marks)
+    is_known = all(expected.values())
     kept = dataclasses.replace(model, files=tuple(marks.values()))
     return Verdict(kept, "sound" if is_known else "first")
 
 
-def _expected(path: Path, before: FileMark | None) -> str:
-    return (before.sha256 if before else "") or local_models.origin_sha256(path)
+def _expected(model: LocalModel, path: Path, before: FileMark | None) -> str:
+    return (before.sha256 if before else "") or local_models.promised_sha256(model, path)
 
 
-def _difference(path: Path, before: FileMark | None, now: FileMark) -> AppError | None:
+def _difference(path: Path, expected: str, before: FileMark | None, now: FileMark) -> AppError | None:
     """A file that was written to since it was added has another time or size; one that decayed has not."""
     is_touched = before is not None and (before.size_bytes, before.modified_ns) != (now.size_bytes, now.modified_ns)
-    expected = _expected(path, before)
     if expected == now.sha256 or (not expected and not is_touched):
         return None
     return AppError("model_file_changed" if is_touched else "model_file_damaged", path=str(path))

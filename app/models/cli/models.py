@@ -100,7 +100,7 @@ def _add_starter(where: Paths, output: Output) -> int:
         output.progress("adding", name=card.title, percent=round(fraction * 100))
         return True
 
-    model = _stored(local_models.describe(starter.assemble(where.models, report)), where)
+    model = _stored(starter.described(starter.assemble(where.models, report)), where)
     output.end_progress()
     if is_new:
         output.note("licence", licence=card.licence, notice=card.licence_notice)

@@ -15,7 +15,7 @@ from app.base.files.whole_file import whole_file
 from app.base.wording import phrase
 from app.inference import gguf
 from app.inference.local_model import LocalModel
-from app.models import catalogue, starter
+from app.models import catalogue, local_models, starter
 from app.models.kits import kit_manifest
 from app.models.kits.kit_manifest import EXTRA_NAMES, PART_SUFFIX, Kit, KitExtra, KitFile, KitModel
 from app.models.kits.kit_parts import PART_BYTES, PartWriter
@@ -100,7 +100,8 @@ class _Export:
 
     def _model(self, model: LocalModel, paths: list[Path]) -> KitModel:
         known = {mark.name: mark.sha256 for mark in model.files}
-        files = tuple(self._file(path, known.get(path.name, "")) for path in paths)
+        promised = local_models.promised_sha256
+        files = tuple(self._file(path, known.get(path.name) or promised(model, path)) for path in paths)
         return KitModel(self._stem(model), files, licence_text(model))
 
     def _file(self, path: Path, known_sha256: str) -> KitFile:

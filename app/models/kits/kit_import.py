@@ -122,7 +122,8 @@ def _described(model: KitModel, joined: Joined) -> LocalModel:
     )
     if [mark.name for mark in described.files] != [mark.name for mark in marks]:
         raise AppError("kit_content_refused", name=model.stem)
-    if any(was.sha256 not in ("", now.sha256) for was, now in zip(described.files, marks, strict=True)):
+    promised = [local_models.promised_sha256(described, path) for path in joined.paths]
+    if any(sha256 not in ("", now.sha256) for sha256, now in zip(promised, marks, strict=True)):
         raise AppError("kit_content_refused", name=model.stem)  # the catalogue knows better
     return dataclasses.replace(described, files=marks)
 

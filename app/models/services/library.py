@@ -187,7 +187,7 @@ class ModelLibrary(QObject):
             progress.report(round(fraction * size_bytes), size_bytes)
             return True
 
-        return local_models.describe(starter.assemble(self._folder, report))
+        return starter.described(starter.assemble(self._folder, report))
 
     def _run(self, work: Callable[[Progress], LocalModel]) -> None:
         if self._task is None:
