@@ -258,7 +258,7 @@ def lock_of_its_own(stick: Stick) -> None:
         (name("NUL.whl"), "training_kit_damaged"),
         (table_as_a_link, "training_kit_damaged"),
         (table_of_nested_lists, "training_kit_damaged"),
-        (lock_of_its_own, "training_kit_other"),
+        (lock_of_its_own, "training_kit_damaged"),
     ],
 )
 def test_a_kit_that_somebody_has_changed_is_refused_and_nothing_of_it_runs(

@@ -150,15 +150,16 @@ def _document(data: bytes, path: Path, format_name: str, known_version: int) -> 
     """A flipped byte anywhere is damage; a file that was never ours is said to be that."""
     try:
         document = json.loads(data)
+        checksum = _checksum(document) if isinstance(document, dict) else ""
     except (ValueError, RecursionError) as error:
         is_ours = format_name.encode() in data
         raise AppError("kit_manifest_damaged" if is_ours else "kit_foreign", path=str(path)) from error
     if not isinstance(document, dict) or not {"models", "sha256", "format"} & document.keys():
         raise AppError("kit_foreign", path=str(path))
-    if document.get("sha256") != _checksum(document):
+    if document.get("sha256") != checksum:
         raise AppError("kit_manifest_damaged", path=str(path))
     version = document.get("version")
-    if document.get("format") != format_name or type(version) is not int:
+    if document.get("format") != format_name or type(version) is not int or not 0 <= version < 10_000:
         raise AppError("kit_foreign", path=str(path))
     if version != known_version:
         raise AppError("kit_newer", version=version)

@@ -40,6 +40,7 @@ VERSION = 1
 NAME = "training-kit.json"
 README = "README.txt"
 _FILES_MAX = 999
+_WORD = re.compile(r"[a-z0-9_.-]{0,64}")  # it is shown
 # No path, and no name that Windows keeps for a device.
 _FILE = re.compile(
     r"(?!(?i:con|prn|aux|nul|com\d|lpt\d)\.)[A-Za-z0-9][A-Za-z0-9._+-]{0,199}\.(whl|tar\.gz|tgz|tar\.xz|tar\.bz2)"
@@ -133,7 +134,7 @@ def _read(folder: Path) -> TrainingKit:
         raise AppError("kit_manifest_refused", where="files")
     words = {name: document.get(name) for name in ("lock", "lock_sha256", "python")}
     for name, value in words.items():
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not _WORD.fullmatch(value):
             raise AppError("kit_manifest_refused", where=name)
     version = _version(str(words["python"]))
     if not all(_is_wheel(entry) for entry in _split(entries, version)[0]):  # nothing that would have to be built
