@@ -79,9 +79,11 @@ def adapter_of(model: LocalModel) -> CardAdapter | None:
     card = catalogue.load().card(model.card_id)
     if card is None or not card.adapter or model.form_id != card.form:
         return None
-    published = {(file.quantization, file.size_bytes) for file in card.files if file.sha256}
-    is_alike = (model.quantization, model.size_bytes) in published  # at worst an odd answer; reading it takes longer
-    return CardAdapter(resources() / card.adapter, card.adapter_form) if is_alike else None
+    # A file whose hash nobody has computed yet: at worst its answers are odd, and reading it would take longer.
+    alike = {(file.quantization, file.size_bytes) for file in card.files if file.sha256}
+    is_unread = bool(model.files) and not model.files[0].sha256
+    is_same = is_published(model) or (is_unread and (model.quantization, model.size_bytes) in alike)
+    return CardAdapter(resources() / card.adapter, card.adapter_form) if is_same else None
 
 
 def is_published(model: LocalModel) -> bool:

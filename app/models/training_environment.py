@@ -7,6 +7,7 @@ process. Nothing of that environment is imported here, and nothing of the progra
 import importlib.metadata
 import json
 import os
+import secrets
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 
 from app.base import settings
 from app.base.errors import AppError
+from app.base.files.atomic import write_atomically
 from app.base.paths import Paths
 from trainer import start
 
@@ -23,6 +25,8 @@ FOLDER = "training-environment"  # below `base_folder`; made by app/training/env
 OLD_FOLDER = f"{FOLDER}.old"  # the one before, while another takes its place
 DEVELOPMENT_FOLDER = ".venv-train"  # beside the sources; made by packaging/dev.py
 CONVERTER = "llama.cpp"  # below the environment's folder
+STAMP = "kotae-environment.json"  # in an environment's folder, when it works
+KEY_FILE = "training-environment.key"  # in the data folder
 VERSION_FILE = "VERSION"  # in the converter's folder: the llama-cpp-python whose source it is from
 PROBE_LIMIT_S = 120.0  # torch read from a slow disk for the first time
 PRODUCT_LIMIT = 0.2  # how far a 4-bit product may be from the exact one; measured 0.09, and garbage is at 1
@@ -67,19 +71,43 @@ def base_folder(data: Path) -> Path:
     return Path(chosen) if chosen else data
 
 
+def key(data: Path) -> str:
+    """Return what the environments that were made for this data folder have in their stamp. Raises OSError."""
+    try:
+        return (data / KEY_FILE).read_text("ascii")
+    except FileNotFoundError:
+        write_atomically(data / KEY_FILE, secrets.token_hex(16).encode("ascii"))
+        return (data / KEY_FILE).read_text("ascii")
+
+
+def is_ours(folder: Path, data: Path) -> bool:
+    """Whether an environment was made for this data folder; those that lie in it are.
+
+    On another drive the same path may lead to somebody else's drive today, with programs of theirs.
+    """
+    if folder.parent == data:
+        return True
+    try:
+        stamp = json.loads((folder / STAMP).read_bytes())
+        return isinstance(stamp, dict) and stamp.get("key") == (data / KEY_FILE).read_text("ascii")
+    except (OSError, ValueError):
+        return False
+
+
 def locate(data: Path) -> TrainingEnvironment:
     """$KOTAE_TRAINER_PYTHON, else the one below `base_folder`, below `data`, or the development one. Starts nothing.
 
     Raises AppError("no_training_environment").
     """
     bases = dict.fromkeys((base_folder(data), data))
-    folders = [base / name for base in bases for name in (FOLDER, OLD_FOLDER)] + [_ROOT / DEVELOPMENT_FOLDER]
+    places = [base / name for base in bases for name in (FOLDER, OLD_FOLDER)]
+    folders = [folder for folder in places if is_ours(folder, data)] + [_ROOT / DEVELOPMENT_FOLDER]
     named = os.environ.get(VARIABLE)
     pythons = [Path(named).absolute()] if named else [python_in(folder) for folder in folders]
     for python in pythons:
         if python.is_file():
             return TrainingEnvironment(python, _converter([python.parent.parent, *folders]))
-    raise AppError("no_training_environment", path=str(pythons[0]))
+    raise AppError("no_training_environment", path=str(named or python_in(places[0])))
 
 
 def python_in(folder: Path) -> Path:

@@ -253,14 +253,14 @@ def test_a_python_goes_when_nothing_is_made_from_it(tmp_path: Path, archive: Pat
     used, unused = own_python.programs(where)
     where.final.mkdir()
     (where.final / "pyvenv.cfg").write_text(f"home = {used.parent}\n", encoding="utf-8")
-    own_python.discard_unused(where)
+    own_python.discard_unused(where, where.base)
     assert own_python.programs(where) == [used]
     assert not unused.exists()
     where.final.rename(where.old)
-    own_python.discard_unused(where)
+    own_python.discard_unused(where, where.base)
     assert own_python.programs(where) == [used]
     (where.old / "pyvenv.cfg").unlink()
-    own_python.discard_unused(where)
+    own_python.discard_unused(where, where.base)
     assert not where.pythons.exists()
 
 

@@ -13,7 +13,7 @@ from app.base.errors import AppError
 from app.base.settings import Settings
 from app.models import package_locks as locks
 from app.models import training_environment
-from app.training.environment import folders, need, place
+from app.training.environment import folders, need, own_python, place
 from app.training.environment.folders import Folders
 from app.training.environment.report import report
 from tests.models.test_training_environment import make
@@ -113,10 +113,11 @@ def test_a_folder_of_the_same_name_that_kotae_has_not_made_is_not_replaced(data:
     final.mkdir()
     with pytest.raises(AppError, match="training_place_taken"):
         place.require_free(drive, data)
-    folders.write_stamp(final, LOCK)  # anybody can write one
-    with pytest.raises(AppError, match="training_place_taken"):
-        place.require_free(drive, data)
+    folders.write_stamp(final, LOCK, "0" * 32)  # anybody can write one
     choose(data, drive)
+    with pytest.raises(AppError):
+        place.require_free(drive, data)
+    folders.write_stamp(final, LOCK, training_environment.key(data))
     place.require_free(drive, data)
 
 
@@ -131,7 +132,7 @@ def test_a_folder_that_will_be_deleted_holds_none(data: Path, drive: Path, name:
 
 
 def test_an_environment_that_was_renamed_holds_none(data: Path, drive: Path) -> None:
-    folders.write_stamp(drive, LOCK)
+    folders.write_stamp(drive, LOCK, "")
     (drive / "lib").mkdir()
     with pytest.raises(AppError, match="training_place_inside"):
         place.require_free(drive / "lib", data)
@@ -146,9 +147,25 @@ def test_the_room_is_that_of_the_chosen_drive(mounted: Path) -> None:
 def test_the_chosen_folder_comes_first_and_the_data_folder_after_it(data: Path, drive: Path) -> None:
     choose(data, drive)
     there, here = make(drive / "training-environment"), make(data / "training-environment")
+    folders.write_stamp(there.parent.parent, LOCK, training_environment.key(data))
     assert training_environment.locate(data).python == there
     shutil.rmtree(there.parent.parent)
     assert training_environment.locate(data).python == here
+
+
+@pytest.mark.fault("S14")
+def test_another_drive_under_the_same_path_is_not_taken_for_the_one_that_was_chosen(data: Path, drive: Path) -> None:
+    choose(data, drive)
+    there = make(drive / "training-environment", f"touch '{data}/ran'")
+    for key in ("", "0" * 32):
+        folders.write_stamp(there.parent.parent, LOCK, key)
+        found = report(data)
+        assert found.python is None
+        assert own_python.trusted(Folders(drive), data) == []
+        with pytest.raises(AppError, match="training_place_taken"):
+            place.require_free(drive, data)
+        training_environment.key(data)
+    assert not (data / "ran").exists()
 
 
 def test_a_drive_that_is_not_connected_is_said(data: Path, drive: Path) -> None:
@@ -197,8 +214,9 @@ def test_an_attempt_on_a_drive_that_is_away_stays_noted_until_it_can_be_deleted(
 
 def test_deleting_takes_the_one_of_the_chosen_drive(data: Path, drive: Path) -> None:
     choose(data, drive)
-    make(drive / "training-environment")
+    there = make(drive / "training-environment")
+    folders.write_stamp(there.parent.parent, LOCK, training_environment.key(data))
     assert report(data).is_own
     folders.remove_all(data)
     assert not Folders(drive).final.exists()
-    assert sorted(path.name for path in data.iterdir()) == ["settings.json"]
+    assert sorted(path.name for path in data.iterdir()) == ["settings.json", "training-environment.key"]

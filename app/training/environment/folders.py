@@ -26,7 +26,6 @@ from app.models import package_locks as locks
 from app.models import training_environment
 from app.models.package_locks import Lock
 
-STAMP = "kotae-environment.json"
 ATTEMPT = f"{training_environment.FOLDER}.attempt"  # in the data folder: where one is being made, "\0" between several
 ENDING_S = 2.0  # that a process which was killed may take to be gone
 
@@ -255,15 +254,16 @@ def remove(base: Path) -> None:
             raise unwritable(error, folders.final) from error
 
 
-def write_stamp(folder: Path, lock: Lock) -> None:
-    """Only what works has one. Raises OSError."""
-    write_atomically(folder / STAMP, json.dumps({"lock": lock.name, "digest": lock.digest}).encode("ascii"))
+def write_stamp(folder: Path, lock: Lock, key: str) -> None:
+    """Only what works has one. `key`: `training_environment.key`. Raises OSError."""
+    stamp = {"lock": lock.name, "digest": lock.digest, "key": key}
+    write_atomically(folder / training_environment.STAMP, json.dumps(stamp).encode("ascii"))
 
 
 def is_current(folder: Path) -> bool:
     """Whether it holds what this version of Kotae would install; True for one that was made by hand."""
     try:
-        stamp: Any = json.loads((folder / STAMP).read_bytes())
+        stamp: Any = json.loads((folder / training_environment.STAMP).read_bytes())
     except OSError:
         return True
     except ValueError:

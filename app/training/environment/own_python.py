@@ -26,8 +26,8 @@ def trusted(where: Folders, data: Path) -> list[Path]:
 
     `data`: the data folder, which knows where that environment is.
     """
-    ours = (training_environment.base_folder(data), data)
-    return programs(where) if any(folders.is_same(where.base, folder) for folder in ours) else []
+    is_known = any(folders.is_same(where.base, base) for base in (training_environment.base_folder(data), data))
+    return programs(where) if is_known and training_environment.is_ours(where.final, data) else []
 
 
 def unpack(archive: Path, sha256: str, where: Folders) -> None:
@@ -51,11 +51,12 @@ def unpack(archive: Path, sha256: str, where: Folders) -> None:
         shutil.rmtree(half, ignore_errors=True)  # a full disk
 
 
-def discard_unused(where: Folders) -> None:
-    """Those that neither the environment in use nor the one before is made from."""
+def discard_unused(where: Folders, data: Path) -> None:
+    """Those that neither the environment in use nor the one before is made from, if these are of this data folder."""
     if not where.pythons.is_dir():
         return
-    used = {folder for home in map(_home, (where.final, where.old)) if home for folder in Path(home).resolve().parents}
+    ours = [folder for folder in (where.final, where.old) if training_environment.is_ours(folder, data)]
+    used = {folder for home in map(_home, ours) if home for folder in Path(home).resolve().parents}
     for folder in where.pythons.iterdir():
         if folder.resolve() not in used:
             shutil.rmtree(folder, ignore_errors=True)  # the next attempt tries again

@@ -37,11 +37,13 @@ def require_free(base: Path, data: Path) -> None:
 
     Raises AppError: training_place_inside, training_place_taken.
     """
-    if folders.is_same(base, training_environment.base_folder(data)):
+    final = Folders(base).final
+    is_in_use = folders.is_same(base, training_environment.base_folder(data))
+    if is_in_use and (training_environment.is_ours(final, data) or not os.path.lexists(final)):
         return
     resolved = base.resolve()
     for folder in (resolved, *resolved.parents):
-        if folder.name.casefold() in _NAMES or (folder / folders.STAMP).is_file():
+        if folder.name.casefold() in _NAMES or (folder / training_environment.STAMP).is_file():
             raise AppError("training_place_inside", path=str(folder))
     if folders.is_same(base, data):
         return

@@ -58,7 +58,7 @@ def make(job: Job, report: Report, fetch: Fetch) -> Path:
         report(Phase("prepare"))
         folders.note_attempt(data, where.base)
         folders.finish_renaming(where)
-        own_python.discard_unused(where)  # what an earlier attempt has left was with the drive since
+        own_python.discard_unused(where, data)  # what an earlier attempt has left was with the drive since
         tools = converter.find()
         plan = planning.plan(job.variant, source, where, data)
         needed = need.of_plan(plan, source, where.base)
@@ -73,7 +73,7 @@ def make(job: Job, report: Report, fetch: Fetch) -> Path:
         forbid_network()
         gathering.remove_others(where.wheels, found)
         _install(python, plan.lock, where, Path(job.logs), report)
-        _finish(plan.lock, tools, where, report)
+        _finish(plan.lock, tools, where, data, report)
     return where.base
 
 
@@ -141,17 +141,17 @@ def _install(python: BasePython, lock: Lock, where: Folders, logs: Path, report:
     uv.install(lock.path, where, logs)
 
 
-def _finish(lock: Lock, tools: tuple[Path, str], where: Folders, report: Report) -> None:
+def _finish(lock: Lock, tools: tuple[Path, str], where: Folders, data: Path, report: Report) -> None:
     report(Phase("check"))
     source, version = tools
     try:
         converter.copy(source, version, where.half)
         training_environment.check(_environment(where.half))
-        folders.write_stamp(where.half, lock)
+        folders.write_stamp(where.half, lock, training_environment.key(data))
     except OSError as error:
         raise folders.unwritable(error, where.half) from error
     folders.take_place(where)
-    own_python.discard_unused(where)
+    own_python.discard_unused(where, data)
 
 
 def _environment(folder: Path) -> TrainingEnvironment:

@@ -485,7 +485,7 @@ def test_the_same_folder_by_another_path_keeps_what_was_just_made(
     for base, folder in ((data_by_link, making.where.data), (drive, drive), (by_link, drive)):
         ended(making, wheels, base)
         assert making.errors == []
-        assert (Folders(folder).final / folders.STAMP).is_file(), base
+        assert (Folders(folder).final / training_environment.STAMP).is_file(), base
         assert making.report().problem is None
     assert making.preferences.value.training_folder == str(drive)
 
