@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from app.base import children, no_network, offline
+from app.base.files import private
 
 _MAKE_TRAINING = "--make-training-environment"
 _CHILD_ROLES = (
@@ -24,6 +25,7 @@ _CHILD_ROLES = (
 
 
 def main() -> int:
+    private.begin()
     # Before the locale decides otherwise: paths and output are UTF-8, also under LANG=C.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

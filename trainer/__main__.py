@@ -21,6 +21,7 @@ from trainer.wire import claim_stdout
 
 def main(arguments: list[str]) -> NoReturn:
     """Ends the process itself: torch's threads need not be waited for."""
+    os.umask(0o077)  # what is trained and written is for this user alone, as all that Kotae writes
     options = _parser().parse_args(arguments)
     is_first = os.environ.get("RANK", "0") == "0"
     writer = claim_stdout()

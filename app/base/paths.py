@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.base import data_folder, settings
 from app.base.errors import AppError
+from app.base.files import private
 from app.base.files.atomic import write_atomically
 
 __all__ = ["Paths", "locate", "resources", "write_atomically"]
@@ -105,7 +106,8 @@ class Paths:
 
 
 def locate(data_dir: str | None = None) -> Paths:
-    """The data folder: `data_dir`, else $KOTAE_DATA_DIR, else the platform's own. Created, for this user alone (0700).
+    """The data folder: `data_dir`, else $KOTAE_DATA_DIR, else the platform's own. Created, for this user alone (0700);
+    what others may read in one that is there is taken from them.
 
     Models that were moved to a drive that is not plugged in now: new ones go into the data folder meanwhile.
     Raises AppError("data_dir_unusable") when it cannot be created or written.
@@ -126,6 +128,7 @@ def locate(data_dir: str | None = None) -> Paths:
         # A folder can exist and still refuse writing (read-only home, wrong owner): try, do not guess.
         with tempfile.TemporaryFile(dir=paths.data):
             pass
+        private.tighten(paths.data)
     except OSError as error:
         raise AppError("data_dir_unusable", path=str(paths.data), reason=error.strerror or str(error)) from error
     moved = settings.load(paths.settings).models_folder

@@ -15,6 +15,7 @@ from typing import Any
 import trainer
 from app.base import wording
 from app.base.errors import AppError
+from app.base.files import private
 from app.base.files.copying import require_space
 from app.base.paths import resources
 from app.models import bases, hf_folder
@@ -79,7 +80,7 @@ def _write(asked: RunSpec, folder: Path, base_files: list[Path], *, has_base: bo
     if asked.converter:
         _copy_tree(Path(asked.converter), folder / "converter")
     environment = resources() / "training_environment"
-    shutil.copy(environment / "requirements.txt", folder)
+    shutil.copyfile(environment / "requirements.txt", folder / "requirements.txt")
     _copy_tree(environment / "locked", folder / "locked")
     (folder / BASE).mkdir()
     if has_base:
@@ -87,7 +88,7 @@ def _write(asked: RunSpec, folder: Path, base_files: list[Path], *, has_base: bo
             shutil.copyfile(path, folder / BASE / path.name)
     for name in _SCRIPTS:
         shutil.copyfile(resources() / "training_job" / name, folder / name)
-        (folder / name).chmod(0o755)
+        (folder / name).chmod(0o700)
     shutil.copyfile(resources() / "wording.toml", folder / "wording.toml")  # for watch.py
     local = relative(asked, hashes, is_folder=Path(asked.base).is_dir())
     (folder / runs.SPEC).write_text(_json(spec.to_json(local)), encoding="utf-8")
@@ -135,7 +136,7 @@ def _copy_data(asked: RunSpec, folder: Path) -> dict[str, str]:
 
 
 def _copy_tree(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "README.md"))
+    private.copy_folder(source, target, shutil.ignore_patterns("__pycache__", "*.pyc", "README.md"))
 
 
 def _write_sums(path: Path, files: Iterable[tuple[str, Path]]) -> None:

@@ -4,6 +4,7 @@
 #   KOTAE_PYTHON  a Python that has the training environment; without it one is made in ./environment
 #   KOTAE_TORCH   cuda (as it is), or cpu
 set -eu
+umask 077
 CDPATH= cd -- "$(dirname "$0")"
 case "${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}" in ja*) language=ja ;; *) language=en ;; esac
 setup_only=

@@ -68,6 +68,7 @@ class Target:
 
 def main(arguments: list[str]) -> NoReturn:
     """Ends the process itself: torch's threads need not be waited for."""
+    os.umask(0o077)  # as trainer/__main__.py
     report = Report(claim_stdout())
     offline.enforce()
     try:

@@ -22,7 +22,6 @@ def whole_file(target: Path) -> Iterator[BinaryIO]:
 
     Raises AppError("disk_full" | "export_forbidden" | "export_folder_gone" | "export_unwritable").
     """
-    # No mkstemp: what it makes is for this user alone, and people export to pass things on.
     temporary = target.with_name(f".kotae-{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as file:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
+from app.base.files import private
 from app.base.files.copying import write_failure
 from app.base.paths import Paths
 from app.inference.local_model import LocalModel
@@ -128,7 +129,7 @@ def _with_rows(
     target = drafts.free(where.drafts, draft.id, drafts.SPLIT)
     try:
         if before and before.data and before.frozen and manifest and _is_of(before, manifest):
-            shutil.copytree(before.data.folder, rows)
+            private.copy_folder(before.data.folder, rows)
             data = dataclasses.replace(before.data, folder=str(rows))
         else:
             curation.create(rows, [curation.Item(row.line, row) for row in _rows(_spec_of(run))])
@@ -137,7 +138,7 @@ def _with_rows(
             data = Data(name, 0, len(Curation(rows).items), folder=str(rows), label=label)
         if manifest is None:
             return data, None
-        shutil.copytree(source, target)
+        private.copy_folder(source, target)
     except OSError as error:
         raise write_failure(error, where.drafts / draft.id, "draft_unwritable") from error
     train, validation, holdout = (manifest["files"][part]["rows"] for part in PARTS)
