@@ -16,6 +16,7 @@ import psutil
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
 
 from app.base import children, offline, paths, wording
+from app.base.day_record import DayRecord
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
@@ -372,7 +373,7 @@ def run(data_dir: str | None, wished_language: str | None = None, is_safe: bool 
         database.end_interrupted_answers()
         where = where if start.is_safe else _finish_move(where, preferences, database)
         context = build(where, theme, preferences, database)
-        context.conversations.erase_old()
+        context.conversations.erase_old(DayRecord(where.data))
     except AppError as error:
         print(describe_error(error), file=sys.stderr)  # noqa: T201  for who started it from a terminal
         dialogs.problem(theme, error).exec()

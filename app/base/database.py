@@ -14,6 +14,7 @@ from pathlib import Path
 from app.base import backups
 from app.base.database_errors import IN_MEMORY, UNREADABLE, failure
 from app.base.errors import AppError
+from app.base.files.file_names import free_place
 from app.base.store_schema import MIGRATIONS
 
 Migrations = Sequence[Callable[[sqlite3.Connection], None]]  # entry n brings a file from version n to n + 1
@@ -30,6 +31,7 @@ class Database:
         self.now = clock  # seconds since 1970
         self.path = path
         self._version: int = db.execute("PRAGMA data_version").fetchone()[0]
+        self._counts_changes = _has_count(db)
 
     @classmethod
     def open(
@@ -59,6 +61,7 @@ class Database:
         database = cls(db, path, clock)
         try:
             database._migrate(backup_folder, MIGRATIONS if migrations is None else migrations)
+            database._counts_changes = _has_count(db)
         except BaseException:
             db.close()
             raise
@@ -125,8 +128,11 @@ class Database:
             return
         try:
             self._db.execute("BEGIN IMMEDIATE")
+            before = self._db.total_changes
             try:
                 yield
+                if self._counts_changes and self._db.total_changes > before:
+                    self._db.execute("UPDATE last_id SET changes = changes + 1")
             except BaseException:
                 if self._db.in_transaction:  # sqlite may have rolled back itself: a full disk
                     self._db.execute("ROLLBACK")
@@ -143,12 +149,17 @@ class Database:
             return
         if version > 0 and backup_folder is not None:
             name = f"kotae-before-v{len(migrations)}-{int(self.now())}-{os.getpid()}.sqlite"
-            backups.copy(self.path, backup_folder / name)
+            backups.copy(self.path, free_place(backup_folder / name))
         with self.transaction():
             version = self._db.execute("PRAGMA user_version").fetchone()[0]  # another process may have been quicker
             for migrate in migrations[version:]:
                 migrate(self._db)
             self._db.execute(f"PRAGMA user_version = {len(migrations)}")
+
+
+def _has_count(db: sqlite3.Connection) -> bool:
+    """Whether it is a database of conversations: that of the documents has no backups to choose from."""
+    return any(row[1] == "changes" for row in db.execute("PRAGMA table_info(last_id)"))
 
 
 def _use_wal(db: sqlite3.Connection) -> None:

@@ -187,6 +187,11 @@ def _before(
     return []
 
 
+def _count_of_changes(db: sqlite3.Connection) -> None:
+    """Which of two copies is the newer one must not hang on the clock (`app.base.backups`)."""
+    db.execute("ALTER TABLE last_id ADD COLUMN changes INTEGER NOT NULL DEFAULT 0")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first,
     _folders_drafts_presets_search,
@@ -200,4 +205,5 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _tuned_models,
     _remote_models,
     _imported_conversations,
+    _count_of_changes,
 )

@@ -5,19 +5,19 @@ import time
 from collections.abc import Callable, Collection, Sequence
 
 from app.base.database import Database
+from app.base.day_record import DayRecord
 from app.chat.message_index import MessageIndex
 from app.chat.records import Conversation, Draft, Folder
 from app.chat.store import CONVERSATION, GOING, as_conversation, title_of
 
 BIN_DAYS = 30
-# `binned_at` of a conversation that is being imported: in no list until all have arrived. It counts as binned before
-# 1970, so that what a crash leaves half imported is erased at the next start.
+# `binned_at` of a conversation that is being imported: in no list until all have arrived. What a crash leaves half
+# imported is erased at the next start.
 ARRIVING = -1.0
 # What is erased in one turn, and how long that may take.
 TURN_CONVERSATIONS = 50
 TURN_MESSAGES = 200
 TURN_S = 0.03
-_DAY_S = 24 * 60 * 60
 
 
 class Shelf:
@@ -71,7 +71,7 @@ class Shelf:
 
     def bin(self, conversation_ids: Sequence[int]) -> None:
         """Takes conversations out of the list; nothing is erased. Undone by `restore`."""
-        self._set("binned_at", self._db.now(), conversation_ids)
+        self._set("binned_at", max(0.0, self._db.now()), conversation_ids)
 
     def restore(self, conversation_ids: Sequence[int]) -> None:
         self._set("binned_at", None, conversation_ids)
@@ -102,12 +102,17 @@ class Shelf:
                 json.dumps(list(conversation_ids)),
             )
 
-    def give_up_old(self) -> int:
-        """Gives up what has been in the bin for more than 30 days; gives how many that were."""
-        limit = self._db.now() - BIN_DAYS * _DAY_S
-        old = [row[0] for row in self._db.read("SELECT id FROM conversation WHERE binned_at < ?", limit)]
-        self.give_up(old)
-        return len(old)
+    def give_up_old(self, record: DayRecord) -> int:
+        """Gives up what has been in the bin for more than 30 days; gives how many that were.
+
+        What a crash has left half imported goes at once.
+        """
+        half = [row[0] for row in self._db.read("SELECT id FROM conversation WHERE binned_at = ?", ARRIVING)]
+        self.give_up(half)
+        rows = self._db.read("SELECT id, binned_at FROM conversation WHERE binned_at >= 0")
+        ripe = record.ripe("conversations", {str(row[0]): row[1] for row in rows}, self._db.now(), BIN_DAYS)
+        self.give_up([int(name) for name in ripe])
+        return len(half) + len(ripe)
 
     def erase_some(self) -> bool:
         """Erases a part of what was given up, with every trace in the index and the files. Whether there is more.

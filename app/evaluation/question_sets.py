@@ -24,6 +24,7 @@ import filelock
 
 from app.base import confidentiality
 from app.base.confidentiality import LABELS, Label
+from app.base.day_record import DayRecord
 from app.base.errors import AppError
 from app.base.files import bin_folder, whole_file
 from app.base.files.atomic import write_atomically
@@ -39,7 +40,6 @@ from app.training.data.shapes import RefusedError
 
 ABOUT, BIN, LOCK = "about.json", ".bin", ".lock"
 SHIPPED = ("general", "plain")
-_DAY_S = 86_400
 _LOCK_LIMIT_S = 10.0  # storing takes a moment
 _VERSIONED = re.compile(r"(.+)@(\d{1,9})")
 
@@ -274,9 +274,9 @@ def restore(folder: Path, name: str) -> KeptSet:
     return _about(folder / free)
 
 
-def empty_bin(folder: Path, now: float, days: float = BIN_DAYS) -> int:
+def empty_bin(folder: Path, record: DayRecord, now: float, days: float = BIN_DAYS) -> int:
     """Deletes for good what was removed so many days ago; gives how many. To be called in the background."""
-    return len(bin_folder.empty(folder, now - days * _DAY_S))
+    return len(bin_folder.empty(folder, record, now, days))
 
 
 def checked_name(name: str) -> str:

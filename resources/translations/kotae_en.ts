@@ -660,8 +660,8 @@
         <translation>Days left: {n}</translation>
     </message>
     <message>
-        <source>次に Kotae を開くときに消えます</source>
-        <translation>Goes the next time Kotae is opened</translation>
+        <source>まもなく消えます</source>
+        <translation>Goes soon</translation>
     </message>
 </context>
 <context>
@@ -715,8 +715,8 @@
         <translation>Restore</translation>
     </message>
     <message>
-        <source>元に戻せません。バックアップには残りますが、7 日たつと、次に Kotae を使うときに消えます。</source>
-        <translation>This cannot be undone. The backups keep them; after 7 days they go too, the next time you use Kotae.</translation>
+        <source>元に戻せません。バックアップには残り、7 日を過ぎて新しいものが 3 つそろうと消えます。</source>
+        <translation>This cannot be undone. The backups keep them until 7 days have passed and there are 3 newer ones.</translation>
     </message>
     <message>
         <source>完全に削除する</source>

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from app.base import paths
+from app.base.day_record import DayRecord
 from app.base.errors import AppError
 from app.base.files import whole_file
 from app.chat.exchange import exporting, importing, json_stream
@@ -186,7 +187,7 @@ def test_what_a_crash_left_half_imported_goes_at_the_next_start(store: Store) ->
     with store.database.transaction():
         store.database.write("UPDATE conversation SET binned_at = ? WHERE id = ?", ARRIVING, lost)
     assert Shelf(store.database).binned() == []
-    assert Shelf(store.database).give_up_old() == 1
+    assert Shelf(store.database).give_up_old(DayRecord(store.database.path.parent)) == 1
     Shelf(store.database).erase([])
     assert store.database.read("SELECT * FROM message") == []
     assert store.conversation(lost) is None
@@ -249,7 +250,8 @@ def test_an_import_that_another_start_has_cleaned_up_says_so(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importing, "PAUSE_S", 0)
-    monkeypatch.setattr(importing.time, "sleep", lambda _s: Shelf(store.database).give_up_old())
+    record = DayRecord(store.database.path.parent)
+    monkeypatch.setattr(importing.time, "sleep", lambda _s: Shelf(store.database).give_up_old(record))
     monkeypatch.setattr(importing, "TURN_CONVERSATIONS", 1)
     with pytest.raises(AppError, match="import_disturbed"):
         bring_in(store, _write(tmp_path / "a.json", document(conversation())), nothing)

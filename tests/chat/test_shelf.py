@@ -5,11 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.base.day_record import PROOF_DAYS, DayRecord
 from app.base.paths import Paths
 from app.chat.message_index import MessageIndex
 from app.chat.records import AnswerDetails, Draft
 from app.chat.shelf import BIN_DAYS, Shelf
 from app.chat.store import Store
+from tests.passed_days import pass_days
 
 DAY_S = 24 * 60 * 60
 SECRET = "橋脚の補修費は七千二百万円である。"
@@ -144,15 +146,19 @@ def test_the_bin_shows_the_last_first(aging_store: Store, shelf: Shelf, clock: C
     assert [c.id for c in shelf.binned()] == ids[::-1]
 
 
-def test_after_thirty_days_the_bin_is_emptied_of_what_is_older(aging_store: Store, shelf: Shelf, clock: Clock) -> None:
+def test_after_thirty_days_the_bin_is_emptied_of_what_is_older(
+    where: Paths, aging_store: Store, shelf: Shelf, clock: Clock
+) -> None:
     old, kept = conversation(aging_store, "古い"), conversation(aging_store, "残す")
     shelf.bin([old])
+    record = DayRecord(where.data)
+    assert shelf.give_up_old(record) == 0
     clock.now += BIN_DAYS * DAY_S
-    assert shelf.give_up_old() == 0
+    assert shelf.give_up_old(pass_days(where.data, PROOF_DAYS)) == 0
     young = conversation(aging_store, "新しい")
     shelf.bin([young])
     clock.now += DAY_S
-    assert shelf.give_up_old() == 1
+    assert shelf.give_up_old(record) == 1
     shelf.erase([])
     assert aging_store.conversation(old) is None
     assert [c.id for c in shelf.binned()] == [young]
@@ -234,8 +240,9 @@ def test_an_erased_sentence_is_in_no_file_while_the_program_runs(where: Paths, c
     shelf.bin([erased])
     assert SECRET.encode() in _bytes_of(where)
     if is_old:
+        assert shelf.give_up_old(DayRecord(where.data)) == 0
         clock.now += BIN_DAYS * DAY_S + 1
-        assert shelf.give_up_old() == 1
+        assert shelf.give_up_old(pass_days(where.data, PROOF_DAYS)) == 1
     else:
         shelf.give_up([erased])
     while shelf.erase_some():
@@ -273,12 +280,14 @@ def test_much_is_erased_in_turns_and_unseen_from_the_first(
     assert MessageIndex(aging_store.database).search("橋脚").hits == ()
 
 
-def test_what_was_given_up_before_a_crash_goes_at_the_next_start(aging_store: Store, shelf: Shelf) -> None:
+def test_what_was_given_up_before_a_crash_goes_at_the_next_start(
+    where: Paths, aging_store: Store, shelf: Shelf
+) -> None:
     erased = branched(aging_store)
     shelf.bin([erased])
     shelf.give_up([erased])
     again = Shelf(aging_store.database)
-    again.give_up_old()
+    again.give_up_old(DayRecord(where.data))
     again.erase([])
     assert aging_store.database.read("SELECT id FROM message UNION ALL SELECT id FROM conversation") == []
 

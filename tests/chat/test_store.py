@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.base import backups, database, paths
+from app.base.day_record import PROOF_DAYS
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.store_schema import MIGRATIONS
@@ -17,6 +18,7 @@ from app.chat.records import AnswerDetails, Draft
 from app.chat.shelf import Shelf
 from app.chat.store import Store
 from app.inference.local_model import LocalModel
+from tests.passed_days import pass_days
 
 
 def test_a_conversation_comes_back_after_closing_in_its_order(where: Paths) -> None:
@@ -165,14 +167,16 @@ def test_one_backup_a_day_and_those_of_seven_days_are_kept(where: Paths) -> None
     Store.open(where.database, where.backups).close()
     made = []
     for day in range(9, -1, -1):
+        pass_days(where.data, 1)
         made.append(backups.daily(where.database, where.backups, NOW - day * DAY_S))
         assert made[-1] is not None
         _aged(made[-1], day * DAY_S)
+        backups.daily(where.database, where.backups, NOW - day * DAY_S)
     assert backups.daily(where.database, where.backups, NOW) is None
     assert set(where.backups.iterdir()) == set(made[-8:])  # the oldest of them has its seven days today
 
 
-def test_old_backups_of_every_kind_go_also_where_there_are_few_but_nothing_that_is_damaged(where: Paths) -> None:
+def test_old_backups_of_every_kind_go_but_nothing_that_is_damaged_and_never_the_newest_three(where: Paths) -> None:
     Store.open(where.database, where.backups).close()
     names = ("kotae-20200101.sqlite", "kotae-before-v4-1600000000.sqlite", "kotae-20200102.tmp", "kotae-x.tmp-journal")
     for name in names:
@@ -184,9 +188,21 @@ def test_old_backups_of_every_kind_go_also_where_there_are_few_but_nothing_that_
     damaged = where.data / "kotae.damaged-1600000000"
     damaged.write_bytes(b"x")
     _aged(damaged, 1000 * DAY_S)
-    assert set(where.backups.iterdir()) == {young, *(where.backups / name for name in names)}
+    sound = [where.backups / f"kotae-2019010{number}.sqlite" for number in range(4)]
+    for number, path in enumerate(sound):
+        store = Store.open(where.database, where.backups)
+        store.add_question(f"質問 {number}")
+        store.close()
+        backups.copy(where.database, path)
+        _aged(path, (8 + 4 - number if number else 20) * DAY_S)
     made = backups.daily(where.database, where.backups, NOW)
-    assert set(where.backups.iterdir()) == {young, made}
+    everything = {young, made, *sound, *(where.backups / name for name in names)}
+    assert set(where.backups.iterdir()) == everything  # the clock alone says that they are old
+    pass_days(where.data, PROOF_DAYS)
+    assert backups.daily(where.database, where.backups, NOW) is not None  # the clock stands still: another of that day
+    left = set(where.backups.iterdir())
+    assert {young, made} < left
+    assert not left & {*sound[:3], *(where.backups / name for name in names)}
     assert damaged.exists()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.base.day_record import PROOF_DAYS
 from app.base.errors import AppError
 from app.base.files import bin_folder
 from app.base.paths import Paths
@@ -15,6 +16,7 @@ from app.models import local_models
 from app.training.runs import overview, runs, shelf, standing
 from app.training.runs.runs import Run
 from tests import model_files as models
+from tests.passed_days import pass_days
 from trainer.spec import RunSpec
 
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
@@ -103,6 +105,8 @@ def test_what_was_removed_long_ago_is_emptied_with_the_bases_that_nobody_needs(r
     assert overview.empty_bin(where, now) == 0
     old = where.runs / bin_folder.BIN / other.name
     bin_folder.mark(old, now - 31 * 86_400)
+    assert overview.empty_bin(where, now) == 0  # the clock alone says so
+    pass_days(where.data, PROOF_DAYS)
     assert overview.empty_bin(where, now) == 1
     assert not old.exists()
     assert list(where.bases.iterdir()) == []

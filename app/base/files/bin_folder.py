@@ -6,6 +6,9 @@ import shutil
 import time
 from pathlib import Path
 
+from app.base.day_record import DayRecord
+from app.base.files.file_names import free_place
+
 BIN = ".bin"
 _REMOVED = ".removed"  # in a folder in the bin: its time is when it came there
 
@@ -14,7 +17,8 @@ def put(folder: Path, now: float) -> None:
     """`now`: seconds since 1970. Raises OSError."""
     target = folder.parent / BIN / folder.name
     target.parent.mkdir(mode=0o700, exist_ok=True)
-    shutil.rmtree(target, ignore_errors=True)  # of one that was restored and removed again
+    if target.exists():  # another one of that name, which stays too
+        target.rename(free_place(target))
     folder.rename(target)
     mark(target, now)
 
@@ -39,21 +43,21 @@ def unmark(folder: Path) -> None:
         (folder / _REMOVED).unlink(missing_ok=True)
 
 
-def empty(parent: Path, before: float) -> list[str]:
-    """Deletes for good what was removed before that time; gives the names of what is gone.
+def empty(parent: Path, record: DayRecord, now: float, days: float) -> list[str]:
+    """Deletes for good what was removed so many days ago, by the record too; gives the names of what is gone.
 
     The time of a folder without a mark, which an earlier version has promised to keep, begins now.
     """
-    gone = []
+    dated, gone = {}, []
     for folder in _folders(parent / BIN):
-        try:
+        with contextlib.suppress(OSError):
             if not (folder / _REMOVED).exists():
                 mark(folder, time.time())
-            elif (folder / _REMOVED).stat().st_mtime < before:
-                shutil.rmtree(folder)
-                gone.append(folder.name)
-        except OSError:  # somebody looks at a file in it: the next time
-            continue
+            dated[folder.name] = (folder / _REMOVED).stat().st_mtime
+    for name in sorted(record.ripe(parent.name, dated, now, days)):
+        with contextlib.suppress(OSError):  # somebody looks at a file in it: the next time
+            shutil.rmtree(parent / BIN / name)
+            gone.append(name)
     return gone
 
 

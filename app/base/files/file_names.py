@@ -1,7 +1,8 @@
-"""A conversation's title as a file name that Windows, macOS, Linux and a USB stick all take."""
+"""Names of files: a conversation's title as one that every system and a USB stick take, and one that is free."""
 
 import re
 import unicodedata
+from pathlib import Path
 
 CHARACTERS_MAX = 80
 BYTES_MAX = 200  # of UTF-8; file systems take 255, and a number and a suffix come behind
@@ -25,3 +26,11 @@ def safe_name(title: str, otherwise: str) -> str:
 
 def _cut(name: str) -> str:
     return name[:CHARACTERS_MAX].encode()[:BYTES_MAX].decode("utf-8", "ignore")
+
+
+def free_place(path: Path) -> Path:
+    """Return the path, or one with a number where it is taken: a clock that goes back comes to the same name again."""
+    free, number = path, 2
+    while free.exists():
+        free, number = path.with_name(f"{path.stem}-{number}{path.suffix}"), number + 1
+    return free

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,13 @@ def whole_file(target: Path) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):  # its folder may be gone with it
             temporary.unlink(missing_ok=True)
+
+
+def require_zip_date() -> None:
+    """Word and Excel files are archives, which know only years from 1980 to 2107. Raises AppError("clock_unfit")."""
+    year = time.gmtime().tm_year
+    if not 1981 <= year <= 2106:  # a day less at each end, for the zones
+        raise AppError("clock_unfit", year=year)
 
 
 def check_new(target: Path, suffixes: Sequence[str], format_code: str, **facts: str) -> None:

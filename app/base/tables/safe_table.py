@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
 
+from app.base.files.whole_file import require_zip_date
+
 CELL_CHARACTERS = 32_767  # Excel's limit
 FORMULA_SIGNS = frozenset("=+-@")  # NFKC makes them of their full-width, small and raised forms
 _MINUS = "\u2010\u2011\u2012\u2013\u2212"  # read as - by some programs
@@ -101,6 +103,8 @@ class Book:
             sheet.append([self._cell(sheet, value, self._plain) for value in row])
 
     def save(self, file: BinaryIO) -> None:
+        """Raises AppError("clock_unfit")."""
+        require_zip_date()
         self._book.save(file)
 
     def _free(self, title: str) -> str:

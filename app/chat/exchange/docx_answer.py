@@ -5,6 +5,7 @@ import io
 from docx.document import Document as WordDocument
 from docx.enum.text import WD_ALIGN_PARAGRAPH
 
+from app.base.files.whole_file import require_zip_date
 from app.base.wording import phrase
 from app.chat import answer_origin
 from app.chat.exchange import docx_file, docx_grounding, docx_styles, markdown_file
@@ -44,6 +45,7 @@ def content(answered: Answered) -> bytes:
     facts: list[tuple[str, ...]] = [(name, legal(value)) for name, value in answered.facts()]
     docx_grounding.add_table(document, [], facts, FACT_WIDTHS_MM)
     file = io.BytesIO()
+    require_zip_date()
     document.save(file)
     return file.getvalue()
 

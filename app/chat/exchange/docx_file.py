@@ -16,6 +16,7 @@ from docx.shared import Mm
 from markdown_it.token import Token
 
 from app.base.files.inert_markdown import parse
+from app.base.files.whole_file import require_zip_date
 from app.base.wording import phrase
 from app.chat import answer_origin
 from app.chat.exchange import docx_grounding, docx_styles, markdown_file
@@ -53,6 +54,7 @@ def content(bundle: Bundle) -> bytes:
         if remark := markdown_file.remark(message):
             document.add_paragraph().add_run(remark).italic = True
     file = io.BytesIO()
+    require_zip_date()
     document.save(file)
     return file.getvalue()
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.base.day_record import DayRecord
 from app.base.errors import AppError
 from app.chat.message_index import Found, MessageIndex
 from app.chat.records import Conversation, Folder
@@ -89,9 +90,9 @@ class Conversations(QObject):
         self._change(lambda: self._shelf.give_up(conversation_ids))
         self._erase_some()
 
-    def erase_old(self) -> None:
-        """What has been in the bin for more than 30 days."""
-        self._change(self._shelf.give_up_old)
+    def erase_old(self, record: DayRecord) -> None:
+        """What has been in the bin for more than 30 days, by the record too."""
+        self._change(lambda: self._shelf.give_up_old(record))
         self._erase_some()
 
     def refresh(self) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtCore import QCoreApplication, QObject, Signal
 
 from app.base import children, wording
 from app.base.errors import AppError
+from app.base.files.file_names import free_place
 from app.base.paths import Paths
 from app.base.services.process import ChildProcess, Exit
 
@@ -50,6 +51,8 @@ class OfflineCheck(QObject):
     @property
     def report(self) -> Path:
         """The page of the last check, or where the first one would be. Their names have their times: all are kept."""
+        if isinstance(self._told, Outcome):  # whatever the clock has called others
+            return self._told.report
         place = self._new_report()
         return max(place.parent.glob("kotae-offline-check-*.html"), default=place)
 
@@ -61,7 +64,7 @@ class OfflineCheck(QObject):
 
     def _new_report(self) -> Path:
         name = time.strftime("kotae-offline-check-%Y%m%d-%H%M%S.html", time.localtime())
-        return self._paths.data / "offline-check" / name
+        return free_place(self._paths.data / "offline-check" / name)
 
     def cancel(self) -> None:
         self._child.end()

@@ -13,6 +13,7 @@ import filelock
 
 from app.base import lines
 from app.base.confidentiality import Label
+from app.base.day_record import DayRecord
 from app.base.errors import AppError
 from app.base.files import bin_folder, folder_lock
 from app.base.files.atomic import write_atomically
@@ -31,7 +32,6 @@ KINDS = ("questions", "documents", "bases", "quantizations", "scale", "judge")
 STUDY, QUESTIONS, LOCK, BIN = "study.json", "questions.jsonl", "lock", ".bin"
 ANSWERS, LIKELIHOODS, MODELS, RUNS = "answers", "likelihoods", "models", "runs"
 _NAMED = 5  # of those that a part of a name stands for
-_DAY_S = 86_400
 JUDGED, RESULTS, REPORT = "judged.jsonl", "results.json", "report.html"
 
 
@@ -232,9 +232,9 @@ def restore(evaluations: Path, wanted: str) -> Entry:
     return _entry(folder)
 
 
-def empty_bin(evaluations: Path, now: float, days: float = BIN_DAYS) -> int:
+def empty_bin(evaluations: Path, record: DayRecord, now: float, days: float = BIN_DAYS) -> int:
     """Deletes for good what was removed so many days ago; gives how many. To be called in the background."""
-    return len(bin_folder.empty(evaluations, now - days * _DAY_S))
+    return len(bin_folder.empty(evaluations, record, now, days))
 
 
 def free_name(evaluations: Path, name: str) -> str:

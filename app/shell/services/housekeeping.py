@@ -6,6 +6,7 @@ import time
 from PySide6.QtCore import QObject, QTimer
 
 from app.base import backups
+from app.base.day_record import DayRecord
 from app.base.paths import Paths
 from app.base.services import background
 
@@ -46,9 +47,14 @@ def empty_bins(where: Paths, parent: QObject) -> None:
 
 def empty_now(where: Paths, now: float) -> int:
     """Gives how many are gone. Takes its time: folders of gigabytes may be deleted."""
+    record = DayRecord(where.data)
     from app.evaluation import question_sets
     from app.evaluation.study import study
     from app.training.runs import overview  # most starts end before
 
     trainings = overview.empty_bin(where, now)
-    return trainings + study.empty_bin(where.evaluations, now) + question_sets.empty_bin(where.questions, now)
+    return (
+        trainings
+        + study.empty_bin(where.evaluations, record, now)
+        + question_sets.empty_bin(where.questions, record, now)
+    )

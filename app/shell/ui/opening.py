@@ -1,6 +1,8 @@
 """The database when the window opens, and what is asked of the user where it is damaged."""
 
 import logging
+import time
+from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication
 
@@ -26,6 +28,16 @@ def open_store(where: Paths, theme: Theme) -> Store | None:
         dialog = dialogs.problem(theme, error, choices=choices)
         if not dialog.exec():
             return None
-    if backups.restore_newest(where.database, where.backups) is None:
-        dialogs.problem(theme, AppError("no_backup", path=str(where.data))).exec()
+    used = backups.restore_newest(where.database, where.backups)
+    dialogs.problem(theme, outcome(where, used)).exec()
     return Store.open(where.database, where.backups)
+
+
+def outcome(where: Paths, used: Path | None) -> AppError:
+    """Return what was restored, and why it was this one."""
+    held = backups.content(used) if used is not None else None
+    if used is None or held is None:
+        return AppError("no_backup", path=str(where.data))
+    last = time.strftime("%Y-%m-%d %H:%M", time.localtime(min(max(0.0, held.changed_at), 2.0**33)))
+    log.warning("restored from %s: %s", used.name, held)
+    return AppError("restored", name=used.name, conversations=f"{held.conversations:,}", at=last, path=str(where.data))

@@ -129,7 +129,7 @@ def _with_rows(
     target = drafts.free(where.drafts, draft.id, drafts.SPLIT)
     try:
         if before and before.data and before.frozen and manifest and _is_of(before, manifest):
-            private.copy_folder(before.data.folder, rows)
+            private.copy_folder(Path(before.data.folder), rows)
             data = dataclasses.replace(before.data, folder=str(rows))
         else:
             curation.create(rows, [curation.Item(row.line, row) for row in _rows(_spec_of(run))])

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from app.base import text
+from app.base.day_record import DayRecord
 from app.base.errors import AppError
 from app.base.files import bin_folder
 from app.base.paths import Paths
@@ -33,7 +34,6 @@ _VERDICTS = ("adopt", "check", "reject")
 _MANIFEST = "split.json"  # of the data, beside their files
 _HEAD_BYTES, _TAIL_BYTES = 1 << 13, 1 << 15
 _CACHED = 1000  # runs
-_DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +142,11 @@ def restore(where: Paths, entry: Entry) -> None:
 
 def empty_bin(where: Paths, now: float, days: float = BIN_DAYS) -> int:
     """Deletes for good what was removed so many days ago; gives how many. To be called in the background."""
-    before = now - days * _DAY_S
-    gone = bin_folder.empty(where.runs, before)
+    record = DayRecord(where.data)
+    gone = bin_folder.empty(where.runs, record, now, days)
     if gone:
         shelf.clear_bases(where.runs, where.bases)
-    return len(gone) + len(bin_folder.empty(where.drafts, before))
+    return len(gone) + len(bin_folder.empty(where.drafts, record, now, days))
 
 
 # ----------------------------------------------------------------------- drafts

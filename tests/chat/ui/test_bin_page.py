@@ -46,7 +46,7 @@ def dialog_of(page) -> dialogs.Dialog:
         (0.5, "あと 30 日で消えます"),
         (18, "あと 12 日で消えます"),
         (29.9, "あと 1 日で消えます"),
-        (30, "次に Kotae を開くときに消えます"),
+        (30, "まもなく消えます"),
         (-1, "あと 30 日で消えます"),  # a clock that was ahead
     ],
 )
@@ -89,7 +89,7 @@ def test_delete_only_asks_and_cancel_is_the_answer_that_enter_gives(open_bin, st
     dialog = dialog_of(page)
     words = [label.text() for label in dialog.findChildren(QLabel)]
     assert "「<b>残す</b>」を完全に削除しますか" in words
-    assert "元に戻せません。バックアップには残りますが、7 日たつと、次に Kotae を使うときに消えます。" in words
+    assert "元に戻せません。バックアップには残り、7 日を過ぎて新しいものが 3 つそろうと消えます。" in words
     qtbot.keyClick(dialog, Qt.Key.Key_Return)
     assert dialog.result_key == "cancel"
     assert len(parts.conversations.binned()) == 1

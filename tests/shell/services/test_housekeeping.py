@@ -3,12 +3,14 @@
 import os
 import time
 
+from app.base.day_record import PROOF_DAYS
 from app.base.paths import Paths
 from app.evaluation import question_sets
 from app.evaluation.records import Question
 from app.evaluation.study import study as studies
 from app.shell.services import housekeeping
 from tests.evaluation.test_study import QUESTIONS, study
+from tests.passed_days import pass_days
 
 DAY_S = 86_400
 
@@ -21,6 +23,8 @@ def test_sets_and_studies_leave_the_bin_thirty_days_after_they_were_removed(wher
         os.utime(folder, (1_000_000_000.0, 1_000_000_000.0))
     study_bin = studies.remove(studies.find(where.evaluations, "x"))
     set_bin = question_sets.remove(where.questions, "窓口")
+    assert housekeeping.empty_now(where, time.time() + 31 * DAY_S) == 0  # the clock alone says so
+    pass_days(where.data, PROOF_DAYS)
     assert housekeeping.empty_now(where, time.time() + 29 * DAY_S) == 0
     assert study_bin.is_dir()
     assert set_bin.is_dir()
@@ -40,6 +44,7 @@ def test_what_an_earlier_version_has_put_into_the_bin_stays_thirty_days_from_whe
     for folder in (where.evaluations / ".bin/x", where.questions / ".bin/窓口@1"):
         os.utime(folder, (1_000_000_000.0, 1_000_000_000.0))
     assert housekeeping.empty_now(where, time.time()) == 0
+    pass_days(where.data, PROOF_DAYS)
     assert housekeeping.empty_now(where, time.time() + 29 * DAY_S) == 0
     assert housekeeping.empty_now(where, time.time() + 31 * DAY_S) == 2
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from app.base.day_record import PROOF_DAYS
 from app.base.errors import AppError
 from app.base.files import bin_folder
 from app.training import drafting, drafts
@@ -21,6 +22,7 @@ from app.training.plan import Draft
 from app.training.runs import again, runs, shelf
 from app.training.services.training_draft import TrainingDraft
 from tests import model_files as models
+from tests.passed_days import pass_days
 from tests.training.services import draft_desk
 from tests.training.services.draft_desk import Desk
 from trainer import adapter
@@ -122,7 +124,8 @@ def test_what_becomes_of_a_draft_does_not_touch_its_run(desk: Desk, tmp_path: Pa
     desk.draft.import_file(desk.file(30))
     desk.wait()
     drafts.remove(desk.where.drafts, desk.draft.draft.id)
-    bin_folder.empty(desk.where.drafts, time.time() + 1)
+    for _ in range(2):
+        bin_folder.empty(desk.where.drafts, pass_days(desk.where.data, PROOF_DAYS), time.time() + 1, 0)
     assert list((desk.where.drafts / bin_folder.BIN).iterdir()) == []
     places = {"data": str(folder / runs.DATA), "base": asked.base}
     once_more = drafting.draft(places, desk.where, (), "")  # the very same rows, by their hashes

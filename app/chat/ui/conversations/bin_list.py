@@ -64,7 +64,7 @@ class BinList(QAbstractListModel):
 
     def _left(self, conversation: Conversation) -> str:
         days = math.ceil(BIN_DAYS - (self._now - (conversation.binned_at or 0)) / _DAY_S)
-        left = self.tr("次に Kotae を開くときに消えます")
+        left = self.tr("まもなく消えます")
         if days > 0:
             left = self.tr("あと {n} 日で消えます").format(n=min(days, BIN_DAYS))
         return left if conversation.imported_at is None else joined(phrase("imported_in_list"), left)

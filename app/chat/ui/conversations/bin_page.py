@@ -142,7 +142,7 @@ class BinPage(Page):
         self.erasure_dialog(question, self.tr("ごみ箱を空にする"), self.binned.ids).open()
 
     def erasure_dialog(self, question: str, words: str, ids: list[int]) -> dialogs.Dialog:
-        body = self.tr("元に戻せません。バックアップには残りますが、7 日たつと、次に Kotae を使うときに消えます。")
+        body = self.tr("元に戻せません。バックアップには残り、7 日を過ぎて新しいものが 3 つそろうと消えます。")
         choices = (
             dialogs.Choice("cancel", self.tr("キャンセル"), is_default=True),
             dialogs.Choice("erase", words, "danger_fill"),

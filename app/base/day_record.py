@@ -1,0 +1,107 @@
+"""A count of days that no clock can push forward. What is deleted after some time is deleted by it.
+
+A computer without a network may be years off, and one wrong start must not erase anything. So the record in the data
+folder adds up the time that has surely passed between two looks at it, by how long the machine has been running, which
+no change of the clock moves. A machine that has been running for longer than at the last look has let at least the
+difference pass; one that has been running for less was started since then, and all of that has passed. Time during
+which it was off does not count, and one look counts for a day at most, so that a folder that was carried to another
+machine gains no more. The window looks at its start and every hour.
+
+What may be deleted some day is noted with the count when it is seen first. It is ripe when its date is old enough and
+PROOF_DAYS have passed by this count; or when the count alone reaches the whole time. A record that is lost or damaged
+begins again, and keeps everything for so much longer.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from app.base.files.atomic import write_atomically
+
+NAME = "days.json"  # in the data folder
+PROOF_DAYS = 5
+DAY_S = 24 * 60 * 60
+_looking = threading.Lock()
+
+log = logging.getLogger("kotae")
+
+
+def uptime_s() -> float:
+    """Return how long the machine has been running. On Linux the kernel says it in a file, which nothing can shift."""
+    try:
+        return float(Path("/proc/uptime").read_text("ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return time.monotonic()
+
+
+class DayRecord:
+    """Where it cannot be written (a full disk) nothing is ripe."""
+
+    def __init__(self, folder: Path, uptime: Callable[[], float] = uptime_s) -> None:
+        self._file = folder / NAME
+        self._uptime = uptime
+
+    def ages(self, kind: str, dated: Mapping[str, float]) -> dict[str, int]:
+        """Return for each thing the days by this record since it was seen first, with this date.
+
+        `dated`: all that there are of a kind, and the date that each has by the clock. Others of it are forgotten.
+        """
+        with _looking:
+            state = _read(self._file) or {"days": 0, "rest_s": 0.0, "uptime_s": self._uptime(), "noted": {}}
+            days = self._count(state)
+            noted = state["noted"].get(kind, {})
+            keys = {name: f"{name}@{at:.3f}" for name, at in dated.items()}
+            first = {key: min(noted.get(key, days), days) for key in keys.values()}
+            state["noted"][kind] = first
+            try:
+                write_atomically(self._file, json.dumps(state).encode())
+            except OSError as error:
+                log.warning("record of days: %s", error)
+                return dict.fromkeys(dated, 0)
+        return {name: days - first[key] for name, key in keys.items()}
+
+    def ripe(self, kind: str, dated: Mapping[str, float], now: float, days: float) -> set[str]:
+        """Return those of them that may be deleted after so many days, as the head of this file says."""
+        ages = self.ages(kind, dated)
+        return {
+            name
+            for name, at in dated.items()
+            if (at < now - days * DAY_S and ages[name] >= PROOF_DAYS) or ages[name] > days
+        }
+
+    def _count(self, state: dict[str, Any]) -> int:
+        up_s = max(0.0, self._uptime())
+        passed_s = up_s - state["uptime_s"] if up_s >= state["uptime_s"] else up_s
+        state["rest_s"] += min(passed_s, DAY_S)
+        if state["rest_s"] >= DAY_S:
+            state["days"] += 1
+            state["rest_s"] = min(state["rest_s"] - DAY_S, DAY_S - 1)
+        state["uptime_s"] = up_s
+        return int(state["days"])
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    """Return the record; None where there is none, or it says what none can say."""
+    try:
+        state = json.loads(file.read_bytes())
+        noted = {kind: {str(key): _whole(day) for key, day in days.items()} for kind, days in state["noted"].items()}
+        rest_s, up_s = _seconds(state["rest_s"]), _seconds(state["uptime_s"])
+        return {"days": _whole(state["days"]), "rest_s": min(rest_s, DAY_S - 1), "uptime_s": up_s, "noted": noted}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 1_000_000:
+        raise ValueError(value)
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value < 1e12:
+        raise ValueError(value)
+    return float(value)
