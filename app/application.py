@@ -16,8 +16,8 @@ import psutil
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
 
 from app.base import children, offline, paths, wording
-from app.base.day_record import DayRecord
 from app.base.errors import AppError
+from app.base.files.day_record import DayRecord
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from app.base.day_record import NAME, DayRecord
+from app.base.files.day_record import NAME, DayRecord
 
 
 def pass_days(folder: Path, count: int) -> DayRecord:

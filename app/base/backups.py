@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.base.database_errors import UNREADABLE, failure
-from app.base.day_record import DAY_S, DayRecord
 from app.base.errors import AppError
+from app.base.files.day_record import DAY_S, DayRecord
 from app.base.files.file_names import free_place
 
 BACKUP_DAYS = 7
@@ -54,7 +54,7 @@ def copy(database: Path, target: Path) -> None:
 def daily(database: Path, folder: Path, now: float) -> Path | None:
     """Makes today's backup if there is none yet, then removes what is older than seven days.
 
-    A clock that stands or goes back makes no day last longer than two days of the record (`app.base.day_record`). What
+    A clock that stands or goes back makes no day last longer than two days of the record (`app.base.files.day_record`). What
     is removed must be old by that too, or there are MOST with newer content; and the KEPT backups with the newest stay
     whatever their dates are. Copies before a migration and what a killed copy left go too; a damaged database stays,
     which may hold what is nowhere else.

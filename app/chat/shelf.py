@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 
 from app.base.database import Database
-from app.base.day_record import DayRecord
+from app.base.files.day_record import DayRecord
 from app.chat.message_index import MessageIndex
 from app.chat.records import Conversation, Draft, Folder
 from app.chat.store import CONVERSATION, GOING, as_conversation, title_of

@@ -24,10 +24,10 @@ import filelock
 
 from app.base import confidentiality
 from app.base.confidentiality import LABELS, Label
-from app.base.day_record import DayRecord
 from app.base.errors import AppError
 from app.base.files import bin_folder, whole_file
 from app.base.files.atomic import write_atomically
+from app.base.files.day_record import DayRecord
 from app.base.files.file_names import safe_name
 from app.base.paths import resources
 from app.base.wording import phrase

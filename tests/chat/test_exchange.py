@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from app.base import paths
-from app.base.day_record import DayRecord
 from app.base.errors import AppError
 from app.base.files import whole_file
+from app.base.files.day_record import DayRecord
 from app.chat.exchange import exporting, importing, json_stream
 from app.chat.exchange.importing import bring_in
 from app.chat.exchange.json_stream import JsonStream

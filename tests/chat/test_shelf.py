@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.base.day_record import PROOF_DAYS, DayRecord
+from app.base.files.day_record import PROOF_DAYS, DayRecord
 from app.base.paths import Paths
 from app.chat.message_index import MessageIndex
 from app.chat.records import AnswerDetails, Draft

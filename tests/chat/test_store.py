@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.base import backups, database, paths
-from app.base.day_record import PROOF_DAYS
 from app.base.errors import AppError
+from app.base.files.day_record import PROOF_DAYS
 from app.base.paths import Paths
 from app.base.store_schema import MIGRATIONS
 from app.chat import store as store_module

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from app.base import backups
-from app.base.day_record import DAY_S, NAME, PROOF_DAYS, DayRecord
 from app.base.files import bin_folder, dated_folder
+from app.base.files.day_record import DAY_S, NAME, PROOF_DAYS, DayRecord
 from app.base.paths import Paths
 from app.chat.records import AnswerDetails
 from app.chat.shelf import BIN_DAYS, Shelf
@@ -191,7 +191,7 @@ def test_the_record_never_counts_more_than_has_passed(tmp_path: Path, tally: Tal
 
 
 def test_the_uptime_does_not_follow_the_clock(tmp_path: Path, tally: Tally, faked: Callable[..., str]) -> None:
-    code = "from app.base.day_record import uptime_s; print(uptime_s())"
+    code = "from app.base.files.day_record import uptime_s; print(uptime_s())"
     here, there = (float(faked(clock, sys.executable, "-c", code)) for clock in ("+0d", "+3000d"))
     tally.tried(1)
     assert abs(there - here) < 600

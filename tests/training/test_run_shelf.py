@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.base.day_record import PROOF_DAYS
 from app.base.errors import AppError
 from app.base.files import bin_folder
+from app.base.files.day_record import PROOF_DAYS
 from app.base.paths import Paths
 from app.models import local_models
 from app.training.runs import overview, runs, shelf, standing

@@ -6,7 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
-from app.base.day_record import DayRecord
+from app.base.files.day_record import DayRecord
 from app.base.files.file_names import free_place
 
 BIN = ".bin"

@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Sequence
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.base.day_record import DayRecord
 from app.base.errors import AppError
+from app.base.files.day_record import DayRecord
 from app.chat.message_index import Found, MessageIndex
 from app.chat.records import Conversation, Folder
 from app.chat.shelf import Shelf

@@ -13,11 +13,11 @@ import filelock
 
 from app.base import lines
 from app.base.confidentiality import Label
-from app.base.day_record import DayRecord
 from app.base.errors import AppError
 from app.base.files import bin_folder, folder_lock
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
+from app.base.files.day_record import DayRecord
 from app.base.wording import phrase
 from app.chat.presets import Choices
 from app.chat.shelf import BIN_DAYS

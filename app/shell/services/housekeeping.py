@@ -6,7 +6,7 @@ import time
 from PySide6.QtCore import QObject, QTimer
 
 from app.base import backups
-from app.base.day_record import DayRecord
+from app.base.files.day_record import DayRecord
 from app.base.paths import Paths
 from app.base.services import background
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from app.base import text
-from app.base.day_record import DayRecord
 from app.base.errors import AppError
 from app.base.files import bin_folder
+from app.base.files.day_record import DayRecord
 from app.base.paths import Paths
 from app.chat.shelf import BIN_DAYS
 from app.inference.local_model import LocalModel

@@ -3,7 +3,7 @@
 import os
 import time
 
-from app.base.day_record import PROOF_DAYS
+from app.base.files.day_record import PROOF_DAYS
 from app.base.paths import Paths
 from app.evaluation import question_sets
 from app.evaluation.records import Question

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from app.base.day_record import PROOF_DAYS
 from app.base.errors import AppError
 from app.base.files import bin_folder
+from app.base.files.day_record import PROOF_DAYS
 from app.training import drafting, drafts
 from app.training.data.curation import Decision
 from app.training.environment import converter
