@@ -54,8 +54,8 @@ def copy(database: Path, target: Path) -> None:
 def daily(database: Path, folder: Path, now: float) -> Path | None:
     """Makes today's backup if there is none yet, then removes what is older than seven days.
 
-    A clock that stands or goes back makes no day last longer than two days of the record (`app.base.files.day_record`). What
-    is removed must be old by that too, or there are MOST with newer content; and the KEPT backups with the newest stay
+    A clock that stands or goes back makes no day last longer than two days of the record, `DayRecord`. What is removed
+    must be old by that too, or there are MOST with newer content; and the KEPT backups with the newest stay
     whatever their dates are. Copies before a migration and what a killed copy left go too; a damaged database stays,
     which may hold what is nowhere else.
 
