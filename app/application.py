@@ -56,7 +56,7 @@ from app.shell.services.start import Start
 from app.shell.ui import window_place
 from app.shell.ui.bugs import report_bugs
 from app.shell.ui.closing import Closing
-from app.shell.ui.first_run.greeting import greet, start_with_trial
+from app.shell.ui.first_run.greeting import Greeting, start_with_trial
 from app.shell.ui.holding import hold_back
 from app.shell.ui.main_window import MainWindow
 from app.shell.ui.notices import show_notices
@@ -237,7 +237,7 @@ class AppContext:
         navigation.starter_requested.connect(lambda: start_with_trial(window, self.library))
         navigation.model_file_requested.connect(lambda: window.models_page().choose_file())
         navigation.first_run_requested.connect(
-            lambda: greet(window, self.page, self.library, self.preferences, self.download_desk, self.paths)
+            lambda: Greeting(window, self.page, self.library, self.preferences, self.download_desk, self.paths).show()
         )
         navigation.log_requested.connect(lambda: desktop.open_folder(self.paths.logs))
         navigation.export_requested.connect(self.desk.export_open)

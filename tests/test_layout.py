@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QObject, Signal
 
+from tests.lasting_signals import lasting_connections
+
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCT_FOLDERS = ("app", "trainer", "packaging")
 MAX_FILE_LINES = 700
@@ -104,7 +106,7 @@ def oversized(path: str, source: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("rule", [forbidden_imports, swallowed_errors, oversized])
+@pytest.mark.parametrize("rule", [forbidden_imports, swallowed_errors, oversized, lasting_connections])
 def test_the_product_keeps_the_rule(rule):
     files = product_files()
     assert files
@@ -159,6 +161,60 @@ def test_a_swallowed_error_is_found(caught, body):
 @pytest.mark.parametrize("handler", ["except OSError: pass", "except Exception: log()", "except Exception: raise"])
 def test_a_narrow_or_useful_handler_is_not_reported(handler):
     assert swallowed_errors("x.py", f"try:\n    f()\n{handler}\n") == []
+
+
+MADE_AND_HANDED_IN = """
+class View(QWidget):
+    def __init__(self, theme, service):
+        self._theme = theme
+        self.button = Button(theme)
+        self._both = service, self.button
+        theme, button = self._theme, self.button
+        {connection}
+    def _on_changed(self):
+        pass
+    def _work_of(self, draft):
+        return self._theme
+"""
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        "theme.changed.connect(lambda: self.update())",
+        "self._theme.changed.connect(lambda: self.update())",
+        "service.work.ended.connect(functools.partial(self._on_changed, 1))",
+        "def inner(): self.update()\n        service.ended.connect(inner)",
+        "for ended in (service.one, service.two):\n            ended.connect(lambda: self.update())",
+        "for words, ended in {'a': service.one}.items():\n            ended.connect(lambda: self.update())",
+        "work = self._work_of(1)\n        work.changed.connect(lambda: self.update())",
+        "changed = service.changed\n        changed.connect(lambda: self.update())",
+        "self.button.theme.changed.connect(lambda: self.update())",
+        "QApplication.instance().focusChanged.connect(lambda: self.update())",
+        "background.run(read, lambda found: self.show(found), self._on_changed)",
+        "QTimer.singleShot(5, lambda: self.update())",
+    ],
+)
+def test_a_lambda_that_may_outlive_its_widget_is_found(connection):
+    assert len(lasting_connections("app/chat/ui/view.py", MADE_AND_HANDED_IN.format(connection=connection))) == 1
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        "theme.changed.connect(self._on_changed)",
+        "self.button.clicked.connect(lambda: self.update())",
+        "button.clicked.connect(lambda: self.update())",
+        "self.clicked.connect(lambda: self.update())",
+        "dialog = Dialog(theme)\n        dialog.chosen.connect(lambda key: self.update())",
+        "for step, one in enumerate((self.button, button)):\n            one.clicked.connect(lambda: self.update())",
+        "field.destroyed.connect(lambda: kept.discard(1))",
+        "background.run(read, functools.partial(self._on_changed, 1), lambda _error: None)",
+        "QTimer.singleShot(5, self, lambda: self.update())",
+    ],
+)
+def test_a_lambda_on_what_the_widget_has_made_is_not_reported(connection):
+    assert lasting_connections("app/chat/ui/view.py", MADE_AND_HANDED_IN.format(connection=connection)) == []
 
 
 def test_long_files_and_functions_are_found():

@@ -25,7 +25,8 @@ class Cancelled(Exception):  # noqa: N818  nothing went wrong
 class Task(QObject):
     """Work in progress. It is kept until its result has been delivered, on the thread that called `run`.
 
-    A callback that is a method of a QObject is left out once that object is deleted: a dialog may be closed meanwhile.
+    A callback that is a method of a QObject, or functools.partial of one, is left out once that object is deleted: a
+    dialog may be closed meanwhile.
     """
 
     def __init__(
@@ -152,7 +153,8 @@ class LongTask(Task):
 
 
 def _can_be_called(callback: Callable[..., None] | None) -> TypeGuard[Callable[..., None]]:
-    owner = getattr(callback, "__self__", None)
+    method = callback.func if isinstance(callback, functools.partial) else callback
+    owner = getattr(method, "__self__", None)
     return callback is not None and (not isinstance(owner, QObject) or shiboken6.isValid(owner))
 
 

@@ -37,13 +37,22 @@ class Heading(QObject):
         self._scoping = scoping
         self._transcript = transcript
         header.model_chosen.connect(session.use_model)
-        header.preset_chosen.connect(lambda preset_id: session.answer_by(preset_id, session.choices))
-        header.new_requested.connect(lambda: session.new())
-        header.temporary_requested.connect(lambda: session.new(is_temporary=True))
+        header.preset_chosen.connect(self._on_preset_chosen)
+        header.new_requested.connect(self._on_new_requested)
+        header.temporary_requested.connect(self._on_temporary_requested)
         header.renamed.connect(self._on_renamed)
         header.label_chosen.connect(session.give_label)
         session.answering_changed.connect(self.show_label)
         header.copy_requested.connect(self._copy_conversation)
+
+    def _on_preset_chosen(self, preset_id: str | None) -> None:
+        self._session.answer_by(preset_id, self._session.choices)
+
+    def _on_new_requested(self) -> None:
+        self._session.new()
+
+    def _on_temporary_requested(self) -> None:
+        self._session.new(is_temporary=True)
 
     def show_title(self) -> None:
         conversation = self._session.conversation

@@ -1,5 +1,6 @@
 """What stands at the right of the page 評価: a question set, a study that runs or waits, results, or nothing yet."""
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,8 +140,8 @@ class Contents(QStackedWidget):
         if entry.state == "finished":
             background.run(
                 lambda: results_file.read(entry.folder),
-                lambda found: self._show_result(asked, entry.folder, study, *found),
-                lambda error: self._on_unreadable(asked, error),
+                functools.partial(self._on_read, asked, entry.folder, study),
+                functools.partial(self._on_unreadable, asked),
             )
         else:
             view = self._study_view()
@@ -155,12 +156,8 @@ class Contents(QStackedWidget):
         def read() -> Evaluation:
             return combining.combined([results_file.read(one.folder)[0] for one in entries])
 
-        def show(found: Evaluation) -> None:
-            if asked == self._asked and first.study is not None:
-                self._show_result(asked, first.folder, first.study, found, ())
-                self._result_view().tabs.buttons["blind"].hide()  # votes are kept with one study
-
-        background.run(read, show, lambda error: self._on_unreadable(asked, error))
+        show = functools.partial(self._on_combined, asked, first)
+        background.run(read, show, functools.partial(self._on_unreadable, asked))
 
     # ------------------------------------------------------------------- private
 
@@ -180,6 +177,16 @@ class Contents(QStackedWidget):
         view = self._set_view()
         view.show_set(kept.name)
         self._put(view)
+
+    def _on_read(
+        self, asked: int, folder: Path, study: studies.Study, found: tuple[Evaluation, Sequence[Section]]
+    ) -> None:
+        self._show_result(asked, folder, study, *found)
+
+    def _on_combined(self, asked: int, first: Entry, found: Evaluation) -> None:
+        if asked == self._asked and first.study is not None:
+            self._show_result(asked, first.folder, first.study, found, ())
+            self._result_view().tabs.buttons["blind"].hide()  # votes are kept with one study
 
     def _show_result(
         self, asked: int, folder: Path, study: studies.Study, found: Evaluation, sections: Sequence[Section]

@@ -223,7 +223,7 @@ class EvaluationPage(Page):
             part.failed.connect(self.say)
         for part in (desk, self.using):
             part.undo_offered.connect(self._offer_undo)
-        evaluations.started.connect(lambda _folder: self.refresh())
+        evaluations.started.connect(self.refresh)
         evaluations.progressed.connect(self._on_progressed)
         evaluations.ended.connect(self._on_ended)
 

@@ -79,8 +79,11 @@ class _Bar(QWidget):
         self._theme = theme
         self._parts: list[Part] = []
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        self.setFixedHeight(theme.px(BAR_PX))
-        theme.changed.connect(lambda: self.setFixedHeight(theme.px(BAR_PX)))
+        self._on_theme_changed()
+        theme.changed.connect(self._on_theme_changed)
+
+    def _on_theme_changed(self) -> None:
+        self.setFixedHeight(self._theme.px(BAR_PX))
 
     def set_parts(self, parts: list[Part]) -> None:
         self._parts = parts

@@ -17,6 +17,7 @@ from app.inference.services.engine import EngineClient
 from app.inference.services.events import EngineStatus
 from app.models import catalogue
 from app.models.catalogue import ModelCard, ModelFile
+from app.models.models_folder import Moved
 from app.models.services.library import ModelLibrary
 from app.models.services.upkeep import ModelUpkeep
 from app.models.ui import gather, questions
@@ -236,11 +237,14 @@ class ModelsPage(Page):
         self._library.changed.connect(self._refill)
         self._library.imported.connect(self._on_imported)
         self._preferences.changed.connect(self._refill)
-        self._upkeep.folder_moved.connect(lambda moved: self.machine.use_folder(moved.folder))
+        self._upkeep.folder_moved.connect(self._on_folder_moved)
         self._engine.status_changed.connect(self._on_status_changed)
         self._fits.changed.connect(self._on_fits_changed)
         self._fits.measured.connect(self._show_speed)
         self._theme.changed.connect(self._on_theme_changed)
+
+    def _on_folder_moved(self, moved: Moved) -> None:
+        self.machine.use_folder(moved.folder)
 
     def kit_menu(self) -> KitMenu:
         return KitMenu(self._theme, self.care, self)

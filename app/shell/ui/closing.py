@@ -42,12 +42,12 @@ class Closing(QObject):
         self._end = QTimer(self, singleShot=True, interval=linger_ms)
         self._end.timeout.connect(self._quit_unseen)
         app = _application()
-        trainings.started.connect(lambda _folder: app.setQuitOnLastWindowClosed(False))
-        trainings.ended.connect(lambda _folder, _error: self._on_ended())
+        trainings.started.connect(self._on_training_started)
+        trainings.ended.connect(self._on_ended)
         app.lastWindowClosed.connect(self._on_closed)
         app.applicationStateChanged.connect(self._on_state_changed)
         # Direct: it must have happened when the system hears that we are ready.
-        app.commitDataRequest.connect(lambda _manager: self.pause(), Qt.ConnectionType.DirectConnection)
+        app.commitDataRequest.connect(self.pause, Qt.ConnectionType.DirectConnection)
         window.installEventFilter(self)
 
     def pause(self) -> None:
@@ -63,6 +63,9 @@ class Closing(QObject):
         return False
 
     # ------------------------------------------------------------------- private
+
+    def _on_training_started(self) -> None:
+        _application().setQuitOnLastWindowClosed(False)
 
     def _on_closed(self) -> None:
         if self._trainings.is_training:

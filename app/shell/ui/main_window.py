@@ -217,10 +217,10 @@ class MainWindow(QMainWindow):
         self._engine.status_changed.connect(self.status_line.show_status)
         for told in (self._engine.status_changed, self._engine.contacted):
             told.connect(self._show_downloads)
-        self._trainings.started.connect(lambda _folder: self.status_line.show_work("training"))
-        self._evaluations.started.connect(lambda _folder: self.status_line.show_work("evaluation"))
+        self._trainings.started.connect(self._on_training_started)
+        self._evaluations.started.connect(self._on_evaluation_started)
         for ended in (self._trainings.ended, self._evaluations.ended):
-            ended.connect(lambda *_: self.status_line.show_work(""))
+            ended.connect(self._on_work_ended)
         self._preferences.changed.connect(self._on_preferences_changed)
         setup = self._training_setup
         for told in (self._downloads.changed, self._downloads.progressed, self._downloads.contacted,
@@ -236,11 +236,26 @@ class MainWindow(QMainWindow):
         navigation.settings_requested.connect(self.show_settings)
         navigation.answering_requested.connect(self.show_answering)
         navigation.conversation_requested.connect(self._on_conversation_chosen)
-        navigation.message_requested.connect(lambda _id, _words: self._on_page_chosen("ask"))
-        navigation.search_closed.connect(lambda: self._on_page_chosen(self._page_before_search))
+        navigation.message_requested.connect(self._on_message_requested)
+        navigation.search_closed.connect(self._on_search_closed)
         navigation.restore_requested.connect(self.list_actions.restore)
         navigation.undo_offered.connect(self.undo_stack.offer)
         navigation.problem_occurred.connect(self.show_problem)
+
+    def _on_training_started(self) -> None:
+        self.status_line.show_work("training")
+
+    def _on_evaluation_started(self) -> None:
+        self.status_line.show_work("evaluation")
+
+    def _on_work_ended(self) -> None:
+        self.status_line.show_work("")
+
+    def _on_message_requested(self) -> None:
+        self._on_page_chosen("ask")
+
+    def _on_search_closed(self) -> None:
+        self._on_page_chosen(self._page_before_search)
 
     def _add_shortcuts(self) -> None:
         keys: list[tuple[str, Callable[[], object]]] = [

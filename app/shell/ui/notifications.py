@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, SignalInstance
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
 
 from app.base.errors import AppError
@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # most starts train nothing
     from app.evaluation.services.evaluations import Evaluations
     from app.training.services.trainings import Trainings
 
+Work = ModelLibrary | ModelUpkeep | TrainingSetup
+
 LONG_WORK_S = 5.0
 LONG_ANSWER_S = 20.0
 
@@ -29,6 +31,21 @@ LONG_ANSWER_S = 20.0
 def is_away() -> bool:
     """Whether none of our windows has the keyboard."""
     return QApplication.activeWindow() is None
+
+
+class _End(QObject):
+    """Tells that one kind of work has ended, which took so long as it says; None: always long enough."""
+
+    def __init__(self, notifier: "Notifier", words: str, work: Work | None) -> None:
+        super().__init__(notifier)
+        self._notifier = notifier
+        self._words = words
+        self._work = work
+
+    def tell(self) -> None:
+        work = self._work
+        took_s = LONG_WORK_S if work is None else work.elapsed_s if isinstance(work, TrainingSetup) else work.worked_s
+        self._notifier.finished(self._words, took_s)
 
 
 class Notifier(QObject):
@@ -68,57 +85,56 @@ class Notifier(QObject):
         session.stage_changed.connect(self._on_stage_changed)
         session.answer_finished.connect(self._on_answer_finished)
         session.answer_finished_elsewhere.connect(self._on_answer_finished)
-        library.imported.connect(lambda _model: self.finished(self.tr("モデルを追加しました"), library.worked_s))
-        library.failed.connect(lambda error: self._on_adding_failed(error, library.worked_s))
+        self._library = library
+        self._tell_end(library.imported, self.tr("モデルを追加しました"), library)
+        library.failed.connect(self._on_adding_failed)
 
     def follow_models(self, downloads: Downloads, upkeep: ModelUpkeep) -> None:
         """What takes minutes and hours: the user is hardly ever there when it ends."""
-        downloads.finished.connect(
-            lambda _model: self.finished(self.tr("モデルのダウンロードが終わりました"), LONG_WORK_S)
-        )
-        downloads.failed.connect(
-            lambda _item: self.finished(self.tr("モデルのダウンロードが止まりました"), LONG_WORK_S)
-        )
-        ends = {
-            self.tr("モデルの検証が終わりました"): upkeep.verified,
-            self.tr("持ち運びキットを書き出しました"): upkeep.kit_written,
-            self.tr("持ち運びキットの取り込みが終わりました"): upkeep.kit_read,
-            self.tr("モデルの保存先を移しました"): upkeep.folder_moved,
-        }
-        for words, signal in ends.items():
-            signal.connect(lambda _result, words=words: self.finished(words, upkeep.worked_s))
-        upkeep.failed.connect(lambda error: self._on_upkeep_failed(error, upkeep.worked_s))
+        self._upkeep = upkeep
+        self._tell_end(downloads.finished, self.tr("モデルのダウンロードが終わりました"))
+        self._tell_end(downloads.failed, self.tr("モデルのダウンロードが止まりました"))
+        self._tell_end(upkeep.verified, self.tr("モデルの検証が終わりました"), upkeep)
+        self._tell_end(upkeep.kit_written, self.tr("持ち運びキットを書き出しました"), upkeep)
+        self._tell_end(upkeep.kit_read, self.tr("持ち運びキットの取り込みが終わりました"), upkeep)
+        self._tell_end(upkeep.folder_moved, self.tr("モデルの保存先を移しました"), upkeep)
+        upkeep.failed.connect(self._on_upkeep_failed)
 
     def follow_training(self, setup: TrainingSetup) -> None:
         """Minutes too. One that was cancelled tells nothing new."""
-        setup.finished.connect(lambda: self.finished(self.tr("学習環境ができました"), setup.elapsed_s))
-        setup.failed.connect(
-            lambda _error: self.finished(self.tr("学習環境の作業が途中で止まりました"), setup.elapsed_s)
-        )
+        self._tell_end(setup.finished, self.tr("学習環境ができました"), setup)
+        self._tell_end(setup.failed, self.tr("学習環境の作業が途中で止まりました"), setup)
 
     def follow_trainings(self, trainings: "Trainings") -> None:
         """One that was paused or given up tells nothing new."""
-        trainings.ended.connect(lambda _folder, _error: self._on_training_ended(trainings))
+        self._trainings = trainings
+        trainings.ended.connect(self._on_training_ended)
 
-    def _on_training_ended(self, trainings: "Trainings") -> None:
+    def follow_evaluations(self, evaluations: "Evaluations") -> None:
+        """One that was stopped tells nothing new."""
+        self._evaluations = evaluations
+        evaluations.ended.connect(self._on_evaluation_ended)
+
+    def _tell_end(self, signal: SignalInstance, words: str, work: Work | None = None) -> None:
+        signal.connect(_End(self, words, work).tell)
+
+    def _on_training_ended(self) -> None:
+        trainings = self._trainings
         if trainings.outcome == "finished":
             self.finished(self.tr("学習が終わりました"), trainings.elapsed_s)
         elif trainings.outcome == "failed":
             self.finished(self.tr("学習が途中で止まりました"), trainings.elapsed_s)
 
-    def follow_evaluations(self, evaluations: "Evaluations") -> None:
-        """One that was stopped tells nothing new."""
-        evaluations.ended.connect(lambda _folder, _error: self._on_evaluation_ended(evaluations))
-
-    def _on_evaluation_ended(self, evaluations: "Evaluations") -> None:
+    def _on_evaluation_ended(self) -> None:
+        evaluations = self._evaluations
         if evaluations.outcome == "finished":
             self.finished(self.tr("評価が終わりました"), evaluations.elapsed_s)
         elif evaluations.outcome == "failed":
             self.finished(self.tr("評価が途中で止まりました"), evaluations.elapsed_s)
 
-    def _on_upkeep_failed(self, error: AppError, took_s: float) -> None:
+    def _on_upkeep_failed(self, error: AppError) -> None:
         if error.code != "cancelled":
-            self.finished(self.tr("モデルの作業が途中で止まりました"), took_s)
+            self.finished(self.tr("モデルの作業が途中で止まりました"), self._upkeep.worked_s)
 
     def _on_stage_changed(self, stage: Stage) -> None:
         if self._answer_began_at is None and stage.kind != "idle":
@@ -133,9 +149,9 @@ class Notifier(QObject):
         elif message.status == "failed":
             self.finished(self.tr("回答が途中で止まりました"), took_s, LONG_ANSWER_S)
 
-    def _on_adding_failed(self, error: AppError, took_s: float) -> None:
+    def _on_adding_failed(self, error: AppError) -> None:
         if error.code != "cancelled":
-            self.finished(self.tr("モデルを追加できませんでした"), took_s)
+            self.finished(self.tr("モデルを追加できませんでした"), self._library.worked_s)
 
     def _show_on_desktop(self, words: str) -> None:
         if sys.platform == "linux":

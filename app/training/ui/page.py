@@ -220,12 +220,15 @@ class TrainingPage(Page):
         desk.draft_named.connect(self._name_draft)
         desk.failed.connect(self.say)
         self._steps.failed.connect(self.say)
-        trainings.started.connect(lambda _folder: self._soon.start())
+        trainings.started.connect(self._refresh_soon)
         trainings.ended.connect(self._on_training_ended)
         trainings.event_received.connect(self._on_told)
         trainings.judging.connect(self._on_told)
 
     # --------------------------------------------------------------------- shown
+
+    def _refresh_soon(self) -> None:
+        self._soon.start()
 
     def say(self, error: AppError) -> None:
         """What went wrong, above all."""
@@ -244,10 +247,10 @@ class TrainingPage(Page):
         work = self._work_of(draft)
         planning = Planning(self._theme, work, self._steps.plan)
         self._put(planning)
-        work.changed.connect(lambda _draft: self._soon.start())
+        work.changed.connect(self._refresh_soon)
         work.failed.connect(self.say)
         work.begun.connect(self._on_begun)
-        work.began.connect(lambda _what: self.banner.hide())
+        work.began.connect(self.banner.hide)
         work.open()
         planning.show_step(work.draft.step)
 

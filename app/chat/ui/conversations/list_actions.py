@@ -27,7 +27,10 @@ class ListActions(QObject):
         listed.move_requested.connect(self.move)
         listed.folder_requested.connect(self.add_folder)
         listed.folder_removal_requested.connect(self.remove_folder)
-        listed.pin_requested.connect(lambda ids, is_pinned: conversations.pin(ids, is_pinned=is_pinned))
+        listed.pin_requested.connect(self._pin)
+
+    def _pin(self, ids: Sequence[int], is_pinned: bool) -> None:
+        self._conversations.pin(ids, is_pinned=is_pinned)
 
     def bin(self, ids: Sequence[int]) -> None:
         title = self._title(ids)

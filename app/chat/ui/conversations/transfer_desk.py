@@ -223,7 +223,7 @@ class TransferDesk(QObject):
         self._transfer.failed.connect(self._on_failed)
         self._transfer.cancelled.connect(self.strip.progress.finish)
         self._drop.dropped.connect(self.import_path)
-        self._stack.currentChanged.connect(lambda _index: self._on_page_left())
+        self._stack.currentChanged.connect(self._on_page_left)
 
     def _on_page_left(self) -> None:
         """What went well belongs to the page on which it was read; what did not stays until it is closed."""

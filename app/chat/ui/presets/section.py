@@ -1,5 +1,6 @@
 """The section プリセット of the settings: all presets, and what can be done with them."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -218,11 +219,11 @@ class PresetsSection(QWidget):
             target = Path(path)
             background.run(
                 lambda: preset_files.write(target, presets),
-                lambda _: self._on_exported(target, len(presets)),
+                functools.partial(self._on_exported, target, len(presets)),
                 self._on_failed,
             )
 
-    def _on_exported(self, path: Path, count: int) -> None:
+    def _on_exported(self, path: Path, count: int, _written: None) -> None:
         self._exported = path
         what = self.tr("{n} 件のプリセットを書き出しました。").format(n=count)
         self.banner.show_message("success", what, str(path), (("folder", self.tr("フォルダを開く")),))

@@ -19,7 +19,7 @@ from app.evaluation import from_conversations, question_files, question_sets
 from app.evaluation.from_conversations import Collected
 from app.evaluation.question_files import QuestionFile
 from app.evaluation.question_sets import KeptSet
-from app.evaluation.records import Question
+from app.evaluation.records import Question, QuestionSet
 from app.evaluation.ui.sets import words
 from app.evaluation.ui.sets.name_form import NameForm
 from app.evaluation.ui.sets.question_dialog import QuestionDialog
@@ -321,8 +321,11 @@ class AddSet(QObject):
 
         self._open(QuestionDialog(self._theme, None, prepare, self._page, naming))
 
+    def _on_stored(self, found: QuestionSet) -> None:
+        self.added.emit(found.name)
+
     def _open(self, dialog: StoringWindow) -> None:
-        dialog.stored.connect(lambda found: self.added.emit(found.name))
+        dialog.stored.connect(self._on_stored)
         dialog.setWindowModality(Qt.WindowModality.WindowModal)
         self.dialog = dialog
         dialog.open()

@@ -1,5 +1,9 @@
 """The first run's greeting, and the trial model that is added with one click."""
 
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
@@ -9,53 +13,70 @@ from app.models.services.library import ModelLibrary
 from app.models.ui.download_desk import DownloadDesk
 from app.shell.ui.main_window import MainWindow
 
+if TYPE_CHECKING:
+    from app.shell.ui.first_run.dialog import FirstRunDialog
 
-def greet(
-    window: MainWindow,
-    page: ChatPage,
-    library: ModelLibrary,
-    preferences: Preferences,
-    download_desk: DownloadDesk,
-    where: Paths,
-) -> None:
+
+class Greeting(QObject):
     """The first run's dialog, at the first start and when it is asked for. Closing it in any way ends the greeting.
 
     It makes way for the import of a kit, on the page for that, and goes on at the same step, however that ends, unless
     the user has gone to another page meanwhile.
     """
-    from app.shell.ui.first_run.dialog import FirstRunDialog  # most starts never need it
 
-    def show() -> FirstRunDialog:
-        dialog = FirstRunDialog(window.theme, library, preferences, download_desk, where.models, window)
-        dialog.kit_requested.connect(import_kit)
-        dialog.example_chosen.connect(page.offer_question)
+    def __init__(
+        self,
+        window: MainWindow,
+        page: ChatPage,
+        library: ModelLibrary,
+        preferences: Preferences,
+        download_desk: DownloadDesk,
+        where: Paths,
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._page = page
+        self._library = library
+        self._preferences = preferences
+        self._download_desk = download_desk
+        self._where = where
+
+    def show(self) -> "FirstRunDialog":
+        from app.shell.ui.first_run.dialog import FirstRunDialog  # most starts never need it
+
+        window = self._window
+        dialog = FirstRunDialog(
+            window.theme, self._library, self._preferences, self._download_desk, self._where.models, window
+        )
+        dialog.kit_requested.connect(self._import_kit)
+        dialog.example_chosen.connect(self._page.offer_question)
         dialog.example_chosen.connect(window.show_questions)
-        dialog.finished.connect(lambda: _end_greeting(window, library, preferences))
+        dialog.finished.connect(self._end)
         dialog.open()
         return dialog
 
-    def import_kit() -> None:
-        models = window.models_page()
+    def _import_kit(self) -> None:
+        models = self._window.models_page()
         models.importing.take_over()
         if models.care.choose_import():
-            models.care.import_ended.connect(go_on)
+            models.care.import_ended.connect(self._go_on)
         else:
-            show().go_on(None)
+            self.show().go_on(None)
 
-    def go_on(problem: AppError | None) -> None:
-        window.pages.models().care.import_ended.disconnect(go_on)
+    def _go_on(self, problem: AppError | None) -> None:
+        from app.shell.ui.first_run.dialog import FirstRunDialog
+
+        window = self._window
+        window.pages.models().care.import_ended.disconnect(self._go_on)
         is_shown_again = any(dialog.isVisible() for dialog in window.findChildren(FirstRunDialog))
         if window.isVisible() and window.current_page == "models" and not is_shown_again:
-            show().go_on(problem)
+            self.show().go_on(problem)
 
-    show()
-
-
-def _end_greeting(window: MainWindow, library: ModelLibrary, preferences: Preferences) -> None:
-    """A model that is still being added goes on, and is seen on its page."""
-    preferences.change(first_run_done=True)
-    if library.is_working:
-        window.pages.models().importing.take_over()
+    def _end(self) -> None:
+        """A model that is still being added goes on, and is seen on its page."""
+        self._preferences.change(first_run_done=True)
+        if self._library.is_working:
+            self._window.pages.models().importing.take_over()
 
 
 def start_with_trial(window: MainWindow, library: ModelLibrary) -> None:
@@ -67,13 +88,24 @@ def start_with_trial(window: MainWindow, library: ModelLibrary) -> None:
         window.models_page().care.choose_import()
         return
 
-    def end(outcome: LocalModel | AppError) -> None:
-        library.imported.disconnect(end)
-        library.failed.disconnect(end)
-        if isinstance(outcome, LocalModel):
-            window.show_questions()
-
     if not library.is_working:
-        library.imported.connect(end)
-        library.failed.connect(end)
+        _Return(window, library)
     window.models_page().add_starter()
+
+
+class _Return(QObject):
+    """Returns to the question once the model that is being added is there."""
+
+    def __init__(self, window: MainWindow, library: ModelLibrary) -> None:
+        super().__init__(window)
+        self._window = window
+        self._library = library
+        library.imported.connect(self._on_ended)
+        library.failed.connect(self._on_ended)
+
+    def _on_ended(self, outcome: LocalModel | AppError) -> None:
+        self._library.imported.disconnect(self._on_ended)
+        self._library.failed.disconnect(self._on_ended)
+        self.deleteLater()
+        if isinstance(outcome, LocalModel):
+            self._window.show_questions()

@@ -1,5 +1,6 @@
 """The section 通信: whether anything may leave this machine, and the way it takes when the user has asked for it."""
 
+import functools
 from collections.abc import Callable
 
 from PySide6.QtWidgets import QCheckBox, QLineEdit, QVBoxLayout, QWidget
@@ -205,7 +206,7 @@ class NetworkSection(Section):
 
     def _store(self, token: str) -> None:
         done = self.tr("✓ OS のパスワード管理に保存しました。")
-        background.run(lambda: keychain.store_token(token), lambda _: self._token_row.show_note(done), self._on_failed)
+        background.run(lambda: keychain.store_token(token), functools.partial(self._show_done, done), self._on_failed)
 
     def _use_stored(self) -> None:
         background.run(keychain.stored_token, self._on_stored, self._on_failed)
@@ -218,7 +219,10 @@ class NetworkSection(Section):
 
     def _forget(self) -> None:
         done = self.tr("✓ 保存したトークンを消しました。")
-        background.run(keychain.forget_token, lambda _: self._token_row.show_note(done), self._on_failed)
+        background.run(keychain.forget_token, functools.partial(self._show_done, done), self._on_failed)
+
+    def _show_done(self, words: str, _nothing: None) -> None:
+        self._token_row.show_note(words)
 
     def _on_failed(self, error: AppError) -> None:
         self._token_row.show_note(f"▲ {describe_error(error)}")

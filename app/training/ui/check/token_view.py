@@ -53,7 +53,10 @@ class TokenView(QFrame):
         self.after.clicked.connect(lambda: self.show_place(self._place + 1))
         self.text.focus_changed.connect(self.update)
         self.text.turned.connect(lambda by: self.show_place(self._place + by))
-        theme.changed.connect(lambda: self.show_place(self._place))
+        theme.changed.connect(self._on_theme_changed)
+
+    def _on_theme_changed(self) -> None:
+        self.show_place(self._place)
 
     def show_previews(self, found: Sequence[Preview]) -> None:
         """Stays at its place where they are the same."""

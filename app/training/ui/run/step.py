@@ -130,7 +130,7 @@ class RunStep(Step):
         trainings = self._trainings
         self.follower.changed.connect(self._show)
         trainings.started.connect(self._on_started)
-        trainings.judging.connect(lambda _progress: self._show_deeds())
+        trainings.judging.connect(self._show_deeds)
         trainings.ended.connect(self._on_ended)
         self._actions.go_on_button.clicked.connect(self._go_on)
         for button in self._actions.buttons:
