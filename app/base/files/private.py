@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -49,13 +50,15 @@ def tighten(folder: Path) -> None:
     to another user, and files with several names, one of which may be another program's. What cannot be changed stays.
     """
     if os.name == "nt":
-        _own_on_windows(folder)
+        with contextlib.suppress(OSError, RuntimeError, subprocess.SubprocessError):  # no home; FAT has no lists
+            _own_on_windows(folder)
         return
     with contextlib.suppress(OSError):
         entries = list(os.scandir(folder))
         is_shared = _holds_others(entries)
         own = [entry for entry in entries if _is_own(entry.name)] if is_shared else entries
-        if any(_is_open(entry) or any(map(_is_open, _inside(entry))) for entry in own):
+        is_any_open = any(_is_open(entry) or any(map(_is_open, _inside(entry))) for entry in own)
+        if is_any_open and _has_modes(folder):
             # The deepest first: a start that is killed amid this leaves the sign for the next one.
             for entry in own:
                 _tighten_all(entry)
@@ -71,6 +74,12 @@ def copy_folder(source: Path, target: Path, ignore: Callable[[str, list[str]], I
     shutil.copytree(source, target, ignore=ignore, copy_function=shutil.copyfile)
     for folder, _, _ in os.walk(target):
         Path(folder).chmod(0o700)
+
+
+def _has_modes(folder: Path) -> bool:
+    """Whether the drive keeps modes: on FAT everything looks open, and nothing can be changed."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return not os.fstat(file.fileno()).st_mode & _OTHERS
 
 
 def _is_own(name: str) -> bool:
@@ -116,20 +125,15 @@ def _own_on_windows(folder: Path) -> None:
     """Replace what the folder inherits by full access for the user, the system and the administrators."""
     home = Path.home().resolve()
     user = os.environ.get("USERNAME", "")
-    if (
-        home in folder.resolve().parents
-        or not user
-        or not all(_is_own(path.name) or path.name in _PERHAPS_SHARED for path in folder.iterdir())
-    ):
+    if home in folder.resolve().parents or not user or _holds_others(list(os.scandir(folder))):
         return
     domain = os.environ.get("USERDOMAIN", "")
     account = f"{domain}\\{user}" if domain else user
     tool = Path(os.environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / "icacls.exe"
     everything = "(OI)(CI)F"  # also for what is made in it later
     granted = [f"{account}:{everything}", f"*S-1-5-18:{everything}", f"*S-1-5-32-544:{everything}"]
-    with contextlib.suppress(OSError, subprocess.SubprocessError):  # FAT has no access lists
-        subprocess.run(
-            [str(tool), str(folder), "/inheritance:r", "/grant:r", *granted],
-            stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )  # fmt: skip
+    subprocess.run(
+        [str(tool), str(folder), "/inheritance:r", "/grant:r", *granted],
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False,
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )  # fmt: skip
