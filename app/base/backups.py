@@ -62,7 +62,7 @@ def daily(database: Path, folder: Path, now: float) -> Path | None:
     Returns the new file, or None. Raises AppError as `copy`; then nothing is removed.
     """
     record, today = DayRecord(database.parent), time.strftime("kotae-%Y%m%d", time.localtime(now))
-    ages = record.ages(_KIND, _dated(database, folder))
+    ages = record.ages(_KIND, _dated(database, folder), now)
     is_due = all(age > 1 for name, age in ages.items() if name.startswith(today))
     target = free_place(folder / f"{today}.sqlite")
     if is_due:

@@ -199,9 +199,13 @@ def test_old_backups_of_every_kind_go_but_nothing_that_is_damaged_and_never_the_
     everything = {young, made, *sound, *(where.backups / name for name in names)}
     assert set(where.backups.iterdir()) == everything  # the clock alone says that they are old
     pass_days(where.data, PROOF_DAYS)
-    assert backups.daily(where.database, where.backups, NOW) is not None  # the clock stands still: another of that day
+    again = backups.daily(where.database, where.backups, NOW)  # the clock stands still: another of that day
+    assert again is not None
+    assert set(where.backups.iterdir()) == {*everything, again}  # they are not yet seen for a week
+    backups.daily(where.database, where.backups, NOW + 8 * DAY_S)
     left = set(where.backups.iterdir())
-    assert {young, made} < left
+    assert again in left
+    assert len(left) >= backups.KEPT
     assert not left & {*sound[:3], *(where.backups / name for name in names)}
     assert damaged.exists()
 

@@ -130,13 +130,13 @@ def test_a_lost_or_damaged_record_begins_again(world: World, tally: Tally, conte
 
 def test_a_record_that_was_put_back_or_cannot_be_written_deletes_nothing(tmp_path: Path, tally: Tally) -> None:
     record = DayRecord(tmp_path)
-    record.ages("x", {"a": 0.0})
+    record.ages("x", {"a": 0.0}, NOW)
     old = (tmp_path / NAME).read_bytes()
     pass_days(tmp_path, 100)
-    record.ages("x", {"a": 0.0, "b": 0.0})
+    record.ages("x", {"a": 0.0, "b": 0.0}, NOW)
     state = json.loads((tmp_path / NAME).read_bytes())
     (tmp_path / NAME).write_text(json.dumps({**state, "days": 3}))  # less than was noted
-    assert record.ages("x", {"b": 0.0}) == {"b": 0}
+    assert record.ages("x", {"b": 0.0}, NOW) == {"b": 0}
     (tmp_path / NAME).write_bytes(old)
     assert record.ripe("x", {"a": 0.0, "b": 0.0}, NOW, 30) == set()
     (tmp_path / NAME).unlink()
@@ -153,6 +153,21 @@ def test_what_is_old_by_clock_and_record_goes_as_promised(world: World, tally: T
     assert world.store.conversation(world.binned) is None
     assert world.store.conversation(world.kept) is not None
     assert not any((world.where.runs / bin_folder.BIN).iterdir())
+    world.store.close()
+
+
+def test_what_was_removed_while_the_clock_was_behind_has_its_thirty_days_too(world: World, tally: Tally) -> None:
+    world.now = NOW - 10 * YEAR_S
+    early = world.ask("前の日付")
+    world.shelf.bin([early])
+    world.start(NOW)
+    pass_days(world.where.data, PROOF_DAYS)
+    world.start(NOW + (BIN_DAYS - 1) * DAY_S)
+    tally.tried(1)
+    tally.lost(int(world.store.conversation(early) is None))
+    assert world.store.conversation(early) is not None
+    world.start(NOW + (BIN_DAYS + 1) * DAY_S)
+    assert world.store.conversation(early) is None
     world.store.close()
 
 
@@ -177,14 +192,14 @@ def test_the_record_never_counts_more_than_has_passed(tmp_path: Path, tally: Tal
     chance = random.Random(seed)
     uptime_s, passed_s = 1000.0, 0.0
     record = DayRecord(tmp_path, lambda: uptime_s)
-    record.ages("x", {"a": 0.0})
+    record.ages("x", {"a": 0.0}, NOW)
     for looks in range(1, 200):
         seconds = chance.choice([0.0, 300.0, 7200.0, DAY_S / 2, chance.uniform(0, 40 * DAY_S)])
         if chance.random() < 0.3:  # the machine was off, and was started a minute ago
             uptime_s, passed_s = 60.0, passed_s + seconds + 60.0
         else:
             uptime_s, passed_s = uptime_s + seconds, passed_s + seconds
-        age = record.ages("x", {"a": 0.0})["a"]
+        age = record.ages("x", {"a": 0.0}, NOW)["a"]
         assert age <= passed_s / DAY_S
         assert age <= looks
     tally.tried(1)

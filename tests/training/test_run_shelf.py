@@ -105,6 +105,7 @@ def test_what_was_removed_long_ago_is_emptied_with_the_bases_that_nobody_needs(r
     assert overview.empty_bin(where, now) == 0
     old = where.runs / bin_folder.BIN / other.name
     bin_folder.mark(old, now - 31 * 86_400)
+    assert overview.empty_bin(where, now - 31 * 86_400) == 0
     assert overview.empty_bin(where, now) == 0  # the clock alone says so
     pass_days(where.data, PROOF_DAYS)
     assert overview.empty_bin(where, now) == 1

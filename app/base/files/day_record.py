@@ -7,9 +7,10 @@ difference pass; one that has been running for less was started since then, and 
 which it was off does not count, and one look counts for a day at most, so that a folder that was carried to another
 machine gains no more. The window looks at its start and every hour.
 
-What may be deleted some day is noted with the count when it is seen first. It is ripe when its date is old enough and
-PROOF_DAYS have passed by this count; or when the count alone reaches the whole time. A record that is lost or damaged
-begins again, and keeps everything for so much longer.
+What may be deleted some day is noted with the count and the date when it is seen first. It is ripe when its own date
+and that one are old enough (one alone may be of a clock that was years behind) and PROOF_DAYS have passed by this
+count; or when the count alone reaches the whole time. A record that is lost or damaged begins again, and keeps
+everything for so much longer.
 """
 
 import json
@@ -45,33 +46,37 @@ class DayRecord:
         self._file = folder / NAME
         self._uptime = uptime
 
-    def ages(self, kind: str, dated: Mapping[str, float]) -> dict[str, int]:
+    def ages(self, kind: str, dated: Mapping[str, float], now: float) -> dict[str, int]:
         """Return for each thing the days by this record since it was seen first, with this date.
 
         `dated`: all that there are of a kind, and the date that each has by the clock. Others of it are forgotten.
         """
+        return {name: age for name, (age, _) in self._look(kind, dated, now).items()}
+
+    def ripe(self, kind: str, dated: Mapping[str, float], now: float, days: float) -> set[str]:
+        """Return those of them that may be deleted after so many days, as the head of this file says."""
+        limit = now - days * DAY_S
+        return {
+            name
+            for name, (age, seen_at) in self._look(kind, dated, now).items()
+            if (age >= PROOF_DAYS and max(dated[name], seen_at) < limit) or age > days
+        }
+
+    def _look(self, kind: str, dated: Mapping[str, float], now: float) -> dict[str, tuple[int, float]]:
+        """Return for each its days by the record, and when the clock said that it was seen first, or later less."""
         with _looking:
             state = _read(self._file) or {"days": 0, "rest_s": 0.0, "uptime_s": self._uptime(), "noted": {}}
             days = self._count(state)
             noted = state["noted"].get(kind, {})
             keys = {name: f"{name}@{at:.3f}" for name, at in dated.items()}
-            first = {key: min(noted.get(key, days), days) for key in keys.values()}
+            first = {key: tuple(map(min, noted.get(key, (days, now)), (days, now))) for key in keys.values()}
             state["noted"][kind] = first
             try:
                 write_atomically(self._file, json.dumps(state).encode())
             except OSError as error:
                 log.warning("record of days: %s", error)
-                return dict.fromkeys(dated, 0)
-        return {name: days - first[key] for name, key in keys.items()}
-
-    def ripe(self, kind: str, dated: Mapping[str, float], now: float, days: float) -> set[str]:
-        """Return those of them that may be deleted after so many days, as the head of this file says."""
-        ages = self.ages(kind, dated)
-        return {
-            name
-            for name, at in dated.items()
-            if (at < now - days * DAY_S and ages[name] >= PROOF_DAYS) or ages[name] > days
-        }
+                return dict.fromkeys(dated, (0, now))
+        return {name: (days - first[key][0], first[key][1]) for name, key in keys.items()}
 
     def _count(self, state: dict[str, Any]) -> int:
         up_s = max(0.0, self._uptime())
@@ -88,7 +93,10 @@ def _read(file: Path) -> dict[str, Any] | None:
     """Return the record; None where there is none, or it says what none can say."""
     try:
         state = json.loads(file.read_bytes())
-        noted = {kind: {str(key): _whole(day) for key, day in days.items()} for kind, days in state["noted"].items()}
+        noted = {
+            kind: {str(key): (_whole(day), _date(at)) for key, (day, at) in days.items()}
+            for kind, days in state["noted"].items()
+        }
         rest_s, up_s = _seconds(state["rest_s"]), _seconds(state["uptime_s"])
         return {"days": _whole(state["days"]), "rest_s": min(rest_s, DAY_S - 1), "uptime_s": up_s, "noted": noted}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -99,6 +107,12 @@ def _whole(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 1_000_000:
         raise ValueError(value)
     return value
+
+
+def _date(value: Any) -> float:
+    if type(value) not in (int, float) or not abs(value) < 1e12:
+        raise ValueError(value)
+    return float(value)
 
 
 def _seconds(value: Any) -> float:
