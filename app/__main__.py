@@ -15,6 +15,7 @@ from pathlib import Path
 
 from app.base import children, no_network, offline
 from app.base.files import private
+from app.base.invisible import Terminal
 
 _MAKE_TRAINING = "--make-training-environment"
 _CHILD_ROLES = (
@@ -30,6 +31,7 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    sys.stdout, sys.stderr = Terminal.around(sys.stdout), Terminal.around(sys.stderr)
     children.prepare_environment()
     arguments = sys.argv[1:]
     _guard(arguments)

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from app import __version__
+from app.base import invisible
 from app.base.paths import resources
 from app.base.wording import current_language
 
@@ -62,7 +63,7 @@ def order(version: str) -> tuple[int, ...]:
 
 
 def _line(value: object) -> str:
-    return value if isinstance(value, str) and value.isprintable() else ""
+    return value if isinstance(value, str) and invisible.is_line(value) else ""
 
 
 def _day(value: object) -> date | None:

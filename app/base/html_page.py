@@ -10,14 +10,14 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from app.base import wording
+from app.base import invisible, wording
 from app.base.paths import resources
 
 
 def render(page: str, words: dict[str, str], **values: Any) -> str:
     """`page`: a template of `resources/report`. In the language in use. Raises jinja2.UndefinedError."""
     told = {"language": wording.current_language(), "css": _stylesheet(), "word": words}
-    return _environment().get_template(page).render(**told, **values)
+    return invisible.remove(_environment().get_template(page).render(**told, **values))
 
 
 def words(name: str) -> dict[str, str]:

@@ -9,10 +9,19 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import TracebackType
 
+from app.base import invisible
+
 CRASH_LOG = "crash.log"
 CRASH_LOG_BYTES = 500_000  # from here on a new one is begun, and the old one kept beside it
 
 log = logging.getLogger("kotae")
+
+
+class _Lines(logging.Formatter):
+    """Lines in which a file's name, say, moves nothing in the terminal of whoever reads them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return invisible.spelled_out(super().format(record))
 
 
 def keep(folder: Path) -> None:
@@ -23,7 +32,8 @@ def keep(folder: Path) -> None:
         faulthandler.enable((folder / CRASH_LOG).open("a", encoding="utf-8"))  # keeps the file open
     with contextlib.suppress(OSError):
         handler = RotatingFileHandler(folder / "kotae.log", maxBytes=1_000_000, backupCount=1, encoding="utf-8")
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=[handler])
+        handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s"))
+        logging.basicConfig(level=logging.INFO, handlers=[handler])
     sys.excepthook = _note_and_show
     threading.excepthook = _note_in_thread
     sys.unraisablehook = _note_unraisable

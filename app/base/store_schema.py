@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 
-from app.base import text
+from app.base import invisible, text
 
 
 def _first(db: sqlite3.Connection) -> None:
@@ -192,6 +192,14 @@ def _count_of_changes(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE last_id ADD COLUMN changes INTEGER NOT NULL DEFAULT 0")
 
 
+def _names_that_are_seen(db: sqlite3.Connection) -> None:
+    """Earlier versions took titles and names of files as they came, also such as turn around what stands beside."""
+    db.create_function("as_line", 1, invisible.line, deterministic=True)
+    db.execute("UPDATE conversation SET title = as_line(title) WHERE title <> as_line(title)")
+    db.execute("UPDATE folder SET name = as_line(name) WHERE name <> as_line(name)")
+    db.execute("UPDATE local_model SET name = as_line(name) WHERE name <> as_line(name)")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first,
     _folders_drafts_presets_search,
@@ -206,4 +214,5 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _remote_models,
     _imported_conversations,
     _count_of_changes,
+    _names_that_are_seen,
 )

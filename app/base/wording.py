@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.base.errors import AppError
+from app.base.invisible import spelled_out
 from app.base.paths import resources
 
 LANGUAGES = ("ja", "en")
@@ -53,8 +54,8 @@ def describe(code: str, facts: Mapping[str, Any], language: str = "") -> Sentenc
         return describe("unexpected", {"detail": f"{code} {dict(facts)}"}, language)
     shown = _Facts(_shown(facts, language))
     return Sentence(
-        _formatter.vformat(entry[language], (), shown),
-        _formatter.vformat(entry[f"{language}_next"], (), shown),
+        spelled_out(_formatter.vformat(entry[language], (), shown)),  # names of files and models are in it
+        spelled_out(_formatter.vformat(entry[f"{language}_next"], (), shown)),
     )
 
 

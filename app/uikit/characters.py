@@ -3,6 +3,8 @@ are there for display only and never leave with a copy."""
 
 import re
 
+from app.base import invisible
+
 WORD_JOINER = "\u2060"  # before [1]: keeps the chip from starting a line
 NO_BREAK_SPACE = "\u00a0"  # between a number and its unit
 LINE_BREAK = "\ufdd5"  # a noncharacter of our own, between `harmless` and the parsed document; never in the result
@@ -27,10 +29,12 @@ _UNIT = re.compile(
 
 
 def harmless(text: str) -> str:
-    """`text` with one kind of line end, direction controls spelled out, and broken characters as U+FFFD."""
-    text = _NEWLINES.sub("\n", text).replace(WORD_JOINER, "")
-    text = _DIRECTION.sub(_spelled_out, text)
-    return _MARKS.sub(r"\1", _BROKEN.sub("\ufffd", text))
+    """`text` with one kind of line end, direction controls spelled out, and broken characters as U+FFFD.
+
+    All else that nobody sees is left out.
+    """
+    text = _DIRECTION.sub(_spelled_out, _NEWLINES.sub("\n", text))
+    return _MARKS.sub(r"\1", invisible.remove(_BROKEN.sub("\ufffd", text)))
 
 
 def helpers(text: str) -> list[tuple[int, int, str]]:
@@ -58,4 +62,6 @@ def unsafe(text: str) -> list[tuple[int, int, str]]:
     """What entities (`&#x202e;`) brought back after `harmless`: (position, length, stand-in)."""
     directions = [(match.start(), 1, _spelled_out(match)) for match in _DIRECTION.finditer(text)]
     broken = [(match.start(), 1, "" if match[0] == LINE_BREAK else "\ufffd") for match in _BROKEN.finditer(text)]
-    return directions + broken
+    known = {at for at, _, _ in directions + broken}
+    others = [(at, 1, "") for at in invisible.places(text) if at not in known and text[at] != "\u2028"]
+    return directions + broken + others

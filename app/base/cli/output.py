@@ -1,4 +1,7 @@
-"""What the command line prints: one JSON object or plain text on stdout, everything else on stderr."""
+"""What the command line prints: one JSON object or plain text on stdout, everything else on stderr.
+
+What a text of another origin would make a terminal do is spelled out on the way (`app.base.invisible.Terminal`).
+"""
 
 import json
 import math
@@ -8,6 +11,7 @@ from typing import Any
 
 from app.base import wording
 from app.base.errors import AppError
+from app.base.invisible import Terminal, escaped_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +20,7 @@ class Output:
 
     def result(self, data: dict[str, Any], text: str) -> None:
         """The outcome: `data` as the one JSON object with --json, else `text`."""
-        print(json.dumps(data, ensure_ascii=False) if self.is_json else text, flush=True)  # noqa: T201
+        print(_as_json(data) if self.is_json else text, flush=True)  # noqa: T201
 
     def stream(self, text: str) -> None:
         """A piece of an answer as it comes; with --json it is part of the final object instead."""
@@ -26,11 +30,14 @@ class Output:
     def progress(self, key: str, **facts: Any) -> None:
         """A line on stderr that replaces the one before on a terminal; nothing where nobody watches."""
         if sys.stderr.isatty():
-            print(f"\r\x1b[K{self.phrase(key, **facts)}", end="", file=sys.stderr, flush=True)  # noqa: T201
+            self.end_progress()
+            print(self.phrase(key, **facts).replace("\n", " "), end="", file=sys.stderr, flush=True)  # noqa: T201
 
     def end_progress(self) -> None:
         if sys.stderr.isatty():
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
+            write = sys.stderr.write_control if isinstance(sys.stderr, Terminal) else sys.stderr.write
+            write("\r\x1b[K")
+            sys.stderr.flush()
 
     def note(self, key: str, **facts: Any) -> None:
         print(self.phrase(key, **facts), file=sys.stderr, flush=True)  # noqa: T201
@@ -47,7 +54,12 @@ class Output:
         print(sentence, file=sys.stderr, flush=True)  # noqa: T201
         if self.is_json:
             body = {"code": code, "message": sentence.message, "next": sentence.next}
-            print(json.dumps({"error": body}, ensure_ascii=False), flush=True)  # noqa: T201
+            print(_as_json({"error": body}), flush=True)  # noqa: T201
+
+
+def _as_json(data: dict[str, Any]) -> str:
+    """Return one line, in which what nobody sees stands as \\u202e: it means the same to a program."""
+    return escaped_json(json.dumps(data, ensure_ascii=False))
 
 
 def left(seconds: float | None) -> str:

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
 
+from app.base import invisible
 from app.base.files.whole_file import require_zip_date
 
 CELL_CHARACTERS = 32_767  # Excel's limit
@@ -138,11 +139,8 @@ class Book:
         return cell
 
     def _legal(self, text: str) -> str:
-        """What XML can hold, and not more than Excel takes."""
-        from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-
-        whole = text.encode("utf-8", "replace").decode().replace("\ufffe", "").replace("\uffff", "")
-        kept: str = ILLEGAL_CHARACTERS_RE.sub("", whole)
+        """Without what nobody sees, of which XML cannot hold much, and not more than Excel takes."""
+        kept = invisible.remove(text)
         if len(kept.encode("utf-16-le")) // 2 <= CELL_CHARACTERS:
             return kept
         note = self._cut_note
@@ -164,7 +162,8 @@ def write_csv(file: BinaryIO, head: Sequence[str], rows: Iterable[Sequence[objec
 
 def _harmless(cells: Sequence[object]) -> list[object]:
     """Numbers are left as they are: -5 is no formula. What looks quoted already is quoted again, to be read back."""
-    return [f"'{cell}" if isinstance(cell, str) and _needs_quote(cell) else cell for cell in cells]
+    shown = [invisible.remove(cell) if isinstance(cell, str) else cell for cell in cells]
+    return [f"'{cell}" if isinstance(cell, str) and _needs_quote(cell) else cell for cell in shown]
 
 
 def _needs_quote(text: str) -> bool:
