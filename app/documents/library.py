@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.base import invisible
 from app.base.confidentiality import Label
 from app.base.database import Database, Row
 from app.base.errors import AppError
@@ -74,18 +75,18 @@ class Library:
     def collection(self, name: str) -> Collection:
         """Raises AppError("unknown_collection")."""
         known = self.collections()
-        found = next((one for one in known if one.name == name), None)
+        found = next((one for one in known if one.name in (name, invisible.remove(name).strip())), None)
         if found is None:
             raise AppError("unknown_collection", name=name, known=" / ".join(one.name for one in known))
         return found
 
     def add_collection(self, name: str, label: Label = "internal", *, is_builtin: bool = False) -> int:
         """Raises AppError("collection_exists" | "collection_unnamed")."""
-        self._check_name(name, None)
+        name = self._checked_name(name, None)
         with self._db.transaction():
             return self._db.write(
                 "INSERT INTO collection(name, label, is_builtin, created_at) VALUES (?, ?, ?, ?)",
-                name.strip(),
+                name,
                 label,
                 is_builtin,
                 self._db.now(),
@@ -93,9 +94,9 @@ class Library:
 
     def rename_collection(self, collection_id: int, name: str) -> None:
         """Raises AppError("collection_exists" | "collection_unnamed")."""
-        self._check_name(name, collection_id)
+        name = self._checked_name(name, collection_id)
         with self._db.transaction():
-            self._db.write("UPDATE collection SET name = ? WHERE id = ?", name.strip(), collection_id)
+            self._db.write("UPDATE collection SET name = ? WHERE id = ?", name, collection_id)
 
     def set_label(self, collection_id: int, label: Label) -> None:
         with self._db.transaction():
@@ -117,11 +118,13 @@ class Library:
         with self._db.transaction():
             self._db.write("DELETE FROM collection WHERE id = ?", collection_id)
 
-    def _check_name(self, name: str, own_id: int | None) -> None:
-        if not name.strip():
+    def _checked_name(self, name: str, own_id: int | None) -> str:
+        name = invisible.remove(name).strip()
+        if not name:
             raise AppError("collection_unnamed")
-        if self._db.read("SELECT 1 FROM collection WHERE name = ? AND id IS NOT ?", name.strip(), own_id):
-            raise AppError("collection_exists", name=name.strip())
+        if self._db.read("SELECT 1 FROM collection WHERE name = ? AND id IS NOT ?", name, own_id):
+            raise AppError("collection_exists", name=name)
+        return name
 
     # ------------------------------------------------------------------ sources
 

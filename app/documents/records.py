@@ -43,6 +43,7 @@ class Report:
     pages: int = 0  # 0: a format without pages
     pages_without_text: tuple[int, ...] = ()  # from 1
     garbled_share: float = 0.0  # 0 to 1: characters that no Japanese or Latin text would hold
+    invisible: int = 0  # characters that nobody sees, which were taken out
     headings: int = 0
     tables: int = 0
     sections: int = 0

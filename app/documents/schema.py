@@ -6,6 +6,8 @@ A file of its own: an index takes seconds to write, and must not hold up a quest
 import sqlite3
 from collections.abc import Callable
 
+from app.base import invisible
+
 
 def _first(db: sqlite3.Connection) -> None:
     _create_collections(db)
@@ -119,4 +121,13 @@ def _create_index(db: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first,)
+def _documents_with_hidden_text(db: sqlite3.Connection) -> None:
+    """Earlier versions kept characters that nobody sees: the documents that have some are read again."""
+    db.create_function("is_hidden", 1, lambda text: text != invisible.plain(text), deterministic=True)
+    db.execute(
+        """UPDATE document SET state = 'waiting', attempts = 0 WHERE state IN ('done', 'doubtful') AND id IN
+            (SELECT document_id FROM section WHERE is_hidden(text) OR is_hidden(heading))"""
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _documents_with_hidden_text)

@@ -161,6 +161,8 @@ def _read(
     output.result(data, "\n".join(lines))
     for row in data["attention"]:
         output.note("docs_attention", **row | {"state": phrase(f"state_{row['state']}")})
+    if data["invisible"]["n"]:
+        output.note("docs_invisible_in", **data["invisible"])
     is_missing = any(row["missing"] for row in data.get("collections", []))
     return 1 if is_missing or data["unread"] or data.get("documents") == 0 else 0
 
@@ -178,7 +180,12 @@ def _attention(documents: list[Document]) -> dict[str, Any]:
     """`unread`: how many of the documents nothing can be found in."""
     troubled = [document for document in documents if document.state in ("doubtful", "failed")]
     unread = sum(map(_is_unread, documents))
-    return {"unread": unread, "attention": [docs_words.attention_data(document) for document in troubled]}
+    removed = [document.report.invisible for document in documents if document.report.invisible]
+    return {
+        "unread": unread,
+        "attention": [docs_words.attention_data(document) for document in troubled],
+        "invisible": {"documents": len(removed), "n": sum(removed)},
+    }
 
 
 def _is_unread(document: Document) -> bool:

@@ -74,6 +74,8 @@ def doubts(document: Document) -> list[str]:
         said.append(phrase("docs_blank_pages", pages=page_list(report.pages_without_text), total=report.pages))
     if report.garbled_share > DOUBTFUL_GARBLED_SHARE:
         said.append(phrase("docs_garbled", percent=f"{100 * report.garbled_share:.1f}"))
+    if report.invisible:
+        said.append(phrase("docs_invisible", n=f"{report.invisible:,}"))
     return [*said, *(phrase(f"note_{code}") for code in report.notes)]
 
 

@@ -1,24 +1,12 @@
-"""What no text needs and what harms whoever shows it; and how much of a text is not what its author wrote."""
+"""What of a document's text is not what its author wrote or a reader sees, and how its lines are joined."""
 
 import re
 import unicodedata
 
-# Controls; marks that turn the direction of what follows (a name or number would be shown backwards); a byte order
-# mark inside a text; lone surrogates, which no file and no database takes.
-_HARMFUL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffc]")
-_SURROGATES = re.compile("[\ud800-\udfff]")
 # UTF-8 read as CP932 (縺ゅ→, 繧, 繝; but 縺れ is a word), as Latin-1 (ã‚³ãƒ³), and glyph numbers of a PDF.
 _UPPER = "\u0080-\u00bf‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ€"
 _MOJIBAKE = re.compile(rf"[繧繝][\u0080-\uffff]|縺[^れるりらっ\0-\x7f]|(?:[ãäåæçè][{_UPPER}]{{1,2}}){{2,}}|\(cid:\d+\)")
-_NOT_LETTERS = re.compile("[\ufffd\ue000-\uf8ff\U000f0000-\U0010ffff]")
-
-
-def clean(text: str) -> str:
-    """Without what is harmful; everything else stays as it is written."""
-    text = _HARMFUL.sub("", text)
-    if _SURROGATES.search(text):
-        text = _SURROGATES.sub("\ufffd", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-    return text
+_NOT_LETTERS = re.compile("[\ufdd0-\ufdef\ufffd-\uffff\ue000-\uf8ff\U000f0000-\U0010ffff]")
 
 
 def garbled(text: str) -> int:

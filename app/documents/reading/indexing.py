@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+from app.base import invisible
 from app.base.errors import AppError
 from app.documents.library import Library
 from app.documents.reading import detect, hygiene, limits, sections
@@ -28,7 +29,7 @@ def index(library: Library, document: Document, *, ocr: bool, tell: Tell, indexi
     found = dataclasses.replace(
         document, size_bytes=status.st_size, modified_ns=status.st_mtime_ns, sha256=_digest(path, tell)
     )
-    reading = _cleaned(_read(path, document.wished_encoding, ocr, tell))
+    reading = cleaned(_read(path, document.wished_encoding, ocr, tell))
     cut = sections.split(reading)
     indexing(0, len(cut))
     report = _report(reading, cut)
@@ -111,13 +112,27 @@ def _read_as(found: detect.Format, path: Path, wished_encoding: str, ocr: bool, 
             return plain.read(path, tell, wished_encoding)
 
 
-def _cleaned(reading: Reading) -> Reading:
+def cleaned(reading: Reading) -> Reading:
+    """Return the reading without what nobody sees, which the report counts.
+
+    Selectors that only choose the form of an ideograph are left out too, and hide nothing.
+    """
     blocks: list[Block] = []
+    count = garbled = 0
     for block in reading.blocks:
-        text = hygiene.clean(block.text)
+        garbled += hygiene.garbled(block.text)
+        text, removed = invisible.counted(block.text)
+        count += removed
+        text = invisible.without_variants(text)
+        if block.kind != "paragraph" and "\n" not in block.text:
+            text = text.replace("\n", " ")  # a separator of lines inside a cell or a title
         if text.strip():
             blocks.append(block if text == block.text else dataclasses.replace(block, text=text))
-    return dataclasses.replace(reading, blocks=blocks)
+    # What is taken out cannot be counted later.
+    share = garbled / max(1, sum(len(block.text) for block in reading.blocks))
+    share = max(reading.report.garbled_share, share)
+    report = dataclasses.replace(reading.report, invisible=count, garbled_share=share)
+    return dataclasses.replace(reading, blocks=blocks, title=invisible.plain(reading.title), report=report)
 
 
 def _report(reading: Reading, cut: list[Section]) -> Report:

@@ -8,7 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QTimer
 
-from app.base import children, paths, wording
+from app.base import children, invisible, paths, wording
 from app.base.cli.loop import Waiting, application
 from app.base.cli.output import Output
 from app.base.confidentiality import Label
@@ -59,7 +59,7 @@ class Reading:
         """Into the collection of that name, which is made where there is none; what it knew and has changed is read
         again."""
         documents = self.documents
-        there = next((one for one in documents.collections() if one.name == name.strip()), None)
+        there = next((one for one in documents.collections() if one.name == invisible.remove(name).strip()), None)
         if there is None:
             collection_id: int = self._wait_for(
                 documents.collection_added, lambda: documents.add_collection(name, label or "internal")

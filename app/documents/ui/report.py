@@ -3,7 +3,6 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
-from app.base import wording
 from app.documents.formats import shown_path
 from app.documents.records import Document
 from app.documents.services.reading_queue import Standing
@@ -44,8 +43,9 @@ class ReportPanel(QFrame):
         self._show_banner(document)
         facts = words.facts(document)
         self.facts.set_facts([*facts, (self.tr("場所"), shown_path(document.path))])
-        self._notes.setText("\n".join(_note(code) for code in document.report.notes))
-        self._notes.setVisible(bool(document.report.notes))
+        notes = words.notes(document.report)
+        self._notes.setText("\n".join(notes))
+        self._notes.setVisible(bool(notes))
         self.encoding_button.setVisible(bool(document.report.encoding or document.wished_encoding))
 
     def set_back_visible(self, is_visible: bool) -> None:
@@ -121,7 +121,3 @@ class ReportPanel(QFrame):
 
     def _on_action(self, key: str) -> None:
         (self.recognition_requested if key == "recognize" else self.acceptance_requested).emit()
-
-
-def _note(code: str) -> str:
-    return wording.phrase(f"note_{code}")

@@ -8,7 +8,7 @@ from PySide6.QtCore import QCoreApplication
 from app.base import wording
 from app.base.errors import AppError
 from app.documents import encodings
-from app.documents.records import DOUBTFUL_GARBLED_SHARE, DOUBTFUL_NOTES, Document, page_ranges
+from app.documents.records import DOUBTFUL_GARBLED_SHARE, DOUBTFUL_NOTES, Document, Report, page_ranges
 from app.uikit import language
 
 translate = QCoreApplication.translate
@@ -76,6 +76,12 @@ def facts(document: Document) -> list[tuple[str, str]]:
             language.full_date(day),
         ),
     ]
+
+
+def notes(report: Report) -> list[str]:
+    """What else was noticed, in sentences."""
+    removed = [wording.phrase("docs_invisible", n=f"{report.invisible:,}")] if report.invisible else []
+    return [*(wording.phrase(f"note_{code}") for code in report.notes), *removed]
 
 
 def pages(numbers: tuple[int, ...]) -> str:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pypdfium2
 
+from app.base import invisible
 from app.base.errors import AppError
 from app.documents.reading import limits
 from app.documents.reading.blocks import Block, Reading, Tell
-from app.documents.reading.hygiene import clean, is_japanese
+from app.documents.reading.hygiene import is_japanese
 from app.documents.reading.pdf import ocr
 from app.documents.reading.pdf.pdf_columns import Column, columns_of
 from app.documents.reading.pdf.pdf_lines import Line, Run, runs_of, turned
@@ -84,7 +85,7 @@ class _Reader:
             tables=self._tables,
             notes=tuple(dict.fromkeys(self._notes)),
         )
-        title = clean(self._document.get_metadata_value("Title")).strip()
+        title = invisible.line(self._document.get_metadata_value("Title"))
         return Reading(blocks, title, report)
 
     def _page(self, number: int) -> TextPage:

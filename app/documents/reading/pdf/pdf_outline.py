@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.documents.reading.hygiene import clean, folded
+from app.base import invisible
+from app.documents.reading.hygiene import folded
 from app.documents.reading.pdf.pdf_lines import Line
 from app.documents.reading.pdf.pdf_text import TextPage
 
@@ -36,7 +37,7 @@ def entries_of(document: Any) -> list[Entry]:
     for mark in document.get_toc(max_depth=DEPTH_MOST):
         if len(found) >= ENTRIES_MOST:
             break
-        title = " ".join(clean(mark.get_title()).split())[:TITLE_LONGEST]
+        title = invisible.line(mark.get_title())[:TITLE_LONGEST]
         target = mark.get_dest()
         index = target.get_index() if target is not None else None
         if title and index is not None:
