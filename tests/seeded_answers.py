@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Container
 from typing import TypeVar
 
-from app.documents.grounding import claims
+from app.documents.grounding import source_marks
 from app.documents.values import dates, numerals, quantities
 from app.documents.values.dates import Date
 from app.documents.values.quantities import Quantity
@@ -312,7 +312,7 @@ WRONG: dict[str, Change] = {
 
 def _values(text: str) -> list[Quantity]:
     """Without those of marks of sources."""
-    return quantities.parse(claims.CITED.sub(lambda mark: "□" * len(mark.group()), text))
+    return quantities.parse(source_marks.CITED.sub(lambda mark: "□" * len(mark.group()), text))
 
 
 def _each(

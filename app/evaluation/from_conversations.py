@@ -87,7 +87,8 @@ def _gold(asked: Message, answer: Message, kept: Grounding) -> tuple[Gold, ...]:
     """What of its sources the reference rests on: the sentences that support it, or, where only a mark leads there, the
     whole passage. The sources of a bad answer count as far as they support the correction."""
     if answer.rating == GOOD:
-        found, marked = kept.claims, {number for _, _, numbers in citing.marks(answer.text) for number in numbers}
+        found = kept.claims
+        marked = {number for mark in citing.marks(answer.text, kept.sources) for number in mark.numbers}
     else:
         passages = [grounding.passage_of(source, number) for number, source in enumerate(kept.sources, start=1)]
         found, marked = claims.check(answer.correction, passages, asked.text), set()

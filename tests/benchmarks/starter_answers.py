@@ -21,7 +21,7 @@ from app.base.cli.loop import application
 from app.base.settings import Settings
 from app.chat.presets import Choices
 from app.chat.services.answer_run import AnswerRequest, in_force
-from app.documents.grounding import claims
+from app.documents.grounding import claims, source_marks
 from app.documents.values import quantities
 from app.inference import child_commands, scores
 from app.inference.engine.messages import AdapterUse
@@ -56,11 +56,11 @@ class Answered:
 
     @property
     def cites(self) -> bool:
-        return claims.CITED.search(self.text) is not None
+        return source_marks.CITED.search(self.text) is not None
 
     @property
     def has_numbers(self) -> bool | None:
-        wanted, have = (quantities.parse(claims.CITED.sub("", text)) for text in (self.row_answer, self.text))
+        wanted, have = (quantities.parse(source_marks.CITED.sub("", text)) for text in (self.row_answer, self.text))
         return all(any(one.is_same(other) for other in have) for one in wanted) if wanted else None
 
     @property

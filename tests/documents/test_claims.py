@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.documents.grounding import claims
+from app.documents.grounding import claims, source_marks
 from app.documents.records import Passage, Section
 from tests import seeded_answers
 
@@ -235,7 +235,7 @@ def test_a_rule_that_forbids_is_not_taken_for_what_the_documents_do_not_have():
 
 
 def test_a_range_of_marks_names_all_of_its_sources():
-    assert claims.cited_numbers("1、3-5") == [1, 3, 4, 5]
+    assert source_marks.numbers("1、3-5") == [1, 3, 4, 5]
 
 
 def test_an_answer_that_misses_one_thing_is_still_an_answer():

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.base import invisible
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import phrase
-from app.documents.grounding import claims, clauses, evidence, grounding
+from app.documents.grounding import claims, clauses, evidence, grounding, source_marks
 from app.documents.grounding.grounding import CollectionRef, Grounding, Source
 from app.documents.library import Library
 from app.documents.records import Passage
@@ -50,9 +51,8 @@ class Wanted:
     def question(self) -> str:
         """What is looked for: with the question before it where this one would mean nothing alone."""
         *earlier, last = self.turns
-        if earlier and evidence.refers_back(last.question):
-            return f"{earlier[-1].question}\n{last.question}"
-        return last.question
+        before = f"{earlier[-1].question}\n" if earlier and evidence.refers_back(last.question) else ""
+        return invisible.plain(before + last.question)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,4 +192,4 @@ def _are_same(sources: Sequence[Source], before: Sequence[Source]) -> bool:
 
 def _uncited(turn: Turn) -> Turn:
     """Without marks of sources, which are other ones now."""
-    return turn if turn.answer is None else Turn(turn.question, claims.CITED.sub("", turn.answer))
+    return turn if turn.answer is None else Turn(turn.question, source_marks.CITED.sub("", turn.answer))

@@ -2,33 +2,42 @@
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from app.base import wording
-from app.documents.grounding import claims, evidence, sentences
+from app.documents.grounding import evidence, sentences, source_marks
 from app.documents.grounding.grounding import Claim, Grounding, Source
+from app.documents.grounding.source_marks import CITED, Mark
 from app.documents.values import dates, quantities
 from app.documents.values.quantities import Quantity
 
 PLACES_MAX = 3  # sentences of one source that one claim may be traced to
 _COVERED_ENOUGH = 0.9  # of a claim's terms and values
 _SHARE_MIN = 0.2  # of them, for a sentence that is highlighted
+_QUOTED_MAX = 1_000  # characters of a quotation
 _AMBIGUOUS = "([:"  # behind [1] these would make a link of it
 _PLACE = {"ja": ("　", "（{}）", "p.{}"), "en": (", ", " ({})", "p. {}")}  # between the parts; tag; page
 
 
-def marks(text: str) -> Iterator[tuple[int, int, tuple[int, ...]]]:
-    """Where the marks of sources are: start and end of the brackets, and their numbers."""
-    for found in claims.CITED.finditer(text):
-        numbers = tuple(claims.cited_numbers(found.group(1)))
-        yield found.start() + len(found.group()) - len(found.group().lstrip()), found.end(), numbers
+def marks(text: str, sources: Sequence[Source] = ()) -> Iterator[Mark]:
+    """The marks of sources in an answer; without those of a quotation that a source has itself, word for word."""
+    return (mark for mark in source_marks.find(text) if not _is_quoted(text, mark, sources))
+
+
+def _is_quoted(text: str, mark: Mark, sources: Sequence[Source]) -> bool:
+    before = text[max(0, mark.start - _QUOTED_MAX) : mark.start]
+    opened = max(before.rfind(sign) for sign in "「『“")
+    if opened < 0 or any(sign in before[opened:] for sign in "」』”"):
+        return False
+    quoted = "".join((before[opened + 1 :] + text[mark.start : mark.end]).split())
+    return any(quoted in "".join(source.text.split()) for source in sources)
 
 
 def marked(text: str, grounding: Grounding) -> str:
     """The answer with [n] also behind sentences that were found in a source and name none. Rows of tables stay."""
     for claim in sorted(grounding.claims, key=lambda one: -one.end):
         sentence = text[claim.start : claim.end]
-        is_bare = claim.is_supported and claims.CITED.search(sentence) is None and not sentence.startswith("|")
+        is_bare = claim.is_supported and CITED.search(sentence) is None and not sentence.startswith("|")
         if sentence == claim.sentence and is_bare and text[claim.end : claim.end + 1] not in tuple(_AMBIGUOUS):
             chips = "".join(f"[{number}]" for number in claim.sources)
             text = text[: claim.end] + chips + text[claim.end :]
@@ -45,7 +54,7 @@ def cited(text: str, grounding: Grounding) -> tuple[int, ...]:
     if grounding.verdict != "answered":
         return ()
     found = {number for claim in grounding.claims for number in claim.sources}
-    found |= {number for _, _, numbers in marks(text) for number in numbers}
+    found |= {number for mark in marks(text, grounding.sources) for number in mark.numbers}
     return tuple(number for number in range(1, len(grounding.sources) + 1) if number in found)
 
 
@@ -53,7 +62,7 @@ def values_checked(grounding: Grounding) -> int:
     """How many values and dates stand in the claims, all of which were looked up."""
     return sum(
         len(quantities.parse(bare)) + len(dates.parse(bare))
-        for bare in (claims.CITED.sub("", claim.sentence) for claim in grounding.claims)
+        for bare in (CITED.sub("", claim.sentence) for claim in grounding.claims)
     )
 
 
@@ -71,8 +80,10 @@ def places(grounding: Grounding, number: int) -> list[tuple[int, int]]:
 
 def _places_of(claim: Claim, text: str, parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The sentence that is quoted, or those that together have most of the claim's terms and values."""
-    bare = claims.CITED.sub("", claim.sentence)
-    quoted = re.search(r"\s+".join(re.escape(word) for word in bare.strip("「」“”…").split()), text)
+    bare = CITED.sub("", claim.sentence)
+    shown = source_marks.neutralised(text)  # as an excerpt quotes it
+    looked_in = shown if len(shown) == len(text) else text
+    quoted = re.search(r"\s+".join(re.escape(word) for word in bare.strip("「」“”…").split()), looked_in)
     if quoted is not None and quoted.group():
         return [quoted.span()]
     missing, values = evidence.content_terms(bare), quantities.parse(bare)

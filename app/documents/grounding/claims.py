@@ -8,14 +8,14 @@ changed: what is doubtful is marked. Whether a sentence follows from what it is 
 import re
 from collections.abc import Sequence
 
-from app.documents.grounding import evidence, names, sentences
+from app.documents.grounding import evidence, names, sentences, source_marks
 from app.documents.grounding.evidence import Evidence
 from app.documents.grounding.grounding import Claim
 from app.documents.grounding.sentences import Sentence
+from app.documents.grounding.source_marks import CITED
 from app.documents.records import Passage
 from app.documents.values import dates, numerals, quantities
 
-CITED = re.compile(r"\s*[\[［](?:資料|出典)?\s*(\d{1,2}(?:\s*[,、，-]\s*\d{1,2})*)[\]］]")
 NOT_FOUND = re.compile(
     "資料(?:の中)?に(?:は|も)?(?:[^。]{0,20}?)(?:ありません|見当たりません|記載されていません|(?:記載|記述|情報)(?:は|が|も)ない(?:。|$))"
 )
@@ -142,14 +142,4 @@ def _is_foreign(text: str, source: Evidence) -> bool:
 
 
 def _cited(written: str) -> list[int]:
-    flat = numerals.flatten(written)[0]
-    numbers: list[int] = []
-    for found in CITED.finditer(flat):
-        numbers += cited_numbers(found.group(1))
-    return numbers
-
-
-def cited_numbers(inside: str) -> list[int]:
-    """Of what stands between the brackets of CITED: 1, 3-5 names 1, 3, 4 and 5."""
-    found = re.findall(r"(\d{1,2})(?:\s*-\s*(\d{1,2}))?", inside)
-    return [number for first, last in found for number in range(int(first), int(last or first) + 1)]
+    return [number for mark in source_marks.find(numerals.flatten(written)[0]) for number in mark.numbers]

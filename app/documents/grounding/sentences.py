@@ -3,8 +3,9 @@
 import re
 from dataclasses import dataclass
 
+from app.documents.grounding import source_marks
+
 _OPEN, _CLOSE = "「『（(【〔〈《［[", "」』）)】〕〉》］]"
-_CITED = re.compile(r"[」』）)]*(?:\s*(?:\[\d{1,2}\]|［\d{1,2}］)(?:\s*[、,，]\s*(?=[\[［]))?)*")
 _END = re.compile(r"[。．！？!?]+|\.(?=\s|$)")
 _NUMBER_BEFORE = re.compile(r"(?:\d|\b(?:No|Fig|Eq|vs|e\.g|i\.e|cf|etc|Dr|Mr|Ms|Vol|p|pp|[A-Z]))$", re.IGNORECASE)
 _FENCE = re.compile(r"\s*(?:```|~~~)")
@@ -64,7 +65,7 @@ def _stops(text: str, start: int, end: int) -> list[int]:
                 continue
         if found.group() in (".", "．") and _is_abbreviation(text, start, found):
             continue
-        cited = _CITED.match(text, found.end(), end)
+        cited = source_marks.AT_END.match(text, found.end(), end)
         closed = cited.end() if cited else found.end()
         stops.append(closed)
     return stops

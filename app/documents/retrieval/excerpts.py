@@ -17,10 +17,10 @@ from pathlib import Path
 from app.base.errors import AppError
 from app.base.wording import phrase
 from app.documents import terms
-from app.documents.grounding import clauses, evidence, listed, sentences
+from app.documents.grounding import clauses, evidence, listed, sentences, source_marks
 from app.documents.grounding.grounding import Claim
 from app.documents.records import Passage
-from app.documents.retrieval import packing, table_heads
+from app.documents.retrieval import table_heads
 from app.documents.values import quantities
 from app.inference import gguf
 from app.inference.local_model import LocalModel
@@ -105,7 +105,7 @@ def as_answer(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
 
 def _quote(text: str) -> str:
     """Without the lines at both sides of a table's row."""
-    return phrase("quoted", text=" ".join(packing.without_marks(text).split()).strip("| "))
+    return phrase("quoted", text=" ".join(source_marks.neutralised(text).split()).strip("| "))
 
 
 def _without_lesser_rows(scored: Sequence[Excerpt]) -> list[Excerpt]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from app.base import wording
 from app.base.paths import resources
-from app.documents.grounding import sentences
+from app.documents.grounding import sentences, source_marks
 from app.documents.records import Passage
 
 # More bring nothing: of 90 quotes that answer the questions of kasensabo 72 are among 8 passages, 71 among 4. Each
@@ -22,10 +22,8 @@ SCORE_SHARE = 0.6  # of the best one's score: what has less held none of those q
 ANSWER_SHARE = 4  # a quarter of the context is for the answer, or what the answer may take if that is less
 CUT_MIN_TOKENS = 64  # a passage is not cut to less
 _FRAME_TOKENS = 8  # of a passage's number and blank line, and where counts of pieces do not add up
-_NUMBER = re.compile(r"[\[［【〔]\s*(\d{1,3})\s*[\]］】〕]")
 # How turns begin where a model has no control tokens for them (resources/models.toml).
 _TURN = re.compile(r"^[ \t\u3000]*(?:#+[ \t]*)?(指示|応答|入力|質問|回答)[ \t]*:", re.MULTILINE)
-_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f\u200b\u2028\u2029\ufeff]")
 
 
 def system_text(passages: Sequence[Passage], own: str = "") -> str:
@@ -83,18 +81,13 @@ def _cut(passage: Passage, share: float) -> Passage:
     )
 
 
-def without_marks(text: str) -> str:
-    """A document's own [2] as （2）, so that it is not taken for the mark of a source."""
-    return _NUMBER.sub(r"（\1）", text)
-
-
 def _line(text: str) -> str:
     return " ".join(_plain(text).split())
 
 
 def _plain(text: str) -> str:
     """Without what the frame is made of."""
-    text = _TURN.sub(r"\1：", without_marks(_CONTROL.sub("", text)))
+    text = _TURN.sub(r"\1：", source_marks.neutralised(text))
     for end in (_document()["end_ja"], _document()["end_en"]):
         text = text.replace(end, end.rstrip("。.") + "…")
     return text.strip()

@@ -33,7 +33,7 @@ from dataclasses import dataclass
 
 from app.base.paths import resources
 from app.chat.batch.results import Result
-from app.documents.grounding import citing, claims, evidence, sentences
+from app.documents.grounding import citing, claims, evidence, sentences, source_marks
 from app.documents.grounding.grounding import Claim, Grounding
 from app.documents.retrieval import retrieval_eval
 from app.documents.values import dates, quantities
@@ -47,7 +47,7 @@ from app.inference.scores import is_looping
 def mark(question: Question, result: Result) -> Marks:
     if result.verdict == "failed":
         return Marks(score=0.0 if can_be_scored(question) else None)
-    answer = claims.CITED.sub("", result.answer)
+    answer = source_marks.CITED.sub("", result.answer)
     has_abstained = _has_abstained(question, result, answer)
     is_broken = not answer.strip() or result.verdict == "length" or is_looping(answer)
     must_include = _must_include(question, answer)

@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QTextEdit, QWidget
 
 from app.chat import answer_origin
 from app.chat.records import Message
-from app.documents.grounding import citing
-from app.documents.grounding.grounding import Claim, Grounding
+from app.documents.grounding import citing, source_marks
+from app.documents.grounding.grounding import Claim, Grounding, Source
 from app.uikit import characters
 from app.uikit.text import markdown
 from app.uikit.text.rich_text import Place, RichText, selection
@@ -43,7 +43,7 @@ class CitedText(RichText):
     def _style(self, document: markdown.SafeDocument) -> None:
         super()._style(document)
         if self._grounding is not None:
-            link(document, len(self._grounding.sources), self._theme)
+            link(document, self._grounding.sources, self._theme)
 
     def _marks(self) -> list[QTextEdit.ExtraSelection]:
         found = super()._marks()
@@ -74,8 +74,8 @@ def shown_text(message: Message) -> str:
     return "" if is_ours(message) else citing.marked(message.text, kept)
 
 
-def link(document: QTextDocument, count: int, theme: Theme) -> None:
-    """Makes links of the marks of sources 1 to `count`. Code and links that are there already stay as they are.
+def link(document: QTextDocument, sources: Sequence[Source], theme: Theme) -> None:
+    """Makes links of the marks of these sources. Code and links that are there already stay as they are.
 
     Their ground comes from `selections`: with one of its own, Qt paints a link that has the keyboard over its text.
     """
@@ -87,7 +87,7 @@ def link(document: QTextDocument, count: int, theme: Theme) -> None:
     code = theme.font("mono").families()
     cursor = QTextCursor(document)
     for block in markdown.blocks(document):
-        for start, end, number in [] if markdown.is_code(block) else _marks(block, count):
+        for start, end, number in [] if markdown.is_code(block) else _marks(block, sources):
             cursor.setPosition(start)
             cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
             there = cursor.charFormat()
@@ -165,23 +165,17 @@ class _Shown:
         return (self._places[at], self._places[at + len(wanted) - 1] + 1) if at >= 0 else None
 
 
-def _marks(block: QTextBlock, count: int) -> list[tuple[int, int, int]]:
+def _marks(block: QTextBlock, sources: Sequence[Source]) -> list[tuple[int, int, int]]:
     """Places in the document and numbers. Of [1, 2] each number by itself, else with its brackets."""
-    text, found = block.text(), []
-    for start, end, numbers in citing.marks(text):
-        if len(numbers) == 1:
-            found.append((start, end, numbers[0]))
-            continue
-        at = start
-        for number in numbers:
-            at = text.index(str(number), at, end)
-            found.append((at, at + len(str(number)), number))
-            at += len(str(number))
+    text = block.text()
+    found: list[source_marks.Mark] = []
+    for mark in citing.marks(text, sources):
+        found += [mark] if len(mark.numbers) == 1 else source_marks.written_numbers(text, mark)
     base = block.position()
     return [
         (base + characters.in_utf16(text, start), base + characters.in_utf16(text, end), number)
-        for start, end, number in found
-        if 0 < number <= count
+        for start, end, (number,) in found
+        if 0 < number <= len(sources)
     ]
 
 
