@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.base import text
+from app.base import invisible, text
 from app.base.database import Database, Row
 
 MESSAGES_MAX = 1000  # the newest messages looked at; somebody with more hits than that types another word
@@ -64,6 +64,7 @@ class MessageIndex:
 
     def search(self, query: str) -> Found:
         """Conversations outside the bin, those with the newest hits first; at most `CONVERSATIONS_MAX`."""
+        query = invisible.remove(query)
         expression, words = text.match_expression(query), text.words(query)
         if not expression:
             return Found()

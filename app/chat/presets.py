@@ -4,12 +4,11 @@ import dataclasses
 import functools
 import re
 import tomllib
-import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.base import wording
+from app.base import invisible, wording
 from app.base.paths import resources
 from app.base.storable_text import is_text
 from app.models.catalogue import ModelCard
@@ -30,7 +29,6 @@ _WHOLE = ("top_k", "max_tokens", "seed")
 
 KINDS = ("chat", "action")
 NAME_MAX = 40  # characters
-_UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode categories that a name of one line has no use for
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ def is_valid(key: str, value: Any) -> bool:
 def is_name(value: Any) -> bool:
     """Whether `value` can name a preset: one line that can be seen."""
     is_short = is_text(value, NAME_MAX) and value != "" and value == value.strip()
-    return is_short and not any(unicodedata.category(character) in _UNSEEN for character in value)
+    return is_short and invisible.is_line(value)
 
 
 def unique_name(name: str, taken: Collection[str]) -> str:

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from app.base import invisible
 from app.base.database import Database, Row
 from app.chat import stored_values
 from app.chat.label_rows import label_first, raise_label
@@ -285,20 +286,21 @@ class Store(ModelStore):
         return self.message(message_id)
 
     def _insert(self, message: Message) -> int:
+        text = invisible.remove(message.text)
         message_id = self._db.write(
             "INSERT INTO message(id, conversation_id, parent_id, role, text, status, created_at, details,"  # noqa: S608
             f" rating, correction) VALUES ({_new_id('message')}, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             message.conversation_id,
             message.parent_id,
             message.role,
-            message.text,
+            text,
             message.status,
             message.created_at,
             stored_values.details_json(message.details) if message.details else None,
             message.rating,
-            message.correction,
+            invisible.remove(message.correction),
         )
-        self._index.replace(message_id, "", _indexed(message.text, message.status))
+        self._index.replace(message_id, "", _indexed(text, message.status))
         raise_label(self._db, message.conversation_id, message.details)
         return message_id
 
@@ -313,7 +315,7 @@ def _new_id(table: str) -> str:
 
 def title_of(text: str) -> str:
     """A conversation's name on one line of at most 60 characters."""
-    line = " ".join(text.split())
+    line = invisible.line(text)
     return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1] + "…"
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.base import invisible
+
 
 @dataclass(frozen=True, slots=True)
 class PromptForm:
@@ -44,7 +46,10 @@ class ScoredText:
 
 
 def build(form: PromptForm, turns: Sequence[Turn], system: str = "") -> tuple[Segment, ...]:
-    """The prompt for the last turn. A form without a system turn gets `system` before the first question."""
+    """The prompt for the last turn. A form without a system turn gets `system` before the first question.
+
+    Nothing that a person would not see reaches a model.
+    """
     pieces: list[Segment] = []
     if system and form.system:
         pieces += _filled(form.system, system)
@@ -59,7 +64,7 @@ def build(form: PromptForm, turns: Sequence[Turn], system: str = "") -> tuple[Se
 
 def _filled(pattern: str, text: str) -> list[Segment]:
     before, _, after = pattern.partition("{text}")
-    return [Segment(before, markup=True), Segment(text), Segment(after, markup=True)]
+    return [Segment(before, markup=True), Segment(invisible.plain(text)), Segment(after, markup=True)]
 
 
 def _joined(pieces: list[Segment], is_completion: bool) -> tuple[Segment, ...]:

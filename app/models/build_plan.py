@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.base import invisible
 from app.base.errors import AppError
 from app.base.files.file_names import safe_name
 from app.inference import quantizations
@@ -198,5 +199,4 @@ def _name(request: BuildRequest) -> str:
     """One line without control characters, short enough for llama.cpp."""
     adapter = request.adapter
     said = request.name.strip() or request.model.name + (f" + {adapter.folder.name}" if adapter else "")
-    shown = "".join(character for character in " ".join(said.split()) if character.isprintable())
-    return shown.encode("utf-8", "replace")[:_NAME_BYTES].decode("utf-8", "ignore") or "model"
+    return invisible.line(said).encode("utf-8", "replace")[:_NAME_BYTES].decode("utf-8", "ignore") or "model"

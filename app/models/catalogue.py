@@ -10,14 +10,13 @@ import functools
 import re
 import tomllib
 import typing
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar
 
-from app.base import wording
+from app.base import invisible, wording
 from app.base.errors import AppError
 from app.base.paths import resources
 from app.inference.prompt import PromptForm
@@ -28,7 +27,6 @@ TEXT_MAX = 4000  # characters of any one value
 
 _SHIPPED_ONLY = frozenset(("package", "is_trial", "adapter", "adapter_form", "is_own"))
 _MULTI_LINE = frozenset(("system_prompt", "query_prefix", "document_prefix"))
-_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # Unicode categories; among them what turns text around
 _CHOICES = {"kind": ("chat", "embedding"), "pooling": ("", "mean", "cls", "last")}
 _PATTERNS = {
     "id": r"[a-z0-9][a-z0-9._-]{0,79}",
@@ -357,7 +355,7 @@ def _is_allowed_text(name: str, value: str, owner: type[Any]) -> bool:
         return False
     if owner is not PromptForm:
         kept = value.replace("\n", "") if name in _MULTI_LINE else value
-        if any(unicodedata.category(character) in _UNSEEN for character in kept):
+        if not invisible.is_line(kept):
             return False
         if name in _PATTERNS and re.fullmatch(_PATTERNS[name], value) is None:
             return False

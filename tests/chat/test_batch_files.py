@@ -188,7 +188,7 @@ def test_a_workbook_of_answers_holds_every_row_and_no_formula(made: Report, tmp_
     assert all(row[1 : 1 + len(EVIL)] == evil for row in rows[1:])
     verdicts = rows[0].index("判定")
     assert [row[verdicts] for row in rows[1:]] == ["回答", "質問ではありません", "回答できません", "未回答"]
-    assert rows[1][verdicts + 1] == "=鍵は守衛室です[1]3 本あります。"
+    assert rows[1][verdicts + 1] == "=鍵は守衛室です[1]3 本あります。\n"
     assert rows[1][verdicts + 2] == "3 本あります。（出典にないもの：3 本）"
     assert rows[1][verdicts + 3] == "[1] =規程.pdf　第2章 2.1 鍵（必須）　p.4"
     assert rows[3][rows[0].index("備考")] == "長すぎます。"

@@ -3,6 +3,7 @@
 import json
 from typing import Any, BinaryIO
 
+from app.base import invisible
 from app.base.tables import safe_table
 from app.base.wording import phrase
 from app.chat.batch import report as words
@@ -20,7 +21,8 @@ def write_csv(report: Report, file: BinaryIO) -> None:
 def write_json(report: Report, file: BinaryIO) -> None:
     """One object a line: as `kotae ask --json` prints it, with the question and where it stood."""
     for line in report.lines():
-        file.write(json.dumps(_object(report, line), ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        written = invisible.escaped_json(json.dumps(_object(report, line), ensure_ascii=False))
+        file.write(written.encode("utf-8", "replace") + b"\n")
 
 
 def _object(report: Report, line: Line) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from app.base import wording
+from app.base import invisible, wording
 from app.base.confidentiality import DEFAULT, HIGHEST, LABELS, Label, highest
 from app.chat.exchange.bundle import Bundle
 from app.chat.presets import LIMITS, Choices
@@ -182,7 +182,7 @@ def _details(data: Any, role: str, at: int) -> AnswerDetails | None:
         elif value is not None and not _is_detail(field.type, value):
             raise RefusedError("details", at)
         if value is not None and field.name in _TAKEN and not _is_absurd(field.name, value):
-            values[field.name] = value
+            values[field.name] = invisible.remove(value) if isinstance(value, str) else value
     low, high = CONTEXT_LIMITS
     if not low <= values.get("context_tokens", 0) <= high:
         values.pop("choices", None)  # with these it could be asked again, but not in a context like that
@@ -247,7 +247,7 @@ def _text(value: Any, reason: str, at: int = 0) -> str:
         raise RefusedError(reason, at)
     if not _is_whole(value):
         raise RefusedError("characters", at)
-    return value
+    return invisible.remove(value)
 
 
 def _is_whole(text: str) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from app import __version__
+from app.base import invisible
 from app.base.errors import AppError
 from app.chat.exchange import bundle_check
 from app.chat.exchange.bundle import Bundle, as_dict
@@ -44,7 +45,8 @@ def write(file: BinaryIO, bundles: Iterable[Bundle], exported_at: float) -> None
     file.write(f'{json.dumps(head)[:-1]}, "conversations": ['.encode())
     for number, bundle in enumerate(bundles):
         file.write(b",\n" if number else b"\n")
-        file.write(json.dumps(as_dict(bundle), ensure_ascii=False, allow_nan=False).encode())
+        written = json.dumps(as_dict(bundle), ensure_ascii=False, allow_nan=False)
+        file.write(invisible.escaped_json(written).encode())
     file.write(b"\n]}\n")
 
 

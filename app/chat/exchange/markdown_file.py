@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 
 from app import __version__
+from app.base import invisible
 from app.base.files.inert_markdown import contained, escaped, quoted
 from app.base.wording import phrase
 from app.chat import answer_origin
@@ -28,7 +29,7 @@ def content(bundle: Bundle) -> str:
         if grounds := _grounds(message, grounding):
             lines += ["", *(f"- {escaped(line)}" for line in grounds)]
         lines += [f"\n*{escaped(note)}*" for note in [remark(message)] if note]
-    return "\n".join(lines) + "\n"
+    return invisible.remove("\n".join(lines) + "\n")
 
 
 def _grounds(message: Message, grounding: Grounding | None) -> list[str]:

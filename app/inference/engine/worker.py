@@ -12,6 +12,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
+from app.base import invisible
 from app.base.errors import AppError
 from app.inference import engine_packs
 from app.inference.engine import messages
@@ -25,6 +26,7 @@ from app.inference.engine.messages import (
     Load,
     Ready,
     State,
+    Token,
     Tokenize,
     Tokenized,
     Unload,
@@ -116,7 +118,7 @@ class Worker:
             case Load():
                 return Ready(command.id, backend.load(command, self._cancellation, self._send))
             case Ask():
-                return backend.ask(command, self._cancellation, self._send)
+                return self._asked(command)
             case Unload():
                 backend.unload()
                 return messages.Unloaded(command.id)
@@ -127,3 +129,20 @@ class Worker:
             case State():
                 return backend.state(command.id)
         raise AssertionError(f"no answer for {command!r}")
+
+    def _asked(self, command: Ask) -> messages.Done:
+        """Answer, without the characters that nobody sees, however a model or a server cuts its text."""
+        stream = invisible.Stream()
+
+        def emit(event: messages.Event) -> None:
+            if isinstance(event, Token):
+                event = Token(event.id, stream.push(event.text))
+                if not event.text:
+                    return
+            self._send(event)
+
+        try:
+            return self._backend.ask(command, self._cancellation, emit)
+        finally:
+            if rest := stream.flush():
+                self._send(Token(command.id, rest))

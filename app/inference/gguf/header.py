@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from app.base import invisible
 from app.inference.gguf import tables
 
 Scalar = bool | int | float | str
@@ -89,11 +90,12 @@ class GgufHeader:
 
     @property
     def name(self) -> str:
-        return self.text("general.name") or self.path.stem
+        return invisible.line(self.text("general.name") or "") or self.path.stem
 
     @property
     def licence(self) -> str | None:
-        return self.text("general.license")
+        licence = self.text("general.license")
+        return licence if licence is None else invisible.line(licence)
 
     @property
     def file_type(self) -> int | None:

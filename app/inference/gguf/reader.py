@@ -10,6 +10,7 @@ import struct
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
+from app.base import invisible
 from app.base.errors import AppError
 from app.inference.gguf import foreign, tables
 from app.inference.gguf.header import (
@@ -364,5 +365,5 @@ def _placed(infos: list[TensorInfo], alignment: int, data_offset: int, size: int
 
 
 def printable(text: str) -> str:
-    """A name from a file as a fact of an error: short, and without the surrogates that no output takes."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")[:80]
+    """A name from a file as a fact of an error: short, one line, without what nobody sees."""
+    return invisible.line(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))[:80]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.base import invisible
 from app.base.errors import AppError
 
 REASON_MAX = 200  # characters of what the server says
@@ -78,8 +79,7 @@ def _place(location: str) -> str:
 
 def reason_of(told: dict[str, Any]) -> str:
     """Its own words, in one short line."""
-    words = " ".join(str(told.get("message", "")).split())
-    return "".join(character for character in words if character.isprintable())[:REASON_MAX]
+    return invisible.line(str(told.get("message", "")))[:REASON_MAX]
 
 
 def _told(text: bytes) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.base import invisible
 from app.base.cli.loop import Waiting, application
 from app.base.cli.output import Output
 from app.base.errors import AppError
@@ -154,7 +155,7 @@ def _print(plan: BuildPlan, models: list[LocalModel], builds: "Builds", output: 
         made.append(model_fit.described(model) | {"trial": trial.text if trial else None})
         lines.append(output.phrase("built", name=model.name, id=model.id, size_bytes=model.size_bytes))
         if trial is not None:
-            text = "".join(letter for letter in " ".join((trial.text or "").split()) if letter.isprintable())
+            text = invisible.line(trial.text or "")
             lines.append(output.phrase("build_not_tried" if trial.text is None else "build_trial", text=text))
     steps = [dataclasses.asdict(report) for report in builds.reports]
     data = {"models": made, "steps": steps, "planned_peak_bytes": plan.peak_bytes, "outtype": plan.outtype}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from app.base import wording
+from app.base import invisible, wording
 from app.base.cli.durations import duration
 from app.base.cli.output import Output
 from app.base.errors import AppError
@@ -152,7 +152,7 @@ def tokens_text(preview: Preview) -> str:
 
 def _shown(token: PreviewToken) -> str:
     text = token.text.replace("\n", "⏎")
-    return "".join(letter for letter in text if letter.isprintable()) or "·"
+    return invisible.remove(text) or "·"
 
 
 def described(plan: Plan) -> dict[str, Any]:

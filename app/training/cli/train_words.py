@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.base import wording
+from app.base import invisible, wording
 from app.base.cli.durations import duration
 from app.base.errors import AppError
 from app.base.wording import phrase, size
@@ -92,7 +92,7 @@ def _course(standing: Standing) -> list[str]:
 
 def plain(text: str) -> str:
     """On one line, and nothing that a terminal would obey: models write anything."""
-    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+    return invisible.line(text)
 
 
 def outcome(run: Run, end: Finished) -> list[str]:

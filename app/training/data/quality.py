@@ -7,6 +7,8 @@ import json
 import re
 from collections import Counter
 
+from app.base import invisible
+
 CODES = ("json_debris", "unfinished", "mojibake", "repetition", "control_characters")
 
 _Patterns = tuple[re.Pattern[str], ...]
@@ -61,9 +63,7 @@ _MISREAD: _Patterns = (
 _LOST = re.compile(r"(?<![?？])[?？]{4,}+(?=\w)")
 _MARKS_LEFT = "?？。、．，., \t\n\u3000"
 
-_CONTROLS = re.compile(
-    "[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ue000-\uf8ff]"
-)
+_PRIVATE = re.compile("[\ue000-\uf8ff]")
 
 _LOOP = re.compile(r"(\w[^|\t]{0,79}?)\1{3,}", re.DOTALL)
 _LOOP_LETTERS = 24  # characters of a loop at the least: はははははは is a laugh
@@ -73,8 +73,12 @@ _SAME_SENTENCES = 3
 
 def flags(text: str) -> tuple[str, ...]:
     """Those of `CODES` that hold for the text, in their order."""
-    found = (_has_debris(text), _is_unfinished(text), _is_misread(text), _loops(text), bool(_CONTROLS.search(text)))
+    found = (_has_debris(text), _is_unfinished(text), _is_misread(text), _loops(text), _has_controls(text))
     return tuple(code for code, holds in zip(CODES, found, strict=True) if holds)
+
+
+def _has_controls(text: str) -> bool:
+    return invisible.counted(text.replace("\r", ""))[1] > 0 or _PRIVATE.search(text) is not None
 
 
 # ------------------------------------------------------------------ remains of JSON

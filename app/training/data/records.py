@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from app.base import invisible
 from app.base.errors import AppError
 from app.base.tables import columns as names
 from app.base.tables import table_file
@@ -57,7 +58,7 @@ def short(value: object, most: int = DETAIL_CHARACTERS) -> str:
     text = value if isinstance(value, str) else _written(value)
     line = " ".join(text[: 20 * most].split())
     cut = line if len(line) <= most and len(text) <= 20 * most else f"{line[: most - 1]}…"
-    return "".join(character if character.isprintable() else "\ufffd" for character in cut)
+    return invisible.marked(cut)
 
 
 def _written(value: object) -> str:

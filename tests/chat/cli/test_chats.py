@@ -55,7 +55,7 @@ def test_all_conversations_go_to_another_machine(chats: Run, stored: int, tmp_pa
     assert chats("自宅", "import", target).stdout == "1 件の会話を取り込みました。\n3 件の回答は未照合です。\n"
     assert chats("自宅", "import", target).stdout == "新しい会話はありませんでした。\n1 件はすでにあります。\n"
     (found,) = json.loads(chats("自宅", "list", "--json").stdout)["chats"]
-    assert (found["title"].split()[0], found["folder"]) == ("橋脚の点検は？\0", "点検")
+    assert (found["title"].split()[0], found["folder"]) == ("橋脚の点検は？", "点検")
 
 
 @pytest.mark.parametrize("form", ["json", "docx"])
