@@ -145,6 +145,8 @@ class Database:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > len(migrations):
             raise AppError("newer_data", version=version, known=len(migrations), path=str(self.path))
+        if version < 0:
+            raise AppError("database_damaged", path=str(self.path))
         if version == len(migrations):
             return
         if version > 0 and backup_folder is not None:
