@@ -78,7 +78,7 @@ def flags(text: str) -> tuple[str, ...]:
 
 
 def _has_controls(text: str) -> bool:
-    return invisible.counted(text.replace("\r", ""))[1] > 0 or _PRIVATE.search(text) is not None
+    return invisible.places(text.replace("\r", "")) != [] or _PRIVATE.search(text) is not None
 
 
 # ------------------------------------------------------------------ remains of JSON
