@@ -370,7 +370,7 @@ def test_a_database_of_an_earlier_program_believes_no_verdict_that_a_file_brough
                     json.dumps(details[number]) if number in details else None,
                 ),
             )  # fmt: skip
-    db.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
+    db.execute(f"PRAGMA user_version = {at}")
     db.commit()
     db.close()
     store = Store.open(where.database, where.backups)
