@@ -7,9 +7,10 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from trainer import disk
 
@@ -32,14 +33,16 @@ def begin(folder: Path, step: int) -> Path:
     return part
 
 
-def publish(part: Path, step: int) -> Checkpoint:
-    """Seals what `begin` has given and gives it its name, in place of what has it. Raises OSError."""
+def publish(part: Path, step: int, conditions: Mapping[str, Any] | None = None) -> Checkpoint:
+    """Seals what `begin` has given and gives it its name, in place of what has it. `conditions`: what must be the same
+    for whoever goes on from it. Raises OSError."""
     files = {}
     for path in sorted(part.iterdir()):
         files[path.name] = {"bytes": path.stat().st_size, "sha256": _digest(path)}
         disk.flush(path)
     manifest = part / MANIFEST
-    manifest.write_text(json.dumps({"version": VERSION, "step": step, "files": files}, indent=1), encoding="utf-8")
+    sealed = {"version": VERSION, "step": step, "files": files, "conditions": dict(conditions or {})}
+    manifest.write_text(json.dumps(sealed, indent=1), encoding="utf-8")
     disk.flush(manifest)
     disk.flush(part)
     final = part.with_suffix("")
@@ -68,6 +71,12 @@ def is_whole(checkpoint: Checkpoint) -> bool:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
+
+
+def conditions(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return what was sealed with a checkpoint that is whole; nothing where an earlier version has made it."""
+    found = json.loads((checkpoint.path / MANIFEST).read_bytes()).get("conditions")
+    return found if isinstance(found, dict) else {}
 
 
 def prune(folder: Path, keep: Collection[int], newest: int = 2) -> None:

@@ -47,6 +47,7 @@ FAILURES = {
     "not_finite": ("step", "learning_rate"),  # the loss, again and again, after the rate was halved
     "disk_full": ("path", "needed_bytes"),
     "checkpoint_damaged": ("path",),  # none that is whole is left to resume from
+    "resume_differs": ("field", "before", "now"),  # what must be as it was when the run began
     "nothing_to_resume": ("path",),
     "run_exists": ("path",),  # a run began in this folder; it can only be resumed
     "training_environment_broken": ("path", "reason"),

@@ -36,7 +36,7 @@ WEIGHTS = "adapter_model.safetensors"
 SAVES_PER_EPOCH = 4  # besides those after evaluations
 SAVE_INTERVAL_S = 300.0  # at most this much is trained again after a crash
 SLOW_SHARE = 1 / 3  # of the first steps' tokens/s: Windows has begun to swap the card's memory
-_STATE = "trainer_state.json"
+STATE = "trainer_state.json"
 _EVALUATED = ("log_history", "best_metric", "best_global_step")  # what an evaluation leaves in the state
 _OPTIMIZERS = {"adamw": "adamw_torch", "adamw_8bit": "adamw_bnb_8bit", "paged_adamw_8bit": "paged_adamw_8bit"}
 
@@ -93,7 +93,7 @@ class Loop(Trainer):  # type: ignore[misc]
                 self._save_checkpoint(self.model)
 
     def _has_more_to_do(self, start: Checkpoint) -> bool:
-        self.state = TrainerState.load_from_json(str(start.path / _STATE))
+        self.state = TrainerState.load_from_json(str(start.path / STATE))
         self._go_on_from(next((entry for entry in self.state.log_history if "trained_s" in entry), {}))
         if self._owes_evaluation():
             load_weights(self.model, start.path)
@@ -229,7 +229,7 @@ class Loop(Trainer):  # type: ignore[misc]
             self._fill(part)
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
-                saved = checkpoints.publish(part, step)
+                saved = checkpoints.publish(part, step, self.material.conditions)
                 checkpoints.prune(self.folder, {self.state.best_global_step or 0})
                 size = checkpoints.size_bytes(saved)
                 self.journal.send(Saved(step, str(saved.path), size, round(time.monotonic() - started, 3)))
@@ -242,7 +242,7 @@ class Loop(Trainer):  # type: ignore[misc]
             save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, part / WEIGHTS)
             others = [entry for entry in self.state.log_history if "trained_s" not in entry]
             self.state.log_history = [*others, self.so_far()]
-            self.state.save_to_json(str(part / _STATE))
+            self.state.save_to_json(str(part / STATE))
         self._save_optimizer_and_scheduler(str(part))
         self._save_scaler(str(part))
         self._save_rng_state(str(part))

@@ -16,6 +16,11 @@ from trainer.form import Form, Messages
 from trainer.spec import RunSpec
 from trainer.tokens import Encoded, Tokens
 
+# Settings by which the steps of a run are what they are, from the first to the last.
+_OF_A_RUN = (
+    "seed", "rank", "alpha", "dropout", "precision", "loss", "optimizer", "context_tokens", "over_length", "epochs",
+    "max_steps", "warmup_share", "final_rate_share", "evaluations_per_epoch",
+)  # fmt: skip
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")  # of the base, which get LoRA
 
 
@@ -71,6 +76,22 @@ class Material:
     train: Sequence[Encoded]
     validation: Sequence[Encoded]
     questions: Sequence[Messages]
+    base_mark: str = ""  # tells the base's weights from others
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """What a run that is resumed must have in common with its beginning: with another order of examples, length of
+        an epoch or base its checkpoint would belong to no run at all.
+
+        The micro batch may have been halved on the way, and the rate: neither is among them.
+        """
+        own = {name: getattr(self.spec, name) for name in _OF_A_RUN}
+        return own | {
+            "processes": processes(),
+            "step_examples": self.step_examples,
+            "examples": len(self.train),
+            "base": self.base_mark,
+        }
 
     @property
     def micro_batch(self) -> int:

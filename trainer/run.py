@@ -104,6 +104,8 @@ def _run(
     prepared = prepare(_settled(asked, folder) if resumes else asked, journal, previews)
     if ends_after == "plan":
         return None
+    if start is not None:
+        _require_same(start, prepared.material)
     control.check()
     with awake.kept("Kotae: fine-tuning"):
         adapted = _loaded(prepared, journal)
@@ -211,6 +213,7 @@ def _checked(
         train=train.examples,
         validation=validation.examples,
         questions=asked or [row.messages[:-1] for row in rows.validation[:SAMPLES]],
+        base_mark=_mark_of(effective, base),
     )
     journal.send(Effective(spec.to_json(effective), _told(base, material)))
     preflight.report(material, base, rows, {"train": train, "validation": validation}, journal, previews)
@@ -330,6 +333,29 @@ def _start_of(folder: Path, *, resumes: bool) -> Checkpoint | None:
     if not started:
         raise RunError("nothing_to_resume", path=str(folder))
     return _newest(folder / CHECKPOINTS)
+
+
+def _require_same(start: Checkpoint, material: Material) -> None:
+    """Raises RunError("resume_differs"), before the model is loaded, where the run did not begin as it would go on.
+
+    An earlier version's checkpoint tells nothing but how many steps there were to be.
+    """
+    effective, lengths = material.spec, (len(material.train), material.step_examples)
+    now = material.conditions
+    now["steps"] = recipe.steps_in_all(*lengths, effective.epochs or 1.0, effective.max_steps)
+    before = checkpoints.conditions(start)
+    try:
+        before["steps"] = json.loads((start.path / loop.STATE).read_bytes())["max_steps"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError("checkpoint_damaged", path=str(start.path)) from error
+    for name, value in before.items():
+        if name in now and now[name] != value:
+            raise RunError("resume_differs", field=name, before=value, now=now[name])
+
+
+def _mark_of(effective: RunSpec, base: Base) -> str:
+    """Of the folder that was trained; one that was made of a GGUF file has the name of that file's hash."""
+    return base.folder.name if effective.base.lower().endswith(".gguf") else adapter.mark_of(base.folder)
 
 
 def _newest(folder: Path) -> Checkpoint | None:

@@ -1,6 +1,7 @@
 """From what a person writes down (SPEC, or a few options) to a `RunSpec` that `trainer` takes.
 
-SPEC is a JSON object with the fields of `RunSpec`, all optional but `base` and the data. `base` may also be a model of
+SPEC is a JSON object with the fields of `RunSpec`, all optional but `base` and the data. It may come from anybody, so
+that it names no place where something is written and no program: those are this machine's own settings. `base` may also be a model of
 the list; `data`, a folder made by `kotae data split`, stands for `train`, `validation` and `holdout` with their hashes;
 `adapter` may also be a run that has finished. Relative paths start at SPEC's own folder.
 """
@@ -23,15 +24,15 @@ from trainer import adapter, spec
 from trainer.events import RunError
 from trainer.spec import RunSpec, SpecError
 
-_PATHS = (*PARTS, "folder", "data", "bases", "converter")
-_TEXTS = (*_PATHS, "base", "adapter", "name", "base_sha256")
+_PATHS = (*PARTS, "data")
+_TEXTS = (*_PATHS, "base", "adapter", "name")
 _MAX_BYTES = 1 << 20
 
 Wishes = Mapping[str, Any]  # the fields of a SPEC, its paths absolute
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What a SPEC says. Raises AppError: spec_not_found, spec_not_utf8, spec_unreadable, spec_invalid."""
+    """What a SPEC says. Raises AppError: spec_not_found, spec_not_utf8, spec_unreadable, spec_place_refused, spec_invalid."""
     shown = str(path).encode("utf-8", "replace").decode()
     try:
         path = path.expanduser().absolute()
@@ -99,7 +100,10 @@ def _adapter(wanted: str, where: Path) -> Path:
 
 
 def _check_texts(said: Wishes) -> None:
-    """Raises SpecError for what no path and no database could carry."""
+    """Raises SpecError for what no path and no database could carry, and for places of this machine."""
+    for name in problems.PLACES:
+        if name in said:
+            raise SpecError(name, said[name], problems.OF_THIS_MACHINE)
     for name in _TEXTS:
         value = said.get(name)
         if value is None:

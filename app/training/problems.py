@@ -13,10 +13,13 @@ from app.base.errors import AppError
 from trainer.events import Finding
 from trainer.spec import RunSpec, SpecError
 
-_OURS = ("version", "hashes", "bases", "base_sha256", "form", "converter")  # filled in, not written by people
+# Places of this machine, and what is known of them by reading them: whoever wrote a SPEC has no say in these.
+PLACES = ("folder", "bases", "converter", "base_sha256")
+_OURS = ("version", "hashes", "form", *PLACES)  # filled in, not written by people
 FIELDS = ("data", *(field.name for field in dataclasses.fields(RunSpec) if field.name not in _OURS))
 _TYPES = typing.get_type_hints(RunSpec)
 RECOMMENDED_PRESET = "standard"  # of `trainer.spec.PRESETS`
+OF_THIS_MACHINE = "nothing: Kotae knows the places of this machine"  # what a SPEC may say there
 _VALUE_LETTERS = 80
 # What `trainer.spec` expects, in its English; ranges and choices are the same in every language.
 _EXPECTED = {
@@ -39,9 +42,11 @@ _SAME_CODE = ("spec_invalid", "training_environment_broken")
 
 
 def of_spec(error: SpecError) -> AppError:
-    """spec_unknown_field | spec_missing | spec_unreadable | spec_invalid, with the field's name in it."""
+    """spec_unknown_field | spec_place_refused | spec_missing | spec_unreadable | spec_invalid, with the field's name."""
     if error.field == "file":
         return AppError("spec_unreadable", path=error.value, reason=error.expected)
+    if error.expected == OF_THIS_MACHINE:
+        return AppError("spec_place_refused", field=error.field)
     if error.expected == "a field of RunSpec":
         words = {name: name for name in FIELDS} | {setting_name(name): name for name in FIELDS}
         near = [words[word] for word in difflib.get_close_matches(error.field, words, n=3)]
@@ -111,6 +116,8 @@ def of_run(code: str, facts: Mapping[str, Any], run: str) -> AppError:
         return _invalid(str(facts.get("field")), facts.get("value"), str(facts.get("expected")))
     if code in _SAME_CODE:
         return AppError(code, **facts)
+    if code == "resume_differs":
+        facts = {**facts, "field": setting_name(str(facts.get("field")))}
     shown = {name: " / ".join(map(str, value)) if isinstance(value, list) else value for name, value in facts.items()}
     return AppError(f"run_{code.removeprefix('run_')}", **shown, id=run)
 

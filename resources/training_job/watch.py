@@ -47,6 +47,8 @@ class Words:
         """What happened. The next step is not the one that is given where Kotae is at hand."""
         entries = self._document["error"]
         entry = entries.get(f"run_{code.removeprefix('run_')}") or entries.get(code)
+        field = f"setting_{facts.get('field')}"
+        facts = {**facts, "field": self.text(field)} if self.has(field) else facts
         return self._filled(entry[self._language], facts) if entry else f"{code} {dict(facts)}"
 
     def duration(self, seconds: float) -> str:

@@ -82,10 +82,10 @@ def test_a_spec_says_more_and_its_paths_start_at_its_own_folder(
 ) -> None:
     path = written(
         tmp_path,
-        json.dumps({"data": data.name, "base": Path(model.path).name, "folder": "出力", "rank": 8, "epochs": 1}),
+        json.dumps({"data": data.name, "base": Path(model.path).name, "rank": 8, "epochs": 1}),
     )
     asked = draft(drafting.read(path), where)
-    assert (asked.folder, asked.base, asked.rank, asked.epochs) == (str(tmp_path / "出力"), model.path, 8, 1)
+    assert (asked.base, asked.rank, asked.epochs) == (model.path, 8, 1)
 
 
 def test_files_of_ones_own_get_their_hashes(tmp_path: Path, where: Paths, model: LocalModel) -> None:
@@ -128,7 +128,7 @@ def test_a_publishers_folder_is_a_base(tmp_path: Path, where: Paths, data: Path)
         ({"form": {"question": "no place", "answer": "{text}", "answer_start": ""}}, "spec_invalid", None),
         ({"hashes": [1]}, "spec_invalid", ("field", "hashes")),
         ({"name": 5}, "spec_invalid", ("field", "name")),
-        ({"folder": "a\0b"}, "spec_invalid", ("field", "folder")),
+        ({"train": "a\0b"}, "spec_invalid", ("field", "train")),
         ({"name": "\ud800"}, "spec_invalid", ("field", "name")),
         ({"data": None}, "spec_missing", ("field", "data")),
         ({"base": ""}, "spec_missing", ("field", "base")),

@@ -27,6 +27,7 @@ _RUNS_TO_GO_ON = (
 _RUNS_LOST = (
     "run_data_missing", "run_data_changed", "run_data_invalid", "run_base_unreadable", "run_not_finite",
     "run_preflight_blocked", "run_checkpoint_damaged", "run_nothing_to_resume",
+    "run_resume_differs",
 )  # fmt: skip
 
 
