@@ -1,12 +1,10 @@
 """Folders of finished training runs, with a tiny adapter."""
 
-import json
 from pathlib import Path
 
 from app.models import bases, catalogue
 from app.training.runs import runs
 from tests import model_files as models
-from trainer import spec
 from trainer.form import Form
 from trainer.spec import RunSpec
 
@@ -18,6 +16,6 @@ def finished_run(folder: Path, base: Path, name: str = "", form: Form | None = F
         str(folder), str(base), "train.jsonl", "val.jsonl", name=name, base_sha256=bases.file_sha256(base), form=form
     )
     runs.create(asked)
-    (folder / runs.SPEC).write_text(json.dumps(spec.to_json(asked), ensure_ascii=False), encoding="utf-8")
+    runs.write_spec(folder, asked)
     models.tiny_adapter(folder / runs.ADAPTER, seed=seed)
     return folder

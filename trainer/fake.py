@@ -30,7 +30,7 @@ from trainer.wire import EventWriter
 VARIABLE = "KOTAE_TRAINER"
 STEPS = 12
 EVALUATED_EVERY = 4
-RANK, ALPHA = 16, 32
+RANK, ALPHA, WIDTH = 16, 32, 64
 TURN = 3  # the step after which it begins to misbehave
 SILENT_S = 60.0  # nobody waits longer for it
 
@@ -38,7 +38,7 @@ _FACTS: dict[str, Any] = {
     "base": "/models/x.gguf", "field": "rank", "value": 0, "expected": "a number from 1 to 1024", "path": "/runs/x",
     "line": 3, "reason": "no text",
     "codes": ["no_end"], "needed_bytes": 9_000_000_000, "available_bytes": 8_000_000_000, "device": "cuda",
-    "micro_batch": 1, "step": TURN, "learning_rate": 2e-4,
+    "micro_batch": 1, "before": 2, "now": 1, "step": TURN, "learning_rate": 2e-4,
 }  # fmt: skip
 
 
@@ -144,10 +144,10 @@ class Fake:
         adapter = self.folder / "adapter"
         adapter.mkdir(exist_ok=True)
         record = {"base_sha256": self.spec.base_sha256, "base": self.spec.base, "name": self.spec.name}
-        config = {"r": self.spec.rank or RANK, "lora_alpha": self.spec.alpha or ALPHA}
+        config = {"peft_type": "LORA", "r": self.spec.rank or RANK, "lora_alpha": self.spec.alpha or ALPHA}
         (adapter / adapters.RECORD).write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
         (adapter / adapters.CONFIG).write_text(json.dumps(config), encoding="utf-8")
-        (adapter / adapters.WEIGHTS).write_bytes(bytes(100))
+        (adapter / adapters.WEIGHTS).write_bytes(_weights(self.spec.rank or RANK))
         adapters.write_rows(adapter, self._known_rows())
         gguf = self.folder / "adapter.gguf"
         gguf.write_bytes(b"GGUF\x03\x00\x00\x00" + bytes(16))
@@ -237,6 +237,17 @@ class Fake:
 
 def _loss(step: int) -> float:
     return round(1.2 + 1.8 * math.exp(-step / 8), 4)
+
+
+def _weights(rank: int) -> bytes:
+    """Of one matrix, as safetensors; as wide as the tiny models of the tests."""
+    name, size = "base_model.model.model.layers.0.self_attn.q_proj", 4 * rank * WIDTH
+    header = {
+        f"{name}.lora_A.weight": {"dtype": "F32", "shape": [rank, WIDTH], "data_offsets": [0, size]},
+        f"{name}.lora_B.weight": {"dtype": "F32", "shape": [WIDTH, rank], "data_offsets": [size, 2 * size]},
+    }
+    raw = json.dumps(header).encode()
+    return len(raw).to_bytes(8, "little") + raw + bytes(2 * size)
 
 
 def _sha256(path: Path) -> str:

@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.base import data_folder, settings
+from app.base import data_folder, made_here, settings
 from app.base.errors import AppError
 from app.base.files import private
 from app.base.files.atomic import write_atomically
@@ -129,6 +129,7 @@ def locate(data_dir: str | None = None) -> Paths:
         with tempfile.TemporaryFile(dir=paths.data):
             pass
         private.tighten(paths.data)
+        made_here.use(paths.data)
     except OSError as error:
         raise AppError("data_dir_unusable", path=str(paths.data), reason=error.strerror or str(error)) from error
     moved = settings.load(paths.settings).models_folder

@@ -47,9 +47,31 @@ class HfAdapter:
     files: tuple[FileFact, ...]
 
 
-def read(folder: Path, base: HfModel) -> HfAdapter:
-    """Raises AppError: those of `hf_folder` for its files; hf_adapter_unsupported, hf_adapter_mismatch."""
-    folder = absolute(folder)
+@dataclass(frozen=True, slots=True)
+class LoneAdapter:
+    """What is known without the base. `shapes`: of the base's matrices that it is for, by their modules' names."""
+
+    rank: int
+    alpha: float
+    shapes: Mapping[str, tuple[int, int]]  # PyTorch's order: rows before columns
+
+
+def read_alone(folder: Path) -> LoneAdapter:
+    """Raises AppError as `read`."""
+    config, rank, alpha, tensors = _read(absolute(folder))
+    shapes = {}
+    for target, pair in _pairs(tensors).items():
+        a, b = pair.get("A"), pair.get("B")
+        if a is None or b is None or len(a.shape) != 2 or len(b.shape) != 2 or a.shape[0] != b.shape[1]:
+            raise AppError("hf_adapter_mismatch", where=target[:80], reason="A / B", base=_base_name(config))
+        if a.shape[0] != rank:
+            raise AppError("hf_adapter_mismatch", where=target[:80], reason=f"r = {rank}", base=_base_name(config))
+        shapes[target] = (b.shape[0], a.shape[1])
+    return LoneAdapter(rank, alpha, shapes)
+
+
+def _read(folder: Path) -> tuple[Mapping[str, Any], int, float, dict[str, StoredTensor]]:
+    """Configuration, rank, alpha and tensors."""
     names = listed(folder)
     for name in (_CONFIG, _WEIGHTS):
         if name not in names:
@@ -57,8 +79,18 @@ def read(folder: Path, base: HfModel) -> HfAdapter:
     config = strict_json.read(regular(folder, _CONFIG))
     hf_config.refuse_remote_code(config, _CONFIG)
     rank, alpha = _checked(config)
-    tensors = safetensors_header.read(regular(folder, _WEIGHTS))
-    trained_on = str(config.get("base_model_name_or_path") or "?")[:120]
+    return config, rank, alpha, safetensors_header.read(regular(folder, _WEIGHTS))
+
+
+def _base_name(config: Mapping[str, Any]) -> str:
+    return str(config.get("base_model_name_or_path") or "?")[:120]
+
+
+def read(folder: Path, base: HfModel) -> HfAdapter:
+    """Raises AppError: those of `hf_folder` for its files; hf_adapter_unsupported, hf_adapter_mismatch."""
+    folder = absolute(folder)
+    config, rank, alpha, tensors = _read(folder)
+    trained_on = _base_name(config)
     pairs = _pairs(tensors)
     for target in sorted(pairs):
         _check_pair(target, pairs[target], base, trained_on)

@@ -1,9 +1,9 @@
 """From what a person writes down (SPEC, or a few options) to a `RunSpec` that `trainer` takes.
 
 SPEC is a JSON object with the fields of `RunSpec`, all optional but `base` and the data. It may come from anybody, so
-that it names no place where something is written and no program: those are this machine's own settings. `base` may also be a model of
-the list; `data`, a folder made by `kotae data split`, stands for `train`, `validation` and `holdout` with their hashes;
-`adapter` may also be a run that has finished. Relative paths start at SPEC's own folder.
+that it names no place where something is written and no program: those are this machine's own settings. `base` may also
+be a model of the list; `data`, a folder made by `kotae data split`, stands for `train`, `validation` and `holdout` with
+their hashes; `adapter` may also be a run that has finished. Relative paths start at SPEC's own folder.
 """
 
 import dataclasses
@@ -32,7 +32,8 @@ Wishes = Mapping[str, Any]  # the fields of a SPEC, its paths absolute
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What a SPEC says. Raises AppError: spec_not_found, spec_not_utf8, spec_unreadable, spec_place_refused, spec_invalid."""
+    """What a SPEC says. Raises AppError: spec_not_found, spec_not_utf8, spec_unreadable, spec_place_refused,
+    spec_invalid."""
     shown = str(path).encode("utf-8", "replace").decode()
     try:
         path = path.expanduser().absolute()

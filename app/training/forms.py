@@ -26,7 +26,6 @@ from pathlib import Path
 from app import __version__
 from app.base.errors import AppError
 from app.base.files.copying import require_space, write_failure
-from app.inference import holdout as holdouts
 from app.inference import quantizations
 from app.inference import scores as score_files
 from app.inference.holdout import Holdout
@@ -145,9 +144,11 @@ class Export:
 def source_of(run: Path) -> Source:
     """Reads a base that is one file whole: another file in its place would be measured instead.
 
-    Raises AppError: gate_not_finished, gate_no_holdout, gate_no_base, gate_other_base.
+    Raises AppError: run_from_elsewhere, gate_not_finished, gate_no_holdout, gate_no_base, gate_other_base.
     """
-    asked = runs.effective(runs.read(run))
+    found = runs.read(run)
+    runs.require_planned_here(found)  # or its base and what lies between would be anybody's
+    asked = runs.effective(found)
     if asked is None or not (run / runs.ADAPTER).is_file():
         raise AppError("gate_not_finished", id=run.name)
     if not (run / runs.HOLDOUT).is_file():  # it is written before the adapter is
@@ -186,7 +187,7 @@ def of_run(source: Source, cache: Path) -> Export:
     model = hf_folder.read(source.folder)
     name = asked.name or run.name
     build = build_plan.plan(BuildRequest(model, QUANTIZED, run, name=name))
-    holdout = holdouts.read(run / runs.HOLDOUT)
+    holdout = runs.kept_back(run)
     shipped = _shipped(source)
     read = (run / runs.ADAPTER, run / runs.HOLDOUT, *([shipped] if shipped else []))
     files = [bases.file_sha256(path) for path in read]

@@ -48,6 +48,7 @@ REASONS = {
     "nothing_fits": ("form", "need_bytes", "available_bytes"),
     "few_examples": ("count", "least"),
     "groups_unknown": (),
+    "trained_elsewhere": (),  # where nobody here can know what it was trained on
     "not_answered": (),
     # "…_yet": training has not made it worse than the base was, so that more of it may help.
     "ends_seldom": ("ended_share", "base_share", "least_share"),
@@ -135,7 +136,12 @@ class Gate:
 
 
 def judge(
-    holdout: Holdout, measured: Mapping[str, Scores], available_bytes: int, groups: Sequence[str] | None = ()
+    holdout: Holdout,
+    measured: Mapping[str, Scores],
+    available_bytes: int,
+    groups: Sequence[str] | None = (),
+    *,
+    is_from_elsewhere: bool = False,
 ) -> Gate:
     """`measured`: BASE, SHIPPED where there is one, BASE_ADAPTER, F16_ADAPTER and the merged forms.
 
@@ -156,6 +162,7 @@ def judge(
         *_about_ids(same_ids),
         *_about_export(rows, row, trained[1], holdout.precision),
         *_about_examples(change.units, groups),
+        *([Reason("trained_elsewhere", "check")] if is_from_elsewhere else []),
         *_about_answers(row, rows[0], japanese),
     ]
     if not row.fits:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.base import lines, wording
+from app.base import lines, made_here, wording
 from app.base.errors import AppError
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
@@ -17,25 +17,30 @@ NAME = "gate.json"
 def write(gate: Gate, folder: Path) -> Path:
     """Raises AppError("run_unwritable" | "drive_space")."""
     path = folder / NAME
+    told = json.dumps(dataclasses.asdict(gate), ensure_ascii=False).encode("utf-8", "replace")
     try:
-        write_atomically(path, json.dumps(dataclasses.asdict(gate), ensure_ascii=False).encode("utf-8", "replace"))
+        made_here.note(NAME, told)
+        write_atomically(path, told)
     except OSError as error:
         raise write_failure(error, folder, "run_unwritable") from error
     return path
 
 
 def read(folder: Path) -> Gate:
-    """Raises AppError("gate_missing" | "gate_unreadable")."""
+    """Raises AppError: gate_missing, gate_unreadable; gate_from_elsewhere for one that was not measured here."""
     path = folder / NAME
     try:
-        data = json.loads(path.read_bytes())
+        raw = path.read_bytes()
+        data = json.loads(raw)
         if not isinstance(data, dict) or data.get("version") != VERSION:
             raise ValueError("another version")
         gate: Gate = lines.from_json({"type": "Gate", **data}, {"Gate": Gate})
     except FileNotFoundError as error:
         raise AppError("gate_missing", id=folder.name) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AppError("gate_unreadable", path=str(path), reason=str(error)[:200]) from error
+    if not made_here.knows(NAME, raw):
+        raise AppError("gate_from_elsewhere", id=folder.name)
     return gate
 
 

@@ -1,56 +1,96 @@
-"""A run that another machine has finished, taken back from its job's folder (`app.training.jobs`)."""
+"""A run that another machine has finished, taken back from its job's folder (`app.training.jobs`).
+
+The folder comes from elsewhere: nothing in it is believed that can be looked at. Only files of known names are taken,
+and only where they are what they seem to be; hashes are made anew; the adapter must be one for the run's base; and what
+the folder says of its own worth is marked as said elsewhere (`runs.RETURNED`) until it is measured here.
+"""
 
 import dataclasses
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from app.base import lines
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
-from app.base.files.copying import Meter, Report, hash_of, require_space
-from app.training import jobs
+from app.base.files.copying import BLOCK_BYTES, Meter, Report, hash_of, require_space
+from app.base.files.file_names import safe_name
+from app.base.files.plain_file import NotPlainError, open_plain, read_plain, require_folder
+from app.base.wording import phrase
+from app.inference import holdout as holdouts
+from app.training import jobs, returned_adapter
 from app.training.data.rows import PARTS
 from app.training.runs import runs, standing
 from app.training.runs.runs import Run
-from trainer import spec
+from trainer import adapter, events, spec
+from trainer.events import Event
 from trainer.spec import RunSpec, SpecError
 
-_MAX_BYTES = 1 << 20
-# What is taken besides the journal; checkpoints, of no use any more, stay behind.
-_FILES = (runs.ADAPTER, runs.HOLDOUT, runs.LOG)
-_FOLDER = "adapter"
+_MIB = 1 << 20
+# What is taken besides the journal, with the most bytes that it can have; checkpoints, of no use any more, stay behind.
+_FILES = {runs.ADAPTER: 1 << 34, runs.HOLDOUT: 256 * _MIB, runs.LOG: 64 * _MIB}
+_ADAPTER_FILES = {adapter.CONFIG: _MIB, adapter.RECORD: _MIB, adapter.ROWS: 64 * _MIB, adapter.WEIGHTS: 1 << 34}
+_OF_A_DESKTOP = (".DS_Store", "Thumbs.db", "desktop.ini")  # put into any folder that somebody has looked at
+_SMALL_BYTES, _JOURNAL_BYTES, _SHIPPED_BYTES = _MIB, 64 * _MIB, 1 << 36
+_MOST_SUMS = 10_000  # files of a job; a trainer has a hundred
+_EVENTS = {kind.__name__.lower(): kind for kind in get_args(Event)}
 _PART = "taken.part"  # in the run, until all of it is there
+_PLACES = ("folder", "base", "adapter", "bases", "converter", *PARTS)
+# Settled by the machine that trained: which of them it was given counts no more.
+_SETTLED_THERE = ("hashes", "device", "micro_batch", "accumulation", "learning_rate", *_PLACES)
+
+
+@dataclass(frozen=True, slots=True)
+class _Manifest:
+    """job.json."""
+
+    version: int
+    run: str
+    hashes: dict[str, str]
+    base_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Returned:
+    """What was looked at, and is taken."""
+
+    effective: RunSpec
+    journal: tuple[Event, ...] = field(repr=False)
 
 
 def take(folder: Path, where: Path, report: Report = lambda _done, _total: None) -> Run:
     """Puts what was trained into the run that the job was made of, or into a new one. `where`: the runs' folder.
 
     `report` is told the bytes; what it raises ends the work, and the runs are as before then.
-    Raises AppError: job_missing, job_unreadable, job_unfinished, job_changed, job_taken_before, job_unwritable,
-    drive_space, run_busy, run_unwritable.
+    Raises AppError: job_missing, job_unreadable, job_refused, job_unfinished, job_changed, job_taken_before,
+    job_unwritable, drive_space, run_busy, run_unwritable, and what `returned_adapter.check` finds.
     """
     folder = folder.expanduser().absolute()
     manifest = _manifest(folder)
-    journal = folder / jobs.RUN / standing.JOURNAL
-    state = runs.read(folder / jobs.RUN).state if journal.is_file() and not journal.is_symlink() else "waiting"
-    if state != "finished":
-        raise AppError("job_unfinished", path=str(folder), state=state)
-    sums = _sums(folder)
-    meter = Meter(report, sum(map(_size_bytes, (*(folder / name for name in sums), *_files(folder / jobs.RUN)))))
-    effective = _verified(folder, manifest, sums, meter)
-    target = where / str(manifest["run"])
+    target = where / manifest.run
+    known = runs.read(target).spec if runs.is_planned_here(target) else None
+    asked = known or _placed(folder, target)
+    try:
+        sums = _sums(folder)
+        meter = Meter(report, sum(map(_size_bytes, (*(folder / name for name in sums), *_present(folder / jobs.RUN)))))
+        found = _looked_at(folder, manifest, asked, sums, meter)
+    except NotPlainError as error:
+        raise _refused(error.path, error.kind) from error
     is_new, is_taken = not target.exists(), False
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = runs.hold(target)
         try:
-            _fill(target, folder, effective, meter)
+            _fill(target, folder, asked, found, meter)
         finally:
             held.release()
         is_taken = True
+    except NotPlainError as error:
+        raise _refused(error.path, error.kind) from error
     except OSError as error:
         raise AppError("job_unwritable", path=str(target), reason=error.strerror or str(error)) from error
     finally:
@@ -59,114 +99,258 @@ def take(folder: Path, where: Path, report: Report = lambda _done, _total: None)
     return runs.read(target)
 
 
-def _fill(target: Path, folder: Path, effective: RunSpec, meter: Meter) -> None:
+def _fill(target: Path, folder: Path, asked: RunSpec, found: _Returned, meter: Meter) -> None:
     """The journal goes last: until then the run waits, and can be taken again. Raises OSError, AppError as `take`."""
     if standing.replay(target).state != "waiting":
         raise AppError("job_taken_before", id=target.name)
-    asked = runs.read(target).spec or _placed(folder, target)
     run = folder / jobs.RUN
-    require_space(target, sum(map(_size_bytes, _files(run))))
+    require_space(target, sum(map(_size_bytes, _present(run))))
     part = target / _PART
     shutil.rmtree(part, ignore_errors=True)
     try:
         _copy(run, part, meter)
-        shutil.rmtree(target / _FOLDER, ignore_errors=True)
+        shutil.rmtree(target / runs.PEFT_ADAPTER, ignore_errors=True)
         for path in part.iterdir():
             path.replace(target / path.name)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    places = {name: getattr(asked, name) for name in ("folder", "base", "adapter", "bases", "converter", *PARTS)}
-    settled = dataclasses.replace(effective, **places)
+    settled = dataclasses.replace(found.effective, **{name: getattr(asked, name) for name in _PLACES})
     (target / runs.EFFECTIVE).write_text(json.dumps(spec.to_json(settled), ensure_ascii=False), encoding="utf-8")
+    write_atomically(target / runs.RETURNED, str(folder).encode("utf-8", "replace"))
     runs.write_spec(target, asked)
-    write_atomically(target / standing.JOURNAL, (run / standing.JOURNAL).read_bytes())
+    told = (json.dumps(events.to_json(_here(event, target)), ensure_ascii=False) for event in found.journal)
+    write_atomically(target / standing.JOURNAL, "".join(f"{line}\n" for line in told).encode("utf-8", "replace"))
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
-    """Raises AppError: job_missing, job_unreadable."""
+# ------------------------------------------------------------------ what is looked at
+
+
+def _manifest(folder: Path) -> _Manifest:
+    """Raises AppError: job_missing, job_unreadable, job_refused."""
+    path = folder / jobs.MANIFEST
     try:
-        found = strict_json.parse(_small(folder / jobs.MANIFEST))
-        if not isinstance(found, dict) or found["version"] != jobs.VERSION or not isinstance(found["hashes"], dict):
+        found: _Manifest = lines.of_type(_Manifest, strict_json.parse(read_plain(path, _SMALL_BYTES)))
+        if found.version != jobs.VERSION:
             raise ValueError(f"version {jobs.VERSION}")
-        name = found["run"]
-        if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):
-            raise ValueError("run")
+        if not found.run or safe_name(found.run, "") != found.run or not set(found.hashes) <= {*PARTS, "adapter"}:
+            raise ValueError(f"run: {found.run[:40]!r}")
+    except NotPlainError as error:
+        raise _refused(path, error.kind) from error
     except (FileNotFoundError, NotADirectoryError) as error:
         raise AppError("job_missing", path=str(folder)) from error
-    except (OSError, ValueError, KeyError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or str(error)
-        raise AppError("job_unreadable", path=str(folder), reason=reason) from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder, error) from error
     return found
 
 
-def _sums(folder: Path) -> dict[str, str]:
-    """Names of the job's files, and their hashes. Raises AppError("job_unreadable")."""
-    lines = [line.partition("  ") for line in _text(folder, jobs.SUMS).splitlines()]
-    return {name: wanted for wanted, _, name in lines}
+def _placed(folder: Path, target: Path) -> RunSpec:
+    """For a job that this data folder does not know: data and base are where the job has them, and nowhere else.
 
-
-def _verified(folder: Path, manifest: Mapping[str, Any], sums: Mapping[str, str], meter: Meter) -> RunSpec:
-    """The effective spec of a run whose files are those of its job. Raises AppError: job_unreadable, job_changed."""
-    for name, wanted in sums.items():
-        if not _is_inside(name) or _digest(folder / name, meter) != wanted:
-            raise AppError("job_changed", path=str(folder / Path(name).name))
+    Raises AppError: job_unreadable, job_refused.
+    """
     try:
-        effective = spec.read(folder / jobs.RUN / runs.EFFECTIVE)
-        record = strict_json.parse(_small(folder / jobs.RUN / _FOLDER / "kotae.json"))
-    except (OSError, ValueError, SpecError) as error:
-        raise AppError("job_unreadable", path=str(folder / jobs.RUN), reason=str(error)) from error
-    if effective.hashes != manifest["hashes"]:
+        said = strict_json.parse(read_plain(folder / runs.SPEC, _SMALL_BYTES))
+        asked = spec.from_json(said)
+        for name in (*PARTS, "base", "adapter"):
+            if said.get(name) and not _is_inside(said[name]):
+                raise SpecError(name, said[name], "a place in the job's folder")
+    except NotPlainError as error:
+        raise _refused(error.path, error.kind) from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder / runs.SPEC, error) from error
+    own = {name: str(folder / getattr(asked, name)) for name in (*PARTS, "base", "adapter") if getattr(asked, name)}
+    return dataclasses.replace(asked, **{**own, "folder": str(target), "bases": "", "converter": ""})  # type: ignore[arg-type]
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    """Names of the job's files, and their hashes. Raises AppError("job_unreadable"), NotPlainError."""
+    path = folder / jobs.SUMS
+    try:
+        told = [line.partition("  ") for line in read_plain(path, _SMALL_BYTES).decode("utf-8").splitlines()]
+    except NotPlainError:
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path, error) from error
+    if len(told) > _MOST_SUMS:
+        raise _refused(path, "too_large")
+    return {name: wanted for wanted, _, name in told}
+
+
+def _looked_at(folder: Path, manifest: _Manifest, asked: RunSpec, sums: Mapping[str, str], meter: Meter) -> _Returned:
+    """Raises AppError as `take`, NotPlainError."""
+    run = folder / jobs.RUN
+    try:
+        require_folder(run)
+    except NotPlainError:
+        raise
+    except OSError as error:
+        raise AppError("job_unfinished", path=str(folder), state="waiting") from error
+    journal = _journal(folder)
+    for name, wanted in sums.items():
+        if not _is_inside(name) or _digest(folder, name, meter) != wanted:
+            raise AppError("job_changed", path=str(folder / Path(name).name))
+    for part, wanted in manifest.hashes.items():
+        name = f"{jobs.DATA}/{part}.jsonl"
+        if part in PARTS and (sums.get(name) != wanted or asked.hashes.get(part, wanted) != wanted):
+            raise AppError("job_changed", path=str(folder / name))
+    effective = _effective(folder, manifest, asked)
+    _check_adapter(run, manifest, effective, asked)
+    _check_holdout(run, folder / jobs.DATA / "holdout.jsonl")
+    return _Returned(effective, journal)
+
+
+def _journal(folder: Path) -> tuple[Event, ...]:
+    """All that the run has told, each with the types that it has. Raises AppError("job_unfinished"), NotPlainError."""
+    found: list[Event] = []
+    state = standing.Standing()
+    try:
+        raw = read_plain(folder / jobs.RUN / standing.JOURNAL, _JOURNAL_BYTES)
+    except NotPlainError:
+        raise
+    except OSError:
+        raw = b""
+    for line in raw.splitlines():
+        try:
+            said = strict_json.parse(line)
+            event: Event = lines.of_type(_EVENTS[said.pop("event")], said)
+        except (ValueError, KeyError, TypeError):  # torn, or JSON that is no event
+            continue
+        state = standing.after(state, event)
+        found.append(event)
+    if state.state != "finished":
+        raise AppError("job_unfinished", path=str(folder), state=state.state)
+    return tuple(found)
+
+
+def _effective(folder: Path, manifest: _Manifest, asked: RunSpec) -> RunSpec:
+    """The effective spec of a run that was asked for as this one was. Raises AppError: job_unreadable, job_changed."""
+    path = folder / jobs.RUN / runs.EFFECTIVE
+    try:
+        effective = spec.from_json(strict_json.parse(read_plain(path, _SMALL_BYTES)))
+    except NotPlainError:
+        raise
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder / jobs.RUN, error) from error
+    if effective.hashes != manifest.hashes:
         raise AppError("job_changed", path=str(folder / jobs.DATA))
-    if not isinstance(record, dict) or record.get("base_sha256") != manifest.get("base_sha256"):
-        raise AppError("job_changed", path=str(folder / jobs.BASE))
+    for item in dataclasses.fields(RunSpec):
+        wanted = getattr(asked, item.name)
+        if item.name not in _SETTLED_THERE and wanted is not None and getattr(effective, item.name) != wanted:
+            raise AppError("job_changed", path=str(path))
     return effective
 
 
-def _is_inside(name: str) -> bool:
+def _check_adapter(run: Path, manifest: _Manifest, effective: RunSpec, asked: RunSpec) -> None:
+    """Raises AppError: job_unreadable, job_refused, job_changed, and as `returned_adapter.check`; NotPlainError."""
+    folder = run / runs.PEFT_ADAPTER
+    try:
+        require_folder(folder)
+        names = sorted(path.name for path in folder.iterdir() if path.name not in _OF_A_DESKTOP)
+        for name in names:
+            if name not in _ADAPTER_FILES:
+                raise _refused(folder / name, "unexpected")
+        for path, most in _with_limits(run):
+            if path.exists() or path.is_symlink():
+                open_plain(path, most).close()
+        record = strict_json.parse(read_plain(folder / adapter.RECORD, _SMALL_BYTES))
+    except NotPlainError:
+        raise
+    except (OSError, ValueError) as error:
+        raise _unreadable(run, error) from error
+    if record.get("base_sha256") != manifest.base_sha256 or asked.base_sha256 != manifest.base_sha256:
+        raise AppError("job_changed", path=str(run.parent / jobs.BASE))
+    returned_adapter.check(folder, effective, Path(asked.base))
+
+
+def _check_holdout(run: Path, rows: Path) -> None:
+    """What was kept back must be the rows of the job: a verdict rests on them. Raises AppError: job_changed,
+    holdout_unreadable."""
+    if not (run / runs.HOLDOUT).exists():
+        return
+    found = holdouts.read(run / runs.HOLDOUT)
+    try:
+        told = [json.loads(line) for line in rows.read_bytes().splitlines() if line.strip()]
+        numbers = {at for at, line in enumerate(rows.read_bytes().split(b"\n"), start=1) if line.strip()}
+        asked = [row["messages"][:-1] for row in told]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AppError("job_changed", path=str(rows)) from error
+    chats = [list(chat.messages) for chat in found.chats]
+    plain = [[{"role": one.get("role"), "content": one.get("content")} for one in messages] for messages in asked]
+    if {example.line for example in found.examples} != numbers or chats != plain[: len(chats)]:
+        raise AppError("job_changed", path=str(run / runs.HOLDOUT))
+
+
+def _here(event: Event, target: Path) -> Event:
+    """With the places of this machine in place of the other's."""
+    if isinstance(event, events.Finished):
+        gguf = str(target / runs.ADAPTER) if event.gguf else ""
+        return dataclasses.replace(event, adapter=str(target / runs.PEFT_ADAPTER), gguf=gguf)
+    if isinstance(event, events.Checkpoint):
+        return dataclasses.replace(event, path="")
+    return dataclasses.replace(event, pid=0) if isinstance(event, events.Started) else event
+
+
+# ------------------------------------------------------------------------------ files
+
+
+def _is_inside(name: Any) -> bool:
+    if not isinstance(name, str) or "\0" in name or "\\" in name:
+        return False
     parts = Path(name).parts
     return bool(parts) and not Path(name).is_absolute() and ".." not in parts
 
 
-def _digest(path: Path, meter: Meter) -> str:
+def _digest(folder: Path, name: str, meter: Meter) -> str:
+    """ "": there is no such file. Raises NotPlainError."""
+    path = folder / name
     try:
+        for parent in list(path.relative_to(folder).parents)[:-1]:
+            require_folder(folder / parent)
+        open_plain(path, _SHIPPED_BYTES).close()
         return hash_of(path, meter)
+    except NotPlainError:
+        raise
     except OSError:
         return ""
 
 
 def _size_bytes(path: Path) -> int:
     try:
-        return path.stat().st_size
+        return path.lstat().st_size
     except (OSError, ValueError):  # not there, or no name at all
         return 0
 
 
-def _placed(folder: Path, target: Path) -> RunSpec:
-    """For a job that this data folder does not know: data and base are where the job has them."""
-    return dataclasses.replace(spec.read(folder / runs.SPEC), folder=str(target), converter="")
+def _with_limits(run: Path) -> Iterator[tuple[Path, int]]:
+    for name, most in _FILES.items():
+        yield run / name, most
+    for name, most in _ADAPTER_FILES.items():
+        yield run / runs.PEFT_ADAPTER / name, most
 
 
-def _files(run: Path) -> list[Path]:
-    """Only those of the names that a run has; what leads elsewhere is not followed."""
-    paths = [*(run / name for name in _FILES), *(run / _FOLDER).glob("*")]
-    return [path for path in paths if path.is_file() and not path.is_symlink()]
+def _present(run: Path) -> list[Path]:
+    return [path for path, _ in _with_limits(run) if path.is_file()]
 
 
 def _copy(source: Path, target: Path, meter: Meter) -> None:
-    (target / _FOLDER).mkdir(parents=True)
-    for path in _files(source):
-        copied = target / path.relative_to(source)
-        shutil.copyfile(path, copied)
-        meter.add(_size_bytes(copied))
+    """Raises OSError, NotPlainError."""
+    (target / runs.PEFT_ADAPTER).mkdir(parents=True)
+    for path, most in _with_limits(source):
+        if not path.exists():
+            continue
+        with open_plain(path, most) as file, (target / path.relative_to(source)).open("xb") as copied:
+            while block := file.read(BLOCK_BYTES):
+                copied.write(block)
+                meter.add(len(block))
 
 
-def _small(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(_MAX_BYTES)
+# ----------------------------------------------------------------------------- errors
 
 
-def _text(folder: Path, name: str) -> str:
-    try:
-        return _small(folder / name).decode("utf-8")
-    except (OSError, ValueError) as error:
-        raise AppError("job_unreadable", path=str(folder / name), reason=str(error)) from error
+def _refused(path: Path, kind: str) -> AppError:
+    return AppError("job_refused", path=str(path), reason=phrase(f"refused_{kind}"))
+
+
+def _unreadable(path: Path, error: Exception) -> AppError:
+    reason = (isinstance(error, OSError) and error.strerror) or str(error)[:200]
+    return AppError("job_unreadable", path=str(path), reason=reason)

@@ -42,7 +42,7 @@ _SAME_CODE = ("spec_invalid", "training_environment_broken")
 
 
 def of_spec(error: SpecError) -> AppError:
-    """spec_unknown_field | spec_place_refused | spec_missing | spec_unreadable | spec_invalid, with the field's name."""
+    """spec_unknown_field | spec_place_refused | spec_missing | spec_unreadable | spec_invalid, naming the field."""
     if error.field == "file":
         return AppError("spec_unreadable", path=error.value, reason=error.expected)
     if error.expected == OF_THIS_MACHINE:

@@ -15,7 +15,6 @@ import numpy as np
 from app.base import bootstrap
 from app.base.bootstrap import LEAST_UNITS, Interval
 from app.base.errors import AppError
-from app.inference import holdout as holdouts
 from app.inference import scores
 from app.inference.holdout import Example
 from app.models import bases
@@ -37,7 +36,7 @@ _REASONS_OF = {
     "merge": ("merge_differs",),
     "export": ("export_differs",),
     "loss": ("form_loss",),
-    "examples": ("few_examples", "groups_unknown"),
+    "examples": ("few_examples", "groups_unknown", "trained_elsewhere"),
     "ended": ("ends_seldom", "ends_seldom_yet", "not_answered"),
     "looping": ("looping", "looping_yet"),
     "japanese": ("not_japanese", "not_japanese_yet"),
@@ -109,6 +108,7 @@ class ResultView:
     has_adapter: bool = False
     is_further: bool = False  # it went on from another adapter; what it is held against is the base without any
     has_report: bool = False
+    is_from_elsewhere: bool = False  # as of a run
     conditions: tuple[Condition, ...] = ()
     categories: Categories = Categories()
     pairs: tuple[Pair, ...] = ()
@@ -130,6 +130,7 @@ def read(folder: Path) -> ResultView:
         has_adapter=run.adapter is not None,
         is_further=run.spec is not None and bool(run.spec.adapter),
         has_report=(folder / runs.REPORT).is_file(),
+        is_from_elsewhere=run.is_from_elsewhere,
     )
     if gate is None:
         return found
@@ -236,7 +237,7 @@ def _category(name: str, part: Sequence[Example]) -> Category:
 def _categories_of(folder: Path) -> Categories:
     """Nothing where the kept-back examples cannot be read."""
     try:
-        examples = holdouts.read(folder / runs.HOLDOUT).examples
+        examples = runs.kept_back(folder).examples
     except AppError:
         return Categories()
     by, names = _names(folder)

@@ -10,7 +10,8 @@ from app.inference.holdout import Example, Holdout
 from app.inference.scores import AnswerScore, ExampleScore, Scores
 from app.models import bases
 from app.training import gate, gate_file
-from trainer import events, spec
+from app.training.runs import runs
+from trainer import events
 from trainer.events import Adjusted, Effective, Evaluation, Event, Finding, Findings, Finished, Sample, Started, Step
 from trainer.spec import RunSpec
 
@@ -34,7 +35,7 @@ def write(folder: Path, *, steps: int = 120, with_gate: bool = True) -> Path:
     (folder / "rows.jsonl").write_text('{"a": 1}\n\n' * 480, encoding="utf-8")
     hashes = {"train": bases.file_sha256(folder / "rows.jsonl"), "validation": "ab" * 32}
     asked = RunSpec(str(folder), "/models/base.gguf", *[str(folder / "rows.jsonl")] * 2, name=NAME, hashes=hashes)
-    (folder / "run.json").write_text(json.dumps(spec.to_json(asked)), encoding="utf-8")
+    runs.write_spec(folder, asked)
     lines = [json.dumps(events.to_json(event), ensure_ascii=False) for event in journal(steps)]
     (folder / "events.jsonl").write_text("\n".join([*lines, '{"torn'[:5]]), encoding="utf-8")
     if with_gate:

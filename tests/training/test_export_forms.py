@@ -1,6 +1,5 @@
 """What is still to be made and measured, given what is there, and the room that it takes."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from app.training.runs import runs
 from tests import hf_models
 from tests import model_files as models
 from tests.inference.engine import held_out
-from trainer import spec
 from trainer.spec import RunSpec
 
 GB = 10**9
@@ -29,7 +27,7 @@ def export(tmp_path: Path) -> Export:
     run.mkdir()
     form = bases.form_of(catalogue.load().forms["question_answer"])
     asked = RunSpec(str(run), str(folder), "train.jsonl", "val.jsonl", form=form, name="助手")
-    (run / runs.SPEC).write_text(json.dumps(spec.to_json(asked)), encoding="utf-8")
+    runs.write_spec(run, asked)
     models.tiny_adapter(run / runs.ADAPTER)
     held_out.write(run / "holdout.json", [("首都は？", "東京です。")])
     made = forms.of_run(forms.source_of(run), tmp_path / "cache")

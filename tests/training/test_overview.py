@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from app.base.paths import Paths
-from app.training import drafts
+from app.training import drafts, gate_file
 from app.training.plan import Data, Draft, Frozen
 from app.training.runs import overview, runs, shelf, standing
+from tests.training import report_folder
 from trainer import events
 from trainer.spec import RunSpec
 
@@ -77,7 +78,9 @@ def test_every_training_stands_once_where_it_is(where: Paths) -> None:
 def test_a_run_is_told_as_it_is_now_not_as_it_was_read_before(where: Paths) -> None:
     folder = begun(where, "一", "good")
     assert overview.read(where).history[0].verdict == ""
-    (folder / runs.GATE).write_text('{"verdict": "check", "version": 3}', "utf-8")
+    (folder / runs.GATE).write_text('{"verdict": "adopt", "version": 3}', "utf-8")
+    assert overview.read(where).history[0].verdict == ""  # nobody has measured it here
+    gate_file.write(dataclasses.replace(report_folder.judged(), verdict="check"), folder)
     shelf.write_note(folder, "見直す")
     (found,) = overview.read(where).history
     assert (found.verdict, found.note) == ("check", "見直す")

@@ -127,7 +127,7 @@ def held_out(folder: Path, groups: list[str]) -> None:
         "holdout": str(folder / "holdout.jsonl"),
         "hashes": {"holdout": bases.file_sha256(folder / "holdout.jsonl")},
     }
-    (folder / runs.SPEC).write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+    runs.write_spec(folder, spec.from_json(told))
     examples = [
         {"line": at + 1, "ids": [1, 2], "labels": [-100, 2], "base_nll": 3.0, "adapter_nll": 2.0}
         for at in range(len(groups))
@@ -168,7 +168,7 @@ def test_forms_are_told_apart_by_whether_they_were_measured_and_whether_they_are
     base.write_bytes(b"GGUF")
     folder = report_folder.write(tmp_path / "run")
     told = spec.to_json(spec.read(folder / runs.SPEC)) | {"base": str(base)}
-    (folder / runs.SPEC).write_text(json.dumps(told), encoding="utf-8")
+    runs.write_spec(folder, spec.from_json(told))
     fewer = dataclasses.replace(judged, forms=tuple(row for row in judged.forms if row.form != "Q6_K"))
     found = {one.form: one for one in result_view.form_choices(folder, fewer)}
     assert list(found) == [BASE_ADAPTER, "F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M"]

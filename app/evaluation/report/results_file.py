@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.base import lines
+from app.base import lines, made_here
 from app.base.errors import AppError
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
@@ -26,23 +26,29 @@ class _Results:
 def write(evaluation: Evaluation, sections: Sequence[Section], folder: Path) -> Path:
     """Raises AppError("evaluation_unwritable" | "drive_space")."""
     path = folder / RESULTS
+    raw = lines.to_line(_Results(VERSION, evaluation, tuple(sections)))
     try:
-        write_atomically(path, lines.to_line(_Results(VERSION, evaluation, tuple(sections))))
+        made_here.note(RESULTS, raw)
+        write_atomically(path, raw)
     except OSError as error:
         raise write_failure(error, folder, "evaluation_unwritable") from error
     return path
 
 
 def read(folder: Path) -> tuple[Evaluation, tuple[Section, ...]]:
-    """Sections are in the language in which they were written. Raises AppError("evaluation_damaged")."""
+    """Sections are in the language in which they were written. Raises AppError: evaluation_damaged;
+    evaluation_from_elsewhere for what was not measured here."""
     try:
-        data = json.loads((folder / RESULTS).read_bytes())
+        raw = (folder / RESULTS).read_bytes()
+        data = json.loads(raw)
         if not isinstance(data, dict) or data.get("version") != VERSION:
             raise ValueError("another version")
         found: _Results = lines.from_json(data, {"_Results": _Results})
         _check(found.evaluation)
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error
+    if not made_here.knows(RESULTS, raw):
+        raise AppError("evaluation_from_elsewhere", id=folder.name)
     return found.evaluation, found.sections
 
 

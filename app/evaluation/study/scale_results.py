@@ -17,7 +17,6 @@ from app.base.errors import AppError
 from app.base.wording import phrase
 from app.evaluation.study import steps
 from app.evaluation.study.study import Study, Training
-from app.inference import holdout
 from app.training import gate_file
 from app.training.runs import history, runs
 from app.training.runs.history import History
@@ -172,7 +171,7 @@ def measure(study: Study) -> Scale:
     trainings = study.trainings
     if not all(map(steps.is_trained, trainings)):
         raise AppError("evaluation_not_finished", id=study.id)
-    kept = [holdout.read(Path(training.folder) / runs.HOLDOUT) for training in trainings]
+    kept = [runs.kept_back(Path(training.folder)) for training in trainings]
     if len({one.digest for one in kept}) > 1:
         raise AppError("evaluation_damaged", id=study.id, reason=phrase("scale_other_holdouts"))
     first = kept[0]
@@ -195,7 +194,7 @@ def holdout_nats(training: Training) -> float:
 
     NaN where it was not measured. Raises AppError("holdout_unreadable").
     """
-    return sum(example.adapter_nll for example in holdout.read(Path(training.folder) / runs.HOLDOUT).examples)
+    return sum(example.adapter_nll for example in runs.kept_back(Path(training.folder)).examples)
 
 
 def of_runs(judged: Judged, found: Sequence[Measured]) -> Scale:

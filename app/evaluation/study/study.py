@@ -11,10 +11,10 @@ from pathlib import Path
 
 import filelock
 
-from app.base import lines
+from app.base import lines, made_here
 from app.base.confidentiality import Label
 from app.base.errors import AppError
-from app.base.files import bin_folder, folder_lock
+from app.base.files import bin_folder, folder_lock, strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
 from app.base.files.day_record import DayRecord
@@ -135,20 +135,26 @@ def create(folder: Path, study: Study, questions: QuestionSet) -> None:
             (folder / name).mkdir(mode=0o700)
         write_atomically(folder / QUESTIONS, question_files.to_lines(questions.questions))
         told = {"version": VERSION, **json.loads(lines.to_line(study))}
-        write_atomically(folder / STUDY, json.dumps(told, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
+        raw = json.dumps(told, ensure_ascii=False, indent=1).encode("utf-8", "replace")
+        made_here.note(STUDY, raw)
+        write_atomically(folder / STUDY, raw)
     except OSError as error:
         raise write_failure(error, folder, "evaluation_unwritable") from error
 
 
 def read(folder: Path) -> Study:
-    """Raises AppError("evaluation_damaged")."""
+    """Raises AppError: evaluation_damaged; evaluation_from_elsewhere for one that was not made here: it names files
+    that would be made and deleted, and its answers and verdicts are anybody's."""
     try:
-        data = json.loads((folder / STUDY).read_bytes())
-        if not isinstance(data, dict) or data.pop("version", None) != VERSION:
+        raw = (folder / STUDY).read_bytes()
+        data = strict_json.parse(raw)
+        if data.pop("version", None) != VERSION:
             raise ValueError("another version")
         found: Study = lines.from_json(data, {"Study": Study})
     except (OSError, ValueError) as error:
         raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error
+    if not made_here.knows(STUDY, raw):
+        raise AppError("evaluation_from_elsewhere", id=folder.name)
     return found
 
 

@@ -30,6 +30,8 @@ _SETTINGS = (
 def line(run: Run) -> str:
     standing, best, gate = run.standing, run.standing.best, gate_of(run)
     state = phrase(f"run_state_{run.state}")
+    if run.is_from_elsewhere:
+        state = phrase("run_state_elsewhere", state=state)
     if run.state == "exported":
         path = runs.exported_to(run.folder)
         return phrase("run_line_exported", id=run.id, state=state, path=path, size=size(run.size_bytes))
@@ -97,6 +99,8 @@ def plain(text: str) -> str:
 
 def outcome(run: Run, end: Finished) -> list[str]:
     lines = [phrase(f"run_finished_{end.reason}", step=end.step, time=duration(end.seconds))]
+    if run.is_from_elsewhere:
+        lines.append(phrase("run_trained_elsewhere"))
     if end.best_loss is not None:
         losses = {"base_loss": number(end.base_loss), "best_loss": number(end.best_loss)}
         lines.append(phrase("run_losses", best_step=end.best_step, **losses))
@@ -166,6 +170,7 @@ def described(run: Run) -> dict[str, Any]:
         "id": run.id,
         "name": run.name,
         "state": run.state,
+        "is_from_elsewhere": run.is_from_elsewhere,
         "folder": str(run.folder),
         "base": run.spec.base if run.spec else None,
         "went_on_from": _start_name(run.spec.adapter) if run.spec and run.spec.adapter else None,
@@ -183,7 +188,7 @@ def described(run: Run) -> dict[str, Any]:
         "seconds": end.seconds if isinstance(end, Finished) else None,
         "reason": end.reason if isinstance(end, Finished) else None,
         "verdict": gate.verdict if gate else None,
-        "report": str(report_path) if report_path.is_file() else None,
+        "report": str(report_path) if report_path.is_file() and runs.is_planned_here(run.folder) else None,
         "problem": {"code": problem.code, "message": str(wording.describe_error(problem))} if problem else None,
     }
 

@@ -45,6 +45,7 @@ class Course:
     began_at: float = 0.0  # seconds since 1970, of the last start; 0: never
     is_resumed: bool = False  # whether the last start went on from a checkpoint
     is_judged: bool = False
+    is_from_elsewhere: bool = False  # as of a run
     has_holdout: bool = False  # whether there is something to judge it by
     steps: tuple[Step, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
@@ -136,6 +137,7 @@ class Follower:
             began_at=started.time if started else 0.0,
             is_resumed=bool(started and started.resumed_step),
             is_judged=(folder / runs.GATE).is_file(),
+            is_from_elsewhere=runs.is_from_elsewhere(folder),
             has_holdout=(folder / runs.HOLDOUT).is_file(),
             steps=steps,
             evaluations=evaluations,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from app.base import text
+from app.base import made_here, text
 from app.base.errors import AppError
 from app.base.files import bin_folder
 from app.base.files.day_record import DayRecord
@@ -247,7 +247,8 @@ def _event(line: bytes, *kinds: bytes) -> Event | None:
 
 
 def _verdict(path: Path) -> str:
-    found = _json(path).get("verdict")
+    """Nothing of one that was not measured here."""
+    found = _json(path).get("verdict") if made_here.knows_file(path) else ""
     return found if found in _VERDICTS else ""
 
 

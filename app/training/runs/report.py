@@ -59,6 +59,7 @@ def render(folder: Path) -> str:
         id=run.id,
         made_at=time.strftime("%Y-%m-%d %H:%M", time.localtime(made_at)) if made_at else "",
         gate=gate,
+        origin=wording.phrase("run_trained_elsewhere") if run.is_from_elsewhere else "",
         verdict=wording.phrase(f"gate_{gate.verdict}") if gate else "",
         reasons=_reasons(gate) if gate else [],
         rejected=wording.phrase("run_rejected") if gate and not gate.is_usable else "",

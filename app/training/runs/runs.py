@@ -13,10 +13,14 @@ from typing import Any
 import filelock
 import psutil
 
+from app.base import made_here
 from app.base.errors import AppError
 from app.base.files import folder_lock
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
+from app.base.files.plain_file import open_plain
+from app.inference import holdout
+from app.inference.holdout import Holdout
 from app.models import bases
 from app.training.data.rows import PARTS
 from app.training.runs import standing as standings
@@ -28,10 +32,12 @@ from trainer.spec import RunSpec
 SPEC, EFFECTIVE, ADAPTER = bases.SPEC, bases.EFFECTIVE, bases.ADAPTER
 LOCK, LOG, GATE = "lock", "log.txt", "gate.json"
 EXPORTED = "exported.txt"  # the folder of the job that another machine trains
+RETURNED = "returned.txt"  # the folder of the job that another machine has trained
 CHECKPOINTS, HOLDOUT, REPORT = "checkpoints", "holdout.json", "report.html"
 PEFT_ADAPTER = "adapter"  # the folder of a finished run from which another one can go on
 DATA, START = "data", "start"  # copies of what it is trained on, and of the adapter that is trained further
 _MANIFEST = "split.json"  # beside the data
+MOST_ADAPTER_BYTES = 1 << 34
 _EXIT_LIMIT_S = 5.0
 
 
@@ -58,6 +64,11 @@ class Run:
     @property
     def is_judged(self) -> bool:
         return (self.folder / GATE).is_file()
+
+    @property
+    def is_from_elsewhere(self) -> bool:
+        """Whether another machine, or somebody else, has trained it: what it tells of itself proves nothing here."""
+        return is_from_elsewhere(self.folder)
 
     @property
     def adapter(self) -> Path | None:
@@ -116,6 +127,29 @@ def require_here(run: Run) -> None:
         raise AppError("run_exported", id=run.id, path=job, data=run.spec.train if run.spec else "?")
 
 
+def is_from_elsewhere(folder: Path) -> bool:
+    """As of Run."""
+    return (folder / RETURNED).exists() or not is_planned_here(folder)
+
+
+def is_planned_here(folder: Path) -> bool:
+    """Whether this program has written its spec: somebody else's names places and files of this machine."""
+    return made_here.knows_file(folder / SPEC)
+
+
+def require_planned_here(run: Run) -> None:
+    """Raises AppError("run_from_elsewhere")."""
+    if not is_planned_here(run.folder):
+        raise AppError("run_from_elsewhere", path=str(run.folder))
+
+
+def kept_back(folder: Path) -> Holdout:
+    """The examples that a run kept back. What they cost in another's training is left out: it is measured here, or not
+    known. Raises AppError("holdout_unreadable")."""
+    found = holdout.read(folder / HOLDOUT)
+    return holdout.without_costs(found) if is_from_elsewhere(folder) else found
+
+
 def exported_to(folder: Path) -> str:
     """The folder of the job that another machine trains; "": it is trained here."""
     try:
@@ -169,7 +203,7 @@ def create(asked: RunSpec, *, takes_data: bool = False) -> Path:
     try:
         taken = _with_data(asked, folder) if takes_data else asked
         settled = _with_start(taken, folder) if asked.adapter else taken
-        write_atomically(folder / SPEC, _told(settled))
+        _put_spec(folder, settled)
     except OSError as error:
         failure = write_failure(error, folder, "run_unwritable")
         shutil.rmtree(folder, ignore_errors=True)
@@ -205,20 +239,27 @@ def _with_start(asked: RunSpec, folder: Path) -> RunSpec:
 
 
 def copy_adapter(source: Path, target: Path) -> None:
-    """What a run is trained further from. Raises OSError."""
+    """What a run is trained further from. Raises OSError, also for what is no plain file."""
     target.mkdir()
     for name in adapter.FILES:
         if name != adapter.ROWS or (source / name).is_file():  # earlier ones did not tell what they know
-            shutil.copyfile(source / name, target / name)
+            with open_plain(source / name, MOST_ADAPTER_BYTES) as file, (target / name).open("xb") as copied:
+                shutil.copyfileobj(file, copied)
 
 
 def write_spec(folder: Path, asked: RunSpec) -> None:
     """Raises AppError("run_unwritable")."""
-    _write(folder, SPEC, _told(asked))
+    try:
+        _put_spec(folder, asked)
+    except OSError as error:
+        raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
 
 
-def _told(asked: RunSpec) -> bytes:
-    return json.dumps(spec.to_json(asked), ensure_ascii=False, indent=1).encode("utf-8", "replace")
+def _put_spec(folder: Path, asked: RunSpec) -> None:
+    """Raises OSError."""
+    told = json.dumps(spec.to_json(asked), ensure_ascii=False, indent=1).encode("utf-8", "replace")
+    made_here.note(SPEC, told)
+    write_atomically(folder / SPEC, told)
 
 
 def _write(folder: Path, name: str, data: bytes) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
+from app.base import made_here
 from app.base.errors import AppError
 from app.base.files import bin_folder
 from app.base.files.atomic import write_atomically
@@ -43,16 +44,19 @@ def write_note(folder: Path, text: str) -> None:
 def rename(run: Run, name: str) -> None:
     """In its spec, where the name is; "": it is called by its folder.
 
-    Raises AppError: run_damaged, run_busy, run_judging, run_ending, run_unwritable, drive_space.
+    Raises AppError: run_damaged, run_from_elsewhere, run_busy, run_judging, run_ending, run_unwritable, drive_space.
     """
     if run.spec is None:
         raise AppError("run_damaged", id=run.id)
+    runs.require_planned_here(run)
     held = runs.hold(run.folder)
     path = run.folder / runs.SPEC
     try:
         said = json.loads(path.read_bytes())
         said["name"] = name.strip().encode("utf-8", "replace").decode()
-        write_atomically(path, json.dumps(said, ensure_ascii=False, indent=1).encode())
+        told = json.dumps(said, ensure_ascii=False, indent=1).encode()
+        made_here.note(runs.SPEC, told)
+        write_atomically(path, told)
     except OSError as error:
         raise write_failure(error, run.folder, "run_unwritable") from error
     finally:

@@ -356,7 +356,8 @@ def _judged(export: Export, measured: dict[str, Scores], available_bytes: int) -
     """Puts all into the run's folder. Raises AppError."""
     lines = [example.line for example in export.holdout.examples]
     groups = gate_file.groups_of(export.groups, lines) if export.groups else ()
-    found = gate.judge(export.holdout, measured, available_bytes, groups)
+    is_foreign = runs.is_from_elsewhere(export.run)
+    found = gate.judge(export.holdout, measured, available_bytes, groups, is_from_elsewhere=is_foreign)
     found = dataclasses.replace(found, file=forms.publish(export, found.proposed), made_at=time.time())
     gate_file.write(found, export.run)
     report.write(export.run)

@@ -69,7 +69,7 @@ def take(trainer: Trainer, folder: Path) -> Taken:
     With the converter of now: an environment may have been made anew, or moved.
 
     Raises AppError: run_busy, run_judging, run_ending, run_unwritable, run_is_finished, run_exported,
-    converter_missing.
+    run_from_elsewhere, converter_missing.
     """
     lock = runs.hold(folder)
     try:
@@ -77,6 +77,7 @@ def take(trainer: Trainer, folder: Path) -> Taken:
         if isinstance(run.standing.end, Finished):
             raise AppError("run_is_finished", id=run.id)
         runs.require_here(run)
+        runs.require_planned_here(run)
         asked = run.spec
         if asked is not None and asked.converter and asked.converter != trainer.converter:
             runs.write_spec(folder, dataclasses.replace(asked, converter=trainer.converter))

@@ -50,7 +50,7 @@ def bench(scene: Scene, long_model: Path, tmp_path: Path, monkeypatch: pytest.Mo
     run = tmp_path / "実行"
     run.mkdir()
     asked = RunSpec(str(run), str(long_model), "train.jsonl", "val.jsonl", base_sha256=bases.file_sha256(long_model))
-    (run / runs.SPEC).write_text(json.dumps(spec.to_json(asked), ensure_ascii=False), encoding="utf-8")
+    runs.write_spec(run, asked)
     models.tiny_adapter(run / runs.ADAPTER)
     models_of, settings_of = scene.store.local_models, lambda: scene.preferences.value
     trial = AdapterTrial(run, scene.engine, child_commands.template(), models_of, settings_of, scene.session)

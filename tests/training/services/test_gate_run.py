@@ -116,7 +116,7 @@ def bench(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iter
         str(run), str(base), "train.jsonl", "val.jsonl", bases=str(tmp_path / "bases"), form=form, name="砂防の助手"
     )
     (run / runs.EFFECTIVE).write_text(json.dumps(spec.to_json(asked), ensure_ascii=False), encoding="utf-8")
-    (run / runs.SPEC).write_text(json.dumps(spec.to_json(asked), ensure_ascii=False), encoding="utf-8")
+    runs.write_spec(run, asked)
     models.tiny_adapter(run / runs.ADAPTER, shape=SHAPE, size=0.3)
     asking = [(f"質問: {question}\n回答:", answer) for question, answer in PAIRS]
     held_out.write(run / "holdout.json", asking, chats=[chat(question) for question, _ in PAIRS])
@@ -193,8 +193,11 @@ def test_a_base_that_is_a_folder_gets_a_gguf_to_answer_with(bench: Bench) -> Non
     folder = next(path for path in bench.cache.iterdir() if path.is_dir())
     for name in (runs.SPEC, runs.EFFECTIVE):
         asked = spec.read(bench.run / name)
-        written = spec.to_json(dataclasses.replace(asked, base=str(folder)))
-        (bench.run / name).write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
+        written = dataclasses.replace(asked, base=str(folder))
+        if name == runs.SPEC:
+            runs.write_spec(bench.run, written)
+        else:
+            (bench.run / name).write_text(json.dumps(spec.to_json(written), ensure_ascii=False), encoding="utf-8")
     bench.cancel_at("score", "base+adapter")
     assert bench.steps() == [
         ("convert", "f16+adapter"),

@@ -90,7 +90,7 @@ def write_run(folder: Path, base: Path, gate: Gate | None) -> Path:
         "holdout": str(folder / "holdout.jsonl"),
         "hashes": {"holdout": bases.file_sha256(folder / "holdout.jsonl")},
     }
-    (folder / runs.SPEC).write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+    runs.write_spec(folder, spec.from_json(told))
     examples = [
         {"line": at, "ids": [1, 2], "labels": [-100, 2], "base_nll": 3.0 + at / 9, "adapter_nll": 2.0 + at / 8}
         for at in range(1, len(GROUPS) + 1)

@@ -4,6 +4,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
+from app.base import wording
 from app.base.wording import describe_error
 from app.training import gate_file
 from app.training.gate import Gate
@@ -143,10 +144,10 @@ class Verdict(QFrame):
         self.icon.show_icon("info", "text2")
         self.word.setText(self.tr("未評価"))
         self.word.set_tone("text2")
-        self.reasons.setText("")
         self.warning.setText("")
         self.use_button.set_kind("")
         self.use_button.setText(self.tr("質問で使う"))
+        self.reasons.setText(wording.phrase("run_trained_elsewhere") if view.is_from_elsewhere else "")
         if view.error is not None:
             told = describe_error(view.error)
             self.sentence.setText(told.message)

@@ -48,7 +48,8 @@ def sentence(course: Course, trainings: Trainings, *, is_ours: bool) -> str:
         case "exported":
             return translate("TrainingRun", "別の PC で学習するために書き出した学習です。")
         case "finished":
-            return _finished(course)
+            origin = wording.phrase("run_trained_elsewhere") if course.is_from_elsewhere else ""
+            return phrases.sentences(origin, _finished(course)) if origin else _finished(course)
     return ""
 
 

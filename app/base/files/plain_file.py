@@ -1,0 +1,63 @@
+"""Files of a folder that came from elsewhere, opened only where they are what they seem to be."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+class NotPlainError(OSError):
+    """`kind`: link | hard_link | not_file | not_folder | too_large."""
+
+    def __init__(self, path: Path, kind: str) -> None:
+        super().__init__(errno.ELOOP, f"{path.name}: {kind}")
+        self.path = path
+        self.kind = kind
+
+
+def require_folder(path: Path) -> None:
+    """Raises OSError where there is nothing, and NotPlainError for a link or a file."""
+    mode = path.lstat().st_mode
+    if _is_link(path, mode):
+        raise NotPlainError(path, "link")
+    if not stat.S_ISDIR(mode):
+        raise NotPlainError(path, "not_folder")
+
+
+def open_plain(path: Path, most_bytes: int) -> BinaryIO:
+    """Open a file for reading that is no link, no second name of another file, no device and not too large.
+
+    Raises OSError, NotPlainError.
+    """
+    if _is_link(path, path.lstat().st_mode):
+        raise NotPlainError(path, "link")
+    file = os.fdopen(os.open(path, _FLAGS), "rb")
+    try:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise NotPlainError(path, "not_file")
+        if status.st_nlink > 1:
+            raise NotPlainError(path, "hard_link")
+        if status.st_size > most_bytes:
+            raise NotPlainError(path, "too_large")
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def read_plain(path: Path, most_bytes: int) -> bytes:
+    """Raises OSError, NotPlainError."""
+    with open_plain(path, most_bytes) as file:
+        return file.read(most_bytes)
+
+
+def _is_link(path: Path, mode: int) -> bool:
+    """Junctions of Windows lead elsewhere, too."""
+    if stat.S_ISLNK(mode):
+        return True
+    attributes = getattr(path.lstat(), "st_file_attributes", 0)
+    return bool(attributes & getattr(stat, "FILE_ATTRIBUTE_REPARSE_POINT", 0))

@@ -1,0 +1,100 @@
+"""Which plans and verdicts this program has written itself, by their content: all others came from elsewhere.
+
+Whoever hands a folder over can write any verdict into it, and the hash beside it. What this program decides by is in
+the data folder alone: a list of the hashes of what it wrote, noted before the file is there, so that none is lost.
+"""
+
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+
+FILE = "made_here.txt"  # in the data folder
+NAMES = ("run.json", "gate.json", "study.json", "results.json")
+_FOLDERS = ("runs", "evaluations")  # where files of these names were made before there was a list
+_DATABASE = "kotae.sqlite"  # of a data folder that was in use before
+
+
+class _List:
+    """Of one process; without a data folder it lasts as long as the process."""
+
+    def __init__(self) -> None:
+        self.file: Path | None = None
+        self.digests: set[str] = set()
+        self._read_bytes = 0
+
+    def read(self) -> None:
+        """What any process has added since."""
+        with contextlib.suppress(OSError):
+            if self.file is not None and self.file.stat().st_size != self._read_bytes:
+                raw = self.file.read_bytes()
+                self._read_bytes = len(raw)
+                self.digests.update(raw.decode("ascii", "replace").split())
+
+    def add(self, digest: str) -> None:
+        """Raises OSError."""
+        if self.file is not None:
+            descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(descriptor, f"{digest}\n".encode("ascii"))
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        self.digests.add(digest)
+
+
+_list = _List()
+
+
+def use(data: Path) -> None:
+    """Keep the list in this data folder. Where an earlier version has worked in it, what lies there is its own.
+
+    Raises OSError.
+    """
+    _list.file = data / FILE
+    if not _list.file.exists():
+        found = _digests_below(data) if (data / _DATABASE).is_file() else []
+        part = data / f"{FILE}.part"
+        part.touch(mode=0o600)
+        part.write_text("".join(f"{digest}\n" for digest in found), encoding="ascii")
+        part.replace(_list.file)
+
+
+def note(name: str, content: bytes) -> None:
+    """Remember a file (`name`: one of NAMES) that is about to be written. Raises OSError."""
+    assert name in NAMES
+    digest = _digest(name, content)
+    if digest not in _list.digests:
+        _list.add(digest)
+
+
+def knows(name: str, content: bytes) -> bool:
+    """Whether this program has written a file of this name and content."""
+    digest = _digest(name, content)
+    if digest not in _list.digests:
+        _list.read()
+    return digest in _list.digests
+
+
+def knows_file(path: Path) -> bool:
+    """As `knows`; False where it cannot be read."""
+    try:
+        return knows(path.name, path.read_bytes())
+    except OSError:
+        return False
+
+
+def _digest(name: str, content: bytes) -> str:
+    return hashlib.sha256(name.encode() + b"\0" + content).hexdigest()
+
+
+def _digests_below(data: Path) -> list[str]:
+    """Of all that has one of NAMES; links are not followed."""
+    found = []
+    for folder in _FOLDERS:
+        for base, _folders, names in os.walk(data / folder):
+            for path in (Path(base, name) for name in NAMES if name in names):
+                with contextlib.suppress(OSError):
+                    if not path.is_symlink():
+                        found.append(_digest(path.name, path.read_bytes()))
+    return found
