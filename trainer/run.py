@@ -100,12 +100,14 @@ def _run(
         folder.mkdir(parents=True, exist_ok=True)
     journal.keep_in(folder)
     journal.send(_started(start))
+    if start is not None:  # before processes that are more or fewer wait for each other
+        _require_same(checkpoints.conditions(start), {"processes": processes()})
     previews = preflight.PLANNED_PREVIEWS if ends_after else preflight.PREVIEWS
     prepared = prepare(_settled(asked, folder) if resumes else asked, journal, previews)
     if ends_after == "plan":
         return None
     if start is not None:
-        _require_same(start, prepared.material)
+        _require_same(_conditions(start), _conditions_now(prepared.material))
     control.check()
     with awake.kept("Kotae: fine-tuning"):
         adapted = _loaded(prepared, journal)
@@ -335,22 +337,28 @@ def _start_of(folder: Path, *, resumes: bool) -> Checkpoint | None:
     return _newest(folder / CHECKPOINTS)
 
 
-def _require_same(start: Checkpoint, material: Material) -> None:
-    """Raises RunError("resume_differs"), before the model is loaded, where the run did not begin as it would go on.
-
-    An earlier version's checkpoint tells nothing but how many steps there were to be.
-    """
-    effective, lengths = material.spec, (len(material.train), material.step_examples)
-    now = material.conditions
-    now["steps"] = recipe.steps_in_all(*lengths, effective.epochs or 1.0, effective.max_steps)
-    before = checkpoints.conditions(start)
-    try:
-        before["steps"] = json.loads((start.path / loop.STATE).read_bytes())["max_steps"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError("checkpoint_damaged", path=str(start.path)) from error
+def _require_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raises RunError("resume_differs") where the run did not begin as it would go on."""
     for name, value in before.items():
         if name in now and now[name] != value:
             raise RunError("resume_differs", field=name, before=value, now=now[name])
+
+
+def _conditions(start: Checkpoint) -> dict[str, Any]:
+    """An earlier version's checkpoint tells nothing but how many steps there were to be.
+
+    Raises RunError("checkpoint_damaged").
+    """
+    try:
+        steps = json.loads((start.path / loop.STATE).read_bytes())["max_steps"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError("checkpoint_damaged", path=str(start.path)) from error
+    return checkpoints.conditions(start) | {"steps": steps}
+
+
+def _conditions_now(material: Material) -> dict[str, Any]:
+    spec, lengths = material.spec, (len(material.train), material.step_examples)
+    return material.conditions | {"steps": recipe.steps_in_all(*lengths, spec.epochs or 1.0, spec.max_steps)}
 
 
 def _mark_of(effective: RunSpec, base: Base) -> str:

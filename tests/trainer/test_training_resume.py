@@ -56,12 +56,55 @@ def asking(*commands: str, within: str = "step", at: int | None = None) -> dict[
 
 def damage(checkpoint: Path) -> None:
     """One byte of the weights is another one."""
-    file = checkpoint / "adapter_model.safetensors"
+    damage_file(checkpoint / "adapter_model.safetensors")
+
+
+def damage_file(file: Path) -> None:
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
     file.write_bytes(data)
 
 
+TWO = "in_two_processes"
+
+
+def _settle(run: Path, **changes: Any) -> None:
+    """Another effective spec, as after a hand has been in it."""
+    _place(run / "effective.json", **changes)
+
+
+def _with_other_weights(run: Path, base: Path) -> None:
+    """A base of the same name and shape beside the run."""
+    other = run.with_name(f"{run.name} base")
+    shutil.copytree(base, other)
+    damage_file(next(other.glob("*.safetensors")))
+    _settle(run, base=str(other))
+
+
+def _as_before_conditions(run: Path, _base: Path) -> None:
+    """Checkpoints of an earlier version, whose steps are another number now."""
+    for manifest in run.glob(f"checkpoints/*/{checkpoints.MANIFEST}"):
+        told = json.loads(manifest.read_text("utf-8"))
+        del told["conditions"]
+        manifest.write_text(json.dumps(told), "utf-8")
+    _settle(run, accumulation=4)
+
+
+def _with_settings_lost(run: Path, _base: Path) -> None:
+    (run / "effective.json").write_text("{", "utf-8")
+    _place(run.with_suffix(".json"), epochs=4.0)
+
+
+# What is done to a paused run before it is gone on with.
+OTHERWISE: dict[str, Callable[[Path, Path], None]] = {
+    TWO: lambda _run, _base: None,
+    "another micro batch": lambda run, _base: _settle(run, micro_batch=4),
+    "another seed": lambda run, _base: _settle(run, seed=7),
+    "another precision": lambda run, _base: _settle(run, precision="bf16", compute="bf16"),
+    "other weights": _with_other_weights,
+    "settings lost": _with_settings_lost,
+    "an earlier version": _as_before_conditions,
+}
 PICKLES = ("rng_state.pth", "optimizer.pt", "scheduler.pt")
 
 
@@ -104,6 +147,10 @@ def ended(
             damage(checkpoint)
         told["all damaged"] = server.run(root / "all damaged.json", "--resume")
 
+        for name in OTHERWISE:
+            _copy(root / "paused", root / name)
+            OTHERWISE[name](root / name, tiny_base)
+            told[name] = server.run(root / f"{name}.json", "--resume", fault=TWO if name == TWO else "")
         for name in PICKLES:
             run = root / f"poisoned {Path(name).stem}"
             _copy(root / "paused", run)
@@ -321,6 +368,30 @@ def test_a_pickle_that_a_forged_manifest_vouches_for_is_not_run(name: str, ended
     last = ended.told[name][-1]
     assert isinstance(last, Failed)
     assert last.code == "checkpoint_damaged"
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        (TWO, "processes"),
+        ("another micro batch", "step_examples"),
+        ("another seed", "seed"),
+        ("another precision", "precision"),
+        ("other weights", "base"),
+        ("settings lost", "epochs"),
+        ("an earlier version", "steps"),
+    ],
+)
+@pytest.mark.fault("F6")
+def test_a_run_is_not_gone_on_with_otherwise_than_it_began(name: str, field: str, ended: Ended) -> None:
+    """With another order of examples or another base, its last weights would be those of no run."""
+    last = ended.told[name][-1]
+    assert isinstance(last, Failed)
+    assert (last.code, last.facts["field"]) == ("resume_differs", field)
+    assert last.facts["before"] != last.facts["now"]
+    assert not any(isinstance(event, Step | Evaluation) for event in ended.told[name])
+    assert not (ended.root / name / "adapter").exists()
+    assert whole(ended.root / name)  # it can still be gone on with as it was
 
 
 @pytest.mark.parametrize(
