@@ -78,9 +78,10 @@ def _steps(first: int, last: int) -> list[Event]:
     ]
 
 
-def judged() -> gate.Gate:
+def judged(*, is_from_elsewhere: bool = False) -> gate.Gate:
     examples = tuple(Example(at + 1, (1, 2, 3), (-100, 2, 3), 5.0, 2.4) for at in range(24))
-    return gate.judge(Holdout(examples, (), (2,), "nf4"), {form: _scored(form) for form in NLL}, 10**9)
+    kept, measured = Holdout(examples, (), (2,), "nf4"), {form: _scored(form) for form in NLL}
+    return gate.judge(kept, measured, 10**9, is_from_elsewhere=is_from_elsewhere)
 
 
 def _scored(form: str) -> Scores:

@@ -13,7 +13,7 @@ class NotPlainError(OSError):
     """`kind`: link | hard_link | not_file | not_folder | too_large."""
 
     def __init__(self, path: Path, kind: str) -> None:
-        super().__init__(errno.ELOOP, f"{path.name}: {kind}")
+        super().__init__(errno.ELOOP, kind, str(path))
         self.path = path
         self.kind = kind
 
@@ -34,19 +34,19 @@ def open_plain(path: Path, most_bytes: int) -> BinaryIO:
     """
     if _is_link(path, path.lstat().st_mode):
         raise NotPlainError(path, "link")
-    file = os.fdopen(os.open(path, _FLAGS), "rb")
+    descriptor = os.open(path, _FLAGS)
     try:
-        status = os.fstat(file.fileno())
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise NotPlainError(path, "not_file")
         if status.st_nlink > 1:
             raise NotPlainError(path, "hard_link")
         if status.st_size > most_bytes:
             raise NotPlainError(path, "too_large")
+        return os.fdopen(descriptor, "rb")
     except BaseException:
-        file.close()
+        os.close(descriptor)
         raise
-    return file
 
 
 def read_plain(path: Path, most_bytes: int) -> bytes:

@@ -1,0 +1,199 @@
+"""A job that came back from another machine, as the trainer leaves it, and what a stranger can do to it."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from app.models import bases
+from app.training import jobs
+from app.training.data.rows import PARTS
+from app.training.runs import runs
+from tests import model_files as models
+from trainer import adapter
+from trainer.spec import RunSpec
+
+ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
+CANARY = "PRIVATE KEY CANARYKEY"
+
+
+def finished(root: Path) -> Path:
+    """The folder of a job that was trained (by the fake), beside the runs' folder and a private one."""
+    base = models.tiny_llama(root / "base.gguf")
+    places = {}
+    for part in PARTS:
+        (root / f"{part}.jsonl").write_text(ROW, encoding="utf-8")
+        places[part] = str(root / f"{part}.jsonl")
+    hashes = {part: bases.file_sha256(Path(path)) for part, path in places.items()}
+    sha256 = bases.file_sha256(base)
+    asked = RunSpec(str(root / "runs" / "r"), str(base), name="r", base_sha256=sha256, hashes=hashes, **places)  # type: ignore[arg-type]
+    runs.create(asked)
+    job = jobs.make(asked, root / "job").folder
+    argv = [sys.executable, "-m", "trainer.fake", str(job / runs.SPEC)]
+    environment = os.environ | {"KOTAE_TRAINER": "fake:good"}
+    subprocess.run(argv, cwd=Path(__file__).parents[2], env=environment, check=True, capture_output=True)
+    (root / "private").mkdir()
+    (root / "private" / "id_rsa").write_text(CANARY, encoding="utf-8")
+    return job
+
+
+def private(job: Path) -> Path:
+    return job.parent / "private"
+
+
+def change(path: Path, **values: Any) -> None:
+    """Of a JSON object."""
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | values), encoding="utf-8")
+
+
+def sign(job: Path) -> None:
+    """New sums for what is there now: whoever sends the folder can make them."""
+    names = [line.partition("  ")[2] for line in (job / jobs.SUMS).read_text("utf-8").splitlines()]
+    lines = [f"{hashlib.sha256((job / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    (job / jobs.SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def _link(job: Path, name: str, target: Path) -> None:
+    path = job / name
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+    path.symlink_to(target)
+
+
+def _linked_adapter(job: Path) -> None:
+    shutil.copytree(job / "run" / "adapter", private(job), dirs_exist_ok=True)
+    _link(job, "run/adapter", private(job))
+
+
+def _hard_link(job: Path) -> None:
+    (job / "run" / "adapter" / "rows.txt").unlink()
+    os.link(private(job) / "id_rsa", job / "run" / "adapter" / "rows.txt")
+
+
+def _pipe(job: Path) -> None:
+    (job / "run" / "adapter" / "rows.txt").unlink()
+    os.mkfifo(job / "run" / "adapter" / "rows.txt")
+
+
+def _folder_for_file(job: Path) -> None:
+    (job / "run" / "holdout.json").unlink()
+    (job / "run" / "holdout.json").mkdir()
+
+
+def _sparse(job: Path, name: str, size_bytes: int) -> None:
+    with (job / name).open("r+b") as file:
+        file.truncate(size_bytes)
+
+
+def _linked_run(job: Path) -> None:
+    (job / "run").rename(job.parent / "run elsewhere")
+    (job / "run").symlink_to(job.parent / "run elsewhere")
+
+
+def _linked_data(job: Path) -> None:
+    shutil.copyfile(job / "data" / "train.jsonl", private(job) / "train.jsonl")
+    _link(job, "data/train.jsonl", private(job) / "train.jsonl")
+
+
+def _linked_data_folder(job: Path) -> None:
+    (job / "data").rename(private(job) / "data")
+    (job / "data").symlink_to(private(job) / "data")
+
+
+def _way_out(job: Path) -> None:
+    with (job / jobs.SUMS).open("a", encoding="utf-8") as file:
+        file.write(f"{hashlib.sha256(CANARY.encode()).hexdigest()}  ../private/id_rsa\n")
+
+
+def _many_sums(job: Path) -> None:
+    (job / jobs.SUMS).write_text("0  a\n" * 20_000, encoding="utf-8")
+
+
+def _added(name: str, content: bytes) -> Callable[[Path], None]:
+    return lambda job: void((job / "run" / "adapter" / name).write_bytes(content))
+
+
+def _named(name: str) -> Callable[[Path], None]:
+    return lambda job: change(job / jobs.MANIFEST, run=name)
+
+
+def void(_result: object) -> None:
+    """For a lambda that is only to do something."""
+
+
+# What leads elsewhere or deceives -> what it is refused by.
+LINKS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a linked adapter": (_linked_adapter, "job_refused"),
+    "a linked file of the adapter": (
+        lambda job: _link(job, "run/adapter/rows.txt", private(job) / "id_rsa"), "job_refused",
+    ),
+    "a link without a target": (lambda job: _link(job, "run/adapter/rows.txt", Path("/none")), "job_refused"),
+    "a second name of a private file": (_hard_link, "job_refused"),
+    "a pipe": (_pipe, "job_refused"),
+    "a device": (lambda job: _link(job, "run/holdout.json", Path("/dev/zero")), "job_refused"),
+    "a folder in place of a file": (_folder_for_file, "job_refused"),
+    "a linked run": (_linked_run, "job_refused"),
+    "a linked journal": (lambda job: _link(job, "run/events.jsonl", private(job) / "id_rsa"), "job_refused"),
+    "a linked spec": (lambda job: _link(job, "run/effective.json", private(job) / "id_rsa"), "job_refused"),
+    "a linked manifest": (lambda job: _link(job, jobs.MANIFEST, private(job) / "id_rsa"), "job_refused"),
+    "linked sums": (lambda job: _link(job, jobs.SUMS, private(job) / "id_rsa"), "job_refused"),
+    "a linked log": (lambda job: _link(job, "run/log.txt", private(job) / "id_rsa"), "job_refused"),
+    "linked data": (_linked_data, "job_refused"),
+    "a linked folder of data": (_linked_data_folder, "job_refused"),
+    "a name that leads out": (_way_out, "job_changed"),
+    "more names than a job has": (_many_sums, "job_refused"),
+    "weights of a terabyte": (lambda job: _sparse(job, f"run/adapter/{adapter.WEIGHTS}", 1 << 40), "job_refused"),
+    "an adapter of a terabyte": (lambda job: _sparse(job, "run/adapter.gguf", 1 << 40), "job_refused"),
+    "a journal of a gigabyte": (lambda job: _sparse(job, "run/events.jsonl", 1 << 30), "job_refused"),
+    "a manifest of a gigabyte": (lambda job: _sparse(job, jobs.MANIFEST, 1 << 30), "job_refused"),
+    "code beside the adapter": (_added("sitecustomize.py", b"raise SystemExit"), "job_refused"),
+    "a pickle beside the adapter": (_added("adapter_model.bin", b"\x80\x04."), "job_refused"),
+    "a hidden file beside the adapter": (_added(".gitattributes", b"* filter=x"), "job_refused"),
+    "a run called after the bin": (_named(".bin"), "job_unreadable"),
+    "a run that begins with a dot": (_named(".hidden"), "job_unreadable"),
+    "a run outside": (_named("../outside"), "job_unreadable"),
+    "a run of another system's folder": (_named("a\\b"), "job_unreadable"),
+    "a run that turns its name round": (_named("a\u202egpj.txt"), "job_unreadable"),
+    "a run with a line end": (_named("a\nb"), "job_unreadable"),
+    "a run called after a device": (_named("CON"), "job_unreadable"),
+    "a run with a name of a thousand letters": (_named("あ" * 1000), "job_unreadable"),
+}  # fmt: skip
+
+
+def _tensors(name: str, rank: int, width: int, kind: str = "F32") -> bytes:
+    size = 4 * rank * width
+    header = {
+        f"{name}.lora_A.weight": {"dtype": kind, "shape": [rank, width], "data_offsets": [0, size]},
+        f"{name}.lora_B.weight": {"dtype": kind, "shape": [width, rank], "data_offsets": [size, 2 * size]},
+    }
+    raw = json.dumps(header).encode()
+    return len(raw).to_bytes(8, "little") + raw + bytes(2 * size)
+
+
+def _weights(content: bytes) -> Callable[[Path], None]:
+    return lambda job: void((job / "run" / "adapter" / "adapter_model.safetensors").write_bytes(content))
+
+
+def _config(**values: Any) -> Callable[[Path], None]:
+    return lambda job: change(job / "run" / "adapter" / "adapter_config.json", **values)
+
+
+_Q = "base_model.model.model.layers.0.self_attn.q_proj"
+# Adapters that are none, or of another base -> what they are refused by.
+ADAPTERS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a pickle in place of weights": (_weights(b"\x80\x04cos\nsystem\n."), "hf_weights_damaged"),
+    "no weights": (_weights(b""), "hf_weights_damaged"),
+    "another rank than in its settings": (_weights(_tensors(_Q, 8, 64)), "hf_adapter_mismatch"),
+    "a matrix of another base": (_weights(_tensors(_Q, 16, 96)), "job_adapter_differs"),
+    "a layer that the base has not": (_weights(_tensors(_Q.replace(".0.", ".9."), 16, 64)), "job_adapter_differs"),
+    "a module that is not trained": (_weights(_tensors("base_model.model.lm_head", 16, 64)), "job_adapter_differs"),
+    "weights of whole numbers": (_weights(_tensors(_Q, 16, 64, "I32")), "hf_weights_type"),
+    "another rank than was asked for": (_config(r=8), "hf_adapter_mismatch"),
+    "another strength than was asked for": (_config(lora_alpha=4096), "job_adapter_differs"),
+    "another kind of adapter": (_config(peft_type="IA3"), "hf_adapter_unsupported"),
+    "code of its own": (_config(auto_map={"AutoModel": "evil.Model"}), "hf_remote_code"),
+}  # fmt: skip
