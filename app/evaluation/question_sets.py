@@ -18,14 +18,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import filelock
 
-from app.base import confidentiality
-from app.base.confidentiality import LABELS, Label
+from app.base import confidentiality, lines
+from app.base.confidentiality import Label
 from app.base.errors import AppError
-from app.base.files import bin_folder, whole_file
+from app.base.files import bin_folder, strict_json, whole_file
 from app.base.files.atomic import write_atomically
 from app.base.files.day_record import DayRecord
 from app.base.files.file_names import safe_name
@@ -348,22 +347,15 @@ def _about(place: Path) -> KeptSet:
     """The name is the folder's, which somebody may have changed. Raises AppError("question_set_damaged")."""
     path = place / ABOUT
     try:
-        data = json.loads(path.read_bytes())
-        versions = tuple(_version(number, one) for number, one in enumerate(data["versions"], start=1))
-        if not versions:
+        found: KeptSet = lines.of_type(KeptSet, strict_json.parse(path.read_bytes()))
+        numbers = [version.number for version in found.versions]
+        if not numbers or numbers != list(range(1, len(numbers) + 1)):
             raise ValueError(path)
-        return KeptSet(place.name, LABELS[LABELS.index(data["label"])], versions)
+        return dataclasses.replace(found, name=place.name)
     except OSError as error:
         raise _damaged(path, error.strerror or str(error)) from error
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except ValueError as error:
         raise _damaged(path, phrase("questions_damaged")) from error
-
-
-def _version(number: int, data: dict[str, Any]) -> Version:
-    """Raises ValueError, TypeError, KeyError or AttributeError."""
-    if data["number"] != number:
-        raise ValueError(number)
-    return Version(number, str(data["sha256"]), int(data["count"]), float(data["made_at"]), str(data["source"]))
 
 
 def _damaged(path: Path, reason: str) -> AppError:

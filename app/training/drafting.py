@@ -6,6 +6,7 @@ be a model of the list; `data`, a folder made by `kotae data split`, stands for 
 their hashes; `adapter` may also be a run that has finished. Relative paths start at SPEC's own folder.
 """
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Collection, Mapping
@@ -14,7 +15,9 @@ from typing import Any
 
 from app.base.errors import AppError
 from app.base.files import dated_folder, strict_json
+from app.base.files.plain_file import NotPlainError, open_plain
 from app.base.paths import Paths
+from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.models import bases
 from app.training import problems
@@ -27,6 +30,7 @@ from trainer.spec import RunSpec, SpecError
 _PATHS = (*PARTS, "data")
 _TEXTS = (*_PATHS, "base", "adapter", "name")
 _MAX_BYTES = 1 << 20
+_ADAPTER_BYTES = 1 << 34  # of a file of an adapter
 
 Wishes = Mapping[str, Any]  # the fields of a SPEC, its paths absolute
 
@@ -89,9 +93,19 @@ def draft(wishes: Wishes, where: Paths, models: Collection[LocalModel], converte
 
 
 def _adapter(wanted: str, where: Path) -> Path:
-    """The folder of an adapter, or that of a run by id or name. Raises AppError as `runs.find`, run_no_adapter."""
+    """The folder of an adapter, or that of a run by id or name. Raises AppError as `runs.find`, run_no_adapter;
+    run_adapter_unreadable where its files, which go into the run and its job, are links to something else."""
     folder = bases.existing(wanted)
     if folder is not None and (folder / adapter.CONFIG).is_file():
+        try:
+            for name in adapter.FILES if where not in folder.parents else ():
+                with contextlib.suppress(FileNotFoundError):
+                    open_plain(folder / name, _ADAPTER_BYTES).close()
+        except NotPlainError as error:
+            reason = phrase(f"refused_{error.kind}")
+            raise AppError("run_adapter_unreadable", path=str(error.path), reason=reason) from error
+        except OSError as error:
+            raise AppError("run_adapter_unreadable", path=str(folder), reason=error.strerror or str(error)) from error
         return folder
     run = runs.find(where, wanted)
     runs.require_here(run)

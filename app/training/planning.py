@@ -280,7 +280,7 @@ def _ask(asked: RunSpec, command: Callable[..., list[str]], how: str, watch: Wat
 
 def _guessed(asked: RunSpec, base: Base, device: Device) -> tuple[Counts, RunSpec]:
     """Raises AppError("run_data_missing" | "run_data_invalid")."""
-    rows = [_letters(row) for row in _read(Path(asked.train))]
+    rows = [_letters(row) for row in rows_of(Path(asked.train))]
     tokens = [round(TOKENS_PER_LETTER * letters) + MARKUP_TOKENS * messages for letters, _, messages in rows]
     trained = sum(round(TOKENS_PER_LETTER * answers) for _, answers, _ in rows)
     longest = max(tokens, default=0)
@@ -298,7 +298,8 @@ def _guessed(asked: RunSpec, base: Base, device: Device) -> tuple[Counts, RunSpe
     return counts, recipe.effective(asked, facts)
 
 
-def _read(path: Path) -> Iterator[Mapping[str, Any]]:
+def rows_of(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Raises AppError: run_data_missing, run_data_invalid."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
@@ -323,7 +324,7 @@ def _letters(row: Mapping[str, Any]) -> tuple[int, int, int]:
 
 
 def _rows(path: Path) -> int:
-    return sum(1 for _ in _read(path))
+    return sum(1 for _ in rows_of(path))
 
 
 # ------------------------------------------------------------------ the machine

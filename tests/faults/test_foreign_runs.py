@@ -16,7 +16,7 @@ from app.base.paths import Paths
 from app.evaluation.report import results_file
 from app.evaluation.study import study as studies
 from app.models.training_environment import TrainingEnvironment
-from app.training import forms, gate_file, job_return, jobs, result_view
+from app.training import drafting, forms, gate_file, job_return, jobs, result_view
 from app.training.cli import train_words
 from app.training.runs import overview, report, runs, shelf
 from app.training.runs.course import Follower
@@ -203,6 +203,50 @@ def test_what_was_trained_elsewhere_is_measured_here_and_never_plainly_adopted(j
     found = report_folder.judged(is_from_elsewhere=True)
     assert (found.verdict, [reason.code for reason in found.reasons][-1:]) != ("adopt", [])
     assert "trained_elsewhere" in [reason.code for reason in found.reasons]
+
+
+# ------------------------------------------------------------------------ a SPEC's places
+
+
+PLACES = {
+    "a converter": {"converter": "/home/somebody/.ssh"},
+    "a folder to write into": {"folder": "/home/somebody"},
+    "a cache": {"bases": "../cache"},
+    "a hash that would be believed": {"base_sha256": "0" * 64},
+}
+
+
+@pytest.mark.parametrize("case", PLACES)
+@pytest.mark.fault("S10")
+def test_a_spec_names_no_place_of_this_machine(case: str, tmp_path: Path) -> None:
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps({"base": "starter", "data": "x"} | PLACES[case]), encoding="utf-8")
+    with pytest.raises(AppError) as caught:
+        drafting.read(path)
+    assert (caught.value.code, caught.value.facts["field"]) == ("spec_place_refused", next(iter(PLACES[case])))
+    with pytest.raises(AppError, match="spec_place_refused"):
+        drafting.draft({"base": "starter", "data": "x"} | PLACES[case], Paths(tmp_path), (), "/converter")
+
+
+@pytest.mark.fault("S10")
+def test_a_private_file_that_a_spec_calls_its_data_does_not_go_into_a_job(job: Path, tmp_path: Path) -> None:
+    asked = runs.read(job.parent / "runs" / "r").spec
+    assert asked is not None
+    asked = dataclasses.replace(asked, train=str(job.parent / "private" / "id_rsa"), hashes={})
+    with pytest.raises(AppError, match="run_data_invalid"):
+        jobs.make(asked, tmp_path / "out")
+    assert not any(CANARY in path.read_text("utf-8", "replace") for path in (tmp_path / "out").rglob("*.jsonl"))
+
+
+@pytest.mark.fault("S10")
+def test_an_adapter_whose_files_lead_elsewhere_is_not_trained_further(job: Path, tmp_path: Path) -> None:
+    folder = job / "run" / "adapter"
+    (folder / "rows.txt").unlink()
+    (folder / "rows.txt").symlink_to(job.parent / "private" / "id_rsa")
+    base = str(job.parent / "base.gguf")
+    wishes = {"base": base, "train": str(job / "data/train.jsonl"), "validation": str(job / "data/train.jsonl")}
+    with pytest.raises(AppError, match="run_adapter_unreadable"):
+        drafting.draft(wishes | {"adapter": str(folder)}, Paths(tmp_path), (), "")
 
 
 # ---------------------------------------------------------------------------- verdicts

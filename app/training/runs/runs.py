@@ -18,7 +18,6 @@ from app.base.errors import AppError
 from app.base.files import folder_lock
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
-from app.base.files.plain_file import open_plain
 from app.inference import holdout
 from app.inference.holdout import Holdout
 from app.models import bases
@@ -37,7 +36,6 @@ CHECKPOINTS, HOLDOUT, REPORT = "checkpoints", "holdout.json", "report.html"
 PEFT_ADAPTER = "adapter"  # the folder of a finished run from which another one can go on
 DATA, START = "data", "start"  # copies of what it is trained on, and of the adapter that is trained further
 _MANIFEST = "split.json"  # beside the data
-MOST_ADAPTER_BYTES = 1 << 34
 _EXIT_LIMIT_S = 5.0
 
 
@@ -239,12 +237,11 @@ def _with_start(asked: RunSpec, folder: Path) -> RunSpec:
 
 
 def copy_adapter(source: Path, target: Path) -> None:
-    """What a run is trained further from. Raises OSError, also for what is no plain file."""
+    """What a run is trained further from. Raises OSError."""
     target.mkdir()
     for name in adapter.FILES:
         if name != adapter.ROWS or (source / name).is_file():  # earlier ones did not tell what they know
-            with open_plain(source / name, MOST_ADAPTER_BYTES) as file, (target / name).open("xb") as copied:
-                shutil.copyfileobj(file, copied)
+            shutil.copyfile(source / name, target / name)
 
 
 def write_spec(folder: Path, asked: RunSpec) -> None:
