@@ -18,7 +18,7 @@ from tests.trainer.training_runs import (
     tiny_base,  # noqa: F401  (a fixture)
     write_spec,
 )
-from trainer.events import Effective, Finished
+from trainer.events import Effective, Failed, Finished, Paused
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,3 +43,23 @@ def test_two_processes_train_what_one_does(
     assert adapter_difference(tmp_path / "shared", tmp_path / "alone") < 1e-3
     assert events_in(tmp_path / "shared" / "events.jsonl") == run.told
     assert left_over(tmp_path / "shared") == []
+
+
+def test_what_one_process_has_begun_two_do_not_go_on_with(
+    environment: TrainingEnvironment,  # noqa: F811
+    tiny_base: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    spec = write_spec(tmp_path / "run", tiny_base)
+    with Run(environment.python, spec, "--commands") as run:
+        run.read_to_step(2)
+        run.ask("pause")
+        assert isinstance(run.end(), Paused)
+    launching = [str(environment.python), "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command = [*launching, "-m", "trainer", str(spec), "--resume"]
+    with Run(environment.python, spec, command=command, cwd=ROOT) as run:
+        last = run.end()
+    assert isinstance(last, Failed)
+    assert (last.code, last.facts) == ("resume_differs", {"field": "processes", "before": 1, "now": 2})
+    assert not (tmp_path / "run" / "adapter").exists()
+    assert isinstance(complete(environment.python, spec, "--resume")[-1], Finished)
