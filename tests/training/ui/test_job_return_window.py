@@ -1,8 +1,8 @@
 """A job's folder that has come back, taken in from the page 学習: asked for, refused in words, shown in the list."""
 
-import os
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from app.base import paths
 from app.base.paths import Paths
 from app.base.services import background
 from app.models import bases
+from app.training import job_return
 from app.training.data.rows import PARTS
 from app.training.runs import runs
 from app.training.ui.return_dialog import ReturnDialog
@@ -24,6 +25,7 @@ from app.uikit.theme import Theme
 from tests import model_files as models
 from tests.training.test_jobs import ROW, Script, job, start  # noqa: F401  fixtures
 from tests.training.ui.test_training_page import Scene
+from tests.waiting import LIMIT_S
 from trainer.spec import RunSpec
 
 LEFT = Qt.MouseButton.LeftButton
@@ -107,9 +109,15 @@ def test_a_drive_that_hangs_does_not_hold_the_window_and_nothing_is_taken_in(
     asked: RunSpec,
     job: Path,  # noqa: F811
     how: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (job / "job.json").unlink()
-    os.mkfifo(job / "job.json")  # reading it waits, as on a drive that has gone to sleep
+    awake = threading.Event()
+
+    def read(path: Path, _most_bytes: int) -> bytes:
+        assert awake.wait(LIMIT_S)  # as on a drive that has gone to sleep
+        raise OSError(5, "gone", str(path))
+
+    monkeypatch.setattr(job_return, "read_plain", read)
     scene.show()
     dialog = scene.page.desk.take_back()
     choose(dialog, job)
@@ -121,7 +129,7 @@ def test_a_drive_that_hangs_does_not_hold_the_window_and_nothing_is_taken_in(
     else:
         QTest.keyClick(dialog, Qt.Key.Key_Escape)
     scene.qtbot.waitUntil(lambda: scene.page.findChildren(ReturnDialog) == [])
-    (job / "job.json").write_bytes(b"{}")
+    awake.set()
     background.shut_down()
     assert runs.read(Path(asked.folder)).state == "waiting"
 
