@@ -21,14 +21,14 @@ class _List:
     def __init__(self) -> None:
         self.file: Path | None = None
         self.digests: set[str] = set()
-        self._read_bytes = 0
+        self.read_bytes = 0
 
     def read(self) -> None:
         """What any process has added since."""
         with contextlib.suppress(OSError):
-            if self.file is not None and self.file.stat().st_size != self._read_bytes:
+            if self.file is not None and self.file.stat().st_size != self.read_bytes:
                 raw = self.file.read_bytes()
-                self._read_bytes = len(raw)
+                self.read_bytes = len(raw)
                 self.digests.update(raw.decode("ascii", "replace").split())
 
     def add(self, digest: str) -> None:
@@ -51,7 +51,7 @@ def use(data: Path) -> None:
 
     Raises OSError.
     """
-    _list.file = data / FILE
+    _list.file, _list.read_bytes = data / FILE, 0
     if not _list.file.exists():
         found = _digests_below(data) if (data / _DATABASE).is_file() else []
         part = data / f"{FILE}.part"

@@ -117,7 +117,7 @@ def _adapter(wanted: str, where: Path) -> Path:
 def _check_texts(said: Wishes) -> None:
     """Raises SpecError for what no path and no database could carry, and for places of this machine."""
     for name in problems.PLACES:
-        if name in said:
+        if said.get(name) not in (None, ""):
             raise SpecError(name, said[name], problems.OF_THIS_MACHINE)
     for name in _TEXTS:
         value = said.get(name)
