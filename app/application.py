@@ -4,6 +4,7 @@ It is long, because it alone names all of them.
 """
 
 import dataclasses
+import functools
 import gc
 import json
 import logging
@@ -16,6 +17,7 @@ import psutil
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
 
 from app.base import children, offline, paths, wording
+from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.files.day_record import DayRecord
 from app.base.paths import Paths
@@ -23,6 +25,7 @@ from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
 from app.base.wording import describe_error
+from app.chat import conversation_labels
 from app.chat.services.chat import ChatSession
 from app.chat.services.conversations import Conversations
 from app.chat.services.preload import Preload
@@ -35,6 +38,7 @@ from app.chat.ui.conversations.search_page import SearchPage
 from app.chat.ui.conversations.transfer_desk import TransferDesk
 from app.chat.ui.page import ChatPage
 from app.chat.ui.presets.conversation import ConversationSettings
+from app.documents.library import collections_now
 from app.documents.services.documents import Documents
 from app.documents.services.embedding import Embedding
 from app.evaluation.services.evaluations import Evaluations
@@ -67,6 +71,7 @@ from app.shell.ui.settings.page import SettingsPage
 from app.shell.ui.settings.storage import Storage
 from app.shell.ui.settings.training import TrainingPanel
 from app.shell.ui.window_place import WindowPlace
+from app.training.runs import lineage
 from app.training.services import training
 from app.training.services.training import Trainer
 from app.training.services.training_setup import TrainingSetup
@@ -77,6 +82,7 @@ from app.uikit import desktop, dialogs, language
 from app.uikit.navigation import Navigation
 from app.uikit.pickers import Pickers
 from app.uikit.secrecy import Secrecy
+from app.uikit.text_exits import TextExits
 from app.uikit.theme import Theme, unstyled
 from app.uikit.widgets.page import Page
 
@@ -116,7 +122,10 @@ class AppContext:
             theme, self.navigation, self.session, self.conversations, self.presets, self.library, preferences,
             self.documents,
         )  # fmt: skip
-        self.upkeep = ModelUpkeep(database, self.library, self.presets, preferences, where)
+        self.upkeep = ModelUpkeep(
+            database, self.library, self.presets, preferences, where,
+            functools.partial(lineage.label_of_model, where.documents),
+        )  # fmt: skip
         self.downloads = Downloads(
             self.library, preferences, children.downloader(), where.logs / "download.log", where.downloads
         )
@@ -166,6 +175,8 @@ class AppContext:
         self.navigation.setParent(self.window)
         self.notifier = Notifier(self.window)
         self.secrecy = Secrecy(self.theme, self.paths.exports_log)
+        TextExits(self.window, self.secrecy)
+        self.window.sidebar.label_of_all = self._label_of_all
         transfer = Transfer(self.store, self.conversations, self.paths.documents, self.window)
         self.desk = TransferDesk(
             self.window, self.window.stack, self.theme, self.window.show_at_foot, transfer, self.conversations,
@@ -254,7 +265,6 @@ class AppContext:
     def _connect_transfer(self) -> None:
         """Export and import, for everybody who offers them."""
         page, desk, sidebar = self.page, self.desk, self.window.sidebar
-        page.transcript.copy_by(lambda text: self.secrecy.copy(page, page.scoping.raised(desk.label_in_force()), text))
         page.transcript.requests.answer_export_requested.connect(desk.export_answer)
         sidebar.list.export_requested.connect(desk.export)
         sidebar.export_all_requested.connect(desk.export_all)
@@ -325,10 +335,16 @@ class AppContext:
         )
 
     def _make_bin(self) -> Page:
-        return BinPage(self.theme, self.navigation, self.conversations)
+        return BinPage(self.theme, self.navigation, self.conversations, self._label_of_all)
 
     def _make_search(self) -> Page:
-        return SearchPage(self.theme, self.navigation, self.conversations)
+        return SearchPage(self.theme, self.navigation, self.conversations, self._label_of_all)
+
+    def _label_of_all(self) -> Label:
+        """The highest of the conversations, those in the bin too."""
+        there = collections_now(self.paths.documents)
+        kept = [*self.conversations.all(), *self.conversations.binned()]
+        return conversation_labels.highest(self.store, kept, there)
 
 
 @unstyled()

@@ -25,6 +25,8 @@ from app.inference import engine_packs
 from app.models import catalogue
 
 if TYPE_CHECKING:  # each command imports what it needs when it runs
+    from app.base.confidentiality import Label
+    from app.inference.local_model import LocalModel
     from app.models.kits.kit_import import KitPresets
     from app.models.model_store import ModelStore
     from app.models.services.library import Publish
@@ -55,6 +57,12 @@ def _presets_of(store: "ModelStore") -> "KitPresets":
     return Presets(store)
 
 
+def _label_of_model(documents: Path, model: "LocalModel") -> "Label":
+    from app.training.runs import lineage
+
+    return lineage.label_of_model(documents, model)
+
+
 def _trained(wanted: str, form: str | None, strength: float | None, where: Paths) -> "Publish":
     from app.training import adoption
     from app.training.gate import BASE_ADAPTER
@@ -63,6 +71,12 @@ def _trained(wanted: str, form: str | None, strength: float | None, where: Paths
     folder = runs.find_folder(where.runs, wanted)
     strength = 1.0 if strength is None else strength
     return functools.partial(adoption.use, folder, form=form or BASE_ADAPTER, strength=strength)
+
+
+def _learned_by(documents: Path, adapter: Path) -> "Label":
+    from app.training.runs import lineage
+
+    return lineage.label_of_file(documents, adapter)
 
 
 def _find_run(runs_folder: Path, wanted: str) -> Path:
@@ -79,8 +93,8 @@ def _shown_presets() -> set[str]:
 
 # What a command gets of rooms above its own.
 HANDED_IN: dict[str, dict[str, Any]] = {
-    "ask": {"find_run": _find_run},
-    "models": {"trained": _trained, "presets_of": _presets_of},
+    "ask": {"find_run": _find_run, "learned_by": _learned_by},
+    "models": {"trained": _trained, "presets_of": _presets_of, "label_of": _label_of_model},
     "report": {"shown_presets": _shown_presets},
 }
 SHARED = ("--data-dir", "--lang", "--json")

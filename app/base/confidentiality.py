@@ -27,15 +27,11 @@ def of_rows(rows: Iterable[Mapping[str, Any]]) -> Label:
 
 
 def told_of_rows(rows: Iterable[Mapping[str, Any]]) -> Label | None:
-    """As `of_rows`; None where none does."""
+    """As `of_rows`; None where none does. What cannot be understood counts as the highest."""
     origins = (row.get("provenance") for row in rows)
     told = [origin.get("label") for origin in origins if isinstance(origin, Mapping)]
-    return next((label for label in reversed(LABELS) if label in told), None)
-
-
-def may_train(label: Label, *, is_consented: bool) -> bool:
-    """Whether text of this label may become training data. 機密 never does without a yes to exactly that."""
-    return label != HIGHEST or is_consented
+    known = [label_of(label) or HIGHEST if isinstance(label, str) else HIGHEST for label in told if label]
+    return highest(known) if known else None
 
 
 def label_of(word: str) -> Label | None:

@@ -25,7 +25,8 @@ def of_collections(there: Known, scope: Iterable[CollectionRef], messages: Itera
     known = [one.details for one in messages if one.details is not None]
     refs = [ref for details in known for ref in details.scope]
     used = {source.collection for details in known for source in details.named_sources}
-    refs += [CollectionRef(0, name) for name in used]
+    learned = {name for details in known for name in details.learned}  # by the model that answered
+    refs += [CollectionRef(0, name) for name in (*used, *learned)]
     return _of(there, (*scope, *refs))
 
 
@@ -53,7 +54,9 @@ def stored(store: Store, ids: Sequence[int]) -> list[CollectionRef]:
         " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value,"
         " json_each(m.details, '$.grounding.sources') one"
         " UNION SELECT 0, json_extract(one.value, '$.collection')"
-        " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value, json_each(m.details, '$.quoted') one",
+        " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value, json_each(m.details, '$.quoted') one"
+        " UNION SELECT 0, one.value FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value,"
+        " json_each(m.details, '$.learned') one",
         json.dumps(list(ids)),
     )
     return [CollectionRef(row[0], row[1]) for row in rows]
@@ -68,7 +71,9 @@ def _of(there: Known, refs: Sequence[CollectionRef]) -> list[Label]:
 def inherited(store: Store, conversation_id: int) -> Label:
     """The lowest that it can have: the highest of all sources of all its answers."""
     known = [message.details for message in store.tree(conversation_id) if message.details is not None]
-    return confidentiality.highest(source.label for details in known for source in details.named_sources)
+    found = [source.label for details in known for source in details.named_sources]
+    found += [confidentiality.of_told(details.model_label) for details in known if details.model_label]
+    return confidentiality.highest(found)
 
 
 def give(store: Store, conversation_id: int, label: Label) -> Label:

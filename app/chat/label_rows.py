@@ -7,10 +7,18 @@ from app.chat.records import AnswerDetails
 
 
 def raise_label(database: Database, conversation_id: int, details: AnswerDetails | None) -> None:
-    """An answer hands the highest label of its sources on. Inside the transaction that stores it."""
-    if details is None or not details.named_sources:
+    """An answer hands the highest label on of its sources and of what its model was trained on.
+
+    Inside the transaction that stores it.
+    """
+    if details is None:
         return
-    label = confidentiality.highest(source.label for source in details.named_sources)
+    found = [source.label for source in details.named_sources]
+    if details.model_label:
+        found.append(confidentiality.of_told(details.model_label))
+    if not found:
+        return
+    label = confidentiality.highest(found)
     lower = LABELS[: LABELS.index(label)]
     marks = ", ".join("?" * len(lower))
     database.write(

@@ -42,6 +42,8 @@ class AnswerDetails:
     adapter_strength: float = 1.0
     is_imported: bool = False  # from a file: what that says of models is hearsay, `grounding` was checked here
     quoted: tuple[Source, ...] = ()  # of an imported answer: sources that its file names and nobody has checked
+    model_label: str = ""  # of what it was trained on, when it answered
+    learned: tuple[str, ...] = ()  # names of the collections that this was made of
 
     @property
     def named_sources(self) -> tuple[Source, ...]:

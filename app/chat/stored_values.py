@@ -38,6 +38,7 @@ def details(text: str | None) -> AnswerDetails | None:
     values = {key: value for key, value in json.loads(text).items() if key in known}
     if values.get("choices") is not None:
         values["choices"] = Choices.from_dict(values["choices"])
+    values["learned"] = tuple(map(str, values.get("learned") or ()))
     values["scope"] = _scope(values.get("scope") or [])
     values["grounding"] = _grounding(values.get("grounding"))
     values["quoted"] = (_grounding({"sources": values.get("quoted") or []}) or Grounding()).sources

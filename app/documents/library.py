@@ -9,6 +9,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection as Names
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,18 @@ class Library:
     def set_label(self, collection_id: int, label: Label) -> None:
         with self._db.transaction():
             self._db.write("UPDATE collection SET label = ? WHERE id = ?", label, collection_id)
+
+    def labels_of(self, collections: Names[str], documents: Names[str]) -> list[Label]:
+        """Return the labels of collections with one of these names, and of those that hold a document with one of
+        these names: text that was taken from them may have been moved or renamed since."""
+        rows = self._db.read(
+            "SELECT label FROM collection WHERE NOT is_builtin AND name IN (SELECT value FROM json_each(?))"
+            " UNION SELECT c.label FROM collection c JOIN document d ON d.collection_id = c.id"
+            " WHERE NOT c.is_builtin AND d.name IN (SELECT value FROM json_each(?))",
+            json.dumps(list(collections)),
+            json.dumps(list(documents)),
+        )
+        return [row[0] for row in rows]
 
     def leave_collection(self, collection_id: int) -> None:
         """It is about to be removed, and out of sight from now on."""

@@ -19,6 +19,7 @@ from pathlib import Path
 from app.base import confidentiality
 from app.base.confidentiality import LABELS, Label
 from app.base.errors import AppError
+from app.base.export_gate import Permit
 from app.base.files.whole_file import check_new, whole_file
 from app.base.tables import safe_table, table_file
 from app.base.tables.columns import ColumnMapping, is_known, listed
@@ -220,16 +221,16 @@ def check_target(out: Path) -> None:
     check_new(out, WRITTEN, "questions_out_format")
 
 
-def write(out: Path, questions: Sequence[Question], label: Label = confidentiality.DEFAULT) -> None:
+def write(out: Path, questions: Sequence[Question], *, permit: Permit) -> None:
     """In the form that its name says, one of `WRITTEN`. Raises AppError as `whole_file`."""
     golds = max((len(one.gold) for one in questions), default=0)
     head = question_rows.table_head(golds)
-    with whole_file(out) as file:
+    with whole_file(permit.at(out)) as file:
         if out.suffix.lower() == JSON_LINES:
             file.write(to_lines(questions))
         elif out.suffix.lower() == ".csv":
             safe_table.write_csv(file, head, map(question_rows.cells, questions))
         else:
-            book = safe_table.Book(phrase("batch_cut"), phrase(f"label_{label}"))
+            book = safe_table.Book(phrase("batch_cut"), phrase(f"label_{permit.label}"))
             book.add(phrase("question_sheet"), WIDTHS + GOLD_WIDTHS * golds, map(question_rows.cells, questions), head)
             book.save(file)

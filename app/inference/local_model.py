@@ -28,6 +28,7 @@ class Tuned:
     adapter_sha256: str  # of the GGUF, also where it was merged
     strength: float = 1.0  # 0 to 2
     label: str = ""  # of the data (`app.base.confidentiality.LABELS`); "": not told
+    origins: tuple[tuple[str, str], ...] = ()  # the collections and documents that the data were made of
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,4 +15,5 @@ def tuned(text: str | None) -> Tuned | None:
     if text is None:
         return None
     known = {field.name for field in dataclasses.fields(Tuned)}
-    return Tuned(**{key: value for key, value in json.loads(text).items() if key in known})
+    values = {key: value for key, value in json.loads(text).items() if key in known}
+    return Tuned(**values | {"origins": tuple(map(tuple, values.get("origins") or ()))})

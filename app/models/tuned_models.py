@@ -54,6 +54,14 @@ def provenance(model: LocalModel) -> Mapping[str, Any]:
     }
 
 
+def learned(model: LocalModel) -> Mapping[str, Any]:
+    """What an answer keeps of the label of the model's data: fields of AnswerDetails."""
+    tuned = model.tuned
+    if tuned is None:
+        return {}
+    return {"model_label": tuned.label, "learned": tuple(dict.fromkeys(name for name, _document in tuned.origins))}
+
+
 def require_unchanged(model: LocalModel) -> None:
     """That base and adapter are those that were put together. Reads a file whole where it was touched since.
 

@@ -3,12 +3,14 @@
 import dataclasses
 import queue
 import threading
+import time
 from collections import deque
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
+from app.base.export_gate import Permit
 from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome
 from app.chat.services.grounding import Wanted
 from app.documents.grounding.grounding import CollectionRef
@@ -20,13 +22,16 @@ from app.serve.wishes import Wish
 
 WAITING_MOST = 8  # behind the one that is being answered
 RETRY_AFTER_S = 5
+LOOK_S = 1.0  # how often the label of what is asked is looked at while an answer is written
 
 
 class Job:
     """One answer on its way to a thread that waits for it: texts, then exactly one Outcome or AppError."""
 
-    def __init__(self, wish: Wish, scope: tuple[CollectionRef, ...]) -> None:
+    def __init__(self, wish: Wish, scope: tuple[CollectionRef, ...], permit: Permit) -> None:
+        """`permit`: of what is asked, looked at again when its turn comes and before its words go out."""
         self.wish = wish
+        self.permit = permit
         self.scope = scope
         self.is_over = False
         self._told: queue.SimpleQueue[str | Outcome | AppError] = queue.SimpleQueue()
@@ -68,6 +73,7 @@ class Desk(QObject):
         self._job: Job | None = None
         self._run: AnswerRun | None = None
         self._has_text = False
+        self._looked_at = 0.0
         self._lock = threading.Lock()
         self._count = 0  # of jobs that are not over
         self._is_ending = False
@@ -79,9 +85,9 @@ class Desk(QObject):
         """Of requests that are being answered or wait."""
         return self._count
 
-    def submit(self, wish: Wish, scope: tuple[CollectionRef, ...]) -> Job:
+    def submit(self, wish: Wish, scope: tuple[CollectionRef, ...], permit: Permit) -> Job:
         """Raises Refusal where too many wait, or none is taken any more."""
-        job = Job(wish, scope)
+        job = Job(wish, scope, permit)
         with self._lock:
             if self._is_ending:
                 raise refusals.of_error(AppError("serve_ending"))
@@ -131,6 +137,8 @@ class Desk(QObject):
         if self._job is not None or not self._waiting:
             return
         self._job, self._has_text = self._waiting.popleft(), False
+        if not self._may_go_on(self._job):
+            return
         request = self._request_of(self._job)
         run = self._run = AnswerRun(self._engine, self._template_command, request, self, self._embedding)
         run.text_received.connect(self._on_text)
@@ -150,13 +158,30 @@ class Desk(QObject):
             stop=wish.stop,
         )
 
+    def _may_go_on(self, job: Job) -> bool:
+        """False: what it asks has become confidential, and it has ended with that."""
+        self._looked_at = time.monotonic()
+        try:
+            job.permit.require()
+        except AppError as error:
+            if self._run is not None:
+                self._run.abandon()
+            self._on_ended(error)
+            return False
+        return True
+
     def _on_text(self, text: str) -> None:
+        is_due = time.monotonic() - self._looked_at > LOOK_S
+        if self._job is not None and (is_due or not self._has_text) and not self._may_go_on(self._job):
+            return
         shown = text if self._has_text else text.lstrip()
         self._has_text = self._has_text or bool(shown)
         if self._job is not None and shown:
             self._job.tell(shown)
 
     def _on_ended(self, how: Outcome | AppError) -> None:
+        if isinstance(how, Outcome) and self._job is not None and not self._may_go_on(self._job):
+            return
         job, run, self._job, self._run = self._job, self._run, None, None
         if run is not None:
             run.deleteLater()

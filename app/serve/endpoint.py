@@ -7,14 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.base import confidentiality
+from app.base import confidentiality, export_gate
+from app.base.confidentiality import Label
 from app.base.errors import AppError
+from app.base.export_gate import Export, Permit
 from app.base.wording import phrase
 from app.chat.services.answer_run import Outcome
+from app.chat.services.batch import scope_label
+from app.documents import labels
 from app.documents.grounding import checked, citing, contract
 from app.documents.grounding.grounding import CollectionRef, Grounding
 from app.documents.library import Library
 from app.inference.engine.messages import Usage
+from app.inference.local_model import LocalModel
 from app.serve import refusals, wishes
 from app.serve.desk import Desk, Job
 from app.serve.refusals import refusal
@@ -39,24 +44,49 @@ class Offer:
 class Offers:
     """`named`: the collections to offer, one by one and all together; none: all that are not 機密 when somebody asks.
 
-    May be asked from any thread.
+    Labels are looked up for each request. What is 機密 by then is offered only where it was named and `is_agreed`
+    (--allow-secret), and each answer from it is on record. May be asked from any thread.
     """
 
-    def __init__(self, documents: Path, named: Sequence[CollectionRef] = ()) -> None:
+    def __init__(
+        self,
+        documents: Path,
+        exports_log: Path,
+        model: LocalModel,
+        named: Sequence[CollectionRef] = (),
+        *,
+        is_agreed: bool = False,
+    ) -> None:
+        """`model`: that answers, and may have been trained on 機密 data."""
         self._documents = documents
+        self._exports_log = exports_log
+        self._model = model
         self._named = tuple(named)
+        self._is_agreed = is_agreed
 
     def all(self) -> list[Offer]:
-        """Raises AppError as the database does."""
+        """Those that may be asked now. Raises AppError as the database does."""
         collections = self._named or self._open_to_all()
-        found = [Offer(f"{ALONE}/{one.name}", (one,)) for one in collections]
+        found = [Offer(ALONE), *(Offer(f"{ALONE}/{one.name}", (one,)) for one in collections)]
         if len(self._named) > 1:
             found.append(Offer(f"{ALONE}/{'+'.join(one.name for one in self._named)}", self._named))
-        return [Offer(ALONE), *found]
+        return [one for one in found if self._is_agreed or self._label_now(one) != confidentiality.HIGHEST]
 
     def find(self, name: str) -> Offer | None:
         """Raises AppError as `all`."""
         return next((one for one in self.all() if one.id == name), None)
+
+    def export_of(self, offer: Offer, address: str) -> Export:
+        return Export("served", address, lambda: self._label_now(offer), offer.id)
+
+    def pass_out(self, offer: Offer, address: str) -> Permit:
+        """Raises AppError("secret_export" | "export_log_unwritable"), and as the database does."""
+        return export_gate.pass_out(self.export_of(offer, address), self._exports_log, is_agreed=self._is_agreed)
+
+    def _label_now(self, offer: Offer) -> Label:
+        learned = labels.of_model(self._documents, self._model)
+        asked = scope_label(self._documents, offer.scope) if offer.scope else confidentiality.LABELS[0]
+        return confidentiality.highest((learned, asked))
 
     def _open_to_all(self) -> tuple[CollectionRef, ...]:
         if not self._documents.is_file():
@@ -177,7 +207,8 @@ class Endpoint:
     def _chat(self, connection: Connection) -> None:
         wish = wishes.parse(connection.body())
         offer = self._offer(wish)
-        job = self._desk.submit(wish, offer.scope)
+        permit = self._pass_out(offer, connection)
+        job = self._desk.submit(wish, offer.scope, permit)
         try:
             if wish.is_streamed:
                 _stream(connection, job, Reply(offer.id))
@@ -185,6 +216,12 @@ class Endpoint:
                 _send(connection, job, Reply(offer.id))
         finally:
             self._desk.cancel(job)
+
+    def _pass_out(self, offer: Offer, connection: Connection) -> Permit:
+        try:
+            return self._offers.pass_out(offer, "{}:{}".format(*connection.client_address))
+        except AppError as error:
+            raise refusals.of_error(error) from error
 
     def _offer(self, wish: Wish) -> Offer:
         try:

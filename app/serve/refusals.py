@@ -7,7 +7,13 @@ from app.base.errors import AppError
 from app.base.wording import phrase
 
 _DEATHS = ("engine_died", "engine_hung", "engine_missing")
-_STATUSES = {"grammar_invalid": 400, "text_unreadable": 400, "collections_gone": 404, "serve_ending": 503}
+_STATUSES = {
+    "grammar_invalid": 400,
+    "text_unreadable": 400,
+    "collections_gone": 404,
+    "secret_export": 403,
+    "serve_ending": 503,
+}
 _FIELDS = {"grammar_invalid": "response_format", "text_unreadable": "messages", "collections_gone": "model"}
 
 

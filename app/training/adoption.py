@@ -6,15 +6,17 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
+from app.base.confidentiality import DEFAULT
 from app.base.errors import AppError
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import require_space, write_failure
+from app.documents.labels import Origin
 from app.inference.local_model import LocalModel, Tuned
 from app.models import bases, local_models, tuned_models
 from app.models.model_store import ModelStore
 from app.training import result_view
 from app.training.gate import BASE_ADAPTER
-from app.training.runs import runs, splits
+from app.training.runs import lineage, runs
 from app.training.runs.runs import Run
 from trainer.spec import RunSpec
 
@@ -48,7 +50,7 @@ def use(
         raise AppError("tuned_base_gone", name=run.name, base=Path(run.spec.base).name, path=run.spec.base)
     model = _asked_as_trained(run, base, base.name)
     sha256 = _sha256(run.adapter)
-    tuned = Tuned(run.id, run.name, form, base.name, base.files[0].sha256, sha256, strength, _label(run.spec))
+    tuned = Tuned(run.id, run.name, form, base.name, base.files[0].sha256, sha256, strength, *_known(run.spec))
     name = run.name if strength == 1 else f"{run.name} ×{strength:g}"
     adapter = tuned_models.adapter_file(models_folder, sha256)
     tuned_models.clear(store, models_folder, {*keep, str(adapter)})
@@ -71,8 +73,10 @@ def _merged(run: Run, adapter: Path, form: str, store: ModelStore, models_folder
     model = _asked_as_trained(run, model, base_name)
     # A file of the same size as the one of its card is taken for that by `describe`.
     first = dataclasses.replace(model.files[0], sha256=_sha256(path))
-    label = _label(run.spec)
-    tuned = Tuned(run.id, run.name, form, base_name, run.spec.base_sha256, _sha256(adapter), label=label)
+    label, origins = _known(run.spec)
+    tuned = Tuned(
+        run.id, run.name, form, base_name, run.spec.base_sha256, _sha256(adapter), label=label, origins=origins
+    )
     name = f"{run.name} {form}"
     model = dataclasses.replace(model, name=name, files=(first, *model.files[1:]), tuned=tuned)
     return _added(model, store, models_folder)
@@ -135,8 +139,10 @@ def _asked_as_trained(run: Run, model: LocalModel, base_name: str) -> LocalModel
     return model
 
 
-def _label(asked: RunSpec) -> str:
-    return splits.label_of(Path(asked.train).parent)
+def _known(asked: RunSpec) -> tuple[str, tuple[Origin, ...]]:
+    """The label that its data had, and what they were made of, by which it is asked for again."""
+    found = lineage.of_spec(asked)
+    return found.label or DEFAULT, found.origins
 
 
 def _sha256(path: Path) -> str:

@@ -7,22 +7,25 @@ comes along. `app.training.job_return` takes the finished run back.
 import dataclasses
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import trainer
-from app.base import wording
+from app.base import confidentiality, wording
+from app.base.confidentiality import Label
 from app.base.errors import AppError
+from app.base.export_gate import Export, Permit
 from app.base.files import private
 from app.base.files.copying import require_space
 from app.base.paths import resources
+from app.inference.local_model import LocalModel
 from app.models import bases, hf_folder
 from app.training import planning
 from app.training.data.rows import PARTS
 from app.training.planning import Device, Plan
-from app.training.runs import runs
+from app.training.runs import lineage, runs
 from trainer import estimate, spec
 from trainer.spec import RunSpec
 
@@ -41,8 +44,8 @@ class Job:
     has_base: bool  # False: they must be put there
 
 
-def make(asked: RunSpec, folder: Path, *, with_base: bool = False) -> Job:
-    """Writes the job of a run that was made (`runs.create`). Data and base are read whole.
+def make(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool = False) -> Job:
+    """Writes the job of a run that was made (`runs.create`). Data and base are read whole. `permit`: of `export_of`.
 
     Raises AppError: job_folder_taken, job_is_file, job_unwritable, drive_space, run_data_missing, run_data_invalid,
     run_data_changed, hf_*.
@@ -50,11 +53,11 @@ def make(asked: RunSpec, folder: Path, *, with_base: bool = False) -> Job:
     files = _base_files(Path(asked.base))
     has_base = with_base or sum(path.stat().st_size for path in files) <= SMALL_BYTES
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        permit.at(folder).mkdir(parents=True, exist_ok=True)
         if next(folder.iterdir(), None) is not None:
             raise AppError("job_folder_taken", path=str(folder))
         require_space(folder, sum(path.stat().st_size for path in files) if has_base else 0)
-        _write(asked, folder, files, has_base=has_base)
+        _write(asked, folder, files, has_base=has_base, permit=permit)
     except (FileExistsError, NotADirectoryError) as error:
         file = next(path for path in (folder, *folder.parents) if path.exists())
         raise AppError("job_is_file", path=str(file)) from error
@@ -64,6 +67,22 @@ def make(asked: RunSpec, folder: Path, *, with_base: bool = False) -> Job:
     return Job(folder, runs.size_bytes(folder), names, has_base)
 
 
+def export_of(asked: RunSpec, folder: Path, documents: Path, models: Sequence[LocalModel]) -> Export:
+    """By the labels that the data, an adapter that is trained further, and the base have now.
+
+    `documents`: the database. `models`: of the list, one of which may be the base.
+    """
+    known = lineage.of_spec(asked)
+
+    def label_now() -> Label:
+        bases_of = [
+            lineage.label_of_model(documents, model) for model in models if asked.base in (model.path, model.adapter)
+        ]
+        return confidentiality.highest((known.label_now(documents), *bases_of))
+
+    return Export("job", str(folder.absolute()), label_now, asked.name)
+
+
 def _base_files(base: Path) -> list[Path]:
     """A GGUF file, or what a folder's model is read from."""
     if not base.is_dir():
@@ -71,8 +90,8 @@ def _base_files(base: Path) -> list[Path]:
     return [base / fact.name for fact in hf_folder.read(base).files]
 
 
-def _write(asked: RunSpec, folder: Path, base_files: list[Path], *, has_base: bool) -> None:
-    hashes = _copy_data(asked, folder / DATA)
+def _write(asked: RunSpec, folder: Path, base_files: list[Path], *, has_base: bool, permit: Permit) -> None:
+    hashes = _copy_data(asked, permit.at(folder / DATA))
     _copy_tree(Path(trainer.__file__).parent, folder / "trainer")
     if asked.adapter:
         runs.copy_adapter(Path(asked.adapter), folder / START)

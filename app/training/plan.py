@@ -39,7 +39,8 @@ class Data:
     """The rows as they stand (`app.training.data.curation`). `source`: of the file or the collection, for people.
     `folder`: where they are; `file`: what they were read from, and `mapping`: from which of its columns.
 
-    `label`: the highest that a row carries (`app.base.confidentiality.LABELS`); "": none does.
+    `label`: the highest that a row carries (`app.base.confidentiality.LABELS`); "": none does. `origins`: collections
+    and documents that they were made of, where the rows do not say it themselves.
 
     `used`: will be trained on, or judged by. `left_out`: have a flaw, and nobody has kept them. `undecided`: generated
     pairs that nobody has looked at, and that are not used. `unusable`: lines of the file that are no rows.
@@ -55,6 +56,7 @@ class Data:
     file: str = ""
     mapping: dict[str, str] = field(default_factory=dict)
     label: str = ""
+    origins: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

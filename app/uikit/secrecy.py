@@ -1,4 +1,4 @@
-"""Asks before confidential content leaves the program, and puts it on record. All else goes at once."""
+"""The window's side of the gate: asks before confidential content leaves the program. All else goes at once."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +7,10 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
-from app.base import confidentiality, export_log
-from app.base.confidentiality import Label
+from app.base import export_gate
+from app.base.confidentiality import HIGHEST, Label
 from app.base.errors import AppError
-from app.base.export_log import CLIPBOARD, What
+from app.base.export_gate import CLIPBOARD, Export, Permit
 from app.uikit import dialogs
 from app.uikit.dialogs import Choice, Dialog
 from app.uikit.theme import Theme
@@ -25,57 +25,60 @@ class Secrecy:
         self._log = log
         self.dialog: Dialog | None = None  # the last one that was opened
 
-    def export(self, parent: QWidget, label: Label, what: What, target: str, go: Callable[[], None]) -> None:
+    def export(self, parent: QWidget, export: Export, go: Callable[[Permit], None]) -> None:
         """Calls `go` at once, or after a yes that is on record; never without it."""
         question = translate("Secrecy", "機密の内容を書き出しますか")
-        self._pass(parent, label, what, target, go, question, translate("Secrecy", "書き出す"))
+        self._pass(parent, export, go, question, translate("Secrecy", "書き出す"))
 
-    def train(self, parent: QWidget, label: Label, go: Callable[[], None]) -> None:
-        """Before documents become training data. Calls `go` at once, or after a yes; what makes them records it."""
+    def train(self, parent: QWidget, label_now: Callable[[], Label], go: Callable[[bool], None]) -> None:
+        """Before documents become training data. Calls `go` at once, or after a yes, and says whether there was one:
+        what makes them passes the gate with it, when its first words are about to be written."""
         question = translate("Secrecy", "機密の資料から学習データを作りますか")
         body = translate(
             "Secrecy",
             "学習したモデルの回答に、資料の内容が現れることがあります。作った日時と保存先を記録します。内容は記録しません。",
         )
-        if label == confidentiality.HIGHEST:
-            self._ask(parent, question, body, translate("Secrecy", "作る"), go)
+        if label_now() == HIGHEST:
+            self._ask(parent, question, body, translate("Secrecy", "作る"), lambda: go(True))
         else:
-            go()
+            go(False)
 
-    def copy(self, parent: QWidget, label: Label, text: str) -> None:
-        """Onto the clipboard, from where it can go anywhere."""
-        question = translate("Secrecy", "機密の内容をコピーしますか")
-        verb = translate("Secrecy", "コピーする")
-        self._pass(parent, label, "copy", CLIPBOARD, lambda: QGuiApplication.clipboard().setText(text), question, verb)
+    def copy(
+        self, parent: QWidget | None, label_now: Callable[[], Label], text: str, put: Callable[[str, Permit], None]
+    ) -> None:
+        """Onto the clipboard, by `put`, from where it can go anywhere."""
+        self._pass(
+            parent,
+            Export("copy", CLIPBOARD, label_now),
+            lambda permit: put(text, permit),
+            translate("Secrecy", "機密の内容をコピーしますか"),
+            translate("Secrecy", "コピーする"),
+        )
 
     def _pass(
-        self,
-        parent: QWidget,
-        label: Label,
-        what: What,
-        target: str,
-        go: Callable[[], None],
-        question: str,
-        verb: str,
+        self, parent: QWidget | None, export: Export, go: Callable[[Permit], None], question: str, verb: str
     ) -> None:
-        if label != confidentiality.HIGHEST:
-            go()
-            return
-
-        def record_and_go() -> None:
+        def pass_out(*, is_agreed: bool) -> None:
             try:
-                export_log.note(self._log, what, label, target)
+                permit = export_gate.pass_out(export, self._log, is_agreed=is_agreed)
             except AppError as error:
-                self.dialog = dialogs.problem(self._theme, error, parent)
-                self.dialog.open()
+                if error.code != "secret_export":
+                    self.dialog = dialogs.problem(self._theme, error, parent)
+                    self.dialog.open()
+                    return
+                body = translate("Secrecy", "書き出した日時と宛先を記録します。内容は記録しません。")
+                self._ask(parent, question, body, verb, lambda: pass_out(is_agreed=True))
                 return
-            go()
+            go(permit)
 
-        body = translate("Secrecy", "書き出した日時と宛先を記録します。内容は記録しません。")
-        self._ask(parent, question, body, verb, record_and_go)
+        pass_out(is_agreed=False)
 
-    def _ask(self, parent: QWidget, question: str, body: str, verb: str, go: Callable[[], None]) -> None:
+    def _ask(self, parent: QWidget | None, question: str, body: str, verb: str, go: Callable[[], None]) -> None:
         choices = (Choice("cancel", translate("Secrecy", "キャンセル"), is_default=True), Choice("go", verb))
         self.dialog = Dialog(self._theme, question, body, choices, parent, icon=("triangle-alert", "warning"))
         self.dialog.chosen.connect(lambda key: go() if key == "go" else None)
         self.dialog.open()
+
+
+def put_on_clipboard(text: str, _permit: Permit) -> None:
+    QGuiApplication.clipboard().setText(text)

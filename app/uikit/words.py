@@ -1,7 +1,5 @@
 """Words on buttons."""
 
-from PySide6.QtGui import QGuiApplication
-
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 
@@ -23,7 +21,3 @@ def spaced(words: str) -> str:
 def literal(text: str) -> str:
     """Qt takes & in the words of buttons and menus for the mark of a shortcut."""
     return text.replace("&", "&&")
-
-
-def to_clipboard(text: str) -> None:
-    QGuiApplication.clipboard().setText(text)

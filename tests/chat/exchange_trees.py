@@ -9,6 +9,7 @@ from app.chat.presets import Choices
 from app.chat.records import AnswerDetails
 from app.chat.shelf import Shelf
 from app.chat.store import Store
+from tests.permits import PERMIT
 
 UID = "0123456789abcdef0123456789abcdef"
 
@@ -39,7 +40,7 @@ def plant(store: Store) -> int:
 
 
 def exported(store: Store, ids: list[int], path: Path) -> dict[str, Any]:
-    exporting.save_file(store, ids, "json", path, nothing, [])
+    exporting.save_file(store, ids, "json", path, nothing, [], permit=PERMIT)
     document: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return document
 

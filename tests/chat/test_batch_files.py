@@ -22,6 +22,7 @@ from app.chat.batch.report import Report
 from app.chat.batch.results import Result
 from app.chat.presets import PROGRAM
 from app.documents.grounding.grounding import Claim, CollectionRef, Grounding, Source
+from tests.permits import PERMIT
 
 ROWS = [["番号", "質問", "分野"], ["1", "門の鍵はどこですか", "庁舎"], ["2", "受付は何時までですか", "窓口"]]
 TEXTS = ["門の鍵はどこですか", "受付は何時までですか"]
@@ -174,7 +175,7 @@ def made(tmp_path: Path) -> Report:
 
 def test_a_workbook_of_answers_holds_every_row_and_no_formula(made: Report, tmp_path: Path) -> None:
     out = tmp_path / "回答.xlsx"
-    answer_file.save(made, out)
+    answer_file.save(made, out, permit=PERMIT)
     book = openpyxl.load_workbook(out)
     cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None]
     assert len(cells) > 60
@@ -208,7 +209,7 @@ def test_a_workbook_of_answers_holds_every_row_and_no_formula(made: Report, tmp_
 
 def test_a_cell_longer_than_excel_takes_is_cut_and_says_so(made: Report, tmp_path: Path) -> None:
     long = dataclasses.replace(made.results[2], answer="𠮷" * 40_000)
-    answer_file.save(dataclasses.replace(made, results={2: long}), tmp_path / "a.xlsx")
+    answer_file.save(dataclasses.replace(made, results={2: long}), tmp_path / "a.xlsx", permit=PERMIT)
     cell = openpyxl.load_workbook(tmp_path / "a.xlsx")["回答"].cell(2, 2 + len(EVIL) + 2).value
     assert len(str(cell).encode("utf-16-le")) // 2 <= 32_767
     assert str(cell).startswith("𠮷" * 1000)
@@ -216,7 +217,7 @@ def test_a_cell_longer_than_excel_takes_is_cut_and_says_so(made: Report, tmp_pat
 
 
 def test_a_csv_of_answers_opens_in_excel_and_holds_no_formula(made: Report, tmp_path: Path) -> None:
-    answer_file.save(made, tmp_path / "a.csv")
+    answer_file.save(made, tmp_path / "a.csv", permit=PERMIT)
     raw = (tmp_path / "a.csv").read_bytes()
     assert raw.startswith(b"\xef\xbb\xbf")
     rows = list(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
@@ -237,13 +238,13 @@ def test_a_csv_of_answers_opens_in_excel_and_holds_no_formula(made: Report, tmp_
 )
 def test_a_list_in_a_csv_needs_no_apostrophe(made: Report, tmp_path: Path, answer: str, cell: str) -> None:
     result = dataclasses.replace(made.results[2], answer=answer, grounding=None)
-    answer_file.save(dataclasses.replace(made, results={2: result}), tmp_path / "a.csv")
+    answer_file.save(dataclasses.replace(made, results={2: result}), tmp_path / "a.csv", permit=PERMIT)
     rows = list(csv.reader(io.StringIO((tmp_path / "a.csv").read_text("utf-8-sig"), newline="")))
     assert rows[1][rows[0].index("回答")] == cell
 
 
 def test_json_lines_of_answers_are_as_the_command_prints_them(made: Report, tmp_path: Path) -> None:
-    answer_file.save(made, tmp_path / "a.jsonl")
+    answer_file.save(made, tmp_path / "a.jsonl", permit=PERMIT)
     lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text("utf-8").splitlines()]
     assert [(line["line"], line["verdict"]) for line in lines] == [
         (2, "answered"), (3, "skipped"), (4, "failed"), (5, "waiting")
@@ -260,7 +261,7 @@ def test_a_file_that_excel_holds_open_is_said_to_be_open(
     made: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "a.csv"
-    answer_file.save(made, out)
+    answer_file.save(made, out, permit=PERMIT)
     before = out.read_bytes()
 
     def held(self: Path, _target: Path) -> Path:
@@ -268,7 +269,7 @@ def test_a_file_that_excel_holds_open_is_said_to_be_open(
 
     monkeypatch.setattr(Path, "replace", held)  # as Windows does
     with pytest.raises(AppError) as caught:
-        answer_file.save(made, out)
+        answer_file.save(made, out, permit=PERMIT)
     assert caught.value.code == "batch_out_open"
     assert "Excel" in str(describe_error(caught.value))
     assert (out.read_bytes(), set(tmp_path.iterdir())) == (before, {out, tmp_path / "q.csv"})

@@ -18,6 +18,7 @@ from app.chat.presets import PROGRAM
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.documents.grounding.grounding import Claim, CollectionRef, Grounding, Source
 from app.inference.local_model import FileMark, LocalModel
+from tests.permits import PERMIT
 
 TEXT = "かぶりは **70 mm** 以上とします[1]。\n\n| 部位 | 値 |\n|---|---|\n| 底版 | 70 |\n\n鉄筋は 9 本です。\x0b"
 SOURCES = (
@@ -146,7 +147,7 @@ def test_a_conversation_as_word_and_markdown_has_the_sources_of_each_answer() ->
 
 def test_the_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "回答.docx"
-    exporting.save_answer(answered(), target)
+    exporting.save_answer(answered(), target, permit=PERMIT)
     before = target.read_bytes()
     assert Document(io.BytesIO(before)).tables
 
@@ -155,6 +156,6 @@ def test_the_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(docx_answer, "content", broken)
     with pytest.raises(RuntimeError):
-        exporting.save_answer(answered(), target)
+        exporting.save_answer(answered(), target, permit=PERMIT)
     assert target.read_bytes() == before
     assert list(tmp_path.iterdir()) == [target]

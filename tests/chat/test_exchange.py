@@ -23,6 +23,7 @@ from app.chat.records import AnswerDetails
 from app.chat.shelf import ARRIVING, Shelf
 from app.chat.store import Store
 from tests.chat.exchange_trees import UID, conversation, document, exported, message, nothing, plant
+from tests.permits import PERMIT
 
 
 @pytest.fixture
@@ -313,7 +314,7 @@ def test_what_cannot_be_written_is_said_in_words(
 
     monkeypatch.setattr(whole_file.os, "fsync", fail)
     with pytest.raises(AppError, match=code):
-        exporting.save_folder(store, [kept], "markdown", tmp_path, nothing, [])
+        exporting.save_folder(store, [kept], "markdown", tmp_path, nothing, [], permit=PERMIT)
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == []
 
 
@@ -326,7 +327,7 @@ def test_a_folder_that_is_gone_is_named(store: Store, tmp_path: Path) -> None:
 
 def test_a_conversation_that_was_erased_is_named(store: Store, tmp_path: Path) -> None:
     with pytest.raises(AppError, match="conversation_gone"):
-        exporting.save_file(store, [99], "json", tmp_path / "a.json", nothing, [])
+        exporting.save_file(store, [99], "json", tmp_path / "a.json", nothing, [], permit=PERMIT)
     assert not (tmp_path / "a.json").exists()
 
 
@@ -335,7 +336,7 @@ def test_many_files_have_names_of_their_own_and_overwrite_nothing(store: Store, 
     folder.mkdir()
     (folder / "同じ題.md").write_text("前からある")
     ids = [store.add_question("同じ題").conversation_id for _ in range(3)]
-    made = exporting.save_folder(store, ids, "markdown", folder, nothing, [])
+    made = exporting.save_folder(store, ids, "markdown", folder, nothing, [], permit=PERMIT)
     assert [path.name for path in made] == ["同じ題 (2).md", "同じ題 (3).md", "同じ題 (4).md"]
     assert (folder / "同じ題.md").read_text() == "前からある"
 
@@ -353,7 +354,7 @@ def test_equal_names_are_not_tried_again_and_again(
         return before(path, mode, *arguments, **named)
 
     monkeypatch.setattr(Path, "open", counted)
-    made = exporting.save_folder(store, ids, "markdown", tmp_path, nothing, [])
+    made = exporting.save_folder(store, ids, "markdown", tmp_path, nothing, [], permit=PERMIT)
     assert len({path.name for path in made}) == len(tried) == 20
 
 
@@ -367,7 +368,7 @@ def test_many_files_are_written_all_or_none(store: Store, tmp_path: Path) -> Non
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        exporting.save_folder(store, ids, "docx", folder, end, [])
+        exporting.save_folder(store, ids, "docx", folder, end, [], permit=PERMIT)
     assert list(folder.iterdir()) == []
 
 

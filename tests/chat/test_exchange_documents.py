@@ -21,6 +21,7 @@ from app.chat.exchange.bundle import Bundle
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.chat.store import Store
 from tests.chat.exchange_trees import nothing, plant
+from tests.permits import PERMIT
 
 ANSWER = """# 大きな見出し
 
@@ -170,7 +171,7 @@ def test_a_title_means_nothing_to_markdown() -> None:
 
 
 def test_only_the_shown_branch_is_written_and_that_is_said(store: Store, tmp_path: Path) -> None:
-    exporting.save_file(store, [plant(store)], "markdown", tmp_path / "a.md", nothing, [])
+    exporting.save_file(store, [plant(store)], "markdown", tmp_path / "a.md", nothing, [], permit=PERMIT)
     written = (tmp_path / "a.md").read_text("utf-8")
     assert "年に **一度** です。" in written
     assert "途中" not in written.replace("途中で問題", "")

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from app.base import confidentiality, export_log
-from app.base.confidentiality import LABELS, Label
+from app.base import export_gate
+from app.base.confidentiality import Label
 from app.base.errors import AppError
+from app.base.export_gate import CLIPBOARD, Export
 from app.base.wording import describe_error
 from app.chat import conversation_labels
 from app.chat.exchange import bundle_check, exporting
@@ -20,6 +21,7 @@ from app.documents import labels
 from app.documents.grounding.grounding import CollectionRef, Grounding, Source
 from app.documents.records import Collection
 from tests.chat.exchange_trees import nothing
+from tests.permits import PERMIT
 
 
 def grounded(*given: Label) -> AnswerDetails:
@@ -131,9 +133,9 @@ def test_a_conversation_counts_as_what_the_collections_it_has_to_do_with_are_now
 def test_what_is_exported_has_the_label_that_counts_now(store: Store, tmp_path: Path) -> None:
     here = ask(store, grounded("public"))
     there = [Collection(1, "規程", "secret")]
-    (file,) = exporting.save_file(store, [here], "json", tmp_path / "会話.json", nothing, there)
+    (file,) = exporting.save_file(store, [here], "json", tmp_path / "会話.json", nothing, there, permit=PERMIT)
     assert json.loads(file.read_text("utf-8"))["conversations"][0]["label"] == "secret"
-    (file,) = exporting.save_folder(store, [here], "markdown", tmp_path, nothing, there)
+    (file,) = exporting.save_folder(store, [here], "markdown", tmp_path, nothing, there, permit=PERMIT)
     assert "機密" in file.read_text("utf-8")
 
 
@@ -147,15 +149,15 @@ def test_what_is_asked_has_the_highest_label_of_its_collections() -> None:
     assert labels.of_scope(known, []) == labels.of_scope(known, [CollectionRef(9, "無い")]) == "internal"
 
 
-def test_secret_text_is_trained_on_with_a_yes_only() -> None:
-    assert [confidentiality.may_train(label, is_consented=False) for label in LABELS] == [True, True, False]
-    assert confidentiality.may_train("secret", is_consented=True)
-
-
 def test_the_log_of_exports_says_what_left_and_where_to(tmp_path: Path) -> None:
     log = tmp_path / "exports.log"
-    export_log.note(log, "conversation", "secret", "/media/usb/会話.docx")
-    export_log.note(log, "copy", "secret", export_log.CLIPBOARD)
+    export_of_secret = Export("copy", CLIPBOARD, lambda: "secret")
+    for export in (
+        Export("conversation", "/media/usb/会話.docx", lambda: "secret"),
+        export_of_secret,
+        Export("copy", CLIPBOARD, lambda: "internal"),  # is not put on record
+    ):
+        export_gate.pass_out(export, log, is_agreed=True)
     lines = [json.loads(line) for line in io.StringIO(log.read_text("utf-8"))]
     assert [(line["what"], line["target"]) for line in lines] == [
         ("conversation", "/media/usb/会話.docx"),
@@ -163,5 +165,5 @@ def test_the_log_of_exports_says_what_left_and_where_to(tmp_path: Path) -> None:
     ]
     assert all(line["at"][10] == "T" and line["label"] == "secret" for line in lines)
     with pytest.raises(AppError) as caught:
-        export_log.note(tmp_path / "fehlt" / "exports.log", "copy", "secret", "clipboard")
+        export_gate.pass_out(export_of_secret, tmp_path / "fehlt" / "exports.log", is_agreed=True)
     assert "機密" in str(describe_error(caught.value))

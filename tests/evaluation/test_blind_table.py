@@ -8,6 +8,7 @@ from blind_study import BASE, NAMES, TUNED, blind_study
 from app.evaluation.report import blind, blind_table, export
 from app.evaluation.report.blind import BlindComparison
 from app.evaluation.report.blind_file import FILE, BlindFile
+from tests.permits import PERMIT
 
 SHEET, SUMS = "ブラインド比較", "ブラインド比較の集計"
 
@@ -18,7 +19,7 @@ def compared(folder: Path, count: int = 3) -> BlindComparison:
 
 def saved(folder: Path, count: int = 3) -> openpyxl.Workbook:
     out = folder / "結果.xlsx"
-    export.save(blind_study(count), (), out, folder)
+    export.save(blind_study(count), (), out, folder, permit=PERMIT)
     return openpyxl.load_workbook(out)
 
 

@@ -18,6 +18,7 @@ from app.evaluation.report.grids import Column, Grid, Share
 from app.evaluation.report_parts import Section, Table
 from app.evaluation.results import Evaluation, Judgement, Marks, Row
 from tests.evaluation import made_evaluation as made
+from tests.permits import PERMIT
 
 SECTION = Section("おすすめ", ("資料で十分です。",), ("<svg></svg>",), (Table(("構成",), (("元",),), ("注",)),))
 
@@ -361,7 +362,7 @@ def test_conditions_name_the_set_the_judge_and_files_but_no_folder(judged: Evalu
 
 
 def test_a_workbook_holds_numbers_and_no_formula(judged: Evaluation, tmp_path: Path) -> None:
-    export.save(judged, [], tmp_path / "結果.xlsx")
+    export.save(judged, [], tmp_path / "結果.xlsx", permit=PERMIT)
     book = openpyxl.load_workbook(tmp_path / "結果.xlsx")
     assert book.sheetnames == ["結果", "差", "分野別", "回答", "条件"]
     head, first, *_ = book["結果"].iter_rows(values_only=True)
@@ -383,7 +384,7 @@ def test_differences_of_one_measure_may_know_what_those_of_another_do_not(tmp_pa
         return row if row.question_id in scored else dataclasses.replace(row, marks=Marks())
 
     systems = tuple(dataclasses.replace(one, rows=tuple(map(unmarked, one.rows))) for one in found.systems)
-    export.save(dataclasses.replace(found, systems=systems), [], tmp_path / "結果.xlsx")
+    export.save(dataclasses.replace(found, systems=systems), [], tmp_path / "結果.xlsx", permit=PERMIT)
     head, *rows = openpyxl.load_workbook(tmp_path / "結果.xlsx")["差"].iter_rows(values_only=True)
     told = [dict(zip(head, row, strict=True)) for row in rows]
     low = "95 % 区間（質問ごと）の下限"
@@ -392,7 +393,7 @@ def test_differences_of_one_measure_may_know_what_those_of_another_do_not(tmp_pa
 
 
 def test_a_csv_file_holds_the_summary(by_rules: Evaluation, tmp_path: Path) -> None:
-    export.save(by_rules, [], tmp_path / "結果.csv")
+    export.save(by_rules, [], tmp_path / "結果.csv", permit=PERMIT)
     rows = list(csv.reader(io.StringIO((tmp_path / "結果.csv").read_text("utf-8-sig"))))
     assert len({len(row) for row in rows}) == 1
     assert [row[0] for row in rows] == ["構成", *made.SYSTEMS]
@@ -413,7 +414,7 @@ def test_tables_of_sections_are_sheets_with_numbers_and_notes(
     of_trainings: tuple[Evaluation, tuple[Section, ...]], tmp_path: Path
 ) -> None:
     found, sections = of_trainings
-    export.save(found, [*sections, SECTION], tmp_path / "結果.xlsx")
+    export.save(found, [*sections, SECTION], tmp_path / "結果.xlsx", permit=PERMIT)
     book = openpyxl.load_workbook(tmp_path / "結果.xlsx")
     assert book.sheetnames == ["データ 量", "データ 量 (2)", "おすすめ", "おすすめ (2)", "条件"]
     sheet = book["データ 量 (2)"]
@@ -427,13 +428,13 @@ def test_a_csv_file_holds_the_first_table_with_rows_where_there_are_no_systems(
     of_trainings: tuple[Evaluation, tuple[Section, ...]], tmp_path: Path
 ) -> None:
     found, sections = of_trainings
-    export.save(found, sections, tmp_path / "結果.csv")
+    export.save(found, sections, tmp_path / "結果.csv", permit=PERMIT)
     rows = list(csv.reader(io.StringIO((tmp_path / "結果.csv").read_text("utf-8-sig"))))
     assert rows[:2] == [["行数", "損失", "変化", "時期"], ["1200", "2.31", "-0.05", "2024-05"]]
 
 
 def test_a_page_holds_the_sections(by_rules: Evaluation, tmp_path: Path) -> None:
-    export.save(by_rules, [SECTION], tmp_path / "結果.HTML")
+    export.save(by_rules, [SECTION], tmp_path / "結果.HTML", permit=PERMIT)
     assert "資料で十分です。" in (tmp_path / "結果.HTML").read_text("utf-8")
 
 
@@ -445,7 +446,7 @@ def test_an_export_replaces_nothing_and_knows_its_forms(by_rules: Evaluation, tm
     ):
         (tmp_path / "a.csv").write_text("mine")
         with pytest.raises(AppError) as caught:
-            export.save(by_rules, [], tmp_path / name)
+            export.save(by_rules, [], tmp_path / name, permit=PERMIT)
         assert caught.value.code == code
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
     assert (tmp_path / "a.csv").read_text() == "mine"

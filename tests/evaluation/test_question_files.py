@@ -16,6 +16,7 @@ from app.base.errors import AppError
 from app.evaluation import question_columns, question_files, question_rows
 from app.evaluation.question_files import QuestionFile
 from app.evaluation.records import Gold, Question
+from tests.permits import PERMIT
 
 FULL = Question(
     "q1",
@@ -340,7 +341,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, suffix: str) -> None:
     formulas = [Question(f"e{n}", f"{text} とは", text, (text,), (Gold(text),)) for n, text in enumerate(EVIL)]
     signs = Question("s", "橋はどこか", must_include=("東、西", "[1]"), gold=(Gold("一行目\n二行目"),))
     questions = (FULL, BARE, signs, *formulas)
-    question_files.write(tmp_path / f"q{suffix}", questions)
+    question_files.write(tmp_path / f"q{suffix}", questions, permit=PERMIT)
     found = question_files.read(tmp_path / f"q{suffix}")
     assert found.questions == questions
     assert (found.skipped, found.columns.unused) == ((), ())
@@ -353,7 +354,7 @@ def test_what_a_question_does_not_have_is_an_empty_cell() -> None:
 
 @pytest.mark.usefixtures("english")
 def test_english_tables_are_read_back_too(tmp_path: Path) -> None:
-    question_files.write(tmp_path / "q.csv", [FULL, BARE])
+    question_files.write(tmp_path / "q.csv", [FULL, BARE], permit=PERMIT)
     assert (tmp_path / "q.csv").read_text("utf-8-sig").startswith('"ID","Question","Reference answer"')
     assert question_files.read(tmp_path / "q.csv").questions == (FULL, BARE)
 

@@ -15,6 +15,7 @@ from app.evaluation.judge.calibration import Case
 from app.evaluation.judge.ratings import Skipped
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.results import Evaluation, Marks, Row, System, SystemResult
+from tests.permits import PERMIT
 
 QUESTIONS = [
     Question("1", "門の鍵はどこですか", "守衛室にあります。"),
@@ -57,7 +58,7 @@ def scored(path: Path, scores: list[object]) -> None:
 @pytest.mark.parametrize("name", ["採点.xlsx", "採点.csv", "採点.CSV"])
 def test_a_sheet_is_written_scored_and_read_again(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    ratings.write_blank(path, ANSWERS, "internal")
+    ratings.write_blank(path, ANSWERS, permit=PERMIT)
     scored(path, [3, None, 0])
     found = ratings.read(path, QUESTIONS)
     assert found.cases == (
@@ -69,7 +70,7 @@ def test_a_sheet_is_written_scored_and_read_again(tmp_path: Path, name: str) -> 
 
 def test_no_answer_on_a_sheet_is_a_formula_and_comes_back_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "採点.csv"
-    ratings.write_blank(path, ANSWERS, "internal")
+    ratings.write_blank(path, ANSWERS, permit=PERMIT)
     assert "'=17時まで" in path.read_text("utf-8-sig")
     scored(path, [1, 2, 3])
     assert [case.answer for case in ratings.read(path, QUESTIONS).cases] == [answer for _, answer in ANSWERS]
@@ -77,7 +78,7 @@ def test_no_answer_on_a_sheet_is_a_formula_and_comes_back_as_it_was(tmp_path: Pa
 
 def test_the_workbook_says_what_each_score_means(tmp_path: Path) -> None:
     path = tmp_path / "採点.xlsx"
-    ratings.write_blank(path, ANSWERS, "internal")
+    ratings.write_blank(path, ANSWERS, permit=PERMIT)
     sheet, rubric = openpyxl.load_workbook(path).worksheets
     assert [cell.value for cell in sheet[1]] == ["ID", "質問", "模範解答", "回答", "点（0〜3）"]
     assert sheet["C2"].value == "守衛室にあります。"
@@ -86,7 +87,7 @@ def test_the_workbook_says_what_each_score_means(tmp_path: Path) -> None:
 
 def test_the_workbook_takes_whole_numbers_from_0_to_3_as_scores(tmp_path: Path) -> None:
     path = tmp_path / "採点.xlsx"
-    ratings.write_blank(path, ANSWERS, "internal")
+    ratings.write_blank(path, ANSWERS, permit=PERMIT)
     (asked,) = openpyxl.load_workbook(path).worksheets[0].data_validations.dataValidation
     assert (str(asked.sqref), asked.type, asked.operator) == ("E2:E4", "whole", "between")
     assert (asked.formula1, asked.formula2, asked.showErrorMessage, asked.allowBlank) == ("0", "3", True, True)
@@ -95,17 +96,17 @@ def test_the_workbook_takes_whole_numbers_from_0_to_3_as_scores(tmp_path: Path) 
 
 def test_another_form_than_a_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AppError) as raised:
-        ratings.write_blank(tmp_path / "採点.pdf", ANSWERS, "internal")
+        ratings.write_blank(tmp_path / "採点.pdf", ANSWERS, permit=PERMIT)
     assert raised.value.code == "ratings_out_format"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_sheet_that_is_filled_in_is_not_written_over(tmp_path: Path) -> None:
     path = tmp_path / "採点.xlsx"
-    ratings.write_blank(path, ANSWERS, "internal")
+    ratings.write_blank(path, ANSWERS, permit=PERMIT)
     before = path.read_bytes()
     with pytest.raises(AppError) as caught:
-        ratings.write_blank(path, ANSWERS, "internal")
+        ratings.write_blank(path, ANSWERS, permit=PERMIT)
     assert (caught.value.code, path.read_bytes()) == ("export_exists", before)
 
 
@@ -179,7 +180,7 @@ def test_without_the_columns_nothing_is_read(tmp_path: Path, head: str) -> None:
 
 def test_a_sheet_that_nobody_scored_says_so(tmp_path: Path) -> None:
     path = tmp_path / "採点.xlsx"
-    ratings.write_blank(path, ANSWERS, "internal")
+    ratings.write_blank(path, ANSWERS, permit=PERMIT)
     with pytest.raises(AppError) as raised:
         ratings.read(path, QUESTIONS)
     assert "点が空欄の行 3 件、使えない行 0 件" in str(describe_error(raised.value))

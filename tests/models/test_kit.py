@@ -25,6 +25,7 @@ from app.models.kits.kit_import import Imported
 from tests import model_files as models
 from tests.inference.engine.child import Child
 from tests.models.test_found_models import put_into_ollama
+from tests.permits import PERMIT
 
 ROOT = Path(__file__).parents[2]
 PART_BYTES = 100_000
@@ -42,7 +43,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> list[LocalModel]:
 @pytest.fixture(scope="module")
 def made(source: list[LocalModel], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kit")
-    kit_export.export(source, folder, part_bytes=PART_BYTES)
+    kit_export.export(source, folder, part_bytes=PART_BYTES, permit=PERMIT)
     return folder
 
 
@@ -107,7 +108,7 @@ def test_the_table_names_each_part_with_its_hash(made: Path) -> None:
 
 def test_an_export_that_is_run_again_writes_nothing_that_is_right(kit: Path, source: list[LocalModel]) -> None:
     before = {path.name: path.stat().st_ino for path in kit.glob("*.kotae-part")}
-    kit_export.export(source, kit, part_bytes=PART_BYTES)
+    kit_export.export(source, kit, part_bytes=PART_BYTES, permit=PERMIT)
     assert {path.name: path.stat().st_ino for path in kit.glob("*.kotae-part")} == before
 
 
@@ -117,13 +118,13 @@ def test_an_export_that_is_run_again_mends_what_is_damaged(
     flip(kit / "001-0002.kotae-part", 5)
     (kit / "002-0001.kotae-part").unlink()
     (kit / "003-0001.kotae-part").write_bytes(b"")
-    kit_export.export(source, kit, part_bytes=PART_BYTES)
+    kit_export.export(source, kit, part_bytes=PART_BYTES, permit=PERMIT)
     assert {path.name: path.read_bytes() for path in kit.iterdir()} == {p.name: p.read_bytes() for p in made.iterdir()}
     assert bring_in(kit, target).problems == []
 
 
 def test_another_kit_in_the_same_folder_replaces_the_first(kit: Path, source: list[LocalModel], target: Path) -> None:
-    kit_export.export(source[:1], kit, part_bytes=300_000)
+    kit_export.export(source[:1], kit, part_bytes=300_000, permit=PERMIT)
     assert len(list(kit.glob("*.kotae-part"))) == 2
     assert [model.name for model in bring_in(kit, target).models] == [source[0].name]
 
@@ -134,7 +135,7 @@ def test_a_cancelled_export_keeps_whole_parts_and_is_no_kit_yet(source: list[Loc
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        kit_export.export(source, tmp_path / "k", part_bytes=PART_BYTES, report=cancel)
+        kit_export.export(source, tmp_path / "k", part_bytes=PART_BYTES, report=cancel, permit=PERMIT)
     kept = names(tmp_path / "k")
     assert kept
     assert all(name.endswith(".kotae-part") for name in kept)
@@ -147,20 +148,20 @@ def test_a_damaged_model_is_not_exported(tmp_path: Path) -> None:
     known = verify.verify(local_models.describe(path)).model
     flip(path, path.stat().st_size - 50)
     with pytest.raises(AppError, match="model_file_damaged"):
-        kit_export.export([known], tmp_path / "k", part_bytes=PART_BYTES)
+        kit_export.export([known], tmp_path / "k", part_bytes=PART_BYTES, permit=PERMIT)
     assert not (tmp_path / "k" / kit_manifest.NAME).exists()
 
 
 def test_nothing_to_export_is_said(tmp_path: Path) -> None:
     with pytest.raises(AppError, match="kit_nothing_chosen"):
-        kit_export.export([], tmp_path / "k")
+        kit_export.export([], tmp_path / "k", permit=PERMIT)
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "LICENCES.txt", "presets.json"])
 def test_a_file_that_no_kit_has_written_is_not_replaced(source: list[LocalModel], tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text('{"name": "my web app"}')
     with pytest.raises(AppError, match="kit_folder_taken") as caught:
-        kit_export.export(source, tmp_path, part_bytes=PART_BYTES)
+        kit_export.export(source, tmp_path, part_bytes=PART_BYTES, permit=PERMIT)
     assert caught.value.facts["path"] == str(tmp_path / name)
     assert names(tmp_path) == [name]
     assert (tmp_path / name).read_text() == '{"name": "my web app"}'
@@ -172,7 +173,7 @@ def test_a_stick_without_room_is_said_before_anything_is_written(
 ) -> None:
     monkeypatch.setattr(copying.shutil, "disk_usage", lambda _folder: type("Usage", (), {"free": 1000})())
     with pytest.raises(AppError, match="drive_space"):
-        kit_export.export(source, tmp_path / "k")
+        kit_export.export(source, tmp_path / "k", permit=PERMIT)
     assert names(tmp_path / "k") == []
 
 
@@ -186,7 +187,7 @@ def test_a_failing_write_is_named_and_leaves_nothing_half(
 
     monkeypatch.setattr(kit_export.os, "fsync", fail)
     with pytest.raises(AppError, match=code):
-        kit_export.export(source, tmp_path / "k", part_bytes=PART_BYTES)
+        kit_export.export(source, tmp_path / "k", part_bytes=PART_BYTES, permit=PERMIT)
     assert names(tmp_path / "k") == []
 
 
@@ -195,7 +196,7 @@ def test_a_stick_that_keeps_something_else_is_noticed(
 ) -> None:
     monkeypatch.setattr(kit_parts, "hash_of", lambda _path, _meter: "0" * 64)
     with pytest.raises(AppError, match="move_copy_wrong"):
-        kit_export.export(source, tmp_path / "k", part_bytes=PART_BYTES)
+        kit_export.export(source, tmp_path / "k", part_bytes=PART_BYTES, permit=PERMIT)
 
 
 def test_two_models_of_one_file_name_get_two_stems(tmp_path: Path, target: Path) -> None:
@@ -204,7 +205,7 @@ def test_two_models_of_one_file_name_get_two_stems(tmp_path: Path, target: Path)
         models.tiny_llama(tmp_path / name / "m.gguf", seed=number)
     both = [local_models.describe(tmp_path / name / "m.gguf") for name in ("x", "y")]
     both[1] = local_models.merged(both[1], both[:1])
-    kit_export.export(both, tmp_path / "k")
+    kit_export.export(both, tmp_path / "k", permit=PERMIT)
     bring_in(tmp_path / "k", target)
     assert {"m.gguf", "m-2.gguf"} < set(names(target))
 
@@ -212,7 +213,7 @@ def test_two_models_of_one_file_name_get_two_stems(tmp_path: Path, target: Path)
 @pytest.mark.model
 def test_the_terms_of_the_trial_model_go_along(starter_model: Path, tmp_path: Path, target: Path) -> None:
     model = local_models.describe(starter_model)
-    kit_export.export([model], tmp_path / "k", part_bytes=64_000_000)
+    kit_export.export([model], tmp_path / "k", part_bytes=64_000_000, permit=PERMIT)
     assert "Gemma" in (tmp_path / "k" / "LICENCES.txt").read_text("utf-8")
     edit(tmp_path / "k", models__0__licence="ほかのモデルの使用条件")  # by somebody who took it for another model
     outcome = bring_in(tmp_path / "k", target)
@@ -252,7 +253,7 @@ def test_the_engine_answers_with_what_arrived(kit: Path, target: Path, tmp_path:
 
 def test_ollamas_model_arrives_under_its_name(tmp_path: Path, tiny_model: Path, target: Path) -> None:
     blob = put_into_ollama(tmp_path / "o", tiny_model, "registry.ollama.ai", "library", "qwen2.5", "7b")
-    kit_export.export([local_models.describe(blob)], tmp_path / "k")
+    kit_export.export([local_models.describe(blob)], tmp_path / "k", permit=PERMIT)
     bring_in(tmp_path / "k", target)
     assert "qwen2.5_7b.gguf" in names(target)
 
@@ -260,7 +261,7 @@ def test_ollamas_model_arrives_under_its_name(tmp_path: Path, tiny_model: Path, 
 def test_the_users_presets_go_along(source: list[LocalModel], tmp_path: Path, target: Path) -> None:
     preset = Preset("x", "chat", "橋の点検", Choices(temperature=0.2))
     preset_files.write(tmp_path / "p.json", [preset])
-    kit_export.export(source[:1], tmp_path / "k", presets=(tmp_path / "p.json").read_bytes())
+    kit_export.export(source[:1], tmp_path / "k", presets=(tmp_path / "p.json").read_bytes(), permit=PERMIT)
     assert bring_in(tmp_path / "k", target).presets == (dataclasses.replace(preset, id=""),)
     flip(tmp_path / "k" / "presets.json", 30)
     assert named(bring_in(tmp_path / "k", target)) == [("kit_part_damaged", "presets.json")]
@@ -421,13 +422,15 @@ from pathlib import Path
 from app.chat import preset_files
 from app.models import local_models
 from app.models.kits import kit_export, kit_import
+from tests.permits import PERMIT
 
 def report(done, total):
     if done > float(sys.argv[4]) * total:
         os.kill(os.getpid(), signal.SIGKILL)
 
 if sys.argv[1] == "export":
-    kit_export.export([local_models.describe(Path(sys.argv[2]))], Path(sys.argv[3]), part_bytes=100_000, report=report)
+    models = [local_models.describe(Path(sys.argv[2]))]
+    kit_export.export(models, Path(sys.argv[3]), part_bytes=100_000, report=report, permit=PERMIT)
 else:
     kit_import.bring_in(Path(sys.argv[2]), Path(sys.argv[3]), lambda model: model, preset_files.parse, report)
 """
@@ -445,7 +448,7 @@ def test_a_killed_export_and_a_killed_import_go_on(
 ) -> None:
     _killed("export", source[0].path, str(tmp_path / "k"), at)
     assert not (tmp_path / "k" / kit_manifest.NAME).exists()
-    kit_export.export(source[:1], tmp_path / "k", part_bytes=PART_BYTES)
+    kit_export.export(source[:1], tmp_path / "k", part_bytes=PART_BYTES, permit=PERMIT)
     assert not list((tmp_path / "k").glob("*.tmp"))
     _killed("import", str(tmp_path / "k"), str(target), at)
     assert not (target / "モデル a.gguf").exists()

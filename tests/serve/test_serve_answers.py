@@ -138,7 +138,7 @@ def test_sentences_that_their_sources_do_not_hold_are_named_below_a_written_answ
     engine = EngineClient(ECHO, tmp_path / "engine.log")
     request = AnswerRequest(model, (), Settings())
     desk = Desk(engine, [], request, documents)
-    endpoint = Endpoint(desk, Offers(documents, [CollectionRef(1, "基準")]), model.name)
+    endpoint = Endpoint(desk, Offers(documents, data / "exports.log", model, [CollectionRef(1, "基準")]), model.name)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()

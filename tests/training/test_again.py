@@ -19,6 +19,7 @@ from app.training.plan import Data, Frozen
 from app.training.runs import again, runs, standing
 from app.training.runs.runs import Run
 from tests import model_files as models
+from tests.permits import PERMIT
 from tests.training.data.split_rows import distinct
 from trainer import adapter
 
@@ -170,7 +171,7 @@ def test_another_machine_gets_the_adapter_too_and_gives_the_run_back(
     where: Paths, run: Run, data: Path, base: Path, tmp_path: Path
 ) -> None:
     asked = drafting.draft({"data": str(data), "base": str(base), "adapter": run.id}, where, (), "")
-    job = jobs.make(asked, tmp_path / "job").folder
+    job = jobs.make(asked, tmp_path / "job", permit=PERMIT).folder
     made = runs.read(job).spec
     assert made is not None
     assert adapter.read(Path(made.adapter)).sha256 == made.hashes["adapter"] == asked.hashes["adapter"]

@@ -21,6 +21,7 @@ from app.models import bases
 from app.training import job_return, jobs
 from app.training.runs import runs
 from tests import model_files as models
+from tests.permits import PERMIT
 from trainer.spec import RunSpec
 
 ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
@@ -51,7 +52,7 @@ def asked(tmp_path: Path) -> RunSpec:
 
 @pytest.fixture
 def job(asked: RunSpec, tmp_path: Path) -> Path:
-    return jobs.make(asked, tmp_path / "遠く" / "job").folder
+    return jobs.make(asked, tmp_path / "遠く" / "job", permit=PERMIT).folder
 
 
 Script = Callable[..., "subprocess.Popen[str]"]
@@ -361,7 +362,7 @@ def test_nothing_is_written_over(asked: RunSpec, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(AppError) as caught:
-        jobs.make(asked, tmp_path / "full")
+        jobs.make(asked, tmp_path / "full", permit=PERMIT)
     assert caught.value.code == "job_folder_taken"
 
 
@@ -369,12 +370,12 @@ def test_nothing_is_written_over(asked: RunSpec, tmp_path: Path) -> None:
 def test_a_file_in_place_of_the_folder_is_named(asked: RunSpec, tmp_path: Path, folder: str) -> None:
     (tmp_path / "まとめ.csv").write_text("a,b", encoding="utf-8")
     with pytest.raises(AppError) as caught:
-        jobs.make(asked, tmp_path / folder)
+        jobs.make(asked, tmp_path / folder, permit=PERMIT)
     assert (caught.value.code, caught.value.facts["path"]) == ("job_is_file", str(tmp_path / "まとめ.csv"))
 
 
 def test_data_that_changed_since_it_was_split_is_not_sent(asked: RunSpec, tmp_path: Path) -> None:
     frozen = dataclasses.replace(asked, hashes={"train": "0" * 64})
     with pytest.raises(AppError) as caught:
-        jobs.make(frozen, tmp_path / "job")
+        jobs.make(frozen, tmp_path / "job", permit=PERMIT)
     assert caught.value.code == "run_data_changed"

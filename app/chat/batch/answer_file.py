@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from app.base.errors import AppError
+from app.base.export_gate import Permit
 from app.base.files.whole_file import whole_file
 from app.chat.batch import text_files
 from app.chat.batch.report import Report
@@ -21,10 +22,10 @@ def check_target(out: Path, questions: Path) -> None:
         raise AppError("batch_same_file", path=str(out))
 
 
-def save(report: Report, out: Path) -> None:
+def save(report: Report, out: Path, *, permit: Permit) -> None:
     """Raises AppError as `whole_file`, and "batch_out_open"."""
     try:
-        _save(report, out)
+        _save(report, out, permit)
     except AppError as error:
         # Windows replaces no file that Excel holds open; its folder is not to blame.
         if error.code == "export_forbidden" and out.exists() and os.access(out.parent, os.W_OK):
@@ -32,8 +33,8 @@ def save(report: Report, out: Path) -> None:
         raise
 
 
-def _save(report: Report, out: Path) -> None:
-    with whole_file(out) as file:
+def _save(report: Report, out: Path, permit: Permit) -> None:
+    with whole_file(permit.at(out)) as file:
         if out.suffix.lower() == ".xlsx":
             from app.chat.batch import excel_file  # a fifth of a second of imports
 

@@ -2,13 +2,16 @@
 
 import argparse
 import dataclasses
+import functools
 import signal
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from app.base.cli import secret
+from app.base import confidentiality, export_gate
 from app.base.cli.loop import Waiting, application
 from app.base.cli.output import Output, left
+from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
@@ -17,18 +20,19 @@ from app.chat.batch import questions
 from app.chat.batch.questions import QuestionFile, Skipped
 from app.chat.batch.results import Result
 from app.chat.services import command_request
-from app.chat.services.ask_adapter import FindRun
-from app.chat.services.batch import Batch, BatchRun, Ended, Standing, scope_label
+from app.chat.services.ask_adapter import FindRun, LearnedBy
+from app.chat.services.batch import Batch, BatchRun, Ended, Standing, export_of
 from app.documents import encodings
 from app.documents.services.meaning import Meanings
 from app.inference import child_commands
+from app.inference.engine.messages import AdapterUse
 from app.inference.services.engine import EngineClient
 from app.models.services import remote_options
 
 SHOWN_SKIPPED = 20  # on the terminal; the file of answers has all
 
 
-def run(find_run: FindRun, options: argparse.Namespace, where: Paths, output: Output) -> int:
+def run(find_run: FindRun, learned_by: LearnedBy, options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 not every row has an answer; 3 expected error; 130 interrupted, and can be gone on with."""
     if not options.out:
         raise AppError("batch_no_out")
@@ -37,19 +41,18 @@ def run(find_run: FindRun, options: argparse.Namespace, where: Paths, output: Ou
     _tell(found, output)
     request = command_request.request_of(options, where, find_run)
     scope = request.wanted.scope if request.wanted else ()
-    label, named = scope_label(where.documents, scope), " / ".join(options.collection)
     batch = Batch(
         found, path, out, request.model, request.settings, request.choices, where.documents, scope, request.adapters,
-        request.is_agreed,
+        request.is_agreed, functools.partial(_learned, request.adapters or (), where, learned_by),
     )  # fmt: skip
     batch.check()
-    secret.permit(label, named, "answers", out, where, is_allowed=options.allow_secret)
+    permit = export_gate.pass_out(export_of(batch), where.exports_log, is_agreed=options.allow_secret)
     app = application()
     with Meanings(where, output) if scope else nullcontext() as meanings:
         embedding = meanings.embedding if meanings else None
         engine = EngineClient(child_commands.engine(), where.logs / "engine-batch.log")
         remote_options.give_key(engine, request.model, options)
-        answering = _Answering(BatchRun(engine, child_commands.template(), batch, embedding=embedding), output)
+        answering = _Answering(BatchRun(engine, child_commands.template(), batch, permit, embedding=embedding), output)
         try:
             answering.wait()
         finally:
@@ -58,6 +61,10 @@ def run(find_run: FindRun, options: argparse.Namespace, where: Paths, output: Ou
             background.shut_down()
     del app
     return _print(answering, found, out, output)
+
+
+def _learned(adapters: Sequence[AdapterUse], where: Paths, learned_by: LearnedBy) -> Label:
+    return confidentiality.highest(learned_by(where.documents, Path(adapter.path)) for adapter in adapters)
 
 
 def _tell(found: QuestionFile, output: Output) -> None:

@@ -5,14 +5,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from app.base import confidentiality, export_log
+from app.base import confidentiality, export_gate
 from app.base.cli.output import Output
 from app.base.errors import AppError
-from app.base.export_log import What
+from app.base.export_gate import Export, Permit
 from app.base.paths import Paths
 from app.base.wording import help_text
 from app.chat import conversation_labels
-from app.chat.conversation_labels import Known
 from app.chat.exchange import exporting, importing, outcome
 from app.chat.shelf import Shelf
 from app.chat.store import Store
@@ -73,15 +72,15 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
             return 0
         _check_target(target, is_file=options.format == "json")
         there = collections_now(where.documents)
-        _permit(store, ids, there, target, where, is_allowed=options.allow_secret)
+        permit = _permit(store, ids, target, where, is_allowed=options.allow_secret)
 
         def report(done: int, total: int) -> None:
             output.progress("exporting", done=done, total=total)
 
         if options.format == "json":
-            made = exporting.save_file(store, ids, "json", target, report, there)
+            made = exporting.save_file(store, ids, "json", target, report, there, permit=permit)
         else:
-            made = exporting.save_folder(store, ids, options.format, target, report, there)
+            made = exporting.save_folder(store, ids, options.format, target, report, there, permit=permit)
     finally:
         store.close()
     output.end_progress()
@@ -103,23 +102,23 @@ def _check_target(target: Path, *, is_file: bool) -> None:
         raise AppError("export_folder_gone", path=str(folder))
 
 
-def _permit(store: Store, ids: list[int], there: Known, target: Path, where: Paths, *, is_allowed: bool) -> None:
-    """What is confidential goes with a yes only, and is put on record.
-
-    Raises AppError("secret_export" | "conversation_gone").
-    """
-    secret: list[str] = []
+def _permit(store: Store, ids: list[int], target: Path, where: Paths, *, is_allowed: bool) -> Permit:
+    """Raises AppError("secret_export" | "conversation_gone")."""
+    found = []
     for conversation_id in ids:
         conversation = store.conversation(conversation_id)
         if conversation is None:
             raise AppError("conversation_gone", id=conversation_id)
-        if conversation_labels.highest(store, [conversation], there) == confidentiality.HIGHEST:
-            secret.append(conversation.title)
-    if secret and not is_allowed:
-        raise AppError("secret_export", what=" / ".join(secret[:SHOWN_TITLES]))
-    if secret:
-        what: What = "conversation" if len(ids) == 1 else "conversations"
-        export_log.note(where.exports_log, what, confidentiality.HIGHEST, str(target.absolute()))
+        found.append(conversation)
+    there = collections_now(where.documents)
+    secret = [one for one in found if conversation_labels.highest(store, [one], there) == confidentiality.HIGHEST]
+    export = Export(
+        "conversation" if len(ids) == 1 else "conversations",
+        str(target.absolute()),
+        lambda: conversation_labels.highest(store, found, collections_now(where.documents)),
+        " / ".join(one.title for one in secret[:SHOWN_TITLES]),
+    )
+    return export_gate.pass_out(export, where.exports_log, is_agreed=is_allowed)
 
 
 def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:

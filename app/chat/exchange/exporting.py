@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.base.errors import AppError
+from app.base.export_gate import Permit
 from app.base.files import file_names
 from app.base.files.whole_file import reserve, whole_file
 from app.base.wording import phrase
@@ -26,7 +27,7 @@ Report = Callable[[int, int], None]  # conversations done, of how many; what it 
 
 
 def save_file(
-    store: Store, ids: Sequence[int], file_format: str, target: Path, report: Report, there: Known
+    store: Store, ids: Sequence[int], file_format: str, target: Path, report: Report, there: Known, *, permit: Permit
 ) -> list[Path]:
     """One file, in the place of what may be there; JSON of any number of conversations, the others of one.
 
@@ -34,29 +35,29 @@ def save_file(
 
     Raises AppError("conversation_gone"), and as `whole_file`.
     """
-    with whole_file(target) as file:
+    with whole_file(permit.at(target)) as file:
         _write(file, _bundles(store, ids, report, there), file_format)
     return [target]
 
 
-def save_unstored(bundle: Bundle, file_format: str, target: Path) -> list[Path]:
+def save_unstored(bundle: Bundle, file_format: str, target: Path, *, permit: Permit) -> list[Path]:
     """A conversation that lives in memory only. Raises as `save_file`."""
-    with whole_file(target) as file:
+    with whole_file(permit.at(target)) as file:
         _write(file, [bundle], file_format)
     return [target]
 
 
-def save_answer(answered: Answered, target: Path) -> list[Path]:
+def save_answer(answered: Answered, target: Path, *, permit: Permit) -> list[Path]:
     """One answer as a Word document. Raises as `save_file`."""
     from app.chat.exchange import docx_answer  # lxml takes a tenth of a second, which the window's start need not pay
 
-    with whole_file(target) as file:
+    with whole_file(permit.at(target)) as file:
         file.write(docx_answer.content(answered))
     return [target]
 
 
 def save_folder(
-    store: Store, ids: Sequence[int], file_format: str, folder: Path, report: Report, there: Known
+    store: Store, ids: Sequence[int], file_format: str, folder: Path, report: Report, there: Known, *, permit: Permit
 ) -> list[Path]:
     """A file for each conversation, named after its title; nothing is overwritten, and all are written or none.
 
@@ -66,7 +67,7 @@ def save_folder(
     numbers: dict[str, int] = {}
     try:
         for bundle in _bundles(store, ids, report, there):
-            made.append(reserve(folder, suggested_name(bundle.conversation), SUFFIXES[file_format], numbers))
+            made.append(reserve(permit.at(folder), suggested_name(bundle.conversation), SUFFIXES[file_format], numbers))
             with whole_file(made[-1]) as file:
                 file.write(_content(bundle, file_format))
     except BaseException:

@@ -85,6 +85,7 @@ class Answering:
             is_action=is_action,
             remote=remote_models.shown(model),
             **tuned_models.provenance(model),
+            **tuned_models.learned(model),
         )
 
     def _turns_left_out(self, here: Conversation, line: Sequence[Message]) -> int:
@@ -120,6 +121,8 @@ def plan_again(answer: Message) -> AnswerDetails:
         base_sha256=before.base_sha256,
         adapter_sha256=before.adapter_sha256,
         adapter_strength=before.adapter_strength,
+        model_label=before.model_label,
+        learned=before.learned,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.wording import phrase
 from app.inference import gguf
@@ -15,6 +16,8 @@ from trainer.spec import RunSpec
 NONE, OF_CARD = "none", "card"
 # Finds the folder of a run among all runs, by its name. Raises AppError: run_unknown, run_ambiguous.
 FindRun = Callable[[Path, str], Path]
+# The label of what an adapter (its file) was trained on, by the documents' database of now.
+LearnedBy = Callable[[Path, Path], Label]
 
 
 @dataclass(frozen=True, slots=True)

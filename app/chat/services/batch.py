@@ -1,7 +1,7 @@
 """Many questions from a file, one after another, each on the disk before the next is asked."""
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from PySide6.QtCore import QLockFile, QObject, Signal
 from app.base import confidentiality
 from app.base.confidentiality import Label
 from app.base.errors import AppError
+from app.base.export_gate import Export, Permit
 from app.base.files.seal import Seal
 from app.base.services import background
 from app.base.settings import Settings
@@ -48,6 +49,7 @@ class Batch:
     scope: tuple[CollectionRef, ...] = ()
     adapters: tuple[AdapterUse, ...] | None = None  # as of AnswerRequest
     is_agreed: bool = False  # likewise
+    learned_by_adapters: Callable[[], Label] = lambda: confidentiality.LABELS[0]  # what they were trained on, now
 
     def head(self) -> Head:
         used = "".join(f" + {_name(Path(adapter.path))}:{adapter.strength:g}" for adapter in self.adapters or ())
@@ -113,12 +115,14 @@ class BatchRun(QObject):
         engine: EngineClient,
         template_command: list[str],
         batch: Batch,
+        permit: Permit,
         parent: QObject | None = None,
         embedding: Embedding | None = None,
     ) -> None:
-        """`embedding`: as of `AnswerRun`."""
+        """`permit`: of `export_of`. `embedding`: as of `AnswerRun`."""
         super().__init__(parent)
         self.batch = batch
+        self._permit = permit
         self._questions = {question.line: question for question in batch.questions.questions}
         self._lock = QLockFile(str(batch.out) + journal.SUFFIX + ".lock")
         self._lock.setStaleLockTime(0)  # stale only when its process is gone, however long it takes
@@ -143,7 +147,7 @@ class BatchRun(QObject):
         if not self._lock.tryLock(0) and self._lock.error() == QLockFile.LockError.LockFailedError:
             self.failed.emit(AppError("batch_running", path=str(self.batch.out)))
             return
-        background.run(lambda: _opened(self.batch), self._on_opened, self._on_not_opened)
+        background.run(lambda: _opened(self.batch, self._permit), self._on_opened, self._on_not_opened)
 
     @property
     def is_answering(self) -> bool:
@@ -218,8 +222,9 @@ class BatchRun(QObject):
     def _keep(self, result: Result) -> None:
         assert self._journal is not None
         try:
+            self._permit.require()
             self._journal.add(result)
-        except AppError as error:  # the disk is full: what is in the journal stays there
+        except AppError as error:  # the disk is full, or what is asked has become confidential: the journal stays
             self._error = error
             self._queue.stop()
             return
@@ -236,7 +241,9 @@ class BatchRun(QObject):
         sha256 = model.files[0].sha256 if model.files else ""
         made = Report(self.batch.questions, kept.head, kept.results, sha256, self._scope_label)
         self._made = made
-        background.run(lambda: answer_file.save(made, self.batch.out), self._on_saved, self._on_unsaved)
+        background.run(
+            lambda: answer_file.save(made, self.batch.out, permit=self._permit), self._on_saved, self._on_unsaved
+        )
 
     def _on_unsaved(self, error: AppError) -> None:
         self._end()
@@ -273,8 +280,20 @@ def scope_label(documents: Path, scope: tuple[CollectionRef, ...]) -> Label:
         library.close()
 
 
-def _opened(batch: Batch) -> tuple[Journal, Label]:
-    return Journal.open(batch.out, batch.head(), batch.seal), scope_label(batch.documents, batch.scope)
+def label_of_batch(batch: Batch) -> Label:
+    """Of what is asked, and of what the model that answers was trained on, as they are now."""
+    asked = scope_label(batch.documents, batch.scope)
+    learned = (labels.of_model(batch.documents, batch.model), batch.learned_by_adapters())
+    return confidentiality.highest((asked, *learned))
+
+
+def export_of(batch: Batch) -> Export:
+    named = " / ".join([*(ref.name for ref in batch.scope), batch.model.name])
+    return Export("answers", str(batch.out.absolute()), lambda: label_of_batch(batch), named)
+
+
+def _opened(batch: Batch, permit: Permit) -> tuple[Journal, Label]:
+    return Journal.open(permit.at(batch.out), batch.head(), batch.seal), label_of_batch(batch)
 
 
 def result_of(line: int, text: str, outcome: Outcome, model: LocalModel, scope: Label) -> Result:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
-from app.base.confidentiality import Label
+from app.base.confidentiality import DEFAULT, Label
 from app.base.errors import AppError
+from app.base.export_gate import Permit
 from app.base.files.atomic import write_atomically
 from app.base.files.seal import Seal
 from app.base.services import background
@@ -18,7 +19,7 @@ from app.chat.batch import journal, questions
 from app.chat.batch.journal import Head
 from app.chat.batch.questions import QuestionFile
 from app.chat.services import answer_run
-from app.chat.services.batch import Batch, BatchRun, Ended, Standing, scope_label
+from app.chat.services.batch import Batch, BatchRun, Ended, Standing, label_of_batch
 from app.chat.services.chat import ChatSession
 from app.chat.services.presets import Presets
 from app.documents.grounding.grounding import CollectionRef
@@ -45,7 +46,7 @@ class Batches(QObject):
 
     questions_read = Signal(object)  # QuestionFile
     unfinished_found = Signal(object)  # Unfinished
-    labelled = Signal(object, object)  # Batch, Label of what it asks: whoever shows it lets it `begin`
+    prepared = Signal(object)  # Batch: whoever shows it lets it `begin`
     progressed = Signal(object)  # Standing
     finished = Signal(object)  # Ended
     stopped = Signal(object)  # Ended
@@ -99,6 +100,10 @@ class Batches(QObject):
         """The file of answers of the batch that runs."""
         return self._run.batch.out if self._run else None
 
+    def label_now(self) -> Label:
+        """Of the batch that runs; of no documents where none does."""
+        return label_of_batch(self._run.batch) if self._run is not None else DEFAULT
+
     # --------------------------------------------------------------------- files
 
     def read(self, path: Path, column: int | None = None) -> None:
@@ -117,7 +122,7 @@ class Batches(QObject):
     # ------------------------------------------------------------------- running
 
     def prepare(self, found: QuestionFile, path: Path, out: Path, scope: tuple[CollectionRef, ...]) -> None:
-        """With the model and the preset of new conversations; then `labelled` or `failed`."""
+        """With the model and the preset of new conversations; then `prepared` or `failed`."""
         model = self._session.model
         if model is None:
             self.failed.emit(AppError("no_model"))
@@ -125,10 +130,10 @@ class Batches(QObject):
         stored = self._preferences.value
         choices = answer_run.in_force(model, self._presets.chat_preset(stored.preset_id).choices)
         batch = Batch(found, path, out, model, stored, choices, self._documents, scope)
-        background.run(lambda: _labelled(batch), self._on_labelled, self._on_refused)
+        background.run(lambda: _checked(batch), self._on_prepared, self._on_refused)
 
     def go_on(self, unfinished: Unfinished) -> None:
-        """With what it was begun with; then `labelled` or `failed`."""
+        """With what it was begun with; then `prepared` or `failed`."""
         head = unfinished.head
         model = self._library.model(head.model_id)
         if model is None:
@@ -137,20 +142,20 @@ class Batches(QObject):
         path = Path(head.path)
         settings = dataclasses.replace(self._preferences.value, context_tokens=head.context_tokens)
 
-        def work() -> tuple[Batch, Label]:
+        def work() -> Batch:
             found = questions.read(path, head.column)
             batch = Batch(found, path, unfinished.out, model, settings, head.choices, self._documents, head.scope)
-            return _labelled(batch)
+            return _checked(batch)
 
-        background.run(work, self._on_labelled, self._on_refused)
+        background.run(work, self._on_prepared, self._on_refused)
 
-    def begin(self, batch: Batch) -> None:
+    def begin(self, batch: Batch, permit: Permit) -> None:
         """Does nothing while another one runs."""
         if self.is_running:
             return
         self._remember(batch.out)
         self._is_paused = False
-        run = self._run = BatchRun(self._engine, self._template_command, batch, self, self._embedding)
+        run = self._run = BatchRun(self._engine, self._template_command, batch, permit, self, self._embedding)
         if self._session.is_busy:
             run.hold(CHAT)
         run.progressed.connect(self.progressed)
@@ -193,8 +198,8 @@ class Batches(QObject):
     def _on_refused(self, error: AppError) -> None:
         self.failed.emit(error)
 
-    def _on_labelled(self, found: tuple[Batch, Label]) -> None:
-        self.labelled.emit(*found)
+    def _on_prepared(self, batch: Batch) -> None:
+        self.prepared.emit(batch)
 
     def _on_chat_changed(self) -> None:
         """The chat goes first: somebody waits for it."""
@@ -234,10 +239,10 @@ class Batches(QObject):
         log.warning("batches: %s", error)
 
 
-def _labelled(batch: Batch) -> tuple[Batch, Label]:
+def _checked(batch: Batch) -> Batch:
     """Raises AppError as `Batch.check`."""
     batch.check()
-    return batch, scope_label(batch.documents, batch.scope)
+    return batch
 
 
 def _unfinished(memory: Path) -> Unfinished | None:

@@ -7,6 +7,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base.confidentiality import Label
 from app.base.errors import AppError
+from app.base.export_gate import Permit
 from app.base.services import background
 from app.base.services.background import Progress
 from app.chat import conversation_labels
@@ -14,7 +15,6 @@ from app.chat.exchange import exporting, importing
 from app.chat.exchange.answered import Answered
 from app.chat.exchange.bundle import Bundle
 from app.chat.exchange.importing import Imported
-from app.chat.records import Conversation
 from app.chat.services.conversations import Conversations
 from app.chat.store import Store
 from app.documents.library import collections_now
@@ -43,15 +43,16 @@ class Transfer(QObject):
     def is_working(self) -> bool:
         return self._task is not None
 
-    def label_of(self, conversations: Sequence[Conversation]) -> Label:
-        """What they are shown with, the highest."""
-        return conversation_labels.highest(self._store, conversations, collections_now(self._documents))
+    def label_of(self, ids: Sequence[int]) -> Label:
+        """What they are shown with now, the highest; one that is gone has none."""
+        found = [one for one in map(self._store.conversation, ids) if one is not None]
+        return conversation_labels.highest(self._store, found, collections_now(self._documents))
 
     def labelled(self, bundle: Bundle) -> Bundle:
         """With what it is shown with."""
         return exporting.labelled(bundle, collections_now(self._documents))
 
-    def export(self, ids: Sequence[int], file_format: str, target: Path) -> None:
+    def export(self, ids: Sequence[int], file_format: str, target: Path, permit: Permit) -> None:
         """`file_format`: json | markdown | docx. `target`: the file; the folder, for several Markdown or Word files.
 
         Does nothing while other work goes on.
@@ -60,17 +61,20 @@ class Transfer(QObject):
         chosen, documents = list(ids), self._documents
 
         def work(store: Store, progress: Progress) -> list[Path]:
-            return save(store, chosen, file_format, target, progress.report, collections_now(documents))
+            return save(store, chosen, file_format, target, progress.report, collections_now(documents), permit=permit)
 
         self._run(work, self._on_exported)
 
-    def export_unstored(self, bundle: Bundle, file_format: str, target: Path) -> None:
+    def export_unstored(self, bundle: Bundle, file_format: str, target: Path, permit: Permit) -> None:
         """A conversation that lives in memory only, labelled. Does nothing while other work goes on."""
-        self._run(lambda _store, _progress: exporting.save_unstored(bundle, file_format, target), self._on_exported)
+        self._run(
+            lambda _store, _progress: exporting.save_unstored(bundle, file_format, target, permit=permit),
+            self._on_exported,
+        )
 
-    def export_answer(self, answered: Answered, target: Path) -> None:
+    def export_answer(self, answered: Answered, target: Path, permit: Permit) -> None:
         """One answer as a Word document. Does nothing while other work goes on."""
-        self._run(lambda _store, _progress: exporting.save_answer(answered, target), self._on_exported)
+        self._run(lambda _store, _progress: exporting.save_answer(answered, target, permit=permit), self._on_exported)
 
     def import_(self, path: Path) -> None:
         """A JSON file of `export`. Does nothing while other work goes on."""

@@ -12,6 +12,7 @@ from app.chat.ui.header import ChatHeader
 from app.chat.ui.scoping import Scoping
 from app.chat.ui.transcript.transcript import Transcript
 from app.models.services.library import ModelLibrary
+from app.uikit import text_exits
 
 
 class Heading(QObject):
@@ -90,4 +91,4 @@ class Heading(QObject):
             (self.tr("質問：") if message.role == "question" else self.tr("回答：")) + message.text
             for message in self._transcript.messages
         ]
-        self._transcript.copy("\n\n".join(parts))
+        text_exits.copy(self._transcript, "\n\n".join(parts))

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QHideEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
+from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
@@ -184,6 +185,9 @@ class ChatPage(Page):
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
 
     # ------------------------------------------------------------------ layout
+
+    def label_now(self) -> Label:
+        return self.scoping.label_now()
 
     def focus_first(self) -> None:
         if self.beside.is_over:

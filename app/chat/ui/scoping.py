@@ -13,6 +13,7 @@ from app.chat.services.chat import ChatSession
 from app.chat.ui.scope_line import Choice, ScopeLine
 from app.documents import labels
 from app.documents.grounding.grounding import CollectionRef
+from app.documents.library import collections_now
 from app.documents.records import Collection
 from app.documents.services.documents import Documents
 
@@ -50,6 +51,14 @@ class Scoping(QObject):
     def raised(self, label: Label) -> Label:
         """With the documents of an answer that is being written, whose label is stored when it ends."""
         return confidentiality.highest((label, *self.labels(self._session.messages())))
+
+    def label_now(self) -> Label:
+        """Of the open conversation, with the collections as they are labelled at this moment."""
+        there = collections_now(self._documents.path)
+        messages, here = self._session.messages(), self._session.conversation
+        scope = (*self._session.scope, *(here.scope if here is not None else ()))
+        now = conversation_labels.of_collections(there, scope, messages)
+        return confidentiality.highest((self.raised(self._session.label), *now))
 
     @property
     def asks_manual(self) -> bool:

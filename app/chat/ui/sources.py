@@ -19,6 +19,7 @@ from app.documents.grounding.grounding import Grounding, Source
 from app.documents.records import Collection, Document
 from app.documents.services.documents import Documents
 from app.documents.services.pictures import PagePicture, Wanted
+from app.uikit import text_exits
 
 PAGES_LOOKED_AT = 5  # of a source that goes over several, for the first with what was used
 
@@ -61,7 +62,6 @@ class Sources(QObject):
         panel.view.width_wanted.connect(self._draw)
         panel.open_button.clicked.connect(self._open_file)
         panel.copy_button.clicked.connect(self._copy)
-        panel.text.sheet.text.copy_by(lambda text: transcript.copy(text))
         panel.locate_button.clicked.connect(self._locate)
         documents.queue.emptied.connect(self._on_all_read)
         self._add_shortcuts()
@@ -251,7 +251,7 @@ class Sources(QObject):
         source = self._source()
         grounding, _ = self._of(self._answer_id)
         if source is not None and grounding is not None:
-            self._transcript.copy(citing.quotation(grounding, self._number))
+            text_exits.copy(self._transcript, citing.quotation(grounding, self._number))
 
 
 def _choose_file(parent: QWidget, name: str) -> str:

@@ -12,14 +12,16 @@ from PySide6.QtCore import (
     QSortFilterProxyModel,
     Qt,
 )
-from PySide6.QtGui import QGuiApplication, QResizeEvent
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
+from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import describe_error
 from app.compliance import components
 from app.compliance.components import Component
+from app.uikit import text_exits
 from app.uikit.desktop import open_folder
 from app.uikit.language import joined
 from app.uikit.theme import Theme
@@ -131,6 +133,9 @@ class LicencesWindow(QDialog):
         self._lay_out()
 
     # ---------------------------------------------------------------- building
+
+    def label_now(self) -> confidentiality.Label:
+        return confidentiality.LABELS[0]  # of other people
 
     def _build(self) -> None:
         set_surface(self, "base")
@@ -258,7 +263,7 @@ class LicencesWindow(QDialog):
         self.copy_button.setEnabled(chosen is not None)
 
     def _on_copy_clicked(self) -> None:
-        QGuiApplication.clipboard().setText(self.text.toPlainText())
+        text_exits.copy(self, self.text.toPlainText())
         said = self.tr("コピーしました。")
         self.told.setText(said)
         announce(self, said)

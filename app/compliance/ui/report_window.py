@@ -6,14 +6,16 @@ from pathlib import Path
 
 import PySide6
 from PySide6.QtCore import QStandardPaths, Qt, qVersion
-from PySide6.QtGui import QGuiApplication, QTextCursor, QTextDocument
+from PySide6.QtGui import QTextCursor, QTextDocument
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
+from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import describe_error
 from app.compliance import problem_report
+from app.uikit import text_exits
 from app.uikit.phrases import breakable
 from app.uikit.pickers import Pickers
 from app.uikit.theme import Theme
@@ -56,6 +58,9 @@ class ReportWindow(QDialog):
     @property
     def is_composed(self) -> bool:
         return self.save_button.isEnabled()
+
+    def label_now(self) -> confidentiality.Label:
+        return confidentiality.LABELS[0]  # scrubbed, and shown before it is passed on
 
     def _build(self) -> None:
         self.text = QPlainTextEdit()
@@ -101,7 +106,7 @@ class ReportWindow(QDialog):
 
     def _connect(self) -> None:
         self.save_button.clicked.connect(self._save)
-        self.copy_button.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.text.toPlainText()))
+        self.copy_button.clicked.connect(lambda: text_exits.copy(self, self.text.toPlainText()))
         self.close_button.clicked.connect(self.close)
         self.field.textChanged.connect(lambda: self._find(0))
         self.field.step_requested.connect(self._find)

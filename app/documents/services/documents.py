@@ -160,6 +160,11 @@ class Documents(QObject):
     def rename(self, collection_id: int, name: str) -> None:
         self._change(lambda library, _progress: library.rename_collection(collection_id, name))
 
+    @property
+    def path(self) -> Path:
+        """Of the database."""
+        return self._path
+
     def set_label(self, collection_id: int, label: Label) -> None:
         self._change(lambda library, _progress: library.set_label(collection_id, label))
 

@@ -6,6 +6,8 @@ from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
+from app.base import confidentiality
+from app.documents.library import collections_now
 from app.documents.records import Collection, Document
 from app.documents.services.documents import Documents
 from app.documents.services.embedding import Embedding
@@ -69,6 +71,11 @@ class DocumentsPage(Page):
 
     def set_header_inset(self, inset_px: int) -> None:
         self._header.set_inset(inset_px)
+
+    def label_now(self) -> confidentiality.Label:
+        """As the most confidential of all collections, whose names stand beside each other."""
+        there = collections_now(self._documents.path)
+        return confidentiality.HIGHEST if there is None else confidentiality.highest(one.label for one in there)
 
     def focus_first(self) -> None:
         first = self.view if self.table.rowCount() else self.list if self._side.isVisible() else self.add_button

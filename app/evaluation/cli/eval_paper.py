@@ -233,7 +233,7 @@ def _quant(wish: Scale, best: _Best, where: Paths, output: Output) -> Path:
     system = best.result.system
     base = model_choice.choose_model(system.model, where)
     adapter = ask_adapter.choose(system.adapter, where.runs, runs.find_folder)
-    _model, tuning = eval_questions.tuned_by(base, adapter)
+    _model, tuning = eval_questions.tuned_by(base, adapter, where.documents)
     if tuning is None:
         raise AppError("adapter_unknown", wanted=system.adapter)
     source = quant_plan.of_model(base)

@@ -64,7 +64,7 @@ def _made(options: argparse.Namespace, models: Sequence[LocalModel], folder: Pat
     tuned = None
     if options.adapter is not None:
         adapter = ask_adapter.choose(options.adapter, where.runs, runs.find_folder)
-        model, tuning = eval_questions.tuned_by(source.model, adapter)
+        model, tuning = eval_questions.tuned_by(source.model, adapter, where.documents)
         tuned = (model, tuning) if tuning is not None else None
     return quant_plan.plan(source, forms, tuned, folder, where.bases)
 

@@ -28,7 +28,7 @@ from app.evaluation.study.planning import Asking
 from app.evaluation.study.study import Contender, Rated, Study
 from app.inference.local_model import LocalModel
 from app.models import bases, model_choice
-from app.training.runs import runs, splits
+from app.training.runs import lineage, runs
 
 
 def add_options(parser: argparse.ArgumentParser, name: str) -> None:
@@ -144,7 +144,7 @@ def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int
     documents = dataclasses.replace(asked, may_quote=False) if asked else None  # the models are what is compared
     contenders = []
     for model in models:
-        for tuned, tuning in [tuned_by(model, one) for one in adapters] or [contending.of_card(model)]:
+        for tuned, tuning in [tuned_by(model, one, where.documents) for one in adapters] or [contending.of_card(model)]:
             contenders.append(contending.contender(tuned, tuning, documents))
     kind = "bases" if len(models) > 1 else "questions"
     study = _study(options, kind, questions, contending.numbered(contenders), judge, where)
@@ -167,7 +167,7 @@ def _documents(options: argparse.Namespace, where: Paths, output: Output) -> int
     model = _base(options.model, adapter, where)
     judge, documents = judge_of(options, where), documents_of(options.collection, where)
     questions = questions_of(options, where, output)
-    tuned = tuned_by(model, adapter) if adapter is not None else contending.of_card(model)
+    tuned = tuned_by(model, adapter, where.documents) if adapter is not None else contending.of_card(model)
     contenders = contending.four_ways(
         model, (tuned[0], tuned[1]) if tuned[1] else None, documents, quotes=excerpts.is_too_small(model)
     )
@@ -192,13 +192,13 @@ def documents_of(names: list[str], where: Paths) -> Documents:
     return study_wish.documents_of(where.documents, command_scope.scope_of(names, where))
 
 
-def tuned_by(model: LocalModel, adapter: Adapter) -> tuple[LocalModel, Tuning | None]:
+def tuned_by(model: LocalModel, adapter: Adapter, documents: Path) -> tuple[LocalModel, Tuning | None]:
     """The model in the adapter's form. Raises AppError as `ask_adapter.asked_as_trained`."""
     if adapter.use is None:
         return model, None
     name = ask_adapter.name_of_run(adapter.run) if adapter.run else contending.adapter_name(adapter.use.path)
     asked = bases.read_spec(adapter.run / bases.SPEC) if adapter.run else None
-    label = splits.label_of(Path(asked.train).parent) if asked else confidentiality.DEFAULT
+    label = lineage.of_spec(asked).label_now(documents) if asked else confidentiality.DEFAULT
     return ask_adapter.asked_as_trained(model, adapter), Tuning(adapter.use.path, adapter.use.strength, name, label)
 
 

@@ -8,16 +8,18 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from app.base import settings
-from app.base.cli import option_limits, secret
+from app.base import export_gate, settings
+from app.base.cli import option_limits
 from app.base.cli.command_tree import set_command
 from app.base.cli.loop import Waiting, application
 from app.base.cli.output import Output, left
 from app.base.errors import AppError
+from app.base.export_gate import Export, Permit
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import help_text, phrase, size
 from app.documents.services.meaning import Meanings
+from app.evaluation import label_now
 from app.evaluation.cli import eval_words
 from app.evaluation.judge import ratings
 from app.evaluation.records import QuestionSet
@@ -179,8 +181,8 @@ def _export(
 ) -> int:
     out = Path(options.out).expanduser()
     export.check_target(out)
-    _permit(found, out, where, is_allowed=options.allow_secret)
-    export.save(found, sections, out, folder)
+    permit = _permit(found, out, where, is_allowed=options.allow_secret)
+    export.save(found, sections, out, folder, permit=permit)
     data = {"id": found.id, "name": found.name, "out": str(out)}
     output.result(data, output.phrase("eval_exported", name=found.name, path=out))
     return 0
@@ -191,16 +193,17 @@ def _ratings(options: argparse.Namespace, where: Paths, output: Output) -> int:
     option_limits.check("--n", options.n, 1, 10_000)
     answers, out = ratings.drawn(found, options.n), Path(options.out).expanduser()
     ratings.check_target(out)
-    _permit(found, out, where, is_allowed=options.allow_secret)
-    ratings.write_blank(out, answers, found.questions.label)
+    permit = _permit(found, out, where, is_allowed=options.allow_secret)
+    ratings.write_blank(out, answers, permit=permit)
     asked = found.questions
     facts = {"set": f"{asked.name}@{asked.version}" if asked.version else asked.name, "path": out}
     output.result({"out": str(out), "answers": len(answers)}, output.phrase("eval_blank", count=len(answers), **facts))
     return 0
 
 
-def _permit(found: Evaluation, out: Path, where: Paths, *, is_allowed: bool) -> None:
-    secret.permit(found.questions.label, found.name, "answers", out, where, is_allowed=is_allowed)
+def _permit(found: Evaluation, out: Path, where: Paths, *, is_allowed: bool) -> Permit:
+    export = Export("answers", str(out.absolute()), lambda: label_now.of_evaluation(found, where.documents), found.name)
+    return export_gate.pass_out(export, where.exports_log, is_agreed=is_allowed)
 
 
 def _finished(wanted: str, where: Paths) -> tuple[Entry, Evaluation, tuple[Section, ...]]:

@@ -9,15 +9,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app.base import confidentiality
-from app.base.cli import secret
+from app.base import confidentiality, export_gate
 from app.base.cli.output import Output
 from app.base.confidentiality import LABELS, Label
 from app.base.errors import AppError
+from app.base.export_gate import Export
 from app.base.paths import Paths
 from app.base.tables import columns
 from app.base.wording import help_text, phrase
-from app.evaluation import question_files, question_rows, question_sets
+from app.evaluation import label_now, question_files, question_rows, question_sets
 from app.evaluation.cli import eval_from_chats
 from app.evaluation.question_files import QuestionFile
 from app.evaluation.question_sets import KeptSet
@@ -281,8 +281,9 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
     out = Path(options.out).expanduser()
     found = question_sets.find(where.questions, options.wanted)
     question_files.check_target(out)
-    secret.permit(found.label, found.name, "questions", out, where, is_allowed=options.allow_secret)
-    question_files.write(out, found.questions, found.label)
+    export = Export("questions", str(out.absolute()), lambda: label_now.of_set(found, where.documents), found.name)
+    permit = export_gate.pass_out(export, where.exports_log, is_agreed=options.allow_secret)
+    question_files.write(out, found.questions, permit=permit)
     output.result(
         _described(found) | {"out": str(out)}, output.phrase("question_set_exported", path=out, **_facts(found))
     )

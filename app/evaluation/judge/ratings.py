@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from app.base import text
-from app.base.confidentiality import Label
 from app.base.errors import AppError
+from app.base.export_gate import Permit
 from app.base.files.whole_file import check_new, whole_file
 from app.base.paths import resources
 from app.base.tables import columns, safe_table
@@ -88,16 +88,16 @@ def check_target(out: Path) -> None:
     check_new(out, SUFFIXES, "ratings_out_format")
 
 
-def write_blank(out: Path, answers: Sequence[tuple[Question, str]], label: Label) -> None:
-    """`label`: of what was asked. Raises AppError as `check_target` and `whole_file`."""
+def write_blank(out: Path, answers: Sequence[tuple[Question, str]], *, permit: Permit) -> None:
+    """Raises AppError as `check_target` and `whole_file`."""
     check_target(out)
     head = [phrase(f"rating_column_{name}") for name in _COLUMNS]
     rows = [(question.id, question.text, question.reference, answer, None) for question, answer in answers]
-    with whole_file(out) as file:
+    with whole_file(permit.at(out)) as file:
         if out.suffix.lower() == ".csv":
             safe_table.write_csv(file, head, rows)
             return
-        book = safe_table.Book(phrase("batch_cut"), phrase(f"label_{label}"))
+        book = safe_table.Book(phrase("batch_cut"), phrase(f"label_{permit.label}"))
         scores = {len(head): (min(judging.SCORES), max(judging.SCORES), phrase("rating_not_score"))}
         book.add(phrase("rating_sheet"), _WIDTHS, rows, head, numbers=scores)
         book.add(phrase("rating_sheet_rubric"), _RUBRIC_WIDTHS, list(enumerate(judging.rubric("kotae"))))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.base import html_page
+from app.base.export_gate import Permit
 from app.base.files.whole_file import check_new, whole_file
 from app.base.tables import safe_table
 from app.base.wording import phrase
@@ -26,14 +27,16 @@ def check_target(out: Path) -> None:
     check_new(out, SUFFIXES, "evaluation_out_format")
 
 
-def save(evaluation: Evaluation, sections: Sequence[Section], out: Path, folder: Path | None = None) -> None:
+def save(
+    evaluation: Evaluation, sections: Sequence[Section], out: Path, folder: Path | None = None, *, permit: Permit
+) -> None:
     """In the language in use. `folder`: of the study, whose blind comparisons become sheets; None: of several.
 
     Raises AppError as `check_target` and `whole_file`.
     """
     check_target(out)
     suffix = out.suffix.lower()
-    with whole_file(out) as file:
+    with whole_file(permit.at(out)) as file:
         if suffix == ".html":
             file.write(report.content(evaluation, sections))
         elif suffix == ".csv":

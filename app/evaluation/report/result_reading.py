@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.base import html_page
 from app.base.bootstrap import LEAST_UNITS, RESAMPLES, Interval
+from app.base.export_gate import Permit
 from app.base.files.whole_file import failure
 from app.base.wording import phrase
 from app.evaluation.judge import comparing
@@ -55,12 +56,14 @@ def read(study: Study, folder: Path, found: Evaluation, sections: Sequence[Secti
     )
 
 
-def save(found: Evaluation, sections: Sequence[Section], out: Path, folder: Path | None = None) -> None:
+def save(
+    found: Evaluation, sections: Sequence[Section], out: Path, folder: Path | None = None, *, permit: Permit
+) -> None:
     """As `export.save`, in the place of a file that the user has agreed to replace."""
     beside = out.with_name(f".kotae-{secrets.token_hex(8)}{out.suffix}")
-    export.save(found, sections, beside, folder)
+    export.save(found, sections, beside, folder, permit=permit)
     try:
-        beside.replace(out)
+        beside.replace(permit.at(out))
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise failure(error, out) from error

@@ -18,7 +18,7 @@ from app.base.wording import phrase
 from app.evaluation.study.scale_limits import LEAST_ROWS, LEAST_SIZES
 from app.training.data import duplicates, reading, rows, split
 from app.training.data.rows import Row
-from app.training.runs import splits
+from app.training.runs import lineage
 
 SHARES = (0.125, 0.25, 0.5, 1.0)  # of the training rows, where nobody names sizes
 LEAST_HELD = 20  # rows to judge by, and to choose checkpoints by
@@ -66,7 +66,7 @@ def nested(data: Path, sizes: Sequence[int] = ()) -> Material:
     unusable, label = 0, confidentiality.DEFAULT
     if data.is_dir():
         split.verify(data)
-        label = splits.label_of(data)
+        label = lineage.of_data(data).label or confidentiality.DEFAULT
         train, validation, holdout = ((data / f"{part}.jsonl").read_bytes() for part in rows.PARTS)
     else:
         imported = reading.read(data)

@@ -8,10 +8,11 @@ from PySide6.QtCore import QModelIndex, QPoint, Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.services import background
 from app.chat.services.chat import ChatSession
-from app.evaluation import question_files, question_sets
+from app.evaluation import label_now, question_files, question_sets
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.services.study_run import StudyProgress
 from app.evaluation.study import study as studies
@@ -80,6 +81,14 @@ class EvaluationPage(Page):
 
     def set_header_inset(self, inset_px: int) -> None:
         self._header.set_inset(inset_px)
+
+    def label_now(self) -> confidentiality.Label:
+        """Of the set or the study that is shown; the views of their contents say more."""
+        entry = self.contents.entry
+        if isinstance(entry, Entry):
+            study = entry.study
+            return label_now.of_study(study, self._paths.documents) if study is not None else confidentiality.HIGHEST
+        return entry.label if entry is not None else confidentiality.LABELS[0]
 
     def focus_first(self) -> None:
         if self._side.isVisibleTo(self):
@@ -230,7 +239,7 @@ class EvaluationPage(Page):
     def _make_set_view(self) -> "SetView":
         from app.evaluation.ui.sets.view import SetView
 
-        view = SetView(self._theme, self._paths.questions, self._secrecy)
+        view = SetView(self._theme, self._paths.questions, self._paths.documents, self._secrecy)
         view.evaluate_requested.connect(self.beginning.ask)
         view.changed.connect(self._on_changed)
         view.renamed.connect(self._on_set_renamed)
@@ -250,7 +259,7 @@ class EvaluationPage(Page):
     def _make_result_view(self) -> "ResultView":
         from app.evaluation.ui.result.view import ResultView
 
-        view = ResultView(self._theme, self._secrecy, self._models)
+        view = ResultView(self._theme, self._secrecy, self._paths.documents, self._models)
         for card in (view.overview.advice, view.overview.comparison):
             card.use_requested.connect(self.using.use)
         view.failed.connect(self.say)

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from app.base import export_gate
 from app.base.cli.command_tree import add_command
 from app.base.cli.output import Output
+from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import describe_error, help_text
+from app.inference.local_model import LocalModel
 from app.models import local_models
 from app.models.cli.model_care import as_data, percent
 from app.models.kits import kit_export, kit_import
@@ -19,14 +22,16 @@ from app.models.kits.kit_part_size import part_bytes_from
 from app.models.model_store import ModelStore
 
 PresetsOf = Callable[[ModelStore], KitPresets]  # those of the database
+LabelOf = Callable[[Path, LocalModel], Label]  # of what a model has learned, by the documents' database of now
 
 
-def add_parsers(actions: Any, shared: argparse.ArgumentParser, presets_of: PresetsOf) -> None:
+def add_parsers(actions: Any, shared: argparse.ArgumentParser, presets_of: PresetsOf, label_of: LabelOf) -> None:
     export = add_command(
-        actions, shared, "export-kit", help_text("models export-kit"), functools.partial(_export, presets_of)
+        actions, shared, "export-kit", help_text("models export-kit"), functools.partial(_export, presets_of, label_of)
     )
     export.add_argument("folder", metavar="DIR")
     export.add_argument("--model", metavar="ID", action="append", help=help_text("models export-kit --model"))
+    export.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
     export.add_argument("--part-size", metavar="SIZE", default="3.9GB", help=help_text("models export-kit --part-size"))
     importer = add_command(
         actions, shared, "import-kit", help_text("models import-kit"), functools.partial(_import, presets_of)
@@ -35,7 +40,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser, presets_of: Prese
     importer.add_argument("--to", metavar="DIR", help=help_text("models import-kit --to"))
 
 
-def _export(presets_of: PresetsOf, options: argparse.Namespace, where: Paths, output: Output) -> int:
+def _export(presets_of: PresetsOf, label_of: LabelOf, options: argparse.Namespace, where: Paths, output: Output) -> int:
     part_bytes = part_bytes_from(options.part_size)
     store = ModelStore.open(where.database, where.backups)
     try:
@@ -49,9 +54,11 @@ def _export(presets_of: PresetsOf, options: argparse.Namespace, where: Paths, ou
             raise AppError("unknown_model", wanted=wanted)
     models = list({model.id: model for model in chosen if model is not None}.values()) if chosen else listed
     folder = Path(options.folder)
+    exported = kit_export.export_of(models, folder, functools.partial(label_of, where.documents))
     kit = kit_export.export(
         models,
         folder,
+        permit=export_gate.pass_out(exported, where.exports_log, is_agreed=options.allow_secret),
         presets=presets,
         part_bytes=part_bytes,
         report=percent(output, "kit_exporting"),

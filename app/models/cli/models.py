@@ -18,7 +18,7 @@ from app.inference.local_model import LocalModel
 from app.models import catalogue, local_models, starter, tuned_models
 from app.models.catalogue import ModelCard
 from app.models.cli import model_build, model_care, model_download, model_fit, model_kit, model_remote
-from app.models.cli.model_kit import PresetsOf
+from app.models.cli.model_kit import LabelOf, PresetsOf
 from app.models.model_store import ModelStore
 from app.models.services.library import Publish
 
@@ -26,7 +26,9 @@ from app.models.services.library import Publish
 Trained = Callable[[str, str | None, float | None, Paths], Publish]
 
 
-def add_parser(commands: Any, shared: argparse.ArgumentParser, *, trained: Trained, presets_of: PresetsOf) -> None:
+def add_parser(
+    commands: Any, shared: argparse.ArgumentParser, *, trained: Trained, presets_of: PresetsOf, label_of: LabelOf
+) -> None:
     group = add_command(commands, shared, "models", help_text("models"), None)
     actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
     listing = add_command(actions, shared, "list", help_text("models list"), _list)
@@ -43,7 +45,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser, *, trained: Train
     remove.add_argument("model", metavar="ID")
     model_download.add_parsers(actions, shared)
     model_care.add_parsers(actions, shared)
-    model_kit.add_parsers(actions, shared, presets_of)
+    model_kit.add_parsers(actions, shared, presets_of, label_of)
     model_build.add_parsers(actions, shared)
     model_remote.add_parser(actions, shared)
 

@@ -5,10 +5,13 @@ Run again with the same folder, it goes on where it stopped, and replaces only w
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from app.base import confidentiality
+from app.base.confidentiality import Label
 from app.base.errors import AppError
+from app.base.export_gate import Export, Permit
 from app.base.files.copying import Meter, Report, require_space, sync_folder, write_failure
 from app.base.files.file_names import safe_name
 from app.base.files.whole_file import whole_file
@@ -21,10 +24,19 @@ from app.models.kits.kit_manifest import EXTRA_NAMES, PART_SUFFIX, Kit, KitExtra
 from app.models.kits.kit_parts import PART_BYTES, PartWriter
 
 
+def export_of(models: Sequence[LocalModel], folder: Path, label_of: Callable[[LocalModel], Label]) -> Export:
+    """`label_of`: of what a model has learned, as it is now."""
+    secret = [model.name for model in models if label_of(model) == confidentiality.HIGHEST]
+    return Export(
+        "kit", str(folder.absolute()), lambda: confidentiality.highest(map(label_of, models)), " / ".join(secret)
+    )
+
+
 def export(
     models: Sequence[LocalModel],
     folder: Path,
     *,
+    permit: Permit,
     presets: bytes = b"",
     part_bytes: int = PART_BYTES,
     report: Report = lambda _done, _total: None,
@@ -43,9 +55,9 @@ def export(
         raise AppError("kit_folder_taken", path=str(taken))
     files = {model.id: _files(model) for model in models}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        permit.at(folder).mkdir(parents=True, exist_ok=True)
         (folder / kit_manifest.NAME).unlink(missing_ok=True)  # from here on the kit is not finished
-        kit = _Export(folder, part_bytes, report).write(models, files, presets)
+        kit = _Export(permit.at(folder), part_bytes, report).write(models, files, presets)
         licences = "\n\n".join(model.licence for model in kit.models) + "\n"
         _put(folder / kit_manifest.LICENCES_NAME, licences.encode("utf-8"))
         _put(folder / kit_manifest.NAME, kit_manifest.to_bytes(kit))

@@ -9,7 +9,9 @@ from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
+from app.base.confidentiality import Label
 from app.base.errors import AppError
+from app.base.export_gate import Export, Permit
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.background import Progress
@@ -46,14 +48,17 @@ class ModelUpkeep(QObject):
         presets: KitPresets,
         preferences: Preferences,
         where: Paths,
+        label_of: Callable[[LocalModel], Label],
         parent: QObject | None = None,
     ) -> None:
+        """`label_of`: of what a model has learned, as it is now."""
         super().__init__(parent)
         self._store = store
         self._library = library
         self._presets = presets
         self._preferences = preferences
         self._where = where
+        self._label_of = label_of
         self._last_verified = verify_log.load(where.data / verify_log.NAME)
         self._verdicts: list[Verdict] = []  # of the verification that runs, also where it is cancelled
         self._task: background.LongTask | None = None
@@ -128,12 +133,23 @@ class ModelUpkeep(QObject):
         """Throws away what an interrupted move has copied. The folder in use stays as it is."""
         self._run(lambda _progress: models_folder.undo(self._where), lambda _nothing: self.move_undone.emit())
 
-    def export_kit(self, model_ids: Sequence[str], folder: Path, part_bytes: int = kit_parts.PART_BYTES) -> None:
+    @property
+    def exports_log(self) -> Path:
+        return self._where.exports_log
+
+    def kit_of(self, model_ids: Sequence[str], folder: Path) -> Export:
+        """The kit in that folder, for the gate: by the label that what the models have learned has now."""
+        models = self._models(model_ids)
+        return kit_export.export_of(models, folder, self._label_of)
+
+    def export_kit(
+        self, model_ids: Sequence[str], folder: Path, permit: Permit, part_bytes: int = kit_parts.PART_BYTES
+    ) -> None:
         """The models and the user's own presets."""
         models, presets = self._models(model_ids), self._presets.to_kit()
         self._run(
             lambda progress: kit_export.export(
-                models, folder, presets=presets, part_bytes=part_bytes, report=progress.report
+                models, folder, permit=permit, presets=presets, part_bytes=part_bytes, report=progress.report
             ),
             self.kit_written.emit,
         )

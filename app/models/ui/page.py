@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from app.base import confidentiality
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.base.wording import describe_error
@@ -89,6 +90,9 @@ class ModelsPage(Page):
 
     def set_header_inset(self, inset_px: int) -> None:
         self._header.set_inset(inset_px)
+
+    def label_now(self) -> confidentiality.Label:
+        return confidentiality.LABELS[0]  # names and facts of models, and none of their words
 
     def focus_first(self) -> None:
         self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)

@@ -24,10 +24,11 @@ from app.documents import collections
 from app.documents.services import command_scope
 from app.documents.services.meaning import Meanings
 from app.inference import child_commands
+from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.models import remote_models
 from app.serve.desk import Desk
-from app.serve.endpoint import Endpoint, Offers
+from app.serve.endpoint import ALONE, Endpoint, Offer, Offers
 from app.serve.loading import Loading
 from app.serve.server import Server, own_key, read_key
 from app.training.runs import runs
@@ -44,6 +45,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--collection", metavar="NAME", action="append", default=[], help=help_text("serve --collection")
     )
+    parser.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
     parser.add_argument("--port", metavar="N", type=int, help=help_text("serve --port"))
     key = parser.add_mutually_exclusive_group()
     key.add_argument("--key-file", metavar="FILE", help=help_text("serve --key-file"))
@@ -57,7 +59,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if not settings.load(where.settings).network_allowed:  # then no process of Kotae has a socket, not one of loopback
         raise AppError("serve_network_off")
     request = _request_of(options, where)
-    offers = _offers_of(options, where)
+    offers = _offers_of(options, where, request.model)
     if options.key_file:
         key = read_key(Path(options.key_file).expanduser())
     else:
@@ -100,12 +102,15 @@ def _request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
     return request
 
 
-def _offers_of(options: argparse.Namespace, where: Paths) -> Offers:
-    """Raises AppError as `ask_sources.scope_of`, and for a database that cannot be used."""
+def _offers_of(options: argparse.Namespace, where: Paths, model: LocalModel) -> Offers:
+    """Raises AppError as `ask_sources.scope_of`, "secret_export", and for a database that cannot be used."""
     named = command_scope.scope_of(options.collection, where) if options.collection else ()
     if where.documents.is_file():
         collections.open_library(where.documents).close()
-    return Offers(where.documents, named)
+    offers = Offers(where.documents, where.exports_log, model, named, is_agreed=options.allow_secret)
+    for offer in (Offer(ALONE), *(Offer(one.name, (one,)) for one in named)):
+        offers.export_of(offer, "").check(is_agreed=options.allow_secret)
+    return offers
 
 
 def _listener(port: int | None, output: Output) -> socket.socket:

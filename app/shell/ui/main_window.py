@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
+from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.services.preferences import Preferences
 from app.base.settings import TEXT_SCALES, Settings
@@ -100,6 +101,10 @@ class MainWindow(QMainWindow):
     @property
     def current_page(self) -> str:
         return self._current_page
+
+    def label_now(self) -> Label:
+        """Of what stands around the pages, and of windows over them: as of the page in sight."""
+        return self.page(self._current_page).label_now()
 
     def page(self, key: str) -> Page:
         """`key`: ask, documents, models, training, evaluation, settings, bin, search or batch."""

@@ -7,6 +7,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QDialog, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
+from app.base import confidentiality
 from app.base.paths import resources
 from app.base.wording import current_language
 from app.uikit.text.rich_text import RichText
@@ -32,6 +33,9 @@ class ManualWindow(QDialog):
         self._build()
         self._show_text()
         theme.changed.connect(self._show_text)
+
+    def label_now(self) -> confidentiality.Label:
+        return confidentiality.LABELS[0]  # the program's own
 
     def plain_text(self) -> str:
         return "\n".join(shown.plain_text() for shown, _text in self._texts)

@@ -12,16 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app.base import confidentiality
-from app.base.cli import secret
+from app.base import confidentiality, export_gate
 from app.base.cli.command_tree import add_command
 from app.base.cli.loop import Waiting, application
 from app.base.cli.output import Output
 from app.base.errors import AppError
+from app.base.export_gate import Export, Permit, What
 from app.base.files.whole_file import check_new, whole_file
 from app.base.paths import Paths
 from app.base.tables.columns import ColumnMapping
 from app.base.wording import help_text, phrase
+from app.documents import labels
 from app.inference import child_commands, fit, gguf
 from app.inference.engine.messages import Event, Failed, Load, Ready, Tokenize, Tokenized
 from app.inference.local_model import LocalModel
@@ -41,6 +42,7 @@ from app.training.gate import FEW_EXAMPLES
 from app.training.generation import review
 from app.training.generation.review import Review
 from app.training.generation.rows import lines_of
+from app.training.runs.lineage import Lineage
 
 SHOWN_BAD = 20  # on the terminal; the file of results has all
 SHOWN_LINES = 8
@@ -63,6 +65,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     add_file(parser, help_text("data check file"))
     parser.add_argument("--out", metavar="FILE", help=help_text("data check --out"))
     parser.add_argument("--base", metavar="ID|FILE", help=help_text("data check --base"))
+    parser.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
     _add_split(actions, shared)
     data_generate.add_parser(actions, shared)
     _add_review(actions, shared)
@@ -91,7 +94,9 @@ def _check(options: argparse.Namespace, where: Paths, output: Output) -> int:
     )
     output.end_progress()
     if out is not None:
-        check_file.save(out, imported, found)
+        known = Lineage(confidentiality.label_of(imported.label), imported.origins)
+        permit = _pass_out("rows", known, Path(options.file), out, where, is_allowed=options.allow_secret)
+        check_file.save(out, imported, found, permit=permit)
     base = options.base if tokens else ""
     output.result(check_file.as_object(imported, found), "\n".join(_check_text(imported, found, base, out, output)))
     return 1 if imported.bad or found.findings else 0
@@ -366,7 +371,7 @@ def _split_source(imported: Imported) -> dict[str, Any]:
         "rows": len(imported.rows),
         "unusable_rows": len(imported.bad),
         "mapping": imported.mapping.as_dict(),
-    } | ({"label": imported.label} if imported.label else {})
+    } | Lineage(confidentiality.label_of(imported.label), imported.origins).as_json()
 
 
 def _by_code(flagged: Mapping[int, Collection[str]]) -> dict[str, list[int]]:
@@ -470,25 +475,31 @@ def _review(options: argparse.Namespace, where: Paths, output: Output) -> int:
     check_new(out, allowed, "review_format", name=path.name, out=out.name)
     if kind == LINES:
         pairs = review.load(path)
-        _permit(pairs, path, out, where, is_allowed=options.allow_secret)
-        return _write_table(pairs, path, out, output)
+        permit = _pass_out("pairs", _known(pairs), path, out, where, is_allowed=options.allow_secret)
+        return _write_table(pairs, path, out, output, permit)
     pairs = review.load(Path(options.rows).expanduser() if options.rows else path.with_suffix(LINES))
     found = review.read(path, pairs)
     if found.kept:
-        _permit(found.kept, path, out, where, is_allowed=options.allow_secret)
-        with whole_file(out) as file:
+        permit = _pass_out("pairs", _known(found.kept), path, out, where, is_allowed=options.allow_secret)
+        with whole_file(permit.at(out)) as file:
             file.write(lines_of(found.kept))
     output.result(_review_object(found, out), "\n".join(_review_text(found, out)))
     return 0 if found.kept and not found.problems else 1
 
 
-def _permit(pairs: Sequence[dict[str, Any]], path: Path, out: Path, where: Paths, *, is_allowed: bool) -> None:
-    """Both files hold passages. Raises AppError("secret_export" | "export_log_unwritable")."""
-    secret.permit(confidentiality.of_rows(pairs), path.name, "pairs", out, where, is_allowed=is_allowed)
+def _known(pairs: Sequence[dict[str, Any]]) -> Lineage:
+    """Both files of a review hold passages."""
+    return Lineage(confidentiality.of_rows(pairs), labels.origins_of(pairs))
 
 
-def _write_table(pairs: Sequence[dict[str, Any]], path: Path, out: Path, output: Output) -> int:
-    review.write(pairs, out)
+def _pass_out(what: What, known: Lineage, path: Path, out: Path, where: Paths, *, is_allowed: bool) -> Permit:
+    """Raises AppError("secret_export" | "export_log_unwritable")."""
+    export = Export(what, str(out.absolute()), lambda: known.label_now(where.documents), path.name)
+    return export_gate.pass_out(export, where.exports_log, is_agreed=is_allowed)
+
+
+def _write_table(pairs: Sequence[dict[str, Any]], path: Path, out: Path, output: Output, permit: Permit) -> int:
+    review.write(pairs, out, permit=permit)
     back = f"{path.stem}-reviewed{LINES}"
     text = output.phrase("review_written", count=len(pairs), path=out, back=back, rows=path)
     output.result({"out": str(out), "pairs": len(pairs)}, text)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app.base import confidentiality, settings
+from app.base import settings
 from app.base.cli.loop import Waiting, application
 from app.base.cli.output import Output, left
 from app.base.errors import AppError
@@ -53,12 +53,11 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
     generation.check_target(out)
     collection = _collection(options.collection, where)
     model = model_choice.choose_model(options.model, where)
-    if not confidentiality.may_train(collection.label, is_consented=options.allow_secret):
-        raise AppError("secret_export", what=collection.name)
     job = GenerationJob(
         where.documents, where.glossary, where.exports_log, collection, out, options.n, options.seed, model,
-        settings.load(where.settings),
+        settings.load(where.settings), options.allow_secret,
     )  # fmt: skip
+    job.export.check(is_agreed=options.allow_secret)
     if excerpts.is_too_small(model):
         output.note("generation_small_model", model=model.name)
     kept = len(replies.read(job.journal))

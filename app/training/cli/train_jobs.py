@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base.cli.output import Output
+from app.base.export_gate import Permit
 from app.base.paths import Paths
 from app.base.wording import help_text, size
 from app.training import job_return, jobs
@@ -20,12 +21,12 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help=help_text("train import folder"))
 
 
-def make(asked: RunSpec, folder: Path, *, with_base: bool, output: Output) -> int:
+def make(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool, output: Output) -> int:
     """The run is listed here as one that has not begun; what comes back goes there. Exit status 0."""
     folder = folder.expanduser().absolute()
     output.progress("job_working")
     try:
-        job = jobs.make(asked, folder, with_base=with_base)
+        job = jobs.make(asked, folder, permit=permit, with_base=with_base)
     finally:
         output.end_progress()
     run = runs.create(asked).name

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from app.base import invisible, wording
+from app.base import export_gate, invisible, wording
 from app.base.cli.durations import duration
 from app.base.cli.output import Output
 from app.base.errors import AppError
@@ -16,7 +16,7 @@ from app.base.paths import Paths
 from app.base.wording import help_text, phrase, size
 from app.chat.store import Store
 from app.inference import speed
-from app.training import drafting, planning, problems
+from app.training import drafting, jobs, planning, problems
 from app.training.cli import train_jobs, train_runs, train_words
 from app.training.planning import Plan
 from app.training.runs import runs
@@ -38,6 +38,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
     parser = add_command(actions, shared, "plan", help_text("train plan"), _plan)
     train_runs.add_wishes(parser)
     parser.add_argument("--job", metavar="DIR", help=help_text("train plan --job"))
+    parser.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
     parser.add_argument("--with-base", action="store_true", help=help_text("train plan --with-base"))
 
 
@@ -50,12 +51,16 @@ def _plan(options: argparse.Namespace, where: Paths, output: Output) -> int:
     store = Store.open(where.database, where.backups)
     try:
         converter = trainer.converter if trainer and options.job else ""  # which a job takes along
-        asked = drafting.draft(wishes, where, store.local_models(), converter)
+        models = store.local_models()
+        asked = drafting.draft(wishes, where, models, converter)
     finally:
         store.close()
     if options.job:
-        status = train_jobs.make(asked, Path(options.job), with_base=options.with_base, output=output)
-        runs.note_export(Path(asked.folder), absolute(Path(options.job)))
+        folder = absolute(Path(options.job))
+        export = jobs.export_of(asked, folder, where.documents, models)
+        permit = export_gate.pass_out(export, where.exports_log, is_agreed=options.allow_secret)
+        status = train_jobs.make(asked, folder, permit=permit, with_base=options.with_base, output=output)
+        runs.note_export(Path(asked.folder), folder)
         return status
     output.progress("plan_working")
     try:

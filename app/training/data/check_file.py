@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from app.base import confidentiality
+from app.base.export_gate import Permit
 from app.base.files.whole_file import check_new, whole_file
 from app.base.tables import safe_table
 from app.base.wording import phrase
@@ -27,14 +27,14 @@ def check_target(out: Path) -> None:
     check_new(out, SUFFIXES, "data_out_format")
 
 
-def save(out: Path, imported: Imported, found: CheckReport) -> None:
+def save(out: Path, imported: Imported, found: CheckReport, *, permit: Permit) -> None:
     """Raises AppError as `whole_file`."""
-    with whole_file(out) as file:
+    with whole_file(permit.at(out)) as file:
         head = [phrase(f"data_column_{name}") for name in HEAD]
         if out.suffix.lower() == ".csv":
             safe_table.write_csv(file, head, _lines(imported, found))
         elif out.suffix.lower() == ".xlsx":
-            label = phrase(f"label_{confidentiality.of_told(imported.label)}")
+            label = phrase(f"label_{permit.label}")
             book = safe_table.Book(phrase("batch_cut"), label)
             book.add(phrase("data_sheet"), WIDTHS, _lines(imported, found), head, [phrase("export_label", label=label)])
             book.save(file)

@@ -48,6 +48,7 @@ class Evidence:
     quality: int | None = None  # 0 to 3, by the model; None: nobody was asked
     review: Literal["", "accepted", "edited"] = ""  # by somebody, before it came here
     label: str = ""  # of the document (`app.base.confidentiality.LABELS`); "": not told
+    collection: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ def generated(pairs: Sequence[Mapping[str, Any]]) -> list[Item]:
         evidence = Evidence(
             origin["document"], tuple(origin["heading"]), origin["page"], quote, origin["passage"],
             pair["category"], pair["quality"], pair.get("review", ""), origin.get("label", ""),
+            origin.get("collection", ""),
         )  # fmt: skip
         found.append(Item(number, Row(number, messages, pair["group"]), evidence=evidence))
     return found

@@ -13,7 +13,7 @@ from app.base.tables import columns as names
 from app.base.tables import table_file
 from app.base.tables.columns import ColumnMapping
 from app.base.wording import phrase
-from app.documents import encodings
+from app.documents import encodings, labels
 from app.training.data import markdown_pairs, records, shapes
 from app.training.data.records import BadRow, Record, Records
 from app.training.data.rows import Row
@@ -53,6 +53,7 @@ class Imported:
     blank: int = 0  # rows without anything, which are no rows and no problems
     samples: tuple[Record, ...] = ()
     label: str = ""
+    origins: tuple[tuple[str, str], ...] = ()  # the collections and documents that its rows say they were made of
 
 
 def read(path: Path, mapping: ColumnMapping | None = None) -> Imported:
@@ -175,6 +176,7 @@ def _of_records(found: Records, name: str, sha256: str, codec: str, wanted: Colu
         blank=found.blank,
         samples=_samples(found),
         label=confidentiality.told_of_rows(record.values for record in found.found) or "",
+        origins=labels.origins_of(record.values for record in found.found),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from app.base import confidentiality
 from app.base.confidentiality import LABELS
 from app.base.errors import AppError
+from app.base.export_gate import Permit
 from app.base.files.whole_file import whole_file
 from app.base.tables import safe_table
 from app.base.tables.columns import plain
@@ -80,12 +81,12 @@ def load(path: Path) -> list[_Pair]:
     return list(found.values())
 
 
-def write(pairs: Sequence[_Pair], out: Path) -> None:
+def write(pairs: Sequence[_Pair], out: Path, *, permit: Permit) -> None:
     """As a workbook or CSV, as its name says. Raises AppError as `whole_file`."""
     place = 0 if current_language() == "ja" else 1
     head = [words.review(name)[place] for name in COLUMNS]
     lines = (_cells(number, pair) for number, pair in enumerate(pairs, start=1))
-    with whole_file(out) as file:
+    with whole_file(permit.at(out)) as file:
         if out.suffix.lower() == ".csv":
             safe_table.write_csv(file, head, lines)
             return

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from app.base.confidentiality import LABELS, Label, highest
 from app.documents.grounding import clauses, evidence
 from app.documents.records import Section
 from app.documents.values import dates, quantities
@@ -15,15 +16,16 @@ from app.training.generation.records import UNANSWERABLE, Candidate, Pair, Write
 ORIGIN = "generated"
 
 
-def to_lines(pairs: Sequence[Pair], writer: Writer) -> bytes:
-    return lines_of(row(pair, writer) for pair in pairs)
+def to_lines(pairs: Sequence[Pair], writer: Writer, least: Label = LABELS[0]) -> bytes:
+    """`least`: the label of what the writing model was trained on."""
+    return lines_of(row(pair, writer, least) for pair in pairs)
 
 
 def lines_of(rows: Iterable[dict[str, Any]]) -> bytes:
     return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in rows).encode("utf-8", "replace")
 
 
-def row(pair: Pair, writer: Writer) -> dict[str, Any]:
+def row(pair: Pair, writer: Writer, least: Label = LABELS[0]) -> dict[str, Any]:
     """Rows of one document stay together in a split; its passages stand beside them, to be checked against."""
     candidate = pair.candidate
     passage, is_answerable = candidate.passage, candidate.category != UNANSWERABLE
@@ -44,7 +46,7 @@ def row(pair: Pair, writer: Writer) -> dict[str, Any]:
             "collection": passage.collection,
             **place,
             "tag": section.tag,
-            "label": passage.label,
+            "label": highest((passage.label, least)),
             "passage": passage.section.text,
             "passage_sha256": digest(passage),
             **asdict(writer),

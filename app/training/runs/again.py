@@ -18,7 +18,7 @@ from app.training.data import curation, reading, split
 from app.training.data.curation import Curation
 from app.training.data.rows import PARTS, Row
 from app.training.plan import Data, Draft, Frozen, Start
-from app.training.runs import runs
+from app.training.runs import lineage, runs
 from app.training.runs.runs import Run
 from trainer import adapter
 from trainer.adapter import AdapterError
@@ -134,8 +134,10 @@ def _with_rows(
         else:
             curation.create(rows, [curation.Item(row.line, row) for row in _rows(_spec_of(run))])
             told = (manifest or {}).get("source") or {}
-            name, label = str(told.get("name") or Path(_spec_of(run).train).name), str(told.get("label") or "")
-            data = Data(name, 0, len(Curation(rows).items), folder=str(rows), label=label)
+            name, known = str(told.get("name") or Path(_spec_of(run).train).name), lineage.of_spec(_spec_of(run))
+            data = Data(
+                name, 0, len(Curation(rows).items), folder=str(rows), label=known.label or "", origins=known.origins
+            )
         if manifest is None:
             return data, None
         private.copy_folder(source, target)

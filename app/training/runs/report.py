@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from app.base import html_page, plots, wording
+from app.base import confidentiality, html_page, plots, wording
 from app.base.bootstrap import Interval
 from app.base.errors import AppError
 from app.base.files.atomic import write_atomically
@@ -24,7 +24,7 @@ from app.inference import scores
 from app.training import gate as gates
 from app.training import gate_file, problems
 from app.training.gate import AnswerRow, FormRow, Gate
-from app.training.runs import history, runs, splits
+from app.training.runs import history, lineage, runs
 from app.training.runs.history import History
 from trainer import spec
 from trainer.events import Adjusted
@@ -259,7 +259,7 @@ def _data(asked: spec.RunSpec, word: dict[str, str]) -> list[tuple[str, str]]:
         told += [f"sha256: {known or sha256}"] if known or sha256 else []
         if told:
             found.append((word[f"of_{name}"], ", ".join(told)))
-    label = splits.label_of(Path(asked.train).parent)
+    label = lineage.of_spec(asked).label or confidentiality.DEFAULT
     return [*found, (word["label"], wording.phrase(f"label_{label}"))]
 
 

@@ -22,6 +22,7 @@ from app.inference import holdout
 from app.inference.holdout import Holdout
 from app.models import bases
 from app.training.data.rows import PARTS
+from app.training.runs import lineage
 from app.training.runs import standing as standings
 from app.training.runs.standing import Standing
 from trainer import adapter, events, spec
@@ -233,6 +234,11 @@ def _with_data(asked: RunSpec, folder: Path) -> RunSpec:
 def _with_start(asked: RunSpec, folder: Path) -> RunSpec:
     """Raises OSError."""
     copy_adapter(Path(asked.adapter), folder / START)
+    known = lineage.of_adapter(Path(asked.adapter)).as_json()
+    if known:
+        write_atomically(
+            folder / START / lineage.FILE, json.dumps(known, ensure_ascii=False).encode("utf-8", "replace")
+        )
     return dataclasses.replace(asked, adapter=START)
 
 

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.base import confidentiality
-from app.base.confidentiality import Label
 from app.base.paths import Paths
 from app.training import drafts
 from app.training.data.rows import PARTS
@@ -40,14 +38,6 @@ def listed(where: Paths) -> list[SplitChoice]:
             hashes, choice = read
             found.setdefault(hashes, choice)
     return list(found.values())
-
-
-def label_of(folder: Path) -> Label:
-    """The highest that the rows carried when they were split; as of documents where none did."""
-    try:
-        return confidentiality.of_told(json.loads((folder / _MANIFEST).read_bytes())["source"]["label"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return confidentiality.DEFAULT
 
 
 # ------------------------------------------------------------------------- private

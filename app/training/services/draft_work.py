@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.base import confidentiality
 from app.base.services.background import Progress
 from app.base.tables.columns import ColumnMapping
 from app.training.data import check, curation, leakage, origin, reading, split
@@ -15,6 +16,7 @@ from app.training.data.origin import Origin
 from app.training.data.rows import PARTS, Row
 from app.training.generation import review
 from app.training.plan import Data, Frozen
+from app.training.runs.lineage import Lineage
 
 
 def whole(work: Callable[[Progress], Any], made: Sequence[Path], progress: Progress) -> Any:
@@ -61,7 +63,14 @@ def source(data: Data, rows: Curation, file: Origin | None) -> dict[str, Any]:
     kinds: tuple[curation.Kind, ...] = ("accepted", "edited", "rejected")
     decided = {kind: rows.counts[kind] for kind in kinds if rows.counts[kind]}
     told |= {"flagged": flagged, "used": data.used, "decided": decided}
-    return told | ({"label": data.label} if data.label else {})
+    return told | lineage_of(data, rows, file).as_json()
+
+
+def lineage_of(data: Data, rows: Curation, file: Origin | None) -> Lineage:
+    """What is known of where the rows are from. `file`: as of `source`."""
+    made_of = {(one.evidence.collection, one.evidence.document) for one in rows.items if one.evidence is not None}
+    made_of |= set(file.imported.origins) if file is not None else set()
+    return Lineage(confidentiality.label_of(rows.label or data.label), tuple(sorted(made_of | set(data.origins))))
 
 
 def imported(path: Path, mapping: ColumnMapping | None, folder: Path, progress: Progress) -> tuple[Origin, Curation]:

@@ -11,12 +11,17 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from app import __version__
-from app.base import confidentiality, export_log
+from app.base import confidentiality, export_gate
+from app.base.confidentiality import Label
 from app.base.errors import AppError
+from app.base.export_gate import Export, Permit
 from app.base.files.whole_file import check_new, whole_file
 from app.base.services import background
 from app.base.settings import Settings
+from app.chat.services.batch import scope_label
 from app.chat.services.prompt_run import Progress, PromptJob, PromptRun
+from app.documents import labels
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
 from app.documents.records import Collection
 from app.documents.retrieval import abstention, retrieval
@@ -36,7 +41,8 @@ SEARCHED = 20  # passages in which the answer to what should have none is looked
 
 @dataclass(frozen=True, slots=True)
 class GenerationJob:
-    """`documents`: the database. `exports_log`: where confidential pairs are put on record. `wanted`: pairs."""
+    """`documents`: the database. `exports_log`: where confidential pairs are put on record. `wanted`: pairs.
+    `is_agreed`: to pairs of confidential documents."""
 
     documents: Path
     glossary: Path
@@ -47,6 +53,17 @@ class GenerationJob:
     seed: int
     model: LocalModel
     settings: Settings
+    is_agreed: bool = False
+
+    @property
+    def export(self) -> Export:
+        """By the label of the collection, and of what the model was trained on that writes the pairs."""
+        return Export(
+            "pairs",
+            str(self.out.absolute()),
+            lambda: label_now(self.documents, self.collection, self.model),
+            self.collection.name,
+        )
 
     @property
     def journal(self) -> Path:
@@ -87,6 +104,12 @@ class _Prepared:
     writer: Writer
 
 
+def label_now(documents: Path, collection: Collection, model: LocalModel) -> Label:
+    """Of pairs that this model would write of this collection."""
+    asked = scope_label(documents, (CollectionRef(collection.id, collection.name),))
+    return confidentiality.highest((asked, labels.of_model(documents, model)))
+
+
 def check_target(out: Path) -> None:
     """Raises AppError("generation_out_format" | "export_folder_gone" | "export_exists")."""
     check_new(out, SUFFIXES, "generation_out_format")
@@ -116,7 +139,8 @@ class Generation(QObject):
         self._standing = Standing(job.wanted)
         self._run: PromptRun | None = None
         self._started_at = 0.0
-        self._is_over = self._is_writing = self._is_on_record = False
+        self._is_over = self._is_writing = False
+        self._permit: Permit | None = None
         self._held_by: set[str] = set()
 
     def start(self) -> None:
@@ -169,7 +193,7 @@ class Generation(QObject):
             return
         job = self.job
         asked = PromptJob(job.model, job.settings, tuple(standing.prompts), job.journal)
-        run = self._run = PromptRun(self._engine, self._template_command, asked, self, self._put_on_record)
+        run = self._run = PromptRun(self._engine, self._template_command, asked, self, self._require_permit)
         run.progressed.connect(self._on_progressed)
         run.finished.connect(self._on_replied)
         run.stopped.connect(self._on_stopped)
@@ -178,28 +202,32 @@ class Generation(QObject):
             run.hold(by)
         run.start()
 
-    def _put_on_record(self) -> None:
+    def _pass_gate(self) -> Permit:
         """When the first word of confidential documents is about to be written: what fails before has not begun.
 
-        Raises AppError("export_log_unwritable").
+        Raises AppError("secret_export" | "export_log_unwritable").
         """
         job = self.job
-        if job.collection.label == confidentiality.HIGHEST and not self._is_on_record:
-            export_log.note(job.exports_log, "pairs", job.collection.label, str(job.out.absolute()))
-            self._is_on_record = True
+        if self._permit is None:
+            self._permit = export_gate.pass_out(job.export, job.exports_log, is_agreed=job.is_agreed)
+        self._permit.require()
+        return self._permit
+
+    def _require_permit(self) -> None:
+        """Raises as `_pass_gate`."""
+        self._pass_gate()
 
     def _write(self) -> None:
         assert self._prepared is not None
-        try:
-            if self._standing.accepted:  # all may have been replied before the documents became confidential
-                self._put_on_record()
+        try:  # all may have been replied before the documents became confidential
+            permit = self._pass_gate() if self._standing.accepted else None
         except AppError as error:
             self._fail(error)
             return
         self._is_writing = True
         job, writer = self.job, self._prepared.writer
         generated = Generated(self._standing, self._prepared.selected, time.monotonic() - self._started_at)
-        background.run(lambda: _written(job, generated, writer), self._on_written, self._fail)
+        background.run(lambda: _written(job, generated, writer, permit), self._on_written, self._fail)
 
     def _on_progressed(self, progress: Progress) -> None:
         assert self._prepared is not None
@@ -284,12 +312,15 @@ def _standing(job: GenerationJob, made: Plan, replies: dict[Prompt, Reply], lack
         library.close()
 
 
-def _written(job: GenerationJob, generated: Generated, writer: Writer) -> Generated:
-    """Raises AppError as `check_target` and `whole_file`. The journal leaves when the file is there."""
+def _written(job: GenerationJob, generated: Generated, writer: Writer, permit: Permit | None) -> Generated:
+    """Raises AppError as `check_target` and `whole_file`. The journal leaves when the file is there.
+
+    `permit`: None: there are no pairs.
+    """
     check_target(job.out)
-    if generated.standing.accepted:
-        with whole_file(job.out) as file:
-            file.write(rows.to_lines(generated.standing.accepted, writer))
+    if permit is not None:
+        with whole_file(permit.at(job.out)) as file:
+            file.write(rows.to_lines(generated.standing.accepted, writer, labels.of_model(job.documents, job.model)))
         job.journal.unlink(missing_ok=True)
         job.journal.with_name(job.journal.name + ".lock").unlink(missing_ok=True)
     return generated

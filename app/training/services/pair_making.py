@@ -5,7 +5,6 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
-from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
@@ -69,8 +68,8 @@ class PairMaking(QObject):
     def is_running(self) -> bool:
         return self._run is not None
 
-    def begin(self, draft_id: str, wish: Wish, collection: Collection, *, is_consented: bool = False) -> None:
-        """The same wish goes on where it stopped. `is_consented`: to confidential text becoming training data.
+    def begin(self, draft_id: str, wish: Wish, collection: Collection, *, is_agreed: bool = False) -> None:
+        """The same wish goes on where it stopped. `is_agreed`: to confidential text becoming training data.
 
         Raises AppError: pairs_running, pairs_model_gone, secret_export, draft_unwritable, drive_space.
         """
@@ -79,14 +78,14 @@ class PairMaking(QObject):
             raise AppError("pairs_running")
         if model is None:
             raise AppError("pairs_model_gone")
-        if not confidentiality.may_train(collection.label, is_consented=is_consented):
-            raise AppError("secret_export", what=collection.name)
         folder, paths = self._paths.drafts / draft_id, self._paths
-        wishes.keep(folder, wish)
         out, settings = self.target(draft_id, wish), self._preferences.value
         job = GenerationJob(
-            paths.documents, paths.glossary, paths.exports_log, collection, out, wish.wanted, wish.seed, model, settings
+            paths.documents, paths.glossary, paths.exports_log, collection, out, wish.wanted, wish.seed, model,
+            settings, is_agreed,
         )  # fmt: skip
+        job.export.check(is_agreed=is_agreed)
+        wishes.keep(folder, wish)
         self._wish, self.draft_id, self.progress = wish, draft_id, None
         run = self._run = Generation(self._engine, self._template_command, job, self)
         if self._session.is_busy:

@@ -10,7 +10,10 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from app.base import confidentiality
+from app.base.confidentiality import Label
 from app.base.errors import AppError
+from app.base.export_gate import Export, Permit
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.background import LongTask, Progress
@@ -28,7 +31,8 @@ from app.training.environment import converter
 from app.training.jobs import Job
 from app.training.plan import Data, Draft, Forecast, Frozen
 from app.training.planning import Plan
-from app.training.runs import runs
+from app.training.runs import lineage, runs
+from app.training.runs.lineage import Lineage
 from app.training.runs.trainer_process import Watch
 from app.training.services import draft_work
 from app.training.services.training import Trainer
@@ -205,7 +209,35 @@ class TrainingDraft(QObject):
 
         self._do("beginning", work, self._on_begun, made)
 
-    def make_job(self, folder: Path, *, with_base: bool = False) -> None:
+    @property
+    def exports_log(self) -> Path:
+        return self._paths.exports_log
+
+    @property
+    def lineage(self) -> Lineage:
+        """Where the rows are from, and what was known of their label."""
+        data, frozen = self.draft.data, self.draft.frozen
+        found = lineage.of_data(Path(frozen.folder)) if frozen is not None else Lineage()
+        if data is not None and self.curation is not None:
+            return found.joined(draft_work.lineage_of(data, self.curation, self.origin))
+        return found.joined(Lineage(confidentiality.label_of(data.label), data.origins)) if data is not None else found
+
+    def job_of(self, folder: Path) -> Export:
+        """The job in that folder, for the gate: by the labels that data, adapter and base have now."""
+        draft, documents = self.draft, self._paths.documents
+        assert draft.frozen is not None
+        known = lineage.of_data(Path(draft.frozen.folder))
+        if draft.start is not None:
+            known = known.joined(lineage.of_adapter(Path(draft.start.folder)))
+        found = [model for model in self._models() if draft.base in (model.id, model.path)]
+
+        def label_now() -> Label:
+            of_base = [lineage.label_of_model(documents, model) for model in found]
+            return confidentiality.highest((known.label_now(documents), *of_base))
+
+        return Export("job", str(folder.absolute()), label_now, draft.name)
+
+    def make_job(self, folder: Path, permit: Permit, *, with_base: bool = False) -> None:
         """A folder with which another machine trains it, into an empty one or one that is not there yet. The run is
         listed here as one that another machine has. Fails with converter_missing and converter_not_shipped, too."""
         draft, made = self.draft, list[Path]()
@@ -215,7 +247,7 @@ class TrainingDraft(QObject):
             # What the adapter becomes a GGUF file with, where it is trained.
             asked = self._asked(draft, trainer.converter if trainer is not None else str(converter.find()[0]))
             progress.check()
-            job = jobs.make(asked, folder, with_base=with_base)
+            job = jobs.make(asked, folder, permit=permit, with_base=with_base)
             made.append(job.folder)
             progress.check()
             run = runs.create(asked, takes_data=True)

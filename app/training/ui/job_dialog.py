@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from app.base import wording
 from app.base.errors import AppError
+from app.base.export_gate import Permit
 from app.base.wording import describe_error
 from app.training.jobs import SMALL_BYTES, Job
 from app.training.services.training_draft import TrainingDraft
@@ -16,6 +17,7 @@ from app.uikit.language import noted
 from app.uikit.path_row import PathRow
 from app.uikit.phrases import breakable
 from app.uikit.pickers import Pickers
+from app.uikit.secrecy import Secrecy
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.labels import Label
@@ -31,6 +33,7 @@ class JobDialog(Dialog):
     """Stays open while it is made; `made_dialog` follows. For a draft whose data and base are chosen."""
 
     def __init__(self, theme: Theme, work: TrainingDraft, parent: QWidget, pickers: Pickers) -> None:
+        self.secrecy = Secrecy(theme, work.exports_log)
         self._work = work
         self._pickers = pickers
         self._folder: Path | None = None
@@ -64,9 +67,13 @@ class JobDialog(Dialog):
     def accept(self) -> None:
         assert self._folder is not None
         self.banner.hide()
+        self.secrecy.export(self, self._work.job_of(self._folder), self._make)
+
+    def _make(self, permit: Permit) -> None:
+        assert self._folder is not None
         self._set_busy(is_busy=True)
         self.progress.start(self.tr("フォルダを作っています"))
-        self._work.make_job(self._folder, with_base=self.base_box.isChecked())
+        self._work.make_job(self._folder, permit, with_base=self.base_box.isChecked())
         self.fit_height()
 
     def reject(self) -> None:

@@ -9,14 +9,17 @@ from PySide6.QtCore import QModelIndex, Qt, QTimer
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
+from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import describe_error
 from app.inference.local_model import LocalModel
+from app.models import bases
 from app.training import drafts
 from app.training.plan import PLANNED, STEPS, Draft
-from app.training.runs import overview
+from app.training.runs import lineage, overview
+from app.training.runs.lineage import Lineage
 from app.training.runs.overview import DAMAGED, Entry, Overview
 from app.training.services.training_draft import TrainingDraft
 from app.training.services.trainings import Trainings
@@ -75,6 +78,18 @@ class TrainingPage(Page):
 
     def set_header_inset(self, inset_px: int) -> None:
         self._header.set_inset(inset_px)
+
+    def label_now(self) -> confidentiality.Label:
+        """Of the rows, and of what was made of them, by the documents that they are from."""
+        content = self.content
+        if isinstance(content, Planning):
+            known = content.work.lineage
+        elif content is not None:
+            asked = bases.read_spec(content.folder / bases.SPEC)
+            known = lineage.of_spec(asked) if asked is not None else Lineage(confidentiality.HIGHEST)
+        else:
+            return confidentiality.LABELS[0]
+        return known.label_now(self._paths.documents)
 
     def focus_first(self) -> None:
         if self.content is not None:

@@ -2,7 +2,7 @@
 itself. A text that grows is parsed again only at its unfinished end, and words that are looked for are marked."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, QRectF, Qt, QUrl, Signal
 from PySide6.QtGui import (
@@ -25,11 +25,10 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFrame, QMenu, QSizePolicy, QTextBrowser, QTextEdit, QWidget
 
 from app.base.text import occurrences
-from app.uikit import characters
+from app.uikit import characters, text_exits
 from app.uikit.characters import without_helpers
 from app.uikit.text import formats, markdown
 from app.uikit.theme import Theme
-from app.uikit.words import to_clipboard
 
 MARKS_MAX = 1000  # of words in one text; more would be no help, and each is painted
 _SCROLLING_KEYS = (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
@@ -140,7 +139,6 @@ class RichText(QTextBrowser):
         self._sought: tuple[str, ...] = ()  # words that are marked
         self._places: list[Place] = []
         self._current: int | None = None  # which of the places is looked at
-        self._copy_text: Callable[[str], None] = to_clipboard
         self._build()
         self.anchorClicked.connect(self._on_anchor_clicked)
 
@@ -290,25 +288,14 @@ class RichText(QTextBrowser):
         menu.popup(event.globalPos())
 
     def menu_at(self, place: QPoint) -> QMenu:
-        """Qt's own, but what it copies goes the way that `copy_by` has set."""
+        """Qt's own, but what it copies passes the gate."""
         menu = self.createStandardContextMenu(place)
-        for action in menu.actions():
-            if action.objectName() == "edit-copy":
-                action.triggered.disconnect()
-                action.triggered.connect(self.copy_selection)
+        text_exits.take_over(menu, self)
         return menu
-
-    def copy_by(self, copy: Callable[[str], None]) -> None:
-        """How selected text leaves for the clipboard; at first it simply does."""
-        self._copy_text = copy
-
-    def copy_selection(self) -> None:
-        if text := without_helpers(self.textCursor().selection().toPlainText()):
-            self._copy_text(text)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.matches(QKeySequence.StandardKey.Copy):
-            self.copy_selection()
+            text_exits.copy(self, text_exits.selected_text(self))
         elif event.key() in _SCROLLING_KEYS and not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             event.ignore()
         else:

@@ -12,11 +12,12 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.chat.batch.journal import Journal, path_of
 from app.chat.batch.results import Result
-from app.chat.services.batch import Ended
+from app.chat.services.batch import Ended, label_of_batch
 from app.chat.services.batches import CHAT, Batches, Unfinished
 from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
 from app.inference import child_commands
+from tests.permits import PERMIT
 from tests.scene import Scene
 
 LIMIT_MS = 30_000
@@ -44,7 +45,7 @@ class Desk:
             scene.where.documents,
             scene.where.data / "batch.json",
         )
-        self.batches.labelled.connect(lambda batch, _label: self.batches.begin(batch))
+        self.batches.prepared.connect(lambda batch: self.batches.begin(batch, PERMIT))
         return self.batches
 
     def write(self, *questions: str) -> Path:
@@ -65,7 +66,7 @@ class Desk:
             assert self.batches._run is not None
             self.batches._run.answered.connect(act)
 
-        self.batches.labelled.connect(follow)
+        self.batches.prepared.connect(follow)
 
     def begin_until_one_is_answered(self, *questions: str) -> None:
         self.begin(*questions)
@@ -218,11 +219,11 @@ def test_what_is_asked_of_secret_documents_is_said_before_it_begins(desk: Desk) 
     library.close()
     path = desk.write("一つ目")
     told: list[str] = []
-    desk.batches.labelled.disconnect()
-    desk.batches.labelled.connect(lambda _batch, label: told.append(label))
+    desk.batches.prepared.disconnect()
+    desk.batches.prepared.connect(lambda batch: told.append(label_of_batch(batch)))
     found = desk.ended(desk.batches.questions_read, desk.batches.read, path)
     scope = (CollectionRef(collection.id, collection.name),)
-    desk.ended(desk.batches.labelled, desk.batches.prepare, found, path, desk.out, scope)
+    desk.ended(desk.batches.prepared, desk.batches.prepare, found, path, desk.out, scope)
     assert told == ["secret"]
     assert not desk.batches.is_running
     assert not path_of(desk.out).exists()

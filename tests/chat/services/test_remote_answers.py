@@ -34,6 +34,7 @@ from app.models import remote_models
 from app.models.services.library import ModelLibrary
 from tests.chat.services.test_batch import Desk
 from tests.inference.remote.servers import Script, end, llama_server, piece, scripted_server, stream_head
+from tests.permits import PERMIT
 from tests.scene import Scene
 from tests.waiting import LIMIT_S
 
@@ -354,8 +355,8 @@ def test_a_batch_is_answered_elsewhere_when_it_was_agreed(
     scene: Scene, script: Script, remote: LocalModel, tmp_path: Path
 ) -> None:
     desk = Desk(scene, tmp_path)
-    desk.batches.labelled.disconnect()
-    desk.batches.labelled.connect(lambda batch, _label: desk.batches.begin(dataclasses.replace(batch, is_agreed=True)))
+    desk.batches.prepared.disconnect()
+    desk.batches.prepared.connect(lambda batch: desk.batches.begin(dataclasses.replace(batch, is_agreed=True), PERMIT))
     ended: Ended = desk.ended(desk.batches.finished, desk.begin, "一", "二")
     assert ended.answered == 2
     assert len(script.questions) == 2
@@ -375,8 +376,8 @@ def test_a_batch_sends_nothing_more_once_the_network_is_switched_off(
 ) -> None:
     """It was begun with the settings of then."""
     desk = Desk(scene, tmp_path)
-    desk.batches.labelled.disconnect()
-    desk.batches.labelled.connect(lambda batch, _label: desk.batches.begin(dataclasses.replace(batch, is_agreed=True)))
+    desk.batches.prepared.disconnect()
+    desk.batches.prepared.connect(lambda batch: desk.batches.begin(dataclasses.replace(batch, is_agreed=True), PERMIT))
     desk.after_each_answer(lambda _result: scene.preferences.change(network_allowed=False))
     error = desk.ended(desk.batches.failed, desk.begin, "一", "二", "三")
     assert error.code == "remote_no_network"

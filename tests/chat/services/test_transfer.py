@@ -17,6 +17,7 @@ from app.chat.services.conversations import Conversations
 from app.chat.services.transfer import Transfer
 from app.chat.store import Store
 from tests.chat.exchange_trees import conversation, document, plant
+from tests.permits import PERMIT
 
 CANARY = "漏れてはいけない文 canary-8271"
 
@@ -46,7 +47,7 @@ def test_what_is_exported_here_is_imported_there(
 ) -> None:
     plant(store)
     with qtbot.waitSignal(transfer.exported) as exported:
-        transfer.export([store.conversations()[0].id], "json", tmp_path / "a.json")
+        transfer.export([store.conversations()[0].id], "json", tmp_path / "a.json", PERMIT)
     assert exported.args == [[tmp_path / "a.json"]]
     there = paths.locate(str(tmp_path / "別の PC"))
     other = Store.open(there.database, there.backups)
@@ -70,7 +71,7 @@ def test_several_conversations_become_a_file_each(
     steps: list[tuple[int, int]] = []
     transfer.progressed.connect(lambda done, total: steps.append((done, total)))
     with qtbot.waitSignal(transfer.exported) as exported:
-        transfer.export(ids, file_format, folder)
+        transfer.export(ids, file_format, folder, PERMIT)
     assert [path.name for path in exported.args[0]] == [f"題 {number}{suffix}" for number in range(3)]
     assert steps[-1] == (3, 3)
 
@@ -83,7 +84,7 @@ def test_a_cancelled_export_leaves_nothing(
     folder.mkdir()
     ids = [store.add_question(f"題 {number}").conversation_id for number in range(200)]
     with qtbot.waitSignal(transfer.cancelled):
-        transfer.export(ids, file_format, folder / target)
+        transfer.export(ids, file_format, folder / target, PERMIT)
         transfer.cancel()
     assert list(folder.iterdir()) == []
     assert not transfer.is_working
@@ -120,7 +121,7 @@ def test_two_thousand_conversations_go_out_and_come_back(
     assert imported.args == [Imported(imported=2000, unchecked=2000)]
     ids = [found.id for found in store.conversations()]
     with qtbot.waitSignal(transfer.exported, timeout=120_000):
-        transfer.export(ids, "json", tmp_path / "b.json")
+        transfer.export(ids, "json", tmp_path / "b.json", PERMIT)
     with qtbot.waitSignal(transfer.imported, timeout=120_000) as again:
         transfer.import_(tmp_path / "b.json")
     assert again.args == [Imported(already_there=2000)]
@@ -132,7 +133,7 @@ def test_a_file_that_cannot_be_read_says_why(transfer: Transfer, tmp_path: Path,
         transfer.import_(tmp_path / "a.json")
     assert failed.args[0].code == "import_not_json"
     with qtbot.waitSignal(transfer.failed) as failed:
-        transfer.export([1], "markdown", tmp_path / "ない" / "a.md")
+        transfer.export([1], "markdown", tmp_path / "ない" / "a.md", PERMIT)
     assert failed.args[0].code == "export_folder_gone"
 
 
@@ -141,9 +142,9 @@ def test_a_second_piece_of_work_waits_for_nothing_and_does_nothing(
 ) -> None:
     kept = plant(store)
     with qtbot.waitSignal(transfer.exported):
-        transfer.export([kept], "json", tmp_path / "a.json")
+        transfer.export([kept], "json", tmp_path / "a.json", PERMIT)
         assert transfer.is_working
-        transfer.export([kept], "json", tmp_path / "b.json")
+        transfer.export([kept], "json", tmp_path / "b.json", PERMIT)
     assert not (tmp_path / "b.json").exists()
 
 
@@ -157,7 +158,7 @@ def test_no_text_of_a_conversation_gets_into_the_log(
         transfer.import_(tmp_path / "a.json")
     for file_format in ("json", "markdown", "docx"):
         with qtbot.waitSignal(transfer.exported):
-            transfer.export([store.conversations()[0].id], file_format, tmp_path / f"x.{file_format}")
+            transfer.export([store.conversations()[0].id], file_format, tmp_path / f"x.{file_format}", PERMIT)
     assert CANARY not in caplog.text
     assert "canary" not in caplog.text
 
@@ -182,11 +183,11 @@ def _fill_disk(disk: Path, tmp_path: Path, qtbot: QtBot) -> None:
     transfer = Transfer(store, Conversations(store), roomy.documents)
     for file_format, target in (("json", disk / "a.json"), ("markdown", disk)):
         with qtbot.waitSignal(transfer.failed) as failed:
-            transfer.export(ids, file_format, target)
+            transfer.export(ids, file_format, target, PERMIT)
         assert failed.args[0].code == "disk_full"
         assert list(disk.iterdir()) == []
     with qtbot.waitSignal(transfer.exported):
-        transfer.export(ids, "json", tmp_path / "a.json")
+        transfer.export(ids, "json", tmp_path / "a.json", PERMIT)
     store.close()
     narrow = paths.locate(str(disk))
     small = Store.open(narrow.database, narrow.backups)

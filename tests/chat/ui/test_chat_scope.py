@@ -16,6 +16,7 @@ from app.chat.ui.scope_line import StayingMenu
 from app.documents.library import Library
 from app.documents.records import Document, Section
 from app.inference.local_model import LocalModel
+from app.uikit import text_exits
 from app.uikit.widgets.buttons import IconButton
 from app.uikit.widgets.icon import Icon
 
@@ -237,7 +238,7 @@ def test_while_an_answer_is_written_its_label_stays_whatever_is_asked_next(
         assert asked(parts) == ["公報"]
         assert told(parts) == ("機密", "機密")
         QGuiApplication.clipboard().setText("前")
-        parts.window.page("ask").transcript.copy("回答の文")  # what is selected in it
+        text_exits.copy(parts.window.page("ask").transcript, "回答の文")  # what is selected in it
         assert QGuiApplication.clipboard().text() == "前"
         parts.secrecy.dialog.reject()
     assert parts.session.label == "secret"

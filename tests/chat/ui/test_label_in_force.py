@@ -16,6 +16,7 @@ from app.chat.records import AnswerDetails
 from app.chat.store import Store
 from app.documents.grounding.grounding import CollectionRef, Grounding, Source
 from app.documents.library import Library
+from app.uikit import text_exits
 from app.uikit.pickers import Pickers
 
 TIMEOUT_MS = 10_000
@@ -65,7 +66,7 @@ def shown(parts: AppContext) -> tuple[str, dict[str, tuple[bool, bool]]]:
 def check_ways_out(parts: AppContext, where: Paths, tmp_path: Path, qtbot: QtBot) -> None:
     """One conversation, all of them, one answer and a copy: each asks, and is in the log after a yes."""
     QGuiApplication.clipboard().setText("前")
-    desk, transcript = parts.desk, parts.window.page("ask").transcript
+    desk = parts.desk
     for deed in (desk.export_open, desk.export_all):
         deed()
         desk.dialog.formats.buttons["json"].click()
@@ -79,7 +80,7 @@ def check_ways_out(parts: AppContext, where: Paths, tmp_path: Path, qtbot: QtBot
     desk.export_answer(parts.session.messages()[-1].id)
     with qtbot.waitSignal(desk._transfer.exported):
         parts.secrecy.dialog.buttons["go"].click()
-    transcript.copy("守衛室です。")
+    text_exits.copy(parts.page.transcript, "守衛室です。")
     assert QGuiApplication.clipboard().text() == "前"
     parts.secrecy.dialog.buttons["go"].click()
     assert QGuiApplication.clipboard().text() == "守衛室です。"
@@ -143,7 +144,7 @@ def test_before_the_documents_are_open_a_copy_is_asked_about_too(
     QGuiApplication.clipboard().setText("前")
     parts = open_window()
     parts.session.open(kept)
-    parts.window.page("ask").transcript.copy("守衛室です。")
+    text_exits.copy(parts.window.page("ask").transcript, "守衛室です。")
     assert QGuiApplication.clipboard().text() == "前"
     parts.secrecy.dialog.buttons["go"].click()
     assert QGuiApplication.clipboard().text() == "守衛室です。"

@@ -41,7 +41,9 @@ class Desk(QObject):
         self.collect: Callable[[], Collected] = lambda: NOTHING
         pickers = Pickers(save=lambda *_: self.target, open=lambda *_: self.target)
         self.window = QWidget()
-        self.view = SetView(theme, folder, Secrecy(theme, folder.parent / "exports.jsonl"), pickers)
+        self.view = SetView(
+            theme, folder, folder.parent / "documents.sqlite", Secrecy(theme, folder.parent / "exports.jsonl"), pickers
+        )
         column = QVBoxLayout(self.window)
         column.setContentsMargins(0, 0, 0, 0)
         for action in self.view.header_actions:

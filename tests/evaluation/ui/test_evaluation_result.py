@@ -80,7 +80,9 @@ def open_desk(theme: Theme, tmp_path: Path, qtbot: QtBot) -> Iterator[Callable[.
         target.parent.mkdir(exist_ok=True)
         models = result_studies.models()
         pickers = Pickers(save=lambda _parent, _title, _start, _kinds: str(opened[-1].target))
-        view = ResultView(theme, Secrecy(theme, tmp_path / "log"), lambda: models, pickers)
+        view = ResultView(
+            theme, Secrecy(theme, tmp_path / "log"), tmp_path / "documents.sqlite", lambda: models, pickers
+        )
         window = QWidget()
         column = QVBoxLayout(window)
         column.setContentsMargins(0, 0, 0, 0)

@@ -16,6 +16,7 @@ from app.models.services.library import ModelLibrary
 from app.models.services.upkeep import ModelUpkeep
 from tests import model_files as models
 from tests.models.test_verify import flip
+from tests.permits import PERMIT
 
 
 class Care:
@@ -25,7 +26,7 @@ class Care:
         self.library = ModelLibrary(store, where.models)
         self.preferences = Preferences(where.settings)
         self.presets = Presets(store)
-        self.upkeep = ModelUpkeep(store, self.library, self.presets, self.preferences, where)
+        self.upkeep = ModelUpkeep(store, self.library, self.presets, self.preferences, where, lambda _model: "public")
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_a_kit_brings_models_and_presets_to_another_machine(care: Care, qtbot: Q
 
     care.presets.add("chat", "橋の点検", Choices(temperature=0.2))
     with qtbot.waitSignal(care.upkeep.kit_written):
-        care.upkeep.export_kit(["m"], tmp_path / "kit", part_bytes=100_000)
+        care.upkeep.export_kit(["m"], tmp_path / "kit", PERMIT, part_bytes=100_000)
     elsewhere = paths.locate(str(tmp_path / "遠い PC"))
     store = Store.open(elsewhere.database, elsewhere.backups)
     other = Care(store, elsewhere)

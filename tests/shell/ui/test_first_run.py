@@ -21,6 +21,7 @@ from app.uikit.dialogs import Dialog
 from app.uikit.pickers import Pickers
 from tests import model_files as models
 from tests.models.test_verify import flip
+from tests.permits import PERMIT
 
 GB = 10**9
 DESK = Machine(memory_bytes=32 * GB, available_bytes=24 * GB, cores=8, free_disk_bytes=200 * GB)
@@ -314,7 +315,7 @@ def care(parts):
 @pytest.fixture
 def kit(tmp_path, tiny_model):
     """A transfer kit with one model."""
-    kit_export.export([local_models.describe(tiny_model)], tmp_path / "kit")
+    kit_export.export([local_models.describe(tiny_model)], tmp_path / "kit", permit=PERMIT)
     return tmp_path / "kit"
 
 

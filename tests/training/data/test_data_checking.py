@@ -14,6 +14,7 @@ from app.training.data import check, check_file, reading
 from app.training.data.check import CheckReport
 from app.training.data.lengths import measure
 from app.training.data.reading import Imported
+from tests.permits import PERMIT
 
 LONG = "堤防の点検は毎年出水期の前に一度行い、結果を台帳に記録して保存する。補修が要るときは翌年度の計画に入れる。"
 EVIL = ("=1+1は式です。", "+81は番号です。", "-cmd|' /C calc'!A0です。", "@SUM(A1)です。", "\t=1です。")
@@ -123,7 +124,7 @@ def evil(tmp_path: Path) -> tuple[Imported, CheckReport]:
 @pytest.mark.fault("S11")
 def test_the_file_of_findings_holds_no_formula(tmp_path: Path) -> None:
     made, found = evil(tmp_path)
-    check_file.save(tmp_path / "結果.csv", made, found)
+    check_file.save(tmp_path / "結果.csv", made, found, permit=PERMIT)
     with (tmp_path / "結果.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["行", "見つかったこと", "詳細", "文章"]
@@ -131,7 +132,7 @@ def test_the_file_of_findings_holds_no_formula(tmp_path: Path) -> None:
     assert not any(cell.startswith(("=", "+", "-", "@", "\t")) for row in rows for cell in row)
     assert rows[6][1:] == ["回答が空です", "", "'=1+1"]
     assert rows[7][1:] == ["文字ではない値があります", "answer: 5", ""]
-    check_file.save(tmp_path / "結果.xlsx", made, found)
+    check_file.save(tmp_path / "結果.xlsx", made, found, permit=PERMIT)
     sheet = openpyxl.load_workbook(tmp_path / "結果.xlsx").active
     cells: list[Any] = [cell for row in sheet.iter_rows() for cell in row]
     assert all(cell.data_type in "sn" for cell in cells)
@@ -142,7 +143,7 @@ def test_the_file_of_findings_holds_no_formula(tmp_path: Path) -> None:
 
 def test_the_object_of_findings_holds_everything(tmp_path: Path) -> None:
     made, found = evil(tmp_path)
-    check_file.save(tmp_path / "結果.json", made, found)
+    check_file.save(tmp_path / "結果.json", made, found, permit=PERMIT)
     data = json.loads((tmp_path / "結果.json").read_text("utf-8"))
     assert data == json.loads(json.dumps(check_file.as_object(made, found)))
     assert (data["rows"], data["encoding"], data["mapping"]) == (

@@ -14,6 +14,7 @@ from app.base.wording import phrase
 from app.training.generation import review, rows
 from app.training.generation.records import UNANSWERABLE, Candidate, Pair, Writer
 from app.training.generation.review import Problem, Review
+from tests.permits import PERMIT
 from tests.training.generation.collection import ANSWER, COVER, QUESTION, passage
 
 WATER = "水中で施工する部材では、かぶりを100mm以上とする。"
@@ -36,7 +37,7 @@ def pairs(tmp_path: Path) -> list[dict[str, Any]]:
 def reviewed(pairs: list[dict[str, Any]], folder: Path, change: Change, kind: str = "xlsx") -> Review:
     """`change`: what a person does to the rows below the heading."""
     path = folder / f"確認表.{kind}"
-    review.write(pairs, path)
+    review.write(pairs, path, permit=PERMIT)
     if kind == "csv":
         table = list(csv.reader(path.read_text("utf-8-sig").splitlines()))
         change(table[1:])
@@ -142,7 +143,7 @@ def test_no_cell_is_a_formula_and_what_was_not_touched_is_not_taken_for_changed(
         table[0][0] = "採用"
 
     assert reviewed(found, tmp_path, accept, "csv").accepted == 1
-    review.write(found, tmp_path / "確認表.xlsx")
+    review.write(found, tmp_path / "確認表.xlsx", permit=PERMIT)
     book = openpyxl.load_workbook(tmp_path / "確認表.xlsx")
     assert book.worksheets[0]["B2"].data_type == "s"
     book.worksheets[0]["A2"] = "採用"

@@ -23,6 +23,7 @@ from app.training.runs import again, runs, shelf
 from app.training.services.training_draft import TrainingDraft
 from tests import model_files as models
 from tests.passed_days import pass_days
+from tests.permits import PERMIT
 from tests.training.services import draft_desk
 from tests.training.services.draft_desk import Desk
 from trainer import adapter
@@ -325,14 +326,14 @@ def test_a_planned_training_becomes_a_job_for_another_machine_without_an_environ
     desk.draft.change(goal="style", base=str(models.tiny_llama(tmp_path / "小.gguf")))
     made: list[Job] = []
     desk.draft.job_made.connect(made.append)
-    desk.draft.make_job(job)
+    desk.draft.make_job(job, PERMIT)
     draft = desk.wait()
     assert desk.errors == []
     assert [(one.folder, one.has_base) for one in made] == [(job, True)]
     assert (job / "run.sh").is_file()
     assert (job / "converter").is_dir()
     assert runs.exported_to(Path(draft.run)) == str(job)
-    desk.draft.make_job(job)
+    desk.draft.make_job(job, PERMIT)
     desk.wait()
     assert [error.code for error in desk.errors] == ["job_folder_taken"]
     assert len(made) == 1

@@ -14,6 +14,7 @@ from app.base.services import background
 from app.training.runs import runs
 from tests import model_files as models
 from tests import scripted_trainer
+from tests.permits import PERMIT
 from tests.training.services import draft_desk
 from tests.training.services.draft_desk import Desk
 from trainer.events import Event, Failed, Finding, Findings
@@ -93,7 +94,12 @@ def test_whoever_cancels_gets_no_run_no_split_and_no_forecast(desk: Desk, tmp_pa
     told: list[object] = []
     for signal in (desk.draft.begun, desk.draft.job_made, desk.draft.changed):
         signal.connect(told.append)
-    works = (desk.draft.freeze, desk.draft.check, desk.draft.begin, lambda: desk.draft.make_job(tmp_path / "別の PC"))
+    works = (
+        desk.draft.freeze,
+        desk.draft.check,
+        desk.draft.begin,
+        lambda: desk.draft.make_job(tmp_path / "別の PC", PERMIT),
+    )
     for work in works:
         work()
         if is_late:

@@ -9,12 +9,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
-from app.base.confidentiality import Label as SecrecyLabel
+from app.base import confidentiality
 from app.base.errors import AppError
+from app.base.export_gate import Permit
 from app.base.wording import Sentence, describe_error
 from app.chat.batch import table
 from app.chat.batch.questions import QuestionFile
-from app.chat.services.batch import Batch, Ended, Standing
+from app.chat.services.batch import Batch, Ended, Standing, export_of
 from app.chat.services.batches import Batches, Unfinished
 from app.chat.services.chat import ChatSession
 from app.chat.ui.batch import words
@@ -73,6 +74,10 @@ class BatchPage(Page):
 
     def set_header_inset(self, inset_px: int) -> None:
         self._header.set_inset(inset_px)
+
+    def label_now(self) -> confidentiality.Label:
+        """Of the questions, which nobody labels, and of what they are asked of."""
+        return self._batches.label_now()
 
     def focus_first(self) -> None:
         running = self.running.resume_button if self._batches.is_paused else self.running.pause_button
@@ -161,7 +166,7 @@ class BatchPage(Page):
         batches, setup, running = self._batches, self.setup, self.running
         batches.questions_read.connect(self._on_read)
         batches.unfinished_found.connect(self._on_unfinished)
-        batches.labelled.connect(self._on_labelled)
+        batches.prepared.connect(self._on_prepared)
         batches.progressed.connect(self._on_progressed)
         batches.finished.connect(self._on_finished)
         batches.stopped.connect(self._on_stopped)
@@ -220,14 +225,14 @@ class BatchPage(Page):
             self.banner.hide()
             self._batches.prepare(self._found, self._path, self.setup.out, self.setup.scope())
 
-    def _on_labelled(self, batch: Batch, label: SecrecyLabel) -> None:
+    def _on_prepared(self, batch: Batch) -> None:
         """Begins at once, or after a yes where the questions leave this machine, and one where they are confidential.
 
         That one is the last: it is put on record.
         """
 
         def export(agreed: Batch) -> None:
-            self._secrecy.export(self, label, "answers", str(batch.out), lambda: self._begin(agreed))
+            self._secrecy.export(self, export_of(batch), lambda permit: self._begin(agreed, permit))
 
         if batch.model.remote is None:
             export(batch)
@@ -237,14 +242,14 @@ class BatchPage(Page):
         self.consent.chosen.connect(lambda key: export(agreed) if key == "send" else None)
         self.consent.open()
 
-    def _begin(self, batch: Batch) -> None:
+    def _begin(self, batch: Batch, permit: Permit) -> None:
         self.banner.hide()
         self._failure = None
         self._out = batch.out
         self._began_at = time.monotonic()
         self.running.begin()
         self._show(self.running)
-        self._batches.begin(batch)
+        self._batches.begin(batch, permit)
 
     def _on_progressed(self, standing: Standing) -> None:
         self.running.show_standing(standing, is_paused=self._batches.is_paused)

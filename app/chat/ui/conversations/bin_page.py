@@ -1,9 +1,12 @@
 """The page ごみ箱: what was thrown away can be brought back for thirty days, or erased at once after a question."""
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
+from app.base import confidentiality
 from app.chat.services.conversations import Conversations
 from app.chat.ui.conversations.bin_list import BinList, BinView
 from app.uikit import dialogs
@@ -16,11 +19,19 @@ from app.uikit.widgets.page import Page
 
 
 class BinPage(Page):
-    def __init__(self, theme: Theme, navigation: Navigation, conversations: Conversations) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        navigation: Navigation,
+        conversations: Conversations,
+        label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST,
+    ) -> None:
+        """`label_of_all`: the highest of the conversations."""
         super().__init__()
         self._theme = theme
         self._navigation = navigation
         self._conversations = conversations
+        self._label_of_all = label_of_all
         self.binned = BinList()
         self._build()
         self._connect()
@@ -28,6 +39,10 @@ class BinPage(Page):
 
     def set_header_inset(self, inset_px: int) -> None:
         self._header.set_inset(inset_px)
+
+    def label_now(self) -> confidentiality.Label:
+        """As the most confidential of all conversations: nobody looks which one a line is of."""
+        return self._label_of_all()
 
     def focus_first(self) -> None:
         (self.list if self.binned.ids else self.ask_button).setFocus(Qt.FocusReason.ShortcutFocusReason)

@@ -166,6 +166,10 @@ class ConversationList(QAbstractListModel):
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
         return 0 if parent.isValid() else len(self._rows)
 
+    def itemData(self, _index: Index) -> dict[int, Any]:
+        """What is dragged carries nothing: it is dropped on a folder of this list, or nowhere."""
+        return {}
+
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         row = self._rows[index.row()]
         conversation = row.conversation

@@ -1,9 +1,12 @@
 """The page that searches all conversations: a field, how many were found, and where the words stand."""
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QListView, QVBoxLayout, QWidget
 
+from app.base import confidentiality
 from app.base.errors import AppError
 from app.chat.message_index import Found
 from app.chat.services.conversations import Conversations
@@ -51,11 +54,19 @@ class ResultView(QListView):
 
 
 class SearchPage(Page):
-    def __init__(self, theme: Theme, navigation: Navigation, conversations: Conversations) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        navigation: Navigation,
+        conversations: Conversations,
+        label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST,
+    ) -> None:
+        """`label_of_all`: the highest of the conversations."""
         super().__init__()
         self._theme = theme
         self._navigation = navigation
         self._conversations = conversations
+        self._label_of_all = label_of_all
         self._is_stale = False  # conversations changed while the page was out of sight
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
         self.results = ResultList()
@@ -75,6 +86,10 @@ class SearchPage(Page):
             self._search()
 
         guard_of(self.field).when_free(fill)
+
+    def label_now(self) -> confidentiality.Label:
+        """As the most confidential of all conversations: nobody looks which one a line is of."""
+        return self._label_of_all()
 
     def focus_first(self) -> None:
         self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)

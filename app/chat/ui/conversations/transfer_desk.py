@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 from app.base import confidentiality
 from app.base.confidentiality import Label
 from app.base.errors import AppError
-from app.base.export_log import What
+from app.base.export_gate import Export, Permit, What
 from app.base.files import file_names
 from app.base.wording import describe_error
 from app.chat.exchange import exporting, outcome
@@ -31,8 +31,8 @@ from app.uikit.secrecy import Secrecy
 from app.uikit.strip import TransferStrip
 from app.uikit.theme import Theme
 
-Start = Callable[[str, Path], None]  # the work, with a format and the target
-Secret = tuple[What, Label]  # what is exported, and how confidential it is
+Start = Callable[[str, Path, Permit], None]  # the work, with a format and the target
+Secret = tuple[What, Callable[[], Label]]  # what is exported, and how confidential it is when it leaves
 
 
 class TransferDesk(QObject):
@@ -102,11 +102,13 @@ class TransferDesk(QObject):
         if not self._session.is_temporary:
             self.export([conversation.id])
             return
-        bundle = self._transfer.labelled(self._open_bundle(conversation))
+        bundle = self._open_bundle(conversation)
         name, what = exporting.suggested_name(conversation), self._titled(conversation.title)
         self._ask(
-            what, name, 1, ("conversation", bundle.conversation.label),
-            lambda form, target: self._transfer.export_unstored(bundle, form, target),
+            what, name, 1, ("conversation", lambda: self._transfer.labelled(bundle).conversation.label),
+            lambda form, target, permit: self._transfer.export_unstored(
+                self._transfer.labelled(bundle), form, target, permit
+            ),
         )  # fmt: skip
 
     def export_answer(self, answer_id: int) -> None:
@@ -115,9 +117,18 @@ class TransferDesk(QObject):
             return
         answered = replace(self._session.answered(answer_id), label=self.label_in_force())
         name = file_names.safe_name(title_of(answered.question.text), self.tr("回答"))
+        here = self._session.conversation
+        bundle = self._open_bundle(here) if here is not None else None
+
+        def label_now() -> Label:
+            now = self._transfer.labelled(bundle).conversation.label if bundle is not None else confidentiality.HIGHEST
+            return confidentiality.highest((now, answered.highest_label))
+
         self._choose_target(
-            "docx", name, 1, ("answer", answered.highest_label),
-            lambda _form, target: self._transfer.export_answer(answered, target),
+            "docx", name, 1, ("answer", label_now),
+            lambda _form, target, permit: self._transfer.export_answer(
+                replace(answered, label=label_now()), target, permit
+            ),
         )  # fmt: skip
 
     def choose_import(self) -> None:
@@ -150,9 +161,11 @@ class TransferDesk(QObject):
 
     def _ask_stored(self, what: str, name: str, count: int, conversations: Sequence[Conversation]) -> None:
         kind: What = "conversation" if len(conversations) == 1 else "conversations"
-        label = self._transfer.label_of(conversations)
         ids = [conversation.id for conversation in conversations]
-        self._ask(what, name, count, (kind, label), lambda form, target: self._transfer.export(ids, form, target))
+        self._ask(
+            what, name, count, (kind, lambda: self._transfer.label_of(ids)),
+            lambda form, target, permit: self._transfer.export(ids, form, target, permit),
+        )  # fmt: skip
 
     def _ask(self, what: str, name: str, count: int, secrecy: Secret, start: Start) -> None:
         dialog = self.dialog = ExportDialog(self._theme, what, count, self._window)
@@ -171,7 +184,7 @@ class TransferDesk(QObject):
             self._folder = path or self._folder
         else:
             suffix = exporting.SUFFIXES[form]
-            if secrecy[1] == confidentiality.HIGHEST:
+            if secrecy[1]() == confidentiality.HIGHEST:
                 name = self._neutral_name(secrecy[0])
             first = str(Path(self._start_folder()) / f"{name}{suffix}")
             kinds = {"docx": self.tr("Word 文書 (*.docx)"), "markdown": "Markdown (*.md)", "json": "JSON (*.json)"}
@@ -179,16 +192,20 @@ class TransferDesk(QObject):
             target = completed(Path(path), suffix)
             self._folder = str(target.parent) if path else self._folder
         if path:
-            what, label = secrecy
-            self._secrecy.export(self._window, label, what, str(target), lambda: self._start(what, form, target, start))
+            what, label_now = secrecy
+            self._secrecy.export(
+                self._window,
+                Export(what, str(target), label_now),
+                lambda permit: self._start(what, form, target, permit, start),
+            )
 
-    def _start(self, what: What, form: str, target: Path, start: Start) -> None:
+    def _start(self, what: What, form: str, target: Path, permit: Permit, start: Start) -> None:
         if not self._is_busy():
             words = self.tr("回答を書き出しています") if what == "answer" else self.tr("会話を書き出しています")
             self.strip.banner.hide()
             self.strip.progress.start(words)
             self._is_importing = False
-            start(form, target)
+            start(form, target, permit)
 
     def _start_folder(self) -> str:
         documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)

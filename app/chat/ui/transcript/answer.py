@@ -14,6 +14,7 @@ from app.chat.ui.transcript.pager import Pager
 from app.chat.ui.transcript.stage_line import StageLine
 from app.documents.grounding import citing
 from app.inference.services.events import Stage
+from app.uikit import text_exits
 from app.uikit.language import joined
 from app.uikit.text.markdown import first_page
 from app.uikit.theme import Theme
@@ -33,7 +34,6 @@ class AnswerView(MessageView):
         self._end: AnswerEnd | None = None
         self._open: int | None = None  # the source that is shown beside the conversation
         self.text.source_chosen.connect(self._choose)
-        self.text.copy_by(lambda text: self._look.copy(text))
         if message.status == "streaming":
             self._stage_line = StageLine(theme, self)
             self._column.addWidget(self._stage_line)
@@ -151,7 +151,7 @@ class AnswerView(MessageView):
             self._end.row.copy_cited()
 
     def _copy_shown(self) -> None:
-        self._look.copy(answer_origin.copied(self.message, self.text.plain_text()))
+        text_exits.copy(self, answer_origin.copied(self.message, self.text.plain_text()))
 
 
 def source_number(event: QKeyEvent) -> int:

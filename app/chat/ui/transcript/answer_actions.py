@@ -1,7 +1,6 @@
 """The row below an answer: what it took, its other versions, and what can be done with it."""
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPoint, Qt, Signal
@@ -18,20 +17,20 @@ from app.chat.ui.transcript.message_view import MessageRequests
 from app.chat.ui.transcript.pager import Pager
 from app.chat.ui.transcript.rating import RatingMark
 from app.documents.grounding import citing
+from app.uikit import text_exits
 from app.uikit.language import joined
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
 from app.uikit.widgets.labels import Label, tip
-from app.uikit.words import icon_button, literal, to_clipboard
+from app.uikit.words import icon_button, literal
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How answers are shown, and how they are copied: the same for all of them."""
+    """How answers are shown: the same for all of them."""
 
     actions: tuple[Preset, ...] = ()  # one click away: 要約, やさしく, …
     shows_details: bool = False
-    copy: Callable[[str], None] = to_clipboard
 
 
 class AnswerActions(QWidget):
@@ -126,13 +125,13 @@ class AnswerActions(QWidget):
         kept = answer_origin.grounding_of(self._message)
         if kept is not None:
             mark = answer_origin.mark(self._message)
-            self._look.copy("\n".join(filter(None, [citing.with_sources(self._message.text, kept), mark])))
+            text_exits.copy(self, "\n".join(filter(None, [citing.with_sources(self._message.text, kept), mark])))
 
     # ------------------------------------------------------------------ private
 
     def _copy(self) -> None:
         """Copy the answer as the model wrote it, with its headings, lists and tables, without what the display adds."""
-        self._look.copy(answer_origin.copied(self._message, self._message.text))
+        text_exits.copy(self, answer_origin.copied(self._message, self._message.text))
 
     def _act(self, preset: Preset) -> None:
         self._requests.action_chosen.emit(self._message.id, preset)

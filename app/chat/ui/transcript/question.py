@@ -1,12 +1,13 @@
 """A question: a raised block with its time, its other versions, and what can be done with it."""
 
 from PySide6.QtCore import QEvent, QPoint, Qt
-from PySide6.QtGui import QEnterEvent, QGuiApplication, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
 from app.chat.records import Message
 from app.chat.ui.transcript.message_view import MessageRequests, MessageView, clock_time
 from app.chat.ui.transcript.pager import Pager
+from app.uikit import text_exits
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
 from app.uikit.widgets.labels import Label, tip
@@ -118,7 +119,7 @@ class QuestionView(MessageView):
         self._requests.edit_requested.emit(self.message.id)
 
     def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(self.message.text)
+        text_exits.copy(self, self.message.text)
 
     def _show_menu(self) -> None:
         menu = self.menu()

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
@@ -23,7 +23,6 @@ from app.inference.services.events import Stage
 from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.announce import announce
-from app.uikit.words import to_clipboard
 
 FLUSH_MS = 33
 # Showing text may take at most a quarter of the time, so that typing stays smooth beside a long answer.
@@ -42,7 +41,6 @@ class Transcript(RowsView):
         self._rows: dict[int, int] = {}  # message id -> row
         self._stage = Stage()
         self._look = Look()
-        self.copy: Callable[[str], None] = to_clipboard
         self._is_busy = False
         self._open: tuple[int, int] = (0, 0)  # answer id and number of the source that is shown beside it
         self._growing_id = 0  # the answer that streams; its text so far:
@@ -110,14 +108,8 @@ class Transcript(RowsView):
         if message is not None and 1 <= message.branch + step <= message.branches:
             self.requests.branch_requested.emit(message.id, step)
 
-    def copy_by(self, copy: Callable[[str], None]) -> None:
-        """How text leaves for the clipboard; at first it simply does."""
-        self.copy = copy
-        self.show_answers_as(self._look)
-
     def show_answers_as(self, look: Look) -> None:
         """Other facts and actions below all answers."""
-        look = dataclasses.replace(look, copy=self.copy)
         if look == self._look:
             return
         anchor = self._anchor()

@@ -8,9 +8,12 @@ from PySide6.QtCore import QObject, QStandardPaths, Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
 
+from app.base import confidentiality
 from app.base.errors import AppError
+from app.base.export_gate import Export, Permit
 from app.base.services import background
 from app.base.wording import describe_error
+from app.evaluation import label_now
 from app.evaluation.report.result_shown import ResultShown, obstacle
 from app.evaluation.report_parts import Section
 from app.evaluation.results import Evaluation
@@ -45,8 +48,10 @@ class ResultDeeds(QObject):
     failed = Signal(object)  # AppError
     changed = Signal()  # `is_working`
 
-    def __init__(self, secrecy: Secrecy, pickers: Pickers, view: QWidget) -> None:
+    def __init__(self, secrecy: Secrecy, documents: Path, pickers: Pickers, view: QWidget) -> None:
+        """`documents`: the database, by which results are labelled."""
         super().__init__(view)
+        self._documents = documents
         self._secrecy = secrecy
         self._pickers = pickers
         self._view = view
@@ -84,15 +89,16 @@ class ResultDeeds(QObject):
         path = completed(Path(chosen), suffix, *FORMS)
         self._start = str(path.parent)
 
-        def write() -> tuple[Path, Path]:
+        def write(permit: Permit) -> tuple[Path, Path]:
             from app.evaluation.report import result_reading
 
-            result_reading.save(found, sections, path, folder if _is_alone(found, folder) else None)
+            result_reading.save(found, sections, path, folder if _is_alone(found, folder) else None, permit=permit)
             return folder, path
 
-        label = found.questions.label
-        go = lambda: self._work(write, self._on_saved)  # noqa: E731
-        self._secrecy.export(self._view.window(), label, "answers", str(path), go)
+        export = Export("answers", str(path), lambda: label_now.of_evaluation(found, self._documents))
+        self._secrecy.export(
+            self._view.window(), export, lambda permit: self._work(lambda: write(permit), self._on_saved)
+        )
 
     def _work(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
         self._set_working(True)
@@ -132,10 +138,11 @@ class ResultView(QWidget):
         self,
         theme: Theme,
         secrecy: Secrecy,
+        documents: Path,
         models: Callable[[], Sequence[LocalModel]],
         pickers: Pickers | None = None,
     ) -> None:
-        """`models`: of the list as it is now."""
+        """`documents`: as of ResultDeeds. `models`: of the list as it is now."""
         super().__init__()
         self._theme = theme
         self._models = models
@@ -144,7 +151,8 @@ class ResultView(QWidget):
         self._number = 0  # of the study that was asked for last
         self._saved: Path | None = None  # the file that was written last
         self.shown: ResultShown | None = None  # None: still being worked out
-        self.deeds = ResultDeeds(secrecy, pickers or Pickers(), self)
+        self.deeds = ResultDeeds(secrecy, documents, pickers or Pickers(), self)
+        self._documents = documents
         self.export_button = Button(theme, self.tr("Excel に書き出す"), "", "download")
         self.report_button = Button(theme, self.tr("報告書"), "", "file-text")
         self.banner = Banner(theme)
@@ -165,6 +173,11 @@ class ResultView(QWidget):
     @property
     def header_actions(self) -> list[QWidget]:
         return [self.export_button, self.report_button]
+
+    def label_now(self) -> confidentiality.Label:
+        if self._told is None:
+            return confidentiality.HIGHEST
+        return label_now.of_evaluation(self._told[1], self._documents)
 
     def show_result(self, folder: Path, study: Study, found: Evaluation, sections: Sequence[Section]) -> None:
         """`sections`: as in results.json."""

@@ -9,9 +9,10 @@ from PySide6.QtGui import QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
+from app.base.export_gate import Export, Permit
 from app.base.services import background
 from app.base.wording import describe_error
-from app.evaluation import question_files, question_sets
+from app.evaluation import label_now, question_files, question_sets
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.ui.sets import words
@@ -44,8 +45,10 @@ class SetExport(QObject):
     exported = Signal(str, object)  # the name of the set, and Path
     failed = Signal(object)  # AppError
 
-    def __init__(self, view: QWidget, secrecy: Secrecy, pickers: Pickers) -> None:
+    def __init__(self, view: QWidget, secrecy: Secrecy, documents: Path, pickers: Pickers) -> None:
+        """`documents`: the database, by which sets are labelled."""
         super().__init__(view)
+        self._documents = documents
         self._view = view
         self._secrecy = secrecy
         self._pickers = pickers
@@ -59,13 +62,14 @@ class SetExport(QObject):
         if not chosen:
             return
         out = completed(Path(chosen), *question_files.WRITTEN)
-        self._secrecy.export(self._view.window(), found.label, "questions", str(out), lambda: self._write(found, out))
+        export = Export("questions", str(out), lambda: label_now.of_set(found, self._documents))
+        self._secrecy.export(self._view.window(), export, lambda permit: self._write(found, out, permit))
 
     # ------------------------------------------------------------------- private
 
-    def _write(self, found: QuestionSet, out: Path) -> None:
+    def _write(self, found: QuestionSet, out: Path, permit: Permit) -> None:
         def work() -> tuple[str, Path]:
-            question_files.write(out, found.questions, found.label)
+            question_files.write(out, found.questions, permit=permit)
             return found.name, out
 
         background.run(work, self._on_written, self.failed.emit)
@@ -84,8 +88,10 @@ class SetView(QWidget):
     failed = Signal(object)  # AppError
     undo_offered = Signal(str, object)  # what was done, and a function that undoes it
 
-    def __init__(self, theme: Theme, folder: Path, secrecy: Secrecy, pickers: Pickers | None = None) -> None:
-        """`folder`: of the sets."""
+    def __init__(
+        self, theme: Theme, folder: Path, documents: Path, secrecy: Secrecy, pickers: Pickers | None = None
+    ) -> None:
+        """`folder`: of the sets. `documents`: as of SetExport."""
         super().__init__()
         self._theme = theme
         self._folder = folder
@@ -95,7 +101,7 @@ class SetView(QWidget):
         self._exported: Path | None = None  # the file that the banner tells of
         self.work = SetWork(folder)
         self.work.setParent(self)
-        self.exporting = SetExport(self, secrecy, pickers or Pickers())
+        self.exporting = SetExport(self, secrecy, documents, pickers or Pickers())
         self.head = SetHead(theme)
         self.banner = Banner(theme)
         self.past = Banner(theme, can_close=False)  # an older version is shown, or a damaged one

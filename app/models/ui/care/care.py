@@ -6,6 +6,7 @@ from pathlib import Path
 from PySide6.QtCore import QStandardPaths, QTimer, Signal
 
 from app.base.errors import AppError
+from app.base.export_gate import Permit
 from app.base.wording import describe_error
 from app.models.kits import kit_export, kit_manifest
 from app.models.kits.kit_import import Imported
@@ -21,6 +22,7 @@ from app.models.verify import Verdict
 from app.uikit import desktop, phrases
 from app.uikit.language import joined
 from app.uikit.pickers import Pickers
+from app.uikit.secrecy import Secrecy
 from app.uikit.theme import Theme
 
 
@@ -41,6 +43,7 @@ class Care(Strip):
         super().__init__(theme)
         self._theme = theme
         self._upkeep = upkeep
+        self.secrecy = Secrecy(theme, upkeep.exports_log)
         self._library = library
         self._add_files = add_files
         self._pickers = pickers or Pickers()
@@ -128,14 +131,18 @@ class Care(Strip):
         if path:
             folder = _kit_folder(Path(path))
             self._folder = str(folder)
-            what = self.tr("持ち運びキットを書き出しています")
-            self.work.begin(
-                what,
-                lambda: self._upkeep.export_kit(model_ids, folder),
-                self._upkeep.kit_written,
-                lambda kit: self._on_kit_written(kit, folder),
-            )
-            self.began.emit()
+            kit = self._upkeep.kit_of(model_ids, folder)
+            self.secrecy.export(self.window(), kit, lambda permit: self._export(model_ids, folder, permit))
+
+    def _export(self, model_ids: list[str], folder: Path, permit: Permit) -> None:
+        what = self.tr("持ち運びキットを書き出しています")
+        self.work.begin(
+            what,
+            lambda: self._upkeep.export_kit(model_ids, folder, permit),
+            self._upkeep.kit_written,
+            lambda kit: self._on_kit_written(kit, folder),
+        )
+        self.began.emit()
 
     def _on_kit_written(self, kit: Kit, folder: Path) -> None:
         dialog = kit_dialogs.written_dialog(self._theme, kit, folder, self.window())

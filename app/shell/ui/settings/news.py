@@ -4,7 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 
 from app import __version__
-from app.base import build_facts
+from app.base import build_facts, confidentiality
 from app.uikit.text.rich_text import RichText
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label, set_surface
@@ -40,6 +40,9 @@ class NewsWindow(QDialog):
         self.resize(self._width_px, min(theme.px(SIZE_PX[1]), room.height() - 2 * EDGE_PX))
         self._show_text()
         theme.changed.connect(self._show_text)
+
+    def label_now(self) -> confidentiality.Label:
+        return confidentiality.LABELS[0]  # the program's own
 
     def _show_text(self) -> None:
         self.text.show_markdown(build_facts.news() or self.tr("この版についての説明はありません。"))

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.base import confidentiality
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.chat.services.presets import Presets
@@ -109,6 +110,9 @@ class SettingsPage(Page):
 
     def set_header_inset(self, inset_px: int) -> None:
         self._header.set_inset(inset_px)
+
+    def label_now(self) -> confidentiality.Label:
+        return confidentiality.LABELS[0]  # the program's settings, and presets
 
     def focus_first(self) -> None:
         self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)

@@ -16,6 +16,7 @@ from app.models.services.library import ModelLibrary
 from app.training.data import reading
 from app.training.data.curation import State
 from app.training.generation.wish import Wish
+from app.training.services.generation import label_now
 from app.training.services.pair_making import PairMaking
 from app.training.services.training_draft import TrainingDraft
 from app.training.ui.data.columns import ColumnsDialog, Outline
@@ -125,13 +126,19 @@ class Sources(QObject):
     def _begin(self, wish: Wish, collection: Collection) -> None:
         draft_id = self._work.draft.id
 
-        def begin() -> None:
+        def begin(is_agreed: bool) -> None:
             try:
-                self._making.begin(draft_id, wish, collection, is_consented=True)
+                self._making.begin(draft_id, wish, collection, is_agreed=is_agreed)
             except AppError as error:
                 self.refused.emit(error)
 
-        self._secrecy.train(self._window, collection.label, begin)
+        model = self._library.model(wish.model_id)
+        documents = self._documents.path
+        self._secrecy.train(
+            self._window,
+            lambda: label_now(documents, collection, model) if model is not None else collection.label,
+            begin,
+        )
 
     # ------------------------------------------------------------------- private
 

@@ -1,0 +1,96 @@
+"""Let content out of the program by one gate: it looks at the label now, and where that is 機密, wants a yes and
+keeps a record.
+
+Whatever writes a file for the user, answers another program or fills the clipboard asks for a `Permit`, and only
+`pass_out` makes one. The window asks by its dialog (`app.uikit.secrecy`), the command line by --allow-secret.
+"""
+
+import datetime
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from app.base.confidentiality import HIGHEST, Label
+from app.base.errors import AppError
+
+What = Literal[
+    "conversations", "conversation", "answer", "answers", "pairs", "questions", "rows", "job", "kit", "served", "copy"
+]
+CLIPBOARD = "clipboard"
+_KEY = object()  # of this module alone
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What is about to leave. `target`: the file or folder, an address, or CLIPBOARD. `named`: what is confidential,
+    for the refusal. `label_now` looks the label up, each time it is called."""
+
+    what: What
+    target: str
+    label_now: Callable[[], Label]
+    named: str = ""
+
+    def check(self, *, is_agreed: bool) -> Label:
+        """Look at the label before long work begins, at whose end the gate is passed.
+
+        Raises AppError("secret_export").
+        """
+        label = self.label_now()
+        if label == HIGHEST and not is_agreed:
+            raise AppError("secret_export", what=self.named)
+        return label
+
+
+class Permit:
+    """Stands for one passage of the gate, which nothing but `pass_out` can give."""
+
+    __slots__ = ("_export", "_label")
+
+    def __init__(self, export: Export, label: Label, key: object) -> None:
+        if key is not _KEY:
+            raise TypeError("only the gate gives permits")
+        self._export, self._label = export, label
+
+    @property
+    def label(self) -> Label:
+        """Return what was found when the permit was given: a file says it of itself."""
+        return self._label
+
+    def at(self, path: Path) -> Path:
+        """Return the path of a file that is about to be written. Raises ValueError for one that lies elsewhere than
+        what the permit was given for."""
+        target, path = Path(self._export.target).absolute(), path.absolute()
+        if target not in (path, *path.parents) and path.parent != target.parent:
+            raise ValueError("the permit is for another place")
+        return path
+
+    def require(self) -> None:
+        """Look at the label once more, in work that goes on for long. Raises AppError("secret_export") where it has
+        become confidential since."""
+        if self._label != HIGHEST and self._export.label_now() == HIGHEST:
+            raise AppError("secret_export", what=self._export.named)
+
+
+def pass_out(export: Export, log: Path, *, is_agreed: bool) -> Permit:
+    """Let through what is not confidential by now, and the rest with a yes, which is on record before anything is
+    written. Raises AppError("secret_export" | "export_log_unwritable")."""
+    label = export.check(is_agreed=is_agreed)
+    if label == HIGHEST:
+        _note(log, export, label)
+    return Permit(export, label, _KEY)
+
+
+def _note(log: Path, export: Export, label: Label) -> None:
+    """One line, without any of the content."""
+    at = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    line = json.dumps({"at": at, "what": export.what, "label": label, "target": export.target}, ensure_ascii=False)
+    try:
+        with log.open("ab") as file:
+            file.write(line.encode("utf-8", "replace") + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise AppError("export_log_unwritable", path=str(log)) from error

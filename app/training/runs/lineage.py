@@ -1,0 +1,126 @@
+"""What a run was trained on, with all trainings before it: the label that its data had, and where they are from.
+
+Data keep both in `split.json`, a run that goes on from an adapter keeps those of the adapter beside it. Rows that were
+never split say it themselves, by their provenance.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.base import confidentiality
+from app.base.confidentiality import DEFAULT, LABELS, Label
+from app.documents import labels
+from app.documents.labels import Origin
+from app.inference.local_model import LocalModel
+from app.models import bases
+from app.training.data.rows import PARTS
+from trainer.spec import RunSpec
+
+FILE = "lineage.json"
+_MANIFEST = "split.json"
+_FOLDERS = 3  # above an adapter or a merged file, among which its run's is
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """`label`: the highest that was known when it was made; None: nothing was."""
+
+    label: Label | None = None
+    origins: tuple[Origin, ...] = ()
+
+    def label_now(self, documents: Path) -> Label:
+        """By the documents' database of today; as of any document where nothing is known."""
+        return labels.now(documents, self.origins, self.label or DEFAULT)
+
+    def joined(self, *others: "Lineage") -> "Lineage":
+        known = [one.label for one in (self, *others) if one.label is not None]
+        origins = {origin for one in (self, *others) for origin in one.origins}
+        return Lineage(confidentiality.highest(known) if known else None, tuple(sorted(origins)))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `of_json` reads; nothing where nothing is known."""
+        found: dict[str, Any] = {"label": self.label} if self.label else {}
+        return found | ({"origins": [list(one) for one in self.origins]} if self.origins else {})
+
+
+def of_json(told: Any) -> Lineage:
+    """Read what `as_json` has written. A label or an origin that cannot be understood counts as the highest."""
+    label, origins = (told.get(key) for key in ("label", "origins")) if isinstance(told, dict) else (None, None)
+    known: Label | None = (label if label in LABELS else confidentiality.HIGHEST) if label else None
+    try:
+        return Lineage(known, tuple((str(collection), str(document)) for collection, document in origins or ()))
+    except (TypeError, ValueError):
+        return Lineage(confidentiality.HIGHEST)
+
+
+def of_data(folder: Path) -> Lineage:
+    """Read the record of a split; nothing is known where there is none."""
+    try:
+        return of_json(json.loads((folder / _MANIFEST).read_bytes())["source"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return Lineage()
+
+
+def label_of_model(documents: Path, model: LocalModel) -> Label:
+    """Return what a model of the list has learned, as it is labelled now: by its record, and where it is a file in the
+    folder of a run, by that."""
+    by_file = label_of_file(documents, Path(model.path)) if model.remote is None else LABELS[0]
+    return confidentiality.highest((labels.of_model(documents, model), by_file))
+
+
+def label_of_file(documents: Path, place: Path) -> Label:
+    """Return the label by `of_adapter`; the lowest where nothing is known."""
+    found = of_adapter(place)
+    return labels.now(documents, found.origins, found.label or LABELS[0])
+
+
+def of_spec(asked: RunSpec) -> Lineage:
+    """Look through the data of a run, the adapter that it goes on from, and a base that is a merged file."""
+    return _of_spec(asked, set())
+
+
+def of_adapter(place: Path) -> Lineage:
+    """Read what lies beside an adapter or a merged file, and the run in whose folder it is."""
+    return _of_adapter(place, set())
+
+
+def _of_spec(asked: RunSpec, seen: set[Path]) -> Lineage:
+    files = [Path(getattr(asked, part)) for part in PARTS if getattr(asked, part)]
+    folders = {file.parent for file in files}
+    found = [of_data(folder) for folder in folders]
+    found += [_of_rows(file) for file in files if not (file.parent / _MANIFEST).is_file()]
+    found += [_of_adapter(Path(place), seen) for place in (asked.adapter, asked.base) if place]
+    return Lineage().joined(*found)
+
+
+def _of_adapter(place: Path, seen: set[Path]) -> Lineage:
+    """`seen`: folders of runs that were looked into."""
+    try:
+        kept = of_json(json.loads((place / FILE).read_bytes()))
+    except (OSError, ValueError):
+        kept = Lineage()
+    run = next((one for one in list(place.parents)[:_FOLDERS] if (one / bases.SPEC).is_file()), None)
+    if run is None or run in seen:
+        return kept
+    seen.add(run)
+    asked = bases.read_spec(run / bases.SPEC)
+    return kept.joined(_of_spec(asked, seen)) if asked is not None else kept
+
+
+def _of_rows(file: Path) -> Lineage:
+    rows = list(_rows(file))
+    return Lineage(confidentiality.told_of_rows(rows), labels.origins_of(rows))
+
+
+def _rows(file: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with file.open("rb") as opened:
+            for line in opened:
+                row = json.loads(line)
+                if isinstance(row, dict):
+                    yield row
+    except (OSError, ValueError):
+        return

@@ -1,0 +1,206 @@
+"""Every way of shown text out of the window, in one place: copied by key or menu, selected with the mouse, dragged.
+
+Whatever widget has the keyboard is watched, since text can only be selected in that one. What a widget shows is
+labelled by the nearest of its ancestors that has `label_now`; without any it counts as confidential. What reaches the
+clipboard in another way (a menu of Qt's own, an assistive technology) is taken back before another program can read it
+and asked about, and confidential text never stays in the selection that X11 and Wayland paste with the middle button:
+selecting is no export, so nobody is asked there.
+"""
+
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtGui import QClipboard, QGuiApplication, QKeyEvent, QKeySequence, QMouseEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QAbstractScrollArea,
+    QApplication,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QPlainTextEdit,
+    QTextEdit,
+    QWidget,
+)
+
+from app.base import export_gate
+from app.base.confidentiality import HIGHEST, Label
+from app.base.errors import AppError
+from app.base.export_gate import CLIPBOARD, Export, Permit
+from app.uikit import secrecy
+from app.uikit.characters import without_helpers
+from app.uikit.secrecy import Secrecy
+
+_TEXTS = (QTextEdit, QPlainTextEdit)
+_COPY, _CUT = "edit-copy", "edit-cut"  # what Qt calls the actions of its menus
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """A page or a window that says how confidential what it shows is."""
+
+    def label_now(self) -> Label: ...
+
+
+def label_at(widget: QWidget | None) -> Label:
+    """Return the label of what a widget shows."""
+    while widget is not None:
+        if isinstance(widget, Labelled):
+            try:
+                return widget.label_now()
+            except AppError:  # what says it cannot be read
+                return HIGHEST
+        widget = widget.parentWidget()
+    return HIGHEST
+
+
+def copy(widget: QWidget, text: str) -> None:
+    """Put text that `widget` shows on the clipboard, at once or after a yes."""
+    windows = (widget.window(), *QApplication.topLevelWidgets())
+    exits = next((found for one in windows if (found := one.findChild(TextExits)) is not None), None)
+    if not text:
+        return
+    if exits is not None:
+        exits.copy(widget, text)
+    elif (label := label_at(widget)) != HIGHEST:  # of a window that stands alone; nobody can ask there
+        export = Export("copy", CLIPBOARD, lambda: label)
+        secrecy.put_on_clipboard(text, export_gate.pass_out(export, Path(), is_agreed=False))
+
+
+def take_over(menu: QMenu, view: QWidget) -> None:
+    """Let what Qt's own menu of a view copies pass the gate."""
+    for action in menu.actions():
+        if action.objectName() in (_COPY, _CUT):
+            is_cut = action.objectName() == _CUT
+            action.triggered.disconnect()
+            action.triggered.connect(lambda _checked=False, is_cut=is_cut: copy_selected(view, is_cut=is_cut))
+
+
+def copy_selected(view: QWidget, *, is_cut: bool = False) -> bool:
+    """False: there is nothing that we would know how to copy."""
+    text = selected_text(view)
+    if not text or (is_cut and not _can_cut(view)):
+        return bool(text)
+    copy(view, text)
+    if is_cut and label_at(view) != HIGHEST:  # else it stays: the yes is still to come
+        _cut(view)
+    return True
+
+
+def selected_text(view: QWidget) -> str:
+    """Return what a key or a menu would copy."""
+    if isinstance(view, _TEXTS):
+        return without_helpers(view.textCursor().selection().toPlainText())
+    if isinstance(view, QLabel):
+        return view.selectedText()
+    if isinstance(view, QLineEdit):
+        return view.selectedText() if view.echoMode() == QLineEdit.EchoMode.Normal else ""
+    if isinstance(view, QAbstractItemView):  # Qt copies the words of the current item
+        return str(view.currentIndex().data(Qt.ItemDataRole.DisplayRole) or "")
+    return ""
+
+
+class TextExits(QObject):
+    """One for all windows; `window` is the main one."""
+
+    def __init__(self, window: QWidget, secrecy: Secrecy) -> None:
+        super().__init__(window)
+        self._secrecy = secrecy
+        self._view: QWidget | None = None  # that is watched
+        self._is_passing = False  # what reaches the clipboard has passed the gate
+        clipboard = QGuiApplication.clipboard()
+        clipboard.dataChanged.connect(self._on_copied)
+        clipboard.selectionChanged.connect(self._on_selected)
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        app.focusChanged.connect(self._on_focus_changed)
+
+    def copy(self, widget: QWidget, text: str) -> None:
+        self._secrecy.copy(widget.window(), lambda: label_at(widget), text, self._put)
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        view = self._view
+        if view is None:
+            return False
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
+            is_cut = event.matches(QKeySequence.StandardKey.Cut)
+            if is_cut or event.matches(QKeySequence.StandardKey.Copy):
+                return copy_selected(view, is_cut=is_cut)
+        elif isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseButtonPress:
+            _deselect_before_drag(view, event)
+        elif event.type() == QEvent.Type.ContextMenu:
+            QTimer.singleShot(0, self, lambda: self._take_over_menus(view))  # once Qt has made it
+        return False
+
+    # ------------------------------------------------------------------- private
+
+    def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
+        for part in _parts(self._view):
+            part.removeEventFilter(self)
+        self._view = new
+        for part in _parts(new):
+            part.installEventFilter(self)
+
+    def _take_over_menus(self, view: QWidget) -> None:
+        for menu in view.findChildren(QMenu):
+            if menu.isVisible():
+                take_over(menu, view)
+
+    def _put(self, text: str, permit: Permit) -> None:
+        self._is_passing = True
+        try:
+            secrecy.put_on_clipboard(text, permit)
+        finally:
+            self._is_passing = False
+
+    def _on_copied(self) -> None:
+        """Qt or somebody else has filled the clipboard past the gate."""
+        clipboard, source = QGuiApplication.clipboard(), QApplication.focusWidget()
+        if self._is_passing or not clipboard.ownsClipboard() or label_at(source) != HIGHEST:
+            return
+        text = clipboard.text()
+        if text:
+            clipboard.clear()
+            self._secrecy.copy(source or self._any_window(), lambda: HIGHEST, text, self._put)
+
+    def _on_selected(self) -> None:
+        clipboard, source = QGuiApplication.clipboard(), QApplication.focusWidget()
+        if clipboard.ownsSelection() and label_at(source) == HIGHEST:
+            clipboard.clear(QClipboard.Mode.Selection)
+
+    def _any_window(self) -> QWidget | None:
+        return next((one for one in QApplication.topLevelWidgets() if one.isVisible()), None)
+
+
+def _parts(view: QWidget | None) -> list[QWidget]:
+    """The widget that gets the keys, and the one that gets the mouse."""
+    if view is None:
+        return []
+    return [view, view.viewport()] if isinstance(view, QAbstractScrollArea) else [view]
+
+
+def _can_cut(view: QWidget) -> bool:
+    return isinstance(view, (*_TEXTS, QLineEdit)) and not view.isReadOnly()
+
+
+def _cut(view: QWidget) -> None:
+    if isinstance(view, _TEXTS):
+        view.textCursor().removeSelectedText()
+    elif isinstance(view, QLineEdit):
+        view.del_()
+
+
+def _deselect_before_drag(view: QWidget, event: QMouseEvent) -> None:
+    """A press on selected text may begin to drag it, into any program: then nothing is selected any more."""
+    is_plain = event.button() == Qt.MouseButton.LeftButton and not event.modifiers()
+    if not is_plain or not isinstance(view, (*_TEXTS, QLabel)) or not selected_text(view):
+        return
+    if label_at(view) != HIGHEST:
+        return
+    if isinstance(view, QLabel):
+        view.setSelection(0, 0)
+    else:
+        cursor = view.textCursor()
+        cursor.clearSelection()
+        view.setTextCursor(cursor)
