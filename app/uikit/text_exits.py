@@ -1,6 +1,6 @@
 """Every way of shown text out of the window, in one place: copied by key or menu, selected with the mouse, dragged.
 
-Whatever widget has the keyboard is watched, since text can only be selected in that one. What a widget shows is
+Whatever widget has had the keyboard is watched, since text is only selected in such ones. What a widget shows is
 labelled by the nearest of its ancestors that has `label_now`; without any it counts as confidential. What reaches the
 clipboard in another way (a menu of Qt's own, an assistive technology) is taken back before another program can read it
 and asked about, and confidential text never stays in the selection that X11 and Wayland paste with the middle button:
@@ -107,7 +107,6 @@ class TextExits(QObject):
     def __init__(self, window: QWidget, secrecy: Secrecy) -> None:
         super().__init__(window)
         self._secrecy = secrecy
-        self._view: QWidget | None = None  # that is watched
         self._is_passing = False  # what reaches the clipboard has passed the gate
         clipboard = QGuiApplication.clipboard()
         clipboard.dataChanged.connect(self._on_copied)
@@ -119,8 +118,8 @@ class TextExits(QObject):
     def copy(self, widget: QWidget, text: str) -> None:
         self._secrecy.copy(widget.window(), lambda: label_at(widget), text, self._put)
 
-    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
-        view = self._view
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        view = _view_of(watched)
         if view is None:
             return False
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
@@ -136,10 +135,7 @@ class TextExits(QObject):
     # ------------------------------------------------------------------- private
 
     def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
-        for part in _parts(self._view):
-            part.removeEventFilter(self)
-        self._view = new
-        for part in _parts(new):
+        for part in _parts(new):  # for good: what is selected stays so while another window is active
             part.installEventFilter(self)
 
     def _take_over_menus(self, view: QWidget) -> None:
@@ -178,6 +174,14 @@ def _parts(view: QWidget | None) -> list[QWidget]:
     if view is None:
         return []
     return [view, view.viewport()] if isinstance(view, QAbstractScrollArea) else [view]
+
+
+def _view_of(part: QObject) -> QWidget | None:
+    """The widget whose part it is."""
+    parent = part.parent()
+    if isinstance(parent, QAbstractScrollArea) and parent.viewport() is part:
+        return parent
+    return part if isinstance(part, QWidget) else None
 
 
 def _can_cut(view: QWidget) -> bool:
