@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.base import export_gate
-from app.base.confidentiality import Label
+from app.base import confidentiality, export_gate
+from app.base.confidentiality import LABELS, Label
 from app.base.errors import AppError
 from app.base.export_gate import CLIPBOARD, Export
 from app.base.wording import describe_error
@@ -167,3 +167,19 @@ def test_the_log_of_exports_says_what_left_and_where_to(tmp_path: Path) -> None:
     with pytest.raises(AppError) as caught:
         export_gate.pass_out(export_of_secret, tmp_path / "fehlt" / "exports.log", is_agreed=True)
     assert "機密" in str(describe_error(caught.value))
+
+
+@pytest.mark.fault("S16")
+def test_what_a_model_says_has_the_label_of_what_it_was_trained_on_also_where_that_has_changed(store: Store) -> None:
+    plain = AnswerDetails(model_label="secret")
+    assert label_of(store, ask(store, plain)) == "secret"
+    here = ask(store, AnswerDetails(model_label="internal", learned=("内規",)))
+    conversation = store.conversation(here)
+    assert conversation is not None
+    for label in LABELS:
+        there = [Collection(1, "内規", label)]
+        expected = confidentiality.highest((label, "internal"))
+        assert conversation_labels.effective(conversation, store.tree(here), there) == expected
+        assert conversation_labels.highest(store, [conversation], there) == expected
+    assert conversation_labels.effective(conversation, store.tree(here), None) == "secret"
+    assert conversation_labels.give(store, ask(store, plain), "public") == "secret"

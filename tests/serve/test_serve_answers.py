@@ -21,6 +21,7 @@ from app.models import starter
 from app.serve.desk import Desk
 from app.serve.endpoint import Endpoint, Offers
 from app.serve.server import Server
+from tests.faults.ledger import Tally
 from tests.scene import ECHO
 from tests.serve.served import COVER, Served, add_collection, say, serving
 
@@ -36,17 +37,46 @@ def test_the_model_and_the_collections_that_are_not_confidential_are_listed(serv
     assert {model.object for model in listed} == {"model"}
 
 
-def test_a_confidential_collection_is_offered_where_it_is_named_and_all_named_ones_together(
-    data: Path, base: Path
+@pytest.mark.fault("S16")
+def test_a_confidential_collection_is_offered_with_a_yes_and_each_answer_is_on_record(
+    data: Path, base: Path, tally: Tally
 ) -> None:
     for name, label in (("基準", "internal"), ("要領", "internal"), ("入札", "secret")):
         add_collection(data, name, label)  # type: ignore[arg-type]
     named = ("--collection", "基準", "--collection", "入札")
-    with serving(data, "--model", str(base), *named) as served, served.client() as client:
+    with serving(data, "--model", str(base), *named, "--allow-secret") as served, served.client() as client:
         listed = [model.id for model in client.models.list().data]
         answer = client.chat.completions.create(model="kotae/基準+入札", messages=COVER_ASKED)
     assert listed == ["kotae", "kotae/基準", "kotae/入札", "kotae/基準+入札"]
     assert {source["collection"] for source in answer.kotae["sources"]} <= {"基準", "入札"}  # type: ignore[attr-defined]
+    (line,) = (data / "exports.log").read_text("utf-8").splitlines()
+    assert (json.loads(line)["what"], json.loads(line)["target"].split(":")[0]) == ("served", "127.0.0.1")
+    tally.tried(2)
+
+
+@pytest.mark.fault("S16")
+def test_named_collections_are_no_longer_offered_once_they_are_confidential(
+    data: Path, base: Path, tally: Tally
+) -> None:
+    for name in ("基準", "要領"):
+        add_collection(data, name)
+    named = ("--collection", "基準", "--collection", "要領")
+    with serving(data, "--model", str(base), *named) as served, served.client() as client:
+        before = [model.id for model in client.models.list().data]
+        library = Library.beside(data / "documents.sqlite")
+        library.set_label(library.collection("基準").id, "secret")
+        library.close()
+        after = [model.id for model in client.models.list().data]
+        refused = 0
+        for name in ("kotae/基準", "kotae/基準+要領"):
+            with pytest.raises(openai.NotFoundError, match="model_not_found"):
+                client.chat.completions.create(model=name, messages=COVER_ASKED)
+            refused += 1
+        client.chat.completions.create(model="kotae/要領", messages=COVER_ASKED)
+    assert before == ["kotae", "kotae/基準", "kotae/要領", "kotae/基準+要領"]
+    assert after == ["kotae", "kotae/要領"]
+    assert not (data / "exports.log").exists()
+    tally.tried(2 + refused)
 
 
 def test_a_collection_that_becomes_confidential_is_no_longer_offered(served: Served, data: Path) -> None:

@@ -1,7 +1,7 @@
 """What a run was trained on, with all trainings before it: the label that its data had, and where they are from.
 
-Data keep both in `split.json`, a run that goes on from an adapter keeps those of the adapter beside it. Rows that were
-never split say it themselves, by their provenance.
+Data keep both in `split.json`, and a run keeps in its folder what was known when it was made. Rows that were never
+split say it themselves, by their provenance.
 """
 
 import json
@@ -19,7 +19,7 @@ from app.models import bases
 from app.training.data.rows import PARTS
 from trainer.spec import RunSpec
 
-FILE = "lineage.json"
+FILE = "lineage.json"  # in the folder of a run
 _MANIFEST = "split.json"
 _FOLDERS = 3  # above an adapter or a merged file, among which its run's is
 
@@ -83,7 +83,7 @@ def of_spec(asked: RunSpec) -> Lineage:
 
 
 def of_adapter(place: Path) -> Lineage:
-    """Read what lies beside an adapter or a merged file, and the run in whose folder it is."""
+    """Look through the run in whose folder an adapter or a merged file is; nothing is known of others."""
     return _of_adapter(place, set())
 
 
@@ -98,14 +98,14 @@ def _of_spec(asked: RunSpec, seen: set[Path]) -> Lineage:
 
 def _of_adapter(place: Path, seen: set[Path]) -> Lineage:
     """`seen`: folders of runs that were looked into."""
-    try:
-        kept = of_json(json.loads((place / FILE).read_bytes()))
-    except (OSError, ValueError):
-        kept = Lineage()
     run = next((one for one in list(place.parents)[:_FOLDERS] if (one / bases.SPEC).is_file()), None)
     if run is None or run in seen:
-        return kept
+        return Lineage()
     seen.add(run)
+    try:
+        kept = of_json(json.loads((run / FILE).read_bytes()))
+    except (OSError, ValueError):
+        kept = Lineage()
     asked = bases.read_spec(run / bases.SPEC)
     return kept.joined(_of_spec(asked, seen)) if asked is not None else kept
 

@@ -202,6 +202,9 @@ def create(asked: RunSpec, *, takes_data: bool = False) -> Path:
     try:
         taken = _with_data(asked, folder) if takes_data else asked
         settled = _with_start(taken, folder) if asked.adapter else taken
+        known = lineage.of_spec(asked).as_json()
+        if known:
+            write_atomically(folder / lineage.FILE, json.dumps(known, ensure_ascii=False).encode("utf-8", "replace"))
         _put_spec(folder, settled)
     except OSError as error:
         failure = write_failure(error, folder, "run_unwritable")
@@ -234,11 +237,6 @@ def _with_data(asked: RunSpec, folder: Path) -> RunSpec:
 def _with_start(asked: RunSpec, folder: Path) -> RunSpec:
     """Raises OSError."""
     copy_adapter(Path(asked.adapter), folder / START)
-    known = lineage.of_adapter(Path(asked.adapter)).as_json()
-    if known:
-        write_atomically(
-            folder / START / lineage.FILE, json.dumps(known, ensure_ascii=False).encode("utf-8", "replace")
-        )
     return dataclasses.replace(asked, adapter=START)
 
 

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from app.base.errors import AppError
+from app.base.export_gate import pass_out
 from app.base.services import background
-from app.chat.batch.journal import Journal, path_of
+from app.chat.batch.journal import Journal, path_of, results_of
 from app.chat.batch.results import Result
-from app.chat.services.batch import Ended, label_of_batch
+from app.chat.services.batch import Batch, Ended, export_of, label_of_batch
 from app.chat.services.batches import CHAT, Batches, Unfinished
 from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
+from app.documents.records import Section
 from app.inference import child_commands
 from tests.permits import PERMIT
 from tests.scene import Scene
@@ -227,6 +229,33 @@ def test_what_is_asked_of_secret_documents_is_said_before_it_begins(desk: Desk) 
     assert told == ["secret"]
     assert not desk.batches.is_running
     assert not path_of(desk.out).exists()
+
+
+@pytest.mark.fault("S16")
+def test_a_batch_stops_before_the_next_answer_is_kept_once_what_it_asks_is_secret(desk: Desk) -> None:
+    library = Library.open(desk.scene.where.documents)
+    collection = library.add_collection("内規")
+    library.put(
+        dataclasses.replace(
+            library.document(library.add_documents(collection, [desk.folder / "a.md"])[0]), state="done"
+        ),  # type: ignore[type-var]
+        [Section(("第1条",), "休暇は十日とする。")],
+    )
+    log = desk.scene.where.data / "exports.log"
+    desk.batches.prepared.disconnect()
+
+    def begin(batch: Batch) -> None:
+        desk.batches.begin(batch, pass_out(export_of(batch), log, is_agreed=False))
+
+    desk.batches.prepared.connect(begin)
+    desk.after_each_answer(lambda _result: library.set_label(collection, "secret"))
+    found = desk.ended(desk.batches.questions_read, desk.batches.read, desk.write("一つ目", "二つ目", "三つ目"))
+    scope = (CollectionRef(collection, "内規"),)
+    error = desk.ended(desk.batches.failed, desk.batches.prepare, found, desk.folder / "質問.jsonl", desk.out, scope)
+    assert error.code == "secret_export"
+    assert len(results_of(desk.out)) == 1
+    assert not log.exists()
+    library.close()
 
 
 def test_a_drive_that_is_gone_offers_nothing(desk: Desk) -> None:

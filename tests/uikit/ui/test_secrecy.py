@@ -18,7 +18,10 @@ from app.base.paths import Paths
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
 from app.documents.grounding.grounding import Claim, Grounding, Source
+from app.documents.library import Library
+from app.uikit import text_exits
 from app.uikit.pickers import Pickers
+from tests.faults.ledger import Tally
 
 Open = Callable[..., AppContext]
 TEXT = "鍵は守衛室にあります[1]。"
@@ -220,3 +223,56 @@ def test_the_label_of_a_conversation_is_chosen_in_its_menu_and_not_below_its_doc
     assert not header.label_tag.isHidden()
     header.label_chosen.emit("public")  # as no menu offers it
     assert parts.session.label == "internal"
+
+
+@pytest.mark.fault("S16")
+def test_a_question_of_a_secret_conversation_is_copied_after_a_yes_too(
+    store: Store, where: Paths, open_window: Open, tmp_path: Path
+) -> None:
+    parts = open_window()
+    show(parts, keep(store, "secret"), tmp_path)
+    QGuiApplication.clipboard().setText("前")
+    view = parts.window.page("ask").transcript.view_of(parts.session.messages()[0].id)
+    view._copy()
+    assert QGuiApplication.clipboard().text() == "前"
+    dialog_of(parts).buttons["go"].click()
+    assert QGuiApplication.clipboard().text() == "鍵はどこですか？"
+    assert [line["what"] for line in logged(where)] == ["copy"]
+
+
+PAGES = ("ask", "documents", "models", "training", "evaluation", "settings", "bin", "search", "batch")
+
+
+@pytest.mark.fault("S16")
+def test_every_page_says_how_confidential_it_is_now(
+    store: Store, library: Library, where: Paths, open_window: Open, tmp_path: Path, tally: Tally
+) -> None:
+    collection = library.add_collection("内規")
+    parts = open_window()
+    show(parts, keep(store, "internal"), tmp_path)
+    before = {key: parts.window.page(key).label_now() for key in PAGES}
+    assert "secret" not in before.values()
+    assert text_exits.label_at(parts.window.sidebar.list) == "internal"
+    library.set_label(collection, "secret")  # as another process may do it
+    after = {key for key in PAGES if parts.window.page(key).label_now() == "secret"}
+    assert after == {"ask", "documents", "bin", "search"}  # the answer rests on it; the others show nothing of it
+    assert text_exits.label_at(parts.window.sidebar.list) == "secret"  # titles are of the conversations
+    assert text_exits.label_at(parts.window.page("ask").composer.editor) == "secret"
+    tally.tried(len(PAGES) + 2)
+
+
+@pytest.mark.fault("S16")
+def test_what_is_dragged_out_of_the_list_of_conversations_carries_nothing_of_them(
+    store: Store, open_window: Open, tmp_path: Path
+) -> None:
+    parts = open_window()
+    show(parts, keep(store, "secret"), tmp_path)
+    model = parts.window.sidebar.conversations
+    parts.session._conversations.note_change()
+    rows = [model.index(row) for row in range(model.rowCount())]
+    assert any("鍵" in str(index.data()) for index in rows)
+    data = model.mimeData(rows)
+    assert data.formats() == ["application/x-qabstractitemmodeldatalist"]
+    raw = bytes(data.data(data.formats()[0]).data())
+    assert "鍵".encode("utf-16-be") not in raw
+    assert "鍵".encode() not in raw

@@ -1,0 +1,185 @@
+"""What was made of documents leaves as what these are labelled now: rows, jobs, kits, and what models have learned."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.base import export_gate
+from app.base.confidentiality import Label
+from app.base.errors import AppError
+from app.documents import labels
+from app.documents.library import Library
+from app.inference.local_model import LocalModel, Tuned
+from app.models.kits import kit_export
+from app.training import adoption, jobs
+from app.training.data import curation, reading, split
+from app.training.runs import lineage, runs
+from app.training.runs.lineage import Lineage
+from tests import model_files as models
+from trainer import adapter
+from trainer.spec import RunSpec
+
+DOCUMENT = "規則.md"
+
+
+def row(at: int, **provenance: object) -> str:
+    told = {"label": "internal", "document": DOCUMENT, "collection": "規則", **provenance}
+    return json.dumps(
+        {"question": f"第{at}条は何ですか。", "answer": f"第{at}条は休暇{at}日です。", "provenance": told},
+        ensure_ascii=False,
+    )
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Path:
+    library = Library.open(tmp_path / "documents.sqlite")
+    library.add_documents(library.add_collection("規則"), [tmp_path / DOCUMENT])
+    library.close()
+    return tmp_path / "documents.sqlite"
+
+
+def change(documents: Path, act: Callable[[Library, int], object]) -> None:
+    library = Library.beside(documents)
+    act(library, library.collection("規則").id)
+    library.close()
+
+
+def secret(library: Library, collection: int) -> None:
+    library.set_label(collection, "secret")
+
+
+def renamed(library: Library, collection: int) -> None:
+    library.rename_collection(collection, "就業規則")
+    secret(library, collection)
+
+
+def moved(library: Library, collection: int) -> None:
+    (document,) = library.documents(collection)
+    library.remove_collection(collection)
+    library.add_documents(library.add_collection("秘", "secret"), [Path(document.path)])
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Rows of the collection, split and frozen as `kotae data split` does."""
+    (tmp_path / "行.jsonl").write_text("\n".join(row(at) for at in range(40)), "utf-8")
+    imported = reading.read(tmp_path / "行.jsonl")
+    source = Lineage("internal", imported.origins).as_json()
+    split.write(split.split(imported.rows), tmp_path / "分割", source, {})
+    return tmp_path / "分割"
+
+
+def run_of(tmp_path: Path, data: Path, name: str = "学習", **others: str) -> RunSpec:
+    base = models.tiny_llama(tmp_path / "小.gguf")
+    parts = {part: str(data / f"{part}.jsonl") for part in jobs.PARTS}
+    asked = RunSpec(folder=str(tmp_path / "runs" / name), base=str(base), name=name, **parts | others)  # type: ignore[arg-type]
+    runs.create(asked, takes_data=True)
+    return asked
+
+
+def job_label(asked: RunSpec, tmp_path: Path, documents: Path) -> Label:
+    return jobs.export_of(asked, tmp_path / "job", documents, ()).label_now()
+
+
+@pytest.mark.fault("S16")
+@pytest.mark.parametrize("act", [secret, renamed, moved])
+def test_a_job_asks_where_the_documents_of_its_rows_have_become_secret_since(
+    tmp_path: Path, documents: Path, data: Path, act: Callable[[Library, int], object]
+) -> None:
+    asked = run_of(tmp_path, data)
+    log = tmp_path / "exports.log"
+    assert job_label(asked, tmp_path, documents) == "internal"
+    change(documents, act)
+    export = jobs.export_of(asked, tmp_path / "job", documents, ())
+    with pytest.raises(AppError, match="secret_export"):
+        export_gate.pass_out(export, log, is_agreed=False)
+    assert not log.exists()
+    jobs.make(asked, tmp_path / "job", permit=export_gate.pass_out(export, log, is_agreed=True))
+    assert json.loads(log.read_text("utf-8"))["what"] == "job"
+
+
+@pytest.mark.fault("S16")
+@pytest.mark.parametrize("label", ["secret", "機密", "Secret", "confidential", 7])
+def test_rows_that_were_never_split_say_it_themselves_and_what_is_not_understood_counts_as_secret(
+    tmp_path: Path, documents: Path, label: object
+) -> None:
+    for part in jobs.PARTS:
+        (tmp_path / f"{part}.jsonl").write_text(row(1, label=label), "utf-8")
+    assert job_label(run_of(tmp_path, tmp_path), tmp_path, documents) == "secret"
+
+
+@pytest.mark.fault("S16")
+def test_a_training_on_top_of_another_has_the_label_of_both_also_when_the_first_is_gone(
+    tmp_path: Path, documents: Path, data: Path
+) -> None:
+    first = Path(run_of(tmp_path, data).folder)
+    (first / "adapter").mkdir()
+    for name in adapter.FILES:
+        (first / "adapter" / name).write_text("{}", "utf-8")
+    plain = tmp_path / "別"
+    plain.mkdir()
+    for part in jobs.PARTS:
+        (plain / f"{part}.jsonl").write_text('{"question": "空の色は。", "answer": "青です。"}', "utf-8")
+    known = lineage.of_adapter(first / "adapter")
+    assert known.origins == (("規則", DOCUMENT),)
+    second = Path(run_of(tmp_path, plain, "続き", adapter=str(first / "adapter")).folder)
+    change(documents, secret)
+    assert lineage.label_of_file(documents, first / "merged.gguf") == "secret"
+    for folder in (data, first):
+        shutil.rmtree(folder)
+    assert lineage.label_of_file(documents, second / "adapter.gguf") == "secret"
+    assert lineage.label_of_file(documents, tmp_path / "小.gguf") == "public"
+
+
+@pytest.mark.fault("S16")
+def test_a_kit_asks_for_a_model_whose_data_have_become_secret_since(
+    tmp_path: Path, documents: Path, data: Path
+) -> None:
+    label, origins = adoption._known(run_of(tmp_path, data))
+    tuned = Tuned("学習", "学習", "f16", "小", "", "", label=label, origins=origins)
+    model = LocalModel("m", "社内モデル", str(tmp_path / "小.gguf"), 1, "", "", 0, 0.0, tuned=tuned)
+
+    def exported() -> export_gate.Export:
+        return kit_export.export_of([model], tmp_path / "kit", lambda one: lineage.label_of_model(documents, one))
+
+    log = tmp_path / "exports.log"
+    assert exported().check(is_agreed=False) == "internal"
+    change(documents, secret)
+    with pytest.raises(AppError) as refused:
+        export_gate.pass_out(exported(), log, is_agreed=False)
+    assert refused.value.facts["what"] == "社内モデル"
+    export_gate.pass_out(exported(), log, is_agreed=True)
+    assert json.loads(log.read_text("utf-8"))["what"] == "kit"
+    other = dataclasses.replace(model, tuned=None)
+    assert lineage.label_of_model(documents, other) == "public"
+
+
+@pytest.mark.fault("S16")
+def test_where_the_documents_cannot_be_read_what_was_made_of_any_counts_as_secret(
+    tmp_path: Path, documents: Path
+) -> None:
+    assert labels.now(documents, [("規則", DOCUMENT)], "public") == "internal"
+    documents.write_bytes(b"no database" * 1000)
+    for name in ("-wal", "-shm"):
+        documents.with_name(documents.name + name).unlink(missing_ok=True)
+    assert labels.now(documents, [("規則", DOCUMENT)], "public") == "secret"
+    assert labels.now(documents, [], "public") == "public"
+    assert labels.now(tmp_path / "無い.sqlite", [("規則", DOCUMENT)], "public") == "public"
+
+
+def test_generated_pairs_keep_their_collection_when_they_are_reviewed() -> None:
+    pair = json.loads(row(1, heading=["第1条"], page=1, passage="本文", label="internal"))
+    pair |= {"gold": [], "category": "fact", "quality": 3, "group": DOCUMENT}
+    (item,) = curation.generated([pair])
+    assert item.evidence is not None
+    assert (item.evidence.collection, item.evidence.document) == ("規則", DOCUMENT)
+
+
+@pytest.mark.parametrize("told", [{"label": "極秘"}, {"origins": 5}, {"origins": [["a"]]}, {"label": ["public"]}])
+def test_a_record_that_cannot_be_understood_counts_as_secret(told: object) -> None:
+    assert lineage.of_json(told).label == "secret"
+    assert lineage.of_json(None) == Lineage()
