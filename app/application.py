@@ -359,7 +359,12 @@ def _builds(where: Paths, library: ModelLibrary) -> "Builds":
     from app.models.services.builds import Builds, Commands  # most starts never need them
 
     environment = training_environment.locate(where.data)
-    return Builds(Commands(environment, child_commands.quantizer, child_commands.engine()), where.logs, library.add)
+    return Builds(
+        Commands(environment, child_commands.quantizer, child_commands.engine()),
+        where.logs,
+        library.add,
+        lineage.keep_beside,
+    )
 
 
 def run(data_dir: str | None, wished_language: str | None = None, is_safe: bool = False) -> int:

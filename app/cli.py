@@ -79,6 +79,12 @@ def _learned_by(documents: Path, adapter: Path) -> "Label":
     return lineage.label_of_file(documents, adapter)
 
 
+def _keep_lineage(adapter: Path, merged: Path) -> None:
+    from app.training.runs import lineage
+
+    lineage.keep_beside(adapter, merged)
+
+
 def _find_run(runs_folder: Path, wanted: str) -> Path:
     from app.training.runs import runs
 
@@ -94,7 +100,13 @@ def _shown_presets() -> set[str]:
 # What a command gets of rooms above its own.
 HANDED_IN: dict[str, dict[str, Any]] = {
     "ask": {"find_run": _find_run, "learned_by": _learned_by},
-    "models": {"trained": _trained, "presets_of": _presets_of, "label_of": _label_of_model},
+    "models": {
+        "trained": _trained,
+        "presets_of": _presets_of,
+        "label_of": _label_of_model,
+        "learned_by": _learned_by,
+        "keep_lineage": _keep_lineage,
+    },
     "report": {"shown_presets": _shown_presets},
 }
 SHARED = ("--data-dir", "--lang", "--json")

@@ -316,6 +316,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.models.models_folder:*",
         "app.models.services.builds:*",
         "app.models.starter:*",
+        "app.training.runs.lineage:keep_beside",
     },
     "the training environment and its kit: libraries, and nothing of the user's": {
         "app.training.environment.converter:*",

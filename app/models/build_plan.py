@@ -11,7 +11,7 @@ What lies between is in `<models>/building/<id>/` (see `build_folder`) and goes 
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,9 @@ from app.models.hf_folder import FileFact, HfModel
 
 _OVERHEAD_BYTES = 2 << 20  # metadata, alignment
 _NAME_BYTES = 120  # of `general.name`: llama.cpp takes 127
+
+# Called with the folder of an adapter and the file that it was merged into, so that it stays known what it has learned.
+KeepLineage = Callable[[Path, Path], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,3 +183,19 @@ def test_generated_pairs_keep_their_collection_when_they_are_reviewed() -> None:
 def test_a_record_that_cannot_be_understood_counts_as_secret(told: object) -> None:
     assert lineage.of_json(told).label == "secret"
     assert lineage.of_json(None) == Lineage()
+
+
+@pytest.mark.fault("S16")
+def test_what_an_adapter_was_merged_into_keeps_what_it_has_learned(
+    tmp_path: Path, documents: Path, data: Path
+) -> None:
+    run = Path(run_of(tmp_path, data).folder)
+    built = tmp_path / "models" / "社内.Q4_K_M.gguf"
+    built.parent.mkdir()
+    lineage.keep_beside(run / "adapter", built)
+    shutil.rmtree(run)
+    assert lineage.label_of_file(documents, built) == "internal"
+    change(documents, secret)
+    assert lineage.label_of_file(documents, built) == "secret"
+    lineage.keep_beside(tmp_path / "よその", built.with_name("別.gguf"))  # of which nothing is known
+    assert [path.name for path in built.parent.iterdir()] == ["社内.Q4_K_M.lineage.json"]

@@ -2,14 +2,18 @@
 
 import argparse
 import dataclasses
+import functools
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.base import invisible
+from app.base import export_gate, invisible
 from app.base.cli.loop import Waiting, application
 from app.base.cli.output import Output
+from app.base.confidentiality import Label
 from app.base.errors import AppError
+from app.base.export_gate import Export
 from app.base.files import absolute_path
 from app.base.paths import Paths
 from app.base.services import background
@@ -17,7 +21,7 @@ from app.base.wording import help_text
 from app.inference import child_commands, quantizations
 from app.inference.local_model import LocalModel
 from app.models import build_folder, build_plan, hf_adapter, hf_folder, local_models, training_environment
-from app.models.build_plan import BuildPlan, BuildRequest
+from app.models.build_plan import BuildPlan, BuildRequest, KeepLineage
 from app.models.cli import model_care, model_fit
 from app.models.model_store import ModelStore
 
@@ -28,20 +32,30 @@ if TYPE_CHECKING:
     )
 
 
-def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
+# The label of what an adapter was trained on, by the documents' database of now.
+LearnedBy = Callable[[Path, Path], Label]
+
+
+def add_parsers(
+    actions: Any, shared: argparse.ArgumentParser, learned_by: LearnedBy, keep_lineage: KeepLineage
+) -> None:
     from app.base.cli.command_tree import add_command
 
-    parser = add_command(actions, shared, "build", help_text("models build"), _build)
+    build = functools.partial(_build, learned_by, keep_lineage)
+    parser = add_command(actions, shared, "build", help_text("models build"), build)
     parser.add_argument("folder", metavar="HF_FOLDER", nargs="?", help=help_text("models build folder"))
     parser.add_argument("--quant", metavar="FORM[,FORM]", default="Q4_K_M", help=help_text("models build --quant"))
     parser.add_argument("--adapter", metavar="DIR", help=help_text("models build --adapter"))
     parser.add_argument("--name", metavar="NAME", default="", help=help_text("models build --name"))
     parser.add_argument("--imatrix", metavar="FILE", help=help_text("models build --imatrix"))
     parser.add_argument("--to", metavar="DIR", help=help_text("models build --to"))
+    parser.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
     parser.add_argument("--clean", action="store_true", help=help_text("models build --clean"))
 
 
-def _build(options: argparse.Namespace, where: Paths, output: Output) -> int:
+def _build(
+    learned_by: LearnedBy, keep_lineage: KeepLineage, options: argparse.Namespace, where: Paths, output: Output
+) -> int:
     """Exit status: 0; 3 expected error; 130 interrupted. After the latter two the same command goes on."""
     target = absolute_path.absolute(Path(options.to)) if options.to else where.models
     if options.clean:
@@ -49,6 +63,10 @@ def _build(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if options.folder is None:
         options.missing("HF_FOLDER")
     plan = _plan(options, target)
+    if options.to and options.adapter:
+        adapter = Path(options.adapter)
+        export = Export("kit", str(target), lambda: learned_by(where.documents, adapter), plan.name)
+        export_gate.pass_out(export, where.exports_log, is_agreed=options.allow_secret)
     if plan.other_base:
         output.note("build_other_base", base=plan.other_base, name=plan.request.model.repository)
     from app.models.services.builds import Builds, Commands
@@ -61,6 +79,7 @@ def _build(options: argparse.Namespace, where: Paths, output: Output) -> int:
             Commands(environment, child_commands.quantizer, child_commands.engine()),
             where.logs,
             lambda model: local_models.add(store, model),
+            keep_lineage,
         )
         building = _Building(builds, output)
         building.wait(plan)

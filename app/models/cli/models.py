@@ -16,8 +16,10 @@ from app.base.paths import Paths
 from app.base.wording import describe_error, help_text, size
 from app.inference.local_model import LocalModel
 from app.models import catalogue, local_models, starter, tuned_models
+from app.models.build_plan import KeepLineage
 from app.models.catalogue import ModelCard
 from app.models.cli import model_build, model_care, model_download, model_fit, model_kit, model_remote
+from app.models.cli.model_build import LearnedBy
 from app.models.cli.model_kit import LabelOf, PresetsOf
 from app.models.model_store import ModelStore
 from app.models.services.library import Publish
@@ -27,7 +29,14 @@ Trained = Callable[[str, str | None, float | None, Paths], Publish]
 
 
 def add_parser(
-    commands: Any, shared: argparse.ArgumentParser, *, trained: Trained, presets_of: PresetsOf, label_of: LabelOf
+    commands: Any,
+    shared: argparse.ArgumentParser,
+    *,
+    trained: Trained,
+    presets_of: PresetsOf,
+    label_of: LabelOf,
+    learned_by: LearnedBy,
+    keep_lineage: KeepLineage,
 ) -> None:
     group = add_command(commands, shared, "models", help_text("models"), None)
     actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
@@ -46,7 +55,7 @@ def add_parser(
     model_download.add_parsers(actions, shared)
     model_care.add_parsers(actions, shared)
     model_kit.add_parsers(actions, shared, presets_of, label_of)
-    model_build.add_parsers(actions, shared)
+    model_build.add_parsers(actions, shared, learned_by, keep_lineage)
     model_remote.add_parser(actions, shared)
 
 

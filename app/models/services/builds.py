@@ -19,7 +19,7 @@ from app.inference.engine.quantize_job import Imatrix, Quantize
 from app.inference.local_model import LocalModel
 from app.models import build_plan, local_models
 from app.models.build_folder import BuildFolder
-from app.models.build_plan import BuildPlan, Step
+from app.models.build_plan import BuildPlan, KeepLineage, Step
 from app.models.services.trial import Trial, TrialAnswer
 from app.models.training_environment import TrainingEnvironment
 from trainer import convert_job
@@ -78,6 +78,7 @@ class Builds(QObject):
         commands: Commands,
         logs: Path,
         add: Callable[[LocalModel], LocalModel],
+        keep_lineage: KeepLineage,
         parent: QObject | None = None,
     ) -> None:
         """`add` puts a model into the list and gives it as it is there."""
@@ -85,6 +86,7 @@ class Builds(QObject):
         self._commands = commands
         self._logs = logs
         self._add = add
+        self._keep_lineage = keep_lineage
         self._plan: BuildPlan | None = None
         self._folder: BuildFolder | None = None
         self._steps: list[Step] = []
@@ -278,6 +280,9 @@ class Builds(QObject):
         self._trial = None
         try:
             described = local_models.describe(self._folder.publish(step))
+            adapter = self._plan.request.adapter
+            if adapter is not None:
+                self._keep_lineage(adapter.folder, Path(described.path))
             named = dataclasses.replace(described, name=f"{self._plan.name} {step.form.name}")
             model = self._add(named)
         except AppError as error:

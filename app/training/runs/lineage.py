@@ -12,6 +12,8 @@ from typing import Any
 
 from app.base import confidentiality
 from app.base.confidentiality import DEFAULT, LABELS, Label
+from app.base.files.atomic import write_atomically
+from app.base.files.copying import write_failure
 from app.documents import labels
 from app.documents.labels import Origin
 from app.inference.local_model import LocalModel
@@ -87,6 +89,23 @@ def of_adapter(place: Path) -> Lineage:
     return _of_adapter(place, set())
 
 
+def keep_beside(adapter: Path, merged: Path) -> None:
+    """Note beside a file what the adapter (its folder) was trained on that was merged into it.
+
+    Raises AppError as `write_failure` does.
+    """
+    known = of_adapter(adapter).as_json()
+    if known:
+        try:
+            write_atomically(_beside(merged), json.dumps(known, ensure_ascii=False).encode("utf-8", "replace"))
+        except OSError as error:
+            raise write_failure(error, merged.parent, "build_unwritable") from error
+
+
+def _beside(file: Path) -> Path:
+    return file.with_name(f"{file.stem}.{FILE}")
+
+
 def _of_spec(asked: RunSpec, seen: set[Path]) -> Lineage:
     files = [Path(getattr(asked, part)) for part in PARTS if getattr(asked, part)]
     folders = {file.parent for file in files}
@@ -99,15 +118,23 @@ def _of_spec(asked: RunSpec, seen: set[Path]) -> Lineage:
 def _of_adapter(place: Path, seen: set[Path]) -> Lineage:
     """`seen`: folders of runs that were looked into."""
     run = next((one for one in list(place.parents)[:_FOLDERS] if (one / bases.SPEC).is_file()), None)
-    if run is None or run in seen:
+    if run is None:
+        return _kept(_beside(place))
+    if run in seen:
         return Lineage()
     seen.add(run)
-    try:
-        kept = of_json(json.loads((run / FILE).read_bytes()))
-    except (OSError, ValueError):
-        kept = Lineage()
+    kept = _kept(run / FILE)
     asked = bases.read_spec(run / bases.SPEC)
     return kept.joined(_of_spec(asked, seen)) if asked is not None else kept
+
+
+def _kept(file: Path) -> Lineage:
+    try:
+        return of_json(json.loads(file.read_bytes()))
+    except OSError:
+        return Lineage()
+    except ValueError:
+        return Lineage(confidentiality.HIGHEST)
 
 
 def _of_rows(file: Path) -> Lineage:

@@ -94,7 +94,7 @@ def bench(tmp_path: Path, where: Paths, store: Store, qtbot: QtBot) -> Iterator[
     models.tiny_llama(tmp_path / "script" / "model.gguf", shape=SHAPE)
     environment = ScriptedEnvironment(tmp_path / "script")
     commands = Commands(environment, child_commands.quantizer, ECHO)  # type: ignore[arg-type]
-    builds = Builds(commands, where.logs, lambda model: local_models.add(store, model))
+    builds = Builds(commands, where.logs, lambda model: local_models.add(store, model), lambda *_: None)
     source = hf_models.model(tmp_path / "hf")
     bench = Bench(builds, environment, commands, store, where, source, qtbot)
     builds.progressed.connect(bench.heard.append)
@@ -260,7 +260,7 @@ def test_a_start_that_fails_leaves_nothing_running(bench: Bench) -> None:
     def refuse(_model: LocalModel) -> LocalModel:
         raise AppError("database_busy")
 
-    builds = Builds(bench.commands, bench.where.logs, refuse)
+    builds = Builds(bench.commands, bench.where.logs, refuse, lambda *_: None)
     for _again in range(2):
         with pytest.raises(AppError, match="database_busy"):
             builds.start(plan)
@@ -269,7 +269,7 @@ def test_a_start_that_fails_leaves_nothing_running(bench: Bench) -> None:
 
 def test_a_model_that_cannot_speak_does_not_come_into_the_list(bench: Bench) -> None:
     commands = Commands(bench.environment, child_commands.quantizer, [sys.executable, "-c", "pass"])  # type: ignore[arg-type]
-    builds = Builds(commands, bench.where.logs, lambda model: local_models.add(bench.store, model))
+    builds = Builds(commands, bench.where.logs, lambda model: local_models.add(bench.store, model), lambda *_: None)
     with bench.qtbot.waitSignal(builds.failed, timeout=60_000) as blocker:
         builds.start(bench.plan())
     assert blocker.args[0].code == "build_trial_failed"
@@ -306,7 +306,7 @@ def test_a_source_that_changes_meanwhile_is_not_taken(bench: Bench) -> None:
 def test_the_same_build_in_another_program_is_named(bench: Bench) -> None:
     bench.environment.behaviour = "wait"
     bench.builds.start(bench.plan())
-    other = Builds(bench.commands, bench.where.logs, lambda model: model)
+    other = Builds(bench.commands, bench.where.logs, lambda model: model, lambda *_: None)
     with pytest.raises(AppError, match="build_running"):
         other.start(bench.plan("Q8_0"))
     assert not other.is_running

@@ -35,7 +35,7 @@ def page(open_window, environment, where):
     page = parts.window.page("models")
     page.parts = parts
     commands = Commands(environment, child_commands.quantizer, ECHO)
-    parts.build_desk._make_builds = lambda: Builds(commands, where.logs, parts.library.add)
+    parts.build_desk._make_builds = lambda: Builds(commands, where.logs, parts.library.add, lambda *_: None)
     yield page
     parts.build_desk.cancel()
 
