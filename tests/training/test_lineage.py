@@ -186,9 +186,7 @@ def test_a_record_that_cannot_be_understood_counts_as_secret(told: object) -> No
 
 
 @pytest.mark.fault("S16")
-def test_what_an_adapter_was_merged_into_keeps_what_it_has_learned(
-    tmp_path: Path, documents: Path, data: Path
-) -> None:
+def test_what_an_adapter_was_merged_into_keeps_what_it_has_learned(tmp_path: Path, documents: Path, data: Path) -> None:
     run = Path(run_of(tmp_path, data).folder)
     built = tmp_path / "models" / "社内.Q4_K_M.gguf"
     built.parent.mkdir()

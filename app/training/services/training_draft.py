@@ -225,8 +225,7 @@ class TrainingDraft(QObject):
     def job_of(self, folder: Path) -> Export:
         """The job in that folder, for the gate: by the labels that data, adapter and base have now."""
         draft, documents = self.draft, self._paths.documents
-        assert draft.frozen is not None
-        known = lineage.of_data(Path(draft.frozen.folder))
+        known = self.lineage
         if draft.start is not None:
             known = known.joined(lineage.of_adapter(Path(draft.start.folder)))
         found = [model for model in self._models() if draft.base in (model.id, model.path)]

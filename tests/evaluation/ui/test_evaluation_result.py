@@ -579,9 +579,9 @@ def test_of_results_that_were_written_late_nothing_is_said_over_another_study(
 ) -> None:
     is_free, save = threading.Event(), result_reading.save
 
-    def late(*given: Any) -> None:
+    def late(*given: Any, **named: Any) -> None:
         is_free.wait(30)
-        save(*given)
+        save(*given, **named)
 
     monkeypatch.setattr(result_reading, "save", late)
     desk.show(result_studies.documents(tmp_path / "s"))

@@ -14,12 +14,13 @@ import pytest
 from app.base.errors import AppError
 from app.base.files import bin_folder
 from app.base.files.day_record import PROOF_DAYS
+from app.documents.library import Library
 from app.training import drafting, drafts
 from app.training.data.curation import Decision
 from app.training.environment import converter
 from app.training.jobs import Job
 from app.training.plan import Draft
-from app.training.runs import again, runs, shelf
+from app.training.runs import again, lineage, runs, shelf
 from app.training.services.training_draft import TrainingDraft
 from tests import model_files as models
 from tests.passed_days import pass_days
@@ -337,6 +338,25 @@ def test_a_planned_training_becomes_a_job_for_another_machine_without_an_environ
     desk.wait()
     assert [error.code for error in desk.errors] == ["job_folder_taken"]
     assert len(made) == 1
+
+
+@pytest.mark.fault("S16")
+def test_the_job_of_a_draft_is_as_secret_as_the_documents_of_its_rows_are_now(desk: Desk, tmp_path: Path) -> None:
+    library = Library.open(desk.draft._paths.documents)
+    collection = library.add_collection("規則")
+    rows = [{"question": f"第{at}条は何ですか。", "answer": f"第{at}条は休暇{at}日です。"} for at in range(60)]
+    told = {"label": "internal", "collection": "規則", "document": "規則.md"}
+    path = tmp_path / "組.jsonl"
+    path.write_text("\n".join(json.dumps({**row, "provenance": told}) for row in rows), "utf-8")
+    desk.draft.import_file(path)
+    desk.wait()
+    assert desk.draft.job_of(tmp_path / "job").label_now() == "internal"
+    library.set_label(collection, "secret")
+    assert desk.draft.job_of(tmp_path / "job").label_now() == "secret"
+    desk.draft.freeze()
+    desk.wait()
+    assert lineage.of_data(Path(desk.reopened().draft.frozen.folder)).label_now(library.path) == "secret"  # type: ignore[union-attr]
+    library.close()
 
 
 def test_an_environment_that_was_made_or_deleted_is_noticed(desk: Desk) -> None:
