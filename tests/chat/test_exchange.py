@@ -322,7 +322,7 @@ def test_a_folder_that_is_gone_is_named(store: Store, tmp_path: Path) -> None:
     kept = plant(store)
     for save, target in ((exporting.save_file, tmp_path / "x" / "a.md"), (exporting.save_folder, tmp_path / "x")):
         with pytest.raises(AppError, match="export_folder_gone"):
-            save(store, [kept], "markdown", target, nothing, [])
+            save(store, [kept], "markdown", target, nothing, [], permit=PERMIT)
 
 
 def test_a_conversation_that_was_erased_is_named(store: Store, tmp_path: Path) -> None:
