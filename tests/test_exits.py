@@ -451,7 +451,6 @@ def test_what_only_reads_is_none(line: str) -> None:
     assert not _writes(call, frozenset())
 
 
-@pytest.mark.fault("S16")
 def test_a_permit_comes_from_the_gate_alone() -> None:
     made = [
         name
