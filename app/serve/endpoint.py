@@ -14,7 +14,6 @@ from app.base.export_gate import Export, Permit
 from app.base.wording import phrase
 from app.chat.services.answer_run import Outcome
 from app.chat.services.batch import scope_label
-from app.documents import labels
 from app.documents.grounding import checked, citing, contract
 from app.documents.grounding.grounding import CollectionRef, Grounding
 from app.documents.library import Library
@@ -25,6 +24,7 @@ from app.serve.desk import Desk, Job
 from app.serve.refusals import refusal
 from app.serve.server import Connection, Route
 from app.serve.wishes import Wish
+from app.training.runs import lineage
 
 LOOK_S = 0.25  # how often it is looked whether a client is still there
 SIGN_OF_LIFE_S = 15.0  # a long prompt is read for minutes on a slow machine
@@ -84,7 +84,7 @@ class Offers:
         return export_gate.pass_out(self.export_of(offer, address), self._exports_log, is_agreed=self._is_agreed)
 
     def _label_now(self, offer: Offer) -> Label:
-        learned = labels.of_model(self._documents, self._model)
+        learned = lineage.label_of_model(self._documents, self._model)
         asked = scope_label(self._documents, offer.scope) if offer.scope else confidentiality.LABELS[0]
         return confidentiality.highest((learned, asked))
 

@@ -1,5 +1,6 @@
 """`kotae serve` asked by the official client: models, answers whole and streamed, answers from documents."""
 
+import dataclasses
 import json
 import socket
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +18,7 @@ from app.documents.library import Library
 from app.documents.retrieval import excerpts
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
-from app.models import starter
+from app.models import local_models, starter
 from app.serve.desk import Desk
 from app.serve.endpoint import Endpoint, Offers
 from app.serve.server import Server
@@ -52,6 +53,23 @@ def test_a_confidential_collection_is_offered_with_a_yes_and_each_answer_is_on_r
     (line,) = (data / "exports.log").read_text("utf-8").splitlines()
     assert (json.loads(line)["what"], json.loads(line)["target"].split(":")[0]) == ("served", "127.0.0.1")
     tally.tried(2)
+
+
+@pytest.mark.fault("S16")
+def test_a_model_that_has_learned_from_secret_documents_is_offered_with_a_yes_only(
+    data: Path, base: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "runs" / "学習"
+    run.mkdir(parents=True)
+    (run / "run.json").write_text("{}", "utf-8")
+    (run / "lineage.json").write_text(json.dumps({"label": "secret"}), "utf-8")
+    model = dataclasses.replace(local_models.describe(base), path=str(run / "merged.gguf"))
+    documents, log = data / "documents.sqlite", data / "exports.log"
+    assert Offers(documents, log, model).all() == []
+    agreed = Offers(documents, log, model, is_agreed=True)
+    (offer,) = agreed.all()
+    agreed.pass_out(offer, "127.0.0.1:1")
+    assert json.loads(log.read_text("utf-8"))["label"] == "secret"
 
 
 @pytest.mark.fault("S16")

@@ -4,7 +4,6 @@ import argparse
 import dataclasses
 import functools
 import signal
-from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -20,12 +19,12 @@ from app.chat.batch import questions
 from app.chat.batch.questions import QuestionFile, Skipped
 from app.chat.batch.results import Result
 from app.chat.services import command_request
+from app.chat.services.answer_run import AnswerRequest
 from app.chat.services.ask_adapter import FindRun, LearnedBy
 from app.chat.services.batch import Batch, BatchRun, Ended, Standing, export_of
 from app.documents import encodings
 from app.documents.services.meaning import Meanings
 from app.inference import child_commands
-from app.inference.engine.messages import AdapterUse
 from app.inference.services.engine import EngineClient
 from app.models.services import remote_options
 
@@ -43,7 +42,7 @@ def run(find_run: FindRun, learned_by: LearnedBy, options: argparse.Namespace, w
     scope = request.wanted.scope if request.wanted else ()
     batch = Batch(
         found, path, out, request.model, request.settings, request.choices, where.documents, scope, request.adapters,
-        request.is_agreed, functools.partial(_learned, request.adapters or (), where, learned_by),
+        request.is_agreed, functools.partial(_learned, request, where, learned_by),
     )  # fmt: skip
     batch.check()
     permit = export_gate.pass_out(export_of(batch), where.exports_log, is_agreed=options.allow_secret)
@@ -63,8 +62,10 @@ def run(find_run: FindRun, learned_by: LearnedBy, options: argparse.Namespace, w
     return _print(answering, found, out, output)
 
 
-def _learned(adapters: Sequence[AdapterUse], where: Paths, learned_by: LearnedBy) -> Label:
-    return confidentiality.highest(learned_by(where.documents, Path(adapter.path)) for adapter in adapters)
+def _learned(request: AnswerRequest, where: Paths, learned_by: LearnedBy) -> Label:
+    """By the files of the model and of its adapters, which may lie in the folder of a run."""
+    files = [request.model.path, *(adapter.path for adapter in request.adapters or ())]
+    return confidentiality.highest(learned_by(where.documents, Path(file)) for file in files)
 
 
 def _tell(found: QuestionFile, output: Output) -> None:
