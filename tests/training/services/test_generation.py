@@ -56,7 +56,13 @@ class Desk:
 
     def secret_job(self, wanted: int, *sections: Section) -> GenerationJob:
         job = self.job(wanted, *sections)
-        return dataclasses.replace(job, collection=dataclasses.replace(job.collection, label="secret"))
+        self.make_secret()
+        return dataclasses.replace(job, is_agreed=True)
+
+    def make_secret(self) -> None:
+        library = Library.beside(self.scene.where.documents)
+        library.set_label(library.collection("基準").id, "secret")
+        library.close()
 
     def generation(self, job: GenerationJob) -> Generation:
         return Generation(self.scene.engine, child_commands.template(), job, self.scene.engine)
@@ -215,6 +221,19 @@ def test_replies_of_documents_that_became_confidential_are_put_on_record_before_
     assert desk.ended(made.failed, made.start).code == "export_exists"
     assert replies.read(job.journal)
     desk.out.rmdir()
-    secret = dataclasses.replace(job, collection=dataclasses.replace(job.collection, label="secret"))
-    desk.generated(secret)
-    assert len(secret.exports_log.read_text("utf-8").splitlines()) == 1
+    desk.make_secret()
+    made = desk.generation(job)  # nobody has agreed
+    assert desk.ended(made.failed, made.start).code == "secret_export"
+    assert not desk.out.exists()
+    desk.generated(dataclasses.replace(job, is_agreed=True))
+    assert len(job.exports_log.read_text("utf-8").splitlines()) == 1
+
+
+@pytest.mark.fault("S16")
+def test_no_reply_is_written_any_more_once_its_documents_are_secret(desk: Desk) -> None:
+    job = desk.job(2, section(0), section(1))
+    made = desk.generation(job)
+    made.progressed.connect(lambda _one: desk.make_secret() if replies.read(job.journal) else None)
+    assert desk.ended(made.failed, made.start).code == "secret_export"
+    assert len(replies.read(job.journal)) == 1
+    assert not desk.out.exists()
