@@ -27,10 +27,10 @@ def of_rows(rows: Iterable[Mapping[str, Any]]) -> Label:
 
 
 def told_of_rows(rows: Iterable[Mapping[str, Any]]) -> Label | None:
-    """As `of_rows`; None where none does. What cannot be understood counts as the highest."""
+    """As `of_rows`; None where none does. What is no label of ours, by key or by word, says nothing."""
     origins = (row.get("provenance") for row in rows)
     told = [origin.get("label") for origin in origins if isinstance(origin, Mapping)]
-    known = [label_of(label) or HIGHEST if isinstance(label, str) else HIGHEST for label in told if label]
+    known = [found for label in told if isinstance(label, str) and (found := label_of(label)) is not None]
     return highest(known) if known else None
 
 
