@@ -183,6 +183,37 @@ def test_a_hostile_header_is_refused_soon_and_in_little_memory(what: str, tmp_pa
     assert peak < 4 << 20
 
 
+def _long_text(number: int) -> bytes:
+    return pair(b"k%d" % number, STRING, text(b"x" * (256 << 10)))
+
+
+_CROWDED = {
+    "thousands of the longest texts": lambda: header(list(map(_long_text, range(100)))),
+    "keys of the longest length": lambda: header([pair(b"%065d" % n * 1000, U32, bytes(4)) for n in range(300)]),
+    "short lists of numbers under many keys": lambda: header(
+        [pair(b"k%d" % n, ARRAY, struct.pack("<IQ", U32, 512) + bytes(2048)) for n in range(2000)]
+    ),
+    "a vocabulary of long texts": lambda: header(
+        [pair(_LISTED, ARRAY, struct.pack("<IQ", STRING, 300) + text(b"x" * (200 << 10)) * 300)]
+    ),
+    "a vocabulary of three million": lambda: header([pair(_LISTED, ARRAY, struct.pack("<IQ", STRING, 3_000_000))]),
+}
+
+
+@pytest.mark.parametrize("what", _CROWDED)
+@pytest.mark.fault("S2")
+def test_what_is_allowed_one_by_one_has_a_limit_together(what: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "crowded.gguf", _CROWDED[what]())
+    tracemalloc.start()
+    started = time.perf_counter()
+    found = error_of(path, lambda file: read_header(file, tokens=[]))
+    taken, peak = time.perf_counter() - started, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.code in ("gguf_header_large", "gguf_damaged")
+    assert taken < 1
+    assert peak < 32 << 20
+
+
 @pytest.mark.fault("S2")
 def test_millions_of_empty_strings_do_not_keep_it_busy(tmp_path: Path) -> None:
     """The slowest thing a file can ask for: as many strings as are allowed, all there."""

@@ -26,8 +26,11 @@ from app.inference.gguf.header import (
 MAX_TENSORS = 65_536
 MAX_KEYS = 65_536
 MAX_STRINGS = 8_000_000  # in all lists together
+MAX_TOKENS = 1 << 21  # the largest known vocabulary has 1 M
 MAX_ARRAY_ELEMENTS = 1 << 24
 MAX_STRING_BYTES = 64 << 20
+MAX_KEPT_BYTES = 16 << 20  # of all names, texts, values and tokens together; the largest known vocabulary has 4 MB
+VALUE_BYTES = 32  # what a number of a list costs in memory
 MAX_KEY_BYTES = 65_535
 MAX_TENSOR_NAME_BYTES = 63
 MAX_RANK = 4
@@ -64,7 +67,7 @@ def read_header(path: Path, *, tokens: list[bytes] | None = None) -> GgufHeader:
 
     Raises AppError: file_missing, file_is_directory, file_unreadable, file_empty; not_gguf_… (see `foreign`);
     gguf_old_version, gguf_new_version, gguf_byte_order; truncated, truncated_header, oversized; gguf_damaged;
-    unknown_tensor_type.
+    gguf_header_large; unknown_tensor_type.
     """
     try:
         status = path.stat()
@@ -145,10 +148,11 @@ class _Window:
             self.skip(index - self._index)
             count = left
 
-    def take_strings(self, count: int, out: list[bytes]) -> None:
-        """Appends `count` strings to `out`."""
+    def take_strings(self, count: int, out: list[bytes], most_bytes: int) -> None:
+        """Append `count` strings to `out`, or about as many as `most_bytes` hold, their lengths included."""
+        until = self.position + most_bytes
         length_at, append, needed = _U64.unpack_from, out.append, 8
-        while count:
+        while count and self.position <= until:
             self._refill(needed)
             data, index, start, left = self._data, 0, 0, count
             try:
@@ -180,6 +184,7 @@ class _Parser:
         self.path = path
         self.tokens = tokens
         self.strings_left = MAX_STRINGS
+        self.kept_left = MAX_KEPT_BYTES
         self.metadata: dict[str, Scalar | Array] = {}
         self.types: dict[str, str] = {}
 
@@ -234,10 +239,17 @@ class _Parser:
         length: int = self.window.unpack(_U64)
         if length > limit:
             damaged(where, "string_too_long", value=length)
+        self._keep(length)
         name = self.window.take(length).decode("utf-8", "surrogateescape")
         if not name or "\0" in name:
             damaged(where, "bad_name")
         return name
+
+    def _keep(self, size_bytes: int) -> None:
+        """Count what stays in memory: each limit of one text would still allow gigabytes of all together."""
+        self.kept_left -= size_bytes
+        if self.kept_left < 0:
+            raise AppError("gguf_header_large", limit_mb=MAX_KEPT_BYTES >> 20)
 
     # -------------------------------------------------------------- metadata
 
@@ -266,6 +278,7 @@ class _Parser:
             self.window.skip(length)
             self.metadata[key] = Array("char", length)
             return
+        self._keep(length)
         self.metadata[key] = self.window.take(length).decode("utf-8", "replace")
         self.types[key] = "str"
 
@@ -283,17 +296,20 @@ class _Parser:
         if count > MAX_KEPT_ARRAY_ELEMENTS:
             self.window.skip(count * form.size)
             return Array(name, count)
+        self._keep(count * VALUE_BYTES)
         raw = self.window.take(count * form.size)
         return Array(name, count, tuple(value for (value,) in form.iter_unpack(raw)))
 
     def _strings(self, key: str, count: int) -> None:
         self.strings_left -= count
-        if self.strings_left < 0:
+        if self.strings_left < 0 or (key == "tokenizer.ggml.tokens" and count > MAX_TOKENS):
             damaged(key, "count_too_large", value=count)
         if self.tokens is None or key != "tokenizer.ggml.tokens":
             self.window.skip_strings(count)
         else:
-            self.window.take_strings(count, self.tokens)
+            begun = self.window.position
+            self.window.take_strings(count, self.tokens, self.kept_left + 8 * count)
+            self._keep(self.window.position - begun - 8 * count)
 
     def _alignment(self) -> int:
         alignment = self.metadata.get("general.alignment", MIN_ALIGNMENT)

@@ -11,7 +11,7 @@ from pathlib import Path
 from app.base.errors import AppError
 from app.inference.gguf import rules_tokenizer, tables
 from app.inference.gguf.header import Array, GgufHeader, TensorInfo
-from app.inference.gguf.reader import damaged, printable, read_header
+from app.inference.gguf.reader import MAX_TENSORS, damaged, printable, read_header
 
 _MAX_LENGTH = 1 << 20  # of an embedding, a head, a count of heads; the largest known embedding has 18,432
 _MAX_U31 = (1 << 31) - 1
@@ -102,6 +102,8 @@ def _with_parts(first: GgufHeader) -> GgufHeader:
         if _part_number(other, "split.no") != number or not tensors.keys().isdisjoint(other.tensors):
             damaged(part.name, "wrong_part")
         tensors |= other.tensors
+        if len(tensors) > MAX_TENSORS:
+            damaged(part.name, "count_too_large", value=len(tensors))
         file_bytes += other.file_bytes
     if first.integer("split.tensors.count") not in (None, len(tensors)):
         damaged("split.tensors.count", "inconsistent", value=len(tensors))

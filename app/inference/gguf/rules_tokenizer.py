@@ -3,9 +3,8 @@
 from app.base.errors import AppError
 from app.inference.gguf import tables
 from app.inference.gguf.header import GgufHeader
-from app.inference.gguf.reader import damaged, printable
+from app.inference.gguf.reader import MAX_TOKENS, damaged, printable
 
-MAX_TOKENS = 1 << 21  # the largest known vocabulary has 1 M
 _TOKENS = "tokenizer.ggml.tokens"
 
 
