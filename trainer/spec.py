@@ -15,6 +15,7 @@ from typing import Any
 from trainer.form import Form
 
 VERSION = 1
+MAX_BYTES = 1 << 20  # of the file; a long one has 4 kB
 PRESETS = ("light", "standard", "thorough", "paper-2603.18037")
 PRECISIONS = ("nf4", "bf16", "f16", "f32")
 COMPUTE = ("bf16", "f16", "f32")
@@ -112,8 +113,12 @@ def from_json(data: Mapping[str, Any]) -> RunSpec:
 def read(path: Path) -> RunSpec:
     """Raises OSError, SpecError. Relative paths are made absolute."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:  # a job may come from elsewhere
+            raise ValueError("too large")
+        data = json.loads(raw.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise SpecError("file", path.name, "JSON in UTF-8") from error
     if not isinstance(data, dict):
         raise SpecError("file", path.name, "a JSON object")

@@ -5,9 +5,10 @@ administrators alone; one in the data folder comes with a folder that somebody h
 them allows what the user has switched off.
 """
 
-import json
 import sys
 from pathlib import Path
+
+from app.base.files import strict_json
 
 NAME = "policy.toml"
 _PROGRAM_DATA = 0x23  # CSIDL_COMMON_APPDATA
@@ -51,7 +52,7 @@ def is_off(data: Path) -> bool:
 
 def _is_switched_off(settings: Path) -> bool:
     try:
-        stored = json.loads(settings.read_text("utf-8"))
+        stored = strict_json.of_file(settings)
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(stored, dict) and stored.get("network_allowed") is False

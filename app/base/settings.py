@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.base import network_policy
+from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 
 TEXT_SCALES = (90, 100, 115, 130, 150, 175, 200)  # percent
@@ -57,7 +58,7 @@ def load(path: Path) -> Settings:
     What a policy forbids (`app.base.network_policy`) is off in them, whatever is stored.
     """
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = strict_json.of_file(path)
     except FileNotFoundError:
         data = None
     except (ValueError, OSError):
@@ -86,7 +87,7 @@ def under_policy(path: Path, settings: Settings) -> Settings:
 def stored(path: Path) -> Settings | None:
     """As `load`, but leaves everything as it is. None: there is no file, or a damaged one."""
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = strict_json.of_file(path)
     except (ValueError, OSError):
         return None
     return _sanitized(data) if isinstance(data, dict) else None
@@ -107,7 +108,7 @@ def save(path: Path, settings: Settings) -> None:
 def _unknown(path: Path, settings: Settings) -> dict[str, Any]:
     """Settings of other versions, and choices of theirs where ours is left at its default."""
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = strict_json.of_file(path)
     except (ValueError, OSError):
         return {}
     ours, defaults = dataclasses.asdict(settings), dataclasses.asdict(Settings())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app import __version__
 from app.base.build_facts import order
+from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.paths import Paths
 
@@ -58,7 +59,7 @@ def file_of(where: Paths) -> Path:
 def read(file: Path) -> Record:
     """A missing or damaged record counts as a proper end: nothing is suspected without a sign."""
     try:
-        data = json.loads(file.read_text("utf-8"))
+        data = strict_json.of_file(file)
         record = Record(**data)
     except (OSError, ValueError, TypeError):
         return Record()

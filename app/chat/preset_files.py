@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.files.whole_file import whole_file
 from app.base.storable_text import is_text
 from app.chat.presets import KINDS, Choices, Preset, is_name, is_valid
@@ -60,7 +61,7 @@ def parse(data: bytes) -> Contents:
     if len(data) > SIZE_MAX_BYTES:
         raise AppError("preset_file_large", limit_mb=SIZE_MAX_BYTES // 1_000_000)
     try:
-        document = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_unambiguous)
+        document = strict_json.value(data, object_pairs_hook=_unambiguous)
     except UnicodeDecodeError as error:
         raise AppError("preset_file_encoding") from error
     except (ValueError, RecursionError) as error:

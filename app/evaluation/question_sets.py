@@ -115,7 +115,7 @@ def find(folder: Path, wanted: str) -> QuestionSet:
         raise AppError("question_set_version", name=found.name, version=number, known=known)
     path = folder / found.name / _file(version.number)
     try:
-        raw = path.read_bytes()
+        raw = strict_json.read_bytes(path)
     except OSError as error:
         raise _damaged(path, error.strerror or str(error)) from error
     if hashlib.sha256(raw).hexdigest() != version.sha256:
@@ -347,7 +347,7 @@ def _about(place: Path) -> KeptSet:
     """The name is the folder's, which somebody may have changed. Raises AppError("question_set_damaged")."""
     path = place / ABOUT
     try:
-        found: KeptSet = lines.of_type(KeptSet, strict_json.parse(path.read_bytes()))
+        found: KeptSet = lines.of_type(KeptSet, strict_json.parse(strict_json.read_bytes(path)))
         numbers = [version.number for version in found.versions]
         if not numbers or numbers != list(range(1, len(numbers) + 1)):
             raise ValueError(path)

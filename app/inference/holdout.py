@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
+from app.base.files import strict_json
 
 VERSION = 1
 NOT_TRAINED = -100  # a label
+FILE_BYTES, MAX_IDS = 128 << 20, 16_000_000  # 10,000 examples of 700 tokens, each with its label
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Holdout:
 def read(path: Path) -> Holdout:
     """Raises AppError("holdout_unreadable")."""
     try:
-        data = json.loads(path.read_bytes())
+        data = strict_json.of_file(path, FILE_BYTES, MAX_IDS)
         if data["version"] != VERSION:
             raise ValueError(f"version {data['version']!r}")
         examples = tuple(_example(entry) for entry in data["examples"])

@@ -16,7 +16,9 @@ from typing import BinaryIO
 import filelock
 
 from app.base.errors import AppError
-from app.base.files import whole_file
+from app.base.files import strict_json, whole_file
+
+JOURNAL_BYTES = 512 << 20  # 100,000 answers of a page each
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Journal:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.acquire()
-            raw = path.read_bytes() if path.exists() else b""
+            raw = strict_json.read_bytes(path, JOURNAL_BYTES) if path.exists() else b""
             whole = raw.rfind(b"\n") + 1
             self.replies = _replies(raw[:whole])
             self._file = path.open("r+b" if path.exists() else "wb")
@@ -109,7 +111,7 @@ class Journal:
 def read(path: Path) -> dict[str, Reply]:
     """What a journal holds, without holding it; {} where there is none. Raises AppError("journal_damaged")."""
     try:
-        raw = path.read_bytes()
+        raw = strict_json.read_bytes(path, JOURNAL_BYTES)
         return _replies(raw[: raw.rfind(b"\n") + 1])
     except FileNotFoundError:
         return {}
@@ -123,7 +125,7 @@ def _replies(raw: bytes) -> dict[str, Reply]:
 
 def _read(line: bytes) -> tuple[str, Reply]:
     try:
-        data = json.loads(line)
+        data = strict_json.value(line)
         return str(data.pop("key")), Reply(**data)
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError("not a reply") from error

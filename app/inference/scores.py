@@ -1,6 +1,5 @@
 """What the scoring child has measured of one form of the model, and the signs by which an answer is judged."""
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from app.base import lines
 from app.base.errors import AppError
+from app.base.files import strict_json
 
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f]")
 # Something long said three times running, or something short eight times.
@@ -88,7 +88,7 @@ def write(scores: Scores, path: Path) -> None:
 def read(path: Path) -> Scores:
     """Raises AppError("score_unreadable")."""
     try:
-        data = json.loads(path.read_bytes())
+        data = strict_json.of_file(path)
         if not isinstance(data, dict):
             raise ValueError("not a JSON object")
         found: Scores = lines.from_json({"type": "Scores", **data}, {"Scores": Scores})

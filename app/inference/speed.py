@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from app.base.files import strict_json
 from app.base.paths import write_atomically
 from app.inference import bandwidth
 from app.inference.fit import MemoryEstimate
@@ -89,7 +90,7 @@ def predict(
 def load(path: Path) -> MachineSpeed | None:
     """None: not measured yet, or the file is damaged; it is measured anew then."""
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = strict_json.of_file(path)
         speed = MachineSpeed(**data)
         numbers = dataclasses.astuple(speed)
         is_sound = all(isinstance(n, int | float) and math.isfinite(n) and n > 0 for n in numbers)

@@ -14,6 +14,7 @@ from typing import Any
 import filelock
 
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import require_space, sync_folder, write_failure
 from app.inference.quantizations import Form
@@ -185,7 +186,7 @@ def _read(path: Path) -> dict[str, Any]:
     """Ours alone, but a half-written disk may hold anything: then nothing is finished."""
     empty: dict[str, Any] = {"done": {}, "results": {}}
     try:
-        body = json.loads(path.read_bytes())
+        body = strict_json.of_file(path)
     except (OSError, ValueError):
         return empty
     if not isinstance(body, dict) or body.get("version") != _VERSION:

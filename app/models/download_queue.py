@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from app.base.addresses import without_secrets
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.wording import outline
 from app.inference import gguf
@@ -210,7 +211,7 @@ def _open(entry: Queued) -> Queued:
 def load(path: Path) -> list[Queued]:
     """What was not finished, in order; nothing goes on by itself. A damaged file, or entry, counts as none."""
     try:
-        document = json.loads(path.read_bytes())
+        document = strict_json.of_file(path)
         entries = document["downloads"] if document["version"] == VERSION else []
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return []

@@ -23,6 +23,7 @@ PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 MAX_ENTRIES = 10_000
 _INDEX = "model.safetensors.index.json"
 _SINGLE = "model.safetensors"
+_HEADERS_BYTES, _TENSOR_BYTES = 64 << 20, 400  # in memory, of all files; beside its name, of each tensor
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model")
 # Each is read by the converter or by the tokenizer's library, and could name programs.
 _CONFIGS = (
@@ -174,11 +175,15 @@ def _tensors(folder: Path, names: set[str]) -> dict[str, StoredTensor]:
     if extra is not None:  # the converter would take it for another part of this model
         raise AppError("hf_weights_mismatch", where=extra, reason=f"not in {_INDEX}")
     tensors: dict[str, StoredTensor] = {}
+    room = _HEADERS_BYTES
     for name in wanted:
         for tensor_name, tensor in safetensors_header.read(regular(folder, name)).items():
             if tensor_name in tensors or (index and index.get(tensor_name) != name):
                 raise AppError("hf_weights_mismatch", where=tensor_name[:80], reason=f"{_INDEX} / {name}")
             tensors[tensor_name] = tensor
+            room -= len(tensor_name) + _TENSOR_BYTES
+        if room < 0:
+            raise AppError("hf_weights_damaged", file=name, reason=f"headers of more than {_HEADERS_BYTES >> 20} MB")
     absent = next((name for name in index if name not in tensors), None)
     if absent is not None:
         raise AppError("hf_weights_mismatch", where=absent[:80], reason="missing")

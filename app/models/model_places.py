@@ -1,11 +1,12 @@
 """Where other programs keep the models they have downloaded: facts on folders, by program and platform."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from app.base.files import strict_json
 
 _SETTINGS_MAX_BYTES = 1 << 20
 
@@ -103,7 +104,7 @@ def _text_in(path: Path, key: str) -> Path | None:
     """A folder that another program's settings name; None when they do not."""
     try:
         with path.open("rb") as file:
-            document = json.loads(file.read(_SETTINGS_MAX_BYTES))
+            document = strict_json.value(file.read(_SETTINGS_MAX_BYTES))
     except (OSError, ValueError, RecursionError):
         return None
     value = document.get(key) if isinstance(document, dict) else None

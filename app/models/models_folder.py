@@ -25,6 +25,7 @@ import filelock
 
 from app.base import settings
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import BLOCK_BYTES, Meter, Report, hash_of, require_space, sync_folder, write_failure
 from app.base.paths import Paths
@@ -99,7 +100,7 @@ def move(where: Paths, target: Path, store: ModelStore, report: Report = lambda 
 def pending(where: Paths) -> Move | None:
     """A move that was interrupted, if there is one."""
     try:
-        data = json.loads((where.data / _JOURNAL).read_text("utf-8"))
+        data = strict_json.of_file(where.data / _JOURNAL)
         noted = {name: (size, time) for name, (size, time) in dict(data.get("noted", {})).items()}
         names, made = tuple(data["names"]), tuple(data["made"])
         return Move(Path(data["source"]), Path(data["target"]), data["state"], names, made, noted)

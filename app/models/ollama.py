@@ -5,13 +5,13 @@ the file `blobs/sha256-<hex>`. A digest comes from outside and is never used as 
 (CVE-2024-37032 was that).
 """
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.base.files import strict_json
 from app.base.files.file_names import safe_name
 
 _WEIGHTS = "application/vnd.ollama.image.model"
@@ -94,7 +94,7 @@ def _name(manifest: Path) -> str:
 def _layers(manifest: Path) -> list[Any]:
     try:
         with manifest.open("rb") as file:
-            document = json.loads(file.read(_MANIFEST_MAX_BYTES + 1))
+            document = strict_json.value(file.read(_MANIFEST_MAX_BYTES + 1))
     except (OSError, ValueError, RecursionError):
         return []
     layers = document.get("layers") if isinstance(document, dict) else None

@@ -16,6 +16,7 @@ from typing import Any
 
 from app.base import settings
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.paths import Paths
 from trainer import start
@@ -88,7 +89,7 @@ def is_ours(folder: Path, data: Path) -> bool:
     if folder.parent == data:
         return True
     try:
-        stamp = json.loads((folder / STAMP).read_bytes())
+        stamp = strict_json.of_file(folder / STAMP)
         return isinstance(stamp, dict) and stamp.get("key") == (data / KEY_FILE).read_text("ascii")
     except (OSError, ValueError):
         return False

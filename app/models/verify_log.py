@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.models.verify import Verdict
 
@@ -27,7 +28,7 @@ class LastVerified:
 def load(path: Path) -> dict[str, LastVerified]:
     """By the ids of models. What cannot be read was never verified."""
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = strict_json.of_file(path)
     except (OSError, ValueError, RecursionError):
         return {}
     entries = data.items() if isinstance(data, dict) else ()

@@ -8,14 +8,13 @@ What was removed lies in the bin (`app.base.files.bin_folder`), and can be resto
 """
 
 import dataclasses
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 from app.base import lines
 from app.base.errors import AppError
-from app.base.files import bin_folder, dated_folder
+from app.base.files import bin_folder, dated_folder, strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
 from app.training.plan import Draft
@@ -47,7 +46,7 @@ def read(drafts: Path, id: str) -> Draft:
     """Whether there is a training environment is not known yet. Raises AppError("draft_damaged")."""
     folder = drafts / id
     try:
-        data = json.loads((folder / DRAFT).read_bytes())
+        data = strict_json.of_file(folder / DRAFT)
         draft: Draft = lines.from_json(data, {"Draft": Draft})
         found = _at_home(dataclasses.replace(draft, id=id, has_environment=False), folder)
         # What is of another kind than it should be fails here.
@@ -89,7 +88,7 @@ def save(drafts: Path, draft: Draft, now: float) -> Draft:
 def _changed_at(folder: Path) -> Any:
     """None: there is no draft, or nobody can tell."""
     try:
-        return json.loads((folder / DRAFT).read_bytes())["changed_at"]
+        return strict_json.of_file(folder / DRAFT)["changed_at"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

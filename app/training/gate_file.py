@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.base import lines, made_here, wording
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
 from app.training.gate import VERSION, Gate, Reason
@@ -30,8 +31,8 @@ def read(folder: Path) -> Gate:
     """Raises AppError: gate_missing, gate_unreadable; gate_from_elsewhere for one that was not measured here."""
     path = folder / NAME
     try:
-        raw = path.read_bytes()
-        data = json.loads(raw)
+        raw = strict_json.read_bytes(path)
+        data = strict_json.value(raw)
         if not isinstance(data, dict) or data.get("version") != VERSION:
             raise ValueError("another version")
         gate: Gate = lines.from_json({"type": "Gate", **data}, {"Gate": Gate})
@@ -56,7 +57,7 @@ def groups_of(rows: Path, numbers: Sequence[int]) -> tuple[str, ...] | None:
 
 def _group(line: bytes) -> str:
     try:
-        row = json.loads(line)
+        row = strict_json.value(line)
     except ValueError:
         return ""
     return str(row.get("group") or "") if isinstance(row, dict) else ""

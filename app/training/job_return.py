@@ -269,7 +269,7 @@ def _check_holdout(run: Path, rows: Path) -> None:
         return
     found = holdouts.read(run / runs.HOLDOUT)
     try:
-        told = [json.loads(line) for line in rows.read_bytes().splitlines() if line.strip()]
+        told = [strict_json.value(line) for line in rows.read_bytes().splitlines() if line.strip()]
         numbers = {at for at, line in enumerate(rows.read_bytes().split(b"\n"), start=1) if line.strip()}
         asked = [row["messages"][:-1] for row in told]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -7,7 +7,6 @@ tokens are estimated from letters.
 
 import contextlib
 import dataclasses
-import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -308,7 +307,7 @@ def rows_of(path: Path) -> Iterator[Mapping[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line.decode("utf-8-sig"))
+            row = strict_json.value(line)
             if not isinstance(row, dict) or not isinstance(row.get("messages"), list):
                 raise ValueError('no {"messages": [...]}')
         except ValueError as error:

@@ -3,7 +3,6 @@
 Nothing is measured here, and no word is chosen: rows name what they are about, and the window words them.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ import numpy as np
 from app.base import bootstrap
 from app.base.bootstrap import LEAST_UNITS, Interval
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.inference import scores
 from app.inference.holdout import Example
 from app.models import bases
@@ -260,7 +260,7 @@ def _names(folder: Path) -> tuple[str, dict[int, str]]:
 
 def _row(line: bytes) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row = strict_json.value(line)
     except ValueError:
         return {}
     return row if isinstance(row, dict) else {}

@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 
 NAME = "days.json"  # in the data folder
@@ -92,7 +93,7 @@ class DayRecord:
 def _read(file: Path) -> dict[str, Any] | None:
     """Return the record; None where there is none, or it says what none can say."""
     try:
-        state = json.loads(file.read_bytes())
+        state = strict_json.of_file(file)
         noted = {
             kind: {str(key): (_whole(day), _date(at)) for key, (day, at) in days.items()}
             for kind, days in state["noted"].items()

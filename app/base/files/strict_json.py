@@ -1,38 +1,70 @@
-"""JSON of strangers: bounded in size and depth, no key twice, nothing but an object at the top."""
+"""JSON of strangers: bounded in size, depth and number of values. Nothing else in the program reads JSON from a file.
 
+Each value costs Python up to 100 bytes however short it is written: a file of `[],[],[]` takes forty times its own
+size, so that a limit of bytes alone bounds nothing.
+"""
+
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
 
 MAX_BYTES = 8 << 20  # the largest tokenizer_config.json known has 180 kB, the largest index 6 MB
+FILE_BYTES = 64 << 20  # of our own files; the journal of a run of 100,000 steps has 30 MB
+# Values are counted by commas and opening brackets, also of those in texts: rather too many.
+FREE_VALUES, BYTES_A_VALUE, MAX_VALUES = 500_000, 8, 6_000_000
 
 
 def read(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
-    """Raises AppError("hf_file_unreadable", file, reason)."""
+    """Return the object in a file. Raises AppError("hf_file_unreadable", file, reason)."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(max_bytes + 1)
+        return parse(read_bytes(path, max_bytes))
     except OSError as error:
         raise AppError("hf_file_unreadable", file=path.name, reason=error.strerror or str(error)) from error
-    if len(raw) > max_bytes:
-        raise AppError("hf_file_unreadable", file=path.name, reason=f"more than {max_bytes} bytes")
-    try:
-        return parse(raw)
     except ValueError as error:
         raise AppError("hf_file_unreadable", file=path.name, reason=str(error)[:200]) from error
 
 
 def parse(raw: bytes) -> dict[str, Any]:
-    """Raises ValueError."""
-    try:
-        data = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_refuse)
-    except RecursionError as error:
-        raise ValueError("too deeply nested") from error
+    """Return an object in which no key stands twice. Raises ValueError."""
+    data = value(raw, object_pairs_hook=_object, parse_constant=_refuse)
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
     return data
+
+
+def of_file(path: Path, max_bytes: int = FILE_BYTES, max_values: int | None = None) -> Any:
+    """Return what a file holds, whatever kind of value that is. Raises OSError, ValueError."""
+    return value(read_bytes(path, max_bytes), max_values)
+
+
+def value(raw: bytes | str, max_values: int | None = None, **how: Any) -> Any:
+    """Return the value that a text stands for. `how`: as `json.loads` takes it. Raises ValueError and nothing else."""
+    text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
+    if is_crowded(text, max_values):
+        raise ValueError("too many values")
+    try:
+        return json.loads(text, **how)
+    except RecursionError as error:
+        raise ValueError("too deeply nested") from error
+
+
+def is_crowded(text: str, max_values: int | None = None) -> bool:
+    """Return whether a text holds more values than that, or than its length gives reason to expect."""
+    allowed = max_values or min(MAX_VALUES, FREE_VALUES + len(text) // BYTES_A_VALUE)
+    return len(text) > FREE_VALUES and sum(map(text.count, ",[{")) > allowed
+
+
+def read_bytes(path: Path, max_bytes: int = FILE_BYTES) -> bytes:
+    """Return all of a file. Raises OSError, also for one that is larger (EFBIG)."""
+    with path.open("rb") as file:
+        raw = file.read(max_bytes + 1)
+    if len(raw) > max_bytes:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return raw
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from app.base.errors import AppError
-from app.base.files import whole_file
+from app.base.files import strict_json, whole_file
 from app.base.files.seal import Seal
 from app.chat.batch import results
 from app.chat.batch.results import Result
@@ -27,6 +27,7 @@ from app.documents.grounding.grounding import CollectionRef
 
 SUFFIX = ".kotae-batch"
 VERSION = 1
+JOURNAL_BYTES = 512 << 20  # 100,000 answers of a page each
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +134,12 @@ class _Lines:
     def opened(self, line: bytes) -> Any:
         """Raises AppError("batch_journal_foreign"), without a path, and ValueError."""
         if self._seal is None:
-            return json.loads(line)
+            return strict_json.value(line)
         body, _, mark = line.rpartition(b"\t")
         if not self._seal.is_own(mark, self._first, body):
             raise AppError("batch_journal_foreign")
         self._first = self._first or body
-        return json.loads(body)
+        return strict_json.value(body)
 
 
 def standing_of(out: Path, seal: Seal | None = None) -> tuple[Head, int] | None:
@@ -219,7 +220,7 @@ def _read(path: Path, seal: Seal | None) -> tuple[Head, dict[int, Result], int, 
     """
     if not path.exists():
         return None
-    raw = path.read_bytes()
+    raw = strict_json.read_bytes(path, JOURNAL_BYTES)
     size = raw.rfind(b"\n") + 1
     if not size:
         return None

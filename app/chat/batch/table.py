@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.tables import table_file
 from app.base.tables.table_file import Cell, Row
 from app.base.wording import phrase
@@ -50,6 +51,8 @@ def read(path: Path) -> Table:
         raise AppError("table_unreadable", name=path.name, reason=phrase("questions_not_text"))
     text = encodings.decode(raw, codec)
     if suffix == ".jsonl":
+        if strict_json.is_crowded(text):
+            raise AppError("table_crowded", name=path.name)
         columns, rows = _json_lines(text)
         return Table(_bounded(rows, path.name), sha256, codec, columns=columns)
     return Table(_bounded(table_file.delimited(text, path.name), path.name), sha256, codec)
@@ -72,7 +75,7 @@ def _json_lines(text: str) -> tuple[tuple[str, ...], list[Row]]:
         if not written.strip():
             continue
         try:
-            data = json.loads(written, parse_constant=str)
+            data = strict_json.value(written, parse_constant=str)
         except (ValueError, RecursionError):
             found.append((line, "not_json"))
             continue

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
+from app.base.files import strict_json
+
 PIECE_CHARACTERS = 1 << 20
 # Of one conversation; 16 million. Python's decoder holds up the window until it has read a value, and may need 25 bytes
 # of memory for each of its characters.
@@ -141,6 +143,8 @@ class JsonStream:
             self._has_ended = True
             return False
         self._text, self._at = rest + more, 0
+        if strict_json.is_crowded(self._text):  # it would take far more memory than conversations of that length
+            raise BrokenError
         return True
 
 

@@ -11,6 +11,7 @@ from PySide6.QtCore import QCoreApplication, QObject, Signal
 from app.base.confidentiality import DEFAULT, Label
 from app.base.errors import AppError
 from app.base.export_gate import Permit
+from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.seal import Seal
 from app.base.services import background
@@ -248,7 +249,7 @@ def _checked(batch: Batch) -> Batch:
 def _unfinished(memory: Path) -> Unfinished | None:
     """None where the last batch has come to its end, or lies on a drive that is not there."""
     try:
-        out = Path(json.loads(memory.read_text("utf-8"))["out"])
+        out = Path(strict_json.of_file(memory)["out"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     found = journal.standing_of(out, Seal(memory.parent))

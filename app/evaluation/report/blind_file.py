@@ -6,7 +6,6 @@ that a study whose comparison is open can be moved to the bin. Whoever has not s
 
 import contextlib
 import errno
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ import filelock
 
 from app.base import lines
 from app.base.errors import AppError
-from app.base.files import folder_lock
+from app.base.files import folder_lock, strict_json
 from app.base.files.copying import sync_folder, write_failure
 
 Vote = Literal["a_better", "b_better", "same", "both_wrong"]
@@ -80,7 +79,7 @@ class BlindFile:
         self._votes: dict[frozenset[str], dict[str, Voted]] = {}
         self._revealed: set[frozenset[str]] = set()
         try:
-            raw = self.path.read_bytes() if self.path.exists() else b""
+            raw = strict_json.read_bytes(self.path) if self.path.exists() else b""
             self._seen_bytes = len(raw)
             self._whole_bytes = raw.rfind(b"\n") + 1  # half a line, from when the power went, is dropped
             for entry in _entries(raw[: self._whole_bytes]):
@@ -169,7 +168,7 @@ class BlindFile:
 def _entries(raw: bytes) -> Iterator[Entry]:
     """Raises ValueError for what this version cannot have written."""
     for number, line in enumerate(raw.splitlines()):
-        data = json.loads(line)
+        data = strict_json.value(line)
         if not isinstance(data, dict):
             raise ValueError(f"line {number + 1}")
         entry = lines.from_json(data, _KINDS)

@@ -1,12 +1,12 @@
 """`results.json` in a study's folder: all that was measured, for the report, the window and whoever comes later."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.base import lines, made_here
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
 from app.evaluation.report_parts import Section
@@ -39,8 +39,8 @@ def read(folder: Path) -> tuple[Evaluation, tuple[Section, ...]]:
     """Sections are in the language in which they were written. Raises AppError: evaluation_damaged;
     evaluation_from_elsewhere for what was not measured here."""
     try:
-        raw = (folder / RESULTS).read_bytes()
-        data = json.loads(raw)
+        raw = strict_json.read_bytes(folder / RESULTS)
+        data = strict_json.value(raw)
         if not isinstance(data, dict) or data.get("version") != VERSION:
             raise ValueError("another version")
         found: _Results = lines.from_json(data, {"_Results": _Results})

@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.services import background
 from app.base.services.job_child import JobChild
@@ -291,7 +292,7 @@ def _deaths_file(answers: Path) -> Path:
 def _deaths(answers: Path) -> frozenset[int]:
     """The numbers of questions at which the engine has died the last time."""
     try:
-        return frozenset(json.loads(_deaths_file(answers).read_bytes()))
+        return frozenset(strict_json.of_file(_deaths_file(answers)))
     except (OSError, ValueError, TypeError):  # none, or it is torn: then they are asked once more
         return frozenset()
 

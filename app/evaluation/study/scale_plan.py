@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import require_space, write_failure
 from app.base.wording import phrase
@@ -228,7 +229,7 @@ def _with_data(one: RunSpec, files: dict[str, tuple[Path, str]], rows: int) -> R
 def about(folder: Path) -> dict[str, Any]:
     """What `_write` has said of the data. Raises AppError("evaluation_damaged")."""
     try:
-        found: dict[str, Any] = json.loads((folder / DATA / ABOUT).read_bytes())
+        found: dict[str, Any] = strict_json.of_file(folder / DATA / ABOUT)
     except (OSError, ValueError) as error:
         raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error
     return found

@@ -14,6 +14,7 @@ from pathlib import Path
 from app.base import confidentiality
 from app.base.confidentiality import Label
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.wording import phrase
 from app.evaluation.study.scale_limits import LEAST_ROWS, LEAST_SIZES
 from app.training.data import duplicates, reading, rows, split
@@ -134,7 +135,7 @@ def _read(indices: Path) -> list[list[int]]:
     """Raises AppError("scale_indices_unreadable")."""
     try:
         with indices.open("rb") as file:
-            data = json.loads(file.read(_INDEX_BYTES))
+            data = strict_json.value(file.read(_INDEX_BYTES))
         if not isinstance(data, dict) or not data:
             raise ValueError(phrase("scale_indices_shape"))
         for name, places in data.items():

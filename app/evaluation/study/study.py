@@ -146,7 +146,7 @@ def read(folder: Path) -> Study:
     """Raises AppError: evaluation_damaged; evaluation_from_elsewhere for one that was not made here: it names files
     that would be made and deleted, and its answers and verdicts are anybody's."""
     try:
-        raw = (folder / STUDY).read_bytes()
+        raw = strict_json.read_bytes(folder / STUDY)
         data = strict_json.parse(raw)
         if data.pop("version", None) != VERSION:
             raise ValueError("another version")
@@ -161,7 +161,7 @@ def read(folder: Path) -> Study:
 def questions_of(folder: Path, study: Study) -> QuestionSet:
     """There may be none where nobody is asked. Raises AppError("evaluation_damaged")."""
     try:
-        raw = (folder / QUESTIONS).read_bytes()
+        raw = strict_json.read_bytes(folder / QUESTIONS)
         is_empty = not raw and not study.contenders
         questions = () if is_empty else question_files.from_lines(raw, f"{folder.name}/{QUESTIONS}")
     except (OSError, AppError) as error:

@@ -4,12 +4,12 @@ One job a process. Its events, its exit and what the end of its standard input d
 (`trainer.convert_job`), so that one client follows both: `notes` of `finished` say what is written at each job here.
 """
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from app.base import lines
+from app.base.files import strict_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def write(job: Job, path: Path) -> None:
 
 def read(path: Path) -> Job:
     """Raises OSError, and ValueError for anything that is not a job of these kinds."""
-    data = json.loads(path.read_bytes())
+    data = strict_json.of_file(path)
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
     job: Job = lines.from_json(data, _JOBS)

@@ -6,12 +6,12 @@ One job a process; its events, its exit and what the end of its standard input d
 `app.inference.scores.Scores` as JSON. `notes` of `finished`: tokens, rows, seconds_reading, seconds_writing.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from app.base import lines
+from app.base.files import strict_json
 from app.base.settings import Settings
 from app.inference.prompt import ScoredText, Segment
 
@@ -57,7 +57,7 @@ def write(job: Score, path: Path) -> None:
 
 def read(path: Path) -> Score:
     """Raises OSError, and ValueError for anything that is not a job of this kind."""
-    data = json.loads(path.read_bytes())
+    data = strict_json.of_file(path)
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
     job: Score = lines.from_json(data, _JOBS)

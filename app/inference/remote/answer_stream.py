@@ -1,13 +1,13 @@
 """An answer as it comes: server-sent events, one piece of text each, read with limits."""
 
 import http.client
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.inference.remote import refusals
 
 LINE_BYTES_MAX = 1_000_000
@@ -68,7 +68,7 @@ def _events(response: http.client.HTTPResponse, shown: str) -> Iterator[str | No
 
 def _object(data: str, shown: str) -> dict[str, Any]:
     try:
-        found = json.loads(data)
+        found = strict_json.value(data)
     except (ValueError, RecursionError) as error:
         raise AppError("remote_garbage", address=shown) from error
     if not isinstance(found, dict):

@@ -17,6 +17,7 @@ import truststore
 
 from app.base import local_network, offline
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.inference import remote_address
 from app.inference.engine.backend import Cancellation
 from app.inference.remote import refusals
@@ -65,7 +66,7 @@ class Server:
             text = _whole(response)
         refusals.check(response, text, self.shown)
         try:
-            return json.loads(text)
+            return strict_json.value(text)
         except (ValueError, RecursionError) as error:
             raise AppError("remote_garbage", address=self.shown) from error
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from app.base import invisible
 from app.base.errors import AppError
+from app.base.files import strict_json
 
 REASON_MAX = 200  # characters of what the server says
 # As servers name a prompt that is too long: OpenAI and llama_cpp.server, llama-server. vLLM has no name for it, only
@@ -85,7 +86,7 @@ def reason_of(told: dict[str, Any]) -> str:
 def _told(text: bytes) -> dict[str, Any]:
     """{"error": {"message", "code", "type"}} as OpenAI writes it; {"error": "…"}, {"message": …}, {"detail": …} too."""
     try:
-        data = json.loads(text)
+        data = strict_json.value(text)
     except (ValueError, RecursionError):
         return {}
     return told_of(data) if isinstance(data, dict) else {}

@@ -26,6 +26,7 @@ import psutil
 
 from app.base.addresses import without_secrets
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.models.downloads.messages import Fetch, Origin
 from app.models.downloads.ranges import Range, Ranges
 from app.models.downloads.source import ChangedError, Identity
@@ -114,7 +115,7 @@ def new_mark(fetch: Fetch, identity: Identity) -> Mark:
 def read_mark(path: Path) -> Mark | None:
     """None where there is none that can be used; then the file is fetched from the beginning."""
     try:
-        data = json.loads(path.read_bytes())
+        data = strict_json.of_file(path)
         if data.pop("version") != VERSION:
             return None
         mark = Mark(Origin(**data.pop("origin")), **data)
@@ -141,7 +142,7 @@ def _check_types(mark: Mark) -> None:
 def _read_now(path: Path, attempt: int) -> dict[str, Any]:
     """What was written since the mark; nothing where the machine has been started anew since, or it is unreadable."""
     try:
-        now: dict[str, Any] = json.loads(path.read_bytes())
+        now: dict[str, Any] = strict_json.of_file(path)
         return now if now["boot"] == boot() and now["attempt"] == attempt else {}
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return {}

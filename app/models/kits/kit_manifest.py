@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.files.file_names import safe_name
 from app.models import starter
 
@@ -149,7 +150,7 @@ def _checksum(document: dict[str, Any]) -> str:
 def _document(data: bytes, path: Path, format_name: str, known_version: int) -> dict[str, Any]:
     """A flipped byte anywhere is damage; a file that was never ours is said to be that."""
     try:
-        document = json.loads(data)
+        document = strict_json.value(data)
         checksum = _checksum(document) if isinstance(document, dict) else ""
     except (ValueError, RecursionError) as error:
         is_ours = format_name.encode() in data

@@ -11,6 +11,7 @@ from PySide6.QtCore import QByteArray, QRect, QSize, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
+from app.base.files import strict_json
 from app.base.paths import write_atomically
 
 FRAME_PX = (2, 40)  # kept free for the frame, whose size is known only when the window is on the screen
@@ -43,7 +44,7 @@ class WindowPlace:
 
     def _stored(self) -> dict[str, Any]:
         try:
-            stored = json.loads(self._path.read_text("utf-8"))
+            stored = strict_json.of_file(self._path)
         except (OSError, ValueError):
             return {}
         return stored if isinstance(stored, dict) else {}

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from app.base import lines
 from app.base.confidentiality import LABELS
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
 from app.base.wording import phrase
@@ -137,7 +138,7 @@ class Curation:
             raw = self._path.read_bytes() if self._path.exists() else b""
             whole = raw[: raw.rfind(b"\n") + 1]  # half a line, from when the power went, is dropped
             for line in whole.splitlines():
-                self._replay(json.loads(line))
+                self._replay(strict_json.value(line))
             if raw != whole:
                 os.truncate(self._path, len(whole))
             self._size = len(whole)
@@ -246,7 +247,7 @@ class Curation:
 
 
 def _item(line: bytes) -> Item:
-    found: Item = lines.from_json(json.loads(line), {"Item": Item})
+    found: Item = lines.from_json(strict_json.value(line), {"Item": Item})
     return found
 
 

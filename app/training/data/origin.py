@@ -1,12 +1,12 @@
 """The file that rows were imported from, as it was then: its columns, and those of its lines that are no rows."""
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from app.base import lines
+from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
 from app.training.data.reading import Imported
@@ -54,7 +54,7 @@ def keep(folder: Path, origin: Origin) -> None:
 def read(folder: Path) -> Origin | None:
     """None for rows that were generated, and where it cannot be read: the rows are whole without it."""
     try:
-        found: Origin = lines.from_json(json.loads((folder / FILE).read_bytes()), {"Origin": Origin})
+        found: Origin = lines.from_json(strict_json.of_file(folder / FILE), {"Origin": Origin})
     except (OSError, ValueError, AttributeError):
         return None
     return found

@@ -3,11 +3,11 @@
 Looks at one text by itself and changes nothing. Whether a statement is true, nobody here knows.
 """
 
-import json
 import re
 from collections import Counter
 
 from app.base import invisible
+from app.base.files import strict_json
 
 CODES = ("json_debris", "unfinished", "mojibake", "repetition", "control_characters")
 
@@ -103,7 +103,7 @@ def _is_json(text: str) -> bool:
     if not text.lstrip().startswith(("{", "[")):
         return False
     try:
-        json.loads(text)
+        strict_json.value(text)
     except (ValueError, RecursionError):
         return False
     return True

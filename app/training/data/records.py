@@ -8,6 +8,7 @@ from typing import Any
 
 from app.base import invisible
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.tables import columns as names
 from app.base.tables import table_file
 from app.base.tables.columns import ColumnMapping
@@ -158,8 +159,11 @@ def _joined(row: Row) -> str:
 def of_json(text: str, name: str, *, is_lines: bool) -> Records:
     """JSON Lines, a list of objects, or an object with one list. `is_lines`: what the file's name says.
 
-    Where the text itself says otherwise, it is believed. Raises AppError("data_not_json" | "data_several_lists").
+    Where the text itself says otherwise, it is believed.
+    Raises AppError("data_not_json" | "data_several_lists" | "table_crowded").
     """
+    if strict_json.is_crowded(text):
+        raise AppError("table_crowded", name=name)
     first = next((line for line in text.split("\n") if line.strip()), "").strip()
     is_alone = first == text.strip()
     is_object = _parsed(first) is not None

@@ -1,10 +1,10 @@
 """What a record means: conversations in OpenAI's or ShareGPT's form, or a question and an answer in columns."""
 
-import json
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+from app.base.files import strict_json
 from app.base.tables import columns as names
 from app.base.tables.columns import ColumnMapping
 from app.training.data.records import RECORD_CHARACTERS, BadRow, Record, Twice, short
@@ -130,7 +130,7 @@ def as_list(value: Any) -> list[Any] | None:
     """A list (of messages, of words); in a table it is written as JSON."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
-            value = json.loads(value)
+            value = strict_json.value(value)
         except (ValueError, RecursionError):
             return None
     return value if isinstance(value, list) else None

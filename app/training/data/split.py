@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.files.copying import sync_folder
 from app.base.files.whole_file import failure
 from app.training.data import duplicates
@@ -286,7 +287,7 @@ def verify(folder: Path) -> dict[str, Any]:
     Raises AppError("split_unusable" | "split_changed" | "newer_data").
     """
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest = strict_json.of_file(folder / MANIFEST)
         hashes = {name: manifest["files"][name]["sha256"] for name in PARTS}
         if manifest["version"] > VERSION:
             raise AppError("newer_data")

@@ -20,6 +20,7 @@ from typing import Any
 import filelock
 
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
 from app.models import package_locks as locks
@@ -263,7 +264,7 @@ def write_stamp(folder: Path, lock: Lock, key: str) -> None:
 def is_current(folder: Path) -> bool:
     """Whether it holds what this version of Kotae would install; True for one that was made by hand."""
     try:
-        stamp: Any = json.loads((folder / training_environment.STAMP).read_bytes())
+        stamp: Any = strict_json.of_file(folder / training_environment.STAMP)
     except OSError:
         return True
     except ValueError:

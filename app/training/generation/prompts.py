@@ -1,8 +1,8 @@
 """What a model is asked about a passage, and its replies read."""
 
-import json
 from collections import Counter
 
+from app.base.files import strict_json
 from app.documents.records import Passage
 from app.inference.replies import Prompt, Reply, most_tokens
 from app.training.generation import grammar, quotes, words
@@ -63,7 +63,7 @@ def score(reply: Reply) -> int | None:
 
 def _object(reply: Reply) -> dict[str, object]:
     try:
-        data = json.loads(reply.text)
+        data = strict_json.value(reply.text)
     except (ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}

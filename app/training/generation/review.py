@@ -5,7 +5,6 @@ taken where the decision asks for it. The file itself is never changed.
 """
 
 import functools
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from app.base import confidentiality
 from app.base.confidentiality import LABELS
 from app.base.errors import AppError
 from app.base.export_gate import Permit
+from app.base.files import strict_json
 from app.base.files.whole_file import whole_file
 from app.base.tables import safe_table
 from app.base.tables.columns import plain
@@ -97,7 +97,7 @@ def write(pairs: Sequence[_Pair], out: Path, *, permit: Permit) -> None:
 
 def _pair(line: str) -> _Pair | None:
     try:
-        pair = json.loads(line)
+        pair = strict_json.value(line)
         quotes = [gold["quote"] for gold in pair["gold"]]
         origin, quality = pair["provenance"], pair["quality"]
         texts = [pair[name] for name in ("id", "question", "answer", "category", "group")]

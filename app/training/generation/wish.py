@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
 
@@ -47,7 +48,7 @@ def keep(folder: Path, wish: Wish) -> None:
 def read(folder: Path) -> Wish | None:
     """None where nothing is wanted, or nobody can read it."""
     try:
-        return Wish(**json.loads((folder / FILE).read_bytes()))
+        return Wish(**strict_json.of_file(folder / FILE))
     except (OSError, ValueError, TypeError):
         return None
 

@@ -1,7 +1,6 @@
 """A training that is planned from an earlier run: the same once more, or its adapter trained further on other rows."""
 
 import dataclasses
-import json
 import shutil
 import time
 from collections.abc import Collection
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
-from app.base.files import private
+from app.base.files import private, strict_json
 from app.base.files.copying import write_failure
 from app.base.paths import Paths
 from app.inference.local_model import LocalModel
@@ -156,7 +155,7 @@ def _is_of(draft: Draft, manifest: dict[str, Any]) -> bool:
     assert draft.data is not None
     assert draft.frozen is not None
     try:
-        split_now = json.loads((Path(draft.frozen.folder) / split.MANIFEST).read_bytes())
+        split_now = strict_json.of_file(Path(draft.frozen.folder) / split.MANIFEST)
     except (OSError, ValueError):
         return False
     is_whole = (Path(draft.data.folder) / curation.ITEMS).is_file()

@@ -1,6 +1,5 @@
 """How a run has gone so far, worked out for whoever draws it; read from the journal, also while somebody writes it."""
 
-import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from app.base import curves
 from app.base.curves import Points
+from app.base.files import strict_json
 from app.training.runs import runs, standing, watching
 from app.training.runs.history import History
 from app.training.runs.standing import JOURNAL, Standing
@@ -101,7 +101,7 @@ class Follower:
                 if file.seek(0, 2) < self._offset:  # another journal, brought back from another machine
                     self._offset, self._history, self._standing = 0, History(), Standing()
                 file.seek(self._offset)
-                block = file.read()
+                block = file.read(strict_json.FILE_BYTES)  # what is more comes with the next look
         except OSError:  # it has not begun
             return False
         whole = block[: block.rfind(b"\n") + 1]
@@ -110,7 +110,7 @@ class Follower:
             if number % BREATH_LINES == 0:
                 time.sleep(BREATH_S)
             try:
-                event: Event = events.from_json(json.loads(line))
+                event: Event = events.from_json(strict_json.value(line))
             except (ValueError, AttributeError):  # JSON, but no object
                 continue
             self._history.take(event)
@@ -205,7 +205,7 @@ def _references(asked: RunSpec | None) -> dict[str, str]:
         return found
     for line in lines:
         try:
-            messages = json.loads(line)["messages"]
+            messages = strict_json.value(line)["messages"]
             found.setdefault(messages[-2]["content"], messages[-1]["content"])
         except (ValueError, KeyError, IndexError, TypeError):
             continue

@@ -1,10 +1,10 @@
 """All that a run has told, without what was done again: for curves and samples over time."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app.base.files import strict_json
 from app.training.runs.standing import JOURNAL
 from trainer import events
 from trainer.events import Adjusted, Effective, Evaluation, Event, Finding, Findings, Finished, Sample, Started, Step
@@ -73,11 +73,11 @@ def read(folder: Path) -> History:
 
 def _events(path: Path) -> Iterator[Event]:
     try:
-        lines = path.read_bytes().splitlines()
+        lines = strict_json.read_bytes(path).splitlines()
     except OSError:  # it has not begun
         return
     for line in lines:
         try:
-            yield events.from_json(json.loads(line))
+            yield events.from_json(strict_json.value(line))
         except (ValueError, AttributeError):  # JSON, but no object
             continue

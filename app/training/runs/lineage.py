@@ -12,6 +12,7 @@ from typing import Any
 
 from app.base import confidentiality
 from app.base.confidentiality import DEFAULT, LABELS, Label
+from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
 from app.documents import labels
@@ -61,7 +62,7 @@ def of_json(told: Any) -> Lineage:
 def of_data(folder: Path) -> Lineage:
     """Read the record of a split; nothing is known where there is none."""
     try:
-        return of_json(json.loads((folder / _MANIFEST).read_bytes())["source"])
+        return of_json(strict_json.of_file(folder / _MANIFEST)["source"])
     except (OSError, ValueError, KeyError, TypeError):
         return Lineage()
 
@@ -130,7 +131,7 @@ def _of_adapter(place: Path, seen: set[Path]) -> Lineage:
 
 def _kept(file: Path) -> Lineage:
     try:
-        return of_json(json.loads(file.read_bytes()))
+        return of_json(strict_json.of_file(file))
     except OSError:
         return Lineage()
     except ValueError:
@@ -146,7 +147,7 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
     try:
         with file.open("rb") as opened:
             for line in opened:
-                row = json.loads(line)
+                row = strict_json.value(line)
                 if isinstance(row, dict):
                     yield row
     except (OSError, ValueError):

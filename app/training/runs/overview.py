@@ -7,7 +7,6 @@ a run was begun from has one entry with it, the run's.
 import contextlib
 import dataclasses
 import functools
-import json
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any, BinaryIO
 
 from app.base import made_here, text
 from app.base.errors import AppError
-from app.base.files import bin_folder
+from app.base.files import bin_folder, strict_json
 from app.base.files.day_record import DayRecord
 from app.base.paths import Paths
 from app.chat.shelf import BIN_DAYS
@@ -226,7 +225,7 @@ def _last_of(file: BinaryIO) -> Event | None:
 def _begun(journal: Path) -> Standing:
     """By which process: that stands anywhere."""
     with contextlib.suppress(OSError):
-        found = [_event(line, b"started") for line in journal.read_bytes().splitlines()]
+        found = [_event(line, b"started") for line in strict_json.read_bytes(journal).splitlines()]
         began = [event for event in found if isinstance(event, Started)]
         if began:
             return Standing(started_at=began[0].time, pid=began[-1].pid)
@@ -241,7 +240,7 @@ def _event(line: bytes, *kinds: bytes) -> Event | None:
     if not any(kind in line[:40] for kind in kinds):
         return None
     try:
-        return events.from_json(json.loads(line))
+        return events.from_json(strict_json.value(line))
     except (ValueError, AttributeError):  # torn, or JSON but no object
         return None
 
@@ -265,7 +264,7 @@ def _base_name(base: str) -> str:
 def _json(path: Path) -> dict[str, Any]:
     """{}: not there, or not readable."""
     try:
-        found = json.loads(path.read_bytes())
+        found = strict_json.of_file(path)
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.base import made_here
 from app.base.errors import AppError
-from app.base.files import bin_folder
+from app.base.files import bin_folder, strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
 from app.inference.local_model import LocalModel
@@ -52,7 +52,7 @@ def rename(run: Run, name: str) -> None:
     held = runs.hold(run.folder)
     path = run.folder / runs.SPEC
     try:
-        said = json.loads(path.read_bytes())
+        said = strict_json.of_file(path)
         said["name"] = name.strip().encode("utf-8", "replace").decode()
         told = json.dumps(said, ensure_ascii=False, indent=1).encode()
         made_here.note(runs.SPEC, told)

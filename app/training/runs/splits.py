@@ -3,11 +3,11 @@
 Only their records are read: whether they still are what was written is asked by who uses one (`split.verify`).
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.base.files import strict_json
 from app.base.paths import Paths
 from app.training import drafts
 from app.training.data.rows import PARTS
@@ -61,7 +61,7 @@ def _of_drafts(folder: Path) -> Iterator[tuple[str, Path]]:
 def _read(name: str, folder: Path) -> tuple[tuple[str, ...], SplitChoice] | None:
     """With the hashes of its parts. None: no split lies there, or its record cannot be read."""
     try:
-        manifest = json.loads((folder / _MANIFEST).read_bytes())
+        manifest = strict_json.of_file(folder / _MANIFEST)
         files = manifest["files"]
         hashes = tuple(str(files[part]["sha256"]) for part in PARTS)
         source = str(manifest.get("source", {}).get("name") or "")

@@ -1,10 +1,10 @@
 """Where a run is, told from its events: by whoever listens to it, and the same by whoever reads its journal later."""
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.base.files import strict_json
 from trainer import events
 from trainer.events import (
     Adjusted,
@@ -126,12 +126,12 @@ def replay(folder: Path) -> Standing:
     """From the journal of a run's folder. Lines that are torn, or of a newer protocol, are passed over."""
     standing = Standing()
     try:
-        lines = (folder / JOURNAL).read_bytes().splitlines()
+        lines = strict_json.read_bytes(folder / JOURNAL).splitlines()
     except OSError:  # it has not begun
         return standing
     for line in lines:
         try:
-            standing = after(standing, events.from_json(json.loads(line)))
+            standing = after(standing, events.from_json(strict_json.value(line)))
         except (ValueError, AttributeError):  # JSON, but no object
             continue
     return standing

@@ -1,0 +1,119 @@
+"""JSON from elsewhere: bounded in size, depth and number of values, at one place for the whole program."""
+
+import ast
+import time
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.base.errors import AppError
+from app.base.files import strict_json
+from app.chat.batch import table
+from app.evaluation import question_files
+from app.training.data import reading
+
+ROOT = Path(__file__).resolve().parents[2]
+MEBIBYTE = 1 << 20
+
+_BOMBS = {
+    "empty lists": "[" + "[]," * 3_000_000 + "[]]",
+    "empty objects": "[" + "{}," * 3_000_000 + "{}]",
+    "numbers of one digit": "[" + "1," * 4_000_000 + "1]",
+    "short keys": "{" + ",".join(f'"{n:x}":{{}}' for n in range(1_000_000)) + "}",
+    "lists in lists": "[" * 2_000_000,
+    "a number of a million digits": "1" * 1_000_000,
+}
+
+
+@pytest.fixture
+def peak_mb() -> Iterator[list[float]]:
+    """What was taken at most, known when the test has ended; it fails then where it was too much."""
+    tracemalloc.start()
+    yield []
+    peak = tracemalloc.get_traced_memory()[1] / MEBIBYTE
+    tracemalloc.stop()
+    assert peak < 100
+
+
+@pytest.mark.fault("S19")
+@pytest.mark.parametrize("what", _BOMBS)
+def test_a_short_text_of_many_values_is_refused_before_it_takes_memory(
+    what: str, tmp_path: Path, peak_mb: list[float]
+) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(_BOMBS[what])
+    begun = time.perf_counter()
+    with pytest.raises(ValueError):
+        strict_json.of_file(path)
+    assert time.perf_counter() - begun < 2
+
+
+@pytest.mark.fault("S19")
+def test_a_file_beyond_the_limit_is_not_read_at_all(tmp_path: Path, peak_mb: list[float]) -> None:
+    path = tmp_path / "x.json"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(OSError, match="too large"):
+        strict_json.of_file(path, 1000)
+
+
+@pytest.mark.fault("S19")
+@pytest.mark.parametrize(
+    ("read", "suffix"),
+    [
+        (reading.read, ".json"),
+        (reading.read, ".jsonl"),
+        (reading.outline, ".json"),
+        (question_files.read, ".json"),
+        (question_files.read, ".jsonl"),
+        (table.read, ".jsonl"),
+    ],
+)
+def test_data_question_sets_and_batches_have_the_same_limit(read, suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"x{suffix}"
+    row = '{"question": "あ", "answer": [' + "[]," * 200_000 + "[]]}\n"
+    path.write_text(row * 10 if suffix == ".jsonl" else f"[{','.join([row] * 10)}]", "utf-8")
+    with pytest.raises(AppError) as caught:
+        read(path)
+    assert caught.value.code == "table_crowded"
+
+
+def test_what_training_data_and_journals_look_like_is_no_bomb() -> None:
+    row = '{"messages":[{"role":"user","content":"あ、い、う"},{"role":"assistant","content":"え。"}]},'
+    assert not strict_json.is_crowded(row * 30_000)
+    assert not strict_json.is_crowded('{"type":"step","step":1,"loss":0.1,"lr":1e-5,"time":12.5}\n' * 100_000)
+    assert strict_json.value(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+
+
+# Lines between this program and its own children, rows of its own database, and files that it ships.
+OWN = {
+    "app/base/build_facts.py", "app/base/services/asked_once.py", "app/base/services/job_child.py",
+    "app/base/tables/table_file.py", "app/chat/preset_table.py", "app/chat/store.py", "app/chat/stored_values.py",
+    "app/compliance/components.py", "app/compliance/offline_check/checking.py",
+    "app/compliance/offline_check/child.py", "app/compliance/offline_check/coordinator.py",
+    "app/compliance/services/offline_check.py", "app/documents/library.py",
+    "app/documents/retrieval/embedding_model.py", "app/documents/retrieval/fusion.py",
+    "app/documents/retrieval/passages.py", "app/documents/section_table.py", "app/documents/services/reader.py",
+    "app/evaluation/study/study.py", "app/inference/engine/template.py", "app/inference/engine_packs.py",
+    "app/inference/remote/worker.py", "app/inference/services/engine.py", "app/models/model_store.py",
+    "app/models/remote_models.py", "app/models/services/fetcher.py", "app/models/stored_tuned.py",
+    "app/models/training_environment.py", "app/models/tuned_models.py", "app/shell/cli/bench_engine.py",
+    "app/shell/cli/bench_start.py", "app/training/environment/base_python.py", "app/training/environment/child.py",
+    "app/training/runs/trainer_process.py", "app/training/services/training.py",
+    "app/training/services/training_setup.py",
+}  # fmt: skip
+
+
+def test_nothing_else_reads_json_that_came_from_outside() -> None:
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "app").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("load", "loads")
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "json"
+    }
+    assert found - OWN == {"app/base/files/strict_json.py"}
