@@ -1,11 +1,14 @@
 """Linux: no process of ours, nor what it starts, gets a socket that reaches beyond this machine, native code included.
 
 A seccomp filter: `socket` and `socketpair` give AF_UNIX (display, D-Bus) and AF_NETLINK (the kernel itself, which
-drivers ask about devices) and nothing else; io_uring, which makes sockets by another way, is refused. The kernel hands
-the filter on to every child, and nobody can take it off. Windows and macOS have nothing of the kind without an
-administrator: there the guard of `app.base.offline` stands alone.
+drivers ask about devices) and nothing else; io_uring, which makes sockets by another way, is refused. So is what
+reaches into other processes of the user (ptrace, process_vm_*, pidfd_getfd), whose sockets would be a way out as well.
+Children without a window have no AF_UNIX either, but for connected pairs: other programs of this machine could send for
+them. The kernel hands the filter on to every child, and nobody can take it off. Windows and macOS have nothing of the
+kind without an administrator: there the guard of `app.base.offline` stands alone.
 
-What it does not see: a socket that was open before, and other programs of this machine that are spoken to by AF_UNIX.
+What it does not see: a socket that was open before, names of files (`app.base.confinement` does), and, in the window,
+other programs of this machine that are spoken to by AF_UNIX.
 """
 
 import ctypes
@@ -13,6 +16,7 @@ import os
 import struct
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.base import data_folder, network_policy
@@ -28,15 +32,35 @@ _EACCES = 13
 _AF_UNIX, _AF_NETLINK = 1, 16
 _X32_BIT = 0x4000_0000  # on x86-64: the same calls, under other numbers
 _IO_URING = (425, 426, 427)  # setup, enter, register; one number on all machines
-# AUDIT_ARCH_*, socket, socketpair, seccomp: linux/audit.h, asm/unistd.h
-_MACHINES = {"x86_64": (0xC000_003E, 41, 53, 317), "aarch64": (0xC000_00B7, 198, 199, 277)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Machine:
+    """Numbers of one kind of processor: AUDIT_ARCH_*, system calls (linux/audit.h, asm/unistd.h)."""
+
+    architecture: int
+    socket: int
+    socketpair: int
+    seccomp: int
+    intrusive: tuple[int, ...]  # ptrace, process_vm_readv, process_vm_writev
+    outward: tuple[int, ...]  # connect, bind, add_key, request_key, keyctl, perf_event_open, bpf, userfaultfd
+
+
+_MACHINES = {
+    "x86_64": _Machine(0xC000_003E, 41, 53, 317, (101, 310, 311), (42, 49, 248, 249, 250, 298, 321, 323)),
+    "aarch64": _Machine(0xC000_00B7, 198, 199, 277, (117, 270, 271), (203, 200, 217, 218, 219, 241, 280, 282)),
+}
+_INTRUSIVE = (438, 440)  # pidfd_getfd, process_madvise; one number on all machines
+_FETCHING, _SHOWING, _HEADLESS = "fetching", "showing", "headless"  # how much is left to a process
 
 _PR_SET_NO_NEW_PRIVS = 38
 _SET_MODE_FILTER = 1
 _FOR_ALL_THREADS, _WITHOUT_SLOWING = 1, 4  # TSYNC; SPEC_ALLOW: older kernels slow a filtered process down
 
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # linux/bpf_common.h
-_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # in struct seccomp_data; the lower half of the argument
+_AND = 0x54
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24  # in struct seccomp_data; their lower halves
+_KIND_BITS, _SOCK_DGRAM = 0xF, 2  # one end of such a pair can be connected again, to any name
 _ALLOW, _REFUSE = 0x7FFF_0000, 0x0005_0000 | _EACCES
 
 _NVIDIA = "nvidia-modprobe"
@@ -51,10 +75,12 @@ def install_for(arguments: Sequence[str]) -> None:
     global _state
     first = arguments[0] if arguments else ""
     if first in ROLES:
-        install()
+        install(_HEADLESS)
     elif first in FETCHING_ROLES:
         if network_policy.forbids(network_policy.system_file()):
             install()
+        else:
+            _keep_to_itself()
     elif _command(arguments) != "serve" and network_policy.is_off(data_folder.of_arguments(arguments)):
         # `kotae serve` installs it itself, always, as soon as its one socket listens.
         if _command(arguments) == "" and is_display_remote():
@@ -83,7 +109,7 @@ def is_supported() -> bool:
     return sys.platform == "linux" and os.uname().machine in _MACHINES and sys.byteorder == "little"
 
 
-def install() -> str:
+def install(scope: str = _SHOWING) -> str:
     """Puts the filter on this process, all its threads and all that it will start. Gives `state()`."""
     global _state
     if _state == "on":
@@ -94,10 +120,17 @@ def install() -> str:
         _state = "counted"
     else:
         _make_devices()
-        _state = "on" if _install(_MACHINES[os.uname().machine]) else "refused"
+        _state = "on" if _install(_MACHINES[os.uname().machine], scope) else "refused"
     if _state == "refused":
         print("no_network: the kernel takes no filter", file=sys.stderr)  # noqa: T201  stderr is the log
     return _state
+
+
+def _keep_to_itself() -> None:
+    """For a process that may have a network: that is its own, and no other program is reached into."""
+    if is_supported() and not is_counted():
+        _make_devices()
+        _install(_MACHINES[os.uname().machine], _FETCHING)
 
 
 def is_counted() -> bool:
@@ -132,9 +165,8 @@ def _command(arguments: Sequence[str]) -> str:
     return ""
 
 
-def _install(machine: tuple[int, int, int, int]) -> bool:
-    architecture, make_socket, make_pair, seccomp = machine
-    code = _program(architecture, (make_socket, make_pair))
+def _install(machine: _Machine, scope: str) -> bool:
+    code = _program(machine, scope)
     instructions = ctypes.create_string_buffer(code, len(code))
     program = ctypes.create_string_buffer(struct.pack("@HP", len(code) // 8, ctypes.addressof(instructions)))
     system = ctypes.CDLL(None, use_errno=True)
@@ -142,34 +174,56 @@ def _install(machine: tuple[int, int, int, int]) -> bool:
     if system.prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), zero, zero, zero) != 0:
         return False
     return any(
-        system.syscall(ctypes.c_long(seccomp), ctypes.c_uint(_SET_MODE_FILTER), ctypes.c_uint(flags), program) == 0
+        system.syscall(ctypes.c_long(machine.seccomp), ctypes.c_uint(_SET_MODE_FILTER), ctypes.c_uint(flags), program)
+        == 0
         for flags in (_FOR_ALL_THREADS | _WITHOUT_SLOWING, _FOR_ALL_THREADS)
     )
 
 
-def _program(architecture: int, socket_calls: Sequence[int]) -> bytes:
+def _program(machine: _Machine, scope: str) -> bytes:
     """For the kernel's interpreter (linux/filter.h): each line is what to do, with what, and where to go if so or not.
 
-    A program of another architecture (32 bits) gets no system call at all: its numbers mean something else.
+    A program of another architecture (32 bits) gets no system call at all: its numbers mean something else. A line of
+    a name alone is a place to go to.
     """
-    lines: list[tuple[int, int, str, str]] = [
+    refused = [*machine.intrusive, *_INTRUSIVE]
+    if scope != _FETCHING:
+        refused += _IO_URING
+    if scope == _HEADLESS:
+        refused += machine.outward
+    sockets = [(_EQUAL, machine.socket, "socket", ""), (_EQUAL, machine.socketpair, "pair", "")]
+    lines: list[tuple[int, int, str, str] | str] = [
         (_LOAD, _ARCHITECTURE, "", ""),
-        (_EQUAL, architecture, "", "refuse"),
+        (_EQUAL, machine.architecture, "", "refuse"),
         (_LOAD, _NUMBER, "", ""),
         (_AT_LEAST, _X32_BIT, "refuse", ""),
-        *((_EQUAL, number, "family", "") for number in socket_calls),
-        *((_EQUAL, number, "refuse", "") for number in _IO_URING),
+        *((_EQUAL, number, "refuse", "") for number in refused),
+        *(sockets if scope != _FETCHING else []),
         (_RETURN, _ALLOW, "", ""),
+        "pair",
+        *([(_LOAD, _SECOND_ARGUMENT, "", ""), (_AND, _KIND_BITS, "", "")] if scope == _HEADLESS else []),
+        *([(_EQUAL, _SOCK_DGRAM, "refuse", "")] if scope == _HEADLESS else []),
         (_LOAD, _FIRST_ARGUMENT, "", ""),
         (_EQUAL, _AF_UNIX, "allow", ""),
+        "socket",
+        (_LOAD, _FIRST_ARGUMENT, "", ""),
+        *([(_EQUAL, _AF_UNIX, "allow", "")] if scope == _SHOWING else []),
         (_EQUAL, _AF_NETLINK, "allow", ""),
+        "refuse",
         (_RETURN, _REFUSE, "", ""),
+        "allow",
         (_RETURN, _ALLOW, "", ""),
     ]
-    places = {"family": len(lines) - 5, "refuse": len(lines) - 2, "allow": len(lines) - 1}
+    places: dict[str, int] = {}
+    steps: list[tuple[int, int, str, str]] = []
+    for line in lines:
+        if isinstance(line, str):
+            places[line] = len(steps)
+        else:
+            steps.append(line)
     return b"".join(
         struct.pack("=HBBI", code, *(places[to] - at - 1 if to else 0 for to in (yes, no)), value)
-        for at, (code, value, yes, no) in enumerate(lines)
+        for at, (code, value, yes, no) in enumerate(steps)
     )
 
 

@@ -340,7 +340,7 @@ def test_a_role_that_never_needs_a_network_gets_no_socket_even_from_the_kernel(r
     assert {
         f"{way} {family}" for way in ("connect", "bind", "sendto") for family in ("AF_INET", "AF_INET6")
     } <= by_kernel
-    assert report["unix"] == "done: b'ok'"
+    assert report["unix"].startswith("tried: PermissionError")  # other programs of this machine could send for it
 
 
 def test_every_way_out_is_refused(probe: dict[str, Any]) -> None:
