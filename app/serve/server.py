@@ -27,6 +27,7 @@ from typing import Any
 from app.base.errors import AppError
 from app.base.files.atomic import write_atomically
 from app.base.offline import LOOPBACK
+from app.serve import request_head
 from app.serve.refusals import Refusal, refusal
 
 KEY_FILE = "serve.key"  # in the data folder, for this user alone
@@ -196,7 +197,7 @@ class Connection(BaseHTTPRequestHandler):
         self._has_answered = self._is_stream = self._has_unread = self._has_head = False
         self._guard(self._read_head)
         if self._has_head:
-            with self.server.answering():
+            with self.server.answering(self.connection):
                 self._guard(self._answer)
 
     def finish(self) -> None:
@@ -206,13 +207,6 @@ class Connection(BaseHTTPRequestHandler):
             super().finish()
         except OSError:  # as above
             return
-
-    def handle_expect_100(self) -> bool:
-        return True  # `body` says so, once it is wanted
-
-    def send_error(self, code: int, *_words: object) -> None:
-        """Called by the base class for what is no HTTP."""
-        raise refusal(code, "not_http")
 
     def log_message(self, *_words: object) -> None:
         return
@@ -241,23 +235,18 @@ class Connection(BaseHTTPRequestHandler):
             return
         self._input.hurry(HEAD_S)
         self._has_unread = True
-        self.raw_requestline = self.rfile.readline(HEAD_MOST_BYTES)
-        if not self.parse_request():
-            raise refusal(400, "not_http")
-        if self.request_version != self.protocol_version:
-            raise refusal(505, "not_http")
-        lengths = self.headers.get_all("Content-Length") or []
-        self._has_unread = "Transfer-Encoding" in self.headers or any(length != "0" for length in lengths)
+        self.command, self.path, self.headers = request_head.read(self.rfile.readline)
+        self._has_unread = "Transfer-Encoding" in self.headers or self.headers.get("Content-Length", "0") != "0"
         self._has_head = True
 
     def _answer(self) -> None:
         """In this order: nobody without the key learns what is here."""
-        hosts = self.headers.get_all("Host") or []
-        if len(hosts) != 1 or hosts[0].strip().lower() not in self.server.hosts:
+        if self.headers.get("Host", "").lower() not in self.server.hosts:
             raise refusal(403, "other_host", address=self.server.address)
         if self.headers.get("Origin") is not None:
             raise refusal(403, "web_page")
         self._check_key()
+        self.server.keep(self.connection)  # nobody without the key can take its place from here on
         path = self.path.partition("?")[0]
         route = self.server.routes.get(path)
         if route is None:
@@ -270,8 +259,7 @@ class Connection(BaseHTTPRequestHandler):
         act(self)
 
     def _check_key(self) -> None:
-        given = self.headers.get_all("Authorization") or []
-        scheme, _, key = given[0].strip().partition(" ") if len(given) == 1 else ("", "", "")
+        scheme, _, key = self.headers.get("Authorization", "").partition(" ")
         is_right = hmac.compare_digest(key.strip().encode("utf-8", "replace"), self.server.key)
         if scheme.lower() != "bearer" or not is_right:
             wrong = refusal(401, "invalid_api_key")
@@ -279,14 +267,14 @@ class Connection(BaseHTTPRequestHandler):
             raise wrong
 
     def _size_bytes(self) -> int:
-        lengths = self.headers.get_all("Content-Length") or []
-        if self.headers.get("Transfer-Encoding") is not None or not lengths:
+        length = self.headers.get("Content-Length")
+        if self.headers.get("Transfer-Encoding") is not None or length is None:
             raise refusal(411, "no_length")
-        if len(lengths) != 1 or not (lengths[0].isascii() and lengths[0].isdigit()):
+        if not (length.isascii() and length.isdigit()):
             raise refusal(400, "not_http")
-        if len(lengths[0]) > 12 or int(lengths[0]) > BODY_MOST_BYTES:
+        if len(length) > 12 or int(length) > BODY_MOST_BYTES:
             raise refusal(413, "body_too_large", most_mb=BODY_MOST_BYTES >> 20)
-        return int(lengths[0])
+        return int(length)
 
     def _head(self, status: int, headers: dict[str, str]) -> None:
         self.connection.settimeout(WRITE_S)
@@ -353,7 +341,8 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.key = key.encode("ascii")
         self.routes = routes
         self.hosts = frozenset(f"{name}:{self.port}" for name in (LOOPBACK, "localhost", "[::1]"))
-        self._room = threading.BoundedSemaphore(CONNECTIONS_MOST)
+        self._room = threading.Lock()
+        self._open: dict[socket.socket, bool] = {}  # and whether its request has the key; the oldest first
         self._count = 0  # of requests that are being answered
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=lambda: self.serve_forever(_LOOK_S), name="listener", daemon=True)
@@ -374,36 +363,60 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         with self._changed:
             self._changed.wait_for(lambda: not self._count, _END_S)
 
+    def keep(self, connection: socket.socket) -> None:
+        """Its request has the key: until it is answered, it gives way to nobody."""
+        with self._room:
+            if connection in self._open:
+                self._open[connection] = True
+
     @contextmanager
-    def answering(self) -> Iterator[None]:
-        """Around each answer, in its own thread."""
+    def answering(self, connection: socket.socket) -> Iterator[None]:
+        """Around each answer, in its own thread. Afterwards the connection is the newest of those that may give way."""
         with self._changed:
             self._count += 1
         try:
             yield
         finally:
+            with self._room:
+                if self._open.pop(connection, None) is not None:
+                    self._open[connection] = False
             with self._changed:
                 self._count -= 1
                 self._changed.notify_all()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if self._room.acquire(blocking=False):
-            try:
-                super().process_request(request, client_address)
-            except RuntimeError:  # the system gives no further thread
-                self._room.release()
-                raise
+        """Where there is no room, whoever has waited longest without showing the key makes some."""
+        if not self._make_room(request):
+            with contextlib.suppress(OSError):  # it has gone by itself
+                request.settimeout(_LOOK_S)
+                request.sendall(_TOO_MANY)
+            self.shutdown_request(request)
             return
-        with contextlib.suppress(OSError):  # it has gone by itself
-            request.settimeout(1)
-            request.sendall(_TOO_MANY)
-        self.shutdown_request(request)
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # the system gives no further thread
+            with self._room:
+                self._open.pop(request, None)
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._room.release()
+            with self._room:
+                self._open.pop(request, None)
+
+    def _make_room(self, request: socket.socket) -> bool:
+        with self._room:
+            if len(self._open) >= CONNECTIONS_MOST:
+                oldest = next((one for one, has_key in self._open.items() if not has_key), None)
+                if oldest is None:
+                    return False
+                del self._open[oldest]
+                with contextlib.suppress(OSError):  # it wakes the thread that reads from it, which closes it
+                    oldest.shutdown(socket.SHUT_RDWR)
+            self._open[request] = False
+            return True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """What a connection has not dealt with itself is that the other side broke it off."""

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from app.inference.prompt import Turn
 from app.serve.refusals import Refusal, refusal
 
 STOPS_MOST = 4
+MESSAGES_MOST = 10_000  # more than any model reads at once
 _SEED_LARGEST = (1 << 63) - 1
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 _ANY_OBJECT = '{"type": "object"}'
@@ -64,27 +66,32 @@ def _conversation(data: dict[str, Any]) -> tuple[str | None, tuple[Turn, ...]]:
     messages = data.get("messages")
     if not isinstance(messages, list):
         raise _missing_or_wrong(data, "messages", "list")
+    if len(messages) > MESSAGES_MOST:
+        raise _out_of_range("messages", 1, MESSAGES_MOST)
     system: list[str] = []
-    turns: list[Turn] = []
+    turns: list[tuple[list[str], list[str]]] = []  # the texts of each side, joined at the end
     for number, message in enumerate(messages):
         role, text = _message(message, f"messages[{number}]")
-        last = turns[-1] if turns else None
         if role == "system":
             system.append(text)
-        elif role == "user" and last is not None and last.answer is None:
-            turns[-1] = Turn(f"{last.question}\n\n{text}")
+        elif role == "user" and turns and not turns[-1][1]:
+            turns[-1][0].append(text)
         elif role == "user":
-            turns.append(Turn(text))
-        elif last is None:
+            turns.append(([text], []))
+        elif not turns:
             raise refusal(400, "first_is_not_user", "messages")
         else:
-            before = f"{last.answer}\n\n" if last.answer else ""
-            turns[-1] = Turn(last.question, before + text)
-    if not turns or turns[-1].answer is not None:
+            turns[-1][1].append(text)
+    if not turns or turns[-1][1]:
         raise refusal(400, "last_is_not_user", "messages")
-    if not turns[-1].question.strip():
+    if not any(text.strip() for text in turns[-1][0]):
         raise refusal(400, "empty_question", "messages")
-    return "\n\n".join(system) if system else None, tuple(turns)
+    joined = (Turn(_joined(asked), _joined(filter(None, told)) if told else None) for asked, told in turns)
+    return _joined(system) if system else None, tuple(joined)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "\n\n".join(texts)
 
 
 def _message(message: Any, field: str) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from app.inference.remote_address import Remote
 from app.models import remote_models
 from app.serve import desk, server
 from app.serve.cli import serve
+from tests.faults.ledger import Tally
 from tests.serve.served import ROOT, Answered, Served, begun, say, serving
 from tests.waiting import LIMIT_S, wait_until
 
@@ -81,14 +82,29 @@ def test_a_failure_of_the_engine_has_its_own_sentence(served: Served) -> None:
     assert "4096" in long.error["message"]
 
 
-def test_more_connections_than_there_is_room_for_are_turned_away(served: Served) -> None:
-    idle = [socket.create_connection(("127.0.0.1", served.port), LIMIT_S) for _ in range(server.CONNECTIONS_MOST)]
-    with socket.create_connection(("127.0.0.1", served.port), LIMIT_S) as one_more:
-        assert one_more.recv(12) == b"HTTP/1.1 503"
+@pytest.mark.fault("S19")
+def test_idle_connections_give_way_to_those_who_ask(served: Served, tally: Tally) -> None:
+    """Any user of this machine can connect; without the key that keeps nobody out."""
+    kinds = {"silent": b"", "half a head": b"GET / HTTP/1.1\r\nX: ", "no key": b"GET / HTTP/1.1\r\n\r\n"}
+    for part in kinds.values():
+        idle = [socket.create_connection(("127.0.0.1", served.port), LIMIT_S) for _ in range(40)]
+        for connection in idle:
+            connection.sendall(part)
+        for _ in range(5):
+            assert served.get("/health").status == 200
+        assert idle[0].recv(1 << 16) == b"" or part.endswith(b"\r\n\r\n")  # the oldest has been let go
+        for connection in idle:
+            connection.close()
+    tally.tried(len(kinds))
+
+
+def test_whoever_is_answered_gives_way_to_nobody(served: Served) -> None:
+    running = served.begin({"model": "kotae", "messages": say("一二三四五六七八九十", slowly=True)})
+    wait_until(lambda: served.waiting() == 1)
+    idle = [socket.create_connection(("127.0.0.1", served.port), LIMIT_S) for _ in range(2 * server.CONNECTIONS_MOST)]
+    assert running.getresponse().status == 200
     for connection in idle:
         connection.close()
-    with served.client(max_retries=5) as client:
-        assert client.models.list().data
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -18,6 +18,7 @@ from app.serve import wishes
 from app.serve.refusals import Refusal
 from app.serve.server import BODY_MOST_BYTES, Server
 from app.serve.wishes import Wish
+from tests.faults.ledger import Tally
 from tests.serve.served import Answered, Served, say
 from tests.waiting import LIMIT_S, PAUSE_S
 
@@ -66,7 +67,7 @@ def test_a_name_that_leads_here_from_outside_is_refused(served: Served) -> None:
         port,
         key,
     )
-    assert raw(served, twice)[0] == 403
+    assert raw(served, twice)[0] == 400
     assert raw(served, b"GET /v1/models HTTP/1.1\r\nAuthorization: Bearer %s\r\n\r\n" % key)[0] == 403
 
 
@@ -131,6 +132,39 @@ def test_what_may_be_a_body_is_never_read_as_the_next_request(served: Served, le
         heard = b"".join(iter(lambda: client.recv(1 << 16), b""))
     assert heard.count(b"HTTP/1.1 ") == 1
     assert b"\r\nConnection: close\r\n" in heard
+
+
+_BROKEN_FIELDS = (
+    b"X Broken: 1\r\n", b"X: 1\n", b"X: 1\rY: 2\r\n", b"X : 1\r\n", b" X: 1\r\n", b"X: 1\r\n  more\r\n", b"X\r\n",
+    b": 1\r\n", b"X: \x00\r\n", b"X: \x0b\r\n", "Ｘ: 1\r\n".encode(), b"Host: a.b\r\n", b"Content-Length: 0\r\n",
+    b"content-length: 7\r\n", b"Authorization: Bearer x\r\n",
+)  # fmt: skip
+_BROKEN_LINES = (
+    b"POST  /v1/chat/completions HTTP/1.1\r\n", b"POST http://127.0.0.1/v1/models HTTP/1.1\r\n",
+    b"POST /v1/chat/completions HTTP/1.1\n", b"post /v1/chat/completions HTTP/1.1\r\n",
+    b"POST /v1/chat/\x00completions HTTP/1.1\r\n", b"POST /a HTTP/1.1 x\r\n", b"POST * HTTP/1.1\r\n", b"\r\n",
+)  # fmt: skip
+
+
+@pytest.mark.fault("S19")
+def test_a_malformed_head_is_refused_whole_and_nothing_behind_it_is_answered(served: Served, tally: Tally) -> None:
+    """What another program before this one understands otherwise would make the body the next request."""
+    key = f"Authorization: Bearer {served.told['key']}\r\n".encode()
+    host = b"Host: 127.0.0.1:%d\r\n" % served.port
+    inner = b"GET /v1/models HTTP/1.1\r\n" + host + key + b"\r\n"
+    rest = host + key + b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(inner)
+    line = b"POST /v1/chat/completions HTTP/1.1\r\n"
+    heads = [line + field + rest for field in _BROKEN_FIELDS] + [line + rest + field for field in _BROKEN_FIELDS]
+    heads += [broken + rest for broken in _BROKEN_LINES]
+    for head in heads:
+        with socket.create_connection(("127.0.0.1", served.port), LIMIT_S) as client:
+            client.sendall(head + b"\r\n" + inner)
+            client.shutdown(socket.SHUT_WR)
+            heard = b"".join(iter(lambda: client.recv(1 << 16), b""))
+        assert heard.startswith(b"HTTP/1.1 400 "), head
+        assert heard.count(b"HTTP/1.1 ") == 1, head
+        assert b"\r\nConnection: close\r\n" in heard
+    tally.tried(len(heads))
 
 
 def test_what_is_no_http_is_refused_in_the_same_shape(served: Served) -> None:
@@ -206,6 +240,20 @@ def wish(**changes: Any) -> Wish:
 
 def chat(*messages: tuple[str, Any]) -> list[dict[str, Any]]:
     return [{"role": role, "content": content} for role, content in messages]
+
+
+@pytest.mark.fault("S19")
+def test_a_hundred_thousand_messages_cost_no_more_than_their_length(served: Served, tally: Tally) -> None:
+    many = chat(*[("user", "x" * 10)] * 60_000)
+    turns = chat(*[("user", "x"), ("assistant", "y")] * 4_999, ("user", "z"))
+    one_sided = chat(*[("user", "x" * 100)] * 10_000)
+    parts = chat(("user", [{"type": "text", "text": "x"}] * 100_000))
+    for messages in (many, turns, one_sided, parts):
+        begun = time.monotonic()
+        answered = served.post({"model": "kotae", "messages": messages, "max_tokens": 1})
+        assert answered.status in (200, 400)
+        assert time.monotonic() - begun < 5
+    tally.tried(4)
 
 
 def test_messages_become_turns() -> None:

@@ -6,6 +6,7 @@ that does not fit, and walks the whole vocabulary for each token.
 """
 
 import ctypes
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from llama_cpp import llama_cpp as api
 from llama_cpp.llama_grammar import json_schema_to_gbnf
 
 from app.base.errors import AppError
-from app.inference.engine import native_parts
+from app.inference.engine import native_parts, schema_limits
 from app.inference.engine.messages import Ask
 from app.inference.engine.sampler import Ids
 
@@ -85,8 +86,25 @@ class Grammar:
 
 
 @contextmanager
+def _silenced() -> Iterator[None]:
+    """Keep native code from writing into the log, which is the process's standard error."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+@contextmanager
 def grammar_of(vocabulary: Any, command: Ask) -> Iterator[Grammar | None]:
     text = command.grammar
+    problem = schema_limits.problem_of(command.json_schema) if command.json_schema is not None else ""
+    if problem:
+        raise AppError("grammar_invalid", reason=problem)
     try:
         if command.json_schema is not None:
             text = json_schema_to_gbnf(command.json_schema).replace(_ANY_CHARACTER, _NO_CONTROL_CHARACTER)
@@ -95,7 +113,10 @@ def grammar_of(vocabulary: Any, command: Ask) -> Iterator[Grammar | None]:
     if text is None:
         yield None
         return
-    sampler = api.llama_sampler_init_grammar(vocabulary, text.encode("utf-8"), b"root")
+    if command.json_schema is not None and len(text) > schema_limits.GRAMMAR_CHARACTERS:
+        raise AppError("grammar_invalid", reason=f"a grammar of {len(text):,} characters")
+    with _silenced():  # what it cannot parse is written out whole, with the texts of whoever asks
+        sampler = api.llama_sampler_init_grammar(vocabulary, text.encode("utf-8"), b"root")
     if not sampler:
         raise AppError("grammar_invalid", reason="not a GBNF grammar with a rule named root")
     try:

@@ -136,6 +136,16 @@ def test_a_bad_grammar_is_an_expected_error(child: Child, bad: dict[str, str]) -
     assert child.failure_of(Ask("a", (Segment("x"),), **bad)).code == "grammar_invalid"
 
 
+def test_a_grammar_that_cannot_be_parsed_leaves_no_text_in_the_log(tiny_model: Path, tmp_path: Path) -> None:
+    log = tmp_path / "engine.log"
+    with Child("llama", log) as child:
+        child.load(tiny_model)
+        schema = json.dumps({"const": {"a": 'ひみつの値"\\]'}}, ensure_ascii=False)
+        for bad in ({"grammar": 'root ::= "ひみつの値" ('}, {"json_schema": schema}):
+            assert child.failure_of(Ask("a", (Segment("x"),), **bad)).code == "grammar_invalid"
+    assert "ひみつ" not in log.read_text("utf-8")
+
+
 @pytest.mark.fault("S7")
 def test_control_tokens_count_only_in_markup(child: Child) -> None:
     child.send(Tokenize("t", ((Segment("</s>"),), (Segment("</s>", markup=True),))))

@@ -1,0 +1,61 @@
+"""How large a JSON schema may be before a grammar is made of it.
+
+The grammar's parser writes each repetition out as many times as it says and calls itself for each level: a schema of a
+hundred bytes could fill the memory or end the process.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+SCHEMA_BYTES = 100_000
+VALUES_MOST = 5_000
+DEPTH_MOST = 32
+REPEATS_MOST = 2_000  # all of them together; llama.cpp itself refuses more in one
+PATTERN_CHARACTERS = 300
+GRAMMAR_CHARACTERS = 200_000
+_COUNTS = ("minItems", "maxItems", "minLength", "maxLength")
+_QUANTIFIER = re.compile(r"\{(\d{0,9})(?:,(\d{0,9}))?\}")
+
+
+def problem_of(schema: str) -> str:
+    """Return what is too large, in English for the details; "" for nothing. Takes time linear in its length."""
+    if len(schema) > SCHEMA_BYTES:
+        return f"a schema of more than {SCHEMA_BYTES:,} characters"
+    try:
+        values = list(_values(json.loads(schema), 0))
+    except (ValueError, RecursionError):
+        return f"a schema that is nested deeper than {DEPTH_MOST}, or is no JSON"
+    if len(values) > VALUES_MOST:
+        return f"a schema of more than {VALUES_MOST:,} values"
+    repeats = 0
+    for key, value in values:
+        if key in _COUNTS and isinstance(value, int | float):
+            repeats += max(0, int(min(value, REPEATS_MOST + 1)))
+        elif key == "pattern" and isinstance(value, str):
+            if len(value) > PATTERN_CHARACTERS:
+                return f"a pattern of more than {PATTERN_CHARACTERS} characters"
+            repeats += _repeats(value)
+    return f"more than {REPEATS_MOST:,} repetitions" if repeats > REPEATS_MOST else ""
+
+
+def _values(value: Any, depth: int, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Each value with the key that it stands under. Raises ValueError where they are nested too deeply."""
+    if depth > DEPTH_MOST:
+        raise ValueError("depth")
+    yield key, value
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _values(inner, depth + 1, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _values(inner, depth + 1)
+
+
+def _repeats(pattern: str) -> int:
+    """Groups may stand in one another: the counts of a pattern multiply."""
+    product = 1
+    for least, most in _QUANTIFIER.findall(pattern):
+        product = min(product * max(1, int(least or 0), int(most or 0)), REPEATS_MOST + 1)
+    return product
