@@ -1,7 +1,6 @@
 """An answer as it comes: server-sent events, one piece of text each, read with limits."""
 
 import http.client
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,12 +8,11 @@ from typing import Any
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.inference.remote import refusals
+from app.inference.remote.connection import Patience
 
 LINE_BYTES_MAX = 1_000_000
 CHARACTERS_A_TOKEN = 64  # more than this many times what was asked for is not an answer
 LEAST_CHARACTERS_MAX = 20_000
-QUIET_S = 300.0  # in which no piece comes, whatever else does (servers send empty lines to keep the line open)
-WHOLE_S = 3600.0
 
 
 @dataclass(slots=True)
@@ -28,26 +26,24 @@ class Heard:
     pieces: int = field(default=0)
 
 
-def read(response: http.client.HTTPResponse, heard: Heard, max_tokens: int, shown: str) -> Iterator[str]:
+def read(
+    response: http.client.HTTPResponse, heard: Heard, max_tokens: int, patience: Patience, shown: str
+) -> Iterator[str]:
     """Pieces of text, "" for a sign of life without any (a model that thinks aloud first).
 
-    Raises AppError: "remote_garbage", "remote_endless", "remote_silent", "remote_broken" where it ends in the middle,
-    and as `refusals.refused` for an error that the server tells on the way.
+    Raises AppError: "remote_garbage", "remote_endless", "remote_broken" where it ends in the middle, and as
+    `refusals.refused` for an error that the server tells on the way.
     """
-    started = heard_at = time.monotonic()
     room = max(LEAST_CHARACTERS_MAX, max_tokens * CHARACTERS_A_TOKEN)
     for data in _events(response, shown):
-        now = time.monotonic()
-        if data is None:  # a comment, or an empty line
-            if now - heard_at > QUIET_S:
-                raise AppError("remote_silent", address=shown)
+        if data is None:  # a comment, or an empty line, which servers send to keep the line open
             continue
-        heard_at = now
+        patience.heard()
         if data == "[DONE]":
             break
         text = _piece(_object(data, shown), heard, shown)
         room -= len(text) + 1
-        if room < 0 or now - started > WHOLE_S:
+        if room < 0:
             raise AppError("remote_endless", address=shown)
         yield text
     if not heard.finish:

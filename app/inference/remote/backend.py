@@ -30,10 +30,11 @@ from app.inference.engine.messages import (
 from app.inference.prompt import Segment
 from app.inference.remote import answer_stream, server_facts
 from app.inference.remote.answer_stream import Heard
-from app.inference.remote.connection import Server
+from app.inference.remote.connection import Patience, Server
 from app.inference.remote.server_facts import Counter
 
-FIRST_WAIT_S = 300.0  # for a server that reads a long prompt, or has others before us
+QUIET_S = 300.0  # for a server that reads a long prompt, or has others before us, and between two pieces
+WHOLE_S = 3600.0
 LEAST_ANSWER_TOKENS = 64  # are asked for where an estimate says that none would fit
 _STOP_REASONS = {"stop": "end", "length": "length"}  # the server's word -> ours; others end by themselves
 
@@ -128,10 +129,11 @@ class RemoteBackend:
     ) -> tuple[Timings, bool]:
         """How long it took, and whether it was cancelled. `heard` is filled."""
         server, _, _ = self._loaded()
+        patience = Patience(QUIET_S, WHOLE_S)
         first = started = time.monotonic()
         try:
-            with server.stream("/chat/completions", body, FIRST_WAIT_S, cancellation) as response:
-                for text in answer_stream.read(response, heard, body["max_tokens"], server.shown):
+            with server.stream("/chat/completions", body, patience, cancellation) as response:
+                for text in answer_stream.read(response, heard, body["max_tokens"], patience, server.shown):
                     if cancellation.is_set:
                         break
                     self.progress += 1

@@ -7,9 +7,11 @@ judged (a name that is answered otherwise the next time changes nothing), and sh
 import contextlib
 import http.client
 import json
+import math
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -27,6 +29,29 @@ CONNECT_S = 10.0
 SHORT_S = 20.0  # for an answer that needs no model
 LOOK_S = 0.05  # how soon a cancelled answer is let go
 ANSWER_BYTES_MAX = 4_000_000  # of an answer that is no stream
+
+
+class Patience:
+    """How long a server may take: for all of an answer, and between two pieces of it that say something.
+
+    The socket's own limit counts from byte to byte, and a server that sends one a second would never meet it.
+    """
+
+    def __init__(self, quiet_s: float, whole_s: float = math.inf) -> None:
+        self._quiet_s = quiet_s
+        self._whole_until = time.monotonic() + whole_s
+        self.broken = ""  # remote_silent | remote_endless: why the connection was ended
+        self.heard()
+
+    def heard(self) -> None:
+        """Note that something has come whole."""
+        self._quiet_until = time.monotonic() + self._quiet_s
+
+    def is_over(self) -> bool:
+        now = time.monotonic()
+        if not self.broken and now > min(self._quiet_until, self._whole_until):
+            self.broken = "remote_endless" if now > self._whole_until else "remote_silent"
+        return bool(self.broken)
 
 
 class Server:
@@ -62,7 +87,7 @@ class Server:
 
         Raises AppError as `refusals`.
         """
-        with self._response(path, body, SHORT_S, from_root=from_root) as response:
+        with self._response(path, body, Patience(SHORT_S), from_root=from_root) as response:
             text = _whole(response)
         refusals.check(response, text, self.shown)
         try:
@@ -72,13 +97,14 @@ class Server:
 
     @contextlib.contextmanager
     def stream(
-        self, path: str, body: dict[str, Any], wait_s: float, cancellation: Cancellation
+        self, path: str, body: dict[str, Any], patience: Patience, cancellation: Cancellation
     ) -> Iterator[http.client.HTTPResponse]:
-        """An answer that is read while it is written. `wait_s`: the longest time in which nothing comes.
+        """An answer that is read while it is written. `patience` is to be told of each piece.
 
-        When it is cancelled, reading ends as if the server had gone. Raises AppError as `refusals`.
+        When it is cancelled, reading ends as if the server had gone. Raises AppError as `refusals`, and
+        "remote_silent" or "remote_endless" when `patience` is over.
         """
-        with self._response(path, body, wait_s, cancellation) as response:
+        with self._response(path, body, patience, cancellation) as response:
             if response.status != 200:
                 refusals.check(response, _whole(response), self.shown)
             yield response
@@ -88,7 +114,7 @@ class Server:
         self,
         path: str,
         body: dict[str, Any] | None,
-        wait_s: float,
+        patience: Patience,
         cancellation: Cancellation | None = None,
         *,
         from_root: bool = False,
@@ -97,16 +123,22 @@ class Server:
         link = http.client.HTTPConnection(self.place.host, self.place.port)
         try:
             with refusals.explained(self.shown):
-                link.sock = self._connected()
-                link.sock.settimeout(wait_s)
-                if cancellation is not None:
-                    watch = (link.sock, cancellation, is_over)
-                    threading.Thread(target=_let_go, args=watch, name="watch", daemon=True).start()
+                plain = self._reached()
+                watch = (plain.dup(), patience, cancellation, is_over)  # TLS takes the socket itself away
+                threading.Thread(target=_let_go, args=watch, name="watch", daemon=True).start()
+                link.sock = self._secured(plain)
+                link.sock.settimeout(None)
                 data = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
                 target = path if from_root else self.place.path + path
                 link.request("GET" if data is None else "POST", target, data, self._headers())
                 response = link.getresponse()
                 yield response
+            if patience.broken:  # its end looked like that of an answer without a length
+                raise AppError(patience.broken, address=self.shown)
+        except AppError as error:
+            if patience.broken:  # what was read after that is our own doing
+                raise AppError(patience.broken, address=self.shown) from error
+            raise
         finally:
             is_over.set()
             link.close()
@@ -116,8 +148,7 @@ class Server:
         headers["Content-Type"] = "application/json"
         return headers | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
 
-    def _connected(self) -> socket.socket:
-        plain = self._reached()
+    def _secured(self, plain: socket.socket) -> socket.socket:
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.place.scheme == "http":
@@ -146,13 +177,16 @@ class Server:
         raise AssertionError("no address")
 
 
-def _let_go(link: socket.socket, cancellation: Cancellation, is_over: threading.Event) -> None:
+def _let_go(
+    link: socket.socket, patience: Patience, cancellation: Cancellation | None, is_over: threading.Event
+) -> None:
     """A socket that another thread reads is only woken by this."""
-    while not is_over.wait(LOOK_S):
-        if cancellation.is_set:
-            with contextlib.suppress(OSError):
-                link.shutdown(socket.SHUT_RDWR)
-            return
+    with link:
+        while not is_over.wait(LOOK_S):
+            if patience.is_over() or (cancellation is not None and cancellation.is_set):
+                with contextlib.suppress(OSError):
+                    link.shutdown(socket.SHUT_RDWR)
+                return
 
 
 def _whole(response: http.client.HTTPResponse) -> bytes:

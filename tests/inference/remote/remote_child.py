@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 from app.base import children
@@ -15,17 +16,23 @@ from tests.inference.engine.child import ROOT, Child
 class RemoteChild(Child):
     """`with RemoteChild("127.0.0.1:8000", log) as child:` … Loads models of that server only."""
 
-    def __init__(self, address: str, log: Path) -> None:
+    def __init__(self, address: str, log: Path, limits_s: tuple[float, float, float] | None = None) -> None:
+        """`limits_s`: for a short answer, between two pieces, and for a whole answer, where they are not the usual."""
         self.address = remote_address.normal(address)
         self.log = log
         self._file = log.open("wb")
         self.process = subprocess.Popen(
-            children.remote_engine(self.address),
+            self._command(limits_s),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._file,
             cwd=ROOT,
         )
+
+    def _command(self, limits_s: tuple[float, float, float] | None) -> list[str]:
+        if limits_s is None:
+            return children.remote_engine(self.address)
+        return [sys.executable, "-m", "tests.inference.remote.hasty_remote", self.address, *map(str, limits_s)]
 
     def load_remote(self, model: str = "m", *, key: str = "", context: int = 0) -> EngineFacts | Failed:
         remote = Remote(self.address, model, context)

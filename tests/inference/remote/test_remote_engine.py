@@ -2,13 +2,15 @@
 
 import itertools
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from app.inference.engine.messages import Cancel, Done, EngineFacts, Failed, Token, Tokenize, Tokenized
 from app.inference.remote_prompt import FORM
+from tests.faults.ledger import Tally
 from tests.inference.remote.remote_child import RemoteChild, asked, check
 from tests.inference.remote.servers import Script, end, event, llama_server, piece, scripted_server, stream_head, whole
 
@@ -185,6 +187,51 @@ def test_every_bad_answer_has_its_own_reason_and_the_next_question_is_answered(
 
 
 @pytest.mark.fault("S13")
+def drips(start: bytes, drop: bytes = b"a") -> Callable[[object], Iterator[bytes]]:
+    """Something always comes, and nothing ever comes whole."""
+
+    def pieces(_request: object) -> Iterator[bytes]:
+        yield start
+        for _ in range(600):
+            time.sleep(0.05)
+            yield drop
+
+    return pieces
+
+
+DRIPS = {
+    "in the status line": (drips(b"HTTP/1.1 200 "), "remote_silent"),
+    "in the head": (drips(b"HTTP/1.1 200 OK\r\nX: "), "remote_silent"),
+    "in the head, a line at a time": (drips(b"HTTP/1.1 200 OK\r\n", b"X: 1\r\n"), "remote_silent"),
+    "in a piece": (drips(stream_head() + b"data: "), "remote_silent"),
+    "empty lines": (drips(stream_head(), b"\r\n"), "remote_silent"),
+    "comments": (drips(stream_head(), b": still here\n\n"), "remote_silent"),
+    "in the length of a chunk": (
+        drips(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+        "remote_silent",
+    ),
+    "whole pieces without end": (drips(stream_head(), piece("a")), "remote_endless"),
+    "an error's text": (drips(b"HTTP/1.1 500 -\r\n\r\n"), "remote_silent"),
+}
+
+
+@pytest.mark.fault("S19")
+def test_a_server_that_drips_is_left_at_the_limit_that_is_stated(script: Script, tmp_path: Path, tally: Tally) -> None:
+    with RemoteChild(script.address, tmp_path / "child.log", (0.5, 0.5, 1.5)) as child:
+        assert isinstance(child.load_remote(), EngineFacts)
+        for name, (answer, code) in DRIPS.items():
+            script.answers[CHAT] = answer
+            begun = time.monotonic()
+            failed = child.failure_of(asked("首都は？", id=name))
+            assert failed.code == code, name
+            assert time.monotonic() - begun < 5, name
+        script.answers["GET /v1/models"] = drips(b"HTTP/1.1 200 OK\r\n\r\n")
+        failed_load = child.load_remote()
+        assert isinstance(failed_load, Failed)
+        assert failed_load.code == "remote_silent"
+    tally.tried(len(DRIPS) + 1)
+
+
 def test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else(script: Script, tmp_path: Path) -> None:
     with scripted_server() as other, RemoteChild(script.address, tmp_path / "child.log") as child:
         script.says("GET /v1/models", whole(b"", 302, f"Location: http://{other.address}/v1/models"))
