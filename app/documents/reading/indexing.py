@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from app.base import invisible
+from app.base import confinement, invisible
 from app.base.errors import AppError
 from app.documents.library import Library
 from app.documents.reading import detect, hygiene, limits, sections
@@ -29,7 +29,8 @@ def index(library: Library, document: Document, *, ocr: bool, tell: Tell, indexi
     found = dataclasses.replace(
         document, size_bytes=status.st_size, modified_ns=status.st_mtime_ns, sha256=_digest(path, tell)
     )
-    reading = cleaned(_read(path, document.wished_encoding, ocr, tell))
+    read = confinement.run(lambda: _read(path, document.wished_encoding, ocr, tell), [path, *_recognizing(ocr)])
+    reading = cleaned(read)
     cut = sections.split(reading)
     indexing(0, len(cut))
     report = _report(reading, cut)
@@ -41,6 +42,12 @@ def index(library: Library, document: Document, *, ocr: bool, tell: Tell, indexi
         lambda done: indexing(done, len(cut)),
     )
     return len(cut)
+
+
+def _recognizing(ocr: bool) -> list[Path]:
+    """Where Tesseract has its data, if that is not with the system's programs."""
+    place = os.environ.get("TESSDATA_PREFIX")
+    return [Path(place)] if ocr and place else []
 
 
 def _status(path: Path) -> os.stat_result:

@@ -7,6 +7,7 @@ page takes too long. The main thread reads documents and owns the database's con
 import contextlib
 import os
 import queue
+import shutil
 import sys
 import threading
 import time
@@ -14,10 +15,12 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
+from app.base import confinement
 from app.base.errors import AppError
 from app.documents.library import Library
 from app.documents.reading import indexing, limits, messages
 from app.documents.reading.messages import Failed, Index, Indexed, Progress, Remove, Removed, Render, Rendered
+from app.documents.reading.pdf import ocr
 from app.documents.reading.watch import Watch
 from trainer.wire import EventWriter, claim_stdout, read_lines
 
@@ -33,11 +36,21 @@ def main(database: str) -> NoReturn:
     writer = claim_stdout()
     try:
         limits.lower()
-        Worker(Path(database), writer).run()
+        worker = Worker(Path(database), writer)
+        _confine(Path(database))
+        worker.run()
     except BaseException:  # noqa: BLE001  printed, and the process ends
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)
+
+
+def _confine(database: Path) -> None:
+    """Leave this process the database, which is open, and the programs that recognize letters."""
+    parts = [database.with_name(f"{database.name}{end}") for end in ("", "-wal", "-shm")]
+    program = shutil.which(ocr.PROGRAM)
+    starts = [*map(Path, confinement.PROGRAMS), Path(program).resolve()] if program else []
+    confinement.confine(parts, starts)
 
 
 class Worker:
@@ -105,7 +118,7 @@ class Worker:
         self._rendering = command
         self._watch.begin()
         try:
-            return render.render(document, command)
+            return confinement.run(lambda: render.render(document, command), [Path(document.path)])
         except Exception as error:  # as when it is read
             raise _expected(error) from error
         finally:

@@ -12,6 +12,7 @@ import re
 import sys
 from typing import Any
 
+from app.base import confinement
 from app.inference.prompt import Segment
 from trainer.wire import claim_stdout
 
@@ -26,6 +27,7 @@ def main() -> int:
     """Reads one JSON object {template, messages, end}; writes {"segments": [[text, markup], …]} or {"error"}."""
     writer = claim_stdout()
     _limit()
+    confinement.confine(reads=())
     request = json.loads(sys.stdin.buffer.readline())
     try:
         segments = render(request["template"], request["messages"], request["end"])

@@ -4,6 +4,7 @@ Three threads. The reader takes commands from standard input, so that a cancel i
 the process when the parent is gone. The heart says once a second that the process runs. The main thread computes.
 """
 
+import glob
 import os
 import queue
 import sys
@@ -12,7 +13,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
-from app.base import invisible
+from app.base import confinement, invisible
 from app.base.errors import AppError
 from app.inference import engine_packs
 from app.inference.engine import messages
@@ -44,6 +45,7 @@ def main(backend_name: str, packs: Path | None = None) -> NoReturn:
     writer = claim_stdout()
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     try:
+        confinement.confine(confinement.graphics())
         Worker(_make_backend(backend_name, packs), writer).run()
     except BaseException:  # noqa: BLE001  printed, and the process ends
         # A bug. Python would wait for the reader's lock on standard input at exit, and abort instead of ending.
@@ -61,6 +63,19 @@ def _make_backend(name: str, packs: Path | None) -> Backend:
     from app.inference.engine.llama_backend import LlamaBackend
 
     return LlamaBackend(engine_packs.verified(packs) if packs else ())
+
+
+def _files_of(command: messages.Command) -> list[Path]:
+    """Return what a command needs to read: a model with its parts, or the adapters of an answer."""
+    match command:
+        case Load():
+            path = Path(command.path)
+            stem, is_part, count = path.stem.rpartition("-of-")
+            pattern = f"{glob.escape(stem[:-5])}*-of-{glob.escape(count)}.gguf"
+            return [path, *path.parent.glob(pattern)] if is_part else [path]
+        case Ask():
+            return [Path(adapter.path) for adapter in command.adapters]
+    return []
 
 
 class Worker:
@@ -104,7 +119,7 @@ class Worker:
     def _answer(self, command: messages.Command) -> None:
         self._cancellation.begin(command.id)
         try:
-            self._send(self._result(command))
+            self._send(confinement.run(lambda: self._result(command), _files_of(command)))
         except AppError as error:
             self._send(Failed(command.id, error.code, error.facts))
         except MemoryError:
