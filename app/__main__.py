@@ -5,8 +5,8 @@ yardstick of the benchmark. `--download`: the downloading child, the only one th
 `--remote-engine`: as `--engine`, by a server of the local network, the only address that it may use. `--quantize`:
 the child that makes weights smaller. `--score`: the child that measures what training has made of a model.
 `--make-training-environment`: the child that makes that, which may fetch for it. `--read-documents`: the child that
-opens foreign documents. `--offline-check`: those that find out whether anything leaves this machine. Anything else: the
-command line. Heavy imports wait until the role is known.
+opens foreign documents, `--read-workbook`: the one that opens tables of Excel. `--offline-check`: those that find out
+whether anything leaves this machine. Anything else: the command line. Heavy imports wait until the role is known.
 """
 
 import signal
@@ -20,7 +20,7 @@ from app.base.invisible import Terminal
 _MAKE_TRAINING = "--make-training-environment"
 _CHILD_ROLES = (
     *("--engine", "--render-template", "--bare-loop", "--download", "--quantize", "--score", "--read-documents"),
-    *("--offline-check",),
+    *("--read-workbook", "--offline-check"),
     *("--remote-engine", _MAKE_TRAINING),
 )
 
@@ -70,6 +70,10 @@ def main() -> int:
         from app.documents.reading import worker as reader
 
         reader.main(arguments[1])
+    if arguments[:1] == ["--read-workbook"]:
+        from app.base.tables import workbook_child
+
+        workbook_child.main(arguments[1:])
     if arguments[:1] == [_MAKE_TRAINING]:
         from app.models.downloads.packages import fetch_all
         from app.training.environment import child as training_setup

@@ -1,24 +1,32 @@
 """The rows of Excel and CSV files, whatever they hold; what they mean is up to those who read them."""
 
+import contextlib
 import csv
 import datetime
 import io
 import itertools
-import warnings
-import zipfile
-import zlib
+import json
+import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import psutil
+
+from app.base import children
 from app.base.errors import AppError
+from app.base.tables import workbook_child
 from app.base.wording import phrase
 
 WORKBOOKS = (".xlsx", ".xlsm")
-UNPACKED_BYTES = 400_000_000  # of a workbook; a sheet with a million rows has 300 MB
-COLUMNS = 200
+COLUMNS = workbook_child.COLUMNS
 SEPARATORS = ",\t;"
 SAMPLE_CHARACTERS, SAMPLE_ROWS = 200_000, 50  # looked at for the separator
+LOOK_S, OWN_S, OWN_BYTES = 0.1, 15.0, 150_000_000  # of the child, for itself
+SLOWNESS = 6  # how much longer than the processor's time it may take on a machine that does other things
 CELL_CHARACTERS = 1_000_000  # a longer one is a quote that was never closed
 
 Cell = str | int | float | bool | datetime.date | datetime.time | None
@@ -69,46 +77,78 @@ def letter(column: int) -> str:
 def sheets(raw: bytes, name: str, max_rows: int) -> Iterator[tuple[str, list[Row]]]:
     """Title and rows of each sheet with anything in it; formulas are what Excel has last computed.
 
-    `name`: of the file, for errors. Raises AppError("table_unreadable" | "table_locked" | "table_large").
+    A limited child reads it (`workbook_child`), and is waited for: not to be called where a window is drawn.
+    `name`: of the file, for errors. Raises AppError("table_unreadable" | "table_locked" | "table_crowded").
     """
-    from openpyxl import load_workbook  # a fifth of a second of imports
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    if raw.startswith(b"\xd0\xcf\x11\xe0"):  # an old .xls, or a workbook with a password
-        raise AppError("table_locked", name=name)
-    _check_archive(raw, name)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of features that are not read
-            book = load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
-            for sheet in book.worksheets:
-                sheet.reset_dimensions()  # a file may claim any size
-                rows = [
-                    Row(line, tuple(_cell(value) for value in cells))
-                    for line, cells in enumerate(sheet.iter_rows(values_only=True, max_row=max_rows), start=1)
-                ]
-                if any(trimmed(row.cells) for row in rows):
-                    yield str(sheet.title), rows
-    except (InvalidFileException, zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, SyntaxError,
-            AttributeError, IndexError, EOFError) as error:  # fmt: skip
-        # openpyxl has no exception of its own for a damaged file.
-        raise AppError("table_unreadable", name=name, reason=phrase("questions_damaged")) from error
-
-
-def _check_archive(raw: bytes, name: str) -> None:
-    try:
-        entries = zipfile.ZipFile(io.BytesIO(raw)).infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise AppError("table_unreadable", name=name, reason=phrase("questions_damaged")) from error
-    if any(entry.flag_bits & 1 for entry in entries):
-        raise AppError("table_locked", name=name)
-    if sum(entry.file_size for entry in entries) > UNPACKED_BYTES:
-        raise AppError("table_large", name=name, limit=f"{UNPACKED_BYTES // 1_000_000} MB")
+    found: list[tuple[str, list[Row]]] = []
+    allowed = workbook_child.Budget.of(len(raw))
+    known: dict[str, str] = {}  # each text once: a sheet names the same one thousands of times
+    with _child(raw, max_rows, allowed) as lines:
+        for event in lines:
+            if "sheet" in event:
+                if found and found[-1][1]:
+                    yield found.pop()
+                found = [(str(event["sheet"]), [])]
+            elif "row" in event:
+                rows, line = found[-1][1], int(event["row"])
+                rows.extend(Row(gap) for gap in range(len(rows) + 1, line))
+                rows.append(Row(line, tuple(_shared(known, workbook_child.unpacked(cell)) for cell in event["cells"])))
+            elif event["end"]:
+                raise _refused(event["end"], name)
+            else:
+                break
+        else:  # it has died without a word: out of memory, or it was ended
+            raise _refused("crowded", name)
+    if found and found[-1][1]:
+        yield found.pop()
 
 
-def _cell(value: object) -> Cell:
-    known = isinstance(value, str | int | float | datetime.date | datetime.time) or value is None
-    return value if known else str(value)  # type: ignore[return-value]
+def _refused(problem: str, name: str) -> AppError:
+    if problem == "damaged":
+        return AppError("table_unreadable", name=name, reason=phrase("questions_damaged"))
+    return AppError(f"table_{problem}", name=name)
+
+
+def _shared(known: dict[str, str], cell: Cell) -> Cell:
+    return known.setdefault(cell, cell) if isinstance(cell, str) else cell
+
+
+@contextlib.contextmanager
+def _child(raw: bytes, max_rows: int, allowed: workbook_child.Budget) -> Iterator[Iterator[dict[str, Any]]]:
+    """What the child says of a workbook, line by line; it is gone afterwards, also where nobody listens any more."""
+    command = [*children.program(), "--read-workbook", str(max_rows)]
+    hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, creationflags=hidden
+    ) as process:
+        over = threading.Event()
+        watch = threading.Thread(target=_watch, args=(process, allowed, over), daemon=True)
+        watch.start()
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(raw)
+                process.stdin.close()
+            yield (json.loads(line) for line in process.stdout)
+        finally:
+            over.set()
+            process.kill()
+            watch.join()
+
+
+def _watch(process: "subprocess.Popen[bytes]", allowed: workbook_child.Budget, over: threading.Event) -> None:
+    """Ends a child that keeps to none of its limits: native code can hold up its own watch, and Windows has no limit
+    of memory for it."""
+    until = time.monotonic() + OWN_S + SLOWNESS * allowed.processor_s
+    while not over.wait(LOOK_S):
+        try:
+            taken_bytes = psutil.Process(process.pid).memory_info().rss
+        except psutil.Error:  # it has just ended
+            return
+        if time.monotonic() > until or taken_bytes > OWN_BYTES + allowed.memory_bytes:
+            process.kill()
+            return
 
 
 def separator_of(text: str, candidates: str) -> str:

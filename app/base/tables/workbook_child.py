@@ -1,0 +1,148 @@
+"""The child that reads one Excel workbook: the file comes on standard input, a line of JSON goes out for each row.
+
+openpyxl holds all texts of a workbook at once, and takes seconds for what a file of some kilobytes can name. Memory,
+time, cells and characters are therefore bounded by the size of the file, and the process ends where they are passed.
+"""
+
+import datetime
+import io
+import os
+import sys
+import threading
+import time
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from app.base import budget, confinement
+from trainer.wire import EventWriter, claim_stdout
+
+COLUMNS = 200
+_LOOK_S = 0.1
+_PACKED_TIMES = {datetime.datetime: "datetime", datetime.date: "date", datetime.time: "time"}
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a workbook may cost by its size. A cell takes 5 bytes of a packed sheet, and openpyxl 5 microseconds."""
+
+    memory_bytes: int  # beside what the process needs itself
+    processor_s: float
+    cells: int
+    characters: int
+
+    @classmethod
+    def of(cls, size_bytes: int) -> "Budget":
+        return cls(
+            memory_bytes=min(100_000_000 + 12 * size_bytes, 2_000_000_000),
+            processor_s=1.5 + size_bytes / 200_000,
+            cells=500_000 + size_bytes // 2,
+            characters=20_000_000 + 10 * size_bytes,
+        )
+
+
+class _CrowdedError(Exception):
+    """More in it than its size gives reason to expect."""
+
+
+def main(arguments: Sequence[str]) -> NoReturn:
+    """`arguments`: how many rows of a sheet are read. Never returns, so that nothing is freed one by one."""
+    writer = claim_stdout()
+    raw = sys.stdin.buffer.read()
+    allowed = Budget.of(len(raw))
+    try:
+        _import()
+        confinement.confine(reads=())
+        budget.limit_memory(_address_space_bytes() + allowed.memory_bytes)
+        threading.Thread(target=_watch, args=(writer, allowed.processor_s), daemon=True).start()
+        _read(raw, int(arguments[0]), allowed, writer)
+        _end(writer, "")
+    except (MemoryError, RecursionError, _CrowdedError):
+        _end(writer, "crowded")
+    except Exception:  # noqa: BLE001  openpyxl has no exception of its own for a damaged file
+        _end(writer, "damaged")
+
+
+def _import() -> None:
+    """Without numpy and lxml, which openpyxl takes where they are: memory for nothing, and entities in XML."""
+    os.environ["OPENPYXL_LXML"] = "False"
+    sys.modules["numpy"] = None  # type: ignore[assignment]
+    import openpyxl  # noqa: F401
+
+
+def _address_space_bytes() -> int:
+    """0 where the system does not tell: it has no limit of the kind either."""
+    try:
+        return int(Path("/proc/self/statm").read_text("ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 1_000_000_000
+
+
+def _watch(writer: EventWriter, limit_s: float) -> None:
+    """Counts what the processor did, so that a busy machine refuses no file that an idle one reads."""
+    until = time.process_time() + limit_s
+    while time.process_time() < until:
+        time.sleep(_LOOK_S)
+    _end(writer, "crowded")
+
+
+def _end(writer: EventWriter, problem: str) -> NoReturn:
+    writer.send({"end": problem})
+    os._exit(0)
+
+
+def _read(raw: bytes, max_rows: int, allowed: Budget, writer: EventWriter) -> None:
+    from openpyxl import load_workbook
+
+    if raw.startswith(b"\xd0\xcf\x11\xe0"):  # an old .xls, or a workbook with a password
+        _end(writer, "locked")
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        problem = budget.problem_of(archive)
+    if problem:
+        _end(writer, {"protected": "locked", "bomb": "crowded"}.get(problem, "damaged"))
+    cells, characters = allowed.cells, allowed.characters
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of features that are not read
+        book = load_workbook(io.BytesIO(raw), read_only=True, data_only=True, keep_links=False)
+        for sheet in book.worksheets:
+            writer.send({"sheet": str(sheet.title)})
+            sheet.reset_dimensions()  # a file may claim any size
+            rows = sheet.iter_rows(values_only=True, max_row=max_rows, max_col=COLUMNS)
+            for line, values in _filled(rows):
+                cells -= len(values)
+                characters -= sum(len(value) for value in values if isinstance(value, str))
+                if cells < 0 or characters < 0:
+                    raise _CrowdedError
+                writer.send({"row": line, "cells": [_packed(value) for value in values]})
+
+
+def _filled(rows: Iterator[Sequence[Any]]) -> Iterator[tuple[int, Sequence[Any]]]:
+    """The rows with anything in them, without the empty cells at their ends, which formatting leaves."""
+    for line, values in enumerate(rows, start=1):
+        last = len(values)
+        while last and values[last - 1] in (None, ""):
+            last -= 1
+        if last:
+            yield line, values[:last]
+
+
+def _packed(value: object) -> Any:
+    """As JSON has it; `unpacked` is the way back."""
+    kind = _PACKED_TIMES.get(type(value))
+    if kind is not None:
+        return {kind: value.isoformat()}  # type: ignore[attr-defined]
+    return value if isinstance(value, str | int | float) or value is None else str(value)
+
+
+def unpacked(value: Any) -> Any:
+    """Raises ValueError for what `_packed` does not write."""
+    if not isinstance(value, dict):
+        return value
+    ((kind, text),) = value.items()
+    kinds = {"datetime": datetime.datetime, "date": datetime.date, "time": datetime.time}
+    if kind not in kinds:
+        raise ValueError(kind)
+    return kinds[kind].fromisoformat(text)  # type: ignore[attr-defined]
