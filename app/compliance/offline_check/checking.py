@@ -42,7 +42,8 @@ class Checking:
         models = self._models()
         chosen = self._chosen(models)
         self._say("filter")
-        filter_state = str(self._ask("filter").get("state", "refused"))
+        kernel = self._ask("filter")
+        filter_state, confinement = str(kernel.get("state", "refused")), str(kernel.get("confinement", "unsupported"))
         measured = self._measure(chosen)
         self._say("surroundings")
         elsewhere = [one for one in models if one.remote is not None]
@@ -51,6 +52,7 @@ class Checking:
         return Result(
             __version__, time.time(), f"{platform.platform()} ({platform.machine()})", chosen.name if chosen else "",
             filter_state, mode, policy, measured, facts, self._hashes([one for one in models if one.remote is None]),
+            confinement,
         )  # fmt: skip
 
     def stop(self) -> None:

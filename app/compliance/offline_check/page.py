@@ -24,7 +24,19 @@ from app.compliance.components import Component
 from app.compliance.offline_check.checking import WORDS
 from app.compliance.offline_check.records import Flow, HashedFile, Measured, Result
 
-RESIDUAL = ("ime", "clipboard", "screen", "folders", "disk", "programs", "opened", "exports", "download", "remote")
+RESIDUAL = (
+    "ime",
+    "clipboard",
+    "screen",
+    "folders",
+    "disk",
+    "programs",
+    "children",
+    "opened",
+    "exports",
+    "download",
+    "remote",
+)
 _COLOURS = {"clean": "adopt", "limited": "check", "incomplete": "check", "leak": "reject"}
 _SHOWN = 5  # sockets and refusals
 _FIRST_FILES = 6  # on the first sheet
@@ -140,6 +152,8 @@ def _methods(result: Result, word: dict[str, str]) -> Iterator[tuple[str, str, b
     refused, tried = measured.guard
     yield word["method_probe"], word["probe_refused"].format(refused=refused, tried=tried), not refused == tried > 0
     yield word["method_filter"], word[f"filter_{result.filter_state}"], result.filter_state == "leaky"
+    is_leaky = result.confinement == "leaky"
+    yield word["method_confinement"], word[f"confinement_{result.confinement}"], is_leaky
 
 
 def _kernel(measured: Measured, word: dict[str, str]) -> tuple[str, bool]:

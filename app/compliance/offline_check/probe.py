@@ -8,10 +8,12 @@ import json
 import os
 import socket
 import struct
+import sys
+import tempfile
 from collections.abc import Callable
 from typing import NoReturn
 
-from app.base import no_network
+from app.base import confinement, no_network
 
 _FOREIGN, _OWN, _FOREIGN_6 = "192.0.2.1", "127.0.0.1", "2001:db8::1"
 _PORT = 9  # discard
@@ -24,11 +26,24 @@ def ask_guard() -> NoReturn:
 
 
 def ask_filter() -> NoReturn:
-    """Prints what the kernel filter does on this machine: on | unsupported | refused | leaky."""
+    """Prints what the kernel filter and Landlock do on this machine, as `records.Result` names it."""
     state = no_network.install()
     if state == "on" and (no_network.gives_a_socket(socket.AF_INET) or no_network.gives_a_socket(socket.AF_INET6)):
         state = "leaky"
-    _tell({"state": state})
+    _tell({"state": state, "confinement": _confinement()})
+
+
+def _confinement() -> str:
+    """Where files can be confined, this process is from here on."""
+    if sys.platform != "linux":
+        return "unsupported"
+    if not confinement.confine():
+        return "off"
+    try:
+        with tempfile.TemporaryFile():
+            return "leaky"
+    except OSError:
+        return "on"
 
 
 def leak() -> NoReturn:

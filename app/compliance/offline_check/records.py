@@ -101,6 +101,7 @@ class HashedFile:
 class Result:
     """`filter_state`: whether the kernel filter works on this machine: on | unsupported | refused | leaky.
 
+    `confinement`: whether Landlock works: on | off (not in this kernel) | unsupported (by the system) | leaky.
     `mode`: who forbids the network: policy | settings | nobody. `policy`: the file.
     """
 
@@ -114,6 +115,7 @@ class Result:
     measured: Measured
     facts: tuple[Fact, ...]
     files: tuple[HashedFile, ...]
+    confinement: str = "unsupported"
 
     @property
     def verdict(self) -> str:
@@ -125,7 +127,7 @@ class Result:
             return "leak"
         is_whole = all(flow.state != "failed" for flow in measured.flows) and measured.is_self_test_passed
         is_changed = any(file.state == "changed" for file in self.files)
-        if not is_whole or not measured.samples or is_changed or self.filter_state == "leaky":
+        if not is_whole or not measured.samples or is_changed or "leaky" in (self.filter_state, self.confinement):
             return "incomplete"
         is_closed = measured.isolation == "filtered" and self.filter_state == "on"
         return "clean" if measured.kernel is not None or is_closed else "limited"

@@ -1,0 +1,163 @@
+"""Workbooks of data that cost far more than their size: refused in words, by every door, in little time and memory."""
+
+import contextlib
+import io
+import json
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from openpyxl import Workbook
+
+from app.base.errors import AppError
+from app.base.tables import table_file, workbook_child
+from app.chat.batch import table
+from app.evaluation import question_files
+from app.training.data import reading
+from tests.faults.ledger import Tally
+from tests.faults.window_process import ROOT, environment
+
+MEGABYTE = 1_000_000
+TREE_BYTES = 300 * MEGABYTE  # of whoever reads, beside what it had before, with its children
+LIMIT_S = 20.0  # on two cores that do other things; alone it is 3
+_MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+
+
+_TEXTS = '<Override PartName="/xl/sharedStrings.xml" ContentType="{}"/></Types>'.format(
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+)
+
+
+def workbook(sheet: str, strings: str = "", *, also: int = 0) -> bytes:
+    """A sound workbook whose sheets, one and `also` more, have these rows, and which has these texts."""
+    book = Workbook()
+    for number in range(also):
+        book.create_sheet(f"S{number}")
+    plain = io.BytesIO()
+    book.save(plain)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as made:
+        for name in source.namelist():
+            content = source.read(name)
+            if name.startswith("xl/worksheets/sheet"):
+                content = f"<worksheet {_MAIN}><sheetData>{sheet}</sheetData></worksheet>".encode()
+            elif name == "[Content_Types].xml":
+                content = content.replace(b"</Types>", _TEXTS.encode())
+            made.writestr(name, content)
+        made.writestr("xl/sharedStrings.xml", f"<sst {_MAIN}>{strings}</sst>")
+    return packed.getvalue()
+
+
+_ROW = '<row><c t="inlineStr"><is><t>q</t></is></c><c t="inlineStr"><is><t>a</t></is></c></row>'
+_BOMBS: dict[str, Callable[[], bytes]] = {
+    "millions of texts": lambda: workbook(_ROW, "<si><t>ab</t></si>" * 2_000_000),
+    "texts just below the ratio's beginning": lambda: workbook(_ROW, "<si><t>ab</t></si>" * 500_000),
+    "rows of thousands of cells": lambda: workbook(f"<row>{'<c><v>1</v></c>' * 16_000}</row>" * 100),
+    "cells just below the ratio's beginning": lambda: workbook(f"<row>{'<c><v>1</v></c>' * 200}</row>" * 3_000),
+    "many sheets, each just below it": lambda: workbook(f"<row>{'<c><v>1</v></c>' * 100}</row>" * 6_000, also=20),
+    "a long text named again and again": lambda: workbook(
+        '<row><c t="s"><v>0</v></c></row>' * 50_000, f"<si><t>{'あ' * 30_000}</t></si>"
+    ),
+    "a cell at the far end of each row": lambda: workbook(
+        "".join(f'<row r="{n}"><c r="XFD{n}"><v>1</v></c></row>' for n in range(1, 50_000))
+    ),
+    "a row beyond all numbers": lambda: workbook(f'{_ROW}<row r="99999999999"><c><v>1</v></c></row>'),
+    "elements in one another": lambda: workbook("<row>" * 200_000),
+}
+
+
+@pytest.fixture
+def peak() -> Iterator[list[int]]:
+    """The most memory that this process and its children took together, beside what it had before."""
+    process = psutil.Process()
+    before, most, over = process.memory_info().rss, [0], threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.02):
+            total = 0
+            for one in (process, *process.children(recursive=True)):
+                try:
+                    total += one.memory_info().rss
+                except psutil.Error:
+                    continue
+            most[0] = max(most[0], total - before)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    yield most
+    over.set()
+    thread.join()
+
+
+@pytest.mark.fault("S19")
+@pytest.mark.parametrize("what", _BOMBS)
+def test_a_workbook_that_unpacks_to_too_much_is_refused_in_time(what: str, tmp_path: Path, peak: list[int]) -> None:
+    raw = _BOMBS[what]()
+    begun = time.monotonic()
+    with contextlib.suppress(AppError):  # or it is read, in so much time and memory
+        assert sum(len(rows) for _, rows in table_file.sheets(raw, "b.xlsx", 300_000)) <= 300_000
+    assert time.monotonic() - begun < LIMIT_S
+    assert peak[0] < TREE_BYTES
+
+
+@pytest.mark.fault("S19")
+def test_every_door_has_the_same_limits(tmp_path: Path, tally: Tally) -> None:
+    path = tmp_path / "b.xlsx"
+    path.write_bytes(_BOMBS["millions of texts"]())
+    doors: list[Callable[[Path], object]] = [reading.read, reading.outline, question_files.read, table.read]
+    for door in doors:
+        with pytest.raises(AppError) as caught:
+            door(path)
+        assert caught.value.code == "table_crowded"
+    tally.tried(len(doors))
+
+
+@pytest.mark.fault("S19")
+def test_the_command_says_it_in_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "爆弾.xlsx"
+    path.write_bytes(_BOMBS["texts just below the ratio's beginning"]())
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "data", "check", str(path), "--json"], cwd=ROOT,
+        env=environment(KOTAE_DATA_DIR=str(tmp_path / "data")), capture_output=True, encoding="utf-8", timeout=60,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["error"]["code"] == "table_crowded"
+    assert done.returncode == 3
+
+
+def test_a_child_that_is_killed_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+    found = table_file.sheets(_sound(3), "x.xlsx", 100)
+    title, rows = next(found)
+    assert (title, len(rows)) == ("Sheet", 4)
+    found.close()
+    assert psutil.Process().children() == []
+
+
+def test_a_large_sound_workbook_is_read_whole(peak: list[int]) -> None:
+    ((_, rows),) = table_file.sheets(_sound(5_000), "x.xlsx", 300_000)
+    assert len(rows) == 5_001
+    assert rows[-1].cells == ("質問 4999", "答え。" * 20 + "4999", 4999, 0.5)
+
+
+def test_a_budget_grows_with_the_file() -> None:
+    small, large = workbook_child.Budget.of(10_000), workbook_child.Budget.of(100 * MEGABYTE)
+    assert small.memory_bytes < 110 * MEGABYTE
+    assert small.processor_s < 2
+    assert large.cells > 20 * small.cells
+    assert large.memory_bytes <= 2_000 * MEGABYTE
+
+
+def _sound(count: int) -> bytes:
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("Sheet")
+    sheet.append(["質問", "回答", "番号", "重み"])
+    for number in range(count):
+        sheet.append([f"質問 {number}", "答え。" * 20 + str(number), number, 0.5])
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
