@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from app.base import budget, confinement
+from app.base import confinement
+from app.base.files import budget
 from trainer.wire import EventWriter, claim_stdout
 
 COLUMNS = 200

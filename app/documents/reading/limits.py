@@ -1,13 +1,13 @@
 """What a foreign document may cost. Checked before anything is opened, or while it is read; each figure has its reason.
 
-What archives may unpack to is `app.base.budget`'s. Memory and priority are limits of the process, set once by `lower`.
+What archives may unpack to is `app.base.files.budget`'s. Memory and priority are limits of the process, set once by `lower`.
 """
 
 import zipfile
 from pathlib import Path
 
-from app.base import budget
 from app.base.errors import AppError
+from app.base.files import budget
 
 # Address space of the child. The largest documents of our tests need 700 MB; on a machine with 8 GB the window and a
 # loaded model keep their room. Windows has no such limit without a job object: the parent watches there.

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.base import budget
+from app.base.files import budget
 from app.documents.reading import indexing, limits
 from app.documents.reading.messages import Failed, Index, Indexed, Progress
 from app.documents.reading.watch import Watch
