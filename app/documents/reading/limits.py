@@ -1,6 +1,7 @@
 """What a foreign document may cost. Checked before anything is opened, or while it is read; each figure has its reason.
 
-What archives may unpack to is `app.base.files.budget`'s. Memory and priority are limits of the process, set once by `lower`.
+What archives may unpack to is `app.base.files.budget`'s. Memory and priority are limits of the process, set once by
+`lower`.
 """
 
 import zipfile
