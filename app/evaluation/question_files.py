@@ -165,6 +165,7 @@ def _records(raw: bytes, path: Path) -> Records:
     if not codec:
         raise AppError("questions_no_text", name=path.name)
     text = encodings.decode(raw, codec)
+    table_file.check_text(text, path.name)
     if suffix in TABLES:
         rows = [replace(row, cells=tuple(map(_unquoted, row.cells))) for row in table_file.delimited(text, path.name)]
         return records.of_table(rows, ColumnMapping(), is_text=True)

@@ -118,6 +118,31 @@ def test_every_door_has_the_same_limits(tmp_path: Path, tally: Tally) -> None:
     tally.tried(len(doors))
 
 
+_CROWDED = {
+    "empty lines": ("questions.jsonl", '{"question": "q", "answer": "a"}\n' + "\n" * 3_000_000),
+    "empty cells": ("questions.csv", "question,answer\n" + "," * 3_000_000 + "\n"),
+    "rows of empty cells": ("questions.csv", "question,answer\n" + ",\n" * 2_000_000),
+    "cells of a letter": ("questions.tsv", "question\tanswer\n" + "a\tb\tc\td\n" * 2_000_000),
+    "cells of a Markdown table": ("questions.md", "|question|answer|\n|-|-|\n" + "|" * 3_000_000),
+}
+
+
+@pytest.mark.fault("S19")
+@pytest.mark.parametrize("what", _CROWDED)
+def test_a_text_of_almost_nothing_but_ends_is_refused(what: str, tmp_path: Path, peak: list[int]) -> None:
+    name, text = _CROWDED[what]
+    path = tmp_path / name
+    path.write_text(text)
+    doors: list[Callable[[Path], object]] = [reading.read, reading.outline, question_files.read, table.read]
+    begun = time.monotonic()
+    for door in doors[: 2 if name.endswith(".md") else None]:
+        with pytest.raises(AppError) as caught:
+            door(path)
+        assert caught.value.code == "table_crowded"
+    assert time.monotonic() - begun < LIMIT_S
+    assert peak[0] < TREE_BYTES
+
+
 @pytest.mark.fault("S19")
 def test_the_command_says_it_in_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "爆弾.xlsx"

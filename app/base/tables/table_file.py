@@ -29,6 +29,10 @@ LOOK_S, OWN_S, OWN_BYTES = 0.1, 15.0, 150_000_000  # of the child, for itself
 SLOWNESS = 6  # how much longer than the processor's time it may take on a machine that does other things
 CELL_CHARACTERS = 1_000_000  # a longer one is a quote that was never closed
 
+# Of a text: lines and cells that are always allowed, that are never, and what they have on average at least.
+PARTS_FREE, PARTS_MOST, CHARACTERS_A_LINE, CHARACTERS_A_CELL = 1_000_000, 6_000_000, 8, 3
+CELL_ENDS = f"{SEPARATORS}|"
+
 Cell = str | int | float | bool | datetime.date | datetime.time | None
 
 _END = "\x1e\x1f"
@@ -149,6 +153,18 @@ def _watch(process: "subprocess.Popen[bytes]", allowed: workbook_child.Budget, o
         if time.monotonic() > until or taken_bytes > OWN_BYTES + allowed.memory_bytes:
             process.kill()
             return
+
+
+def check_text(text: str, name: str) -> None:
+    """Refuse a text of far more lines or cells than its length gives reason to expect: each costs up to 100 bytes.
+
+    Raises AppError("table_crowded").
+    """
+    lines, cells = text.count("\n") + text.count("\r"), sum(map(text.count, CELL_ENDS))
+    most_lines = min(PARTS_MOST, PARTS_FREE + len(text) // CHARACTERS_A_LINE)
+    most_cells = min(PARTS_MOST, PARTS_FREE + len(text) // CHARACTERS_A_CELL)
+    if lines > most_lines or cells > most_cells:
+        raise AppError("table_crowded", name=name)
 
 
 def separator_of(text: str, candidates: str) -> str:

@@ -50,6 +50,7 @@ def read(path: Path) -> Table:
     if not codec:
         raise AppError("table_unreadable", name=path.name, reason=phrase("questions_not_text"))
     text = encodings.decode(raw, codec)
+    table_file.check_text(text, path.name)
     if suffix == ".jsonl":
         if strict_json.is_crowded(text):
             raise AppError("table_crowded", name=path.name)

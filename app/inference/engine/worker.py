@@ -119,7 +119,7 @@ class Worker:
     def _answer(self, command: messages.Command) -> None:
         self._cancellation.begin(command.id)
         try:
-            self._send(confinement.run(lambda: self._result(command), _files_of(command)))
+            self._send(confinement.run(lambda: self._result(command), [*_files_of(command), *confinement.graphics()]))
         except AppError as error:
             self._send(Failed(command.id, error.code, error.facts))
         except MemoryError:

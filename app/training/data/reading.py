@@ -123,6 +123,7 @@ def _text(raw: bytes, name: str) -> tuple[str, str]:
     text = encodings.decode(raw, codec)
     if not text.strip("\ufeff\0 \t\r\n"):
         raise AppError("data_empty", name=name)
+    table_file.check_text(text, name)
     return text, "utf-8-sig" if raw.startswith(codecs.BOM_UTF8) else codec
 
 
