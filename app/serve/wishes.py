@@ -14,6 +14,7 @@ from app.inference.prompt import Turn
 from app.serve.refusals import Refusal, refusal
 
 STOPS_MOST = 4
+STOP_CHARACTERS = 500  # looked for after each token
 MESSAGES_MOST = 10_000  # more than any model reads at once
 _SEED_LARGEST = (1 << 63) - 1
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
@@ -146,6 +147,8 @@ def _stop(value: Any) -> tuple[str, ...]:
         raise _wrong("stop", "texts")
     if len(stops) > STOPS_MOST:
         raise _out_of_range("stop", 0, STOPS_MOST)
+    if any(len(one) > STOP_CHARACTERS for one in stops):
+        raise _wrong("stop", "texts")
     return tuple(_text(one, "stop") for one in stops)
 
 

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signa
 
 LOG_TAIL_LINES = 60
 STOP_GRACE_MS = 2000
+LINE_BYTES_MOST = 32 << 20  # vectors of a whole batch have 1 MB; a child that was taken over might never end a line
 SLICE_S = 0.01  # of lines in one go: thousands may be waiting, and the window has to be drawn in between
 _LOOK_S = 0.01
 
@@ -140,6 +141,8 @@ class ChildProcess(QObject):
             if time.monotonic() > until and not self._is_stopping:
                 self._rest.start()
                 return
+        if process is not None and process is self._process and process.bytesAvailable() > LINE_BYTES_MOST:
+            process.kill()
         if self._exit is not None and process is self._process:
             self._end(self._exit)
 

@@ -76,3 +76,11 @@ def test_what_waits_to_be_told_is_told_before_who_stops_it_goes_on(tmp_path: Pat
     child.process.stop()
     assert len(child.ends) == 1
     assert [int(line) for line in child.lines] == list(range(len(child.lines)))
+
+
+@pytest.mark.fault("S19")
+def test_a_line_that_never_ends_is_not_waited_for(tmp_path: Path, qtbot: QtBot) -> None:
+    child = Child("import os\nwhile True: os.write(1, b'x' * 1000000)", tmp_path, qtbot)
+    child.process.start()
+    child.until_it_ends()
+    assert child.ends == [("killed", 0)]
