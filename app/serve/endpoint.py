@@ -29,6 +29,7 @@ from app.training.runs import lineage
 LOOK_S = 0.25  # how often it is looked whether a client is still there
 SIGN_OF_LIFE_S = 15.0  # a long prompt is read for minutes on a slow machine
 ALONE = "kotae"
+QUESTION_CHARACTERS = 20_000  # of one question to documents; all its words are looked for
 _FINISHED = {"length": "length", "context": "length"}  # otherwise stop
 _CUT = ("length", "context")
 
@@ -232,6 +233,8 @@ class Endpoint:
             raise refusal(404, "model_not_found", "model")
         if offer.scope and wish.json_schema:
             raise refusal(400, "no_format_of_documents", "response_format")
+        if offer.scope and any(len(turn.question) > QUESTION_CHARACTERS for turn in wish.turns):
+            raise refusal(400, "long_question", "messages", most=f"{QUESTION_CHARACTERS:,}")
         return offer
 
 

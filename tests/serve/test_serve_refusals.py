@@ -336,6 +336,14 @@ def test_a_body_that_is_no_object_is_refused(body: Sequence[int]) -> None:
     assert found.value.code == "bad_json"
 
 
+def test_a_question_to_documents_has_a_length(served: Served) -> None:
+    """All its words are looked for: a megabyte of them would take a minute of the only answer at a time."""
+    begun = time.monotonic()
+    answered = served.post({"model": "kotae/基準", "messages": chat(("user", "かぶり 1 " * 100_000))})
+    assert (answered.status, answered.error["code"]) == (400, "long_question")
+    assert time.monotonic() - begun < 5
+
+
 def test_a_format_cannot_be_asked_of_a_collection(served: Served) -> None:
     answered = served.post({"model": "kotae/基準", "messages": [QUESTION], "response_format": {"type": "json_object"}})
     assert (answered.status, answered.error["code"], answered.error["param"]) == (

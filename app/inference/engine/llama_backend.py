@@ -33,6 +33,7 @@ from app.inference.engine.sampler import Sampler
 from app.inference.engine.threads import LoadMeter, default_threads, physical_cores, threads_for
 from app.inference.prompt import Segment
 
+CHARACTERS_A_TOKEN = 32  # no prompt has so many on average; only runs of blanks and code come near
 KV_TYPES = {"f16": api.GGML_TYPE_F16, "q8_0": api.GGML_TYPE_Q8_0, "q4_0": api.GGML_TYPE_Q4_0}
 _ABORTED, _NO_KV_SLOT = 2, 1  # llama_decode's return values
 
@@ -210,6 +211,7 @@ class LlamaBackend:
         `gguf.check_adapter` finds."""
         self._loaded()
         received = time.perf_counter()
+        self._check_length(command.prompt)
         prompt = self._tokenized(command.prompt)
         if not prompt:
             raise AppError("template_failed", reason="it gave no text")
@@ -230,6 +232,12 @@ class LlamaBackend:
                 self._clear()  # whatever the cache holds now is not to be built on
                 raise
         return answer.done(reason, len(prompt), cached, seed)
+
+    def _check_length(self, prompt: Sequence[Segment]) -> None:
+        """Raises AppError("context_full") for a text that cannot fit: to count its tokens could take a minute."""
+        least_tokens = sum(len(segment.text) for segment in prompt) // CHARACTERS_A_TOKEN
+        if least_tokens > self.context_tokens:
+            raise AppError("context_full", prompt_tokens=least_tokens, context_tokens=self.context_tokens)
 
     def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:
         """One vector of unit length a text. Raises AppError("not_an_embedding_model" | "cancelled")."""
