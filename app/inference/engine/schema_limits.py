@@ -4,10 +4,11 @@ The grammar's parser writes each repetition out as many times as it says and cal
 hundred bytes could fill the memory or end the process.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from app.base.files import strict_json
 
 SCHEMA_BYTES = 100_000
 VALUES_MOST = 5_000
@@ -24,8 +25,8 @@ def problem_of(schema: str) -> str:
     if len(schema) > SCHEMA_BYTES:
         return f"a schema of more than {SCHEMA_BYTES:,} characters"
     try:
-        values = list(_values(json.loads(schema), 0))
-    except (ValueError, RecursionError):
+        values = list(_values(strict_json.value(schema), 0))
+    except ValueError:
         return f"a schema that is nested deeper than {DEPTH_MOST}, or is no JSON"
     if len(values) > VALUES_MOST:
         return f"a schema of more than {VALUES_MOST:,} values"
