@@ -185,6 +185,7 @@ def _connected(path: Path) -> sqlite3.Connection:
         _use_wal(db)
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA foreign_keys=ON")
+        db.execute("PRAGMA temp_store=MEMORY")  # temporary files would hold texts, and the reading child can make none
         db.execute("PRAGMA secure_delete=ON")  # what is erased from the bin leaves no readable rest in the file
     except BaseException:
         db.close()
