@@ -13,7 +13,7 @@ import socket
 import sys
 from typing import Any
 
-from app.base import local_network
+from app.base import addresses
 
 SWITCHES = {
     "HF_HUB_OFFLINE": "1",
@@ -71,7 +71,7 @@ def open_door(ip: str, port: int) -> None:
 
     Raises NetworkRefusedError.
     """
-    if _only is None or port != _only[1] or not local_network.is_local(ip):
+    if _only is None or port != _only[1] or not addresses.is_local(ip):
         _refuse(f"door {ip}:{port}")
     _doors.add((ip, port))
 

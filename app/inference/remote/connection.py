@@ -17,7 +17,7 @@ from typing import Any
 
 import truststore
 
-from app.base import local_network, offline
+from app.base import addresses, offline
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.inference import remote_address
@@ -75,7 +75,7 @@ class Server:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise AppError("remote_name_unknown", host=host) from error
-        local = [(family, target) for family, _, _, _, target in found if local_network.is_local(str(target[0]))]
+        local = [(family, target) for family, _, _, _, target in found if addresses.is_local(str(target[0]))]
         if not local:
             raise AppError("remote_public", address=self.shown)
         for _, target in local:

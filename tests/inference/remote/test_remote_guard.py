@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.base import local_network, offline
+from app.base import addresses, offline
 from app.base.errors import AppError
 from app.inference import remote_address
 from app.inference.engine.messages import EngineFacts, Failed
@@ -94,7 +94,7 @@ def test_the_process_reaches_one_address_and_no_other() -> None:
     ],
 )
 def test_the_local_network_is_told_from_the_rest(address: str, is_local: bool) -> None:
-    assert local_network.is_local(address) is is_local
+    assert addresses.is_local(address) is is_local
 
 
 @pytest.mark.parametrize(
