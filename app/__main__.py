@@ -13,9 +13,10 @@ import signal
 import sys
 from pathlib import Path
 
-from app.base import children, no_network, offline
+from app.base import children
 from app.base.files import private
 from app.base.invisible import Terminal
+from app.base.isolation import no_network, offline
 
 _MAKE_TRAINING = "--make-training-environment"
 _CHILD_ROLES = (
@@ -26,18 +27,8 @@ _CHILD_ROLES = (
 
 
 def main() -> int:
-    private.begin()
-    # Before the locale decides otherwise: paths and output are UTF-8, also under LANG=C.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    sys.stdout, sys.stderr = Terminal.around(sys.stdout), Terminal.around(sys.stderr)
-    children.prepare_environment()
     arguments = sys.argv[1:]
-    _guard(arguments)
-    if arguments and arguments[0] in _CHILD_ROLES:
-        # Ctrl+C in a terminal reaches the whole group; a child ends when its parent closes the pipe.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _prepare(arguments)
     if arguments[:1] == ["--engine"]:
         from app.inference.engine import worker
 
@@ -86,6 +77,21 @@ def main() -> int:
     from app import cli
 
     return cli.main(arguments, _open_window)
+
+
+def _prepare(arguments: list[str]) -> None:
+    """Set up what every role needs, before anything of it is imported."""
+    private.begin()
+    # Before the locale decides otherwise: paths and output are UTF-8, also under LANG=C.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    sys.stdout, sys.stderr = Terminal.around(sys.stdout), Terminal.around(sys.stderr)
+    children.prepare_environment()
+    _guard(arguments)
+    if arguments and arguments[0] in _CHILD_ROLES:
+        # Ctrl+C in a terminal reaches the whole group; a child ends when its parent closes the pipe.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _guard(arguments: list[str]) -> None:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 import psutil
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
 
-from app.base import children, offline, paths, wording
+from app.base import children, paths, wording
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.files.day_record import DayRecord
+from app.base.isolation import offline
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences

@@ -186,7 +186,8 @@ class _Parser(argparse.ArgumentParser):
     fill: Callable[[], None] | None = None
 
     def __init__(self, **options: Any) -> None:
-        # No option in part: who looks for --data-dir before this parser does (`app.base.network_policy`) would miss it.
+        # No option in part: who looks for --data-dir before this parser does (`app.base.isolation.network_policy`)
+        # would miss it.
         super().__init__(**options, add_help=False, allow_abbrev=False, formatter_class=_Formatter)
         self._positionals.title, self._optionals.title = help_text("arguments"), help_text("options")
         self.add_argument("-h", "--help", action="help", help=help_text("--help"))

@@ -1,4 +1,4 @@
-"""Nothing leaves this machine: the same guard as `app.base.offline`, for the processes of the training environment.
+"""Nothing leaves this machine: the guard of `app.base.isolation.offline`, for the training environment.
 
 Called before torch and transformers are imported.
 """

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.base import network_policy
 from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
+from app.base.isolation import network_policy
 
 TEXT_SCALES = (90, 100, 115, 130, 150, 175, 200)  # percent
 CONTEXT_CHOICES = (2048, 4096, 8192, 16384, 32768)  # tokens
@@ -55,7 +55,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 def load(path: Path) -> Settings:
     """The stored settings. A missing file gives the defaults; a damaged one is kept as `.bad` and gives them too.
 
-    What a policy forbids (`app.base.network_policy`) is off in them, whatever is stored.
+    What a policy forbids (`app.base.isolation.network_policy`) is off in them, whatever is stored.
     """
     try:
         data = strict_json.of_file(path)

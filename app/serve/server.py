@@ -26,7 +26,7 @@ from typing import Any
 
 from app.base.errors import AppError
 from app.base.files.atomic import write_atomically
-from app.base.offline import LOOPBACK
+from app.base.isolation.offline import LOOPBACK
 from app.serve import request_head
 from app.serve.refusals import Refusal, refusal
 

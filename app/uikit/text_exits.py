@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
-from PySide6.QtGui import QClipboard, QGuiApplication, QKeyEvent, QKeySequence, QMouseEvent
+from PySide6.QtGui import QAction, QClipboard, QGuiApplication, QKeyEvent, QKeySequence, QMouseEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QAbstractScrollArea,
@@ -72,9 +72,21 @@ def take_over(menu: QMenu, view: QWidget) -> None:
     """Let what Qt's own menu of a view copies pass the gate."""
     for action in menu.actions():
         if action.objectName() in (_COPY, _CUT):
-            is_cut = action.objectName() == _CUT
             action.triggered.disconnect()
-            action.triggered.connect(lambda _checked=False, is_cut=is_cut: copy_selected(view, is_cut=is_cut))
+            _MenuCopy(action, view)
+
+
+class _MenuCopy(QObject):
+    """Copies what is selected in a view when an action of its menu is chosen; lives as long as the action."""
+
+    def __init__(self, action: QAction, view: QWidget) -> None:
+        super().__init__(action)
+        self._view = view
+        self._is_cut = action.objectName() == _CUT
+        action.triggered.connect(self._on_triggered)
+
+    def _on_triggered(self) -> None:
+        copy_selected(self._view, is_cut=self._is_cut)
 
 
 def copy_selected(view: QWidget, *, is_cut: bool = False) -> bool:

@@ -18,7 +18,7 @@ from jeepney.io.blocking import open_dbus_connection
 from app.base import desktop_notice
 
 NOTIFY_GUARDED = """
-from app.base import offline
+from app.base.isolation import offline
 offline.enforce()
 from app.base import desktop_notice
 print(desktop_notice.show("回答が終わりました", "本文"), len(offline.refusals()))

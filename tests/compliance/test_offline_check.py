@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from app.base import children, offline, settings, wording
+from app.base import children, settings, wording
+from app.base.isolation import offline
 from app.base.paths import Paths
 from app.base.settings import Settings
 from app.chat.store import Store

@@ -2,7 +2,7 @@
 
 import sys
 
-from app.base import offline
+from app.base.isolation import offline
 from app.documents.reading import limits, worker
 
 if __name__ == "__main__":

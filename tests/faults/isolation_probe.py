@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from app import __main__ as program
-from app.base import confinement
+from app.base.isolation import confinement
 
 _NUMBERS = {
     "x86_64": {"ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "keyctl": 250},

@@ -49,7 +49,7 @@ def attempts() -> dict[str, Callable[[], object]]:
 
 def report(only: str = "") -> dict[str, Any]:
     """`only`: the attempts whose names begin so."""
-    from app.base import offline
+    from app.base.isolation import offline
 
     before = len(offline.refusals())
     outcomes = {name: _outcome(attempt) for name, attempt in attempts().items() if name.startswith(only)}
@@ -63,7 +63,7 @@ def report(only: str = "") -> dict[str, Any]:
 
 
 def _outcome(attempt: Callable[[], object]) -> str:
-    from app.base.offline import NetworkRefusedError
+    from app.base.isolation.offline import NetworkRefusedError
 
     try:
         return f"done: {attempt()!r}"

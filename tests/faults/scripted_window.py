@@ -541,7 +541,7 @@ class _Commands:
         tell("fonts", families=families, used=[raw.familyName() for raw in raws], glyphs=glyphs, width=width)
 
     def _refused(self) -> int:
-        from app.base import offline
+        from app.base.isolation import offline
 
         return len(offline.refusals())
 

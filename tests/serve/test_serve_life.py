@@ -15,7 +15,7 @@ import openai
 import psutil
 import pytest
 
-from app.base import no_network
+from app.base.isolation import no_network
 from app.chat.store import Store
 from app.inference.remote_address import Remote
 from app.models import remote_models
@@ -163,7 +163,7 @@ def test_its_system_calls_bind_one_socket_and_connect_to_nothing(data: Path, bas
 def test_only_the_one_socket_may_be_bound_and_nothing_connected() -> None:
     code = """
 import json, socket
-from app.base import offline
+from app.base.isolation import offline
 offline.enforce()
 def tried(act):
     try:

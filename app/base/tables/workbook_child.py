@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from app.base import confinement
 from app.base.files import budget
+from app.base.isolation import confinement
 from trainer.wire import EventWriter, claim_stdout
 
 COLUMNS = 200

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from app import __version__
-from app.base import children, html_page, network_policy, settings
+from app.base import children, html_page, settings
 from app.base.errors import AppError
+from app.base.isolation import network_policy
 from app.base.paths import Paths
 from app.compliance.offline_check import files, surroundings
 from app.compliance.offline_check.coordinator import Job

@@ -15,9 +15,10 @@ from pathlib import Path
 from time import localtime, strftime
 from typing import Any
 
-from app.base import html_page, network_policy
+from app.base import html_page
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
+from app.base.isolation import network_policy
 from app.base.wording import Sentence, size
 from app.compliance import components, sbom
 from app.compliance.components import Component

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from app.base import no_network, offline
+from app.base.isolation import no_network, offline
 from app.base.paths import resources
 from app.compliance.offline_check.records import Fact
 from app.inference.local_model import LocalModel

@@ -6,8 +6,9 @@ import os
 import stat
 from pathlib import Path
 
-from app.base import confinement, invisible
+from app.base import invisible
 from app.base.errors import AppError
+from app.base.isolation import confinement
 from app.documents.library import Library
 from app.documents.reading import detect, hygiene, limits, sections
 from app.documents.reading.blocks import Block, Reading, Tell

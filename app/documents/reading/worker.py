@@ -15,8 +15,8 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-from app.base import confinement
 from app.base.errors import AppError
+from app.base.isolation import confinement
 from app.documents.library import Library
 from app.documents.reading import indexing, limits, messages
 from app.documents.reading.messages import Failed, Index, Indexed, Progress, Remove, Removed, Render, Rendered

@@ -12,7 +12,7 @@ import re
 import sys
 from typing import Any
 
-from app.base import confinement
+from app.base.isolation import confinement
 from app.inference.prompt import Segment
 from trainer.wire import claim_stdout
 

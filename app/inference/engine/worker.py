@@ -13,8 +13,9 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
-from app.base import confinement, invisible
+from app.base import invisible
 from app.base.errors import AppError
+from app.base.isolation import confinement
 from app.inference import engine_packs
 from app.inference.engine import messages
 from app.inference.engine.backend import Backend, Cancellation

@@ -17,9 +17,10 @@ from typing import Any
 
 import truststore
 
-from app.base import addresses, offline
+from app.base import addresses
 from app.base.errors import AppError
 from app.base.files import strict_json
+from app.base.isolation import offline
 from app.inference import remote_address
 from app.inference.engine.backend import Cancellation
 from app.inference.remote import refusals

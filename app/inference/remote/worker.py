@@ -12,8 +12,8 @@ import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
-from app.base import offline
 from app.base.errors import AppError
+from app.base.isolation import offline
 from app.inference import remote_address
 from app.inference.engine.worker import Worker
 from app.inference.remote import server_facts

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from app.base import addresses, offline
+from app.base import addresses
 from app.base.errors import AppError
+from app.base.isolation import offline
 from app.inference import remote_address
 from app.inference.engine.messages import EngineFacts, Failed
 from app.inference.remote.connection import Server
@@ -23,7 +24,7 @@ from tests.inference.remote.servers import scripted_server
 # What a process says that has the guard for one server, and then reaches for others.
 REACHING = """
 import json, socket, sys
-from app.base import offline
+from app.base.isolation import offline
 offline.enforce(("127.0.0.1", int(sys.argv[1])))
 
 def said(act):

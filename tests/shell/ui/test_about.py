@@ -10,8 +10,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QPlainTextEdit
 
 from app import __version__
-from app.base import offline
 from app.base.build_facts import BuildFacts
+from app.base.isolation import offline
 from app.base.services.preferences import Preferences
 from app.compliance.ui.report_window import ReportWindow
 from app.inference import engine_packs

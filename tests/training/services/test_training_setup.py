@@ -33,7 +33,7 @@ LIMIT_MS = 120_000
 _CHILD = """\
 import sys
 from pathlib import Path
-from app.base import offline
+from app.base.isolation import offline
 from app.models import package_locks as locks
 from app.training.environment import child
 from app.models.downloads.packages import fetch_all

@@ -5,10 +5,10 @@ drivers ask about devices) and nothing else; io_uring, which makes sockets by an
 reaches into other processes of the user (ptrace, process_vm_*, pidfd_getfd), whose sockets would be a way out as well.
 Children without a window have no AF_UNIX either, but for connected pairs: other programs of this machine could send for
 them. The kernel hands the filter on to every child, and nobody can take it off. Windows and macOS have nothing of the
-kind without an administrator: there the guard of `app.base.offline` stands alone.
+kind without an administrator: there the guard of `app.base.isolation.offline` stands alone.
 
-What it does not see: a socket that was open before, names of files (`app.base.confinement` does), and, in the window,
-other programs of this machine that are spoken to by AF_UNIX.
+What it does not see: a socket that was open before, names of files (`app.base.isolation.confinement` does), and, in the
+window, other programs of this machine that are spoken to by AF_UNIX.
 """
 
 import ctypes
@@ -19,7 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.base import data_folder, network_policy
+from app.base import data_folder
+from app.base.isolation import network_policy
 
 # These never need a network, whatever the settings say.
 ROLES = ("--engine", "--render-template", "--bare-loop", "--quantize", "--score", "--read-documents", "--read-workbook")

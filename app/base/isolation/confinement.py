@@ -114,7 +114,7 @@ def graphics() -> Iterator[Path]:
 def _own() -> tuple[Path, ...]:
     """What this program is made of, and the system's own parts."""
     packages = [Path(entry) for entry in sys.path if entry]
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     found = {*map(Path, _SYSTEM), Path(sys.prefix), Path(sys.base_prefix), *packages, root / "app", root / "resources"}
     found |= {root / "trainer", Path(sys.executable).resolve().parent}
     found |= {Path(entry) for entry in os.environ.get("LD_LIBRARY_PATH", "").split(":") if entry}
