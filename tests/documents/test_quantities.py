@@ -176,3 +176,25 @@ def test_circled_numbers_are_marks_of_items():
 )
 def test_numbers_without_end_are_left_out_in_no_time(hostile):
     assert all(one.value < 10**15 or one.value == float("inf") for one in quantities.parse(hostile))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("半年", "6か月"), ("12か月", "1年間"), ("24時間", "1日"), ("2週間", "14日"), ("午後5時", "17:00"),
+        ("午前8時30分", "8:30"), ("午後5時半", "17時30分"), ("5割増し", "1.5倍"), ("20％引き", "0.8倍"),
+        ("9時", "9:00"), ("1時間半", "90分"),
+        ("大さじ2", "30mL"), ("半錠", "0.5錠"), ("4℃", "4度"), ("pH7.4", "pH 7.4"),
+    ],
+)  # fmt: skip
+def test_the_same_in_other_units_is_the_same(one: str, other: str) -> None:
+    (first,), (second,) = quantities.parse(one), quantities.parse(other)
+    assert first.is_same(second)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("3つ", "2つ"), ("4点", "3点"), ("2錠", "1錠"), ("20分", "20時間"), ("5時", "5時間")]
+)
+def test_counters_and_times_differ(one: str, other: str) -> None:
+    (first,), (second,) = quantities.parse(one), quantities.parse(other)
+    assert not first.is_same(second)
