@@ -1,5 +1,7 @@
 """What is said of values that an answer has and its sources have not, or have of something else."""
 
+import dataclasses
+
 import pytest
 
 from app.documents.grounding import checked, claims, grounding
@@ -30,6 +32,7 @@ def checked_answer(answer: str) -> Grounding:
         ("発電機室の扉の有効幅は70 m以上とします。[1]", ("70 m以上",), "_missing"),
         ("発電機室の扉の有効幅は20 cm以上とします。[1]", ("20 cm以上",), "_missing"),
         ("受水槽の容量は500 Lです。[1]", ("500 L",), "_missing"),
+        ("発電機室の扉の有効幅は70 cm以上としません。[1]", ("70 cm以上としません",), "_differing"),
     ],
 )
 def test_a_value_that_stands_there_is_not_said_to_be_missing(
@@ -48,3 +51,11 @@ def test_the_sentence_for_files_and_the_command_line_says_which() -> None:
         "引用元にないもの：90 cm以上",
         "引用元の記述と合わないもの：120 cm以上",
     ]
+
+
+def test_the_line_says_what_was_compared_and_counts_what_was_not() -> None:
+    right = checked_answer("発電機室の扉の有効幅は70 cm以上とします。[1]")
+    assert checked.lines(right) == ["1 文の語と数値を原文と照合しました。違いは見つかりませんでした。"]
+    (_, left_out) = checked.lines(dataclasses.replace(right, unchecked=2))
+    assert left_out.startswith("照合できなかった文が 2 文あります。")
+    assert checked.lines(Grounding("not_in_documents", right.sources)) == []

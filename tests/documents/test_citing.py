@@ -53,12 +53,8 @@ def test_claims_of_another_text_change_nothing() -> None:
 def test_the_sources_of_an_answer_are_those_it_cites_or_was_tied_to() -> None:
     answer = "土に接する部材の鉄筋のかぶりは70mm以上です。詳しくは維持編にあります[2]。"
     assert citing.used(answer, grounded(answer)) == (1, 2)
-    assert citing.used("短い。", grounded("短い。")) == (1, 2, 3)
+    assert citing.used("はい。", grounded("はい。")) == (1, 2, 3)
     assert citing.used("ない[9]。", Grounding("not_in_documents", SOURCES[:2])) == (1, 2)
-
-
-def test_values_and_dates_that_were_looked_up_are_counted_without_the_marks() -> None:
-    assert citing.values_checked(grounded("堤防の除草は年2回、5月と8月に行います[2]。")) == 3
 
 
 def test_the_sentence_that_a_claim_is_from_is_found() -> None:

@@ -98,7 +98,7 @@ def test_a_sentence_may_be_from_two_passages():
 def test_what_no_passage_says_is_marked_and_stays():
     answer = "擁壁の高さは5m以下です[1]。景観への配慮として植栽や塗装の色彩を検討します。"
     _, invented = claims.check(answer, [WALL, DRAIN])
-    assert (invented.sources, invented.is_supported, invented.missing) == ((), False, ())
+    assert (invented.sources, invented.is_supported) == ((), False)
     assert (
         answer[invented.start : invented.end] == invented.sentence == "景観への配慮として植栽や塗装の色彩を検討します。"
     )
@@ -246,7 +246,7 @@ def test_an_answer_that_misses_one_thing_is_still_an_answer():
 
 
 def test_hostile_answers_take_no_time():
-    for answer in ("「" * 20000, "1." * 20000, "[1]" * 20000, "|" * 20000, "5m。" * 3000):
+    for answer in ("「" * 20000, "1." * 20000, "[1]" * 20000, "|" * 20000, "5m。" * 3000, "一" * 20000, "前後" * 9000):
         claims.check(answer, [WALL])
 
 

@@ -74,7 +74,7 @@ def test_of_a_grounded_answer_the_sentences_that_it_rests_on_are_the_evidence(st
 
 
 def test_a_source_that_only_a_mark_names_is_evidence_as_a_whole(store: Store) -> None:
-    text = "無負荷です。[1]"
+    text = "はい。[1]"
     details = grounded(text)
     assert details.grounding is not None
     assert not any(claim.is_supported for claim in details.grounding.claims)

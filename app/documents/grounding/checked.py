@@ -9,15 +9,11 @@ from app.documents.values import numerals, quantities
 
 
 def lines(grounding: Grounding) -> list[str]:
-    """Nothing where the documents do not have the answer, or nothing could be checked."""
+    """Nothing where the documents do not have the answer and nothing else is said."""
     claims = grounding.claims
     if grounding.is_excerpt:
         return [phrase("excerpts")]
-    if grounding.verdict != "answered" or not claims:
-        return []
-    if all(claim.is_supported for claim in claims):
-        return [phrase("all_supported", claims=len(claims))]
-    return [
+    doubts = [
         phrase(
             f"unsupported{manner(grounding, [claim])}",
             n=number,
@@ -28,6 +24,19 @@ def lines(grounding: Grounding) -> list[str]:
         for number, claim in enumerate(claims, start=1)
         if not claim.is_supported
     ]
+    if grounding.verdict != "answered":
+        return doubts
+    return [*(doubts or agreement(grounding)), *left_out(grounding)]
+
+
+def agreement(grounding: Grounding) -> list[str]:
+    """That what was compared is as in the sources, and no more than that."""
+    return [phrase("all_supported", claims=len(grounding.claims))] if grounding.claims else []
+
+
+def left_out(grounding: Grounding) -> list[str]:
+    """How many sentences say something that could not be compared."""
+    return [phrase("unchecked", n=grounding.unchecked)] if grounding.unchecked else []
 
 
 def manner(grounding: Grounding, claims: Iterable[Claim]) -> str:
@@ -42,8 +51,10 @@ def manner(grounding: Grounding, claims: Iterable[Claim]) -> str:
 
 
 def _stands(value: str, text: str) -> bool:
-    """Without its bound (以上), and by itself: 5 mm is not in 25 mm, nor 5 m in 5 mm."""
+    """Without its bound (以上), and by itself: 5 mm is not in 25 mm, nor 5 m in 5 mm; of words, their kanji."""
     number = next(iter(quantities.parse(value)), None)
+    if number is None and not re.search(r"\d", value):
+        return all(character in text for character in re.findall("[ァ-ヺ一-鿿]", value))
     bare = value[number.start : number.end] if number else value
     pieces = re.findall(r"\d+|[^\d\s]", numerals.flatten(bare)[0])
     wanted = r"\s*".join(map(re.escape, pieces))

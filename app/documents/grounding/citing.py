@@ -8,7 +8,7 @@ from app.base import wording
 from app.documents.grounding import evidence, sentences, source_marks
 from app.documents.grounding.grounding import Claim, Grounding, Source
 from app.documents.grounding.source_marks import CITED, Mark
-from app.documents.values import dates, quantities
+from app.documents.values import quantities
 from app.documents.values.quantities import Quantity
 
 PLACES_MAX = 3  # sentences of one source that one claim may be traced to
@@ -56,14 +56,6 @@ def cited(text: str, grounding: Grounding) -> tuple[int, ...]:
     found = {number for claim in grounding.claims for number in claim.sources}
     found |= {number for mark in marks(text, grounding.sources) for number in mark.numbers}
     return tuple(number for number in range(1, len(grounding.sources) + 1) if number in found)
-
-
-def values_checked(grounding: Grounding) -> int:
-    """How many values and dates stand in the claims, all of which were looked up."""
-    return sum(
-        len(quantities.parse(bare)) + len(dates.parse(bare))
-        for bare in (CITED.sub("", claim.sentence) for claim in grounding.claims)
-    )
 
 
 def places(grounding: Grounding, number: int) -> list[tuple[int, int]]:

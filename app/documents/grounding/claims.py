@@ -1,23 +1,39 @@
 """Each sentence of an answer tied to the passages it is from, with what of it does not occur there.
 
-A sentence is supported when most of its terms stand in its passages, no value, date or name is missing, none stands
-there for another one among the same words, and the sentence that it repeats is not its opposite. Nothing is hidden or
-changed: what is doubtful is marked. Whether a sentence follows from what it is made of is not judged.
+A sentence is supported when most of its terms stand in its passages, no value, date or name is missing, each value
+stands among the words that it has there, and nothing of it is said otherwise: that it is so, must or may be, what comes
+first, who does what to whom (comparing, roles), and no noun stands for another (vocabulary). No form keeps a sentence
+from this: headings, table heads, code and quotations are sentences like any other. Nothing is hidden or changed: what
+is doubtful is marked. Whether a sentence follows from what it is made of is not judged.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from app.documents.grounding import evidence, names, sentences, source_marks
+from app.documents.grounding import (
+    alignment,
+    binding,
+    comparing,
+    evidence,
+    names,
+    rendered,
+    sentences,
+    source_marks,
+    statements,
+    vocabulary,
+)
+from app.documents.grounding.alignment import Known
+from app.documents.grounding.binding import Owned
 from app.documents.grounding.evidence import Evidence
 from app.documents.grounding.grounding import Claim
 from app.documents.grounding.sentences import Sentence
 from app.documents.grounding.source_marks import CITED
+from app.documents.grounding.statements import Statement
 from app.documents.records import Passage
 from app.documents.values import dates, numerals, quantities
 
 NOT_FOUND = re.compile(
-    "資料(?:の中)?に(?:は|も)?(?:[^。]{0,20}?)(?:ありません|見当たりません|記載されていません|(?:記載|記述|情報)(?:は|が|も)ない(?:。|$))"
+    "資料(?:の中)?に(?:は|も)?(?:[^。]{0,20}?)(?:ありません|見当たりません|記載されていません|(?:記載|記述|情報)(?:は|が|も)(?:ない(?:。|$|が)|あり?ません))(?:でした)?(?:が、?|けれど(?:も)?、?|ものの、?)?"
 )
 # Share of a sentence's terms in its passages from which it counts as taken from there. Of the 100 right answers of
 # tests/documents/claims.toml the least has 0.50; of 2,400 pairs with another passage 97 % have less than 0.34.
@@ -25,20 +41,31 @@ COVERAGE_MIN = 0.4
 _RETIED = 1.25  # another passage must fit this much better than the cited one
 _GAIN_MIN = 0.15  # of terms, for a second passage
 _TERMS_MIN = 4  # はい。 and the like say nothing that could be looked up
+_LONGEST = 1500  # characters of a sentence whose words are compared
+_ITEM = re.compile(r"\s*(?:[-*+•・]|\(?\d{1,2}[.)．）]|[①-⑳])")
 _LEAD_IN = re.compile(r"(?:[:：]|(?:以下|次)の(?:とおり|通り)(?:です|である|とする)?[。.]?)\s*$")
 
 
 def check(answer: str, passages: Sequence[Passage], question: str = "") -> tuple[Claim, ...]:
-    """The claims of an answer, in order. Headings, what leads to a list, and 資料にありません claim nothing."""
-    sources = [evidence.of_passage(passage) for passage in passages]
-    everything = evidence.union(sources)
-    asked = evidence.of_text(question)
-    found = sentences.split(answer)
-    return tuple(
-        _checked(answer, sentence, sources, everything, asked)
-        for sentence in found
-        if _claims_something(answer, sentence, found)
+    """The claims of an answer, in order. A heading that only names its matter and 資料にありません claim nothing."""
+    check_of = _Check(answer, passages, question)
+    return tuple(claim for claim in map(check_of.claim, range(len(check_of.sentences))) if claim is not None)
+
+
+def unchecked(answer: str, claimed: Sequence[Claim]) -> int:
+    """How many sentences of an answer say something that was not checked."""
+    text, origin = rendered.plain(answer)
+    taken = [(claim.start, claim.end) for claim in claimed]
+    return sum(
+        _could_say_something(text[one.start : one.end], one)
+        and not any(start < origin[one.end] and origin[one.start] < end for start, end in taken)
+        for one in sentences.split(text)
     )
+
+
+def _could_say_something(text: str, sentence: Sentence) -> bool:
+    bare = NOT_FOUND.sub("", CITED.sub("", text))
+    return sentence.kind == "text" and not _LEAD_IN.search(text) and re.search(r"[^\W\d_]{2}", bare) is not None
 
 
 def says_not_found(answer: str, claimed: Sequence[Claim]) -> bool:
@@ -46,32 +73,143 @@ def says_not_found(answer: str, claimed: Sequence[Claim]) -> bool:
     return NOT_FOUND.search(answer) is not None and not any(claim.is_supported for claim in claimed)
 
 
-def _claims_something(answer: str, sentence: Sentence, all_of_them: Sequence[Sentence]) -> bool:
-    text = answer[sentence.start : sentence.end]
-    bare = CITED.sub("", text)
-    has_value = bool(quantities.parse(bare) or dates.parse(bare))
-    if sentence.kind == "heading" or _LEAD_IN.search(text) or (NOT_FOUND.search(text) and not has_value):
-        return False
-    if sentence.kind == "row":  # the first row of a table names its columns
-        before = [one for one in all_of_them if one.end <= sentence.start]
-        if not before or before[-1].kind != "row":
+class _Check:
+    """One answer with its passages."""
+
+    def __init__(self, answer: str, passages: Sequence[Passage], question: str) -> None:
+        self._answer, self._passages, self._question = answer, passages, question
+        self._sources = [evidence.of_passage(passage) for passage in passages]
+        self._everything, self._asked = evidence.union(self._sources), evidence.of_text(question)
+        self._text, self._origin = rendered.plain(answer)
+        self.sentences = sentences.split(self._text)
+
+    def claim(self, number: int) -> Claim | None:
+        """What the sentence claims, and None for one that claims nothing."""
+        sentence = self.sentences[number]
+        written = self._text[sentence.start : sentence.end]
+        text = _without_not_found(CITED.sub(_blank, written))
+        wanted = evidence.content_terms(text)
+        cited = [at - 1 for at in _cited(written) if 0 < at <= len(self._sources)]
+        tied = _tied(text, wanted, cited, self._sources, self._asked)
+        together = evidence.union([self._sources[at] for at in tied])
+        is_foreign = _is_foreign(text, together if tied else self._everything)
+        has_value = bool(quantities.parse(text) or dates.parse(text))
+        is_too_long = len(text) > _LONGEST
+        said = None if is_foreign or is_too_long else statements.of(text)
+        has_words = said is not None and any(not unit.is_general for unit in said.units)
+        if not has_value and not has_words and not names.parse(text):
+            return None
+        missing, is_repeated = self._compared(number, text, said, tied, is_cited=bool(cited))
+        if is_too_long and not missing and not is_repeated:
+            return None  # its values are there, its words were not compared
+        is_covered = len(wanted) < _TERMS_MIN or _coverage(wanted, together) >= COVERAGE_MIN or is_foreign
+        is_supported = bool(tied) and (is_repeated or (is_covered and not together.denies(text))) and not missing
+        if self._only_names(text, number) and not missing and not (has_value or (said and said.frames)):
+            return None
+        start, end = self._origin[sentence.start], self._origin[sentence.end]
+        named = tuple(dict.fromkeys(missing))
+        return Claim(self._answer[start:end], start, end, tuple(at + 1 for at in tied), is_supported, named)
+
+    def _compared(
+        self, number: int, text: str, said: Statement | None, tied: Sequence[int], *, is_cited: bool
+    ) -> tuple[list[str], bool]:
+        """What the sources have not or otherwise, and whether they have the sentence word for word.
+
+        Without a citation all of them count, but most sentences are from those that they are tied to.
+        """
+        missing: list[str] = []
+        for looked_in in [tied] if is_cited else [tied, range(len(self._sources))]:
+            known = alignment.known([alignment.of_passage(self._passages[at]) for at in looked_in], self._question)
+            pieces = [piece for part in text.split("。") if (piece := rendered.bare(part))]
+            if pieces and all(piece in known.sentences for piece in pieces):
+                return [], True
+            together = evidence.union([self._sources[at] for at in tied])
+            missing = self._missing(number, text, said, together, known)
+            if not missing:
+                break
+        return missing, False
+
+    def _missing(self, number: int, text: str, said: Statement | None, together: Evidence, known: Known) -> list[str]:
+        own = self._values(number, text)
+        bound = [(one.value, binding.is_exchanged(one, own, known.owned, text)) for one in own]
+        right = {(value.start, value.end) for value, is_exchanged in bound if is_exchanged is False}
+        found = [
+            place
+            for place in _missing(text, together, self._asked)
+            if not self._counts_itself(number, text[slice(*place)])
+        ]
+        if self.sentences[number].kind != "row":
+            found += _exchanged(text, self._everything, right)
+        found += [(value.start, value.bound_end) for value, is_exchanged in bound if is_exchanged]
+        kept = _apart(found)
+        if said is None:
+            return [text[start:end] for start, end in kept]
+        is_label = self.sentences[number].kind == "row" and self._first_row(number) != number
+        places = [
+            said.placed(place)
+            for place in (*comparing.contradictions(said, known), *vocabulary.absent(said, known, is_label))
+        ]
+        kept = _apart([*kept, *places])
+        return [written for start, end in kept if (written := text[start:end].strip())]
+
+    def _counts_itself(self, number: int, written: str) -> bool:
+        """Whether a count is of what the answer lists: 次の3点です。 with three items below, or A、B、Cの3つ."""
+        counted = re.fullmatch(r"(.+?)(?:つ|点|項目|種類|段階)", written)
+        value = next(iter(quantities.parse(written)), None) if counted else None
+        if value is None:
             return False
-    return has_value or len(evidence.content_terms(bare)) >= _TERMS_MIN
+        sentence = self.sentences[number]
+        items = 0
+        for line in self._text[sentence.end :].lstrip("。 ").split("\n")[1:]:
+            if line.strip() and not _ITEM.match(line):
+                break
+            items += bool(line.strip())
+        parts = len(
+            re.split(
+                r"、|・|と(?=[^、。]*?(?:の|が|を|、|です|である))|や|及び|および|または|又は",
+                self._text[sentence.start : sentence.end],
+            )
+        )
+        return items == value.number or (not items and parts >= value.number > 1)
+
+    def _values(self, number: int, text: str) -> list[Owned]:
+        """The values of the sentence with the words they belong to; those of a row also to the table's head."""
+        sentence = self.sentences[number]
+        if sentence.kind != "row":
+            return binding.of_sentence(text)
+        first = self._first_row(number)
+        if first == number:
+            found = [one for cell in binding.cells(text) for one in binding.of_sentence(cell)]
+            return binding.placed(found, text)
+        head = self.sentences[first]
+        found = binding.of_row(binding.cells(self._text[head.start : head.end]), binding.cells(text))
+        return binding.placed(found, text)
+
+    def _first_row(self, number: int) -> int:
+        while number and self.sentences[number - 1].kind == "row":
+            number -= 1
+        return number
+
+    def _only_names(self, text: str, number: int) -> bool:
+        """Whether the form is one of those that mostly only name a matter: headings, lead-ins, a table's head."""
+        sentence = self.sentences[number]
+        is_head = sentence.kind == "row" and self._first_row(number) == number
+        return sentence.kind == "heading" or is_head or _LEAD_IN.search(text) is not None
 
 
-def _checked(
-    answer: str, sentence: Sentence, sources: Sequence[Evidence], everything: Evidence, asked: Evidence
-) -> Claim:
-    written = answer[sentence.start : sentence.end]
-    text = CITED.sub(lambda found: " " * len(found.group()), written)
-    wanted = evidence.content_terms(text)
-    cited = [number - 1 for number in _cited(written) if 0 < number <= len(sources)]
-    tied = _tied(text, wanted, cited, sources, asked)
-    together = evidence.union([sources[at] for at in tied])
-    missing = tuple(dict.fromkeys([*_missing(text, together, asked), *_exchanged(text, everything)]))
-    is_covered = _coverage(wanted, together) >= COVERAGE_MIN or _is_foreign(text, together)
-    is_supported = bool(tied) and is_covered and not missing and not together.denies(text)
-    return Claim(written, sentence.start, sentence.end, tuple(at + 1 for at in tied), is_supported, missing)
+def _without_not_found(text: str) -> str:
+    """The sentence without the clause that says of something that it is not in the documents."""
+    found = NOT_FOUND.search(text)
+    if found is None:
+        return text
+    start = max(text.rfind(sign, 0, found.start()) for sign in "、。") + 1
+    if quantities.parse(text[start : found.start()]):
+        start = found.start()
+    return text[:start] + " " * (found.end() - start) + text[found.end() :]
+
+
+def _blank(found: re.Match[str]) -> str:
+    return " " * len(found.group())
 
 
 def _tied(
@@ -107,31 +245,40 @@ def _coverage(wanted: frozenset[str], source: Evidence) -> float:
     return len(wanted & source.terms) / len(wanted) if wanted else 1.0
 
 
-def _missing(text: str, source: Evidence, asked: Evidence) -> list[str]:
+def _apart(places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Without those that overlap one before them."""
+    kept: list[tuple[int, int]] = []
+    for start, end in places:
+        if not any(start < stop and begin < end for begin, stop in kept):
+            kept.append((start, end))
+    return kept
+
+
+def _missing(text: str, source: Evidence, asked: Evidence) -> list[tuple[int, int]]:
     """Values, dates and names of a sentence that its source does not have, in order. Names may be the question's."""
     values, days = quantities.parse(text), dates.parse(text)
     found = [
-        (value.start, text[value.start : value.bound_end])
+        (value.start, value.bound_end)
         for value in values
-        if not source.holds(value, text[value.start : value.end])
+        if not source.holds(value, text[value.start : value.end], evidence.behind(text, value.end))
     ]
-    found += [(day.start, text[day.start : day.end]) for day in days if not source.holds_date(day)]
+    found += [(day.start, day.end) for day in days if not source.holds_date(day)]
     taken = [*((one.start, one.end) for one in values), *((one.start, one.end) for one in days)]
     known = source.searchable + "\n" + asked.searchable
     for name in names.parse(text):
         is_value = any(start < name.end and name.start < end for start, end in taken)
         if not is_value and not names.is_in(name, known):
-            found.append((name.start, text[name.start : name.end]))
-    return [written for _, written in sorted(found)]
+            found.append((name.start, name.end))
+    return sorted(found)
 
 
-def _exchanged(text: str, everything: Evidence) -> list[str]:
-    """Values and dates in whose place the passages, in the same words, have others."""
+def _exchanged(text: str, everything: Evidence, right: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Values and dates in whose place the passages, in the same words, have others. `right`: places not to look at."""
     all_of_them = evidence.said(text)
     return [
-        text[one.value.start : getattr(one.value, "bound_end", one.value.end)]
+        (one.value.start, getattr(one.value, "bound_end", one.value.end))
         for one in all_of_them
-        if everything.says_otherwise(one, all_of_them)
+        if (one.value.start, one.value.end) not in right and everything.says_otherwise(one, all_of_them)
     ]
 
 

@@ -19,8 +19,6 @@ _MEANINGLESS = re.compile(r".?[ぁ-ゖ].?|\d+|.")  # pairs with hiragana, number
 _HEAD_UNIT = re.compile(
     rf"[(\[]\s?(?:単位\s?:\s?)?(?P<unit>{units.PATTERN})\s?[)\]]|単位\s?:\s?(?P<named>{units.PATTERN})"
 )
-# Counts of what an answer itself lists: 以下の3点, 2つの方法.
-_OWN_COUNTS = ("つ", "点")
 # Of the words around a value (0 to 1, app.documents.grounding.subjects.fit): what another one must have of them, and
 # how much more than this one, before this one is taken for exchanged. Fitted with tests/benchmarks/claims.py.
 RIVAL_MIN, RIVAL_LEAD = 0.5, 0.15
@@ -41,6 +39,7 @@ class Said:
     value: Quantity | Date
     words: Words
     written: str
+    behind: str = ""  # the character that follows a number without a unit of ours: 住 of 2住戸; "" for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +63,16 @@ class Evidence:
     def dates(self) -> list[Date]:
         return [one.value for one in self.values if isinstance(one.value, Date)]
 
-    def holds(self, quantity: Quantity, written: str) -> bool:
+    def holds(self, quantity: Quantity, written: str, behind: str = "") -> bool:
         """Whether this value occurs, and not only with another bound (以上 for 以下). `written`: as in the answer."""
-        if quantity.unit in _OWN_COUNTS and quantity.value <= 10:
-            return True
         factors = self._factors(quantity, written)
-        same = [one for one in self.quantities if _is_same(quantity, one, factors)]
+        same = [
+            one.value
+            for one in self.values
+            if isinstance(one.value, Quantity)
+            and _is_same(quantity, one.value, () if one.behind else factors)
+            and not (behind and not quantity.unit and one.behind and behind != one.behind)
+        ]
         bounds = {one.bound for one in same if not one.is_range_start}
         if not quantity.bound or not bounds - {""}:
             return bool(same)
@@ -128,7 +131,15 @@ def said(text: str) -> list[Said]:
     """The values and then the dates of a text; dates without a year once more with that of the date before."""
     found: list[Quantity | Date] = [*quantities.parse(text), *dates.with_years(dates.parse(text))]
     words = subjects.around(text, [(one.start, one.end) for one in found])
-    return [Said(one, around, text[one.start : one.end]) for one, around in zip(found, words, strict=True)]
+    return [
+        Said(one, around, text[one.start : one.end], "" if getattr(one, "unit", "") else behind(text, one.end))
+        for one, around in zip(found, words, strict=True)
+    ]
+
+
+def behind(text: str, end: int) -> str:
+    following = text[end : end + 1]
+    return following if re.match("[ァ-ヺ一-鿿]", following) else ""
 
 
 @functools.lru_cache(maxsize=256)

@@ -64,6 +64,7 @@ class Grounding:
     """`sources[n - 1]` is [n]. `is_excerpt`: 抜粋表示, the answer quotes them and nothing was generated.
 
     `by_meaning`: "" (no embedding model is installed) | used | missed (its vectors were late or out of order).
+    `unchecked`: how many sentences say something that could not be compared with the sources.
     """
 
     verdict: Verdict = "answered"
@@ -72,6 +73,7 @@ class Grounding:
     is_excerpt: bool = False
     retrieval_s: float = 0.0
     by_meaning: str = ""
+    unchecked: int = 0
 
 
 def source_of(passage: Passage, sha256: str = "") -> Source:
@@ -95,7 +97,10 @@ def passage_of(source: Source, number: int) -> Passage:
 def from_dict(data: Any) -> Grounding:
     """What `dataclasses.asdict` has made, perhaps in a file that somebody wrote. Raises ValueError."""
     fields = _fields(data, Grounding)
-    if fields.get("verdict", "answered") not in get_args(Verdict):
+    if (
+        fields.get("verdict", "answered") not in get_args(Verdict)
+        or not 0 <= fields.get("unchecked", 0) <= MOST["claims"]
+    ):
         raise ValueError("verdict")
     sources = tuple(_source(one) for one in _list(fields.pop("sources", []), "sources"))
     claims = tuple(_claim(one, len(sources)) for one in _list(fields.pop("claims", []), "claims"))

@@ -16,7 +16,7 @@ _NAME = re.compile(
     r"|(?<![A-Za-z\d])[A-Za-z]{1,8}[-.]?\d[\dA-Za-z.-]*)"
     r"|(?P<latin>[A-Za-z][A-Za-z'-]*[A-Za-z])"
     r"|(?P<katakana>[ァ-ヺー][ァ-ヺー・]{2,}[ァ-ヺー])"
-    rf"|(?P<kanji>[{_KANJI}]+?(?:{_ENDING})(?![{_KANJI}]))"
+    rf"|(?P<kanji>[{_KANJI}]{{1,24}}?(?:{_ENDING})(?![{_KANJI}]))"
 )
 # Nouns that end like names, and names only with something that is looked for by itself.
 _COMMON = re.compile(

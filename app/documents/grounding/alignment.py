@@ -1,0 +1,109 @@
+"""Which statements of the sources a sentence of an answer is to be held against, and how much two predicates share."""
+
+import functools
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.documents.grounding import binding, lexicon, rendered, sentences, statements
+from app.documents.grounding.binding import Owned
+from app.documents.grounding.statements import Frame, Statement, Unit
+from app.documents.records import Passage
+from app.documents.values import numerals
+
+Place = tuple[int, int]  # in the text of the answer's statement
+NEAR = 0.85  # of the best fit, for another statement of the source that the answer may repeat as well
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What one passage says. `text`: flattened; `sentences`: as app.documents.grounding.rendered.bare gives them."""
+
+    statements: tuple[Statement, ...]
+    keys: frozenset[object]
+    text: str
+    sentences: frozenset[str]
+    owned: tuple[Owned, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the sources of an answer's sentence say; its `keys` and `text` also have headings and the question."""
+
+    statements: Sequence[Statement]
+    keys: frozenset[object]
+    text: str
+    body: str  # of the passages alone
+    kanji: str
+    sentences: frozenset[str]
+    owned: Sequence[Owned]
+
+
+@functools.lru_cache(maxsize=256)
+def of_passage(passage: Passage) -> Facts:
+    section = passage.section
+    pieces = [section.text[one.start : one.end] for one in sentences.split(section.text)]
+    found = statements.with_exceptions(pieces)
+    where = "\n".join([*section.heading, section.tag, *section.captions, passage.document, passage.collection])
+    keys = frozenset(key for one in found for key in one.keys) | statements.of(where).keys
+    bare = frozenset(rendered.bare(piece) for piece in pieces)
+    return Facts(tuple(found), keys, section.text + "\n" + where, bare, tuple(binding.of_lines(section.text)))
+
+
+def known(facts: Sequence[Facts], question: str) -> Known:
+    body = re.sub(r"[\s|]", "", numerals.flatten("\n".join(one.text for one in facts))[0])
+    text = body + re.sub(r"[\s|]", "", numerals.flatten(question)[0])
+    return Known(
+        [statement for one in facts for statement in one.statements],
+        frozenset().union(statements.of(question).keys, *(one.keys for one in facts)),
+        text,
+        body,
+        statements.kanji_of(text),
+        frozenset().union(*(one.sentences for one in facts)),
+        [owned for one in facts for owned in one.owned],
+    )
+
+
+def weights(said: Statement, known: Known) -> dict[object, float]:
+    """Of each word that both have, how much it tells: the fewer statements of the source have it, the more."""
+    counts = Counter(key for one in known.statements for key in one.keys if key in said.keys)
+    return {key: math.log((len(known.statements) + 1) / (count + 0.5)) + 0.3 for key, count in counts.items()}
+
+
+def nearest(said: Statement, known: Known, weights: dict[object, float]) -> list[Statement] | None:
+    """The statements of the source that have most of what the sentence says, the best first."""
+    rated = [(sum(weights.get(key, 0.0) for key in said.keys & one.keys), one) for one in known.statements]
+    best = max((fit for fit, _ in rated), default=0.0)
+    rated.sort(key=lambda one: -one[0])
+    return [one for fit, one in rated if fit >= best * 0.6] if best > 0 else None
+
+
+def fit(frame: Frame, other: Frame, said: Statement, source: Statement, weights: dict[object, float]) -> float:
+    """How much two predicates with their arguments have in common; 0: not the same predicate."""
+    if not (frame.keys & other.keys or _shares_kanji(frame.unit, other.unit)):
+        return 0.0
+    if frame.unit.head.base in lexicon.LITTLE and not (
+        (frame.keys - frame.unit.keys) & other.keys or frame.argument_keys & other.argument_keys
+    ):
+        return 0.0
+    if source.needed and not source.needed & said.keys:
+        return 0.0
+    if said.keys - frame.keys and not (said.keys - frame.keys) & source.keys:
+        return 0.0
+    if frame.unit.is_condition != other.unit.is_condition and len(said.frames) > 1 and len(source.frames) > 1:
+        return 0.0
+    arguments = sum(weights.get(key, 0.0) for key in frame.argument_keys & other.argument_keys)
+    together = sum(weights.get(key, 0.0) for key in said.keys & source.keys)
+    return 0.1 + arguments + 0.2 * together
+
+
+def _shares_kanji(unit: Unit, other: Unit) -> bool:
+    """返す and 返金; 貸し出す and 貸出し."""
+    one, two = unit.kanji, other.kanji
+    if not one or not two:
+        return False
+    if len(one) > 1 and len(two) > 1:
+        return one in two or two in one
+    return one in two or two in one

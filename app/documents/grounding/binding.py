@@ -1,0 +1,209 @@
+"""Which words a value belongs to: those of its row and column in a table, or of its part of a sentence.
+
+5日 is said of one cement and 7日 of the other; that an answer has both values is not enough, each must stand with the
+words that the source has it with, and not with those of its neighbour.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from app.documents.grounding import sentences, statements
+from app.documents.grounding.statements import Unit
+from app.documents.values import quantities
+from app.documents.values.quantities import Quantity
+
+_JOINED = re.compile("それぞれ|各々|順に")
+_BOTH = re.compile(r"どちら|いずれ|両方|ともに|共に|双方|どれも|(?:も|とも)(?:同じ|等しく)")
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A value with the keys of the words it belongs to. `own`: of its own part alone; `is_cell`: of a table."""
+
+    value: Quantity
+    own: frozenset[object]
+    all: frozenset[object]
+    is_cell: bool = False
+    sentence: str = ""
+
+
+def of_lines(text: str) -> list[Owned]:
+    """Of a source or an answer of several lines."""
+    found: list[Owned] = []
+    table: list[list[str]] = []
+    last = -1  # where the last row of the table ends
+    for one in sentences.split(text):
+        piece = text[one.start : one.end]
+        is_row = "|" in piece and not piece.endswith("。")
+        if table and not (is_row and not re.search(r"[^\s|:+=*_-]", text[last : one.start])):
+            found += of_table(table)
+            table = []
+        if is_row:
+            table.append(cells(piece))
+            last = one.end
+        else:
+            found += of_sentence(piece)
+    return [*found, *of_table(table)]
+
+
+def cells(line: str) -> list[str]:
+    bare = line.strip()
+    return [cell.strip() for cell in bare.removeprefix("|").removesuffix("|").split("|")]
+
+
+def of_table(rows: Sequence[Sequence[str]]) -> Iterator[Owned]:
+    """Of a table whose first row names the columns."""
+    if not rows:
+        return
+    head = [_keys(cell) for cell in rows[0]]
+    for row in rows[1:]:
+        labels = frozenset(key for cell in row if not quantities.parse(cell) for key in _keys(cell))
+        first = _keys(row[0]) if row else frozenset()
+        for column, cell in enumerate(row):
+            above = head[column] if column < len(head) else frozenset()
+            for value in quantities.parse(cell):
+                own = labels | above | _keys(cell) | (first if column else frozenset())
+                yield Owned(value, own, own, is_cell=True)
+
+
+def of_row(header: Sequence[str], row: Sequence[str]) -> list[Owned]:
+    return list(of_table([header, row]))
+
+
+def placed(found: Sequence[Owned], text: str) -> list[Owned]:
+    """Values of a row's cells at their places in the row itself."""
+    there = quantities.parse(text)
+    return [
+        dataclasses.replace(one, value=next(iter([value for value in there if value.is_same(one.value)]), one.value))
+        for one in found
+    ]
+
+
+def of_sentence(text: str) -> list[Owned]:
+    """Each value with the words since the one before of its unit, and with what the whole sentence is about."""
+    values = quantities.parse(text)
+    if not values:
+        return []
+    units = statements.of(text).units
+    first = values[0].start
+    topics = [unit for unit in units if unit.end <= first]
+    topic_end = max((at + 1 for at, unit in enumerate(topics) if re.match(r"[^、]{0,8}は", unit.tail)), default=0)
+    common = topics[:topic_end]
+    closes = [unit.end for unit in units if unit.kind and re.search("[、。]", unit.tail)]
+    found: list[Owned] = []
+    for at, value in enumerate(values):
+        same = [one for one in values[:at] if one.unit == value.unit]
+        begin = max([0, *(one.end for one in same), *(end for end in closes if end <= value.start)])
+        part = [unit for unit in units if begin <= unit.start and unit.end <= value.start]
+        behind = _behind(text, value, values[at + 1 :], units)
+        labels = {  # 5人槽が30万円: 5人 is what the amount is of
+            (one.unit, round(one.value, 9))
+            for one in values
+            if one.unit != value.unit and begin <= one.start < value.start
+        }
+        own = _union(part if part else behind) | labels
+        shared = _union(common) if not any(re.match(r"[^、]{0,8}は", unit.tail) for unit in part) else frozenset()
+        found.append(Owned(value, own, own | shared | _union(behind), sentence=text))
+    return _as_ranges(found, text)
+
+
+def _as_ranges(found: Sequence[Owned], text: str) -> list[Owned]:
+    """Both ends of 7歳以上15歳未満 belong to the same words."""
+    joined = list(found)
+    for at in range(len(joined) - 2, -1, -1):
+        one, after = joined[at], joined[at + 1]
+        between = text[one.value.bound_end or one.value.end : after.value.start]
+        if one.value.unit == after.value.unit and re.fullmatch(r"[\s~～〜ー―–-]*|から|、?かつ|で", between):
+            own, everything = one.own | after.own, one.all | after.all
+            joined[at : at + 2] = [
+                dataclasses.replace(one, own=own, all=everything),
+                dataclasses.replace(after, own=own, all=everything),
+            ]
+    return joined
+
+
+def _behind(text: str, value: Quantity, later: Sequence[Quantity], units: Sequence[Unit]) -> list[Unit]:
+    """What a value is said of behind it: 2mの幅, and the predicate that its clause ends with."""
+    rest = [unit for unit in units if unit.start >= value.end]
+    closing = next(
+        (unit for unit in rest if unit.kind and re.search("[、。]|^$", unit.tail)), rest[-1] if rest else None
+    )
+    following = text[max(value.end, value.bound_end) :]
+    stop = re.match("[^、。，,|]*", following)
+    end = len(text) - len(following) + (stop.end() if stop else 0)
+    end = min([end, *(one.start for one in later if one.unit == value.unit)])
+    near = (
+        []
+        if re.match(r"\s*(?:と(?!な|す|し)|や|及び|および|又は|または|、|,|・|で、|/|が)", following)
+        else [unit for unit in rest if unit.end <= end]
+    )
+    return near if closing is None or closing in near or not _is_action(closing) else [*near, closing]
+
+
+def _is_action(unit: Unit) -> bool:
+    return bool(unit.kind) and (unit.head.is_verbal_noun or unit.head.kind.startswith("動詞"))
+
+
+def _keys(text: str) -> frozenset[object]:
+    return statements.of(text).keys
+
+
+def _union(units: Sequence[Unit]) -> frozenset[object]:
+    return frozenset(key for unit in units for key in unit.keys)
+
+
+def is_exchanged(said: Owned, besides: Sequence[Owned], source: Sequence[Owned], text: str) -> bool | None:
+    """Whether the source has this value with other words, and another value with these; None: it does not tell.
+
+    `besides`: all values of the answer's sentence. `text`: that sentence.
+    """
+    held = [
+        one
+        for one in source
+        if one.value.is_same(said.value) and (one.value.unit or one.is_cell) and _has_bound(one, said)
+    ]
+    if not held or _JOINED.search(text) or said.value.unit.startswith("第"):
+        return None
+    if said.is_cell and not any(said.all & one.all for one in held):
+        return True if any(said.all & one.all for one in source) else None
+    is_right = False
+    for one in held:
+        rivals = [
+            other
+            for other in source
+            if other.value.unit == said.value.unit and not other.value.has_value_of(said.value) and _is_near(one, other)
+        ]
+        verdicts = [_is_rival(said, one, other, besides, text) for other in rivals]
+        if True not in verdicts:
+            is_right = is_right or False in verdicts
+            return False if is_right else None
+    return True
+
+
+def _has_bound(held: Owned, said: Owned) -> bool:
+    bounds = {held.value.bound, said.value.bound} - {""}
+    return len(bounds) < 2 or held.value.is_range_start
+
+
+def _is_near(one: Owned, other: Owned) -> bool:
+    return one.is_cell == other.is_cell
+
+
+def _is_rival(said: Owned, held: Owned, other: Owned, besides: Sequence[Owned], text: str) -> bool | None:
+    """True: the words are of the other one; False: of this one; None: neither tells."""
+    mine, theirs = held.all - other.all, other.all - held.all
+    if held.is_cell:
+        has_mine, has_theirs = bool(said.all & mine), bool(said.all & theirs)
+    else:
+        mine_own, theirs_own = held.own - other.all, other.own - held.all
+        has_mine = bool(said.all & (mine_own or mine))
+        has_theirs = bool(said.own & theirs_own)
+        if not mine and held.sentence != other.sentence:  # what it is of is said before
+            return None
+    if has_theirs and has_mine and _BOTH.search(text):
+        return not any(one.value.has_value_of(other.value) for one in besides)
+    if has_theirs and not has_mine:
+        return True
+    return False if has_mine else None

@@ -1,0 +1,212 @@
+"""What a sentence of an answer says that the statements of its sources do not, or say otherwise.
+
+Each predicate of the answer is held against the one of the source that has the same word and most of the same
+arguments: whether it is so, must, may or should be; who does it to whom; what comes first. Only what both have is
+compared, and words that no source has are named. Whether one sentence follows from another is not judged.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from app.documents.grounding import alignment, lexicon, modality, roles
+from app.documents.grounding.alignment import Known, Place
+from app.documents.grounding.statements import Frame, Statement, Unit
+from app.documents.values.quantities import Quantity
+
+_PART_MIN = 8  # characters
+_ALL = re.compile(
+    r"すべて|全て|全員|(?:だれ|誰|どれ|どこ|いつ|なに|何)[^、。]{0,2}(?:でも|にも)|あらゆる|いかなる|いかなるとき|一律|例外な[くし]|無制限|無条件|制限な[くし]|条件な[くし]|どんな|どの[^、。]{1,10}(?:でも|にも)|いつでも|どこでも|常に"
+    r"|を?問わ(?:ず|な)|にかかわらず|に関わらず|に関係な|一切|まったく|どちらの?[^、。]{0,8}でも|いずれの[^、。]{0,8}(?:でも|にも)|なんでも|何でも|何[^、。]{0,2}でも"
+)
+_ALL_IN_SOURCE = re.compile(
+    r"すべて|全て|全員|だれで|誰で|あらゆる|いかなる|一律|例外な|無制限|無条件|各|毎|それぞれ|どの|どんな|いつでも|どこでも|常に|全部|全額|全|いずれ|どちら|問わ|かかわら|関わら|関係な|一切|何|ごと"
+)
+_ONLY = re.compile(r"のみ(?!なら)|だけ(?!で(?:は)?な|でも)|に限(?:り|る|ら|っ)|しか|限定|専用")
+_ONLY_IN_SOURCE = re.compile(r"のみ|だけ|限|しか|専|以外|除")
+_EXCEPT = re.compile(r"以外|を除[いき]")
+_EXCEPT_IN_SOURCE = re.compile(r"以外|除|その他|ほか|他の|ただし|限|のみ|だけ")
+_WITHOUT = re.compile(r"(?:は|も|が)(?:あり?ませ|な(?:い|く|し)|設け(?:ない|ませ|られていませ))")
+_DIRECTION = re.compile(
+    r"(?P<before>前(?!者|述|項|条|掲|記)|まえ)|(?P<after>(?<!前)後(?!者|述|記|継|期))"
+    r"|^(?P<inside>内(?=[のにでとへはが]))|^(?P<outside>外(?=[のにでとへはが]))"
+    r"|^(?P<least>以上)|^(?P<most>以下|以内)|^(?P<below>未満)|^(?P<beyond>を?超)"
+)
+_DIRECTION_REACH = 14
+_DENIES = re.compile(r"\s?(?:と(?:は|も)?し|で(?:は|も)?|に(?:は|も)?な[らり])(?:な[いく]|(?:あり|なり)?ません?|ず)")
+_SIDE = re.compile(r"\s?(?:間|以上|以内)?の?(?:(?P<before>前(?!後|者|項|条))|(?P<after>後(?!者)))")
+
+
+def contradictions(said: Statement, known: Known) -> list[Place]:
+    """Where the sentence says something else than the source, in order."""
+    weights = alignment.weights(said, known)
+    near = alignment.nearest(said, known, weights)
+    if near is None:
+        return []
+    found = {
+        *_kinds(said, known, weights),
+        *_withouts(said, known),
+        *_bounds(said, near),
+        *_denied_values(said, known),
+        *_directions(said, known),
+        *_sides(said, known),
+    }
+    found |= {*roles.exchanged(said, near), *roles.other_fillers(said, known, weights), *_opposites(said, near)}
+    found = {place for place in found if not _stands_there(said, place, known)}
+    return sorted({*found, *_orders(said, known), *_scopes(said, near, known)})
+
+
+def _stands_there(said: Statement, place: Place, known: Known) -> bool:
+    """Whether the source has the part of the sentence between two commas word for word."""
+    start = max(said.text.rfind(sign, 0, place[0]) for sign in "、。") + 1
+    stop = re.compile("[、。]").search(said.text, place[1] - 1)
+    part = re.sub(r"[\s|]", "", said.text[start : stop.start() if stop else len(said.text)])
+    return len(part) >= _PART_MIN and part in known.body
+
+
+def _kinds(said: Statement, known: Known, weights: dict[object, float]) -> Iterable[Place]:
+    flips: list[tuple[Frame, Frame, Place]] = []
+    for frame in said.frames:
+        if frame.unit.text in lexicon.WEIGHED:  # 標準とする
+            continue
+        rated = [
+            (alignment.fit(frame, other, said, one, weights), other) for one in known.statements for other in one.frames
+        ]
+        rated = [(fit, other) for fit, other in rated if fit > 0]
+        best = max((fit for fit, _ in rated), default=0.0)
+        near = [other for fit, other in rated if fit >= best * alignment.NEAR]
+        is_final = frame.unit is said.units[-1] or re.search("[。、]", frame.unit.tail) is not None
+        if not near or any(_is_kept(other, frame, is_final) for other in near):
+            continue
+        flips.append((frame, near[0], (frame.unit.start, frame.unit.end + len(_ending(frame.unit)))))
+    turned = [
+        (frame.unit.kind in modality.NEGATIVE) != (other.unit.kind in modality.NEGATIVE) for frame, other, _ in flips
+    ]
+    conditions = [frame.unit.is_condition for frame, _, _ in flips]
+    if sum(turned) == 2 and any(conditions) and not all(conditions):  # 予約がなければできる, and with one it cannot be
+        return []
+    return [place for _, _, place in flips]
+
+
+def _is_kept(source: Frame, answer: Frame, is_final: bool) -> bool:
+    """`is_final`: whether a clause of the answer ends with it, so that it says what is or must be."""
+    kind, own = source.unit.kind, answer.unit.kind
+    if answer.unit.is_concession and source.unit.is_condition and not source.unit.is_concession:
+        return False  # 近いときも, where the source says what holds 近いときは
+    if answer.unit.is_condition or source.unit.is_condition or not is_final:
+        return (kind in modality.NEGATIVE) == (own in modality.NEGATIVE)
+    return modality.is_kept(kind, own)
+
+
+def _ending(unit: Unit) -> str:
+    return re.split("[。、]", unit.tail)[0][:_DIRECTION_REACH]
+
+
+def _withouts(said: Statement, known: Known) -> Iterable[Place]:
+    """上限はありません, where the source gives one."""
+    for unit in said.units:
+        found = _WITHOUT.match(unit.tail)
+        if found is None or unit.is_condition:
+            continue
+        for one in known.statements:
+            if any(other.keys & unit.keys and re.match(r"[はが]、?[^、。]{0,12}\d", other.tail) for other in one.units):
+                yield unit.start, unit.end + found.end()
+                break
+
+
+def _denied_values(said: Statement, known: Known) -> Iterable[Place]:
+    """10日ではない, where the source says 10日."""
+    for value in said.values:
+        found = _DENIES.match(said.text, value.bound_end)
+        same = [(one, other) for one in known.statements for other in one.values if value.is_same(other)]
+        if found and any(not _DENIES.match(one.text, other.bound_end) for one, other in same):
+            yield value.start, found.end()
+
+
+def _orders(said: Statement, known: Known) -> Iterable[Place]:
+    for first, second in said.order:
+        one, two = said.units[first], said.units[second]
+        if _is_same(one, two):
+            continue
+        for source in known.statements:
+            pairs = {(source.units[a].keys, source.units[b].keys) for a, b in source.order}
+            has = any(one.keys & a and two.keys & b for a, b in pairs)
+            turned = any(two.keys & a and one.keys & b for a, b in pairs)
+            if turned and not has:
+                yield one.start, one.end + len(_ending(one))
+                break
+
+
+def _directions(said: Statement, known: Known) -> Iterable[Place]:
+    """出発の5日後 for 出発の5日前."""
+    for unit in said.units:
+        own = _direction(unit)
+        if not own:
+            continue
+        there = {_direction(other) for one in known.statements for other in one.units if _is_same(unit, other)}
+        if own == "after":  # 散布後 for 散布した
+            there |= {
+                "after" for one in known.statements for other in one.units if _is_done(other) and _is_same(unit, other)
+            }
+        if there - {""} and own not in there:
+            yield unit.start, unit.end + len(_ending(unit))
+
+
+def _is_done(unit: Unit) -> bool:
+    return re.match("し?[たっ]", unit.tail) is not None
+
+
+def _bounds(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+    """5mを超えるとき for 5m以下のとき. Both may be said of one rule only where one says that it is, the other not."""
+    for value in said.values:
+        there = {other.bound for one in near for other in one.values if value.is_same(other)}
+        if not value.bound or there & {value.bound, ""} or {value.bound} | there != {">", "<="}:
+            continue
+        if any(_is_negative(one) == _is_negative(said) for one in near if any(map(value.is_same, one.values))):
+            yield value.start, value.bound_end
+
+
+def _is_negative(one: Statement) -> bool:
+    return any(frame.unit.kind in modality.NEGATIVE for frame in one.frames)
+
+
+def _sides(said: Statement, known: Known) -> Iterable[Place]:
+    """3日後 for 3日前, whatever it is of."""
+    for value in said.values:
+        own = _side(said.text, value)
+        if not own:
+            continue
+        there = {_side(one.text, other) for one in known.statements for other in one.values if value.is_same(other)}
+        if there - {""} and own not in there:
+            yield value.start, value.end + 1
+
+
+def _side(text: str, value: Quantity) -> str:
+    found = _SIDE.match(text, value.end)
+    return found.lastgroup or "" if found else ""
+
+
+def _direction(unit: Unit) -> str:
+    found = _DIRECTION.search(_ending(unit))
+    return found.lastgroup or "" if found else ""
+
+
+def _is_same(one: Unit, two: Unit) -> bool:
+    return bool(one.keys & two.keys)
+
+
+def _scopes(said: Statement, near: Sequence[Statement], known: Known) -> Iterable[Place]:
+    source = "\n".join(one.text for one in near)
+    for own, theirs in ((_ALL, _ALL_IN_SOURCE), (_ONLY, _ONLY_IN_SOURCE), (_EXCEPT, _EXCEPT_IN_SOURCE)):
+        found = own.search(said.text)
+        if found and not theirs.search(source if own is _ALL else known.text):
+            yield found.start(), found.end()
+
+
+def _opposites(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+    """上限 for 下限: a word of the answer, where the source has only its opposite."""
+    there = {word.base for unit in near[0].units for word in unit.words} if near else set()
+    for unit in said.units:
+        for word in unit.words:
+            others = lexicon.opposites(word.base)
+            if others & there and word.base not in there:
+                yield word.start, word.end

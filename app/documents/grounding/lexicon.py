@@ -1,0 +1,65 @@
+"""Closed classes of Japanese words: those that carry grammar, those that only name a matter, and opposites.
+
+Words stand in the dictionary's spelling (app.documents.words.Word.base), some also as they are often written.
+"""
+
+# Verbs and nouns that only carry grammar: what is said with them lies in the word before them.
+_GRAMMATICAL = """
+    為る 有る 無い 無し なし 居る 成る 出来る 良い 構う 差し支える 下さる 頂く 貰う 御座る 行く 来る 見る 置く
+    仕舞う 言う 因る 拘る 当たる 基づく 関する 対する 就く 於く 係る 際する 応ずる 応じる 沿う 伴う 限る 除く
+    及ぶ 於ける 従う 定める 示す 記す 掲げる 必要 不要 必須 不可欠 禁止 禁ずる 禁じる 厳禁 可能 不可 可
+    義務 推奨 奨励 望ましい 望む 好ましい 努める 勧める 薦める 心掛ける 要する 要る 認める 許す 任意 免除 省略
+    対象外 自由 事 物 者 人 方 時 場合 際 為 所 訳 筈 通り 前 後 間 中 内 外 上 下 以上 以下 以内 未満 以外
+    以前 以降 以後 迄 程度 位 頃 毎 毎に 等 別 次 次ぐ 同じ 同 各 全て 凡て 総て 皆 全員 一律 常に 必ず 直ちに
+    予め 速やか 只 但し 此れ 其れ 此の 其の 様 旨 由 故 一方 又 及び 並びに 又は 若しくは こと もの ため とき
+    ところ ほか など その ほう かた うち まで より ごと 向かう 向ける 済む 過ぎる 越える 上回る 下回る 達する
+    経つ 超過 今 先 上記 下記 当該 該当 夫々 何 何れ 何方 誰 全部 全額 全体 のみ だけ 例外 無条件 無制限
+    あらゆる 如何 です
+"""
+# Nouns that name what a value is or what a text is about: an answer may bring them, whatever the document says.
+_GENERAL = """
+    量 額 数 率 割合 値 数値 幅 長さ 高さ 重さ 厚さ 深さ 広さ 大きさ 温度 時間 時刻 期間 期限 期日 締め切り 日
+    日付 日数 月数 回数 人数 年数 年齢 頻度 間隔 周期 距離 金額 料金 費用 代金 値段 価格 単価 総額 合計 平均
+    分量 数量 容量 寸法 サイズ 単位 範囲 基準 標準 目安 水準 条件 要件 項目 内容 区分 種類 種別 分類 名称 名前
+    備考 概要 要点 まとめ 結論 回答 答え 質問 理由 根拠 説明 資料 文書 書類 規定 規則 規程 定め 決まり 取り決め
+    ルール 条 項 号 表 図 章 節 記載 記述 例 注意 事項 注 方法 手順 順序 順番 順 手続き やり方 仕方 流れ 目的
+    対象 原則 場所 位置 箇所 部分 一部 側 担当 本人 自分 相手 双方 両方 両者 当人 人間 状態 状況 様子 結果 効果
+    影響 原因 意味 用途 役割 機能 性質 特徴 段階 最後 最初 初め 始め 終わり 途中 全般 以上 詳細 具体 取り扱い
+    扱い 対応 処理 措置 作業 実施 適用 使用 利用 確認 指定 設定 規格 仕様 制限 許可 ポイント ケース 点 面 形 型
+    色 大人 子供 男性 女性 曜日 其の他 その他 他 ほか 月 年 週 時期 日時 時間帯 期 分 差 許容 余り 残り
+    お金 金 点数 宛先 窓口 提出先 連絡先
+"""
+# Words of place, time, degree and change that exclude each other.
+_OPPOSITES = """
+    上限/下限 最大/最小 最高/最低 最長/最短 最多/最少 以前/以後 以前/以降 開始/終了 増加/減少 増やす/減らす
+    増える/減る 上げる/下げる 上がる/下がる 開ける/閉める 開く/閉じる 午前/午後 高い/低い 長い/短い
+    大きい/小さい 多い/少ない 早い/遅い 速い/遅い 厚い/薄い 強い/弱い 広い/狭い 重い/軽い 深い/浅い 新しい/古い
+    許可/禁止 有効/無効 有料/無料 必須/任意 直列/並列 縦/横 東/西 南/北 右/左 昼/夜 近い/遠い 太い/細い
+    高温/低温 濃い/薄い 固い/柔らかい 硬い/軟らかい 熱い/冷たい 暖かい/寒い 明るい/暗い 易しい/難しい 安全/危険
+    容易/困難 得/損 公開/非公開 入/切 加算/減算 加える/除く 加える/引く 外側/内側 屋外/屋内 国内/国外 上流/下流
+    上側/下側 前日/翌日 前月/翌月 前年/翌年 事前/事後 食前/食後 内開き/外開き 成立/不成立 合格/不合格
+    一致/不一致 正/負 増額/減額 延長/短縮 拡大/縮小 加入/脱退 採用/解雇 点灯/消灯 起動/停止 開放/閉鎖 接続/切断
+    加熱/冷却 湿潤/乾燥 水平/鉛直 水平/垂直 内部/外部 表/裏 平日/休日 常勤/非常勤 同じ/異なる 可/否 賛成/反対
+    承認/却下 合法/違法
+"""
+
+GRAMMATICAL = frozenset(_GRAMMATICAL.split())
+GENERAL = frozenset(_GENERAL.split())
+LITTLE = frozenset(("行う", "行なう", "受ける", "実施", "為す", "与える", "得る"))  # say little without what is done
+WEIGHED = ("標準", "基本", "原則", "目安", "前提")  # 標準とする says how binding a sentence is, not what is done
+
+
+def opposites(word: str) -> frozenset[str]:
+    return _OPPOSITE.get(word, frozenset())
+
+
+def _by_word() -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for pair in _OPPOSITES.split():
+        one, other = pair.split("/")
+        found.setdefault(one, set()).add(other)
+        found.setdefault(other, set()).add(one)
+    return {word: frozenset(others) for word, others in found.items()}
+
+
+_OPPOSITE = _by_word()

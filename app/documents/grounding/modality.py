@@ -1,0 +1,89 @@
+"""What the end of a predicate says: that it is so or not, must be, may be, should be, or need not be.
+
+The words are closed classes of the grammar (auxiliaries, what Japanese makes duty and permission with), so the same
+ones serve every subject.
+"""
+
+import re
+
+PLAIN, DENIED, DUTY, PERMITTED, ABLE, ADVISED, PROHIBITED, NEEDLESS = (
+    "plain", "denied", "duty", "permitted", "able", "advised", "prohibited", "needless",
+)  # fmt: skip
+
+_NO = r"(?:な(?:い|く|か|し|けれ)|(?:あり?|ござい)?ませ|ざる|ず)"
+_OK = r"(?:よ[いくけしろ]|良[いくけしろ]|いい|かま[わい]|構[わい]|差し?(?:支|つか)え|さしつかえ|問題)"
+_NEEDLESS = re.compile(
+    rf"な(?:く|い)(?:て|で)も?{_OK}|ず(?:とも|に)(?:も)?{_OK}|(?:必要(?:性|と)?|義務|には)[はがもも]?(?:{_NO}|及ば|およば|し(?:な|ませ))"
+    rf"|(?:要|必要と)し(?:な|ませ)|不要|免除|免じ|省略[でし]|任意"
+)
+_DUTY = re.compile(
+    r"な(?:けれ|きゃ)ば?(?:な[らり]|いけ)|な(?:く|い)(?:て|と)は?(?:な[らり]|いけ)|ねばな[らり]|ざるを得|ないわけに|(?:必要|義務)(?:が|も|は)?(?:あ[るりっ]|で[あすし]|だ|と[なさす]|づけ|付け|(?=$|[。、)]))"
+    r"|を?要す(?!る?者)|要り?ます|(?:が|は|も)要る|べき(?!で(?:は|も)?な)|べし|必須|不可欠|欠か(?:せ|す)|必要な?の?"
+)
+_PROHIBITED = re.compile(
+    r"(?:て|で)は(?:な[らり]|いけ|だめ|駄目)|ちゃいけ|禁[止ずじ]|厳禁|べきで(?:は|も)?な|べからず|不可(?!欠)|(?:許|認め)(?:され|可され|可し|られ|め|さ)?(?:てい)?(?:な|ませ|ず)"
+    r"|(?:でき|出来|かね|得|え|られ)(?:ない|なく|なかっ|ません|ず)|(?:わけ|こと)に?は(?:いか|なら|でき)(?:な|ませ)|(?:こと|の)[がはも](?:でき|出来)(?:ない|なく|ません|ず)|対象外|許可し(?:な|ませ)"
+)
+_ADVISED = re.compile(
+    r"望ま(?:し|れ)|推奨|奨励|好まし|勧め|薦め|すすめ(?:る|られ|て)|努め|つとめ|心が?掛け|心がけ|(?:る|た|い)(?:ほう|方)が(?:よ|い|良)|(?:と|ば|たら)(?:よい|良い|いい)"
+)
+_PERMITTED = re.compile(
+    rf"(?:て|で)も{_OK}|(?:こと[がもは])?(?:でき|出来)(?:る|ま[すし]|て|[、。]|$)|可(?:能|とす|(?=$|[。、で)]))|(?<!て)(?:認め|許[さ可容])(?!て?い?な)|差し支え{_NO}|自由"
+)
+_DENIED = re.compile(
+    r"な(?:い|く|かっ|けれ)(?!か所)|(?<!て)ませ[んぬ](?!か)|[らかわさまばれえけせてべげめねじきみ]?(?:ず(?:に|、|と|$)|ぬ)|なし(?:と|で|、|。|$)|まい(?=$|[。、])|外(?:と|で|。|$)|未(?=$|[。、])"
+)
+_DOUBLE = re.compile(
+    r"(?:に過ぎ|にすぎ|かもしれ|違い|に(?:他|ほか)なら|までもな|やむを得)な?(?:い|く)?|だけでなく|のみならず|ばかりか|とは限ら"
+)
+CONDITION = re.compile(
+    r"^.{0,12}?(?:場合|とき(?!も)|時(?:は|に|、)|(?:れ|け|せ|え|め|べ|て|ね)ば(?!な[らり]|いけ)|たら|なら(?!な|ば?な)|限り|際)"
+)
+CONCESSION = re.compile(
+    r"(?:(?:場合|とき|際)(?:で|に|で)?も|(?:て|で)も(?![よい良構かさ差])|にかかわらず|に関わらず|を問わず|のに)"
+)
+
+# Of what a source says -> what an answer may make of it.
+_KEPT = {
+    PLAIN: {PLAIN, DUTY, ABLE},
+    DENIED: {DENIED, PROHIBITED, NEEDLESS},
+    DUTY: {DUTY, PLAIN},
+    PERMITTED: {PERMITTED, ABLE, PLAIN},
+    ABLE: {PERMITTED, ABLE, PLAIN},
+    ADVISED: {ADVISED},
+    PROHIBITED: {PROHIBITED, DENIED},
+    NEEDLESS: {NEEDLESS, DENIED},
+}
+_OPPOSITE = {
+    PLAIN: DENIED, DENIED: PLAIN, DUTY: NEEDLESS, PERMITTED: PROHIBITED, ABLE: PROHIBITED, ADVISED: NEEDLESS,
+    PROHIBITED: PERMITTED, NEEDLESS: DUTY,
+}  # fmt: skip
+_PATTERNS = (  # the first that fits
+    (_NEEDLESS, NEEDLESS),
+    (_PROHIBITED, PROHIBITED),
+    (_ADVISED, ADVISED),
+    (_PERMITTED, PERMITTED),
+    (_DUTY, DUTY),
+    (_DENIED, DENIED),
+)
+NEGATIVE = {DENIED, PROHIBITED, NEEDLESS}
+
+
+def of(tail: str) -> str:
+    """Of what stands behind the stem of a predicate, up to the next word that has a meaning of its own."""
+    kept = _DOUBLE.sub("", tail)
+    for pattern, kind in _PATTERNS:
+        if pattern.search(kept):
+            if kind == PERMITTED and _DUTY.search(kept):
+                return DUTY
+            return kind
+    return PLAIN
+
+
+def is_kept(source: str, answer: str) -> bool:
+    """Whether the answer's kind says no other thing than the source's."""
+    return answer in _KEPT[source]
+
+
+def opposite(kind: str) -> str:
+    return _OPPOSITE[kind]

@@ -1,0 +1,340 @@
+"""A sentence as units of meaning with what ties them: case particles, what a predicate's end says, and its order."""
+
+import dataclasses
+import functools
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from app.documents import words
+from app.documents.grounding import lexicon, modality
+from app.documents.values import dates, numerals, quantities
+from app.documents.values.quantities import Quantity
+from app.documents.words import Word
+
+_ROLES = (
+    ("by", r"によ(?:って|り|る)"),
+    ("to", r"に対し|に対する|あて|宛|に向|へ|に"),
+    ("as", r"として|とし|とす|とは"),
+    ("from", r"から|より"),
+    ("at", r"で(?!あ|す|な)"),
+    ("object", r"を"),
+    ("subject", r"が"),
+    ("topic", r"は|も"),
+    ("of", r"の"),
+    ("with", r"と(?!き)|や|か(?!ら)|又は|または|及び|および|並びに|若しくは|もしくは|・|、|,"),
+)
+_ROLE = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _ROLES))
+_AFTER = re.compile(r"(?:た|の|だ)?(?:後(?!者|継|述)|のち|あと)|て(?:か|その)ら|で(?:から)|次第|以後|以降")
+_BEFORE = re.compile(r"(?:前(?!者|述|項|条|掲|後)|まえ)")
+_ENDS_CLAUSE = re.compile(r"[、。,;:)]|$")
+_SKIPPED = re.compile(
+    r"^(?:(?:の|した|する|な|る|た|である|ある)?(?:中|間|内|外|上|等|など|ら|たち|以外|全部|全員|全額|全体|一部|ごと|者|人|方|もの|こと|場合|とき|際|ところ)(?=[のはがもをにでとへ、か]))+"
+)
+_MAKES_VERB = re.compile(
+    r"(?:[をはがもに]{0,2})?(?:し(?:[なまてたよ、得]|$)|す(?:る|れ|べ)|せ(?:ず|ぬ|よ)|さ(?:れ|せ)|で(?:す|あ|は(?:な|あり)|き|な)|だ(?:$|[。、っ])"
+    r"|とし(?!て)|と[すさな]|を?行|[にと]な[らりるっ]|出来)"
+)
+_GRAMMAR = re.compile(  # what is written like words with a meaning, and only carries grammar
+    r"(?<=に)(?:おいて|おける|おき|ついて|つき|よって|よる|より|よれば|とって|わたって|わたり|あたって|あたり|したがって|ともなって|かかる|かかわらず)"
+    r"|(?:問題|支障|差し?支え|差し?つかえ)(?:は|が|も)?(?=な[いく]|あり?ませ|ござい)"
+)
+_EXCEPTION = re.compile(r"\s*(?:ただし|但し|なお).*(?:この限りで(?:は)?な|別とす|適用しない|除く。?$)", re.DOTALL)
+_ORDERED_MAX = 200  # units
+_CODE = re.compile(r"(?<![A-Za-z\d])(?:[A-Za-z]{1,8}[-.]?\d[\dA-Za-z-]*|[A-Z](?![A-Za-z\d]))")
+_KANA = re.compile("[ぁ-ゖ\\s]")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Words that stand together (工事 請負者), and `tail`: what is behind them up to the next unit.
+
+    `role`: by its particle: topic | subject | object | to | from | at | of | with | by | as | "" none.
+    `kind`: of a predicate (app.documents.grounding.modality), "" for what is none. `at`: place in the text.
+    """
+
+    words: tuple[Word, ...]
+    start: int
+    end: int
+    tail: str
+    role: str
+    kind: str
+    keys: frozenset[object]
+    number: int = 0
+    is_condition: bool = False
+    is_concession: bool = False
+
+    @property
+    def text(self) -> str:
+        return "".join(word.text for word in self.words)
+
+    @property
+    def is_general(self) -> bool:
+        """Whether all its words only name what a text or a value is about."""
+        return all(word.base in lexicon.GENERAL or word.text in lexicon.GENERAL for word in self.words)
+
+    @property
+    def kanji(self) -> str:
+        return kanji_of(self.text)
+
+    @property
+    def head(self) -> Word:
+        return self.words[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A predicate with the units that belong to it. `lead`: those of its own clause; `topics`: of the sentence."""
+
+    unit: Unit
+    lead: tuple[Unit, ...]
+    topics: tuple[Unit, ...]
+    keys: frozenset[object]  # of the predicate; with a verb that says little, also of what it is done to
+
+    @property
+    def arguments(self) -> tuple[Unit, ...]:
+        return (*self.topics, *self.lead)
+
+    @property
+    def argument_keys(self) -> frozenset[object]:
+        return frozenset(key for unit in self.arguments for key in unit.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """`keys`: of all its words. `order`: pairs of unit numbers, the first of which comes before the second in time."""
+
+    text: str
+    units: tuple[Unit, ...]
+    frames: tuple[Frame, ...]
+    order: frozenset[tuple[int, int]]
+    keys: frozenset[object]
+    kanji: str = ""
+    values: tuple[Quantity, ...] = ()
+    origin: tuple[int, ...] = ()  # of each place of `text` the one in the sentence; () the same
+    needed: frozenset[object] = frozenset()  # an exception holds only of what names one of these
+
+    def placed(self, place: tuple[int, int]) -> tuple[int, int]:
+        """A place of `text` in the sentence as it was given."""
+        start, end = place
+        return (self.origin[start], self.origin[end]) if self.origin else place
+
+
+def keys_of(word: Word) -> frozenset[object]:
+    """What two words have in common when they mean the same."""
+    return frozenset([word.base, *word.synonyms])
+
+
+def kanji_of(text: str) -> str:
+    return _KANA.sub("", text)
+
+
+@functools.lru_cache(maxsize=2048)
+def of(text: str) -> Statement:
+    """Of one sentence."""
+    flat, place_of = numerals.flatten(text)
+    origin = () if len(flat) == len(text) else tuple(place_of(at) for at in range(len(flat) + 1))
+    text = flat
+    units = _units(text)
+    frames = _frames(units)
+    keys = frozenset(key for unit in units for key in unit.keys)
+    return Statement(
+        text,
+        tuple(units),
+        tuple(frames),
+        _order(units),
+        keys,
+        _KANA.sub("", text),
+        tuple(quantities.parse(text)),
+        origin,
+    )
+
+
+def _units(text: str) -> list[Unit]:
+    values = quantities.parse(text)
+    taken = [*((one.start, one.end) for one in values), *((one.start, one.end) for one in dates.parse(text))]
+    taken += [found.span() for found in _GRAMMAR.finditer(text)]
+    for value in values:  # 5回を下回らない denies nothing
+        if "な" in text[value.end : value.bound_end]:
+            text = text[: value.end] + " " * (value.bound_end - value.end) + text[value.bound_end :]
+            taken.append((value.end, value.bound_end))
+    groups: list[list[Word]] = []
+    before: Word | None = None
+    for word in _words(text):
+        is_meant, before = _means(word, before), word
+        if not is_meant or any(start < word.end and word.start < end for start, end in taken):
+            continue
+        if groups and groups[-1][-1].end == word.start and not _begins(groups[-1][-1], word):
+            groups[-1].append(word)
+        else:
+            groups.append([word])
+    groups = [group for group in groups if any(_has_meaning(word) for word in group)]
+    if not groups:
+        return []
+    units: list[Unit] = []
+    ends = [*(group[0].start for group in groups[1:]), len(text)]
+    for number, (group, end) in enumerate(zip(groups, ends, strict=True)):
+        units.append(_unit(text, group, end, number))
+    return _with_roles(units)
+
+
+def _words(text: str) -> list[Word]:
+    """Words of the dictionary, and codes (L-350, SD345, B) as one word each."""
+    codes = [
+        Word(
+            found.group(),
+            *found.span(),
+            re.sub("[-. ]", "", found.group()).casefold(),
+            found.group(),
+            "名詞-固有名詞-記号",
+        )
+        for found in _CODE.finditer(text)
+    ]
+    taken = [(code.start, code.end) for code in codes]
+    others = [word for word in words.of(text) if not any(start < word.end and word.start < end for start, end in taken)]
+    return sorted([*others, *codes], key=lambda word: word.start)
+
+
+def _begins(before: Word, word: Word) -> bool:
+    """Whether a word begins a unit of its own although it follows without a particle."""
+    return before.kind.startswith(("動詞", "形容詞")) and not word.kind.startswith(("動詞-非自立", "接尾辞", "動詞"))
+
+
+def _has_meaning(word: Word) -> bool:
+    return not word.kind.startswith(("接頭辞", "接尾辞"))
+
+
+def _means(word: Word, before: Word | None) -> bool:
+    if word.kind.startswith("接尾辞"):
+        return word.kind == "接尾辞-名詞的-一般" and word.text not in ("外", "等", "毎", "間", "上", "内", "中")
+    if word.text == "先" and before is not None and before.end == word.start and before.is_noun:  # 仕入先
+        return True
+    if word.base in lexicon.GRAMMATICAL or word.text in lexicon.GRAMMATICAL:
+        return False
+    if word.kind.startswith("動詞-非自立") and before is not None and before.end == word.start:
+        if before.kind.startswith("助詞-接続助詞"):
+            return False
+        if before.kind.startswith("動詞"):
+            return word.base in ("出す", "込む", "付ける", "入れる", "切る", "取る", "替える", "戻す")
+    return word.kind.startswith(("名詞-普通名詞", "名詞-固有名詞", "動詞", "形容詞", "形状詞-一般", "接頭辞"))
+
+
+def _unit(text: str, group: list[Word], end: int, number: int) -> Unit:
+    tail = text[group[-1].end : end]
+    role = _ROLE.match(_SKIPPED.sub("", tail))
+    ending = _own_ending(tail)
+    kind = _kind(group, tail, ending)
+    is_concession = modality.CONCESSION.search(ending) is not None
+    is_condition = bool(kind) and (modality.CONDITION.match(ending) is not None or is_concession)
+    keys: set[object] = {key for word in group for key in keys_of(word)}
+    kanji = kanji_of("".join(word.text for word in group))
+    if len(kanji) > 1:
+        keys.add(kanji)
+    return Unit(
+        tuple(group), group[0].start, group[-1].end, tail, role.lastgroup or "" if role else "", kind,
+        frozenset(keys), number, is_condition, is_concession,
+    )  # fmt: skip
+
+
+def _kind(group: Sequence[Word], tail: str, ending: str) -> str:
+    """Of a predicate, and "" for what is none."""
+    last = group[-1]
+    is_verb = last.kind.startswith(("動詞", "形容詞")) and not (
+        "連用形" in last.kind and re.match("[はがをのも]", tail)  # 打込みは
+    )
+    kind = modality.of(ending)
+    if is_verb and _is_potential(last):
+        kind = {modality.DENIED: modality.PROHIBITED, modality.PLAIN: modality.ABLE}.get(kind, kind)
+    if kind == modality.PLAIN and not is_verb and not _MAKES_VERB.match(ending):
+        kind = ""
+    is_turned = any(word.kind.startswith("接頭辞") and word.text in ("非", "未", "無", "不") for word in group)
+    return modality.opposite(kind or modality.PLAIN) if is_turned else kind
+
+
+def _is_potential(word: Word) -> bool:
+    """使える, whose base is 使う."""
+    return "下一段" in word.kind and word.form != word.base and word.form[:-2] == word.base[:-1]
+
+
+def _own_ending(tail: str) -> str:
+    """Up to the end of its clause: what stands behind a comma belongs to another."""
+    cut = re.search(r"[。]|(?<!は)(?<!も)(?<!が)、", tail)
+    return tail[: cut.start() + 1] if cut else tail
+
+
+def _with_roles(units: list[Unit]) -> list[Unit]:
+    """A と B を: A has the role that B has."""
+    for at in range(len(units) - 2, -1, -1):
+        joins = units[at].role == "with" and not units[at].kind and not units[at + 1].kind
+        if joins and re.fullmatch(
+            r"(?:と|や|か|又は|または|及び|および|並びに|若しくは|もしくは|・|、|,|\s)*", units[at].tail
+        ):
+            units[at] = dataclasses.replace(units[at], role=units[at + 1].role)
+    return units
+
+
+def _frames(units: Sequence[Unit]) -> list[Frame]:
+    topics = [unit for unit in units if unit.role == "topic" and not unit.kind]
+    topics = topics[:1] if topics else []
+    frames: list[Frame] = []
+    begin = 0
+    for at, unit in enumerate(units):
+        if not unit.kind:
+            continue
+        lead = [one for one in units[begin:at] if not one.kind or one.role]
+        own_topics = [one for one in topics if one.number < at and one not in lead]
+        keys = set(unit.keys)
+        if unit.head.base in lexicon.LITTLE:
+            own = [one for one in lead if not one.kind]
+            done_to = [one for one in own if one.role == "object"] or [
+                one for one in (*own_topics, *own) if one.role == "topic"
+            ]
+            keys |= {key for one in done_to[-1:] for key in one.keys}
+        frames.append(Frame(unit, tuple(lead), tuple(own_topics), frozenset(keys)))
+        if _ENDS_CLAUSE.search(unit.tail):
+            begin = at + 1
+    return frames
+
+
+def _order(units: Sequence[Unit]) -> frozenset[tuple[int, int]]:
+    found: set[tuple[int, int]] = set()
+    for at, unit in enumerate(units[: min(len(units) - 1, _ORDERED_MAX)]):
+        is_event = bool(unit.kind) or unit.head.is_verbal_noun
+        if not is_event:
+            continue
+        events = [one.number for one in units if one.kind or one.head.is_verbal_noun]
+        before, after = [one for one in events if one <= at], [one for one in events if one > at]
+        if _AFTER.search(unit.tail):
+            found |= {(one, other) for one in before for other in after}
+        elif _BEFORE.search(unit.tail) and not re.search(r"\d", unit.tail):
+            found |= {(other, at) for other in after}
+    return frozenset(found)
+
+
+def with_exceptions(sentences: Iterable[str]) -> list[Statement]:
+    """The statements of a source, and for 「ただし…この限りでない」 what it says: the opposite of what is before."""
+    found = [of(text) for text in sentences]
+    pairs = [(before, one) for before, one in pairwise(found) if before.frames and _EXCEPTION.match(one.text)]
+    return [*map(_only_under_its_condition, found), *(_excepted(before, one) for before, one in pairs)]
+
+
+def _only_under_its_condition(one: Statement) -> Statement:
+    """「ただし、…のときは」 says nothing of what does not name its condition."""
+    conditions = [frame for frame in one.frames if frame.unit.is_condition]
+    if not conditions or not re.match(r"\s*(?:ただし|但し)", one.text):
+        return one
+    needed = frozenset(key for frame in conditions for key in frame.keys | frame.argument_keys)
+    return dataclasses.replace(one, needed=needed)
+
+
+def _excepted(before: Statement, one: Statement) -> Statement:
+    """That of what an exception names the opposite of the sentence before it holds."""
+    main = before.frames[-1]
+    flipped = dataclasses.replace(main.unit, kind=modality.opposite(main.unit.kind))
+    units = [dataclasses.replace(unit, number=at) for at, unit in enumerate((*one.units, *before.units))]
+    frame = dataclasses.replace(main, unit=flipped, lead=(*one.units, *main.lead))
+    return Statement(
+        one.text, tuple(units), (*one.frames, frame), frozenset(), one.keys | before.keys, one.kanji + before.kanji,
+        needed=one.keys - before.keys,
+    )  # fmt: skip

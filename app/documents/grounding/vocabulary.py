@@ -1,0 +1,66 @@
+"""Nouns of an answer that its sources do not have."""
+
+from collections.abc import Sequence
+
+from app.documents.grounding import alignment, lexicon, roles, statements
+from app.documents.grounding.alignment import Known, Place
+from app.documents.grounding.statements import Statement, Unit
+from app.documents.words import Word
+
+_CIRCUMSTANCES = ("at", "from", "by", "with")
+
+
+def absent(said: Statement, known: Known, is_label: bool = False) -> list[Place]:
+    """Nouns that no source has, nor a word of the same meaning, and that stand for one which the source has there.
+
+    What the answer adds to explain (塩素の濃度) is left alone, but for where, from where, with what and how.
+    `is_label`: the sentence is a row of a table, whose words have no particles.
+    """
+    near: Sequence[Statement] | None = None
+    found: list[Place] = []
+    for unit in said.units:
+        words = [word for word in unit.words if _is_absent(word, unit, known)]
+        if not words:
+            continue
+        if near is None:
+            near = alignment.nearest(said, known, alignment.weights(said, known)) or []
+        if is_label or roles.role_of(unit, said) in _CIRCUMSTANCES or _replaces(unit, words[0], said, near):
+            is_name = unit.head.is_noun or unit.head.kind.startswith("接尾辞")
+            found.append((unit.start, unit.end) if is_name else (words[0].start, words[0].end))
+    return found
+
+
+def _replaces(unit: Unit, word: Word, said: Statement, near: Sequence[Statement]) -> bool:
+    """Whether the source has another word there, which the answer leaves out."""
+    role = roles.role_of(unit, said)
+    for source in near:
+        for other in source.units:
+            shared = other.keys & said.keys
+            is_there = bool(role) and roles.role_of(other, source) == role and bool(other.kind) <= (role == "is")
+            if is_there and not shared and not other.is_general:
+                return True
+            if not unit.keys & other.keys:
+                continue
+            left_out = [one for one in other.words if one.is_noun and not statements.keys_of(one) & said.keys]
+            if word is unit.head and len(unit.words) > 1:  # 経理係 for 経理課
+                left_out = [one for one in left_out if one is other.head and one is not other.words[0]]
+            if left_out:  # 豚もも肉 for 鶏もも肉
+                return True
+    return False
+
+
+def _is_absent(word: Word, unit: Unit, known: Known) -> bool:
+    if not word.is_noun or word.base in lexicon.GENERAL or word.text in lexicon.GENERAL:
+        return False
+    if statements.keys_of(word) & known.keys:
+        return False
+    if len(word.text) == 2 and word.text[0] in "同本当各両毎" and word.text[1] in known.text:  # 同課
+        return False
+    if len(word.text) > 1 and word.text in known.text:
+        return False
+    kanji = statements.kanji_of(word.text)
+    if len(kanji) > 1 and kanji in known.kanji:
+        return False
+    if word.is_verbal_noun or unit.kind:  # 着工 of 工事に着手する
+        return not any(sign in known.kanji for sign in kanji)
+    return True
