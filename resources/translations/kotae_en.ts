@@ -4140,14 +4140,6 @@ Result: {found}</translation>
 <context>
     <name>Grounds</name>
     <message>
-        <source>{n} 文すべてに根拠があります。</source>
-        <translation>All {n} sentences have sources.</translation>
-    </message>
-    <message>
-        <source>{n} 文すべてに根拠があります。数値 {m} 件を原文と照合しました。</source>
-        <translation>All {n} sentences have sources. {m} numbers checked against the text.</translation>
-    </message>
-    <message>
         <source>「{value}」など {n} 件は引用元にありません。原文で確かめてください。</source>
         <translation>&quot;{value}&quot; and others ({n}) are not in the cited text. Check the original.</translation>
     </message>
@@ -4182,10 +4174,6 @@ Result: {found}</translation>
     <message>
         <source>波線の文は、引用元に同じ内容が見つかりません。原文で確かめてください。</source>
         <translation>What is underlined was not found in the cited text. Check the original.</translation>
-    </message>
-    <message>
-        <source>照合できる文がありません。</source>
-        <translation>No sentence could be checked.</translation>
     </message>
     <message>
         <source>要確認 {n} 文</source>

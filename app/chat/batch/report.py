@@ -105,9 +105,10 @@ def sources(result: Result) -> str:
 
 
 def doubts(result: Result) -> str:
-    """The sentences to be checked, one a line, with what their sources do not have, or have otherwise."""
+    """The sentences to be checked, one a line, with what their sources do not have, or have otherwise; then how many
+    could not be compared."""
     kept = result.grounding or Grounding()
-    return "\n".join(
+    doubtful = [
         phrase(
             f"batch_doubt{checked.manner(kept, [claim])}",
             sentence=claim.sentence,
@@ -115,7 +116,8 @@ def doubts(result: Result) -> str:
         )
         for claim in kept.claims
         if not claim.is_supported
-    )
+    ]
+    return "\n".join([*doubtful, *checked.left_out(kept)])
 
 
 def cells(report: Report, line: Line) -> list[Any]:

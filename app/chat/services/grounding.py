@@ -129,7 +129,9 @@ def check(packed: Packed, question: str, answer: str) -> Grounding:
     """The grounding with its claims, and whether the model said that the documents do not have it."""
     found = claims.check(answer, packed.passages, question)
     verdict: grounding.Verdict = "not_in_documents" if claims.says_not_found(answer, found) else "answered"
-    return clauses.placed(dataclasses.replace(packed.grounding, verdict=verdict, claims=found), packed.passages)
+    left_out = claims.unchecked(answer, found)
+    kept = dataclasses.replace(packed.grounding, verdict=verdict, claims=found, unchecked=left_out)
+    return clauses.placed(kept, packed.passages)
 
 
 def _search(library: Library, wanted: Wanted, meaning: "Meaning | None", *, is_late: bool) -> tuple[list[Passage], str]:

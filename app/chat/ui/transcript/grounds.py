@@ -39,6 +39,8 @@ class Grounds(QWidget):
         column.setSpacing(theme.px(8))
         if grounding.verdict == "not_in_documents":
             column.addWidget(self._not_there())
+            if doubtful := [claim for claim in grounding.claims if not claim.is_supported]:
+                column.addWidget(self._doubts(doubtful))
         elif line := self._check_line():
             column.addWidget(line) if isinstance(line, QWidget) else column.addLayout(line)
         if grounding.verdict == "answered" and self._numbers:
@@ -58,25 +60,24 @@ class Grounds(QWidget):
         claims, grounding = self._grounding.claims, self._grounding
         if grounding.is_excerpt:
             return None
-        if not claims:
-            is_done = self._message.status == "done"
-            words = self.tr("照合できる文がありません。") if is_done else self.tr("途中までのため、照合していません。")
-            return Label(words, role="caption", tone="text2", wraps=True)
         doubtful = [claim for claim in claims if not claim.is_supported]
         if doubtful:
             return self._doubts(doubtful)
-        count = citing.values_checked(grounding)
-        words = self.tr("{n} 文すべてに根拠があります。").format(n=len(claims))
-        if count:
-            words = self.tr("{n} 文すべてに根拠があります。数値 {m} 件を原文と照合しました。")
-            words = words.format(n=len(claims), m=count)
+        left_out = checked.left_out(grounding)
+        if not claims:
+            if self._message.status != "done":
+                words = self.tr("途中までのため、照合していません。")
+                return Label(words, role="caption", tone="text2", wraps=True)
+            return Label(joined(phrase("none_checked"), *left_out), role="caption", tone="text2", wraps=True)
+        words = joined(*checked.agreement(grounding), *left_out)
         self.summary = words
-        icon = Icon(self._theme, "circle-check", "success")
+        tone = "text2" if left_out else "success"
+        icon = Icon(self._theme, "info" if left_out else "circle-check", tone)
         icon.setFixedHeight(self._theme.line_height("caption"))
         row = QHBoxLayout()
         row.setSpacing(self._theme.px(6))
         row.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
-        row.addWidget(Label(words, role="caption", tone="success", wraps=True), 1)
+        row.addWidget(Label(words, role="caption", tone=tone, wraps=True), 1)
         return row
 
     def _doubts(self, doubtful: list[Claim]) -> QWidget:
@@ -91,7 +92,8 @@ class Grounds(QWidget):
         words = QVBoxLayout()
         words.setSpacing(0)
         head, why = self.tr("要確認 {n} 文").format(n=len(doubtful)), self._why(doubtful)
-        self.summary = joined(head, why)
+        why = joined(why, *checked.left_out(self._grounding))
+        self.summary = joined(self.summary, head, why) if self.summary else joined(head, why)
         words.addWidget(Label(head, tone="warning", strong=True))
         words.addWidget(Label(why, wraps=True))
         row.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
