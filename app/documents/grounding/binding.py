@@ -60,12 +60,18 @@ def of_table(rows: Sequence[Sequence[str]]) -> Iterator[Owned]:
     head = [_keys(cell) for cell in rows[0]]
     for row in rows[1:]:
         labels = frozenset(key for cell in row if not quantities.parse(cell) for key in _keys(cell))
-        first = _keys(row[0]) if row else frozenset()
+        first = _keys(row[0]) | {_as_label(value) for value in quantities.parse(row[0])}
         for column, cell in enumerate(row):
+            if not column and len(row) > 1:
+                continue  # 15℃以上 names its row
             above = head[column] if column < len(head) else frozenset()
             for value in quantities.parse(cell):
-                own = labels | above | _keys(cell) | (first if column else frozenset())
+                own = labels | above | _keys(cell) | first
                 yield Owned(value, own, own, is_cell=True)
+
+
+def _as_label(value: Quantity) -> object:
+    return value.unit, round(value.value, 9)
 
 
 def of_row(header: Sequence[str], row: Sequence[str]) -> list[Owned]:
@@ -99,9 +105,7 @@ def of_sentence(text: str) -> list[Owned]:
         part = [unit for unit in units if begin <= unit.start and unit.end <= value.start]
         behind = _behind(text, value, values[at + 1 :], units)
         labels = {  # 5人槽が30万円: 5人 is what the amount is of
-            (one.unit, round(one.value, 9))
-            for one in values
-            if one.unit != value.unit and begin <= one.start < value.start
+            _as_label(one) for one in values if one.unit != value.unit and begin <= one.start < value.start
         }
         own = _union(part if part else behind) | labels
         shared = _union(common) if not any(re.match(r"[^、]{0,8}は", unit.tail) for unit in part) else frozenset()
