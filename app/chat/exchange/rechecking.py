@@ -106,7 +106,8 @@ class Checker:
         if not claimed or claims.says_not_found(answer, claimed):
             return None
         own = tuple(grounding.source_of(passage, self._sha256(passage)) for passage in found)
-        return clauses.placed(Grounding("answered", own, claimed), found)
+        left_out = claims.unchecked(answer, claimed)
+        return clauses.placed(Grounding("answered", own, claimed, unchecked=left_out), found)
 
     def _sha256(self, passage: Passage) -> str:
         document = self._library.document(passage.document_id) if self._library is not None else None
