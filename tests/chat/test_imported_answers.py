@@ -29,6 +29,7 @@ from app.evaluation import from_conversations
 from app.inference.local_model import FileMark, LocalModel
 from app.inference.prompt import Turn
 from tests.chat.exchange_trees import UID, conversation, document, message, nothing
+from tests.permits import PERMIT
 
 LEAVE = "年次有給休暇は、勤続6か月で10日とする。\n申請は3日前までに総務課へ提出する。"
 PROVISO = "ただし、勤続6か月未満の者には与えない。"
@@ -96,7 +97,7 @@ def exported(store: Store, folder: Path) -> list[str]:
     folder.mkdir(exist_ok=True)
     found = []
     for form in ("markdown", "docx"):
-        (path,) = exporting.save_folder(store, [here.id], form, folder, nothing, [])
+        (path,) = exporting.save_folder(store, [here.id], form, folder, nothing, [], permit=PERMIT)
         found.append(path.read_text("utf-8") if form == "markdown" else _words(path.read_bytes()))
     question, answer = store.thread(here.id)
     return [*found, _words(docx_answer.content(Answered(question, answer, here.label)))]

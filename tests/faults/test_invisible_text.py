@@ -36,6 +36,7 @@ from tests.chat.exchange_trees import conversation, document, message, nothing
 from tests.faults.ledger import Tally
 from tests.inference.remote.remote_child import RemoteChild, asked
 from tests.inference.remote.servers import end, piece, scripted_server, stream_head
+from tests.permits import PERMIT
 
 pytestmark = pytest.mark.fault("S17")
 
@@ -216,7 +217,7 @@ def test_titles_of_an_earlier_version_are_cleaned_and_its_texts_reach_no_file(
     assert json.loads(raw)["conversations"][0]["messages"][0]["text"] == EVIL  # nothing is lost
     for form in ("markdown", "docx"):
         (tmp_path / form).mkdir()
-        exporting.save_folder(store, [number], form, tmp_path / form, nothing, [])
+        exporting.save_folder(store, [number], form, tmp_path / form, nothing, [], permit=PERMIT)
     store.close()
     (page,) = (tmp_path / "markdown").glob("*.md")
     assert hidden_in(page.read_text("utf-8")) == []
