@@ -146,7 +146,7 @@ def test_an_answer_whose_sources_are_not_at_hand_is_shown_as_not_checked(
     assert (kept.grounding, kept.is_same, answer_origin.standing(answer)) == (None, None, "unchecked")
     for written in exported(store, tmp_path / "文書"):
         assert MARK in written
-        assert "根拠があります" not in written
+        assert "違いは見つかりませんでした" not in written
         assert "要確認" not in written
         assert "抜粋" not in written
 
@@ -167,7 +167,7 @@ def test_an_answer_whose_document_is_at_hand_is_checked_against_that(
     assert (own.label, own.collection, own.sha256) == ("internal", "規則", "c" * 64)
     for written in exported(store, tmp_path / "文書"):
         assert CHECKED in written
-        assert ("根拠があります" in written) is is_supported
+        assert ("違いは見つかりませんでした" in written) is is_supported
 
 
 @pytest.mark.usefixtures("library")
@@ -248,7 +248,7 @@ def test_no_number_of_machines_launders_an_answer(store: Store, other: Store, wh
     here, there = store, other
     for turn in range(4):
         path = tmp_path / f"{turn}.json"
-        exporting.save_file(here, [here.conversations()[0].id], "json", path, nothing, [])
+        exporting.save_file(here, [here.conversations()[0].id], "json", path, nothing, [], permit=PERMIT)
         moved = document({**json.loads(path.read_text("utf-8"))["conversations"][0], "uid": f"{turn:032x}"})
         path.write_text(json.dumps(moved), "utf-8")
         assert bring_in(there, path, nothing).unchecked == 1  # no documents there
@@ -327,7 +327,7 @@ def test_an_own_answer_that_comes_back_beside_itself_is_not_taken_again(
     store: Store, where: Paths, tmp_path: Path
 ) -> None:
     checked = taken(store, where, forged(source(), text=RIGHT), RIGHT)
-    exporting.save_file(store, [checked.conversation_id], "json", tmp_path / "a.json", nothing, [])
+    exporting.save_file(store, [checked.conversation_id], "json", tmp_path / "a.json", nothing, [], permit=PERMIT)
     assert bring_in(store, tmp_path / "a.json", nothing, where.documents) == Imported(already_there=1)
 
 

@@ -71,7 +71,7 @@ def test_it_is_written_whole_into_the_folder(judged: Evaluation, tmp_path: Path)
 
 def test_lone_surrogates_do_no_harm(judged: Evaluation, tmp_path: Path) -> None:
     broken = dataclasses.replace(judged, name="壊れた\ud800名")
-    assert "壊れた?名" in report.write(broken, [], tmp_path).read_text("utf-8")
+    assert "壊れた\N{REPLACEMENT CHARACTER}名" in report.write(broken, [], tmp_path).read_text("utf-8")
 
 
 def test_set_hash_and_judge_stand_first_then_the_advice_then_the_tables(text: str) -> None:

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from app.base import invisible
+from app.base import invisible, programs
 from app.base.errors import AppError
 from app.base.isolation import confinement
 from app.documents.library import Library
@@ -46,9 +46,13 @@ def index(library: Library, document: Document, *, ocr: bool, tell: Tell, indexi
 
 
 def _recognizing(ocr: bool) -> list[Path]:
-    """Where Tesseract has its data, if that is not with the system's programs."""
-    place = os.environ.get("TESSDATA_PREFIX")
-    return [Path(place)] if ocr and place else []
+    """Return where Tesseract and its data lie; [] where it is not wanted or not installed."""
+    program = programs.find("tesseract") if ocr else None
+    if program is None:
+        return []
+    place, data = Path(program).resolve(), os.environ.get("TESSDATA_PREFIX")
+    beside = [place.parents[1] / name for name in ("lib", "share")]
+    return [Path(program), place, *beside, *([Path(data)] if data else [])]
 
 
 def _status(path: Path) -> os.stat_result:

@@ -7,7 +7,6 @@ page takes too long. The main thread reads documents and owns the database's con
 import contextlib
 import os
 import queue
-import shutil
 import sys
 import threading
 import time
@@ -15,6 +14,7 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
+from app.base import programs
 from app.base.errors import AppError
 from app.base.isolation import confinement
 from app.documents.library import Library
@@ -48,8 +48,8 @@ def main(database: str) -> NoReturn:
 def _confine(database: Path) -> None:
     """Leave this process the database, which is open, and the programs that recognize letters."""
     parts = [database.with_name(f"{database.name}{end}") for end in ("", "-wal", "-shm")]
-    program = shutil.which(ocr.PROGRAM)
-    starts = [*map(Path, confinement.PROGRAMS), Path(program).resolve()] if program else []
+    program = programs.find(ocr.PROGRAM)
+    starts = [*map(Path, confinement.PROGRAMS), Path(program), Path(program).resolve()] if program else []
     confinement.confine(parts, starts)
 
 
