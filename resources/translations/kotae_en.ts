@@ -4512,8 +4512,8 @@ Result: {found}</translation>
         <translation>PC that will use it</translation>
     </message>
     <message>
-        <source>使う PC に Python がないときに入れます。python-build-standalone の {name} が使えます。</source>
-        <translation>For a PC without Python: {name} of python-build-standalone can be used.</translation>
+        <source>使う PC に Python がないときに：{name}</source>
+        <translation>For a PC without Python: {name}</translation>
     </message>
     <message>
         <source>学習環境キットを作りますか</source>

@@ -229,3 +229,8 @@ def _relation(wanted: Quantity | Date, found: Quantity | Date, factors: Sequence
         return "other"
     has_units = wanted.unit and found.unit and not (wanted.unit + found.unit).count("第")
     return "other" if has_units and wanted.number == found.number else ""
+
+
+def is_own_count(value: Quantity) -> bool:
+    """Return whether a value may count what its text lists itself: 以下の3点, 2つの方法."""
+    return value.unit in ("つ", "点") and value.value <= 10

@@ -194,14 +194,10 @@ def _own_values(question: Question, answer: str) -> list[Quantity | Date]:
     return [one for one in said if not _is_held(asked, one, answer)]
 
 
-_OWN_COUNTS = ("つ", "点")  # of what an answer itself lists: 以下の3点, 2つの方法
-
-
 def _is_held(known: evidence.Evidence, value: Quantity | Date, answer: str) -> bool:
     if isinstance(value, Date):
         return known.holds_date(value)
-    counts_itself = value.unit in _OWN_COUNTS and value.value <= 10
-    return counts_itself or known.holds(value, answer[value.start : value.end])
+    return evidence.is_own_count(value) or known.holds(value, answer[value.start : value.end])
 
 
 # -------------------------------------------------------------------------- documents

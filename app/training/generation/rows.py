@@ -67,7 +67,7 @@ def must_include(question: str, answer: str) -> list[str]:
     found = [
         (before.start if before is not None and before.is_range_start else one.start, one.end)
         for before, one in zip((None, *values), values, strict=False)
-        if not one.is_range_start and not asked.holds(one, answer[one.start : one.end])
+        if not (one.is_range_start or evidence.is_own_count(one) or asked.holds(one, answer[one.start : one.end]))
     ]
     found += [(date.start, date.end) for date in dates.parse(answer) if not asked.holds_date(date)]
     written = (answer[start:end].strip() for start, end in sorted(found))

@@ -316,7 +316,7 @@ def test_a_planned_training_becomes_a_job_for_another_machine_without_an_environ
 ) -> None:
     shipped, job = tmp_path / "converter", tmp_path / "別の PC"
     shipped.mkdir()
-    monkeypatch.setattr(converter, "find", lambda _environments: (shipped, "1"))
+    monkeypatch.setattr(converter, "find", lambda: (shipped, "1"))
     desk.trainer = lambda: None
     desk.draft = desk.reopened()
     desk.draft.failed.connect(desk.errors.append)

@@ -265,7 +265,7 @@ def test_a_folder_for_another_machine_is_made_once_there_are_data_and_a_base(
     assert "データと土台のモデルを決めてから" in empty.machine.reason.text()
     shipped = tmp_path / "converter"
     shipped.mkdir()
-    monkeypatch.setattr(converter, "find", lambda _environments: (shipped, "1"))
+    monkeypatch.setattr(converter, "find", lambda: (shipped, "1"))
     planned = Planned(desk.where, tmp_path, qtbot)
     step = desk.looked(planned.work)
     assert not step.machine.reason.isVisible()

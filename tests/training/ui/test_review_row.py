@@ -107,7 +107,7 @@ def test_what_may_be_wrong_is_said_line_by_line(open_desk: Open) -> None:
     desk = open_desk([pair(1, "21時までに、03-1234-5678 へ電話し、")])
     assert desk.tab.editor.checks.doubts == [
         "回答が文の途中で終わっている",
-        "「21」は引用にありません",
+        "「21時」は引用にありません",
         "個人情報らしい記載：電話番号",
     ]
     assert desk.tab.editor.checks.sound == ["重複なし"]
@@ -117,7 +117,7 @@ def test_checks_follow_what_is_typed(open_desk: Open, qtbot: QtBot) -> None:
     desk = open_desk([pair(1)])
     desk.press("e")
     desk.type_answer("22時までに返します。")
-    qtbot.waitUntil(lambda: desk.tab.editor.checks.doubts == ["「22」は引用にありません"])
+    qtbot.waitUntil(lambda: desk.tab.editor.checks.doubts == ["「22時」は引用にありません"])
     QTest.keyClick(desk.tab.editor.answer, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: desk.tab.editor.checks.doubts == [])
 
@@ -127,7 +127,7 @@ def test_a_very_long_answer_is_looked_at_meanwhile(open_desk: Open, qtbot: QtBot
     checks = desk.tab.editor.checks
     desk.tab.show_item(2)
     assert checks.sound == ["調べています…"]
-    qtbot.waitUntil(lambda: checks.doubts == ["同じ言葉を繰り返している", "「21」は引用にありません"])
+    qtbot.waitUntil(lambda: checks.doubts == ["同じ言葉を繰り返している", "「21時」は引用にありません"])
     for number in (1, 2, 1):
         desk.tab.show_item(number)
     background.shut_down()

@@ -120,7 +120,7 @@ class KitDialog(Dialog):
     def _python_words(self) -> str:
         """Which file: one that Kotae does not know by its hash is refused."""
         pin = python_pins.newest(self._lock.system, self._lock.python) if self._lock else None
-        words = self.tr("使う PC に Python がないときに入れます。python-build-standalone の {name} が使えます。")
+        words = self.tr("使う PC に Python がないときに：{name}")
         return words.format(name=pin.name.replace("-", "-\u200b")) if pin else ""
 
 
