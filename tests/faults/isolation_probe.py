@@ -6,6 +6,7 @@ A script, not a test.
 """
 
 import ctypes
+import fcntl
 import json
 import os
 import signal
@@ -21,9 +22,17 @@ from app import __main__ as program
 from app.base.isolation import confinement
 
 _NUMBERS = {
-    "x86_64": {"ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "keyctl": 250},
-    "aarch64": {"ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271, "keyctl": 219},
+    "x86_64": {
+        **{"ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "keyctl": 250},
+        **{"socketpair": 53, "prlimit64": 302, "shmget": 29},
+    },
+    "aarch64": {
+        **{"ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271, "keyctl": 219},
+        **{"socketpair": 199, "prlimit64": 261, "shmget": 194},
+    },
 }
+_SOCK_DGRAM, _SOCK_RAW = 2, 3  # the kernel makes the former of the latter
+_TIOCSTI = 0x5412
 _PTRACE_SEIZE = 0x4206
 
 
@@ -49,11 +58,33 @@ def _take_socket(other: dict[str, Any]) -> None:
     socket.socket(fileno=taken).sendall(b"stolen")
 
 
-def _datagram(other: dict[str, Any]) -> None:
+def _datagram(other: dict[str, Any], kind: int) -> None:
     """One end of a pair has an address of its own kind to send to, without `socket`."""
-    one, another = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-    with one, another:
+    pair = (ctypes.c_int * 2)()
+    _call(_NUMBERS[os.uname().machine]["socketpair"], socket.AF_UNIX, kind, 0, ctypes.addressof(pair))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM, fileno=pair[0]) as one:
         one.sendto(b"stolen", other["datagrams"])
+
+
+def _limit(pid: int) -> int:
+    """How much it may write into a file; beyond that it dies."""
+    limits = ctypes.create_string_buffer(struct.pack("QQ", 1 << 40, (1 << 64) - 1))
+    return _call(_NUMBERS[os.uname().machine]["prlimit64"], pid, 1, ctypes.addressof(limits), 0)
+
+
+def _type(terminal: int) -> None:
+    """Into a terminal that was handed down, of a session of its own: whoever comes back to it would run that."""
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        fcntl.ioctl(terminal, 0x540E, 0)  # TIOCSCTTY
+        try:
+            fcntl.ioctl(terminal, _TIOCSTI, b"x")
+        except PermissionError:
+            os._exit(1)
+        os._exit(0)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        raise PermissionError
 
 
 def _connect(address: str | bytes) -> None:
@@ -80,12 +111,23 @@ def attempts(other: dict[str, Any]) -> dict[str, Callable[[], object]]:
         "end it": lambda: os.kill(pid, signal.SIGUSR1),
         "connect to its socket": lambda: _connect(other["path"]),
         "connect to its socket without a file": lambda: _connect(b"\0" + other["abstract"].encode()),
-        "send to its socket from a pair": lambda: _datagram(other),
+        "send to its socket from a pair": lambda: _datagram(other, _SOCK_DGRAM),
+        "send to its socket from a raw pair": lambda: _datagram(other, _SOCK_RAW),
+        "limit what it may write": lambda: _limit(pid),
+        "find its shared memory": lambda: _call(numbers["shmget"], other["shared"], 0, 0),
+        "open its shared memory": lambda: Path(other["memory"]).open("rb").close(),
+        "read what is typed into its terminal": lambda: os.open(other["terminal"], os.O_RDONLY | os.O_NOCTTY),
+        "type into its terminal": lambda: _type(other["handed_terminal"]),
         "ask for its keys": lambda: _call(numbers["keyctl"], 0, -4, 1),
         "have the kernel connect": lambda: _call(425, 4, 0),
         "read a file of the user": secret.read_text,
         "list a folder of the user": lambda: list(secret.parent.iterdir()),
         "change a file of the user": lambda: victim.write_text("stolen"),
+        "show a file of the user to everybody": lambda: victim.chmod(0o666),
+        "show a folder of the user to everybody": lambda: victim.parent.chmod(0o777),
+        "change the date of a file": lambda: os.utime(victim, (1, 1)),
+        "give away a file": lambda: os.chown(victim, os.getuid(), os.getgid()),
+        "mark a file": lambda: os.setxattr(victim, "user.kotae", b"1"),
         "cut a file of the user": lambda: os.truncate(victim, 0),
         "make a file": lambda: victim.with_name("made").write_text("stolen"),
         "make a link": lambda: victim.with_name("link").symlink_to(secret),

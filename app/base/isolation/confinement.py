@@ -36,11 +36,14 @@ _CONNECT_AND_BIND = 0b11  # of TCP, since version 4
 _SCOPED = 0b11  # abstract AF_UNIX and signals stay among those who are confined together, since version 6
 
 # The system's libraries, settings, devices and what it tells of itself; also where some systems keep them elsewhere.
-_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc", "/opt", "/proc", "/sys", "/dev", "/nix/store",
-           "/gnu/store", "/snap", "/run/opengl-driver", "/run/host", "/app")  # fmt: skip
+# Of /dev only these: terminals, shared memory and cameras of other programs lie there too.
+_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc", "/opt", "/proc", "/sys", "/nix/store",
+           "/gnu/store", "/snap", "/run/opengl-driver", "/run/host", "/app", "/dev/null", "/dev/zero", "/dev/full",
+           "/dev/random", "/dev/urandom")  # fmt: skip
 PROGRAMS = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt", "/nix/store", "/gnu/store", "/snap")
 # Of graphics cards. Nothing else in /dev is written.
-DEVICES = ("/dev/dri", "/dev/kfd", "/dev/dxg", "/dev/shm")  # noqa: S108
+DEVICES = ("/dev/dri", "/dev/kfd", "/dev/dxg")
+_SHARED = "/dev/shm"  # noqa: S108  the drivers of some cards need it; other programs' memory lies there
 SHADER_CACHES = (".nv", ".cache/nvidia", ".cache/mesa_shader_cache", ".cache/mesa_shader_cache_db")
 
 _confined = False
@@ -103,9 +106,11 @@ def run(act: Callable[[], Made], reads: Iterable[Path]) -> Made:
 
 
 def graphics() -> Iterator[Path]:
-    """Devices and caches that computing on a graphics card writes to."""
-    yield from map(Path, DEVICES)
-    yield from Path("/dev").glob("nvidia*")
+    """Devices and caches that computing on a graphics card writes to. Nothing where there is no card."""
+    cards = [*Path("/dev").glob("nvidia*"), *(path for path in map(Path, DEVICES) if path.exists())]
+    if not cards:
+        return
+    yield from (*cards, Path(_SHARED))
     with contextlib.suppress(RuntimeError):  # no home
         yield from (Path.home() / name for name in SHADER_CACHES)
 

@@ -4,7 +4,8 @@ A seccomp filter: `socket` and `socketpair` give AF_UNIX (display, D-Bus) and AF
 drivers ask about devices) and nothing else; io_uring, which makes sockets by another way, is refused. So is what
 reaches into other processes of the user (ptrace, process_vm_*, pidfd_getfd), whose sockets would be a way out as well.
 Children without a window have no AF_UNIX either, but for connected pairs: other programs of this machine could send for
-them. The kernel hands the filter on to every child, and nobody can take it off. Windows and macOS have nothing of the
+them. Nor do they change modes, owners, dates and attributes of files, which Landlock does not know, the limits of other
+processes, or memory and queues of System V, which belong to all programs of the user. The kernel hands the filter on to every child, and nobody can take it off. Windows and macOS have nothing of the
 kind without an administrator: there the guard of `app.base.isolation.offline` stands alone.
 
 What it does not see: a socket that was open before, names of files (`app.base.isolation.confinement` does), and, in the
@@ -45,12 +46,25 @@ class _Machine:
     seccomp: int
     intrusive: tuple[int, ...]  # ptrace, process_vm_readv, process_vm_writev
     outward: tuple[int, ...]  # connect, bind, add_key, request_key, keyctl, perf_event_open, bpf, userfaultfd
+    marking: tuple[int, ...]  # chmod, chown, utime, setxattr, removexattr, and those like them
+    shared: tuple[int, ...]  # shmget, shmat, shmctl, sem*, msg*, mq_open
+    prlimit: int
+    ioctl: int
 
 
 _MACHINES = {
-    "x86_64": _Machine(0xC000_003E, 41, 53, 317, (101, 310, 311), (42, 49, 248, 249, 250, 298, 321, 323)),
-    "aarch64": _Machine(0xC000_00B7, 198, 199, 277, (117, 270, 271), (203, 200, 217, 218, 219, 241, 280, 282)),
-}
+    "x86_64": _Machine(
+        0xC000_003E, 41, 53, 317, (101, 310, 311), (42, 49, 248, 249, 250, 298, 321, 323),
+        marking=(90, 91, 92, 93, 94, 132, 188, 189, 190, 197, 198, 199, 235, 260, 261, 268, 280),
+        shared=(29, 30, 31, 64, 65, 66, 68, 69, 70, 71, 220, 240), prlimit=302, ioctl=16,
+    ),
+    "aarch64": _Machine(
+        0xC000_00B7, 198, 199, 277, (117, 270, 271), (203, 200, 217, 218, 219, 241, 280, 282),
+        marking=(5, 6, 7, 14, 15, 16, 52, 53, 54, 55, 88),
+        shared=(180, 186, 187, 188, 189, 190, 191, 192, 193, 194, 195, 196), prlimit=261, ioctl=29,
+    ),
+}  # fmt: skip
+_MARKING = (452, 463, 466, 469)  # fchmodat2, setxattrat, removexattrat, file_setattr; one number on all machines
 _INTRUSIVE = (438, 440)  # pidfd_getfd, process_madvise; one number on all machines
 _FETCHING, _SHOWING, _HEADLESS = "fetching", "showing", "headless"  # how much is left to a process
 
@@ -61,7 +75,9 @@ _FOR_ALL_THREADS, _WITHOUT_SLOWING = 1, 4  # TSYNC; SPEC_ALLOW: older kernels sl
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # linux/bpf_common.h
 _AND = 0x54
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24  # in struct seccomp_data; their lower halves
-_KIND_BITS, _SOCK_DGRAM = 0xF, 2  # one end of such a pair can be connected again, to any name
+# Of pairs, only those of these kinds stay connected to each other: one end of another may send to any name.
+_KIND_BITS, _SOCK_STREAM, _SOCK_SEQPACKET = 0xF, 1, 5
+_TYPING = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: as if the user had typed it in the terminal
 _ALLOW, _REFUSE = 0x7FFF_0000, 0x0005_0000 | _EACCES
 
 _NVIDIA = "nvidia-modprobe"
@@ -191,7 +207,8 @@ def _program(machine: _Machine, scope: str) -> bytes:
     if scope != _FETCHING:
         refused += _IO_URING
     if scope == _HEADLESS:
-        refused += machine.outward
+        refused += (*machine.outward, *machine.marking, *_MARKING, *machine.shared)
+    judged = [(_EQUAL, machine.prlimit, "limit", ""), (_EQUAL, machine.ioctl, "device", "")]
     sockets = [(_EQUAL, machine.socket, "socket", ""), (_EQUAL, machine.socketpair, "pair", "")]
     lines: list[tuple[int, int, str, str] | str] = [
         (_LOAD, _ARCHITECTURE, "", ""),
@@ -199,11 +216,21 @@ def _program(machine: _Machine, scope: str) -> bytes:
         (_LOAD, _NUMBER, "", ""),
         (_AT_LEAST, _X32_BIT, "refuse", ""),
         *((_EQUAL, number, "refuse", "") for number in refused),
+        *(judged if scope == _HEADLESS else []),
         *(sockets if scope != _FETCHING else []),
+        (_RETURN, _ALLOW, "", ""),
+        "limit",  # of this process alone
+        (_LOAD, _FIRST_ARGUMENT, "", ""),
+        (_EQUAL, 0, "allow", "refuse"),
+        "device",
+        (_LOAD, _SECOND_ARGUMENT, "", ""),
+        *((_EQUAL, order, "refuse", "") for order in _TYPING),
         (_RETURN, _ALLOW, "", ""),
         "pair",
         *([(_LOAD, _SECOND_ARGUMENT, "", ""), (_AND, _KIND_BITS, "", "")] if scope == _HEADLESS else []),
-        *([(_EQUAL, _SOCK_DGRAM, "refuse", "")] if scope == _HEADLESS else []),
+        *([(_EQUAL, _SOCK_STREAM, "family", "")] if scope == _HEADLESS else []),
+        *([(_EQUAL, _SOCK_SEQPACKET, "family", "refuse")] if scope == _HEADLESS else []),
+        "family",
         (_LOAD, _FIRST_ARGUMENT, "", ""),
         (_EQUAL, _AF_UNIX, "allow", ""),
         "socket",
