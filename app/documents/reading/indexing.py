@@ -12,6 +12,7 @@ from app.base.isolation import confinement
 from app.documents.library import Library
 from app.documents.reading import detect, hygiene, limits, sections
 from app.documents.reading.blocks import Block, Reading, Tell
+from app.documents.reading.pdf import ocr as recognition
 from app.documents.records import Document, Report, Section
 
 ATTEMPTS = 50  # what so often ended child and parent together is not tried again: hardly ever the document's fault
@@ -45,14 +46,15 @@ def index(library: Library, document: Document, *, ocr: bool, tell: Tell, indexi
     return len(cut)
 
 
-def _recognizing(ocr: bool) -> list[Path]:
-    """Return where Tesseract and its data lie; [] where it is not wanted or not installed."""
-    program = programs.find("tesseract") if ocr else None
+def _recognizing(is_wanted: bool) -> list[Path]:
+    """What Tesseract is made of, and its data, if they are not among the system's programs (Conda, Homebrew)."""
+    program = programs.find(recognition.PROGRAM) if is_wanted else None
     if program is None:
         return []
-    place, data = Path(program).resolve(), os.environ.get("TESSDATA_PREFIX")
-    beside = [place.parents[1] / name for name in ("lib", "share")]
-    return [Path(program), place, *beside, *([Path(data)] if data else [])]
+    found = Path(program).resolve()
+    around = found.parents[1]
+    data = [Path(place)] if (place := os.environ.get("TESSDATA_PREFIX")) else []
+    return [found, around / "lib", around / "share" / "tessdata", *data]
 
 
 def _status(path: Path) -> os.stat_result:

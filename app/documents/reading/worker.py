@@ -49,7 +49,7 @@ def _confine(database: Path) -> None:
     """Leave this process the database, which is open, and the programs that recognize letters."""
     parts = [database.with_name(f"{database.name}{end}") for end in ("", "-wal", "-shm")]
     program = programs.find(ocr.PROGRAM)
-    starts = [*map(Path, confinement.PROGRAMS), Path(program), Path(program).resolve()] if program else []
+    starts = [*map(Path, confinement.PROGRAMS), Path(program).resolve()] if program else []
     confinement.confine(parts, starts)
 
 
