@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from app.base.files import strict_json
+
 _SHOWN = 40  # letters of what was wrong
 _MOST = 1 << 63  # whole numbers beyond are no measure of anything, and no database and no Qt holds them
 
@@ -22,6 +24,14 @@ def _shallow(value: Any) -> dict[str, Any]:
 
 
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_shallow)
+
+
+def object_of(line: bytes) -> dict[str, Any]:
+    """Return the object that a child has sent. Raises ValueError for whatever else it sends."""
+    data = strict_json.value(line)
+    if not isinstance(data, dict):
+        raise ValueError(f"no object: {line[:_SHOWN]!r}")
+    return data
 
 
 def from_json(data: dict[str, Any], kinds: Mapping[str, Any]) -> Any:

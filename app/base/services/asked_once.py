@@ -6,6 +6,9 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QProcess, QTimer, Signal
 
+from app.base import lines
+from app.base.services.process import LINE_BYTES_MOST
+
 
 class AskedOnce(QObject):
     """After `start` exactly one of `answered` and `ended`, unless it is cancelled."""
@@ -20,6 +23,7 @@ class AskedOnce(QObject):
         self._is_over = False
         self._process = QProcess(self)
         self._process.setStandardErrorFile(QProcess.nullDevice())
+        self._process.readyReadStandardOutput.connect(self._on_ready_read)
         self._process.finished.connect(self._on_finished)
         self._process.errorOccurred.connect(self._on_error)
         self._deadline = QTimer(self, singleShot=True, interval=limit_ms)
@@ -40,6 +44,10 @@ class AskedOnce(QObject):
         if wait_ms:
             self._process.waitForFinished(wait_ms)
 
+    def _on_ready_read(self) -> None:
+        if self._process.bytesAvailable() > LINE_BYTES_MOST:
+            self._process.kill()
+
     def _on_error(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.ProcessError.FailedToStart:
             self._end(None, is_started=False)
@@ -47,7 +55,7 @@ class AskedOnce(QObject):
     def _on_finished(self) -> None:
         self._deadline.stop()
         try:
-            told = json.loads(bytes(self._process.readAllStandardOutput().data()))
+            told = lines.object_of(bytes(self._process.readAllStandardOutput().data()))
         except ValueError:
             told = None
         self._end(told)

@@ -1,13 +1,13 @@
 """One job in a child of its own: a conversion in the training environment, or a quantization; its end named."""
 
 import contextlib
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from app.base import lines
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.process import ChildProcess, Exit
@@ -59,7 +59,7 @@ class JobChild(QObject):
 
     def _on_line(self, line: bytes) -> None:
         try:
-            event = convert_job.event_from_json(json.loads(line))
+            event = convert_job.event_from_json(lines.object_of(line))
         except ValueError:
             self._outcome = AppError("build_died", step=self._step, cause=f"garbled: {line[:80]!r}")
             self._child.kill()

@@ -3,20 +3,20 @@
 import contextlib
 import csv
 import datetime
+import functools
 import io
 import itertools
-import json
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 
-from app.base import children
+from app.base import children, lines
 from app.base.errors import AppError
 from app.base.tables import workbook_child
 from app.base.wording import phrase
@@ -26,6 +26,7 @@ COLUMNS = workbook_child.COLUMNS
 SEPARATORS = ",\t;"
 SAMPLE_CHARACTERS, SAMPLE_ROWS = 200_000, 50  # looked at for the separator
 LOOK_S, OWN_S, OWN_BYTES = 0.1, 15.0, 150_000_000  # of the child, for itself
+LINE_BYTES = 48 << 20  # a row of cells that are all as long as Excel lets them be
 SLOWNESS = 6  # how much longer than the processor's time it may take on a machine that does other things
 CELL_CHARACTERS = 1_000_000  # a longer one is a quote that was never closed
 
@@ -35,6 +36,7 @@ CELL_ENDS = f"{SEPARATORS}|"
 
 Cell = str | int | float | bool | datetime.date | datetime.time | None
 
+_Problem = Literal["", "damaged", "locked", "crowded"]
 _END = "\x1e\x1f"
 
 
@@ -87,24 +89,58 @@ def sheets(raw: bytes, name: str, max_rows: int) -> Iterator[tuple[str, list[Row
     found: list[tuple[str, list[Row]]] = []
     allowed = workbook_child.Budget.of(len(raw))
     known: dict[str, str] = {}  # each text once: a sheet names the same one thousands of times
-    with _child(raw, max_rows, allowed) as lines:
-        for event in lines:
-            if "sheet" in event:
-                if found and found[-1][1]:
-                    yield found.pop()
-                found = [(str(event["sheet"]), [])]
-            elif "row" in event:
-                rows, line = found[-1][1], int(event["row"])
-                rows.extend(Row(gap) for gap in range(len(rows) + 1, line))
-                rows.append(Row(line, tuple(_shared(known, workbook_child.unpacked(cell)) for cell in event["cells"])))
-            elif event["end"]:
-                raise _refused(event["end"], name)
-            else:
-                break
+    with _child(raw, max_rows, allowed) as events:
+        for event in _believable(events, max_rows, allowed):
+            match event:
+                case str():
+                    if found and found[-1][1]:
+                        yield found.pop()
+                    found = [(event, [])]
+                case Row():
+                    rows = found[-1][1]
+                    rows.extend(Row(gap) for gap in range(len(rows) + 1, event.line))
+                    rows.append(Row(event.line, tuple(_shared(known, cell) for cell in event.cells)))
+                case _Ended() if event.problem:
+                    raise _refused(event.problem, name)
+                case _Ended():
+                    break
         else:  # it has died without a word: out of memory, or it was ended
             raise _refused("crowded", name)
     if found and found[-1][1]:
         yield found.pop()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    problem: str
+
+
+def _believable(
+    lines_of_child: Iterator[bytes], max_rows: int, allowed: workbook_child.Budget
+) -> Iterator[str | Row | _Ended]:
+    """Titles of sheets, rows and the end. What no sound child sends is its end, too: a file may have taken it over."""
+    cells, characters, last = allowed.cells, allowed.characters, -1  # no sheet yet
+    for sent in lines_of_child:
+        try:
+            event = lines.object_of(sent)
+            if "sheet" in event:
+                last = 0
+                yield lines.of_type(str, event["sheet"])
+                continue
+            if "end" in event:
+                yield _Ended(lines.of_type(_Problem, event["end"]))
+                return
+            line = lines.of_type(int, event.get("row"))
+            row = Row(line, tuple(map(workbook_child.unpacked, lines.of_type(list[Any], event.get("cells")))))
+        except ValueError:
+            break
+        cells -= len(row.cells) + max(0, line - last - 1)  # rows without anything cost as much
+        characters -= sum(len(cell) for cell in row.cells if isinstance(cell, str))
+        if not 0 <= last < line <= max_rows or len(row.cells) > COLUMNS or min(cells, characters) < 0:
+            break
+        last = line
+        yield row
+    yield _Ended("crowded")
 
 
 def _refused(problem: str, name: str) -> AppError:
@@ -118,7 +154,7 @@ def _shared(known: dict[str, str], cell: Cell) -> Cell:
 
 
 @contextlib.contextmanager
-def _child(raw: bytes, max_rows: int, allowed: workbook_child.Budget) -> Iterator[Iterator[dict[str, Any]]]:
+def _child(raw: bytes, max_rows: int, allowed: workbook_child.Budget) -> Iterator[Iterator[bytes]]:
     """What the child says of a workbook, line by line; it is gone afterwards, also where nobody listens any more."""
     command = [*children.program(), "--read-workbook", str(max_rows)]
     hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console
@@ -134,7 +170,7 @@ def _child(raw: bytes, max_rows: int, allowed: workbook_child.Budget) -> Iterato
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(raw)
                 process.stdin.close()
-            yield (json.loads(line) for line in process.stdout)
+            yield iter(functools.partial(process.stdout.readline, LINE_BYTES), b"")
         finally:
             over.set()
             process.kill()

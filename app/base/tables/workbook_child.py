@@ -140,10 +140,10 @@ def _packed(value: object) -> Any:
 
 def unpacked(value: Any) -> Any:
     """Raises ValueError for what `_packed` does not write."""
-    if not isinstance(value, dict):
+    if isinstance(value, str | int | float) or value is None:
         return value
-    ((kind, text),) = value.items()
-    kinds = {"datetime": datetime.datetime, "date": datetime.date, "time": datetime.time}
-    if kind not in kinds:
-        raise ValueError(kind)
-    return kinds[kind].fromisoformat(text)  # type: ignore[attr-defined]
+    kinds: dict[str, Any] = {"datetime": datetime.datetime, "date": datetime.date, "time": datetime.time}
+    kind, text = next(iter(value.items()), ("", "")) if isinstance(value, dict) else ("", "")
+    if kind not in kinds or not isinstance(text, str):
+        raise ValueError("no cell")
+    return kinds[kind].fromisoformat(text)

@@ -1,7 +1,6 @@
 """The reading child, supervised: one command at a time, watched for silence and for memory, ended when it rests."""
 
 import itertools
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import psutil
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.base import lines
 from app.base.services.process import ChildProcess, Exit
 from app.documents.reading import limits, messages
 from app.documents.reading.messages import Failed, Hello, Index, Indexed, Progress, Remove, Removed, Render, Rendered
@@ -94,7 +94,7 @@ class Reader(QObject):
     def _on_line(self, line: bytes) -> None:
         self._heard_at = time.monotonic()
         try:
-            event = messages.event_from_json(json.loads(line))
+            event = messages.event_from_json(lines.object_of(line))
         except ValueError:
             self._kill("crashed")
             return

@@ -2,14 +2,13 @@
 
 import dataclasses
 import itertools
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.base import children
+from app.base import children, lines
 from app.base.errors import AppError
 from app.base.services.process import ChildProcess, Exit
 from app.inference import remote_address
@@ -255,7 +254,7 @@ class EngineClient(QObject):
             return
         self._heard_at = time.monotonic()
         try:
-            event = messages.event_from_json(json.loads(line))
+            event = messages.event_from_json(lines.object_of(line))
         except ValueError:
             self._kill("garbled")
             return

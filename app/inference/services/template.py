@@ -5,11 +5,13 @@ from typing import Any
 
 from PySide6.QtCore import QObject
 
+from app.base import invisible, lines
 from app.base.errors import AppError
 from app.base.services.asked_once import AskedOnce
 from app.inference.prompt import Segment, Turn
 
 DEADLINE_MS = 2000
+REASON_MOST = 300  # characters
 
 Done = Callable[[tuple[Segment, ...]], None]
 Failed = Callable[[AppError], None]
@@ -45,10 +47,15 @@ class TemplateRenderer(QObject):
         self._child.cancel()
 
     def _on_answered(self, answer: dict[str, Any]) -> None:
-        if "segments" in answer:
-            self._done(tuple(Segment(text, markup) for text, markup in answer["segments"]))
-        else:
-            self._fail(answer["error"])
+        if "segments" not in answer:
+            self._fail(invisible.line(str(answer.get("error", "")))[:REASON_MOST])
+            return
+        try:
+            found = lines.of_type(tuple[tuple[str, bool], ...], answer["segments"])
+        except ValueError as error:
+            self._fail(str(error))
+            return
+        self._done(tuple(Segment(text, markup) for text, markup in found))
 
     def _on_ended(self, is_started: bool) -> None:
         late = f"no result within {DEADLINE_MS / 1000:.0f} s and 512 MB"

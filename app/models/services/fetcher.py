@@ -2,13 +2,13 @@
 
 import dataclasses
 import itertools
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.base import lines
 from app.base.errors import AppError
 from app.base.services.process import ChildProcess, Exit
 from app.models import download_queue
@@ -198,7 +198,7 @@ class Fetcher(QObject):
     def _on_line(self, line: bytes) -> None:
         self._heard_at = time.monotonic()
         try:
-            event = messages.event_from_json(json.loads(line))
+            event = messages.event_from_json(lines.object_of(line))
         except ValueError:
             self._kill("garbled")
             return

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.base import lines
 from app.base.errors import AppError
 from app.training.runs import runs
 from trainer import events, spec
@@ -46,10 +47,10 @@ def events_of(asked: RunSpec, command: Callable[..., list[str]], how: str, watch
                 try:
                     watch.began(child)
                     for line in child.stdout:
-                        event = events.from_json(json.loads(line))
+                        event = events.from_json(lines.object_of(line))
                         watch.heard(event)
                         yield event
-                except (ValueError, AttributeError) as error:  # killed in the middle of a line
+                except ValueError as error:  # killed in the middle of a line
                     raise AppError("training_environment_broken", path=argv[0], reason=how) from error
                 finally:
                     child.kill()  # where it has not ended by itself: interrupted

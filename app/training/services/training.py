@@ -10,6 +10,7 @@ from pathlib import Path
 import filelock
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.base import lines
 from app.base.errors import AppError
 from app.base.services.process import ChildProcess, Exit
 from app.models import training_environment
@@ -175,8 +176,8 @@ class TrainingRun(QObject):
     def _on_line(self, line: bytes) -> None:
         assert self._child is not None
         try:
-            event = events.from_json(json.loads(line))
-        except (ValueError, AttributeError):
+            event = events.from_json(lines.object_of(line))
+        except ValueError:
             self._wish = "garbled"
             self._child.kill()
             return

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, SignalInstance
 
+from app.base import lines
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.preferences import Preferences
@@ -266,7 +267,12 @@ class TrainingSetup(QObject):
         self._group = 0
 
     def _on_line(self, line: bytes) -> None:
-        event = event_from_json(json.loads(line))
+        try:
+            event = event_from_json(lines.object_of(line))
+        except ValueError:
+            self._outcome = AppError("training_setup_died", cause="garbled")
+            self._child.kill()
+            return
         match event:
             case Phase():
                 self.phase = event
