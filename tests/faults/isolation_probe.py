@@ -23,12 +23,22 @@ from app.base.isolation import confinement
 
 _NUMBERS = {
     "x86_64": {
-        **{"ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "keyctl": 250},
-        **{"socketpair": 53, "prlimit64": 302, "shmget": 29},
+        "ptrace": 101,
+        "process_vm_readv": 310,
+        "process_vm_writev": 311,
+        "keyctl": 250,
+        "socketpair": 53,
+        "prlimit64": 302,
+        "shmget": 29,
     },
     "aarch64": {
-        **{"ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271, "keyctl": 219},
-        **{"socketpair": 199, "prlimit64": 261, "shmget": 194},
+        "ptrace": 117,
+        "process_vm_readv": 270,
+        "process_vm_writev": 271,
+        "keyctl": 219,
+        "socketpair": 199,
+        "prlimit64": 261,
+        "shmget": 194,
     },
 }
 _SOCK_DGRAM, _SOCK_RAW = 2, 3  # the kernel makes the former of the latter

@@ -79,7 +79,7 @@ def other(tmp_path: Path) -> Iterator[Other]:
     (tmp_path / "program").chmod(0o700)
     buffer = ctypes.create_string_buffer(b"private!", 8)
     abstract = f"kotae-test-{os.getpid()}"
-    memory = Path("/dev/shm", abstract)  # noqa: S108
+    memory = Path("/dev/shm", abstract)
     memory.write_text("mine")
     shared = ctypes.CDLL(None).shmget(os.getpid(), 4096, 0o1600)  # IPC_CREAT
     terminal, typed = os.openpty()

@@ -5,8 +5,9 @@ drivers ask about devices) and nothing else; io_uring, which makes sockets by an
 reaches into other processes of the user (ptrace, process_vm_*, pidfd_getfd), whose sockets would be a way out as well.
 Children without a window have no AF_UNIX either, but for connected pairs: other programs of this machine could send for
 them. Nor do they change modes, owners, dates and attributes of files, which Landlock does not know, the limits of other
-processes, or memory and queues of System V, which belong to all programs of the user. The kernel hands the filter on to every child, and nobody can take it off. Windows and macOS have nothing of the
-kind without an administrator: there the guard of `app.base.isolation.offline` stands alone.
+processes, or memory and queues of System V, which belong to all programs of the user. The kernel hands the filter on to
+every child, and nobody can take it off. Windows and macOS have nothing of the kind without an administrator: there the
+guard of `app.base.isolation.offline` stands alone.
 
 What it does not see: a socket that was open before, names of files (`app.base.isolation.confinement` does), and, in the
 window, other programs of this machine that are spoken to by AF_UNIX.
