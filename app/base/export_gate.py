@@ -7,7 +7,6 @@ Whatever writes a file for the user, answers another program or fills the clipbo
 
 import datetime
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Literal
 
 from app.base.confidentiality import HIGHEST, Label
 from app.base.errors import AppError
+from app.base.files.appending import append_line
 
 What = Literal[
     "conversations", "conversation", "answer", "answers", "pairs", "questions", "rows", "job", "kit", "served", "copy"
@@ -88,9 +88,6 @@ def _note(log: Path, export: Export, label: Label) -> None:
     at = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     line = json.dumps({"at": at, "what": export.what, "label": label, "target": export.target}, ensure_ascii=False)
     try:
-        with log.open("ab") as file:
-            file.write(line.encode("utf-8", "replace") + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(log, line.encode("utf-8", "replace"))
     except OSError as error:
         raise AppError("export_log_unwritable", path=str(log)) from error

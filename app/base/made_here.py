@@ -9,6 +9,9 @@ import hashlib
 import os
 from pathlib import Path
 
+from app.base.files.appending import append_line
+from app.base.files.atomic import make_once
+
 FILE = "made_here.txt"  # in the data folder
 NAMES = ("run.json", "gate.json", "study.json", "results.json")
 _FOLDERS = ("runs", "evaluations")  # where files of these names were made before there was a list
@@ -34,12 +37,7 @@ class _List:
     def add(self, digest: str) -> None:
         """Raises OSError."""
         if self.file is not None:
-            descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            try:
-                os.write(descriptor, f"{digest}\n".encode("ascii"))
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            append_line(self.file, digest.encode("ascii"))
         self.digests.add(digest)
 
 
@@ -54,10 +52,7 @@ def use(data: Path) -> None:
     _list.file, _list.read_bytes = data / FILE, 0
     if not _list.file.exists():
         found = _digests_below(data) if (data / _DATABASE).is_file() else []
-        part = data / f"{FILE}.part"
-        part.touch(mode=0o600)
-        part.write_text("".join(f"{digest}\n" for digest in found), encoding="ascii")
-        part.replace(_list.file)
+        make_once(_list.file, "".join(f"{digest}\n" for digest in found).encode("ascii"))
 
 
 def note(name: str, content: bytes) -> None:

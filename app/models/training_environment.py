@@ -17,7 +17,7 @@ from typing import Any
 from app.base import settings
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.atomic import write_atomically
+from app.base.files.atomic import make_once
 from app.base.paths import Paths
 from trainer import start
 
@@ -77,7 +77,7 @@ def key(data: Path) -> str:
     try:
         return (data / KEY_FILE).read_text("ascii")
     except FileNotFoundError:
-        write_atomically(data / KEY_FILE, secrets.token_hex(16).encode("ascii"))
+        make_once(data / KEY_FILE, secrets.token_hex(16).encode("ascii"))
         return (data / KEY_FILE).read_text("ascii")
 
 

@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from app.base import paths
-from app.base.files import private
+from app.base import made_here, paths
+from app.base.files import day_record, private, seal
+from app.documents.retrieval import embedding_model
+from app.inference import speed
+from app.models import training_environment, verify_log
+from app.serve import server
+from app.training.environment import folders
 from tests.faults.ledger import Tally
 from tests.faults.window_process import ROOT, WindowProcess, add_tiny_model, environment
 
@@ -96,6 +101,21 @@ def test_what_an_earlier_version_has_left_open_is_closed_at_the_next_start(tmp_p
         folder.chmod(0o775)
     kotae(data, "models", "list")
     is_closed(tally, data)
+
+
+def test_what_later_versions_have_added_leaves_no_folder_open(tmp_path: Path, tally: Tally) -> None:
+    """A file that is not known would make the data folder somebody else's, whose modes are left alone."""
+    where = paths.locate(str(tmp_path / "データ"))
+    names = (made_here.FILE, seal.KEY_FILE, server.KEY_FILE, training_environment.KEY_FILE, folders.ATTEMPT)
+    vectors = embedding_model.folder_of(where.documents)
+    vectors.mkdir()
+    for name in (*names, day_record.NAME, verify_log.NAME, speed.FILE_NAME, where.exports_log.name):
+        (where.data / name).touch()
+        (where.data / name).chmod(0o666)
+    for place in (where.data, vectors):
+        place.chmod(0o777)
+    paths.locate(str(where.data))
+    is_closed(tally, where.data)
 
 
 def test_a_single_old_log_in_a_closed_folder_is_closed_too(tmp_path: Path, tally: Tally) -> None:

@@ -19,7 +19,8 @@ from pathlib import Path
 _OTHERS = 0o077
 # What Kotae makes in its data folder; `tests/faults/test_file_modes.py` finds what is missing here.
 _OWN = (
-    *("kotae.sqlite*", "kotae.damaged-*", "kotae.restored*", "kotae.tmp*", "documents.sqlite*", "exports.log"),
+    *("kotae.sqlite*", "kotae.damaged-*", "kotae.restored*", "kotae.tmp*", "documents.sqlite*", "documents-vectors"),
+    *("exports.log", "made_here.txt*", "seal.key*"),
     *("settings.json*", "glossary.csv*", "serve.key*", "window.*", "start.json*", "days.json*", "downloads.json*"),
     *("models-move.json*", "speed.json*", "verified.json*", "policy.toml", "training-environment*"),
     *(

@@ -7,9 +7,10 @@ nothing that somebody else has put in its place may.
 import functools
 import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
+
+from app.base.files.atomic import make_once
 
 KEY_FILE = "seal.key"
 KEY_BYTES = 32
@@ -39,19 +40,7 @@ class Seal:
     def _key(self) -> bytes:
         if not self._path.exists():
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            made = self._path.with_name(f"{KEY_FILE}.{secrets.token_hex(8)}")
-            descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_bytes(KEY_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.link(made, self._path)  # where another process was quicker, its key stays
-            except FileExistsError:
-                pass
-            except OSError:  # a file system without links
-                made.replace(self._path)
-            made.unlink(missing_ok=True)
+            make_once(self._path, secrets.token_bytes(KEY_BYTES))
         key = self._path.read_bytes()
         if len(key) != KEY_BYTES:
             raise OSError(f"{self._path}: {len(key)} bytes")
