@@ -1,7 +1,7 @@
 """Tries to reach another process of the same user from inside a child: `python -m tests.faults.isolation_probe ROLE …`.
 
 The process is set up as the program sets up that role (`app.__main__`, and the role's own start). ROLE: engine | reader
-| workbook | none. The rest is what `test_isolation` says of the other process, as JSON. Prints the outcome of each try.
+| workbook | job | none. The rest is what `test_isolation` says of the other process, as JSON. Prints the outcome of each try.
 A script, not a test.
 """
 
@@ -182,6 +182,14 @@ def main() -> None:
         program._guard(["--read-workbook"])
         confinement.confine(reads=())
         outcomes = tried()
+    elif role == "job":
+        from app.inference.engine import job_process
+        from app.inference.engine.quantize_job import Quantize
+
+        program._guard(["--quantize"])
+        target = Path(other["own"], "made.gguf")
+        job_process._confine(Quantize(str(handed_over[0]), str(target), "Q4_K_M"), [target])
+        outcomes = parsed()
     else:
         outcomes = tried()
     print(json.dumps(outcomes))

@@ -75,6 +75,7 @@ def other(tmp_path: Path) -> Iterator[Other]:
         (tmp_path / name).chmod(0o600)
     (tmp_path / "handed over").write_text("foreign")
     (tmp_path / "documents.sqlite").touch()
+    (tmp_path / "own").mkdir()
     (tmp_path / "program").write_text("#!/bin/sh\n")
     (tmp_path / "program").chmod(0o700)
     buffer = ctypes.create_string_buffer(b"private!", 8)
@@ -107,7 +108,7 @@ def other(tmp_path: Path) -> Iterator[Other]:
             "path": str(tmp_path / "s"), "abstract": abstract, "datagrams": str(tmp_path / "d"),
             "secret": str(tmp_path / "secret"), "victim": str(tmp_path / "victim"),
             "shared": os.getpid(), "memory": str(memory), "terminal": os.ttyname(typed), "handed_terminal": typed,
-            "handed_over": str(tmp_path / "handed over"), "database": str(tmp_path / "documents.sqlite"),
+            "own": str(tmp_path / "own"), "handed_over": str(tmp_path / "handed over"), "database": str(tmp_path / "documents.sqlite"),
         }  # fmt: skip
         found = Other(tmp_path, facts, heard, signals, buffer)
         with accepted:
@@ -132,7 +133,7 @@ def outcomes(role: str, other: Other) -> dict[str, str]:
 
 
 @pytest.mark.fault("S20")
-@pytest.mark.parametrize("role", ["engine", "reader", "workbook"])
+@pytest.mark.parametrize("role", ["engine", "reader", "workbook", "job"])
 def test_a_child_reaches_no_other_process_and_no_other_file(role: str, other: Other, tally: Tally) -> None:
     found = outcomes(role, other)
     done = {name for name, outcome in found.items() if outcome != "refused"} - ALLOWED

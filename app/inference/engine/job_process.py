@@ -17,6 +17,8 @@ from typing import Any, NoReturn, Protocol, TypeVar
 
 from app.base.errors import AppError
 from app.base.files.copying import sync_folder
+from app.base.isolation import confinement
+from app.inference import gguf
 from trainer import convert_job
 from trainer.convert_job import EXIT_PARENT_GONE, EXIT_UNREADABLE_JOB, Failed, Finished, Phase, part_path
 from trainer.wire import EventWriter, claim_stdout
@@ -28,6 +30,9 @@ Notes = dict[str, Any]
 class HasTarget(Protocol):
     @property
     def target(self) -> str: ...
+
+    def sources(self) -> tuple[str, ...]:
+        """Return the files that it reads."""
 
 
 AnyJob = TypeVar("AnyJob", bound=HasTarget)
@@ -49,6 +54,7 @@ def run(
         print(f"unreadable job: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
         os._exit(EXIT_UNREADABLE_JOB)
     parts = [part_path(target) for target in (job.target, *others(job))]
+    _confine(job, parts)
     _delete(parts)
     threading.Thread(target=_watch, args=(parts,), name="watch", daemon=True).start()
     code = 1
@@ -62,6 +68,12 @@ def run(
         _delete(parts)
     sys.stderr.flush()
     os._exit(code)  # without waiting for the watch, which hangs in a read
+
+
+def _confine(job: HasTarget, parts: list[Path]) -> None:
+    """Leave this process what the job reads and the folders that it writes into: its weights may be a stranger's."""
+    sources = [path for name in job.sources() if name for path in gguf.parts_of(Path(name))]
+    confinement.confine([*(part.parent for part in parts), *confinement.graphics()], reads=sources)
 
 
 def _watch(parts: list[Path]) -> None:

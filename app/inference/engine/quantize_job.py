@@ -24,6 +24,9 @@ class Quantize:
     threads: int = 0  # 0: llama.cpp decides; quantizing does not spin, so it takes every core
     requantize: bool = False  # also from weights that are quantized already
 
+    def sources(self) -> tuple[str, ...]:
+        return (self.source, self.imatrix)
+
 
 @dataclass(frozen=True, slots=True)
 class Imatrix:
@@ -33,6 +36,9 @@ class Imatrix:
     text: str  # a file in UTF-8
     target: str
     threads: int = 0  # 0: as many as answers get
+
+    def sources(self) -> tuple[str, ...]:
+        return (self.model, self.text)
 
 
 Job = Quantize | Imatrix

@@ -47,6 +47,9 @@ class Score:
     strength: float = 1.0  # of the adapter
     context_tokens: int = Settings().context_tokens  # with which it will answer: what its memory is told for
 
+    def sources(self) -> tuple[str, ...]:
+        return (self.model, self.holdout, self.adapter, self.reference)
+
 
 _JOBS: dict[str, Any] = {"Score": Score}
 

@@ -4,7 +4,6 @@ Three threads. The reader takes commands from standard input, so that a cancel i
 the process when the parent is gone. The heart says once a second that the process runs. The main thread computes.
 """
 
-import glob
 import os
 import queue
 import sys
@@ -16,7 +15,7 @@ from typing import Any, NoReturn
 from app.base import invisible
 from app.base.errors import AppError
 from app.base.isolation import confinement
-from app.inference import engine_packs
+from app.inference import engine_packs, gguf
 from app.inference.engine import messages
 from app.inference.engine.backend import Backend, Cancellation
 from app.inference.engine.messages import (
@@ -70,10 +69,7 @@ def _files_of(command: messages.Command) -> list[Path]:
     """Return what a command needs to read: a model with its parts, or the adapters of an answer."""
     match command:
         case Load():
-            path = Path(command.path)
-            stem, is_part, count = path.stem.rpartition("-of-")
-            pattern = f"{glob.escape(stem[:-5])}*-of-{glob.escape(count)}.gguf"
-            return [path, *path.parent.glob(pattern)] if is_part else [path]
+            return gguf.parts_of(Path(command.path))
         case Ask():
             return [Path(adapter.path) for adapter in command.adapters]
     return []

@@ -5,8 +5,9 @@ here first, in words. Nothing here reads weights, and no other exception than Ap
 """
 
 from app.inference.gguf.header import Array, GgufHeader, TensorInfo
+from app.inference.gguf.parts import parts_of
 from app.inference.gguf.reader import read_header
 from app.inference.gguf.rules import check_model
 from app.inference.gguf.rules_adapter import check_adapter
 
-__all__ = ["Array", "GgufHeader", "TensorInfo", "check_adapter", "check_model", "read_header"]
+__all__ = ["Array", "GgufHeader", "TensorInfo", "check_adapter", "check_model", "parts_of", "read_header"]
