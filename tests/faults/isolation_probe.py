@@ -1,7 +1,8 @@
 """Tries to reach another process of the same user from inside a child: `python -m tests.faults.isolation_probe ROLE …`.
 
 The process is set up as the program sets up that role (`app.__main__`, and the role's own start). ROLE: engine | reader
-| workbook | job | none. The rest is what `test_isolation` says of the other process, as JSON. Prints the outcome of each try.
+| workbook | job | none. The rest is what `test_isolation` says of the other process, as JSON. Prints what became of
+each try.
 A script, not a test.
 """
 

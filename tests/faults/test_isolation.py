@@ -108,7 +108,8 @@ def other(tmp_path: Path) -> Iterator[Other]:
             "path": str(tmp_path / "s"), "abstract": abstract, "datagrams": str(tmp_path / "d"),
             "secret": str(tmp_path / "secret"), "victim": str(tmp_path / "victim"),
             "shared": os.getpid(), "memory": str(memory), "terminal": os.ttyname(typed), "handed_terminal": typed,
-            "own": str(tmp_path / "own"), "handed_over": str(tmp_path / "handed over"), "database": str(tmp_path / "documents.sqlite"),
+            "own": str(tmp_path / "own"),
+            "handed_over": str(tmp_path / "handed over"), "database": str(tmp_path / "documents.sqlite"),
         }  # fmt: skip
         found = Other(tmp_path, facts, heard, signals, buffer)
         with accepted:
