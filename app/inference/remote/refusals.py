@@ -43,6 +43,8 @@ def explained(shown: str) -> Iterator[None]:
         raise AppError("remote_broken", address=shown) from error
     except OSError as error:
         raise AppError("remote_unreachable", address=shown) from error
+    except ValueError as error:  # http.client takes a chunk of fewer than no bytes for one
+        raise AppError("remote_garbage", address=shown) from error
 
 
 def check(response: http.client.HTTPResponse, text: bytes, shown: str) -> None:

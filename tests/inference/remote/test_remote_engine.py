@@ -283,6 +283,7 @@ def test_a_model_that_the_server_does_not_have_is_named(script: Script, tmp_path
         (whole({"models": []}), "remote_garbage"),
         (whole(b"<html>"), "remote_garbage"),
         (whole(b"[" * 100_000), "remote_garbage"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc", "remote_garbage"),
     ],
 )
 def test_a_list_of_models_that_is_none_is_refused(body: bytes, code: str, script: Script) -> None:
