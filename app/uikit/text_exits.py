@@ -208,9 +208,10 @@ def _cut(view: QWidget) -> None:
 
 
 def _deselect_before_drag(view: QWidget, event: QMouseEvent) -> None:
-    """A press on selected text may begin to drag it, into any program: then nothing is selected any more."""
-    is_plain = event.button() == Qt.MouseButton.LeftButton and not event.modifiers()
-    if not is_plain or not isinstance(view, (*_TEXTS, QLabel)) or not selected_text(view):
+    """A press on selected text may begin to drag it, into any program: then nothing is selected any more. Only with
+    Shift alone Qt never drags, and selects on."""
+    may_drag = event.button() == Qt.MouseButton.LeftButton and event.modifiers() != Qt.KeyboardModifier.ShiftModifier
+    if not may_drag or not isinstance(view, (*_TEXTS, QLabel)) or not selected_text(view):
         return
     if label_at(view) != HIGHEST:
         return

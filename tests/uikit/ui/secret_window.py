@@ -124,7 +124,8 @@ def show(label: Label) -> None:
         found[name] = {"primary": primary, "clipboard": clipboard, "asked": asked}
         if isinstance(widget, QTextBrowser | QPlainTextEdit):  # pressing on what is selected begins no drag
             widget.selectAll()
-            QTest.mousePress(widget.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(20, 12))
+            control = Qt.KeyboardModifier.ControlModifier  # with it Qt copies what is dragged
+            QTest.mousePress(widget.viewport(), Qt.MouseButton.LeftButton, control, QPoint(20, 12))
             found[name]["draggable"] = widget.textCursor().hasSelection()
             QTest.mouseRelease(widget.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(20, 12))
             widget.moveCursor(QTextCursor.MoveOperation.Start)

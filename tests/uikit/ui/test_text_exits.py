@@ -130,7 +130,8 @@ def test_what_is_cut_out_of_secret_text_asks_and_stays(window: Window) -> None:
 
 @pytest.mark.fault("S16")
 @pytest.mark.parametrize("name", ["edit", "words"])
-def test_a_press_on_secret_text_begins_no_drag(window: Window, name: str) -> None:
+@pytest.mark.parametrize("held", ["NoModifier", "ControlModifier", "AltModifier", "MetaModifier", "KeypadModifier"])
+def test_a_press_on_secret_text_begins_no_drag_whatever_key_is_held(window: Window, name: str, held: str) -> None:
     view = getattr(window, name)
     view.setFocus()
     window.select()
@@ -138,8 +139,8 @@ def test_a_press_on_secret_text_begins_no_drag(window: Window, name: str) -> Non
     place = QPointF(12, part.height() / 2 if name == "words" else 12)
 
     def press() -> None:
-        button, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-        event = QMouseEvent(QMouseEvent.Type.MouseButtonPress, place, part.mapToGlobal(place), button, button, none)
+        button, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier[held]
+        event = QMouseEvent(QMouseEvent.Type.MouseButtonPress, place, part.mapToGlobal(place), button, button, keys)
         QApplication.sendEvent(part, event)
 
     press()
