@@ -23,7 +23,9 @@ def check_target(out: Path, questions: Path) -> None:
 
 
 def save(report: Report, out: Path, *, permit: Permit) -> None:
-    """Raises AppError as `whole_file`, and "batch_out_open"."""
+    """Answers take hours: what they are of may be confidential by now. Raises AppError as `whole_file`, and
+    "batch_out_open" | "secret_export"."""
+    permit.require()
     try:
         _save(report, out, permit)
     except AppError as error:

@@ -11,7 +11,7 @@ import pytest
 from app.base.errors import AppError
 from app.base.export_gate import pass_out
 from app.base.services import background
-from app.chat.batch.journal import Journal, path_of
+from app.chat.batch.journal import Journal, count_of, path_of
 from app.chat.batch.results import Result
 from app.chat.services.batch import Batch, Ended, export_of, label_of_batch
 from app.chat.services.batches import CHAT, Batches, Unfinished
@@ -232,7 +232,7 @@ def test_what_is_asked_of_secret_documents_is_said_before_it_begins(desk: Desk) 
 
 
 @pytest.mark.fault("S16")
-def test_a_batch_stops_before_the_next_answer_is_kept_once_what_it_asks_is_secret(desk: Desk) -> None:
+def test_a_batch_keeps_no_answer_and_writes_no_file_once_what_it_asks_is_secret(desk: Desk) -> None:
     library = Library.open(desk.scene.where.documents)
     collection = library.add_collection("内規")
     library.put(
@@ -253,7 +253,8 @@ def test_a_batch_stops_before_the_next_answer_is_kept_once_what_it_asks_is_secre
     scope = (CollectionRef(collection, "内規"),)
     error = desk.ended(desk.batches.failed, desk.batches.prepare, found, desk.folder / "質問.jsonl", desk.out, scope)
     assert error.code == "secret_export"
-    assert len(path_of(desk.out).read_bytes().splitlines()) == 2  # its head, and one answer
+    assert count_of(desk.out) == 1  # of before, in the journal
+    assert not desk.out.exists()
     assert not log.exists()
     library.close()
 
