@@ -12,16 +12,15 @@ from app.base import confidentiality
 from app.base.confidentiality import LABELS, Label
 from app.chat.records import Conversation, Message
 from app.chat.store import Store
-from app.documents import labels
 from app.documents.grounding.grounding import CollectionRef
 from app.documents.records import Collection
 
-Known = Sequence[Collection] | None  # the collections as they are now; None: they cannot be read
+Known = Sequence[Collection] | None  # as of `collections_now`; None: they cannot be read
 
 
 def of_collections(there: Known, scope: Iterable[CollectionRef], messages: Iterable[Message]) -> list[Label]:
     """What the collections are labelled now that are in `scope`, that answers were or are being asked of, and that
-    answers rest on. Those that are gone have none."""
+    answers rest on; those that are gone, what they were labelled last."""
     known = [one.details for one in messages if one.details is not None]
     refs = [ref for details in known for ref in details.scope]
     used = {source.collection for details in known for source in details.named_sources}
@@ -65,7 +64,9 @@ def stored(store: Store, ids: Sequence[int]) -> list[CollectionRef]:
 def _of(there: Known, refs: Sequence[CollectionRef]) -> list[Label]:
     if there is None:
         return [confidentiality.HIGHEST] if refs else []
-    return [one.label for one, _ in labels.asked(there, refs) if one is not None]
+    names, ids = {ref.name for ref in refs}, {ref.id for ref in refs}
+    # By both: another may have the name by now. Ids begin anew in a new database, with the manual.
+    return [one.label for one in there if one.name in names or (one.id in ids and not one.is_builtin)]
 
 
 def inherited(store: Store, conversation_id: int) -> Label:

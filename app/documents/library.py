@@ -29,12 +29,12 @@ _COUNTS = """(SELECT count(*) FROM document d WHERE d.collection_id = c.id) AS d
 
 
 def collections_now(path: Path) -> list[Collection] | None:
-    """Of a database that is open elsewhere; [] where there is none. None: it cannot be read."""
+    """As `Library.labelled`, of a database that is open elsewhere; [] where there is none. None: it cannot be read."""
     if not path.is_file():
         return []
     try:
         with contextlib.closing(Library.beside(path)) as library:
-            return library.collections()
+            return library.labelled()
     except AppError:
         return None
 
@@ -73,6 +73,15 @@ class Library:
         )
         return [_collection(row) for row in rows]
 
+    def labelled(self) -> list[Collection]:
+        """Return the collections as far as labels go: each also by the names that it had, and those that are gone with
+        the label that they had last."""
+        rows = self._db.read(
+            "SELECT f.collection_id, f.collection, coalesce(c.label, f.label)"
+            " FROM former f LEFT JOIN collection c ON c.id = f.collection_id WHERE f.document = ''"
+        )
+        return [*self.collections(), *(Collection(row[0], row[1], row[2]) for row in rows)]
+
     def collection(self, name: str) -> Collection:
         """Raises AppError("unknown_collection")."""
         known = self.collections()
@@ -97,6 +106,7 @@ class Library:
         """Raises AppError("collection_exists" | "collection_unnamed")."""
         name = self._checked_name(name, collection_id)
         with self._db.transaction():
+            self._keep_name(collection_id)
             self._db.write("UPDATE collection SET name = ? WHERE id = ?", name, collection_id)
 
     def set_label(self, collection_id: int, label: Label) -> None:
@@ -104,12 +114,18 @@ class Library:
             self._db.write("UPDATE collection SET label = ? WHERE id = ?", label, collection_id)
 
     def labels_of(self, collections: Names[str], documents: Names[str]) -> list[Label]:
-        """Return the labels of collections with one of these names, and of those that hold a document with one of
-        these names: text that was taken from them may have been moved or renamed since."""
+        """Return the labels of collections that have or had one of these names, and of those that hold or held a
+        document with one of these names: text that was taken from them may have been moved or renamed since."""
         rows = self._db.read(
-            "SELECT label FROM collection WHERE NOT is_builtin AND name IN (SELECT value FROM json_each(?))"
+            "WITH former_label AS (SELECT f.collection, f.document, coalesce(c.label, f.label) AS label"
+            " FROM former f LEFT JOIN collection c ON c.id = f.collection_id)"
+            " SELECT label FROM collection WHERE NOT is_builtin AND name IN (SELECT value FROM json_each(?1))"
             " UNION SELECT c.label FROM collection c JOIN document d ON d.collection_id = c.id"
-            " WHERE NOT c.is_builtin AND d.name IN (SELECT value FROM json_each(?))",
+            " WHERE NOT c.is_builtin AND d.name IN (SELECT value FROM json_each(?2))"
+            " UNION SELECT label FROM former_label"
+            " WHERE document = '' AND collection IN (SELECT value FROM json_each(?1))"
+            " UNION SELECT label FROM former_label"
+            " WHERE document != '' AND document IN (SELECT value FROM json_each(?2))",
             json.dumps(list(collections)),
             json.dumps(list(documents)),
         )
@@ -118,6 +134,7 @@ class Library:
     def leave_collection(self, collection_id: int) -> None:
         """It is about to be removed, and out of sight from now on."""
         with self._db.transaction():
+            self._keep_name(collection_id)
             self._db.write("UPDATE collection SET is_leaving = 1 WHERE id = ?", collection_id)
 
     def leaving_collections(self) -> list[int]:
@@ -129,7 +146,19 @@ class Library:
         self.leave_collection(collection_id)
         self.remove_documents([document.id for document in self.documents(collection_id)])
         with self._db.transaction():
+            self._db.write(
+                "UPDATE former SET label = (SELECT label FROM collection WHERE id = ?1) WHERE collection_id = ?1",
+                collection_id,
+            )
             self._db.write("DELETE FROM collection WHERE id = ?", collection_id)
+
+    def _keep_name(self, collection_id: int) -> None:
+        """What was taken from it names it so, whatever becomes of it."""
+        self._db.write(
+            "INSERT OR REPLACE INTO former(collection, document, collection_id, label)"
+            " SELECT name, '', id, label FROM collection WHERE id = ? AND NOT is_builtin",
+            collection_id,
+        )
 
     def _checked_name(self, name: str, own_id: int | None) -> str:
         name = invisible.remove(name).strip()
@@ -290,6 +319,12 @@ class Library:
         for document_id in document_ids:
             with self._db.transaction():
                 self._sections.forget(document_id)
+                self._db.write(
+                    "INSERT OR REPLACE INTO former(collection, document, collection_id, label)"
+                    " SELECT c.name, d.name, c.id, c.label FROM document d JOIN collection c ON c.id = d.collection_id"
+                    " WHERE d.id = ? AND NOT c.is_builtin",
+                    document_id,
+                )
                 self._db.write("DELETE FROM document WHERE id = ?", document_id)
 
     # ----------------------------------------------------------------- sections

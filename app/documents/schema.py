@@ -130,4 +130,17 @@ def _documents_with_hidden_text(db: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _documents_with_hidden_text)
+def _former_names(db: sqlite3.Connection) -> None:
+    """What was taken from a collection names it, and is as confidential as it when it is called otherwise or gone."""
+    db.execute(
+        """CREATE TABLE former (
+            collection TEXT NOT NULL, -- a name that it had
+            document TEXT NOT NULL, -- one that was taken out of it; '': the collection itself
+            collection_id INTEGER NOT NULL, -- never given twice
+            label TEXT NOT NULL, -- of a collection that is gone; else its own counts
+            PRIMARY KEY (collection, document, collection_id)
+        )"""
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _documents_with_hidden_text, _former_names)

@@ -22,7 +22,7 @@ class Scoping(QObject):
     """A new conversation asks what was chosen last; before any choice the user's own documents, or else the manual."""
 
     shown = Signal()  # the scope, or what is known of its collections, may be another
-    collections_known = Signal(object)  # list[Collection]: all that there are
+    collections_known = Signal(object)  # list[Collection], as of `Library.labelled`
 
     def __init__(
         self, session: ChatSession, documents: Documents, preferences: Preferences, line: ScopeLine, parent: QObject
@@ -33,6 +33,7 @@ class Scoping(QObject):
         self._preferences = preferences
         self._line = line
         self._there: list[Collection] = []  # counting their sections takes a moment: asked for once a change
+        self._labelled: list[Collection] = []  # as `there`, for labels
         self._is_chosen = False  # by hand, for the new conversation that is open
         session.conversation_opened.connect(self._on_conversation_opened)
         session.answering_changed.connect(self._show)
@@ -43,7 +44,7 @@ class Scoping(QObject):
     def labels(self, messages: Sequence[Message], others: Sequence[CollectionRef] = ()) -> list[Label]:
         """Of what is asked, what the answers rest on, and `others`; [] where no documents are in play."""
         scope = (*self._session.scope, *others)
-        asked = conversation_labels.of_collections(self._there, scope, messages)
+        asked = conversation_labels.of_collections(self._labelled, scope, messages)
         known = [message.details for message in messages if message.details is not None]
         used = [source.label for details in known for source in details.named_sources]
         return [*asked, *used]
@@ -74,8 +75,8 @@ class Scoping(QObject):
         self._show()
 
     def _on_documents_changed(self) -> None:
-        self._there = self._documents.collections()
-        self.collections_known.emit(self._there)
+        self._there, self._labelled = self._documents.collections(), self._documents.labelled()
+        self.collections_known.emit(self._labelled)
         if self._session.conversation is None and not self._is_chosen:
             self._ask_default()
         self._show()

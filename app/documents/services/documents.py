@@ -128,6 +128,10 @@ class Documents(QObject):
         found = self._library.collections() if self._library is not None else []
         return [one for one in found if one.id not in self._leaving_collections]
 
+    def labelled(self) -> list[Collection]:
+        """As `Library.labelled`. [] before `opened`."""
+        return self._library.labelled() if self._library is not None else []
+
     def documents(self, collection_id: int) -> list[Document]:
         found = self._library.documents(collection_id) if self._library is not None else []
         return [document for document in found if document.id not in self._leaving]

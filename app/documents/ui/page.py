@@ -7,7 +7,6 @@ from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeE
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.base import confidentiality
-from app.documents.library import collections_now
 from app.documents.records import Collection, Document
 from app.documents.services.documents import Documents
 from app.documents.services.embedding import Embedding
@@ -74,8 +73,7 @@ class DocumentsPage(Page):
 
     def label_now(self) -> confidentiality.Label:
         """As the most confidential of all collections, whose names stand beside each other."""
-        there = collections_now(self._documents.path)
-        return confidentiality.HIGHEST if there is None else confidentiality.highest(one.label for one in there)
+        return confidentiality.highest(one.label for one in self._documents.collections())
 
     def focus_first(self) -> None:
         first = self.view if self.table.rowCount() else self.list if self._side.isVisible() else self.add_button
