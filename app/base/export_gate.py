@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from app.base import invisible
 from app.base.confidentiality import HIGHEST, Label
 from app.base.errors import AppError
 from app.base.files.appending import append_line
@@ -87,6 +88,7 @@ def _note(log: Path, export: Export, label: Label) -> None:
     """One line, without any of the content."""
     at = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     line = json.dumps({"at": at, "what": export.what, "label": label, "target": export.target}, ensure_ascii=False)
+    line = invisible.escaped_json(line)  # a path can hold what a terminal obeys, or what looks like another line
     try:
         append_line(log, line.encode("utf-8", "replace"))
     except OSError as error:

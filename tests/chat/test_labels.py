@@ -1,5 +1,6 @@
 """公開, 社外秘, 機密: what is answered from secret documents is secret, wherever it is kept, and stays so."""
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.base import confidentiality, export_gate
+from app.base import confidentiality, export_gate, invisible
 from app.base.confidentiality import LABELS, Label
 from app.base.errors import AppError
 from app.base.export_gate import CLIPBOARD, Export
@@ -19,9 +20,12 @@ from app.chat.records import AnswerDetails
 from app.chat.store import Store
 from app.documents import labels
 from app.documents.grounding.grounding import CollectionRef, Grounding, Source
+from app.documents.library import Library
 from app.documents.records import Collection
 from tests.chat.exchange_trees import nothing
 from tests.permits import PERMIT
+
+HOSTILE_PATH = "/media/a\x9b31m\u202e\u2028\x1b]0;b\a"
 
 
 def grounded(*given: Label) -> AnswerDetails:
@@ -156,13 +160,17 @@ def test_the_log_of_exports_says_what_left_and_where_to(tmp_path: Path) -> None:
         Export("conversation", "/media/usb/会話.docx", lambda: "secret"),
         export_of_secret,
         Export("copy", CLIPBOARD, lambda: "internal"),  # is not put on record
+        Export("kit", HOSTILE_PATH, lambda: "secret"),
     ):
         export_gate.pass_out(export, log, is_agreed=True)
     lines = [json.loads(line) for line in io.StringIO(log.read_text("utf-8"))]
     assert [(line["what"], line["target"]) for line in lines] == [
         ("conversation", "/media/usb/会話.docx"),
         ("copy", "clipboard"),
+        ("kit", HOSTILE_PATH),
     ]
+    assert len(log.read_text("utf-8").splitlines()) == 3  # and nothing in it that a terminal obeys
+    assert invisible.remove(log.read_text("utf-8")) == log.read_text("utf-8")
     assert all(line["at"][10] == "T" and line["label"] == "secret" for line in lines)
     with pytest.raises(AppError) as caught:
         export_gate.pass_out(export_of_secret, tmp_path / "fehlt" / "exports.log", is_agreed=True)
@@ -183,3 +191,38 @@ def test_what_a_model_says_has_the_label_of_what_it_was_trained_on_also_where_th
         assert conversation_labels.highest(store, [conversation], there) == expected
     assert conversation_labels.effective(conversation, store.tree(here), None) == "secret"
     assert conversation_labels.give(store, ask(store, plain), "public") == "secret"
+
+
+@pytest.mark.fault("S16")
+@pytest.mark.parametrize("then", ["renamed", "removed", "emptied"])
+def test_what_was_taken_from_a_secret_collection_stays_secret_also_when_its_name_is_given_to_another(
+    store: Store, tmp_path: Path, then: str
+) -> None:
+    file = tmp_path / "documents.sqlite"
+    with contextlib.closing(Library.open(file)) as library:
+        gone = library.add_collection("規程", "internal")
+        (document,) = library.add_documents(gone, [tmp_path / "規程.md"])
+        scope = CollectionRef(gone, "規程")
+        by_scope = ask(store, AnswerDetails(scope=(scope,)))
+        by_source = ask(store, grounded("internal"))
+        by_model = ask(store, AnswerDetails(model_label="internal", learned=("規程",)))
+        library.set_label(gone, "secret")
+        if then == "renamed":
+            library.rename_collection(gone, "別の名前")
+        elif then == "removed":
+            library.remove_collection(gone)
+        else:
+            library.remove_documents([document])
+            library.rename_collection(gone, "別の名前")
+        library.add_collection("規程", "public")
+        there = library.labelled()
+        assert [one.name for one in library.collections() if one.label == "secret"] == ["別の名前"] * (
+            then != "removed"
+        )
+    for here in (by_scope, by_source, by_model):
+        conversation = store.conversation(here)
+        assert conversation is not None
+        assert conversation_labels.highest(store, [conversation], there) == "secret"
+    assert labels.now(file, {("規程", "")}) == "secret"
+    assert labels.now(file, {("", "規程.md")}) == "secret"
+    assert labels.now(file, {("他", "他.md")}) == "public"
