@@ -115,7 +115,7 @@ class AppContext:
         self.embedding = Embedding(child_commands.engine(), where.logs, where.documents)
         self.session = ChatSession(
             database, self.conversations, self.presets, self.engine, self.library, preferences,
-            child_commands.template(), where.documents, embedding=self.embedding,
+            child_commands.template(), where.documents, embedding=self.embedding, learned=lineage.learned,
         )  # fmt: skip
         self.preload = Preload(self.session, self.engine, preferences, self.session, self.embedding)
         self.documents = Documents(where.documents, children.reader(where.documents), where.logs)
@@ -329,7 +329,8 @@ class AppContext:
 
         batches = Batches(
             self.session, self.library, self.preferences, self.presets, self.engine, child_commands.template(),
-            self.paths.documents, self.paths.data / "batch.json", self.window, self.embedding,
+            self.paths.documents, self.paths.data / "batch.json",
+            functools.partial(lineage.label_of_model, self.paths.documents), self.window, self.embedding,
         )  # fmt: skip
         return BatchPage(
             self.theme, self.navigation, batches, self.session, self.documents, self.secrecy, desktop.open_folder

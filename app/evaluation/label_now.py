@@ -1,13 +1,15 @@
 """Return the label that question sets and results have now: by their documents, and never below what is kept."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from app.base.confidentiality import Label
+from app.base.confidentiality import LABELS, Label, highest
 from app.documents import labels
 from app.evaluation.records import QuestionSet
-from app.evaluation.results import Evaluation
+from app.evaluation.results import Evaluation, System
 from app.evaluation.study.study import Study
 from app.training.runs import lineage
+from app.training.runs.lineage import Lineage
 
 
 def of_set(found: QuestionSet, documents: Path) -> Label:
@@ -17,18 +19,23 @@ def of_set(found: QuestionSet, documents: Path) -> Label:
 
 
 def of_evaluation(found: Evaluation, documents: Path) -> Label:
-    """Of its questions, the collections that were asked, and what models in the folder of a run were trained on."""
+    """Of its questions, the collections that were asked, and what the models were trained on."""
     asked = {(name, "") for system in found.systems for name in system.system.collections}
-    trained = {
-        origin
-        for system in found.systems
-        for place in (system.system.adapter, system.system.model)
-        if place
-        for origin in lineage.of_adapter(Path(place)).origins
-    }
-    return labels.now(documents, asked | trained, of_set(found.questions, documents))
+    trained = _trained_on(one.system for one in found.systems)
+    known = highest((of_set(found.questions, documents), trained.label or LABELS[0]))
+    return labels.now(documents, asked | set(trained.origins), known)
 
 
 def of_study(study: Study, documents: Path) -> Label:
-    """What it was labelled when it was made, and the collections that it asks."""
-    return labels.now(documents, {(ref.name, "") for one in study.contenders for ref in one.scope}, study.label)
+    """What it was labelled when it was made, the collections that it asks, and what its models were trained on."""
+    asked = {(ref.name, "") for one in study.contenders for ref in one.scope}
+    trained = Lineage().joined(
+        _trained_on(one.system for one in study.contenders), *(lineage.of_model(one.model) for one in study.contenders)
+    )
+    known = highest((study.label, trained.label or LABELS[0]))
+    return labels.now(documents, asked | set(trained.origins), known)
+
+
+def _trained_on(systems: Iterable[System]) -> Lineage:
+    places = {place for one in systems for place in (one.adapter, one.model) if place}
+    return Lineage().joined(*(lineage.of_adapter(Path(place)) for place in places))

@@ -119,7 +119,8 @@ def clear(store: ModelStore, models_folder: Path, keep: Collection[str] = ()) ->
     used = {*keep, *(model.adapter for model in listed(store, models_folder))}
     for path in (models_folder / FOLDER).glob(f"*{_SUFFIX}"):
         if str(path) not in used:
-            path.unlink(missing_ok=True)
+            for one in (path, *path.parent.glob(f"{path.stem}.*.json")):  # with what is noted beside it
+                one.unlink(missing_ok=True)
 
 
 # ------------------------------------------------------------------------- private

@@ -55,6 +55,7 @@ def use(
     adapter = tuned_models.adapter_file(models_folder, sha256)
     tuned_models.clear(store, models_folder, {*keep, str(adapter)})
     _copy(run.adapter, adapter, sha256)
+    lineage.keep_beside(run.adapter, adapter)
     model = dataclasses.replace(model, name=name, tuned=tuned, adapter=str(adapter))
     return _added(model, store, models_folder)
 

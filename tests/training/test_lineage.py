@@ -11,15 +11,22 @@ import pytest
 from app.base import export_gate
 from app.base.confidentiality import Label
 from app.base.errors import AppError
+from app.chat.store import Store
 from app.documents import labels
 from app.documents.library import Library
+from app.evaluation import label_now
+from app.evaluation.records import QuestionSet
+from app.evaluation.results import Evaluation, System, SystemResult
 from app.inference.local_model import LocalModel, Tuned
+from app.models import tuned_models
 from app.models.kits import kit_export
+from app.models.model_store import ModelStore
 from app.training import adoption, jobs
 from app.training.data import curation, reading, split
 from app.training.runs import lineage, runs
 from app.training.runs.lineage import Lineage
 from tests import model_files as models
+from tests.training_runs import finished_run
 from trainer import adapter
 from trainer.spec import RunSpec
 
@@ -195,3 +202,45 @@ def test_what_an_adapter_was_merged_into_keeps_what_it_has_learned(tmp_path: Pat
     assert lineage.label_of_file(documents, built) == "secret"
     lineage.keep_beside(tmp_path / "よその", built.with_name("別.gguf"))  # of which nothing is known
     assert [path.name for path in built.parent.iterdir()] == ["社内.Q4_K_M.lineage.json"]
+
+
+@pytest.mark.fault("S16")
+def test_answers_and_results_of_a_file_that_was_built_with_an_adapter_have_its_label(
+    tmp_path: Path, documents: Path, data: Path
+) -> None:
+    run = Path(run_of(tmp_path, data).folder)
+    built, installed = tmp_path / "models" / "社内.Q4_K_M.gguf", tmp_path / "models" / "adapters" / "ab12.lora"
+    installed.parent.mkdir(parents=True)
+    for file in (built, installed):
+        lineage.keep_beside(run / "adapter", file)
+    shutil.rmtree(run)
+    model = LocalModel("m", "社内モデル", str(built), 1, "", "", 0, 0.0)
+    assert lineage.learned(model) == {"model_label": "internal", "learned": ("規則",)}
+    assert lineage.learned(dataclasses.replace(model, path=str(tmp_path / "小.gguf"))) == {}
+    change(documents, secret)
+    assert lineage.label_of_model(documents, model) == "secret"
+    plain = System("s1", "素", str(tmp_path / "小.gguf"), "小")
+    questions = QuestionSet("問", 1, "", (), "public")
+    for system in (dataclasses.replace(plain, model=str(built)), dataclasses.replace(plain, adapter=str(installed))):
+        found = Evaluation("e", "e", questions, (SystemResult(system, ()),), (1,), None, 0.0)
+        assert label_now.of_evaluation(found, documents) == "secret"
+    found = Evaluation("e", "e", questions, (SystemResult(plain, ()),), (1,), None, 0.0)
+    assert label_now.of_evaluation(found, documents) == "public"
+
+
+@pytest.mark.fault("S16")
+def test_an_adapter_in_the_list_of_models_keeps_what_it_has_learned_when_its_run_is_gone(
+    tmp_path: Path, documents: Path, data: Path, store: Store
+) -> None:
+    run = finished_run(tmp_path / "runs" / "r1", models.tiny_llama(tmp_path / "小.gguf"), name="学習")
+    (run / lineage.FILE).write_text(json.dumps(lineage.of_data(data).as_json()), "utf-8")
+    model = adoption.use(run, ModelStore(store.database), tmp_path / "models")
+    shutil.rmtree(run)
+    assert lineage.label_of_file(documents, Path(model.adapter)) == "internal"
+    change(documents, secret)
+    assert lineage.label_of_file(documents, Path(model.adapter)) == "secret"
+    folder = Path(model.adapter).parent
+    assert len(list(folder.iterdir())) == 2
+    store.database.write("DELETE FROM tuned_model")
+    tuned_models.clear(ModelStore(store.database), tmp_path / "models")
+    assert not list(folder.iterdir())

@@ -4,9 +4,9 @@ import collections
 import dataclasses
 import itertools
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from app.base.services.preferences import Preferences
 from app.chat import presets
@@ -21,14 +21,17 @@ from app.inference.prompt import Turn
 from app.models import remote_models, tuned_models
 from app.models.services.library import ModelLibrary
 
+# What an answer keeps of what its model was trained on: fields of AnswerDetails.
+Learned = Callable[[LocalModel], Mapping[str, Any]]
 UNTOUCHED: tuple[str | None, Choices] = (None, Choices())
 
 
 class Answering:
     """`here` is the open conversation; None is one without a question yet, which has its preset and choices here."""
 
-    def __init__(self, presets: Presets, library: ModelLibrary, preferences: Preferences) -> None:
+    def __init__(self, presets: Presets, library: ModelLibrary, preferences: Preferences, learned: Learned) -> None:
         self._presets = presets
+        self._learned = learned
         self._library = library
         self._preferences = preferences
         self.of_new = UNTOUCHED
@@ -85,7 +88,7 @@ class Answering:
             is_action=is_action,
             remote=remote_models.shown(model),
             **tuned_models.provenance(model),
-            **tuned_models.learned(model),
+            **self._learned(model),
         )
 
     def _turns_left_out(self, here: Conversation, line: Sequence[Message]) -> int:

@@ -49,7 +49,7 @@ class Batch:
     scope: tuple[CollectionRef, ...] = ()
     adapters: tuple[AdapterUse, ...] | None = None  # as of AnswerRequest
     is_agreed: bool = False  # likewise
-    learned_by_adapters: Callable[[], Label] = lambda: confidentiality.LABELS[0]  # what they were trained on, now
+    learned: Callable[[], Label] = lambda: confidentiality.LABELS[0]  # of what model and adapters were trained on, now
 
     def head(self) -> Head:
         used = "".join(f" + {_name(Path(adapter.path))}:{adapter.strength:g}" for adapter in self.adapters or ())
@@ -283,7 +283,7 @@ def scope_label(documents: Path, scope: tuple[CollectionRef, ...]) -> Label:
 def label_of_batch(batch: Batch) -> Label:
     """Of what is asked, and of what the model that answers was trained on, as they are now."""
     asked = scope_label(batch.documents, batch.scope)
-    learned = (labels.of_model(batch.documents, batch.model), batch.learned_by_adapters())
+    learned = (labels.of_model(batch.documents, batch.model), batch.learned())
     return confidentiality.highest((asked, *learned))
 
 

@@ -1,8 +1,10 @@
 """The one batch of questions of the window: read, begun, held while the chat answers, gone on with after a restart."""
 
 import dataclasses
+import functools
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from app.chat.services.chat import ChatSession
 from app.chat.services.presets import Presets
 from app.documents.grounding.grounding import CollectionRef
 from app.documents.services.embedding import Embedding
+from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.models.services.library import ModelLibrary
 
@@ -63,10 +66,12 @@ class Batches(QObject):
         template_command: list[str],
         documents: Path,
         memory: Path,
+        label_of: Callable[[LocalModel], Label],
         parent: QObject | None = None,
         embedding: Embedding | None = None,
     ) -> None:
-        """`memory`: a file that holds where the last batch writes to, for the next start."""
+        """`memory`: a file that holds where the last batch writes to, for the next start. `label_of`: of what a model
+        was trained on, now."""
         super().__init__(parent)
         self._session = session
         self._library = library
@@ -76,6 +81,7 @@ class Batches(QObject):
         self._template_command = template_command
         self._documents = documents
         self._memory = memory
+        self._label_of = label_of
         self._embedding = embedding
         self._run: BatchRun | None = None
         self._is_paused = False
@@ -130,7 +136,8 @@ class Batches(QObject):
             return
         stored = self._preferences.value
         choices = answer_run.in_force(model, self._presets.chat_preset(stored.preset_id).choices)
-        batch = Batch(found, path, out, model, stored, choices, self._documents, scope)
+        learned = functools.partial(self._label_of, model)
+        batch = Batch(found, path, out, model, stored, choices, self._documents, scope, learned=learned)
         background.run(lambda: _checked(batch), self._on_prepared, self._on_refused)
 
     def go_on(self, unfinished: Unfinished) -> None:
@@ -142,11 +149,16 @@ class Batches(QObject):
             return
         path = Path(head.path)
         settings = dataclasses.replace(self._preferences.value, context_tokens=head.context_tokens)
+        learned = functools.partial(self._label_of, model)
 
         def work() -> Batch:
             found = questions.read(path, head.column)
-            batch = Batch(found, path, unfinished.out, model, settings, head.choices, self._documents, head.scope)
-            return _checked(batch)
+            return _checked(
+                Batch(
+                    found, path, unfinished.out, model, settings, head.choices, self._documents, head.scope,
+                    learned=learned,
+                )
+            )  # fmt: skip
 
         background.run(work, self._on_prepared, self._on_refused)
 

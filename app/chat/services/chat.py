@@ -7,6 +7,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base import confidentiality
 from app.base.addresses import origin_of
+from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.services.preferences import Preferences
 from app.chat import conversation_labels, remote_consent
@@ -16,7 +17,7 @@ from app.chat.records import AnswerDetails, Message
 from app.chat.services import answering
 from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome
 from app.chat.services.answer_writer import AnswerWriter
-from app.chat.services.answering import UNTOUCHED, Answering, can_repeat, plan_again
+from app.chat.services.answering import UNTOUCHED, Answering, Learned, can_repeat, plan_again
 from app.chat.services.conversations import Conversations
 from app.chat.services.open_conversation import OpenConversation
 from app.chat.services.overflow import OverflowCounter
@@ -27,6 +28,7 @@ from app.documents.services.embedding import Embedding
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.inference.services.events import Stage
+from app.models import tuned_models
 from app.models.services.library import ModelLibrary
 
 
@@ -51,9 +53,11 @@ class ChatSession(OpenConversation):
         documents: Path,
         parent: QObject | None = None,
         embedding: Embedding | None = None,
+        learned: Learned = tuned_models.learned,
     ) -> None:
-        """`documents`: their database, which need not exist before something is asked of it."""
-        super().__init__(store, conversations, Answering(presets, library, preferences), parent)
+        """`documents`: their database, which need not exist before something is asked of it. `learned`: from whoever
+        knows more of a model's files than the list of models."""
+        super().__init__(store, conversations, Answering(presets, library, preferences, learned), parent)
         self._engine = engine
         self._library = library
         self._preferences = preferences
@@ -199,7 +203,7 @@ class ChatSession(OpenConversation):
             self.new(here.folder_id, is_temporary=self.is_temporary)
             self._agreed_origin = agreed  # it is the same question
             self._answering.of_new, self._answering.scope_of_new = (here.preset_id, here.choices), here.scope
-            self._ask(question.text, None, keeps_draft=True)
+            self._ask(question.text, None, keeps_draft=True, label=here.label)
             return
         if choice == "drop":
             self._answering.leave_out(self.conversation, self._store.line(answer.id)[:-1], overflow.droppable_turns)
@@ -276,8 +280,10 @@ class ChatSession(OpenConversation):
         *,
         keeps_draft: bool = False,
         is_action: bool = False,
+        label: Label = confidentiality.DEFAULT,
     ) -> bool:
-        """`own`: choices of this one answer. `is_action`: about the answer above."""
+        """`own`: choices of this one answer. `is_action`: about the answer above. `label`: of the conversation that
+        the question was taken from."""
         if self.is_busy:
             return False
         here = self.conversation
@@ -293,6 +299,8 @@ class ChatSession(OpenConversation):
                     self._store.set_answering(question.conversation_id, *self._answering.of_new)
                 if here is None and self._answering.scope_of_new:
                     self._store.set_scope(question.conversation_id, self._answering.scope_of_new)
+                if here is None and label == confidentiality.HIGHEST:
+                    conversation_labels.give(self._store, question.conversation_id, label)
                 if here is None and self.model is not None and self._agreed_origin == self._origin != "":
                     remote_consent.consent(self._store, question.conversation_id, self.model)
         except AppError as error:

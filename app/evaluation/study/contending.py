@@ -14,7 +14,7 @@ from app.evaluation.results import System
 from app.evaluation.study.study import Contender
 from app.inference.local_model import LocalModel
 from app.models import bases, local_models
-from app.training.runs import runs
+from app.training.runs import lineage, runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ def contender(model: LocalModel, tuning: Tuning | None, documents: Documents | N
 
 
 def trained_on(model: LocalModel, tuning: Tuning | None = None) -> Label:
-    """The label of the data that a merged file or the adapter was trained on."""
-    own = confidentiality.of_told(model.tuned.label if model.tuned is not None else "")
+    """The label of the data that a model of the list or the adapter was trained on."""
+    own = lineage.of_model(model).label or confidentiality.DEFAULT
     return confidentiality.highest((own, tuning.label if tuning is not None else confidentiality.DEFAULT))
 
 

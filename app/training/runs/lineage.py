@@ -5,7 +5,7 @@ split say it themselves, by their provenance.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,11 +67,29 @@ def of_data(folder: Path) -> Lineage:
         return Lineage()
 
 
+def of_model(model: LocalModel) -> Lineage:
+    """Look at the record of a model of the list and at its files, which may lie in the folder of a run or have a note
+    beside them."""
+    own, tuned = Lineage(), model.tuned
+    if tuned is not None:
+        own = Lineage(confidentiality.of_told(tuned.label) if tuned.label else None, tuned.origins)
+    places = (model.path, model.adapter) if model.remote is None else ()
+    return own.joined(*(of_adapter(Path(place)) for place in places if place))
+
+
 def label_of_model(documents: Path, model: LocalModel) -> Label:
-    """Return what a model of the list has learned, as it is labelled now: by its record, and where it is a file in the
-    folder of a run, by that."""
-    by_file = label_of_file(documents, Path(model.path)) if model.remote is None else LABELS[0]
-    return confidentiality.highest((labels.of_model(documents, model), by_file))
+    """Return what a model of the list has learned, as it is labelled now; the lowest where nothing is known."""
+    found = of_model(model)
+    return labels.now(documents, found.origins, found.label or LABELS[0])
+
+
+def learned(model: LocalModel) -> Mapping[str, Any]:
+    """Return what an answer of the model keeps of that: fields of AnswerDetails."""
+    found = of_model(model)
+    if found == Lineage():
+        return {}
+    names = tuple(dict.fromkeys(name for name, _document in found.origins))
+    return {"model_label": found.label or DEFAULT, "learned": names}
 
 
 def label_of_file(documents: Path, place: Path) -> Label:

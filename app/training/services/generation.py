@@ -20,7 +20,6 @@ from app.base.services import background
 from app.base.settings import Settings
 from app.chat.services.batch import scope_label
 from app.chat.services.prompt_run import Progress, PromptJob, PromptRun
-from app.documents import labels
 from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
 from app.documents.records import Collection
@@ -33,6 +32,7 @@ from app.training.generation import passages, plan, rows, words
 from app.training.generation.passages import Selected
 from app.training.generation.plan import Plan, Standing
 from app.training.generation.records import Writer
+from app.training.runs import lineage
 
 JOURNAL_SUFFIX = ".kotae-generate"
 SUFFIXES = (".jsonl",)
@@ -107,7 +107,7 @@ class _Prepared:
 def label_now(documents: Path, collection: Collection, model: LocalModel) -> Label:
     """Of pairs that this model would write of this collection."""
     asked = scope_label(documents, (CollectionRef(collection.id, collection.name),))
-    return confidentiality.highest((asked, labels.of_model(documents, model)))
+    return confidentiality.highest((asked, lineage.label_of_model(documents, model)))
 
 
 def check_target(out: Path) -> None:
@@ -320,7 +320,9 @@ def _written(job: GenerationJob, generated: Generated, writer: Writer, permit: P
     check_target(job.out)
     if permit is not None:
         with whole_file(permit.at(job.out)) as file:
-            file.write(rows.to_lines(generated.standing.accepted, writer, labels.of_model(job.documents, job.model)))
+            file.write(
+                rows.to_lines(generated.standing.accepted, writer, lineage.label_of_model(job.documents, job.model))
+            )
         job.journal.unlink(missing_ok=True)
         job.journal.with_name(job.journal.name + ".lock").unlink(missing_ok=True)
     return generated

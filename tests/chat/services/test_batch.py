@@ -1,6 +1,7 @@
 """Batches with the fake engine as a real child: what fails, what waits, and what goes on after an end."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
 from app.documents.records import Section
 from app.inference import child_commands
+from app.inference.local_model import LocalModel
+from app.training.runs import lineage
 from tests.permits import PERMIT
 from tests.scene import Scene
 
@@ -46,6 +49,7 @@ class Desk:
             child_commands.template(),
             scene.where.documents,
             scene.where.data / "batch.json",
+            functools.partial(lineage.label_of_model, scene.where.documents),
         )
         self.batches.prepared.connect(lambda batch: self.batches.begin(batch, PERMIT))
         return self.batches
@@ -257,6 +261,21 @@ def test_a_batch_keeps_no_answer_and_writes_no_file_once_what_it_asks_is_secret(
     assert not desk.out.exists()
     assert not log.exists()
     library.close()
+
+
+@pytest.mark.fault("S16")
+def test_a_batch_of_a_model_into_which_a_secret_adapter_was_merged_is_secret(desk: Desk, model: LocalModel) -> None:
+    note = Path(model.path).with_suffix(".lineage.json")
+    note.write_text(json.dumps({"label": "secret"}), "utf-8")
+    told: list[str] = []
+    desk.batches.prepared.disconnect()
+    desk.batches.prepared.connect(lambda batch: told.append(label_of_batch(batch)))
+    try:
+        found = desk.ended(desk.batches.questions_read, desk.batches.read, desk.write("一つ目"))
+        desk.ended(desk.batches.prepared, desk.batches.prepare, found, desk.folder / "質問.jsonl", desk.out, ())
+    finally:
+        note.unlink()
+    assert told == ["secret"]
 
 
 def test_a_drive_that_is_gone_offers_nothing(desk: Desk) -> None:

@@ -237,6 +237,17 @@ def test_a_new_conversation_asks_the_same_question(make_scene: Callable[..., Sce
     assert signal.args[0].text == "今" * 120
     assert len(scene.thread()) == 2
     assert len(scene.conversations.all()) == 2
+    assert scene.session.label == "internal"
+
+
+@pytest.mark.fault("S16")
+def test_a_new_conversation_with_the_question_of_a_secret_one_is_secret(make_scene: Callable[..., Scene]) -> None:
+    scene, _ = _fill(make_scene)
+    assert scene.session.give_label("secret")
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
+        scene.session.resolve_overflow("new")
+    assert len(scene.conversations.all()) == 2
+    assert scene.session.label == "secret"
 
 
 def test_the_binned_open_conversation_is_closed_and_comes_back(scene: Scene) -> None:
