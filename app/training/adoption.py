@@ -50,7 +50,7 @@ def use(
         raise AppError("tuned_base_gone", name=run.name, base=Path(run.spec.base).name, path=run.spec.base)
     model = _asked_as_trained(run, base, base.name)
     sha256 = _sha256(run.adapter)
-    tuned = Tuned(run.id, run.name, form, base.name, base.files[0].sha256, sha256, strength, *_known(run.spec))
+    tuned = Tuned(run.id, run.name, form, base.name, base.files[0].sha256, sha256, strength, *_known(run.folder))
     name = run.name if strength == 1 else f"{run.name} ×{strength:g}"
     adapter = tuned_models.adapter_file(models_folder, sha256)
     tuned_models.clear(store, models_folder, {*keep, str(adapter)})
@@ -74,7 +74,7 @@ def _merged(run: Run, adapter: Path, form: str, store: ModelStore, models_folder
     model = _asked_as_trained(run, model, base_name)
     # A file of the same size as the one of its card is taken for that by `describe`.
     first = dataclasses.replace(model.files[0], sha256=_sha256(path))
-    label, origins = _known(run.spec)
+    label, origins = _known(run.folder)
     tuned = Tuned(
         run.id, run.name, form, base_name, run.spec.base_sha256, _sha256(adapter), label=label, origins=origins
     )
@@ -140,9 +140,9 @@ def _asked_as_trained(run: Run, model: LocalModel, base_name: str) -> LocalModel
     return model
 
 
-def _known(asked: RunSpec) -> tuple[str, tuple[Origin, ...]]:
+def _known(run: Path) -> tuple[str, tuple[Origin, ...]]:
     """The label that its data had, and what they were made of, by which it is asked for again."""
-    found = lineage.of_spec(asked)
+    found = lineage.of_run(run)
     return found.label or DEFAULT, found.origins
 
 

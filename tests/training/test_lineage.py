@@ -144,7 +144,7 @@ def test_a_training_on_top_of_another_has_the_label_of_both_also_when_the_first_
 def test_a_kit_asks_for_a_model_whose_data_have_become_secret_since(
     tmp_path: Path, documents: Path, data: Path
 ) -> None:
-    label, origins = adoption._known(run_of(tmp_path, data))
+    label, origins = adoption._known(Path(run_of(tmp_path, data).folder))
     tuned = Tuned("学習", "学習", "f16", "小", "", "", label=label, origins=origins)
     model = LocalModel("m", "社内モデル", str(tmp_path / "小.gguf"), 1, "", "", 0, 0.0, tuned=tuned)
 
@@ -235,6 +235,8 @@ def test_an_adapter_in_the_list_of_models_keeps_what_it_has_learned_when_its_run
     run = finished_run(tmp_path / "runs" / "r1", models.tiny_llama(tmp_path / "小.gguf"), name="学習")
     (run / lineage.FILE).write_text(json.dumps(lineage.of_data(data).as_json()), "utf-8")
     model = adoption.use(run, ModelStore(store.database), tmp_path / "models")
+    assert model.tuned is not None
+    assert (model.tuned.label, model.tuned.origins) == ("internal", (("規則", DOCUMENT),))  # its data are gone
     shutil.rmtree(run)
     assert lineage.label_of_file(documents, Path(model.adapter)) == "internal"
     change(documents, secret)

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from app.base import confidentiality, settings
+from app.base import settings
 from app.base.cli import option_limits
 from app.base.cli.command_tree import set_command
 from app.base.cli.output import Output
@@ -27,7 +27,7 @@ from app.evaluation.study.contending import Documents, Tuning
 from app.evaluation.study.planning import Asking
 from app.evaluation.study.study import Contender, Rated, Study
 from app.inference.local_model import LocalModel
-from app.models import bases, model_choice
+from app.models import model_choice
 from app.training.runs import lineage, runs
 
 
@@ -197,8 +197,7 @@ def tuned_by(model: LocalModel, adapter: Adapter, documents: Path) -> tuple[Loca
     if adapter.use is None:
         return model, None
     name = ask_adapter.name_of_run(adapter.run) if adapter.run else contending.adapter_name(adapter.use.path)
-    asked = bases.read_spec(adapter.run / bases.SPEC) if adapter.run else None
-    label = lineage.of_spec(asked).label_now(documents) if asked else confidentiality.DEFAULT
+    label = lineage.of_adapter(Path(adapter.use.path)).label_now(documents)
     return ask_adapter.asked_as_trained(model, adapter), Tuning(adapter.use.path, adapter.use.strength, name, label)
 
 

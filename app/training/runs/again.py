@@ -133,7 +133,7 @@ def _with_rows(
         else:
             curation.create(rows, [curation.Item(row.line, row) for row in _rows(_spec_of(run))])
             told = (manifest or {}).get("source") or {}
-            name, known = str(told.get("name") or Path(_spec_of(run).train).name), lineage.of_spec(_spec_of(run))
+            name, known = str(told.get("name") or Path(_spec_of(run).train).name), lineage.of_run(run.folder)
             data = Data(
                 name, 0, len(Curation(rows).items), folder=str(rows), label=known.label or "", origins=known.origins
             )

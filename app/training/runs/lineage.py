@@ -103,6 +103,11 @@ def of_spec(asked: RunSpec) -> Lineage:
     return _of_spec(asked, set())
 
 
+def of_run(folder: Path) -> Lineage:
+    """Look at what a run knew when it was made, and through its data, where they still are."""
+    return _of_adapter(folder / bases.ADAPTER, set())
+
+
 def of_adapter(place: Path) -> Lineage:
     """Look through the run in whose folder an adapter or a merged file is; nothing is known of others."""
     return _of_adapter(place, set())

@@ -240,7 +240,7 @@ def _tables(run: runs.Run, told: History, word: dict[str, str]) -> list[tuple[st
     tables = [
         (word["settings"], word["settings_note"], _settings(asked, word) if asked else []),
         (word["facts"], "", _pairs(facts, word)),
-        (word["data"], "", _data(asked, word) if asked else []),
+        (word["data"], "", _data(run.folder, asked, word) if asked else []),
         (word["findings"], "", [(word[f"level_{one.level}"], problems.of_finding(one)) for one in told.findings]),
         (word["adjusted"], "", [_adjustment(one, word) for one in told.adjusted]),
         (word["versions"], "", _pairs(told.started.versions, word) if told.started else []),
@@ -249,7 +249,7 @@ def _tables(run: runs.Run, told: History, word: dict[str, str]) -> list[tuple[st
     return [table for table in tables if table[2]]
 
 
-def _data(asked: spec.RunSpec, word: dict[str, str]) -> list[tuple[str, str]]:
+def _data(folder: Path, asked: spec.RunSpec, word: dict[str, str]) -> list[tuple[str, str]]:
     """Rows and hash of each file; no rows of one that is gone or another by now."""
     found = []
     for name in ("train", "validation", "holdout"):
@@ -259,7 +259,7 @@ def _data(asked: spec.RunSpec, word: dict[str, str]) -> list[tuple[str, str]]:
         told += [f"sha256: {known or sha256}"] if known or sha256 else []
         if told:
             found.append((word[f"of_{name}"], ", ".join(told)))
-    label = lineage.of_spec(asked).label or confidentiality.DEFAULT
+    label = lineage.of_run(folder).label or confidentiality.DEFAULT
     return [*found, (word["label"], wording.phrase(f"label_{label}"))]
 
 

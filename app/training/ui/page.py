@@ -86,7 +86,7 @@ class TrainingPage(Page):
             known = content.work.lineage
         elif content is not None:
             asked = bases.read_spec(content.folder / bases.SPEC)
-            known = lineage.of_spec(asked) if asked is not None else Lineage(confidentiality.HIGHEST)
+            known = lineage.of_run(content.folder) if asked is not None else Lineage(confidentiality.HIGHEST)
         else:
             return confidentiality.LABELS[0]
         return known.label_now(self._paths.documents)
