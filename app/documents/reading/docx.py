@@ -71,7 +71,7 @@ class _Reader:
     def _paragraph(self, element: Element, depth: int) -> Iterator[Block]:
         properties = child(element, "pPr")
         style = self._styles.style(attribute(child(properties, "pStyle"), "val"))
-        found = text_of(element)
+        found = text_of(element, self._styles.unseen)
         text = found.text
         self._characters.add(len(text))
         if text and not style.is_contents:

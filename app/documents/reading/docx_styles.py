@@ -5,6 +5,7 @@ import zipfile
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
+from app.documents.reading.docx_text import vanishes
 from app.documents.reading.office_xml import attribute, child, children_of, name_of, whole
 
 LEVELS = 9
@@ -24,6 +25,7 @@ class Style:
     level: int = 0
     numbering: tuple[str, int] | None = None
     based_on: str = ""
+    is_unseen: bool | None = None  # whether its text is hidden; None: as what it is based on
 
     @property
     def is_contents(self) -> bool:
@@ -41,6 +43,7 @@ class Style:
 @dataclass(slots=True)
 class Styles:
     by_id: dict[str, Style] = field(default_factory=dict)
+    unseen: set[str] = field(default_factory=set)  # ids of those whose text is hidden
 
     @classmethod
     def of(cls, archive: zipfile.ZipFile, part: str | None) -> "Styles":
@@ -48,7 +51,16 @@ class Styles:
         for element in children_of(archive, part, "") if part else ():
             if name_of(element) == "style":
                 styles.by_id[attribute(element, "styleId")] = _style(element)
+        styles.unseen = {style_id for style_id in styles.by_id if styles._is_unseen(style_id)}
         return styles
+
+    def _is_unseen(self, style_id: str) -> bool:
+        for _ in range(10):
+            style = self.by_id.get(style_id, Style())
+            if style.is_unseen is not None:
+                return style.is_unseen
+            style_id = style.based_on
+        return False
 
     def style(self, style_id: str) -> Style:
         """With what it inherits."""
@@ -68,7 +80,9 @@ def _style(element: Element) -> Style:
     properties = child(element, "pPr")
     match = _HEADING.fullmatch(name.strip())
     level = int(match[1]) if match else outline_level(properties)
-    return Style(name.strip(), level, numbering_of(properties), attribute(child(element, "basedOn"), "val"))
+    is_unseen = vanishes(child(element, "rPr"))
+    based_on = attribute(child(element, "basedOn"), "val")
+    return Style(name.strip(), level, numbering_of(properties), based_on, is_unseen)
 
 
 def outline_level(properties: Element | None) -> int:

@@ -1,6 +1,6 @@
 """The text of a Word paragraph: what is seen of it when changes are accepted, with what is anchored to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
@@ -26,16 +26,17 @@ class Text:
         return "".join(self.parts).strip()
 
 
-def text_of(paragraph: Element) -> Text:
+def text_of(paragraph: Element, unseen: Set[str] = frozenset()) -> Text:
+    """`unseen`: the ids of styles whose text is hidden."""
     found = Text()
-    _gather(paragraph, found)
+    _gather(paragraph, found, unseen, attribute(child(child(paragraph, "pPr"), "pStyle"), "val") in unseen)
     return found
 
 
-def _gather(element: Element, found: Text) -> None:
+def _gather(element: Element, found: Text, unseen: Set[str], is_unseen: bool) -> None:
     for part in element:
         name = name_of(part)
-        if name in _LEFT_OUT or (name == "r" and _is_hidden(part)):
+        if name in _LEFT_OUT or (name == "r" and _is_hidden(part, unseen, is_unseen)):
             continue
         if name == "t":
             found.parts.append(part.text or "")
@@ -49,12 +50,20 @@ def _gather(element: Element, found: Text) -> None:
         elif name == _BOXES:
             found.boxes.append(part)
         else:
-            _gather(part, found)
+            _gather(part, found, unseen, is_unseen)
 
 
-def _is_hidden(run: Element) -> bool:
-    hidden = child(child(run, "rPr"), "vanish")
-    return hidden is not None and attribute(hidden, "val") not in ("0", "false", "off")
+def _is_hidden(run: Element, unseen: Set[str], is_unseen: bool) -> bool:
+    """By what the run says itself, by its style, or by its paragraph's (`is_unseen`)."""
+    properties = child(run, "rPr")
+    own = vanishes(properties)
+    return own if own is not None else is_unseen or attribute(child(properties, "rStyle"), "val") in unseen
+
+
+def vanishes(properties: Element | None) -> bool | None:
+    """Return whether properties of a run make text hidden; None: they say nothing of it."""
+    hidden = child(properties, "vanish")
+    return None if hidden is None else attribute(hidden, "val") not in ("0", "false", "off")
 
 
 def _symbol(element: Element) -> str:

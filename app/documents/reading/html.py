@@ -44,6 +44,14 @@ _PARTS = frozenset(
     )
 )
 _AROUND = frozenset(("toc", "toctree-wrapper", "headerlink", "sphinxsidebar", "navheader", "navfooter", "breadcrumbs"))
+# What a page says is not to be seen by anybody, in the element itself: style sheets are not read.
+_UNSEEN = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))(?=[\s;!]|$)")
+# Elements that are often left open, and what begins behind them.
+_ENDED_BY = {
+    "p": _PARTS | _HEADINGS.keys() | {"table", "pre"}, "li": {"li"}, "dt": {"dt", "dd"}, "dd": {"dt", "dd"},
+    "tr": {"tr"}, "td": {"td", "th", "tr"}, "th": {"td", "th", "tr"},
+}  # fmt: skip
+_CONTAINERS = frozenset(("ul", "ol", "dl", "table"))
 _TABLE = ("table", "tr", "td", "th", "caption")
 _VOID = frozenset(
     ("br", "hr", "img", "input", "meta", "link", "area", "base", "col", "embed", "source", "track", "wbr")
@@ -58,7 +66,7 @@ def read(path: Path, tell: Tell, wished_encoding: str = "") -> Reading:
     text = encodings.decode_wished(data, codec)
     reader = _Reader(tell)
     reader.read(text)
-    return Reading(reader.blocks, reader.title, Report(encoding=codec, tables=reader.tables))
+    return Reading(reader.blocks, reader.title, Report(encoding=codec, tables=reader.tables, notes=reader.notes))
 
 
 def _is_around_the_text(said: dict[str, str]) -> bool:
@@ -66,6 +74,11 @@ def _is_around_the_text(said: dict[str, str]) -> bool:
     classes = set(said.get("class", "").lower().split())
     is_list = "contents" in classes and bool(classes & {"topic", "local"})  # docutils; alone it is often the main text
     return said.get("role") in ("navigation", "search") or is_list or bool(_AROUND & classes)
+
+
+def _is_unseen(said: dict[str, str]) -> bool:
+    hidden = said.get("hidden")
+    return hidden not in (None, "until-found") or bool(_UNSEEN.search(said.get("style", "").lower()))
 
 
 def _codec(data: bytes) -> str:
@@ -92,7 +105,10 @@ class _Reader:
         self._tags = 0
         self._characters = limits.Characters()
         self._text: list[str] = []
+        self.notes: tuple[str, ...] = ()
         self._hidden: list[str] = []  # elements that are left out, the outermost first
+        self._inside = 0  # lists and tables within them
+        self._is_place_kept = False  # of the outermost, an item or a cell, which is there without its words
         self._level = 0  # of the heading we are in
         self._kind = "paragraph"
         self._is_exact = 0  # inside pre
@@ -120,7 +136,10 @@ class _Reader:
         if self._tags % TELL_EVERY == 0:
             self._tell(self._tags, 0)
         tag, said = start.name, start.attributes
+        if self._hidden and not self._inside and tag in _ENDED_BY.get(self._hidden[0], ()):
+            self._hidden.clear()
         if self._hidden:
+            self._inside += tag in _CONTAINERS
             if tag == self._hidden[0] and tag not in _VOID:
                 self._hidden.append(tag)
             return
@@ -134,12 +153,25 @@ class _Reader:
             self._start_of_table(tag, said)
         elif tag in _HEADINGS or tag in _PARTS or tag == "pre":
             self._start_part(tag)
+        self._is_place_kept = not self._hidden
+        # A whole page is shown by its script once it has loaded.
+        if not self._hidden and tag not in _VOID and tag not in ("html", "body") and _is_unseen(said):
+            self._hidden.append(tag)
+            self.notes = ("hidden_text",)
+        self._inside = 0
 
     def _end(self, tag: str) -> None:
+        if self._hidden and tag in _CONTAINERS and tag != self._hidden[0]:
+            if not self._inside and self._hidden[0] in _ENDED_BY:  # it began outside
+                self._hidden.clear()
+                self._item = ""
+            self._inside = max(0, self._inside - 1)
         if self._hidden:
-            if tag == self._hidden[0]:
-                self._hidden.pop()
-            return
+            if tag != self._hidden[0]:
+                return
+            self._hidden.pop()
+            if self._hidden or not self._is_place_kept:
+                return
         if tag == "title":
             self._is_in_title = False
         elif tag in _TABLE:

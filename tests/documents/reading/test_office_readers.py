@@ -168,6 +168,25 @@ def test_changes_notes_boxes_and_hidden_text_are_read_as_they_are_seen(tmp_path:
     assert texts(reading) == ["本堤の足した堰堤（注1）", "（注1）注の文。", "欄の中。", "図の前", "箱の中。"]
 
 
+@pytest.mark.fault("S7")
+def test_words_are_hidden_by_a_style_too_and_shown_where_the_run_says_so(tmp_path: Path) -> None:
+    styles = (
+        f'<w:styles xmlns:w="{MAIN}"><w:style w:styleId="A"><w:name w:val="a"/><w:rPr><w:vanish/></w:rPr></w:style>'
+        '<w:style w:styleId="B"><w:name w:val="b"/><w:basedOn w:val="A"/></w:style>'
+        '<w:style w:styleId="C"><w:basedOn w:val="B"/><w:rPr><w:vanish w:val="0"/></w:rPr></w:style></w:styles>'
+    )
+
+    def run(text: str, properties: str = "") -> str:
+        return f"<w:r><w:rPr>{properties}</w:rPr><w:t>{text}</w:t></w:r>"
+
+    seen = run("見える", '<w:vanish w:val="0"/>')
+    body = "".join(
+        f'<w:p><w:pPr><w:pStyle w:val="{style}"/></w:pPr>{run(style + "の文")}{inside}</w:p>'
+        for style, inside in (("A", ""), ("B", seen), ("C", run("偽", '<w:rStyle w:val="A"/>')))
+    )
+    assert texts(read_word(tmp_path, word(body, {"word/styles.xml": styles}))) == ["見える", "Cの文"]
+
+
 # ------------------------------------------------------------------ Excel
 
 

@@ -208,6 +208,14 @@ def test_places_are_those_of_the_page_as_it_is_displayed(rotate: int, tmp_path: 
     assert first.top <= y.value / 10 <= first.bottom
 
 
+@pytest.mark.fault("S7")
+def test_words_beside_the_page_are_not_read(tmp_path: Path) -> None:
+    pdf = Pdf()
+    beside = text(50, 5000, "偽の値は九である。") + text(-900, 700, "偽の値は八である。") + text(50, -300, "偽である。")
+    pdf.page(beside + text(50, 700, "本当の値は五である。"))
+    assert "".join(texts(read(pdf, tmp_path))) == "本当の値は五である。"
+
+
 def test_a_page_upside_down_is_read(tmp_path: Path) -> None:
     made = Pdf(rotate=180)
     made.page(column(60, 700, wrapped(BODY, 26)))

@@ -235,6 +235,31 @@ def test_what_browsers_make_of_odd_tags(page: str, text: list[str], tmp_path: Pa
     assert texts(html.read(written(tmp_path, "a.html", f"<html><body>{page}"), silent).blocks) == text
 
 
+@pytest.mark.fault("S7")
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ('<p>前</p><p style="display:none">偽<p>後</p>', ["前", "後"]),
+        ('<p>前<p hidden>偽<b>偽</b></p>後', ["前", "後"]),
+        ('<div style="color:red; DISPLAY : none !important">偽<div>偽</div>偽</div>後', ["後"]),
+        ('<span style="visibility:hidden">偽</span>後', ["後"]),
+        ('<ul><li>甲<li hidden>偽<ul><li>偽</ul><li>乙</ul>丙', ["・甲", "・乙", "丙"]),
+        ('<ul><li hidden>偽</ul>丙', ["丙"]),
+        ("<dl><dt>甲<dd style='display:none'>偽<dt>乙</dl>丙", ["甲", "乙", "丙"]),
+        ('<table><tr><th>項目<th>値<tr style="display:none"><td>点検<td>9年<tr><td>点検<td>5年</table>',
+         ["項目 | 値", "点検 | 5年"]),
+        ('<table><tr><td>甲<td hidden>偽<td>乙</table>後', ["甲 | | 乙", "後"]),
+        ('<table style="display:none"><tr><td>偽<td>偽</table>後', ["後"]),
+        ('<body style="display:none"><p hidden="until-found">後</p>', ["後"]),
+        ('<p style="display:none-such">後</p><p style="x-display:none">完</p>', ["後", "完"]),
+    ],
+)  # fmt: skip
+def test_what_a_page_says_is_not_to_be_seen_is_not_read(page: str, text: list[str], tmp_path: Path) -> None:
+    reading = html.read(written(tmp_path, "a.html", page), silent)
+    assert [one.replace("  ", " ") for one in texts(reading.blocks)] == text
+    assert ("hidden_text" in reading.report.notes) == ("偽" in page or "9年" in page)
+
+
 def test_a_page_that_lies_about_its_encoding_is_read_right(tmp_path: Path) -> None:
     path = written(tmp_path, "a.html", PAGE.format(charset="utf-8"), "cp932")
     assert html.read(path, silent).report.encoding == "cp932"

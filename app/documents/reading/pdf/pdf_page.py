@@ -127,6 +127,8 @@ def _read_glyphs(text_page: Any, frame: _Frame, raw: RawPage) -> None:
         edges = (min(first[0], second[0]), min(first[1], second[1]), max(first[0], second[0]), max(first[1], second[1]))
         if not all(math.isfinite(edge) and abs(edge) < 1e5 for edge in edges):
             continue
+        if edges[2] <= 0 or edges[0] >= frame.width or edges[3] <= 0 or edges[1] >= frame.height:
+            continue  # beside the page, where nobody sees it
         text = _SAME.get(code) or (chr(code) if code else "\ufffd")
         raw.glyphs.append(Glyph(text, *edges, size or edges[3] - edges[1], is_spaced, is_anew))
         is_spaced = is_anew = False
