@@ -23,10 +23,11 @@ def of_collections(there: Known, scope: Iterable[CollectionRef], messages: Itera
     answers rest on; those that are gone, what they were labelled last."""
     known = [one.details for one in messages if one.details is not None]
     refs = [ref for details in known for ref in details.scope]
-    used = {source.collection for details in known for source in details.named_sources}
-    learned = {name for details in known for name in details.learned}  # by the model that answered
-    refs += [CollectionRef(0, name) for name in (*used, *learned)]
-    return _of(there, (*scope, *refs))
+    for details in known:
+        ids = {ref.name: ref.id for ref in details.scope}
+        refs += [CollectionRef(ids.get(one.collection, 0), one.collection) for one in details.named_sources]
+        refs += [CollectionRef(0, name) for name in details.learned]  # by the model that answered
+    return _of(there, {*scope, *refs})
 
 
 def effective(conversation: Conversation, messages: Iterable[Message], there: Known) -> Label:
@@ -49,7 +50,9 @@ def stored(store: Store, ids: Sequence[int]) -> list[CollectionRef]:
     rows = store.database.read(
         "SELECT json_extract(one.value, '$.id'), json_extract(one.value, '$.name')"
         " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value, json_each(m.details, '$.scope') one"
-        " UNION SELECT 0, json_extract(one.value, '$.collection')"
+        " UNION SELECT coalesce((SELECT json_extract(s.value, '$.id') FROM json_each(m.details, '$.scope') s"
+        " WHERE json_extract(s.value, '$.name') = json_extract(one.value, '$.collection')), 0),"
+        " json_extract(one.value, '$.collection')"
         " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value,"
         " json_each(m.details, '$.grounding.sources') one"
         " UNION SELECT 0, json_extract(one.value, '$.collection')"
@@ -61,12 +64,19 @@ def stored(store: Store, ids: Sequence[int]) -> list[CollectionRef]:
     return [CollectionRef(row[0], row[1]) for row in rows]
 
 
-def _of(there: Known, refs: Sequence[CollectionRef]) -> list[Label]:
+def _of(there: Known, refs: Iterable[CollectionRef]) -> list[Label]:
     if there is None:
-        return [confidentiality.HIGHEST] if refs else []
-    names, ids = {ref.name for ref in refs}, {ref.id for ref in refs}
-    # By both: another may have the name by now. Ids begin anew in a new database, with the manual.
-    return [one.label for one in there if one.name in names or (one.id in ids and not one.is_builtin)]
+        return [confidentiality.HIGHEST for _ in refs]
+    return [one.label for ref in refs for one in _meant(there, ref)]
+
+
+def _meant(there: Sequence[Collection], ref: CollectionRef) -> list[Collection]:
+    """The collection that a reference is to, by its id where that has or had the name: another may have it by now.
+    Else all that it may be to: ids begin anew in a new database, with the manual, and sources have a name alone."""
+    by_id = [one for one in there if one.id == ref.id and not one.is_builtin]
+    if any(one.name == ref.name for one in by_id):
+        return by_id
+    return [*by_id, *(one for one in there if one.name == ref.name)]
 
 
 def inherited(store: Store, conversation_id: int) -> Label:

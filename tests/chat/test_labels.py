@@ -214,7 +214,7 @@ def test_what_was_taken_from_a_secret_collection_stays_secret_also_when_its_name
         else:
             library.remove_documents([document])
             library.rename_collection(gone, "別の名前")
-        library.add_collection("規程", "public")
+        new = library.add_collection("規程", "public")
         there = library.labelled()
         assert [one.name for one in library.collections() if one.label == "secret"] == ["別の名前"] * (
             then != "removed"
@@ -223,6 +223,11 @@ def test_what_was_taken_from_a_secret_collection_stays_secret_also_when_its_name
         conversation = store.conversation(here)
         assert conversation is not None
         assert conversation_labels.highest(store, [conversation], there) == "secret"
+    of_new = ask(store, dataclasses.replace(grounded("public"), scope=(CollectionRef(new, "規程"),)))
+    conversation = store.conversation(of_new)
+    assert conversation is not None
+    assert conversation_labels.highest(store, [conversation], there) == "public"
+    assert conversation_labels.effective(conversation, store.tree(of_new), there) == "public"
     assert labels.now(file, {("規程", "")}) == "secret"
     assert labels.now(file, {("", "規程.md")}) == "secret"
     assert labels.now(file, {("他", "他.md")}) == "public"
