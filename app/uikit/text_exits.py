@@ -146,7 +146,10 @@ class TextExits(QObject):
 
     # ------------------------------------------------------------------- private
 
-    def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
+    def _on_focus_changed(self, old: QWidget | None, new: QWidget | None) -> None:
+        if new is None and QGuiApplication.clipboard().ownsSelection() and label_at(old) == HIGHEST:
+            # The user goes to another program; it has become confidential since it was selected.
+            QGuiApplication.clipboard().clear(QClipboard.Mode.Selection)
         for part in _parts(new):  # for good: what is selected stays so while another window is active
             part.installEventFilter(self)
 

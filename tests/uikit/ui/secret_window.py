@@ -130,6 +130,11 @@ def show(label: Label) -> None:
             QTest.mouseRelease(widget.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(20, 12))
             widget.moveCursor(QTextCursor.MoveOperation.Start)
         QGuiApplication.clipboard().clear(QClipboard.Mode.Selection)
+    select(window.kinds["plain"])
+    window.label = "secret"
+    window.kinds["plain"].clearFocus()  # as where another program gets the keys
+    QTest.qWait(30)
+    found["later"] = {"primary": reader.read()["selection"]}
     found["log"] = {"there": log.exists()}
     reader.end()
     print(json.dumps(found))

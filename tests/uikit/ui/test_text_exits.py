@@ -196,4 +196,5 @@ def test_another_program_reads_nothing_secret_out_of_selection_and_clipboard(tal
     tally.leaked(len(leaked) + len(dragged))
     assert not leaked
     assert not dragged
+    assert found["public"]["later"]["primary"] == ""  # selected before it became confidential
     assert not found["secret"]["log"]["there"]
