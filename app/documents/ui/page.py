@@ -1,5 +1,6 @@
 """The page 資料: collections at the left; the documents of one, how they were read, and how far the queue is."""
 
+import contextlib
 from collections.abc import Callable
 
 from PySide6.QtCore import QPoint, Qt, QTimer
@@ -7,6 +8,7 @@ from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeE
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.base import confidentiality
+from app.documents.library import Library
 from app.documents.records import Collection, Document
 from app.documents.services.documents import Documents
 from app.documents.services.embedding import Embedding
@@ -72,8 +74,12 @@ class DocumentsPage(Page):
         self._header.set_inset(inset_px)
 
     def label_now(self) -> confidentiality.Label:
-        """As the most confidential of all collections, whose names stand beside each other."""
-        return confidentiality.highest(one.label for one in self._documents.collections())
+        """As the most confidential of all collections, whose names stand beside each other. Raises AppError as the
+        database does."""
+        if not self._documents.path.is_file():
+            return confidentiality.LABELS[0]
+        with contextlib.closing(Library.beside(self._documents.path)) as library:
+            return confidentiality.highest(one.label for one in library.collections())
 
     def focus_first(self) -> None:
         first = self.view if self.table.rowCount() else self.list if self._side.isVisible() else self.add_button
