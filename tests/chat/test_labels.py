@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,10 @@ def test_the_log_of_exports_says_what_left_and_where_to(tmp_path: Path) -> None:
     assert all(line["at"][10] == "T" and line["label"] == "secret" for line in lines)
     with pytest.raises(AppError) as caught:
         export_gate.pass_out(export_of_secret, tmp_path / "fehlt" / "exports.log", is_agreed=True)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.log")
+        with pytest.raises(AppError, match="export_log_unwritable"):
+            export_gate.pass_out(export_of_secret, tmp_path / "pipe.log", is_agreed=True)
     assert "機密" in str(describe_error(caught.value))
 
 
