@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.base import settings
+from app.base import settings, this_machine
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.atomic import make_once
+from app.base.files.plain_file import read_regular
 from app.base.paths import Paths
 from trainer import start
 
@@ -28,9 +29,12 @@ DEVELOPMENT_FOLDER = ".venv-train"  # beside the sources; made by packaging/dev.
 CONVERTER = "llama.cpp"  # below the environment's folder
 STAMP = "kotae-environment.json"  # in an environment's folder, when it works
 KEY_FILE = "training-environment.key"  # in the data folder
+_KEY_BYTES = 1 << 10
 VERSION_FILE = "VERSION"  # in the converter's folder: the llama-cpp-python whose source it is from
 PROBE_LIMIT_S = 120.0  # torch read from a slow disk for the first time
 PRODUCT_LIMIT = 0.2  # how far a 4-bit product may be from the exact one; measured 0.09, and garbage is at 1
+
+MISSING = ("no_training_environment", "training_environment_elsewhere")  # codes: one has to be made
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors", "gguf")
@@ -73,32 +77,40 @@ def base_folder(data: Path) -> Path:
 
 
 def key(data: Path) -> str:
-    """Return what the environments that were made for this data folder have in their stamp. Raises OSError."""
+    """Return what the environments that were made on this machine for this data folder have in their stamp.
+
+    Raises OSError.
+    """
     try:
-        return (data / KEY_FILE).read_text("ascii")
+        own = _own_key(data)
     except FileNotFoundError:
         make_once(data / KEY_FILE, secrets.token_hex(16).encode("ascii"))
-        return (data / KEY_FILE).read_text("ascii")
+        own = _own_key(data)
+    return this_machine.mark(FOLDER, own)
 
 
 def is_ours(folder: Path, data: Path) -> bool:
-    """Whether an environment was made for this data folder; those that lie in it are.
+    """Whether an environment was made on this machine for this data folder.
 
-    On another drive the same path may lead to somebody else's drive today, with programs of theirs.
+    A data folder can be somebody else's, with programs of theirs in it, and on another drive the same path may lead to
+    somebody else's drive today.
     """
-    if folder.parent == data:
-        return True
     try:
         stamp = strict_json.of_file(folder / STAMP)
-        return isinstance(stamp, dict) and stamp.get("key") == (data / KEY_FILE).read_text("ascii")
+        return isinstance(stamp, dict) and this_machine.is_own(stamp.get("key"), FOLDER, _own_key(data))
     except (OSError, ValueError):
         return False
+
+
+def _own_key(data: Path) -> bytes:
+    """Raises OSError."""
+    return read_regular(data / KEY_FILE, _KEY_BYTES)
 
 
 def locate(data: Path) -> TrainingEnvironment:
     """$KOTAE_TRAINER_PYTHON, else the one below `base_folder`, below `data`, or the development one. Starts nothing.
 
-    Raises AppError("no_training_environment").
+    Raises AppError: no_training_environment; training_environment_elsewhere where there is one of another machine.
     """
     bases = dict.fromkeys((base_folder(data), data))
     places = [base / name for base in bases for name in (FOLDER, OLD_FOLDER)]
@@ -108,6 +120,9 @@ def locate(data: Path) -> TrainingEnvironment:
     for python in pythons:
         if python.is_file():
             return TrainingEnvironment(python, _converter([python.parent.parent, *folders]))
+    foreign = [python_in(folder) for folder in places if python_in(folder).is_file()]
+    if foreign and not named:
+        raise AppError("training_environment_elsewhere", path=str(foreign[0].parent.parent))
     raise AppError("no_training_environment", path=str(named or python_in(places[0])))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.models import training_environment
+from app.models import package_locks, training_environment
 from app.models.training_environment import TrainingEnvironment
 
 ENGINE = importlib.metadata.version("llama-cpp-python")
@@ -36,7 +36,7 @@ def nothing_is_named(tmp_path, monkeypatch):
 
 
 def make(folder: Path, script: str = "", version: str = ENGINE) -> Path:
-    """A folder with a stand-in for Python, and a converter."""
+    """A folder with a stand-in for Python, and a converter, as one that was made for the folder above it."""
     python = folder / "bin/python"
     python.parent.mkdir(parents=True)
     python.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
@@ -45,6 +45,9 @@ def make(folder: Path, script: str = "", version: str = ENGINE) -> Path:
     converter.mkdir()
     (converter / "convert_hf_to_gguf.py").touch()
     (converter / "VERSION").write_text(version, encoding="utf-8")
+    lock = package_locks.fitting("cpu")[0]
+    stamp = {"lock": lock.name, "digest": lock.digest, "key": training_environment.key(folder.parent)}
+    (folder / training_environment.STAMP).write_text(json.dumps(stamp), encoding="utf-8")
     return python
 
 

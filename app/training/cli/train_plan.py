@@ -16,6 +16,7 @@ from app.base.paths import Paths
 from app.base.wording import help_text, phrase, size
 from app.chat.store import Store
 from app.inference import speed
+from app.models import training_environment
 from app.training import drafting, jobs, planning, problems
 from app.training.cli import train_jobs, train_runs, train_words
 from app.training.planning import Plan
@@ -78,7 +79,7 @@ def _trainer(where: Paths) -> Trainer | None:
     try:
         return training.locate(where.data)
     except AppError as error:
-        if error.code != "no_training_environment":
+        if error.code not in training_environment.MISSING:
             raise
         return None
 

@@ -11,7 +11,7 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import describe_error
 from app.inference import quantizations
-from app.models import build_plan, hf_adapter, hf_folder
+from app.models import build_plan, hf_adapter, hf_folder, training_environment
 from app.models.build_plan import BuildPlan, BuildRequest, Step
 from app.models.hf_adapter import HfAdapter
 from app.models.hf_folder import HfModel
@@ -137,7 +137,7 @@ class BuildDialog(Dialog):
         self.banner.hide()
         if error is not None and not self.making.is_shown:
             sentence = describe_error(error)
-            can_make = error.code == "no_training_environment"
+            can_make = error.code in training_environment.MISSING
             actions = (("make", self.tr("学習環境を作る")),) if can_make else ()
             self.banner.show_message("warning", sentence.message, "" if can_make else sentence.next, actions)
         self._refresh()
