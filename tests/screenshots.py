@@ -40,10 +40,11 @@ from app.chat.store import Store
 from app.inference.engine.messages import EngineFacts
 from app.inference.local_model import FileMark, LocalModel
 from app.inference.services.events import EngineStatus
-from app.models import catalogue, hf_folder, starter
+from app.models import catalogue, hf_folder, models_folder, starter
 from app.models.found_models import Findings, FoundModel, Skipped
 from app.models.kits.kit_import import Imported as KitImported
 from app.models.kits.kit_manifest import Kit, KitFile, KitModel, KitPart
+from app.models.models_folder import Move
 from app.models.services.builds import Progress
 from app.models.services.downloads import Download
 from app.models.training_environment import Device, Probe
@@ -754,9 +755,9 @@ def offer_download(parts: AppContext) -> None:
 
 
 def offer_move(parts: AppContext) -> None:
-    journal = {"source": str(parts.upkeep.models_folder), "target": "/media/yamada/kotae/models", "state": "copying"}
-    journal |= {"names": ["a.gguf"], "made": ["a.gguf"]}
-    (parts.upkeep.models_folder.parent / "models-move.json").write_text(json.dumps(journal), "utf-8")
+    target = Path("/media/yamada/kotae/models")
+    plan = Move(parts.upkeep.models_folder, target, "copying", ("a.gguf",), ("a.gguf",), {})
+    models_folder.note(parts.paths, plan)
     chat(parts)
     parts.offers.offer()
 

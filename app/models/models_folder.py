@@ -7,7 +7,8 @@ A journal in the data folder says how far it came, so that it can be killed at a
 
 Files that were imported in place elsewhere stay where they are. In the old folder only regular files are moved.
 Nothing is deleted that is not as the journal has noted it: neither an old file that has changed since, nor one in the
-new folder that no move has made.
+new folder that no move has made. And no journal counts but one that was written on this machine: somebody else's data
+folder could name any folder of ours.
 """
 
 import contextlib
@@ -19,11 +20,11 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import filelock
 
-from app.base import settings
+from app.base import settings, this_machine
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
@@ -87,25 +88,35 @@ def move(where: Paths, target: Path, store: ModelStore, report: Report = lambda 
         undo(where)
         before = None
     plan = _plan(source, target, noted, before)
-    _write_journal(where, plan)
+    note(where, plan)
     try:
         _copy_all(plan, report)
     except BaseException:
         undo(where)
         raise
-    _write_journal(where, dataclasses.replace(plan, state="switching"))
+    note(where, dataclasses.replace(plan, state="switching"))
     return finish(where, store)
 
 
 def pending(where: Paths) -> Move | None:
-    """A move that was interrupted, if there is one."""
+    """A move that was interrupted, if there is one that was begun on this machine."""
     try:
         data = strict_json.of_file(where.data / _JOURNAL)
+        if not this_machine.is_own(data.pop("mark"), _JOURNAL, _canonical(data)):
+            return None
         noted = {name: (size, time) for name, (size, time) in dict(data.get("noted", {})).items()}
         names, made = tuple(data["names"]), tuple(data["made"])
         return Move(Path(data["source"]), Path(data["target"]), data["state"], names, made, noted)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def note(where: Paths, plan: Move) -> None:
+    """Write the journal. Raises OSError."""
+    data = dataclasses.asdict(plan) | {"source": str(plan.source), "target": str(plan.target)}
+    data["mark"] = this_machine.mark(_JOURNAL, _canonical(data))
+    write_atomically(where.data / _JOURNAL, json.dumps(data).encode("ascii"))
+    sync_folder(where.data)
 
 
 def finish(where: Paths, store: ModelStore) -> Moved:
@@ -327,10 +338,8 @@ def _remove_empty_folders(folder: Path) -> None:
 # ------------------------------------------------------------------- private
 
 
-def _write_journal(where: Paths, plan: Move) -> None:
-    data = dataclasses.asdict(plan) | {"source": str(plan.source), "target": str(plan.target)}
-    write_atomically(where.data / _JOURNAL, json.dumps(data).encode("ascii"))
-    sync_folder(where.data)
+def _canonical(data: dict[str, Any]) -> bytes:
+    return json.dumps(data, sort_keys=True).encode("ascii")
 
 
 def _resolved(folder: Path) -> Path:

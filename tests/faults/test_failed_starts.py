@@ -19,6 +19,8 @@ from app.base.settings import Settings
 from app.base.start_record import CLOSED, STARTING, UP, Record
 from app.base.store_schema import MIGRATIONS
 from app.chat.store import Store
+from app.models import models_folder
+from app.models.models_folder import Move
 from tests.faults.window_process import ROOT, environment, wait_until
 
 LIMIT_S = 120
@@ -151,8 +153,7 @@ def test_a_move_of_the_models_folder_that_was_interrupted_waits_for_a_usual_star
 ) -> None:
     source, target = starts.where.models, tmp_path / "moved"
     target.mkdir()
-    journal = {"source": str(source), "target": str(target), "state": "switching", "names": [], "made": []}
-    (starts.where.data / "models-move.json").write_text(json.dumps(journal), "utf-8")
+    models_folder.note(starts.where, Move(source, target, "switching", (), (), {}))
     starts.opens("--safe-mode")
     assert settings.load(starts.where.settings).models_folder is None
     starts.opens()

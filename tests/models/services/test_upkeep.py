@@ -1,6 +1,5 @@
 """The care of the models as the window asks for it: off its thread, with progress, and one thing at a time."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,8 @@ from app.base.services.preferences import Preferences
 from app.chat.presets import Choices
 from app.chat.services.presets import Presets
 from app.chat.store import Store
-from app.models import local_models
+from app.models import local_models, models_folder
+from app.models.models_folder import Move
 from app.models.services.library import ModelLibrary
 from app.models.services.upkeep import ModelUpkeep
 from tests import model_files as models
@@ -137,9 +137,7 @@ def test_an_interrupted_move_is_seen_and_can_be_undone(care: Care, qtbot: QtBot,
     target = tmp_path / "new"
     target.mkdir()
     (target / "m.gguf.kotae-moving").write_bytes(b"half")
-    journal = {"source": str(where.models), "target": str(target), "state": "copying"}
-    journal |= {"names": ["m.gguf"], "made": ["m.gguf"]}
-    (where.data / "models-move.json").write_text(json.dumps(journal), "utf-8")
+    models_folder.note(where, Move(where.models, target, "copying", ("m.gguf",), ("m.gguf",), {}))
     assert care.upkeep.pending_move().target == target
     with qtbot.waitSignal(care.upkeep.move_undone):
         care.upkeep.undo_move()

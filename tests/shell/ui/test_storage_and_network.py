@@ -1,7 +1,6 @@
 """The settings of where models are and of what may leave this machine; and what a start offers to go on with."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,8 @@ from PySide6.QtWidgets import QApplication, QLabel
 
 from app.base import settings
 from app.inference.services.events import EngineStatus
-from app.models import local_models
+from app.models import local_models, models_folder
+from app.models.models_folder import Move
 from app.shell.ui.first_run.dialog import FirstRunDialog
 from app.uikit.dialogs import Dialog
 from app.uikit.pickers import Pickers
@@ -87,9 +87,7 @@ def test_nothing_is_moved_while_the_model_answers(parts, storage, tmp_path):
 def interrupt_a_move(where, target: Path) -> None:
     target.mkdir()
     (target / "m.gguf.kotae-moving").write_bytes(b"half")
-    journal = {"source": str(where.models), "target": str(target), "state": "copying"}
-    journal |= {"names": ["m.gguf"], "made": ["m.gguf"]}
-    (where.data / "models-move.json").write_text(json.dumps(journal), "utf-8")
+    models_folder.note(where, Move(where.models, target, "copying", ("m.gguf",), ("m.gguf",), {}))
 
 
 def test_an_interrupted_move_is_offered_and_gone_on_with(parts, open_window, qtbot, where, tmp_path):
