@@ -6,11 +6,12 @@ the folder says of its own worth is marked as said elsewhere (`runs.RETURNED`) u
 """
 
 import dataclasses
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
 from app.base import lines
@@ -35,7 +36,8 @@ _MIB = 1 << 20
 _FILES = {runs.ADAPTER: 1 << 34, runs.HOLDOUT: 256 * _MIB, runs.LOG: 64 * _MIB}
 _ADAPTER_FILES = {adapter.CONFIG: _MIB, adapter.RECORD: _MIB, adapter.ROWS: 64 * _MIB, adapter.WEIGHTS: 1 << 34}
 _OF_A_DESKTOP = (".DS_Store", "Thumbs.db", "desktop.ini")  # put into any folder that somebody has looked at
-_SMALL_BYTES, _JOURNAL_BYTES, _SHIPPED_BYTES = _MIB, 64 * _MIB, 1 << 36
+_SMALL_BYTES, _JOURNAL_BYTES, _ROWS_BYTES = _MIB, 64 * _MIB, 256 * _MIB
+_SHIPPED_BYTES = 1 << 33  # of all files with a sum: data and programs; the base has sums of its own
 _MOST_SUMS = 10_000  # files of a job; a trainer has a hundred
 _EVENTS = {kind.__name__.lower(): kind for kind in get_args(Event)}
 _PART = "taken.part"  # in the run, until all of it is there
@@ -76,6 +78,8 @@ def take(folder: Path, where: Path, report: Report = lambda _done, _total: None)
     asked = known or _placed(folder, target)
     try:
         sums = _sums(folder)
+        if sum(map(_size_bytes, (folder / name for name in sums))) > _SHIPPED_BYTES:
+            raise NotPlainError(folder, "too_large")
         meter = Meter(report, sum(map(_size_bytes, (*(folder / name for name in sums), *_present(folder / jobs.RUN)))))
         found = _looked_at(folder, manifest, asked, sums, meter)
     except NotPlainError as error:
@@ -189,13 +193,15 @@ def _looked_at(folder: Path, manifest: _Manifest, asked: RunSpec, sums: Mapping[
     for name, wanted in sums.items():
         if not _is_inside(name) or _digest(folder, name, meter) != wanted:
             raise AppError("job_changed", path=str(folder / Path(name).name))
+    if manifest.hashes.keys() != asked.hashes.keys():  # what is not listed would be compared with nothing
+        raise AppError("job_changed", path=str(folder / jobs.MANIFEST))
     for part, wanted in manifest.hashes.items():
         name = f"{jobs.DATA}/{part}.jsonl"
-        if part in PARTS and (sums.get(name) != wanted or asked.hashes.get(part, wanted) != wanted):
+        if asked.hashes[part] != wanted or (part in PARTS and sums.get(name) != wanted):
             raise AppError("job_changed", path=str(folder / name))
     effective = _effective(folder, manifest, asked)
     _check_adapter(run, manifest, effective, asked)
-    _check_holdout(run, folder / jobs.DATA / "holdout.jsonl")
+    _check_holdout(run, folder / jobs.DATA / "holdout.jsonl", manifest.hashes.get("holdout", ""))
     return _Returned(effective, journal)
 
 
@@ -262,16 +268,21 @@ def _check_adapter(run: Path, manifest: _Manifest, effective: RunSpec, asked: Ru
     returned_adapter.check(folder, effective, Path(asked.base))
 
 
-def _check_holdout(run: Path, rows: Path) -> None:
+def _check_holdout(run: Path, rows: Path, sha256: str) -> None:
     """What was kept back must be the rows of the job: a verdict rests on them. Raises AppError: job_changed,
-    holdout_unreadable."""
+    holdout_unreadable; NotPlainError."""
     if not (run / runs.HOLDOUT).exists():
         return
     found = holdouts.read(run / runs.HOLDOUT)
     try:
-        told = [strict_json.value(line) for line in rows.read_bytes().splitlines() if line.strip()]
-        numbers = {at for at, line in enumerate(rows.read_bytes().split(b"\n"), start=1) if line.strip()}
+        raw = read_plain(rows, _ROWS_BYTES)
+        if hashlib.sha256(raw).hexdigest() != sha256:
+            raise AppError("job_changed", path=str(rows))
+        told = [strict_json.value(line) for line in raw.splitlines() if line.strip()]
+        numbers = {at for at, line in enumerate(raw.split(b"\n"), start=1) if line.strip()}
         asked = [row["messages"][:-1] for row in told]
+    except NotPlainError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AppError("job_changed", path=str(rows)) from error
     chats = [list(chat.messages) for chat in found.chats]
@@ -296,8 +307,8 @@ def _here(event: Event, target: Path) -> Event:
 def _is_inside(name: Any) -> bool:
     if not isinstance(name, str) or "\0" in name or "\\" in name:
         return False
-    parts = Path(name).parts
-    return bool(parts) and not Path(name).is_absolute() and ".." not in parts
+    path = PurePosixPath(name)  # the same file has one name only
+    return name == str(path) != "." and not path.is_absolute() and ".." not in path.parts
 
 
 def _digest(folder: Path, name: str, meter: Meter) -> str:

@@ -15,6 +15,7 @@ from app.training import jobs
 from app.training.data.rows import PARTS
 from app.training.runs import runs
 from tests import model_files as models
+from tests.permits import PERMIT
 from trainer import adapter
 from trainer.spec import RunSpec
 
@@ -33,7 +34,7 @@ def finished(root: Path) -> Path:
     sha256 = bases.file_sha256(base)
     asked = RunSpec(str(root / "runs" / "r"), str(base), name="r", base_sha256=sha256, hashes=hashes, **places)  # type: ignore[arg-type]
     runs.create(asked)
-    job = jobs.make(asked, root / "job").folder
+    job = jobs.make(asked, root / "job", permit=PERMIT).folder
     argv = [sys.executable, "-m", "trainer.fake", str(job / runs.SPEC)]
     environment = os.environ | {"KOTAE_TRAINER": "fake:good"}
     subprocess.run(argv, cwd=Path(__file__).parents[2], env=environment, check=True, capture_output=True)
@@ -109,6 +110,46 @@ def _way_out(job: Path) -> None:
         file.write(f"{hashlib.sha256(CANARY.encode()).hexdigest()}  ../private/id_rsa\n")
 
 
+def _rows_that_nothing_vouches_for(job: Path) -> None:
+    """What was kept back is in no list of hashes, and can be anything."""
+    hashes = json.loads((job / jobs.MANIFEST).read_text("utf-8"))["hashes"]
+    del hashes["holdout"]
+    for name in (jobs.MANIFEST, "run/effective.json"):
+        change(job / name, hashes=hashes)
+    lines = (job / jobs.SUMS).read_text("utf-8").splitlines(keepends=True)
+    (job / jobs.SUMS).write_text("".join(line for line in lines if "holdout" not in line), encoding="utf-8")
+    sign(job)
+
+
+def _unlisted_pipe(job: Path) -> None:
+    _rows_that_nothing_vouches_for(job)
+    (job / "data" / "holdout.jsonl").unlink()
+    os.mkfifo(job / "data" / "holdout.jsonl")
+
+
+def _unlisted_device(job: Path) -> None:
+    _rows_that_nothing_vouches_for(job)
+    _link(job, "data/holdout.jsonl", Path("/dev/zero"))
+
+
+def _unlisted_rows(job: Path) -> None:
+    _rows_that_nothing_vouches_for(job)
+    (job / "data" / "holdout.jsonl").write_text(ROW * 2, encoding="utf-8")
+
+
+def _second_spelling(job: Path) -> None:
+    with (job / jobs.SUMS).open("a", encoding="utf-8") as file:
+        file.write(f"{hashlib.sha256(ROW.encode()).hexdigest()}  ./data/train.jsonl\n")
+
+
+def _endless_sums(job: Path) -> None:
+    """Hashing what takes no room on the drive would take an hour."""
+    with (job / "data" / "more").open("wb") as file:
+        file.truncate(60 << 30)
+    with (job / jobs.SUMS).open("a", encoding="utf-8") as file:
+        file.write(f"{'0' * 64}  data/more\n")
+
+
 def _many_sums(job: Path) -> None:
     (job / jobs.SUMS).write_text("0  a\n" * 20_000, encoding="utf-8")
 
@@ -146,6 +187,11 @@ LINKS: dict[str, tuple[Callable[[Path], None], str]] = {
     "a linked folder of data": (_linked_data_folder, "job_refused"),
     "a name that leads out": (_way_out, "job_changed"),
     "more names than a job has": (_many_sums, "job_refused"),
+    "a file under a second spelling": (_second_spelling, "job_changed"),
+    "files that take an hour to hash": (_endless_sums, "job_refused"),
+    "a pipe for the rows that were kept back": (_unlisted_pipe, "job_changed"),
+    "a device for the rows that were kept back": (_unlisted_device, "job_changed"),
+    "rows kept back that no hash vouches for": (_unlisted_rows, "job_changed"),
     "weights of a terabyte": (lambda job: _sparse(job, f"run/adapter/{adapter.WEIGHTS}", 1 << 40), "job_refused"),
     "an adapter of a terabyte": (lambda job: _sparse(job, "run/adapter.gguf", 1 << 40), "job_refused"),
     "a journal of a gigabyte": (lambda job: _sparse(job, "run/events.jsonl", 1 << 30), "job_refused"),

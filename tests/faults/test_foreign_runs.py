@@ -28,6 +28,7 @@ from tests.evaluation.test_study import QUESTIONS, study
 from tests.faults import returned_job
 from tests.faults.ledger import Tally
 from tests.faults.returned_job import ADAPTERS, CANARY, LINKS, change, sign
+from tests.permits import PERMIT
 from tests.training import report_folder
 
 UNCHECKED = wording.phrase("run_trained_elsewhere")
@@ -90,6 +91,16 @@ def test_of_a_run_only_its_own_files_are_taken_in(job: Path) -> None:
 def test_a_job_that_nobody_knows_here_names_no_place_of_this_machine(name: str, job: Path) -> None:
     shutil.rmtree(job.parent / "runs")
     change(job / runs.SPEC, **{name: str(job.parent / "private" / "id_rsa")})
+    sign(job)
+    assert refused(job) == "job_unreadable"
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\udfff", "\udc00\ud800"])
+@pytest.mark.fault("S10")
+def test_a_job_whose_name_has_half_a_character_is_refused_in_words(name: str, job: Path) -> None:
+    shutil.rmtree(job.parent / "runs")
+    for file in (runs.SPEC, "run/effective.json"):
+        change(job / file, name=name)
     sign(job)
     assert refused(job) == "job_unreadable"
 
@@ -234,7 +245,7 @@ def test_a_private_file_that_a_spec_calls_its_data_does_not_go_into_a_job(job: P
     assert asked is not None
     asked = dataclasses.replace(asked, train=str(job.parent / "private" / "id_rsa"), hashes={})
     with pytest.raises(AppError, match="run_data_invalid"):
-        jobs.make(asked, tmp_path / "out")
+        jobs.make(asked, tmp_path / "out", permit=PERMIT)
     assert not any(CANARY in path.read_text("utf-8", "replace") for path in (tmp_path / "out").rglob("*.jsonl"))
 
 

@@ -6,7 +6,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_READS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe is not waited for
+_FLAGS = _READS | getattr(os, "O_NOFOLLOW", 0)
 
 
 class NotPlainError(OSError):
@@ -25,6 +26,30 @@ def require_folder(path: Path) -> None:
         raise NotPlainError(path, "link")
     if not stat.S_ISDIR(mode):
         raise NotPlainError(path, "not_folder")
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading, also by a link, that is no pipe and no device: these have no end, or never begin.
+
+    Raises OSError, NotPlainError.
+    """
+    descriptor = os.open(path, _READS)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotPlainError(path, "not_file")
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_regular(path: Path, most_bytes: int) -> bytes:
+    """Return all of such a file. Raises OSError, NotPlainError; also for one that is larger."""
+    with open_regular(path) as file:
+        raw = file.read(most_bytes + 1)
+    if len(raw) > most_bytes:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return raw
 
 
 def open_plain(path: Path, most_bytes: int) -> BinaryIO:

@@ -4,17 +4,18 @@ Each value costs Python up to 100 bytes however short it is written: a file of `
 size, so that a limit of bytes alone bounds nothing.
 """
 
-import errno
 import json
-import os
+import re
 from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
+from app.base.files.plain_file import read_regular
 
 MAX_BYTES = 8 << 20  # the largest tokenizer_config.json known has 180 kB, the largest index 6 MB
 FILE_BYTES = 64 << 20  # of our own files; the journal of a run of 100,000 steps has 30 MB
 # Values are counted by commas and opening brackets, also of those in texts: rather too many.
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 FREE_VALUES, BYTES_A_VALUE, MAX_VALUES = 500_000, 8, 6_000_000
 
 
@@ -29,10 +30,12 @@ def read(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
 
 
 def parse(raw: bytes) -> dict[str, Any]:
-    """Return an object in which no key stands twice. Raises ValueError."""
+    """Return an object in which no key stands twice, and whose texts can be stored. Raises ValueError."""
     data = value(raw, object_pairs_hook=_object, parse_constant=_refuse)
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
+    if _SURROGATE.search(raw):  # half a character, or both halves of one
+        json.dumps(data, ensure_ascii=False).encode("utf-8")
     return data
 
 
@@ -59,12 +62,8 @@ def is_crowded(text: str, max_values: int | None = None) -> bool:
 
 
 def read_bytes(path: Path, max_bytes: int = FILE_BYTES) -> bytes:
-    """Return all of a file. Raises OSError, also for one that is larger (EFBIG)."""
-    with path.open("rb") as file:
-        raw = file.read(max_bytes + 1)
-    if len(raw) > max_bytes:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
-    return raw
+    """Return all of a file. Raises OSError, also for one that is larger (EFBIG) or no file but a pipe or a device."""
+    return read_regular(path, max_bytes)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
