@@ -11,9 +11,11 @@ from pathlib import Path
 
 from app.base.files.appending import append_line
 from app.base.files.atomic import make_once
+from app.base.files.plain_file import read_regular
 
 FILE = "made_here.txt"  # in the data folder
 NAMES = ("run.json", "gate.json", "study.json", "results.json")
+_LIST_BYTES, _FILE_BYTES = 64 << 20, 256 << 20  # a million files; the largest is the results of an evaluation
 _FOLDERS = ("runs", "evaluations")  # where files of these names were made before there was a list
 _DATABASE = "kotae.sqlite"  # of a data folder that was in use before
 
@@ -30,7 +32,7 @@ class _List:
         """What any process has added since."""
         with contextlib.suppress(OSError):
             if self.file is not None and self.file.stat().st_size != self.read_bytes:
-                raw = self.file.read_bytes()
+                raw = read_regular(self.file, _LIST_BYTES)
                 self.read_bytes = len(raw)
                 self.digests.update(raw.decode("ascii", "replace").split())
 
@@ -74,7 +76,7 @@ def knows(name: str, content: bytes) -> bool:
 def knows_file(path: Path) -> bool:
     """As `knows`; False where it cannot be read."""
     try:
-        return knows(path.name, path.read_bytes())
+        return knows(path.name, read_regular(path, _FILE_BYTES))
     except OSError:
         return False
 
@@ -91,5 +93,5 @@ def _digests_below(data: Path) -> list[str]:
             for path in (Path(base, name) for name in NAMES if name in names):
                 with contextlib.suppress(OSError):
                     if not path.is_symlink():
-                        found.append(_digest(path.name, path.read_bytes()))
+                        found.append(_digest(path.name, read_regular(path, _FILE_BYTES)))
     return found

@@ -1,6 +1,9 @@
 """Where Kotae keeps things, and where it finds what it ships."""
 
+import contextlib
 import dataclasses
+import os
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +113,7 @@ def locate(data_dir: str | None = None) -> Paths:
     what others may read in one that is there is taken from them.
 
     Models that were moved to a drive that is not plugged in now: new ones go into the data folder meanwhile.
-    Raises AppError("data_dir_unusable") when it cannot be created or written.
+    Raises AppError: data_dir_unusable when it cannot be created or written; data_dir_no_files.
     """
     chosen = data_dir or "~"
     try:
@@ -125,6 +128,7 @@ def locate(data_dir: str | None = None) -> Paths:
     try:
         for folder in (paths.data, paths.models, paths.logs, paths.backups):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _require_files(paths.data)
         # A folder can exist and still refuse writing (read-only home, wrong owner): try, do not guess.
         with tempfile.TemporaryFile(dir=paths.data):
             pass
@@ -134,6 +138,22 @@ def locate(data_dir: str | None = None) -> Paths:
         raise AppError("data_dir_unusable", path=str(paths.data), reason=error.strerror or str(error)) from error
     moved = settings.load(paths.settings).models_folder
     return dataclasses.replace(paths, models_folder=Path(moved)) if moved and _is_folder(Path(moved)) else paths
+
+
+def _require_files(data: Path) -> None:
+    """That nothing in a data folder, perhaps of somebody else, is a pipe or a device, which would be read without end.
+
+    It and the folders in it are looked at: what lies deeper is opened by `open_plain` or `open_regular`.
+    Raises AppError("data_dir_no_files"), OSError.
+    """
+    entries = list(os.scandir(data))
+    for folder in [entry for entry in entries if entry.is_dir()]:
+        with contextlib.suppress(OSError), os.scandir(folder.path) as found:
+            entries += found
+    for entry in entries:
+        with contextlib.suppress(FileNotFoundError):  # a link without a target, or gone meanwhile
+            if not entry.is_file() and not entry.is_dir() and stat.S_IFMT(entry.stat().st_mode):
+                raise AppError("data_dir_no_files", path=str(data), name=os.path.relpath(entry.path, data))
 
 
 def _is_folder(path: Path) -> bool:

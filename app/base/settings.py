@@ -71,7 +71,8 @@ def load(path: Path) -> Settings:
 def _left_of(damaged: Path) -> dict[str, Any] | None:
     """Who has forbidden the network must not find it allowed because the file was cut short."""
     try:
-        is_forbidden = re.search(rb'"network_allowed"\s*:\s*false', damaged.read_bytes()) is not None
+        raw = strict_json.read_bytes(damaged)
+        is_forbidden = re.search(rb'"network_allowed"\s*:\s*false', raw) is not None
     except OSError:
         return None
     return {"network_allowed": False} if is_forbidden else None

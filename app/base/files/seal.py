@@ -11,6 +11,7 @@ import secrets
 from pathlib import Path
 
 from app.base.files.atomic import make_once
+from app.base.files.plain_file import read_regular
 
 KEY_FILE = "seal.key"
 KEY_BYTES = 32
@@ -41,7 +42,7 @@ class Seal:
         if not self._path.exists():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             make_once(self._path, secrets.token_bytes(KEY_BYTES))
-        key = self._path.read_bytes()
+        key = read_regular(self._path, KEY_BYTES)
         if len(key) != KEY_BYTES:
             raise OSError(f"{self._path}: {len(key)} bytes")
         return key

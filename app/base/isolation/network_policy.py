@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from app.base.files import strict_json
+from app.base.files.plain_file import read_regular
 
 NAME = "policy.toml"
 _PROGRAM_DATA = 0x23  # CSIDL_COMMON_APPDATA
@@ -31,7 +32,7 @@ def forbidding(data: Path, system: Path | None = None) -> Path | None:
 def forbids(file: Path) -> bool:
     """Also a file that cannot be read, or in which anything is not understood: somebody meant to forbid something."""
     try:
-        text = file.read_text("utf-8-sig")
+        text = read_regular(file, strict_json.FILE_BYTES).decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         return False
     except (OSError, ValueError):

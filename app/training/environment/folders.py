@@ -23,11 +23,13 @@ from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
+from app.base.files.plain_file import read_regular
 from app.models import package_locks as locks
 from app.models import training_environment
 from app.models.package_locks import Lock
 
 ATTEMPT = f"{training_environment.FOLDER}.attempt"  # in the data folder: where one is being made, "\0" between several
+_ATTEMPT_BYTES = 1 << 20
 ENDING_S = 2.0  # that a process which was killed may take to be gone
 
 
@@ -214,7 +216,7 @@ def _discard_parts(data: Path, kept: Path | None = None) -> list[Path]:
 def _noted(data: Path) -> list[str]:
     """Folders; the last one is gone on from, "" where there is none."""
     try:
-        return (data / ATTEMPT).read_bytes().decode("utf-8", "surrogateescape").split("\0")
+        return read_regular(data / ATTEMPT, _ATTEMPT_BYTES).decode("utf-8", "surrogateescape").split("\0")
     except OSError:
         return [""]
 
