@@ -8,7 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from app.base import backups
@@ -61,6 +61,7 @@ class Database:
         database = cls(db, path, clock)
         try:
             database._migrate(backup_folder, MIGRATIONS if migrations is None else migrations)
+            database._keep_own_programs(MIGRATIONS if migrations is None else migrations)
             database._counts_changes = _has_count(db)
         except BaseException:
             db.close()
@@ -158,6 +159,19 @@ class Database:
                 migrate(self._db)
             self._db.execute(f"PRAGMA user_version = {len(migrations)}")
 
+    def _keep_own_programs(self, migrations: Migrations) -> None:
+        """Others, in a file that somebody has prepared, would change what is written after it was acknowledged, such as
+        a label."""
+        found = _programs(self._db)
+        if not found or found == (own := _of_migrations(migrations)):
+            return
+        with self.transaction():
+            for kind, name in found:
+                quoted = name.replace('"', '""')
+                self._db.execute(f'DROP {kind} IF EXISTS "{quoted}"')
+            for sql in own.values():
+                self._db.execute(sql)
+
 
 def _has_count(db: sqlite3.Connection) -> bool:
     """Whether it is a database of conversations: that of the documents has no backups to choose from."""
@@ -176,6 +190,19 @@ def _use_wal(db: sqlite3.Connection) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+def _programs(db: sqlite3.Connection) -> dict[tuple[str, str], str]:
+    """Return what runs when something else is written or read: triggers and views, with their texts."""
+    found = db.execute("SELECT type, name, sql FROM sqlite_master WHERE type IN ('trigger', 'view')")
+    return {(kind, name): sql for kind, name, sql in found}
+
+
+def _of_migrations(migrations: Migrations) -> dict[tuple[str, str], str]:
+    with closing(sqlite3.connect(str(IN_MEMORY), isolation_level=None)) as db:
+        for migrate in migrations:
+            migrate(db)
+        return _programs(db)
 
 
 def _connected(path: Path) -> sqlite3.Connection:

@@ -1,0 +1,221 @@
+"""A data folder that somebody else has prepared, on a stick say: nothing of it is started or reaches out of it."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from app.base import made_here, paths, settings, this_machine, wording
+from app.base.database import Database
+from app.base.errors import AppError
+from app.base.files.seal import Seal
+from app.base.paths import Paths
+from app.base.settings import Settings
+from app.documents.library import Library
+from app.models import models_folder, training_environment
+from app.models.model_store import ModelStore
+from app.training.environment import folders, own_python
+from app.training.environment.folders import Folders
+from app.training.environment.report import report
+from tests.faults.ledger import Tally
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="scripts, links and pipes")
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Without the developer's own environment."""
+    monkeypatch.delenv(training_environment.VARIABLE, raising=False)
+    monkeypatch.setattr(training_environment, "_ROOT", tmp_path / "sources")
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"
+
+
+# ------------------------------------------------------------------------ programs in it
+
+
+def plant(base: Path, key: str | None) -> Path:
+    """A stranger's environment below `base`; gives the file that it makes when anything of it is started."""
+    ran = base / "ran"
+    for place in (Folders(base).final / "bin", Folders(base).old / "bin", Folders(base).pythons / "3" / "bin"):
+        place.mkdir(parents=True)
+        for name in ("python", "python3"):
+            (place / name).write_text(f"#!/bin/sh\ntouch '{ran}'\n", "utf-8")
+            (place / name).chmod(0o755)
+        if key is not None:
+            (place.parent / training_environment.STAMP).write_text(json.dumps({"key": key}), "utf-8")
+    return ran
+
+
+KEYS = {
+    "no stamp": None,
+    "the key that lies in the folder": "a" * 32,
+    "the mark of another machine": this_machine.mark("another machine", b"a" * 32),
+    "an empty key": "",
+}
+
+
+@pytest.mark.parametrize("case", KEYS)
+@pytest.mark.parametrize("place", ["in it", "named by its settings"])
+@pytest.mark.fault("S14")
+def test_an_environment_that_came_with_the_data_folder_is_not_started(
+    case: str, place: str, data: Path, tmp_path: Path
+) -> None:
+    base = data if place == "in it" else tmp_path / "other"
+    ran = plant(base, KEYS[case])
+    (data / training_environment.KEY_FILE).write_text("a" * 32, "ascii")
+    settings.save(data / "settings.json", Settings(training_folder="" if base == data else str(base)))
+    with pytest.raises(AppError) as caught:
+        training_environment.locate(data)
+    assert caught.value.code == "training_environment_elsewhere"
+    assert wording.describe_error(caught.value).next
+    found = report(data)
+    assert (found.python, found.problem and found.problem.code) == (None, "training_environment_elsewhere")
+    assert own_python.trusted(Folders(base), data) == []
+    assert not ran.exists()
+
+
+@pytest.mark.fault("S14")
+def test_an_environment_that_was_made_here_for_this_folder_is_found_and_for_another_folder_not(
+    data: Path, tmp_path: Path
+) -> None:
+    plant(data, training_environment.key(data))
+    assert training_environment.locate(data).python == Folders(data).final / "bin" / "python"
+    other = tmp_path / "other"
+    data.rename(other)  # with its key: the same folder under another path
+    assert training_environment.locate(other).python == Folders(other).final / "bin" / "python"
+    (other / training_environment.KEY_FILE).write_text("b" * 32, "ascii")
+    with pytest.raises(AppError, match="training_environment_elsewhere"):
+        training_environment.locate(other)
+
+
+# ----------------------------------------------------------------- a move of models, of elsewhere
+
+
+@pytest.mark.parametrize("mark", [None, "", "0" * 64, 7, ["x"]])
+@pytest.mark.parametrize("state", ["switching", "copying"])
+@pytest.mark.fault("S10")
+def test_a_move_that_was_begun_elsewhere_deletes_nothing_of_ours(
+    state: str, mark: object, tmp_path: Path, tally: Tally
+) -> None:
+    where = paths.locate(str(tmp_path / "data"))
+    home, copied = tmp_path / "home", where.models
+    (home / "projects" / "empty").mkdir(parents=True)
+    for folder in (home, copied):
+        (folder / "thesis.txt").write_text("x" * 10, "utf-8")
+        os.utime(folder / "thesis.txt", ns=(10**18, 10**18))
+    source, target = (home, copied) if state == "switching" else (copied, home)
+    journal = {"source": str(source), "target": str(target), "state": state, "names": ["thesis.txt"]}
+    journal |= {"made": ["thesis.txt"], "noted": {"thesis.txt": [10, 10**18]}}
+    told = journal | ({} if mark is None else {"mark": mark})
+    (where.data / "models-move.json").write_text(json.dumps(told), "utf-8")
+    store = ModelStore.open(where.database, where.backups)
+    try:
+        assert models_folder.pending(where) is None
+        models_folder.finish(where, store)
+        models_folder.undo(where)
+        models_folder.move(where, tmp_path / "new", store)
+    finally:
+        store.close()
+    assert (home / "thesis.txt").exists()
+    assert (home / "projects" / "empty").is_dir()
+    tally.tried(1)
+
+
+# ------------------------------------------------------------------------ pipes and endless files
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["settings.json", "policy.toml", "glossary.csv", "seal.key", "made_here.txt", "kotae.sqlite", "exports.log",
+     "training-environment.attempt", "cards/x.toml", "logs/engine.log"],
+)  # fmt: skip
+@pytest.mark.fault("S10")
+def test_a_folder_with_a_pipe_or_a_device_is_refused_in_words(name: str, tmp_path: Path, tally: Tally) -> None:
+    for number, make in enumerate((os.mkfifo, lambda path: path.symlink_to("/dev/zero"))):
+        folder = tmp_path / str(number)
+        (folder / name).parent.mkdir(parents=True)
+        make(folder / name)
+        with pytest.raises(AppError) as caught:
+            paths.locate(str(folder))
+        assert (caught.value.code, caught.value.facts["name"]) == ("data_dir_no_files", name)
+        assert wording.describe_error(caught.value).next
+    tally.tried(2)
+
+
+@pytest.mark.fault("S10")
+def test_a_command_in_a_folder_with_a_pipe_ends(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "policy.toml")
+    command = [sys.executable, "-m", "app", "--data-dir", str(tmp_path), "models", "list"]
+    run = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, timeout=60, check=False)
+    assert run.returncode == 3
+    assert "policy.toml" in run.stderr.decode()
+
+
+@pytest.mark.fault("S10")
+def test_links_that_lead_nowhere_or_to_files_are_no_hindrance(tmp_path: Path) -> None:
+    (tmp_path / "gone").symlink_to("/nowhere")
+    (tmp_path / "real.csv").touch()
+    (tmp_path / "glossary.csv").symlink_to("real.csv")
+    assert paths.locate(str(tmp_path)).data == tmp_path
+
+
+@pytest.mark.fault("S19")
+def test_files_of_ours_that_never_end_are_not_read_to_their_end(tmp_path: Path, tally: Tally) -> None:
+    for name in ("seal.key", "training-environment.attempt", "training-environment.key", "made_here.txt"):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(1 << 40)
+    with pytest.raises(OSError, match="too large"):
+        Seal(tmp_path).mark(b"x")
+    assert folders.attempts(tmp_path) == []
+    assert not training_environment.is_ours(tmp_path / "environment", tmp_path)
+    made_here.use(tmp_path)
+    assert not made_here.knows("run.json", b"x")
+    tally.tried(4)
+
+
+# ------------------------------------------------------------------------ programs in a database
+
+
+@pytest.mark.parametrize("name", ["falls", 'with "quotes"', "鍵; DROP TABLE collection"])
+@pytest.mark.fault("S16")
+def test_a_trigger_that_came_with_a_database_changes_no_label(name: str, tmp_path: Path) -> None:
+    where = Paths(tmp_path)
+    Library.open(where.documents).close()
+    quoted = name.replace('"', '""')
+    with sqlite3.connect(where.documents) as db:
+        db.execute(
+            f'CREATE TRIGGER "{quoted}" AFTER INSERT ON collection BEGIN'
+            " UPDATE collection SET label = 'public' WHERE id = new.id; END"
+        )
+    db.close()
+    Library.open(where.documents).close()
+    database = Database.beside(where.documents)
+    with database.transaction():
+        database.write("INSERT INTO collection(name, label, created_at) VALUES ('a', 'secret', 0)")
+    assert [row["label"] for row in database.read("SELECT label FROM collection")] == ["secret"]
+    database.close()
+
+
+@pytest.mark.fault("S16")
+def test_the_triggers_of_ours_stay_or_come_back(tmp_path: Path) -> None:
+    where = Paths(tmp_path)
+    Library.open(where.documents).close()
+
+    def triggers() -> dict[str, str]:
+        with closing(sqlite3.connect(where.documents)) as db:
+            return dict(db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall())
+
+    own = triggers()
+    assert set(own) == {"section_added", "section_removed"}
+    with closing(sqlite3.connect(where.documents)) as db:
+        db.execute("DROP TRIGGER section_added")
+        db.execute("CREATE TRIGGER section_added AFTER INSERT ON section BEGIN DELETE FROM section; END")
+    assert triggers() != own
+    Library.open(where.documents).close()
+    assert triggers() == own
