@@ -11,6 +11,7 @@ from pathlib import Path
 import filelock
 
 from app.base.errors import AppError
+from app.base.files.plain_file import open_regular
 from app.inference.local_model import LocalModel
 from app.inference.prompt import PromptForm
 from app.models import catalogue, hf_folder, local_models, starter
@@ -125,8 +126,8 @@ def sha256_of(model: LocalModel) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """Raises OSError."""
-    with path.open("rb") as file:
+    """Raises OSError, also for a pipe or a device."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

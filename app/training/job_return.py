@@ -8,6 +8,7 @@ the folder says of its own worth is marked as said elsewhere (`runs.RETURNED`) u
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ _FILES = {runs.ADAPTER: 1 << 34, runs.HOLDOUT: 256 * _MIB, runs.LOG: 64 * _MIB}
 _ADAPTER_FILES = {adapter.CONFIG: _MIB, adapter.RECORD: _MIB, adapter.ROWS: 64 * _MIB, adapter.WEIGHTS: 1 << 34}
 _OF_A_DESKTOP = (".DS_Store", "Thumbs.db", "desktop.ini")  # put into any folder that somebody has looked at
 _SMALL_BYTES, _JOURNAL_BYTES, _ROWS_BYTES = _MIB, 64 * _MIB, 256 * _MIB
+_BASE_BYTES = 1 << 40
 _SHIPPED_BYTES = 1 << 33  # of all files with a sum: data and programs; the base has sums of its own
 _MOST_SUMS = 10_000  # files of a job; a trainer has a hundred
 _EVENTS = {kind.__name__.lower(): kind for kind in get_args(Event)}
@@ -199,10 +201,21 @@ def _looked_at(folder: Path, manifest: _Manifest, asked: RunSpec, sums: Mapping[
         name = f"{jobs.DATA}/{part}.jsonl"
         if asked.hashes[part] != wanted or (part in PARTS and sums.get(name) != wanted):
             raise AppError("job_changed", path=str(folder / name))
+    _require_base(folder, Path(asked.base))
     effective = _effective(folder, manifest, asked)
     _check_adapter(run, manifest, effective, asked)
     _check_holdout(run, folder / jobs.DATA / "holdout.jsonl", manifest.hashes.get("holdout", ""))
     return _Returned(effective, journal)
+
+
+def _require_base(folder: Path, base: Path) -> None:
+    """That a base which came with the job is in there, and is read to an end. Raises OSError, NotPlainError."""
+    if not base.is_relative_to(folder) or not os.path.lexists(base):
+        return
+    for parent in [*base.relative_to(folder).parents][:-1]:
+        require_folder(folder / parent)
+    if base.is_symlink() or not base.is_dir():
+        open_plain(base, _BASE_BYTES).close()
 
 
 def _journal(folder: Path) -> tuple[Event, ...]:

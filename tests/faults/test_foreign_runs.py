@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -93,6 +94,41 @@ def test_a_job_that_nobody_knows_here_names_no_place_of_this_machine(name: str, 
     change(job / runs.SPEC, **{name: str(job.parent / "private" / "id_rsa")})
     sign(job)
     assert refused(job) == "job_unreadable"
+
+
+def _pipe_for_base(job: Path) -> None:
+    (job / "base" / "base.gguf").unlink()
+    os.mkfifo(job / "base" / "base.gguf")
+
+
+def _device_for_base(job: Path) -> None:
+    (job / "base" / "base.gguf").unlink()
+    (job / "base" / "base.gguf").symlink_to("/dev/zero")
+
+
+def _linked_base(job: Path) -> None:
+    (job / "base").rename(job.parent / "elsewhere")
+    (job / "base").symlink_to(job.parent / "elsewhere")
+
+
+@pytest.mark.parametrize("do", [_pipe_for_base, _device_for_base, _linked_base])
+@pytest.mark.fault("S10")
+def test_a_base_of_a_job_that_nobody_knows_here_is_a_file_in_it(do: Callable[[Path], None], job: Path) -> None:
+    shutil.rmtree(job.parent / "runs")
+    do(job)
+    assert refused(job) == "job_refused"
+
+
+@pytest.mark.fault("S10")
+def test_of_a_run_that_is_a_link_only_the_link_is_deleted(judged: Path) -> None:
+    elsewhere = judged.parent.parent / "elsewhere"
+    judged.rename(elsewhere)
+    (elsewhere / "novel.txt").write_text("Es war einmal", encoding="utf-8")
+    judged.symlink_to(elsewhere)
+    runs.remove(runs.read(judged))
+    assert not judged.is_symlink()
+    assert (elsewhere / "novel.txt").exists()
+    assert (elsewhere / runs.SPEC).exists()
 
 
 @pytest.mark.parametrize("name", ["\ud800", "a\udfff", "\udc00\ud800"])

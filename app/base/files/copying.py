@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.base.errors import AppError
+from app.base.files.plain_file import open_regular
 
 Report = Callable[[int, int], None]  # bytes done, of how many; what it raises ends the work
 
@@ -33,7 +34,7 @@ class Meter:
 def hash_of(path: Path, meter: Meter) -> str:
     """sha256 of a file, read from the drive where the system lets one ask for that. Raises OSError."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         forget_cached(file)
         while block := file.read(BLOCK_BYTES):
             digest.update(block)

@@ -338,6 +338,8 @@ def remove(run: Run) -> int:
 
     The spec goes last: what an interruption leaves is still a run, and can be removed.
     """
+    if run.folder.is_symlink():  # what it leads to may hold more than a run
+        return _unlinked(run)
     held = hold(run.folder)
     try:
         for path in sorted(run.folder.iterdir(), key=lambda path: path.name == SPEC):
@@ -351,6 +353,15 @@ def remove(run: Run) -> int:
         (run.folder / LOCK).unlink(missing_ok=True)
         run.folder.rmdir()
     return run.size_bytes
+
+
+def _unlinked(run: Run) -> int:
+    """Raises AppError("run_not_removed")."""
+    try:
+        run.folder.unlink()
+    except OSError as error:
+        raise AppError("run_not_removed", id=run.id, reason=error.strerror or str(error)) from error
+    return 0
 
 
 def _delete(path: Path) -> None:
