@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from app.base import backups
 from app.base.database_errors import IN_MEMORY, UNREADABLE, failure
@@ -18,6 +19,8 @@ from app.base.files.file_names import free_place
 from app.base.store_schema import MIGRATIONS
 
 Migrations = Sequence[Callable[[sqlite3.Connection], None]]  # entry n brings a file from version n to n + 1
+
+Made = TypeVar("Made")
 
 BUSY_MS = 5000  # a writer waits so long for another
 
@@ -95,6 +98,14 @@ class Database:
             return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise failure(error, self.path) from error
+
+    def read_as(self, make: Callable[[sqlite3.Row], Made], sql: str, *values: object) -> list[Made]:
+        """As `read`, each row as what it stands for. One that stands for nothing is damage."""
+        rows = self.read(sql, *values)
+        try:
+            return [make(row) for row in rows]
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+            raise AppError("database_damaged", path=str(self.path)) from error
 
     def write(self, sql: str, *values: object) -> int:
         """Inside a `transaction`. Returns the id of the row that was inserted last."""

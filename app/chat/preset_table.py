@@ -17,7 +17,8 @@ class PresetTable:
 
     def all(self, language: str = "ja") -> list[Preset]:
         """Those that come with Kotae first (as the user changed them), then the user's own by name."""
-        stored = {row["id"]: _preset(row) for row in self._db.read("SELECT * FROM preset ORDER BY name, id")}
+        found = self._db.read_as(_preset, "SELECT * FROM preset ORDER BY name, id")
+        stored = {preset.id: preset for preset in found}
         built_in = presets.built_in(language)
         known = {preset.id for preset in built_in}
         shipped = [_changed(preset, stored.get(preset.id)) for preset in built_in]

@@ -43,7 +43,7 @@ class ModelStore:
     def local_models(self) -> list[LocalModel]:
         """Those that are files of their own; `tuned_models.listed` has all."""
         sql = "SELECT m.*, tuned FROM local_model m LEFT JOIN tuned_model USING (id) ORDER BY added_at, id"
-        return [_local_model(row) for row in self._db.read(sql)]
+        return self._db.read_as(_local_model, sql)
 
     def put_local_model(self, model: LocalModel) -> None:
         """Adds a model, or replaces the one with the same id or path."""
@@ -71,4 +71,6 @@ def _local_model(row: Row) -> LocalModel:
     values["template_allowed"] = bool(values["template_allowed"])
     values["speeds"] = json.loads(values["speeds"]) if values["speeds"] else None
     values["files"] = tuple(FileMark(**mark) for mark in json.loads(values["files"] or "[]"))
+    if not isinstance(values["size_bytes"], int):  # the others are only shown
+        raise TypeError("size_bytes")
     return LocalModel(**values)

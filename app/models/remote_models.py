@@ -10,6 +10,7 @@ from collections.abc import Collection
 
 from app.base import confidentiality
 from app.base.confidentiality import Label
+from app.base.database import Row
 from app.base.errors import AppError
 from app.inference import remote_address
 from app.inference.local_model import LocalModel
@@ -38,8 +39,8 @@ def changed(before: LocalModel, now: LocalModel) -> LocalModel:
 
 def listed(store: ModelStore) -> list[LocalModel]:
     """In the order in which they were added."""
-    rows = store.database.read("SELECT id, entry FROM remote_model")
-    return sorted((_model(row["id"], row["entry"]) for row in rows), key=lambda model: (model.added_at, model.id))
+    found = store.database.read_as(_model, "SELECT id, entry FROM remote_model")
+    return sorted(found, key=lambda model: (model.added_at, model.id))
 
 
 def put(store: ModelStore, model: LocalModel) -> None:
@@ -71,8 +72,8 @@ def require_sendable(model: LocalModel, label: Label) -> None:
 # ------------------------------------------------------------------------- private
 
 
-def _model(id: str, entry: str) -> LocalModel:
-    told = json.loads(entry)
+def _model(row: Row) -> LocalModel:
+    told = json.loads(row["entry"])
     remote = Remote(told["address"], told["model"], told["context_tokens"])
     path = f"{remote.address}#{remote.model}"
-    return LocalModel(id, told["name"], path, 0, "", "", remote.context_tokens, told["added_at"], remote=remote)
+    return LocalModel(row["id"], told["name"], path, 0, "", "", remote.context_tokens, told["added_at"], remote=remote)

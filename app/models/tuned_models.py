@@ -26,8 +26,10 @@ _SUFFIX = ".lora"  # GGUF, but no model: it is not found where models are looked
 def listed(store: ModelStore, models_folder: Path) -> list[LocalModel]:
     """The whole list: models that are files, bases with an adapter, then models elsewhere. Looks at no file."""
     files = store.local_models()
-    rows = store.database.read("SELECT * FROM tuned_model WHERE entry IS NOT NULL")
-    tuned = [_entry(row["id"], row["tuned"], json.loads(row["entry"]), files, models_folder) for row in rows]
+    tuned = store.database.read_as(
+        lambda row: _entry(row["id"], row["tuned"], json.loads(row["entry"]), files, models_folder),
+        "SELECT * FROM tuned_model WHERE entry IS NOT NULL",
+    )
     return [*files, *sorted(tuned, key=lambda model: (model.added_at, model.id)), *remote_models.listed(store)]
 
 

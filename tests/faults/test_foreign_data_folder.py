@@ -1,5 +1,6 @@
 """A data folder that somebody else has prepared, on a stick say: nothing of it is started or reaches out of it."""
 
+import functools
 import json
 import os
 import sqlite3
@@ -16,8 +17,11 @@ from app.base.errors import AppError
 from app.base.files.seal import Seal
 from app.base.paths import Paths
 from app.base.settings import Settings
+from app.chat.preset_table import PresetTable
+from app.chat.store import Store
 from app.documents.library import Library
-from app.models import models_folder, training_environment
+from app.inference.local_model import LocalModel
+from app.models import models_folder, training_environment, tuned_models
 from app.models.model_store import ModelStore
 from app.training.environment import folders, own_python
 from app.training.environment.folders import Folders
@@ -200,6 +204,42 @@ def test_a_trigger_that_came_with_a_database_changes_no_label(name: str, tmp_pat
         database.write("INSERT INTO collection(name, label, created_at) VALUES ('a', 'secret', 0)")
     assert [row["label"] for row in database.read("SELECT label FROM collection")] == ["secret"]
     database.close()
+
+
+ROWS = {
+    "a size that is a text": "UPDATE local_model SET size_bytes = 'many'",
+    "files that are a number": "UPDATE local_model SET files = '7'",
+    "files of other fields": """UPDATE local_model SET files = '[{"a": 1}]'""",
+    "files nested without end": f"UPDATE local_model SET files = '{'[' * 100_000}{']' * 100_000}'",
+    "speeds that are no JSON": """UPDATE local_model SET speeds = '{"x":'""",
+    "provenance that is none": "INSERT INTO tuned_model VALUES ('m', '[', NULL)",
+    "a model trained here without its values": "INSERT INTO tuned_model VALUES ('t', '{}', '{}')",
+    "a server without an address": "INSERT INTO remote_model VALUES ('r', '[1]')",
+    "a preset that is a list": "INSERT INTO preset VALUES ('p', 'preset', 'a', '[1]')",
+    "a preset that is no JSON": "INSERT INTO preset VALUES ('p', 'preset', 'a', '{')",
+}
+
+
+@pytest.mark.parametrize("case", ROWS)
+@pytest.mark.fault("F9")
+def test_a_database_with_values_that_stand_for_nothing_is_damaged(case: str, tmp_path: Path) -> None:
+    where = paths.locate(str(tmp_path))
+    store = Store.open(where.database, where.backups)
+    file = tmp_path / "m.gguf"
+    file.write_bytes(b"x")
+    store.put_local_model(LocalModel("m", "M", str(file), 1, "llama", "F32", 2048, 1.0))
+    store.close()
+    with closing(sqlite3.connect(where.database)) as db:
+        db.execute(ROWS[case])
+        db.commit()
+    store = Store.open(where.database, where.backups)
+    try:
+        presets = PresetTable(store.database)
+        read = presets.all if "preset" in case else functools.partial(tuned_models.listed, store, where.models)
+        with pytest.raises(AppError, match="database_damaged"):
+            read()
+    finally:
+        store.close()
 
 
 @pytest.mark.fault("S16")
