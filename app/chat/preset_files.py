@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from app.base.errors import AppError
 from app.base.files import strict_json
+from app.base.files.plain_file import open_regular
 from app.base.files.whole_file import whole_file
 from app.base.storable_text import is_text
 from app.chat.presets import KINDS, Choices, Preset, is_name, is_valid
@@ -46,9 +47,7 @@ def to_bytes(presets: Iterable[Preset]) -> bytes:
 def read(path: Path) -> Contents:
     """Raises AppError("preset_file_unreadable") and those of `parse`."""
     try:
-        if path.exists() and not path.is_file():  # a pipe or a device would be waited for
-            raise AppError("preset_file_unreadable", path=str(path), reason="not a file")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(SIZE_MAX_BYTES + 1)
     except OSError as error:
         raise AppError("preset_file_unreadable", path=str(path), reason=error.strerror or str(error)) from error

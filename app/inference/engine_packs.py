@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from app.base.errors import AppError
+from app.base.files.plain_file import open_regular
 from app.base.paths import resources
 
 LIST_NAME = "engine_packs.json"
@@ -72,7 +73,7 @@ def install(source: Path, folder: Path) -> Pack:
     Raises AppError: file_missing, engine_pack_unreadable, engine_pack_unknown, disk_full.
     """
     try:
-        with zipfile.ZipFile(source) as archive:
+        with open_regular(source) as file, zipfile.ZipFile(file) as archive:
             pack = _pack_in(archive, source)
             with archive.open(pack.file) as library:
                 _take(library, pack, folder, source)

@@ -12,6 +12,7 @@ from pathlib import Path
 from app import __version__
 from app.base.build_facts import order
 from app.base.errors import AppError
+from app.base.files.plain_file import open_regular
 from app.models.kits import kit_manifest
 from app.training.environment import kit as training_kit
 
@@ -80,7 +81,7 @@ def look(path: Path, report: Report = lambda _done, _total: None) -> UpdateFile:
     digest, done = hashlib.sha256(), 0
     try:
         size_bytes = path.stat().st_size
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             while block := file.read(_BLOCK_BYTES):
                 digest.update(block)
                 done += len(block)
@@ -104,7 +105,7 @@ def _other(path: Path) -> str:
 
 def _is_beside(path: Path, table: str, format_name: str) -> bool:
     try:
-        with path.with_name(table).open("rb") as file:
+        with open_regular(path.with_name(table)) as file:
             return format_name.encode() in file.read(_HEAD_BYTES)
     except OSError:
         return False
@@ -113,7 +114,7 @@ def _is_beside(path: Path, table: str, format_name: str) -> bool:
 def _expected(path: Path) -> str:
     for sums in (path.with_name(_SUMS), path.with_name(f"{path.name}.sha256")):
         try:
-            with sums.open("rb") as file:
+            with open_regular(sums) as file:
                 text = file.read(_LONGEST_SUMS_BYTES).decode("utf-8", "replace")
         except OSError:
             continue

@@ -1,11 +1,13 @@
 """A data folder that somebody else has prepared, on a stick say: nothing of it is started or reaches out of it."""
 
 import functools
+import hashlib
 import json
 import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -17,12 +19,16 @@ from app.base.errors import AppError
 from app.base.files.seal import Seal
 from app.base.paths import Paths
 from app.base.settings import Settings
+from app.chat import preset_files
 from app.chat.preset_table import PresetTable
 from app.chat.store import Store
 from app.documents.library import Library
+from app.inference import engine_packs
 from app.inference.local_model import LocalModel
-from app.models import models_folder, training_environment, tuned_models
+from app.models import local_models, models_folder, training_environment, tuned_models
 from app.models.model_store import ModelStore
+from app.shell import update_file
+from app.training import drafting
 from app.training.environment import folders, own_python
 from app.training.environment.folders import Folders
 from app.training.environment.report import report
@@ -159,6 +165,36 @@ def test_a_command_in_a_folder_with_a_pipe_ends(tmp_path: Path) -> None:
     run = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, timeout=60, check=False)
     assert run.returncode == 3
     assert "policy.toml" in run.stderr.decode()
+
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "an update": update_file.look,
+    "a pack of the engine": lambda path: engine_packs.install(path, path.parent / "packs"),
+    "what is to be trained": drafting.read,
+    "presets": preset_files.read,
+    "a model": local_models.describe,
+}
+
+
+@pytest.mark.parametrize("case", READERS)
+@pytest.mark.fault("S10")
+def test_a_pipe_or_a_device_under_the_name_of_a_file_is_refused(case: str, tmp_path: Path, tally: Tally) -> None:
+    pipe, device = tmp_path / "pipe.gguf", tmp_path / "device.gguf"
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/zero")
+    for path in (pipe, device):
+        with pytest.raises(AppError) as caught:
+            READERS[case](path)
+        assert wording.describe_error(caught.value).message
+    tally.tried(2)
+
+
+@pytest.mark.fault("S10")
+def test_sums_beside_an_update_that_never_end_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "update.zip").write_bytes(b"x")
+    os.mkfifo(tmp_path / "update.zip.sha256")
+    (tmp_path / "SHA256SUMS").symlink_to("/dev/zero")
+    assert update_file.look(tmp_path / "update.zip").sha256 == hashlib.sha256(b"x").hexdigest()
 
 
 @pytest.mark.fault("S10")

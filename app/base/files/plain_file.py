@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,15 +29,18 @@ def require_folder(path: Path) -> None:
         raise NotPlainError(path, "not_folder")
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a file for reading, also by a link, that is no pipe and no device: these have no end, or never begin.
 
-    Raises OSError, NotPlainError.
+    Raises OSError.
     """
     descriptor = os.open(path, _READS)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise NotPlainError(path, "not_file")
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
@@ -44,7 +48,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_regular(path: Path, most_bytes: int) -> bytes:
-    """Return all of such a file. Raises OSError, NotPlainError; also for one that is larger."""
+    """Return all of such a file. Raises OSError, also for one that is larger."""
     with open_regular(path) as file:
         raw = file.read(most_bytes + 1)
     if len(raw) > most_bytes:

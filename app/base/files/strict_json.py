@@ -35,7 +35,10 @@ def parse(raw: bytes) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
     if _SURROGATE.search(raw):  # half a character, or both halves of one
-        json.dumps(data, ensure_ascii=False).encode("utf-8")
+        try:
+            json.dumps(data, ensure_ascii=False).encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ValueError("half a character") from error
     return data
 
 
