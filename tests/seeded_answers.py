@@ -329,7 +329,8 @@ def _each(
 
 
 def _unit(written: str) -> str:
-    return written.lstrip("第0123456789０１２３４５６７８９., 　+-−．，一二三四五六七八九十百千万億〇")
+    bare = re.sub(r"^(?:毎[秒分時]|[秒分時]速|マイナス)", "", written)
+    return bare.lstrip("第0123456789０１２３４５６７８９., 　+-−．，一二三四五六七八九十百千万億〇")
 
 
 def _unit_has(text: str, one: Quantity, at: int) -> bool:

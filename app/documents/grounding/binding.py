@@ -9,12 +9,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from app.documents.grounding import sentences, statements
+from app.documents.grounding import polarity, sentences, statements
 from app.documents.grounding.statements import Unit
-from app.documents.values import quantities
+from app.documents.values import numerals, quantities, units
 from app.documents.values.quantities import Quantity
 
 _JOINED = re.compile("それぞれ|各々|順に")
+# Shares of a value's words: from which they are those of another value, and how much fewer are of the same one.
+_ALIGNED, _ALIGNED_LEAD = 0.8, 0.4
+_ALIGNED_KEYS = 3  # fewer tell too little
 _BOTH = re.compile(r"どちら|いずれ|両方|ともに|共に|双方|どれも|(?:も|とも)(?:同じ|等しく)")
 
 
@@ -65,9 +68,19 @@ def of_table(rows: Sequence[Sequence[str]]) -> Iterator[Owned]:
             if not column and len(row) > 1:
                 continue  # 15℃以上 names its row
             above = head[column] if column < len(head) else frozenset()
-            for value in quantities.parse(cell):
+            for value in _values(cell, rows[0][column] if column < len(head) else ""):
                 own = labels | above | _keys(cell) | first
                 yield Owned(value, own, own, is_cell=True)
+
+
+def _values(cell: str, head: str) -> Iterator[Quantity]:
+    """Yield the values of a cell; a number alone is of the unit that the column's head names: 165 under 水(kg)."""
+    named = next(iter(units.of_heads(numerals.flatten(head)[0])), None)
+    for value in quantities.parse(cell):
+        if value.unit or named is None:
+            yield value
+        else:
+            yield dataclasses.replace(value, unit=named.name, value=value.value * named.factor)
 
 
 def _as_label(value: Quantity) -> object:
@@ -92,18 +105,18 @@ def of_sentence(text: str) -> list[Owned]:
     values = quantities.parse(text)
     if not values:
         return []
-    units = statements.of(text).units
+    words = _in_place(statements.of(text))
     first = values[0].start
-    topics = [unit for unit in units if unit.end <= first]
+    topics = [unit for unit in words if unit.end <= first]
     topic_end = max((at + 1 for at, unit in enumerate(topics) if re.match(r"[^、]{0,8}は", unit.tail)), default=0)
     common = topics[:topic_end]
-    closes = [unit.end for unit in units if unit.kind and re.search("[、。]", unit.tail)]
+    closes = [unit.end for unit in words if unit.kind and re.search("[、。]", unit.tail)]
     found: list[Owned] = []
     for at, value in enumerate(values):
         same = [one for one in values[:at] if one.unit == value.unit]
         begin = max([0, *(one.end for one in same), *(end for end in closes if end <= value.start)])
-        part = [unit for unit in units if begin <= unit.start and unit.end <= value.start]
-        behind = _behind(text, value, values[at + 1 :], units)
+        part = [unit for unit in words if begin <= unit.start and unit.end <= value.start]
+        behind = _behind(text, value, values[at + 1 :], words)
         labels = {  # 5人槽が30万円: 5人 is what the amount is of
             _as_label(one) for one in values if one.unit != value.unit and begin <= one.start < value.start
         }
@@ -111,6 +124,13 @@ def of_sentence(text: str) -> list[Owned]:
         shared = _union(common) if not any(re.match(r"[^、]{0,8}は", unit.tail) for unit in part) else frozenset()
         found.append(Owned(value, own, own | shared | _union(behind), sentence=text))
     return _as_ranges(found, text)
+
+
+def _in_place(said: statements.Statement) -> list[Unit]:
+    """Return the units of a sentence at their places in it as it was given: ℃ is one character there."""
+    if not said.origin:
+        return list(said.units)
+    return [dataclasses.replace(unit, start=said.origin[unit.start], end=said.origin[unit.end]) for unit in said.units]
 
 
 def _as_ranges(found: Sequence[Owned], text: str) -> list[Owned]:
@@ -128,14 +148,14 @@ def _as_ranges(found: Sequence[Owned], text: str) -> list[Owned]:
     return joined
 
 
-def _behind(text: str, value: Quantity, later: Sequence[Quantity], units: Sequence[Unit]) -> list[Unit]:
+def _behind(text: str, value: Quantity, later: Sequence[Quantity], words: Sequence[Unit]) -> list[Unit]:
     """What a value is said of behind it: 2mの幅, and the predicate that its clause ends with."""
-    rest = [unit for unit in units if unit.start >= value.end]
+    rest = [unit for unit in words if unit.start >= value.end]
     closing = next(
         (unit for unit in rest if unit.kind and re.search("[、。]|^$", unit.tail)), rest[-1] if rest else None
     )
     following = text[max(value.end, value.bound_end) :]
-    stop = re.match("[^、。，,|]*", following)
+    stop = re.match(r"(?:(?!\s[(（]?\d{1,2}[)）])[^、。，,|])*", following)
     end = len(text) - len(following) + (stop.end() if stop else 0)
     end = min([end, *(one.start for one in later if one.unit == value.unit)])
     near = (
@@ -154,8 +174,8 @@ def _keys(text: str) -> frozenset[object]:
     return statements.of(text).keys
 
 
-def _union(units: Sequence[Unit]) -> frozenset[object]:
-    return frozenset(key for unit in units for key in unit.keys)
+def _union(words: Sequence[Unit]) -> frozenset[object]:
+    return frozenset(key for unit in words for key in unit.keys)
 
 
 def is_exchanged(said: Owned, besides: Sequence[Owned], source: Sequence[Owned], text: str) -> bool | None:
@@ -168,22 +188,63 @@ def is_exchanged(said: Owned, besides: Sequence[Owned], source: Sequence[Owned],
         for one in source
         if one.value.is_same(said.value) and (one.value.unit or one.is_cell) and _has_bound(one, said)
     ]
-    if not held or _JOINED.search(text) or said.value.unit.startswith("第"):
+    if _is_bounded_otherwise(said, held, source, text):
+        return True
+    if not held or _JOINED.search(text) or said.value.unit.startswith("第") or said.value.is_per:
         return None
     if said.is_cell and not any(said.all & one.all for one in held):
         return True if any(said.all & one.all for one in source) else None
+    if _is_aligned_otherwise(said, held, source):
+        return True
     is_right = False
+    every = frozenset(key for one in held for key in one.all)
     for one in held:
-        rivals = [
-            other
-            for other in source
-            if other.value.unit == said.value.unit and not other.value.has_value_of(said.value) and _is_near(one, other)
-        ]
-        verdicts = [_is_rival(said, one, other, besides, text) for other in rivals]
+        rivals = [other for other in source if _is_other(other, said) and _is_near(one, other)]
+        verdicts = [_is_rival(said, one, other, besides, text, every) for other in rivals]
         if True not in verdicts:
             is_right = is_right or False in verdicts
             return False if is_right else None
     return True
+
+
+def _is_aligned_otherwise(said: Owned, held: Sequence[Owned], source: Sequence[Owned]) -> bool:
+    """Whether nearly all words of the value belong to another value in the source, and few to this one anywhere."""
+    return _is_aligned(said, held, [other for other in source if _is_other(other, said)])
+
+
+def _is_bounded_otherwise(said: Owned, held: Sequence[Owned], source: Sequence[Owned], text: str) -> bool:
+    """Whether those words have the value with another bound: 以下 for 以上, in a sentence that says the same of it.
+
+    3mを超えるときは要る is right where the source has 3m以下のときは要らない.
+    """
+    sign = polarity.of(text) if said.value.bound else 0
+    others = [
+        other
+        for other in source
+        if sign and other.value.is_same(said.value) and not _has_bound(other, said) and _turns(other, sign)
+    ]
+    return _is_aligned(said, held, others)
+
+
+def _turns(other: Owned, sign: int) -> bool:
+    return other.is_cell or polarity.of(other.sentence) == sign
+
+
+def _is_aligned(said: Owned, held: Sequence[Owned], others: Sequence[Owned]) -> bool:
+    """Whether one of the others has nearly all words of the value, and what holds it far fewer."""
+    if len(said.own) < _ALIGNED_KEYS or not others:
+        return False
+    best = max((_share(said, one) for one in held), default=0.0)
+    return any(_share(said, other) >= max(_ALIGNED, best + _ALIGNED_LEAD) for other in others)
+
+
+def _share(said: Owned, other: Owned) -> float:
+    return len(said.own & other.all) / len(said.own)
+
+
+def _is_other(other: Owned, said: Owned) -> bool:
+    is_comparable = other.value.is_of_kind(said.value) and not other.value.is_per
+    return is_comparable and not other.value.is_same(said.value)
 
 
 def _has_bound(held: Owned, said: Owned) -> bool:
@@ -195,8 +256,13 @@ def _is_near(one: Owned, other: Owned) -> bool:
     return one.is_cell == other.is_cell
 
 
-def _is_rival(said: Owned, held: Owned, other: Owned, besides: Sequence[Owned], text: str) -> bool | None:
-    """True: the words are of the other one; False: of this one; None: neither tells."""
+def _is_rival(
+    said: Owned, held: Owned, other: Owned, besides: Sequence[Owned], text: str, every: frozenset[object]
+) -> bool | None:
+    """True: the words are of the other one; False: of this one; None: neither tells.
+
+    `every`: the words of this value wherever the source has it.
+    """
     mine, theirs = held.all - other.all, other.all - held.all
     if held.is_cell:
         has_mine, has_theirs = bool(said.all & mine), bool(said.all & theirs)
@@ -207,7 +273,7 @@ def _is_rival(said: Owned, held: Owned, other: Owned, besides: Sequence[Owned], 
         if not mine and held.sentence != other.sentence:  # what it is of is said before
             return None
     if has_theirs and has_mine and _BOTH.search(text):
-        return not any(one.value.has_value_of(other.value) for one in besides)
+        return not any(one.value.has_value_of(other.value) for one in besides) and not said.all & theirs <= every
     if has_theirs and not has_mine:
         return True
     return False if has_mine else None

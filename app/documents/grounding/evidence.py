@@ -10,20 +10,18 @@ from app.documents import terms
 from app.documents.grounding import names, polarity, sentences, subjects
 from app.documents.grounding.subjects import Words
 from app.documents.records import Passage
-from app.documents.values import dates, numerals, quantities, units
+from app.documents.values import dates, numerals, quantities, spans, units
 from app.documents.values.dates import Date
 from app.documents.values.quantities import Quantity
 from app.documents.values.units import Unit
 
 _MEANINGLESS = re.compile(r".?[ぁ-ゖ].?|\d+|.")  # pairs with hiragana, numbers, single characters
-_HEAD_UNIT = re.compile(
-    rf"[(\[]\s?(?:単位\s?:\s?)?(?P<unit>{units.PATTERN})\s?[)\]]|単位\s?:\s?(?P<named>{units.PATTERN})"
-)
 # Of the words around a value (0 to 1, app.documents.grounding.subjects.fit): what another one must have of them, and
 # how much more than this one, before this one is taken for exchanged. Fitted with tests/benchmarks/claims.py.
 RIVAL_MIN, RIVAL_LEAD = 0.5, 0.15
 LENIENCE = 0.6  # power of the own share, which answers that say it in other words have less of
 STATEMENT_SHARE = 0.8  # of a sentence's terms, in the one sentence that it repeats
+CLOSING_SHARE = 0.5  # of the terms of the clause that it denies with, which the sentence must speak of
 _END = 40  # characters: the last of two statements that one sentence joins
 _STATEMENT_MIN = 6  # terms: fewer say too little to find that sentence by
 _BACK = re.compile(
@@ -51,9 +49,9 @@ class Evidence:
     searchable: str
     rarity: Mapping[str, float]  # of the words around values, app.documents.grounding.subjects
     head_units: frozenset[Unit] = frozenset()  # 幅員(m), 単位：mm
-    statements: tuple[
-        tuple[frozenset[str], int], ...
-    ] = ()  # terms of each sentence, and its app.documents.grounding.polarity
+    statements: tuple[tuple[frozenset[str], frozenset[str], int], ...] = ()  # of each sentence the terms, those of its
+    # last clause, and its app.documents.grounding.polarity, which is that clause's
+    derived: tuple[Quantity | Date, ...] = ()  # app.documents.values.spans
 
     @property
     def quantities(self) -> list[Quantity]:
@@ -73,13 +71,25 @@ class Evidence:
             and _is_same(quantity, one.value, () if one.behind else factors)
             and not (behind and not quantity.unit and one.behind and behind != one.behind)
         ]
-        bounds = {one.bound for one in same if not one.is_range_start}
+        if not same:
+            return self._follows(quantity)
+        bounds = {_bound(one) for one in same}
         if not quantity.bound or not bounds - {""}:
-            return bool(same)
+            return True
         return quantity.bound in bounds or {quantity.bound} | bounds - {""} == {">", "<="}  # 以下とし、超えたときは
 
+    def _follows(self, quantity: Quantity) -> bool:
+        """Whether the value follows from others: a length from two dates, or the 1m² of 1m²当たり from 0.4L/m2."""
+        if quantity.is_per:  # for how much of it is compared with the value that is for each
+            each = {one.value.per[0] for one in self.values if isinstance(one.value, Quantity) and one.value.per}
+            each |= {one.unit.rpartition("/")[2] for one in self.quantities if "/" in one.unit}
+            each |= {one.name.rpartition("/")[2] for one in self.head_units if "/" in one.name}
+            if quantity.unit in each:
+                return True
+        return any(quantity.is_same(one) for one in self.derived if isinstance(one, Quantity))
+
     def holds_date(self, date: Date) -> bool:
-        return any(date.is_in(one) for one in self.dates)
+        return any(date.is_in(one) for one in (*self.dates, *self.derived) if isinstance(one, Date))
 
     def says_otherwise(self, said: Said, besides: Sequence[Said]) -> bool:
         """Whether another value stands among the words that this one stands among in the answer, and this one not.
@@ -87,6 +97,8 @@ class Evidence:
         `besides`: all that the answer's sentence says; what is one of them is no other value.
         """
         value = said.value
+        if getattr(value, "is_per", False):  # what another value is for each of
+            return False
         factors = self._factors(value, said.written) if isinstance(value, Quantity) else ()
         own = other = 0.0
         for one in self.values:
@@ -105,7 +117,8 @@ class Evidence:
             return False
         near = [
             (min(len(wanted & terms) / len(wanted), len(end & terms) / len(end)), other)
-            for terms, other in self.statements
+            for terms, closing, other in self.statements
+            if not closing or len(wanted & closing) >= CLOSING_SHARE * len(closing)
         ]
         against = max((share for share, other in near if other == -sign), default=0.0)
         otherwise = max((share for share, other in near if other != -sign), default=0.0)
@@ -114,8 +127,13 @@ class Evidence:
     def _factors(self, quantity: Quantity, written: str) -> list[float]:
         """What the numbers of a table may count: units stand in its head, or anywhere as the answer writes them."""
         unit = re.sub(r"[\s^{}]", "", numerals.flatten(written)[0].lstrip("0123456789., +-")).casefold()
-        own = [quantity.value / quantity.number] if unit and quantity.number and unit in self.searchable else []
-        return [*own, *(one.factor for one in self.head_units if one.name == quantity.unit)]
+        own = [quantity.value / quantity.number] if unit and quantity.number and _names(self.searchable, unit) else []
+        size = quantity.per[1] if quantity.per else 1.0
+        return [
+            *own,
+            *(one.factor for one in self.head_units if one.name == quantity.unit),
+            *(one.factor * size for one in self.head_units if one.name == quantity.rate.unit),
+        ]
 
 
 def of_text(*texts: str) -> Evidence:
@@ -123,7 +141,12 @@ def of_text(*texts: str) -> Evidence:
     found = said(joined)
     rarity = subjects.rarity([one.words for one in found])
     return Evidence(
-        frozenset(terms.of_text(joined)), tuple(found), names.searchable(texts), rarity, _head_units(joined)
+        frozenset(terms.of_text(joined)),
+        tuple(found),
+        names.searchable(texts),
+        rarity,
+        frozenset(units.of_heads(numerals.flatten(joined)[0])),
+        derived=tuple(spans.of_text(joined)),
     )
 
 
@@ -154,7 +177,9 @@ def of_passage(passage: Passage) -> Evidence:
         one for one in where.values if isinstance(one.value, Date) or one.value.unit
     )
     pieces = [section.text[one.start : one.end] for one in sentences.split(section.text) if one.kind == "text"]
-    statements = tuple((content_terms(piece), polarity.of(piece)) for piece in pieces)
+    statements = tuple(
+        (content_terms(piece), _closing(piece), polarity.of(piece)) for piece in pieces if "|" not in piece
+    )
     body = dataclasses.replace(of_text(section.text), statements=statements)
     return union([body, dataclasses.replace(where, values=numbered)])
 
@@ -169,6 +194,7 @@ def union(evidence: Sequence[Evidence]) -> Evidence:
         subjects.rarity([value.words for value in values]),
         frozenset().union(*(one.head_units for one in evidence)),
         tuple(statement for one in evidence for statement in one.statements),
+        tuple(value for one in evidence for value in one.derived),
     )
 
 
@@ -182,6 +208,10 @@ def content_terms(text: str) -> frozenset[str]:
         at = max(at, end)
     kept.append(text[at:])
     return frozenset(term for term in terms.of_text(" ".join(kept)) if not _MEANINGLESS.fullmatch(term))
+
+
+def _closing(piece: str) -> frozenset[str]:
+    return content_terms(re.split("[、，]", piece)[-1])
 
 
 def refers_back(question: str) -> bool:
@@ -205,9 +235,14 @@ def _is_same(wanted: Quantity, found: Quantity, factors: Sequence[float]) -> boo
     return not found.unit and any(wanted.has_value(found.number * factor) for factor in factors)
 
 
-def _head_units(text: str) -> frozenset[Unit]:
-    flat = numerals.flatten(text)[0]
-    return frozenset(units.of(found["unit"] or found["named"]) for found in _HEAD_UNIT.finditer(flat))
+def _names(searchable: str, unit: str) -> bool:
+    """Whether the unit stands there by itself: g is not in kg."""
+    return re.search(rf"(?<![a-z]){re.escape(unit)}(?![a-z])", searchable) is not None
+
+
+def _bound(found: Quantity) -> str:
+    """Return the bound of a value of a source; the ends of 10～30℃ are bounds as well."""
+    return found.bound or (">=" if found.is_range_start else "<=" if found.is_range_end else "")
 
 
 def _relation(wanted: Quantity | Date, found: Quantity | Date, factors: Sequence[float] = ()) -> str:

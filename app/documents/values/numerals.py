@@ -4,12 +4,12 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-KANJI = "〇一二三四五六七八九十百千"
-_DIGITS = {character: value for value, character in enumerate("〇一二三四五六七八九")}
+KANJI = "〇一二三四五六七八九十百千零"
+_DIGITS = {character: value for value, character in enumerate("〇一二三四五六七八九")} | {"零": 0}
 _STEPS = {"十": 10, "百": 100, "千": 1000}
 _MYRIADS = {"万": 10**4, "億": 10**8, "兆": 10**12}
 _PART = re.compile(
-    r"(?P<digits>\d[\d,]*(?:\.\d+)?)|(?P<kanji>[〇一二三四五六七八九]+)|(?P<step>[十百千])|(?P<myriad>[万億兆])"
+    r"(?P<digits>\d[\d,]*(?:\.\d+)?)|(?P<kanji>[〇零一二三四五六七八九]+)|(?P<step>[十百千])|(?P<myriad>[万億兆])"
 )
 
 

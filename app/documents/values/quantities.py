@@ -4,8 +4,9 @@ Dates (app.documents.values.dates), codes (SD345, T-25) and section numbers (3.2
 """
 
 import bisect
+import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,33 +21,48 @@ _POWER = rf"(?:\s?[×xX]\s?10(?P<power>{_EXPONENT}|-\d{{1,4}})|(?P<raised>{_EXPO
 _BEFORE = r"(?:(?<=pH)|(?<![A-Za-z\d.,_]))(?<![A-Za-z]-)(?<![A-Za-z\d]\^)"
 _HOUR = rf"(?:\d{{1,2}}|[{numerals.KANJI}]{{1,3}})"
 _NUMBER = re.compile(
-    rf"(?P<clock>{_BEFORE}(?:(?P<noon>午前|午後)\s?)?(?:(?P<hour>{_HOUR})\s?時(?![間々点期刻限価])(?:\s?(?P<minute>{_HOUR})\s?分(?!の|間)|(?P<half_hour>半))?"
-    rf"|(?P<clock_hour>[5-9]|[01]\d|2[0-4]):(?P<clock_minute>[0-5]\d)(?![\d:])))"
+    rf"(?P<clock>{_BEFORE}(?:(?P<noon>午前|午後|早朝|朝|夕方|夜|晩|深夜|未明)\s?)?(?:(?P<hour>{_HOUR})\s?時(?![間々点期刻限価])(?:\s?(?P<minute>{_HOUR})\s?分(?!の|間)|(?P<half_hour>半))?"
+    rf"|(?P<clock_hour>[5-9]|[01]\d|2[0-4]):(?P<clock_minute>[0-5]\d)(?![\d:]))|正午)"
     rf"|(?P<halved>(?<![\d{numerals.KANJI}前後大過夜])半(?P<half_unit>年|月(?!額)|日|時間|錠|個|本|枚|ダース|切れ)(?![\w]?径))"
-    rf"|(?P<share>{_BEFORE}(?P<more_digits>\d{{1,6}}|[{numerals.KANJI}]{{1,6}})\s?(?P<more_unit>割|%|パーセント)(?:の)?(?P<more>増|引|減|安|加算))"
+    rf"|(?P<share>{_BEFORE}(?P<more_digits>\d{{1,6}}|[{numerals.KANJI}]{{1,6}})\s?(?P<more_unit>割|%|パーセント)(?:の|を)?(?P<more>割?増|割?引|減|安|加算|オフ|OFF))"
+    rf"|{_BEFORE}(?P<tenths>\d|[{numerals.KANJI}])割(?P<hundredths>\d|[{numerals.KANJI}])分(?!の)"
+    rf"|(?P<half>(?<![前後大過夜])半(?:分|額|数|減)(?!\w?径))|(?P<double>(?<![\d{numerals.KANJI}数何・.])倍(?:額|増))"
     rf"|(?P<spoon>大|小)(?:さじ|匙)\s?(?P<spoons>{_DIGITS}|[{numerals.KANJI}]{{1,6}})(?P<half_spoon>半)?"
     rf"|(?P<code>{_BEFORE}\d+(?:\.\d+){{2,}}|{_BEFORE}\d+(?:-\d+){{2,}}|{_BEFORE}\d+-\d+(?![\d.-]|\s?{units.PATTERN})"
-    rf"|[表図式付録]\s?\d+(?:[-.]\d+)*)"
+    rf"|[表図式付録]\s?\d+(?:[-.]\d+)*|\(\d{{1,2}}\))"
     rf"|{_BEFORE}(?P<slope>\d+(?:\.\d+)?)\s?:\s?(?P<run>\d+(?:\.\d+)?)(?![\d:])"
     rf"|{_BEFORE}(?P<top>\d+)\s?/\s?(?P<bottom>\d[\d,]*)(?![\d/])"
     rf"|(?P<share_bottom>(?<!\d){_DIGITS}|{_KANJI})分の(?P<share_top>\d+|{_KANJI})"
-    rf"|(?P<ordinal>第\s?)?{_BEFORE}(?P<sign>(?<![A-Za-z\d)\]表図式第])[-+]\s?)?(?P<digits>{_MYRIAD}|{_DIGITS}){_POWER}(?:\s*(?P<unit>{units.PATTERN})(?P<and_half>半(?!分|径|数|額|\s?{units.PATTERN}))?)?"
-    rf"|(?P<ordinal_kanji>第\s?)?(?P<kanji>{_KANJI})(?P<kanji_unit>{units.PATTERN})"
+    rf"|(?P<ordinal>第\s?)?{_BEFORE}(?P<sign>(?<![A-Za-z\d)\]表図式第])[-+△▲]\s?|マイナス\s?|プラス\s?|氷点下\s?|零下\s?)?(?P<speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?:¥\s?(?=[\d,.]+(?P<yen>)))?(?P<digits>{_MYRIAD}|{_DIGITS}){_POWER}(?:\s*(?P<unit>{units.PATTERN})(?P<and_half>半(?!分|径|数|額|\s?{units.PATTERN}))?)?"
+    rf"|(?P<ordinal_kanji>第\s?)?(?P<kanji_speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?P<kanji>{_KANJI})(?P<kanji_unit>{units.PATTERN})(?P<kanji_half>半(?!分|径|数|額|\s?{units.PATTERN}))?"
 )
 # 一つ, 一度, 一種, 一本… are words more often than numbers.
-_WORDS = re.compile(r"一(?:つ|度|本|種|部|層|段|回|点|次|人|行|名|組|日|分|割|号|時間|面)|十分")
+_WORDS = re.compile(
+    rf"一(?:つ|度|本|種|部|層|段|回|点|次|人|行|名|組|日|分|割|号|時間|面)(?![\d{numerals.KANJI}半])|十分"
+)
 _LINK = re.compile(r"\s?(?:~|から|ないし|乃至|又は|または|及び|,|、|・|-)\s?")
 _RANGE = re.compile(r"\s?(?:~|から|ないし|乃至|-)\s?")
 _BOUND = re.compile(
     r"(?:強|弱)?\s?(?:程度|ほど)?\s?(?:\([^()]{0,20}\)\s?)?(?:の値)?"
-    r"(?:(?P<least>以上|(?:を|は)?下回(?:らない|ってはならない))|(?P<most>以下|以内|(?:を|は)?(?:上回|超え)(?:らない|ない|てはならない))"
-    r"|(?P<below>未満|(?:より|を)?(?:小さい|下回る|下回った))|(?P<above>を?超(?:え|過)?|を?上回(?:る|った)|より(?:も)?大き))"
+    r"(?:(?P<least>(?:以上|以降|以後)(?!に(?:な|し)(?:ら|な)い)|未満であってはならない|を下限と|[をは]?下回(?:らない|ってはならない))"
+    r"|(?P<most>以下|以内|以前|まで(?!も)|を(?:上限|限度)と|[をは]?(?:上回|超え)(?:らない|ない|てはならない))"
+    r"|(?P<below>未満|に(?:満た|達し)ない|(?:より|を)?(?:小さい|下回る|下回った)|より(?:も)?(?:少な|低|短|軽|狭|浅|早)[いくか])"
+    r"|(?P<above>を?超(?:え|過)?|を?上回(?:る|った)|より(?:も)?(?:大き|(?:多|高|長|重|広|深|遅)[いくか])))"
 )
+_BOUND_BEFORE = re.compile(
+    r"(?:(?P<most>最大|最長|最高|多くと?も|長くと?も|高くと?も)|(?P<least>最低|最短|最小|少なくと?も))(?:限|で|でも)?、?\s?$"
+)
+_PER = re.compile(r"に|(?:に(?:つき|対して?)|あたり(?:に)?|[当あ]たり|当り|[毎ご]とに?|毎に)、?[^、。,;|\d\n~]{0,12}")
+_SPEEDS = {"秒": 1.0, "分": 60.0, "時": 3600.0}
+_MORNING = ("午前", "早朝", "朝", "深夜", "未明")
+# 1分30秒 is one length of time, and 1日8時間 is how much of each day.
+_PARTED = (("か月", 12.0), ("s", 3600.0), ("m", 1e3), ("kg", 1e3))
+_PART = re.compile(rf"(?P<digits>{_DIGITS})\s?(?P<unit>{units.PATTERN})")
 _ABOUT = re.compile(r"(?:約|およそ|おおよそ|ほぼ|概ね|おおむね)\s?$")
 _AROUND = re.compile(r"\s?(?:程度|前後|ほど|くらい|ぐらい)")
 ABOUT_TOLERANCE = 0.07  # what is about 10 may be 9.5, and not 14
-_SLOPE, _CLOCK = Unit("1:"), Unit("時")
-_ALIKE = ({"度", "°"}, {"度", "°C"})
+_SLOPE, _CLOCK, _PERCENT = Unit("1:"), Unit("時"), units.of("%")
+_ALIKE = {("度", "°"): 1.0, ("度", "°C"): 1.0, ("キロ", "kg"): 1.0, ("キロ", "m"): 1000.0}
 _SIGNS = {"least": ">=", "most": "<=", "below": "<", "above": ">"}
 
 
@@ -58,6 +74,8 @@ class Quantity:
     `start`, `end`: places in the text, without the bound, which ends at `bound_end`. `is_range_start`: 10 of 10～20 m;
     `is_rounded`: its unit is converted with rounding. `step`: of what is said to be about so much (約2,300m), half of
     what its last digit counts, in the unit of `value`; else 0.
+    `per`: of 0.4 L in 1 m2当たり0.4 L, that it is for each m2, in the unit and number it is of. `is_per`: this is that
+    1 m2. `is_range_end`: 20 of 10～20 m.
     """
 
     value: float
@@ -70,10 +88,44 @@ class Quantity:
     is_rounded: bool = False
     is_range_start: bool = False
     step: float = 0.0
+    per: tuple[str, float] | None = None
+    is_per: bool = False
+    is_range_end: bool = False
+
+    @property
+    def rate(self) -> "Quantity":
+        """Return 毎秒10m as 10m/s, and what is for each of nothing as it is."""
+        if self.per is None:
+            return self
+        unit, size = self.per
+        return dataclasses.replace(self, value=self.value / size, unit=f"{self.unit}/{unit}", per=None)
 
     def is_same(self, other: "Quantity") -> bool:
-        """Whether value and unit are the same."""
-        return (self.unit == other.unit or {self.unit, other.unit} in _ALIKE) and self.has_value_of(other)
+        """Whether value and unit are the same; 風速10m for 毎秒10m is, and 毎分10m is not."""
+        if self.per and other.per:
+            one, two = (dataclasses.replace(each.rate, unit=each.unit) for each in (self, other))
+            return self.per[0] == other.per[0] and one.is_same(two)
+        if (self.per and "/" in other.unit) or (other.per and "/" in self.unit):
+            return self.rate.is_same(other.rate)
+        if self.unit == other.unit:
+            return self.has_value_of(other)
+        if {self.unit, other.unit} == {"", "%"}:
+            share, percents = (self, other) if other.unit else (other, self)
+            return 0 < share.value < 1 and percents.has_value(share.value * 100)
+        (head, _, each), (other_head, _, other_each) = self.unit.rpartition("/"), other.unit.rpartition("/")
+        if head and each == other_each and head != other_head:
+            return dataclasses.replace(self, unit=head).is_same(dataclasses.replace(other, unit=other_head))
+        if (other.unit, self.unit) in _ALIKE:
+            return other.has_value(self.value / _ALIKE[other.unit, self.unit])
+        return (self.unit, other.unit) in _ALIKE and self.has_value(other.value / _ALIKE[self.unit, other.unit])
+
+    def is_of_kind(self, other: "Quantity") -> bool:
+        """Whether both measure the same, so that one can stand for the other: 300kg for 340 of a table in kg/m3."""
+        if self.unit == other.unit or (self.unit, other.unit) in _ALIKE or (other.unit, self.unit) in _ALIKE:
+            return True
+        if {self.unit, other.unit} == {"", "%"}:
+            return 0 < (self if not self.unit else other).value < 1
+        return other.unit in (self.unit, self.rate.unit) or self.unit == other.rate.unit
 
     def has_value_of(self, other: "Quantity") -> bool:
         return self.has_value(other.value, is_rounded=other.is_rounded)
@@ -93,28 +145,80 @@ class _Found(NamedTuple):
     start: int
     end: int
     prefix: str = ""  # 第
+    per: tuple[str, float] | None = None
+    number: float | None = None  # where it is not `value`
 
 
 def parse(text: str) -> list[Quantity]:
     """The quantities of a text, in order."""
     flat, origin = numerals.flatten(text)
     taken = [(date.start, date.end) for date in dates.parse(flat)]
-    found = list(_with_ranges(flat, [one for one in _numbers(flat) if not _lies_in(one, taken)]))
-    return [
-        Quantity(
-            one.value * (one.unit.factor if one.unit else 1.0),
-            one.prefix + (one.unit.name if one.unit else ""),
-            origin(one.start),
-            origin(one.end),
-            one.value,
-            _SIGNS[bound.lastgroup or ""] if bound else "",
-            origin(bound.end() if bound else one.end),
-            one.unit is not None and one.unit.is_rounded,
-            is_start,
-            _step(flat, one) * (one.unit.factor if one.unit else 1.0),
-        )
-        for one, bound, is_start in found
-    ]
+    found = [one for one in _numbers(flat) if not _lies_in(one, taken)]
+    return [_quantity(one, flat, origin) for one in _with_ranges(flat, _joined(flat, found))]
+
+
+class _Placed(NamedTuple):
+    """A number with what stands around it."""
+
+    found: _Found
+    bound: re.Match[str] | None
+    is_start: bool  # of a range
+    is_end: bool
+    is_per: bool
+
+
+def _quantity(placed: _Placed, flat: str, origin: Callable[[int], int]) -> Quantity:
+    one, bound, is_start, is_end, is_per = placed
+    factor = one.unit.factor if one.unit else 1.0
+    if is_end and bound and bound.group().strip() == "まで":  # 10mから20mまで is 10～20m
+        bound = None
+    before = None if bound else _BOUND_BEFORE.search(flat, max(0, one.start - 8), one.start)
+    said = bound or before
+    return Quantity(
+        one.value * factor,
+        one.prefix + (one.unit.name if one.unit else ""),
+        origin(one.start),
+        origin(one.end),
+        one.value if one.number is None else one.number,
+        _SIGNS[said.lastgroup or ""] if said else "",
+        origin(bound.end() if bound else one.end),
+        one.unit is not None and one.unit.is_rounded,
+        is_start,
+        _step(flat, one) * factor,
+        one.per,
+        is_per,
+        is_end,
+    )
+
+
+def _joined(flat: str, found: list[_Found]) -> list[_Found]:
+    """1分30秒 and 2m50cm as one: what follows at once is of the same unit and less than one of what is before."""
+    joined: list[_Found] = []
+    for one in _with_parts(flat, found):
+        last = joined[-1] if joined else None
+        if last is not None and last.unit and one.unit and _is_part(last, one, flat[last.end : one.start]):
+            value = last.value + one.value * one.unit.factor / last.unit.factor
+            one = last._replace(value=value, end=one.end)
+            joined.pop()
+        joined.append(one)
+    return joined
+
+
+def _with_parts(flat: str, found: list[_Found]) -> Iterator[_Found]:
+    """Yield the numbers, and the 50cm of 1m50cm, which follows a letter."""
+    for one in found:
+        yield one
+        part = _PART.match(flat, one.end) if one.unit and flat[one.end - 1].isascii() else None
+        if part:
+            yield _Found(numerals.value(part["digits"]), units.of(part["unit"]), *part.span())
+
+
+def _is_part(whole: _Found, part: _Found, between: str) -> bool:
+    own, other = whole.unit, part.unit
+    if own is None or other is None or between.strip() or own.name != other.name or whole.prefix or part.prefix:
+        return False
+    is_parted = any(own.name == name and own.factor <= most for name, most in _PARTED)
+    return is_parted and other.factor < own.factor and 0 < part.value * other.factor < own.factor
 
 
 def _step(flat: str, one: _Found) -> float:
@@ -140,29 +244,35 @@ def _numbers(flat: str) -> Iterator[_Found]:
         if found["code"] or _WORDS.match(flat, found.start("kanji") if found["kanji"] else len(flat)):
             continue
         special = _special(found)
-        if special is not None:
-            yield special
+        if special is not None or found["clock"]:  # no clock shows 25時70分
+            yield from [special] if special else []
             continue
         number = _value(found)
         if number is None:
             continue
         written = found["unit"] or found["kanji_unit"]
-        unit = units.of(written) if written else None
+        unit = units.of(written) if written else units.of("円") if found["yen"] is not None else None
         if found["slope"]:
             unit = _SLOPE
+        if found["share_bottom"]:
+            yield _Found(number * 100, _PERCENT, found.start(), found.end(), number=number)
+            continue
+        speed = found["speed"] or found["kanji_speed"]
+        per = ("s", _SPEEDS[re.sub("[毎速\\s]", "", speed)]) if speed else None
         is_ordinal = bool(found["ordinal"] or found["ordinal_kanji"]) or (written in units.REFERENCES)
-        yield _Found(number, unit, found.start(), found.end(), "第" if is_ordinal else "")
+        yield _Found(number, unit, found.start(), found.end(), "第" if is_ordinal else "", per)
 
 
 def _special(found: re.Match[str]) -> _Found | None:
     """A time of the day in minutes, half of a unit, and a value that is more or less by a share: 5割増し is 1.5倍."""
     start, end = found.start(), found.end()
     if found["clock"]:
-        hour = numerals.value(found["hour"] or found["clock_hour"])
+        hour = numerals.value(found["hour"] or found["clock_hour"] or "12")
         minute = 30.0 if found["half_hour"] else numerals.value(found["minute"] or found["clock_minute"] or "0")
         if hour > 24 or minute > 59:
             return None
-        return _Found((hour + 12 if found["noon"] == "午後" and hour < 12 else hour) * 60 + minute, _CLOCK, start, end)
+        is_afternoon = found["noon"] and found["noon"] not in _MORNING and hour < 12
+        return _Found((hour + 12 if is_afternoon else hour) * 60 + minute, _CLOCK, start, end)
     if found["halved"]:
         unit = {"月": "か月"}.get(found["half_unit"], found["half_unit"])
         return _Found(0.5, units.of(unit), start, end)
@@ -171,7 +281,12 @@ def _special(found: re.Match[str]) -> _Found | None:
         return _Found(spoons * (15 if found["spoon"] == "大" else 5), units.of("mL"), start, end)
     if found["share"]:
         share = numerals.value(found["more_digits"]) / (10 if found["more_unit"] == "割" else 100)
-        return _Found(1 + share if found["more"] in ("増", "加算") else 1 - share, units.of("倍"), start, end)
+        is_more = found["more"].endswith(("増", "加算"))
+        return _Found(100 * (1 + share if is_more else 1 - share), _PERCENT, start, end)
+    if found["tenths"]:
+        return _Found(numerals.value(found["tenths"]) * 10 + numerals.value(found["hundredths"]), _PERCENT, start, end)
+    if found["half"] or found["double"]:
+        return _Found(50 if found["half"] else 200, _PERCENT, start, end)
     return None
 
 
@@ -184,11 +299,11 @@ def _value(found: re.Match[str]) -> float | None:
             top = numerals.value(found["top"] or found["share_top"])
             return top / numerals.value(found["bottom"] or found["share_bottom"])
         value = numerals.value(re.sub(r"\s", "", found["digits"] or found["kanji"]))
-        if found["and_half"]:
+        if found["and_half"] or found["kanji_half"]:
             value += 0.5
         if found["raised"]:
             value = value ** _exponent(found["raised"])
-        sign = -1 if (found["sign"] or "").startswith("-") else 1
+        sign = -1 if (found["sign"] or "").startswith(("-", "△", "▲", "マイナス", "氷点下", "零下")) else 1
         return sign * value * 10.0 ** _exponent(found["power"] or "0")
     except (ValueError, ArithmeticError):
         return None
@@ -198,14 +313,39 @@ def _exponent(written: str) -> int:
     return int(re.sub(r"[\^{}]", "", written))
 
 
-def _with_ranges(flat: str, found: list[_Found]) -> Iterator[tuple[_Found, re.Match[str] | None, bool]]:
-    """Each number with its bound, and whether a range begins with it. 10～20 m, and 10、20 m, are all of m."""
-    later: tuple[Unit | None, int] = (None, -1)  # unit of the number behind, and where that begins
-    result: list[tuple[_Found, re.Match[str] | None, bool]] = []
-    for one in reversed(found):
-        between = flat[one.end : later[1]] if later[1] >= 0 else ""
-        if one.unit is None and later[0] not in (None, _SLOPE) and _LINK.fullmatch(between):
-            one = one._replace(unit=later[0])
-        result.append((one, _BOUND.match(flat, one.end), bool(between and _RANGE.fullmatch(between))))
-        later = (one.unit, one.start)
-    return reversed(result)
+def _with_ranges(flat: str, found: list[_Found]) -> list[_Placed]:
+    """Each number with its bound, and its place in a range. 10～20 m, and 10、20 m, are all of m."""
+    found = _with_shared_units(flat, found)
+    result: list[_Placed] = []
+    for at, one in enumerate(found):
+        before = found[at - 1] if at else None
+        is_end = (
+            before is not None and before.unit == one.unit and _RANGE.fullmatch(flat, before.end, one.start) is not None
+        )
+        if before is not None and is_end:
+            one = _in_range(before, one, flat)
+        elif before is not None and before.unit and not one.per and _PER.fullmatch(flat, before.end, one.start):
+            one = one._replace(per=(before.unit.name, before.value * before.unit.factor or 1.0))
+            result[-1] = result[-1]._replace(is_per=True)
+        if is_end:
+            result[-1] = result[-1]._replace(is_start=True)
+        found[at] = one
+        result.append(_Placed(one, _BOUND.match(flat, one.end), is_start=False, is_end=is_end, is_per=False))
+    return result
+
+
+def _with_shared_units(flat: str, found: list[_Found]) -> list[_Found]:
+    shared = list(found)
+    for at in range(len(shared) - 2, -1, -1):
+        one, later = shared[at], shared[at + 1]
+        if one.unit is None and later.unit not in (None, _SLOPE) and _LINK.fullmatch(flat, one.end, later.start):
+            shared[at] = one._replace(unit=later.unit)
+    return shared
+
+
+def _in_range(begin: _Found, end: _Found, flat: str) -> _Found:
+    """毎秒5～10m is 毎秒10m at its end, and 午後1時から5時まで ends at 17時."""
+    is_clock = begin.unit == end.unit == _CLOCK and not flat.startswith(("午", "正"), end.start)
+    if is_clock and end.value < begin.value and end.value + 720 > begin.value and end.value <= 720:
+        return end._replace(value=end.value + 720)
+    return end._replace(per=end.per or begin.per)

@@ -20,27 +20,67 @@ class Unit:
     is_rounded: bool = False
 
 
+# Prefixes of the SI as they are written in symbols and in kana (BIPM, 9th edition, table 7).
+_PREFIXES = {
+    "p": ("ピコ", 1e-12),
+    "n": ("ナノ", 1e-9),
+    "μ": ("マイクロ", 1e-6),
+    "m": ("ミリ", 1e-3),
+    "c": ("センチ", 1e-2),
+    "d": ("デシ", 1e-1),
+    "h": ("ヘクト", 1e2),
+    "k": ("キロ", 1e3),
+    "K": ("キロ", 1e3),
+    "M": ("メガ", 1e6),
+    "G": ("ギガ", 1e9),
+    "T": ("テラ", 1e12),
+}
+# symbol, kana, name, factor, prefixes that it is written with
+_PREFIXED = (
+    ("m", "メートル", "m", 1, "nμmck"),
+    ("L", "リットル", "m3", 1e-3, "μmdk"),
+    ("l", "リットル", "m3", 1e-3, "μmdk"),
+    ("g", "グラム", "kg", 1e-3, "nμmk"),
+    ("t", "トン", "kg", 1e3, "k"),
+    ("s", "秒", "s", 1, "nμm"),
+    ("Pa", "パスカル", "N/mm2", 1e-6, "mhkMG"),
+    ("N", "ニュートン", "kN", 1e-3, "mkM"),
+    ("W", "ワット", "kW", 1e-3, "μmkMG"),
+    ("Wh", "ワット時", "kWh", 1e-3, "mkMG"),
+    ("VA", "ボルトアンペア", "VA", 1, "kM"),
+    ("J", "ジュール", "J", 1, "mkMG"),
+    ("cal", "カロリー", "cal", 1, "k"),
+    ("V", "ボルト", "V", 1, "μmkM"),
+    ("A", "アンペア", "A", 1, "μmk"),
+    ("Ah", "アンペア時", "Ah", 1, "mk"),
+    ("Ω", "オーム", "Ω", 1, "mkM"),
+    ("Hz", "ヘルツ", "Hz", 1, "kMGT"),
+    ("B", "バイト", "B", 1, "kKMGT"),
+    ("bps", "ビット毎秒", "bps", 1, "kKMGT"),
+    ("b/s", "bit/s", "bps", 1, "kKMGT"),
+    ("Bq", "ベクレル", "Bq", 1, "mkMGT"),
+    ("Sv", "シーベルト", "Sv", 1, "nμm"),
+    ("Gy", "グレイ", "Gy", 1, "μm"),
+    ("lx", "ルクス", "lx", 1, "k"),
+    ("lm", "ルーメン", "lm", 1, "k"),
+    ("cd", "カンデラ", "cd", 1, "m"),
+    ("mol", "モル", "mol", 1, "nμm"),
+    ("eV", "電子ボルト", "eV", 1, "kMG"),
+)
 # name -> (factor, spellings separated by spaces)…; a raised digit may also be written ^2, ^2^ or ^{2}.
 _SCALES: dict[str, tuple[tuple[float, str], ...]] = {
-    "m": (
-        (1e-6, "μm マイクロメートル"),
-        (1e-3, "mm ミリメートル ミリ"),
-        (1e-2, "cm センチメートル センチ"),
-        (1, "m メートル"),
-        (1e3, "km キロメートル"),
-    ),
+    "m": ((1e-3, "ミリ"), (1e-2, "センチ")),
     "m2": (
-        (1e-6, "mm2"),
-        (1e-4, "cm2"),
+        (1e-6, "mm2 平方ミリメートル"),
+        (1e-4, "cm2 平方センチメートル"),
         (1, "m2 平方メートル 平米"),
+        (1e2, "a アール"),
         (1e4, "ha ヘクタール"),
         (1e6, "km2 平方キロメートル"),
     ),
     "m3": (
-        (1e-9, "μL μl"),
-        (1e-6, "cm3 cc mL ml ミリリットル"),
-        (1e-4, "dL dl デシリットル"),
-        (1e-3, "L l リットル"),
+        (1e-9, "mm3"),
+        (1e-6, "cm3 cc 立方センチメートル"),
         (1, "m3 立方メートル 立米"),
         (1e9, "km3"),
     ),
@@ -50,48 +90,39 @@ _SCALES: dict[str, tuple[tuple[float, str], ...]] = {
         (1 / 3600, "m3/h m3/時"),
         (1e-3, "L/s l/s L/秒"),
     ),
-    "m/s": ((1e-2, "cm/s cm/sec cm/秒"), (1, "m/s m/sec m/秒 メートル毎秒"), (1 / 3.6, "km/h キロメートル毎時")),
+    "m/s": (
+        (1e-2, "cm/s cm/sec cm/秒"),
+        (1, "m/s m/sec m/秒 メートル毎秒"),
+        (1 / 3.6, "km/h キロメートル毎時"),
+        (1e-3 / 3600, "mm/h mm/hr mm/時 mm/時間"),
+        (1e-3 / 86_400, "mm/日 mm/day"),
+    ),
     "m/s2": ((1, "m/s2"), (1e-2, "gal Gal ガル")),
-    "mm/h": ((1, "mm/h mm/hr mm/時 mm/時間"), (1 / 24, "mm/日 mm/day")),
-    "N/mm2": ((1e-6, "Pa N/m2"), (1e-3, "kPa kN/m2 キロパスカル"), (1, "N/mm2 MPa メガパスカル"), (1e3, "GPa kN/mm2")),
-    "kN": ((1e-3, "N ニュートン"), (1, "kN キロニュートン"), (1e3, "MN")),
+    "N/mm2": ((1e-6, "N/m2"), (1e-3, "kN/m2"), (1, "N/mm2"), (1e3, "kN/mm2"), (0.1, "bar バール")),
     "kN/m": ((1e-3, "N/m"), (1, "kN/m")),
     "kN/m3": ((1e-3, "N/m3"), (1, "kN/m3")),
     "kN·m": ((1e-3, "N·m N・m Nm"), (1, "kN·m kN・m kNm")),
-    "kg": (
-        (1e-9, "μg マイクログラム"),
-        (1e-6, "mg ミリグラム"),
-        (1e-3, "g グラム"),
-        (1, "kg キログラム キロ"),
-        (1e3, "t トン"),
-    ),
+    "キロ": ((1, "キロ"),),  # of mass or length: is the same as either
     "kg/m3": ((1, "kg/m3 g/L"), (1e3, "t/m3 g/cm3")),
     "mg/L": ((1, "mg/L mg/l ppm"), (1e-3, "μg/L")),
-    "%": ((1, "% パーセント"), (10, "割"), (0.1, "‰ パーミル")),
+    "%": ((1, "% パーセント"), (10, "割"), (0.1, "‰ パーミル"), (100, "倍")),
     "°": ((1, "° deg"),),
     "°C": ((1, "°C 度C"),),
     "度": ((1, "度"),),  # an angle or a temperature: is the same as either
     "s": (
-        (1e-3, "ms ミリ秒"),
-        (1, "秒 秒間 s sec"),
+        (1, "秒間 sec"),
         (60, "分 分間 min"),
         (3600, "時間 h"),
         (86_400, "日 日間"),
         (604_800, "週間 週"),
     ),
     "か月": (
-        (1, "か月 ヶ月 ケ月 カ月 ヵ月 ヵ月 箇月 か月間 ヶ月間 カ月間 ヵ月間"),
-        (12, "年 年間 か年 ヶ年 カ年 箇年"),
+        (1, "か月 ヶ月 ケ月 カ月 ヵ月 箇月 月間 か月間 ヶ月間 カ月間 ヵ月間 箇月間"),
+        (12, "年 年間 か年 ヶ年 カ年 箇年 か年間"),
     ),
-    "kW": ((1e-3, "W ワット"), (1, "kW キロワット"), (1e3, "MW")),
-    "kWh": ((1e-3, "Wh"), (1, "kWh"), (1e3, "MWh")),
-    "V": ((1, "V ボルト"), (1e3, "kV")),
-    "A": ((1e-3, "mA"), (1, "A アンペア")),
-    "Ω": ((1, "Ω オーム"), (1e3, "kΩ"), (1e6, "MΩ")),
-    "Hz": ((1, "Hz ヘルツ"), (1e3, "kHz"), (1e6, "MHz"), (1e9, "GHz")),
+    "B": ((1024, "KiB"), (1024**2, "MiB"), (1024**3, "GiB"), (1024**4, "TiB")),
     "dB": ((1, "dB デシベル"),),
-    "B": ((1, "バイト"), (1e3, "KB kB"), (1e6, "MB"), (1e9, "GB"), (1e12, "TB")),
-    "円": ((1, "円"),),
+    "円": ((1, "円"), (1e3, "千円"), (1e4, "万円"), (1e6, "百万円"), (1e8, "億円")),
     "人": ((1, "人 名"),),
     "か所": ((1, "か所 箇所 ヶ所 カ所 ヵ所 ケ所"),),
     "か国": ((1, "か国 ヶ国 カ国 箇国"),),
@@ -104,16 +135,23 @@ _ROUNDED: dict[str, tuple[tuple[float, str], ...]] = {
     "kN·m": ((_GRAVITY, "tf·m tf・m"),),
 }
 # Counted as they are written.
-_COUNTERS = """倍 回 個 件 本 枚 台 基 門 戸 棟 社 校 種類 種 段階 段 層 階建て 階 等級 級 点 次 巻 冊 字 文字 行 列 語
+_COUNTERS = """回 個 件 本 枚 台 基 門 戸 棟 社 校 種類 種 段階 段 層 階建て 階 等級 級 点 次 巻 冊 字 文字 行 列 語
     項目 つ ページ 頁 歳 才 班 組 世帯 集落 地点 測点 断面 スパン ケース ブロック パターン サイクル ステップ 錠
     包 粒 滴 カプセル 匹 頭 羽 尾 株 輪 杯 皿 膳 切れ 束 袋 箱 缶 瓶 樽 玉 丁 足 着 双 対 脚 面 体 隻 艘 両 便
     機 席 名分 人分 回分 日分 人前 通 部 票 口 筆 軒 床 泊 泊分 時限 単位 学期 講 問 曲 球 試合 周 桁 画素 例
-    坪 畳 条件 要件 工程 箇条 歩 区画 か条 パーセントポイント"""
+    坪 畳 条件 要件 工程 箇条 歩 区画 か条 パーセントポイント
+    rpm ドル 米ドル ユーロ ポンド"""
 REFERENCES = ("条", "章", "節", "項", "号", "編", "款", "附則", "版")  # of a document; after 第, or without it
 
 
 def _written() -> dict[str, Unit]:
     units = {counter: Unit(counter) for counter in (*_COUNTERS.split(), *REFERENCES)}
+    for symbol, kana, name, factor, prefixes in _PREFIXED:
+        units |= {symbol: Unit(name, factor), kana: Unit(name, factor)}
+        for prefix in prefixes:
+            in_kana, scale = _PREFIXES[prefix]
+            written = in_kana if kana[0] >= "ァ" else prefix  # bit/s
+            units |= {prefix + symbol: Unit(name, scale * factor), written + kana: Unit(name, scale * factor)}
     for scales, is_rounded in ((_SCALES, False), (_ROUNDED, True)):
         for name, sizes in scales.items():
             for factor, spellings in sizes:
@@ -128,7 +166,9 @@ def _pattern(spelling: str) -> str:
     """A raised digit in every way of writing it; a Latin letter at the end ends the word."""
     raised = re.sub(r"(?<=[A-Za-z])([23])", r"\\^?\\{?\1\\}?\\^?", spelling)
     ends_latin = spelling[-1].isascii() and spelling[-1] not in "%°"
-    return re.sub(r"([·/])", r"\\s?\1\\s?", raised) + (r"(?![A-Za-z])" if ends_latin else "")
+    return re.sub(r"([·/])", r"\\s?\1\\s?", raised) + (
+        r"(?![A-Za-z\d])" if spelling[-1].isdigit() else r"(?![A-Za-z])" if ends_latin else ""
+    )
 
 
 # What would be read as a unit but begins another word.
@@ -141,10 +181,12 @@ _NOT = (
 )
 # Of what: 5 mm/年 is neither 5 mm nor 5 mm/月.
 _EACH = (
-    r"(?:\s?/\s?(?:年|か月|ヶ月|月|週|日|時間|分|秒|回|本|台|基|枚|個|人|戸"
-    r"|(?:s|min|h|ha|k?m(?:\^?\{?[23]\}?\^?)?|k?g|t)(?![A-Za-z\d^])))?"
+    r"(?:\s?[/毎]\s?(?:年|か月|ヶ月|月|週|日|時間|時|分|秒|回|本|台|基|枚|個|人|戸|(?:平方|立方)?メートル|リットル"
+    r"|(?:s|min|h|ha|k?m(?:\^?\{?[23]\}?\^?)?|k?g|t|m?L)(?![A-Za-z\d^])))?"
 )
 PATTERN = _NOT + "(?:" + "|".join(_pattern(s) for s in sorted(_BY_SPELLING, key=len, reverse=True)) + ")" + _EACH
+
+_HEAD = re.compile(rf"[(\[]\s?(?:単位\s?:\s?)?(?P<unit>{PATTERN})\s?[)\]]|単位\s?:\s?(?P<named>{PATTERN})")
 
 
 def of(written: str) -> Unit:
@@ -152,6 +194,12 @@ def of(written: str) -> Unit:
     spelling = re.sub(r"[\s^{}]", "", written)
     if spelling in _BY_SPELLING:
         return _BY_SPELLING[spelling]
-    whole, _, each = spelling.rpartition("/")
-    unit, part = of(whole), _BY_SPELLING.get(each, Unit("か月"))
+    whole, each = re.split("[/毎](?=[^/毎]*$)", spelling)
+    unit, part = of(whole), _BY_SPELLING.get({"時": "時間", "月": "か月"}.get(each, each), Unit(each))
     return Unit(f"{unit.name}/{part.name}", unit.factor / part.factor, unit.is_rounded)
+
+
+def of_heads(flat: str) -> list[Unit]:
+    """Return the units that a flattened text names for numbers without one: 幅員(m), 単位：mm, of kg/m3 also kg."""
+    written = [found["unit"] or found["named"] for found in _HEAD.finditer(flat)]
+    return [of(part) for one in written for part in dict.fromkeys((one, one.partition("/")[0].strip())) if part]

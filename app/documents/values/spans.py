@@ -1,0 +1,107 @@
+"""What follows from the values of a text by counting: how long it is between two days or hours, when a term ends."""
+
+import datetime
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+from app.documents.values import dates, quantities, units
+from app.documents.values.dates import Date
+from app.documents.values.quantities import Quantity
+
+_DAY = datetime.timedelta(days=1)
+_SECONDS = 86_400
+_UNTIL = re.compile(r"\s?(?:[(（][^()（）]{1,4}[)）])?\s?(?:から|より|[~～〜―–-])\s?")
+_ITEM = re.compile(r"(?:^|[\s。、　])(?:[(（]?(?P<number>\d{1,2})[)）.．]|(?P<circled>[①-⑳]))")
+_EACH = re.compile(
+    r"(?<![\d一二三四五六七八九十百千])(?P<each>[年月週日時])(?:額|給|(?=[\d０-９]))|毎(?P<every>[年月週日時分秒])"
+)
+_ALL = re.compile("全(?:額|量|数)")
+_COUNTED = ("つ", "点", "項目", "種類", "個", "件")
+
+
+def of_text(text: str) -> list[Quantity | Date]:
+    """Return the values that a text does not write but gives: 2年間 of two dates, the end of a term, a list's count."""
+    days = [day for day in dates.with_years(dates.parse(text)) if day.year and day.month]
+    values = quantities.parse(text)
+    return [*_lengths(text, days), *_ends(text, days, values), *_hours(values), *_counts(text), *_ones(text)]
+
+
+def _lengths(text: str, days: list[Date]) -> Iterator[Quantity]:
+    """Yield how long it is from one day to the next, with the last day and without it."""
+    for begin, end in pairwise(sorted(days, key=lambda day: day.start)):
+        if not _UNTIL.fullmatch(text, begin.end, end.start) or bool(begin.day) != bool(end.day):
+            continue
+        first, last = _calendar(begin), _calendar(end)
+        if first is None or last is None or first > last:
+            continue
+        if not begin.day:
+            yield _value((last.year - first.year) * 12 + last.month - first.month + 1, "か月")
+            continue
+        for stop in (last, last + _DAY):
+            yield _value((stop - first).days * _SECONDS, "s")
+            if stop.day == first.day:
+                yield _value((stop.year - first.year) * 12 + stop.month - first.month, "か月")
+
+
+def _ends(text: str, days: list[Date], values: list[Quantity]) -> Iterator[Date]:
+    """Yield the last day of 2027年10月1日から2年間, and the day after it."""
+    for day in days:
+        first = _calendar(day)
+        for value in values:
+            is_next = value.unit in ("か月", "s") and _UNTIL.fullmatch(text, day.end, value.start)
+            if first is None or not day.day or not is_next or not 0 < value.value < 1e10:
+                continue
+            try:
+                if value.unit == "s":
+                    stop = first + datetime.timedelta(seconds=value.value)
+                else:
+                    month = first.year * 12 + first.month - 1 + round(value.value)
+                    stop = first.replace(year=month // 12, month=month % 12 + 1)
+                ends = (stop, stop - _DAY)
+            except (ValueError, OverflowError):  # no calendar has that day
+                continue
+            for end in ends:
+                yield Date(end.year, end.month, end.day, day.start, value.end)
+
+
+def _hours(values: list[Quantity]) -> Iterator[Quantity]:
+    """Yield how long it is from 9時 to 17時, or over midnight."""
+    for begin, end in pairwise(values):
+        if begin.unit == end.unit == "時" and begin.is_range_start and end.is_range_end:
+            yield _value((end.value - begin.value) % 1440 * 60, "s")
+
+
+def _counts(text: str) -> Iterator[Quantity]:
+    """Yield the number of items of each list that is numbered from 1."""
+    last = 0
+    for found in [*_ITEM.finditer(text), None]:
+        number = 0
+        if found is not None:
+            number = int(found["number"]) if found["number"] else ord(found["circled"]) - ord("①") + 1
+        if number != last + 1:
+            if last > 1:
+                yield from (_value(last, unit) for unit in _COUNTED)
+            number = number if number == 1 else 0
+        last = number
+
+
+def _ones(text: str) -> Iterator[Quantity]:
+    """Yield the 1か月 of 月額, 毎月 and 月2回, and the 100% of 全額."""
+    for found in _EACH.finditer(text):
+        each = found["each"] or found["every"]
+        unit = units.of({"月": "か月", "時": "時間"}.get(each, each))
+        yield _value(unit.factor, unit.name)
+    if _ALL.search(text):
+        yield _value(100, "%")
+
+
+def _calendar(day: Date) -> datetime.date | None:
+    try:
+        return datetime.date(day.year, day.month, day.day or 1)
+    except ValueError:
+        return None
+
+
+def _value(value: float, unit: str) -> Quantity:
+    return Quantity(value, unit, 0, 0, value)
