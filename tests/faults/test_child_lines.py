@@ -49,10 +49,10 @@ def child(folder: Path, code: str) -> list[str]:
     return [sys.executable, str(script)]
 
 
-def wait(qt: Any, is_over: Callable[[], bool]) -> None:
+def wait(qapp: QCoreApplication, is_over: Callable[[], bool]) -> None:
     until = time.monotonic() + LIMIT_S
     while not is_over() and time.monotonic() < until:
-        qt.processEvents()
+        qapp.processEvents()
         time.sleep(0.005)
     assert is_over()
 
@@ -67,8 +67,9 @@ def bugs(monkeypatch: pytest.MonkeyPatch) -> list[type[BaseException]]:
 
 @pytest.mark.fault("F4")
 @pytest.mark.parametrize("nonsense", NONSENSE)
-def test_nonsense_ends_a_child_at_once(nonsense: str, tmp_path: Path, bugs: list[Any], tally: Tally) -> None:
-    qt = QCoreApplication.instance() or QCoreApplication([])
+def test_nonsense_ends_a_child_at_once(
+    nonsense: str, tmp_path: Path, qapp: QCoreApplication, bugs: list[Any], tally: Tally
+) -> None:
     command = child(tmp_path, f"print({NONSENSE[nonsense]}, flush=True)\ntime.sleep(60)")
     ended: list[str] = []
     job = JobChild(command, tmp_path / "made.gguf", tmp_path / "job.log", "quantize")
@@ -77,7 +78,7 @@ def test_nonsense_ends_a_child_at_once(nonsense: str, tmp_path: Path, bugs: list
     engine = EngineClient(command, tmp_path / "engine.log")
     engine.died.connect(lambda death: ended.append(death.cause))
     engine.send(State("1"))
-    wait(qt, lambda: len(ended) == 2)
+    wait(qapp, lambda: len(ended) == 2)
     tally.tried(2)
     assert sorted(ended) == ["build_died", "garbled"]
     assert bugs == []
@@ -97,20 +98,19 @@ def test_rows_that_no_workbook_has_are_refused(rows: str, tmp_path: Path, monkey
 
 @pytest.mark.fault("F4")
 def test_lines_and_answers_without_end_fill_nobodys_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Tally
+    tmp_path: Path, qapp: QCoreApplication, monkeypatch: pytest.MonkeyPatch, tally: Tally
 ) -> None:
-    qt = QCoreApplication.instance() or QCoreApplication([])
     command = child(tmp_path, "while True: os.write(1, b'x' * 65536)")
     before = psutil.Process().memory_info().rss
     monkeypatch.setattr(children, "program", lambda: command)
     with pytest.raises(AppError, match="table_crowded"):
         list(table_file.sheets(b"PK", "表.xlsx", 1000))
     ended: list[bool] = []
-    asked = AskedOnce(command, {}, 10_000, qt)
+    asked = AskedOnce(command, {}, 10_000, qapp)
     asked.ended.connect(ended.append)
     began = time.monotonic()
     asked.start()
-    wait(qt, lambda: bool(ended))
+    wait(qapp, lambda: bool(ended))
     tally.tried(2)
     assert time.monotonic() - began < 8  # long before its time is over
     assert psutil.Process().memory_info().rss - before < GROWTH_BYTES
@@ -118,11 +118,12 @@ def test_lines_and_answers_without_end_fill_nobodys_memory(
 
 @pytest.mark.fault("F4")
 @pytest.mark.parametrize("answer", ['{"segments": 5}', '{"segments": [["a", 1]]}', '{"segments": [[]]}', "{}", "[]"])
-def test_a_template_that_answers_nonsense_has_failed(answer: str, tmp_path: Path, bugs: list[Any]) -> None:
-    qt = QCoreApplication.instance() or QCoreApplication([])
+def test_a_template_that_answers_nonsense_has_failed(
+    answer: str, tmp_path: Path, qapp: QCoreApplication, bugs: list[Any]
+) -> None:
     ended: list[str] = []
     command = child(tmp_path, f"print('{answer}')")
     renderer = TemplateRenderer(command, {}, lambda _made: ended.append("done"), lambda e: ended.append(e.code))
-    wait(qt, lambda: bool(ended))
+    wait(qapp, lambda: bool(ended))
     renderer.cancel()
     assert (ended, bugs) == (["template_failed"], [])
