@@ -88,15 +88,19 @@ def fit(frame: Frame, other: Frame, said: Statement, source: Statement, weights:
         (frame.keys - frame.unit.keys) & other.keys or frame.argument_keys & other.argument_keys
     ):
         return 0.0
-    if source.needed and not source.needed & said.keys:
+    if source.needed and not source.needed & frame.scope:
         return 0.0
     if said.keys - frame.keys and not (said.keys - frame.keys) & source.keys:
         return 0.0
     if frame.unit.is_condition != other.unit.is_condition and len(said.frames) > 1 and len(source.frames) > 1:
         return 0.0
-    arguments = sum(weights.get(key, 0.0) for key in frame.argument_keys & other.argument_keys)
+    arguments = sum(
+        weights.get(key, 0.0)
+        for key in (frame.argument_keys | source.needed & frame.scope) & (other.argument_keys | source.needed)
+    )
     together = sum(weights.get(key, 0.0) for key in said.keys & source.keys)
-    return 0.1 + arguments + 0.2 * together
+    share = 0.1 + arguments + 0.2 * together
+    return 2 * share if source.needed else share
 
 
 def _shares_kanji(unit: Unit, other: Unit) -> bool:

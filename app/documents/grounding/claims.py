@@ -38,6 +38,7 @@ NOT_FOUND = re.compile(
 # Share of a sentence's terms in its passages from which it counts as taken from there. Of the 100 right answers of
 # tests/documents/claims.toml the least has 0.50; of 2,400 pairs with another passage 97 % have less than 0.34.
 COVERAGE_MIN = 0.4
+_SHARED_MIN = 0.6  # of its words, or others of the same kanji
 _RETIED = 1.25  # another passage must fit this much better than the cited one
 _GAIN_MIN = 0.15  # of terms, for a second passage
 _TERMS_MIN = 4  # はい。 and the like say nothing that could be looked up
@@ -103,12 +104,20 @@ class _Check:
         if is_too_long and not missing and not is_repeated:
             return None  # its values are there, its words were not compared
         is_covered = len(wanted) < _TERMS_MIN or _coverage(wanted, together) >= COVERAGE_MIN or is_foreign
-        is_supported = bool(tied) and (is_repeated or (is_covered and not together.denies(text))) and not missing
+        is_covered = is_covered or (said is not None and self._shares_words(said, tied))
+        is_supported = bool(tied) and (is_repeated or is_covered) and not missing
         if self._only_names(text, number) and not missing and not (has_value or (said and said.frames)):
             return None
         start, end = self._origin[sentence.start], self._origin[sentence.end]
         named = tuple(dict.fromkeys(missing))
         return Claim(self._answer[start:end], start, end, tuple(at + 1 for at in tied), is_supported, named)
+
+    def _shares_words(self, said: Statement, tied: Sequence[int]) -> bool:
+        """Whether most of its words, or words of the same kanji, are there: 料理 for 調理した食品."""
+        known = alignment.known([alignment.of_passage(self._passages[at]) for at in tied], self._question)
+        kanji = set(statements.kanji_of(known.body))
+        shared = [bool(unit.keys & known.keys or set(unit.kanji) & kanji) for unit in said.units]
+        return bool(shared) and sum(shared) >= _SHARED_MIN * len(shared)
 
     def _compared(
         self, number: int, text: str, said: Statement | None, tied: Sequence[int], *, is_cited: bool

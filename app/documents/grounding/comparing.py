@@ -5,10 +5,11 @@ arguments: whether it is so, must, may or should be; who does it to whom; what c
 compared, and words that no source has are named. Whether one sentence follows from another is not judged.
 """
 
+import dataclasses
 import re
 from collections.abc import Iterable, Sequence
 
-from app.documents.grounding import alignment, lexicon, modality, roles
+from app.documents.grounding import alignment, conditions, lexicon, modality, ordering, pairing, roles, statements
 from app.documents.grounding.alignment import Known, Place
 from app.documents.grounding.statements import Frame, Statement, Unit
 from app.documents.values.quantities import Quantity
@@ -31,6 +32,7 @@ _DIRECTION = re.compile(
     r"|^(?P<inside>内(?=[のにでとへはが]))|^(?P<outside>外(?=[のにでとへはが]))"
     r"|^(?P<least>以上)|^(?P<most>以下|以内)|^(?P<below>未満)|^(?P<beyond>を?超)"
 )
+_WITHOUT_IT = re.compile(r"なく|なしに|.?ずに|.?ないで|を?得(?:ず|ない)")
 _DIRECTION_REACH = 14
 _DENIES = re.compile(r"\s?(?:と(?:は|も)?し|で(?:は|も)?|に(?:は|も)?な[らり])(?:な[いく]|(?:あり|なり)?ません?|ず)")
 _SIDE = re.compile(r"\s?(?:間|以上|以内)?の?(?:(?P<before>前(?!後|者|項|条))|(?P<after>後(?!者)))")
@@ -50,9 +52,18 @@ def contradictions(said: Statement, known: Known) -> list[Place]:
         *_directions(said, known),
         *_sides(said, known),
     }
+    found |= {
+        *conditions.waived(said, near, known),
+        *conditions.unexcepted(said, near),
+        *conditions.ended(said, near),
+        *conditions.other_day(said, near, known),
+        *pairing.crossed(said, near),
+        *roles.turned_ways(said, near),
+        *roles.other_actors(said, near, known),
+    }
     found |= {*roles.exchanged(said, near), *roles.other_fillers(said, known, weights), *_opposites(said, near)}
     found = {place for place in found if not _stands_there(said, place, known)}
-    return sorted({*found, *_orders(said, known), *_scopes(said, near, known)})
+    return sorted({*found, *ordering.turned(said, known), *_scopes(said, near, known)})
 
 
 def _stands_there(said: Statement, place: Place, known: Known) -> bool:
@@ -66,29 +77,69 @@ def _stands_there(said: Statement, place: Place, known: Known) -> bool:
 def _kinds(said: Statement, known: Known, weights: dict[object, float]) -> Iterable[Place]:
     flips: list[tuple[Frame, Frame, Place]] = []
     for frame in said.frames:
-        if frame.unit.text in lexicon.WEIGHED:  # 標準とする
+        if frame.unit.text in lexicon.WEIGHED or statements.is_attributive(frame.unit, said):  # 標準とする
             continue
         rated = [
-            (alignment.fit(frame, other, said, one, weights), other) for one in known.statements for other in one.frames
+            (alignment.fit(frame, other, said, one, weights), one, other)
+            for one in known.statements
+            for other in one.frames
         ]
-        rated = [(fit, other) for fit, other in rated if fit > 0]
-        best = max((fit for fit, _ in rated), default=0.0)
-        near = [other for fit, other in rated if fit >= best * alignment.NEAR]
-        is_final = frame.unit is said.units[-1] or re.search("[。、]", frame.unit.tail) is not None
-        if not near or any(_is_kept(other, frame, is_final) for other in near):
+        rated = [(fit, one, other) for fit, one, other in rated if fit > 0]
+        best = max((fit for fit, _, _ in rated), default=0.0)
+        near = [(one, other) for fit, one, other in rated if fit >= best * alignment.NEAR]
+        is_final = _is_final(frame.unit, said)
+        if not near or any(
+            _is_kept(_as_meant(one, other), frame, is_final) or _is_kept_with(one, other, frame) for one, other in near
+        ):
             continue
-        flips.append((frame, near[0], (frame.unit.start, frame.unit.end + len(_ending(frame.unit)))))
+        flips.append((frame, near[0][1], (frame.unit.start, frame.unit.end + len(_ending(frame.unit)))))
     turned = [
         (frame.unit.kind in modality.NEGATIVE) != (other.unit.kind in modality.NEGATIVE) for frame, other, _ in flips
     ]
     conditions = [frame.unit.is_condition for frame, _, _ in flips]
     if sum(turned) == 2 and any(conditions) and not all(conditions):  # 予約がなければできる, and with one it cannot be
         return []
-    return [place for _, _, place in flips]
+    return [place for frame, _, place in flips if not _is_contraposed(frame, said)]
+
+
+def _is_final(unit: Unit, said: Statement) -> bool:
+    """Whether a clause ends with it, so that it says what is or must be; that of a cleft (記録するのは) does not."""
+    if unit is said.units[-1] or modality.CHOICE.match(said.text, unit.end):
+        return True
+    return re.search("(?<!の[はが])[。、]", unit.tail) is not None
+
+
+def _is_contraposed(frame: Frame, said: Statement) -> bool:
+    """許可がなければ持ち出せない, which says that with it one may."""
+    if frame.unit.kind != modality.DENIED or not frame.unit.is_condition or frame.unit.is_concession:
+        return False
+    main = next((one for one in said.frames if one.unit.number > frame.unit.number), None)
+    return main is not None and main.unit.kind in modality.NEGATIVE
+
+
+def _as_meant(whole: Statement, source: Frame) -> Frame:
+    """同意なく外してはならない asks for 同意."""
+    if source.unit.kind != modality.DENIED or source.unit.is_condition or not _WITHOUT_IT.match(source.unit.tail):
+        return source
+    later = [one.unit.kind for one in whole.frames if one.unit.number > source.unit.number]
+    if not later or later[-1] not in modality.NEGATIVE:
+        return source
+    return dataclasses.replace(source, unit=dataclasses.replace(source.unit, kind=modality.DUTY))
+
+
+def _is_kept_with(whole: Statement, source: Frame, answer: Frame) -> bool:
+    """The end of 換気をしながら使うよう努める says it of both, and so does that of 併せて受けてはならない."""
+    if source.unit.is_condition or answer.unit.is_condition or source.unit.kind != modality.PLAIN:
+        return False
+    later = [one.unit for one in whole.frames if one.unit.number > source.unit.number]
+    if later and re.fullmatch("し?て", source.unit.tail) and modality.is_kept(later[0].kind, answer.unit.kind):
+        return True
+    kind = later[-1].kind if later else modality.DENIED
+    return kind not in modality.NEGATIVE and modality.is_kept(kind, answer.unit.kind)
 
 
 def _is_kept(source: Frame, answer: Frame, is_final: bool) -> bool:
-    """`is_final`: whether a clause of the answer ends with it, so that it says what is or must be."""
+    """`is_final`: of the answer's."""
     kind, own = source.unit.kind, answer.unit.kind
     if answer.unit.is_concession and source.unit.is_condition and not source.unit.is_concession:
         return False  # 近いときも, where the source says what holds 近いときは
@@ -120,20 +171,6 @@ def _denied_values(said: Statement, known: Known) -> Iterable[Place]:
         same = [(one, other) for one in known.statements for other in one.values if value.is_same(other)]
         if found and any(not _DENIES.match(one.text, other.bound_end) for one, other in same):
             yield value.start, found.end()
-
-
-def _orders(said: Statement, known: Known) -> Iterable[Place]:
-    for first, second in said.order:
-        one, two = said.units[first], said.units[second]
-        if _is_same(one, two):
-            continue
-        for source in known.statements:
-            pairs = {(source.units[a].keys, source.units[b].keys) for a, b in source.order}
-            has = any(one.keys & a and two.keys & b for a, b in pairs)
-            turned = any(two.keys & a and one.keys & b for a, b in pairs)
-            if turned and not has:
-                yield one.start, one.end + len(_ending(one))
-                break
 
 
 def _directions(said: Statement, known: Known) -> Iterable[Place]:

@@ -3,9 +3,11 @@
 Words stand in the dictionary's spelling (app.documents.words.Word.base), some also as they are often written.
 """
 
+import re
+
 # Verbs and nouns that only carry grammar: what is said with them lies in the word before them.
 _GRAMMATICAL = """
-    為る 有る 無い 無し なし 居る 成る 出来る 良い 構う 差し支える 下さる 頂く 貰う 御座る 行く 来る 見る 置く
+    為る 有る 無い 無し なし 居る 成る 出来る 良い 構う 差し支える 下さる 頂く 貰う 御座る 行く 来る 見る
     仕舞う 言う 因る 拘る 当たる 基づく 関する 対する 就く 於く 係る 際する 応ずる 応じる 沿う 伴う 限る 除く
     及ぶ 於ける 従う 定める 示す 記す 掲げる 必要 不要 必須 不可欠 禁止 禁ずる 禁じる 厳禁 可能 不可 可
     義務 推奨 奨励 望ましい 望む 好ましい 努める 勧める 薦める 心掛ける 要する 要る 認める 許す 任意 免除 省略
@@ -14,7 +16,7 @@ _GRAMMATICAL = """
     予め 速やか 只 但し 此れ 其れ 此の 其の 様 旨 由 故 一方 又 及び 並びに 又は 若しくは こと もの ため とき
     ところ ほか など その ほう かた うち まで より ごと 向かう 向ける 済む 過ぎる 越える 上回る 下回る 達する
     経つ 超過 今 先 上記 下記 当該 該当 夫々 何 何れ 何方 誰 全部 全額 全体 のみ だけ 例外 無条件 無制限
-    あらゆる 如何 です
+    あらゆる 如何 です 先立つ 事前 なるべく 極力
 """
 # Nouns that name what a value is or what a text is about: an answer may bring them, whatever the document says.
 _GENERAL = """
@@ -27,7 +29,7 @@ _GENERAL = """
     影響 原因 意味 用途 役割 機能 性質 特徴 段階 最後 最初 初め 始め 終わり 途中 全般 以上 詳細 具体 取り扱い
     扱い 対応 処理 措置 作業 実施 適用 使用 利用 確認 指定 設定 規格 仕様 制限 許可 ポイント ケース 点 面 形 型
     色 大人 子供 男性 女性 曜日 其の他 その他 他 ほか 月 年 週 時期 日時 時間帯 期 分 差 許容 余り 残り
-    お金 金 点数 宛先 窓口 提出先 連絡先
+    お金 金 点数 宛先 窓口 提出先 連絡先 秒速 分速 時速 毎秒 毎分 毎時
 """
 # Words of place, time, degree and change that exclude each other.
 _OPPOSITES = """
@@ -47,6 +49,21 @@ GRAMMATICAL = frozenset(_GRAMMATICAL.split())
 GENERAL = frozenset(_GENERAL.split())
 LITTLE = frozenset(("行う", "行なう", "受ける", "実施", "為す", "与える", "得る"))  # say little without what is done
 WEIGHED = ("標準", "基本", "原則", "目安", "前提")  # 標準とする says how binding a sentence is, not what is done
+# How Japanese names who acts: by office, body, trade or party.
+_AGENT = re.compile(
+    r"(?:者|人|員|係|長|課|室|(?<![一全内外上下])部|局|科|社|店|署|隊|士|師|官|院|庁|省|(?<![場箇か])所|会|役|班|団|担任|主任|担当|教諭|機関|組合|本人|主|[主幹理監]事"
+    r"|児童|生徒|学生|家族|親|客|医|センター|スタッフ|リーダー|メーカー|[甲乙丙])$"
+)
+
+
+def is_agent(word: str) -> bool:
+    """Whether a noun names somebody who can act."""
+    return _AGENT.search(word) is not None
+
+
+def is_everyday(noun: str) -> bool:
+    """Whether it is written with hiragana, as words of everyday are that stand for a term: 持ち物 for 所持品."""
+    return re.search("[ぁ-ゖ]", noun) is not None
 
 
 def opposites(word: str) -> frozenset[str]:

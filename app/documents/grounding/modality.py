@@ -6,15 +6,15 @@ ones serve every subject.
 
 import re
 
-PLAIN, DENIED, DUTY, PERMITTED, ABLE, ADVISED, PROHIBITED, NEEDLESS = (
-    "plain", "denied", "duty", "permitted", "able", "advised", "prohibited", "needless",
+PLAIN, DENIED, DUTY, PERMITTED, ABLE, ADVISED, SUGGESTED, PROHIBITED, NEEDLESS = (
+    "plain", "denied", "duty", "permitted", "able", "advised", "suggested", "prohibited", "needless",
 )  # fmt: skip
 
 _NO = r"(?:な(?:い|く|か|し|けれ)|(?:あり?|ござい)?ませ|ざる|ず)"
 _OK = r"(?:よ[いくけしろ]|良[いくけしろ]|いい|かま[わい]|構[わい]|差し?(?:支|つか)え|さしつかえ|問題)"
 _NEEDLESS = re.compile(
-    rf"な(?:く|い)(?:て|で)も?{_OK}|ず(?:とも|に)(?:も)?{_OK}|(?:必要(?:性|と)?|義務|には)[はがもも]?(?:{_NO}|及ば|およば|し(?:な|ませ))"
-    rf"|(?:要|必要と)し(?:な|ませ)|不要|免除|免じ|省略[でし]|任意"
+    rf"な(?:く|い)(?:て|で)も?{_OK}|な(?:い|く)(?:こと|の|て)[がはも]?(?:でき|出来|可能|済|すむ|すみ)|ずに?(?:済|すむ|すみ)|ず(?:とも|に)(?:も)?{_OK}|(?:必要(?:性|と)?|義務|には)[はがもも]?(?:{_NO}|及ば|およば|し(?:な|ませ))"
+    rf"|(?:要|必要と)し(?:な|ませ)|不要|免除|免じ|省略でき(?!な|ませ)|省(?:略(?:する|し)?|く|い)(?:こと[がも](?:でき(?!な|ませ)|認め|可)|ても?(?:よ|い|かま|構|差|問))|任意"
 )
 _DUTY = re.compile(
     r"な(?:けれ|きゃ)ば?(?:な[らり]|いけ)|な(?:く|い)(?:て|と)は?(?:な[らり]|いけ)|ねばな[らり]|ざるを得|ないわけに|(?:必要|義務)(?:が|も|は)?(?:あ[るりっ]|で[あすし]|だ|と[なさす]|づけ|付け|(?=$|[。、)]))"
@@ -22,22 +22,29 @@ _DUTY = re.compile(
 )
 _PROHIBITED = re.compile(
     r"(?:て|で)は(?:な[らり]|いけ|だめ|駄目)|ちゃいけ|禁[止ずじ]|厳禁|べきで(?:は|も)?な|べからず|不可(?!欠)|(?:許|認め)(?:され|可され|可し|られ|め|さ)?(?:てい)?(?:な|ませ|ず)"
-    r"|(?:でき|出来|かね|得|え|られ)(?:ない|なく|なかっ|ません|ず)|(?:わけ|こと)に?は(?:いか|なら|でき)(?:な|ませ)|(?:こと|の)[がはも](?:でき|出来)(?:ない|なく|ません|ず)|対象外|許可し(?:な|ませ)"
+    r"|(?:でき|出来|かね|得|(?<!支)(?<!つか)え|られ)(?:ない|なく|なかっ|ません|ず)|(?:わけ|こと)に?は(?:いか|なら|でき)(?:な|ませ)|(?:こと|の)[がはも](?:でき|出来)(?:ない|なく|ません|ず)|対象外|許可し(?:な|ませ)"
 )
 _ADVISED = re.compile(
     r"望ま(?:し|れ)|推奨|奨励|好まし|勧め|薦め|すすめ(?:る|られ|て)|努め|つとめ|心が?掛け|心がけ|(?:る|た|い)(?:ほう|方)が(?:よ|い|良)|(?:と|ば|たら)(?:よい|良い|いい)"
 )
+_SUGGESTED = re.compile(r"よう(?:に|、)?(?:し(?:ま|て|よ)|する|気を)|ましょう")
+CHOICE = re.compile(  # 着けるかどうかは、本人の自由です
+    r"(?:する|した|させる|ている)?か(?:どうか|否か)?は[^。]*(?:自由|任意|次第|任せ|任さ|委ね|選べ|選ぶ|選択|判断|決め|問わ|問い)"
+)
+SOFTENED = re.compile(  # before a predicate
+    r"(?:^|[、。はもをに])(?:(?:でき|出来)(?:れば|たら|るだけ|る限り)|なるべく|可能な(?:限り|かぎり|ら|範囲)|極力)"
+)
 _PERMITTED = re.compile(
-    rf"(?:て|で)も{_OK}|(?:こと[がもは])?(?:でき|出来)(?:る|ま[すし]|て|[、。]|$)|可(?:能|とす|(?=$|[。、で)]))|(?<!て)(?:認め|許[さ可容])(?!て?い?な)|差し支え{_NO}|自由"
+    rf"(?:て|で)も?{_OK}|(?:こと[がもは])?(?:でき|出来)(?:る|ま[すし]|て|[、。]|$)|可(?:能|とす|(?=$|[。、で)]))|(?<!て)(?:認め|許[さ可容])(?!て?い?な)|差し支え{_NO}|自由"
 )
 _DENIED = re.compile(
-    r"な(?:い|く|かっ|けれ)(?!か所)|(?<!て)ませ[んぬ](?!か)|[らかわさまばれえけせてべげめねじきみ]?(?:ず(?:に|、|と|$)|ぬ)|なし(?:と|で|、|。|$)|まい(?=$|[。、])|外(?:と|で|。|$)|未(?=$|[。、])"
+    r"な(?:い|く|かっ|けれ)(?!か所)|(?<!て)ませ[んぬ](?!か)|(?<![必ま])[らかわさばれえけせてべげめねじきみ]?(?<![必ま])(?:ず(?:に|、|と|$)|ぬ)|なし(?:と|で|、|。|$)|まい(?=$|[。、])|(?<![例以])外(?:と|で|。|$)|未(?=$|[。、])"
 )
 _DOUBLE = re.compile(
-    r"(?:に過ぎ|にすぎ|かもしれ|違い|に(?:他|ほか)なら|までもな|やむを得)な?(?:い|く)?|だけでなく|のみならず|ばかりか|とは限ら"
+    r"(?:に過ぎ|にすぎ|かもしれ|違い|に(?:他|ほか)なら|までもな|やむを得)な?(?:い|く)?|だけでなく|のみならず|ばかりか|とは限ら|この限りでは?(?:な[いく]|あり?ません)"
 )
 CONDITION = re.compile(
-    r"^.{0,12}?(?:場合|とき(?!も)|時(?:は|に|、)|(?:れ|け|せ|え|め|べ|て|ね)ば(?!な[らり]|いけ)|たら|なら(?!な|ば?な)|限り|際)"
+    r"^.{0,12}?(?:場合|とき(?!も)|時(?:は|に|、)|(?:れ|け|せ|え|め|べ|て|ね)ば(?!な[らり]|いけ)|たら|なら(?!な|ば?な|ず|ん|ぬ)|限り|際|間(?:は|、))"
 )
 CONCESSION = re.compile(
     r"(?:(?:場合|とき|際)(?:で|に|で)?も|(?:て|で)も(?![よい良構かさ差])|にかかわらず|に関わらず|を問わず|のに)"
@@ -45,23 +52,25 @@ CONCESSION = re.compile(
 
 # Of what a source says -> what an answer may make of it.
 _KEPT = {
-    PLAIN: {PLAIN, DUTY, ABLE},
+    PLAIN: {PLAIN, DUTY, ABLE, SUGGESTED},
     DENIED: {DENIED, PROHIBITED, NEEDLESS},
-    DUTY: {DUTY, PLAIN},
+    DUTY: {DUTY, PLAIN, SUGGESTED},
     PERMITTED: {PERMITTED, ABLE, PLAIN},
     ABLE: {PERMITTED, ABLE, PLAIN},
-    ADVISED: {ADVISED},
+    ADVISED: {ADVISED, SUGGESTED},
+    SUGGESTED: {PLAIN, DUTY, ADVISED, SUGGESTED},
     PROHIBITED: {PROHIBITED, DENIED},
     NEEDLESS: {NEEDLESS, DENIED},
 }
 _OPPOSITE = {
     PLAIN: DENIED, DENIED: PLAIN, DUTY: NEEDLESS, PERMITTED: PROHIBITED, ABLE: PROHIBITED, ADVISED: NEEDLESS,
-    PROHIBITED: PERMITTED, NEEDLESS: DUTY,
+    SUGGESTED: NEEDLESS,    PROHIBITED: PERMITTED, NEEDLESS: DUTY,
 }  # fmt: skip
 _PATTERNS = (  # the first that fits
     (_NEEDLESS, NEEDLESS),
     (_PROHIBITED, PROHIBITED),
     (_ADVISED, ADVISED),
+    (_SUGGESTED, SUGGESTED),
     (_PERMITTED, PERMITTED),
     (_DUTY, DUTY),
     (_DENIED, DENIED),

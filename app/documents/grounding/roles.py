@@ -2,12 +2,17 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from app.documents.grounding import alignment, lexicon, statements
 from app.documents.grounding.alignment import Known, Place
 from app.documents.grounding.statements import Frame, Statement, Unit
 
 _PASSIVE = re.compile(r"(?:さ?れ|られ)(?:る|ま|た|て|、)")
+
+_ACTING = ("subject", "topic", "by", "of")
+_SHARED_MIN = 2  # words, by which the statement is known
+_RECEIVING = frozenset(["貰う", "受ける", "受け取る", "借りる", "聞く", "習う", "教わる", "得る", "買う", "預かる"])
 
 
 def exchanged(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
@@ -16,7 +21,8 @@ def exchanged(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
         (unit, role)
         for unit in said.units
         if (role := role_of(unit, said)) not in ("", "is", "measure")
-        and not any(is_same_name(unit, other) for other in said.units if other is not unit)
+        and (unit.role != "topic" or lexicon.is_agent(unit.text))
+        and not any(_has_same_words(unit, other) for other in said.units if other is not unit)
     ]
     roles = [[(unit, role) for unit in one.units if (role := role_of(unit, one))] for one in near]
     for at, (one, its) in enumerate(own):
@@ -43,6 +49,8 @@ def role_of(unit: Unit, whole: Statement) -> object:
     if unit.role in ("topic", "subject"):
         return "subject"
     if unit.role == "of":
+        if unit.tail != "の":  # おそれのあるもの
+            return ""
         following = whole.units[unit.number + 1] if unit.number + 1 < len(whole.units) and unit.number >= 0 else None
         return ("of", following.head.base) if following is not None else ""
     if unit.kind and not unit.head.is_verbal_noun and not unit.head.kind.startswith(("動詞", "形容詞")):
@@ -57,7 +65,37 @@ def role_of(unit: Unit, whole: Statement) -> object:
 def is_same_name(one: Unit, two: Unit) -> bool:
     """All words of the shorter one are in the other: 部長 and 人事部長 may be, 所属長 and 人事部長 are not."""
     shorter, longer = sorted((one, two), key=lambda unit: len(unit.words))
-    return all(statements.keys_of(word) & longer.keys for word in shorter.words)
+    there = longer.keys.union(*map(statements.keys_of, longer.words))
+    return all(statements.keys_of(word) & there for word in shorter.words)
+
+
+def _has_same_words(one: Unit, two: Unit) -> bool:
+    shorter, longer = sorted(({word.base for word in unit.words} for unit in (one, two)), key=len)
+    return shorter <= longer
+
+
+def turned_ways(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+    """From where the source has to where, and to where it has from where."""
+    for unit in said.units:
+        if unit.role not in ("from", "to") or _is_receiver(unit, said):
+            continue
+        other = "to" if unit.role == "from" else "from"
+        theirs = {
+            one.role
+            for source in near
+            for one in source.units
+            if is_same_name(unit, one) and not _is_receiver(one, source)
+        }
+        if other in theirs and unit.role not in theirs and "subject" not in theirs:
+            yield unit.start, unit.end
+
+
+def _is_receiver(unit: Unit, whole: Statement) -> bool:
+    """Whether に may say from whom: 店員に聞く, 会社に借りる, 部長に渡される."""
+    if not unit.tail.startswith("に"):
+        return False
+    following = next((one for one in whole.units[unit.number + 1 :] if one.kind), None)
+    return following is None or following.head.base in _RECEIVING or _PASSIVE.match(following.tail) is not None
 
 
 def other_fillers(said: Statement, known: Known, weights: dict[object, float]) -> Iterable[Place]:
@@ -74,27 +112,73 @@ def other_fillers(said: Statement, known: Known, weights: dict[object, float]) -
         near = [(one, other) for fit, one, other in rated if fit > 0 and fit >= best * alignment.NEAR]
         if not near:
             continue
-        places = [_other_filler(frame, said, one, other) for one, other in near]
+        if any(_acts(unit, frame, known) for unit in _fillers(frame, "subject")):
+            continue
+        places = [_other_filler(frame, said, one, other, known.statements) for one, other in near]
         if all(place is not None for place in places):
             yield places[0]  # type: ignore[misc]
+
+
+def other_actors(said: Statement, near: Sequence[Statement], known: Known) -> Iterable[Place]:
+    """Who acts in the answer is of other statements, and who acts in the one that it repeats is not in the answer."""
+    theirs = [unit for unit in near[0].units if lexicon.is_agent(unit.text) and unit.role in _ACTING]
+    if not theirs or any(_overlaps(one, unit) for one in theirs for unit in said.units):
+        return
+    matter = [one for one in said.units if not lexicon.is_agent(one.text) and not one.is_general]
+    shared = sum(_is_in(one, near[0]) for one in matter)
+    for frame in said.frames:
+        for unit in (*frame.topics, *frame.lead):
+            if unit.role not in ("subject", "topic") or not lexicon.is_agent(unit.text) or _is_in(unit, near[0]):
+                continue
+            others = [sum(_is_in(one, other) for one in matter) for other in known.statements if _is_in(unit, other)]
+            if others and shared >= _SHARED_MIN and shared > max(others) and not _PASSIVE.match(frame.unit.tail):
+                yield unit.start, unit.end
+
+
+def _is_in(unit: Unit, whole: Statement) -> bool:
+    return any(_overlaps(unit, one) for one in whole.units)
+
+
+def _acts(name: Unit, frame: Frame, known: Known) -> bool:
+    """賃貸人が負担する, where a source has 賃貸人の負担 and no exception is meant."""
+    if any(one.needed & frame.scope for one in known.statements):
+        return False
+    return any(
+        unit.role == "of" and following.keys & frame.unit.keys and is_same_name(name, unit)
+        for one in known.statements
+        for unit, following in pairwise(one.units)
+    )
 
 
 def _is_action(unit: Unit) -> bool:
     return unit.head.is_verbal_noun or unit.head.kind.startswith("動詞")
 
 
-def _other_filler(frame: Frame, said: Statement, source: Statement, other: Frame) -> Place | None:
+def _actors(frame: Frame, whole: Statement) -> list[Unit]:
+    """Who does it: named in its clause, or else before it in the sentence."""
+    before = [one for one in whole.units if one.number < frame.unit.number and one.number >= 0]
+    found = [one for one in _fillers(frame, "subject") if lexicon.is_agent(one.text)]
+    acting = [one for one in before if one.role in ("subject", "topic") and lexicon.is_agent(one.text)]
+    return found or acting[-1:]
+
+
+def _other_filler(
+    frame: Frame, said: Statement, source: Statement, other: Frame, everything: Sequence[Statement]
+) -> Place | None:
     if (turned := _turned_subject(frame, said, source, other)) is not None:
         return turned
     for role in ("subject", "to", "from", "at", "object"):
         own = _fillers(frame, role)
         theirs = _fillers(other, role)
+        if role == "subject" and any(lexicon.is_agent(unit.text) for unit in own):
+            theirs = _actors(other, source)
         if not own or not theirs:
             continue
-        clause = [*other.arguments, other.unit]
+        clause = [*other.arguments, other.unit, *theirs]
         for unit in own:
+            is_actor = role == "subject" and lexicon.is_agent(unit.text)
             is_elsewhere = any(_overlaps(unit, one) for one in clause) or any(
-                _overlaps(unit, one) for one in source.units if role != "subject"
+                _overlaps(unit, one) for statement in (source, *everything) for one in statement.units if not is_actor
             )
             is_kept = role != "subject" and any(_overlaps(one, mine) for one in theirs for mine in said.units)
             is_topic_only = (
@@ -115,11 +199,15 @@ def _turned_subject(frame: Frame, said: Statement, source: Statement, other: Fra
     """Who does it in the answer has another part in the source, and who does it there another in the answer."""
     if not frame.unit.keys & other.unit.keys or _PASSIVE.match(frame.unit.tail) or _PASSIVE.match(other.unit.tail):
         return None
+    if other.unit.head.is_verbal_noun and not re.match(r"を?[しすさせで]", other.unit.tail):  # 同意なく
+        return None
     for mine in _fillers(frame, "subject"):
-        for theirs in _fillers(other, "subject"):
+        if not lexicon.is_agent(mine.text):
+            continue
+        for theirs in _actors(other, source):
             if _overlaps(mine, theirs):
                 continue
-            if _has_part(source.units, mine) and _has_part(said.units, theirs):
+            if _has_part(source.units, mine) and any(is_same_name(theirs, one) for one in said.units):
                 return mine.start, mine.end
     return None
 
@@ -135,7 +223,7 @@ def _overlaps(one: Unit, two: Unit) -> bool:
 
 
 def _is_thing(unit: Unit) -> bool:
-    return unit.head.base not in lexicon.GENERAL
+    return unit.head.base not in lexicon.GENERAL and not lexicon.is_everyday(unit.head.text)
 
 
 def _fillers(frame: Frame, role: str) -> list[Unit]:

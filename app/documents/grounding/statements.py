@@ -26,11 +26,9 @@ _ROLES = (
     ("with", r"と(?!き)|や|か(?!ら)|又は|または|及び|および|並びに|若しくは|もしくは|・|、|,"),
 )
 _ROLE = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _ROLES))
-_AFTER = re.compile(r"(?:た|の|だ)?(?:後(?!者|継|述)|のち|あと)|て(?:か|その)ら|で(?:から)|次第|以後|以降")
-_BEFORE = re.compile(r"(?:前(?!者|述|項|条|掲|後)|まえ)")
 _ENDS_CLAUSE = re.compile(r"[、。,;:)]|$")
 _SKIPPED = re.compile(
-    r"^(?:(?:の|した|する|な|る|た|である|ある)?(?:中|間|内|外|上|等|など|ら|たち|以外|全部|全員|全額|全体|一部|ごと|者|人|方|もの|こと|場合|とき|際|ところ)(?=[のはがもをにでとへ、か]))+"
+    r"^(?:(?:の|した|する|な|る|た|である|ある)?(?:中|間|内|外|上|等|など|ら|たち|以外|全部|全員|全額|全体|一部|ごと|者|人|方|ほう|側|もの|こと|場合|とき|際|ところ)(?=[のはがもをにでとへ、か]))+"
 )
 _MAKES_VERB = re.compile(
     r"(?:[をはがもに]{0,2})?(?:し(?:[なまてたよ、得]|$)|す(?:る|れ|べ)|せ(?:ず|ぬ|よ)|さ(?:れ|せ)|で(?:す|あ|は(?:な|あり)|き|な)|だ(?:$|[。、っ])"
@@ -39,10 +37,21 @@ _MAKES_VERB = re.compile(
 _GRAMMAR = re.compile(  # what is written like words with a meaning, and only carries grammar
     r"(?<=に)(?:おいて|おける|おき|ついて|つき|よって|よる|より|よれば|とって|わたって|わたり|あたって|あたり|したがって|ともなって|かかる|かかわらず)"
     r"|(?:問題|支障|差し?支え|差し?つかえ)(?:は|が|も)?(?=な[いく]|あり?ませ|ござい)"
+    r"|この限り(?=では?(?:な|あり))"
+    r"|(?<=義務)(?:づけ|付け)|(?<=と)(?:決ま|決めら|定めら|さ)(?:っ|れ)(?=て|た)|(?<=る)ほう|(?<=の)ほう(?=[がはを])"
 )
 _EXCEPTION = re.compile(r"\s*(?:ただし|但し|なお).*(?:この限りで(?:は)?な|別とす|適用しない|除く。?$)", re.DOTALL)
-_ORDERED_MAX = 200  # units
 _CODE = re.compile(r"(?<![A-Za-z\d])(?:[A-Za-z]{1,8}[-.]?\d[\dA-Za-z-]*|[A-Z](?![A-Za-z\d]))")
+CLEFT = re.compile(r"の(?:は|が)、?$")  # 記録するのは
+_NAMED = re.compile(r"(?:、|。|$|で(?:す|あ|、)|だ(?:[。、]|$)|と(?:する|な))")  # what a cleft names stands before
+_ATTRIBUTIVE = re.compile(r"(?:する|した|る|た|い|な)?$")
+_HAS_NONE = re.compile(
+    r"(?:で|に|と)?(?:[がはもの]|には)?(?:全く|まったく|一切)?(?:い|居)?(?:な[いくかけし]|無[いくかけし]|(?:あり?)?ませ|ござい|なら|未|外)"
+)
+_DESCRIBES = re.compile(r"(?:する|した|し|さ)?(?:られ?|れ|せ|てい)?(?:な)?(?:る|た|い|なる)?")
+_SETS = re.compile(r"(?:に|で|について)?は|[^、。]{0,10}(?:場合|とき|際)(?:に|で)?(?:は|、)")  # 疑いがある場合は
+_CONTRAST = re.compile(r"。|が、|けれど|ものの、")
+_EXCEPTED = re.compile(r"[^、。]{0,8}(?:を除[いきく]|以外)")
 _KANA = re.compile("[ぁ-ゖ\\s]")
 
 
@@ -91,6 +100,7 @@ class Frame:
     lead: tuple[Unit, ...]
     topics: tuple[Unit, ...]
     keys: frozenset[object]  # of the predicate; with a verb that says little, also of what it is done to
+    scope: frozenset[object] = frozenset()  # of all that is said with it, up to what is set against it (…が、)
 
     @property
     def arguments(self) -> tuple[Unit, ...]:
@@ -103,17 +113,17 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`keys`: of all its words. `order`: pairs of unit numbers, the first of which comes before the second in time."""
+    """`keys`: of all its words."""
 
     text: str
     units: tuple[Unit, ...]
     frames: tuple[Frame, ...]
-    order: frozenset[tuple[int, int]]
     keys: frozenset[object]
     kanji: str = ""
     values: tuple[Quantity, ...] = ()
     origin: tuple[int, ...] = ()  # of each place of `text` the one in the sentence; () the same
     needed: frozenset[object] = frozenset()  # an exception holds only of what names one of these
+    has_exception: bool = False  # in the sentence behind it
 
     def placed(self, place: tuple[int, int]) -> tuple[int, int]:
         """A place of `text` in the sentence as it was given."""
@@ -143,7 +153,6 @@ def of(text: str) -> Statement:
         text,
         tuple(units),
         tuple(frames),
-        _order(units),
         keys,
         _KANA.sub("", text),
         tuple(quantities.parse(text)),
@@ -176,7 +185,17 @@ def _units(text: str) -> list[Unit]:
     ends = [*(group[0].start for group in groups[1:]), len(text)]
     for number, (group, end) in enumerate(zip(groups, ends, strict=True)):
         units.append(_unit(text, group, end, number))
-    return _with_roles(units)
+    return _softened(_with_clefts(_with_roles(units)), text)
+
+
+def _softened(units: list[Unit], text: str) -> list[Unit]:
+    """なるべく洗う advises."""
+    for at, unit in enumerate(units):
+        if unit.kind in (modality.PLAIN, modality.SUGGESTED):
+            begin = max(text.rfind(sign, 0, unit.start) for sign in ("。", "が、"))
+            if modality.SOFTENED.search(text, max(0, begin), unit.start):
+                units[at] = dataclasses.replace(unit, kind=modality.ADVISED)
+    return units
 
 
 def _words(text: str) -> list[Word]:
@@ -227,10 +246,13 @@ def _unit(text: str, group: list[Word], end: int, number: int) -> Unit:
     kind = _kind(group, tail, ending)
     is_concession = modality.CONCESSION.search(ending) is not None
     is_condition = bool(kind) and (modality.CONDITION.match(ending) is not None or is_concession)
-    keys: set[object] = {key for word in group for key in keys_of(word)}
+    telling = [word for word in group if not word.kind.startswith("接尾辞")] or group  # 通知書 and 証明書 share no word
+    keys: set[object] = {key for word in telling for key in keys_of(word)}
     kanji = kanji_of("".join(word.text for word in group))
     if len(kanji) > 1:
         keys.add(kanji)
+    if kind and modality.CHOICE.match(text, group[-1].end):
+        kind, is_condition = modality.PERMITTED, False
     return Unit(
         tuple(group), group[0].start, group[-1].end, tail, role.lastgroup or "" if role else "", kind,
         frozenset(keys), number, is_condition, is_concession,
@@ -248,6 +270,8 @@ def _kind(group: Sequence[Word], tail: str, ending: str) -> str:
         kind = {modality.DENIED: modality.PROHIBITED, modality.PLAIN: modality.ABLE}.get(kind, kind)
     if kind == modality.PLAIN and not is_verb and not _MAKES_VERB.match(ending):
         kind = ""
+    if kind == modality.DENIED and not is_verb and not _MAKES_VERB.match(ending) and not _HAS_NONE.match(ending):
+        kind = ""  # 夜間に人がいなくなる denies nothing of 夜間
     is_turned = any(word.kind.startswith("接頭辞") and word.text in ("非", "未", "無", "不") for word in group)
     return modality.opposite(kind or modality.PLAIN) if is_turned else kind
 
@@ -274,16 +298,48 @@ def _with_roles(units: list[Unit]) -> list[Unit]:
     return units
 
 
+def _clefts(units: Sequence[Unit]) -> dict[int, int]:
+    """Of a predicate with のは the number of what is named behind it: 記録するのは調理責任者で."""
+    found: dict[int, int] = {}
+    for at, unit in enumerate(units):
+        if not unit.kind or not CLEFT.search(unit.tail):
+            continue
+        for other in units[at + 1 :]:
+            is_verb = other.head.kind.startswith(("動詞", "形容詞"))
+            if not is_verb and _NAMED.match(other.tail):
+                found[at] = other.number
+                break
+            if (other.kind and not _ATTRIBUTIVE.match(other.tail)) or _ENDS_CLAUSE.match(other.tail):
+                break
+    return found
+
+
+def _with_clefts(units: list[Unit]) -> list[Unit]:
+    """What a cleft names is who does it, or else what it is done to, or where."""
+    for at, named in _clefts(units).items():
+        begin = next((one.number + 1 for one in reversed(units[:at]) if _ENDS_CLAUSE.match(one.tail)), 0)
+        roles = {one.role for one in units[begin:at]}
+        is_agent = lexicon.is_agent(units[named].text) and "subject" not in roles
+        role = "subject" if is_agent else "to" if "object" in roles else "object"
+        units[named] = dataclasses.replace(units[named], role=role, kind="")
+    return units
+
+
 def _frames(units: Sequence[Unit]) -> list[Frame]:
     topics = [unit for unit in units if unit.role == "topic" and not unit.kind]
     topics = topics[:1] if topics else []
+    clefts = _clefts(units)
     frames: list[Frame] = []
     begin = 0
     for at, unit in enumerate(units):
+        if at in clefts.values() and _ENDS_CLAUSE.search(unit.tail):
+            begin = at + 1
         if not unit.kind:
             continue
         lead = [one for one in units[begin:at] if not one.kind or one.role]
-        own_topics = [one for one in topics if one.number < at and one not in lead]
+        has_topic = any(one.role == "topic" and not one.kind for one in lead)
+        own_topics = [one for one in topics if one.number < at and one not in lead and not has_topic]
+        lead += [units[clefts[at]]] if at in clefts else []
         keys = set(unit.keys)
         if unit.head.base in lexicon.LITTLE:
             own = [one for one in lead if not one.kind]
@@ -291,41 +347,57 @@ def _frames(units: Sequence[Unit]) -> list[Frame]:
                 one for one in (*own_topics, *own) if one.role == "topic"
             ]
             keys |= {key for one in done_to[-1:] for key in one.keys}
-        frames.append(Frame(unit, tuple(lead), tuple(own_topics), frozenset(keys)))
+        frames.append(Frame(unit, tuple(lead), tuple(own_topics), frozenset(keys), _scope(units, at)))
         if _ENDS_CLAUSE.search(unit.tail):
             begin = at + 1
     return frames
 
 
-def _order(units: Sequence[Unit]) -> frozenset[tuple[int, int]]:
-    found: set[tuple[int, int]] = set()
-    for at, unit in enumerate(units[: min(len(units) - 1, _ORDERED_MAX)]):
-        is_event = bool(unit.kind) or unit.head.is_verbal_noun
-        if not is_event:
-            continue
-        events = [one.number for one in units if one.kind or one.head.is_verbal_noun]
-        before, after = [one for one in events if one <= at], [one for one in events if one > at]
-        if _AFTER.search(unit.tail):
-            found |= {(one, other) for one in before for other in after}
-        elif _BEFORE.search(unit.tail) and not re.search(r"\d", unit.tail):
-            found |= {(other, at) for other in after}
-    return frozenset(found)
+def is_attributive(unit: Unit, whole: Statement) -> bool:
+    """Whether a predicate only describes the noun behind it: 夜間に人がいなくなる管制所."""
+    is_last = unit.number + 1 >= len(whole.units)
+    return not is_last and not unit.is_condition and _DESCRIBES.fullmatch(unit.tail) is not None
+
+
+def _scope(units: Sequence[Unit], at: int) -> frozenset[object]:
+    """Without the clause that is taken out (…の場合を除き)."""
+    begin = next((one.number + 1 for one in reversed(units[:at]) if _CONTRAST.search(one.tail)), 0)
+    end = next((one.number for one in units[at:] if _CONTRAST.search(one.tail)), len(units) - 1)
+    kept: list[Unit] = []
+    for unit in units[begin : end + 1]:
+        kept.append(unit)
+        if _EXCEPTED.match(unit.tail):
+            while kept and (kept[-1] is unit or "、" not in kept[-1].tail):
+                kept.pop()
+    return frozenset(key for unit in kept for key in unit.keys)
 
 
 def with_exceptions(sentences: Iterable[str]) -> list[Statement]:
     """The statements of a source, and for 「ただし…この限りでない」 what it says: the opposite of what is before."""
     found = [of(text) for text in sentences]
     pairs = [(before, one) for before, one in pairwise(found) if before.frames and _EXCEPTION.match(one.text)]
+    excepted = [re.match(r"\s*(?:ただし|但し)", one.text) is not None for one in found]
+    found = [
+        dataclasses.replace(one, has_exception=behind and not is_one)
+        for one, is_one, behind in zip(found, excepted, [*excepted[1:], False], strict=True)
+    ]
     return [*map(_only_under_its_condition, found), *(_excepted(before, one) for before, one in pairs)]
 
 
 def _only_under_its_condition(one: Statement) -> Statement:
-    """「ただし、…のときは」 says nothing of what does not name its condition."""
-    conditions = [frame for frame in one.frames if frame.unit.is_condition]
-    if not conditions or not re.match(r"\s*(?:ただし|但し)", one.text):
+    """「ただし、…のときは」 says nothing of what does not name its condition, or else its topic (下刈りは)."""
+    if not re.match(r"\s*(?:ただし|但し)", one.text):
         return one
-    needed = frozenset(key for frame in conditions for key in frame.keys | frame.argument_keys)
-    return dataclasses.replace(one, needed=needed)
+    conditions = [frame for frame in one.frames if frame.unit.is_condition]
+    if not conditions:
+        at = next((unit.number for unit in one.units if _SETS.match(unit.tail)), -1)
+        topic = one.units[: at + 1]
+        is_actor = at >= 0 and lexicon.is_agent(topic[-1].text)
+        needed = frozenset() if is_actor else frozenset(key for unit in topic for key in unit.keys)
+    else:
+        needed = frozenset(key for frame in conditions for key in frame.keys | frame.argument_keys)
+    bases = frozenset(key for key in needed if isinstance(key, str))  # 賃貸 and 賃借 are of one group of synonyms
+    return dataclasses.replace(one, needed=bases - lexicon.GRAMMATICAL - lexicon.GENERAL)
 
 
 def _excepted(before: Statement, one: Statement) -> Statement:
@@ -335,6 +407,6 @@ def _excepted(before: Statement, one: Statement) -> Statement:
     units = [dataclasses.replace(unit, number=at) for at, unit in enumerate((*one.units, *before.units))]
     frame = dataclasses.replace(main, unit=flipped, lead=(*one.units, *main.lead))
     return Statement(
-        one.text, tuple(units), (*one.frames, frame), frozenset(), one.keys | before.keys, one.kanji + before.kanji,
+        one.text, tuple(units), (*one.frames, frame), one.keys | before.keys, one.kanji + before.kanji,
         needed=one.keys - before.keys,
     )  # fmt: skip

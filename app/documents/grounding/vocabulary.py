@@ -7,13 +7,11 @@ from app.documents.grounding.alignment import Known, Place
 from app.documents.grounding.statements import Statement, Unit
 from app.documents.words import Word
 
-_CIRCUMSTANCES = ("at", "from", "by", "with")
-
 
 def absent(said: Statement, known: Known, is_label: bool = False) -> list[Place]:
     """Nouns that no source has, nor a word of the same meaning, and that stand for one which the source has there.
 
-    What the answer adds to explain (塩素の濃度) is left alone, but for where, from where, with what and how.
+    What the answer adds to explain (塩素の濃度) is left alone.
     `is_label`: the sentence is a row of a table, whose words have no particles.
     """
     near: Sequence[Statement] | None = None
@@ -24,7 +22,7 @@ def absent(said: Statement, known: Known, is_label: bool = False) -> list[Place]
             continue
         if near is None:
             near = alignment.nearest(said, known, alignment.weights(said, known)) or []
-        if is_label or roles.role_of(unit, said) in _CIRCUMSTANCES or _replaces(unit, words[0], said, near):
+        if is_label or _replaces(unit, words[0], said, near):
             is_name = unit.head.is_noun or unit.head.kind.startswith("接尾辞")
             found.append((unit.start, unit.end) if is_name else (words[0].start, words[0].end))
     return found
@@ -50,7 +48,12 @@ def _replaces(unit: Unit, word: Word, said: Statement, near: Sequence[Statement]
 
 
 def _is_absent(word: Word, unit: Unit, known: Known) -> bool:
-    if not word.is_noun or word.base in lexicon.GENERAL or word.text in lexicon.GENERAL:
+    if (
+        not word.is_noun
+        or lexicon.is_everyday(word.text)
+        or word.base in lexicon.GENERAL
+        or word.text in lexicon.GENERAL
+    ):
         return False
     if statements.keys_of(word) & known.keys:
         return False
@@ -60,6 +63,10 @@ def _is_absent(word: Word, unit: Unit, known: Known) -> bool:
         return False
     kanji = statements.kanji_of(word.text)
     if len(kanji) > 1 and kanji in known.kanji:
+        return False
+    if len(unit.text) == len(kanji) == 1 and kanji in known.kanji:  # 船 of 船舶
+        return False
+    if word.is_verbal_noun and word is unit.head:
         return False
     if word.is_verbal_noun or unit.kind:  # 着工 of 工事に着手する
         return not any(sign in known.kanji for sign in kanji)

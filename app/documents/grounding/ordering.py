@@ -1,0 +1,120 @@
+"""What comes first: whether an answer turns round what its source says comes before or after."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from app.documents.grounding import lexicon, statements
+from app.documents.grounding.alignment import Known, Place
+from app.documents.grounding.statements import Statement, Unit
+
+_AFTER = re.compile(
+    r"(?:た|の|だ)?(?:(?<![午今前])後(?!者|継|述)|のち|あと)|て(?:か|その)ら|で(?:から)|次第|以後|以降|たうえで|た上で"
+)
+_BEFORE = re.compile(
+    r"(?:(?<!午)前(?!者|述|項|条|掲|後|もって)|まえ)|に先(?:立|だ)|に先んじ"
+    r"|(?:とき|場合|際|に)(?:に|は|には)?、?(?:あらかじめ|予め|事前に|前もって)"
+)
+_BOTH = re.compile(r"[前後](?:だけ|と|及|および|や|も|・|又|または)")  # 前だけでなく
+_FOLLOWS = re.compile(r"[はが]、?(?:その|それより)(?:後|あと|のち)")  # 停止はその後です
+_ASPECT = frozenset(["始める", "終える", "終わる", "済む", "済ませる", "開始", "終了", "完了", "行う", "先立つ"])
+_MAX = 200  # units
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What comes first and what then. `at`: the unit with the word that says so."""
+
+    first: tuple[Unit, ...]
+    then: tuple[Unit, ...]
+    at: Unit
+
+
+def of(said: Statement) -> list[Order]:
+    found: list[Order] = []
+    units = said.units[:_MAX]
+    for at, unit in enumerate(units):
+        if _FOLLOWS.search(unit.tail):
+            begin = _begin(units, at)
+            before = _telling(units[_begin(units, begin - 1) : begin])
+            own = _telling(units[begin : at + 1])
+            found += [Order(before, own, unit)] if before and own else []
+            continue
+        sign = _sign(unit)
+        own, other = _clauses(units, at) if sign else ((), ())
+        if own and other:
+            chain = _telling(_chain(units, at)) if sign == "after" else ()
+            found.append(Order(chain + own, other, unit) if sign == "after" else Order(other, own, unit))
+    return found
+
+
+def _sign(unit: Unit) -> str:
+    if _BOTH.search(unit.tail):
+        return ""
+    if _AFTER.search(unit.tail):
+        return "after"
+    return "before" if _BEFORE.search(unit.tail) and not re.search(r"\d", unit.tail) else ""
+
+
+def _begin(units: Sequence[Unit], at: int) -> int:
+    """Where the clause of a unit begins, the one that a cleft takes up (確認するのは) with it."""
+    ends = (one for one in reversed(units[: max(0, at)]) if one.kind and re.search("[、。]", one.tail))
+    return next((one.number + 1 for one in ends if not statements.CLEFT.search(one.tail)), 0)
+
+
+def _chain(units: Sequence[Unit], at: int) -> list[Unit]:
+    """What is done before in the same sentence: 電源を切り、停止を確認した後に."""
+    begin = _begin(units, at)
+    start = next((one.number + 1 for one in reversed(units[:begin]) if re.search("。|が、", one.tail)), 0)
+    return [one for one in units[start:begin] if one.role != "topic"]
+
+
+def _clauses(units: Sequence[Unit], at: int) -> tuple[tuple[Unit, ...], tuple[Unit, ...]]:
+    """The clause that ends in 後 or 前, and the one that it is of: what follows, or what has のは before it."""
+    begin = _begin(units, at)
+    cleft = next(
+        (one.number for one in reversed(units[begin:at]) if one.kind and statements.CLEFT.search(one.tail)), None
+    )
+    if cleft is not None:
+        return _telling(units[cleft + 1 : at + 1]), _telling(units[begin : cleft + 1])
+    topic = next((one.number + 1 for one in reversed(units[begin:at]) if one.role == "topic"), begin)
+    end = next((one.number for one in units[at + 1 :] if one.kind and re.search("[、。]", one.tail)), len(units) - 1)
+    rest = units[at + 1 : end + 1]
+    nested = next((number + 1 for number, one in enumerate(rest) if _sign(one)), 0)
+    of_it = [one for one in units[begin:topic] if not lexicon.is_agent(one.text)]
+    return _telling(units[topic : at + 1]), _telling([*of_it, *rest[nested:]])
+
+
+def _telling(units: Sequence[Unit]) -> tuple[Unit, ...]:
+    return tuple(unit for unit in units if unit.head.base not in _ASPECT)
+
+
+def turned(said: Statement, known: Known) -> Iterable[Place]:
+    """Where the answer puts first what the source has second, and none of its statements has it so."""
+    for own in of(said):
+        theirs = [other for one in known.statements for other in of(one)]
+        if any(_is_turned(own, other) for other in theirs) and not any(_is_kept(own, other) for other in theirs):
+            yield own.at.start, own.at.end + len(re.split("[。、]", own.at.tail)[0][:14])
+
+
+def _is_turned(own: Order, other: Order) -> bool:
+    straight = _shared(own.first, other.first) + _shared(own.then, other.then)
+    one, two = _shared(own.first, other.then), _shared(own.then, other.first)
+    return one > 0 and two > 0 and one + two > straight
+
+
+def _is_kept(own: Order, other: Order) -> bool:
+    one, two = _shared(own.first, other.first), _shared(own.then, other.then)
+    crossed = _shared(own.first, other.then) + _shared(own.then, other.first)
+    return one > 0 and two > 0 and one + two >= crossed
+
+
+def _shared(own: Sequence[Unit], other: Sequence[Unit]) -> int:
+    return sum(any(_is_same(one, two) for two in other) for one in own)
+
+
+def _is_same(one: Unit, two: Unit) -> bool:
+    if one.keys & two.keys:
+        return True
+    are_acts = bool(one.kind or one.head.is_verbal_noun) and bool(two.kind or two.head.is_verbal_noun)
+    return are_acts and bool(set(one.kanji) & set(two.kanji))

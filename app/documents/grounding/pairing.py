@@ -1,0 +1,63 @@
+"""Whether an answer pairs crosswise what its source says of two things in one sentence."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from app.documents.grounding import roles, statements
+from app.documents.grounding.alignment import Place
+from app.documents.grounding.statements import Statement, Unit
+
+_TOPIC = re.compile("[はも]、")
+_NOT_THIS = re.compile(r"で(?:は)?なく")
+_ENDS = re.compile("[、。]")
+
+
+def crossed(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+    """AはXに、BはYに for AはYに、BはXに: each of two parts of the answer joins words of two parts of the source."""
+    parts = _parts(said)
+    own = [[unit for unit in part if not _is_in_another(unit, part, parts)] for part in parts]
+    for source in near[:2]:
+        theirs = _parts(source)
+        mixed = [(set(units), units) for part in own if len(units := _labels(part, theirs)) == 2]
+        for at, (labels, units) in enumerate(mixed):
+            for other, _ in mixed[at + 1 :]:
+                if labels == other:
+                    first = min((unit for found in units.values() for unit in found), key=lambda unit: unit.start)
+                    last = max((unit for found in units.values() for unit in found), key=lambda unit: unit.start)
+                    yield first.start, last.end
+                    return
+
+
+def _parts(whole: Statement) -> list[list[Unit]]:
+    """Of a sentence between its commas; what only names the topic belongs to what follows."""
+    found: list[list[Unit]] = []
+    part: list[Unit] = []
+    for unit in whole.units:
+        part.append(unit)
+        if _ENDS.search(unit.tail) and not (_TOPIC.match(unit.tail) or statements.CLEFT.search(unit.tail)):
+            found.append(part)
+            part = []
+    return [*found, part] if part else found
+
+
+def _labels(part: Sequence[Unit], theirs: Sequence[Sequence[Unit]]) -> dict[int, list[Unit]]:
+    """The words of a part by the one part of the source that has them."""
+    found: dict[int, list[Unit]] = {}
+    for unit in part:
+        if _TOPIC.match(unit.tail) or _NOT_THIS.match(unit.tail):  # of all parts, or of none
+            continue
+        there = [number for number, other in enumerate(theirs) if any(_is_same(unit, one) for one in other)]
+        if len(there) == 1:
+            found.setdefault(there[0], []).append(unit)
+    return found
+
+
+def _is_in_another(unit: Unit, part: Sequence[Unit], parts: Sequence[Sequence[Unit]]) -> bool:
+    return any(_is_same(unit, one) for other in parts if other is not part for one in other)
+
+
+def _is_same(one: Unit, two: Unit) -> bool:
+    if len(one.words) == len(two.words) and roles.is_same_name(one, two):  # コンテナ貨物 is not ばら積み貨物
+        return True
+    are_acts = bool(one.kind or one.head.is_verbal_noun) and bool(two.kind or two.head.is_verbal_noun)
+    return are_acts and bool(set(one.kanji) & set(two.kanji))
