@@ -31,7 +31,11 @@ def is_marked(answer: str, passage: Passage, question: str = "") -> bool:
 
 @pytest.mark.parametrize(
     ("name", "least_caught", "most_marked"),
-    [("grounding_claims.toml", 0.95, 0.05), ("grounding_claims_held.toml", 0.90, 0.12)],
+    [
+        ("grounding_claims.toml", 0.95, 0.05),
+        ("grounding_claims_held.toml", 0.90, 0.12),
+        ("grounding_claims_free.toml", 0.90, 0.05),
+    ],
 )
 def test_wrong_answers_are_marked_and_right_ones_are_not(name: str, least_caught: float, most_marked: float) -> None:
     wrong = [row for row in rows(name) if row[0]]
@@ -98,6 +102,14 @@ def test_what_could_not_be_compared_is_counted() -> None:
         ("記録しなくても差し支えありません。", ["needless"]),
         ("1年間延長することができる。", ["permitted"]),
         ("採水は5回を下回らないものとする。", []),
+        ("必ず届け出る。", ["plain"]),
+        ("検図を省略することができる。", ["needless"]),
+        ("搬送しないことができる。", ["needless"]),
+        ("併用は差し支えない。", ["permitted"]),
+        ("なるべく洗います。", ["advised"]),
+        ("洗うようにしましょう。", ["suggested"]),
+        ("行うことが義務づけられています。", ["duty"]),
+        ("着けるかどうかは、本人の自由です。", ["permitted", "permitted"]),
     ],
 )
 def test_the_end_of_a_predicate_says_what_must_or_may_be(sentence: str, kinds: list[str]) -> None:
