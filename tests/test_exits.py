@@ -238,6 +238,9 @@ def _passes(name: str, seen: frozenset[str] = frozenset()) -> bool:
 MEANS = {
     "app.base.files.whole_file:whole_file",
     "app.base.files.whole_file:reserve",
+    "app.base.files.appending:append_line",
+    "app.base.files.atomic:_beside",
+    "app.base.files.atomic:make_once",
     "app.base.files.atomic:write_atomically",
     "app.base.files.private:copy_folder",
     "app.base.isolation.offline:listen",
@@ -342,6 +345,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.base.files.copying:sync_folder",
         "app.base.files.folder_lock:is_held",
         "app.base.files.plain_file:open_plain",
+        "app.base.files.plain_file:open_regular",
         "app.base.files.private:_has_modes",
         "app.base.isolation.confinement:_allow",
         "app.base.paths:locate",
