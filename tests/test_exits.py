@@ -239,7 +239,6 @@ MEANS = {
     "app.base.files.whole_file:whole_file",
     "app.base.files.whole_file:reserve",
     "app.base.files.appending:append_line",
-    "app.base.files.atomic:_beside",
     "app.base.files.atomic:make_once",
     "app.base.files.atomic:write_atomically",
     "app.base.files.private:copy_folder",
@@ -335,6 +334,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.training.environment.place:*",
         "app.training.environment.uv:*",
     },
+    "a temporary file beside, which a means above puts in place": {"app.base.files.atomic:_beside"},
     "into a file that is open already": {
         "app.base.tables.safe_table:Book.save",
         "app.chat.exchange.docx_answer:content",
