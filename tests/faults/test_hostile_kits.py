@@ -24,6 +24,7 @@ from app.training.environment import base_python, gathering, kit, planning, pyth
 from app.training.environment.folders import Folders
 from tests import model_files as models
 from tests.faults.ledger import Tally
+from tests.permits import PERMIT
 from tests.wheelhouse import make_wheel, make_wheels, pin_python, write_lock
 
 pytestmark = [
@@ -366,7 +367,7 @@ def imported(folder: Path, target: Path) -> kit_import.Imported:
 def test_a_model_that_is_only_called_as_a_known_one_does_not_get_its_terms(tmp_path: Path) -> None:
     known = starter.card()
     fake = models.tiny_llama(tmp_path / "gemma.gguf", metadata={"general.name": known.names[0]})
-    kit_export.export([local_models.describe(fake)], tmp_path / "kit")
+    kit_export.export([local_models.describe(fake)], tmp_path / "kit", permit=PERMIT)
     outcome = imported(tmp_path / "kit", tmp_path / "models")
     (model,) = outcome.models
     assert model.card_id == known.id
@@ -378,7 +379,7 @@ def test_a_model_that_is_only_called_as_a_known_one_does_not_get_its_terms(tmp_p
 
 def test_a_page_under_the_name_of_our_terms_is_not_taken(tmp_path: Path) -> None:
     folder, target = tmp_path / "kit", tmp_path / "models"
-    kit_export.export([local_models.describe(models.tiny_llama(tmp_path / "a.gguf"))], folder)
+    kit_export.export([local_models.describe(models.tiny_llama(tmp_path / "a.gguf"))], folder, permit=PERMIT)
     page = b"<script>alert(1)</script>"
     (folder / starter.TERMS_NAME).write_bytes(page)
     document = json.loads((folder / kit_manifest.NAME).read_bytes())
