@@ -38,6 +38,7 @@ NOT_FOUND = re.compile(
 # Share of a sentence's terms in its passages from which it counts as taken from there. Of the 100 right answers of
 # tests/documents/claims.toml the least has 0.50; of 2,400 pairs with another passage 97 % have less than 0.34.
 COVERAGE_MIN = 0.4
+_LONG = 12  # terms: a sentence that repeats so many repeats the sentence of its source
 _SHARED_MIN = 0.6  # of its words, or others of the same kanji
 _RETIED = 1.25  # another passage must fit this much better than the cited one
 _GAIN_MIN = 0.15  # of terms, for a second passage
@@ -105,7 +106,11 @@ class _Check:
             return None  # its values are there, its words were not compared
         is_covered = len(wanted) < _TERMS_MIN or _coverage(wanted, together) >= COVERAGE_MIN or is_foreign
         is_covered = is_covered or (said is not None and self._shares_words(said, tied))
-        is_supported = bool(tied) and (is_repeated or is_covered) and not missing
+        is_supported = (
+            bool(tied)
+            and (is_repeated or (is_covered and not (len(wanted) >= _LONG and together.denies(text))))
+            and not missing
+        )
         if self._only_names(text, number) and not missing and not (has_value or (said and said.frames)):
             return None
         start, end = self._origin[sentence.start], self._origin[sentence.end]
