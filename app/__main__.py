@@ -13,10 +13,10 @@ import signal
 import sys
 from pathlib import Path
 
-from app.base import children
+from app.base import children, no_network
 from app.base.files import private
 from app.base.invisible import Terminal
-from app.base.isolation import no_network, offline
+from app.base.isolation import offline
 
 _MAKE_TRAINING = "--make-training-environment"
 _CHILD_ROLES = (

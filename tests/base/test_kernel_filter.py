@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.base.isolation import network_policy, no_network
+from app.base import no_network
+from app.base.isolation import network_policy
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 120
@@ -16,7 +17,7 @@ LIMIT_S = 120
 # Asks libc and the kernel themselves, in a process of its own: the filter cannot be taken off again.
 PROBE = """
 import ctypes, json, os, subprocess, sys, threading
-from app.base.isolation import no_network
+from app.base import no_network
 
 system = ctypes.CDLL(None, use_errno=True)
 def call(*numbers):
@@ -44,7 +45,7 @@ told["io_uring"] = [call(number, 4, 0) for number in (425, 426, 427)]
 x32 = 0x40000000
 told["x32"] = call(x32 + 41, 2, 2, 0) if os.uname().machine == "x86_64" else [False, 13]
 told["file"] = os.path.exists("/")
-child = "import sys; from app.base.isolation import no_network as n; print([n.gives_a_socket(f) for f in (1, 2, 10)])"
+child = "import sys; from app.base import no_network as n; print([n.gives_a_socket(f) for f in (1, 2, 10)])"
 told["child"] = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True).stdout.strip()
 told["again"] = no_network.install()
 print(json.dumps(told))
@@ -97,14 +98,14 @@ def test_files_are_as_before_and_a_second_filter_changes_nothing(probe):
 
 
 def test_without_it_the_same_process_makes_sockets():
-    code = "from app.base.isolation import no_network as n; print([n.gives_a_socket(f) for f in (1, 2)], n.state())"
+    code = "from app.base import no_network as n; print([n.gives_a_socket(f) for f in (1, 2)], n.state())"
     assert run(code).strip() == "[True, True] off"
 
 
 def test_the_variable_of_the_check_lifts_nothing_where_there_is_a_network(probe):
     """Only in a network that has its own loopback alone; this machine's has more, or there is nothing to lift."""
     code = (
-        "from pathlib import Path; from app.base.isolation import no_network as n;"
+        "from pathlib import Path; from app.base import no_network as n;"
         "names = {line.partition(':')[0].strip() for line in Path('/proc/net/dev').read_text().splitlines()[2:]};"
         "print(n.install() == ('counted' if names <= {'lo'} else 'on'))"
     )
@@ -116,7 +117,8 @@ def test_the_variable_of_the_check_lifts_nothing_where_there_is_a_network(probe)
 INSTALLED = """
 import json, sys
 from pathlib import Path
-from app.base.isolation import network_policy, no_network
+from app.base import no_network
+from app.base.isolation import network_policy
 network_policy.system_file = lambda: Path(sys.argv[1])
 no_network.install_for(sys.argv[2:])
 print(no_network.state())

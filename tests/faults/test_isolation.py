@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from app.base.isolation import confinement, no_network
+from app.base import no_network
+from app.base.isolation import confinement
 from tests.faults.ledger import Tally
 from tests.faults.window_process import ROOT, environment
 
@@ -162,7 +163,7 @@ def test_without_it_the_same_tries_succeed(other: Other) -> None:
 def test_what_may_have_a_network_still_reaches_into_nobody(other: Other) -> None:
     """A child that fetches has sockets of its own, and takes none of others."""
     code = (
-        "import json, sys; from app.base.isolation import no_network; from tests.faults import isolation_probe as p;"
+        "import json, sys; from app.base import no_network; from tests.faults import isolation_probe as p;"
         "no_network.install_for([sys.argv[1]]); tries = p.attempts(json.loads(sys.argv[2]));"
         "print([p._outcome(tries[n]) for n in ('trace it', 'read its memory', 'write its memory', 'take its socket')],"
         "no_network.gives_a_socket(2))"

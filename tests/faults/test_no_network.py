@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from app.base.isolation import no_network, offline
+from app.base import no_network
+from app.base.isolation import offline
 from app.models import starter
 from tests.faults.window_process import ROOT, WindowProcess, environment, screen
 
@@ -228,7 +229,7 @@ def test_the_downloading_child_of_such_a_program_gets_no_socket(tmp_path: Path) 
     if not no_network.is_supported():
         pytest.skip("this system has no such filter")
     code = (
-        "import os, sys; from app.base.isolation import no_network; assert no_network.install() == 'on';"
+        "import os, sys; from app.base import no_network; assert no_network.install() == 'on';"
         "os.execv(sys.executable, [sys.executable, '-m', 'tests.faults.network_probe', 'download'])"
     )
     env = environment(KOTAE_DATA_DIR=str(tmp_path / "data"), KOTAE_TEST_SOCKET=str(tmp_path / "socket"))

@@ -15,7 +15,7 @@ import openai
 import psutil
 import pytest
 
-from app.base.isolation import no_network
+from app.base import no_network
 from app.chat.store import Store
 from app.inference.remote_address import Remote
 from app.models import remote_models

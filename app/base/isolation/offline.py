@@ -4,7 +4,7 @@ Sets the switches that libraries look at before they are imported, and refuses e
 the machine's own files (AF_UNIX: display, D-Bus), but for one address of the local network in the child that asks a
 model there (`app.inference.remote`). Refusals are counted and logged; the window shows the count.
 Crash dumps are turned off too: they hold questions and answers, and some systems send them to their maker.
-What native code does past Python is not seen here: on Linux the kernel refuses it (`app.base.isolation.no_network`);
+What native code does past Python is not seen here: on Linux the kernel refuses it (`app.base.no_network`);
 elsewhere no part of Kotae's own native code opens sockets (`strace` in the fault tests).
 """
 

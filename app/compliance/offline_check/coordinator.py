@@ -18,8 +18,7 @@ from typing import Any, NoReturn
 
 import psutil
 
-from app.base import children
-from app.base.isolation import no_network
+from app.base import children, no_network
 from app.compliance.offline_check import counters
 from app.compliance.offline_check.records import FLOWS, Attempts, Flow, Measured
 

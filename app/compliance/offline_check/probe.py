@@ -13,7 +13,8 @@ import tempfile
 from collections.abc import Callable
 from typing import NoReturn
 
-from app.base.isolation import confinement, no_network
+from app.base import no_network
+from app.base.isolation import confinement
 
 _FOREIGN, _OWN, _FOREIGN_6 = "192.0.2.1", "127.0.0.1", "2001:db8::1"
 _PORT = 9  # discard

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from app.base.isolation import no_network, offline
+from app.base import no_network
+from app.base.isolation import offline
 from app.base.paths import resources
 from app.compliance.offline_check.records import Fact
 from app.inference.local_model import LocalModel

@@ -10,12 +10,12 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from app.base import settings
+from app.base import no_network, settings
 from app.base.cli import option_limits
 from app.base.cli.loop import Waiting, application
 from app.base.cli.output import Output
 from app.base.errors import AppError
-from app.base.isolation import no_network, offline
+from app.base.isolation import offline
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import help_text

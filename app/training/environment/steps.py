@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from app.base import no_network
 from app.base.errors import AppError
-from app.base.isolation import no_network, offline
+from app.base.isolation import offline
 from app.models import package_indexes as indexes
 from app.models import package_locks as locks
 from app.models import training_environment

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel
 
-from app.base.isolation import no_network
+from app.base import no_network
 from app.compliance.services.offline_check import Outcome
 from app.compliance.ui import offline_panel as panels
 

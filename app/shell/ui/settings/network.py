@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 from PySide6.QtWidgets import QCheckBox, QLineEdit, QVBoxLayout, QWidget
 
+from app.base import no_network
 from app.base.addresses import origin_of
 from app.base.errors import AppError
-from app.base.isolation import network_policy, no_network
+from app.base.isolation import network_policy
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences
