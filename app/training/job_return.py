@@ -195,11 +195,12 @@ def _looked_at(folder: Path, manifest: _Manifest, asked: RunSpec, sums: Mapping[
     for name, wanted in sums.items():
         if not _is_inside(name) or _digest(folder, name, meter) != wanted:
             raise AppError("job_changed", path=str(folder / Path(name).name))
-    if manifest.hashes.keys() != asked.hashes.keys():  # what is not listed would be compared with nothing
+    named = {name for name in (*PARTS, "adapter") if getattr(asked, name)}
+    if manifest.hashes.keys() != named:  # what is not listed would be compared with nothing
         raise AppError("job_changed", path=str(folder / jobs.MANIFEST))
     for part, wanted in manifest.hashes.items():
         name = f"{jobs.DATA}/{part}.jsonl"
-        if asked.hashes[part] != wanted or (part in PARTS and sums.get(name) != wanted):
+        if asked.hashes.get(part, wanted) != wanted or (part in PARTS and sums.get(name) != wanted):
             raise AppError("job_changed", path=str(folder / name))
     _require_base(folder, Path(asked.base))
     effective = _effective(folder, manifest, asked)
