@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from app.base import storable_text
 from app.base.files import strict_json
 from app.base.wording import phrase
 from app.chat.presets import LIMITS, Choices
@@ -110,8 +109,6 @@ def _text(content: Any, field: str) -> str:
         return "\n".join(_part(part, f"{field}[{number}]") for number, part in enumerate(content))
     if not isinstance(content, str):
         raise _wrong(field, "text")
-    if not storable_text.is_text(content, len(content)):
-        raise refusal(400, "broken_text", field)
     return content
 
 

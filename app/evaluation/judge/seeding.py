@@ -112,7 +112,7 @@ def _with_other_number(reference: str, value: Quantity) -> str | None:
         made = number + written[kanji.end() :] if kanji else ""
     else:
         flat = Decimal(text.nfkc(digits.group()).replace(",", ""))
-        other = flat / 2 if value.unit == "%" and value.value > 50 else flat * 2
+        other = flat / 2 if value.unit == "%" and 50 < value.value <= 100 else flat * 2
         shown = f"{other:,}" if "," in text.nfkc(digits.group()) else f"{other:f}"
         made = written[: digits.start()] + shown + written[digits.end() :]
     whole = reference[: value.start] + made + reference[value.end :]
