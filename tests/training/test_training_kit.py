@@ -14,6 +14,7 @@ import pytest
 
 from app.base.errors import AppError
 from app.models import package_locks as locks
+from app.models import training_environment
 from app.models.kits import kit_manifest
 from app.models.package_locks import Lock
 from app.training.environment import gathering, kit, own_python, python_pins
@@ -253,6 +254,8 @@ def test_a_python_goes_when_nothing_is_made_from_it(tmp_path: Path, archive: Pat
     used, unused = own_python.programs(where)
     where.final.mkdir()
     (where.final / "pyvenv.cfg").write_text(f"home = {used.parent}\n", encoding="utf-8")
+    stamp = {"key": training_environment.key(where.base)}
+    (where.final / training_environment.STAMP).write_text(json.dumps(stamp), encoding="utf-8")
     own_python.discard_unused(where, where.base)
     assert own_python.programs(where) == [used]
     assert not unused.exists()

@@ -138,7 +138,7 @@ def test_the_file_of_findings_holds_no_formula(tmp_path: Path) -> None:
     assert all(cell.data_type in "sn" for cell in cells)
     assert sheet.cell(7, 4).value == "=1+1"
     assert sheet.max_row == 10
-    assert sheet.cell(10, 1).value == "ラベル：社外秘"
+    assert sheet.cell(10, 1).value == "ラベル：公開"
 
 
 def test_the_object_of_findings_holds_everything(tmp_path: Path) -> None:
