@@ -71,7 +71,7 @@ def daily(database: Path, folder: Path, now: float) -> Path | None:
     ripe = record.ripe(_KIND, dated, now, BACKUP_DAYS)
     if ripe or len(dated) > MOST:
         names = [path.name for path in _newest_first(folder)]
-        ripe |= {name for name in names[MOST:] if dated[name] < now - BACKUP_DAYS * DAY_S}
+        ripe |= {name for name in names[MOST:] if dated.get(name, now) < now - BACKUP_DAYS * DAY_S}
         ripe -= {*names[:KEPT]}
     for name in sorted(ripe):
         try:

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from app.base.wording import phrase
+from app.base.wording import phrases
 
 Label = Literal["public", "internal", "secret"]  # 公開, 社外秘, 機密; the last asks before anything is exported
 LABELS: tuple[Label, ...] = ("public", "internal", "secret")
@@ -35,6 +35,6 @@ def told_of_rows(rows: Iterable[Mapping[str, Any]]) -> Label | None:
 
 
 def label_of(word: str) -> Label | None:
-    """公開, 社外秘, 機密, in the language in use or by their keys."""
+    """公開, 社外秘, 機密, in any of the languages or by their keys: a file may be of somebody who uses another one."""
     word = unicodedata.normalize("NFKC", word).strip().casefold()
-    return next((label for label in LABELS if word in (label, phrase(f"label_{label}").casefold())), None)
+    return next((label for label in LABELS if word in (label, *map(str.casefold, phrases(f"label_{label}")))), None)

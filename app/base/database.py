@@ -4,6 +4,7 @@ Every write is committed and synced before `transaction` ends (WAL, synchronous=
 as stored survives a kill or a power cut. One `Database` belongs to one thread.
 """
 
+import functools
 import os
 import sqlite3
 import time
@@ -174,7 +175,7 @@ class Database:
         """Others, in a file that somebody has prepared, would change what is written after it was acknowledged, such as
         a label."""
         found = _programs(self._db)
-        if not found or found == (own := _of_migrations(migrations)):
+        if not found or found == (own := _of_migrations(tuple(migrations))):
             return
         with self.transaction():
             for kind, name in found:
@@ -209,7 +210,8 @@ def _programs(db: sqlite3.Connection) -> dict[tuple[str, str], str]:
     return {(kind, name): sql for kind, name, sql in found}
 
 
-def _of_migrations(migrations: Migrations) -> dict[tuple[str, str], str]:
+@functools.cache
+def _of_migrations(migrations: tuple[Callable[[sqlite3.Connection], None], ...]) -> dict[tuple[str, str], str]:
     with closing(sqlite3.connect(str(IN_MEMORY), isolation_level=None)) as db:
         for migrate in migrations:
             migrate(db)

@@ -51,7 +51,7 @@ def use(data: Path) -> None:
 
     Raises OSError.
     """
-    _list.file, _list.read_bytes = data / FILE, 0
+    _list.file, _list.digests, _list.read_bytes = data / FILE, set(), 0
     if not _list.file.exists():
         found = _digests_below(data) if (data / _DATABASE).is_file() else []
         make_once(_list.file, "".join(f"{digest}\n" for digest in found).encode("ascii"))

@@ -7,21 +7,19 @@ nobody who was not on this machine knows it. Other users of the machine do: from
 
 import contextlib
 import functools
-import hashlib
 import hmac
 import sys
 import uuid
 from pathlib import Path
+
+from app.base.files.seal import mark_of
 
 _FILES = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))  # machine-id(5): confidential, so only hashed
 
 
 def mark(purpose: str, *parts: bytes) -> str:
     """Return 64 hexadecimal digits, of these parts in this order and for nothing but this purpose."""
-    made = hmac.new(_number(), digestmod=hashlib.sha256)
-    for part in (purpose.encode("utf-8"), *parts):
-        made.update(len(part).to_bytes(8, "big") + part)
-    return made.hexdigest()
+    return mark_of(_number(), purpose.encode("utf-8"), *parts)
 
 
 def is_own(told: object, purpose: str, *parts: bytes) -> bool:
@@ -43,7 +41,8 @@ def _number() -> bytes:
         with contextlib.suppress(OSError):
             if number := file.read_bytes().strip():
                 return number
-    return uuid.getnode().to_bytes(8, "big")  # a container has no other
+    node = uuid.getnode()  # a container has no other; without a card it is made up, by each process anew (RFC 4122)
+    return b"no number" if node >> 40 & 1 else node.to_bytes(8, "big")
 
 
 def _of_registry() -> bytes:

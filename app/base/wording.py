@@ -79,6 +79,12 @@ def phrase(key: str, /, **facts: Any) -> str:
     return _formatter.vformat(entry[_current], (), _Facts(_shown(facts, _current)))
 
 
+def phrases(key: str) -> list[str]:
+    """Return such a text in every language, for what a person may have written in another one."""
+    entry: dict[str, str] = _document()["text"][key]
+    return [entry[language] for language in LANGUAGES]
+
+
 def field_name(key: str) -> str:
     """What a fact of a model is called (`[field]`); the key itself where it has no name."""
     entry: dict[str, str] | None = _document()["field"].get(key)

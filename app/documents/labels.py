@@ -8,7 +8,7 @@ from typing import Any
 
 from app.base.confidentiality import DEFAULT, HIGHEST, LABELS, Label, highest, of_told
 from app.base.errors import AppError
-from app.documents.grounding.grounding import CollectionRef, Grounding
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
 from app.documents.records import Collection
 from app.inference.local_model import LocalModel
@@ -26,17 +26,6 @@ def asked(there: Sequence[Collection], scope: Iterable[CollectionRef]) -> list[t
 def of_scope(collections: Sequence[Collection], scope: Sequence[CollectionRef]) -> Label:
     """Of the collections that are asked; DEFAULT where none is. A collection that is gone counts as DEFAULT."""
     return highest((one.label if one else DEFAULT for one, _ in asked(collections, scope)), DEFAULT)
-
-
-def of_answer(own: Label | None, groundings: Iterable[Grounding | None]) -> Label:
-    """Of answers in a conversation. `own`: what the user has given the conversation; None: nothing.
-
-    Documents can only raise it: what was told from secret ones stays secret.
-    """
-    found = [source.label for kept in groundings if kept is not None for source in kept.sources]
-    if own is not None:
-        return highest((own, *found))
-    return highest(found, DEFAULT)
 
 
 def origins_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Origin, ...]:

@@ -103,9 +103,8 @@ class _Look:
 def _text_in(path: Path, key: str) -> Path | None:
     """A folder that another program's settings name; None when they do not."""
     try:
-        with path.open("rb") as file:
-            document = strict_json.value(file.read(_SETTINGS_MAX_BYTES))
-    except (OSError, ValueError, RecursionError):
+        document = strict_json.of_file(path, _SETTINGS_MAX_BYTES)
+    except (OSError, ValueError):
         return None
     value = document.get(key) if isinstance(document, dict) else None
     if not isinstance(value, str) or not value or "\0" in value or not Path(value).is_absolute():

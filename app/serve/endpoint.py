@@ -67,15 +67,11 @@ class Offers:
 
     def all(self) -> list[Offer]:
         """Those that may be asked now. Raises AppError as the database does."""
-        collections = self._named or self._open_to_all()
-        found = [Offer(ALONE), *(Offer(f"{ALONE}/{one.name}", (one,)) for one in collections)]
-        if len(self._named) > 1:
-            found.append(Offer(f"{ALONE}/{'+'.join(one.name for one in self._named)}", self._named))
-        return [one for one in found if self._is_agreed or self._label_now(one) != confidentiality.HIGHEST]
+        return [one for one in self._known() if self._may_be_asked(one)]
 
     def find(self, name: str) -> Offer | None:
         """Raises AppError as `all`."""
-        return next((one for one in self.all() if one.id == name), None)
+        return next((one for one in self._known() if one.id == name and self._may_be_asked(one)), None)
 
     def export_of(self, offer: Offer, address: str) -> Export:
         return Export("served", address, lambda: self._label_now(offer), offer.id)
@@ -83,6 +79,16 @@ class Offers:
     def pass_out(self, offer: Offer, address: str) -> Permit:
         """Raises AppError("secret_export" | "export_log_unwritable"), and as the database does."""
         return export_gate.pass_out(self.export_of(offer, address), self._exports_log, is_agreed=self._is_agreed)
+
+    def _known(self) -> list[Offer]:
+        collections = self._named or self._open_to_all()
+        found = [Offer(ALONE), *(Offer(f"{ALONE}/{one.name}", (one,)) for one in collections)]
+        if len(self._named) > 1:
+            found.append(Offer(f"{ALONE}/{'+'.join(one.name for one in self._named)}", self._named))
+        return found
+
+    def _may_be_asked(self, offer: Offer) -> bool:
+        return self._is_agreed or self._label_now(offer) != confidentiality.HIGHEST
 
     def _label_now(self, offer: Offer) -> Label:
         learned = lineage.label_of_model(self._documents, self._model)

@@ -15,7 +15,7 @@ from typing import Any
 
 from app.base.errors import AppError
 from app.base.files import dated_folder, strict_json
-from app.base.files.plain_file import NotPlainError, open_plain, open_regular
+from app.base.files.plain_file import NotPlainError, open_plain
 from app.base.paths import Paths
 from app.base.wording import phrase
 from app.inference.local_model import LocalModel
@@ -41,8 +41,7 @@ def read(path: Path) -> dict[str, Any]:
     shown = str(path).encode("utf-8", "replace").decode()
     try:
         path = path.expanduser().absolute()
-        with open_regular(path) as file:
-            said = strict_json.parse(file.read(_MAX_BYTES))
+        said = strict_json.parse(strict_json.read_bytes(path, _MAX_BYTES))
         _check_texts(said)
         absolute = {name: str(path.parent / Path(said[name]).expanduser()) for name in _PATHS if said.get(name)}
     except SpecError as error:

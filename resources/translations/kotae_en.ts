@@ -687,8 +687,8 @@
         <translation>Permanently delete all {n} in the bin?</translation>
     </message>
     <message>
-        <source>ごみ箱の会話は、移してから 30 日たつと消えます。</source>
-        <translation>Conversations leave the bin for good after 30 days.</translation>
+        <source>ごみ箱の会話は、移してから早くて 30 日で消えます。</source>
+        <translation>Conversations leave the bin for good after 30 days at the earliest.</translation>
     </message>
     <message>
         <source>ごみ箱は空です。削除した会話は 30 日間ここにあり、元に戻せます。</source>

@@ -160,11 +160,12 @@ def test_what_is_not_kotaes_keeps_its_modes(tmp_path: Path, tally: Tally) -> Non
     assert stat.S_IMODE((data / "kotae.sqlite").stat().st_mode) == 0o600
 
 
-def test_a_folder_that_cannot_be_changed_is_no_obstacle(tmp_path: Path, tally: Tally) -> None:
+def test_what_is_no_folder_is_left_alone(tmp_path: Path, tally: Tally) -> None:
     tally.tried(0)
     private.tighten(tmp_path / "ない")
-    (tmp_path / "file").touch()
+    (tmp_path / "file").touch(mode=0o644)
     private.tighten(tmp_path / "file")
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
 
 
 def test_a_training_makes_closed_files_even_when_started_by_hand(tmp_path: Path, tally: Tally) -> None:

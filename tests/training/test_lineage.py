@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.base import export_gate
+from app.base import export_gate, wording
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.chat.store import Store
@@ -246,3 +246,35 @@ def test_an_adapter_in_the_list_of_models_keeps_what_it_has_learned_when_its_run
     store.database.write("DELETE FROM tuned_model")
     tuned_models.clear(ModelStore(store.database), tmp_path / "models")
     assert not list(folder.iterdir())
+
+
+@pytest.mark.fault("S16")
+@pytest.mark.parametrize(
+    ("before", "label"), [(b"", "secret"), (b"\n", "secret"), (b"[]\n", "secret"), (b'{"question": "torn\n', "secret")]
+)
+def test_no_line_among_the_rows_hides_the_label_of_the_others(tmp_path: Path, before: bytes, label: Label) -> None:
+    (tmp_path / "train.jsonl").write_bytes(before + row(1, label="secret").encode() + b"\n")
+    assert (
+        lineage.of_spec(RunSpec("x", "y", str(tmp_path / "train.jsonl"), str(tmp_path / "none.jsonl"))).label == label
+    )
+
+
+@pytest.mark.fault("S16")
+@pytest.mark.parametrize("record", [b"{", b"{}", b'{"source": 5}', b'{"source": {}}'])
+def test_a_record_of_a_split_that_is_damaged_or_silent_hides_no_label(tmp_path: Path, record: bytes) -> None:
+    (tmp_path / "train.jsonl").write_text(row(1, label="secret") + "\n", "utf-8")
+    (tmp_path / "split.json").write_bytes(record)
+    assert (
+        lineage.of_spec(RunSpec("x", "y", str(tmp_path / "train.jsonl"), str(tmp_path / "none.jsonl"))).label
+        == "secret"
+    )
+
+
+@pytest.mark.fault("S16")
+def test_a_label_is_read_in_a_language_that_is_not_in_use(tmp_path: Path) -> None:
+    assert wording.current_language() == "ja"
+    (tmp_path / "train.jsonl").write_text(row(1, label="confidential") + "\n" + row(2, label="公開") + "\n", "utf-8")
+    assert (
+        lineage.of_spec(RunSpec("x", "y", str(tmp_path / "train.jsonl"), str(tmp_path / "none.jsonl"))).label
+        == "secret"
+    )

@@ -50,10 +50,7 @@ def open_regular(path: Path) -> BufferedReader:
 def read_regular(path: Path, most_bytes: int) -> bytes:
     """Return all of such a file. Raises OSError, also for one that is larger."""
     with open_regular(path) as file:
-        raw = file.read(most_bytes + 1)
-    if len(raw) > most_bytes:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
-    return raw
+        return _all_of(file, path, most_bytes)
 
 
 def open_plain(path: Path, most_bytes: int) -> BinaryIO:
@@ -81,7 +78,14 @@ def open_plain(path: Path, most_bytes: int) -> BinaryIO:
 def read_plain(path: Path, most_bytes: int) -> bytes:
     """Raises OSError, NotPlainError."""
     with open_plain(path, most_bytes) as file:
-        return file.read(most_bytes)
+        return _all_of(file, path, most_bytes)
+
+
+def _all_of(file: BinaryIO, path: Path, most_bytes: int) -> bytes:
+    raw = file.read(most_bytes + 1)
+    if len(raw) > most_bytes:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return raw
 
 
 def _is_link(path: Path, mode: int) -> bool:

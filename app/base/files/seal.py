@@ -15,7 +15,14 @@ from app.base.files.plain_file import read_regular
 
 KEY_FILE = "seal.key"
 KEY_BYTES = 32
-MARK_CHARACTERS = 64
+
+
+def mark_of(key: bytes, *parts: bytes) -> str:
+    """Return 64 hexadecimal digits (HMAC-SHA256), of these parts in this order."""
+    made = hmac.new(key, digestmod=hashlib.sha256)
+    for part in parts:
+        made.update(len(part).to_bytes(8, "big") + part)
+    return made.hexdigest()
 
 
 class Seal:
@@ -28,11 +35,7 @@ class Seal:
         self._path = folder / KEY_FILE
 
     def mark(self, *parts: bytes) -> bytes:
-        """64 hexadecimal digits, of these parts in this order."""
-        made = hmac.new(self._key, digestmod=hashlib.sha256)
-        for part in parts:
-            made.update(len(part).to_bytes(8, "big") + part)
-        return made.hexdigest().encode("ascii")
+        return mark_of(self._key, *parts).encode("ascii")
 
     def is_own(self, mark: bytes, *parts: bytes) -> bool:
         return hmac.compare_digest(mark, self.mark(*parts))

@@ -58,10 +58,6 @@ def version() -> int:
     return max(0, found)
 
 
-def is_confined() -> bool:
-    return _confined
-
-
 def confine(writes: Iterable[Path] = (), starts: Iterable[Path] = (), *, reads: Iterable[Path] | None = None) -> bool:
     """Confine this process for the rest of its life, and all that it starts. To be called before it has threads.
 

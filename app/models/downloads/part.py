@@ -191,10 +191,6 @@ class PartFile:
         return self._ranges.total
 
     @property
-    def differing_bytes(self) -> int:
-        return self._differing.total
-
-    @property
     def prefix_end(self) -> int:
         return self._ranges.prefix_end
 

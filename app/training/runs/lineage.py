@@ -4,8 +4,9 @@ Data keep both in `split.json`, and a run keeps in its folder what was known whe
 split say it themselves, by their provenance.
 """
 
+import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,11 +61,10 @@ def of_json(told: Any) -> Lineage:
 
 
 def of_data(folder: Path) -> Lineage:
-    """Read the record of a split; nothing is known where there is none."""
-    try:
-        return of_json(strict_json.of_file(folder / _MANIFEST)["source"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return Lineage()
+    """Read the record of a split. Nothing is known where there is none, or it says nothing of it; one that is damaged
+    may have said anything."""
+    manifest = folder / _MANIFEST
+    return _of_manifest(manifest, *_version(manifest))
 
 
 def of_model(model: LocalModel) -> Lineage:
@@ -132,9 +132,9 @@ def _beside(file: Path) -> Path:
 
 def _of_spec(asked: RunSpec, seen: set[Path]) -> Lineage:
     files = [Path(getattr(asked, part)) for part in PARTS if getattr(asked, part)]
-    folders = {file.parent for file in files}
-    found = [of_data(folder) for folder in folders]
-    found += [_of_rows(file) for file in files if not (file.parent / _MANIFEST).is_file()]
+    split = {folder: of_data(folder) for folder in {file.parent for file in files}}
+    found = [*split.values()]
+    found += [_of_rows(file, *_version(file)) for file in files if split[file.parent] == Lineage()]
     found += [_of_adapter(Path(place), seen) for place in (asked.adapter, asked.base) if place]
     return Lineage().joined(*found)
 
@@ -161,17 +161,34 @@ def _kept(file: Path) -> Lineage:
         return Lineage(confidentiality.HIGHEST)
 
 
-def _of_rows(file: Path) -> Lineage:
-    rows = list(_rows(file))
-    return Lineage(confidentiality.told_of_rows(rows), labels.origins_of(rows))
+def _version(file: Path) -> tuple[int, int]:
+    """Return the time of its last change and its size, by which a file that was read before is known again."""
+    try:
+        status = file.stat()
+    except OSError:
+        return 0, -1
+    return status.st_mtime_ns, status.st_size
 
 
-def _rows(file: Path) -> Iterator[dict[str, Any]]:
+@functools.lru_cache(maxsize=64)
+def _of_manifest(file: Path, _modified_ns: int, _size_bytes: int) -> Lineage:
+    try:
+        return of_json(strict_json.of_file(file)["source"])
+    except (FileNotFoundError, NotADirectoryError, KeyError):
+        return Lineage()
+    except (OSError, ValueError, TypeError):
+        return Lineage(confidentiality.HIGHEST)
+
+
+@functools.lru_cache(maxsize=64)
+def _of_rows(file: Path, _modified_ns: int, _size_bytes: int) -> Lineage:
+    """Return what the rows of a file say themselves. One that cannot be read may say anything."""
     try:
         with file.open("rb") as opened:
-            for line in opened:
-                row = strict_json.value(line)
-                if isinstance(row, dict):
-                    yield row
+            rows = [strict_json.value(line) for line in opened if line.strip()]
+    except FileNotFoundError:
+        return Lineage()
     except (OSError, ValueError):
-        return
+        return Lineage(confidentiality.HIGHEST)
+    said = [{"provenance": row.get("provenance")} for row in rows if isinstance(row, dict)]
+    return Lineage(confidentiality.told_of_rows(said), labels.origins_of(said))

@@ -620,7 +620,7 @@ def test_on_a_narrow_page_several_results_can_be_chosen(scene: Scene) -> None:
     scene.until(lambda: page._header.title.text() == "2 件の結果")
 
 
-def test_on_a_narrow_page_a_set_gets_another_name_from_the_list(scene: Scene) -> None:
+def test_on_a_narrow_page_f2_in_the_list_asks_for_another_name(scene: Scene) -> None:
     scene.set("窓口")
     page = scene.open()
     scene.parts.window.resize(620, 500)
@@ -629,7 +629,9 @@ def test_on_a_narrow_page_a_set_gets_another_name_from_the_list(scene: Scene) ->
     scene.choose("窓口")
     QTest.keyClick(page.list, Qt.Key.Key_F2)
     scene.until(lambda: page.contents._set_view().dialog is not None)
-    page.contents._set_view().dialog.reject()  # type: ignore[union-attr]
+    dialog = page.contents._set_view().dialog
+    assert dialog.name.text() == "窓口"  # type: ignore[union-attr]
+    dialog.reject()  # type: ignore[union-attr]
 
 
 def test_a_set_gets_another_name_from_the_list(scene: Scene) -> None:

@@ -82,7 +82,7 @@ class BinPage(Page):
         column = QVBoxLayout(filled)
         column.setContentsMargins(MARGIN, 16, MARGIN, 16)
         column.setSpacing(12)
-        words = self.tr("ごみ箱の会話は、移してから 30 日たつと消えます。")
+        words = self.tr("ごみ箱の会話は、移してから早くて 30 日で消えます。")
         column.addWidget(Label(words, tone="text2", wraps=True))
         column.addWidget(self.list, 1)
         column.addLayout(buttons)
