@@ -80,7 +80,16 @@ def nearest(said: Statement, known: Known, weights: dict[object, float]) -> list
     return [one for fit, one in rated if fit >= best * 0.6] if best > 0 else None
 
 
-def fit(frame: Frame, other: Frame, said: Statement, source: Statement, weights: dict[object, float]) -> float:
+def near_frames(
+    frame: Frame, said: Statement, known: Known, weights: dict[object, float]
+) -> list[tuple[Statement, Frame]]:
+    """The predicates of the source that one of the answer may repeat, each with its statement."""
+    rated = [(_fit(frame, other, said, one, weights), one, other) for one in known.statements for other in one.frames]
+    best = max((fit for fit, _, _ in rated), default=0.0)
+    return [(one, other) for fit, one, other in rated if fit > 0 and fit >= best * NEAR]
+
+
+def _fit(frame: Frame, other: Frame, said: Statement, source: Statement, weights: dict[object, float]) -> float:
     """How much two predicates with their arguments have in common; 0: not the same predicate."""
     if not (frame.keys & other.keys or _shares_kanji(frame.unit, other.unit)):
         return 0.0

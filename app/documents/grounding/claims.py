@@ -82,6 +82,7 @@ class _Check:
         self._answer, self._passages, self._question = answer, passages, question
         self._sources = [evidence.of_passage(passage) for passage in passages]
         self._everything, self._asked = evidence.union(self._sources), evidence.of_text(question)
+        self._together: dict[tuple[int, ...], Known] = {}
         self._text, self._origin = rendered.plain(answer)
         self.sentences = sentences.split(self._text)
 
@@ -117,9 +118,16 @@ class _Check:
         named = tuple(dict.fromkeys(missing))
         return Claim(self._answer[start:end], start, end, tuple(at + 1 for at in tied), is_supported, named)
 
+    def _known(self, numbers: tuple[int, ...]) -> Known:
+        """What these passages say together. Most sentences of an answer are from the same ones."""
+        if numbers not in self._together:
+            facts = [alignment.of_passage(self._passages[at]) for at in numbers]
+            self._together[numbers] = alignment.known(facts, self._question)
+        return self._together[numbers]
+
     def _shares_words(self, said: Statement, tied: Sequence[int]) -> bool:
         """Whether most of its words, or words of the same kanji, are there: 料理 for 調理した食品."""
-        known = alignment.known([alignment.of_passage(self._passages[at]) for at in tied], self._question)
+        known = self._known(tuple(tied))
         kanji = set(statements.kanji_of(known.body))
         shared = [bool(unit.keys & known.keys or set(unit.kanji) & kanji) for unit in said.units]
         return bool(shared) and sum(shared) >= _SHARED_MIN * len(shared)
@@ -133,7 +141,7 @@ class _Check:
         """
         missing: list[str] = []
         for looked_in in [tied] if is_cited else [tied, range(len(self._sources))]:
-            known = alignment.known([alignment.of_passage(self._passages[at]) for at in looked_in], self._question)
+            known = self._known(tuple(looked_in))
             pieces = [piece for part in text.split("。") if (piece := rendered.bare(part))]
             if pieces and all(piece in known.sentences for piece in pieces):
                 return [], True

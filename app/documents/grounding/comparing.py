@@ -7,7 +7,7 @@ compared, and words that no source has are named. Whether one sentence follows f
 
 import dataclasses
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from app.documents.grounding import alignment, conditions, lexicon, modality, ordering, pairing, roles, statements
 from app.documents.grounding.alignment import Known, Place
@@ -44,8 +44,9 @@ def contradictions(said: Statement, known: Known) -> list[Place]:
     near = alignment.nearest(said, known, weights)
     if near is None:
         return []
+    frames = {frame.unit.number: alignment.near_frames(frame, said, known, weights) for frame in said.frames}
     found = {
-        *_kinds(said, known, weights),
+        *_kinds(said, frames),
         *_withouts(said, known),
         *_bounds(said, near),
         *_denied_values(said, known),
@@ -61,7 +62,7 @@ def contradictions(said: Statement, known: Known) -> list[Place]:
         *roles.turned_ways(said, near),
         *roles.other_actors(said, near, known),
     }
-    found |= {*roles.exchanged(said, near), *roles.other_fillers(said, known, weights), *_opposites(said, near)}
+    found |= {*roles.exchanged(said, near), *roles.other_fillers(said, known, frames), *_opposites(said, near)}
     found = {place for place in found if not _stands_there(said, place, known)}
     return sorted({*found, *ordering.turned(said, known), *_scopes(said, near, known)})
 
@@ -74,19 +75,13 @@ def _stands_there(said: Statement, place: Place, known: Known) -> bool:
     return len(part) >= _PART_MIN and part in known.body
 
 
-def _kinds(said: Statement, known: Known, weights: dict[object, float]) -> Iterable[Place]:
+def _kinds(said: Statement, frames: Mapping[int, Sequence[tuple[Statement, Frame]]]) -> Iterable[Place]:
+    """`frames`: by the number of a predicate, those of the source that it may repeat."""
     flips: list[tuple[Frame, Frame, Place]] = []
     for frame in said.frames:
         if frame.unit.text in lexicon.WEIGHED or statements.is_attributive(frame.unit, said):  # 標準とする
             continue
-        rated = [
-            (alignment.fit(frame, other, said, one, weights), one, other)
-            for one in known.statements
-            for other in one.frames
-        ]
-        rated = [(fit, one, other) for fit, one, other in rated if fit > 0]
-        best = max((fit for fit, _, _ in rated), default=0.0)
-        near = [(one, other) for fit, one, other in rated if fit >= best * alignment.NEAR]
+        near = frames[frame.unit.number]
         is_final = _is_final(frame.unit, said)
         if not near or any(
             _is_kept(_as_meant(one, other), frame, is_final) or _is_kept_with(one, other, frame) for one, other in near

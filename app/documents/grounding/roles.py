@@ -1,10 +1,10 @@
 """Who does what to whom: whether the answer gives somebody the part that another has in the source."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from app.documents.grounding import alignment, lexicon, statements
+from app.documents.grounding import lexicon
 from app.documents.grounding.alignment import Known, Place
 from app.documents.grounding.statements import Frame, Statement, Unit
 
@@ -64,9 +64,8 @@ def role_of(unit: Unit, whole: Statement) -> object:
 
 def is_same_name(one: Unit, two: Unit) -> bool:
     """All words of the shorter one are in the other: 部長 and 人事部長 may be, 所属長 and 人事部長 are not."""
-    shorter, longer = sorted((one, two), key=lambda unit: len(unit.words))
-    there = longer.keys.union(*map(statements.keys_of, longer.words))
-    return all(statements.keys_of(word) & there for word in shorter.words)
+    shorter, longer = (one, two) if len(one.words) <= len(two.words) else (two, one)
+    return not any(keys.isdisjoint(longer.all_keys) for keys in shorter.word_keys)
 
 
 def _has_same_words(one: Unit, two: Unit) -> bool:
@@ -98,25 +97,32 @@ def _is_receiver(unit: Unit, whole: Statement) -> bool:
     return following is None or following.head.base in _RECEIVING or _PASSIVE.match(following.tail) is not None
 
 
-def other_fillers(said: Statement, known: Known, weights: dict[object, float]) -> Iterable[Place]:
-    """Who does it, where the source names another for the same predicate."""
+def other_fillers(
+    said: Statement, known: Known, frames: Mapping[int, Sequence[tuple[Statement, Frame]]]
+) -> Iterable[Place]:
+    """Who does it, where the source names another for the same predicate. `frames`: as of `comparing`."""
+    found_before: dict[str, bool] = {}
+
+    def is_there(unit: Unit) -> bool:
+        if unit.text not in found_before:
+            found_before[unit.text] = any(_is_in(unit, one) for one in known.statements)
+        return found_before[unit.text]
+
     for frame in said.frames:
-        if not _is_action(frame.unit):
-            continue
-        rated = [
-            (alignment.fit(frame, other, said, one, weights), one, other)
-            for one in known.statements
-            for other in one.frames
-        ]
-        best = max((fit for fit, _, _ in rated), default=0.0)
-        near = [(one, other) for fit, one, other in rated if fit > 0 and fit >= best * alignment.NEAR]
-        if not near:
+        near = frames[frame.unit.number]
+        if not near or not _is_action(frame.unit):
             continue
         if any(_acts(unit, frame, known) for unit in _fillers(frame, "subject")):
             continue
-        places = [_other_filler(frame, said, one, other, known.statements) for one, other in near]
-        if all(place is not None for place in places):
-            yield places[0]  # type: ignore[misc]
+        place = None
+        for one, other in near:
+            found = _other_filler(frame, said, one, other, is_there)
+            if found is None:
+                break
+            place = place or found
+        else:
+            if place is not None:
+                yield place
 
 
 def other_actors(said: Statement, near: Sequence[Statement], known: Known) -> Iterable[Place]:
@@ -163,8 +169,9 @@ def _actors(frame: Frame, whole: Statement) -> list[Unit]:
 
 
 def _other_filler(
-    frame: Frame, said: Statement, source: Statement, other: Frame, everything: Sequence[Statement]
+    frame: Frame, said: Statement, source: Statement, other: Frame, is_there: Callable[[Unit], bool]
 ) -> Place | None:
+    """`is_there`: whether any source has a unit."""
     if (turned := _turned_subject(frame, said, source, other)) is not None:
         return turned
     for role in ("subject", "to", "from", "at", "object"):
@@ -177,9 +184,7 @@ def _other_filler(
         clause = [*other.arguments, other.unit, *theirs]
         for unit in own:
             is_actor = role == "subject" and lexicon.is_agent(unit.text)
-            is_elsewhere = any(_overlaps(unit, one) for one in clause) or any(
-                _overlaps(unit, one) for statement in (source, *everything) for one in statement.units if not is_actor
-            )
+            is_elsewhere = any(_overlaps(unit, one) for one in clause) or (not is_actor and is_there(unit))
             is_kept = role != "subject" and any(_overlaps(one, mine) for one in theirs for mine in said.units)
             is_topic_only = (
                 role == "subject" and unit.role == "topic" and any(_overlaps(unit, one) for one in source.units)

@@ -55,7 +55,7 @@ _EXCEPTED = re.compile(r"[^、。]{0,8}(?:を除[いきく]|以外)")
 _KANA = re.compile("[ぁ-ゖ\\s]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what is asked of a unit thousands of times is kept
 class Unit:
     """Words that stand together (工事 請負者), and `tail`: what is behind them up to the next unit.
 
@@ -74,16 +74,25 @@ class Unit:
     is_condition: bool = False
     is_concession: bool = False
 
-    @property
+    @functools.cached_property
     def text(self) -> str:
         return "".join(word.text for word in self.words)
 
-    @property
+    @functools.cached_property
+    def word_keys(self) -> tuple[frozenset[object], ...]:
+        """Of each word."""
+        return tuple(map(keys_of, self.words))
+
+    @functools.cached_property
+    def all_keys(self) -> frozenset[object]:
+        return self.keys.union(*self.word_keys)
+
+    @functools.cached_property
     def is_general(self) -> bool:
         """Whether all its words only name what a text or a value is about."""
         return all(word.base in lexicon.GENERAL or word.text in lexicon.GENERAL for word in self.words)
 
-    @property
+    @functools.cached_property
     def kanji(self) -> str:
         return kanji_of(self.text)
 
@@ -92,7 +101,7 @@ class Unit:
         return self.words[-1]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Frame:
     """A predicate with the units that belong to it. `lead`: those of its own clause; `topics`: of the sentence."""
 
@@ -102,11 +111,11 @@ class Frame:
     keys: frozenset[object]  # of the predicate; with a verb that says little, also of what it is done to
     scope: frozenset[object] = frozenset()  # of all that is said with it, up to what is set against it (…が、)
 
-    @property
+    @functools.cached_property
     def arguments(self) -> tuple[Unit, ...]:
         return (*self.topics, *self.lead)
 
-    @property
+    @functools.cached_property
     def argument_keys(self) -> frozenset[object]:
         return frozenset(key for unit in self.arguments for key in unit.keys)
 
