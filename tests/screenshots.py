@@ -866,7 +866,7 @@ def import_result(parts: AppContext) -> None:
     chat(parts)
     third = parts.conversations.all()[2].title
     refused = (Refusal(3, third, "role", 4), Refusal(8, "", "uid"), Refusal(15, "", "rest"))
-    parts.desk._on_imported(Imported(12, 1, 3, 1, refused))
+    parts.desk._on_imported(Imported(12, 1, 3, 1, checked=20, unchecked=3, refused=refused))
 
 
 SHOTS: dict[str, Callable[[AppContext], None]] = {

@@ -326,10 +326,10 @@ def test_a_web_address_opens_only_after_it_was_shown_in_full(theme: Theme, qtbot
 
 @pytest.mark.fault("S6")
 def test_a_link_whose_text_hides_its_target_shows_the_target(theme: Theme, qtbot: QtBot) -> None:
-    shown = show("[https://bank.example](https://evil.example/x)", theme, qtbot).text.toPlainText()
-    assert shown == "https://bank.example（https://evil.example/x）"
-    same = show("<https://example.com> と https://example.com/a", theme, qtbot).text.toPlainText()
-    assert same == "https://example.com と https://example.com/a"
+    view = show("[https://bank.example](https://evil.example/x)", theme, qtbot)
+    assert view.text.toPlainText() == "https://bank.example（https://evil.example/x）"
+    view = show("<https://example.com> と https://example.com/a", theme, qtbot)
+    assert view.text.toPlainText() == "https://example.com と https://example.com/a"
 
 
 @pytest.mark.fault("S6")
@@ -341,8 +341,8 @@ def test_a_link_that_never_opens_is_no_link(theme: Theme, qtbot: QtBot) -> None:
 
 @pytest.mark.fault("S6")
 def test_direction_controls_are_spelled_out(theme: Theme, qtbot: QtBot) -> None:
-    shown = show("資料\u202etxt.exe と &#x202e;逆", theme, qtbot).text.toPlainText()
-    assert shown == "資料‹U+202E›txt.exe と ‹U+202E›逆"
+    view = show("資料\u202etxt.exe と &#x202e;逆", theme, qtbot)
+    assert view.text.toPlainText() == "資料‹U+202E›txt.exe と ‹U+202E›逆"
 
 
 @pytest.mark.fault("S6")
