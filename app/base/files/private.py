@@ -70,9 +70,13 @@ def tighten(folder: Path) -> None:
 def copy_folder(source: Path, target: Path, ignore: Callable[[str, list[str]], Iterable[str]] | None = None) -> None:
     """Copy the contents of a folder without its modes, which may be those of a program that is there for everybody.
 
-    Raises OSError and shutil.Error as shutil.copytree does.
+    Raises OSError.
     """
-    shutil.copytree(source, target, ignore=ignore, copy_function=shutil.copyfile)
+    try:
+        shutil.copytree(source, target, ignore=ignore, copy_function=shutil.copyfile)
+    except shutil.Error as failed:
+        for file, copy, _ in failed.args[0]:  # its reasons are sentences: a full disk would be none of known errors
+            shutil.copyfile(file, copy)
     for folder, _, _ in os.walk(target):
         Path(folder).chmod(0o700)
 

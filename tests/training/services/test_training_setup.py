@@ -1,5 +1,6 @@
 """The training environment made for real, from tiny wheels: by folder and by index, cancelled, killed, without room."""
 
+import errno
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from app.base.errors import AppError
+from app.base.files import private
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences
@@ -409,6 +411,16 @@ def test_a_disk_that_is_full_in_the_middle_is_said_and_costs_nothing(
     assert error.code in ("training_disk_full", "drive_space")
     assert path == making.where.data or path.is_relative_to(making.where.data)
     assert marker.exists()
+
+
+@pytest.mark.fault("F2")
+def test_a_copy_that_fills_the_disk_says_so(small_disk: Path, tmp_path: Path) -> None:
+    (tmp_path / "元").mkdir()
+    with (tmp_path / "元" / "大きい").open("wb") as file:
+        file.truncate(80 << 20)
+    with pytest.raises(OSError, match="大きい") as failed:
+        private.copy_folder(tmp_path / "元", small_disk / "写し")
+    assert failed.value.errno == errno.ENOSPC
 
 
 @pytest.mark.fault("F2")
