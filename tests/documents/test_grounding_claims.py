@@ -115,3 +115,24 @@ def test_what_could_not_be_compared_is_counted() -> None:
 def test_the_end_of_a_predicate_says_what_must_or_may_be(sentence: str, kinds: list[str]) -> None:
     found = [frame.unit.kind for frame in statements.of(sentence).frames]
     assert found == kinds or (not kinds and "denied" not in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "right", "wrong"),
+    [
+        ("休館日は月曜日とする。", "休館日は月曜です。", "休館日は木曜日です。"),
+        (
+            "点検は毎月1回行い、結果を記録する。",
+            "毎月1回点検し、結果を記録します。",
+            "毎週1回点検し、結果を記録します。",
+        ),
+        ("更衣室は女性が利用する。", "女性が更衣室を利用します。", "更衣室は男性が利用します。"),
+        ("入場料は大人が500円である。", "大人の入場料は500円です。", "入場料は子供が500円です。"),
+        ("検査の前に赤い札を掛ける。", "赤い札を検査の前に掛けます。", "青い札を検査の前に掛けます。"),
+        ("工事を行うには市長への届出が必要である。", "市長への届出が必要です。", "市長の許可が必要です。"),
+    ],
+)
+def test_one_of_a_closed_series_is_not_taken_for_another(text: str, right: str, wrong: str) -> None:
+    passage = Passage(1, Section(("第1条",), text), 1, "規則.md", "/規則.md", "資料", "internal", 1.0, 1)
+    assert not is_marked(right, passage)
+    assert is_marked(wrong, passage)

@@ -235,10 +235,11 @@ def _scopes(said: Statement, near: Sequence[Statement], known: Known) -> Iterabl
 
 
 def _opposites(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
-    """上限 for 下限: a word of the answer, where the source has only its opposite."""
-    there = {word.base for unit in near[0].units for word in unit.words} if near else set()
+    """上限 for 下限, 木曜日 for 月曜日: a word of the answer, where the source has only one that excludes it."""
+    there = [{word.base for unit in one.units for word in unit.words} for one in near]
+    everywhere = set().union(*there)
     for unit in said.units:
         for word in unit.words:
             others = lexicon.opposites(word.base)
-            if others & there and word.base not in there:
+            if there and others & there[0] and word.base not in everywhere:
                 yield word.start, word.end

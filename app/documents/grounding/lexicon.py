@@ -31,7 +31,7 @@ _GENERAL = """
     色 大人 子供 男性 女性 曜日 其の他 その他 他 ほか 月 年 週 時期 日時 時間帯 期 分 差 許容 余り 残り
     お金 金 点数 宛先 窓口 提出先 連絡先 秒速 分速 時速 毎秒 毎分 毎時
 """
-# Words of place, time, degree and change that exclude each other.
+# Words of place, time, degree and change that exclude each other, and closed series of which one excludes the rest.
 _OPPOSITES = """
     上限/下限 最大/最小 最高/最低 最長/最短 最多/最少 以前/以後 以前/以降 開始/終了 増加/減少 増やす/減らす
     増える/減る 上げる/下げる 上がる/下がる 開ける/閉める 開く/閉じる 午前/午後 高い/低い 長い/短い
@@ -43,6 +43,9 @@ _OPPOSITES = """
     一致/不一致 正/負 増額/減額 延長/短縮 拡大/縮小 加入/脱退 採用/解雇 点灯/消灯 起動/停止 開放/閉鎖 接続/切断
     加熱/冷却 湿潤/乾燥 水平/鉛直 水平/垂直 内部/外部 表/裏 平日/休日 常勤/非常勤 同じ/異なる 可/否 賛成/反対
     承認/却下 合法/違法
+    日曜/月曜/火曜/水曜/木曜/金曜/土曜
+    毎時/毎日/毎週/毎月/毎年 春/夏/秋/冬 大人/子供 男性/女性 男子/女子 長さ/幅/高さ/深さ/厚さ/重さ/直径
+    赤/青/黄/緑/白/黒 赤い/青い/黄色い/白い/黒い 赤色/青色/黄色/緑色/白色/黒色 許可/届け出
 """
 
 GRAMMATICAL = frozenset(_GRAMMATICAL.split())
@@ -72,10 +75,10 @@ def opposites(word: str) -> frozenset[str]:
 
 def _by_word() -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
-    for pair in _OPPOSITES.split():
-        one, other = pair.split("/")
-        found.setdefault(one, set()).add(other)
-        found.setdefault(other, set()).add(one)
+    for series in _OPPOSITES.split():
+        words = series.split("/")
+        for word in words:
+            found.setdefault(word, set()).update(other for other in words if other != word)
     return {word: frozenset(others) for word, others in found.items()}
 
 
