@@ -2,6 +2,8 @@
 
 import json
 import random
+import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -245,9 +247,37 @@ def test_an_answer_that_misses_one_thing_is_still_an_answer():
     assert not claims.says_not_found(mixed, claims.check(mixed, [WALL]))
 
 
-def test_hostile_answers_take_no_time():
-    for answer in ("「" * 20000, "1." * 20000, "[1]" * 20000, "|" * 20000, "5m。" * 3000, "一" * 20000, "前後" * 9000):
+def calls(answer: str) -> int:
+    """How many functions the check of an answer calls."""
+    count = 0
+
+    def counted(frame: object, event: str, argument: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(counted)
+    try:
         claims.check(answer, [WALL])
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+@pytest.mark.parametrize("part", ["1か月", "0.5m以上、", "5m。", "擁壁の高さは5m以下", "3点です。\n- 5m\n", "| 5m |\n"])
+def test_what_is_compared_grows_with_the_length_of_an_answer_and_not_with_its_square(part: str) -> None:
+    few, many = (calls(part * (characters // len(part))) for characters in (1500, 4500))
+    assert many < 4 * few
+
+
+@pytest.mark.parametrize("part", ["「", "1.", "[1]", "|", "（", "*", "あ、", "&#51;", "一", "前後", "\\", "（1", "[ "])
+def test_no_sign_repeated_costs_more_than_its_length(part: str) -> None:
+    spent = []
+    for characters in (1500, 12_000):
+        started = time.process_time()
+        claims.check(part * (characters // len(part)), [WALL])
+        spent.append(max(time.process_time() - started, 0.01))
+    assert spent[1] < 24 * spent[0]  # 8 times the length
 
 
 def test_of_the_right_answers_of_kasensabo_at_most_one_in_20_is_marked(kasensabo: Path):

@@ -25,7 +25,9 @@ from app.documents.retrieval import passages
 SOURCES_MAX = 20
 QUOTE_CHARACTERS_MAX = 8_000
 ANSWER_CHARACTERS_MAX = 10_000
-WORK_MAX = 30_000_000  # characters of an answer times those of its sources: some 4 s
+# Characters of an answer times those of its sources. Only an estimate of the time, for the check has no deadline and is
+# not interrupted: at this limit text as people write it took half a second on two cores, text made to cost a minute.
+WORK_MAX = 30_000_000
 CHECKING_S = 300.0  # of one file, after which the rest of its answers stays unchecked
 TEXTS_MAX = 8  # documents that are kept in memory
 DOCUMENT_SECTIONS_MAX = 50_000

@@ -44,7 +44,7 @@ class Known:
 @functools.lru_cache(maxsize=256)
 def of_passage(passage: Passage) -> Facts:
     section = passage.section
-    pieces = [section.text[one.start : one.end] for one in sentences.split(section.text)]
+    pieces = [section.text[one.start : one.end] for one in sentences.comparable(section.text)]
     found = statements.with_exceptions(pieces)
     where = "\n".join([*section.heading, section.tag, *section.captions, passage.document, passage.collection])
     keys = frozenset(key for one in found for key in one.keys) | statements.of(where).keys
@@ -91,7 +91,7 @@ def near_frames(
 
 def _fit(frame: Frame, other: Frame, said: Statement, source: Statement, weights: dict[object, float]) -> float:
     """How much two predicates with their arguments have in common; 0: not the same predicate."""
-    if not (frame.keys & other.keys or _shares_kanji(frame.unit, other.unit)):
+    if not (frame.keys & other.keys or shares_kanji(frame.unit, other.unit)):
         return 0.0
     if frame.unit.head.base in lexicon.LITTLE and not (
         (frame.keys - frame.unit.keys) & other.keys or frame.argument_keys & other.argument_keys
@@ -112,11 +112,12 @@ def _fit(frame: Frame, other: Frame, said: Statement, source: Statement, weights
     return 2 * share if source.needed else share
 
 
-def _shares_kanji(unit: Unit, other: Unit) -> bool:
+def shares_kanji(unit: Unit, other: Unit) -> bool:
     """返す and 返金; 貸し出す and 貸出し."""
     one, two = unit.kanji, other.kanji
-    if not one or not two:
-        return False
-    if len(one) > 1 and len(two) > 1:
-        return one in two or two in one
-    return one in two or two in one
+    return bool(one and two) and (one in two or two in one)
+
+
+def are_alike_acts(one: Unit, two: Unit) -> bool:
+    """Return whether both say what is done and share a kanji: 配る and 配食."""
+    return one.is_act and two.is_act and bool(set(one.kanji) & set(two.kanji))

@@ -37,7 +37,7 @@ def of_lines(text: str) -> list[Owned]:
     found: list[Owned] = []
     table: list[list[str]] = []
     last = -1  # where the last row of the table ends
-    for one in sentences.split(text):
+    for one in sentences.comparable(text):
         piece = text[one.start : one.end]
         is_row = "|" in piece and not piece.endswith("。")
         if table and not (is_row and not re.search(r"[^\s|:+=*_-]", text[last : one.start])):

@@ -43,7 +43,6 @@ _SHARED_MIN = 0.6  # of its words, or others of the same kanji
 _RETIED = 1.25  # another passage must fit this much better than the cited one
 _GAIN_MIN = 0.15  # of terms, for a second passage
 _TERMS_MIN = 4  # はい。 and the like say nothing that could be looked up
-_LONGEST = 1500  # characters of a sentence whose words are compared
 _ITEM = re.compile(r"\s*(?:[-*+•・]|\(?\d{1,2}[.)．）]|[①-⑳])")
 _LEAD_IN = re.compile(r"(?:[:：]|(?:以下|次)の(?:とおり|通り)(?:です|である|とする)?[。.]?)\s*$")
 
@@ -61,7 +60,7 @@ def unchecked(answer: str, claimed: Sequence[Claim]) -> int:
     return sum(
         _could_say_something(text[one.start : one.end], one)
         and not any(start < origin[one.end] and origin[one.start] < end for start, end in taken)
-        for one in sentences.split(text)
+        for one in sentences.comparable(text)
     )
 
 
@@ -84,7 +83,7 @@ class _Check:
         self._everything, self._asked = evidence.union(self._sources), evidence.of_text(question)
         self._together: dict[tuple[int, ...], Known] = {}
         self._text, self._origin = rendered.plain(answer)
-        self.sentences = sentences.split(self._text)
+        self.sentences = sentences.comparable(self._text)
 
     def claim(self, number: int) -> Claim | None:
         """What the sentence claims, and None for one that claims nothing."""
@@ -97,14 +96,11 @@ class _Check:
         together = evidence.union([self._sources[at] for at in tied])
         is_foreign = _is_foreign(text, together if tied else self._everything)
         has_value = bool(quantities.parse(text) or dates.parse(text))
-        is_too_long = len(text) > _LONGEST
-        said = None if is_foreign or is_too_long else statements.of(text)
+        said = None if is_foreign else statements.of(text)
         has_words = said is not None and any(not unit.is_general for unit in said.units)
         if not has_value and not has_words and not names.parse(text):
             return None
         missing, is_repeated = self._compared(number, text, said, tied, is_cited=bool(cited))
-        if is_too_long and not missing and not is_repeated:
-            return None  # its values are there, its words were not compared
         is_covered = len(wanted) < _TERMS_MIN or _coverage(wanted, together) >= COVERAGE_MIN or is_foreign
         is_covered = is_covered or (said is not None and self._shares_words(said, tied))
         is_supported = (

@@ -13,10 +13,8 @@ _WITHOUT = re.compile(  # behind a noun: 許可がなくても, 補助者なし�
 _NOT_DONE = re.compile(  # behind a verb: 受けずに, 修了していない技術員でも
     r"[しさらわかたばまえけせてべめれ]?(?:てい|てお)?(?:ら|さ)?(?:れ)?(?:ない(?:で|まま|場合|とき|者|人)?|なく[てと]も|ずに?(?!つ))"
 )
-_HAS_NONE = re.compile(r"[がはもの]?(?:い|居)?(?:な[いくし]|無[いくし]|不要|問わ)")
-_EVERY = re.compile(
-    r"例外(?:な[くし]|[はも]?(?:一切)?(?:認め|あり?ませ|な[いくし]|設け))|あらゆる|いかなる|どんな|どのような|一切|無条件"
-)
+_HAS_NONE = re.compile(rf"[がはもの]?(?:{modality.NONE}|不要|問わ)")
+_EVERY = re.compile(rf"{modality.EVERY}|例外[はも]?(?:認め|設け|{modality.NONE})")
 _LOST = frozenset(["消滅", "失う", "無くなる", "なくなる", "喪失", "失効", "消える"])
 _LASTING = frozenset(["存続", "残る", "継続", "維持", "続く", "保つ", "持続", "残存"])
 _DAY = re.compile(

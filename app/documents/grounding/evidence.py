@@ -176,7 +176,7 @@ def of_passage(passage: Passage) -> Evidence:
     numbered = tuple(  # 第3章, and not the 3.2 of a section
         one for one in where.values if isinstance(one.value, Date) or one.value.unit
     )
-    pieces = [section.text[one.start : one.end] for one in sentences.split(section.text) if one.kind == "text"]
+    pieces = [section.text[one.start : one.end] for one in sentences.comparable(section.text) if one.kind == "text"]
     statements = tuple(
         (content_terms(piece), _closing(piece), polarity.of(piece)) for piece in pieces if "|" not in piece
     )

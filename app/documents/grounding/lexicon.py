@@ -48,6 +48,9 @@ _OPPOSITES = """
     赤/青/黄/緑/白/黒 赤い/青い/黄色い/白い/黒い 赤色/青色/黄色/緑色/白色/黒色 許可/届け出
 """
 
+# 前 and 後 that tell an order, and are no part of 前者, 前項, 前もって, 後者, 後述 or 後継.
+BEFORE = "前(?!者|述|項|条|掲|記|もって)"
+AFTER = "後(?!者|述|記|継|期)"
 GRAMMATICAL = frozenset(_GRAMMATICAL.split())
 GENERAL = frozenset(_GENERAL.split())
 LITTLE = frozenset(("行う", "行なう", "受ける", "実施", "為す", "与える", "得る"))  # say little without what is done

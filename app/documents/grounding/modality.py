@@ -50,6 +50,10 @@ CONCESSION = re.compile(
     r"(?:(?:場合|とき|際)(?:で|に|で)?も|(?:て|で)も(?![よい良構かさ差])|にかかわらず|に関わらず|を問わず|のに)"
 )
 
+# Behind a noun, that there is none of it; and words for all of something, without exception.
+NONE = r"(?:全く|まったく|一切)?(?:い|居)?(?:な[いくかけし]|無[いくかけし]|(?:あり?)?ませ|ござい)"
+EVERY = "あらゆる|いかなる|どんな|どのような|一切|無条件|例外な[くし]"
+
 # Of what a source says -> what an answer may make of it.
 _KEPT = {
     PLAIN: {PLAIN, DUTY, ABLE, SUGGESTED},

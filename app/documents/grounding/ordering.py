@@ -4,15 +4,15 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from app.documents.grounding import lexicon, statements
+from app.documents.grounding import alignment, lexicon, statements
 from app.documents.grounding.alignment import Known, Place
 from app.documents.grounding.statements import Statement, Unit
 
 _AFTER = re.compile(
-    r"(?:た|の|だ)?(?:(?<![午今前])後(?!者|継|述)|のち|あと)|て(?:か|その)ら|で(?:から)|次第|以後|以降|たうえで|た上で"
+    rf"(?:た|の|だ)?(?:(?<![午今前]){lexicon.AFTER}|のち|あと)|て(?:か|その)ら|で(?:から)|次第|以後|以降|たうえで|た上で"
 )
 _BEFORE = re.compile(
-    r"(?:(?<!午)前(?!者|述|項|条|掲|後|もって)|まえ)|に先(?:立|だ)|に先んじ"
+    rf"(?:(?<!午){lexicon.BEFORE}(?!後)|まえ)|に先(?:立|だ)|に先んじ"
     r"|(?:とき|場合|際|に)(?:に|は|には)?、?(?:あらかじめ|予め|事前に|前もって)"
 )
 _BOTH = re.compile(r"[前後](?:だけ|と|及|および|や|も|・|又|または)")  # 前だけでなく
@@ -114,7 +114,4 @@ def _shared(own: Sequence[Unit], other: Sequence[Unit]) -> int:
 
 
 def _is_same(one: Unit, two: Unit) -> bool:
-    if one.keys & two.keys:
-        return True
-    are_acts = bool(one.kind or one.head.is_verbal_noun) and bool(two.kind or two.head.is_verbal_noun)
-    return are_acts and bool(set(one.kanji) & set(two.kanji))
+    return bool(one.keys & two.keys) or alignment.are_alike_acts(one, two)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from app.documents.grounding import roles, statements
+from app.documents.grounding import alignment, roles, statements
 from app.documents.grounding.alignment import Place
 from app.documents.grounding.statements import Statement, Unit
 
@@ -59,5 +59,4 @@ def _is_in_another(unit: Unit, part: Sequence[Unit], parts: Sequence[Sequence[Un
 def _is_same(one: Unit, two: Unit) -> bool:
     if len(one.words) == len(two.words) and roles.is_same_name(one, two):  # コンテナ貨物 is not ばら積み貨物
         return True
-    are_acts = bool(one.kind or one.head.is_verbal_noun) and bool(two.kind or two.head.is_verbal_noun)
-    return are_acts and bool(set(one.kanji) & set(two.kanji))
+    return alignment.are_alike_acts(one, two)

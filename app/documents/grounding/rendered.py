@@ -7,12 +7,12 @@ import html
 import re
 import unicodedata
 
+from app.documents.grounding import source_marks
 from app.documents.values import numerals, units
 
-_ENTITY = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,31});"
 _ESCAPED = r"\\(?=[!-/:-@\[-`{-~])"
 _CIRCLED = rf"(?<=[^\s\n])[①-⑳㉑-㉟㊱-㊿⓪❶-❿⓫-⓴](?=\s?{units.PATTERN})"
-_MARKUP = re.compile(f"(?P<entity>{_ENTITY})|(?P<escaped>{_ESCAPED})|(?P<circled>{_CIRCLED})")
+_MARKUP = re.compile(f"(?P<entity>{source_marks.ENTITY})|(?P<escaped>{_ESCAPED})|(?P<circled>{_CIRCLED})")
 _EMPHASIS = re.compile(r"(?<![\\`])(?P<sign>\*{1,3}|__|~~|`)(?![\s*`])(?P<inside>[^\n]*?[^\s\n])(?P=sign)(?![*`])")
 _LINE_MARK = re.compile(r"[ \t]*[*+-][ \t]", re.MULTILINE)
 

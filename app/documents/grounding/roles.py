@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from app.documents.grounding import lexicon
+from app.documents.grounding import alignment, lexicon
 from app.documents.grounding.alignment import Known, Place
 from app.documents.grounding.statements import Frame, Statement, Unit
 
@@ -222,9 +222,7 @@ def _has_part(units: Sequence[Unit], name: Unit) -> bool:
 
 
 def _overlaps(one: Unit, two: Unit) -> bool:
-    return is_same_name(one, two) or bool(
-        one.kanji and two.kanji and (one.kanji in two.kanji or two.kanji in one.kanji)
-    )
+    return is_same_name(one, two) or alignment.shares_kanji(one, two)
 
 
 def _is_thing(unit: Unit) -> bool:

@@ -11,6 +11,8 @@ _NUMBER_BEFORE = re.compile(r"(?:\d|\b(?:No|Fig|Eq|vs|e\.g|i\.e|cf|etc|Dr|Mr|Ms|
 _FENCE = re.compile(r"\s*(?:```|~~~)")
 _RULE = re.compile(r"[\s|:+=*_-]*$")  # of a table, or across the page
 _MARKER = re.compile(r"\s*(?:[-*+•・>]\s+|・|#{1,6}\s+|\(?\d{1,2}[.)．）](?!\d)\s*|[①-⑳]\s*)+")
+_COMPARED_MAX = 1500  # characters; to compare takes their square
+_PARTS = re.compile("[、，,;；　 ]")
 _BRACKET_REACH = 200  # characters: a bracket that is not closed by then is a slip
 
 
@@ -31,6 +33,20 @@ def split(text: str) -> list[Sentence]:
         if not _RULE.match(line) and not _FENCE.match(line):
             found += _in_line(text, at, at + len(line))
         at += len(line) + 1
+    return found
+
+
+def comparable(text: str) -> list[Sentence]:
+    """As `split`, with what is longer than anybody's sentence in parts, which end at commas where there are some."""
+    found: list[Sentence] = []
+    for one in split(text):
+        at = one.start
+        while one.end - at > _COMPARED_MAX:
+            last = at + _COMPARED_MAX
+            end = max((sign.end() for sign in _PARTS.finditer(text, at, last)), default=last)
+            found.append(Sentence(at, end, one.kind))
+            at = end
+        found.append(Sentence(at, one.end, one.kind))
     return found
 
 

@@ -35,7 +35,7 @@ _FORGED = re.compile(
     re.IGNORECASE,
 )
 _HAS_NUMBER = re.compile("[\\d①-⑳〇一二三四五六七八九十]")
-_ENTITY = re.compile(r"&(?:#\d{1,8}|#[xX][0-9a-fA-F]{1,7}|[A-Za-z][A-Za-z0-9]{1,30});")
+ENTITY = r"&(?:#\d{1,8}|#[xX][0-9a-fA-F]{1,7}|[A-Za-z][A-Za-z0-9]{1,30});"  # of HTML
 
 
 class Mark(NamedTuple):
@@ -70,7 +70,7 @@ def neutralised(text: str) -> str:
 
     Entities of HTML are decoded and what nobody sees is left out: either could make a mark later.
     """
-    text = invisible.plain(_ENTITY.sub(_decoded, text))
+    text = invisible.plain(re.sub(ENTITY, _decoded, text))
     flat, origin = numerals.flatten(text)
     letters = list(text)
     for found in _FORGED.finditer(flat):

@@ -45,9 +45,7 @@ _CODE = re.compile(r"(?<![A-Za-z\d])(?:[A-Za-z]{1,8}[-.]?\d[\dA-Za-z-]*|[A-Z](?!
 CLEFT = re.compile(r"の(?:は|が)、?$")  # 記録するのは
 _NAMED = re.compile(r"(?:、|。|$|で(?:す|あ|、)|だ(?:[。、]|$)|と(?:する|な))")  # what a cleft names stands before
 _ATTRIBUTIVE = re.compile(r"(?:する|した|る|た|い|な)?$")
-_HAS_NONE = re.compile(
-    r"(?:で|に|と)?(?:[がはもの]|には)?(?:全く|まったく|一切)?(?:い|居)?(?:な[いくかけし]|無[いくかけし]|(?:あり?)?ませ|ござい|なら|未|外)"
-)
+_HAS_NONE = re.compile(rf"(?:で|に|と)?(?:[がはもの]|には)?(?:{modality.NONE}|なら|未|外)")
 _DESCRIBES = re.compile(r"(?:する|した|し|さ)?(?:られ?|れ|せ|てい)?(?:な)?(?:る|た|い|なる)?")
 _SETS = re.compile(r"(?:に|で|について)?は|[^、。]{0,10}(?:場合|とき|際)(?:に|で)?(?:は|、)")  # 疑いがある場合は
 _CONTRAST = re.compile(r"。|が、|けれど|ものの、")
@@ -99,6 +97,11 @@ class Unit:
     @property
     def head(self) -> Word:
         return self.words[-1]
+
+    @property
+    def is_act(self) -> bool:
+        """Whether it is a predicate, or a noun that する makes one of."""
+        return bool(self.kind) or self.head.is_verbal_noun
 
 
 @dataclass(frozen=True)
