@@ -35,7 +35,6 @@ class Database:
         self.now = clock  # seconds since 1970
         self.path = path
         self._version: int = db.execute("PRAGMA data_version").fetchone()[0]
-        self._counts_changes = _has_count(db)
 
     @classmethod
     def open(
@@ -66,7 +65,6 @@ class Database:
         try:
             database._migrate(backup_folder, MIGRATIONS if migrations is None else migrations)
             database._keep_own_programs(MIGRATIONS if migrations is None else migrations)
-            database._counts_changes = _has_count(db)
         except BaseException:
             db.close()
             raise
@@ -141,10 +139,10 @@ class Database:
             return
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            before = self._db.total_changes
+            is_counted, before = _has_count(self._db), self._db.total_changes
             try:
                 yield
-                if self._counts_changes and self._db.total_changes > before:
+                if is_counted and self._db.total_changes > before:
                     self._db.execute("UPDATE last_id SET changes = changes + 1")
             except BaseException:
                 if self._db.in_transaction:  # sqlite may have rolled back itself: a full disk
