@@ -45,11 +45,18 @@ def hearsay(message: Message) -> list[str]:
 
 
 def model(details: AnswerDetails) -> str:
-    """Name of the model, and of the machine that it ran on; of an imported answer, as the file says."""
+    """Name of the model; of an imported answer that and the machine, as the file says, with a word that it does."""
+    if not details.is_imported:
+        return details.model_name
     name = " @ ".join(filter(None, (details.model_name, details.remote)))
-    return phrase("imported_model", name=name) if name and details.is_imported else name
+    return phrase("imported_model", name=name) if name else ""
+
+
+def machine(details: AnswerDetails) -> str:
+    """The machine that question and passages were sent to; "" where they stayed here, or only a file speaks of it."""
+    return "" if details.is_imported else details.remote
 
 
 def copied(message: Message, text: str) -> str:
-    """A text of the answer to be taken along, with the mark below it where it was not checked."""
-    return f"{text.rstrip()}\n\n{mark(message)}" if standing(message) == "unchecked" else text
+    """A text of the message to be taken along, with the mark of an imported answer below it."""
+    return f"{text.rstrip()}\n\n{mark(message)}" if mark(message) else text

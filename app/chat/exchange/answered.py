@@ -44,8 +44,8 @@ class Answered:
         settled = [
             ("label", phrase(f"label_{self.highest_label}")),
             ("origin", answer_origin.mark(self.answer)),
-            ("model", answer_origin.model(details) if is_imported else details.model_name),
-            ("remote", "" if is_imported else details.remote),
+            ("model", answer_origin.model(details)),
+            ("remote", answer_origin.machine(details)),
             ("model_sha256", sha256 or (phrase("answer_hash_unknown") if self.model and not is_imported else "")),
             ("adapter_sha256", adapter),
             ("scope", " / ".join(ref.name for ref in details.scope)),

@@ -71,7 +71,8 @@ def facts(bundle: Bundle) -> Sequence[str]:
 def heading(message: Message, number: int) -> str:
     parts = [phrase(f"export_{message.role}", number=number), moment(message.created_at)]
     if message.details is not None:
-        parts += [answer_origin.mark(message), answer_origin.model(message.details)]
+        model, machine = answer_origin.model(message.details), answer_origin.machine(message.details)
+        parts += [answer_origin.mark(message), " @ ".join(filter(None, (model, machine)))]
     return phrase("export_gap").join(part for part in parts if part)
 
 

@@ -3,6 +3,7 @@
 from PySide6.QtCore import QObject
 
 from app.base import confidentiality
+from app.chat import answer_origin
 from app.chat.presets import Choices
 from app.chat.services.chat import ChatSession
 from app.chat.services.conversations import Conversations
@@ -86,9 +87,10 @@ class Heading(QObject):
             self._conversations.rename(self._session.conversation.id, title)
 
     def _copy_conversation(self) -> None:
-        """Everything as it was written, questions marked."""
+        """Everything as it was written, questions marked, and answers that were imported."""
         parts = [
-            (self.tr("質問：") if message.role == "question" else self.tr("回答：")) + message.text
+            (self.tr("質問：") if message.role == "question" else self.tr("回答："))
+            + answer_origin.copied(message, message.text)
             for message in self._transcript.messages
         ]
         text_exits.copy(self._transcript, "\n\n".join(parts))

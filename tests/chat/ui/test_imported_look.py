@@ -8,9 +8,11 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
+from app.base.paths import Paths
 from app.base.text import Snippet
 from app.chat.message_index import Hit
 from app.chat.records import AnswerDetails, Conversation, Message
+from app.chat.store import Store
 from app.chat.ui.conversations.conversation_list import ConversationList
 from app.chat.ui.conversations.search_results import ResultList
 from app.chat.ui.transcript.answer import AnswerView
@@ -19,6 +21,7 @@ from app.chat.ui.transcript.message_view import MessageRequests
 from app.documents.grounding.grounding import Claim, Grounding, Source
 from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
+from tests.chat.ui.chat_double import Double
 
 TEXT = "年次有給休暇は、勤続6か月で10日とする。[1]"
 SOURCE = Source("規則", "internal", "rules.md", "", "年次有給休暇は、勤続6か月で10日とする。", ("第5条",), page=1)
@@ -73,7 +76,29 @@ def test_an_answer_that_was_checked_here_says_both(theme: Theme, qtbot: QtBot) -
     assert found.sources == (1,)
     assert found._end is not None
     found._end.row.copy_cited()
-    assert copied[0].endswith("取り込んだ会話（この PC の資料と照合済み）")
+    found._end.row._copy()
+    found._copy_shown()
+    assert len(copied) == 3
+    assert all(text.endswith("\n\n取り込んだ会話（この PC の資料と照合済み）") for text in copied)
+
+
+@pytest.mark.fault("S15")
+def test_a_copy_of_a_whole_conversation_marks_the_answers_that_were_imported(
+    theme: Theme, where: Paths, store: Store, qtbot: QtBot
+) -> None:
+    double = Double(theme, where, store, qtbot)
+    forged, own = AnswerDetails(is_imported=True, quoted=(SOURCE,)), AnswerDetails()
+    said = (
+        ("question", "何日ですか", None),
+        ("answer", "30日です。", forged),
+        ("question", "本当ですか", None),
+        ("answer", "いいえ。", own),
+    )
+    double.open(*(Message(at, 1, at - 1 or None, *one[:2], "done", 0.0, one[2]) for at, one in enumerate(said, 1)))
+    double.page.header.copy_requested.emit()
+    assert QGuiApplication.clipboard().text() == (
+        f"質問：何日ですか\n\n回答：30日です。\n\n{MARK}\n\n質問：本当ですか\n\n回答：いいえ。"
+    )
 
 
 @pytest.mark.fault("S15")

@@ -124,8 +124,8 @@ class AnswerActions(QWidget):
         """Copy the answer with the marks of its sources, and below it where they are from."""
         kept = answer_origin.grounding_of(self._message)
         if kept is not None:
-            mark = answer_origin.mark(self._message)
-            text_exits.copy(self, "\n".join(filter(None, [citing.with_sources(self._message.text, kept), mark])))
+            cited = citing.with_sources(self._message.text, kept)
+            text_exits.copy(self, answer_origin.copied(self._message, cited))
 
     # ------------------------------------------------------------------ private
 

@@ -17,8 +17,7 @@ def brief(details: AnswerDetails) -> str:
 def lines(details: AnswerDetails) -> list[str]:
     """Every known fact, one each."""
     seconds = _seconds(details) if details.total_s > 0 else ""
-    name = answer_origin.model(details) if details.is_imported else details.model_name
-    facts = [seconds, _speed(details), name, _remote(details)]
+    facts = [seconds, _speed(details), answer_origin.model(details), _remote(details)]
     if details.answer_tokens:
         facts.append(translate("AnswerFacts", "{n} トークン").format(n=f"{details.answer_tokens:,}"))
     if details.stop_reason:
@@ -72,10 +71,9 @@ _REFUSED_HERE = frozenset(("remote_secret", "remote_not_agreed"))
 
 
 def _remote(details: AnswerDetails) -> str:
-    """Whom question and passages were sent to; "" where they stayed here, or only a file speaks of it."""
-    is_untrue = details.is_imported or details.error_code in _REFUSED_HERE
-    words = translate("AnswerFacts", "外部へ送信：{place}").format(place=details.remote)
-    return words if details.remote and not is_untrue else ""
+    """Whom question and passages were sent to; "" where they stayed here."""
+    place = "" if details.error_code in _REFUSED_HERE else answer_origin.machine(details)
+    return translate("AnswerFacts", "外部へ送信：{place}").format(place=place) if place else ""
 
 
 def _seconds(details: AnswerDetails) -> str:
