@@ -99,7 +99,7 @@ def _shown_presets() -> set[str]:
 
 # What a command gets of rooms above its own.
 HANDED_IN: dict[str, dict[str, Any]] = {
-    "ask": {"find_run": _find_run, "learned_by": _learned_by},
+    "ask": {"find_run": _find_run, "label_of": _label_of_model},
     "models": {
         "trained": _trained,
         "presets_of": _presets_of,

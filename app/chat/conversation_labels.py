@@ -12,6 +12,7 @@ from app.base import confidentiality
 from app.base.confidentiality import LABELS, Label
 from app.chat.records import Conversation, Message
 from app.chat.store import Store
+from app.documents import labels
 from app.documents.grounding.grounding import CollectionRef
 from app.documents.records import Collection
 
@@ -67,16 +68,7 @@ def stored(store: Store, ids: Sequence[int]) -> list[CollectionRef]:
 def _of(there: Known, refs: Iterable[CollectionRef]) -> list[Label]:
     if there is None:
         return [confidentiality.HIGHEST for _ in refs]
-    return [one.label for ref in refs for one in _meant(there, ref)]
-
-
-def _meant(there: Sequence[Collection], ref: CollectionRef) -> list[Collection]:
-    """The collection that a reference is to, by its id where that has or had the name: another may have it by now.
-    Else all that it may be to: ids begin anew in a new database, with the manual, and sources have a name alone."""
-    by_id = [one for one in there if one.id == ref.id and not one.is_builtin]
-    if any(one.name == ref.name for one in by_id):
-        return by_id
-    return [*by_id, *(one for one in there if one.name == ref.name)]
+    return [one.label for ref in refs for one in labels.meant(there, ref)]
 
 
 def inherited(store: Store, conversation_id: int) -> Label:

@@ -6,26 +6,47 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.base.confidentiality import DEFAULT, HIGHEST, LABELS, Label, highest, of_told
+from app.base.confidentiality import DEFAULT, HIGHEST, LABELS, Label, highest
 from app.base.errors import AppError
 from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
 from app.documents.records import Collection
-from app.inference.local_model import LocalModel
 
 Origin = tuple[str, str]  # names of the collection and of the document that a text was made of
 
 
 def asked(there: Sequence[Collection], scope: Iterable[CollectionRef]) -> list[tuple[Collection | None, CollectionRef]]:
-    """By name, as the search does it; one that was renamed by its id. None: it was removed."""
-    by_name = {one.name: one for one in there}
-    by_id = {one.id: one for one in there if not one.is_builtin}  # ids begin anew in a new database, with the manual
+    """Return what a search takes: the collection that has the name; one that was renamed by its id. None: it was
+    removed."""
+    by_name = {one.name: one for one in reversed(there)}  # names of now stand before those that were (`labelled`)
+    # Ids begin anew in a new database, with the manual.
+    by_id = {one.id: one for one in reversed(there) if not one.is_builtin}
     return [(by_name.get(ref.name) or by_id.get(ref.id), ref) for ref in scope]
 
 
-def of_scope(collections: Sequence[Collection], scope: Sequence[CollectionRef]) -> Label:
-    """Of the collections that are asked; DEFAULT where none is. A collection that is gone counts as DEFAULT."""
-    return highest((one.label if one else DEFAULT for one, _ in asked(collections, scope)), DEFAULT)
+def meant(there: Sequence[Collection], ref: CollectionRef) -> list[Collection]:
+    """Return what a record refers to, of `Library.labelled`: the collection of its id where that has or had the name,
+    which another may have by now. Else all that it may be: ids begin anew with a new database, and sources have a name
+    alone."""
+    by_id = [one for one in there if one.id == ref.id and not one.is_builtin]
+    if any(one.name == ref.name for one in by_id):
+        return by_id
+    return [*by_id, *(one for one in there if one.name == ref.name)]
+
+
+def of_scope(there: Sequence[Collection], scope: Sequence[CollectionRef]) -> Label:
+    """Return the highest of what is asked, of `Library.labelled`, both of what a search takes and of what was meant
+    when it was chosen; DEFAULT where nothing is asked, and of what left no trace."""
+    taken = [one.label if one else DEFAULT for one, _ in asked(there, scope)]
+    return highest((*taken, *(one.label for ref in scope for one in meant(there, ref))), DEFAULT)
+
+
+def of_scope_now(documents: Path, scope: Sequence[CollectionRef]) -> Label:
+    """As `of_scope`, by the documents' database of now. Raises AppError as that does."""
+    if not scope:
+        return DEFAULT
+    with contextlib.closing(Library.beside(documents)) as library:
+        return of_scope(library.labelled(), scope)
 
 
 def origins_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Origin, ...]:
@@ -50,11 +71,3 @@ def now(documents: Path, origins: Names[Origin], known: Label = LABELS[0]) -> La
             return highest((known, *library.labels_of(collections, names)))
     except AppError:
         return HIGHEST
-
-
-def of_model(documents: Path, model: LocalModel) -> Label:
-    """Return the label of what a tuned model was trained on, as it is now; the lowest for any other model."""
-    tuned = model.tuned
-    if tuned is None:
-        return LABELS[0]
-    return now(documents, tuned.origins, of_told(tuned.label) if tuned.label else LABELS[0])

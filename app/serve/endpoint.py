@@ -13,7 +13,7 @@ from app.base.errors import AppError
 from app.base.export_gate import Export, Permit
 from app.base.wording import phrase
 from app.chat.services.answer_run import Outcome
-from app.chat.services.batch import scope_label
+from app.documents import labels
 from app.documents.grounding import checked, citing, contract
 from app.documents.grounding.grounding import CollectionRef, Grounding
 from app.documents.library import Library
@@ -92,7 +92,7 @@ class Offers:
 
     def _label_now(self, offer: Offer) -> Label:
         learned = lineage.label_of_model(self._documents, self._model)
-        asked = scope_label(self._documents, offer.scope) if offer.scope else confidentiality.LABELS[0]
+        asked = labels.of_scope_now(self._documents, offer.scope) if offer.scope else confidentiality.LABELS[0]
         return confidentiality.highest((learned, asked))
 
     def _open_to_all(self) -> tuple[CollectionRef, ...]:

@@ -154,6 +154,16 @@ def test_what_is_asked_has_the_highest_label_of_its_collections() -> None:
     assert labels.of_scope(known, []) == labels.of_scope(known, [CollectionRef(9, "無い")]) == "internal"
 
 
+def test_what_is_asked_is_also_what_has_the_name_by_now_for_a_search_takes_that(tmp_path: Path) -> None:
+    with contextlib.closing(Library.open(tmp_path / "documents.sqlite")) as library:
+        before = library.add_collection("規程", "public")
+        library.rename_collection(before, "旧規程")
+        now = library.add_collection("規程", "secret")
+        chosen = CollectionRef(before, "規程")
+        assert [one.id for one, _ in labels.asked(library.labelled(), [chosen]) if one] == [now]
+        assert labels.of_scope(library.labelled(), [chosen]) == "secret"
+
+
 def test_the_log_of_exports_says_what_left_and_where_to(tmp_path: Path) -> None:
     log = tmp_path / "exports.log"
     export_of_secret = Export("copy", CLIPBOARD, lambda: "secret")
@@ -233,6 +243,8 @@ def test_what_was_taken_from_a_secret_collection_stays_secret_also_when_its_name
     assert conversation is not None
     assert conversation_labels.highest(store, [conversation], there) == "public"
     assert conversation_labels.effective(conversation, store.tree(of_new), there) == "public"
+    assert labels.of_scope_now(file, [scope]) == "secret"
+    assert labels.of_scope_now(file, [CollectionRef(new, "規程")]) == "public"
     assert labels.now(file, {("規程", "")}) == "secret"
     assert labels.now(file, {("", "規程.md")}) == "secret"
     assert labels.now(file, {("他", "他.md")}) == "public"

@@ -17,7 +17,7 @@ from app.base.wording import help_text, phrase
 from app.chat.cli import ask_sources
 from app.chat.services import ask_adapter
 from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome
-from app.chat.services.ask_adapter import FindRun, LearnedBy
+from app.chat.services.ask_adapter import FindRun, LabelOf
 from app.chat.services.command_request import request_of
 from app.documents.services.meaning import Meanings
 from app.inference import child_commands
@@ -29,8 +29,8 @@ from app.models.services import remote_options
 VERDICTS = {"end": "answered", "stop": "answered", "length": "length", "context": "length", "cancelled": "stopped"}
 
 
-def add_parser(commands: Any, shared: argparse.ArgumentParser, *, find_run: FindRun, learned_by: LearnedBy) -> None:
-    parser = add_command(commands, shared, "ask", help_text("ask"), functools.partial(run, find_run, learned_by))
+def add_parser(commands: Any, shared: argparse.ArgumentParser, *, find_run: FindRun, label_of: LabelOf) -> None:
+    parser = add_command(commands, shared, "ask", help_text("ask"), functools.partial(run, find_run, label_of))
     asked = parser.add_mutually_exclusive_group()
     asked.add_argument("question", metavar="QUESTION", nargs="?", help=help_text("ask question"))
     asked.add_argument("--batch", metavar="FILE", help=help_text("ask --batch"))
@@ -48,12 +48,12 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser, *, find_run: Find
     parser.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
 
 
-def run(find_run: FindRun, learned_by: LearnedBy, options: argparse.Namespace, where: Paths, output: Output) -> int:
+def run(find_run: FindRun, label_of: LabelOf, options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 3 expected error; 130 interrupted (what was answered so far is printed)."""
     if options.batch is not None:
         from app.chat.cli import ask_batch
 
-        return ask_batch.run(find_run, learned_by, options, where, output)
+        return ask_batch.run(find_run, label_of, options, where, output)
     if options.question is None:
         options.missing("QUESTION")
     if not options.question.strip():

@@ -20,7 +20,7 @@ from app.chat.batch.questions import QuestionFile, Skipped
 from app.chat.batch.results import Result
 from app.chat.services import command_request
 from app.chat.services.answer_run import AnswerRequest
-from app.chat.services.ask_adapter import FindRun, LearnedBy
+from app.chat.services.ask_adapter import FindRun, LabelOf
 from app.chat.services.batch import Batch, BatchRun, Ended, Standing, export_of
 from app.documents import encodings
 from app.documents.services.meaning import Meanings
@@ -31,7 +31,7 @@ from app.models.services import remote_options
 SHOWN_SKIPPED = 20  # on the terminal; the file of answers has all
 
 
-def run(find_run: FindRun, learned_by: LearnedBy, options: argparse.Namespace, where: Paths, output: Output) -> int:
+def run(find_run: FindRun, label_of: LabelOf, options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 not every row has an answer; 3 expected error; 130 interrupted, and can be gone on with."""
     if not options.out:
         raise AppError("batch_no_out")
@@ -42,7 +42,7 @@ def run(find_run: FindRun, learned_by: LearnedBy, options: argparse.Namespace, w
     scope = request.wanted.scope if request.wanted else ()
     batch = Batch(
         found, path, out, request.model, request.settings, request.choices, where.documents, scope, request.adapters,
-        request.is_agreed, functools.partial(_learned, request, where, learned_by),
+        request.is_agreed, learned=functools.partial(_learned, request, where, label_of),
     )  # fmt: skip
     batch.check()
     permit = export_gate.pass_out(export_of(batch), where.exports_log, is_agreed=options.allow_secret)
@@ -62,10 +62,10 @@ def run(find_run: FindRun, learned_by: LearnedBy, options: argparse.Namespace, w
     return _print(answering, found, out, output)
 
 
-def _learned(request: AnswerRequest, where: Paths, learned_by: LearnedBy) -> Label:
-    """By the files of the model and of its adapters, which may lie in the folder of a run."""
-    files = [request.model.path, *(adapter.path for adapter in request.adapters or ())]
-    return confidentiality.highest(learned_by(where.documents, Path(file)) for file in files)
+def _learned(request: AnswerRequest, where: Paths, label_of: LabelOf) -> Label:
+    """Of the model as it is in the list, and with each adapter that it is asked with instead."""
+    others = [dataclasses.replace(request.model, adapter=one.path) for one in request.adapters or ()]
+    return confidentiality.highest(label_of(where.documents, one) for one in (request.model, *others))
 
 
 def _tell(found: QuestionFile, output: Output) -> None:

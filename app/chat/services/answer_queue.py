@@ -1,5 +1,6 @@
 """Many answers, one after another, each told before the next is asked."""
 
+import functools
 import statistics
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
@@ -7,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterable
 from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
+from app.base.services import background
 from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome
 from app.documents.services.embedding import Embedding
 from app.inference.services.engine import EngineClient
@@ -34,13 +36,17 @@ class AnswerQueue(QObject):
         request_of: Callable[[Hashable], AnswerRequest],
         parent: QObject | None = None,
         embedding: Embedding | None = None,
+        permit: Callable[[str], None] | None = None,
     ) -> None:
-        """`request_of`: a key's, made when its turn comes. `embedding`: as of `AnswerRun`."""
+        """`request_of`: a key's, made when its turn comes. `embedding`: as of `AnswerRun`. `permit`: called in the
+        background with the text of an answer before that is handed out to be kept; its AppError ends the queue."""
         super().__init__(parent)
         self._engine = engine
         self._template_command = template_command
         self._request_of = request_of
         self._embedding = embedding
+        self._permit = permit
+        self._answer: tuple[str, Outcome] | None = None  # that waits for the permit
         self.pending: deque[Hashable] = deque()  # the first one is being answered
         self._run: AnswerRun | None = None
         self._text = ""
@@ -57,7 +63,7 @@ class AnswerQueue(QObject):
 
     @property
     def is_answering(self) -> bool:
-        return self._run is not None
+        return self._run is not None or self._answer is not None
 
     @property
     def left_s(self) -> int | None:
@@ -70,7 +76,7 @@ class AnswerQueue(QObject):
 
     def release(self, by: str) -> None:
         self._held_by.discard(by)
-        if self._is_started and not self._is_over and self._run is None and not self._held_by:
+        if self._is_started and not self._is_over and not self.is_answering and not self._held_by:
             self._next()
 
     def stop(self) -> None:
@@ -80,7 +86,7 @@ class AnswerQueue(QObject):
         self._is_stopping = True
         if self._run is not None:
             self._run.stop()
-        else:
+        elif self._answer is None:
             self._end(None)
 
     def abandon(self) -> None:
@@ -120,9 +126,23 @@ class AnswerQueue(QObject):
             return
         self._deaths = 0
         self._durations.append(outcome.total_s)
-        key, text = self._take()
-        self.answered.emit(key, text, outcome)
+        self._forget_run()
+        self._answer = self._text, outcome
+        if self._permit is None:
+            self._hand_out(None)
+        else:  # a look into a database, for which a window cannot wait
+            background.run(functools.partial(self._permit, self._text), self._hand_out, self._keep_back)
+
+    def _hand_out(self, _nothing: None) -> None:
+        if self._answer is None or self._is_over:
+            return
+        (text, outcome), self._answer = self._answer, None
+        self.answered.emit(self._take(), text, outcome)
         self._next()
+
+    def _keep_back(self, error: AppError) -> None:
+        self._answer = None
+        self._end(error)
 
     def _on_failed(self, error: AppError) -> None:
         is_death = error.code in DEATHS
@@ -132,8 +152,8 @@ class AnswerQueue(QObject):
             self._next()
             return
         if error.code in _OF_ONE_QUESTION or (is_death and self._deaths <= DEATHS_MOST):
-            key, _ = self._take()
-            self.refused.emit(key, error)
+            self._forget_run()
+            self.refused.emit(self._take(), error)
             self._next()
             return
         self._forget_run()
@@ -143,10 +163,9 @@ class AnswerQueue(QObject):
         self._forget_run()
         self._end(None)
 
-    def _take(self) -> tuple[Hashable, str]:
-        self._forget_run()
+    def _take(self) -> Hashable:
         self._tries = 0
-        return self.pending.popleft(), self._text
+        return self.pending.popleft()
 
     def _forget_run(self) -> None:
         if self._run is not None:

@@ -19,7 +19,6 @@ from app.chat.services import grounding
 from app.chat.services.grounding import Found, Packed, Wanted
 from app.documents import labels
 from app.documents.grounding.grounding import Grounding
-from app.documents.library import Library
 from app.documents.services.embedding import Embedding
 from app.inference import gguf, load_plan, prompt, remote_access
 from app.inference.engine.messages import (
@@ -358,12 +357,8 @@ def _check_remote(request: AnswerRequest, keys: RemoteKeys) -> None:
     assert model.remote is not None
     remote_access.require_network(model, request.settings)
     remote_models.require_sendable(model, request.label)
-    if wanted is not None and wanted.scope:
-        library = Library.beside(wanted.documents)
-        try:
-            remote_models.require_sendable(model, labels.of_scope(library.collections(), wanted.scope))
-        finally:
-            library.close()
+    if wanted is not None:
+        remote_models.require_sendable(model, labels.of_scope_now(wanted.documents, wanted.scope))
     if not request.is_agreed:
         raise AppError("remote_not_agreed", address=remote_models.shown(model))
     keys.fetch(model.remote.address)

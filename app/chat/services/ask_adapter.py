@@ -16,8 +16,8 @@ from trainer.spec import RunSpec
 NONE, OF_CARD = "none", "card"
 # Finds the folder of a run among all runs, by its name. Raises AppError: run_unknown, run_ambiguous.
 FindRun = Callable[[Path, str], Path]
-# The label of what an adapter (its file) was trained on, by the documents' database of now.
-LearnedBy = Callable[[Path, Path], Label]
+# The label of what a model was trained on, by the documents' database of now.
+LabelOf = Callable[[Path, LocalModel], Label]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PySide6.QtCore import QLockFile, QObject, Signal
@@ -26,7 +26,6 @@ from app.chat.services.answer_run import AnswerRequest, Outcome
 from app.chat.services.grounding import Wanted
 from app.documents import labels
 from app.documents.grounding.grounding import CollectionRef
-from app.documents.library import Library
 from app.documents.services.embedding import Embedding
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
@@ -49,7 +48,7 @@ class Batch:
     scope: tuple[CollectionRef, ...] = ()
     adapters: tuple[AdapterUse, ...] | None = None  # as of AnswerRequest
     is_agreed: bool = False  # likewise
-    learned: Callable[[], Label] = lambda: confidentiality.LABELS[0]  # of what model and adapters were trained on, now
+    learned: Callable[[], Label] = field(kw_only=True)  # of what model and adapters were trained on, now
 
     def head(self) -> Head:
         used = "".join(f" + {_name(Path(adapter.path))}:{adapter.strength:g}" for adapter in self.adapters or ())
@@ -128,7 +127,9 @@ class BatchRun(QObject):
         self._lock.setStaleLockTime(0)  # stale only when its process is gone, however long it takes
         self._journal: Journal | None = None
         self._scope_label: Label = confidentiality.DEFAULT
-        self._queue = AnswerQueue(engine, template_command, self._request_of, self, embedding)
+        self._queue = AnswerQueue(
+            engine, template_command, self._request_of, self, embedding, lambda _text: permit.require()
+        )
         self._queue.asked.connect(self._on_asked)
         self._queue.answered.connect(self._on_answered)
         self._queue.refused.connect(self._on_refused)
@@ -222,9 +223,8 @@ class BatchRun(QObject):
     def _keep(self, result: Result) -> None:
         assert self._journal is not None
         try:
-            self._permit.require()
             self._journal.add(result)
-        except AppError as error:  # the disk is full, or what is asked has become confidential: the journal stays
+        except AppError as error:  # the disk is full; the journal stays
             self._error = error
             self._queue.stop()
             return
@@ -269,22 +269,9 @@ class BatchRun(QObject):
         self._lock.unlock()
 
 
-def scope_label(documents: Path, scope: tuple[CollectionRef, ...]) -> Label:
-    """Of what is asked: the highest of its collections."""
-    if not scope:
-        return confidentiality.DEFAULT
-    library = Library.beside(documents)
-    try:
-        return labels.of_scope(library.collections(), scope)
-    finally:
-        library.close()
-
-
 def label_of_batch(batch: Batch) -> Label:
     """Of what is asked, and of what the model that answers was trained on, as they are now."""
-    asked = scope_label(batch.documents, batch.scope)
-    learned = (labels.of_model(batch.documents, batch.model), batch.learned())
-    return confidentiality.highest((asked, *learned))
+    return confidentiality.highest((labels.of_scope_now(batch.documents, batch.scope), batch.learned()))
 
 
 def export_of(batch: Batch) -> Export:

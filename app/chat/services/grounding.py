@@ -11,6 +11,7 @@ from app.base import invisible
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import phrase
+from app.documents import labels
 from app.documents.grounding import claims, clauses, evidence, grounding, source_marks
 from app.documents.grounding.grounding import CollectionRef, Grounding, Source
 from app.documents.library import Library
@@ -149,13 +150,10 @@ def _search(library: Library, wanted: Wanted, meaning: "Meaning | None", *, is_l
 
 def _ids(library: Library, scope: Sequence[CollectionRef]) -> list[int]:
     """By name; a collection that was renamed is found by its id."""
-    collections = library.collections()
-    by_name = {one.name: one.id for one in collections}
-    known = {one.id for one in collections if not one.is_builtin}  # ids begin anew in a new database, with the manual
-    ids = [by_name.get(ref.name) or (ref.id if ref.id in known else None) for ref in scope]
-    if not any(ids):
+    found = [one.id for one, _ in labels.asked(library.collections(), scope) if one is not None]
+    if not found:
         raise AppError("collections_gone", names=" / ".join(ref.name for ref in scope))
-    return [one for one in ids if one is not None]
+    return found
 
 
 def _sha256(library: Library, passage: Passage) -> str:

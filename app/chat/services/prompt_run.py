@@ -59,17 +59,16 @@ class PromptRun(QObject):
         template_command: list[str],
         job: PromptJob,
         parent: QObject | None = None,
-        permit: Callable[[], None] = lambda: None,
+        permit: Callable[[str], None] | None = None,
     ) -> None:
-        """`permit`: asked before words of a reply are put on the disk; the AppError that it raises ends the run."""
+        """`permit`: as of `AnswerQueue`."""
         super().__init__(parent)
         self._job = job
-        self._permit = permit
         self._prompts: dict[str, Prompt] = {}  # by key, each once
         self._journal: Journal | None = None
         self._error: AppError | None = None
         self._is_stopped = False
-        self._queue = AnswerQueue(engine, template_command, self._request_of, self)
+        self._queue = AnswerQueue(engine, template_command, self._request_of, self, permit=permit)
         self._queue.asked.connect(lambda _key: self._tell())
         self._queue.answered.connect(self._on_answered)
         self._queue.refused.connect(self._on_refused)
@@ -138,8 +137,6 @@ class PromptRun(QObject):
     def _keep(self, key: str, reply: Reply) -> None:
         assert self._journal is not None
         try:
-            if reply.text:
-                self._permit()
             self._journal.add(key, reply)
         except AppError as error:
             self._error = error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.chat.services.batch import scope_label
+from app.documents import labels
 from app.documents.grounding.grounding import CollectionRef
 from app.documents.retrieval import excerpts
 from app.evaluation import question_sets
@@ -93,7 +93,7 @@ def questions_of(wish: StudyWish, paths: Paths) -> QuestionSet:
 
 def documents_of(database: Path, scope: tuple[CollectionRef, ...]) -> Documents:
     """`database`: of the documents. What is asked of it now, and how to know it again."""
-    return Documents(scope, scope_label(database, scope), sha256=unchanged.documents_sha256(database, scope))
+    return Documents(scope, labels.of_scope_now(database, scope), sha256=unchanged.documents_sha256(database, scope))
 
 
 def root_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:

@@ -18,8 +18,8 @@ from app.base.export_gate import Export, Permit
 from app.base.files.whole_file import check_new, whole_file
 from app.base.services import background
 from app.base.settings import Settings
-from app.chat.services.batch import scope_label
 from app.chat.services.prompt_run import Progress, PromptJob, PromptRun
+from app.documents import labels
 from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
 from app.documents.records import Collection
@@ -106,7 +106,7 @@ class _Prepared:
 
 def label_now(documents: Path, collection: Collection, model: LocalModel) -> Label:
     """Of pairs that this model would write of this collection."""
-    asked = scope_label(documents, (CollectionRef(collection.id, collection.name),))
+    asked = labels.of_scope_now(documents, (CollectionRef(collection.id, collection.name),))
     return confidentiality.highest((asked, lineage.label_of_model(documents, model)))
 
 
@@ -213,21 +213,22 @@ class Generation(QObject):
         self._permit.require()
         return self._permit
 
-    def _require_permit(self) -> None:
+    def _require_permit(self, text: str) -> None:
         """Raises as `_pass_gate`."""
-        self._pass_gate()
+        if text.strip():
+            self._pass_gate()
 
     def _write(self) -> None:
         assert self._prepared is not None
-        try:  # all may have been replied before the documents became confidential
-            permit = self._pass_gate() if self._standing.accepted else None
-        except AppError as error:
-            self._fail(error)
-            return
         self._is_writing = True
         job, writer = self.job, self._prepared.writer
         generated = Generated(self._standing, self._prepared.selected, time.monotonic() - self._started_at)
-        background.run(lambda: _written(job, generated, writer, permit), self._on_written, self._fail)
+
+        def work() -> Generated:  # all may have been replied before the documents became confidential
+            permit = self._pass_gate() if generated.standing.accepted else None
+            return _written(job, generated, writer, permit)
+
+        background.run(work, self._on_written, self._fail)
 
     def _on_progressed(self, progress: Progress) -> None:
         assert self._prepared is not None

@@ -1,5 +1,6 @@
 """`kotae ask --batch`: whole processes with the trial model, killed and interrupted at their work."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -14,10 +15,13 @@ from typing import Any
 import openpyxl
 import pytest
 
+from app.base import paths
 from app.chat.batch.journal import path_of
+from app.chat.store import Store
 from app.documents.library import Library
 from app.documents.records import Section
-from app.models import starter
+from app.models import local_models, starter
+from app.training.runs import lineage
 
 ROOT = Path(__file__).parents[3]
 COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"
@@ -226,6 +230,26 @@ def test_confidential_documents_are_answered_from_with_a_yes_only_and_it_is_put_
     status, said, _ = ended(start(*command, "--allow-secret"))
     assert (status, json.loads(said)["error"]["code"]) == (3, "export_exists")
     assert log.read_text("utf-8") == before  # what was refused has not left
+
+
+@pytest.mark.fault("S16")
+@pytest.mark.parametrize("by", ["the model", "an adapter"])
+def test_a_model_or_adapter_that_was_trained_on_confidential_rows_answers_with_a_yes_only(
+    start: Start, data: Path, tmp_path: Path, by: str
+) -> None:
+    path, out = write_questions(tmp_path / "q.jsonl", 1), tmp_path / "a.jsonl"
+    with contextlib.closing(Store.open(paths.locate(str(data)).database, None)) as store:
+        (model,) = store.local_models()
+    adapter = tmp_path / "社内.gguf"
+    adapter.write_bytes(Path(local_models.adapter_of(model).path).read_bytes())  # type: ignore[union-attr]
+    note = (Path(model.path) if by == "the model" else adapter).with_suffix(f".{lineage.FILE}")
+    note.write_text(json.dumps({"label": "secret"}), "utf-8")
+    try:
+        status, said, _ = ended(start("--batch", path, "--out", out, "--adapter", adapter, "--json"))
+    finally:
+        note.unlink()
+    assert (status, json.loads(said)["error"]["code"]) == (3, "secret_export")
+    assert not path_of(out).exists()
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@
 import dataclasses
 import functools
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.export_gate import pass_out
 from app.base.services import background
@@ -261,6 +263,53 @@ def test_a_batch_keeps_no_answer_and_writes_no_file_once_what_it_asks_is_secret(
     assert not desk.out.exists()
     assert not log.exists()
     library.close()
+
+
+def test_the_window_never_waits_for_the_label_of_what_is_asked(desk: Desk) -> None:
+    """It may take longer than a window can wait, and is looked up for each answer."""
+    on_gui_thread: list[bool] = []
+    desk.batches.prepared.disconnect()
+
+    def look(batch: Batch) -> Label:
+        on_gui_thread.append(threading.current_thread() is threading.main_thread())
+        return label_of_batch(batch)
+
+    def begin(batch: Batch) -> None:
+        export = dataclasses.replace(export_of(batch), label_now=lambda: look(batch))
+        permit = pass_out(export, desk.scene.where.data / "exports.log", is_agreed=False)
+        on_gui_thread.clear()  # before it begins the window asks
+        desk.batches.begin(batch, permit)
+
+    desk.batches.prepared.connect(begin)
+    ended: Ended = desk.ended(desk.batches.finished, desk.begin, "一つ目", "二つ目", "三つ目")
+    assert (ended.answered, on_gui_thread) == (3, [False] * 4)  # three answers, and the file
+
+
+def test_an_answer_is_counted_when_it_is_on_the_disk_and_a_stop_before_loses_none(desk: Desk) -> None:
+    desk.batches.prepared.disconnect()
+    waiting, may_go_on = threading.Event(), threading.Event()
+
+    def look() -> Label:
+        waiting.set()
+        assert may_go_on.wait(LIMIT_MS / 1000)
+        return "internal"
+
+    def begin(batch: Batch) -> None:
+        may_go_on.set()
+        export = dataclasses.replace(export_of(batch), label_now=look)
+        permit = pass_out(export, desk.scene.where.data / "exports.log", is_agreed=False)
+        waiting.clear()
+        may_go_on.clear()
+        desk.batches.begin(batch, permit)
+
+    desk.batches.prepared.connect(begin)
+    desk.begin("一つ目", "二つ目")
+    desk.scene.qtbot.waitUntil(waiting.is_set, timeout=LIMIT_MS)
+    assert desk.batches.standing is not None
+    assert desk.batches.standing.done == count_of(desk.out) == 0
+    desk.batches.stop()
+    ended: Ended = desk.ended(desk.batches.stopped, may_go_on.set)
+    assert (ended.answered, ended.waiting) == (1, 1)
 
 
 @pytest.mark.fault("S16")

@@ -222,6 +222,17 @@ def test_a_secret_collection_is_not_sent(scene: Scene, script: Script, remote: L
     assert script.requests == []
 
 
+def test_what_was_asked_of_a_collection_that_was_secret_when_it_was_removed_is_not_sent(
+    scene: Scene, script: Script, remote: LocalModel
+) -> None:
+    collection(scene, "secret")
+    with closing(Library.open(scene.where.documents)) as library:
+        library.remove_collection(library.collections()[0].id)
+        library.add_collection("基準", "public")
+    assert error_of(agreed(scene, "鉄筋のかぶりは？")) == "remote_secret"
+    assert script.requests == []
+
+
 def test_where_no_network_is_allowed_none_is_used(scene: Scene, script: Script, remote: LocalModel) -> None:
     scene.preferences.change(network_allowed=False)
     assert error_of(agreed(scene, "一")) == "remote_no_network"
