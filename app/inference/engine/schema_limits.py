@@ -17,7 +17,9 @@ REPEATS_MOST = 2_000  # all of them together; llama.cpp itself refuses more in o
 PATTERN_CHARACTERS = 300
 GRAMMAR_CHARACTERS = 200_000
 _COUNTS = ("minItems", "maxItems", "minLength", "maxLength")
-_QUANTIFIER = re.compile(r"\{(\d{0,9})(?:,(\d{0,9}))?\}")
+# Of a pattern, as llama-cpp-python divides it (llama_grammar.SchemaConverter): a text that ends in an escaped character
+# is repeated whole, any other sign by itself.
+_PART = re.compile(r"(?:\\.|[^\\()\[\]{}|.*+?])*\\.|\[(?:\\.|[^\\\]])*\]?|\{[^}]*\}?|.", re.DOTALL)
 
 
 def problem_of(schema: str) -> str:
@@ -55,8 +57,26 @@ def _values(value: Any, depth: int, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _repeats(pattern: str) -> int:
-    """Groups may stand in one another: the counts of a pattern multiply."""
-    product = 1
-    for least, most in _QUANTIFIER.findall(pattern):
-        product = min(product * max(1, int(least or 0), int(most or 0)), REPEATS_MOST + 1)
-    return product
+    """Return how many parts are added when each repetition is written out: those side by side add up, those of a group
+    multiply with its own."""
+    groups, written = [[0]], 0  # the sizes of the parts of each group that is open; of all as they stand
+    for part in _PART.findall(pattern):
+        if part == "(":
+            groups.append([0])
+        elif part == ")" and len(groups) > 1:
+            groups[-2].append(sum(groups.pop()))
+        elif part[0] == "{":
+            groups[-1][-1] *= _most(part)
+        else:
+            size = 1 if part[0] == "[" else len(part)
+            groups[-1].append(size)
+            written += size
+    return sum(map(sum, groups)) - written
+
+
+def _most(quantifier: str) -> int:
+    """Return how often a part is written out, read as the converter reads it; what is no number there it refuses."""
+    try:
+        return max([1, *(int(number) for number in quantifier.strip("{}").split(",") if number.strip())])
+    except ValueError:
+        return 1
