@@ -26,6 +26,7 @@ MAX_README_BYTES = 16_000
 MAX_ROOM_README_LINES = 40
 ROOMS = (*sorted(f"app/{file.parent.name}" for file in (ROOT / "app").glob("*/__init__.py")), "trainer")
 QT_FOLDERS = ("services", "cli")  # of a room
+SOURCE_FILE = re.compile(r"\b(?:app|trainer|tests|packaging)/[\w/]+\.py\b")
 TRAINING_LIBRARIES = {"torch", "transformers", "peft", "bitsandbytes"}
 
 
@@ -264,6 +265,14 @@ def test_the_readme_is_short_and_its_links_lead_somewhere():
     links = re.findall(r"\]\(([^)#]+)\)", text)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_source_files_that_resources_and_readmes_name_are_where_they_say():
+    files = [path for kind in ("*.toml", "*.md") for path in (ROOT / "resources").rglob(kind)]
+    files += [ROOT / "README.md", *(ROOT / room / "README.md" for room in ROOMS)]
+    named = {(path.name, name) for path in files for name in SOURCE_FILE.findall(path.read_text(encoding="utf-8"))}
+    assert len(named) > 10
+    assert [one for one in sorted(named) if not (ROOT / one[1]).is_file()] == []
 
 
 @pytest.mark.parametrize("room", ROOMS)

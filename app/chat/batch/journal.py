@@ -24,10 +24,10 @@ from app.chat.batch.results import Result
 from app.chat.presets import Choices
 from app.documents.grounding import grounding
 from app.documents.grounding.grounding import CollectionRef
+from app.inference.replies import JOURNAL_BYTES
 
 SUFFIX = ".kotae-batch"
 VERSION = 1
-JOURNAL_BYTES = 512 << 20  # 100,000 answers of a page each
 
 
 @dataclass(frozen=True, slots=True)
