@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -22,29 +23,36 @@ from tests.faults.ledger import Tally
 
 ROOT = Path(__file__).parents[2]
 
-# Kills itself at the n-th change of the file system; without a number it prints how many there are.
+# Moves for each [data folder, target, n] that it reads, in a fork (libraries are loaded once) that kills itself at the
+# n-th change of the file system. Prints how each ended: the number of changes where it was not killed.
 _KILLED = """
-import os, signal, sys
+import json, os, signal, sys
 from pathlib import Path
 from app.base import paths
 from app.models import models_folder
 from app.chat.store import Store
 
-where = paths.locate(sys.argv[1])
-store = Store.open(where.database, where.backups)
-limit, seen = int(sys.argv[3]), 0
+def move(data, target, limit):
+    seen = 0
 
-def watch(event, arguments):
-    global seen
-    is_written = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-    if is_written or event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.utime"):
-        seen += 1
-        if seen == limit:
-            os.kill(os.getpid(), signal.SIGKILL)
+    def watch(event, arguments):
+        nonlocal seen
+        is_written = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        if is_written or event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.utime"):
+            seen += 1
+            if seen == limit:
+                os.kill(os.getpid(), signal.SIGKILL)
 
-sys.addaudithook(watch)
-models_folder.move(where, Path(sys.argv[2]), store)
-print(seen)
+    where = paths.locate(data)
+    store = Store.open(where.database, where.backups)
+    sys.addaudithook(watch)
+    models_folder.move(where, Path(target), store)
+    return seen
+
+for case in json.load(sys.stdin):
+    if not (child := os.fork()):
+        os._exit(move(*case))
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
@@ -305,34 +313,36 @@ def test_a_download_or_build_of_another_program_keeps_the_folder_where_it_is(
 # ---------------------------------------------------------------------- kills
 
 
-def _run(where: Paths, target: Path, limit: int) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-c", _KILLED, str(where.data), str(target), str(limit)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
+Case = tuple[Paths, Path, int]  # of what is moved, where to, and the change at which it is killed
+
+
+def _killed(*cases: Case) -> list[int]:
+    """How each ended."""
+    asked = json.dumps([(str(where.data), str(target), limit) for where, target, limit in cases])
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED], input=asked, cwd=ROOT, capture_output=True, text=True, timeout=120
     )
+    assert (done.returncode, done.stderr) == (0, "")
+    return [int(line) for line in done.stdout.split()]
 
 
 @pytest.mark.fault("F3")
 def test_killed_at_any_change_of_the_file_system_nothing_is_lost_and_it_goes_on(tmp_path: Path, tally: Tally) -> None:
-    def prepared(number: int) -> tuple[Paths, Path, dict[str, bytes]]:
+    def prepared(number: int) -> Case:
         base = tmp_path / str(number)
         where = paths.locate(str(base / "data"))
         store = Store.open(where.database, where.backups)
         fill(where, store, base)
         store.close()
-        return where, base / "new", contents(where.models)
+        return where, base / "new", number
 
-    where, target, _files = prepared(0)
-    changes = int(_run(where, target, -1).stdout)
+    (changes,) = _killed(prepared(0))
     assert changes > 20
-    for number in range(1, changes + 1):
-        where, target, files = prepared(number)
-        done = _run(where, target, number)
-        tally.tried(1)
-        assert done.returncode == -signal.SIGKILL, done.stderr
+    cases = [prepared(number) for number in range(1, changes + 1)]
+    files = contents(cases[0][0].models)
+    assert _killed(*cases) == [-signal.SIGKILL] * changes
+    tally.tried(changes)
+    for where, target, number in cases:
         store = Store.open(where.database, where.backups)
         assert all_are_sound(store), number
         if _is_unfinished(where, target):
@@ -355,7 +365,7 @@ def test_a_file_that_the_user_put_in_the_new_folder_after_a_kill_stays(tmp_path:
     store = Store.open(where.database, where.backups)
     fill(where, store, tmp_path)
     files, target = contents(where.models), tmp_path / "new"
-    assert _run(where, target, 12).returncode == -signal.SIGKILL
+    assert _killed((where, target, 12)) == [-signal.SIGKILL]
     (target / "terms.html").write_text("mine, another version")
     if goes_on:
         with pytest.raises(AppError, match="move_target_taken"):
@@ -372,7 +382,7 @@ def test_a_file_that_changed_after_a_kill_is_copied_anew(tmp_path: Path) -> None
     where, target = paths.locate(str(tmp_path / "data")), tmp_path / "new"
     store = Store.open(where.database, where.backups)
     fill(where, store, tmp_path)
-    assert _run(where, target, 16).returncode == -signal.SIGKILL
+    assert _killed((where, target, 16)) == [-signal.SIGKILL]
     assert (target / "a.gguf").exists()
     models.tiny_llama(where.models / "a.gguf", seed=4)
     files = contents(where.models)
@@ -387,7 +397,7 @@ def test_a_move_to_another_place_undoes_the_interrupted_one(tmp_path: Path) -> N
     store = Store.open(where.database, where.backups)
     fill(where, store, tmp_path)
     files = contents(where.models)
-    assert _run(where, tmp_path / "first", 12).returncode == -signal.SIGKILL
+    assert _killed((where, tmp_path / "first", 12)) == [-signal.SIGKILL]
     assert contents(tmp_path / "first")
     models_folder.move(where, tmp_path / "second", store)
     assert contents(tmp_path / "first") == {}

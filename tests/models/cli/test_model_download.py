@@ -167,6 +167,7 @@ def test_interrupted_it_goes_on_with_the_same_command(shell: Shell, large: Store
             assert 8 << 20 < data["done_bytes"] < data["total_bytes"] == large.size
         else:
             assert out == ""
+        hub.change(bytes_per_s=0)
         done = shell.run(hub, *arguments)
         assert done.returncode == 0
         assert hub.sent_bytes - large.size < 2 << 20
@@ -186,6 +187,7 @@ def test_killed_it_goes_on_with_the_same_command(shell: Shell, large: Stored) ->
         wait_until(lambda: shell.received_bytes() > 8 << 20)
         process.kill()
         process.wait()
+        hub.change(bytes_per_s=0)
         # The child has seen the end of its input when it lets the file go.
         wait_until(lambda: shell.run(hub, "download", "tiny").returncode == 0)
         assert hub.sent_bytes - large.size < 2 << 20
