@@ -236,6 +236,7 @@ def _passes(name: str, seen: frozenset[str] = frozenset()) -> bool:
 
 # Means: what they write, and where to, is their callers' matter, who are writers in their turn.
 MEANS = {
+    "app.base.export_gate:Permit.whole_file",
     "app.base.files.whole_file:whole_file",
     "app.base.files.whole_file:reserve",
     "app.base.files.appending:append_line",
@@ -301,7 +302,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.training.runs.trainer_process:*",
         "app.training.services.gate:GateRun._start_child",
     },
-    "rows of a file that the user has outside anyway, beside it; their label goes along in split.json": {
+    "rows of a file that the user has outside anyway; of one in the data folder after `data.py: _split` has asked": {
         "app.training.data.split:*",
     },
     "replies beside the pairs that are made of them, after `Generation._pass_gate`": {

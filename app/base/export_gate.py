@@ -7,15 +7,17 @@ Whatever writes a file for the user, answers another program or fills the clipbo
 
 import datetime
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from app.base import invisible
 from app.base.confidentiality import HIGHEST, Label
 from app.base.errors import AppError
 from app.base.files.appending import append_line
+from app.base.files.whole_file import whole_file
 
 What = Literal[
     "conversations", "conversation", "answer", "answers", "pairs", "questions", "rows", "job", "kit", "served", "copy"
@@ -27,7 +29,7 @@ _KEY = object()  # of this module alone
 @dataclass(frozen=True, slots=True)
 class Export:
     """What is about to leave. `target`: the file or folder, an address, or CLIPBOARD. `named`: what is confidential,
-    for the refusal. `label_now` looks the label up, each time it is called."""
+    for the refusal. `label_now` looks the label up, each time it is called and in any thread."""
 
     what: What
     target: str
@@ -67,6 +69,14 @@ class Permit:
         if target not in (path, *path.parents) and path.parent != target.parent:
             raise ValueError("the permit is for another place")
         return path
+
+    @contextmanager
+    def whole_file(self, path: Path) -> Iterator[BinaryIO]:
+        """Write a file as `whole_file` does. It is put in place only if what is in it has not become confidential
+        while it was written. Raises as `whole_file`, and AppError("secret_export")."""
+        with whole_file(self.at(path)) as file:
+            yield file
+            self.require()
 
     def require(self) -> None:
         """Look at the label once more, in work that goes on for long. Raises AppError("secret_export") where it has

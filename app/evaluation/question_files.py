@@ -20,7 +20,7 @@ from app.base import confidentiality
 from app.base.confidentiality import LABELS, Label
 from app.base.errors import AppError
 from app.base.export_gate import Permit
-from app.base.files.whole_file import check_new, whole_file
+from app.base.files.whole_file import check_new
 from app.base.tables import safe_table, table_file
 from app.base.tables.columns import ColumnMapping, is_known, listed
 from app.base.tables.table_file import Cell
@@ -226,7 +226,7 @@ def write(out: Path, questions: Sequence[Question], *, permit: Permit) -> None:
     """In the form that its name says, one of `WRITTEN`. Raises AppError as `whole_file`."""
     golds = max((len(one.gold) for one in questions), default=0)
     head = question_rows.table_head(golds)
-    with whole_file(permit.at(out)) as file:
+    with permit.whole_file(out) as file:
         if out.suffix.lower() == JSON_LINES:
             file.write(to_lines(questions))
         elif out.suffix.lower() == ".csv":

@@ -10,6 +10,7 @@ selecting is no export, so nobody is asked there.
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import shiboken6
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QAction, QClipboard, QGuiApplication, QKeyEvent, QKeySequence, QMouseEvent
 from PySide6.QtWidgets import (
@@ -120,6 +121,7 @@ class TextExits(QObject):
         super().__init__(window)
         self._secrecy = secrecy
         self._is_passing = False  # what reaches the clipboard has passed the gate
+        self._selected: QWidget | None = None  # whose text the middle button pastes
         clipboard = QGuiApplication.clipboard()
         clipboard.dataChanged.connect(self._on_copied)
         clipboard.selectionChanged.connect(self._on_selected)
@@ -146,10 +148,9 @@ class TextExits(QObject):
 
     # ------------------------------------------------------------------- private
 
-    def _on_focus_changed(self, old: QWidget | None, new: QWidget | None) -> None:
-        if new is None and QGuiApplication.clipboard().ownsSelection() and label_at(old) == HIGHEST:
-            # The user goes to another program; it has become confidential since it was selected.
-            QGuiApplication.clipboard().clear(QClipboard.Mode.Selection)
+    def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
+        if new is None:
+            self._take_back_selection()  # the user goes to another program
         for part in _parts(new):  # for good: what is selected stays so while another window is active
             part.installEventFilter(self)
 
@@ -176,8 +177,17 @@ class TextExits(QObject):
             self._secrecy.copy(source or self._any_window(), lambda: HIGHEST, text, self._put)
 
     def _on_selected(self) -> None:
-        clipboard, source = QGuiApplication.clipboard(), QApplication.focusWidget()
-        if clipboard.ownsSelection() and label_at(source) == HIGHEST:
+        self._selected = QApplication.focusWidget()
+        self._take_back_selection()
+
+    def _take_back_selection(self) -> None:
+        """What is selected may have become confidential since, and the keyboard have gone through other pages. What is
+        not in sight any more has no label that could be looked up."""
+        clipboard, source = QGuiApplication.clipboard(), self._selected
+        if not clipboard.ownsSelection():
+            return
+        is_shown = source is not None and shiboken6.isValid(source) and source.isVisible()
+        if not is_shown or not selected_text(source) or label_at(source) == HIGHEST:
             clipboard.clear(QClipboard.Mode.Selection)
 
     def _any_window(self) -> QWidget | None:

@@ -209,6 +209,39 @@ def test_what_a_model_says_has_the_label_of_what_it_was_trained_on_also_where_th
 
 
 @pytest.mark.fault("S16")
+@pytest.mark.parametrize("file_format", ["json", "markdown", "docx"])
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_an_export_whose_documents_become_secret_while_it_is_written_leaves_nothing(
+    store: Store, tmp_path: Path, file_format: str, is_folder: bool
+) -> None:
+    file = tmp_path / "documents.sqlite"
+    with contextlib.closing(Library.open(file)) as library:
+        collection = library.add_collection("規程", "internal")
+        ids = [ask(store, AnswerDetails(scope=(CollectionRef(collection, "規程"),))) for _ in range(3)]
+        found = [store.conversation(one) for one in ids]
+        there = library.labelled()
+        out = tmp_path / "out"
+        out.mkdir()
+        target = out if is_folder else out / "a.json"
+        export = Export(
+            "conversations",
+            str(target),
+            lambda: conversation_labels.highest(store, [one for one in found if one], library.labelled()),
+        )
+        permit = export_gate.pass_out(export, tmp_path / "exports.log", is_agreed=False)
+
+        def report(done: int, _total: int) -> None:
+            if done == 2:
+                library.set_label(collection, "secret")
+
+        save = exporting.save_folder if is_folder else exporting.save_file
+        with pytest.raises(AppError) as caught:
+            save(store, ids, file_format, target, report, there, permit=permit)
+    assert caught.value.code == "secret_export"
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.fault("S16")
 @pytest.mark.parametrize("then", ["renamed", "removed", "emptied"])
 def test_what_was_taken_from_a_secret_collection_stays_secret_also_when_its_name_is_given_to_another(
     store: Store, tmp_path: Path, then: str

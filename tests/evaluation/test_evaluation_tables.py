@@ -12,6 +12,7 @@ import pytest
 from app.base import wording
 from app.base.bootstrap import Interval
 from app.base.errors import AppError
+from app.base.export_gate import Export, pass_out
 from app.evaluation.judge.comparing import MEASURES
 from app.evaluation.report import answer_table, export, facts, grids, results_file, tables
 from app.evaluation.report.grids import Column, Grid, Share
@@ -390,6 +391,27 @@ def test_differences_of_one_measure_may_know_what_those_of_another_do_not(tmp_pa
     low = "95 % 区間（質問ごと）の下限"
     assert [(one["比べたもの"], one[low] is None) for one in told[::3]] == [("得点", True), ("採点モデルの点", False)]
     assert all(isinstance(one["説明"], str) for one in told)
+
+
+@pytest.mark.fault("S16")
+def test_a_file_says_the_label_of_what_was_asked_and_not_of_the_questions_alone(
+    by_rules: Evaluation, tmp_path: Path
+) -> None:
+    asked = dataclasses.replace(by_rules, questions=dataclasses.replace(by_rules.questions, label="public"))
+    for suffix in (".xlsx", ".html"):
+        out = tmp_path / f"結果{suffix}"
+        export.save(
+            asked,
+            [],
+            out,
+            permit=pass_out(Export("answers", str(out), lambda: "secret"), tmp_path / "exports.log", is_agreed=True),
+        )
+    facts_said = dict(openpyxl.load_workbook(tmp_path / "結果.xlsx")["条件"].iter_rows(values_only=True))
+    assert "機密" in facts_said.values()
+    assert "公開" not in facts_said.values()
+    page = (tmp_path / "結果.html").read_text("utf-8")
+    assert "機密" in page
+    assert "公開" not in page
 
 
 def test_a_csv_file_holds_the_summary(by_rules: Evaluation, tmp_path: Path) -> None:

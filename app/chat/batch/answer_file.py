@@ -5,7 +5,6 @@ from pathlib import Path
 
 from app.base.errors import AppError
 from app.base.export_gate import Permit
-from app.base.files.whole_file import whole_file
 from app.chat.batch import text_files
 from app.chat.batch.report import Report
 
@@ -23,9 +22,7 @@ def check_target(out: Path, questions: Path) -> None:
 
 
 def save(report: Report, out: Path, *, permit: Permit) -> None:
-    """Answers take hours: what they are of may be confidential by now. Raises AppError as `whole_file`, and
-    "batch_out_open" | "secret_export"."""
-    permit.require()
+    """Raises AppError as `Permit.whole_file`, and "batch_out_open"."""
     try:
         _save(report, out, permit)
     except AppError as error:
@@ -36,7 +33,7 @@ def save(report: Report, out: Path, *, permit: Permit) -> None:
 
 
 def _save(report: Report, out: Path, permit: Permit) -> None:
-    with whole_file(permit.at(out)) as file:
+    with permit.whole_file(out) as file:
         if out.suffix.lower() == ".xlsx":
             from app.chat.batch import excel_file  # a fifth of a second of imports
 

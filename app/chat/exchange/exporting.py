@@ -33,16 +33,16 @@ def save_file(
 
     `there`: the collections as they are now, by which the conversations are labelled.
 
-    Raises AppError("conversation_gone"), and as `whole_file`.
+    Raises AppError("conversation_gone"), and as `Permit.whole_file`.
     """
-    with whole_file(permit.at(target)) as file:
+    with permit.whole_file(target) as file:
         _write(file, _bundles(store, ids, report, there), file_format)
     return [target]
 
 
 def save_unstored(bundle: Bundle, file_format: str, target: Path, *, permit: Permit) -> list[Path]:
     """A conversation that lives in memory only. Raises as `save_file`."""
-    with whole_file(permit.at(target)) as file:
+    with permit.whole_file(target) as file:
         _write(file, [bundle], file_format)
     return [target]
 
@@ -51,7 +51,7 @@ def save_answer(answered: Answered, target: Path, *, permit: Permit) -> list[Pat
     """One answer as a Word document. Raises as `save_file`."""
     from app.chat.exchange import docx_answer  # lxml takes a tenth of a second, which the window's start need not pay
 
-    with whole_file(permit.at(target)) as file:
+    with permit.whole_file(target) as file:
         file.write(docx_answer.content(answered))
     return [target]
 
@@ -70,6 +70,7 @@ def save_folder(
             made.append(reserve(permit.at(folder), suggested_name(bundle.conversation), SUFFIXES[file_format], numbers))
             with whole_file(made[-1]) as file:
                 file.write(_content(bundle, file_format))
+        permit.require()
     except BaseException:
         for path in made:
             with contextlib.suppress(OSError):  # the stick was pulled out: what is on it cannot be removed

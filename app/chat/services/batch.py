@@ -1,5 +1,6 @@
 """Many questions from a file, one after another, each on the disk before the next is asked."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -135,7 +136,6 @@ class BatchRun(QObject):
         self._queue.refused.connect(self._on_refused)
         self._queue.ended.connect(self._on_ended)
         self._error: AppError | None = None
-        self._made: Report | None = None  # what is being written
         self._is_stopping = False
 
     def start(self) -> None:
@@ -240,18 +240,14 @@ class BatchRun(QObject):
         model = self.batch.model
         sha256 = model.files[0].sha256 if model.files else ""
         made = Report(self.batch.questions, kept.head, kept.results, sha256, self._scope_label)
-        self._made = made
-        background.run(
-            lambda: answer_file.save(made, self.batch.out, permit=self._permit), self._on_saved, self._on_unsaved
-        )
+        background.run(lambda: _saved(made, self.batch, self._permit), self._on_saved, self._on_unsaved)
 
     def _on_unsaved(self, error: AppError) -> None:
         self._end()
         self.failed.emit(self._error or error)
 
-    def _on_saved(self, _nothing: None) -> None:
-        assert self._made is not None
-        ended = _ended(self._made)
+    def _on_saved(self, made: Report) -> None:
+        ended = _ended(made)
         kept = self._journal
         self._end()
         if self._error is not None:
@@ -281,6 +277,13 @@ def export_of(batch: Batch) -> Export:
 
 def _opened(batch: Batch, permit: Permit) -> tuple[Journal, Label]:
     return Journal.open(permit.at(batch.out), batch.head(), batch.seal), label_of_batch(batch)
+
+
+def _saved(report: Report, batch: Batch, permit: Permit) -> Report:
+    """Write the file, labelled as what was asked is by now: answers take hours."""
+    made = dataclasses.replace(report, scope_label=label_of_batch(batch))
+    answer_file.save(made, batch.out, permit=permit)
+    return made
 
 
 def result_of(line: int, text: str, outcome: Outcome, model: LocalModel, scope: Label) -> Result:

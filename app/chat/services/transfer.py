@@ -1,5 +1,6 @@
 """Conversations to files and back, off the GUI thread: one export or import at a time."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -44,9 +45,10 @@ class Transfer(QObject):
         return self._task is not None
 
     def label_of(self, ids: Sequence[int]) -> Label:
-        """What they are shown with now, the highest; one that is gone has none."""
-        found = [one for one in map(self._store.conversation, ids) if one is not None]
-        return conversation_labels.highest(self._store, found, collections_now(self._documents))
+        """What they are shown with now, the highest; one that is gone has none. May be asked from any thread."""
+        with contextlib.closing(Store.beside(self._store.path)) as store:
+            found = [one for one in map(store.conversation, ids) if one is not None]
+            return conversation_labels.highest(store, found, collections_now(self._documents))
 
     def labelled(self, bundle: Bundle) -> Bundle:
         """With what it is shown with."""
@@ -123,8 +125,5 @@ class Transfer(QObject):
 
 def _with_store(path: Path, work: Callable[[Store, Progress], object], progress: Progress) -> object:
     """A connection of the thread's own: sqlite's belong to the thread that made them."""
-    store = Store.beside(path)
-    try:
+    with contextlib.closing(Store.beside(path)) as store:
         return work(store, progress)
-    finally:
-        store.close()

@@ -12,7 +12,7 @@ from typing import Any
 from app.base import text
 from app.base.errors import AppError
 from app.base.export_gate import Permit
-from app.base.files.whole_file import check_new, whole_file
+from app.base.files.whole_file import check_new
 from app.base.paths import resources
 from app.base.tables import columns, safe_table
 from app.base.tables.table_file import Cell, Row
@@ -93,7 +93,7 @@ def write_blank(out: Path, answers: Sequence[tuple[Question, str]], *, permit: P
     check_target(out)
     head = [phrase(f"rating_column_{name}") for name in _COLUMNS]
     rows = [(question.id, question.text, question.reference, answer, None) for question, answer in answers]
-    with whole_file(permit.at(out)) as file:
+    with permit.whole_file(out) as file:
         if out.suffix.lower() == ".csv":
             safe_table.write_csv(file, head, rows)
             return

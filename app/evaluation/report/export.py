@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from app.base import html_page
+from app.base.confidentiality import highest
 from app.base.export_gate import Permit
-from app.base.files.whole_file import check_new, whole_file
+from app.base.files.whole_file import check_new
 from app.base.tables import safe_table
 from app.base.wording import phrase
 from app.evaluation.report import answer_table, blind_table, facts, grids, report, tables
@@ -30,13 +32,16 @@ def check_target(out: Path) -> None:
 def save(
     evaluation: Evaluation, sections: Sequence[Section], out: Path, folder: Path | None = None, *, permit: Permit
 ) -> None:
-    """In the language in use. `folder`: of the study, whose blind comparisons become sheets; None: of several.
+    """In the language in use, with the label that the permit found: what was asked may say more than the questions.
 
-    Raises AppError as `check_target` and `whole_file`.
+    `folder`: of the study, whose blind comparisons become sheets; None: of several.
+    Raises AppError as `check_target` and `Permit.whole_file`.
     """
     check_target(out)
+    label = highest((evaluation.questions.label, permit.label))
+    evaluation = replace(evaluation, questions=replace(evaluation.questions, label=label))
     suffix = out.suffix.lower()
-    with whole_file(permit.at(out)) as file:
+    with permit.whole_file(out) as file:
         if suffix == ".html":
             file.write(report.content(evaluation, sections))
         elif suffix == ".csv":

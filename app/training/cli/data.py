@@ -18,7 +18,7 @@ from app.base.cli.loop import Waiting, application
 from app.base.cli.output import Output
 from app.base.errors import AppError
 from app.base.export_gate import Export, Permit, What
-from app.base.files.whole_file import check_new, whole_file
+from app.base.files.whole_file import check_new
 from app.base.paths import Paths
 from app.base.tables.columns import ColumnMapping
 from app.base.wording import help_text, phrase
@@ -327,9 +327,10 @@ def _add_split(actions: Any, shared: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{part}", metavar="SHARE", type=float, help=help_text(f"data split --{part}"))
     for option in ("--drop-flagged", "--paper"):
         parser.add_argument(option, action="store_true", help=help_text(f"data split {option}"))
+    parser.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
 
 
-def _split(options: argparse.Namespace, _where: Paths, output: Output) -> int:
+def _split(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 something of the hold-out is known from training; 3 expected error."""
     settings = replace(
         PAPER if options.paper else Settings(),
@@ -341,6 +342,9 @@ def _split(options: argparse.Namespace, _where: Paths, output: Output) -> int:
     split.require_free(folder)
     output.progress("split_reading")
     imported = reading.read(Path(options.file), mapping_of(options))
+    if Path(options.file).resolve().is_relative_to(where.data.resolve()):  # else the user has the rows outside anyway
+        known = Lineage(confidentiality.label_of(imported.label), imported.origins)
+        _pass_out("rows", known, Path(options.file), folder, where, is_allowed=options.allow_secret)
     output.progress("split_comparing", rows=f"{len(imported.rows):,}")
     flagged = check.flagged(imported.rows)
     is_dropped = options.drop_flagged
@@ -481,7 +485,7 @@ def _review(options: argparse.Namespace, where: Paths, output: Output) -> int:
     found = review.read(path, pairs)
     if found.kept:
         permit = _pass_out("pairs", _known(found.kept), path, out, where, is_allowed=options.allow_secret)
-        with whole_file(permit.at(out)) as file:
+        with permit.whole_file(out) as file:
             file.write(lines_of(found.kept))
     output.result(_review_object(found, out), "\n".join(_review_text(found, out)))
     return 0 if found.kept and not found.problems else 1

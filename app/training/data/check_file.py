@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base.export_gate import Permit
-from app.base.files.whole_file import check_new, whole_file
+from app.base.files.whole_file import check_new
 from app.base.tables import safe_table
 from app.base.wording import phrase
 from app.training.data.check import CheckReport, Place
@@ -29,7 +29,7 @@ def check_target(out: Path) -> None:
 
 def save(out: Path, imported: Imported, found: CheckReport, *, permit: Permit) -> None:
     """Raises AppError as `whole_file`."""
-    with whole_file(permit.at(out)) as file:
+    with permit.whole_file(out) as file:
         head = [phrase(f"data_column_{name}") for name in HEAD]
         if out.suffix.lower() == ".csv":
             safe_table.write_csv(file, head, _lines(imported, found))

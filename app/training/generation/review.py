@@ -15,7 +15,6 @@ from app.base.confidentiality import LABELS
 from app.base.errors import AppError
 from app.base.export_gate import Permit
 from app.base.files import strict_json
-from app.base.files.whole_file import whole_file
 from app.base.tables import safe_table
 from app.base.tables.columns import plain
 from app.base.tables.table_file import Cell, Row
@@ -86,7 +85,7 @@ def write(pairs: Sequence[_Pair], out: Path, *, permit: Permit) -> None:
     place = 0 if current_language() == "ja" else 1
     head = [words.review(name)[place] for name in COLUMNS]
     lines = (_cells(number, pair) for number, pair in enumerate(pairs, start=1))
-    with whole_file(permit.at(out)) as file:
+    with permit.whole_file(out) as file:
         if out.suffix.lower() == ".csv":
             safe_table.write_csv(file, head, lines)
             return

@@ -15,7 +15,7 @@ from app.base import confidentiality, export_gate
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.export_gate import Export, Permit
-from app.base.files.whole_file import check_new, whole_file
+from app.base.files.whole_file import check_new
 from app.base.services import background
 from app.base.settings import Settings
 from app.chat.services.prompt_run import Progress, PromptJob, PromptRun
@@ -320,7 +320,7 @@ def _written(job: GenerationJob, generated: Generated, writer: Writer, permit: P
     """
     check_target(job.out)
     if permit is not None:
-        with whole_file(permit.at(job.out)) as file:
+        with permit.whole_file(job.out) as file:
             file.write(
                 rows.to_lines(generated.standing.accepted, writer, lineage.label_of_model(job.documents, job.model))
             )

@@ -313,6 +313,24 @@ def test_an_answer_is_counted_when_it_is_on_the_disk_and_a_stop_before_loses_non
 
 
 @pytest.mark.fault("S16")
+def test_a_batch_says_the_label_that_what_it_asked_has_when_its_file_is_written(desk: Desk) -> None:
+    library = Library.open(desk.scene.where.documents)
+    collection = library.add_collection("公報", "public")
+    library.put(
+        dataclasses.replace(
+            library.document(library.add_documents(collection, [desk.folder / "a.md"])[0]), state="done"
+        ),  # type: ignore[type-var]
+        [Section(("第1条",), "休暇は十日とする。")],
+    )
+    desk.after_each_answer(lambda _result: library.set_label(collection, "internal"))
+    found = desk.ended(desk.batches.questions_read, desk.batches.read, desk.write("一つ目"))
+    scope = (CollectionRef(collection, "公報"),)
+    ended = desk.ended(desk.batches.finished, desk.batches.prepare, found, desk.folder / "質問.jsonl", desk.out, scope)
+    assert ended.label == "internal"
+    library.close()
+
+
+@pytest.mark.fault("S16")
 def test_a_batch_of_a_model_into_which_a_secret_adapter_was_merged_is_secret(desk: Desk, model: LocalModel) -> None:
     note = Path(model.path).with_suffix(".lineage.json")
     note.write_text(json.dumps({"label": "secret"}), "utf-8")

@@ -45,10 +45,23 @@ class Window(QWidget):
         browser.setPlainText(TEXT)
         for widget in self.kinds.values():
             column.addWidget(widget)
+        self.other = Other()
+        column.addWidget(self.other)
         self.resize(500, 700)
 
     def label_now(self) -> Label:
         return self.label
+
+
+class Other(QWidget):
+    """A page that shows nothing confidential."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = QLineEdit(self)
+
+    def label_now(self) -> Label:
+        return "public"
 
 
 def target(widget: QWidget) -> QWidget:
@@ -135,6 +148,14 @@ def show(label: Label) -> None:
     window.kinds["plain"].clearFocus()  # as where another program gets the keys
     QTest.qWait(30)
     found["later"] = {"primary": reader.read()["selection"]}
+    window.label = label
+    window.kinds["plain"].moveCursor(QTextCursor.MoveOperation.Start)  # type: ignore[attr-defined]
+    select(window.kinds["plain"])
+    window.label = "secret"
+    window.other.line.setFocus()
+    window.other.line.clearFocus()
+    QTest.qWait(30)
+    found["through another page"] = {"primary": reader.read()["selection"]}
     found["log"] = {"there": log.exists()}
     reader.end()
     print(json.dumps(found))

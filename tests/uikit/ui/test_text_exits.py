@@ -192,9 +192,10 @@ def test_another_program_reads_nothing_secret_out_of_selection_and_clipboard(tal
     assert all("WORDS" in found["public"][kind]["primary"] for kind in kinds), found["public"]  # the test can fail
     leaked = [kind for kind in kinds if found["secret"][kind]["primary"] or found["secret"][kind]["clipboard"]]
     dragged = [kind for kind in kinds if found["secret"][kind].get("draggable")]
-    tally.tried(2 * len(kinds) + 3)
+    tally.tried(2 * len(kinds) + 4)
     tally.leaked(len(leaked) + len(dragged))
     assert not leaked
     assert not dragged
     assert found["public"]["later"]["primary"] == ""  # selected before it became confidential
+    assert found["public"]["through another page"]["primary"] == ""
     assert not found["secret"]["log"]["there"]
