@@ -48,7 +48,5 @@ def rated(store: Store, there: conversation_labels.Known) -> list[tuple[Message,
         " WHERE m.rating <> 0 AND c.binned_at IS NULL ORDER BY m.id"
     )
     within = {row[2] for row in rows}
-    known = {
-        one.id: conversation_labels.highest(store, [one], there) for one in store.conversations() if one.id in within
-    }
+    known = conversation_labels.each(store, [one for one in store.conversations() if one.id in within], there)
     return [(store.message(row[0]), store.message(row[1]), known[row[2]]) for row in rows if row[2] in known]

@@ -5,6 +5,7 @@ conversation leaves the program: with the labels that all collections have now. 
 asked of any counts as confidential.
 """
 
+import functools
 import json
 from collections.abc import Iterable, Sequence
 
@@ -42,27 +43,36 @@ def highest(store: Store, conversations: Sequence[Conversation], there: Known) -
     most = confidentiality.HIGHEST if there is None else confidentiality.highest(one.label for one in there)
     if LABELS.index(found) >= LABELS.index(most):
         return found
-    refs = [ref for one in conversations for ref in one.scope]
-    return confidentiality.highest((found, *_of(there, [*refs, *stored(store, [one.id for one in conversations])])))
+    return confidentiality.highest(each(store, conversations, there).values())
 
 
-def stored(store: Store, ids: Sequence[int]) -> list[CollectionRef]:
-    """What the answers of conversations have to do with, as `of_collections` takes it from messages, each once."""
+def each(store: Store, conversations: Sequence[Conversation], there: Known) -> dict[int, Label]:
+    """Of stored conversations by their ids, as `effective`, with one look at the answers of all."""
+    refs = {one.id: {*one.scope} for one in conversations}
+    for conversation_id, ref in stored(store, [*refs]):
+        refs[conversation_id].add(ref)
+    labels_of = functools.cache(lambda ref: confidentiality.highest(_of(there, [ref])))
+    return {one.id: confidentiality.highest((one.label, *map(labels_of, refs[one.id]))) for one in conversations}
+
+
+def stored(store: Store, ids: Sequence[int]) -> list[tuple[int, CollectionRef]]:
+    """What the answers of conversations (the first of a pair) have to do with, as `of_collections` takes it from
+    messages, each once."""
     rows = store.database.read(
-        "SELECT json_extract(one.value, '$.id'), json_extract(one.value, '$.name')"
+        "SELECT c.value, json_extract(one.value, '$.id'), json_extract(one.value, '$.name')"
         " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value, json_each(m.details, '$.scope') one"
-        " UNION SELECT coalesce((SELECT json_extract(s.value, '$.id') FROM json_each(m.details, '$.scope') s"
+        " UNION SELECT c.value, coalesce((SELECT json_extract(s.value, '$.id') FROM json_each(m.details, '$.scope') s"
         " WHERE json_extract(s.value, '$.name') = json_extract(one.value, '$.collection')), 0),"
         " json_extract(one.value, '$.collection')"
         " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value,"
         " json_each(m.details, '$.grounding.sources') one"
-        " UNION SELECT 0, json_extract(one.value, '$.collection')"
+        " UNION SELECT c.value, 0, json_extract(one.value, '$.collection')"
         " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value, json_each(m.details, '$.quoted') one"
-        " UNION SELECT 0, one.value FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value,"
+        " UNION SELECT c.value, 0, one.value FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value,"
         " json_each(m.details, '$.learned') one",
         json.dumps(list(ids)),
     )
-    return [CollectionRef(row[0], row[1]) for row in rows]
+    return [(row[0], CollectionRef(row[1], row[2])) for row in rows]
 
 
 def _of(there: Known, refs: Iterable[CollectionRef]) -> list[Label]:

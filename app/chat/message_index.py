@@ -9,6 +9,7 @@ from typing import Any
 
 from app.base import invisible, text
 from app.base.database import Database, Row
+from app.chat import stored_values
 
 MESSAGES_MAX = 1000  # the newest messages looked at; somebody with more hits than that types another word
 CONVERSATIONS_MAX = 200
@@ -115,7 +116,8 @@ class MessageIndex:
 def _hit(row: Row, fields: int) -> Hit:
     """Of a row whose first columns are the fields as they stand, then whether its conversation was imported."""
     values: list[Any] = list(row)[:fields]
-    return dataclasses.replace(Hit(*values), is_imported=bool(row[fields]))
+    found = Hit(values[0], stored_values.text(values[1]), stored_values.moment(values[2]), *values[3:])
+    return dataclasses.replace(found, text=stored_values.text(found.text), is_imported=bool(row[fields]))
 
 
 _folded_title = functools.lru_cache(maxsize=20_000)(text.fold)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from app.base.database import Database
 from app.base.files.day_record import DayRecord
+from app.chat import stored_values
 from app.chat.message_index import MessageIndex
 from app.chat.records import Conversation, Draft, Folder
 from app.chat.store import CONVERSATION, GOING, as_conversation, title_of
@@ -38,7 +39,8 @@ class Shelf:
 
     def folders(self) -> list[Folder]:
         """By name."""
-        return [Folder(*row) for row in self._db.read("SELECT id, name FROM folder ORDER BY name, id")]
+        rows = self._db.read("SELECT id, name FROM folder ORDER BY name, id")
+        return [Folder(row[0], stored_values.text(row[1])) for row in rows]
 
     def add_folder(self, name: str) -> int:
         with self._db.transaction():
@@ -78,11 +80,11 @@ class Shelf:
 
     def binned(self) -> list[Conversation]:
         """What is in the bin, the last first."""
-        rows = self._db.read(
+        return self._db.read_as(
+            as_conversation,
             f"SELECT {CONVERSATION} FROM conversation"  # noqa: S608
-            " WHERE binned_at >= 0 ORDER BY binned_at DESC, id DESC"
+            " WHERE binned_at >= 0 ORDER BY binned_at DESC, id DESC",
         )
-        return [as_conversation(row) for row in rows]
 
     def stored(self, conversation_ids: Collection[int]) -> frozenset[int]:
         """Those of them that are in the list or in the bin."""
@@ -110,7 +112,9 @@ class Shelf:
         half = [row[0] for row in self._db.read("SELECT id FROM conversation WHERE binned_at = ?", ARRIVING)]
         self.give_up(half)
         rows = self._db.read("SELECT id, binned_at FROM conversation WHERE binned_at >= 0")
-        ripe = record.ripe("conversations", {str(row[0]): row[1] for row in rows}, self._db.now(), BIN_DAYS)
+        ripe = record.ripe(
+            "conversations", {str(row[0]): stored_values.moment(row[1]) for row in rows}, self._db.now(), BIN_DAYS
+        )
         self.give_up([int(name) for name in ripe])
         return len(half) + len(ripe)
 
@@ -142,7 +146,8 @@ class Shelf:
     def draft(self, conversation_id: int | None) -> Draft:
         """What was typed in a conversation; None: for the next new one."""
         rows = self._db.read("SELECT text, edited_id, set_aside FROM draft WHERE conversation_id IS ?", conversation_id)
-        return Draft(*rows[0]) if rows else Draft()
+        written, edited_id, set_aside = rows[0] if rows else ("", None, "")
+        return Draft(stored_values.text(written), edited_id, stored_values.text(set_aside))
 
     def keep_draft(self, conversation_id: int | None, draft: Draft) -> None:
         """An empty draft is forgotten."""

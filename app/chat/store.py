@@ -47,20 +47,27 @@ class Store(ModelStore):
 
     def conversations(self) -> list[Conversation]:
         """All that are not in the bin, the most recently used first."""
-        rows = self._db.read(
+        return self._db.read_as(
+            as_conversation,
             f"SELECT {CONVERSATION} FROM conversation WHERE binned_at IS NULL"  # noqa: S608
-            " ORDER BY updated_at DESC, id DESC"
+            " ORDER BY updated_at DESC, id DESC",
         )
-        return [as_conversation(row) for row in rows]
 
     def conversation(self, conversation_id: int) -> Conversation | None:
         """None when it is not there (any more)."""
-        rows = self._db.read(
-            f"SELECT {CONVERSATION} FROM conversation WHERE id = ? AND binned_at IS NOT ?",  # noqa: S608
-            conversation_id,
+        return next(iter(self.some([conversation_id])), None)
+
+    def some(self, conversation_ids: Sequence[int]) -> list[Conversation]:
+        """Those of them that are there, in this order."""
+        found = self._db.read_as(
+            as_conversation,
+            f"SELECT {CONVERSATION} FROM conversation"  # noqa: S608
+            " WHERE id IN (SELECT value FROM json_each(?)) AND binned_at IS NOT ?",
+            json.dumps(list(conversation_ids)),
             GOING,
         )
-        return as_conversation(rows[0]) if rows else None
+        known = {one.id: one for one in found}
+        return [known[wanted] for wanted in conversation_ids if wanted in known]
 
     def leaf_id(self, conversation_id: int) -> int | None:
         """The last message of the branch that is shown."""
@@ -93,7 +100,8 @@ class Store(ModelStore):
 
     def line(self, message_id: int) -> list[Message]:
         """From the first question to this message."""
-        rows = self._db.read(
+        return self._db.read_as(
+            _message,
             f"""WITH RECURSIVE line(id, parent_id, depth) AS (
                    SELECT m.id, m.parent_id, 0 FROM message m WHERE m.id = ?
                    UNION ALL
@@ -101,7 +109,6 @@ class Store(ModelStore):
                SELECT {_MESSAGE} FROM line l JOIN message m ON m.id = l.id ORDER BY l.depth DESC""",  # noqa: S608
             message_id,
         )
-        return [_message(row) for row in rows]
 
     def is_followed(self, message_id: int) -> bool:
         """Whether anything was said after this message."""
@@ -109,18 +116,18 @@ class Store(ModelStore):
 
     def tree(self, conversation_id: int) -> list[Message]:
         """Every message of every branch, in the order they were made: parents before children."""
-        rows = self._db.read(
+        return self._db.read_as(
+            _message,
             f"SELECT {_MESSAGE} FROM message m WHERE conversation_id = ? ORDER BY id",  # noqa: S608
             conversation_id,
         )
-        return [_message(row) for row in rows]
 
     def message(self, message_id: int) -> Message:
         """Raises KeyError when it is not there."""
-        rows = self._db.read(f"SELECT {_MESSAGE} FROM message m WHERE m.id = ?", message_id)  # noqa: S608
-        if not rows:
+        found = self._db.read_as(_message, f"SELECT {_MESSAGE} FROM message m WHERE m.id = ?", message_id)  # noqa: S608
+        if not found:
             raise KeyError(message_id)
-        return _message(rows[0])
+        return found[0]
 
     def add_question(
         self,
@@ -267,11 +274,10 @@ class Store(ModelStore):
 
     def end_interrupted_answers(self) -> None:
         """Marks what a crash left streaming as stopped. Only for the one window: its own answers stream too."""
-        for row in self._db.read("SELECT id, text, details FROM message WHERE status = 'streaming'"):
-            details = stored_values.details(row["details"]) or AnswerDetails()
-            self.finish_answer(
-                row["id"], row["text"], "stopped", dataclasses.replace(details, stop_reason="interrupted")
-            )
+        question = f"SELECT {_MESSAGE} FROM message m WHERE status = 'streaming'"  # noqa: S608
+        for answer in self._db.read_as(_message, question):
+            details = dataclasses.replace(answer.details or AnswerDetails(), stop_reason="interrupted")
+            self.finish_answer(answer.id, answer.text, "stopped", details)
 
     # ------------------------------------------------------------------ private
 
@@ -322,9 +328,38 @@ def title_of(text: str) -> str:
 def as_conversation(row: Row) -> Conversation:
     """From a row of the columns `CONVERSATION`, which stand as the fields do: thousands are made for each list."""
     values: list[Any] = [*row]
+    for at, read in _READERS:
+        if values[at] is not None:
+            values[at] = read(values[at])
     values[-4] = Choices.from_dict(json.loads(row[-4])) if row[-4] else _NO_CHOICES
     values[-3] = stored_values.scope(row[-3]) if row[-3] else ()
     return Conversation(*values)
+
+
+def _number(value: object) -> int | None:
+    """Return the id of something else; None for what is none."""
+    return value if isinstance(value, int) else None
+
+
+def _binned_at(value: object) -> float:
+    """Return when it was put into the bin, or one of the marks below 0."""
+    return value if isinstance(value, float) and value < 0 else stored_values.moment(value)
+
+
+_READ = {
+    "title": stored_values.text,
+    "created_at": stored_values.moment,
+    "updated_at": stored_values.moment,
+    "leaf_id": _number,
+    "uid": stored_values.text,
+    "folder_id": _number,
+    "pinned_at": stored_values.moment,
+    "binned_at": _binned_at,
+    "preset_id": stored_values.text,
+    "label": stored_values.label,
+    "imported_at": stored_values.moment,
+}
+_READERS = tuple((at, _READ[name]) for at, name in enumerate(CONVERSATION.split(", ")) if name in _READ)
 
 
 def _indexed(text: str, status: str) -> str:
@@ -338,12 +373,12 @@ def _message(row: Row) -> Message:
         row["conversation_id"],
         row["parent_id"],
         row["role"],
-        row["text"],
+        stored_values.text(row["text"]),
         row["status"],
-        row["created_at"],
+        stored_values.moment(row["created_at"]),
         stored_values.details(row["details"]),
         row["branch"],
         row["branches"],
         row["rating"],
-        row["correction"],
+        stored_values.text(row["correction"]),
     )

@@ -1,14 +1,38 @@
-"""Values that the database keeps as JSON in one column: choices, the scope of a conversation, details of an answer."""
+"""Values as the database keeps them: choices, the scope of a conversation and details of an answer as JSON in one
+column; and all of them as they are read, since sqlite takes a value of any type in most columns, and other programs
+can write them. One that is of another type costs only itself.
+"""
 
 import dataclasses
 import json
 from collections.abc import Sequence
 from typing import Any
 
+from app.base import invisible
+from app.base.confidentiality import HIGHEST, LABELS, Label
 from app.chat.presets import Choices
 from app.chat.records import AnswerDetails
 from app.documents.grounding import grounding
 from app.documents.grounding.grounding import CollectionRef, Grounding
+
+LATEST_S = 253_402_128_000  # of the year 9999, in any time zone
+
+
+def text(value: object) -> str:
+    """Return a text of the database; other values as a text, what is bytes decoded."""
+    if isinstance(value, str):
+        return value
+    return invisible.line(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value))
+
+
+def moment(value: object) -> float:
+    """Return a time of the database, in seconds since 1970 (UTC); 0 for what no clock says."""
+    return value if isinstance(value, int | float) and 0 <= value < LATEST_S else 0.0
+
+
+def label(value: object) -> Label:
+    """Return a label of the database; the highest for what is none."""
+    return next((one for one in LABELS if one == value), HIGHEST)
 
 
 def choices_json(choices: Choices) -> str | None:
@@ -30,12 +54,11 @@ def details_json(details: AnswerDetails) -> str:
     return json.dumps(values, ensure_ascii=False)
 
 
-def details(text: str | None) -> AnswerDetails | None:
+def details(stored: str | None) -> AnswerDetails | None:
     """Unknown keys (a newer program's) are left out."""
-    if text is None:
+    if stored is None:
         return None
-    known = {field.name for field in dataclasses.fields(AnswerDetails)}
-    values = {key: value for key, value in json.loads(text).items() if key in known}
+    values = {key: value for key, value in json.loads(stored).items() if _fits(key, value)}
     if values.get("choices") is not None:
         values["choices"] = Choices.from_dict(values["choices"])
     values["learned"] = tuple(map(str, values.get("learned") or ()))
@@ -43,6 +66,18 @@ def details(text: str | None) -> AnswerDetails | None:
     values["grounding"] = _grounding(values.get("grounding"))
     values["quoted"] = (_grounding({"sources": values.get("quoted") or []}) or Grounding()).sources
     return AnswerDetails(**values)
+
+
+_FIELDS = {field.name: type(field.default) for field in dataclasses.fields(AnswerDetails)}
+_KINDS = {name: kind for name, kind in _FIELDS.items() if kind in (str, int, float, bool)}
+_KINDS |= {"seed": int, "reproduces_id": int, "is_same": bool}  # or None, as they are without a value
+
+
+def _fits(key: str, value: object) -> bool:
+    """Whether it is known, and of the kind that it should be. Those of no plain kind are looked at by themselves."""
+    kind = _KINDS.get(key, object)
+    is_of_kind = kind is object or type(value) is kind or (kind is float and type(value) is int)
+    return key in _FIELDS and is_of_kind
 
 
 def _scope(data: Any) -> tuple[CollectionRef, ...]:

@@ -104,14 +104,12 @@ def _check_target(target: Path, *, is_file: bool) -> None:
 
 def _permit(store: Store, ids: list[int], target: Path, where: Paths, *, is_allowed: bool) -> Permit:
     """Raises AppError("secret_export" | "conversation_gone")."""
-    found = []
-    for conversation_id in ids:
-        conversation = store.conversation(conversation_id)
-        if conversation is None:
-            raise AppError("conversation_gone", id=conversation_id)
-        found.append(conversation)
-    there = collections_now(where.documents)
-    secret = [one for one in found if conversation_labels.highest(store, [one], there) == confidentiality.HIGHEST]
+    found = store.some(ids)
+    gone = set(ids).difference(one.id for one in found)
+    if gone:
+        raise AppError("conversation_gone", id=min(gone))
+    labels = conversation_labels.each(store, found, collections_now(where.documents))
+    secret = [one for one in found if labels[one.id] == confidentiality.HIGHEST]
     export = Export(
         "conversation" if len(ids) == 1 else "conversations",
         str(target.absolute()),

@@ -51,7 +51,8 @@ class OpenConversation(QObject):
 
     def asked(self) -> list[CollectionRef]:
         """What its answers in every branch were asked of or rest on, each once; quicker than `messages`."""
-        return conversation_labels.stored(self._store, [self.conversation.id]) if self.conversation else []
+        found = conversation_labels.stored(self._store, [self.conversation.id]) if self.conversation else []
+        return [ref for _, ref in found]
 
     def new(self, folder_id: int | None = None, *, is_temporary: bool = False) -> None:
         """An empty conversation; it is stored with its first question. A temporary one never is."""

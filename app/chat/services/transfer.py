@@ -47,8 +47,7 @@ class Transfer(QObject):
     def label_of(self, ids: Sequence[int]) -> Label:
         """What they are shown with now, the highest; one that is gone has none. May be asked from any thread."""
         with contextlib.closing(Store.beside(self._store.path)) as store:
-            found = [one for one in map(store.conversation, ids) if one is not None]
-            return conversation_labels.highest(store, found, collections_now(self._documents))
+            return conversation_labels.highest(store, store.some(ids), collections_now(self._documents))
 
     def labelled(self, bundle: Bundle) -> Bundle:
         """With what it is shown with."""

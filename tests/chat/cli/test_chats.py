@@ -1,7 +1,9 @@
 """`kotae chats`, as whole processes: out, and back in another data folder."""
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from app.chat.store import Store
 from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
 from tests.chat.exchange_trees import conversation, document, message, plant
+from tests.faults.ledger import Tally
 
 ROOT = Path(__file__).parents[3]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -130,6 +133,81 @@ def test_an_output_that_is_full_is_said_in_a_sentence(stored: int, tmp_path: Pat
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+ODD = {
+    "conversation": {
+        "title": b"\xe6\xa9\x8b\xff\x1b[31m", "created_at": "昨日", "updated_at": 1e300, "leaf_id": b"x",
+        "uid": b"\x00", "folder_id": "点検", "pinned_at": "x", "preset_id": b"x", "imported_at": "x",
+        "choices": "[5]", "scope": "5",
+    },
+    "message": {
+        "text": b"\xe6\xa9\x8b\xff", "created_at": "昨日", "correction": b"\xff", "rating": 0.5,
+        "details": json.dumps(
+            {"model_name": 5, "total_s": "x", "seed": "x", "stop_reason": [], "grounding": 5, "learned": 5 * [None],
+             "quoted": {}, "remote": {}, "is_imported": "x", "choices": 5, "reproduces_id": "x"}
+        ),
+    },
+    "folder": {"name": b"\xff"},
+}  # fmt: skip
+
+
+def put_by_hand(database: Path, table: str, column: str, value: object) -> None:
+    with contextlib.closing(sqlite3.connect(database)) as db, db:
+        db.execute(f"UPDATE {table} SET {column} = ?", (value,))
+
+
+@pytest.mark.fault("F9")
+def test_values_of_another_type_cost_only_themselves(chats: Run, stored: int, tmp_path: Path, tally: Tally) -> None:
+    database = paths.locate(str(tmp_path / "職場")).database
+    for table, values in ODD.items():
+        for column, value in values.items():
+            put_by_hand(database, table, column, value)
+            tally.tried(1)
+    listed = chats("職場", "list")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert listed.stdout.startswith(f"{stored}\t1970-01-01")
+    assert "橋\ufffd" in listed.stdout
+    (row,) = json.loads(chats("職場", "list", "--json").stdout)["chats"]
+    assert (row["id"], row["updated_at"], row["folder"]) == (stored, 0.0, None)
+    for form in ("json", "markdown", "docx"):
+        target = tmp_path / f"会話.{form}"
+        if form != "json":
+            target.mkdir()
+        done = chats("職場", "export", "--to", str(target), "--format", form)
+        assert (done.returncode, done.stderr) == (0, ""), form
+    assert chats("自宅", "import", str(tmp_path / "会話.json")).returncode in (0, 1)  # in words
+
+
+@pytest.mark.fault("F9")
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("conversation.choices", "{"),
+        ("conversation.scope", b"\xff"),
+        ("message.details", "null"),
+        ("message.details", "{"),
+        ("message.details", '{"scope": "x"}'),  # by which it is labelled
+    ],
+)
+def test_a_value_of_which_nothing_can_be_made_is_named_as_damage_with_what_to_do(
+    chats: Run, stored: int, tmp_path: Path, column: str, value: object
+) -> None:
+    put_by_hand(paths.locate(str(tmp_path / "職場")).database, *column.split("."), value)
+    done = chats("職場", "export", "--to", str(tmp_path / "会話.json"))
+    assert done.returncode == 3
+    assert "データベースが壊れています" in done.stderr
+    assert "バックアップ" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "会話.json").exists()
+
+
+def test_a_label_that_is_none_counts_as_the_highest(chats: Run, stored: int, tmp_path: Path) -> None:
+    put_by_hand(paths.locate(str(tmp_path / "職場")).database, "conversation", "label", "極秘")
+    done = chats("職場", "export", "--to", str(tmp_path / "会話.json"), "--json")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (3, "secret_export")
+    gone = chats("職場", "export", "9" * 30, "--to", str(tmp_path / "会話.json"), "--json")
+    assert (gone.returncode, json.loads(gone.stdout)["error"]["code"]) == (3, "conversation_gone")
 
 
 def test_confidential_conversations_are_exported_with_a_yes_only_and_put_on_record(

@@ -11,11 +11,13 @@ from pytestqt.qtbot import QtBot
 
 from app.base import paths
 from app.base.paths import Paths
+from app.chat import conversation_labels
 from app.chat.exchange import importing, json_stream
 from app.chat.exchange.importing import Imported
 from app.chat.services.conversations import Conversations
 from app.chat.services.transfer import Transfer
 from app.chat.store import Store
+from app.documents.records import Collection
 from tests.chat.exchange_trees import conversation, document, plant
 from tests.permits import PERMIT
 
@@ -59,6 +61,19 @@ def test_what_is_exported_here_is_imported_there(
     assert not receiving.is_working
     assert receiving.worked_s > 0
     other.close()
+
+
+def test_the_label_of_many_is_found_with_few_questions_to_the_database(store: Store, transfer: Transfer) -> None:
+    ids = [store.add_question(f"題 {number}").conversation_id for number in range(40)]
+    asked: list[str] = []
+    store.database._db.set_trace_callback(asked.append)
+    assert transfer.label_of([*ids, 999]) == "internal"
+    there = [Collection(1, "内規", "secret")]
+    found = store.some([*reversed(ids), 999])
+    assert set(conversation_labels.each(store, found, there).values()) == {"internal"}
+    store.database._db.set_trace_callback(None)
+    assert [one.id for one in found] == ids[::-1]
+    assert len(asked) == 3
 
 
 @pytest.mark.parametrize(("file_format", "suffix"), [("markdown", ".md"), ("docx", ".docx")])
