@@ -10,6 +10,7 @@ from pathlib import Path
 
 import filelock
 
+from app.base import invisible
 from app.base.errors import AppError
 from app.base.files.plain_file import open_regular
 from app.inference.local_model import LocalModel
@@ -89,11 +90,12 @@ def refusal(model: LocalModel) -> AppError | None:
 
 
 def read_spec(path: Path) -> RunSpec | None:
-    """Return the spec in a file of a run; None where it is damaged or missing."""
+    """Return the spec in a file of a run, its name as a line to be shown; None where it is damaged or missing."""
     try:
-        return spec.read(path)
+        found = spec.read(path)
     except (OSError, SpecError):
         return None
+    return dataclasses.replace(found, name=invisible.line(found.name))
 
 
 def model_for(asked: RunSpec, models: Collection[LocalModel]) -> LocalModel:

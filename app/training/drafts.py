@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from app.base import lines
+from app.base import invisible, lines
 from app.base.errors import AppError
 from app.base.files import bin_folder, dated_folder, strict_json
 from app.base.files.atomic import write_atomically
@@ -48,7 +48,8 @@ def read(drafts: Path, id: str) -> Draft:
     try:
         data = strict_json.of_file(folder / DRAFT)
         draft: Draft = lines.from_json(data, {"Draft": Draft})
-        found = _at_home(dataclasses.replace(draft, id=id, has_environment=False), folder)
+        name = invisible.line(draft.name)
+        found = _at_home(dataclasses.replace(draft, id=id, name=name, has_environment=False), folder)
         # What is of another kind than it should be fails here.
         _ = (found.with_settings(), found.mark, found.step, found.changed_at + 0.0)
     except (OSError, ValueError, TypeError, AttributeError) as error:

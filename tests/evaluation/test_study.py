@@ -14,8 +14,9 @@ from app.chat.batch.results import Result
 from app.chat.presets import Choices
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.results import System
-from app.evaluation.study import steps
+from app.evaluation.study import planning, steps
 from app.evaluation.study import study as studies
+from app.evaluation.study.planning import Asking
 from app.evaluation.study.steps import Answers, Likelihood
 from app.evaluation.study.study import Contender, Made, Rated, Study, Training
 from app.inference.local_model import FileMark, LocalModel
@@ -59,6 +60,18 @@ def train(folder: Path) -> None:
     for name in (runs.HOLDOUT, runs.ADAPTER):
         (folder / name).touch()
     runs.note(folder, Finished("epochs", 10, 10, 2.0, 1.0, "adapter", runs.ADAPTER, 1.0, 1.0, 1))
+
+
+@pytest.mark.fault("S17")
+def test_a_name_is_one_line_of_which_everything_is_seen(tmp_path: Path) -> None:
+    hidden, shown = "橋\u202eniot\U000e0041\x1b[2K\n点検\u2060", "橋niot[2K 点検"
+    studies.create(tmp_path / "x", study(name=hidden, set_name=hidden), QUESTIONS)  # by an earlier version
+    (entry,) = studies.listed(tmp_path)
+    assert entry.study is not None
+    assert (entry.study.name, entry.study.set_name) == (shown, shown)
+    assert studies.find(tmp_path, shown).id == "x"
+    planned = planning.study(tmp_path, "questions", QUESTIONS, (), Asking(name=hidden))
+    assert (planned.name, planned.id.isprintable()) == (shown, True)
 
 
 @pytest.fixture

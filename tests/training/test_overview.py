@@ -10,7 +10,8 @@ import pytest
 from app.base.paths import Paths
 from app.training import drafts, gate_file
 from app.training.plan import Data, Draft, Frozen
-from app.training.runs import overview, runs, shelf, standing
+from app.training.runs import overview, runs, shelf, splits, standing
+from tests.faults.ledger import Tally
 from tests.training import report_folder
 from trainer import events
 from trainer.spec import RunSpec
@@ -73,6 +74,25 @@ def test_every_training_stands_once_where_it_is(where: Paths) -> None:
             assert entry.when == (alone.standing.started_at or entry.when)
     whens = [entry.when for entry in found.in_progress]
     assert whens == sorted(whens, reverse=True)
+
+
+@pytest.mark.fault("S17")
+def test_a_name_is_one_line_of_which_everything_is_seen(where: Paths, tally: Tally) -> None:
+    hidden, shown = "橋\u202eniot\U000e0041\x1b[2K\n点検\u2060", "橋niot[2K 点検"
+    planned(where, 50.0, name=hidden, base=f"/models/{hidden}.gguf")
+    folder = begun(where, "一", name=hidden, base=f"/models/{hidden}.gguf")
+    begun(where, "二\u202e2", "good")  # by its folder
+    parts = {part: {"sha256": "0" * 64, "rows": 1} for part in ("train", "validation", "holdout")}
+    (folder / runs.DATA).mkdir(exist_ok=True)
+    (folder / runs.DATA / "split.json").write_text(json.dumps({"files": parts}), "utf-8")
+    found = overview.read(where).entries
+    assert {(entry.name, entry.base, entry.data) for entry in found} == {
+        (shown, f"{shown}.gguf", ""), (shown, f"{shown}.gguf", "t"), ("二2", "Swallow-8B.gguf", "t")
+    }  # fmt: skip
+    assert {run.name for run in runs.listed(where.runs)} == {shown, "二2"}
+    assert runs.find(where.runs, shown).folder == folder
+    assert [choice.name for choice in splits.listed(where)] == [shown]
+    tally.tried(3)
 
 
 def test_a_run_is_told_as_it_is_now_not_as_it_was_read_before(where: Paths) -> None:

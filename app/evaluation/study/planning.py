@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.base import invisible
 from app.base.errors import AppError
 from app.base.files import dated_folder
 from app.base.files.copying import require_space
@@ -40,6 +41,9 @@ class Asking:
     judge_preset: str = "kotae"
     rated: tuple[Rated, ...] = ()
     has_pairs: bool = False  # the judge is also shown two answers at a time
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", invisible.line(self.name))  # lists show it
 
 
 def study(

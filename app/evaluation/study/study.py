@@ -4,6 +4,7 @@ Written once, when it begins (`study.json`, `questions.jsonl`); everything else 
 removed is in `.bin` beside the folders, and can be restored.
 """
 
+import dataclasses
 import json
 import time
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import filelock
 
-from app.base import lines, made_here
+from app.base import invisible, lines, made_here
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.files import bin_folder, folder_lock, strict_json
@@ -155,7 +156,7 @@ def read(folder: Path) -> Study:
         raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error
     if not made_here.knows(STUDY, raw):
         raise AppError("evaluation_from_elsewhere", id=folder.name)
-    return found
+    return dataclasses.replace(found, name=invisible.line(found.name), set_name=invisible.line(found.set_name))
 
 
 def questions_of(folder: Path, study: Study) -> QuestionSet:

@@ -8,13 +8,14 @@ from pathlib import Path
 from app.base import curves
 from app.base.curves import Points
 from app.base.files import strict_json
+from app.models import bases
 from app.training.runs import runs, standing, watching
 from app.training.runs.history import History
 from app.training.runs.standing import JOURNAL, Standing
 from app.training.runs.watching import Watched
-from trainer import events, spec
+from trainer import events
 from trainer.events import Evaluation, Event, Sample, Step
-from trainer.spec import RunSpec, SpecError
+from trainer.spec import RunSpec
 
 SMALL_POINTS = 120  # of a curve beside its present value
 MARKED_POINTS = 120  # evaluations, each with a mark
@@ -188,12 +189,7 @@ def _thinned(points: Points, most: int = curves.MOST_POINTS) -> Points:
 
 
 def _asked(folder: Path) -> RunSpec | None:
-    for name in (runs.EFFECTIVE, runs.SPEC):
-        try:
-            return spec.read(folder / name)
-        except (OSError, SpecError):
-            continue
-    return None
+    return bases.read_spec(folder / runs.EFFECTIVE) or bases.read_spec(folder / runs.SPEC)
 
 
 def _references(asked: RunSpec | None) -> dict[str, str]:

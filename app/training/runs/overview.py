@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from app.base import made_here, text
+from app.base import invisible, made_here, text
 from app.base.errors import AppError
 from app.base.files import bin_folder, strict_json
 from app.base.files.day_record import DayRecord
 from app.base.paths import Paths
 from app.chat.shelf import BIN_DAYS
 from app.inference.local_model import LocalModel
+from app.models import bases
 from app.training import drafts
 from app.training.runs import runs, shelf, standing
 from app.training.runs.standing import Standing
-from trainer import events, spec
+from trainer import events
 from trainer.events import Event, Finished, Started
-from trainer.spec import SpecError
 
 OPEN = ("waiting", "running", "judging", "paused", "crashed", "exported")  # states of runs that are not over
 DAMAGED = "damaged"  # of a draft: it cannot be opened, and can be removed
@@ -188,12 +188,9 @@ def _stamp(path: Path) -> tuple[int, int]:
 @functools.lru_cache(_CACHED)
 def _run(folder: Path, _stamps: tuple[tuple[int, int], ...]) -> tuple[Entry, Standing]:
     told = _ends(folder / standing.JOURNAL)
-    try:
-        asked = spec.read(folder / runs.SPEC)
-    except (OSError, SpecError):
-        asked = None
+    asked = bases.read_spec(folder / runs.SPEC)
     entry = Entry(
-        "run", folder.name, (asked.name if asked else "") or folder.name, "",
+        "run", folder.name, (asked.name if asked else "") or invisible.line(folder.name), "",
         told.started_at or _time(folder / runs.SPEC), _verdict(folder / runs.GATE),
         _base_name(asked.base) if asked else "", _data_name(Path(asked.train)) if asked else "",
         shelf.note_of(folder), folder=folder,
@@ -254,11 +251,11 @@ def _verdict(path: Path) -> str:
 def _data_name(train: Path) -> str:
     source = _json(train.parent / _MANIFEST).get("source")
     name = source.get("name") if isinstance(source, dict) else None
-    return str(name or train.name)
+    return invisible.line(str(name or train.name))
 
 
 def _base_name(base: str) -> str:
-    return Path(base).name
+    return invisible.line(Path(base).name)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import filelock
 import psutil
 
-from app.base import made_here
+from app.base import invisible, made_here
 from app.base.errors import AppError
 from app.base.files import folder_lock
 from app.base.files.atomic import write_atomically
@@ -54,7 +54,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        return (self.spec.name if self.spec else "") or self.id
+        return (self.spec.name if self.spec else "") or invisible.line(self.id)
 
     @property
     def has_checkpoint(self) -> bool:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from app.base.files import strict_json
 from app.base.paths import Paths
+from app.models import bases
 from app.training import drafts
 from app.training.data.rows import PARTS
 from app.training.runs import runs
-from trainer import spec
-from trainer.spec import SpecError
 
 _MANIFEST = "split.json"
 
@@ -45,11 +44,9 @@ def listed(where: Paths) -> list[SplitChoice]:
 
 def _of_runs(folder: Path) -> Iterator[tuple[str, Path]]:
     for run in sorted(runs.folders(folder), key=lambda run: run.name, reverse=True):
-        try:
-            asked = spec.read(run / runs.SPEC)
-        except (OSError, SpecError):
-            continue
-        yield asked.name, run / runs.DATA
+        asked = bases.read_spec(run / runs.SPEC)
+        if asked is not None:
+            yield asked.name, run / runs.DATA
 
 
 def _of_drafts(folder: Path) -> Iterator[tuple[str, Path]]:
