@@ -2,15 +2,19 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 from pathlib import Path
 
+import filelock
 import pytest
 
 from app.base.errors import AppError
 from app.models import training_environment
 from app.models.training_environment import TrainingEnvironment
+from tests.convert.conversion import convert
 from tests.convert.proof import CASES, HEADER, Case, rows
+from trainer.convert_job import GgufToHf
 
 HERE = Path(__file__).parent
 
@@ -40,6 +44,20 @@ def tiny_models(environment: TrainingEnvironment, tmp_path_factory: pytest.TempP
     run = subprocess.run(argv, capture_output=True, encoding="utf-8", check=False)
     assert run.returncode == 0, run.stderr[-3000:]
     return folders
+
+
+@pytest.fixture(scope="session")
+def starter_folder(
+    environment: TrainingEnvironment, starter_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The trial model out of GGUF, made once for all processes of a test run, as it takes a minute. Not to be changed."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "starter folder"
+    with filelock.FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            done = convert(environment, GgufToHf(str(starter_model), str(folder)), tmp_path_factory.mktemp("starter"))
+            assert done.notes == {"architecture": "Gemma3ForCausalLM"}
+    return folder
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

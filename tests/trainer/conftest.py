@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.models.training_environment import TrainingEnvironment
-from tests.convert.conftest import converter, environment  # noqa: F401  (the same environment)
+from tests.convert.conftest import converter, environment, starter_folder  # noqa: F401  (the same environment)
 
 FAMILIES = ("llama", "qwen2", "gemma3", "gemma3-spm")
 TINY_HF = Path(__file__).parents[1] / "convert" / "tiny_hf.py"

