@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from app.base.files.appending import append_line
-from app.base.files.atomic import make_once
+from app.base.files.atomic import make_once, write_atomically
 from app.base.files.plain_file import read_regular
 
 FILE = "made_here.txt"  # in the data folder
@@ -57,12 +57,17 @@ def use(data: Path) -> None:
         make_once(_list.file, "".join(f"{digest}\n" for digest in found).encode("ascii"))
 
 
-def note(name: str, content: bytes) -> None:
-    """Remember a file (`name`: one of NAMES) that is about to be written. Raises OSError."""
-    assert name in NAMES
-    digest = _digest(name, content)
+def write(path: Path, content: bytes) -> None:
+    """Write a file (its name: one of NAMES) whole or not at all, and known as ours. Raises OSError.
+
+    It is noted first: a kill between both leaves a hash of nothing, instead of a file that is taken for somebody
+    else's.
+    """
+    assert path.name in NAMES
+    digest = _digest(path.name, content)
     if digest not in _list.digests:
         _list.add(digest)
+    write_atomically(path, content)
 
 
 def knows(name: str, content: bytes) -> bool:

@@ -63,7 +63,7 @@ def parse(data: bytes) -> Contents:
         document = strict_json.value(data, object_pairs_hook=_unambiguous)
     except UnicodeDecodeError as error:
         raise AppError("preset_file_encoding") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise AppError("preset_file_foreign") from error
     entries = _entries(document)
     presets, problems = [], []

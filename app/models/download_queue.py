@@ -213,7 +213,7 @@ def load(path: Path) -> list[Queued]:
     try:
         document = strict_json.of_file(path)
         entries = document["downloads"] if document["version"] == VERSION else []
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError):
         return []
     found = [entry for entry in map(_entry, entries if isinstance(entries, list) else ()) if entry is not None]
     return [entry if entry.state in ("failed", "cancelled") else entry.with_state("paused") for entry in found]

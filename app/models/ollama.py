@@ -95,7 +95,7 @@ def _layers(manifest: Path) -> list[Any]:
     try:
         with manifest.open("rb") as file:
             document = strict_json.value(file.read(_MANIFEST_MAX_BYTES + 1))
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return []
     layers = document.get("layers") if isinstance(document, dict) else None
     return layers if isinstance(layers, list) else []

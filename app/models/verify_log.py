@@ -29,7 +29,7 @@ def load(path: Path) -> dict[str, LastVerified]:
     """By the ids of models. What cannot be read was never verified."""
     try:
         data = strict_json.of_file(path)
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return {}
     entries = data.items() if isinstance(data, dict) else ()
     return {key: found for key, entry in entries if (found := _read(entry)) is not None}

@@ -8,7 +8,6 @@ from pathlib import Path
 from app.base import lines, made_here, wording
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
 from app.training.gate import VERSION, Gate, Reason
 
@@ -20,8 +19,7 @@ def write(gate: Gate, folder: Path) -> Path:
     path = folder / NAME
     told = json.dumps(dataclasses.asdict(gate), ensure_ascii=False).encode("utf-8", "replace")
     try:
-        made_here.note(NAME, told)
-        write_atomically(path, told)
+        made_here.write(path, told)
     except OSError as error:
         raise write_failure(error, folder, "run_unwritable") from error
     return path
@@ -38,7 +36,7 @@ def read(folder: Path) -> Gate:
         gate: Gate = lines.from_json({"type": "Gate", **data}, {"Gate": Gate})
     except FileNotFoundError as error:
         raise AppError("gate_missing", id=folder.name) from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise AppError("gate_unreadable", path=str(path), reason=str(error)[:200]) from error
     if not made_here.knows(NAME, raw):
         raise AppError("gate_from_elsewhere", id=folder.name)

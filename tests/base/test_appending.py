@@ -17,10 +17,10 @@ USE = BEGIN + "data = Path(sys.argv[1]); made_here.use(data); "
 # A file that may not grow takes the beginning of a line, as a disk does that gets full.
 FILL = USE + (
     "end = (data / made_here.FILE).stat().st_size + 10; resource.setrlimit(resource.RLIMIT_FSIZE, (end, end))\n"
-    "try: made_here.note('gate.json', b'lost')\n"
+    "try: made_here.write(data / 'gate.json', b'lost')\n"
     "except OSError: print('full')"
 )
-NOTE = USE + "[made_here.note('gate.json', f'{sys.argv[2]} {n}'.encode()) for n in range(int(sys.argv[3]))]"
+NOTE = USE + "[made_here.write(data / 'gate.json', f'{sys.argv[2]} {n}'.encode()) for n in range(int(sys.argv[3]))]"
 KNOWS = USE + (
     "print([w for w in sys.argv[3:] for n in range(int(sys.argv[2]))"
     " if not made_here.knows('gate.json', f'{w} {n}'.encode())])"
@@ -45,6 +45,7 @@ def said(code: str, *arguments: object) -> str:
 def test_a_full_disk_takes_no_verdict_with_it(tmp_path: Path, tally: Tally) -> None:
     said(NOTE, tmp_path, "before", 1)
     assert said(FILL, tmp_path) == "full"
+    assert (tmp_path / "gate.json").read_bytes() == b"before 0"  # nothing is there that is not known as ours
     said(NOTE, tmp_path, "after", 1)
     assert said(KNOWS, tmp_path, 1, "before", "after") == "[]"
     tally.tried(1)

@@ -50,7 +50,7 @@ def tiny_models(environment: TrainingEnvironment, tmp_path_factory: pytest.TempP
 def starter_folder(
     environment: TrainingEnvironment, starter_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The trial model out of GGUF, made once for all processes of a test run, as it takes a minute. Not to be changed."""
+    """The trial model out of GGUF; not to be changed. It takes a minute: made once for all processes of a test run."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "starter folder"
     with filelock.FileLock(f"{folder}.lock"):

@@ -100,7 +100,7 @@ def _read(file: Path) -> dict[str, Any] | None:
         }
         rest_s, up_s = _seconds(state["rest_s"]), _seconds(state["uptime_s"])
         return {"days": _whole(state["days"]), "rest_s": min(rest_s, DAY_S - 1), "uptime_s": up_s, "noted": noted}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 

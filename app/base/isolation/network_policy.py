@@ -54,7 +54,7 @@ def is_off(data: Path) -> bool:
 def _is_switched_off(settings: Path) -> bool:
     try:
         stored = strict_json.of_file(settings)
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return False
     return isinstance(stored, dict) and stored.get("network_allowed") is False
 

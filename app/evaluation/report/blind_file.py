@@ -84,7 +84,7 @@ class BlindFile:
             self._whole_bytes = raw.rfind(b"\n") + 1  # half a line, from when the power went, is dropped
             for entry in _entries(raw[: self._whole_bytes]):
                 self._note(entry)
-        except (OSError, ValueError, TypeError, RecursionError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise AppError("blind_damaged", path=str(self.path), reason=str(error)[:200]) from error
 
     def votes(self, one: str, other: str) -> tuple[Voted, ...]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from app.base import lines, made_here
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
 from app.evaluation.report_parts import Section
 from app.evaluation.results import Evaluation
@@ -28,8 +27,7 @@ def write(evaluation: Evaluation, sections: Sequence[Section], folder: Path) -> 
     path = folder / RESULTS
     raw = lines.to_line(_Results(VERSION, evaluation, tuple(sections)))
     try:
-        made_here.note(RESULTS, raw)
-        write_atomically(path, raw)
+        made_here.write(path, raw)
     except OSError as error:
         raise write_failure(error, folder, "evaluation_unwritable") from error
     return path
@@ -45,7 +43,7 @@ def read(folder: Path) -> tuple[Evaluation, tuple[Section, ...]]:
             raise ValueError("another version")
         found: _Results = lines.from_json(data, {"_Results": _Results})
         _check(found.evaluation)
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error
     if not made_here.knows(RESULTS, raw):
         raise AppError("evaluation_from_elsewhere", id=folder.name)

@@ -144,7 +144,7 @@ def _read(indices: Path) -> list[list[int]]:
                 raise ValueError(f"{name}: {phrase('scale_indices_shape')}")
     except OSError as error:
         raise AppError("scale_indices_unreadable", path=str(indices), reason=error.strerror or str(error)) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise AppError("scale_indices_unreadable", path=str(indices), reason=str(error)[:200]) from error
     return list(data.values())
 

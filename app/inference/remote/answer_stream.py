@@ -65,7 +65,7 @@ def _events(response: http.client.HTTPResponse, shown: str) -> Iterator[str | No
 def _object(data: str, shown: str) -> dict[str, Any]:
     try:
         found = strict_json.value(data)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise AppError("remote_garbage", address=shown) from error
     if not isinstance(found, dict):
         raise AppError("remote_garbage", address=shown)

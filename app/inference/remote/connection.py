@@ -93,7 +93,7 @@ class Server:
         refusals.check(response, text, self.shown)
         try:
             return strict_json.value(text)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise AppError("remote_garbage", address=self.shown) from error
 
     @contextlib.contextmanager

@@ -89,7 +89,7 @@ def _told(text: bytes) -> dict[str, Any]:
     """{"error": {"message", "code", "type"}} as OpenAI writes it; {"error": "…"}, {"message": …}, {"detail": …} too."""
     try:
         data = strict_json.value(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return {}
     return told_of(data) if isinstance(data, dict) else {}
 

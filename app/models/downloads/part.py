@@ -144,7 +144,7 @@ def _read_now(path: Path, attempt: int) -> dict[str, Any]:
     try:
         now: dict[str, Any] = strict_json.of_file(path)
         return now if now["boot"] == boot() and now["attempt"] == attempt else {}
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError):
         return {}
 
 

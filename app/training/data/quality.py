@@ -104,7 +104,7 @@ def _is_json(text: str) -> bool:
         return False
     try:
         strict_json.value(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return False
     return True
 

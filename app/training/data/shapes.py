@@ -131,7 +131,7 @@ def as_list(value: Any) -> list[Any] | None:
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = strict_json.value(value)
-        except (ValueError, RecursionError):
+        except ValueError:
             return None
     return value if isinstance(value, list) else None
 

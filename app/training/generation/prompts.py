@@ -64,7 +64,7 @@ def score(reply: Reply) -> int | None:
 def _object(reply: Reply) -> dict[str, object]:
     try:
         data = strict_json.value(reply.text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return {}
     return data if isinstance(data, dict) else {}
 

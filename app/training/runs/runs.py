@@ -16,6 +16,7 @@ import psutil
 from app.base import invisible, made_here
 from app.base.errors import AppError
 from app.base.files import folder_lock
+from app.base.files.appending import append_line
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
 from app.inference import holdout
@@ -259,8 +260,7 @@ def write_spec(folder: Path, asked: RunSpec) -> None:
 def _put_spec(folder: Path, asked: RunSpec) -> None:
     """Raises OSError."""
     told = json.dumps(spec.to_json(asked), ensure_ascii=False, indent=1).encode("utf-8", "replace")
-    made_here.note(SPEC, told)
-    write_atomically(folder / SPEC, told)
+    made_here.write(folder / SPEC, told)
 
 
 def _write(folder: Path, name: str, data: bytes) -> None:
@@ -276,10 +276,10 @@ def effective(run: Run) -> RunSpec | None:
 
 
 def note(folder: Path, event: Event) -> None:
-    """Adds to the journal what the process itself could not say any more."""
-    line = json.dumps(events.to_json(event), ensure_ascii=False)
-    with contextlib.suppress(OSError), (folder / standings.JOURNAL).open("a", encoding="utf-8") as file:
-        file.write(f"\n{line}\n")  # what was there may have been torn
+    """Add to the journal what the process itself could not say any more."""
+    line = json.dumps(events.to_json(event), ensure_ascii=False).encode("utf-8", "replace")
+    with contextlib.suppress(OSError):
+        append_line(folder / standings.JOURNAL, line)
 
 
 # --------------------------------------------------------------------------- lock

@@ -55,8 +55,7 @@ def rename(run: Run, name: str) -> None:
         said = strict_json.of_file(path)
         said["name"] = name.strip().encode("utf-8", "replace").decode()
         told = json.dumps(said, ensure_ascii=False, indent=1).encode()
-        made_here.note(runs.SPEC, told)
-        write_atomically(path, told)
+        made_here.write(path, told)
     except OSError as error:
         raise write_failure(error, run.folder, "run_unwritable") from error
     finally:
