@@ -7,8 +7,8 @@ A journal in the data folder says how far it came, so that it can be killed at a
 
 Files that were imported in place elsewhere stay where they are. In the old folder only regular files are moved.
 Nothing is deleted that is not as the journal has noted it: neither an old file that has changed since, nor one in the
-new folder that no move has made. And no journal counts but one that was written on this machine: somebody else's data
-folder could name any folder of ours.
+new folder that no move has made. A journal without this machine's mark is somebody else's, or of an earlier version:
+it could name any folder of ours, so the user sees what it says, and nothing is done by it.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ class Move:
 
     source: Path
     target: Path
-    state: str  # copying | switching
+    state: str  # copying | switching | elsewhere: not marked by this machine
     names: tuple[str, ...]
     made: tuple[str, ...]
     noted: dict[str, Mark]
@@ -71,6 +71,8 @@ def move(where: Paths, target: Path, store: ModelStore, report: Report = lambda 
     """
     target = _resolved(target)
     before = pending(where)
+    if before is not None and before.state == "elsewhere":
+        before = None
     if before is not None and before.state == "switching":
         moved = finish(where, store)
         if before.target == target:
@@ -99,14 +101,14 @@ def move(where: Paths, target: Path, store: ModelStore, report: Report = lambda 
 
 
 def pending(where: Paths) -> Move | None:
-    """A move that was interrupted, if there is one that was begun on this machine."""
+    """Return the move that was interrupted, if there is one."""
     try:
         data = strict_json.of_file(where.data / _JOURNAL)
-        if not this_machine.is_own(data.pop("mark"), _JOURNAL, _canonical(data)):
-            return None
+        is_own = this_machine.is_own(data.pop("mark", None), _JOURNAL, _canonical(data))
         noted = {name: (size, time) for name, (size, time) in dict(data.get("noted", {})).items()}
         names, made = tuple(data["names"]), tuple(data["made"])
-        return Move(Path(data["source"]), Path(data["target"]), data["state"], names, made, noted)
+        state = data["state"] if is_own else "elsewhere"
+        return Move(Path(data["source"]), Path(data["target"]), state, names, made, noted)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -142,10 +144,19 @@ def finish(where: Paths, store: ModelStore) -> Moved:
 
 
 def undo(where: Paths) -> None:
-    """Throws away what a move has copied that did not come to its switch. The old folder was in use all the time."""
+    """Throw away what a move has copied that did not come to its switch. The old folder was in use all the time.
+
+    Of a move from elsewhere only the journal goes.
+    """
     plan = pending(where)
-    if plan is None or plan.state != "copying":
+    if plan is None or plan.state == "switching":
         return
+    if plan.state == "copying":
+        _discard_copies(plan)
+    (where.data / _JOURNAL).unlink(missing_ok=True)
+
+
+def _discard_copies(plan: Move) -> None:
     for name in plan.made:
         path = plan.target / name
         with contextlib.suppress(OSError):  # the drive may be gone with them
@@ -153,7 +164,6 @@ def undo(where: Paths) -> None:
             if _is_copy(path, plan.noted.get(name)):
                 path.unlink()
     _remove_empty_folders(plan.target)
-    (where.data / _JOURNAL).unlink(missing_ok=True)
 
 
 # ---------------------------------------------------------------------- copy

@@ -9646,6 +9646,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
 <context>
     <name>StartOffers</name>
     <message>
+        <source>この知らせを消す</source>
+        <translation>Dismiss this notice</translation>
+    </message>
+    <message>
         <source>やめて元に戻す</source>
         <translation>Undo the move</translation>
     </message>

@@ -126,7 +126,9 @@ def test_a_move_that_was_begun_elsewhere_deletes_nothing_of_ours(
     (where.data / "models-move.json").write_text(json.dumps(told), "utf-8")
     store = ModelStore.open(where.database, where.backups)
     try:
-        assert models_folder.pending(where) is None
+        waiting = models_folder.pending(where)
+        assert waiting is not None
+        assert (waiting.state, waiting.source, waiting.target) == ("elsewhere", source, target)  # it is named
         models_folder.finish(where, store)
         models_folder.undo(where)
         models_folder.move(where, tmp_path / "new", store)

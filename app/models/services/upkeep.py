@@ -89,9 +89,9 @@ class ModelUpkeep(QObject):
         return bool(self._presets.to_kit())
 
     def pending_move(self) -> Move | None:
-        """A move that was interrupted before all was copied, and waits for the user."""
+        """Return a move that waits for the user: interrupted before all was copied, or begun elsewhere."""
         plan = models_folder.pending(self._where)
-        return plan if plan is not None and plan.state == "copying" and not self.is_working else None
+        return plan if plan is not None and plan.state != "switching" and not self.is_working else None
 
     def cancel(self) -> None:
         if self._task is not None:

@@ -3,6 +3,7 @@
 from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.base import invisible, wording
 from app.models.models_folder import Moved
 from app.models.services.upkeep import ModelUpkeep
 from app.models.ui.download_desk import DownloadDesk
@@ -11,6 +12,8 @@ from app.uikit.language import noted
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.labels import Rule, set_surface
+
+_SHOWN = 200  # letters of a path that somebody else may have written
 
 
 class StartOffers(QWidget):
@@ -48,6 +51,11 @@ class StartOffers(QWidget):
         plan = self._upkeep.pending_move()
         if plan is not None:
             what = self.tr("モデルの保存先の移動が、途中で止まっています。")
+            if plan.state == "elsewhere":
+                source, target = (invisible.marked(str(path)[:_SHOWN]) for path in (plan.source, plan.target))
+                sentence = wording.phrase("move_elsewhere", source=source, target=target)
+                self.moving.show_message("warning", what, sentence, (("undo", self.tr("この知らせを消す")),))
+                return
             sentence = self.tr("移動先：{path}。元のファイルは、そのまま使えます。").format(path=plan.target)
             actions = (("continue", self.tr("移動を続ける")), ("undo", self.tr("やめて元に戻す")))
             self.moving.show_message("warning", what, sentence, actions)

@@ -1,6 +1,7 @@
 """The settings of where models are and of what may leave this machine; and what a start offers to go on with."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,42 @@ def test_an_interrupted_move_can_be_given_up(parts, open_window, qtbot, where, t
         again.offers.moving.action_requested.emit("undo")
     assert list((tmp_path / "new").iterdir()) == []
     assert (where.models / "m.gguf").exists()
+    assert not again.offers.isVisible()
+
+
+def test_a_move_that_an_earlier_version_began_is_named_and_the_same_place_goes_on_with_it(
+    parts, open_window, qtbot, where, tmp_path
+):
+    target = tmp_path / "new"
+    target.mkdir()
+    (target / "m.gguf").write_bytes((where.models / "m.gguf").read_bytes())
+    models_folder.note(where, Move(where.models, target, "switching", ("m.gguf",), ("m.gguf",), {}))
+    journal = where.data / "models-move.json"
+    told = json.loads(journal.read_text("ascii"))
+    del told["mark"]
+    journal.write_text(json.dumps(told), "ascii")
+    again = open_window()
+    assert str(target) in words(again.offers.moving)
+    assert "同じ移動先をもう一度指定してください" in words(again.offers.moving)
+    assert again.library.models()[0].path == str(where.models / "m.gguf")  # nothing was done by that file's word
+    with qtbot.waitSignal(again.upkeep.folder_moved):
+        again.upkeep.move_folder(target)
+    assert again.library.models()[0].path == str(target / "m.gguf")
+    assert not (where.models / "m.gguf").exists()
+    assert not journal.exists()
+
+
+def test_the_notice_of_such_a_move_can_be_put_away_and_deletes_nothing(parts, open_window, qtbot, where, tmp_path):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "m.gguf").write_bytes(b"mine")
+    told = {"source": str(tmp_path / "old"), "target": str(tmp_path / "new"), "state": "copying"}
+    journal = where.data / "models-move.json"
+    journal.write_text(json.dumps(told | {"names": ["m.gguf"], "made": ["m.gguf"], "noted": {}}), "ascii")
+    again = open_window()
+    with qtbot.waitSignal(again.upkeep.move_undone):
+        again.offers.moving.action_requested.emit("undo")
+    assert (tmp_path / "new" / "m.gguf").read_bytes() == b"mine"
+    assert not journal.exists()
     assert not again.offers.isVisible()
 
 
