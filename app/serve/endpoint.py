@@ -12,9 +12,10 @@ from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.export_gate import Export, Permit
 from app.base.wording import phrase
+from app.chat import answer_facts
 from app.chat.services.answer_run import Outcome
 from app.documents import labels
-from app.documents.grounding import checked, citing, contract
+from app.documents.grounding import checked, citing
 from app.documents.grounding.grounding import CollectionRef, Grounding
 from app.documents.library import Library
 from app.inference.engine.messages import Usage
@@ -155,7 +156,7 @@ def facts(outcome: Outcome) -> dict[str, Any]:
     """Sources, claims and verdict as `kotae ask --json` gives them."""
     kept, reason = outcome.grounding or Grounding(), outcome.done.stop_reason
     verdict = "length" if reason in _CUT else "stopped" if reason == "cancelled" else kept.verdict
-    return {"sources": contract.sources(kept), "claims": contract.claims(kept), "verdict": verdict}
+    return {**answer_facts.facts(kept), "verdict": verdict}
 
 
 def _lines_below(text: str, grounding: Grounding | None) -> str:

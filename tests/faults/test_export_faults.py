@@ -126,6 +126,32 @@ def test_no_answer_acts_in_exported_markdown(tally: Tally) -> None:
     tally.tried(len(cases))
 
 
+COMPUTED = [
+    "`$= app.vault.adapter.read('x')`",
+    "a `= this.file.name` b",
+    '**`r system("id")`**',
+    "`{python} open('x')`",
+    "| a |\n|---|\n| `$=x` |",
+    "- `=x`",
+    "<% tp.system.clipboard() %> <%* x %> <%%= x %>",
+    "{% include x %} {%- x -%} `a`{% x %}",
+    "A %%hidden%% B",
+]
+COMPUTES = re.compile(r"(?<!`)`\s*(?:\$?=\s*\w|r[ #]|\{\w+\})|<%|\{%|(?<!\\)%%")
+
+
+@pytest.mark.fault("S6")
+def test_nothing_in_exported_markdown_is_computed_or_hidden_by_an_editor(tally: Tally) -> None:
+    for case in COMPUTED:
+        written = contained(case, 2)
+        assert COMPUTES.search(case)
+        assert not COMPUTES.search(written), written
+        check(written)
+    kept = '`a = 1` と `{"a": 1}` と `=` と `==`、50 % と 20%'
+    assert contained(kept, 2) == kept
+    tally.tried(len(COMPUTED))
+
+
 @pytest.mark.parametrize("case", MARKDOWN)
 def test_what_is_written_says_the_same_when_it_is_written_again(case: str) -> None:
     """So an exported answer that becomes a document and is quoted stays as it is."""

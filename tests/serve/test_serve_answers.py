@@ -115,7 +115,8 @@ def test_an_answer_comes_whole_with_its_usage_and_our_own_field(served: Served) 
     assert answer.usage is not None
     assert answer.usage.completion_tokens == len("橋脚です。")
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
-    assert answer.kotae == {"sources": [], "claims": [], "verdict": "answered"}  # type: ignore[attr-defined]
+    empty = {"sources": [], "claims": [], "unchecked": 0, "is_excerpt": False, "verdict": "answered"}
+    assert answer.kotae == empty  # type: ignore[attr-defined]
 
 
 def test_an_answer_that_is_cut_off_says_so(served: Served) -> None:

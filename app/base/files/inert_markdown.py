@@ -24,6 +24,9 @@ _LANGUAGES = re.compile(
     r"|shell|sql|st|swift|text|toml|ts|txt|typescript|vb|vba|xml|yaml|yml"
 )
 
+# Code in a line that an editor or a converter computes: of Dataview, of knitr, of Quarto.
+_COMPUTED = re.compile(r"\s*(?:\$?=\s*[^\s=<>~]|r[ #]|\{\.?[a-z]+\})", re.IGNORECASE)
+
 _END = r"[^\s<>`\"'　、。，．「」『』（）()\[\]]"  # what an address goes on with, as far as it must not be a link
 _TOP = (
     "com|net|org|edu|gov|mil|info|biz|name|pro|shop|dev|app|io|ai|jp|cn|kr|us|uk|eu|xyz|site|online|top|xn--[a-z0-9-]+"
@@ -44,6 +47,7 @@ _SPECIAL = re.compile(
     r"(?P<kept>(?<!!)\[\d{1,3}(?: ?[,、-] ?\d{1,3})*\](?![(:])|(?<=[A-Za-z0-9])_(?=[A-Za-z0-9]))"
     r"|[`*_\[\]~|${}]"
     r"|<(?=[A-Za-z/!?])"
+    r"|%(?=%)|(?<=[<%\\{])%"
     r"|&(?=#?\w+;)"
     r"|\\(?=[!-/:-@\[-`{-~]|$)"
 )
@@ -165,7 +169,7 @@ class _Writer:
         return _joined(open_ones[0])
 
     def _word(self, word: Token, *, in_table: bool) -> str:
-        if word.type == "code_inline":
+        if word.type == "code_inline" and not _COMPUTED.match(word.content):
             return _code(word.content, in_table=in_table)
         if word.type in ("softbreak", "hardbreak"):
             return "\n" if word.type == "softbreak" else "\\\n"

@@ -6,9 +6,9 @@ from typing import Any, BinaryIO
 from app.base import invisible
 from app.base.tables import safe_table
 from app.base.wording import phrase
+from app.chat import answer_facts
 from app.chat.batch import report as words
 from app.chat.batch.report import Line, Report
-from app.documents.grounding import contract
 from app.documents.grounding.grounding import Grounding
 
 
@@ -38,8 +38,7 @@ def _object(report: Report, line: Line) -> dict[str, Any]:
         data["error"] = {"code": result.error_code, "message": result.error}
     return data | {
         "answer": result.answer,
-        "sources": contract.sources(kept),
-        "claims": contract.claims(kept),
+        **answer_facts.facts(kept),
         "label": result.label,
         "model": result.model,
         "seed": result.seed,

@@ -14,6 +14,7 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import help_text, phrase
+from app.chat import answer_facts
 from app.chat.cli import ask_sources
 from app.chat.services import ask_adapter
 from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome
@@ -135,7 +136,7 @@ def _print(asking: _Asking, request: AnswerRequest, output: Output) -> None:
     result = {
         "answer": asking.text.strip(),
         "verdict": kept.verdict if kept and done.stop_reason in ("end", "stop") else VERDICTS[done.stop_reason],
-        **ask_sources.as_dicts(kept),
+        **answer_facts.facts(kept),
         "model": request.model.id,
         "adapter": adapter,
         "usage": dataclasses.asdict(done.usage),
@@ -149,7 +150,7 @@ def _print(asking: _Asking, request: AnswerRequest, output: Output) -> None:
         },
     }
     output.end_progress()
-    output.result(result, "\n" + ask_sources.as_text(kept, output) if kept else "")
+    output.result(result, "\n" + ask_sources.as_text(asking.text, kept, output) if kept else "")
     if asking.waiting.was_interrupted:
         output.note("interrupted")
     elif not output.is_json and done.usage.answer_tokens:

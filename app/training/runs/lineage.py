@@ -20,11 +20,11 @@ from app.documents import labels
 from app.documents.labels import Origin
 from app.inference.local_model import LocalModel
 from app.models import bases
+from app.training.data import split
 from app.training.data.rows import PARTS
 from trainer.spec import RunSpec
 
 FILE = "lineage.json"  # in the folder of a run
-_MANIFEST = "split.json"
 _FOLDERS = 3  # above an adapter or a merged file, among which its run's is
 
 
@@ -52,18 +52,13 @@ class Lineage:
 
 def of_json(told: Any) -> Lineage:
     """Read what `as_json` has written. A label or an origin that cannot be understood counts as the highest."""
-    label, origins = (told.get(key) for key in ("label", "origins")) if isinstance(told, dict) else (None, None)
-    known: Label | None = (label if label in LABELS else confidentiality.HIGHEST) if label else None
-    try:
-        return Lineage(known, tuple((str(collection), str(document)) for collection, document in origins or ()))
-    except (TypeError, ValueError):
-        return Lineage(confidentiality.HIGHEST)
+    return Lineage(*split.label_and_origins(told))
 
 
 def of_data(folder: Path) -> Lineage:
     """Read the record of a split. Nothing is known where there is none, or it says nothing of it; one that is damaged
     may have said anything."""
-    manifest = folder / _MANIFEST
+    manifest = folder / split.MANIFEST
     return _of_manifest(manifest, *_version(manifest))
 
 
@@ -132,9 +127,9 @@ def _beside(file: Path) -> Path:
 
 def _of_spec(asked: RunSpec, seen: set[Path]) -> Lineage:
     files = [Path(getattr(asked, part)) for part in PARTS if getattr(asked, part)]
-    split = {folder: of_data(folder) for folder in {file.parent for file in files}}
-    found = [*split.values()]
-    found += [_of_rows(file, *_version(file)) for file in files if split[file.parent] == Lineage()]
+    known = {folder: of_data(folder) for folder in {file.parent for file in files}}
+    found = [*known.values()]
+    found += [_of_rows(file, *_version(file)) for file in files if known[file.parent] == Lineage()]
     found += [_of_adapter(Path(place), seen) for place in (asked.adapter, asked.base) if place]
     return Lineage().joined(*found)
 
@@ -172,12 +167,7 @@ def _version(file: Path) -> tuple[int, int]:
 
 @functools.lru_cache(maxsize=64)
 def _of_manifest(file: Path, _modified_ns: int, _size_bytes: int) -> Lineage:
-    try:
-        return of_json(strict_json.of_file(file)["source"])
-    except (FileNotFoundError, NotADirectoryError, KeyError):
-        return Lineage()
-    except (OSError, ValueError, TypeError):
-        return Lineage(confidentiality.HIGHEST)
+    return Lineage(*split.told_of(file.parent))
 
 
 @functools.lru_cache(maxsize=64)

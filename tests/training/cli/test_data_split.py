@@ -10,6 +10,7 @@ import pytest
 from app.cli import main
 from app.training.cli.data import FEW_TRAINED
 from app.training.data import split
+from tests.faults.ledger import Tally
 from tests.training.data.split_rows import distinct
 from trainer import preflight
 
@@ -67,6 +68,50 @@ def test_rows_of_secret_documents_are_said_to_be_and_recorded(
     assert run(path, "--out", tmp_path / "分割") == 0
     assert "機密の資料から作った行が入っています" in capsys.readouterr().out
     assert split.verify(tmp_path / "分割")["source"]["label"] == "secret"
+
+
+def secret_split(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    rows = [
+        {
+            "question": row.question,
+            "answer": row.answer,
+            "provenance": {"label": "secret", "collection": "内規", "document": "内規.pdf"},
+        }
+        for row in distinct(60)
+    ]
+    path = folder / "組.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    assert run(path, "--out", folder / "分割") == 0
+    return folder / "分割"
+
+
+@pytest.mark.fault("S16")
+def test_a_part_of_a_split_keeps_the_label_when_it_is_split_or_checked_once_more(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], tally: Tally
+) -> None:
+    first = secret_split(tmp_path / "一回目")
+    capsys.readouterr()
+    assert run(first / "train.jsonl", "--out", tmp_path / "二回目") == 0
+    source = split.verify(tmp_path / "二回目")["source"]
+    assert (source["label"], source["origins"]) == ("secret", [["内規", "内規.pdf"]])
+    assert main(["data", "check", str(first / "train.jsonl"), "--out", str(tmp_path / "a.xlsx")], lambda *_: 0) == 3
+    assert "機密" in capsys.readouterr().err
+    assert not (tmp_path / "a.xlsx").exists()
+    tally.tried(2)
+
+
+@pytest.mark.fault("S16")
+def test_rows_out_of_the_data_folder_pass_the_gate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "データ"
+    file = secret_split(data / "runs" / "x") / "train.jsonl"
+    asked = (file, "--out", tmp_path / "外", "--data-dir", data)
+    assert run(*asked) == 3
+    assert "機密" in capsys.readouterr().err
+    assert not (tmp_path / "外").exists()
+    assert run(*asked, "--allow-secret") == 0
+    noted = [json.loads(line) for line in (data / "exports.log").read_text("utf-8").splitlines()]
+    assert noted[-1]["target"] == str(tmp_path / "外")
 
 
 def test_json_is_one_object_and_what_split_json_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
