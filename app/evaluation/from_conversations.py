@@ -68,9 +68,10 @@ def _why_not(asked: Message, answer: Message) -> str:
 
 
 def _question(asked: Message, answer: Message) -> Question:
-    kept = (answer.details or AnswerDetails()).grounding
+    details = answer.details or AnswerDetails()
+    kept, collections = details.grounding, _collections(details)
     if answer.rating == GOOD and kept is not None and kept.verdict == "not_in_documents":
-        return Question("", asked.text, is_answerable=False, origin="conversation")
+        return Question("", asked.text, is_answerable=False, origin="conversation", collections=collections)
     written = answer.text if answer.rating == GOOD else answer.correction
     gold = _gold(asked, answer, kept) if kept is not None else ()
     return Question(
@@ -80,7 +81,14 @@ def _question(asked: Message, answer: Message) -> Question:
         gold=gold,
         group=gold[0].document if gold else "",
         origin="conversation",
+        collections=collections,
     )
+
+
+def _collections(details: AnswerDetails) -> tuple[str, ...]:
+    """Names of all that the answer was asked of, rests on, and that its model has learned from."""
+    names = {ref.name for ref in details.scope} | {source.collection for source in details.named_sources}
+    return tuple(sorted(names | set(details.learned)))
 
 
 def _gold(asked: Message, answer: Message, kept: Grounding) -> tuple[Gold, ...]:

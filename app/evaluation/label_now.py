@@ -15,7 +15,8 @@ from app.training.runs.lineage import Lineage
 def of_set(found: QuestionSet, documents: Path) -> Label:
     """`documents`: the database."""
     golds = {("", gold.document) for question in found.questions for gold in question.gold if gold.document}
-    return labels.now(documents, golds, found.label)
+    asked = {(name, "") for question in found.questions for name in question.collections}
+    return labels.now(documents, golds | asked, found.label)
 
 
 def of_evaluation(found: Evaluation, documents: Path) -> Label:

@@ -18,6 +18,7 @@ from app.training.data.shapes import RefusedError, as_list, text_of
 NAME_CHARACTERS = 200  # of an id, a category, a group
 ORIGINS = ("written", "imported", "conversation", "generated")
 TABLE_FIELDS = ("id", "question", "reference", "must_include", "category", "group", "answerable", "origin")
+COLLECTIONS = "collections"  # in JSON Lines alone
 HEADING_GAP = " > "
 
 _BETWEEN_WORDS = re.compile(r"[、；;\n]")
@@ -54,6 +55,7 @@ def question_of(record: Record, columns: Columns) -> Question:
         group=_name(row.get("group")) or document,
         is_answerable=_is_answerable(row.get("answerable")) and not is_unanswerable,
         origin=origin if origin in ORIGINS else "",
+        collections=tuple(name for name in as_list(record.values.get(COLLECTIONS)) or () if isinstance(name, str)),
     )
 
 
@@ -163,6 +165,7 @@ def as_object(question: Question) -> dict[str, Any]:
         "category": question.category,
         "group": question.group,
         "origin": question.origin,
+        COLLECTIONS: list(question.collections),
     }
     return _filled(found) | ({} if question.is_answerable else {"answerable": False})
 

@@ -32,6 +32,7 @@ class Question:
     group: str = ""
     is_answerable: bool = True  # False: the documents do not have it, and saying so is right
     origin: str = ""  # written | imported | conversation | generated; "": not told
+    collections: tuple[str, ...] = ()  # that its answer was asked of or made of: the label follows them
 
 
 @dataclass(frozen=True, slots=True)

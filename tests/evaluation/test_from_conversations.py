@@ -1,6 +1,8 @@
 """Questions from rated answers: what is taken, with which reference and evidence, and what is left out and why."""
 
+import contextlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +12,10 @@ from app.chat.records import AnswerDetails, Message
 from app.chat.shelf import Shelf
 from app.chat.store import Store
 from app.documents.grounding import claims, grounding
-from app.documents.grounding.grounding import Grounding
+from app.documents.grounding.grounding import CollectionRef, Grounding
+from app.documents.library import Library
 from app.documents.records import Collection, Passage, Section
+from app.evaluation import label_now, question_sets
 from app.evaluation.from_conversations import Collected, collect
 from app.evaluation.records import Gold, Question
 
@@ -86,6 +90,29 @@ def test_sources_that_a_good_answer_does_not_use_are_no_evidence(store: Store) -
     rate(store, answered(store, ASKED, "はい。", grounded("はい。")).id, GOOD)
     question = only(collect(store, []))
     assert (question.gold, question.group) == ((), "")
+
+
+@pytest.mark.fault("S16")
+def test_a_set_follows_the_label_of_what_was_asked_also_where_no_place_is_its_evidence(
+    store: Store, tmp_path: Path
+) -> None:
+    documents = tmp_path / "documents.sqlite"
+    with contextlib.closing(Library.open(documents)) as library:
+        ids = {name: library.add_collection(name, "internal") for name in ("規程", "入札", "学習元")}
+        told = (
+            AnswerDetails(scope=(CollectionRef(ids["入札"], "入札"),)),
+            grounded("はい。"),
+            AnswerDetails(model_label="internal", learned=("学習元",)),
+        )
+        for name, details in zip(("入札", "規程", "学習元"), told, strict=True):
+            rate(store, answered(store, f"{name}の金額は？", "五百億です。", details).id, GOOD)
+        collected = collect(store, library.labelled())
+        assert [one.gold for one in collected.questions] == [(), (), ()]
+        for name, question in zip(("入札", "規程", "学習元"), collected.questions, strict=True):
+            kept = question_sets.store(tmp_path / "質問集", name, [question], collected.label)
+            assert label_now.of_set(kept, documents) == "internal"
+            library.set_label(ids[name], "secret")
+            assert label_now.of_set(question_sets.find(tmp_path / "質問集", name), documents) == "secret"
 
 
 def test_the_correction_of_a_bad_answer_is_the_reference_and_its_sources_are_the_evidence(store: Store) -> None:

@@ -199,11 +199,12 @@ class ChatSession(OpenConversation):
         answer, overflow = found
         if choice == "new":
             question, here = self._store.line(answer.id)[-2], self.conversation
+            label = conversation_labels.effective(here, self.messages(), collections_now(self._documents))
             agreed = "" if self.needs_remote_consent else self._origin
             self.new(here.folder_id, is_temporary=self.is_temporary)
             self._agreed_origin = agreed  # it is the same question
             self._answering.of_new, self._answering.scope_of_new = (here.preset_id, here.choices), here.scope
-            self._ask(question.text, None, keeps_draft=True, label=here.label)
+            self._ask(question.text, None, keeps_draft=True, label=label)
             return
         if choice == "drop":
             self._answering.leave_out(self.conversation, self._store.line(answer.id)[:-1], overflow.droppable_turns)

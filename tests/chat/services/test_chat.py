@@ -1,14 +1,18 @@
 """The open conversation, with the fake engine: nothing that was said is lost."""
 
+import contextlib
+import dataclasses
 from collections.abc import Callable
 
 import pytest
 
 from app.base.errors import AppError
 from app.chat.presets import Choices
-from app.chat.records import Message
+from app.chat.records import AnswerDetails, Message
 from app.chat.services.preload import Preload
 from app.chat.shelf import Shelf
+from app.documents.grounding.grounding import CollectionRef
+from app.documents.library import Library
 from app.inference.engine.messages import Unload
 from app.inference.services.events import Overflow
 from tests.scene import Scene
@@ -247,6 +251,23 @@ def test_a_new_conversation_with_the_question_of_a_secret_one_is_secret(make_sce
     with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
         scene.session.resolve_overflow("new")
     assert len(scene.conversations.all()) == 2
+    assert scene.session.label == "secret"
+
+
+@pytest.mark.fault("S16")
+def test_a_new_conversation_with_the_question_of_one_that_has_become_secret_is_secret(
+    make_scene: Callable[..., Scene],
+) -> None:
+    scene, _ = _fill(make_scene)
+    assert scene.session.conversation is not None
+    with contextlib.closing(Library.open(scene.where.documents)) as library:
+        ref = CollectionRef(library.add_collection("入札", "secret"), "入札")
+    for answer in scene.thread()[1::2]:
+        told = dataclasses.replace(answer.details or AnswerDetails(), scope=(ref,))
+        scene.store.finish_answer(answer.id, answer.text, answer.status, told)
+    assert scene.session.label == "internal"
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
+        scene.session.resolve_overflow("new")
     assert scene.session.label == "secret"
 
 
