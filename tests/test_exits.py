@@ -262,6 +262,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.base.services.single_instance:SingleInstance._write",
         "app.documents.retrieval.vectors:*",
         "app.documents.services.documents:_opened",
+        "app.documents.services.documents:_labels_in",
         "app.inference.speed:save",
         "app.models.download_queue:save",
         "app.models.verify_log:note",

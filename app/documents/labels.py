@@ -31,7 +31,8 @@ def meant(there: Sequence[Collection], ref: CollectionRef) -> list[Collection]:
     by_id = [one for one in there if one.id == ref.id and not one.is_builtin]
     if any(one.name == ref.name for one in by_id):
         return by_id
-    return [*by_id, *(one for one in there if one.name == ref.name)]
+    known = [*by_id, *(one for one in there if one.name == ref.name)]
+    return known or [one for one in there if not one.name]  # `Library.remember`
 
 
 def of_scope(there: Sequence[Collection], scope: Sequence[CollectionRef]) -> Label:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base import invisible
-from app.base.confidentiality import Label
+from app.base.confidentiality import HIGHEST, Label
 from app.base.database import Database, Row
 from app.base.errors import AppError
 from app.documents.formats import shown_name
@@ -26,6 +26,9 @@ _COUNTS = """(SELECT count(*) FROM document d WHERE d.collection_id = c.id) AS d
     (SELECT count(*) FROM document d JOIN section s ON s.document_id = d.id WHERE d.collection_id = c.id) AS sections,
     (SELECT count(*) FROM document d WHERE d.collection_id = c.id AND d.state IN ('waiting', 'reading')) AS unfinished,
     (SELECT count(*) FROM document d WHERE d.collection_id = c.id AND d.state IN ('doubtful', 'failed')) AS troubled"""
+
+Former = tuple[str, str, int, Label]  # name of a collection, of a document or "", id of the collection, label
+UNKNOWN: Former = ("", "", 0, HIGHEST)  # in place of what nobody can read in a damaged database
 
 
 def collections_now(path: Path) -> list[Collection] | None:
@@ -125,7 +128,12 @@ class Library:
             " UNION SELECT label FROM former_label"
             " WHERE document = '' AND collection IN (SELECT value FROM json_each(?1))"
             " UNION SELECT label FROM former_label"
-            " WHERE document != '' AND document IN (SELECT value FROM json_each(?2))",
+            " WHERE document != '' AND document IN (SELECT value FROM json_each(?2))"
+            " UNION SELECT label FROM former WHERE collection = '' AND document = '' AND EXISTS ("
+            " SELECT 1 FROM json_each(?1) WHERE value NOT IN (SELECT name FROM collection)"
+            " AND value NOT IN (SELECT collection FROM former)"
+            " UNION ALL SELECT 1 FROM json_each(?2) WHERE value NOT IN (SELECT name FROM document)"
+            " AND value NOT IN (SELECT document FROM former))",
             json.dumps(list(collections)),
             json.dumps(list(documents)),
         )
@@ -151,6 +159,20 @@ class Library:
                 collection_id,
             )
             self._db.write("DELETE FROM collection WHERE id = ?", collection_id)
+
+    def remember(self, labels: Iterable[Former]) -> None:
+        """Keep what a lost database said, whose ids are not given once more.
+
+        With UNKNOWN among it, what names something that nobody knows counts as confidential.
+        """
+        labels = list(labels)
+        with self._db.transaction():
+            for row in labels:
+                self._db.write("INSERT OR REPLACE INTO former VALUES (?, ?, ?, ?)", *row)
+            last = max((row[2] for row in labels), default=0)
+            self._db.write("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'collection'", last)
+            if not self._db.read("SELECT 1 FROM sqlite_sequence WHERE name = 'collection'"):
+                self._db.write("INSERT INTO sqlite_sequence VALUES ('collection', ?)", last)
 
     def _keep_name(self, collection_id: int) -> None:
         """What was taken from it names it so, whatever becomes of it."""

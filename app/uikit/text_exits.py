@@ -186,9 +186,13 @@ class TextExits(QObject):
         clipboard, source = QGuiApplication.clipboard(), self._selected
         if not clipboard.ownsSelection():
             return
-        if source is None or not shiboken6.isValid(source) or not source.isVisible():
-            clipboard.clear(QClipboard.Mode.Selection)
-        elif not selected_text(source) or label_at(source) == HIGHEST:
+        if (
+            source is None
+            or not shiboken6.isValid(source)
+            or not source.isVisible()
+            or not selected_text(source)
+            or label_at(source) == HIGHEST
+        ):
             clipboard.clear(QClipboard.Mode.Selection)
 
     def _any_window(self) -> QWidget | None:

@@ -6,23 +6,24 @@ by the reading child alone. A second child takes documents out, so that this nee
 
 import functools
 import logging
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from app.base.confidentiality import Label
+from app.base.confidentiality import Label, of_told
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import Progress
 from app.documents import gather, own_manual
 from app.documents.gather import Added
 from app.documents.grounding.grounding import Source
-from app.documents.library import Library
+from app.documents.library import UNKNOWN, Former, Library
 from app.documents.reading.messages import Failed, Indexed, Removed
 from app.documents.reading.pdf import ocr
 from app.documents.records import Collection, Document
@@ -392,10 +393,30 @@ def _opened(path: Path) -> bool:
     except AppError as error:
         if error.code != "database_damaged":
             raise
+        known = _labels_in(path)  # while its log is beside it
         for suffix in ("-wal", "-shm"):
             with suppress(FileNotFoundError):
                 path.with_name(path.name + suffix).unlink()
         path.replace(path.with_suffix(".damaged"))
-        Library.open(path).close()
+        with closing(Library.open(path)) as library:
+            library.remember(known)
         return True
     return False
+
+
+def _labels_in(damaged: Path) -> list[Former]:
+    """Return what `Library.remember` takes, with UNKNOWN where not all of a damaged database can be read."""
+    found: list[Former] = []
+    try:
+        with closing(sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            for names in (
+                "SELECT name, '', id, label FROM collection WHERE NOT is_builtin",
+                "SELECT collection, document, collection_id, label FROM former",
+                "SELECT c.name, d.name, c.id, c.label FROM document d JOIN collection c ON c.id = d.collection_id"
+                " WHERE NOT c.is_builtin",
+            ):
+                rows = db.execute(names).fetchall()
+                found += [(str(row[0]), str(row[1]), int(row[2]), of_told(row[3])) for row in rows]
+    except (sqlite3.Error, TypeError, ValueError):
+        found.append(UNKNOWN)
+    return found

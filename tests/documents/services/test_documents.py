@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,7 @@ from app.documents.records import Document
 from app.documents.retrieval import retrieval
 from app.documents.services.documents import Documents
 from app.documents.services.reading_queue import Standing
+from tests.faults.ledger import Tally
 
 SCRIPTED = [sys.executable, str(Path(__file__).parents[2] / "scripted_reader.py")]
 TIMEOUT_MS = 30_000
@@ -412,6 +414,41 @@ def test_a_damaged_database_is_kept_and_told_and_a_new_one_made(where: Paths, qt
     desk.collection(files)
     assert len(desk.texts()) == 6
     desk.close()
+
+
+@pytest.mark.fault("S16")
+@pytest.mark.parametrize("lost", ["documents", "all"])
+def test_labels_survive_the_database_that_said_them(where: Paths, qtbot: QtBot, lost: str, tally: Tally) -> None:
+    where.data.mkdir(parents=True, exist_ok=True)
+    with closing(Library.open(where.documents)) as library:
+        ids = {name: library.add_collection(name) for name in ("公報", "入札")}
+        library.add_documents(ids["公報"], [Path(f"/x/{number}{'長' * 80}.pdf") for number in range(300)])
+        library.set_label(ids["公報"], "public")
+    beside = closing(Library.beside(where.documents))
+    with beside as library:  # not yet in the file itself, only in its log
+        library.set_label(ids["入札"], "secret")
+        log = where.documents.with_name(where.documents.name + "-wal").read_bytes()
+    raw = bytearray(where.documents.read_bytes())
+    start = len(raw) - 8192 if lost == "documents" else 0
+    raw[start:] = b"\xff" * (len(raw) - start)
+    where.documents.write_bytes(raw)
+    where.documents.with_name(where.documents.name + "-wal").write_bytes(log)
+    desk = Desk(where, qtbot)
+    desk.documents.not_opened.connect(desk.problems.append)
+    desk.open()
+    assert [problem.code for problem in desk.problems] == ["documents_damaged"]
+    desk.close()
+    with closing(Library.open(where.documents)) as library:
+        new = library.add_collection("よそ", "public")
+        there = {(one.id, one.name): one.label for one in library.labelled()}
+        assert library.labels_of(["入札"], []) == ["secret"]
+        assert library.labels_of([], ["知らない.pdf"]) == ["secret"]
+        assert library.labels_of(["よそ"], []) == ["public"]
+    if lost == "documents":
+        assert new not in ids.values()
+        assert there[ids["入札"], "入札"] == "secret"
+        assert there[ids["公報"], "公報"] == "public"
+    tally.tried(3)
 
 
 def test_the_manual_is_there_and_follows_its_text_and_language(desk: Desk, tmp_path: Path) -> None:
