@@ -1,7 +1,16 @@
-"""A permit for tests of what is written, whatever its label and its place."""
+"""Permits for tests of what is written: of any label and place, and of what becomes confidential meanwhile."""
 
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
-from app.base.export_gate import Export, pass_out
+from app.base.confidentiality import Label
+from app.base.export_gate import Export, Permit, pass_out
 
 PERMIT = pass_out(Export("answers", Path("/").absolute().anchor, lambda: "public"), Path("/nowhere"), is_agreed=False)
+
+
+def until_secret(target: Path, looks: int = 1) -> Permit:
+    """Return a permit for what is secret after so many looks at its label."""
+    labels: Iterator[Label] = itertools.chain(["internal"] * looks, itertools.repeat("secret"))
+    return pass_out(Export("answers", str(target), lambda: next(labels)), Path("/nowhere"), is_agreed=False)

@@ -48,7 +48,7 @@ def make(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool = Fals
     """Writes the job of a run that was made (`runs.create`). Data and base are read whole. `permit`: of `export_of`.
 
     Raises AppError: job_folder_taken, job_is_file, job_unwritable, drive_space, run_data_missing, run_data_invalid,
-    run_data_changed, hf_*.
+    run_data_changed, hf_*, secret_export.
     """
     files = _base_files(Path(asked.base))
     has_base = with_base or sum(path.stat().st_size for path in files) <= SMALL_BYTES
@@ -58,6 +58,11 @@ def make(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool = Fals
             raise AppError("job_folder_taken", path=str(folder))
         require_space(folder, sum(path.stat().st_size for path in files) if has_base else 0)
         _write(asked, folder, files, has_base=has_base, permit=permit)
+        try:
+            permit.require()  # a base takes minutes to be copied
+        except AppError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     except (FileExistsError, NotADirectoryError) as error:
         file = next(path for path in (folder, *folder.parents) if path.exists())
         raise AppError("job_is_file", path=str(file)) from error

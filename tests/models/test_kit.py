@@ -25,7 +25,7 @@ from app.models.kits.kit_import import Imported
 from tests import model_files as models
 from tests.inference.engine.child import Child
 from tests.models.test_found_models import put_into_ollama
-from tests.permits import PERMIT
+from tests.permits import PERMIT, until_secret
 
 ROOT = Path(__file__).parents[2]
 PART_BYTES = 100_000
@@ -634,3 +634,12 @@ def test_a_list_that_cannot_be_written_leaves_no_file_behind(kit: Path, target: 
     outcome = kit_import.bring_in(kit, target, full, preset_files.parse)
     assert [problem.code for problem in outcome.problems] == ["disk_full", "disk_full"]
     assert names(target) == []
+
+
+@pytest.mark.fault("S16")
+def test_a_kit_whose_models_become_secret_while_it_is_written_leaves_nothing(
+    source: list[LocalModel], tmp_path: Path
+) -> None:
+    with pytest.raises(AppError, match="secret_export"):
+        kit_export.export(source, tmp_path / "kit", part_bytes=PART_BYTES, permit=until_secret(tmp_path / "kit"))
+    assert list((tmp_path / "kit").iterdir()) == []

@@ -21,7 +21,7 @@ from app.models import bases
 from app.training import job_return, jobs
 from app.training.runs import runs
 from tests import model_files as models
-from tests.permits import PERMIT
+from tests.permits import PERMIT, until_secret
 from trainer.spec import RunSpec
 
 ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
@@ -106,6 +106,14 @@ def test_the_folder_holds_all_and_tells_nothing_of_this_machine(job: Path, asked
     read_me = (job / "README.md").read_text(encoding="utf-8")
     assert "{" not in read_me
     assert "GPU のメモリ 0." in read_me  # what the plan says of a small card
+
+
+@pytest.mark.fault("S16")
+def test_a_job_whose_data_become_secret_while_it_is_written_leaves_nothing(asked: RunSpec, tmp_path: Path) -> None:
+    folder = tmp_path / "遠く" / "job"
+    with pytest.raises(AppError, match="secret_export"):
+        jobs.make(asked, folder, permit=until_secret(folder))
+    assert not folder.exists()
 
 
 def test_a_run_is_trained_there_and_taken_back(job: Path, start: Script, asked: RunSpec, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def export(
     `report` is told bytes (each counts twice: written, read back); what it raises ends the export, whose whole parts
     stay for the next time.
     Raises AppError: kit_nothing_chosen, kit_folder_taken, kit_unwritable, drive_space, drive_file_limit,
-    model_file_damaged, and those of `gguf.check_model`.
+    model_file_damaged, secret_export, and those of `gguf.check_model`.
     """
     if not models:
         raise AppError("kit_nothing_chosen")
@@ -58,6 +58,7 @@ def export(
         permit.at(folder).mkdir(parents=True, exist_ok=True)
         (folder / kit_manifest.NAME).unlink(missing_ok=True)  # from here on the kit is not finished
         kit = _Export(permit.at(folder), part_bytes, report).write(models, files, presets)
+        _require(permit, folder)
         licences = "\n\n".join(model.licence for model in kit.models) + "\n"
         _put(folder / kit_manifest.LICENCES_NAME, licences.encode("utf-8"))
         _put(folder / kit_manifest.NAME, kit_manifest.to_bytes(kit))
@@ -66,6 +67,16 @@ def export(
     except OSError as error:
         raise write_failure(error, folder, "kit_unwritable", part_bytes) from error
     return kit
+
+
+def _require(permit: Permit, folder: Path) -> None:
+    """Leave nothing of a kit whose models have become confidential while it was written, which takes minutes."""
+    try:
+        permit.require()
+    except AppError:
+        for part in folder.glob(f"*{PART_SUFFIX}"):
+            part.unlink()
+        raise
 
 
 def foreign_file(folder: Path) -> Path | None:
