@@ -6,7 +6,7 @@ echoed by the run as its effective spec, and stored. So what is shown is what is
 
 import dataclasses
 import json
-import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -194,16 +194,14 @@ def _check(spec: RunSpec) -> None:
         if value is None and name not in ("seed", "sample_tokens", "memory_share"):
             continue
         kinds = int if name in WHOLE else int | float
-        if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
-            raise SpecError(name, value, f"a number from {low} to {high}")
-        if not low <= value <= high:
+        if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:  # also NaN
             raise SpecError(name, value, f"a number from {low} to {high}")
 
 
 def _check_texts(spec: RunSpec) -> None:
     for name in (*_PATHS, *_TEXTS):
         value = getattr(spec, name)
-        if not isinstance(value, str) or (name in _PATHS and not value):
+        if not isinstance(value, str) or (name in _PATHS and not value) or not _is_name(value):
             raise SpecError(name, value, "a path" if name in _PATHS else "a text")
     if not isinstance(spec.hashes, dict) or not all(isinstance(value, str) for value in spec.hashes.values()):
         raise SpecError("hashes", spec.hashes, "an object of texts")
@@ -211,3 +209,11 @@ def _check_texts(spec: RunSpec) -> None:
         raise SpecError("samples", spec.samples, "a list of questions")
     if not isinstance(spec.gradient_checkpointing, bool | None):
         raise SpecError("gradient_checkpointing", spec.gradient_checkpointing, "true | false | null")
+
+
+def _is_name(text: str) -> bool:
+    """Whether a file can be called so: no end within, and no half of a character that is none of a file's bytes."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False

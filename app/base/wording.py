@@ -17,6 +17,7 @@ from app.base.paths import resources
 
 LANGUAGES = ("ja", "en")
 
+_MOST_BYTES = 1 << 62  # what is more is a number that somebody has made up
 _UNKNOWN_FACT = re.compile(r'（[^（）]*\?[^（）]*）|「\?」| \([^()]*\?[^()]*\)|,? "\?",?')
 
 _current = "ja"
@@ -128,7 +129,7 @@ def _shown(facts: Mapping[str, Any], language: str) -> dict[str, Any]:
         said = _system_words()
         shown = {key: said.get(value, value) if isinstance(value, str) else value for key, value in shown.items()}
     for key, value in facts.items():
-        if key.endswith("_bytes") and isinstance(value, int | float):
+        if key.endswith("_bytes") and isinstance(value, int | float) and abs(value) < _MOST_BYTES:
             shown[key.removesuffix("_bytes") + "_gb"] = (
                 f"{value / 1e9:.1f}" if value >= 1e8 else f"{max(value / 1e9, 0.0001):.4f}"
             )

@@ -9,6 +9,7 @@ from app.base import lines, made_here, wording
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.copying import write_failure
+from app.base.files.plain_file import lines_of
 from app.training.gate import VERSION, Gate, Reason
 
 NAME = "gate.json"
@@ -46,8 +47,7 @@ def read(folder: Path) -> Gate:
 def groups_of(rows: Path, numbers: Sequence[int]) -> tuple[str, ...] | None:
     """The group of each of these lines (from 1) of a file of rows; a row without one is its own. None: no such file."""
     try:
-        with rows.open("rb") as file:
-            found = {number: _group(line) for number, line in enumerate(file, start=1)}
+        found = {number: _group(line) for number, line in enumerate(lines_of(rows), start=1)}
     except OSError:
         return None
     return tuple(found.get(number) or f"line {number}" for number in numbers)

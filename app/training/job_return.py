@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, get_args
+from typing import Any
 
 from app.base import lines
 from app.base.errors import AppError
@@ -27,7 +27,7 @@ from app.base.wording import phrase
 from app.inference import holdout as holdouts
 from app.training import jobs, returned_adapter
 from app.training.data.rows import PARTS
-from app.training.runs import runs, standing
+from app.training.runs import journal, runs, standing
 from app.training.runs.runs import Run
 from trainer import adapter, events, spec
 from trainer.events import Event
@@ -43,7 +43,6 @@ _SMALL_BYTES, _ROWS_BYTES = _MIB, 256 * _MIB
 _BASE_BYTES = 1 << 40
 _SHIPPED_BYTES = 1 << 33  # of all files with a sum: data and programs; the base has sums of its own
 _MOST_SUMS = 10_000  # files of a job; a trainer has a hundred
-_EVENTS = {kind.__name__.lower(): kind for kind in get_args(Event)}
 _PART = "taken.part"  # in the run, until all of it is there
 _PLACES = ("folder", "base", "adapter", "bases", "converter", *PARTS)
 # Settled by the machine that trained: which of them it was given counts no more.
@@ -231,8 +230,8 @@ def _journal(folder: Path, copied: Path) -> tuple[Event, ...]:
     for line in raw.splitlines():
         try:
             said = strict_json.parse(line)
-            event: Event = lines.of_type(_EVENTS[said.pop("event")], said)
-        except (ValueError, KeyError, TypeError):  # torn, or JSON that is no event
+            event = journal.event_of(said)
+        except ValueError:  # torn, or JSON that is no event
             continue
         state = standing.after(state, event)
         found.append(event)

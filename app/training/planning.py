@@ -18,6 +18,7 @@ import psutil
 
 from app.base.errors import AppError
 from app.base.files import strict_json
+from app.base.files.plain_file import lines_of
 from app.inference import fit, gguf, machine, speed
 from app.models import hf_folder
 from app.training import problems
@@ -300,19 +301,21 @@ def _guessed(asked: RunSpec, base: Base, device: Device) -> tuple[Counts, RunSpe
 def rows_of(path: Path) -> Iterator[Mapping[str, Any]]:
     """Raises AppError: run_data_missing, run_data_invalid."""
     try:
-        lines = path.read_bytes().splitlines()
+        for number, line in enumerate(lines_of(path), 1):
+            if line.strip():
+                yield _row_of(line, path, number)
     except OSError as error:
         raise AppError("run_data_missing", path=str(path)) from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = strict_json.value(line)
-            if not isinstance(row, dict) or not isinstance(row.get("messages"), list):
-                raise ValueError('no {"messages": [...]}')
-        except ValueError as error:
-            raise AppError("run_data_invalid", path=str(path), line=number, reason=str(error)[:80]) from error
-        yield row
+
+
+def _row_of(line: bytes, path: Path, number: int) -> Mapping[str, Any]:
+    try:
+        row = strict_json.value(line)
+        if not isinstance(row, dict) or not isinstance(row.get("messages"), list):
+            raise ValueError('no {"messages": [...]}')
+    except ValueError as error:
+        raise AppError("run_data_invalid", path=str(path), line=number, reason=str(error)[:80]) from error
+    return row
 
 
 def _letters(row: Mapping[str, Any]) -> tuple[int, int, int]:

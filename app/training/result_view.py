@@ -15,6 +15,7 @@ from app.base import bootstrap
 from app.base.bootstrap import LEAST_UNITS, Interval
 from app.base.errors import AppError
 from app.base.files import strict_json
+from app.base.files.plain_file import lines_of
 from app.inference import scores
 from app.inference.holdout import Example
 from app.models import bases
@@ -251,7 +252,7 @@ def _names(folder: Path) -> tuple[str, dict[int, str]]:
     try:
         if asked is None or path is None or bases.file_sha256(path) != asked.hashes.get("holdout"):
             return "", {}
-        rows = [_row(line) for line in path.read_bytes().splitlines()]
+        rows = [_row(line) for line in lines_of(path)]
     except OSError:
         return "", {}
     by = "category" if any(row.get("category") for row in rows) else "group"

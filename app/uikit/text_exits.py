@@ -186,13 +186,8 @@ class TextExits(QObject):
         clipboard, source = QGuiApplication.clipboard(), self._selected
         if not clipboard.ownsSelection():
             return
-        if (
-            source is None
-            or not shiboken6.isValid(source)
-            or not source.isVisible()
-            or not selected_text(source)
-            or label_at(source) == HIGHEST
-        ):
+        in_sight = source if source is not None and shiboken6.isValid(source) and source.isVisible() else None
+        if in_sight is None or not selected_text(in_sight) or label_at(in_sight) == HIGHEST:
             clipboard.clear(QClipboard.Mode.Selection)
 
     def _any_window(self) -> QWidget | None:

@@ -3,10 +3,12 @@
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
+LINE_BYTES = 64 << 20  # a row of training data has some thousand
 _READS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe is not waited for
 _FLAGS = _READS | getattr(os, "O_NOFOLLOW", 0)
 
@@ -51,6 +53,15 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
     """Return all of such a file. Raises OSError, also for one that is larger."""
     with open_regular(path) as file:
         return _all_of(file, path, most_bytes)
+
+
+def lines_of(path: Path, most_bytes: int = LINE_BYTES) -> Iterator[bytes]:
+    """Return the lines of such a file, one by one, each with its end. Raises OSError, also for a longer line."""
+    with open_regular(path) as file:
+        while line := file.readline(most_bytes + 1):
+            if len(line) > most_bytes:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+            yield line
 
 
 def open_plain(path: Path, most_bytes: int) -> BinaryIO:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from app.base.errors import AppError
 from app.base.files.copying import BLOCK_BYTES, Meter, Report, forget_cached, hash_of, sync_folder
+from app.base.files.plain_file import open_regular, read_regular
 from app.models.kits.kit_manifest import Kit, KitExtra, KitFile, KitModel, KitPart
 
 _SUFFIX = ".kotae-joining"
@@ -171,8 +172,7 @@ def is_regular(path: Path) -> bool:
 def read_small(path: Path, extra: KitExtra) -> bytes | None:
     """None when it is not what the table says."""
     try:
-        with path.open("rb") as file:
-            content = file.read(_EXTRA_MAX_BYTES + 1)
+        content = read_regular(path, _EXTRA_MAX_BYTES)
     except OSError:
         return None
     return content if hashlib.sha256(content).hexdigest() == extra.sha256 else None
@@ -189,7 +189,7 @@ def _has_size(path: Path, size_bytes: int) -> bool:
 
 def _contents(path: Path, size: int) -> Iterator[bytes]:
     """Ends early where the stick cannot be read: then the hash is wrong."""
-    with contextlib.suppress(OSError), path.open("rb") as file:
+    with contextlib.suppress(OSError), open_regular(path) as file:  # since it was looked at it may be another
         yield from _range(file, 0, size)
 
 

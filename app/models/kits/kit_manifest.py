@@ -25,6 +25,7 @@ from typing import Any, NoReturn
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.file_names import safe_name
+from app.base.files.plain_file import open_regular
 from app.models import starter
 
 FORMAT = "kotae-model-kit"
@@ -128,7 +129,7 @@ def opened(path: Path, format_name: str, version: int) -> dict[str, Any]:
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             raise AppError("kit_foreign", path=str(path))
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(_SIZE_MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise AppError("kit_missing", path=str(path.parent)) from error

@@ -8,13 +8,13 @@ from pathlib import Path
 from app.base import curves
 from app.base.curves import Points
 from app.base.files import strict_json
+from app.base.files.plain_file import open_regular
 from app.models import bases
-from app.training.runs import runs, standing, watching
+from app.training.runs import journal, runs, standing, watching
 from app.training.runs.history import History
 from app.training.runs.standing import JOURNAL, Standing
 from app.training.runs.watching import Watched
-from trainer import events
-from trainer.events import Evaluation, Event, Sample, Step
+from trainer.events import Evaluation, Sample, Step
 from trainer.spec import RunSpec
 
 SMALL_POINTS = 120  # of a curve beside its present value
@@ -98,7 +98,7 @@ class Follower:
     def _read(self) -> bool:
         """Whole lines only: one that is being written comes with the next look, and one that is torn never."""
         try:
-            with (self._folder / JOURNAL).open("rb") as file:
+            with open_regular(self._folder / JOURNAL) as file:
                 if file.seek(0, 2) < self._offset:  # another journal, brought back from another machine
                     self._offset, self._history, self._standing = 0, History(), Standing()
                 file.seek(self._offset)
@@ -111,8 +111,8 @@ class Follower:
             if number % BREATH_LINES == 0:
                 time.sleep(BREATH_S)
             try:
-                event: Event = events.from_json(strict_json.value(line))
-            except (ValueError, AttributeError):  # JSON, but no object
+                event = journal.read_line(line)
+            except ValueError:  # torn, or of a newer protocol
                 continue
             self._history.take(event)
             self._standing = standing.after(self._standing, event)
@@ -196,8 +196,8 @@ def _references(asked: RunSpec | None) -> dict[str, str]:
     """Question -> answer of the validation rows, which the questions are taken from."""
     found: dict[str, str] = {}
     try:
-        lines = Path(asked.validation).read_bytes().splitlines() if asked else []
-    except OSError:  # moved since
+        lines = strict_json.read_bytes(Path(asked.validation)).splitlines() if asked else []
+    except OSError:  # moved since, or no file of rows
         return found
     for line in lines:
         try:

@@ -1,12 +1,10 @@
 """All that a run has told, without what was done again: for curves and samples over time."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.base.files import strict_json
+from app.training.runs import journal
 from app.training.runs.standing import JOURNAL
-from trainer import events
 from trainer.events import Adjusted, Effective, Evaluation, Event, Finding, Findings, Finished, Sample, Started, Step
 
 
@@ -66,18 +64,6 @@ def _drop(step: int, *told: list[Step] | list[Evaluation] | list[Sample]) -> Non
 def read(folder: Path) -> History:
     """Of a run's folder. Lines that are torn, or of a newer protocol, are passed over."""
     found = History()
-    for event in _events(folder / JOURNAL):
+    for event in journal.read(folder / JOURNAL):
         found.take(event)
     return found
-
-
-def _events(path: Path) -> Iterator[Event]:
-    try:
-        lines = strict_json.read_bytes(path).splitlines()
-    except OSError:  # it has not begun
-        return
-    for line in lines:
-        try:
-            yield events.from_json(strict_json.value(line))
-        except (ValueError, AttributeError):  # JSON, but no object
-            continue

@@ -16,6 +16,7 @@ from app.base.confidentiality import DEFAULT, LABELS, Label
 from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
+from app.base.files.plain_file import lines_of
 from app.documents import labels
 from app.documents.labels import Origin
 from app.inference.local_model import LocalModel
@@ -174,8 +175,7 @@ def _of_manifest(file: Path, _modified_ns: int, _size_bytes: int) -> Lineage:
 def _of_rows(file: Path, _modified_ns: int, _size_bytes: int) -> Lineage:
     """Return what the rows of a file say themselves. One that cannot be read may say anything."""
     try:
-        with file.open("rb") as opened:
-            rows = [strict_json.value(line) for line in opened if line.strip()]
+        rows = [strict_json.value(line) for line in lines_of(file) if line.strip()]
     except FileNotFoundError:
         return Lineage()
     except (OSError, ValueError):

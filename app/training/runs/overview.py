@@ -17,12 +17,13 @@ from app.base import invisible, made_here, text
 from app.base.errors import AppError
 from app.base.files import bin_folder, strict_json
 from app.base.files.day_record import DayRecord
+from app.base.files.plain_file import open_regular
 from app.base.paths import Paths
 from app.chat.shelf import BIN_DAYS
 from app.inference.local_model import LocalModel
 from app.models import bases
 from app.training import drafts
-from app.training.runs import runs, shelf, standing
+from app.training.runs import journal, runs, shelf, standing
 from app.training.runs.standing import Standing
 from trainer import events
 from trainer.events import Event, Finished, Started
@@ -105,7 +106,7 @@ def read(where: Paths) -> Overview:
 def has_finished(folder: Path) -> bool:
     """Whether the run in it was trained to its end; quick, however long its journal is."""
     try:
-        with (folder / standing.JOURNAL).open("rb") as file:
+        with open_regular(folder / standing.JOURNAL) as file:
             end = _last_of(file)
     except OSError:  # it has not begun
         return False
@@ -198,16 +199,16 @@ def _run(folder: Path, _stamps: tuple[tuple[int, int], ...]) -> tuple[Entry, Sta
     return entry, told
 
 
-def _ends(journal: Path) -> Standing:
+def _ends(path: Path) -> Standing:
     """When it first began, its last process, and how it ended; nothing of the way."""
     try:
-        with journal.open("rb") as file:
+        with open_regular(path) as file:
             first = file.read(_HEAD_BYTES).partition(b"\n")[0]
             end = _last_of(file)
     except OSError:  # it has not begun
         return Standing()
     if not isinstance(end, events.TERMINAL):  # it goes on, or has broken off
-        return _begun(journal)
+        return _begun(path)
     began = _event(first, b"started")
     return Standing(started_at=began.time if isinstance(began, Started) else 0.0, end=end)
 
@@ -219,10 +220,10 @@ def _last_of(file: BinaryIO) -> Event | None:
     return next((event for line in reversed(last) if (event := _event(line, *_LAST)) is not None), None)
 
 
-def _begun(journal: Path) -> Standing:
+def _begun(path: Path) -> Standing:
     """By which process: that stands anywhere."""
     with contextlib.suppress(OSError):
-        found = [_event(line, b"started") for line in strict_json.read_bytes(journal).splitlines()]
+        found = [_event(line, b"started") for line in strict_json.read_bytes(path).splitlines()]
         began = [event for event in found if isinstance(event, Started)]
         if began:
             return Standing(started_at=began[0].time, pid=began[-1].pid)
@@ -237,8 +238,8 @@ def _event(line: bytes, *kinds: bytes) -> Event | None:
     if not any(kind in line[:40] for kind in kinds):
         return None
     try:
-        return events.from_json(strict_json.value(line))
-    except (ValueError, AttributeError):  # torn, or JSON but no object
+        return journal.read_line(line)
+    except ValueError:  # torn, or of a newer protocol
         return None
 
 

@@ -18,6 +18,7 @@ from app.base.bootstrap import Interval
 from app.base.errors import AppError
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
+from app.base.files.plain_file import lines_of
 from app.base.plots import Series
 from app.base.wording import size
 from app.inference import scores
@@ -266,10 +267,9 @@ def _data(folder: Path, asked: spec.RunSpec, word: dict[str, str]) -> list[tuple
 def _counted(path: str) -> tuple[int, str]:
     rows, digest = 0, hashlib.sha256()
     try:
-        with Path(path).open("rb") as file:
-            for line in file:
-                rows += bool(line.strip())
-                digest.update(line)
+        for line in lines_of(Path(path)):
+            rows += bool(line.strip())
+            digest.update(line)
     except OSError:
         return 0, ""
     return rows, digest.hexdigest()

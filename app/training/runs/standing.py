@@ -4,8 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.base.files import strict_json
-from trainer import events
+from app.training.runs import journal
 from trainer.events import (
     Adjusted,
     Cancelled,
@@ -125,13 +124,6 @@ def _started(standing: Standing, event: Started) -> Standing:
 def replay(folder: Path) -> Standing:
     """From the journal of a run's folder. Lines that are torn, or of a newer protocol, are passed over."""
     standing = Standing()
-    try:
-        lines = strict_json.read_bytes(folder / JOURNAL).splitlines()
-    except OSError:  # it has not begun
-        return standing
-    for line in lines:
-        try:
-            standing = after(standing, events.from_json(strict_json.value(line)))
-        except (ValueError, AttributeError):  # JSON, but no object
-            continue
+    for event in journal.read(folder / JOURNAL):
+        standing = after(standing, event)
     return standing

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.base import lines
 from app.base.errors import AppError
-from app.training.runs import runs
-from trainer import events, spec
+from app.training.runs import journal, runs
+from trainer import spec
 from trainer.events import Event
 from trainer.spec import RunSpec
 
@@ -47,7 +46,7 @@ def events_of(asked: RunSpec, command: Callable[..., list[str]], how: str, watch
                 try:
                     watch.began(child)
                     for line in child.stdout:
-                        event = events.from_json(lines.object_of(line))
+                        event = journal.read_line(line)
                         watch.heard(event)
                         yield event
                 except ValueError as error:  # killed in the middle of a line

@@ -10,13 +10,12 @@ from pathlib import Path
 import filelock
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.base import lines
 from app.base.errors import AppError
 from app.base.services.process import ChildProcess, Exit
 from app.models import training_environment
 from app.models.training_environment import TrainingEnvironment
 from app.training import problems
-from app.training.runs import runs, standing
+from app.training.runs import journal, runs, standing
 from app.training.runs.standing import Standing
 from trainer import events
 from trainer.events import Cancelled, Failed, Finished, Paused
@@ -176,7 +175,7 @@ class TrainingRun(QObject):
     def _on_line(self, line: bytes) -> None:
         assert self._child is not None
         try:
-            event = events.from_json(lines.object_of(line))
+            event = journal.read_line(line)
         except ValueError:
             self._wish = "garbled"
             self._child.kill()
