@@ -7,6 +7,7 @@ echoed by the run as its effective spec, and stored. So what is shown is what is
 import dataclasses
 import json
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,7 +114,9 @@ def from_json(data: Mapping[str, Any]) -> RunSpec:
 def read(path: Path) -> RunSpec:
     """Raises OSError, SpecError. Relative paths are made absolute."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ValueError("no file")
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:  # a job may come from elsewhere
             raise ValueError("too large")
@@ -127,6 +130,11 @@ def read(path: Path) -> RunSpec:
     places = ("folder", "base", "train", "validation", "holdout", "adapter", "bases", "converter")
     absolute: dict[str, Any] = {name: str(parent / getattr(spec, name)) for name in places if getattr(spec, name)}
     return dataclasses.replace(spec, **absolute)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open what may be a pipe, which nobody ever writes into."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _form(data: Any) -> Form:

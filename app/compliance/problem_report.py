@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from app.base import build_facts, program_log, settings, start_record, wording
+from app.base.files.plain_file import open_regular
 from app.base.files.whole_file import whole_file
 from app.base.paths import Paths
 from app.base.settings import Settings
@@ -144,7 +145,7 @@ def _version(name: str) -> str:
 def _journal_mode(file: Path) -> str:
     """As `PRAGMA journal_mode` names it, by the file's head, which can be read where the rest is damaged or held."""
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             head = opened.read(20)
     except OSError:
         return "-"
@@ -154,7 +155,7 @@ def _journal_mode(file: Path) -> str:
 def _tail(file: Path) -> str:
     """The last whole lines: half a path would not be known for one. "" where there is no file that can be read."""
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             start = max(0, file.stat().st_size - TAIL_BYTES)
             opened.seek(start)
             lines = opened.read().decode("utf-8", "replace").splitlines()[1 if start else 0 :]

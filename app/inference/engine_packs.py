@@ -121,7 +121,7 @@ def _take(library: IO[bytes], pack: Pack, folder: Path, source: Path) -> None:
 def _digest(path: Path) -> str:
     """ "" for what cannot be read: the engine computes without it."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return ""

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from app.base import invisible
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.files.file_names import safe_name
 from app.inference import quantizations
 from app.inference.quantizations import Form
@@ -184,7 +185,7 @@ def _key(form: Form, name: str, imatrix_file: str) -> str:
 
 
 def _mark(folder: Path, config: str, facts: tuple[FileFact, ...]) -> list[object]:
-    digest = hashlib.sha256((folder / config).read_bytes()).hexdigest()
+    digest = hashlib.sha256(strict_json.read_bytes(folder / config)).hexdigest()
     return [digest, *([fact.name, fact.size_bytes, fact.modified_ns] for fact in facts)]
 
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from app.base import invisible, wording
 from app.base.errors import AppError
+from app.base.files.plain_file import read_regular
 from app.base.paths import resources
 from app.inference.prompt import PromptForm
 
@@ -231,7 +232,7 @@ def _parsed(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise AppError("card_unreadable", file=path.name, reason="> 1 MB")
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(read_regular(path, MAX_FILE_BYTES).decode("utf-8"))
     except OSError as error:
         raise AppError("card_unreadable", file=path.name, reason=error.strerror or str(error)) from error
     except (ValueError, RecursionError) as error:  # no TOML, or not UTF-8

@@ -29,6 +29,7 @@ from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import BLOCK_BYTES, Meter, Report, hash_of, require_space, sync_folder, write_failure
+from app.base.files.plain_file import open_regular
 from app.base.paths import Paths
 from app.inference.local_model import FileMark, LocalModel
 from app.models import build_folder
@@ -275,7 +276,7 @@ def _write(source: Path, half: Path, meter: Meter) -> str:
     digest = hashlib.sha256()
     with half.open("xb") as out:
         try:
-            reader = source.open("rb")
+            reader = open_regular(source)
         except OSError as error:
             raise _unreadable(source, error) from error
         with reader:

@@ -13,6 +13,7 @@ from typing import Any
 
 from app.base.files import strict_json
 from app.base.files.file_names import safe_name
+from app.base.files.plain_file import open_regular
 
 _WEIGHTS = "application/vnd.ollama.image.model"
 _TEMPLATE = "application/vnd.ollama.image.template"
@@ -56,7 +57,7 @@ def template_text(entry: Entry) -> str | None:
     if entry.template is None:
         return None
     try:
-        with entry.template.open("rb") as file:
+        with open_regular(entry.template) as file:
             return file.read(_TEMPLATE_MAX_BYTES).decode("utf-8", "replace")
     except OSError:
         return None
@@ -93,7 +94,7 @@ def _name(manifest: Path) -> str:
 
 def _layers(manifest: Path) -> list[Any]:
     try:
-        with manifest.open("rb") as file:
+        with open_regular(manifest) as file:
             document = strict_json.value(file.read(_MANIFEST_MAX_BYTES + 1))
     except (OSError, ValueError):
         return []

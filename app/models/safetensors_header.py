@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 
 from app.base.errors import AppError
 from app.base.files import strict_json
+from app.base.files.plain_file import open_regular
 
 MAX_HEADER_BYTES = (
     12 << 20
@@ -35,7 +36,7 @@ def read(path: Path) -> dict[str, StoredTensor]:
     """Name -> tensor. Raises AppError: hf_weights_damaged, hf_weights_type, hf_file_unreadable."""
     try:
         size = path.stat().st_size
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             length = int.from_bytes(file.read(8), "little")
             if size < 10 or length > min(size - 8, MAX_HEADER_BYTES):
                 raise _damaged(path, f"{size} bytes, header of {length}")

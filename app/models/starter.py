@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from app.base.errors import AppError
+from app.base.files.plain_file import open_regular
 from app.base.paths import write_atomically
 from app.inference.local_model import LocalModel
 from app.models import catalogue, local_models
@@ -101,5 +102,5 @@ def _copy_terms(file: ModelFile, folder: Path) -> None:
 
 
 def _hash_of(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

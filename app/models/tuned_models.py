@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
+from app.base.files.plain_file import open_regular
 from app.inference.local_model import FileMark, LocalModel
 from app.models import remote_models, stored_tuned
 from app.models.model_store import ModelStore
@@ -146,5 +147,5 @@ def _entry(id: str, tuned: str, entry: dict[str, Any], files: list[LocalModel], 
 
 @functools.lru_cache(maxsize=16)
 def _read(path: Path, _size_bytes: int, _modified_ns: int) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.base.errors import AppError
+from app.base.files.plain_file import open_regular
 from app.inference import gguf
 from app.inference.local_model import FileMark, LocalModel
 from app.models import local_models
@@ -79,7 +80,7 @@ def _marks(paths: list[Path], total: int, report: Report) -> dict[Path, FileMark
 def _mark_of(path: Path, report: Report, done: int, total: int) -> tuple[FileMark, int]:
     """Also gives how many bytes are done with it. Raises OSError."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while block := file.read(_BLOCK_BYTES):
             digest.update(block)
             done += len(block)

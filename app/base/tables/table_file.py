@@ -18,6 +18,7 @@ import psutil
 
 from app.base import children, lines
 from app.base.errors import AppError
+from app.base.files.plain_file import open_regular
 from app.base.tables import workbook_child
 from app.base.wording import phrase
 
@@ -52,7 +53,7 @@ class Row:
 def read_bytes(path: Path, limit_bytes: int) -> bytes:
     """Raises FileNotFoundError, AppError("table_unreadable" | "table_large")."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             raw = file.read(limit_bytes + 1)
     except FileNotFoundError:
         raise

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from app.base.errors import AppError
 from app.base.files import strict_json, whole_file
+from app.base.files.plain_file import open_regular
 from app.base.files.seal import Seal
 from app.chat.batch import results
 from app.chat.batch.results import Result
@@ -169,7 +170,7 @@ def results_of(out: Path) -> dict[int, Result]:
 def count_of(out: Path) -> int:
     """How many results the journal has, a question's every one. Reads no JSON. Raises AppError as `whole_file`."""
     try:
-        with path_of(out).open("rb") as file:
+        with open_regular(path_of(out)) as file:
             lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
     except FileNotFoundError:
         return 0

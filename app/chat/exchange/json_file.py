@@ -8,6 +8,7 @@
 Times are seconds since 1970 (UTC). What a conversation holds: `bundle.as_dict`.
 """
 
+import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any, BinaryIO
 from app import __version__
 from app.base import invisible
 from app.base.errors import AppError
+from app.base.files.plain_file import open_regular
 from app.chat.exchange import bundle_check
 from app.chat.exchange.bundle import Bundle, as_dict
 from app.chat.exchange.bundle_check import RefusedError
@@ -64,7 +66,8 @@ def read(path: Path, report: Callable[[int, int], None]) -> Iterator[Bundle | Re
         if size_bytes == 0:
             raise AppError("file_empty")
         # A byte that is no UTF-8 becomes half a character, and costs only the conversation that it is in.
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        binary = open_regular(path)
+        with io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             stream = JsonStream(file, lambda done: report(done, size_bytes))
             yield from _document(stream, str(path))
     except FileNotFoundError as error:

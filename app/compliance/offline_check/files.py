@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.base.errors import AppError
 from app.base.files.copying import Meter, Report, hash_of
+from app.base.files.plain_file import open_regular
 from app.compliance.offline_check.records import HashedFile
 from app.inference import engine_packs, gguf
 from app.inference.local_model import FileMark, LocalModel
@@ -105,5 +106,5 @@ def _size(path: Path) -> int:
 
 
 def _hash(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.base.errors import AppError
+from app.base.files.plain_file import open_regular
 from app.documents import formats
 from app.documents.reading import limits
 
@@ -65,7 +66,7 @@ _STARTS_OF_PROSE = ("GIF", "BMP", "RAR", "GGUF")  # letters: a text may begin wi
 def format_of(path: Path) -> Format:
     """Raises AppError("document_old_format" | "document_protected" | "document_is_picture" | "document_is_archive" |
     "document_unknown_format" | "document_damaged" | "document_bomb") for what cannot be read, OSError."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(HEAD_BYTES)
     if b"%PDF-" in head[:PDF_START_BYTES]:
         return "pdf"
@@ -131,7 +132,7 @@ def _mimetype(archive: zipfile.ZipFile) -> str:
 
 def _compound_error(path: Path) -> AppError:
     """Old Office files and encrypted new ones are the same kind of container. Stream names in it are UTF-16."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         start = file.read(4_000_000)
         file.seek(max(0, path.stat().st_size - 4_000_000))
         content = start + file.read()

@@ -4,6 +4,7 @@ import itertools
 import re
 from pathlib import Path
 
+from app.base.files.plain_file import read_regular
 from app.documents import encodings
 from app.documents.reading import limits
 from app.documents.reading.blocks import Block, Reading, Tell
@@ -61,7 +62,7 @@ _VOID = frozenset(
 def read(path: Path, tell: Tell, wished_encoding: str = "") -> Reading:
     """Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long"), OSError."""
     limits.check_size(path.stat().st_size, limits.TEXT_BYTES)
-    data = path.read_bytes()
+    data = read_regular(path, limits.TEXT_BYTES)
     codec = wished_encoding or _codec(data)
     text = encodings.decode_wished(data, codec)
     reader = _Reader(tell)

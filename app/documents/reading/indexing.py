@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.base import invisible, programs
 from app.base.errors import AppError
+from app.base.files.plain_file import open_regular
 from app.base.isolation import confinement
 from app.documents.library import Library
 from app.documents.reading import detect, hygiene, limits, sections
@@ -69,7 +70,7 @@ def _status(path: Path) -> os.stat_result:
 
 def _digest(path: Path, tell: Tell) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while block := file.read(8_000_000):
             digest.update(block)
             tell(0, 0)

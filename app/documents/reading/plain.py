@@ -4,6 +4,7 @@ import re
 import unicodedata
 from pathlib import Path
 
+from app.base.files.plain_file import read_regular
 from app.documents import encodings
 from app.documents.reading import limits
 from app.documents.reading.blocks import Block, Reading, Tell
@@ -32,7 +33,7 @@ def read(path: Path, tell: Tell, wished_encoding: str = "") -> Reading:
 def text_of(path: Path, wished_encoding: str = "") -> tuple[str, str]:
     """The text, with line feeds only, and its codec."""
     limits.check_size(path.stat().st_size, limits.TEXT_BYTES)
-    data = path.read_bytes()
+    data = read_regular(path, limits.TEXT_BYTES)
     codec = wished_encoding or encodings.detect(data)
     text = encodings.decode_wished(data, codec)
     limits.Characters().add(len(text))

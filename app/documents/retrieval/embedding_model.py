@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.base.database import Database
+from app.base.files.plain_file import open_regular
 from app.documents.retrieval.fusion import embedded_text
 from app.documents.retrieval.vectors import Vectors, digest_of
 from app.inference import gguf
@@ -62,7 +63,7 @@ def fingerprint(path: Path) -> str:
     """Of a file's size and of samples spread over it, its beginning and end among them."""
     size = path.stat().st_size
     found = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         for number in range(SAMPLES):
             file.seek(max(0, size - SAMPLE_BYTES) * number // (SAMPLES - 1))
             found.update(file.read(SAMPLE_BYTES))

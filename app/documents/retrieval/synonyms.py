@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.base import text
 from app.base.errors import AppError
+from app.base.files.plain_file import read_regular
 from app.base.paths import resources
 from app.documents import encodings, terms
 
@@ -59,7 +60,7 @@ def _glossary(path: Path, _modified_ns: int, size: int) -> dict[str, tuple[str, 
     try:
         if size > OWN_BYTES_MAX:
             raise ValueError("too large")
-        data = path.read_bytes()
+        data = read_regular(path, OWN_BYTES_MAX)
         codec = encodings.detect(data)
         if data and not codec:
             raise ValueError("not a text")

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QComboBox, QLineEdit, QPlainTextEdit, QVBoxLayout,
 
 from app.base.confidentiality import LABELS, Label
 from app.base.errors import AppError
+from app.base.files.plain_file import open_regular
 from app.base.services import background
 from app.base.wording import describe_error
 from app.documents import encodings
@@ -156,7 +157,7 @@ class EncodingDialog(Dialog):
 def _sample_of(path: Path) -> Callable[[], bytes]:
     def read() -> bytes:
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 return file.read(SAMPLE_BYTES)
         except OSError as error:
             raise AppError("document_unreadable", reason=error.strerror or str(error)) from error

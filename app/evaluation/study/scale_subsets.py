@@ -15,6 +15,7 @@ from app.base import confidentiality
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.files import strict_json
+from app.base.files.plain_file import open_regular, read_regular
 from app.base.wording import phrase
 from app.evaluation.study.scale_limits import LEAST_ROWS, LEAST_SIZES
 from app.training.data import duplicates, reading, rows, split
@@ -26,6 +27,7 @@ LEAST_HELD = 20  # rows to judge by, and to choose checkpoints by
 _MOST_HOLDOUT, _MOST_VALIDATION = 400, 200  # as of a split
 _REDUCED_HOLDOUT, _REDUCED_VALIDATION = 50, 20  # at the least, where everything is a part of its size
 _INDEX_BYTES = 100_000_000
+_DATA_BYTES = 1 << 31  # of one part
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def nested(data: Path, sizes: Sequence[int] = ()) -> Material:
     if data.is_dir():
         split.verify(data)
         label = lineage.of_data(data).label or confidentiality.DEFAULT
-        train, validation, holdout = ((data / f"{part}.jsonl").read_bytes() for part in rows.PARTS)
+        train, validation, holdout = (read_regular(data / f"{part}.jsonl", _DATA_BYTES) for part in rows.PARTS)
     else:
         imported = reading.read(data)
         made, unusable, label = split.split(imported.rows), len(imported.bad), confidentiality.of_told(imported.label)
@@ -134,7 +136,7 @@ def _check(sizes: Sequence[int], count: int) -> None:
 def _read(indices: Path) -> list[list[int]]:
     """Raises AppError("scale_indices_unreadable")."""
     try:
-        with indices.open("rb") as file:
+        with open_regular(indices) as file:
             data = strict_json.value(file.read(_INDEX_BYTES))
         if not isinstance(data, dict) or not data:
             raise ValueError(phrase("scale_indices_shape"))

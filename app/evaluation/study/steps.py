@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.base.files.plain_file import read_regular
 from app.chat.batch import journal
 from app.chat.batch.results import Result
 from app.evaluation.study import study as studies
@@ -138,7 +139,7 @@ def answers_of(folder: Path, system_id: str, seed: int) -> dict[int, Result]:
 def size_bytes(path: Path) -> int:
     """Of a file that is there, or was; 0: not known."""
     try:
-        return path.stat().st_size if path.exists() else int(_size_file(path).read_text("ascii"))
+        return path.stat().st_size if path.exists() else int(read_regular(_size_file(path), 32))
     except (OSError, ValueError):
         return 0
 

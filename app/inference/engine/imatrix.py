@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.base.errors import AppError
+from app.base.files.plain_file import open_regular
 from app.inference import gguf
 from app.inference.engine import log_facts
 from app.inference.engine.llama import EngineLog, api
@@ -89,7 +90,7 @@ def read(path: Path) -> Means:
 def read_text(path: Path) -> str:
     """Raises AppError("imatrix_text_unreadable")."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             raw = file.read(MAX_TEXT_BYTES + 1)
         if len(raw) > MAX_TEXT_BYTES:
             raise AppError("imatrix_text_unreadable", path=str(path), reason=f"> {MAX_TEXT_BYTES >> 20} MiB")

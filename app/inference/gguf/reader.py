@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from app.base import invisible
 from app.base.errors import AppError
+from app.base.files.plain_file import open_regular
 from app.inference.gguf import foreign, tables
 from app.inference.gguf.header import (
     MAX_KEPT_ARRAY_ELEMENTS,
@@ -75,7 +76,7 @@ def read_header(path: Path, *, tokens: list[bytes] | None = None) -> GgufHeader:
             raise AppError("file_is_directory", path=str(path))
         if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its other end
             raise AppError("file_unreadable", path=str(path), reason="not a regular file")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _Parser(file, status.st_size, path, tokens).parse()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise AppError("file_missing", path=str(path)) from error

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.base.errors import AppError
+from app.base.files.plain_file import open_regular
 from app.models.downloads.messages import Listed, ListedFile
 from app.models.downloads.source import ChangedError, Identity, TransientError
 
@@ -30,7 +31,7 @@ class FolderSource:
         if not self.probe().is_same(identity):
             raise ChangedError
         try:
-            with self._path.open("rb") as file:
+            with open_regular(self._path) as file:
                 file.seek(start)
                 while start < end and (block := file.read(min(_BLOCK_BYTES, end - start))):
                     start += len(block)

@@ -14,6 +14,7 @@ from app.base.errors import AppError
 from app.base.export_gate import Export, Permit
 from app.base.files.copying import Meter, Report, require_space, sync_folder, write_failure
 from app.base.files.file_names import safe_name
+from app.base.files.plain_file import read_regular
 from app.base.files.whole_file import whole_file
 from app.base.wording import phrase
 from app.inference import gguf
@@ -115,7 +116,7 @@ class _Export:
         made = tuple(self._model(model, files[model.id]) for model in models)
         extras = [self._extra("presets", presets)] if presets else []
         terms = [path.with_name(starter.TERMS_NAME) for paths in files.values() for path in paths[:1]]
-        found = next((path.read_bytes() for path in terms if path.is_file()), b"")
+        found = next((read_regular(path, 1 << 20) for path in terms if path.is_file()), b"")
         is_ours = hashlib.sha256(found).hexdigest() == starter.TERMS_SHA256
         if is_ours and any(model.card_id == starter.card().id for model in models):
             extras.append(self._extra("gemma_terms", found))

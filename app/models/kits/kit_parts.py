@@ -9,6 +9,7 @@ from typing import BinaryIO, Protocol
 
 from app.base.errors import AppError
 from app.base.files.copying import BLOCK_BYTES, Meter, hash_of
+from app.base.files.plain_file import open_regular
 from app.models.kits.kit_manifest import KitFile, KitPart, part_name
 
 PART_BYTES = 3_900_000_000  # FAT32 takes 4 GiB less one byte
@@ -37,7 +38,7 @@ class PartWriter:
         whole = hashlib.sha256()
         parts: list[KitPart] = []
         try:
-            reader = path.open("rb")
+            reader = open_regular(path)
         except OSError as error:
             raise _unreadable(path, error) from error
         with reader:

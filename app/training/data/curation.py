@@ -19,6 +19,7 @@ from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
+from app.base.files.plain_file import lines_of
 from app.base.wording import phrase
 from app.training.data import shapes
 from app.training.data.check import CheckReport
@@ -132,10 +133,10 @@ class Curation:
         self._decisions: dict[int, Decision] = {}
         self.revision = 0
         try:
-            self.items = tuple(_item(line) for line in (folder / ITEMS).read_bytes().splitlines())
+            self.items = tuple(_item(line) for line in lines_of(folder / ITEMS))
             self.label = _label(self.items)
             self.counts = Counter(map(self.state_of, self.items))
-            raw = self._path.read_bytes() if self._path.exists() else b""
+            raw = strict_json.read_bytes(self._path) if self._path.exists() else b""
             whole = raw[: raw.rfind(b"\n") + 1]  # half a line, from when the power went, is dropped
             for line in whole.splitlines():
                 self._replay(strict_json.value(line))

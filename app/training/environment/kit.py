@@ -24,6 +24,7 @@ from typing import Any
 
 from app.base.errors import AppError
 from app.base.files.copying import Meter, Report, require_space, sync_folder, write_failure
+from app.base.files.plain_file import open_regular
 from app.base.files.whole_file import whole_file
 from app.base.paths import resources
 from app.models import package_locks as locks
@@ -194,7 +195,8 @@ def require_ours(folder: Path) -> None:
 def _is_our_readme(path: Path) -> bool:
     """Of a kit that was not finished."""
     try:
-        return is_regular(path) and b"Kotae" in path.read_bytes()[:100]
+        with open_regular(path) as file:
+            return is_regular(path) and b"Kotae" in file.read(100)
     except OSError:
         return False
 

@@ -10,6 +10,7 @@ import tarfile
 from pathlib import Path
 
 from app.base.errors import AppError
+from app.base.files.plain_file import read_regular
 from app.models import training_environment
 from app.training.environment import folders
 from app.training.environment.folders import Folders, unwritable
@@ -67,7 +68,7 @@ def discard_unused(where: Folders, data: Path) -> None:
 def _home(environment: Path) -> str:
     """Where the base Python of a venv is, by its pyvenv.cfg; "" where there is none."""
     try:
-        lines = (environment / "pyvenv.cfg").read_text("utf-8").splitlines()
+        lines = read_regular(environment / "pyvenv.cfg", 1 << 16).decode("utf-8").splitlines()
     except (OSError, ValueError):
         return ""
     return next((line.partition("=")[2].strip() for line in lines if line.partition("=")[0].strip() == "home"), "")

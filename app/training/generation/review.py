@@ -62,7 +62,7 @@ class Review:
 def load(path: Path) -> list[_Pair]:
     """The lines of a file of generated pairs. Raises AppError("review_rows_missing" | "review_rows_unreadable")."""
     try:
-        lines = path.read_text("utf-8").split("\n")
+        lines = strict_json.read_bytes(path).decode("utf-8").split("\n")
     except FileNotFoundError as error:
         raise AppError("review_rows_missing", path=str(path)) from error
     except (OSError, UnicodeDecodeError) as error:

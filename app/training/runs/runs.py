@@ -19,6 +19,7 @@ from app.base.files import folder_lock
 from app.base.files.appending import append_line
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
+from app.base.files.plain_file import read_regular
 from app.inference import holdout
 from app.inference.holdout import Holdout
 from app.models import bases
@@ -39,6 +40,7 @@ PEFT_ADAPTER = "adapter"  # the folder of a finished run from which another one 
 DATA, START = "data", "start"  # copies of what it is trained on, and of the adapter that is trained further
 _MANIFEST = "split.json"  # beside the data
 _EXIT_LIMIT_S = 5.0
+_PLACE_BYTES = 1 << 16  # a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ def kept_back(folder: Path) -> Holdout:
 def exported_to(folder: Path) -> str:
     """The folder of the job that another machine trains; "": it is trained here."""
     try:
-        return (folder / EXPORTED).read_text(encoding="utf-8")
+        return read_regular(folder / EXPORTED, _PLACE_BYTES).decode("utf-8")
     except (OSError, ValueError):
         return ""
 

@@ -10,6 +10,7 @@ from app.base.errors import AppError
 from app.base.files import bin_folder, strict_json
 from app.base.files.atomic import write_atomically
 from app.base.files.copying import write_failure
+from app.base.files.plain_file import open_regular
 from app.inference.local_model import LocalModel
 from app.models import bases
 from app.training.runs import runs
@@ -22,8 +23,8 @@ NOTE_LETTERS = 4000
 def note_of(folder: Path) -> str:
     """ "": nobody has written one."""
     try:
-        with (folder / NOTE).open(encoding="utf-8", errors="replace") as file:
-            return file.read(NOTE_LETTERS)
+        with open_regular(folder / NOTE) as file:
+            return file.read(4 * NOTE_LETTERS).decode("utf-8", "replace")[:NOTE_LETTERS]
     except OSError:
         return ""
 

@@ -9,6 +9,7 @@ from typing import Any
 import pypdfium2
 
 from app.base.errors import AppError
+from app.base.files.plain_file import open_regular
 from app.documents.reading.messages import Place, Render, Rendered
 from app.documents.reading.pdf import pdf
 from app.documents.reading.pdf.pdf_page import Glyph, read_page
@@ -53,7 +54,7 @@ def _check(path: Path, document: Document) -> None:
         raise AppError("source_gone", path=str(path)) from error
     if (status.st_size, status.st_mtime_ns) != (document.size_bytes, document.modified_ns):
         raise AppError("source_changed", path=str(path))
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         if PDF_HEAD not in file.read(HEAD_BYTES):
             raise AppError("source_no_page", page=0)
 

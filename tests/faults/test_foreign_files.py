@@ -1,0 +1,150 @@
+"""Files of runs, drafts and data that came from elsewhere: none holds the program up, or says more than its types."""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.evaluation import question_files
+from app.models import safetensors_header
+from app.training import result_view
+from app.training.cli import train_words
+from app.training.data import curation, reading
+from app.training.runs import lineage, overview, report, runs, shelf, splits, standing
+from app.training.runs.course import Follower
+from tests.faults import returned_job
+from tests.faults.ledger import Tally
+from trainer import spec
+from trainer.spec import SpecError
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes")
+WRONG: tuple[Any, ...] = (float("inf"), 10**400, -1, "\ud800", "a\0b", True, None, [], {"a": 1}, "x" * 300)
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that the fake trainer has trained."""
+    return returned_job.finished(tmp_path_factory.mktemp("trained")).parent
+
+
+@pytest.fixture
+def run(planned: Path) -> Iterator[Path]:
+    """Its folder; what a test changes in it is as before afterwards."""
+    folder = planned / "job" / "run"
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    (folder / runs.SPEC).write_bytes((planned / "runs" / "r" / runs.SPEC).read_bytes())
+    yield folder
+    for path, content in before.items():
+        path.unlink()
+        path.write_bytes(content)
+
+
+def looked_at(folder: Path) -> None:
+    """Everywhere where a run is listed, described, reported and drawn."""
+    where = Paths(folder.parent.parent)
+    overview.read(where).search("x")
+    run = runs.read(folder)
+    json.dumps([train_words.page(run), train_words.line(run), train_words.described(run)])
+    report.render(folder)
+    result_view.read(folder)
+    Follower(folder).look(is_ours=False)
+    splits.listed(where)
+    lineage.of_run(folder)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    for key, one in items:
+        yield (*path, key)
+        yield from places(one, (*path, key))
+
+
+def with_value(data: Any, path: tuple[Any, ...], value: Any) -> Any:
+    changed = copy.deepcopy(data)
+    inner = changed
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    return changed
+
+
+def written(value: Any) -> str:
+    return json.dumps(value).replace("Infinity", "1e999")
+
+
+KINDS = ("started", "findings", "effective", "evaluation", "sample", "step", "checkpoint", "finished")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.fault("S15")
+def test_a_wrong_value_in_a_journal_is_left_out_wherever_it_is_shown(kind: str, run: Path, tally: Tally) -> None:
+    journal = run / standing.JOURNAL
+    told = [json.loads(line) for line in journal.read_text("utf-8").splitlines()]
+    at = next(number for number, one in enumerate(told) if one["event"] == kind)
+    whole = [path for path in places(told[at]) if path != ("event",) and path[0] != "spec"]
+    for number, path in enumerate(whole):
+        for value in (WRONG[number % len(WRONG)], WRONG[(number + 3) % len(WRONG)]):
+            lines = [*told[:at], with_value(told[at], path, value), *told[at + 1 :]]
+            journal.write_text("".join(f"{written(one)}\n" for one in lines), encoding="utf-8")
+            looked_at(run)
+    tally.tried(2 * len(whole))
+
+
+@pytest.mark.parametrize("name", ["rank", "memory_share", "train", "seed", "name", "samples", "form", "validation"])
+@pytest.mark.fault("S19")
+def test_a_wrong_value_in_a_spec_is_refused_in_words(name: str, tmp_path: Path, tally: Tally) -> None:
+    asked = {"folder": "r", "base": "b", "train": "t", "validation": "v"}
+    for value in (10**400, -(10**400), float("inf"), [[[]]], {"a": 1}, "a\0b", "\ud800"):
+        (tmp_path / runs.SPEC).write_text(written(asked | {name: value}), encoding="utf-8")
+        with pytest.raises(SpecError):
+            spec.read(tmp_path / runs.SPEC)
+    tally.tried(7)
+
+
+@pytest.mark.fault("S19")
+def test_a_device_that_a_spec_calls_its_data_is_not_read(run: Path, tally: Tally) -> None:
+    """In a process that may not have much memory: read to its end it would take all there is."""
+    for name in (runs.SPEC, runs.EFFECTIVE):
+        returned_job.change(run / name, train="/dev/zero", validation="/dev/zero", holdout="/dev/zero")
+    tally.tried(3)
+    code = (
+        "import resource, sys; from pathlib import Path; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30));"
+        "from tests.faults.test_foreign_files import looked_at; looked_at(Path(sys.argv[1]))"
+    )
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen", "OPENBLAS_NUM_THREADS": "1"}
+    subprocess.run(
+        [sys.executable, "-c", code, str(run)], cwd=Path(__file__).parents[2], env=environment, check=True, timeout=60
+    )
+
+
+READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "a journal": (standing.JOURNAL, lambda path: runs.read(path.parent)),
+    "a settled spec": (runs.EFFECTIVE, lambda path: runs.effective(runs.read(path.parent))),
+    "a spec": (runs.SPEC, spec.read),
+    "a note": (shelf.NOTE, lambda path: shelf.note_of(path.parent)),
+    "the place of a job": (runs.EXPORTED, lambda path: runs.exported_to(path.parent)),
+    "pairs to look through": (curation.ITEMS, lambda path: curation.Curation(path.parent)),
+    "rows": ("rows.jsonl", reading.read),
+    "questions": ("set.csv", question_files.read),
+    "a workbook": ("set.xlsx", question_files.read),
+    "weights": ("model.safetensors", safetensors_header.read),
+}
+
+
+@pytest.mark.parametrize("case", READERS)
+@pytest.mark.fault("S10")
+def test_a_pipe_under_the_name_of_a_file_holds_nothing_up(case: str, tmp_path: Path) -> None:
+    name, read = READERS[case]
+    os.mkfifo(tmp_path / name)
+    try:
+        read(tmp_path / name)
+    except (AppError, SpecError):
+        return

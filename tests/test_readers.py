@@ -1,0 +1,61 @@
+"""Whatever reads a file looks whether it is one: a pipe under its name would be waited for, a device never ends.
+
+The readers are found in the source, not listed. What is no foreign file says so in `EXCUSED`, with its reason.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+OWN = ("resources()", "/proc/", "_NET", "folder() /", "file.locate()")  # what came with the program; the kernel's
+EXCUSED = {
+    "app/base/this_machine.py": "the machine's number, in a place of the system",
+    "app/compliance/components.py": "of the program and its packages",
+    "app/compliance/offline_check/checking.py": "the log of a child, in a folder made for it",
+    "app/compliance/offline_check/coordinator.py": "logs of children, in a folder made for them",
+    "app/compliance/offline_check/surroundings.py": "of the system",
+    "app/documents/own_manual.py": "the manual, which the program has just written",
+    "app/documents/services/docs_reading.py": "the manual, which the program has just written",
+    "app/inference/engine/reference.py": "what the engine has just written itself",
+    "app/inference/fit.py": "of the kernel",
+    "app/inference/machine.py": "of the kernel",
+    "app/models/cli/model_download.py": "a token may come out of another program's pipe",
+    "app/models/downloads/packages.py": "a wheel that was just fetched and is known by its hash",
+    "app/models/downloads/part.py": "what is being fetched",
+    "app/models/package_locks.py": "of the program",
+    "app/models/services/remote_options.py": "a key may come out of another program's pipe",
+    "app/models/starter.py": "of an installed package",
+    "app/models/training_environment.py": "of an environment that was made here",
+    "app/serve/server.py": "a key may come out of another program's pipe",
+    "app/shell/ui/manual.py": "of the program",
+    "app/training/adoption.py": "what was trained and measured here",
+    "app/training/environment/converter.py": "of an environment that was made here",
+    "app/training/environment/kit.py": "the lock, of the program",
+    "app/training/environment/python_pins.py": "of the program",
+    "app/base/services/process.py": "the log of a child",
+}  # fmt: skip
+
+
+def _readers(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        written = ast.unparse(node)
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) in ("os", "strict_json", "table_file"):
+            continue
+        mode = node.args[-1] if node.args and isinstance(node.args[-1], ast.Constant) else None
+        is_reading = mode is not None and mode.value in ("r", "rb", "rt")
+        has_words = any(key.arg in ("encoding", "errors") for key in node.keywords)
+        is_method = isinstance(node.func, ast.Attribute)
+        is_open = name == "open" and (is_reading or (has_words and not (node.args and mode)))
+        if (is_open or (is_method and name in ("read_bytes", "read_text"))) and not any(own in written for own in OWN):
+            yield f"{path.relative_to(ROOT).as_posix()}:{node.lineno}: {written}"
+
+
+def test_every_file_of_others_is_opened_as_a_file() -> None:
+    found = [one for path in sorted((ROOT / "app").rglob("*.py")) for one in _readers(path)]
+    unexcused = [one for one in found if one.partition(":")[0] not in EXCUSED]
+    assert not unexcused, "\n".join(unexcused)
+    assert not EXCUSED.keys() - {one.partition(":")[0] for one in found}
