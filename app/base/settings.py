@@ -103,7 +103,7 @@ def save(path: Path, settings: Settings) -> None:
         chosen = stored(path) or Settings()
         settings = dataclasses.replace(settings, network_allowed=chosen.network_allowed)
     text = json.dumps(dataclasses.asdict(settings) | _unknown(path, settings), ensure_ascii=False, indent=1)
-    write_atomically(path, text.encode("utf-8"))
+    write_atomically(path, text.encode("utf-8", "replace"))
 
 
 def _unknown(path: Path, settings: Settings) -> dict[str, Any]:

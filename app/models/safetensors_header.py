@@ -63,7 +63,7 @@ def _tensor(path: Path, name: str, entry: Any) -> tuple[StoredTensor, tuple[int,
     if not isinstance(entry, dict):
         raise _damaged(path, shown)
     kind, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
-    if kind not in ELEMENT_BYTES:
+    if not isinstance(kind, str) or kind not in ELEMENT_BYTES:
         raise AppError("hf_weights_type", file=path.name, where=shown, type=str(kind)[:40])
     if not _are_lengths(shape, MAX_RANK) or not _are_lengths(offsets, 2) or len(offsets) != 2:
         raise _damaged(path, shown)

@@ -132,6 +132,14 @@ def test_what_must_not_be_kept_is_not_kept_as_something_unknown(tmp_path: Path) 
     assert "password" not in path.read_text("utf-8")
 
 
+@pytest.mark.fault("S15")
+def test_half_a_character_in_it_is_no_hindrance_to_saving(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text('{"language": "\\ud800", "voice": "\\udfff", "theme": "dark"}', "utf-8")
+    settings.save(path, settings.load(path))
+    assert settings.load(path).theme == "dark"
+
+
 def test_what_can_be_neither_read_nor_moved_gives_the_defaults_and_stays(tmp_path: Path) -> None:
     path = tmp_path / "settings.json"
     path.mkdir()

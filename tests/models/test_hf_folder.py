@@ -366,6 +366,15 @@ def test_a_header_that_does_not_fit_its_file_is_damage(tmp_path: Path, entries: 
     assert caught.value.code == "hf_weights_damaged"
 
 
+@pytest.mark.parametrize("kind", [[], {}, ["F32"], None, 1])
+@pytest.mark.fault("S5")
+def test_a_type_of_numbers_that_is_no_text_is_unknown(tmp_path: Path, kind: object) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(hf_models.packed({"w": {"dtype": kind, "shape": [2], "data_offsets": [0, 8]}}) + bytes(8))
+    with pytest.raises(AppError, match="hf_weights_type"):
+        safetensors_header.read(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"12345678", b"\xff" * 64, (10**12).to_bytes(8, "little") + b"{}", bytes(64)])
 @pytest.mark.fault("S5")
 def test_a_file_that_is_no_safetensors_is_damage(tmp_path: Path, content: bytes) -> None:

@@ -327,7 +327,7 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(
 @pytest.mark.parametrize(
     "body",
     [b"", b"[]", b"null", b"{", b"\xff\xfe{}", b'{"a": NaN}', b'{"n": 1, "n": 2}', b"[" * 200_000,
-     b'{"seed": ' + b"9" * 5000 + b"}", b'{"a": "\\ud800"}'],
+     b'{"seed": ' + b"9" * 5000 + b"}", b'{"a": "\\ud800"}', b'{"temperature": 1e999}', b'{"a": [-1e999]}'],
 )  # fmt: skip
 def test_a_body_that_is_no_object_is_refused(body: Sequence[int]) -> None:
     with pytest.raises(Refusal) as found:

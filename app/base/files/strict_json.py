@@ -5,6 +5,7 @@ size, so that a limit of bytes alone bounds nothing.
 """
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def read(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
 
 def parse(raw: bytes) -> dict[str, Any]:
     """Return an object in which no key stands twice, and whose texts can be stored. Raises ValueError."""
-    data = value(raw, object_pairs_hook=_object, parse_constant=_refuse)
+    data = value(raw, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_finite)
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
     if _SURROGATE.search(raw):  # half a character, or both halves of one
@@ -75,6 +76,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) != len(pairs):
         raise ValueError("a key occurs twice")
     return made
+
+
+def _finite(text: str) -> float:
+    """1e999 is infinite, too."""
+    found = float(text)
+    return found if math.isfinite(found) else _refuse(text[:20])
 
 
 def _refuse(text: str) -> float:

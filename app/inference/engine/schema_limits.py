@@ -35,7 +35,7 @@ def problem_of(schema: str) -> str:
     repeats = 0
     for key, value in values:
         if key in _COUNTS and isinstance(value, int | float):
-            repeats += max(0, int(min(value, REPEATS_MOST + 1)))
+            repeats += int(value) if 0 <= value <= REPEATS_MOST else 0 if value < 0 else REPEATS_MOST + 1
         elif key == "pattern" and isinstance(value, str):
             if len(value) > PATTERN_CHARACTERS:
                 return f"a pattern of more than {PATTERN_CHARACTERS} characters"

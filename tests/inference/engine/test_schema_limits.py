@@ -50,6 +50,13 @@ def test_a_schema_that_would_grow_is_refused_soon(what: str) -> None:
     assert time.perf_counter() - begun < 0.5
 
 
+@pytest.mark.fault("S19")
+@pytest.mark.parametrize("count", ["1e999", "Infinity", "NaN"])
+def test_a_count_that_is_no_number_is_refused(count: str) -> None:
+    assert schema_limits.problem_of(f'{{"type": "array", "items": {{}}, "maxItems": {count}}}')
+    assert schema_limits.problem_of('{"type": "array", "items": {}, "minItems": -1e999}') == ""
+
+
 def test_schemas_as_programs_write_them_pass() -> None:
     row = {"type": "object", "properties": {"name": {"type": "string", "maxLength": 200}, "n": {"type": "integer"}}}
     assert schema_limits.problem_of(json.dumps({"type": "array", "items": row, "minItems": 1, "maxItems": 50})) == ""
