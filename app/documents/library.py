@@ -20,7 +20,7 @@ from app.base.errors import AppError
 from app.documents.formats import shown_name
 from app.documents.records import Collection, Document, Passage, Report, Section, State
 from app.documents.schema import MIGRATIONS
-from app.documents.section_table import SectionTable
+from app.documents.section_table import SectionTable, text_of
 
 _COUNTS = """(SELECT count(*) FROM document d WHERE d.collection_id = c.id) AS documents,
     (SELECT count(*) FROM document d JOIN section s ON s.document_id = d.id WHERE d.collection_id = c.id) AS sections,
@@ -70,11 +70,11 @@ class Library:
 
     def collections(self) -> list[Collection]:
         """By name, Kotae's own last; without those that leave."""
-        rows = self._db.read(
+        return self._db.read_as(
+            _collection,
             f"SELECT c.id, c.name, c.label, c.is_builtin, {_COUNTS} FROM collection c"  # noqa: S608
-            " WHERE NOT c.is_leaving ORDER BY c.is_builtin, c.name"
+            " WHERE NOT c.is_leaving ORDER BY c.is_builtin, c.name",
         )
-        return [_collection(row) for row in rows]
 
     def labelled(self) -> list[Collection]:
         """Return the collections as far as labels go: each also by the names that it had, and those that are gone with
@@ -235,19 +235,18 @@ class Library:
 
     def documents(self, collection_id: int) -> list[Document]:
         """In the order of their paths."""
-        rows = self._db.read("SELECT * FROM document WHERE collection_id = ? ORDER BY path", collection_id)
-        return [_document(row) for row in rows]
+        return self._db.read_as(
+            _document, "SELECT * FROM document WHERE collection_id = ? ORDER BY path", collection_id
+        )
 
     def document(self, document_id: int) -> Document | None:
-        rows = self._db.read("SELECT * FROM document WHERE id = ?", document_id)
-        return _document(rows[0]) if rows else None
+        found = self._db.read_as(_document, "SELECT * FROM document WHERE id = ?", document_id)
+        return found[0] if found else None
 
     def documents_like(self, path: str, sha256: str) -> list[Document]:
         """Those of this file, or with the same content. One file may be in several collections, and be moved."""
-        rows = self._db.read(
-            "SELECT * FROM document WHERE path = ? OR (sha256 = ? AND sha256 <> '') ORDER BY id", path, sha256
-        )
-        return [_document(row) for row in rows]
+        wanted = "SELECT * FROM document WHERE path = ? OR (sha256 = ? AND sha256 <> '') ORDER BY id"
+        return self._db.read_as(_document, wanted, path, sha256)
 
     def namesakes(self, name: str, sha256: str) -> list[int]:
         """Ids of documents that may be the one that somebody else names so: of its name, or with the same content."""
@@ -261,8 +260,7 @@ class Library:
 
     def waiting(self) -> list[Document]:
         """What is to be read, in the order in which it was added; also what a kill has interrupted."""
-        rows = self._db.read("SELECT * FROM document WHERE state IN ('waiting', 'reading') ORDER BY id")
-        return [_document(row) for row in rows]
+        return self._db.read_as(_document, "SELECT * FROM document WHERE state IN ('waiting', 'reading') ORDER BY id")
 
     def add_documents(self, collection_id: int, paths: Iterable[Path]) -> list[int]:
         """As waiting; those that are there already stay as they are. Gives the ids of the new ones."""
@@ -394,7 +392,7 @@ class Library:
 def _collection(row: Row) -> Collection:
     return Collection(
         id=row["id"],
-        name=row["name"],
+        name=text_of(row, "name"),
         label=row["label"],
         is_builtin=bool(row["is_builtin"]),
         documents=row["documents"],

@@ -45,12 +45,12 @@ class SectionTable:
 
     def of_document(self, document_id: int) -> list[tuple[int, Section]]:
         """With their ids, in the document's order."""
-        rows = self._db.read("SELECT * FROM section WHERE document_id = ? ORDER BY position", document_id)
-        return [(row["id"], as_section(row)) for row in rows]
+        return self._db.read_as(_with_id, "SELECT * FROM section WHERE document_id = ? ORDER BY position", document_id)
 
-    def around(self, section_id: int, reach: int) -> list[Row]:
-        """A section and up to `reach` before and after it in its document, in order; `as_section` reads a row."""
-        return self._db.read(
+    def around(self, section_id: int, reach: int) -> list[tuple[int, Section]]:
+        """A section and up to `reach` before and after it in its document, in order, with their ids."""
+        return self._db.read_as(
+            _with_id,
             """SELECT near.* FROM section s JOIN section near ON near.document_id = s.document_id
                AND near.position BETWEEN s.position - ? AND s.position + ? WHERE s.id = ? ORDER BY near.position""",
             reach,
@@ -60,21 +60,26 @@ class SectionTable:
 
     def passages(self, scored: Sequence[tuple[int, float]]) -> list[Passage]:
         """Of (section id, score), in that order, ranked from 1. Sections that are gone are left out."""
-        rows = self._db.read(
+        found = self._db.read_as(
+            _passage,
             """SELECT s.*, d.name AS document, d.path, c.name AS collection, c.label
                FROM section s JOIN document d ON d.id = s.document_id JOIN collection c ON c.id = d.collection_id
                WHERE s.id IN (SELECT value FROM json_each(?))""",
             json.dumps([section_id for section_id, _ in scored]),
         )
-        by_id = {row["id"]: row for row in rows}
-        found = [(by_id[section_id], score) for section_id, score in scored if section_id in by_id]
-        return [_passage(row, score, rank) for rank, (row, score) in enumerate(found, start=1)]
+        by_id = {passage.section_id: passage for passage in found}
+        there = [(by_id[section_id], score) for section_id, score in scored if section_id in by_id]
+        return [dataclasses.replace(one, score=score, rank=rank) for rank, (one, score) in enumerate(there, start=1)]
 
 
-def as_section(row: Row) -> Section:
+def _with_id(row: Row) -> tuple[int, Section]:
+    return row["id"], _section(row)
+
+
+def _section(row: Row) -> Section:
     return Section(
-        heading=tuple(json.loads(row["heading"])),
-        text=row["text"],
+        heading=heading_of(row),
+        text=text_of(row, "text"),
         tag=row["tag"],
         page=row["page"],
         page_last=row["page_last"],
@@ -83,8 +88,25 @@ def as_section(row: Row) -> Section:
     )
 
 
-def _passage(row: Row, score: float, rank: int) -> Passage:
-    section = as_section(row)
+def text_of(row: Row, column: str) -> str:
+    """Raises TypeError where the database holds bytes or a number."""
+    found = row[column]
+    if not isinstance(found, str):
+        raise TypeError(column)
+    return found
+
+
+def heading_of(row: Row) -> tuple[str, ...]:
+    """Raises ValueError, TypeError."""
+    found = tuple(json.loads(row["heading"]))
+    if not all(isinstance(part, str) for part in found):
+        raise TypeError("heading")
+    return found
+
+
+def _passage(row: Row) -> Passage:
+    """Without its score and rank."""
+    section = _section(row)
     return Passage(
         section_id=row["id"],
         section=section,
@@ -93,7 +115,7 @@ def _passage(row: Row, score: float, rank: int) -> Passage:
         path=row["path"],
         collection=row["collection"],
         label=row["label"],
-        score=score,
-        rank=rank,
+        score=0.0,
+        rank=0,
         parts=(section,),
     )

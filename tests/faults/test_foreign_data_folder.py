@@ -23,6 +23,9 @@ from app.chat import preset_files
 from app.chat.preset_table import PresetTable
 from app.chat.store import Store
 from app.documents.library import Library
+from app.documents.records import Section
+from app.documents.retrieval.passages import widened
+from app.documents.section_table import SectionTable
 from app.inference import engine_packs
 from app.inference.local_model import LocalModel
 from app.models import local_models, models_folder, training_environment, tuned_models
@@ -278,6 +281,60 @@ def test_a_database_with_values_that_stand_for_nothing_is_damaged(case: str, tmp
             read()
     finally:
         store.close()
+
+
+DOCUMENTS = {
+    "a name of bytes": "UPDATE collection SET name = x'ff00'",
+    "a heading nested without end": f"UPDATE section SET heading = '{'[' * 100_000}'",
+    "a heading of numbers": "UPDATE section SET heading = '[1, 2]'",
+    "places on a page that are no JSON": "UPDATE section SET boxes = '[0'",
+    "places on a page of other fields": "UPDATE section SET boxes = '[[1]]'",
+    "a text of bytes": "UPDATE section SET text = x'ff'",
+    "facts of an error that are none": "UPDATE document SET error_facts = '{'",
+    "a report that is a list": "UPDATE document SET report = '[1]'",
+}
+
+
+@pytest.mark.parametrize("case", DOCUMENTS)
+@pytest.mark.fault("F9")
+def test_a_database_of_documents_with_values_that_stand_for_nothing_is_damaged(case: str, tmp_path: Path) -> None:
+    where = Paths(tmp_path)
+    library = Library.open(where.documents)
+    [id] = library.add_documents(library.add_collection("資料"), [tmp_path / "a.txt"])
+    with library.database.transaction():
+        SectionTable(library.database).add(id, [Section(("第1条",), "高さは15 mとする。")], lambda _count: None)
+    with library.database.transaction():
+        library.database.write(DOCUMENTS[case])
+    with pytest.raises(AppError, match="database_damaged"):
+        _shown(library)
+    library.close()
+
+
+def _shown(library: Library) -> None:
+    for collection in library.collections():
+        library.documents(collection.id)
+    widened(library, [(row["id"], 1.0) for row in library.database.read("SELECT id FROM section")], 3)
+
+
+CONVERSATIONS = {
+    "choices that are no JSON": "UPDATE conversation SET choices = '{'",
+    "a scope that is no JSON": "UPDATE conversation SET scope = '['",
+    "details nested without end": f"UPDATE message SET details = '{'[' * 100_000}'",
+    "details that are a list": "UPDATE message SET details = '[1]'",
+}
+
+
+@pytest.mark.parametrize("case", CONVERSATIONS)
+@pytest.mark.fault("F9")
+def test_a_database_of_conversations_with_values_that_stand_for_nothing_is_damaged(case: str, tmp_path: Path) -> None:
+    where = paths.locate(str(tmp_path))
+    store = Store.open(where.database, where.backups)
+    question = store.add_question("質問")
+    with store.database.transaction():
+        store.database.write(CONVERSATIONS[case])
+    with pytest.raises(AppError, match="database_damaged"):
+        (store.conversations(), store.tree(question.conversation_id))
+    store.close()
 
 
 @pytest.mark.fault("S16")

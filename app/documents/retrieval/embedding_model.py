@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.base.database import Database
 from app.base.files.plain_file import open_regular
-from app.documents.retrieval.fusion import embedded_text
+from app.documents.retrieval.fusion import text_of
 from app.documents.retrieval.vectors import Vectors, digest_of
 from app.inference import gguf
 from app.inference.local_model import LocalModel
@@ -92,13 +92,15 @@ def texts(documents: Path, section_ids: Sequence[int]) -> dict[int, str]:
     """By id, what is embedded. Sections that are gone are left out."""
     database = Database.beside(documents)
     try:
-        rows = database.read(
-            "SELECT id, heading, text FROM section WHERE id IN (SELECT value FROM json_each(?))",
-            json.dumps(list(section_ids)),
+        return dict(
+            database.read_as(
+                text_of,
+                "SELECT id, heading, text FROM section WHERE id IN (SELECT value FROM json_each(?))",
+                json.dumps(list(section_ids)),
+            )
         )
     finally:
         database.close()
-    return {row["id"]: embedded_text(json.loads(row["heading"]), row["text"]) for row in rows}
 
 
 def forget_others(model: EmbeddingModel) -> None:
@@ -116,8 +118,10 @@ def _pairs(database: Database) -> set[tuple[int, int]]:
     found: set[tuple[int, int]] = set()
     last = -1
     while True:
-        rows = database.read("SELECT id, heading, text FROM section WHERE id > ? ORDER BY id LIMIT ?", last, READ_ROWS)
+        rows = database.read_as(
+            text_of, "SELECT id, heading, text FROM section WHERE id > ? ORDER BY id LIMIT ?", last, READ_ROWS
+        )
         if not rows:
             return found
-        found.update((row["id"], digest_of(embedded_text(json.loads(row["heading"]), row["text"]))) for row in rows)
-        last = rows[-1]["id"]
+        found.update((section_id, digest_of(text)) for section_id, text in rows)
+        last = rows[-1][0]

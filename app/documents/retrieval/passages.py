@@ -1,13 +1,11 @@
 """Found sections widened to passages: what stands beside them under the same heading, as far as there is room."""
 
 import dataclasses
-import json
 from collections.abc import Collection, Sequence
 
-from app.base.database import Row
 from app.documents.library import Library
 from app.documents.records import Passage, Section
-from app.documents.section_table import SectionTable, as_section
+from app.documents.section_table import SectionTable
 
 LONGEST = 1200  # characters of a passage
 REACH = 8  # sections looked at on either side
@@ -17,25 +15,25 @@ def widened(library: Library, scored: Sequence[tuple[int, float]], limit: int) -
     """Of (section id, score), the best first: `limit` passages, none of which repeats a part of a better one."""
     table = SectionTable(library.database)
     taken: set[int] = set()
-    kept: dict[int, list[Row]] = {}
+    kept: dict[int, list[tuple[int, Section]]] = {}
     for section_id, _ in scored:
         if section_id in taken or len(kept) == limit:
             continue
         near = table.around(section_id, REACH)
-        at = next((place for place, row in enumerate(near) if row["id"] == section_id), None)
+        at = next((place for place, row in enumerate(near) if row[0] == section_id), None)
         if at is not None:
             kept[section_id] = _extent(near, at, taken)
-            taken.update(row["id"] for row in kept[section_id])
+            taken.update(row[0] for row in kept[section_id])
     found = table.passages([(section_id, score) for section_id, score in scored if section_id in kept])
-    return [joined(passage, [as_section(row) for row in kept[passage.section_id]]) for passage in found]
+    return [joined(passage, [section for _, section in kept[passage.section_id]]) for passage in found]
 
 
-def _extent(near: Sequence[Row], at: int, taken: Collection[int]) -> list[Row]:
+def _extent(near: Sequence[tuple[int, Section]], at: int, taken: Collection[int]) -> list[tuple[int, Section]]:
     """The sections that belong with the one at `at` and fit beside it, without those that are taken."""
-    headings: list[list[str]] = [json.loads(row["heading"]) for row in near]
+    headings = [section.heading for _, section in near]
     sizes = [
-        len(row["text"]) + len(row["tag"]) + len(path[-1] if path else "") + 5
-        for row, path in zip(near, headings, strict=True)
+        len(section.text) + len(section.tag) + len(section.heading[-1] if section.heading else "") + 5
+        for _, section in near
     ]
     first = last = at
     length = sizes[at]
@@ -43,7 +41,7 @@ def _extent(near: Sequence[Row], at: int, taken: Collection[int]) -> list[Row]:
     while is_growing:
         is_growing = False
         for place in (last + 1, first - 1):
-            is_there = 0 <= place < len(near) and near[place]["id"] not in taken
+            is_there = 0 <= place < len(near) and near[place][0] not in taken
             if is_there and _is_near(headings[place], headings[at]) and length + sizes[place] <= LONGEST:
                 length += sizes[place]
                 first, last = min(first, place), max(last, place)
