@@ -1,8 +1,9 @@
 """A run that another machine has finished, taken back from its job's folder (`app.training.jobs`).
 
 The folder comes from elsewhere: nothing in it is believed that can be looked at. Only files of known names are taken,
-and only where they are what they seem to be; hashes are made anew; the adapter must be one for the run's base; and what
-the folder says of its own worth is marked as said elsewhere (`runs.RETURNED`) until it is measured here.
+and only where they are what they seem to be. They are copied first, and only the copies are looked at: what lies on a
+stick may be another file a moment later. Hashes are made anew; the adapter must be one for the run's base; and what the
+folder says of its own worth is marked as said elsewhere (`runs.RETURNED`) until it is measured here.
 """
 
 import dataclasses
@@ -19,7 +20,7 @@ from app.base import lines
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.atomic import write_atomically
-from app.base.files.copying import BLOCK_BYTES, Meter, Report, hash_of, require_space
+from app.base.files.copying import BLOCK_BYTES, Meter, Report, require_space
 from app.base.files.file_names import safe_name
 from app.base.files.plain_file import NotPlainError, open_plain, read_plain, require_folder
 from app.base.wording import phrase
@@ -33,11 +34,12 @@ from trainer.events import Event
 from trainer.spec import RunSpec, SpecError
 
 _MIB = 1 << 20
-# What is taken besides the journal, with the most bytes that it can have; checkpoints, of no use any more, stay behind.
-_FILES = {runs.ADAPTER: 1 << 34, runs.HOLDOUT: 256 * _MIB, runs.LOG: 64 * _MIB}
+# What is taken, with the most bytes that it can have; checkpoints, of no use any more, stay behind.
+_TOLD = {standing.JOURNAL: 64 * _MIB, runs.EFFECTIVE: _MIB}  # read, and written again with the places of this machine
+_FILES = _TOLD | {runs.ADAPTER: 1 << 34, runs.HOLDOUT: 256 * _MIB, runs.LOG: 64 * _MIB}
 _ADAPTER_FILES = {adapter.CONFIG: _MIB, adapter.RECORD: _MIB, adapter.ROWS: 64 * _MIB, adapter.WEIGHTS: 1 << 34}
 _OF_A_DESKTOP = (".DS_Store", "Thumbs.db", "desktop.ini")  # put into any folder that somebody has looked at
-_SMALL_BYTES, _JOURNAL_BYTES, _ROWS_BYTES = _MIB, 64 * _MIB, 256 * _MIB
+_SMALL_BYTES, _ROWS_BYTES = _MIB, 256 * _MIB
 _BASE_BYTES = 1 << 40
 _SHIPPED_BYTES = 1 << 33  # of all files with a sum: data and programs; the base has sums of its own
 _MOST_SUMS = 10_000  # files of a job; a trainer has a hundred
@@ -79,10 +81,10 @@ def take(folder: Path, where: Path, report: Report = lambda _done, _total: None)
     asked = known or _placed(folder, target)
     try:
         sums = _sums(folder)
-        if sum(map(_size_bytes, (folder / name for name in sums))) > _SHIPPED_BYTES:
+        shipped_bytes = sum(map(_size_bytes, (folder / name for name in sums)))
+        if shipped_bytes > _SHIPPED_BYTES:
             raise NotPlainError(folder, "too_large")
-        meter = Meter(report, sum(map(_size_bytes, (*(folder / name for name in sums), *_present(folder / jobs.RUN)))))
-        found = _looked_at(folder, manifest, asked, sums, meter)
+        meter = Meter(report, shipped_bytes + sum(map(_size_bytes, _present(folder / jobs.RUN))))
     except NotPlainError as error:
         raise _refused(error.path, error.kind) from error
     is_new, is_taken = not target.exists(), False
@@ -90,7 +92,15 @@ def take(folder: Path, where: Path, report: Report = lambda _done, _total: None)
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = runs.hold(target)
         try:
-            _fill(target, folder, asked, found, meter)
+            if standing.replay(target).state != "waiting":
+                raise AppError("job_taken_before", id=target.name)
+            part = target / _PART
+            shutil.rmtree(part, ignore_errors=True)
+            try:
+                _copy(folder, part, meter)
+                _fill(target, folder, asked, _looked_at(folder, part, manifest, asked, sums, meter))
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
         finally:
             held.release()
         is_taken = True
@@ -104,21 +114,15 @@ def take(folder: Path, where: Path, report: Report = lambda _done, _total: None)
     return runs.read(target)
 
 
-def _fill(target: Path, folder: Path, asked: RunSpec, found: _Returned, meter: Meter) -> None:
-    """The journal goes last: until then the run waits, and can be taken again. Raises OSError, AppError as `take`."""
-    if standing.replay(target).state != "waiting":
-        raise AppError("job_taken_before", id=target.name)
-    run = folder / jobs.RUN
-    require_space(target, sum(map(_size_bytes, _present(run))))
-    part = target / _PART
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        _copy(run, part, meter)
-        shutil.rmtree(target / runs.PEFT_ADAPTER, ignore_errors=True)
-        for path in part.iterdir():
+def _fill(target: Path, folder: Path, asked: RunSpec, found: _Returned) -> None:
+    """Take what was copied and looked at. Raises OSError, AppError("run_unwritable").
+
+    The journal goes last: until then the run waits, and can be taken again.
+    """
+    shutil.rmtree(target / runs.PEFT_ADAPTER, ignore_errors=True)
+    for path in (target / _PART).iterdir():
+        if path.name not in _TOLD:
             path.replace(target / path.name)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     settled = dataclasses.replace(found.effective, **{name: getattr(asked, name) for name in _PLACES})
     (target / runs.EFFECTIVE).write_text(json.dumps(spec.to_json(settled), ensure_ascii=False), encoding="utf-8")
     write_atomically(target / runs.RETURNED, str(folder).encode("utf-8", "replace"))
@@ -181,16 +185,11 @@ def _sums(folder: Path) -> dict[str, str]:
     return {name: wanted for wanted, _, name in told}
 
 
-def _looked_at(folder: Path, manifest: _Manifest, asked: RunSpec, sums: Mapping[str, str], meter: Meter) -> _Returned:
-    """Raises AppError as `take`, NotPlainError."""
-    run = folder / jobs.RUN
-    try:
-        require_folder(run)
-    except NotPlainError:
-        raise
-    except OSError as error:
-        raise AppError("job_unfinished", path=str(folder), state="waiting") from error
-    journal = _journal(folder)
+def _looked_at(
+    folder: Path, copied: Path, manifest: _Manifest, asked: RunSpec, sums: Mapping[str, str], meter: Meter
+) -> _Returned:
+    """`copied`: the copy of the job's run. Raises AppError as `take`, NotPlainError."""
+    journal = _journal(folder, copied)
     for name, wanted in sums.items():
         if not _is_inside(name) or _digest(folder, name, meter) != wanted:
             raise AppError("job_changed", path=str(folder / Path(name).name))
@@ -202,9 +201,9 @@ def _looked_at(folder: Path, manifest: _Manifest, asked: RunSpec, sums: Mapping[
         if asked.hashes.get(part, wanted) != wanted or (part in PARTS and sums.get(name) != wanted):
             raise AppError("job_changed", path=str(folder / name))
     _require_base(folder, Path(asked.base))
-    effective = _effective(folder, manifest, asked)
-    _check_adapter(run, manifest, effective, asked)
-    _check_holdout(run, folder / jobs.DATA / "holdout.jsonl", manifest.hashes.get("holdout", ""))
+    effective = _effective(folder, copied, manifest, asked)
+    _check_adapter(folder, copied, manifest, effective, asked)
+    _check_holdout(copied, folder / jobs.DATA / "holdout.jsonl", manifest.hashes.get("holdout", ""))
     return _Returned(effective, journal)
 
 
@@ -218,12 +217,12 @@ def _require_base(folder: Path, base: Path) -> None:
         open_plain(base, _BASE_BYTES).close()
 
 
-def _journal(folder: Path) -> tuple[Event, ...]:
+def _journal(folder: Path, copied: Path) -> tuple[Event, ...]:
     """All that the run has told, each with the types that it has. Raises AppError("job_unfinished"), NotPlainError."""
     found: list[Event] = []
     state = standing.Standing()
     try:
-        raw = read_plain(folder / jobs.RUN / standing.JOURNAL, _JOURNAL_BYTES)
+        raw = read_plain(copied / standing.JOURNAL, _FILES[standing.JOURNAL])
     except NotPlainError:
         raise
     except OSError:
@@ -241,11 +240,10 @@ def _journal(folder: Path) -> tuple[Event, ...]:
     return tuple(found)
 
 
-def _effective(folder: Path, manifest: _Manifest, asked: RunSpec) -> RunSpec:
+def _effective(folder: Path, copied: Path, manifest: _Manifest, asked: RunSpec) -> RunSpec:
     """The effective spec of a run that was asked for as this one was. Raises AppError: job_unreadable, job_changed."""
-    path = folder / jobs.RUN / runs.EFFECTIVE
     try:
-        effective = spec.from_json(strict_json.parse(read_plain(path, _SMALL_BYTES)))
+        effective = spec.from_json(strict_json.parse(read_plain(copied / runs.EFFECTIVE, _SMALL_BYTES)))
     except NotPlainError:
         raise
     except (OSError, ValueError) as error:
@@ -255,30 +253,21 @@ def _effective(folder: Path, manifest: _Manifest, asked: RunSpec) -> RunSpec:
     for item in dataclasses.fields(RunSpec):
         wanted = getattr(asked, item.name)
         if item.name not in _SETTLED_THERE and wanted is not None and getattr(effective, item.name) != wanted:
-            raise AppError("job_changed", path=str(path))
+            raise AppError("job_changed", path=str(folder / jobs.RUN / runs.EFFECTIVE))
     return effective
 
 
-def _check_adapter(run: Path, manifest: _Manifest, effective: RunSpec, asked: RunSpec) -> None:
-    """Raises AppError: job_unreadable, job_refused, job_changed, and as `returned_adapter.check`; NotPlainError."""
-    folder = run / runs.PEFT_ADAPTER
+def _check_adapter(folder: Path, copied: Path, manifest: _Manifest, effective: RunSpec, asked: RunSpec) -> None:
+    """Raises AppError: job_unreadable, job_changed, and as `returned_adapter.check`; NotPlainError."""
     try:
-        require_folder(folder)
-        names = sorted(path.name for path in folder.iterdir() if path.name not in _OF_A_DESKTOP)
-        for name in names:
-            if name not in _ADAPTER_FILES:
-                raise _refused(folder / name, "unexpected")
-        for path, most in _with_limits(run):
-            if path.exists() or path.is_symlink():
-                open_plain(path, most).close()
-        record = strict_json.parse(read_plain(folder / adapter.RECORD, _SMALL_BYTES))
+        record = strict_json.parse(read_plain(copied / runs.PEFT_ADAPTER / adapter.RECORD, _SMALL_BYTES))
     except NotPlainError:
         raise
     except (OSError, ValueError) as error:
-        raise _unreadable(run, error) from error
+        raise _unreadable(folder / jobs.RUN, error) from error
     if record.get("base_sha256") != manifest.base_sha256 or asked.base_sha256 != manifest.base_sha256:
-        raise AppError("job_changed", path=str(run.parent / jobs.BASE))
-    returned_adapter.check(folder, effective, Path(asked.base))
+        raise AppError("job_changed", path=str(folder / jobs.BASE))
+    returned_adapter.check(copied / runs.PEFT_ADAPTER, effective, Path(asked.base))
 
 
 def _check_holdout(run: Path, rows: Path, sha256: str) -> None:
@@ -330,8 +319,12 @@ def _digest(folder: Path, name: str, meter: Meter) -> str:
     try:
         for parent in list(path.relative_to(folder).parents)[:-1]:
             require_folder(folder / parent)
-        open_plain(path, _SHIPPED_BYTES).close()
-        return hash_of(path, meter)
+        with open_plain(path, _SHIPPED_BYTES) as file:
+            digest = hashlib.sha256()
+            while block := file.read(BLOCK_BYTES):
+                digest.update(block)
+                meter.add(len(block))
+        return digest.hexdigest()
     except NotPlainError:
         raise
     except OSError:
@@ -356,16 +349,43 @@ def _present(run: Path) -> list[Path]:
     return [path for path, _ in _with_limits(run) if path.is_file()]
 
 
-def _copy(source: Path, target: Path, meter: Meter) -> None:
-    """Raises OSError, NotPlainError."""
+def _copy(folder: Path, target: Path, meter: Meter) -> None:
+    """Copy the job's run as far as it is of known names. Raises AppError: job_unfinished, job_unreadable, job_refused,
+    drive_space; OSError, NotPlainError."""
+    source = folder / jobs.RUN
+    try:
+        require_folder(source)
+    except NotPlainError:
+        raise
+    except OSError as error:
+        raise AppError("job_unfinished", path=str(folder), state="waiting") from error
+    _require_known_names(source / runs.PEFT_ADAPTER)
+    for path, most in _with_limits(source):
+        if os.path.lexists(path):
+            open_plain(path, most).close()  # what is no file, or too large, is no matter of space
+    require_space(target.parent, sum(map(_size_bytes, _present(source))))
     (target / runs.PEFT_ADAPTER).mkdir(parents=True)
     for path, most in _with_limits(source):
-        if not path.exists():
+        if not os.path.lexists(path):
             continue
         with open_plain(path, most) as file, (target / path.relative_to(source)).open("xb") as copied:
             while block := file.read(BLOCK_BYTES):
                 copied.write(block)
                 meter.add(len(block))
+
+
+def _require_known_names(folder: Path) -> None:
+    """Of an adapter; none at all is found later. Raises AppError("job_refused"), NotPlainError."""
+    try:
+        require_folder(folder)
+        names = sorted(path.name for path in folder.iterdir() if path.name not in _OF_A_DESKTOP)
+    except NotPlainError:
+        raise
+    except OSError:
+        return
+    for name in names:
+        if name not in _ADAPTER_FILES:
+            raise _refused(folder / name, "unexpected")
 
 
 # ----------------------------------------------------------------------------- errors

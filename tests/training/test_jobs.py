@@ -22,6 +22,7 @@ from app.training import job_return, jobs
 from app.training.runs import runs
 from tests import model_files as models
 from tests.permits import PERMIT, until_secret
+from trainer import adapter
 from trainer.spec import RunSpec
 
 ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
@@ -263,6 +264,30 @@ def test_a_return_that_is_cancelled_at_any_point_leaves_the_runs_as_they_were(
         assert sorted(left) == before
     assert limit > 10  # each of its files
     assert list(where.rglob("*.part")) == []
+
+
+def test_a_file_that_becomes_another_at_any_point_of_a_return_is_not_taken_unseen(
+    job: Path, start: Script, tmp_path: Path
+) -> None:
+    start("run.sh").communicate()
+    weights = job / "run" / runs.PEFT_ADAPTER / adapter.WEIGHTS
+    good, pickled = weights.read_bytes(), b"\x80\x04."
+    told: list[int] = []
+
+    def exchange(done: int, _total: int) -> None:
+        told.append(done)
+        if len(told) == limit:
+            weights.write_bytes(pickled)
+
+    limit, taken = 0, 0
+    while not told or len(told) >= limit:
+        limit, told = limit + 1, []
+        weights.write_bytes(good)
+        with contextlib.suppress(AppError):
+            run = job_return.take(job, tmp_path / f"runs {limit}", exchange)
+            assert (run.folder / runs.PEFT_ADAPTER / adapter.WEIGHTS).read_bytes() == good, limit
+            taken += 1
+    assert limit > taken > 0
 
 
 def test_a_run_that_somebody_holds_is_not_written_into(job: Path, start: Script, tmp_path: Path) -> None:
