@@ -62,16 +62,16 @@ def daily(database: Path, folder: Path, now: float) -> Path | None:
     Returns the new file, or None. Raises AppError as `copy`; then nothing is removed.
     """
     record, today = DayRecord(database.parent), time.strftime("kotae-%Y%m%d", time.localtime(now))
-    ages = record.ages(_KIND, _dated(database, folder), now)
-    is_due = all(age > 1 for name, age in ages.items() if name.startswith(today))
+    seen = record.look(_KIND, _dated(database, folder), now)
+    is_due = all(one.age > 1 for name, one in seen.items() if name.startswith(today))
     target = free_place(folder / f"{today}.sqlite")
     if is_due:
         copy(database, target)
-    dated = _dated(database, folder)
-    ripe = record.ripe(_KIND, dated, now, BACKUP_DAYS)
-    if ripe or len(dated) > MOST:
+        seen = record.look(_KIND, _dated(database, folder), now)  # its first day
+    ripe = {name for name, one in seen.items() if one.is_ripe(now, BACKUP_DAYS)}
+    if ripe or len(seen) > MOST:
         names = [path.name for path in _newest_first(folder)]
-        ripe |= {name for name in names[MOST:] if dated.get(name, now) < now - BACKUP_DAYS * DAY_S}
+        ripe |= {name for name in names[MOST:] if name in seen and seen[name].at < now - BACKUP_DAYS * DAY_S}
         ripe -= {*names[:KEPT]}
     for name in sorted(ripe):
         try:

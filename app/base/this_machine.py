@@ -7,12 +7,11 @@ nobody who was not on this machine knows it. Other users of the machine do: from
 
 import contextlib
 import functools
-import hmac
 import sys
 import uuid
 from pathlib import Path
 
-from app.base.files.seal import mark_of
+from app.base.files.seal import is_mark, mark_of
 
 _FILES = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))  # machine-id(5): confidential, so only hashed
 
@@ -24,9 +23,7 @@ def mark(purpose: str, *parts: bytes) -> str:
 
 def is_own(told: object, purpose: str, *parts: bytes) -> bool:
     """Return whether `told`, which a file says, is the mark of these parts."""
-    return isinstance(told, str) and hmac.compare_digest(
-        told.encode("utf-8", "replace"), mark(purpose, *parts).encode()
-    )
+    return is_mark(told, _number(), purpose.encode("utf-8"), *parts)
 
 
 @functools.cache

@@ -18,6 +18,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,21 @@ def uptime_s() -> float:
         return time.monotonic()
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """`age`: days by the record since it was seen first, with this date; `seen_at`: when, by the clock, or later less.
+
+    `at`: its own date by the clock.
+    """
+
+    age: int
+    seen_at: float
+    at: float
+
+    def is_ripe(self, now: float, days: float) -> bool:
+        return (self.age >= PROOF_DAYS and max(self.at, self.seen_at) < now - days * DAY_S) or self.age > days
+
+
 class DayRecord:
     """Where it cannot be written (a full disk) nothing is ripe."""
 
@@ -47,24 +63,15 @@ class DayRecord:
         self._file = folder / NAME
         self._uptime = uptime
 
-    def ages(self, kind: str, dated: Mapping[str, float], now: float) -> dict[str, int]:
-        """Return for each thing the days by this record since it was seen first, with this date.
+    def ripe(self, kind: str, dated: Mapping[str, float], now: float, days: float) -> set[str]:
+        """Return those that may be deleted after so many days, as the head of this file says. `dated`: as `look`."""
+        return {name for name, one in self.look(kind, dated, now).items() if one.is_ripe(now, days)}
+
+    def look(self, kind: str, dated: Mapping[str, float], now: float) -> dict[str, Seen]:
+        """Return what is known of each thing.
 
         `dated`: all that there are of a kind, and the date that each has by the clock. Others of it are forgotten.
         """
-        return {name: age for name, (age, _) in self._look(kind, dated, now).items()}
-
-    def ripe(self, kind: str, dated: Mapping[str, float], now: float, days: float) -> set[str]:
-        """Return those of them that may be deleted after so many days, as the head of this file says."""
-        limit = now - days * DAY_S
-        return {
-            name
-            for name, (age, seen_at) in self._look(kind, dated, now).items()
-            if (age >= PROOF_DAYS and max(dated[name], seen_at) < limit) or age > days
-        }
-
-    def _look(self, kind: str, dated: Mapping[str, float], now: float) -> dict[str, tuple[int, float]]:
-        """Return for each its days by the record, and when the clock said that it was seen first, or later less."""
         with _looking:
             state = _read(self._file) or {"days": 0, "rest_s": 0.0, "uptime_s": self._uptime(), "noted": {}}
             days = self._count(state)
@@ -76,8 +83,8 @@ class DayRecord:
                 write_atomically(self._file, json.dumps(state).encode())
             except OSError as error:
                 log.warning("record of days: %s", error)
-                return dict.fromkeys(dated, (0, now))
-        return {name: (days - first[key][0], first[key][1]) for name, key in keys.items()}
+                return {name: Seen(0, now, at) for name, at in dated.items()}
+        return {name: Seen(days - first[key][0], first[key][1], dated[name]) for name, key in keys.items()}
 
     def _count(self, state: dict[str, Any]) -> int:
         up_s = max(0.0, self._uptime())

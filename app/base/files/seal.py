@@ -25,6 +25,12 @@ def mark_of(key: bytes, *parts: bytes) -> str:
     return made.hexdigest()
 
 
+def is_mark(told: object, key: bytes, *parts: bytes) -> bool:
+    """Return whether what a file says is the mark of these parts."""
+    said = told.encode("utf-8", "replace") if isinstance(told, str) else told
+    return isinstance(said, bytes) and hmac.compare_digest(said, mark_of(key, *parts).encode("ascii"))
+
+
 class Seal:
     """`folder`: the data folder, which holds the key; it is made when it is first needed.
 
@@ -38,7 +44,7 @@ class Seal:
         return mark_of(self._key, *parts).encode("ascii")
 
     def is_own(self, mark: bytes, *parts: bytes) -> bool:
-        return hmac.compare_digest(mark, self.mark(*parts))
+        return is_mark(mark, self._key, *parts)
 
     @functools.cached_property
     def _key(self) -> bytes:
