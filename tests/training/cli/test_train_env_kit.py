@@ -3,17 +3,19 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from app.models import package_locks as locks
-from tests.base.cli.processes import Start, ended, programs
+from tests.base.cli.processes import Start, programs
+from tests.command_fixtures import Kotae
 from tests.waiting import wait_until
 from tests.wheelhouse import Index
 
 LIMIT_S = 120
+Refused = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
@@ -21,6 +23,20 @@ def start(tmp_path: Path) -> Iterator[Start]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PIP_")}
     with programs(tmp_path / "データ") as begin:
         yield lambda *arguments, **variables: begin(*arguments, "--json", environment=kept, variables=variables)
+
+
+@pytest.fixture
+def refused(kotae: Kotae, monkeypatch: pytest.MonkeyPatch) -> Refused:
+    """Runs `kotae train env-kit ARGUMENTS` in this process: exit status and code of an error with its next step."""
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        status, result, _ = kotae("train", "env-kit", *arguments)
+        assert result["error"]["next"]
+        return status, result["error"]["code"]
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -38,27 +54,22 @@ def start(tmp_path: Path) -> Iterator[Start]:
     ],
 )
 def test_nonsense_is_refused_with_the_next_step(
-    start: Start, tmp_path: Path, arguments: tuple[str, ...], status: int, code: str
+    refused: Refused, tmp_path: Path, arguments: tuple[str, ...], status: int, code: str
 ) -> None:
-    found, result, log = ended(start("train", "env-kit", "--out", str(tmp_path / "kit"), *arguments))
-    assert (found, result["error"]["code"]) == (status, code), log
-    assert result["error"]["next"]
+    assert refused("--out", str(tmp_path / "kit"), *arguments) == (status, code)
     assert not (tmp_path / "kit").exists()
 
 
-def test_a_folder_that_lacks_wheels_and_one_that_is_somebody_elses_are_said(start: Start, tmp_path: Path) -> None:
-    status, result, _ = ended(start("train", "env-kit", "--out", str(tmp_path / "kit"), "--wheels", str(tmp_path)))
-    assert (status, result["error"]["code"]) == (3, "training_wheel_missing")
+def test_a_folder_that_lacks_wheels_and_one_that_is_somebody_elses_are_said(refused: Refused, tmp_path: Path) -> None:
+    assert refused("--out", str(tmp_path / "kit"), "--wheels", str(tmp_path)) == (3, "training_wheel_missing")
     (tmp_path / "README.txt").write_text("my notes", encoding="utf-8")
-    status, result, _ = ended(start("train", "env-kit", "--out", str(tmp_path), "--wheels", str(tmp_path)))
-    assert (status, result["error"]["code"]) == (3, "kit_folder_taken")
+    assert refused("--out", str(tmp_path), "--wheels", str(tmp_path)) == (3, "kit_folder_taken")
 
 
-def test_where_nothing_may_go_out_it_is_said(start: Start, tmp_path: Path) -> None:
+def test_where_nothing_may_go_out_it_is_said(refused: Refused, tmp_path: Path) -> None:
     (tmp_path / "データ").mkdir(exist_ok=True)
     (tmp_path / "データ/settings.json").write_text('{"network_allowed": false}', encoding="utf-8")
-    status, result, _ = ended(start("train", "env-kit", "--out", str(tmp_path / "kit")))
-    assert (status, result["error"]["code"]) == (3, "training_network_forbidden")
+    assert refused("--out", str(tmp_path / "kit")) == (3, "training_network_forbidden")
 
 
 def test_interrupted_nothing_half_has_a_final_name_and_it_goes_on(start: Start, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from app.models import training_environment
 from app.models.training_environment import VARIABLE
 from tests import hf_models
 from tests.base.cli.processes import Start, ended, programs
+from tests.command_fixtures import Kotae
 from tests.waiting import wait_until
 from tests.wheelhouse import Index
 
@@ -43,41 +44,45 @@ def processes_below(folder: Path) -> list[list[str]]:
     return found
 
 
-def test_without_one_the_answer_is_no_with_the_way_to_one(start: Start, tmp_path: Path) -> None:
-    status, result, _ = ended(start("train", "environment", **{VARIABLE: str(tmp_path / "none")}))
+def test_without_one_the_answer_is_no_with_the_way_to_one(
+    kotae: Kotae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "none"))
+    status, result, _ = kotae("train", "environment")
     assert (status, result["probe"], result["problem"]["code"]) == (1, None, "no_training_environment")
     assert "kotae train environment --create" in result["problem"]["next"]
 
 
-def test_one_that_cannot_be_used_is_reported_with_the_reason(start: Start) -> None:
-    status, result, _ = ended(start("train", "environment", **{VARIABLE: sys.executable}))
+def test_one_that_cannot_be_used_is_reported_with_the_reason(kotae: Kotae, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, sys.executable)
+    status, result, _ = kotae("train", "environment")
     assert (status, result["problem"]["code"]) == (1, "training_environment_broken")
     assert result["python"] == sys.executable
 
 
-def test_what_is_wrong_is_said_with_the_next_step(start: Start, tmp_path: Path, data: Path) -> None:
-    status, result, _ = ended(start("train", "environment", "--create", "--wheels", str(tmp_path / "無い")))
+def test_what_is_wrong_is_said_with_the_next_step(kotae: Kotae, tmp_path: Path, data: Path) -> None:
+    status, result, _ = kotae("train", "environment", "--create", "--wheels", str(tmp_path / "無い"))
     assert (status, result["error"]["code"]) == (3, "wheels_folder_missing")
     for option, value in (("--variant", "cpu"), ("--folder", str(tmp_path))):
-        status, result, _ = ended(start("train", "environment", option, value))
+        status, result, _ = kotae("train", "environment", option, value)
         assert (status, result["error"]["code"]) == (2, "bad_option")
-    status, result, _ = ended(start("train", "environment", "--back"))
+    status, result, _ = kotae("train", "environment", "--back")
     assert (status, result["error"]["code"]) == (3, "training_no_previous")
-    status, result, log = ended(start("train", "environment", "--create", "--remove"))
+    status, result, log = kotae("train", "environment", "--create", "--remove")
     assert (status, "--create と --remove は一緒に使えません" in log) == (2, True)
-    status, result, _ = ended(start("train", "environment", "--wheels", str(tmp_path)))
+    status, result, _ = kotae("train", "environment", "--wheels", str(tmp_path))
     assert (status, result["error"]["code"]) == (2, "bad_option")
     (data / "settings.json").write_text('{"network_allowed": false}', encoding="utf-8")
-    status, result, log = ended(start("train", "environment", "--create"))
+    status, result, log = kotae("train", "environment", "--create")
     assert (status, result["error"]["code"]) == (3, "training_network_forbidden")
     assert "--wheels" in log
 
 
-def test_it_can_be_deleted(start: Start, data: Path) -> None:
+def test_it_can_be_deleted(kotae: Kotae, data: Path) -> None:
     environment = data / "training-environment"
     environment.mkdir(parents=True)
     (environment / "torch").write_bytes(bytes(5000))
-    status, result, _ = ended(start("train", "environment", "--remove"))
+    status, result, _ = kotae("train", "environment", "--remove")
     assert (status, result) == (0, {"freed_bytes": 5000})
     assert not environment.exists()
 
