@@ -18,6 +18,7 @@ from app.base import settings
 from app.base.settings import Settings
 from app.models import catalogue
 from app.models.cli import model_download
+from tests.command_fixtures import Kotae
 from tests.models.downloads.hub import COMMIT, FILE, Content, Fault, Hub, Stored
 from tests.models.downloads.shelf import LARGE, gguf, put_card, split_gguf
 from tests.waiting import wait_until
@@ -291,14 +292,19 @@ def test_a_token_that_lies_around_is_not_sent_unless_asked_for(shell: Shell, sma
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(
-    shell: Shell, small: Stored, arguments: tuple[str, ...], code: str
+    kotae: Kotae,
+    shell: Shell,
+    small: Stored,
+    arguments: tuple[str, ...],
+    code: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shell.card(small)
-    done = shell.run(None, "download", *arguments, "--json", HF_ENDPOINT="http://127.0.0.1:9")
-    assert done.returncode == 3
-    assert object_of(done)["error"]["code"] == code
-    assert "Traceback" not in done.stderr
-    assert "使用条件：" not in done.stderr  # nothing has come
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    status, result, log = kotae("models", "download", *arguments)
+    assert (status, result["error"]["code"]) == (3, code)
+    assert "Traceback" not in log
+    assert "使用条件：" not in log  # nothing has come
 
 
 def test_the_nearest_names_are_offered(shell: Shell, small: Stored) -> None:
