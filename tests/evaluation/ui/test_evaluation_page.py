@@ -33,6 +33,7 @@ from app.inference.local_model import FileMark, LocalModel
 from app.models import catalogue
 from app.shell.ui.closing import Closing
 from app.training.services.training import Trainer
+from app.uikit import text_exits
 from app.uikit.widgets.named_list import EntryRole, SaidRole
 
 SLOW = "!slow " + "とても長い答え" * 4
@@ -184,6 +185,19 @@ def test_a_file_that_is_dropped_becomes_a_set_and_is_shown(scene: Scene, tmp_pat
     scene.until_shown("SetView")
     assert scene.listed() == [("質問集", None), ("窓口", "2 問　社外秘")]
     assert page.list.shown == page.contents.entry
+
+
+@pytest.mark.fault("S16")
+def test_what_a_set_shows_is_secret_once_the_documents_are_that_it_is_of(scene: Scene, library: Library) -> None:
+    collection = library.add_collection("入札", "internal")
+    asked = Question("q1", "金額は？", "五百億です。", collections=("入札",))
+    question_sets.store(scene.where.questions, "窓口", [asked])
+    page = scene.open()
+    scene.until_shown("SetView")
+    assert text_exits.label_at(scene.shown()) == "internal"
+    library.set_label(collection, "secret")
+    assert text_exits.label_at(scene.shown()) == "secret"
+    assert page.label_now() == "secret"
 
 
 def test_a_file_of_another_kind_is_not_taken(scene: Scene, tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from app.base.confidentiality import Label as Secrecy
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.settings import Settings
+from app.chat import conversation_labels
 from app.chat.answer_ratings import BAD, GOOD, rate
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
@@ -22,6 +24,7 @@ from app.evaluation.records import Question
 from app.evaluation.ui.sets import adding
 from app.evaluation.ui.sets.adding import ConversationsDialog, ImportDialog
 from app.evaluation.ui.sets.question_dialog import QuestionDialog
+from app.uikit import text_exits
 from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme
 from tests.evaluation.ui.question_set_desk import NAME, QUESTIONS, Desk
@@ -325,6 +328,22 @@ def test_rated_answers_become_a_set_and_what_is_left_out_is_told(desk: Desk, whe
     (question,) = question_sets.find(desk.folder, "会話の評価から").questions
     assert (question.text, question.reference) == ("坪は何平方メートルですか。", "約 3.31 m² です。")
     assert question_sets.kept(desk.folder, "会話の評価から").newest.source == "会話での評価"
+
+
+@pytest.mark.fault("S16")
+@pytest.mark.parametrize("label", ["internal", "secret"])
+def test_what_is_about_to_be_stored_is_as_secret_as_the_conversations_that_it_is_of(
+    desk: Desk, where: Paths, store: Store, label: Secrecy
+) -> None:
+    rate(store, answer(store, "入札の金額は？", "五百億です。"), GOOD)
+    (conversation,) = store.conversations()
+    conversation_labels.give(store, conversation.id, label)
+    desk.collect = adding.collecting(where.database, where.documents)
+    desk.adding.from_conversations()
+    desk.settle()
+    dialog = desk.adding.dialog
+    assert isinstance(dialog, ConversationsDialog)
+    assert {text_exits.label_at(part) for part in dialog.parts} == {label}
 
 
 def test_without_a_rated_answer_it_says_what_to_do(desk: Desk, where: Paths, store: Store) -> None:

@@ -81,6 +81,10 @@ class TakeDialog(StoringWindow):
         self.naming.name.setFocus()
         self.naming.name.selectAll()
 
+    def label_now(self) -> Secrecy:
+        """Of what is shown, whatever the page behind shows."""
+        return self._taken.floor
+
     def save(self) -> str:
         if not self.naming.check():
             return ""
