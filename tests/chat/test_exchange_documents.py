@@ -4,6 +4,7 @@ import io
 import re
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,7 +17,8 @@ from markdown_it import MarkdownIt
 from app.base import wording
 from app.base.files import file_names
 from app.base.files.inert_markdown import contained
-from app.chat.exchange import docx_file, exporting, markdown_file
+from app.chat.exchange import docx_answer, docx_file, exporting, markdown_file
+from app.chat.exchange.answered import Answered
 from app.chat.exchange.bundle import Bundle
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.chat.store import Store
@@ -67,6 +69,18 @@ def _bundle(*texts: str, title: str = "題名", status: str = "done") -> Bundle:
         for number, text in enumerate(texts, start=1)
     )  # fmt: skip
     return Bundle(Conversation(1, title, 1_700_000_000.0, 1_700_000_100.0, len(texts)), messages)
+
+
+@pytest.mark.parametrize("reason", ["length", "context", "end"])
+def test_an_answer_that_was_cut_off_says_so_in_each_form(reason: str) -> None:
+    bundle = _bundle("かぶりは？", "かぶりは70mmで、")
+    question, answer = bundle.messages
+    cut = replace(answer, details=AnswerDetails(model_name="m", stop_reason=reason))
+    whole = replace(bundle, messages=(question, cut))
+    said = wording.phrase("answer_cut")
+    forms = [docx_file.content(whole), docx_answer.content(Answered(question, cut, "internal"))]
+    texts = ["\n".join(one.text for one in Document(io.BytesIO(form)).paragraphs) for form in forms]
+    assert [said in text for text in (*texts, markdown_file.content(whole))] == [reason != "end"] * 3
 
 
 def _outline(markdown: str) -> list[tuple[str, str]]:

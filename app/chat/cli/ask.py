@@ -151,6 +151,8 @@ def _print(asking: _Asking, request: AnswerRequest, output: Output) -> None:
     }
     output.end_progress()
     output.result(result, "\n" + ask_sources.as_text(asking.text, kept, output) if kept else "")
+    if VERDICTS[done.stop_reason] == "length":
+        output.note("answer_cut")
     if asking.waiting.was_interrupted:
         output.note("interrupted")
     elif not output.is_json and done.usage.answer_tokens:

@@ -78,8 +78,12 @@ def heading(message: Message, number: int) -> str:
 
 def remark(message: Message) -> str:
     """That an answer has no proper end; "" where it has."""
-    is_whole = message.role == "question" or message.status == "done"
-    return "" if is_whole else phrase(f"export_{message.status}")
+    if message.role == "question":
+        return ""
+    if message.status != "done":
+        return phrase(f"export_{message.status}")
+    is_cut = message.details is not None and message.details.stop_reason in ("length", "context")
+    return phrase("answer_cut") if is_cut else ""
 
 
 def moment(seconds: float) -> str:
