@@ -88,7 +88,7 @@ class Library:
     def collection(self, name: str) -> Collection:
         """Raises AppError("unknown_collection")."""
         known = self.collections()
-        found = next((one for one in known if one.name in (name, invisible.remove(name).strip())), None)
+        found = next((one for one in known if one.name in (name, invisible.line(name))), None)
         if found is None:
             raise AppError("unknown_collection", name=name, known=" / ".join(one.name for one in known))
         return found
@@ -183,7 +183,7 @@ class Library:
         )
 
     def _checked_name(self, name: str, own_id: int | None) -> str:
-        name = invisible.remove(name).strip()
+        name = invisible.line(name)
         if not name:
             raise AppError("collection_unnamed")
         if self._db.read("SELECT 1 FROM collection WHERE name = ? AND id IS NOT ?", name, own_id):

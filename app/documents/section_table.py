@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Sequence
 
+from app.base import invisible
 from app.base.database import Database, Row
 from app.documents import terms
 from app.documents.records import Box, Passage, Section
@@ -80,7 +81,7 @@ def _section(row: Row) -> Section:
     return Section(
         heading=heading_of(row),
         text=text_of(row, "text"),
-        tag=row["tag"],
+        tag=invisible.line(row["tag"]),
         page=row["page"],
         page_last=row["page_last"],
         boxes=tuple(Box(*values) for values in json.loads(row["boxes"])),
@@ -101,7 +102,7 @@ def heading_of(row: Row) -> tuple[str, ...]:
     found = tuple(json.loads(row["heading"]))
     if not all(isinstance(part, str) for part in found):
         raise TypeError("heading")
-    return found
+    return tuple(map(invisible.line, found))  # else a part could pose as a line of ours
 
 
 def _passage(row: Row) -> Passage:

@@ -200,9 +200,17 @@ def _quoted(data: dict[str, Any], at: int) -> tuple[Source, ...]:
     kept, quoted = data.get("grounding"), data.get("quoted")
     try:
         named = grounding.from_dict(kept).sources if kept is not None else ()
-        return named or grounding.from_dict({"sources": [] if quoted is None else quoted}).sources
+        named = named or grounding.from_dict({"sources": [] if quoted is None else quoted}).sources
     except ValueError as error:
         raise RefusedError("details", at) from error
+    line = invisible.line  # a name of several lines could pose as a line of ours
+    return tuple(
+        dataclasses.replace(
+            one, collection=line(one.collection), document=line(one.document), heading=tuple(map(line, one.heading)),
+            tag=line(one.tag),
+        )
+        for one in named
+    )  # fmt: skip
 
 
 def _is_detail(annotation: Any, value: Any) -> bool:
