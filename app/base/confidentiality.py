@@ -28,9 +28,14 @@ def of_rows(rows: Iterable[Mapping[str, Any]]) -> Label:
 
 def told_of_rows(rows: Iterable[Mapping[str, Any]]) -> Label | None:
     """As `of_rows`; None where none does. What is no label of ours, by key or by word, says nothing."""
+    rows = list(rows)
     origins = (row.get("provenance") for row in rows)
     told = [origin.get("label") for origin in origins if isinstance(origin, Mapping)]
     known = [found for label in told if isinstance(label, str) and (found := label_of(label)) is not None]
+    # Of a table of answers that was exported. In anybody's table such a column can raise the label, but not lower it.
+    names = ("label", *phrases("batch_column_label"))
+    column = {label for row in rows for name in names if isinstance(label := row.get(name), str)}
+    known += [found for label in column if (found := label_of(label)) is not None and found != LABELS[0]]
     return highest(known) if known else None
 
 

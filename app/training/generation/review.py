@@ -89,7 +89,8 @@ def write(pairs: Sequence[_Pair], out: Path, *, permit: Permit) -> None:
         if out.suffix.lower() == ".csv":
             safe_table.write_csv(file, head, lines)
             return
-        book = safe_table.Book(phrase("batch_cut"), phrase(f"label_{confidentiality.of_rows(pairs)}"))
+        label = confidentiality.highest((confidentiality.of_rows(pairs), permit.label))
+        book = safe_table.Book(phrase("batch_cut"), phrase(f"label_{label}"))
         book.add(phrase("review_sheet"), WIDTHS, lines, head)
         book.save(file)
 

@@ -180,5 +180,5 @@ def _of_rows(file: Path, _modified_ns: int, _size_bytes: int) -> Lineage:
         return Lineage()
     except (OSError, ValueError):
         return Lineage(confidentiality.HIGHEST)
-    said = [{"provenance": row.get("provenance")} for row in rows if isinstance(row, dict)]
+    said = [{key: row.get(key) for key in ("provenance", "label")} for row in rows if isinstance(row, dict)]
     return Lineage(confidentiality.told_of_rows(said), labels.origins_of(said))

@@ -102,6 +102,20 @@ def test_a_part_of_a_split_keeps_the_label_when_it_is_split_or_checked_once_more
 
 
 @pytest.mark.fault("S16")
+@pytest.mark.parametrize("name", ["ラベル", "Label", "label"])
+def test_a_table_of_answers_that_was_exported_keeps_its_label(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    for said, expected in (("機密", "secret"), ("公開", None)):
+        rows = [{"質問": one.question, "回答": one.answer, name: said if one.line == 7 else ""} for one in distinct(40)]
+        path = tmp_path / f"回答-{said}.jsonl"
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+        assert run(path, "--out", tmp_path / said) == 0
+        assert split.verify(tmp_path / said)["source"].get("label") == expected
+    assert "機密" in capsys.readouterr().out
+
+
+@pytest.mark.fault("S16")
 def test_rows_out_of_the_data_folder_pass_the_gate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = tmp_path / "データ"
     file = secret_split(data / "runs" / "x") / "train.jsonl"
