@@ -3,7 +3,9 @@
 What is given out beside it (parts for graphics cards, kits) is told apart: it is added elsewhere.
 """
 
+import errno
 import hashlib
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ _PACK = re.compile(r"kotae-(vulkan|cuda)-.*\.zip", re.IGNORECASE)  # as packagin
 _STARTER_KIT = "kotae-starter-kit"  # a folder, which somebody may have packed
 _KIT_SUFFIXES = (kit_manifest.PART_SUFFIX, ".whl")
 _DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")  # no part of a longer one, as of SHA-512
+_LARGEST_BYTES = 1 << 33  # a part of a kit has less than 4 GiB, a release less than 1
 _LONGEST_SUMS_BYTES = 1_000_000
 _BLOCK_BYTES = 1 << 20
 _HEAD_BYTES = 200  # a kit's table begins with its format
@@ -81,6 +84,8 @@ def look(path: Path, report: Report = lambda _done, _total: None) -> UpdateFile:
     digest, done = hashlib.sha256(), 0
     try:
         size_bytes = path.stat().st_size
+        if size_bytes > _LARGEST_BYTES:  # what takes no room on a drive can be read for days
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
         with open_regular(path) as file:
             while block := file.read(_BLOCK_BYTES):
                 digest.update(block)

@@ -202,6 +202,14 @@ def test_sums_beside_an_update_that_never_end_are_passed_over(tmp_path: Path) ->
     assert update_file.look(tmp_path / "update.zip").sha256 == hashlib.sha256(b"x").hexdigest()
 
 
+@pytest.mark.fault("S19")
+def test_an_update_larger_than_any_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "update.zip").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(AppError, match="file_unreadable"):
+        update_file.look(tmp_path / "update.zip")
+
+
 @pytest.mark.fault("S10")
 def test_links_that_lead_nowhere_or_to_files_are_no_hindrance(tmp_path: Path) -> None:
     (tmp_path / "gone").symlink_to("/nowhere")
