@@ -244,6 +244,7 @@ MEANS = {
     "app.base.files.atomic:write_atomically",
     "app.base.files.private:copy_folder",
     "app.base.isolation.offline:listen",
+    "app.base.made_here:write_ours",
     "app.chat.batch.journal:Journal.open",
     "app.models.kits.kit_parts:PartWriter",
     "app.training.runs.runs:copy_adapter",

@@ -57,7 +57,7 @@ def use(data: Path) -> None:
         make_once(_list.file, "".join(f"{digest}\n" for digest in found).encode("ascii"))
 
 
-def write(path: Path, content: bytes) -> None:
+def write_ours(path: Path, content: bytes) -> None:
     """Write a file (its name: one of NAMES) whole or not at all, and known as ours. Raises OSError.
 
     It is noted first: a kill between both leaves a hash of nothing, instead of a file that is taken for somebody

@@ -20,7 +20,7 @@ def write(gate: Gate, folder: Path) -> Path:
     path = folder / NAME
     told = json.dumps(dataclasses.asdict(gate), ensure_ascii=False).encode("utf-8", "replace")
     try:
-        made_here.write(path, told)
+        made_here.write_ours(path, told)
     except OSError as error:
         raise write_failure(error, folder, "run_unwritable") from error
     return path

@@ -17,10 +17,12 @@ USE = BEGIN + "data = Path(sys.argv[1]); made_here.use(data); "
 # A file that may not grow takes the beginning of a line, as a disk does that gets full.
 FILL = USE + (
     "end = (data / made_here.FILE).stat().st_size + 10; resource.setrlimit(resource.RLIMIT_FSIZE, (end, end))\n"
-    "try: made_here.write(data / 'gate.json', b'lost')\n"
+    "try: made_here.write_ours(data / 'gate.json', b'lost')\n"
     "except OSError: print('full')"
 )
-NOTE = USE + "[made_here.write(data / 'gate.json', f'{sys.argv[2]} {n}'.encode()) for n in range(int(sys.argv[3]))]"
+NOTE = USE + (
+    "[made_here.write_ours(data / 'gate.json', f'{sys.argv[2]} {n}'.encode()) for n in range(int(sys.argv[3]))]"
+)
 KNOWS = USE + (
     "print([w for w in sys.argv[3:] for n in range(int(sys.argv[2]))"
     " if not made_here.knows('gate.json', f'{w} {n}'.encode())])"

@@ -27,7 +27,7 @@ def write(evaluation: Evaluation, sections: Sequence[Section], folder: Path) -> 
     path = folder / RESULTS
     raw = lines.to_line(_Results(VERSION, evaluation, tuple(sections)))
     try:
-        made_here.write(path, raw)
+        made_here.write_ours(path, raw)
     except OSError as error:
         raise write_failure(error, folder, "evaluation_unwritable") from error
     return path

@@ -137,7 +137,7 @@ def create(folder: Path, study: Study, questions: QuestionSet) -> None:
         write_atomically(folder / QUESTIONS, question_files.to_lines(questions.questions))
         told = {"version": VERSION, **json.loads(lines.to_line(study))}
         raw = json.dumps(told, ensure_ascii=False, indent=1).encode("utf-8", "replace")
-        made_here.write(folder / STUDY, raw)
+        made_here.write_ours(folder / STUDY, raw)
     except OSError as error:
         raise write_failure(error, folder, "evaluation_unwritable") from error
 

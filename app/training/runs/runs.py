@@ -262,7 +262,7 @@ def write_spec(folder: Path, asked: RunSpec) -> None:
 def _put_spec(folder: Path, asked: RunSpec) -> None:
     """Raises OSError."""
     told = json.dumps(spec.to_json(asked), ensure_ascii=False, indent=1).encode("utf-8", "replace")
-    made_here.write(folder / SPEC, told)
+    made_here.write_ours(folder / SPEC, told)
 
 
 def _write(folder: Path, name: str, data: bytes) -> None:

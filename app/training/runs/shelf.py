@@ -56,7 +56,7 @@ def rename(run: Run, name: str) -> None:
         said = strict_json.of_file(path)
         said["name"] = name.strip().encode("utf-8", "replace").decode()
         told = json.dumps(said, ensure_ascii=False, indent=1).encode()
-        made_here.write(path, told)
+        made_here.write_ours(path, told)
     except OSError as error:
         raise write_failure(error, run.folder, "run_unwritable") from error
     finally:

@@ -73,7 +73,7 @@ def test_the_label_of_many_is_found_with_few_questions_to_the_database(store: St
     assert set(conversation_labels.each(store, found, there).values()) == {"internal"}
     store.database._db.set_trace_callback(None)
     assert [one.id for one in found] == ids[::-1]
-    assert len(asked) == 3
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize(("file_format", "suffix"), [("markdown", ".md"), ("docx", ".docx")])
