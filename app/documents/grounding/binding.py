@@ -106,7 +106,8 @@ def of_sentence(text: str) -> list[Owned]:
     if not values:
         return []
     words = _in_place(statements.of(text))
-    first = values[0].start
+    # 1 of 1回の計測時間 only describes: what is behind it may still be what the sentence is about
+    first = next((one.start for one in values if not text.startswith("の", one.end)), values[0].start)
     topics = [unit for unit in words if unit.end <= first]
     topic_end = max((at + 1 for at, unit in enumerate(topics) if re.match(r"[^、]{0,8}は", unit.tail)), default=0)
     common = topics[:topic_end]
@@ -134,18 +135,22 @@ def _in_place(said: statements.Statement) -> list[Unit]:
 
 
 def _as_ranges(found: Sequence[Owned], text: str) -> list[Owned]:
-    """Both ends of 7歳以上15歳未満 belong to the same words."""
+    """Both ends of 7歳以上15歳未満 belong to the same words, and so does what 1日1回から1日3回 changes into."""
     joined = list(found)
     for at in range(len(joined) - 2, -1, -1):
-        one, after = joined[at], joined[at + 1]
+        one = joined[at]
+        behind = next((then for then in (at + 1, at + 2) if joined[then:] and _is_alike(one, joined[then])), at)
+        after = joined[behind]
         between = text[one.value.bound_end or one.value.end : after.value.start]
-        if one.value.unit == after.value.unit and re.fullmatch(r"[\s~～〜ー―–-]*|から|、?かつ|で", between):
+        if behind > at and re.fullmatch(r"[\s~～〜ー―–-]*|から(?:\d+[^\d、。]{1,3})?|、?かつ|で", between):
             own, everything = one.own | after.own, one.all | after.all
-            joined[at : at + 2] = [
-                dataclasses.replace(one, own=own, all=everything),
-                dataclasses.replace(after, own=own, all=everything),
-            ]
+            joined[at] = dataclasses.replace(one, own=own, all=everything)
+            joined[behind] = dataclasses.replace(after, own=own, all=everything)
     return joined
+
+
+def _is_alike(one: Owned, other: Owned) -> bool:
+    return one.value.unit == other.value.unit
 
 
 def _behind(text: str, value: Quantity, later: Sequence[Quantity], words: Sequence[Unit]) -> list[Unit]:
@@ -275,5 +280,16 @@ def _is_rival(
     if has_theirs and has_mine and _BOTH.search(text):
         return not any(one.value.has_value_of(other.value) for one in besides) and not said.all & theirs <= every
     if has_theirs and not has_mine:
-        return True
+        return None if _is_from(text, held, other) else True
     return False if has_mine else None
+
+
+def _is_from(text: str, held: Owned, other: Owned) -> bool:
+    """Whether the whole sentence is rather from that of the one value: what it is about may be said in another before.
+
+    風速が毎秒15mを超えるときは、綱を増す。毎秒25mを超えるときは、避難する。
+    """
+    if held.is_cell or not held.sentence or held.sentence == other.sentence:
+        return False
+    said, mine, theirs = (statements.of(one).keys for one in (text, held.sentence, other.sentence))
+    return len(said & mine - theirs) > len(said & theirs - mine)

@@ -17,7 +17,7 @@ from app.documents.values.quantities import Quantity
 _PART_MIN = 8  # characters
 _ALL = re.compile(
     r"(?:だれ|誰|どれ|どこ|いつ|なに|なん|何)[^、。]{0,2}(?:でも|にも)|(?:どの|どちらの?|いずれの)[^、。]{0,10}(?:でも|にも)"
-    rf"|{modality.EVERY}|すべて|全て|全員|一律|無制限|(?:制限|条件)な[くし]|常に|まったく"
+    rf"|{modality.EVERY}|すべて|全て|全員|一律|無制限|(?:制限|条件)な[くし]|(?<![一-鿿])常に|まったく"
     r"|を?問わ(?:ず|な)|にかかわらず|に関わらず|に関係な"
 )
 _ALL_IN_SOURCE = re.compile(
@@ -36,6 +36,7 @@ _DIRECTION = re.compile(
 _WITHOUT_IT = re.compile(r"なく|なしに|.?ずに|.?ないで|を?得(?:ず|ない)")
 _DIRECTION_REACH = 14
 _DENIES = re.compile(r"\s?(?:と(?:は|も)?し|で(?:は|も)?|に(?:は|も)?な[らり])(?:な[いく]|(?:あり|なり)?ません?|ず)")
+_BEYOND = re.compile(r"(?:これ|それ|この値|上限|下限|基準|制限)を?(?:超|上回|下回)")
 _SIDE = re.compile(rf"\s?(?:間|以上|以内)?の?(?:(?P<before>{lexicon.BEFORE}(?!後))|(?P<after>{lexicon.AFTER}))")
 
 
@@ -49,7 +50,7 @@ def contradictions(said: Statement, known: Known) -> list[Place]:
     found = {
         *_kinds(said, frames),
         *_withouts(said, known),
-        *_bounds(said, near),
+        *_bounds(said, near, known),
         *_denied_values(said, known),
         *_directions(said, known),
         *_sides(said, known),
@@ -188,11 +189,13 @@ def _is_done(unit: Unit) -> bool:
     return re.match("し?[たっ]", unit.tail) is not None
 
 
-def _bounds(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+def _bounds(said: Statement, near: Sequence[Statement], known: Known) -> Iterable[Place]:
     """5mを超えるとき for 5m以下のとき. Both may be said of one rule only where one says that it is, the other not."""
     for value in said.values:
         there = {other.bound for one in near for other in one.values if value.is_same(other)}
         if not value.bound or there & {value.bound, ""} or {value.bound} | there != {">", "<="}:
+            continue
+        if value.bound == ">" and _BEYOND.search(known.body):  # 6分まで。これを超えると
             continue
         if any(_is_negative(one) == _is_negative(said) for one in near if any(map(value.is_same, one.values))):
             yield value.start, value.bound_end

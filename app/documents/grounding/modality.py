@@ -27,7 +27,7 @@ _PROHIBITED = re.compile(
 _ADVISED = re.compile(
     r"望ま(?:し|れ)|推奨|奨励|好まし|勧め|薦め|すすめ(?:る|られ|て)|努め|つとめ|心が?掛け|心がけ|(?:る|た|い)(?:ほう|方)が(?:よ|い|良)|(?:と|ば|たら)(?:よい|良い|いい)"
 )
-_SUGGESTED = re.compile(r"よう(?:に|、)?(?:し(?:ま|て|よ)|する|気を)|ましょう")
+_SUGGESTED = re.compile(r"よう(?:に|、)?(?:し(?:ま|て|よ)|する(?!ため)|気を)|ましょう")
 CHOICE = re.compile(  # 着けるかどうかは、本人の自由です
     r"(?:する|した|させる|ている)?か(?:どうか|否か)?は[^。]*(?:自由|任意|次第|任せ|任さ|委ね|選べ|選ぶ|選択|判断|決め|問わ|問い)"
 )
@@ -47,7 +47,7 @@ CONDITION = re.compile(
     r"^.{0,12}?(?:場合|とき(?!も)|時(?:は|に|、)|(?:れ|け|せ|え|め|べ|て|ね)ば(?!な[らり]|いけ)|たら|なら(?!な|ば?な|ず|ん|ぬ)|限り|際|間(?:は|、))"
 )
 CONCESSION = re.compile(
-    r"(?:(?:場合|とき|際)(?:で|に|で)?も|(?:て|で)も(?![よい良構かさ差])|にかかわらず|に関わらず|を問わず|のに)"
+    r"(?:(?:場合|とき|際)(?:で|に)?も(?!、?(?:同じ|同様))|(?:て|で)も(?![よい良構かさ差])|にかかわらず|に関わらず|を問わず|のに)"
 )
 
 # Behind a noun, that there is none of it; and words for all of something, without exception.
@@ -89,6 +89,8 @@ def of(tail: str) -> str:
         if pattern.search(kept):
             if kind == PERMITTED and _DUTY.search(kept):
                 return DUTY
+            if kind == SUGGESTED and _DENIED.search(kept):  # 触らないようにします
+                return DENIED
             return kind
     return PLAIN
 

@@ -46,6 +46,7 @@ CLEFT = re.compile(r"の(?:は|が)、?$")  # 記録するのは
 _NAMED = re.compile(r"(?:、|。|$|で(?:す|あ|、)|だ(?:[。、]|$)|と(?:する|な))")  # what a cleft names stands before
 _ATTRIBUTIVE = re.compile(r"(?:する|した|る|た|い|な)?$")
 _HAS_NONE = re.compile(rf"(?:で|に|と)?(?:[がはもの]|には)?(?:{modality.NONE}|なら|未|外)")
+_ASKED = re.compile(r"(?:する|した|である)?か(?:どうか|否か)")  # 使うかどうかを尋ねる
 _DESCRIBES = re.compile(r"(?:する|した|し|さ)?(?:られ?|れ|せ|てい)?(?:な)?(?:る|た|い|なる)?")
 _SETS = re.compile(r"(?:に|で|について)?は|[^、。]{0,10}(?:場合|とき|際)(?:に|で)?(?:は|、)")  # 疑いがある場合は
 _CONTRAST = re.compile(r"。|が、|けれど|ものの、")
@@ -265,6 +266,10 @@ def _unit(text: str, group: list[Word], end: int, number: int) -> Unit:
         keys.add(kanji)
     if kind and modality.CHOICE.match(text, group[-1].end):
         kind, is_condition = modality.PERMITTED, False
+    elif kind == modality.PLAIN and _ASKED.match(tail):
+        kind = ""
+    elif kind == modality.PLAIN and re.match(r"か、", tail):  # 閉じるか、小さくする: either may be done
+        kind = modality.PERMITTED
     return Unit(
         tuple(group), group[0].start, group[-1].end, tail, role.lastgroup or "" if role else "", kind,
         frozenset(keys), number, is_condition, is_concession,
@@ -393,11 +398,15 @@ def with_exceptions(sentences: Iterable[str]) -> list[Statement]:
         dataclasses.replace(one, has_exception=behind and not is_one)
         for one, is_one, behind in zip(found, excepted, [*excepted[1:], False], strict=True)
     ]
-    return [*map(_only_under_its_condition, found), *(_excepted(before, one) for before, one in pairs)]
+    limited = [_only_under_its_condition(one, before) for before, one in pairwise([None, *found]) if one]
+    return [*limited, *(_excepted(before, one) for before, one in pairs)]
 
 
-def _only_under_its_condition(one: Statement) -> Statement:
-    """「ただし、…のときは」 says nothing of what does not name its condition, or else its topic (下刈りは)."""
+def _only_under_its_condition(one: Statement, before: Statement | None) -> Statement:
+    """「ただし、…のときは」 says nothing of what does not name its condition, or else its topic (下刈りは).
+
+    What the sentence before has as well tells nothing of that, unless there is nothing else.
+    """
     if not re.match(r"\s*(?:ただし|但し)", one.text):
         return one
     conditions = [frame for frame in one.frames if frame.unit.is_condition]
@@ -409,7 +418,8 @@ def _only_under_its_condition(one: Statement) -> Statement:
     else:
         needed = frozenset(key for frame in conditions for key in frame.keys | frame.argument_keys)
     bases = frozenset(key for key in needed if isinstance(key, str))  # 賃貸 and 賃借 are of one group of synonyms
-    return dataclasses.replace(one, needed=bases - lexicon.GRAMMATICAL - lexicon.GENERAL)
+    bases = bases - lexicon.GRAMMATICAL - lexicon.GENERAL
+    return dataclasses.replace(one, needed=(bases - before.keys if before else bases) or bases)
 
 
 def _excepted(before: Statement, one: Statement) -> Statement:
