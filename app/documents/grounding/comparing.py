@@ -47,8 +47,12 @@ def contradictions(said: Statement, known: Known) -> list[Place]:
     if near is None:
         return []
     frames = {frame.unit.number: alignment.near_frames(frame, said, known, weights) for frame in said.frames}
+    telling = {  # a predicate of a sentence that has little else of this one denies nothing
+        number: rated if any(one is other for one, _ in rated for other in near) else []
+        for number, rated in frames.items()
+    }
     found = {
-        *_kinds(said, frames),
+        *_kinds(said, telling),
         *_withouts(said, known),
         *_bounds(said, near, known),
         *_denied_values(said, known),
@@ -64,7 +68,7 @@ def contradictions(said: Statement, known: Known) -> list[Place]:
         *roles.turned_ways(said, near),
         *roles.other_actors(said, near, known),
     }
-    found |= {*roles.exchanged(said, near), *roles.other_fillers(said, known, frames), *_opposites(said, near)}
+    found |= {*roles.exchanged(said, near), *roles.other_fillers(said, known, telling), *_opposites(said, near)}
     found = {place for place in found if not _stands_there(said, place, known)}
     return sorted({*found, *ordering.turned(said, known), *_scopes(said, near, known)})
 

@@ -47,7 +47,7 @@ def _done_without(said: Statement) -> Iterable[tuple[Frame, list[Unit]]]:
             is_without = re.match(r".?ずに|.?ないで|.?ないまま", unit.tail)
             objects = [one for one in frame.lead if one.role in ("object", "subject")]
             if is_still or is_without:
-                yield frame, [*(objects or []), unit]
+                yield frame, [*objects[-1:], unit]
 
 
 def _main(said: Statement, frame: Frame) -> Frame | None:

@@ -53,6 +53,9 @@ _BOUND_BEFORE = re.compile(
     r"(?:(?P<most>最大|最長|最高|多くと?も|長くと?も|高くと?も)|(?P<least>最低|最短|最小|少なくと?も))(?:限|で|でも)?、?\s?$"
 )
 _PER = re.compile(r"に|(?:に(?:つき|対して?)|あたり(?:に)?|[当あ]たり|当り|[毎ご]とに?|毎に)、?[^、。,;|\d\n~]{0,12}")
+# 年1回, 月10万円: for each year, each month.
+_EACH_BEFORE = re.compile(rf"(?<![\d{numerals.KANJI}一-鿿])毎?(?P<each>[年月週日])(?:に|間)?\s?$")
+_LENGTHS = {"年": ("か月", 12.0), "月": ("か月", 1.0), "週": ("s", 604_800.0), "日": ("s", 86_400.0)}
 _SPEEDS = {"秒": 1.0, "分": 60.0, "時": 3600.0}
 _MORNING = ("午前", "早朝", "朝", "深夜", "未明")
 # 1分30秒 is one length of time, and 1日8時間 is how much of each day.
@@ -259,6 +262,9 @@ def _numbers(flat: str) -> Iterator[_Found]:
             continue
         speed = found["speed"] or found["kanji_speed"]
         per = ("s", _SPEEDS[re.sub("[毎速\\s]", "", speed)]) if speed else None
+        each = _EACH_BEFORE.search(flat, max(0, found.start() - 4), found.start())
+        if each and not per and unit is not None and unit.name not in ("s", "か月"):
+            per = _LENGTHS[each["each"]]
         is_ordinal = bool(found["ordinal"] or found["ordinal_kanji"]) or (written in units.REFERENCES)
         yield _Found(number, unit, found.start(), found.end(), "第" if is_ordinal else "", per)
 

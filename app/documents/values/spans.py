@@ -1,5 +1,6 @@
 """What follows from the values of a text by counting: how long it is between two days or hours, when a term ends."""
 
+import dataclasses
 import datetime
 import re
 from collections.abc import Iterator
@@ -24,7 +25,8 @@ def of_text(text: str) -> list[Quantity | Date]:
     """Return the values that a text does not write but gives: 2年間 of two dates, the end of a term, a list's count."""
     days = [day for day in dates.with_years(dates.parse(text)) if day.year and day.month]
     values = quantities.parse(text)
-    return [*_lengths(text, days), *_ends(text, days, values), *_hours(values), *_counts(text), *_ones(text)]
+    counted = [*_counts(text), *_ones(text), *_times(text, values)]
+    return [*_lengths(text, days), *_ends(text, days, values), *_hours(values), *counted]
 
 
 def _lengths(text: str, days: list[Date]) -> Iterator[Quantity]:
@@ -94,6 +96,13 @@ def _ones(text: str) -> Iterator[Quantity]:
         yield _value(unit.factor, unit.name)
     if _ALL.search(text):
         yield _value(100, "%")
+
+
+def _times(text: str, values: list[Quantity]) -> Iterator[Quantity]:
+    """Yield the 1回 of 2年ごと, which is once in two years."""
+    for value in values:
+        if value.unit in ("s", "か月") and re.match("ごと|毎|おき", text[value.end :]):
+            yield dataclasses.replace(_value(1, "回"), number=1, per=(value.unit, value.value or 1.0))
 
 
 def _calendar(day: Date) -> datetime.date | None:
