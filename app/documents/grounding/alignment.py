@@ -12,6 +12,7 @@ from app.documents.grounding.binding import Owned
 from app.documents.grounding.statements import Frame, Statement, Unit
 from app.documents.records import Passage
 from app.documents.values import numerals
+from app.documents.values.quantities import Quantity
 
 Place = tuple[int, int]  # in the text of the answer's statement
 NEAR = 0.85  # of the best fit, for another statement of the source that the answer may repeat as well
@@ -78,6 +79,15 @@ def nearest(said: Statement, known: Known, weights: dict[object, float]) -> list
     best = max((fit for fit, _ in rated), default=0.0)
     rated.sort(key=lambda one: -one[0])
     return [one for fit, one in rated if fit >= best * 0.6] if best > 0 else None
+
+
+def is_settled(value: Quantity, said: Statement, known: Known) -> bool:
+    """Whether the one sentence that has most of this one has this value, and no other that could stand for it."""
+    near = nearest(said, known, weights(said, known))
+    if not near:
+        return False
+    alike = [other for other in near[0].values if other.is_of_kind(value)]
+    return bool(alike) and all(value.is_same(one) and one.bound == value.bound for one in alike)
 
 
 def near_frames(

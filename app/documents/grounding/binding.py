@@ -280,16 +280,5 @@ def _is_rival(
     if has_theirs and has_mine and _BOTH.search(text):
         return not any(one.value.has_value_of(other.value) for one in besides) and not said.all & theirs <= every
     if has_theirs and not has_mine:
-        return None if _is_from(text, held, other) else True
+        return True
     return False if has_mine else None
-
-
-def _is_from(text: str, held: Owned, other: Owned) -> bool:
-    """Whether the whole sentence is rather from that of the one value: what it is about may be said in another before.
-
-    風速が毎秒15mを超えるときは、綱を増す。毎秒25mを超えるときは、避難する。
-    """
-    if held.is_cell or not held.sentence or held.sentence == other.sentence:
-        return False
-    said, mine, theirs = (statements.of(one).keys for one in (text, held.sentence, other.sentence))
-    return len(said & mine - theirs) > len(said & theirs - mine)

@@ -149,7 +149,7 @@ class _Check:
 
     def _missing(self, number: int, text: str, said: Statement | None, together: Evidence, known: Known) -> list[str]:
         own = self._values(number, text)
-        bound = [(one.value, binding.is_exchanged(one, own, known.owned, text)) for one in own]
+        bound = [(one.value, self._is_exchanged(one, own, text, said, known)) for one in own]
         right = {(value.start, value.end) for value, is_exchanged in bound if is_exchanged is False}
         found = [
             place
@@ -169,6 +169,14 @@ class _Check:
         ]
         kept = _apart([*kept, *places])
         return [written for start, end in kept if (written := text[start:end].strip())]
+
+    def _is_exchanged(
+        self, one: Owned, own: Sequence[Owned], text: str, said: Statement | None, known: Known
+    ) -> bool | None:
+        is_exchanged = binding.is_exchanged(one, own, known.owned, text)
+        if is_exchanged is not False and said is not None and alignment.is_settled(one.value, said, known):
+            return False
+        return is_exchanged
 
     def _counts_itself(self, number: int, written: str) -> bool:
         """Whether a count is of what the answer lists: 次の3点です。 with three items below, or A、B、Cの3つ."""
