@@ -15,6 +15,7 @@ from app.documents.values import numerals
 from app.documents.values.quantities import Quantity
 
 Place = tuple[int, int]  # in the text of the answer's statement
+SETTLED_MIN = 0.7  # of the weight of a sentence's words, in the one that has its value
 NEAR = 0.85  # of the best fit, for another statement of the source that the answer may repeat as well
 
 
@@ -83,8 +84,9 @@ def nearest(said: Statement, known: Known, weights: dict[object, float]) -> list
 
 def is_settled(value: Quantity, said: Statement, known: Known) -> bool:
     """Whether the one sentence that has most of this one has this value, and no other that could stand for it."""
-    near = nearest(said, known, weights(said, known))
-    if not near:
+    telling = weights(said, known)
+    near = nearest(said, known, telling)
+    if not near or sum(telling.get(key, 0.0) for key in said.keys & near[0].keys) < SETTLED_MIN * sum(telling.values()):
         return False
     alike = [other for other in near[0].values if other.is_of_kind(value)]
     return bool(alike) and all(value.is_same(one) and one.bound == value.bound for one in alike)

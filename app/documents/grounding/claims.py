@@ -174,9 +174,9 @@ class _Check:
         self, one: Owned, own: Sequence[Owned], text: str, said: Statement | None, known: Known
     ) -> bool | None:
         is_exchanged = binding.is_exchanged(one, own, known.owned, text)
-        if is_exchanged is not False and said is not None and alignment.is_settled(one.value, said, known):
-            return False
-        return is_exchanged
+        if said is None or one.is_cell or is_exchanged is False:  # a row's words say what its values are of
+            return is_exchanged
+        return False if alignment.is_settled(one.value, said, known) else is_exchanged
 
     def _counts_itself(self, number: int, written: str) -> bool:
         """Whether a count is of what the answer lists: 次の3点です。 with three items below, or A、B、Cの3つ."""
@@ -287,6 +287,7 @@ def _missing(text: str, source: Evidence, asked: Evidence) -> list[tuple[int, in
         (value.start, value.bound_end)
         for value in values
         if not source.holds(value, text[value.start : value.end], evidence.behind(text, value.end))
+        and (value.unit != "第" or any(one.unit.startswith("第") for one in source.quantities))  # 一つ目は, of its own
     ]
     found += [(day.start, day.end) for day in days if not source.holds_date(day)]
     taken = [*((one.start, one.end) for one in values), *((one.start, one.end) for one in days)]

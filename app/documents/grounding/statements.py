@@ -50,7 +50,13 @@ _ASKED = re.compile(r"(?:する|した|である)?か(?:どうか|否か)")  # �
 _DESCRIBES = re.compile(r"(?:する|した|し|さ)?(?:られ?|れ|せ|てい)?(?:な)?(?:る|た|い|なる)?")
 _SETS = re.compile(r"(?:に|で|について)?は|[^、。]{0,10}(?:場合|とき|際)(?:に|で)?(?:は|、)")  # 疑いがある場合は
 _CONTRAST = re.compile(r"。|が、|けれど|ものの、")
-_EXCEPTED = re.compile(r"[^、。]{0,8}(?:を除[いきく]|以外)")
+_EXCEPTED = re.compile(r"[^、。]{0,8}(?:[をは]、?除[いきく]|以外)")
+_TAKEN_OUT = re.compile(r"[^、。]{0,8}(?:を除[いき](?!た)|以外は)")
+_OF_TOPIC = re.compile(  # 立替えは、離島での給油を除いて認めない: the end denies 立替え, and says nothing of 給油
+    r"(?P<own>[^、。]{0,12}?(?:を除(?:いて|き)は?|以外は?|(?:場合|とき|際)(?:に限り|に|は|には)?|限り|[れけせえめてね]ば|なら|たら)、?)"
+    r"(?P<rest>(?:認|許|禁|でき|出来|可能|不可|不要|必要|義務|任意|自由)[^、。]*。?)$"
+)
+_TOPIC = re.compile(r"(?:する|した)?(?:こと|の)?[はも]、?")
 _KANA = re.compile("[ぁ-ゖ\\s]")
 
 
@@ -198,7 +204,24 @@ def _units(text: str) -> list[Unit]:
     ends = [*(group[0].start for group in groups[1:]), len(text)]
     for number, (group, end) in enumerate(zip(groups, ends, strict=True)):
         units.append(_unit(text, group, end, number))
-    return _softened(_with_clefts(_with_roles(units)), text)
+    return _softened(_with_clefts(_with_roles(_with_ends(units))), text)
+
+
+def _with_ends(units: list[Unit]) -> list[Unit]:
+    """What only a clause stands between belongs together: the topic and the end that permits or forbids it."""
+    for at, unit in enumerate(units):
+        found = _OF_TOPIC.match(unit.tail)
+        topic = next((one.number for one in reversed(units[:at]) if _TOPIC.fullmatch(one.tail)), None)
+        if not found or topic is None or units[topic].kind not in ("", modality.PLAIN):
+            continue
+        kind = modality.of(found["rest"])
+        if kind == modality.PLAIN or not units[topic].is_act:
+            continue
+        units[topic] = dataclasses.replace(units[topic], kind=kind)
+        is_clause = modality.CONDITION.match(found["own"]) is not None
+        own = _kind(unit.words, found["own"], found["own"])
+        units[at] = dataclasses.replace(unit, kind=own, is_condition=bool(own) and is_clause)
+    return units
 
 
 def _softened(units: list[Unit], text: str) -> list[Unit]:
@@ -384,7 +407,7 @@ def _scope(units: Sequence[Unit], at: int) -> frozenset[object]:
     for unit in units[begin : end + 1]:
         kept.append(unit)
         if _EXCEPTED.match(unit.tail):
-            while kept and (kept[-1] is unit or "、" not in kept[-1].tail):
+            while kept and (kept[-1] is unit or not re.search("(?<![とや])、", kept[-1].tail)):
                 kept.pop()
     return frozenset(key for unit in kept for key in unit.keys)
 
@@ -398,8 +421,9 @@ def with_exceptions(sentences: Iterable[str]) -> list[Statement]:
         dataclasses.replace(one, has_exception=behind and not is_one)
         for one, is_one, behind in zip(found, excepted, [*excepted[1:], False], strict=True)
     ]
+    inside = [without for one in found for without in _without_excepted(one)]
     limited = [_only_under_its_condition(one, before) for before, one in pairwise([None, *found]) if one]
-    return [*limited, *(_excepted(before, one) for before, one in pairs)]
+    return [*limited, *inside, *(_excepted(before, one) for before, one in pairs)]
 
 
 def _only_under_its_condition(one: Statement, before: Statement | None) -> Statement:
@@ -420,6 +444,21 @@ def _only_under_its_condition(one: Statement, before: Statement | None) -> State
     bases = frozenset(key for key in needed if isinstance(key, str))  # 賃貸 and 賃借 are of one group of synonyms
     bases = bases - lexicon.GRAMMATICAL - lexicon.GENERAL
     return dataclasses.replace(one, needed=(bases - before.keys if before else bases) or bases)
+
+
+def _without_excepted(one: Statement) -> Iterable[Statement]:
+    """That of what a clause takes out (交差点を除いて落とす) the opposite holds."""
+    for unit in one.units:
+        main = one.frames[-1] if one.frames else None
+        if main is None or main.unit is unit or not _TAKEN_OUT.match(unit.tail):
+            continue
+        before = one.units[: unit.number]
+        begin = next((other.number + 1 for other in reversed(before) if re.search("[、は]", other.tail)), 0)
+        taken = one.units[begin : unit.number + 1]
+        flipped = dataclasses.replace(main.unit, kind=modality.opposite(main.unit.kind))
+        frame = dataclasses.replace(main, unit=flipped, lead=(*taken, *main.lead))
+        needed = frozenset(key for part in taken for key in part.keys if isinstance(key, str))
+        yield dataclasses.replace(one, frames=(frame,), needed=needed - lexicon.GENERAL, values=())
 
 
 def _excepted(before: Statement, one: Statement) -> Statement:

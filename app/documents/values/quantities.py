@@ -26,6 +26,8 @@ _NUMBER = re.compile(
     rf"|(?P<halved>(?<![\d{numerals.KANJI}前後大過夜])半(?P<half_unit>年|月(?!額)|日|時間|錠|個|本|枚|ダース|切れ)(?![\w]?径))"
     rf"|(?P<share>{_BEFORE}(?P<more_digits>\d{{1,6}}|[{numerals.KANJI}]{{1,6}})\s?(?P<more_unit>割|%|パーセント)(?:の|を)?(?P<more>割?増|割?引|減|安|加算|オフ|OFF))"
     rf"|{_BEFORE}(?P<tenths>\d|[{numerals.KANJI}])割(?P<hundredths>\d|[{numerals.KANJI}])分(?!の)"
+    rf"|第\s?(?P<nth>\d{{1,4}}|[{numerals.KANJI}]{{1,6}})(?=[のはがをにで、。]|$)"
+    rf"|{_BEFORE}(?P<place>\d{{1,4}}|(?<![{numerals.KANJI}])[{numerals.KANJI}]{{1,6}})\s?(?:番|人|つ|個|件|台|本|枚|社|段|度|回)目(?![安標的盛])"
     rf"|(?P<half>(?<![前後大過夜])半(?:分|額|数|減)(?!\w?径))|(?P<double>(?<![\d{numerals.KANJI}数何・.])倍(?:額|増))"
     rf"|(?P<spoon>大|小)(?:さじ|匙)\s?(?P<spoons>{_DIGITS}|[{numerals.KANJI}]{{1,6}})(?P<half_spoon>半)?"
     rf"|(?P<code>{_BEFORE}\d+(?:\.\d+){{2,}}|{_BEFORE}\d+(?:-\d+){{2,}}|{_BEFORE}\d+-\d+(?![\d.-]|\s?{units.PATTERN})"
@@ -64,7 +66,7 @@ _PART = re.compile(rf"(?P<digits>{_DIGITS})\s?(?P<unit>{units.PATTERN})")
 _ABOUT = re.compile(r"(?:約|およそ|おおよそ|ほぼ|概ね|おおむね)\s?$")
 _AROUND = re.compile(r"\s?(?:程度|前後|ほど|くらい|ぐらい)")
 ABOUT_TOLERANCE = 0.07  # what is about 10 may be 9.5, and not 14
-_SLOPE, _CLOCK, _PERCENT = Unit("1:"), Unit("時"), units.of("%")
+_SLOPE, _CLOCK, _ORDINAL, _PERCENT = Unit("1:"), Unit("時"), Unit("第"), units.of("%")  # 第三の, 三人目
 _ALIKE = {("度", "°"): 1.0, ("度", "°C"): 1.0, ("キロ", "kg"): 1.0, ("キロ", "m"): 1000.0}
 _SIGNS = {"least": ">=", "most": "<=", "below": "<", "above": ">"}
 
@@ -110,8 +112,8 @@ class Quantity:
             return self.per[0] == other.per[0] and one.is_same(two)
         if (self.per and "/" in other.unit) or (other.per and "/" in self.unit):
             return self.rate.is_same(other.rate)
-        if self.unit == other.unit:
-            return self.has_value_of(other)
+        if self.unit == other.unit or {self.unit[:1], other.unit[:1]} == {"第"} & {self.unit, other.unit}:
+            return self.has_value_of(other)  # 第3回 is the third, 三番目
         if {self.unit, other.unit} == {"", "%"}:
             share, percents = (self, other) if other.unit else (other, self)
             return 0 < share.value < 1 and percents.has_value(share.value * 100)
@@ -279,6 +281,8 @@ def _special(found: re.Match[str]) -> _Found | None:
             return None
         is_afternoon = found["noon"] and found["noon"] not in _MORNING and hour < 12
         return _Found((hour + 12 if is_afternoon else hour) * 60 + minute, _CLOCK, start, end)
+    if found["nth"] or found["place"]:
+        return _Found(numerals.value(found["nth"] or found["place"]), _ORDINAL, start, end)
     if found["halved"]:
         unit = {"月": "か月"}.get(found["half_unit"], found["half_unit"])
         return _Found(0.5, units.of(unit), start, end)
