@@ -184,6 +184,7 @@ def _other_filler(
         clause = [*other.arguments, other.unit, *theirs]
         for unit in own:
             is_actor = role == "subject" and lexicon.is_agent(unit.text)
+            is_actor = is_actor or (role == "to" and all(lexicon.is_agent(one.text) for one in (unit, *theirs)))
             is_elsewhere = any(_overlaps(unit, one) for one in clause) or (not is_actor and is_there(unit))
             is_kept = role != "subject" and any(_overlaps(one, mine) for one in theirs for mine in said.units)
             is_topic_only = (
