@@ -53,7 +53,9 @@ BEFORE = "前(?!者|述|項|条|掲|記|もって)"
 AFTER = "後(?!者|述|記|継|期)"
 GRAMMATICAL = frozenset(_GRAMMATICAL.split())
 GENERAL = frozenset(_GENERAL.split())
-LITTLE = frozenset(("行う", "行なう", "受ける", "実施", "為す", "与える", "得る", "続ける", "続行"))  # say little without what is done
+LITTLE = frozenset(
+    ("行う", "行なう", "受ける", "実施", "為す", "与える", "得る", "続ける", "続行")
+)  # say little without what is done
 WEIGHED = ("標準", "基本", "原則", "目安", "前提")  # 標準とする says how binding a sentence is, not what is done
 # How Japanese names who acts: by office, body, trade or party.
 _AGENT = re.compile(

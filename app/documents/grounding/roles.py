@@ -10,6 +10,7 @@ from app.documents.grounding.statements import Frame, Statement, Unit
 
 _PASSIVE = re.compile(r"(?:さ?れ|られ)(?:る|ま|た|て|、)")
 
+_COMPARES = re.compile("より(?:も)?(?:先|前|後)")
 _ACTING = ("subject", "topic", "by", "of")
 _SHARED_MIN = 2  # words, by which the statement is known
 _RECEIVING = frozenset(["貰う", "受ける", "受け取る", "借りる", "聞く", "習う", "教わる", "得る", "買う", "預かる"])
@@ -76,7 +77,7 @@ def _has_same_words(one: Unit, two: Unit) -> bool:
 def turned_ways(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
     """From where the source has to where, and to where it has from where."""
     for unit in said.units:
-        if unit.role not in ("from", "to") or _is_receiver(unit, said):
+        if unit.role not in ("from", "to") or _is_receiver(unit, said) or _COMPARES.match(unit.tail):
             continue
         other = "to" if unit.role == "from" else "from"
         theirs = {

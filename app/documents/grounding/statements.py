@@ -48,6 +48,8 @@ _ATTRIBUTIVE = re.compile(r"(?:する|した|る|た|い|な)?$")
 _HAS_NONE = re.compile(rf"(?:で|に|と)?(?:[がはもの]|には)?(?:{modality.NONE}|なら|未|外)")
 _ASKED = re.compile(r"(?:する|した|である)?か(?:どうか|否か)")  # 使うかどうかを尋ねる
 _DESCRIBES = re.compile(r"(?:する|した|し|さ)?(?:られ?|れ|せ|てい)?(?:な)?(?:る|た|い|なる)?")
+_DESCRIBES_WHO = re.compile(r"(?:する|した|る|た)(?:人|者|方)[はがもにのを]")  # 面会する人は
+_EITHER = re.compile(r"し?、?(?:又は|または|若しくは|もしくは)|し?たり、?|(?:する)?ことも、?")
 _SETS = re.compile(r"(?:に|で|について)?は|[^、。]{0,10}(?:場合|とき|際)(?:に|で)?(?:は|、)")  # 疑いがある場合は
 _CONTRAST = re.compile(r"。|が、|けれど|ものの、")
 _EXCEPTED = re.compile(r"[^、。]{0,8}(?:[をは]、?除[いきく]|以外)")
@@ -204,7 +206,16 @@ def _units(text: str) -> list[Unit]:
     ends = [*(group[0].start for group in groups[1:]), len(text)]
     for number, (group, end) in enumerate(zip(groups, ends, strict=True)):
         units.append(_unit(text, group, end, number))
-    return _softened(_with_clefts(_with_roles(_with_ends(units))), text)
+    return _softened(_with_clefts(_with_roles(_with_either(_with_ends(units)))), text)
+
+
+def _with_either(units: list[Unit]) -> list[Unit]:
+    """The end of 転貸し、又は改造してはならない says it of both."""
+    for at in range(len(units) - 2, -1, -1):
+        following = next((one for one in units[at + 1 :] if one.kind), None)
+        if units[at].kind == modality.PLAIN and following is not None and _EITHER.fullmatch(units[at].tail):
+            units[at] = dataclasses.replace(units[at], kind=following.kind)
+    return units
 
 
 def _with_ends(units: list[Unit]) -> list[Unit]:
@@ -280,7 +291,7 @@ def _unit(text: str, group: list[Word], end: int, number: int) -> Unit:
     role = _ROLE.match(_SKIPPED.sub("", tail))
     ending = _own_ending(tail)
     kind = _kind(group, tail, ending)
-    is_concession = modality.CONCESSION.search(ending) is not None
+    is_concession = modality.CONCESSION.search(re.split(r"\d", ending)[0]) is not None  # 認めれば60℃以下でも
     is_condition = bool(kind) and (modality.CONDITION.match(ending) is not None or is_concession)
     telling = [word for word in group if not word.kind.startswith("接尾辞")] or group  # 通知書 and 証明書 share no word
     keys: set[object] = {key for word in telling for key in keys_of(word)}
@@ -396,6 +407,8 @@ def _frames(units: Sequence[Unit]) -> list[Frame]:
 def is_attributive(unit: Unit, whole: Statement) -> bool:
     """Whether a predicate only describes the noun behind it: 夜間に人がいなくなる管制所."""
     is_last = unit.number + 1 >= len(whole.units)
+    if unit.kind == modality.PLAIN and _DESCRIBES_WHO.match(unit.tail):
+        return True
     return not is_last and not unit.is_condition and _DESCRIBES.fullmatch(unit.tail) is not None
 
 

@@ -40,7 +40,7 @@ _NUMBER = re.compile(
 )
 # 一つ, 一度, 一種, 一本… are words more often than numbers.
 _WORDS = re.compile(
-    rf"一(?:つ|度|本|種|部|層|段|回|点|次|人|行|名|組|日|分|割|号|時間|面)(?![\d{numerals.KANJI}半])|十分"
+    rf"一(?:つ|度|本|種|部|層|段|回|点|次|人|行|名|組|日|分|割|号|時間|面)(?![\d{numerals.KANJI}半]|前|後|間|以|につき|当た|あた|ごと)|十分"
 )
 _LINK = re.compile(r"\s?(?:~|から|ないし|乃至|又は|または|及び|,|、|・|-)\s?")
 _RANGE = re.compile(r"\s?(?:~|から|ないし|乃至|-)\s?")
@@ -56,7 +56,7 @@ _BOUND_BEFORE = re.compile(
 )
 _PER = re.compile(r"に|(?:に(?:つき|対して?)|あたり(?:に)?|[当あ]たり|当り|[毎ご]とに?|毎に)、?[^、。,;|\d\n~]{0,12}")
 # 年1回, 月10万円: for each year, each month.
-_EACH_BEFORE = re.compile(rf"(?<![\d{numerals.KANJI}一-鿿])毎?(?P<each>[年月週日])(?:に|間)?\s?$")
+_EACH_BEFORE = re.compile(rf"(?<![\d{numerals.KANJI}一-鿿])毎?(?P<each>[年月週日])(?:に|間|額|あたり|当たり)?\s?$")
 _LENGTHS = {"年": ("か月", 12.0), "月": ("か月", 1.0), "週": ("s", 604_800.0), "日": ("s", 86_400.0)}
 _SPEEDS = {"秒": 1.0, "分": 60.0, "時": 3600.0}
 _MORNING = ("午前", "早朝", "朝", "深夜", "未明")
@@ -67,7 +67,7 @@ _ABOUT = re.compile(r"(?:約|およそ|おおよそ|ほぼ|概ね|おおむね)\
 _AROUND = re.compile(r"\s?(?:程度|前後|ほど|くらい|ぐらい)")
 ABOUT_TOLERANCE = 0.07  # what is about 10 may be 9.5, and not 14
 _SLOPE, _CLOCK, _ORDINAL, _PERCENT = Unit("1:"), Unit("時"), Unit("第"), units.of("%")  # 第三の, 三人目
-_ALIKE = {("度", "°"): 1.0, ("度", "°C"): 1.0, ("キロ", "kg"): 1.0, ("キロ", "m"): 1000.0}
+_ALIKE = {("度", "回"): 1.0, ("度", "°"): 1.0, ("度", "°C"): 1.0, ("キロ", "kg"): 1.0, ("キロ", "m"): 1000.0}
 _SIGNS = {"least": ">=", "most": "<=", "below": "<", "above": ">"}
 
 
@@ -264,7 +264,7 @@ def _numbers(flat: str) -> Iterator[_Found]:
             continue
         speed = found["speed"] or found["kanji_speed"]
         per = ("s", _SPEEDS[re.sub("[毎速\\s]", "", speed)]) if speed else None
-        each = _EACH_BEFORE.search(flat, max(0, found.start() - 4), found.start())
+        each = _EACH_BEFORE.search(flat, max(0, found.start() - 7), found.start())
         if each and not per and unit is not None and unit.name not in ("s", "か月"):
             per = _LENGTHS[each["each"]]
         is_ordinal = bool(found["ordinal"] or found["ordinal_kanji"]) or (written in units.REFERENCES)
