@@ -226,7 +226,8 @@ def _with_ends(units: list[Unit]) -> list[Unit]:
         if not found or topic is None or units[topic].kind not in ("", modality.PLAIN):
             continue
         kind = modality.of(found["rest"])
-        if kind == modality.PLAIN or not units[topic].is_act:
+        is_act = units[topic].is_act or lexicon.is_everyday(units[topic].head.text)  # 持込み
+        if kind == modality.PLAIN or not is_act:
             continue
         units[topic] = dataclasses.replace(units[topic], kind=kind)
         is_clause = modality.CONDITION.match(found["own"]) is not None
