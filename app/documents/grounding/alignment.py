@@ -133,3 +133,12 @@ def shares_kanji(unit: Unit, other: Unit) -> bool:
 def are_alike_acts(one: Unit, two: Unit) -> bool:
     """Return whether both say what is done and share a kanji: 配る and 配食."""
     return one.is_act and two.is_act and bool(set(one.kanji) & set(two.kanji))
+
+
+def have_one_end(unit: Unit, said: Statement, other: Unit, source: Statement) -> bool:
+    """Whether both belong to predicates that may be the same: not 音 of 音がしたら to 監視員 of 監視員は出す."""
+    own, theirs = (
+        next((one for one in whole.units[at.number + 1 :] if one.kind), None)
+        for at, whole in ((unit, said), (other, source))
+    )
+    return own is None or theirs is None or bool(own.keys & theirs.keys) or shares_kanji(own, theirs)

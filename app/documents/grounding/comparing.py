@@ -37,7 +37,10 @@ _WITHOUT_IT = re.compile(r"なく|なしに|.?ずに|.?ないで|を?得(?:ず|�
 _DIRECTION_REACH = 14
 _DENIES = re.compile(r"\s?(?:と(?:は|も)?し|で(?:は|も)?|に(?:は|も)?な[らり])(?:な[いく]|(?:あり|なり)?ません?|ず)")
 _BEYOND = re.compile(r"(?:これ|それ|この値|上限|下限|基準|制限)を?(?:超|上回|下回)")
-_SIDE = re.compile(rf"\s?(?:間|以上|以内)?の?(?:(?P<before>{lexicon.BEFORE}(?!後))|(?P<after>{lexicon.AFTER}))")
+_SIDE = re.compile(  # 3日前, 18℃を下回ってから
+    rf"\s?(?:間|以上|以内)?(?:[をに]?(?:下回|上回|超え|達し|過ぎ|なっ)[るったて]{{0,2}})?の?"
+    rf"(?:(?P<before>{lexicon.BEFORE}(?!後))|(?P<after>{lexicon.AFTER}|(?<=て)から))"
+)
 
 
 def contradictions(said: Statement, known: Known) -> list[Place]:
@@ -67,6 +70,7 @@ def contradictions(said: Statement, known: Known) -> list[Place]:
         *pairing.crossed(said, near),
         *roles.turned_ways(said, near),
         *roles.other_actors(said, near, known),
+        *roles.other_givers(said, near),
     }
     found |= {*roles.exchanged(said, near), *roles.other_fillers(said, known, telling), *_opposites(said, near)}
     found = {place for place in found if not _stands_there(said, place, known)}
@@ -87,11 +91,15 @@ def _kinds(said: Statement, frames: Mapping[int, Sequence[tuple[Statement, Frame
     for frame in said.frames:
         if frame.unit.text in lexicon.WEIGHED or statements.is_attributive(frame.unit, said):  # 標準とする
             continue
+        if ordering.sign(frame.unit) == "before":  # 入る前に: what is before is not said to be done
+            continue
         near = frames[frame.unit.number]
         is_final = _is_final(frame.unit, said)
         if not near or any(
             _is_kept(_as_meant(one, other), frame, is_final) or _is_kept_with(one, other, frame) for one, other in near
         ):
+            continue
+        if _is_bounded_the_other_way(said, near[0][0]):
             continue
         flips.append((frame, near[0][1], (frame.unit.start, frame.unit.end + len(_ending(frame.unit)))))
     turned = [
@@ -101,6 +109,12 @@ def _kinds(said: Statement, frames: Mapping[int, Sequence[tuple[Statement, Frame
     if sum(turned) == 2 and any(conditions) and not all(conditions):  # 予約がなければできる, and with one it cannot be
         return []
     return [place for frame, _, place in flips if not _is_contraposed(frame, said)]
+
+
+def _is_bounded_the_other_way(said: Statement, source: Statement) -> bool:
+    """30分までできる for 30分を超えてはならない."""
+    pairs = [{one.bound, other.bound} for one in said.values for other in source.values if one.is_same(other)]
+    return any(bounds in ({">", "<="}, {"<", ">="}) for bounds in pairs)
 
 
 def _is_final(unit: Unit, said: Statement) -> bool:

@@ -14,7 +14,7 @@ _NOT_DONE = re.compile(  # behind a verb: 受けずに, 修了していない技
     r"[しさらわかたばまえけせてべめれ]?(?:てい|てお)?(?:ら|さ)?(?:れ)?(?:ない(?:で|まま|場合|とき|者|人)?|なく[てと]も|ずに?(?!つ))"
 )
 _HAS_NONE = re.compile(rf"[がはもの]?(?:{modality.NONE}|不要|問わ)")
-_EVERY = re.compile(rf"{modality.EVERY}|例外[はも]?(?:認め|設け|{modality.NONE})")
+_EVERY = re.compile(rf"{modality.EVERY}|(?:誰|だれ|どこ|いつ)も|例外[はも]?(?:認め|設け|{modality.NONE})")
 _LOST = frozenset(["消滅", "失う", "無くなる", "なくなる", "喪失", "失効", "消える"])
 _LASTING = frozenset(["存続", "残る", "継続", "維持", "続く", "保つ", "持続", "残存"])
 _DAY = re.compile(

@@ -86,7 +86,16 @@ class Evidence:
             each |= {one.name.rpartition("/")[2] for one in self.head_units if "/" in one.name}
             if quantity.unit in each and (quantity.number == 1 or not self._has_other_per(quantity)):
                 return True
+        if quantity.unit == "%" and quantity.value >= 200 and self._has_ratio(quantity.value / 100):
+            return True
         return any(quantity.is_same(one) for one in self.derived if isinstance(one, Quantity))
+
+    def _has_ratio(self, ratio: float) -> bool:
+        """Whether one value is so many times another: 2倍 of 3,000円 and 6,000円."""
+        found = [one for one in self.quantities if one.unit and one.value]
+        return any(
+            abs(one.value / other.value - ratio) < 1e-6 for one in found for other in found if one.unit == other.unit
+        )
 
     def _has_other_per(self, quantity: Quantity) -> bool:
         return any(one.is_per and one.unit == quantity.unit for one in self.quantities)

@@ -40,15 +40,16 @@ def of(said: Statement) -> list[Order]:
             own = _telling(units[begin : at + 1])
             found += [Order(before, own, unit)] if before and own else []
             continue
-        sign = _sign(unit)
-        own, other = _clauses(units, at) if sign else ((), ())
+        side = sign(unit)
+        own, other = _clauses(units, at) if side else ((), ())
         if own and other:
-            chain = _telling(_chain(units, at)) if sign == "after" else ()
-            found.append(Order(chain + own, other, unit) if sign == "after" else Order(other, own, unit))
+            chain = _telling(_chain(units, at)) if side == "after" else ()
+            found.append(Order(chain + own, other, unit) if side == "after" else Order(other, own, unit))
     return found
 
 
-def _sign(unit: Unit) -> str:
+def sign(unit: Unit) -> str:
+    """Whether what the unit says comes "before" or "after" the rest; "" for neither."""
     if _BOTH.search(unit.tail):
         return ""
     if _AFTER.search(unit.tail):
@@ -80,7 +81,7 @@ def _clauses(units: Sequence[Unit], at: int) -> tuple[tuple[Unit, ...], tuple[Un
     topic = next((one.number + 1 for one in reversed(units[begin:at]) if one.role == "topic"), begin)
     end = next((one.number for one in units[at + 1 :] if one.kind and re.search("[、。]", one.tail)), len(units) - 1)
     rest = units[at + 1 : end + 1]
-    nested = next((number + 1 for number, one in enumerate(rest) if _sign(one)), 0)
+    nested = next((number + 1 for number, one in enumerate(rest) if sign(one)), 0)
     of_it = [one for one in units[begin:topic] if not lexicon.is_agent(one.text)]
     return _telling(units[topic : at + 1]), _telling([*of_it, *rest[nested:]])
 

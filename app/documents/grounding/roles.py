@@ -84,7 +84,9 @@ def turned_ways(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
             one.role
             for source in near
             for one in source.units
-            if is_same_name(unit, one) and not _is_receiver(one, source)
+            if is_same_name(unit, one)
+            and not _is_receiver(one, source)
+            and alignment.have_one_end(unit, said, one, source)
         }
         if other in theirs and unit.role not in theirs and "subject" not in theirs:
             yield unit.start, unit.end
@@ -140,6 +142,20 @@ def other_actors(said: Statement, near: Sequence[Statement], known: Known) -> It
             others = [sum(_is_in(one, other) for one in matter) for other in known.statements if _is_in(unit, other)]
             if others and shared >= _SHARED_MIN and shared > max(others) and not _PASSIVE.match(frame.unit.tail):
                 yield unit.start, unit.end
+
+
+def other_givers(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+    """所属長の承認 for 課長の承認, where the nearest statement has no such word of the one that the answer names."""
+    theirs = [pair for pair in pairwise(near[0].units) if _is_given(*pair)]
+    for unit, act in pairwise(said.units):
+        if _is_given(unit, act):
+            same = [one for one, other in theirs if other.keys & act.keys]
+            if same and not any(_overlaps(unit, one) for one in near[0].units):
+                yield unit.start, unit.end
+
+
+def _is_given(unit: Unit, act: Unit) -> bool:
+    return unit.role == "of" and unit.tail == "の" and lexicon.is_agent(unit.text) and act.head.is_verbal_noun
 
 
 def _is_in(unit: Unit, whole: Statement) -> bool:

@@ -1,5 +1,6 @@
 """Nouns of an answer that its sources do not have."""
 
+import re
 from collections.abc import Sequence
 
 from app.documents.grounding import alignment, lexicon, roles, statements
@@ -35,7 +36,7 @@ def _replaces(unit: Unit, word: Word, said: Statement, near: Sequence[Statement]
         for other in source.units:
             shared = other.keys & said.keys
             is_there = bool(role) and roles.role_of(other, source) == role and bool(other.kind) <= (role == "is")
-            if is_there and not shared and not other.is_general:
+            if is_there and not shared and not other.is_general and alignment.have_one_end(unit, said, other, source):
                 return True
             if not unit.keys & other.keys:
                 continue
@@ -44,7 +45,22 @@ def _replaces(unit: Unit, word: Word, said: Statement, near: Sequence[Statement]
                 left_out = [one for one in left_out if one is other.head and one is not other.words[0]]
             if left_out:  # 豚もも肉 for 鶏もも肉
                 return True
-    return False
+    return _stands_for_a_value(unit, said, near)
+
+
+def _stands_for_a_value(unit: Unit, said: Statement, near: Sequence[Statement]) -> bool:
+    """室温で保存できる for 4℃で保存できる."""
+    end = next((one for one in said.units[unit.number + 1 :] if one.kind), None)
+    if end is None or not unit.role or unit.tail[:1] not in "でにへをが":
+        return False
+    between = re.compile(f"{unit.tail[:1]}[^、。]{{0,8}}")
+    return any(
+        value.unit and between.fullmatch(source.text, value.bound_end, one.start)
+        for source in near[:1]
+        for value in source.values
+        for one in source.units
+        if one.kind and one.keys & end.keys
+    )
 
 
 def _is_absent(word: Word, unit: Unit, known: Known) -> bool:
