@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.documents.grounding import binding, lexicon, rendered, sentences, statements
+from app.documents.grounding import binding, excepting, lexicon, rendered, sentences, statements
 from app.documents.grounding.binding import Owned
 from app.documents.grounding.statements import Frame, Statement, Unit
 from app.documents.records import Passage
@@ -47,7 +47,7 @@ class Known:
 def of_passage(passage: Passage) -> Facts:
     section = passage.section
     pieces = [section.text[one.start : one.end] for one in sentences.comparable(section.text)]
-    found = statements.with_exceptions(pieces)
+    found = excepting.with_exceptions(pieces)
     where = "\n".join([*section.heading, section.tag, *section.captions, passage.document, passage.collection])
     keys = frozenset(key for one in found for key in one.keys) | statements.of(where).keys
     bare = frozenset(rendered.bare(piece) for piece in pieces)

@@ -3,9 +3,8 @@
 import dataclasses
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from app.documents import words
 from app.documents.grounding import lexicon, modality
@@ -40,7 +39,6 @@ _GRAMMAR = re.compile(  # what is written like words with a meaning, and only ca
     r"|この限り(?=では?(?:な|あり))"
     r"|(?<=義務)(?:づけ|付け)|(?<=と)(?:決ま|決めら|定めら|さ)(?:っ|れ)(?=て|た)|(?<=る)ほう|(?<=の)ほう(?=[がはを])"
 )
-_EXCEPTION = re.compile(r"\s*(?:ただし|但し|なお).*(?:この限りで(?:は)?な|別とす|適用しない|除く。?$)", re.DOTALL)
 _CODE = re.compile(r"(?<![A-Za-z\d])(?:[A-Za-z]{1,8}[-.]?\d[\dA-Za-z-]*|[A-Z](?![A-Za-z\d]))")
 CLEFT = re.compile(r"の(?:は|が)、?$")  # 記録するのは
 _NAMED = re.compile(r"(?:、|。|$|で(?:す|あ|、)|だ(?:[。、]|$)|と(?:する|な))")  # what a cleft names stands before
@@ -50,10 +48,8 @@ _ASKED = re.compile(r"(?:する|した|である)?か(?:どうか|否か)")  # �
 _DESCRIBES = re.compile(r"(?:する|した|し|さ)?(?:られ?|れ|せ|てい)?(?:な)?(?:る|た|い|なる)?")
 _DESCRIBES_WHO = re.compile(r"(?:する|した|る|た)(?:人|者|方)[はがもにのを]")  # 面会する人は
 _EITHER = re.compile(r"し?、?(?:又は|または|若しくは|もしくは)|し?たり、?|(?:する)?ことも、?")
-_SETS = re.compile(r"(?:に|で|について)?は|[^、。]{0,10}(?:場合|とき|際)(?:に|で)?(?:は|、)")  # 疑いがある場合は
 _CONTRAST = re.compile(r"。|が、|けれど|ものの、")
 _EXCEPTED = re.compile(r"[^、。]{0,8}(?:[をは]、?除[いきく]|以外)")
-_TAKEN_OUT = re.compile(r"[^、。]{0,8}(?:を除[いき](?!た)|以外は)")
 _OF_TOPIC = re.compile(  # 立替えは、離島での給油を除いて認めない: the end denies 立替え, and says nothing of 給油
     r"(?P<own>[^、。]{0,12}?(?:を除(?:いて|き)は?|以外は?|(?:場合|とき|際)(?:に限り|に|は|には)?|限り|[れけせえめてね]ば|なら|たら)、?)"
     r"(?P<rest>(?:認|許|禁|でき|出来|可能|不可|不要|必要|義務|任意|自由)[^、。]*。?)$"
@@ -424,64 +420,3 @@ def _scope(units: Sequence[Unit], at: int) -> frozenset[object]:
             while kept and (kept[-1] is unit or not re.search("(?<![とや])、", kept[-1].tail)):
                 kept.pop()
     return frozenset(key for unit in kept for key in unit.keys)
-
-
-def with_exceptions(sentences: Iterable[str]) -> list[Statement]:
-    """The statements of a source, and for 「ただし…この限りでない」 what it says: the opposite of what is before."""
-    found = [of(text) for text in sentences]
-    pairs = [(before, one) for before, one in pairwise(found) if before.frames and _EXCEPTION.match(one.text)]
-    excepted = [re.match(r"\s*(?:ただし|但し)", one.text) is not None for one in found]
-    found = [
-        dataclasses.replace(one, has_exception=behind and not is_one)
-        for one, is_one, behind in zip(found, excepted, [*excepted[1:], False], strict=True)
-    ]
-    inside = [without for one in found for without in _without_excepted(one)]
-    limited = [_only_under_its_condition(one, before) for before, one in pairwise([None, *found]) if one]
-    return [*limited, *inside, *(_excepted(before, one) for before, one in pairs)]
-
-
-def _only_under_its_condition(one: Statement, before: Statement | None) -> Statement:
-    """「ただし、…のときは」 says nothing of what does not name its condition, or else its topic (下刈りは).
-
-    What the sentence before has as well tells nothing of that, unless there is nothing else.
-    """
-    if not re.match(r"\s*(?:ただし|但し)", one.text):
-        return one
-    conditions = [frame for frame in one.frames if frame.unit.is_condition]
-    if not conditions:
-        at = next((unit.number for unit in one.units if _SETS.match(unit.tail)), -1)
-        topic = one.units[: at + 1]
-        is_actor = at >= 0 and lexicon.is_agent(topic[-1].text)
-        needed = frozenset() if is_actor else frozenset(key for unit in topic for key in unit.keys)
-    else:
-        needed = frozenset(key for frame in conditions for key in frame.keys | frame.argument_keys)
-    bases = frozenset(key for key in needed if isinstance(key, str))  # 賃貸 and 賃借 are of one group of synonyms
-    bases = bases - lexicon.GRAMMATICAL - lexicon.GENERAL
-    return dataclasses.replace(one, needed=(bases - before.keys if before else bases) or bases)
-
-
-def _without_excepted(one: Statement) -> Iterable[Statement]:
-    """That of what a clause takes out (交差点を除いて落とす) the opposite holds."""
-    for unit in one.units:
-        main = one.frames[-1] if one.frames else None
-        if main is None or main.unit is unit or not _TAKEN_OUT.match(unit.tail):
-            continue
-        before = one.units[: unit.number]
-        begin = next((other.number + 1 for other in reversed(before) if re.search("[、は]", other.tail)), 0)
-        taken = one.units[begin : unit.number + 1]
-        flipped = dataclasses.replace(main.unit, kind=modality.opposite(main.unit.kind))
-        frame = dataclasses.replace(main, unit=flipped, lead=(*taken, *main.lead))
-        needed = frozenset(key for part in taken for key in part.keys if isinstance(key, str))
-        yield dataclasses.replace(one, frames=(frame,), needed=needed - lexicon.GENERAL, values=())
-
-
-def _excepted(before: Statement, one: Statement) -> Statement:
-    """That of what an exception names the opposite of the sentence before it holds."""
-    main = before.frames[-1]
-    flipped = dataclasses.replace(main.unit, kind=modality.opposite(main.unit.kind))
-    units = [dataclasses.replace(unit, number=at) for at, unit in enumerate((*one.units, *before.units))]
-    frame = dataclasses.replace(main, unit=flipped, lead=(*one.units, *main.lead))
-    return Statement(
-        one.text, tuple(units), (*one.frames, frame), one.keys | before.keys, one.kanji + before.kanji,
-        needed=one.keys - before.keys,
-    )  # fmt: skip
