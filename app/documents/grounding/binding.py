@@ -6,14 +6,15 @@ words that the source has it with, and not with those of its neighbour.
 
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.documents.grounding import polarity, sentences, statements
 from app.documents.grounding.statements import Unit
-from app.documents.values import numerals, quantities, units
+from app.documents.values import numerals, quantities, spans, units
 from app.documents.values.quantities import Quantity
 
+Parse = Callable[[str], list[Quantity]]
 _JOINED = re.compile("それぞれ|各々|順に")
 # Shares of a value's words: from which they are those of another value, and how much fewer are of the same one.
 _ALIGNED, _ALIGNED_LEAD = 0.8, 0.4
@@ -33,7 +34,7 @@ class Owned:
 
 
 def of_lines(text: str) -> list[Owned]:
-    """Of a source or an answer of several lines."""
+    """Of a source, whose 毎週 also says once a week."""
     found: list[Owned] = []
     table: list[list[str]] = []
     last = -1  # where the last row of the table ends
@@ -41,14 +42,19 @@ def of_lines(text: str) -> list[Owned]:
         piece = text[one.start : one.end]
         is_row = "|" in piece and not piece.endswith("。")
         if table and not (is_row and not re.search(r"[^\s|:+=*_-]", text[last : one.start])):
-            found += of_table(table)
+            found += of_table(table, given)
             table = []
         if is_row:
             table.append(cells(piece))
             last = one.end
         else:
-            found += of_sentence(piece)
-    return [*found, *of_table(table)]
+            found += of_sentence(piece, given)
+    return [*found, *of_table(table, given)]
+
+
+def given(text: str) -> list[Quantity]:
+    """Return the values of a source, in order, with those that its intervals give."""
+    return sorted([*quantities.parse(text), *spans.intervals(text)], key=lambda one: (one.start, one.end))
 
 
 def cells(line: str) -> list[str]:
@@ -56,7 +62,7 @@ def cells(line: str) -> list[str]:
     return [cell.strip() for cell in bare.removeprefix("|").removesuffix("|").split("|")]
 
 
-def of_table(rows: Sequence[Sequence[str]]) -> Iterator[Owned]:
+def of_table(rows: Sequence[Sequence[str]], parse: Parse = quantities.parse) -> Iterator[Owned]:
     """Of a table whose first row names the columns."""
     if not rows:
         return
@@ -68,15 +74,15 @@ def of_table(rows: Sequence[Sequence[str]]) -> Iterator[Owned]:
             if not column and len(row) > 1:
                 continue  # 15℃以上 names its row
             above = head[column] if column < len(head) else frozenset()
-            for value in _values(cell, rows[0][column] if column < len(head) else ""):
+            for value in _values(parse(cell), rows[0][column] if column < len(head) else ""):
                 own = labels | above | _keys(cell) | first
                 yield Owned(value, own, own, is_cell=True)
 
 
-def _values(cell: str, head: str) -> Iterator[Quantity]:
+def _values(values: Sequence[Quantity], head: str) -> Iterator[Quantity]:
     """Yield the values of a cell; a number alone is of the unit that the column's head names: 165 under 水(kg)."""
     named = next(iter(units.of_heads(numerals.flatten(head)[0])), None)
-    for value in quantities.parse(cell):
+    for value in values:
         if value.unit or named is None:
             yield value
         else:
@@ -100,9 +106,9 @@ def placed(found: Sequence[Owned], text: str) -> list[Owned]:
     ]
 
 
-def of_sentence(text: str) -> list[Owned]:
+def of_sentence(text: str, parse: Parse = quantities.parse) -> list[Owned]:
     """Each value with the words since the one before of its unit, and with what the whole sentence is about."""
-    values = quantities.parse(text)
+    values = parse(text)
     if not values:
         return []
     words = _in_place(statements.of(text))

@@ -81,6 +81,10 @@ class Evidence:
     def _follows(self, quantity: Quantity) -> bool:
         """Whether the value follows from others: a length from two dates, or the 1m² of 1m²当たり from 0.4L/m2."""
         if quantity.is_per:  # for how much of it is compared with the value that is for each
+            if quantity.number == 1:
+                return True
+            if any(one.is_per and one.unit == quantity.unit and one.number != 1 for one in self.quantities):
+                return False
             each = {one.value.per[0] for one in self.values if isinstance(one.value, Quantity) and one.value.per}
             each |= {one.unit.rpartition("/")[2] for one in self.quantities if "/" in one.unit}
             each |= {one.name.rpartition("/")[2] for one in self.head_units if "/" in one.name}
@@ -164,7 +168,9 @@ def of_text(*texts: str) -> Evidence:
 
 def said(text: str) -> list[Said]:
     """The values and then the dates of a text; dates without a year once more with that of the date before."""
-    found: list[Quantity | Date] = [*quantities.parse(text), *dates.with_years(dates.parse(text))]
+    found: list[Quantity | Date] = [
+        *quantities.parse(text), *spans.intervals(text), *dates.with_years(dates.parse(text))
+    ]  # fmt: skip
     words = subjects.around(text, [(one.start, one.end) for one in found])
     return [
         Said(one, around, text[one.start : one.end], "" if getattr(one, "unit", "") else behind(text, one.end))

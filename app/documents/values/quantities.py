@@ -23,6 +23,8 @@ _HOUR = rf"(?:\d{{1,2}}|[{numerals.KANJI}]{{1,3}})"
 _NUMBER = re.compile(
     rf"(?P<clock>{_BEFORE}(?:(?P<noon>午前|午後|早朝|朝|夕方|夜|晩|深夜|未明)\s?)?(?:(?P<hour>{_HOUR})\s?時(?![間々点期刻限価])(?:\s?(?P<minute>{_HOUR})\s?分(?!の|間)|(?P<half_hour>半))?"
     rf"|(?P<clock_hour>[5-9]|[01]\d|2[0-4]):(?P<clock_minute>[0-5]\d)(?![\d:]))|正午)"
+    rf"|(?P<nth>{_BEFORE}(?P<nth_number>\d{{1,3}}|[{numerals.KANJI}]{{1,4}})\s?(?:番|回|つ|度|{units.PATTERN})(?<!項)目(?![盛的標安視地録次])"
+    rf"|第\s?(?P<nth_kanji>\d{{1,3}}|[{numerals.KANJI}]{{1,4}})(?=の|に[、,]))"
     rf"|(?P<halved>(?<![\d{numerals.KANJI}前後大過夜])半(?P<half_unit>年|月(?!額)|日|時間|錠|個|本|枚|ダース|切れ)(?![\w]?径))"
     rf"|(?P<share>{_BEFORE}(?P<more_digits>\d{{1,6}}|[{numerals.KANJI}]{{1,6}})\s?(?P<more_unit>割|%|パーセント)(?:の|を)?(?P<more>割?増|割?引|減|安|加算|オフ|OFF))"
     rf"|{_BEFORE}(?P<tenths>\d|[{numerals.KANJI}])割(?P<hundredths>\d|[{numerals.KANJI}])分(?!の)"
@@ -35,19 +37,20 @@ _NUMBER = re.compile(
     rf"|{_BEFORE}(?P<slope>\d+(?:\.\d+)?)\s?:\s?(?P<run>\d+(?:\.\d+)?)(?![\d:])"
     rf"|{_BEFORE}(?P<top>\d+)\s?/\s?(?P<bottom>\d[\d,]*)(?![\d/])"
     rf"|(?P<share_bottom>(?<!\d){_DIGITS}|{_KANJI})分の(?P<share_top>\d+|{_KANJI})"
-    rf"|(?P<ordinal>第\s?)?{_BEFORE}(?P<sign>(?<![A-Za-z\d)\]表図式第])[-+△▲]\s?|マイナス\s?|プラス\s?|氷点下\s?|零下\s?)?(?P<speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?:¥\s?(?=[\d,.]+(?P<yen>)))?(?P<digits>{_MYRIAD}|{_DIGITS}){_POWER}(?:\s*(?P<unit>{units.PATTERN})(?P<and_half>半(?!分|径|数|額|\s?{units.PATTERN}))?)?"
+    rf"|(?P<ordinal>第\s?)?{_BEFORE}(?P<sign>(?:±|\+/-|プラス[・/]?マイナス)\s?|(?<![A-Za-z\d)\]表図式第])[-+△▲]\s?|マイナス\s?|プラス\s?|氷点下\s?|零下\s?)?(?P<speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?:¥\s?(?=[\d,.]+(?P<yen>)))?(?P<digits>{_MYRIAD}|{_DIGITS}){_POWER}(?:\s*(?P<unit>{units.PATTERN})(?P<and_half>半(?!分|径|数|額|\s?{units.PATTERN}))?)?"
     rf"|(?P<ordinal_kanji>第\s?)?(?P<kanji_speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?P<kanji>{_KANJI})(?P<kanji_unit>{units.PATTERN})(?P<kanji_half>半(?!分|径|数|額|\s?{units.PATTERN}))?"
 )
-# 一つ, 一度, 一種, 一本… are words more often than numbers.
+# 一つ, 一度, 一種, 一本… are words more often than numbers, but for 年に一度, 一名以上 and 一回につき.
 _WORDS = re.compile(
-    rf"一(?:つ|度|本|種|部|層|段|回|点|次|人|行|名|組|日|分|割|号|時間|面)(?![\d{numerals.KANJI}半]|前|後|間|以|につき|当た|あた|ごと)|十分"
+    rf"(?<![年月週])(?<![年月週日]に)一(?:つ|度|本|種|部|層|段|回|点|次|人|行|名|組|日|分|割|号|面)(?![\d{numerals.KANJI}半]"
+    r"|間?(?:以[上内下降]|未満|を?超え|まで|につき|に対し|[当あ]たり|ごと|ずつ|おき))|十分"
 )
 _LINK = re.compile(r"\s?(?:~|から|ないし|乃至|又は|または|及び|,|、|・|-)\s?")
 _RANGE = re.compile(r"\s?(?:~|から|ないし|乃至|-)\s?")
 _BOUND = re.compile(
     r"(?:強|弱)?\s?(?:程度|ほど)?\s?(?:\([^()]{0,20}\)\s?)?(?:の値)?"
-    r"(?:(?P<least>(?:以上|以降|以後)(?!に(?:な|し)(?:ら|な)い)|未満であってはならない|を下限と|[をは]?下回(?:らない|ってはならない))"
-    r"|(?P<most>以下|以内|以前|まで(?!も)|を(?:上限|限度)と|[をは]?(?:上回|超え)(?:らない|ない|てはならない))"
+    r"(?:(?P<least>(?:以上|以降|以後)(?!に(?:な|し)(?:ら|な)い)|未満であってはならない|を下限と|[をは]?下回(?:らない|ってはならない|ること(?:が|の|は)な[いく]))"
+    r"|(?P<most>以下|以内|以前|まで(?!も)|を(?:上限|限度)と|[をは]?(?:上回(?:らない|ってはならない)|超え(?:ない|てはならない)|(?:上回る|超える|超過する)(?:こと(?:が|の|は)な[いく])))"
     r"|(?P<below>未満|に(?:満た|達し)ない|(?:より|を)?(?:小さい|下回る|下回った)|より(?:も)?(?:少な|低|短|軽|狭|浅|早)[いくか])"
     r"|(?P<above>を?超(?:え|過)?|を?上回(?:る|った)|より(?:も)?(?:大き|(?:多|高|長|重|広|深|遅)[いくか])))"
 )
@@ -55,9 +58,16 @@ _BOUND_BEFORE = re.compile(
     r"(?:(?P<most>最大|最長|最高|多くと?も|長くと?も|高くと?も)|(?P<least>最低|最短|最小|少なくと?も))(?:限|で|でも)?、?\s?$"
 )
 _PER = re.compile(r"に|(?:に(?:つき|対して?)|あたり(?:に)?|[当あ]たり|当り|[毎ご]とに?|毎に)、?[^、。,;|\d\n~]{0,12}")
-# 年1回, 月10万円: for each year, each month.
-_EACH_BEFORE = re.compile(rf"(?<![\d{numerals.KANJI}一-鿿])毎?(?P<each>[年月週日])(?:に|間|額|あたり|当たり)?\s?$")
-_LENGTHS = {"年": ("か月", 12.0), "月": ("か月", 1.0), "週": ("s", 604_800.0), "日": ("s", 86_400.0)}
+# 月2回, 毎週1回, 年6,000円: how often, or for how long an amount is.
+_EVERY = re.compile(
+    r"(?:(?<![一-鿿\d])|(?<=原則))(?:[毎各](?P<every>[年月週日])|隔(?P<other>[年月週日])|(?P<each>[年月週日]|四半期|半期))(?:間|額|給)?"
+    r"(?:に(?:つき)?|[当あ]たり(?:に)?|ごとに?)?、?\s?(?:約|およそ|最[低大]で?も?|少なくとも|原則)?\s?$"
+)
+_PERIODS = {
+    "年": ("か月", 12.0), "半期": ("か月", 6.0), "四半期": ("か月", 3.0), "月": ("か月", 1.0),
+    "週": ("s", 604_800.0), "日": ("s", 86_400.0),
+}  # fmt: skip
+_SPAN = re.compile(r"\s?(?:以上|超|を超え)?、?\s?(?:かつ)?、?\s?")  # 秒速30cm以上150cm以下
 _SPEEDS = {"秒": 1.0, "分": 60.0, "時": 3600.0}
 _MORNING = ("午前", "早朝", "朝", "深夜", "未明")
 # 1分30秒 is one length of time, and 1日8時間 is how much of each day.
@@ -109,11 +119,13 @@ class Quantity:
         """Whether value and unit are the same; 風速10m for 毎秒10m is, and 毎分10m is not."""
         if self.per and other.per:
             one, two = (dataclasses.replace(each.rate, unit=each.unit) for each in (self, other))
-            return self.per[0] == other.per[0] and one.is_same(two)
+            if self.per[0] == other.per[0]:
+                return one.is_same(two)
+            return any(a.is_same(dataclasses.replace(b, per=None)) for a, b in ((self.rate, other), (other.rate, self)))
         if (self.per and "/" in other.unit) or (other.per and "/" in self.unit):
             return self.rate.is_same(other.rate)
-        if self.unit == other.unit or {self.unit[:1], other.unit[:1]} == {"第"} & {self.unit, other.unit}:
-            return self.has_value_of(other)  # 第3回 is the third, 三番目
+        if self.unit == other.unit or (self._is_nth and other._is_nth and "第" in (self.unit, other.unit)):
+            return self.has_value_of(other)
         if {self.unit, other.unit} == {"", "%"}:
             share, percents = (self, other) if other.unit else (other, self)
             return 0 < share.value < 1 and percents.has_value(share.value * 100)
@@ -123,6 +135,11 @@ class Quantity:
         if (other.unit, self.unit) in _ALIKE:
             return other.has_value(self.value / _ALIKE[other.unit, self.unit])
         return (self.unit, other.unit) in _ALIKE and self.has_value(other.value / _ALIKE[self.unit, other.unit])
+
+    @property
+    def _is_nth(self) -> bool:
+        """Whether it counts in order: the third one may be 第三の, 第3回 or 3人目."""
+        return self.unit.startswith("第") and self.unit[1:] not in units.REFERENCES
 
     def is_of_kind(self, other: "Quantity") -> bool:
         """Whether both measure the same, so that one can stand for the other: 300kg for 340 of a table in kg/m3."""
@@ -281,8 +298,8 @@ def _special(found: re.Match[str]) -> _Found | None:
             return None
         is_afternoon = found["noon"] and found["noon"] not in _MORNING and hour < 12
         return _Found((hour + 12 if is_afternoon else hour) * 60 + minute, _CLOCK, start, end)
-    if found["nth"] or found["place"]:
-        return _Found(numerals.value(found["nth"] or found["place"]), _ORDINAL, start, end)
+    if found["nth"]:
+        return _Found(numerals.value(found["nth_number"] or found["nth_kanji"]), None, start, end, "第")
     if found["halved"]:
         unit = {"月": "か月"}.get(found["half_unit"], found["half_unit"])
         return _Found(0.5, units.of(unit), start, end)
@@ -334,14 +351,40 @@ def _with_ranges(flat: str, found: list[_Found]) -> list[_Placed]:
         )
         if before is not None and is_end:
             one = _in_range(before, one, flat)
-        elif before is not None and before.unit and not one.per and _PER.fullmatch(flat, before.end, one.start):
+        elif before is not None and before.unit and not one.per and _is_each(before, one, flat):
             one = one._replace(per=(before.unit.name, before.value * before.unit.factor or 1.0))
             result[-1] = result[-1]._replace(is_per=True)
+        elif (
+            before is not None
+            and before.per
+            and before.unit == one.unit
+            and _SPAN.fullmatch(flat, before.end, one.start)
+        ):
+            one = one._replace(per=one.per or before.per)
+        one = _how_often(one, flat)
         if is_end:
             result[-1] = result[-1]._replace(is_start=True)
         found[at] = one
         result.append(_Placed(one, _BOUND.match(flat, one.end), is_start=False, is_end=is_end, is_per=False))
     return result
+
+
+def _is_each(of: _Found, one: _Found, flat: str) -> bool:
+    """Whether a value is for each of the one before it: 1m2当たり0.4L, 2年に1回, 1日2回."""
+    if _PER.fullmatch(flat, of.end, one.start):
+        return True
+    is_time = of.unit is not None and of.unit.name in ("s", "か月")
+    return is_time and one.unit is not None and one.unit.name == "回" and not flat[of.end : one.start].strip()
+
+
+def _how_often(one: _Found, flat: str) -> _Found:
+    """月2回 is for each month, and 年に1度 is once."""
+    before = _EVERY.search(flat, max(0, one.start - 16), one.start) if one.unit and not one.prefix else None
+    if before and not one.per and one.unit and one.unit.name not in ("か月", "s", "時"):
+        name, size = _PERIODS[before["every"] or before["other"] or before["each"]]
+        one = one._replace(per=(name, size * 2 if before["other"] else size))
+    is_time = one.per is not None and one.per[0] in ("s", "か月")
+    return one._replace(unit=units.of("回")) if is_time and one.unit and one.unit.name == "度" else one
 
 
 def _with_shared_units(flat: str, found: list[_Found]) -> list[_Found]:

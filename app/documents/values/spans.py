@@ -17,6 +17,16 @@ _ITEM = re.compile(r"(?:^|[\s。、　])(?:[(（]?(?P<number>\d{1,2})[)）.．]|
 _EACH = re.compile(
     r"(?<![\d一二三四五六七八九十百千])(?P<each>[年月週日時])(?:額|給|(?=[\d０-９]))|毎(?P<every>[年月週日時分秒])"
 )
+_PERIODS = {
+    "年": ("か月", 12.0), "半期": ("か月", 6.0), "四半期": ("か月", 3.0), "月": ("か月", 1.0),
+    "週": ("s", 604_800.0), "日": ("s", 86_400.0), "朝": ("s", 86_400.0), "夕": ("s", 86_400.0), "晩": ("s", 86_400.0),
+}  # fmt: skip
+_TIMES = r"(?!間?に?、?\s?[\d０-９一二三四五六七八九十]{1,3}\s?[回度])"  # 毎週2回 says how often itself
+_INTERVAL = re.compile(
+    rf"(?:毎|(?P<other>隔))(?P<unit>[年月週日朝夕晩]){_TIMES}"
+    rf"|(?<![一-鿿\d０-９])(?P<each>年|月|週|日|四半期|半期)(?:ごと|毎)(?:に)?{_TIMES}"
+)
+_EACH_TIME = re.compile(rf"\s?(?:ごと|毎|(?P<skipping>おき))(?:に)?{_TIMES}")
 _ALL = re.compile("全(?:額|量|数)")
 _COUNTED = ("つ", "点", "項目", "種類", "個", "件")
 
@@ -27,6 +37,25 @@ def of_text(text: str) -> list[Quantity | Date]:
     values = quantities.parse(text)
     counted = [*_counts(text), *_ones(text), *_times(text, values)]
     return [*_lengths(text, days), *_ends(text, days, values), *_hours(values), *counted]
+
+
+def intervals(text: str) -> list[Quantity]:
+    """Return 毎週, 隔月 and 2年ごと as once in so long, behind the words that say so."""
+    found = [
+        _once(*_PERIODS[one["unit"] or one["each"]], (2 if one["other"] else 1), one.end())
+        for one in _INTERVAL.finditer(text)
+    ]
+    for value in quantities.parse(text):
+        each = _EACH_TIME.match(text, value.end) if value.unit in ("か月", "s") and value.value > 0 else None
+        if each:
+            found.append(_once(value.unit, value.value, 1, each.end()))
+            if each["skipping"] and value.number == 1:  # 1日おき is every other day
+                found.append(_once(value.unit, value.value, 2, each.end()))
+    return sorted(found, key=lambda one: one.start)
+
+
+def _once(unit: str, size: float, times: int, end: int) -> Quantity:
+    return Quantity(1, "回", end, end, 1, bound_end=end, per=(unit, size * times))
 
 
 def _lengths(text: str, days: list[Date]) -> Iterator[Quantity]:

@@ -103,8 +103,14 @@ _SCALES: dict[str, tuple[tuple[float, str], ...]] = {
     "kN/m3": ((1e-3, "N/m3"), (1, "kN/m3")),
     "kN·m": ((1e-3, "N·m N・m Nm"), (1, "kN·m kN・m kNm")),
     "キロ": ((1, "キロ"),),  # of mass or length: is the same as either
-    "kg/m3": ((1, "kg/m3 g/L"), (1e3, "t/m3 g/cm3")),
-    "mg/L": ((1, "mg/L mg/l ppm"), (1e-3, "μg/L")),
+    "kg/m3": (
+        (1e-9, "μg/m3 ng/L"),
+        (1e-6, "μg/L mg/m3 ppb"),
+        (1e-3, "mg/L mg/l ppm g/m3 μg/mL"),
+        (1e-2, "mg/dL"),
+        (1, "kg/m3 g/L mg/mL"),
+        (1e3, "t/m3 g/cm3 g/mL"),
+    ),
     "%": ((1, "% パーセント"), (10, "割"), (0.1, "‰ パーミル"), (100, "倍")),
     "°": ((1, "° deg"),),
     "°C": ((1, "°C 度C"),),
