@@ -19,6 +19,7 @@ _JOINED = re.compile("それぞれ|各々|順に")
 # Shares of a value's words: from which they are those of another value, and how much fewer are of the same one.
 _ALIGNED, _ALIGNED_LEAD = 0.8, 0.4
 _ALIGNED_KEYS = 3  # fewer tell too little
+_ALL = re.compile("いずれも|どれも|どちらも|(?:と|、)もに|共に|共通|双方とも|全て|すべて")
 _BOTH = re.compile(r"どちら|いずれ|両方|ともに|共に|双方|どれも|(?:も|とも)(?:同じ|等しく)")
 
 
@@ -117,20 +118,49 @@ def of_sentence(text: str, parse: Parse = quantities.parse) -> list[Owned]:
     topics = [unit for unit in words if unit.end <= first]
     topic_end = max((at + 1 for at, unit in enumerate(topics) if re.match(r"[^、]{0,8}は", unit.tail)), default=0)
     common = topics[:topic_end]
-    closes = [unit.end for unit in words if unit.kind and re.search("[、。]", unit.tail)]
+    closing = [unit for unit in words if unit.kind and re.search("[、。]", unit.tail)]
     found: list[Owned] = []
     for at, value in enumerate(values):
         same = [one for one in values[:at] if one.unit == value.unit]
-        begin = max([0, *(one.end for one in same), *(end for end in closes if end <= value.start)])
+        closes = [unit.end for unit in closing if re.search("[、。]", text[unit.end : max(unit.end, value.start)])]
+        begin = max([0, *(one.end for one in same), *closes])
         part = [unit for unit in words if begin <= unit.start and unit.end <= value.start]
         behind = _behind(text, value, values[at + 1 :], words)
         labels = {  # 5人槽が30万円: 5人 is what the amount is of
             _as_label(one) for one in values if one.unit != value.unit and begin <= one.start < value.start
         }
         own = _union(part if part else behind) | labels
-        shared = _union(common) if not any(re.match(r"[^、]{0,8}は", unit.tail) for unit in part) else frozenset()
+        is_contrasted = any(re.match(r"[^、]{0,8}は", unit.tail) for unit in part)
+        if is_contrasted:
+            shared = _union(_matter(topics, value, text))
+        else:
+            shared = _union(common) if topics else _topic(words, values, value, begin, text)
+        if _ALL.search(text, begin, value.start):  # …、いずれも69歳まで is of all before
+            floor = text.rfind("。", 0, begin) + 1
+            own |= _union([unit for unit in words if floor <= unit.start and unit.end <= begin])
+            own |= {_as_label(one) for one in values if one.unit != value.unit and floor <= one.start < begin}
         found.append(Owned(value, own, own | shared | _union(behind), sentence=text))
     return _as_ranges(found, text)
+
+
+def _matter(topics: Sequence[Unit], value: Quantity, text: str) -> list[Unit]:
+    """Return what a sentence is about where contrasts follow: 速度は of 速度は、Aでは2m、Bでは3m."""
+    at = next((at for at, unit in enumerate(topics) if re.match(r"[^、]{0,8}は、", unit.tail)), -1)
+    is_ended = "。" in text[topics[at].end : value.start] if at >= 0 else True
+    return [] if is_ended else list(topics[: at + 1])
+
+
+def _topic(
+    words: Sequence[Unit], values: Sequence[Quantity], value: Quantity, begin: int, text: str
+) -> frozenset[object]:
+    """Return the words and values of the last topic before a value that has none itself: 400mLの献血は男が17歳、女が18歳."""
+    floor = text.rfind("。", 0, begin) + 1
+    at = next((u for u in reversed(words) if floor <= u.start and u.end <= begin and re.match("[にで]?は", u.tail)), None)
+    if at is None:
+        return frozenset()
+    start = max(floor, text.rfind("、", 0, at.start) + 1)
+    labels = {_as_label(one) for one in values if one.unit != value.unit and start <= one.start < at.start}
+    return _union([unit for unit in words if start <= unit.start <= at.start]) | labels
 
 
 def _in_place(said: statements.Statement) -> list[Unit]:
@@ -207,6 +237,8 @@ def is_exchanged(said: Owned, besides: Sequence[Owned], source: Sequence[Owned],
         return True if any(said.all & one.all for one in source) else None
     if _is_aligned_otherwise(said, held, source):
         return True
+    if not said.is_cell and any(not one.all for one in held):  # of what it is, the words of the source do not tell
+        return None
     is_right = False
     every = frozenset(key for one in held for key in one.all)
     for one in held:
