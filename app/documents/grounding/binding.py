@@ -19,6 +19,7 @@ _JOINED = re.compile("それぞれ|各々|順に")
 # Shares of a value's words: from which they are those of another value, and how much fewer are of the same one.
 _ALIGNED, _ALIGNED_LEAD = 0.8, 0.4
 _ALIGNED_KEYS = 3  # fewer tell too little
+_CLEFT = re.compile(r"[^、。\d]{0,14}(?<![もそこ])の(?:は|が)、?")
 _ALL = re.compile("いずれも|どれも|どちらも|(?:と|、)もに|共に|共通|双方とも|全て|すべて")
 _BOTH = re.compile(r"どちら|いずれ|両方|ともに|共に|双方|どれも|(?:も|とも)(?:同じ|等しく)")
 
@@ -120,14 +121,24 @@ def of_sentence(text: str, parse: Parse = quantities.parse) -> list[Owned]:
     common = topics[:topic_end]
     closing = [unit for unit in words if unit.kind and re.search("[、。]", unit.tail)]
     found: list[Owned] = []
+    clefts: list[int] = []
     for at, value in enumerate(values):
         same = [one for one in values[:at] if one.unit == value.unit]
         closes = [unit.end for unit in closing if re.search("[、。]", text[unit.end : max(unit.end, value.start)])]
-        begin = max([0, *(one.end for one in same), *closes])
+        begin = max([0, *(one.end for one in same), *closes, *(end for end in clefts if end <= value.start)])
+        begin = _own_topic(words, values, value, begin, text)
         part = [unit for unit in words if begin <= unit.start and unit.end <= value.start]
         behind = _behind(text, value, values[at + 1 :], words)
+        cleft = _CLEFT.match(text, max(value.end, value.bound_end))
+        if cleft:  # 32mなのはA棟で
+            end = min([text.find(sign, cleft.end()) % (len(text) + 1) for sign in "、。"])
+            begin, named = value.end, [unit for unit in words if cleft.end() <= unit.start and unit.end <= end]
+            part, clefts = named or part, [*clefts, end]
         labels = {  # 5人槽が30万円: 5人 is what the amount is of
-            _as_label(one) for one in values if one.unit != value.unit and begin <= one.start < value.start
+            _as_label(one)
+            for one in values
+            if one.unit != value.unit
+            and (begin <= one.start < value.start or (cleft and begin < one.start < clefts[-1]))
         }
         own = _union(part if part else behind) | labels
         is_contrasted = any(re.match(r"[^、]{0,8}は", unit.tail) for unit in part)
@@ -143,6 +154,16 @@ def of_sentence(text: str, parse: Parse = quantities.parse) -> list[Owned]:
     return _as_ranges(found, text)
 
 
+def _own_topic(words: Sequence[Unit], values: Sequence[Quantity], value: Quantity, begin: int, text: str) -> int:
+    """Return where the clause of a value begins that has a topic of its own behind another value: Aは2m、Bは3%."""
+    last = max((one.end for one in values if begin <= one.start < value.start), default=-1)
+    for unit in words:
+        if last >= 0 and last <= unit.start and unit.end <= value.start and re.match("[にで]?は", unit.tail):
+            comma = text.rfind("、", last, unit.start)
+            return comma + 1 if comma >= 0 else begin
+    return begin
+
+
 def _matter(topics: Sequence[Unit], value: Quantity, text: str) -> list[Unit]:
     """Return what a sentence is about where contrasts follow: 速度は of 速度は、Aでは2m、Bでは3m."""
     at = next((at for at, unit in enumerate(topics) if re.match(r"[^、]{0,8}は、", unit.tail)), -1)
@@ -153,9 +174,11 @@ def _matter(topics: Sequence[Unit], value: Quantity, text: str) -> list[Unit]:
 def _topic(
     words: Sequence[Unit], values: Sequence[Quantity], value: Quantity, begin: int, text: str
 ) -> frozenset[object]:
-    """Return the words and values of the last topic before a value that has none itself: 400mLの献血は男が17歳、女が18歳."""
+    """Return the words of the last topic before a value that has none itself: Aは縦が3m、横が5m."""
     floor = text.rfind("。", 0, begin) + 1
-    at = next((u for u in reversed(words) if floor <= u.start and u.end <= begin and re.match("[にで]?は", u.tail)), None)
+    at = next(
+        (u for u in reversed(words) if floor <= u.start and u.end <= begin and re.match("[にで]?は", u.tail)), None
+    )
     if at is None:
         return frozenset()
     start = max(floor, text.rfind("、", 0, at.start) + 1)
@@ -237,6 +260,8 @@ def is_exchanged(said: Owned, besides: Sequence[Owned], source: Sequence[Owned],
         return True if any(said.all & one.all for one in source) else None
     if _is_aligned_otherwise(said, held, source):
         return True
+    if any(_are_crossed(said, held, also, source) for also in besides):
+        return True
     if not said.is_cell and any(not one.all for one in held):  # of what it is, the words of the source do not tell
         return None
     is_right = False
@@ -248,6 +273,16 @@ def is_exchanged(said: Owned, besides: Sequence[Owned], source: Sequence[Owned],
             is_right = is_right or False in verdicts
             return False if is_right else None
     return True
+
+
+def _are_crossed(said: Owned, held: Sequence[Owned], also: Owned, source: Sequence[Owned]) -> bool:
+    """Whether two values of the answer each stand with the words that the source has with the other one."""
+    others = [one for one in source if one.value.is_same(also.value) and not one.value.is_same(said.value)]
+    if len(held) != 1 or len(others) != 1 or (held[0].sentence == others[0].sentence and not held[0].is_cell):
+        return False
+    mine, theirs = held[0].all - others[0].all, others[0].all - held[0].all
+    is_said = bool(said.own & theirs) and not said.own & mine
+    return is_said and bool(also.own & mine)
 
 
 def _is_aligned_otherwise(said: Owned, held: Sequence[Owned], source: Sequence[Owned]) -> bool:

@@ -30,7 +30,7 @@ from app.documents.grounding.sentences import Sentence
 from app.documents.grounding.source_marks import CITED
 from app.documents.grounding.statements import Statement
 from app.documents.records import Passage
-from app.documents.values import dates, numerals, quantities
+from app.documents.values import dates, numerals, quantities, spans
 
 NOT_FOUND = re.compile(
     "資料(?:の中)?に(?:は|も)?(?:[^。]{0,20}?)(?:ありません|見当たりません|記載されていません|(?:記載|記述|情報)(?:は|が|も)(?:ない(?:。|$|が)|あり?ません))(?:でした)?(?:が、?|けれど(?:も)?、?|ものの、?)?"
@@ -205,7 +205,10 @@ class _Check:
             return binding.of_sentence(text)
         first = self._first_row(number)
         if first == number:
-            found = [one for cell in binding.cells(text) for one in binding.of_sentence(cell)]
+            cells = binding.cells(text)
+            if cells and not quantities.parse(cells[0]):  # a row without a head
+                return binding.placed(binding.of_row([""] * len(cells), cells), text)
+            found = [one for cell in cells for one in binding.of_sentence(cell)]
             return binding.placed(found, text)
         head = self.sentences[first]
         found = binding.of_row(binding.cells(self._text[head.start : head.end]), binding.cells(text))
@@ -287,7 +290,7 @@ def _missing(text: str, source: Evidence, asked: Evidence) -> list[tuple[int, in
         (value.start, value.bound_end)
         for value in values
         if not source.holds(value, text[value.start : value.end], evidence.behind(text, value.end))
-        and (value.unit != "第" or any(one.unit.startswith("第") for one in source.quantities))  # 一つ目は, of its own
+        and not spans.is_worked_out(value, text, source.quantities)
     ]
     found += [(day.start, day.end) for day in days if not source.holds_date(day)]
     taken = [*((one.start, one.end) for one in values), *((one.start, one.end) for one in days)]

@@ -3,8 +3,8 @@
 import dataclasses
 import datetime
 import re
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import combinations, pairwise
 
 from app.documents.values import dates, quantities, units
 from app.documents.values.dates import Date
@@ -27,6 +27,12 @@ _INTERVAL = re.compile(
     rf"|(?<![一-鿿\d０-９])(?P<each>年|月|週|日|四半期|半期)(?:ごと|毎)(?:に)?{_TIMES}"
 )
 _EACH_TIME = re.compile(rf"\s?(?:ごと|毎|(?P<skipping>おき))(?:に)?{_TIMES}")
+_FIRST = re.compile("最初|初回|初めて|はじめて|冒頭|先頭")
+_SHARE = re.compile("半|倍|分の|割")
+_TOTAL = re.compile("(?:計|合わせ|あわせ|全部|総[額数量]|両方|足す|全体|トータル)[^、。,\\d]{0,8}(?:約|およそ)?$")
+_DIFFERENCE = re.compile("差|違い|(?:より|に比べ|に対し).*(?:[多高長大短低少早遅安広狭重軽深浅増減]|上回|下回|差)")
+_AND = re.compile("、|・|と(?!き)|や|及び|および|並びに|又は|または|,")
+_CLOSE = 1e-6
 _ALL = re.compile("全(?:額|量|数)")
 _COUNTED = ("つ", "点", "項目", "種類", "個", "件")
 
@@ -35,8 +41,49 @@ def of_text(text: str) -> list[Quantity | Date]:
     """Return the values that a text does not write but gives: 2年間 of two dates, the end of a term, a list's count."""
     days = [day for day in dates.with_years(dates.parse(text)) if day.year and day.month]
     values = quantities.parse(text)
-    counted = [*_counts(text), *_ones(text), *_times(text, values)]
-    return [*_lengths(text, days), *_ends(text, days, values), *_hours(values), *counted]
+    return [
+        *_lengths(text, days), *_ends(text, days, values), *_hours(values), *_counts(text), *_ones(text),
+        *_often(values), *_each_of(text, values),
+    ]  # fmt: skip
+
+
+def is_worked_out(value: Quantity, text: str, given: Sequence[Quantity]) -> bool:
+    """Whether a text says that it works a value out of given ones, and it comes to that.
+
+    A total (合わせて80人), a difference (20分長い), a share (3分の1), or so many for each that it lists (2本ずつ).
+    """
+    written, following = text[value.start : value.end], text[value.end :]
+    alike = [one.value * (60 if one.unit == "時" else 1) for one in given if _is_alike(one, value)]
+    if _SHARE.search(written) and value.unit == "%":
+        return any(
+            one.unit == other.unit and other.value and value.has_value(100 * one.value / other.value)
+            for one in given for other in given
+            if one.unit not in ("", "%") and not one.unit.startswith("第") and one is not other
+        )  # fmt: skip
+    if following.startswith("ずつ"):
+        times = _listed(text[: value.start])
+        return times > 1 and any(abs(one - value.value * times) < _CLOSE * abs(one) for one in alike)
+    numbers = list(dict.fromkeys(alike))
+    if _TOTAL.search(text[: value.start]):
+        own = [one.value for one in quantities.parse(text) if one.unit == value.unit and one.start != value.start]
+        sums = [one + other for one, other in combinations(alike, 2)]
+        sums += [sum(alike[at : at + many]) for many in range(3, 13) for at in range(len(alike) - many + 1)]
+        sums += [sum(own)] if len(own) > 1 and all(one in numbers for one in own) else []
+        if any(abs(one - value.value) < _CLOSE * abs(one) for one in sums):
+            return True
+    differences = [abs(one - other) for one, other in combinations(numbers, 2)] if _DIFFERENCE.search(text) else []
+    return any(one and abs(one - value.value) < _CLOSE * one for one in differences)
+
+
+def _is_alike(one: Quantity, value: Quantity) -> bool:
+    return one.unit == value.unit or (one.unit == "時" and value.unit == "s")
+
+
+def _listed(before: str) -> int:
+    """How many things a clause lists before に2本ずつ: 朝と夕, 1号棟、2号棟及び3号棟; 毎朝夕 and 朝昼晩 as well."""
+    clause = re.split(r"[。はが]、?", before)[-1]
+    day = re.search(r"(?:朝|昼|夕|晩|夜){2,3}(?:に|で|の|食)?[^、。]{0,6}$", clause)
+    return len(re.findall("[朝昼夕晩夜]", day.group())) if day else len(_AND.split(clause))
 
 
 def intervals(text: str) -> list[Quantity]:
@@ -113,8 +160,24 @@ def _counts(text: str) -> Iterator[Quantity]:
         if number != last + 1:
             if last > 1:
                 yield from (_value(last, unit) for unit in _COUNTED)
+                yield from (_value(nth, "第") for nth in range(1, last + 1))
             number = number if number == 1 else 0
         last = number
+
+
+def _often(values: list[Quantity]) -> Iterator[Quantity]:
+    """Yield the 6か月 of 年2回, as which it may be said: 6か月ごと."""
+    for value in values:
+        if value.per and value.unit == "回" and value.value > 0 and value.per[0] in ("か月", "s"):
+            yield _value(value.per[1] / value.value, value.per[0])
+
+
+def _each_of(text: str, values: list[Quantity]) -> Iterator[Quantity]:
+    """Yield the 2回 of 朝と夕に1回ずつ."""
+    for value in values:
+        times = _listed(text[: value.start]) if text.startswith("ずつ", value.end) else 1
+        if times > 1:
+            yield _value(value.value * times, value.unit)
 
 
 def _ones(text: str) -> Iterator[Quantity]:
@@ -123,6 +186,8 @@ def _ones(text: str) -> Iterator[Quantity]:
         each = found["each"] or found["every"]
         unit = units.of({"月": "か月", "時": "時間"}.get(each, each))
         yield _value(unit.factor, unit.name)
+    if _FIRST.search(text):
+        yield _value(1, "第")
     if _ALL.search(text):
         yield _value(100, "%")
 
