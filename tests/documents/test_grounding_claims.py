@@ -35,6 +35,7 @@ def is_marked(answer: str, passage: Passage, question: str = "") -> bool:
         ("grounding_claims.toml", 0.95, 0.05),
         ("grounding_claims_held.toml", 0.90, 0.12),
         ("grounding_claims_free.toml", 0.90, 0.05),
+        ("grounding_claims_values.toml", 0.93, 0.03),
     ],
 )
 def test_wrong_answers_are_marked_and_right_ones_are_not(name: str, least_caught: float, most_marked: float) -> None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from app.documents.grounding import polarity, sentences, statements
 from app.documents.grounding.statements import Unit
-from app.documents.values import numerals, quantities, spans, units
+from app.documents.values import dates, numerals, quantities, spans, units
+from app.documents.values.dates import Date
 from app.documents.values.quantities import Quantity
 
 Parse = Callable[[str], list[Quantity]]
@@ -20,6 +21,7 @@ _JOINED = re.compile("それぞれ|各々|順に")
 _ALIGNED, _ALIGNED_LEAD = 0.8, 0.4
 _ALIGNED_KEYS = 3  # fewer tell too little
 _CLEFT = re.compile(r"[^、。\d]{0,14}(?<![もそこ])の(?:は|が)、?")
+_OF = re.compile(r"[^、。]{0,12}(?:は|なら|のとき)、?[^、。]{0,4}")  # 5分以内の番組は1分
 _ALL = re.compile("いずれも|どれも|どちらも|(?:と|、)もに|共に|共通|双方とも|全て|すべて")
 _BOTH = re.compile(r"どちら|いずれ|両方|ともに|共に|双方|どれも|(?:も|とも)(?:同じ|等しく)")
 
@@ -44,19 +46,38 @@ def of_lines(text: str) -> list[Owned]:
         piece = text[one.start : one.end]
         is_row = "|" in piece and not piece.endswith("。")
         if table and not (is_row and not re.search(r"[^\s|:+=*_-]", text[last : one.start])):
-            found += of_table(table, given)
+            found += of_table(table, of_source)
             table = []
         if is_row:
             table.append(cells(piece))
             last = one.end
         else:
-            found += of_sentence(piece, given)
-    return [*found, *of_table(table, given)]
+            found += of_sentence(piece, of_source)
+    return [*found, *of_table(table, of_source)]
+
+
+def values(text: str) -> list[Quantity]:
+    """Return the values of a text and its dates, in order."""
+    found = [*quantities.parse(text), *(_of_date(date, text) for date in dates.parse(text))]
+    return sorted(found, key=lambda one: (one.start, one.end))
 
 
 def given(text: str) -> list[Quantity]:
-    """Return the values of a source, in order, with those that its intervals give."""
-    return sorted([*quantities.parse(text), *spans.intervals(text)], key=lambda one: (one.start, one.end))
+    """Return them with its intervals: 毎週 is once a week."""
+    return sorted([*values(text), *spans.intervals(text)], key=lambda one: (one.start, one.end))
+
+
+def of_source(text: str) -> list[Quantity]:
+    """Return those with what a source counts without writing it."""
+    return sorted([*given(text), *spans.implied(text)], key=lambda one: (one.start, one.end))
+
+
+def _of_date(date: Date, text: str) -> Quantity:
+    """Return a date as a value that is comparable with those written as exactly. 7月は names what others are of."""
+    exactness = "".join(name for name, part in zip("年月日", (date.year, date.month, date.day), strict=True) if part)
+    is_topic = re.match("(?:に|で|から|まで)?は|の", text[date.end :]) is not None
+    number = date.year * 10_000 + date.month * 100 + date.day
+    return Quantity(number, f"日付{exactness}", date.start, date.end, number, bound_end=date.end, is_per=is_topic)
 
 
 def cells(line: str) -> list[str]:
@@ -64,7 +85,7 @@ def cells(line: str) -> list[str]:
     return [cell.strip() for cell in bare.removeprefix("|").removesuffix("|").split("|")]
 
 
-def of_table(rows: Sequence[Sequence[str]], parse: Parse = quantities.parse) -> Iterator[Owned]:
+def of_table(rows: Sequence[Sequence[str]], parse: Parse = given) -> Iterator[Owned]:
     """Of a table whose first row names the columns."""
     if not rows:
         return
@@ -95,20 +116,29 @@ def _as_label(value: Quantity) -> object:
     return value.unit, round(value.value, 9)
 
 
+def together(owned: Sequence[Owned], keys: frozenset[object]) -> list[list[Quantity]]:
+    """Return the values that a text with these words may reckon with: of one sentence, of a table, of its words."""
+    groups: dict[str, list[Owned]] = {}
+    for one in owned:
+        groups.setdefault(one.sentence, []).append(one)
+    named = [one for one in owned if one.own & keys]
+    return [[one.value for one in group] for group in (named, *groups.values()) if any(one.own & keys for one in group)]
+
+
 def of_row(header: Sequence[str], row: Sequence[str]) -> list[Owned]:
     return list(of_table([header, row]))
 
 
 def placed(found: Sequence[Owned], text: str) -> list[Owned]:
     """Values of a row's cells at their places in the row itself."""
-    there = quantities.parse(text)
+    there = values(text)
     return [
         dataclasses.replace(one, value=next(iter([value for value in there if value.is_same(one.value)]), one.value))
         for one in found
     ]
 
 
-def of_sentence(text: str, parse: Parse = quantities.parse) -> list[Owned]:
+def of_sentence(text: str, parse: Parse = given) -> list[Owned]:
     """Each value with the words since the one before of its unit, and with what the whole sentence is about."""
     values = parse(text)
     if not values:
@@ -123,9 +153,10 @@ def of_sentence(text: str, parse: Parse = quantities.parse) -> list[Owned]:
     found: list[Owned] = []
     clefts: list[int] = []
     for at, value in enumerate(values):
-        same = [one for one in values[:at] if one.unit == value.unit]
+        same = [one for one in values[:at] if one.unit == value.unit and one.end <= value.start]
         closes = [unit.end for unit in closing if re.search("[、。]", text[unit.end : max(unit.end, value.start)])]
-        begin = max([0, *(one.end for one in same), *closes, *(end for end in clefts if end <= value.start)])
+        joint = text.rfind("、また、", 0, value.start) + 1
+        begin = max([joint, *(one.end for one in same), *closes, *(end for end in clefts if end <= value.start)])
         begin = _own_topic(words, values, value, begin, text)
         part = [unit for unit in words if begin <= unit.start and unit.end <= value.start]
         behind = _behind(text, value, values[at + 1 :], words)
@@ -138,8 +169,11 @@ def of_sentence(text: str, parse: Parse = quantities.parse) -> list[Owned]:
             _as_label(one)
             for one in values
             if one.unit != value.unit
+            and not (one.is_per and value.unit == "回")
             and (begin <= one.start < value.start or (cleft and begin < one.start < clefts[-1]))
         }
+        if not text.startswith("の", max(value.end, value.bound_end)):
+            labels |= {_as_label(one) for one in same[-1:] if _OF.fullmatch(text, one.bound_end, value.start)}
         own = _union(part if part else behind) | labels
         is_contrasted = any(re.match(r"[^、]{0,8}は", unit.tail) for unit in part)
         if is_contrasted:
@@ -250,7 +284,10 @@ def is_exchanged(said: Owned, besides: Sequence[Owned], source: Sequence[Owned],
     held = [
         one
         for one in source
-        if one.value.is_same(said.value) and (one.value.unit or one.is_cell) and _has_bound(one, said)
+        if one.value.is_same(said.value)
+        and (one.value.unit or one.is_cell)
+        and _has_bound(one, said)
+        and not (said.value.per and one.value.is_per)
     ]
     if _is_bounded_otherwise(said, held, source, text):
         return True

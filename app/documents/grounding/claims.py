@@ -43,6 +43,8 @@ _SHARED_MIN = 0.6  # of its words, or others of the same kanji
 _RETIED = 1.25  # another passage must fit this much better than the cited one
 _GAIN_MIN = 0.15  # of terms, for a second passage
 _TERMS_MIN = 4  # はい。 and the like say nothing that could be looked up
+_LONGEST = 1500  # characters of a sentence whose words are compared
+_NUMBERED = re.compile("(?<=号)[機館棟室車線炉店]")  # 2号機 names what values are of
 _ITEM = re.compile(r"\s*(?:[-*+•・]|\(?\d{1,2}[.)．）]|[①-⑳])")
 _LEAD_IN = re.compile(r"(?:[:：]|(?:以下|次)の(?:とおり|通り)(?:です|である|とする)?[。.]?)\s*$")
 
@@ -156,7 +158,11 @@ class _Check:
             for place in _missing(text, together, self._asked)
             if not self._counts_itself(number, text[slice(*place)])
         ]
+        groups = binding.together(known.owned, said.keys if said else frozenset())
+        worked_out = [value for value in quantities.parse(text) if spans.is_worked_out(value, text, groups)]
+        found = [(start, end) for start, end in found if not any(start == one.start for one in worked_out)]
         if self.sentences[number].kind != "row":
+            right |= {(one.start, one.end) for one in worked_out}
             found += _exchanged(text, self._everything, right)
         found += [(value.start, value.bound_end) for value, is_exchanged in bound if is_exchanged]
         kept = _apart(found)
@@ -290,7 +296,9 @@ def _missing(text: str, source: Evidence, asked: Evidence) -> list[tuple[int, in
         (value.start, value.bound_end)
         for value in values
         if not source.holds(value, text[value.start : value.end], evidence.behind(text, value.end))
-        and not spans.is_worked_out(value, text, source.quantities)
+    ]
+    found += [
+        (one.start, one.end) for one in spans.other_intervals(text, [*source.quantities, *source.derived_quantities])
     ]
     found += [(day.start, day.end) for day in days if not source.holds_date(day)]
     taken = [*((one.start, one.end) for one in values), *((one.start, one.end) for one in days)]
@@ -308,7 +316,9 @@ def _exchanged(text: str, everything: Evidence, right: Collection[tuple[int, int
     return [
         (one.value.start, getattr(one.value, "bound_end", one.value.end))
         for one in all_of_them
-        if (one.value.start, one.value.end) not in right and everything.says_otherwise(one, all_of_them)
+        if (one.value.start, one.value.end) not in right
+        and not _NUMBERED.match(text, one.value.end)
+        and everything.says_otherwise(one, all_of_them)
     ]
 
 

@@ -58,6 +58,10 @@ class Evidence:
         return [one.value for one in self.values if isinstance(one.value, Quantity)]
 
     @property
+    def derived_quantities(self) -> list[Quantity]:
+        return [one for one in self.derived if isinstance(one, Quantity)]
+
+    @property
     def dates(self) -> list[Date]:
         return [one.value for one in self.values if isinstance(one.value, Date)]
 
@@ -68,6 +72,7 @@ class Evidence:
             one.value
             for one in self.values
             if isinstance(one.value, Quantity)
+            and not (quantity.per and one.value.is_per)  # 1回の運転は15分 says not how often
             and _is_same(quantity, one.value, () if one.behind else factors)
             and not (behind and not quantity.unit and one.behind and behind != one.behind)
         ]
@@ -90,9 +95,9 @@ class Evidence:
             each |= {one.name.rpartition("/")[2] for one in self.head_units if "/" in one.name}
             if quantity.unit in each and (quantity.number == 1 or not self._has_other_per(quantity)):
                 return True
-        if quantity.unit == "%" and quantity.value >= 200 and self._has_ratio(quantity.value / 100):
-            return True
-        return any(quantity.is_same(one) for one in self.derived if isinstance(one, Quantity))
+        return any(
+            quantity.is_same(one) and len({quantity.bound, one.bound} - {""}) < 2 for one in self.derived_quantities
+        )
 
     def _has_ratio(self, ratio: float) -> bool:
         """Whether one value is so many times another: 2倍 of 3,000円 and 6,000円."""
@@ -154,7 +159,7 @@ class Evidence:
 
 def of_text(*texts: str) -> Evidence:
     joined = "\n".join(texts)
-    found = said(joined)
+    found = said(joined, is_source=True)
     rarity = subjects.rarity([one.words for one in found])
     return Evidence(
         frozenset(terms.of_text(joined)),
@@ -166,11 +171,14 @@ def of_text(*texts: str) -> Evidence:
     )
 
 
-def said(text: str) -> list[Said]:
-    """The values and then the dates of a text; dates without a year once more with that of the date before."""
-    found: list[Quantity | Date] = [
-        *quantities.parse(text), *spans.intervals(text), *dates.with_years(dates.parse(text))
-    ]  # fmt: skip
+def said(text: str, *, is_source: bool = False) -> list[Said]:
+    """The values and then the dates of a text; dates without a year once more with that of the date before.
+
+    Of a source also what its intervals and lists come to.
+    """
+    found: list[Quantity | Date] = [*quantities.parse(text)]
+    found += [*spans.intervals(text), *spans.implied(text)] if is_source else []
+    found += dates.with_years(dates.parse(text))
     words = subjects.around(text, [(one.start, one.end) for one in found])
     return [
         Said(one, around, text[one.start : one.end], "" if getattr(one, "unit", "") else behind(text, one.end))

@@ -24,7 +24,7 @@ _NUMBER = re.compile(
     rf"(?P<clock>{_BEFORE}(?:(?P<noon>午前|午後|早朝|朝|夕方|夜|晩|深夜|未明)\s?)?(?:(?P<hour>{_HOUR})\s?時(?![間々点期刻限価])(?:\s?(?P<minute>{_HOUR})\s?分(?!の|間)|(?P<half_hour>半))?"
     rf"|(?P<clock_hour>[5-9]|[01]\d|2[0-4]):(?P<clock_minute>[0-5]\d)(?![\d:]))|正午)"
     rf"|(?P<nth>{_BEFORE}(?P<nth_number>\d{{1,3}}|[{numerals.KANJI}]{{1,4}})\s?(?:番|回|つ|度|{units.PATTERN})(?<!項)目(?![盛的標安視地録次])"
-    rf"|第\s?(?P<nth_kanji>\d{{1,3}}|[{numerals.KANJI}]{{1,4}})(?=の|に[、,]))"
+    rf"|第\s?(?P<nth_kanji>\d{{1,3}}|[{numerals.KANJI}]{{1,4}})(?=の|に[、,]|[・、,]\s?第))"
     rf"|(?P<halved>(?<![\d{numerals.KANJI}前後大過夜])半(?P<half_unit>年|月(?!額)|日|時間|錠|個|本|枚|ダース|切れ)(?![\w]?径))"
     rf"|(?P<share>{_BEFORE}(?P<more_digits>\d{{1,6}}|[{numerals.KANJI}]{{1,6}})\s?(?P<more_unit>割|%|パーセント)(?:の|を)?(?P<more>割?増|割?引|減|安|加算|オフ|OFF))"
     rf"|{_BEFORE}(?P<tenths>\d|[{numerals.KANJI}])割(?P<hundredths>\d|[{numerals.KANJI}])分(?!の)"
@@ -67,6 +67,7 @@ _PERIODS = {
     "年": ("か月", 12.0), "半期": ("か月", 6.0), "四半期": ("か月", 3.0), "月": ("か月", 1.0),
     "週": ("s", 604_800.0), "日": ("s", 86_400.0),
 }  # fmt: skip
+_EACH_TIME = re.compile(r"の(?!み|う[ちえ]|[はがを])|につき|[当あ]たり")  # 1回の運転は15分
 _SPAN = re.compile(r"\s?(?:以上|超|を超え)?、?\s?(?:かつ)?、?\s?")  # 秒速30cm以上150cm以下
 _SPEEDS = {"秒": 1.0, "分": 60.0, "時": 3600.0}
 _MORNING = ("午前", "早朝", "朝", "深夜", "未明")
@@ -121,6 +122,9 @@ class Quantity:
             one, two = (dataclasses.replace(each.rate, unit=each.unit) for each in (self, other))
             if self.per[0] == other.per[0]:
                 return one.is_same(two)
+            parts, others = (set(each.per[0].split("·")) for each in (self, other) if each.per)
+            if parts < others or others < parts:
+                return one.is_same(two) or self.has_value_of(other)
             return any(a.is_same(dataclasses.replace(b, per=None)) for a, b in ((self.rate, other), (other.rate, self)))
         if (self.per and "/" in other.unit) or (other.per and "/" in self.unit):
             return self.rate.is_same(other.rate)
@@ -132,6 +136,8 @@ class Quantity:
         (head, _, each), (other_head, _, other_each) = self.unit.rpartition("/"), other.unit.rpartition("/")
         if head and each == other_each and head != other_head:
             return dataclasses.replace(self, unit=head).is_same(dataclasses.replace(other, unit=other_head))
+        if frozenset([self.unit, other.unit]) in units.COUNTED_ALIKE:
+            return self.has_value_of(other)
         if (other.unit, self.unit) in _ALIKE:
             return other.has_value(self.value / _ALIKE[other.unit, self.unit])
         return (self.unit, other.unit) in _ALIKE and self.has_value(other.value / _ALIKE[self.unit, other.unit])
@@ -352,7 +358,11 @@ def _with_ranges(flat: str, found: list[_Found]) -> list[_Placed]:
         if before is not None and is_end:
             one = _in_range(before, one, flat)
         elif before is not None and before.unit and not one.per and _is_each(before, one, flat):
-            one = one._replace(per=(before.unit.name, before.value * before.unit.factor or 1.0))
+            size = before.value * before.unit.factor or 1.0
+            per = (before.unit.name, size)
+            if before.per:  # 1人1日3L
+                per = ("·".join(sorted([before.unit.name, before.per[0]])), size * before.per[1])
+            one = one._replace(per=per)
             result[-1] = result[-1]._replace(is_per=True)
         elif (
             before is not None
@@ -362,19 +372,21 @@ def _with_ranges(flat: str, found: list[_Found]) -> list[_Placed]:
         ):
             one = one._replace(per=one.per or before.per)
         one = _how_often(one, flat)
+        is_per = one.unit is not None and one.unit.name == "回" and not one.per and _EACH_TIME.match(flat, one.end)
         if is_end:
             result[-1] = result[-1]._replace(is_start=True)
         found[at] = one
-        result.append(_Placed(one, _BOUND.match(flat, one.end), is_start=False, is_end=is_end, is_per=False))
+        result.append(_Placed(one, _BOUND.match(flat, one.end), is_start=False, is_end=is_end, is_per=bool(is_per)))
     return result
 
 
 def _is_each(of: _Found, one: _Found, flat: str) -> bool:
-    """Whether a value is for each of the one before it: 1m2当たり0.4L, 2年に1回, 1日2回."""
+    """Whether a value is for each of the one before it: 1m2当たり0.4L, 2年に1回, 1日2回, 1人3枚."""
     if _PER.fullmatch(flat, of.end, one.start):
         return True
-    is_time = of.unit is not None and of.unit.name in ("s", "か月")
-    return is_time and one.unit is not None and one.unit.name == "回" and not flat[of.end : one.start].strip()
+    if of.unit is None or one.unit is None or of.prefix or flat[of.end : one.start].strip():
+        return False
+    return (one.unit.name == "回" and of.unit.name in ("s", "か月")) or (of.value == 1 and of.unit.name != "階")
 
 
 def _how_often(one: _Found, flat: str) -> _Found:

@@ -3,10 +3,10 @@
 import dataclasses
 import datetime
 import re
-from collections.abc import Iterator, Sequence
-from itertools import combinations, pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations, pairwise, permutations
 
-from app.documents.values import dates, quantities, units
+from app.documents.values import dates, numerals, quantities, units
 from app.documents.values.dates import Date
 from app.documents.values.quantities import Quantity
 
@@ -24,14 +24,29 @@ _PERIODS = {
 _TIMES = r"(?!間?に?、?\s?[\d０-９一二三四五六七八九十]{1,3}\s?[回度])"  # 毎週2回 says how often itself
 _INTERVAL = re.compile(
     rf"(?:毎|(?P<other>隔))(?P<unit>[年月週日朝夕晩]){_TIMES}"
-    rf"|(?<![一-鿿\d０-９])(?P<each>年|月|週|日|四半期|半期)(?:ごと|毎)(?:に)?{_TIMES}"
+    rf"|(?<![一-鿿\d０-９かヶケカヵ])(?P<each>年|月|週|日|四半期|半期)(?:ごと|毎)(?:に)?{_TIMES}"
+)
+_WEEKDAYS = re.compile(
+    "(?:第\\s?[1-5１-５一二三四五](?:週の?)?(?:[日月火水木金土]曜日?)?(?:、|,|・|と|及び|および|並びに)?)+(?<=曜)日?"
 )
 _EACH_TIME = re.compile(rf"\s?(?:ごと|毎|(?P<skipping>おき))(?:に)?{_TIMES}")
+_RATIO = re.compile(r"(?<!\d)(?P<one>\d{1,3})\s?(?:対|:)\s?(?P<other>\d{1,3})(?!\d)")
 _FIRST = re.compile("最初|初回|初めて|はじめて|冒頭|先頭")
 _SHARE = re.compile("半|倍|分の|割")
-_TOTAL = re.compile("(?:計|合わせ|あわせ|全部|総[額数量]|両方|足す|全体|トータル)[^、。,\\d]{0,8}(?:約|およそ)?$")
-_DIFFERENCE = re.compile("差|違い|(?:より|に比べ|に対し).*(?:[多高長大短低少早遅安広狭重軽深浅増減]|上回|下回|差)")
+_TOTAL = re.compile(
+    r"(?:(?:合計|合わせ|あわせ|全部で|両方で|足すと|含め|加えて?る?と|トータル)[^。、]{0,6}、?[^。、]{0,10}"
+    r"|(?:(?<![一-鿿])計|総[額数量]は|全体で)[^、。,\d]{0,4})$"
+)
+_SUPPOSED = re.compile("[^、。\\d]{0,4}(?:なら|だと|であれば|だったら|(?:の|いる|ある)場合|のとき)")
+_MORE = "(?:[多高長大短低少早速遅安広狭重軽深浅]|上回|下回|増え|減)"
+_DIFFERENCE = re.compile(rf"(?:ほど|だけ|も|分)?\s?{_MORE}|の(?:差|違い|開き)")  # behind it
+_DIFFERS = re.compile(r"(?:差|違い|開き)(?:は|が)[^、。]{0,4}$")  # before it
+_DAY_PARTS = re.compile(  # 朝夕, 朝、昼及び晩, 午前と午後
+    r"(?:(?:午前|午後|[朝昼夕晩夜])(?:食)?(?:方|前|後)?(?:、|・|と|や|及び|および|の)*){2,3}(?:に|で)?[^、。]{0,4}$"
+)
 _AND = re.compile("、|・|と(?!き)|や|及び|および|並びに|又は|または|,")
+_NEXT = {"<": (-1, "<="), ">": (1, ">="), "<=": (1, "<"), ">=": (-1, ">")}
+_MOST = 8  # values of one sentence that are reckoned with: among many, some come to any number
 _CLOSE = 1e-6
 _ALL = re.compile("全(?:額|量|数)")
 _COUNTED = ("つ", "点", "項目", "種類", "個", "件")
@@ -42,37 +57,67 @@ def of_text(text: str) -> list[Quantity | Date]:
     days = [day for day in dates.with_years(dates.parse(text)) if day.year and day.month]
     values = quantities.parse(text)
     return [
-        *_lengths(text, days), *_ends(text, days, values), *_hours(values), *_counts(text), *_ones(text),
-        *_often(values), *_each_of(text, values),
+        *_lengths(text, days), *_ends(text, days, values), *_hours(text, values), *_counts(text), *_ones(text),
+        *_often(values), *_whole(values),
     ]  # fmt: skip
 
 
-def is_worked_out(value: Quantity, text: str, given: Sequence[Quantity]) -> bool:
-    """Whether a text says that it works a value out of given ones, and it comes to that.
+def is_worked_out(value: Quantity, text: str, groups: Iterable[Sequence[Quantity]]) -> bool:
+    """Whether a text says that it works a value out of those of one group, and it comes to that.
 
     A total (合わせて80人), a difference (20分長い), a share (3分の1), or so many for each that it lists (2本ずつ).
     """
-    written, following = text[value.start : value.end], text[value.end :]
-    alike = [one.value * (60 if one.unit == "時" else 1) for one in given if _is_alike(one, value)]
-    if _SHARE.search(written) and value.unit == "%":
-        return any(
-            one.unit == other.unit and other.value and value.has_value(100 * one.value / other.value)
-            for one in given for other in given
-            if one.unit not in ("", "%") and not one.unit.startswith("第") and one is not other
-        )  # fmt: skip
-    if following.startswith("ずつ"):
-        times = _listed(text[: value.start])
-        return times > 1 and any(abs(one - value.value * times) < _CLOSE * abs(one) for one in alike)
-    numbers = list(dict.fromkeys(alike))
-    if _TOTAL.search(text[: value.start]):
-        own = [one.value for one in quantities.parse(text) if one.unit == value.unit and one.start != value.start]
-        sums = [one + other for one, other in combinations(alike, 2)]
-        sums += [sum(alike[at : at + many]) for many in range(3, 13) for at in range(len(alike) - many + 1)]
-        sums += [sum(own)] if len(own) > 1 and all(one in numbers for one in own) else []
-        if any(abs(one - value.value) < _CLOSE * abs(one) for one in sums):
-            return True
-    differences = [abs(one - other) for one, other in combinations(numbers, 2)] if _DIFFERENCE.search(text) else []
-    return any(one and abs(one - value.value) < _CLOSE * one for one in differences)
+    own = quantities.parse(text)
+    return any(_comes_to(value, text, group, own) for group in groups)
+
+
+def _comes_to(value: Quantity, text: str, group: Sequence[Quantity], own: Sequence[Quantity]) -> bool:
+    before, written = text[: value.start], text[value.start : value.end]
+    if value.unit == "%" and _SHARE.search(written):
+        return (
+            len(group) <= _MOST
+            and not any(map(_is_share, group))
+            and any(
+                one.unit == other.unit and other.value and value.has_value(100 * one.value / other.value)
+                for one, other in permutations(group, 2)
+                if one.unit not in ("", "%", "時", "年生") and not one.unit.startswith("第")
+            )
+        )
+    alike = [one.value * (60 if one.unit == "時" else 1) for one in group if _is_alike(one, value)]
+    if not value.unit or not 0 < len(alike) <= _MOST:
+        return False
+    found: list[float] = []
+    if text.startswith("ずつ", value.end):
+        found += [one / times for one in alike if (times := _listed(before)) > 1]
+    if _TOTAL.search(before):
+        mine = [one for one in own if one.start != value.start]
+        found += [one + other for one, other in combinations(alike, 2)]
+        found += [sum(alike[at : at + many]) for many in range(3, _MOST) for at in range(len(alike) - many + 1)]
+        found += [
+            one.value * other.value for one, other in combinations(mine, 2) if value.unit in (one.unit, other.unit)
+        ]
+    if value.per and value.unit != "回":  # 8回で9,600円 is 1,200円 for each
+        unit, size = value.per
+        found += [one / other.value * size for one in alike for other in group if other.unit == unit and other.value]
+    if value.unit == "s" and re.search("から[^。]*まで", before):
+        clocks = [one.value for one in group if one.unit == "時"]
+        found += [(one - other) % 1440 * 60 for one, other in permutations(clocks, 2)]
+    if ("より" in before and _DIFFERENCE.match(text, value.end)) or _DIFFERS.search(before):
+        found += [abs(one - other) for one, other in combinations(alike, 2)]
+    for many in own:  # 2枚なら100円
+        is_each = any(one.unit == many.unit and one.is_per and one.number == 1 for one in group)
+        if is_each and many.unit in units.COUNTED and _SUPPOSED.match(text, many.end):
+            if many.start == value.start:
+                return True
+            found += [one * many.value for one in alike]
+    shares = [one for one in own if one.unit == "%" and re.fullmatch("の[^、。]{0,3}", text[one.end : value.start])]
+    found += [one * share.value / 100 for one in alike for share in shares]
+    return any(one and abs(one - value.value) <= _CLOSE * abs(one) for one in found)
+
+
+def _is_share(value: Quantity) -> bool:
+    """Whether it is a half, double, a third."""
+    return value.unit == "%" and (value.value in (50, 200) or value.number < 1)
 
 
 def _is_alike(one: Quantity, value: Quantity) -> bool:
@@ -82,27 +127,69 @@ def _is_alike(one: Quantity, value: Quantity) -> bool:
 def _listed(before: str) -> int:
     """How many things a clause lists before に2本ずつ: 朝と夕, 1号棟、2号棟及び3号棟; 毎朝夕 and 朝昼晩 as well."""
     clause = re.split(r"[。はが]、?", before)[-1]
-    day = re.search(r"(?:朝|昼|夕|晩|夜){2,3}(?:に|で|の|食)?[^、。]{0,6}$", clause)
-    return len(re.findall("[朝昼夕晩夜]", day.group())) if day else len(_AND.split(clause))
+    day = _DAY_PARTS.search(clause)
+    return len(re.findall("午前|午後|[朝昼夕晩夜]", day.group())) if day else len(_AND.split(clause))
 
 
 def intervals(text: str) -> list[Quantity]:
     """Return 毎週, 隔月 and 2年ごと as once in so long, behind the words that say so."""
-    found = [
-        _once(*_PERIODS[one["unit"] or one["each"]], (2 if one["other"] else 1), one.end())
-        for one in _INTERVAL.finditer(text)
-    ]
+    found = _named(text)
     for value in quantities.parse(text):
         each = _EACH_TIME.match(text, value.end) if value.unit in ("か月", "s") and value.value > 0 else None
         if each:
-            found.append(_once(value.unit, value.value, 1, each.end()))
+            found.append(_once(value.unit, value.value, value.start, each.end()))
             if each["skipping"] and value.number == 1:  # 1日おき is every other day
-                found.append(_once(value.unit, value.value, 2, each.end()))
+                found.append(_once(value.unit, value.value * 2, value.start, each.end()))
     return sorted(found, key=lambda one: one.start)
 
 
-def _once(unit: str, size: float, times: int, end: int) -> Quantity:
-    return Quantity(1, "回", end, end, 1, bound_end=end, per=(unit, size * times))
+def implied(text: str) -> list[Quantity]:
+    """Return how many a source's text counts without writing it: 朝と夕に1回ずつ, 8時と18時に, 第1、第3火曜日."""
+    found: list[Quantity] = []
+    for value in quantities.parse(text):
+        times = _listed(text[: value.start]) if text.startswith("ずつ", value.end) else 1
+        if times > 1 and value.unit and not value.per:  # 朝と夕に1回ずつ
+            per = ("s", 86_400.0) if _DAY_PARTS.search(text[: value.start]) else None
+            all_of_them = value.value * times
+            found.append(dataclasses.replace(value, value=all_of_them, number=value.number * times, per=per))
+    clocks = [one for one in quantities.parse(text) if one.unit == "時"]
+    times = 1
+    for at, clock in enumerate(clocks):  # 8時と18時に is twice a day
+        following = clocks[at + 1] if at + 1 < len(clocks) else None
+        if following and _AND.fullmatch(text[clock.end : following.start].strip()):
+            times += 1
+            continue
+        if times > 1:
+            found.append(dataclasses.replace(_once("s", 86_400.0, clock.end, clock.end), value=times, number=times))
+        times = 1
+    found += [  # 第1、第3火曜日 is twice a month
+        dataclasses.replace(_once("か月", 1, days.end(), days.end()), value=days.group().count("第"))
+        for days in _WEEKDAYS.finditer(text)
+    ]
+    return sorted(found, key=lambda one: one.start)
+
+
+def _named(text: str) -> list[Quantity]:
+    found: list[Quantity] = []
+    for one in _INTERVAL.finditer(text):
+        unit, size = _PERIODS[one["unit"] or one["each"]]
+        found.append(_once(unit, size * 2 if one["other"] else size, *one.span()))
+    return found
+
+
+def other_intervals(text: str, given: Sequence[Quantity]) -> list[Quantity]:
+    """Return 毎月 and 隔週 of a text for which others of the kind are given, and nothing of that length."""
+    often = [one for one in given if one.unit == "回" and one.per and one.per[0] in ("か月", "s")]
+    lengths = {(one.unit, one.value) for one in given} | {one.per for one in given}
+    return [
+        one
+        for one in _named(text)
+        if often and one.per not in lengths and not any(one.is_same(other) for other in often)
+    ]
+
+
+def _once(unit: str, size: float, start: int, end: int) -> Quantity:
+    return Quantity(1, "回", start, end, 1, bound_end=end, per=(unit, size))
 
 
 def _lengths(text: str, days: list[Date]) -> Iterator[Quantity]:
@@ -143,11 +230,13 @@ def _ends(text: str, days: list[Date], values: list[Quantity]) -> Iterator[Date]
                 yield Date(end.year, end.month, end.day, day.start, value.end)
 
 
-def _hours(values: list[Quantity]) -> Iterator[Quantity]:
-    """Yield how long it is from 9時 to 17時, or over midnight."""
+def _hours(text: str, values: list[Quantity]) -> Iterator[Quantity]:
+    """Yield how long it is from 9時 to 17時, or over midnight, and when 9時から30分間 ends."""
     for begin, end in pairwise(values):
         if begin.unit == end.unit == "時" and begin.is_range_start and end.is_range_end:
             yield _value((end.value - begin.value) % 1440 * 60, "s")
+        elif begin.unit == "時" and end.unit == "s" and _UNTIL.fullmatch(text, begin.end, end.start):
+            yield _value(begin.value + end.value / 60, "時")
 
 
 def _counts(text: str) -> Iterator[Quantity]:
@@ -172,12 +261,14 @@ def _often(values: list[Quantity]) -> Iterator[Quantity]:
             yield _value(value.per[1] / value.value, value.per[0])
 
 
-def _each_of(text: str, values: list[Quantity]) -> Iterator[Quantity]:
-    """Yield the 2回 of 朝と夕に1回ずつ."""
+def _whole(values: list[Quantity]) -> Iterator[Quantity]:
+    """Yield the 59歳以下 of 60歳未満, and the like, of what is counted in whole numbers."""
     for value in values:
-        times = _listed(text[: value.start]) if text.startswith("ずつ", value.end) else 1
-        if times > 1:
-            yield _value(value.value * times, value.unit)
+        by, bound = _NEXT.get(value.bound, (0, ""))
+        one = 86_400.0 if value.unit == "s" else 1.0
+        is_whole = value.unit in units.COUNTED or (value.unit == "s" and value.value == value.number * one)
+        if by and is_whole and value.number == round(value.number):
+            yield dataclasses.replace(_value(value.value + by * one, value.unit), bound=bound)
 
 
 def _ones(text: str) -> Iterator[Quantity]:
@@ -186,6 +277,9 @@ def _ones(text: str) -> Iterator[Quantity]:
         each = found["each"] or found["every"]
         unit = units.of({"月": "か月", "時": "時間"}.get(each, each))
         yield _value(unit.factor, unit.name)
+    for ratio in _RATIO.finditer(numerals.flatten(text)[0]):
+        one, other = int(ratio["one"]), int(ratio["other"])
+        yield from (_value(100 * top / bottom, "%") for top, bottom in ((one, other), (other, one)) if bottom)
     if _FIRST.search(text):
         yield _value(1, "第")
     if _ALL.search(text):
