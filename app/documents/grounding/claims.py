@@ -14,6 +14,7 @@ from app.documents.grounding import (
     alignment,
     binding,
     comparing,
+    entries,
     evidence,
     names,
     rendered,
@@ -83,6 +84,7 @@ class _Check:
         self._answer, self._passages, self._question = answer, passages, question
         self._sources = [evidence.of_passage(passage) for passage in passages]
         self._everything, self._asked = evidence.union(self._sources), evidence.of_text(question)
+        self._written = "\n\n".join(passage.section.text for passage in passages)
         self._together: dict[tuple[int, ...], Known] = {}
         self._text, self._origin = rendered.plain(answer)
         self.sentences = sentences.comparable(self._text)
@@ -165,6 +167,7 @@ class _Check:
             right |= {(one.start, one.end) for one in worked_out}
             found += _exchanged(text, self._everything, right)
         found += [(value.start, value.bound_end) for value, is_exchanged in bound if is_exchanged]
+        found += entries.misplaced(text, self._written)
         kept = _apart(found)
         if said is None:
             return [text[start:end] for start, end in kept]
