@@ -38,6 +38,7 @@ class Said:
     words: Words
     written: str
     behind: str = ""  # the character that follows a number without a unit of ours: 住 of 2住戸; "" for none
+    is_alone: bool = True  # whether nothing that it would count follows: a unit in the head of a table may be its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Evidence:
             for one in self.values
             if isinstance(one.value, Quantity)
             and not (quantity.per and one.value.is_per)  # 1回の運転は15分 says not how often
-            and _is_same(quantity, one.value, () if one.behind else factors)
+            and _is_same(quantity, one.value, factors if one.is_alone else ())
             and not (behind and not quantity.unit and one.behind and behind != one.behind)
         ]
         if not same:
@@ -181,7 +182,13 @@ def said(text: str, *, is_source: bool = False) -> list[Said]:
     found += dates.with_years(dates.parse(text))
     words = subjects.around(text, [(one.start, one.end) for one in found])
     return [
-        Said(one, around, text[one.start : one.end], "" if getattr(one, "unit", "") else behind(text, one.end))
+        Said(
+            one,
+            around,
+            text[one.start : one.end],
+            "" if getattr(one, "unit", "") else behind(text, one.end),
+            re.match(r"\s?[A-Za-zぁ-ゖァ-ヺ一-鿿]", text[one.end : one.end + 2]) is None,
+        )
         for one, around in zip(found, words, strict=True)
     ]
 

@@ -15,7 +15,7 @@ _SECONDS = 86_400
 _UNTIL = re.compile(r"\s?(?:[(（][^()（）]{1,4}[)）])?\s?(?:から|より|[~～〜―–-])\s?")
 _ITEM = re.compile(r"(?:^|[\s。、　])(?:[(（]?(?P<number>\d{1,2})[)）.．]|(?P<circled>[①-⑳]))")
 _EACH = re.compile(
-    r"(?<![\d一二三四五六七八九十百千])(?P<each>[年月週日時])(?:額|給|(?=[\d０-９]))|毎(?P<every>[年月週日時分秒])"
+    r"(?<![\d一二三四五六七八九十百千])(?:(?P<each>[年月週日時])(?:額|給|(?=[\d０-９]))|(?P<long>[年月週])間(?!隔))|毎(?P<every>[年月週日時分秒])"
 )
 _PERIODS = {
     "年": ("か月", 12.0), "半期": ("か月", 6.0), "四半期": ("か月", 3.0), "月": ("か月", 1.0),
@@ -274,7 +274,7 @@ def _whole(values: list[Quantity]) -> Iterator[Quantity]:
 def _ones(text: str) -> Iterator[Quantity]:
     """Yield the 1か月 of 月額, 毎月 and 月2回, and the 100% of 全額."""
     for found in _EACH.finditer(text):
-        each = found["each"] or found["every"]
+        each = found["each"] or found["long"] or found["every"]
         unit = units.of({"月": "か月", "時": "時間"}.get(each, each))
         yield _value(unit.factor, unit.name)
     for ratio in _RATIO.finditer(numerals.flatten(text)[0]):
