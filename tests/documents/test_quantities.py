@@ -40,6 +40,11 @@ def days(text: str) -> list[tuple[int, int, int]]:
         ("5千円/月", "5,000円/か月"),
         ("10t/m²", "10,000 kg/m^2"),
         ("3m/分", "0.05 m/s"),
+        ("±5mm", "プラスマイナス5ミリ"),
+        ("0.05mg/L", "50µg/L"),
+        ("三度", "3回"),
+        ("五人目", "第5の"),
+        ("4つ", "4項目"),
     ],
 )
 def test_the_same_value_is_found_however_it_is_written(written, same):
@@ -198,3 +203,29 @@ def test_the_same_in_other_units_is_the_same(one: str, other: str) -> None:
 def test_counters_and_times_differ(one: str, other: str) -> None:
     (first,), (second,) = quantities.parse(one), quantities.parse(other)
     assert not first.is_same(second)
+
+
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        ("点検は、年2回", "半年に1回"),
+        ("巡回は週に一度", "1週間に1回"),
+        ("会費は月額500円", "6,000円/年"),
+        ("1L当たり20µg", "0.02mg/L"),
+        ("秒速20cm以上80cm以下", "0.8m/s"),
+        ("1人1日2L", "1日に1人2L"),
+    ],
+)
+def test_what_is_for_each_is_the_same_however_it_is_said(written, same):
+    first, second = quantities.parse(written)[-1], quantities.parse(same)[-1]
+    assert first.is_same(second)
+    assert second.is_same(first)
+
+
+@pytest.mark.parametrize(
+    ("written", "other"), [("点検は、年1回", "点検は、月1回"), ("3年に1回", "2年に1回"), ("1人1日2L", "1人1週間2L")]
+)
+def test_what_is_for_each_differs_where_that_differs(written, other):
+    first, second = quantities.parse(written)[-1], quantities.parse(other)[-1]
+    assert not first.is_same(second)
+    assert not second.is_same(first)

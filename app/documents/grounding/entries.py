@@ -10,7 +10,7 @@ from app.documents.values import numerals, quantities
 _LABELLED = re.compile(
     r"\s*(?:[（(]?(?:\d{1,2}|[ア-ヲ一二三四五六七八九十])[)）.．、]|[-*・●①-⑳])?\s*(?P<label>[^：:|。、\s]{2,20})\s?[：:]\s*(?P<items>[^|]+)"
 )
-_BETWEEN = re.compile(r"、|,|，|・|及び|および|並びに|又は|または|。")
+_BETWEEN = re.compile(r"。|、|,|，|・|及び|および|並びに|又は|または")
 _DENIES = re.compile(r"(?:[でに]は|じゃ|[はがも])?(?:な[いくし]|ありませ|以外|を除|のほか|よりも?)")
 _OTHERS = re.compile("その他|他の|ほか|以外|それぞれ")
 
