@@ -15,6 +15,7 @@ from app.documents.values import dates, numerals, quantities, spans, units
 from app.documents.values.dates import Date
 from app.documents.values.quantities import Quantity
 
+DATE = "日付"  # in the unit of a date
 Parse = Callable[[str], list[Quantity]]
 _JOINED = re.compile("それぞれ|各々|順に")
 # Shares of a value's words: from which they are those of another value, and how much fewer are of the same one.
@@ -77,7 +78,7 @@ def _of_date(date: Date, text: str) -> Quantity:
     exactness = "".join(name for name, part in zip("年月日", (date.year, date.month, date.day), strict=True) if part)
     is_topic = re.match("(?:に|で|から|まで)?は|の", text[date.end :]) is not None
     number = date.year * 10_000 + date.month * 100 + date.day
-    return Quantity(number, f"日付{exactness}", date.start, date.end, number, bound_end=date.end, is_per=is_topic)
+    return Quantity(number, DATE + exactness, date.start, date.end, number, bound_end=date.end, is_per=is_topic)
 
 
 def cells(line: str) -> list[str]:
