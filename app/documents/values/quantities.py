@@ -28,8 +28,6 @@ _NUMBER = re.compile(
     rf"|(?P<halved>(?<![\d{numerals.KANJI}前後大過夜])半(?P<half_unit>年|月(?!額)|日|時間|錠|個|本|枚|ダース|切れ)(?![\w]?径))"
     rf"|(?P<share>{_BEFORE}(?P<more_digits>\d{{1,6}}|[{numerals.KANJI}]{{1,6}})\s?(?P<more_unit>割|%|パーセント)(?:の|を)?(?P<more>割?増|割?引|減|安|加算|オフ|OFF))"
     rf"|{_BEFORE}(?P<tenths>\d|[{numerals.KANJI}])割(?P<hundredths>\d|[{numerals.KANJI}])分(?!の)"
-    rf"|第\s?(?P<nth>\d{{1,4}}|[{numerals.KANJI}]{{1,6}})(?=[のはがをにで、。]|$)"
-    rf"|{_BEFORE}(?P<place>\d{{1,4}}|(?<![{numerals.KANJI}])[{numerals.KANJI}]{{1,6}})\s?(?:番|人|つ|個|件|台|本|枚|社|段|度|回)目(?![安標的盛])"
     rf"|(?P<half>(?<![前後大過夜])半(?:分|額|数|減)(?!\w?径))|(?P<double>(?<![\d{numerals.KANJI}数何・.])倍(?:額|増))"
     rf"|(?P<spoon>大|小)(?:さじ|匙)\s?(?P<spoons>{_DIGITS}|[{numerals.KANJI}]{{1,6}})(?P<half_spoon>半)?"
     rf"|(?P<code>{_BEFORE}\d+(?:\.\d+){{2,}}|{_BEFORE}\d+(?:-\d+){{2,}}|{_BEFORE}\d+-\d+(?![\d.-]|\s?{units.PATTERN})"
@@ -77,8 +75,8 @@ _PART = re.compile(rf"(?P<digits>{_DIGITS})\s?(?P<unit>{units.PATTERN})")
 _ABOUT = re.compile(r"(?:約|およそ|おおよそ|ほぼ|概ね|おおむね)\s?$")
 _AROUND = re.compile(r"\s?(?:程度|前後|ほど|くらい|ぐらい)")
 ABOUT_TOLERANCE = 0.07  # what is about 10 may be 9.5, and not 14
-_SLOPE, _CLOCK, _ORDINAL, _PERCENT = Unit("1:"), Unit("時"), Unit("第"), units.of("%")  # 第三の, 三人目
-_ALIKE = {("度", "回"): 1.0, ("度", "°"): 1.0, ("度", "°C"): 1.0, ("キロ", "kg"): 1.0, ("キロ", "m"): 1000.0}
+_SLOPE, _CLOCK, _PERCENT = Unit("1:"), Unit("時"), units.of("%")
+_ALIKE = {("度", "°"): 1.0, ("度", "°C"): 1.0, ("キロ", "kg"): 1.0, ("キロ", "m"): 1000.0}
 _SIGNS = {"least": ">=", "most": "<=", "below": "<", "above": ">"}
 
 
@@ -287,9 +285,6 @@ def _numbers(flat: str) -> Iterator[_Found]:
             continue
         speed = found["speed"] or found["kanji_speed"]
         per = ("s", _SPEEDS[re.sub("[毎速\\s]", "", speed)]) if speed else None
-        each = _EACH_BEFORE.search(flat, max(0, found.start() - 7), found.start())
-        if each and not per and unit is not None and unit.name not in ("s", "か月"):
-            per = _LENGTHS[each["each"]]
         is_ordinal = bool(found["ordinal"] or found["ordinal_kanji"]) or (written in units.REFERENCES)
         yield _Found(number, unit, found.start(), found.end(), "第" if is_ordinal else "", per)
 

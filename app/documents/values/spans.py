@@ -286,14 +286,6 @@ def _ones(text: str) -> Iterator[Quantity]:
         yield _value(100, "%")
 
 
-def _times(text: str, values: list[Quantity]) -> Iterator[Quantity]:
-    """Yield the 1回 of 2年ごと, which is once in two years; where a text names periods, of each length of time."""
-    is_period = re.search("周期|間隔|頻度", text) is not None
-    for value in values:
-        if value.unit in ("s", "か月") and (is_period or re.match("ごと|毎|おき", text[value.end :])):
-            yield dataclasses.replace(_value(1, "回"), number=1, per=(value.unit, value.value or 1.0))
-
-
 def _calendar(day: Date) -> datetime.date | None:
     try:
         return datetime.date(day.year, day.month, day.day or 1)
