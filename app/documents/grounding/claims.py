@@ -153,7 +153,7 @@ class _Check:
 
     def _missing(self, number: int, text: str, said: Statement | None, together: Evidence, known: Known) -> list[str]:
         own = self._values(number, text)
-        bound = [(one.value, binding.is_exchanged(one, own, known.owned, text)) for one in own]
+        bound = [(one.value, self._is_exchanged(one, own, text, said, known)) for one in own]
         right = {
             (value.start, value.end)
             for value, is_exchanged in bound
@@ -165,7 +165,7 @@ class _Check:
             if not self._counts_itself(number, text[slice(*place)])
         ]
         groups = binding.together(known.owned, said.keys if said else frozenset())
-        worked_out = [value for value in quantities.parse(text) if spans.is_worked_out(value, text, groups)]
+        worked_out = spans.worked_out(text, groups)
         found = [(start, end) for start, end in found if not any(start == one.start for one in worked_out)]
         if self.sentences[number].kind != "row":
             right |= {(one.start, one.end) for one in worked_out}

@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise, permutations
 
 from app.documents.values import dates, numerals, quantities, units
@@ -47,6 +47,7 @@ _DAY_PARTS = re.compile(  # 朝夕, 朝、昼及び晩, 午前と午後
 _AND = re.compile("、|・|と(?!き)|や|及び|および|並びに|又は|または|,")
 _NEXT = {"<": (-1, "<="), ">": (1, ">="), "<=": (1, "<"), ">=": (-1, ">")}
 _MOST = 8  # values of one sentence that are reckoned with: among many, some come to any number
+_MOST_OF_ITS_OWN = 40  # values of one sentence
 _CLOSE = 1e-6
 _ALL = re.compile("全(?:額|量|数)")
 _COUNTED = ("つ", "点", "項目", "種類", "個", "件")
@@ -62,13 +63,16 @@ def of_text(text: str) -> list[Quantity | Date]:
     ]  # fmt: skip
 
 
-def is_worked_out(value: Quantity, text: str, groups: Iterable[Sequence[Quantity]]) -> bool:
-    """Whether a text says that it works a value out of those of one group, and it comes to that.
+def worked_out(text: str, groups: Sequence[Sequence[Quantity]]) -> list[Quantity]:
+    """Return the values that a text says it works out of those of one group, where they come to that.
 
-    A total (合わせて80人), a difference (20分長い), a share (3分の1), or so many for each that it lists (2本ずつ).
+    A total (合わせて80人), a difference (20分長い), a share (3分の1), or so many for each that it lists (2本ずつ). A
+    sentence of too many values works nothing out.
     """
     own = quantities.parse(text)
-    return any(_comes_to(value, text, group, own) for group in groups)
+    if len(own) > _MOST_OF_ITS_OWN:
+        return []
+    return [value for value in own if any(_comes_to(value, text, group, own) for group in groups)]
 
 
 def _comes_to(value: Quantity, text: str, group: Sequence[Quantity], own: Sequence[Quantity]) -> bool:
