@@ -9,7 +9,7 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from app.documents.grounding import alignment, conditions, lexicon, modality, ordering, pairing, roles, statements
+from app.documents.grounding import alignment, conditions, gates, lexicon, modality, ordering, pairing, roles, statements
 from app.documents.grounding.alignment import Known, Place
 from app.documents.grounding.statements import Frame, Statement, Unit
 from app.documents.values.quantities import Quantity
@@ -54,8 +54,10 @@ def contradictions(said: Statement, known: Known) -> list[Place]:
         number: rated if any(one is other for one, _ in rated for other in near) else []
         for number, rated in frames.items()
     }
+    kept, turned = gates.compared(said, near)
+    free = frozenset(number for own in kept for number in own.ends)
     found = {
-        *_kinds(said, telling),
+        *_kinds(said, telling, free),
         *_withouts(said, known),
         *_bounds(said, near, known),
         *_denied_values(said, known),
@@ -74,7 +76,8 @@ def contradictions(said: Statement, known: Known) -> list[Place]:
     }
     found |= {*roles.exchanged(said, near), *roles.other_fillers(said, known, telling), *_opposites(said, near)}
     found = {place for place in found if not _stands_there(said, place, known)}
-    return sorted({*found, *ordering.turned(said, known), *_scopes(said, near, known)})
+    found |= {*ordering.turned(said, known), *_scopes(said, near, known, bool(kept))}
+    return sorted({*found, *(own.at for own in turned)})
 
 
 def _stands_there(said: Statement, place: Place, known: Known) -> bool:
@@ -85,8 +88,13 @@ def _stands_there(said: Statement, place: Place, known: Known) -> bool:
     return len(part) >= _PART_MIN and part in known.body
 
 
-def _kinds(said: Statement, frames: Mapping[int, Sequence[tuple[Statement, Frame]]]) -> Iterable[Place]:
-    """`frames`: by the number of a predicate, those of the source that it may repeat."""
+def _kinds(
+    said: Statement, frames: Mapping[int, Sequence[tuple[Statement, Frame]]], free: frozenset[int]
+) -> Iterable[Place]:
+    """`frames`: by the number of a predicate, those of the source that it may repeat.
+
+    `free`: predicates that, with their condition, the source has; they may be denied together.
+    """
     flips: list[tuple[Frame, Frame, Place]] = []
     for frame in said.frames:
         if frame.unit.text in lexicon.WEIGHED or statements.is_attributive(frame.unit, said):  # 標準とする
@@ -100,6 +108,9 @@ def _kinds(said: Statement, frames: Mapping[int, Sequence[tuple[Statement, Frame
         ):
             continue
         if _is_bounded_the_other_way(said, near[0][0]):
+            continue
+        is_denied = frame.unit.kind in modality.NEGATIVE
+        if frame.unit.number in free and all((other.unit.kind in modality.NEGATIVE) != is_denied for _, other in near):
             continue
         flips.append((frame, near[0][1], (frame.unit.start, frame.unit.end + len(_ending(frame.unit)))))
     turned = [
@@ -248,10 +259,10 @@ def _is_same(one: Unit, two: Unit) -> bool:
     return bool(one.keys & two.keys)
 
 
-def _scopes(said: Statement, near: Sequence[Statement], known: Known) -> Iterable[Place]:
+def _scopes(said: Statement, near: Sequence[Statement], known: Known, is_kept: bool) -> Iterable[Place]:
     source = "\n".join(one.text for one in near)
     for own, theirs in ((_ALL, _ALL_IN_SOURCE), (_ONLY, _ONLY_IN_SOURCE), (_EXCEPT, _EXCEPT_IN_SOURCE)):
-        found = own.search(said.text)
+        found = own.search(said.text) if own is _ALL or not is_kept else None
         if found and not theirs.search(source if own is _ALL else known.text):
             yield found.start(), found.end()
 

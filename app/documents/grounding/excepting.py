@@ -70,5 +70,5 @@ def _excepted(before: Statement, one: Statement) -> Statement:
     frame = dataclasses.replace(main, unit=flipped, lead=(*one.units, *main.lead))
     return Statement(
         one.text, tuple(units), (*one.frames, frame), one.keys | before.keys, one.kanji + before.kanji,
-        needed=one.keys - before.keys,
+        needed=one.keys - before.keys, excepted=len(one.units),
     )  # fmt: skip

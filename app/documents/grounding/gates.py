@@ -1,0 +1,215 @@
+"""What depends on what: 「CでなければAできない」, 「AするにはCが必要」, 「AできるのはCだけ」 all say that A goes with C.
+
+A sentence is read as pairs of what is done and the condition that it has, and whether the two go together; two denials
+of one pair (Cしない限りできない) are none. Pairs of an answer and of its source that agree say one thing in other words.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from app.documents.grounding import modality, statements
+from app.documents.grounding.alignment import Place, shares_kanji
+from app.documents.grounding.statements import Frame, Statement, Unit
+
+_WITHOUT = re.compile(
+    r"[^、。\d]{0,14}?(?:(?:な|無)(?:い限り|ければ(?!な[らり]|いけ)|いと(?!い|な[らり]|の|し)|くては(?!な[らり]|いけ)"
+    r"|い(?:場合|とき|時|者|人|方|物|もの|うち)|くて?も|いまま|いで|しに|しで)|以外(?!に)|を?除[いき]|[^必ま]ずに)"
+)
+_LACKING = re.compile(r"[をがのは]?(?:な[しく]に?|無しに|ずに|ないで|得(?:ずに|ないで))(?!も)")
+_WAY = re.compile(r"(?:する)?(?:こと)?(?:な[しく]に?|無しに)(?!て?も)|[^、。]{0,4}ずに?(?!も)|[^、。]{0,4}ないで(?!も)")
+_UNTIL = re.compile(r"(?:する|[にが]来る)?まで(?!に(?!は)|で|と)|[^、。]{0,16}(?:過ぎる|経つ|たつ|経過する)まで(?!に)")
+_WITH = re.compile(
+    r"[^、。\d]{0,14}?(?:に限(?:り|って)?|場合|とき|時[はに、]|際[はに、]|なら(?!な)|(?<!なけ)[れけせえめてねべげ]ば|たら|てから|でから|た後|だ後|たうえで|た上で|のみ|だけ"
+    r"|(?:てい|れ)?[るた](?:者|人|方)[はにがのを]|(?:がある|した)(?:人|方|者)[はにがのを])"
+)
+_IN_TIME = re.compile(r"[^、。]{0,8}?(?:[てで]から|た?後|まで|たうえで|た上で)")
+_EVEN = re.compile(r"[^、。\d]{0,14}?(?:ても|でも|とも)(?![よい良構かさ差])")
+_NONE_BEHIND = re.compile(r"[がのはも](?:な|無)い$|(?:し|[らかわさまばれえけせてべげめねじき])?(?:てい)?ない$")
+_FOR = re.compile(r"(?:する|[るうくすつぬむぐぶ])?(?:に|のに|ため)は、?")
+_ENDS = re.compile("[、。]|[はも](?!.*[はも])")
+_MAIN_ENDS = re.compile("。|が、|けれど")
+_NEAR = 0.8  # of the best fit
+_FITS, _SURE = 0.3, 0.5  # of the words of both: for the same thing, and for a contradiction
+_ALLOWS = (modality.PERMITTED, modality.ABLE, modality.PROHIBITED, modality.DENIED)
+_ALLOWED = re.compile(r"(?:(?:に|と)?は?、?|に?限[りっ]て?、?)?(?P<end>(?:認め|許|禁|でき|可能|可|不要|不可|任意)[^、。]*)")
+_LIMITED = re.compile(r"た?(?:者|人|方|もの|場合|とき)?(?:のみ|だけ)?(?:に限[るらり]|のみ|だけ)")
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """`condition` and `act`: units of the statement; `does`: the words of the predicate. `at`: where it stands.
+
+    `is_together`: whether the act goes with the condition, or with its absence.
+    """
+
+    condition: tuple[Unit, ...]
+    act: tuple[Unit, ...]
+    does: Unit
+    is_together: bool
+    at: Place
+
+    @property
+    def is_in_time(self) -> bool:
+        """Whether the condition is what is done before."""
+        return any(_IN_TIME.match(unit.tail) for unit in self.condition[-1:])
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """The numbers of its two predicates."""
+        return frozenset([self.condition[-1].number, self.does.number])
+
+
+def of(said: Statement) -> list[Gate]:
+    if said.excepted and said.frames:
+        condition, rest = said.units[: said.excepted], said.units[said.excepted :]
+        main = said.frames[-1].unit
+        is_so = main.kind not in modality.NEGATIVE
+        return [Gate(condition, rest, main, is_so, (condition[0].start, condition[-1].end))] if condition else []
+    return [*_clauses(said), *_purposes(said), *_clefts(said)]
+
+
+def _clauses(said: Statement) -> Iterator[Gate]:
+    """Cしない限りAできない, Cの場合はAできる, AはCに限る."""
+    for unit in said.units:
+        has_it = _sign(unit, said)
+        if has_it is None or _is_in_cleft(unit, said):
+            continue
+        begin = _begin(said.units, unit.number)
+        condition = said.units[begin : unit.number + 1]
+        main = _main(said, unit)
+        allowed = _allowed(unit)
+        if begin and allowed:  # 撮影は報道の目的に限り認め
+            act, is_so = said.units[:begin], allowed not in modality.NEGATIVE
+            yield Gate(condition, act, act[-1], is_so == has_it, (condition[0].start, unit.end))
+        elif main is not None:
+            outside = [one for one in said.units[: main.unit.number] if one not in condition]
+            act = (*(one for one in outside if one.role == "topic" or one.number > unit.number), main.unit)
+            is_so = main.unit.kind not in modality.NEGATIVE
+            is_of_act = main.unit.kind in _ALLOWS
+            if _WAY.match(unit.tail) and not is_of_act:  # 遅れることなく出す, 触らずに知らせる
+                continue
+            inner = next((one for one in said.units[unit.number + 1 : main.unit.number] if _LACKING.match(one.tail)), None)
+            if inner is not None and is_of_act:  # 許可なしに入れない asks for 許可
+                yield Gate(condition, (*act, inner), inner, (not is_so) == has_it, (condition[0].start, main.unit.end))
+                continue
+            yield Gate(condition, act, main.unit, is_so == has_it, (condition[0].start, main.unit.end))
+        elif begin and _LIMITED.match(unit.tail):
+            topic = said.units[begin - 1]
+            yield Gate(condition, said.units[:begin], topic, True, (condition[0].start, unit.end))
+
+
+def _is_in_cleft(unit: Unit, said: Statement) -> bool:
+    """Whether it is what a cleft names: 撮影してよいのは報道のときだけ."""
+    before = next((one for one in reversed(said.units[: unit.number]) if re.search("[、。]", one.tail) or one.kind), None)
+    return before is not None and bool(before.kind) and statements.CLEFT.search(before.tail) is not None
+
+
+def _allowed(unit: Unit) -> str:
+    """What the condition itself ends with: 報道の目的に限り認め; "" for nothing."""
+    found = _WITHOUT.match(unit.tail) or _WITH.match(unit.tail)
+    behind = _ALLOWED.match(unit.tail, found.end()) if found else None
+    return modality.of(behind["end"]) if behind else ""
+
+
+def _sign(unit: Unit, said: Statement) -> bool | None:
+    """Whether the clause names that something is, or that it is not; None for no condition."""
+    following = said.units[unit.number + 1] if unit.number + 1 < len(said.units) else None
+    if _WITHOUT.match(unit.tail) or _is_until(unit):
+        return False
+    if following is not None and following.tail[:1] in "はもをに" and _NONE_BEHIND.fullmatch(unit.tail):
+        return False
+    return True if _WITH.match(unit.tail) or _EVEN.match(unit.tail) else None
+
+
+def _is_until(unit: Unit) -> bool:
+    found = _UNTIL.match(unit.tail)
+    return found is not None and (bool(unit.kind) or not found.group().startswith("まで"))
+
+
+def _begin(units: Sequence[Unit], at: int) -> int:
+    return next((one.number + 1 for one in reversed(units[:at]) if _ENDS.search(one.tail)), 0)
+
+
+def _main(said: Statement, unit: Unit) -> Frame | None:
+    """The predicate that the clause leads to."""
+    passed: Frame | None = None
+    for frame in said.frames:
+        if frame.unit.number <= unit.number:
+            continue
+        if frame.unit.is_condition or _sign(frame.unit, said) is not None:
+            if passed is not None:  # 鳴ったら止め、30分過ぎるまで始めない
+                break
+        elif frame is said.frames[-1] or _MAIN_ENDS.search(frame.unit.tail):
+            return frame
+        elif "、" in frame.unit.tail:
+            passed = frame
+    return passed
+
+
+def _purposes(said: Statement) -> Iterator[Gate]:
+    """AするにはCが必要."""
+    main = said.frames[-1].unit if said.frames else None
+    for unit in said.units:
+        if main is None or main.number <= unit.number or not unit.kind or not _FOR.fullmatch(unit.tail):
+            continue
+        if main.kind in (modality.DUTY, modality.NEEDLESS):
+            condition = said.units[unit.number + 1 :]
+            yield Gate(condition, said.units[: unit.number + 1], unit, main.kind == modality.DUTY, (unit.start, main.end))
+
+
+def _clefts(said: Statement) -> Iterator[Gate]:
+    """AできるのはCの場合だけ."""
+    for unit in said.units[:-1]:
+        if unit.kind and statements.CLEFT.search(unit.tail):
+            end = next((one.number for one in said.units[unit.number + 1 :] if re.search("[、。]", one.tail)), None)
+            last = len(said.units) - 1 if end is None else end
+            condition = said.units[unit.number + 1 : last + 1]
+            is_so = unit.kind not in modality.NEGATIVE
+            has_it = not (_WITHOUT.match(condition[-1].tail) or condition[-1].kind in modality.NEGATIVE)
+            act = said.units[: unit.number + 1]
+            yield Gate(condition, act, unit, is_so == has_it, (unit.start, condition[-1].end))
+
+
+def compared(said: Statement, near: Iterable[Statement]) -> tuple[list[Gate], list[Gate]]:
+    """The conditions of an answer that its source has as well, and those that it has the other way round."""
+    theirs = [(other, bool(one.needed or one.excepted)) for one in near for other in of(one)]
+    kept: list[Gate] = []
+    turned: list[Gate] = []
+    is_exception = False
+    for own in of(said):
+        rated = [(fit, other, is_one) for other, is_one in theirs if (fit := _fit(own, other)) >= _FITS]
+        best = max((fit for fit, _, _ in rated), default=0.0)
+        same = [
+            is_one
+            for fit, other, is_one in rated
+            if fit >= best * _NEAR and other.is_together == own.is_together
+        ]
+        if same:
+            kept.append(own)
+            is_exception = is_exception or any(same)
+        elif best >= _SURE:
+            turned.append(own)
+    return kept, [] if is_exception else turned
+
+
+def _fit(own: Gate, other: Gate) -> float:
+    """0: not of one thing; more the more of the condition and of the act both have."""
+    straight = _share(own.condition, other.condition) * _share_act(own, other.act)
+    if straight or own.is_in_time or other.is_in_time:
+        return straight
+    return _share(own.condition, other.act) * _share_act(own, other.condition)
+
+
+def _share_act(own: Gate, act: Sequence[Unit]) -> float:
+    if not any(own.does.keys & one.keys or shares_kanji(own.does, one) for one in act):
+        return 0.0
+    return _share(own.act, act)
+
+
+def _share(own: Sequence[Unit], theirs: Sequence[Unit]) -> float:
+    telling = [unit for unit in own if not unit.is_general] or list(own)
+    there = [unit for unit in telling if any(unit.keys & one.keys or shares_kanji(unit, one) for one in theirs)]
+    return len(there) / len(telling) if telling else 0.0
+
+
