@@ -30,7 +30,7 @@ _EXCEPT_IN_SOURCE = re.compile(r"以外|除|その他|ほか|他の|ただし|�
 _WITHOUT = re.compile(rf"[はもが](?:{modality.NONE}|設け(?:ない|ませ|られていませ))")
 _DIRECTION = re.compile(
     rf"(?P<before>{lexicon.BEFORE}|まえ)|(?P<after>(?<!前){lexicon.AFTER})"
-    r"|^(?P<inside>内(?=[のにでとへはが]))|^(?P<outside>外(?=[のにでとへはが]))"
+    r"|^(?P<inside>(?:の中|内)(?=[のにでとへはが]))|^(?P<outside>の?外(?=[のにでとへはが]))"
     r"|^(?P<least>以上)|^(?P<most>以下|以内)|^(?P<below>未満)|^(?P<beyond>を?超)"
 )
 _WITHOUT_IT = re.compile(r"なく|なしに|.?ずに|.?ないで|を?得(?:ず|ない)")
@@ -251,6 +251,8 @@ def _side(text: str, value: Quantity) -> str:
 
 
 def _direction(unit: Unit) -> str:
+    if unit.is_general or re.search("(?:その|それより)(?:後|あと|のち)", unit.tail):  # 時間内
+        return ""
     found = _DIRECTION.search(_ending(unit))
     return found.lastgroup or "" if found else ""
 

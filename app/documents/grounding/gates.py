@@ -20,7 +20,7 @@ _LACKING = re.compile(r"[をがのは]?(?:な[しく]に?|無しに|ずに|な�
 _WAY = re.compile(r"(?:する)?(?:こと)?(?:な[しく]に?|無しに)(?!て?も)|[^、。]{0,4}ずに?(?!も)|[^、。]{0,4}ないで(?!も)")
 _UNTIL = re.compile(r"(?:する|[にが]来る)?まで(?!に(?!は)|で|と)|[^、。]{0,16}(?:過ぎる|経つ|たつ|経過する)まで(?!に)")
 _WITH = re.compile(
-    r"[^、。\d]{0,14}?(?:に限(?:り|って)?|場合|とき|時[はに、]|際[はに、]|なら(?!な)|(?<!なけ)[れけせえめてねべげ]ば|たら|てから|でから|た後|だ後|たうえで|た上で|のみ|だけ"
+    r"[^、。\d]{0,14}?(?:に限(?:り|って)?|に(?:あって|おいて|ついて)は|場合|とき|時[はに、]|際[はに、]|なら(?!な)|(?<!なけ)[れけせえめてねべげ]ば|たら|てから|でから|た後|だ後|たうえで|た上で|(?:のみ|だけ)(?!を)"
     r"|(?:てい|れ)?[るた](?:者|人|方)[はにがのを]|(?:がある|した)(?:人|方|者)[はにがのを])"
 )
 _IN_TIME = re.compile(r"[^、。]{0,8}?(?:[てで]から|た?後|まで|たうえで|た上で)")
@@ -32,7 +32,7 @@ _MAIN_ENDS = re.compile("。|が、|けれど")
 _NEAR = 0.8  # of the best fit
 _FITS, _SURE = 0.3, 0.5  # of the words of both: for the same thing, and for a contradiction
 _ALLOWS = (modality.PERMITTED, modality.ABLE, modality.PROHIBITED, modality.DENIED)
-_ALLOWED = re.compile(r"(?:(?:に|と)?は?、?|に?限[りっ]て?、?)?(?P<end>(?:認め|許|禁|でき|可能|可|不要|不可|任意)[^、。]*)")
+_ALLOWED = re.compile(r"(?:(?:に|と)?は?、?(?:その)?|に?限[りっ]て?、?)?(?P<end>(?:認め|許|禁|でき|必要|義務|可能|可|不要|不可|任意)[^、。]*)")
 _LIMITED = re.compile(r"た?(?:者|人|方|もの|場合|とき)?(?:のみ|だけ)?(?:に限[るらり]|のみ|だけ)")
 
 
@@ -143,6 +143,8 @@ def _main(said: Statement, unit: Unit) -> Frame | None:
         elif frame is said.frames[-1] or _MAIN_ENDS.search(frame.unit.tail):
             return frame
         elif "、" in frame.unit.tail:
+            if frame.unit.kind in _ALLOWS:
+                return frame
             passed = frame
     return passed
 
@@ -195,16 +197,21 @@ def compared(said: Statement, near: Iterable[Statement]) -> tuple[list[Gate], li
 
 def _fit(own: Gate, other: Gate) -> float:
     """0: not of one thing; more the more of the condition and of the act both have."""
-    straight = _share(own.condition, other.condition) * _share_act(own, other.act)
+    straight = _share_both(own.condition, other.condition) * _share_act(own, other.act)
     if straight or own.is_in_time or other.is_in_time:
         return straight
-    return _share(own.condition, other.act) * _share_act(own, other.condition)
+    return _share_both(own.condition, other.act) * _share_act(own, other.condition)
+
+
+def _share_both(own: Sequence[Unit], theirs: Sequence[Unit]) -> float:
+    share = _share(own, theirs)
+    return (share + _share(theirs, own)) / 2 if share else 0.0
 
 
 def _share_act(own: Gate, act: Sequence[Unit]) -> float:
     if not any(own.does.keys & one.keys or shares_kanji(own.does, one) for one in act):
         return 0.0
-    return _share(own.act, act)
+    return 0.5 + 0.5 * _share(own.act, act)
 
 
 def _share(own: Sequence[Unit], theirs: Sequence[Unit]) -> float:

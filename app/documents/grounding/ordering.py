@@ -17,6 +17,7 @@ _BEFORE = re.compile(
 )
 _BOTH = re.compile(r"[前後](?:だけ|と|及|および|や|も|・|又|または)")  # 前だけでなく
 _FOLLOWS = re.compile(r"[はが]、?(?:その|それより)(?:後|あと|のち)")  # 停止はその後です
+_IN_FRONT = re.compile("の前(?:まで(?!に)|へ|を|で|の)")  # 倉庫の前まで進める
 _ASPECT = frozenset(["始める", "終える", "終わる", "済む", "済ませる", "開始", "終了", "完了", "行う", "先立つ"])
 _MAX = 200  # units
 
@@ -50,7 +51,7 @@ def of(said: Statement) -> list[Order]:
 
 def sign(unit: Unit) -> str:
     """Whether what the unit says comes "before" or "after" the rest; "" for neither."""
-    if _BOTH.search(unit.tail):
+    if _BOTH.search(unit.tail) or (not unit.is_act and _IN_FRONT.match(unit.tail)):
         return ""
     if _AFTER.search(unit.tail):
         return "after"

@@ -47,8 +47,8 @@ def _has(theirs: Sequence[tuple[Unit, object]], one: Unit, its: object, two: Uni
 
 def role_of(unit: Unit, whole: Statement) -> object:
     """topic and subject are one; of: with the word that it belongs to."""
-    if unit.role in ("topic", "subject"):
-        return "subject"
+    if unit.role in ("topic", "subject"):  # 承認が必要: nobody who does it
+        return "" if unit.role == "subject" and unit.kind and unit.head.is_verbal_noun else "subject"
     if unit.role == "of":
         if unit.tail != "の":  # おそれのあるもの
             return ""

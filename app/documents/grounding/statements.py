@@ -18,7 +18,7 @@ _ROLES = (
     ("as", r"として|とし|とす|とは"),
     ("from", r"から|より"),
     ("at", r"で(?!あ|す|な)"),
-    ("object", r"を"),
+    ("object", r"を|が[^、。]{0,10}(?:い|あ)る(?:こと|か(?:どうか)?)[をがも]"),  # 係員がいることを確かめる
     ("subject", r"が"),
     ("topic", r"は|も"),
     ("of", r"の"),
@@ -44,7 +44,9 @@ CLEFT = re.compile(r"の(?:は|が)、?$")  # 記録するのは
 _NAMED = re.compile(r"(?:、|。|$|で(?:す|あ|、)|だ(?:[。、]|$)|と(?:する|な))")  # what a cleft names stands before
 _ATTRIBUTIVE = re.compile(r"(?:する|した|る|た|い|な)?$")
 _HAS_NONE = re.compile(rf"(?:で|に|と)?(?:[がはもの]|には)?(?:{modality.NONE}|なら|未|外)")
-_ASKED = re.compile(r"(?:する|した|である)?か(?:どうか|否か)")  # 使うかどうかを尋ねる
+_ASKED = re.compile(  # 使うかどうかを尋ねる, 漏れていないかを見る
+    r"(?:する|した|である)?か(?:どうか|否か)|[ぁ-ん]{0,5}な(?:い|かった)か(?:どうか)?(?:を|、|も(?!し))"
+)
 _DESCRIBES = re.compile(r"(?:する|した|し|さ)?(?:られ?|れ|せ|てい)?(?:な)?(?:る|た|い|なる)?")
 _DESCRIBES_WHO = re.compile(r"(?:する|した|る|た)(?:人|者|方)[はがもにのを]")  # 面会する人は
 _EITHER = re.compile(r"し?、?(?:又は|または|若しくは|もしくは)|し?たり、?|(?:する)?ことも、?")
@@ -298,7 +300,7 @@ def _unit(text: str, group: list[Word], end: int, number: int) -> Unit:
         keys.add(kanji)
     if kind and modality.CHOICE.match(text, group[-1].end):
         kind, is_condition = modality.PERMITTED, False
-    elif kind == modality.PLAIN and _ASKED.match(tail):
+    elif kind in (modality.PLAIN, modality.DENIED) and _ASKED.match(tail):
         kind = ""
     elif kind == modality.PLAIN and re.match(r"か、", tail):  # 閉じるか、小さくする: either may be done
         kind = modality.PERMITTED
