@@ -54,7 +54,7 @@ def contradictions(said: Statement, known: Known) -> list[Place]:
         number: rated if any(one is other for one, _ in rated for other in near) else []
         for number, rated in frames.items()
     }
-    kept, turned = gates.compared(said, near)
+    kept, turned = gates.compared(said, gates.related(said, near, known.statements))
     free = frozenset(number for own in kept for number in own.ends)
     found = {
         *_kinds(said, telling, free),

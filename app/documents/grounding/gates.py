@@ -4,32 +4,37 @@ A sentence is read as pairs of what is done and the condition that it has, and w
 of one pair (Cしない限りできない) are none. Pairs of an answer and of its source that agree say one thing in other words.
 """
 
+import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from app.documents.grounding import modality, statements
+from app.documents.grounding import lexicon, modality, statements
 from app.documents.grounding.alignment import Place, shares_kanji
 from app.documents.grounding.statements import Frame, Statement, Unit
+from app.documents.values.quantities import Quantity
 
 _WITHOUT = re.compile(
-    r"[^、。\d]{0,14}?(?:(?:な|無)(?:い限り|ければ(?!な[らり]|いけ)|いと(?!い|な[らり]|の|し)|くては(?!な[らり]|いけ)"
+    r"[^、。]{0,14}?(?:(?:な|無)(?:い限り|ければ(?!な[らり]|いけ)|いと(?!い|な[らり]|の|し)|くては(?!な[らり]|いけ)"
     r"|い(?:場合|とき|時|者|人|方|物|もの|うち)|くて?も|いまま|いで|しに|しで)|以外(?!に)|を?除[いき]|[^必ま]ずに)"
 )
 _LACKING = re.compile(r"[をがのは]?(?:な[しく]に?|無しに|ずに|ないで|得(?:ずに|ないで))(?!も)")
 _WAY = re.compile(r"(?:する)?(?:こと)?(?:な[しく]に?|無しに)(?!て?も)|[^、。]{0,4}ずに?(?!も)|[^、。]{0,4}ないで(?!も)")
 _UNTIL = re.compile(r"(?:する|[にが]来る)?まで(?!に(?!は)|で|と)|[^、。]{0,16}(?:過ぎる|経つ|たつ|経過する)まで(?!に)")
 _WITH = re.compile(
-    r"[^、。\d]{0,14}?(?:に限(?:り|って)?|に(?:あって|おいて|ついて)は|場合|とき|時[はに、]|際[はに、]|なら(?!な)|(?<!なけ)[れけせえめてねべげ]ば|たら|てから|でから|た後|だ後|たうえで|た上で|(?:のみ|だけ)(?!を)"
+    r"ば(?!な)|[^、。]{0,14}?(?:に限(?:り|って)?|に(?:あって|おいて|ついて)は|では(?=、)|場合|とき|時[はに、]|際[はに、]|なら(?!な)|(?<!なけ)[れけせえめてねべげ]ば|たら|てから|でから|た後|だ後|たうえで|た上で|(?:のみ|だけ)(?!を)"
     r"|(?:てい|れ)?[るた](?:者|人|方)[はにがのを]|(?:がある|した)(?:人|方|者)[はにがのを])"
 )
 _IN_TIME = re.compile(r"[^、。]{0,8}?(?:[てで]から|た?後|まで|たうえで|た上で)")
-_EVEN = re.compile(r"[^、。\d]{0,14}?(?:ても|でも|とも)(?![よい良構かさ差])")
+_EVEN = re.compile(r"[^、。]{0,14}?(?:ても|でも|とも)(?![よい良構かさ差]|ら[いうえっわ])")
 _NONE_BEHIND = re.compile(r"[がのはも](?:な|無)い$|(?:し|[らかわさまばれえけせてべげめねじき])?(?:てい)?ない$")
 _FOR = re.compile(r"(?:する|[るうくすつぬむぐぶ])?(?:に|のに|ため)は、?")
 _ENDS = re.compile("[、。]|[はも](?!.*[はも])")
 _MAIN_ENDS = re.compile("。|が、|けれど")
 _NEAR = 0.8  # of the best fit
+_STRICT = re.compile("限[りるっ]|のみ|だけ|ただし|なければ|まで|以外|除")
+_OPPOSITE_BOUNDS = ({">", "<="}, {"<", ">="})
+_ACT_MIN = 0.6
 _FITS, _SURE = 0.3, 0.5  # of the words of both: for the same thing, and for a contradiction
 _ALLOWS = (modality.PERMITTED, modality.ABLE, modality.PROHIBITED, modality.DENIED)
 _ALLOWED = re.compile(r"(?:(?:に|と)?は?、?(?:その)?|に?限[りっ]て?、?)?(?P<end>(?:認め|許|禁|でき|必要|義務|可能|可|不要|不可|任意)[^、。]*)")
@@ -48,6 +53,8 @@ class Gate:
     does: Unit
     is_together: bool
     at: Place
+    values: tuple[Quantity, ...] = ()
+    is_strict: bool = False  # 限り, なければ…ない
 
     @property
     def is_in_time(self) -> bool:
@@ -65,8 +72,17 @@ def of(said: Statement) -> list[Gate]:
         condition, rest = said.units[: said.excepted], said.units[said.excepted :]
         main = said.frames[-1].unit
         is_so = main.kind not in modality.NEGATIVE
-        return [Gate(condition, rest, main, is_so, (condition[0].start, condition[-1].end))] if condition else []
-    return [*_clauses(said), *_purposes(said), *_clefts(said)]
+        found = [Gate(condition, rest, main, is_so, (condition[0].start, condition[-1].end))] if condition else []
+    else:
+        found = [*_clauses(said), *_purposes(said), *_clefts(said)]
+    is_strict = bool(said.excepted) or _STRICT.search(said.text) is not None
+    return [dataclasses.replace(one, values=_values(one, said), is_strict=is_strict) for one in found]
+
+
+def _values(one: Gate, said: Statement) -> tuple[Quantity, ...]:
+    """Those that the condition has."""
+    first, last = one.condition[0].start, one.condition[-1]
+    return tuple(value for value in said.values if first <= value.start < last.end + len(last.tail))
 
 
 def _clauses(said: Statement) -> Iterator[Gate]:
@@ -143,7 +159,7 @@ def _main(said: Statement, unit: Unit) -> Frame | None:
         elif frame is said.frames[-1] or _MAIN_ENDS.search(frame.unit.tail):
             return frame
         elif "、" in frame.unit.tail:
-            if frame.unit.kind in _ALLOWS:
+            if frame.unit.kind in (modality.PERMITTED, modality.ABLE, modality.PROHIBITED):
                 return frame
             passed = frame
     return passed
@@ -173,8 +189,15 @@ def _clefts(said: Statement) -> Iterator[Gate]:
             yield Gate(condition, act, unit, is_so == has_it, (unit.start, condition[-1].end))
 
 
+def related(said: Statement, near: Sequence[Statement], everything: Sequence[Statement]) -> list[Statement]:
+    """The nearest statements, and all that have a predicate of this one: conditions of it may stand elsewhere."""
+    does = frozenset(key for frame in said.frames for key in frame.unit.keys if isinstance(key, str))
+    others = (one for one in everything if any(frame.unit.keys & does for frame in one.frames))
+    return [*near, *(one for one in others if not any(one is other for other in near))]
+
+
 def compared(said: Statement, near: Iterable[Statement]) -> tuple[list[Gate], list[Gate]]:
-    """The conditions of an answer that its source has as well, and those that it has the other way round."""
+    """The conditions of an answer that its source has as well, and those that it has the other way round or not."""
     theirs = [(other, bool(one.needed or one.excepted)) for one in near for other in of(one)]
     kept: list[Gate] = []
     turned: list[Gate] = []
@@ -187,20 +210,44 @@ def compared(said: Statement, near: Iterable[Statement]) -> tuple[list[Gate], li
             for fit, other, is_one in rated
             if fit >= best * _NEAR and other.is_together == own.is_together
         ]
-        if same:
+        if same and any(_is_of_another(own, other) for fit, other, _ in rated if fit == best):
+            turned.append(own)
+        elif same:
             kept.append(own)
             is_exception = is_exception or any(same)
-        elif best >= _SURE:
+        elif best >= _SURE or _is_another(own, [one for one, _ in theirs]):
             turned.append(own)
     return kept, [] if is_exception else turned
 
 
 def _fit(own: Gate, other: Gate) -> float:
     """0: not of one thing; more the more of the condition and of the act both have."""
+    if own.values and other.values and not any(_is_same(one, two) for one in own.values for two in other.values):
+        return 0.0
     straight = _share_both(own.condition, other.condition) * _share_act(own, other.act)
     if straight or own.is_in_time or other.is_in_time:
         return straight
     return _share_both(own.condition, other.act) * _share_act(own, other.condition)
+
+
+def _is_same(one: Quantity, two: Quantity) -> bool:
+    return one.is_same(two) and {one.bound, two.bound} not in _OPPOSITE_BOUNDS
+
+
+def _is_of_another(own: Gate, other: Gate) -> bool:
+    """係長の許可 for 課長の許可: who the condition is of is nobody of the source's."""
+    mine, theirs = ([one for one in gate.condition if lexicon.is_agent(one.text)] for gate in (own, other))
+    return bool(mine and theirs) and not _share(mine, (*theirs, *other.act)) and not _share(theirs, own.act)
+
+
+def _is_another(own: Gate, theirs: Sequence[Gate]) -> bool:
+    """Whether one may do it, as the answer says, under a condition that the source does not set, while it sets others."""
+    if not own.is_together or own.does.kind in (modality.DUTY, *modality.NEGATIVE):
+        return False
+    of_act = [other for other in theirs if _share_act(own, other.act) >= _ACT_MIN]
+    is_set = any(other.is_together and other.is_strict for other in of_act)
+    named = [unit for unit in own.condition if not unit.kind] or own.condition
+    return is_set and not any(_share(named, (*other.condition, *other.act)) for other in of_act)
 
 
 def _share_both(own: Sequence[Unit], theirs: Sequence[Unit]) -> float:

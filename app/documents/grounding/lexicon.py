@@ -60,13 +60,31 @@ WEIGHED = ("標準", "基本", "原則", "目安", "前提")  # 標準とする 
 # How Japanese names who acts: by office, body, trade or party.
 _AGENT = re.compile(
     r"(?:者|人|員|係|長|課|室|(?<![一全内外上下])部|局|科|社|店|署|隊|士|師|官|院|庁|省|(?<![場箇か])所|会|役|班|団|担任|主任|担当|教諭|機関|組合|本人|主|[主幹理監]事"
-    r"|児童|生徒|学生|家族|親|客|医|センター|スタッフ|リーダー|メーカー|[甲乙丙])$"
+    r"|児童|生徒|学生|家族|親|客|医|センター|スタッフ|リーダー|メーカー|[甲乙丙]|(?<![一-鿿])[市町村県国])$"
+)
+# Public bodies, which no ending tells, and places where people work.
+_BODY = re.compile(r"(?:警察|消防|学校|銀行|役場|病院|協会|会社|業者|館|園|庫|受付|窓口|カウンター|フロント|商店街?|工場|支店|本社|支社|営業所)$")
+# What ends like one who acts, and is none.
+_NO_ONE = re.compile(
+    r"[身全最延成波特助]長$|[定全人満動]員$|[機集大開閉面入退司都再照]会$|[端細頭患]部$|結局$|[箇個近住長短名台急要]所$|部署$|[自]主$"
+    r"|[集布]団$|[一二三四五六七八九十何数個他成大新別当各]人$|関係$|同士$|[開閉入退在]室$|[開閉]店$|配役$|(?:金|車|書|文|在|倉|冷蔵)庫$"
+)
+# Words for people that say no more than that somebody does it.
+_ANYONE = frozenset(
+    """担当 担当者 係 係員 職員 社員 従業員 店員 スタッフ 利用者 使用者 客 来客 顧客 来場者 来訪者 参加者 関係者 責任者 管理者 作業者 作業員
+    家族 住民 市民 会員 部署 窓口 会社 施設 役所 高齢者 未成年 未成年者 児童 生徒 学生 大人 患者 希望者 対象者 該当者 所有者 申請者
+    申込者 申込み者 申し込み者 契約者 当事者 第三者 部外者 初心者 経験者 主催者 事業者 業者 上司 部下 同僚 団体 法人 個人 組織 機関""".split()
 )
 
 
 def is_agent(word: str) -> bool:
     """Whether a noun names somebody who can act."""
     return _AGENT.search(word) is not None
+
+
+def is_someone(word: str) -> bool:
+    """Whether a noun names one particular person, office or body: 警察, 整備課, and not 担当者."""
+    return (is_agent(word) or _BODY.search(word) is not None) and not _NO_ONE.search(word) and word not in _ANYONE
 
 
 def is_everyday(noun: str) -> bool:

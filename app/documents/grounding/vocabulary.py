@@ -9,6 +9,9 @@ from app.documents.grounding.statements import Statement, Unit
 from app.documents.words import Word
 
 
+_NAMES = re.compile("(?:です|で、|だ|である|。|$)")  # 提出先は整備課です
+
+
 def absent(said: Statement, known: Known, is_label: bool = False) -> list[Place]:
     """Nouns that no source has, nor a word of the same meaning, and that stand for one which the source has there.
 
@@ -23,7 +26,7 @@ def absent(said: Statement, known: Known, is_label: bool = False) -> list[Place]
             continue
         if near is None:
             near = alignment.nearest(said, known, alignment.weights(said, known)) or []
-        if is_label or _replaces(unit, words[0], said, near):
+        if is_label or _replaces(unit, words[0], said, near) or _is_stranger(unit, words, said, known):
             is_name = unit.head.is_noun or unit.head.kind.startswith("接尾辞")
             found.append((unit.start, unit.end) if is_name else (words[0].start, words[0].end))
     return found
@@ -46,6 +49,20 @@ def _replaces(unit: Unit, word: Word, said: Statement, near: Sequence[Statement]
             if left_out:  # 豚もも肉 for 鶏もも肉
                 return True
     return _stands_for_a_value(unit, said, near)
+
+
+def _is_stranger(unit: Unit, absent: Sequence[Word], said: Statement, known: Known) -> bool:
+    """Whether somebody acts, is told or is named of whom no source knows: 警察へ通報する."""
+    if not lexicon.is_someone(unit.text) or not known.statements:
+        return False
+    role = roles.role_of(unit, said)
+    if role not in ("subject", "to", "from", "by", "is") and not _NAMES.match(unit.tail):
+        return False
+    telling = [word for word in unit.words if word.is_noun and not word.is_verbal_noun] or list(unit.words)
+    if not all(word in absent for word in telling):
+        return False
+    kanji = statements.kanji_of(unit.text)
+    return not any(one in known.kanji for one in (kanji[:-1] if len(kanji) > 2 else kanji)) or len(kanji) > 3
 
 
 def _stands_for_a_value(unit: Unit, said: Statement, near: Sequence[Statement]) -> bool:
