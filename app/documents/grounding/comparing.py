@@ -42,6 +42,9 @@ _SIDE = re.compile(  # 3日前, 18℃を下回ってから
     rf"(?:(?P<before>{lexicon.BEFORE}(?!後))|(?P<after>{lexicon.AFTER}|(?<=て)から))"
 )
 
+_SINCE = re.compile("(?:[てで]から|た後|た後に)、?$")
+_TIMES = frozenset("秒 分 時間 日 週間 週 か月 月 年".split())
+
 
 def contradictions(said: Statement, known: Known) -> list[Place]:
     """Where the sentence says something else than the source, in order."""
@@ -247,6 +250,8 @@ def _sides(said: Statement, known: Known) -> Iterable[Place]:
 
 def _side(text: str, value: Quantity) -> str:
     found = _SIDE.match(text, value.end)
+    if found is None and value.unit in _TIMES and _SINCE.search(text[max(0, value.start - 4) : value.start]):
+        return "after"  # 終えてから30分以内
     return found.lastgroup or "" if found else ""
 
 

@@ -17,6 +17,8 @@ _BEFORE = re.compile(
 )
 _BOTH = re.compile(r"[前後](?:だけ|と|及|および|や|も|・|又|または)")  # 前だけでなく
 _FOLLOWS = re.compile(r"[はが]、?(?:その|それより)(?:後|あと|のち)")  # 停止はその後です
+_IS_FIRST = re.compile(r"[がは]?(?:先|最初|初め)(?:です|で|に)?[^、。]{0,4}、")  # 通報が先で、連絡はその後です
+_OF_MATTER = re.compile("は、|(?:する|した|[るうくすつぬむぐぶ])?(?:とき|際|場合|時)に?は?、")
 _IN_FRONT = re.compile("の前(?:まで(?!に)|へ|を|で|の)")  # 倉庫の前まで進める
 _ASPECT = frozenset(["始める", "終える", "終わる", "済む", "済ませる", "開始", "終了", "完了", "行う", "先立つ"])
 _MAX = 200  # units
@@ -36,15 +38,17 @@ def of(said: Statement) -> list[Order]:
     units = said.units[:_MAX]
     for at, unit in enumerate(units):
         if _FOLLOWS.search(unit.tail):
-            begin = _begin(units, at)
+            begin = next((one.number + 1 for one in reversed(units[:at]) if _IS_FIRST.match(one.tail)), _begin(units, at))
             before = _telling(units[_begin(units, begin - 1) : begin])
             own = _telling(units[begin : at + 1])
             found += [Order(before, own, unit)] if before and own else []
             continue
         side = sign(unit)
         own, other = _clauses(units, at) if side else ((), ())
+        matter = _matter(units, at) if side == "after" and not other else ()
+        own, other = tuple(one for one in own if one not in matter), other or _telling(matter)
         if own and other:
-            chain = _telling(_chain(units, at)) if side == "after" else ()
+            chain = _telling([one for one in _chain(units, at) if one not in matter]) if side == "after" else ()
             found.append(Order(chain + own, other, unit) if side == "after" else Order(other, own, unit))
     return found
 
@@ -69,6 +73,12 @@ def _chain(units: Sequence[Unit], at: int) -> list[Unit]:
     begin = _begin(units, at)
     start = next((one.number + 1 for one in reversed(units[:begin]) if re.search("。|が、", one.tail)), 0)
     return [one for one in units[start:begin] if one.role != "topic"]
+
+
+def _matter(units: Sequence[Unit], at: int) -> tuple[Unit, ...]:
+    """What a sentence says the order of, where its end only says that it is done: 交換は、電源を切ってから行う."""
+    topic = next((one.number for one in units[:at] if one.is_act and _OF_MATTER.match(one.tail)), -1)
+    return tuple(units[: topic + 1])
 
 
 def _clauses(units: Sequence[Unit], at: int) -> tuple[tuple[Unit, ...], tuple[Unit, ...]]:

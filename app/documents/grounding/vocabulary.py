@@ -11,6 +11,8 @@ from app.documents.words import Word
 
 _NAMES = re.compile("(?:です|で、|だ|である|。|$)")  # 提出先は整備課です
 
+_DEPUTY = frozenset(["副", "准", "元", "前"])
+
 
 def absent(said: Statement, known: Known, is_label: bool = False) -> list[Place]:
     """Nouns that no source has, nor a word of the same meaning, and that stand for one which the source has there.
@@ -21,12 +23,15 @@ def absent(said: Statement, known: Known, is_label: bool = False) -> list[Place]
     near: Sequence[Statement] | None = None
     found: list[Place] = []
     for unit in said.units:
+        if known.statements and _is_stranger(unit, said, known):
+            found.append((unit.start, unit.end))
+            continue
         words = [word for word in unit.words if _is_absent(word, unit, known)]
         if not words:
             continue
         if near is None:
             near = alignment.nearest(said, known, alignment.weights(said, known)) or []
-        if is_label or _replaces(unit, words[0], said, near) or _is_stranger(unit, words, said, known):
+        if is_label or _replaces(unit, words[0], said, near):
             is_name = unit.head.is_noun or unit.head.kind.startswith("接尾辞")
             found.append((unit.start, unit.end) if is_name else (words[0].start, words[0].end))
     return found
@@ -51,18 +56,21 @@ def _replaces(unit: Unit, word: Word, said: Statement, near: Sequence[Statement]
     return _stands_for_a_value(unit, said, near)
 
 
-def _is_stranger(unit: Unit, absent: Sequence[Word], said: Statement, known: Known) -> bool:
+def _is_stranger(unit: Unit, said: Statement, known: Known) -> bool:
     """Whether somebody acts, is told or is named of whom no source knows: 警察へ通報する."""
-    if not lexicon.is_someone(unit.text) or not known.statements:
+    if not lexicon.is_someone(unit.text) or unit.text in known.text:
         return False
     role = roles.role_of(unit, said)
     if role not in ("subject", "to", "from", "by", "is") and not _NAMES.match(unit.tail):
         return False
-    telling = [word for word in unit.words if word.is_noun and not word.is_verbal_noun] or list(unit.words)
-    if not all(word in absent for word in telling):
+    if unit.words[0].text in _DEPUTY and unit.text[1:] in known.text:
+        return True
+    telling = [word for word in unit.words if word.is_noun] or list(unit.words)
+    if any(statements.keys_of(word) & known.keys or word.text in known.text for word in telling):
         return False
-    kanji = statements.kanji_of(unit.text)
-    return not any(one in known.kanji for one in (kanji[:-1] if len(kanji) > 2 else kanji)) or len(kanji) > 3
+    stem = statements.kanji_of(unit.text)[:-1]
+    named = "".join(one.kanji for other in known.statements for one in other.units if lexicon.is_agent(one.text))
+    return not stem or not all(sign in named for sign in stem)  # 医師 for 主治医
 
 
 def _stands_for_a_value(unit: Unit, said: Statement, near: Sequence[Statement]) -> bool:
