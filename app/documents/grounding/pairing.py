@@ -41,19 +41,24 @@ def _parts(whole: Statement) -> list[list[Unit]]:
 
 
 def _labels(part: Sequence[Unit], theirs: Sequence[Sequence[Unit]]) -> dict[int, list[Unit]]:
-    """The words of a part by the one part of the source that has them."""
+    """The words of a part by the one part of the source that has them; the same word counts before a like one."""
     found: dict[int, list[Unit]] = {}
     for unit in part:
         if _TOPIC.match(unit.tail) or _NOT_THIS.match(unit.tail):  # of all parts, or of none
             continue
-        there = [number for number, other in enumerate(theirs) if any(_is_same(unit, one) for one in other)]
+        there = [number for number, other in enumerate(theirs) if any(unit.text == one.text for one in other)]
+        there = there or [number for number, other in enumerate(theirs) if any(_is_same(unit, one) for one in other)]
         if len(there) == 1:
             found.setdefault(there[0], []).append(unit)
     return found
 
 
 def _is_in_another(unit: Unit, part: Sequence[Unit], parts: Sequence[Sequence[Unit]]) -> bool:
-    return any(_is_same(unit, one) for other in parts if other is not part for one in other)
+    others = [one for other in parts if other is not part for one in other]
+    if any(unit.text == one.text for one in others):
+        return True
+    is_own = len(unit.words) > 1 and any(one.text != unit.text and one.kanji[-1:] == unit.kanji[-1:] for one in others)
+    return not is_own and any(_is_same(unit, one) for one in others)  # 二次転圧 is not 初転圧
 
 
 def _is_same(one: Unit, two: Unit) -> bool:
