@@ -9,7 +9,17 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from app.documents.grounding import alignment, conditions, gates, lexicon, modality, ordering, pairing, roles, statements
+from app.documents.grounding import (
+    alignment,
+    conditions,
+    gates,
+    lexicon,
+    modality,
+    ordering,
+    pairing,
+    roles,
+    statements,
+)
 from app.documents.grounding.alignment import Known, Place
 from app.documents.grounding.statements import Frame, Statement, Unit
 from app.documents.values.quantities import Quantity
@@ -70,9 +80,13 @@ def contradictions(said: Statement, known: Known) -> list[Place]:
     found |= {
         *conditions.waived(said, near, known),
         *conditions.unexcepted(said, near),
+        *conditions.in_part(said, near),
+        *conditions.by_oneself(said, near),
+        *conditions.strengthened(said, near, bool(kept)),
         *conditions.ended(said, near),
         *conditions.other_day(said, near, known),
         *pairing.crossed(said, near),
+        *pairing.misplaced(said, near),
         *roles.turned_ways(said, near),
         *roles.other_actors(said, near, known),
         *roles.other_givers(said, near),

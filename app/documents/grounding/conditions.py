@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from app.documents.grounding import modality, roles
-from app.documents.grounding.alignment import Known, Place
+from app.documents.grounding import lexicon, modality, roles
+from app.documents.grounding.alignment import Known, Place, shares_kanji
 from app.documents.grounding.statements import Frame, Statement, Unit
 
 _WITHOUT = re.compile(  # behind a noun: 許可がなくても, 補助者なしで
@@ -14,7 +14,25 @@ _NOT_DONE = re.compile(  # behind a verb: 受けずに, 修了していない技
     r"[しさらわかたばまえけせてべめれ]?(?:てい|てお)?(?:ら|さ)?(?:れ)?(?:ない(?:で|まま|場合|とき|者|人)?|なく[てと]も|ずに?(?!つ))"
 )
 _HAS_NONE = re.compile(rf"[がはもの]?(?:{modality.NONE}|不要|問わ)")
-_EVERY = re.compile(rf"{modality.EVERY}|(?:誰|だれ|どこ|いつ)も|例外[はも]?(?:認め|設け|{modality.NONE})")
+_EVERY = re.compile(
+    rf"{modality.EVERY}|どの[^、。]{{1,8}}でも|みな(?!し)|みんな|全員|すべて|全て|一律|(?:誰|だれ|どこ|いつ)も|例外[はも]?(?:認め|設け|{modality.NONE})"
+)
+_EXCEPTS = re.compile("ただし|但し|除|以外|限り|別")
+_SOME = re.compile(
+    r"(?:一部|半分|片方|(?:どちら|いずれ|どれ)か(?:一[方つ])?)[^、。]{0,6}(?:だけ|でも|でよ|のみ|であれば|なら)"
+)
+_WHOLE = re.compile("全部|すべて|全て|全体|全員|両方|いずれも|ともに|かつ")
+_BY_ONESELF = re.compile("自分(?:たち)?(?:だけ)?で|自分の判断|自己の?判断|独断|勝手に|独自に|自由に")
+_BINDS = re.compile(
+    r"義務(?:です|で、|だ|であ|とな|が(?:あ|課)|づけ|付け)|必須|(?:な(?:けれ|きゃ)ば?|なくては|ないと)(?:な[らり]|いけ)"
+    r"|禁[止じ]|厳禁|[てで]は(?:いけ|な[らり]|だめ)"
+)
+_BINDS_NOT = re.compile(r"(?:義務|必須|強制|決まり)(?:的)?では(?:な|あり?ませ)|任意|(?:すれ|掛けれ|れ)ば(?:足り|十分)")
+_ADVISES = re.compile(r"(?:推奨|望まし|努め|勧め|薦め|奨励|好まし|心が?掛け|心がけ)[^。、]{0,8}。?$")
+_PERMITS = re.compile(r"(?:こと[がも]でき|でき|[てで]も?(?:よ|構わ|差し?支え))[^。、]{0,5}。?$")
+_FREES = re.compile("推奨|望ま|努め|勧め|薦め|奨励|好まし|心が?掛け|心がけ|でき|よい|任意|不要|必要(?:は|が)な|支えな")
+_LIMITS = re.compile("限[りるっ]|のみ|だけ|以外|なけれ|ただし")
+_ABOUT_MIN = 0.5  # of the words
 _LOST = frozenset(["消滅", "失う", "無くなる", "なくなる", "喪失", "失効", "消える"])
 _LASTING = frozenset(["存続", "残る", "継続", "維持", "続く", "保つ", "持続", "残存"])
 _DAY = re.compile(
@@ -74,8 +92,58 @@ def _is_free(source: Statement, thing: Unit) -> bool:
 def unexcepted(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
     """例外なく, where the source goes on with ただし."""
     found = _EVERY.search(said.text)
-    if found and near and near[0].has_exception and not _EVERY.search(near[0].text):
+    if not found or not near or _EVERY.search(near[0].text) or _EXCEPTS.search(said.text):
+        return
+    if near[0].has_exception or re.match(r"\s*(?:ただし|但し)", near[0].text):
         yield found.span()
+
+
+def in_part(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+    """一部だけでもよい, where the source asks for all of it."""
+    found = _SOME.search(said.text)
+    there = "".join(one.text for one in near[:2])
+    if found and _WHOLE.search(there) and not re.search("一部|か一|いずれか|どちらか", there):
+        yield found.span()
+
+
+def by_oneself(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+    """自分の判断で, where the source names somebody else who decides or does it, and the answer nobody."""
+    found = _BY_ONESELF.search(said.text)
+    is_denied = bool(said.frames) and said.frames[-1].unit.kind in modality.NEGATIVE
+    if (
+        found is None
+        or is_denied
+        or not near
+        or re.search("自ら|自分|自己|自由|各自|本人", "".join(one.text for one in near))
+    ):
+        return
+    others = [unit for one in near[:2] for unit in one.units if lexicon.is_agent(unit.text) and unit.role != "of"]
+    if any(not any(roles.is_same_name(unit, one) for one in said.units) for unit in others):
+        yield found.span()
+
+
+def strengthened(said: Statement, near: Sequence[Statement], is_kept: bool) -> Iterable[Place]:
+    """義務です for 推奨する, しなければならない for することができる, and 義務ではない for what is to be done.
+
+    `is_kept`: whether the answer has a condition of the source, without which it must not be done.
+    """
+    if not near or not _is_about(said, near[0]):
+        return
+    there = near[0].text
+    binds, frees = list(_BINDS.finditer(said.text)), _BINDS_NOT.search(said.text)
+    if frees and not _FREES.search(there):
+        yield frees.span()
+    elif binds and not frees and said.text[binds[-1].end() :].count("、") == 0 and not _BINDS.search(there):
+        is_permitted = _PERMITS.search(there) and not is_kept and not _LIMITS.search(there)
+        if _ADVISES.search(there) or is_permitted:
+            yield binds[-1].span()
+
+
+def _is_about(said: Statement, source: Statement) -> bool:
+    """Whether the source's statement has most of the answer's words."""
+    telling = [unit for unit in said.units if not unit.is_general]
+    shared = [unit for unit in telling if any(unit.keys & one.keys or shares_kanji(unit, one) for one in source.units)]
+    return bool(telling) and len(shared) >= _ABOUT_MIN * len(telling)
 
 
 def ended(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:

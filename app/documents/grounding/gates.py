@@ -37,7 +37,9 @@ _OPPOSITE_BOUNDS = ({">", "<="}, {"<", ">="})
 _ACT_MIN = 0.6
 _FITS, _SURE = 0.3, 0.5  # of the words of both: for the same thing, and for a contradiction
 _ALLOWS = (modality.PERMITTED, modality.ABLE, modality.PROHIBITED, modality.DENIED)
-_ALLOWED = re.compile(r"(?:(?:に|と)?は?、?(?:その)?|に?限[りっ]て?、?)?(?P<end>(?:認め|許|禁|でき|必要|義務|可能|可|不要|不可|任意)[^、。]*)")
+_ALLOWED = re.compile(
+    r"(?:(?:に|と)?は?、?(?:その)?|に?限[りっ]て?、?)?(?P<end>(?:認め|許|禁|でき|必要|義務|可能|可|不要|不可|任意)[^、。]*)"
+)
 _LIMITED = re.compile(r"た?(?:者|人|方|もの|場合|とき)?(?:のみ|だけ)?(?:に限[るらり]|のみ|だけ)")
 
 
@@ -105,7 +107,9 @@ def _clauses(said: Statement) -> Iterator[Gate]:
             is_of_act = main.unit.kind in _ALLOWS
             if _WAY.match(unit.tail) and not is_of_act:  # 遅れることなく出す, 触らずに知らせる
                 continue
-            inner = next((one for one in said.units[unit.number + 1 : main.unit.number] if _LACKING.match(one.tail)), None)
+            inner = next(
+                (one for one in said.units[unit.number + 1 : main.unit.number] if _LACKING.match(one.tail)), None
+            )
             if inner is not None and is_of_act:  # 許可なしに入れない asks for 許可
                 yield Gate(condition, (*act, inner), inner, (not is_so) == has_it, (condition[0].start, main.unit.end))
                 continue
@@ -117,7 +121,9 @@ def _clauses(said: Statement) -> Iterator[Gate]:
 
 def _is_in_cleft(unit: Unit, said: Statement) -> bool:
     """Whether it is what a cleft names: 撮影してよいのは報道のときだけ."""
-    before = next((one for one in reversed(said.units[: unit.number]) if re.search("[、。]", one.tail) or one.kind), None)
+    before = next(
+        (one for one in reversed(said.units[: unit.number]) if re.search("[、。]", one.tail) or one.kind), None
+    )
     return before is not None and bool(before.kind) and statements.CLEFT.search(before.tail) is not None
 
 
@@ -173,7 +179,9 @@ def _purposes(said: Statement) -> Iterator[Gate]:
             continue
         if main.kind in (modality.DUTY, modality.NEEDLESS):
             condition = said.units[unit.number + 1 :]
-            yield Gate(condition, said.units[: unit.number + 1], unit, main.kind == modality.DUTY, (unit.start, main.end))
+            yield Gate(
+                condition, said.units[: unit.number + 1], unit, main.kind == modality.DUTY, (unit.start, main.end)
+            )
 
 
 def _clefts(said: Statement) -> Iterator[Gate]:
@@ -205,11 +213,7 @@ def compared(said: Statement, near: Iterable[Statement]) -> tuple[list[Gate], li
     for own in of(said):
         rated = [(fit, other, is_one) for other, is_one in theirs if (fit := _fit(own, other)) >= _FITS]
         best = max((fit for fit, _, _ in rated), default=0.0)
-        same = [
-            is_one
-            for fit, other, is_one in rated
-            if fit >= best * _NEAR and other.is_together == own.is_together
-        ]
+        same = [is_one for fit, other, is_one in rated if fit >= best * _NEAR and other.is_together == own.is_together]
         if same and any(_is_of_another(own, other) for fit, other, _ in rated if fit == best):
             turned.append(own)
         elif same:
@@ -265,5 +269,3 @@ def _share(own: Sequence[Unit], theirs: Sequence[Unit]) -> float:
     telling = [unit for unit in own if not unit.is_general] or list(own)
     there = [unit for unit in telling if any(unit.keys & one.keys or shares_kanji(unit, one) for one in theirs)]
     return len(there) / len(telling) if telling else 0.0
-
-

@@ -38,7 +38,9 @@ def of(said: Statement) -> list[Order]:
     units = said.units[:_MAX]
     for at, unit in enumerate(units):
         if _FOLLOWS.search(unit.tail):
-            begin = next((one.number + 1 for one in reversed(units[:at]) if _IS_FIRST.match(one.tail)), _begin(units, at))
+            begin = next(
+                (one.number + 1 for one in reversed(units[:at]) if _IS_FIRST.match(one.tail)), _begin(units, at)
+            )
             before = _telling(units[_begin(units, begin - 1) : begin])
             own = _telling(units[begin : at + 1])
             found += [Order(before, own, unit)] if before and own else []

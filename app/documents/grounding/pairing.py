@@ -9,6 +9,8 @@ from app.documents.grounding.statements import Statement, Unit
 
 _TOPIC = re.compile("[はも]、")
 _NOT_THIS = re.compile(r"で(?:は)?なく")
+_OF_WHAT = re.compile("(?:に|で|について)?は")
+_PLACED = ("to", "at", "object", "from")
 _ENDS = re.compile("[、。]")
 
 
@@ -26,6 +28,41 @@ def crossed(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
                     last = max((unit for found in units.values() for unit in found), key=lambda unit: unit.start)
                     yield first.start, last.end
                     return
+
+
+def misplaced(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+    """The place of the other: 帳簿は棚に for 帳簿は机に、図面は棚に."""
+    parts = _parts(said)
+    wholes = [said.units] if any(part[-1].is_condition for part in parts[:1]) else parts
+    for source in near[:1]:
+        theirs = _parts(source)
+        for labels in (_labels(part, theirs) for part in wholes):
+            yield from _of_the_other(said, theirs, labels)
+
+
+def _of_the_other(said: Statement, theirs: Sequence[Sequence[Unit]], labels: dict[int, list[Unit]]) -> Iterable[Place]:
+    for one in labels:
+        for two in labels:
+            own = _of_topic(labels[one], theirs[one])
+            topics = [unit for unit in theirs[two] if _OF_WHAT.match(unit.tail)]
+            if one == two or not own or not topics or any(_is_said(unit, said) for unit in topics):
+                continue
+            for unit in labels[two]:
+                rivals = [other for other in theirs[one] if other.role == unit.role and not _OF_WHAT.match(other.tail)]
+                is_there = any(unit.text == other.text and unit.role == other.role for other in theirs[two])
+                if unit.role in _PLACED and is_there and rivals and not any(_is_said(other, said) for other in rivals):
+                    yield unit.start, unit.end
+
+
+def _of_topic(units: Sequence[Unit], part: Sequence[Unit]) -> list[Unit]:
+    """Those that the part of the source is about."""
+    topic = next((unit.number for unit in part if _OF_WHAT.match(unit.tail)), -1)
+    about = [unit for unit in part if unit.number <= topic]
+    return [unit for unit in units if any(_is_same(unit, one) for one in about)]
+
+
+def _is_said(unit: Unit, said: Statement) -> bool:
+    return any(_is_same(unit, one) for one in said.units)
 
 
 def _parts(whole: Statement) -> list[list[Unit]]:

@@ -10,6 +10,7 @@ from app.documents.grounding.statements import Frame, Statement, Unit
 
 _PASSIVE = re.compile(r"(?:さ?れ|られ)(?:る|ま|た|て|、)")
 
+_NAMES = re.compile("(?:です|で、|だ|である|。|$)")  # 提出先は整備課です
 _COMPARES = re.compile("より(?:も)?(?:先|前|後)")
 _ACTING = ("subject", "topic", "by", "of")
 _SHARED_MIN = 2  # words, by which the statement is known
@@ -135,13 +136,16 @@ def other_actors(said: Statement, near: Sequence[Statement], known: Known) -> It
         return
     matter = [one for one in said.units if not lexicon.is_agent(one.text) and not one.is_general]
     shared = sum(_is_in(one, near[0]) for one in matter)
-    for frame in said.frames:
-        for unit in (*frame.topics, *frame.lead):
-            if unit.role not in ("subject", "topic") or not lexicon.is_agent(unit.text) or _is_in(unit, near[0]):
-                continue
-            others = [sum(_is_in(one, other) for one in matter) for other in known.statements if _is_in(unit, other)]
-            if others and shared >= _SHARED_MIN and shared > max(others) and not _PASSIVE.match(frame.unit.tail):
-                yield unit.start, unit.end
+    for unit in said.units:
+        is_named = unit.role == "subject" or (bool(unit.kind) and _NAMES.match(unit.tail) is not None)
+        is_topic = unit.role == "topic" and any(unit in (*frame.topics, *frame.lead) for frame in said.frames)
+        if not (is_named or is_topic) or not lexicon.is_agent(unit.text) or _is_in(unit, near[0]):
+            continue
+        act = next((one for one in said.units[unit.number + 1 :] if one.kind), None)
+        others = [sum(_is_in(one, other) for one in matter) for other in known.statements if _is_in(unit, other)]
+        is_passive = act is not None and _PASSIVE.match(act.tail) is not None
+        if others and shared >= _SHARED_MIN and shared > max(others) and not is_passive:
+            yield unit.start, unit.end
 
 
 def other_givers(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
@@ -227,6 +231,10 @@ def _turned_subject(frame: Frame, said: Statement, source: Statement, other: Fra
     for mine in _fillers(frame, "subject"):
         if not lexicon.is_agent(mine.text):
             continue
+        receives = [one for one in _fillers(other, "to") if is_same_name(one, mine)]
+        told = [one for one in _fillers(frame, "to") if lexicon.is_agent(one.text) and not _overlaps(one, mine)]
+        if receives and told and not any(lexicon.is_agent(one.text) for one in _fillers(other, "subject")):
+            return mine.start, mine.end  # 保護者が園に知らせる for 保護者に知らせる
         for theirs in _actors(other, source):
             if _overlaps(mine, theirs):
                 continue
