@@ -52,7 +52,7 @@ _SIDE = re.compile(  # 3日前, 18℃を下回ってから
     rf"(?:(?P<before>{lexicon.BEFORE}(?!後))|(?P<after>{lexicon.AFTER}|(?<=て)から))"
 )
 
-_SINCE = re.compile("(?:[てで]から|た後|た後に)、?$")
+_SINCE = re.compile("(?:[てで]から|[た日]?後|[たの]日から)、?$")
 _TIMES = frozenset(["s", "か月", "年"])
 
 
@@ -82,7 +82,7 @@ def contradictions(said: Statement, known: Known) -> list[Place]:
         *conditions.unexcepted(said, near),
         *conditions.in_part(said, near),
         *conditions.by_oneself(said, near),
-        *conditions.strengthened(said, near, bool(kept)),
+        *conditions.strengthened(said, near, any(own.is_purpose for own in kept)),
         *conditions.ended(said, near),
         *conditions.other_day(said, near, known),
         *pairing.crossed(said, near),

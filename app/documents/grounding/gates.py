@@ -16,16 +16,19 @@ from app.documents.values.quantities import Quantity
 
 _WITHOUT = re.compile(
     r"[^、。]{0,14}?(?:(?:な|無)(?:い限り|ければ(?!な[らり]|いけ)|いと(?!い|な[らり]|の|し)|くては(?!な[らり]|いけ)"
-    r"|い(?:場合|とき|時|者|人|方|物|もの|うち)|くて?も|いまま|いで|しに|しで)|以外(?!に)|を?除[いき]|[^必ま]ずに)"
+    r"|い(?:場合|とき|時|者|人|方|物|もの|うち)|くて?も|いまま|いで|しに|しで)|以外|を?除[いき]|[^必ま]ずに)"
 )
 _LACKING = re.compile(r"[をがのは]?(?:な[しく]に?|無しに|ずに|ないで|得(?:ずに|ないで))(?!も)")
 _WAY = re.compile(r"(?:する)?(?:こと)?(?:な[しく]に?|無しに)(?!て?も)|[^、。]{0,4}ずに?(?!も)|[^、。]{0,4}ないで(?!も)")
-_UNTIL = re.compile(r"(?:する|[にが]来る)?まで(?!に(?!は)|で|と)|[^、。]{0,16}(?:過ぎる|経つ|たつ|経過する)まで(?!に)")
+_UNTIL = re.compile(
+    r"(?:する|[にが]来る)?まで(?!に(?!は)|で|と)|[^、。]{0,16}(?:過ぎる|経つ|たつ|経過する|済む|終わる|終える|なる|できる)まで(?!に)"
+)
 _WITH = re.compile(
     r"ば(?!な)|[^、。]{0,14}?(?:に限(?:り|って)?|に(?:あって|おいて|ついて)は|では(?=、)|場合|とき|時[はに、]|際[はに、]|なら(?!な)|(?<!なけ)[れけせえめてねべげ]ば|たら|てから|でから|た後|だ後|たうえで|た上で|(?:のみ|だけ)(?!を)"
     r"|(?:てい|れ)?[るた](?:者|人|方)[はにがのを]|(?:がある|した)(?:人|方|者)[はにがのを])"
 )
 _IN_TIME = re.compile(r"[^、。]{0,8}?(?:[てで]から|た?後|まで|たうえで|た上で)")
+_UNDER_WAY = frozenset(["途中", "最中"])  # 処理の途中でも: before it is done
 _EVEN = re.compile(r"[^、。]{0,14}?(?:ても|でも|とも)(?![よい良構かさ差]|ら[いうえっわ])")
 _NONE_BEHIND = re.compile(r"[がのはも](?:な|無)い$|(?:し|[らかわさまばれえけせてべげめねじき])?(?:てい)?ない$")
 _FOR = re.compile(r"(?:する|[るうくすつぬむぐぶ])?(?:に|のに|ため)は、?")
@@ -56,12 +59,18 @@ class Gate:
     is_together: bool
     at: Place
     values: tuple[Quantity, ...] = ()
+    keys: frozenset[object] = frozenset()  # of the predicate; of 給油を受ける those of 給油 as well
     is_strict: bool = False  # 限り, なければ…ない
 
     @property
     def is_in_time(self) -> bool:
         """Whether the condition is what is done before."""
         return any(_IN_TIME.match(unit.tail) for unit in self.condition[-1:])
+
+    @property
+    def is_purpose(self) -> bool:
+        """Whether it is said of AするにはCが必要."""
+        return _FOR.fullmatch(self.does.tail) is not None or self.does.is_condition
 
     @property
     def ends(self) -> frozenset[int]:
@@ -76,9 +85,15 @@ def of(said: Statement) -> list[Gate]:
         is_so = main.kind not in modality.NEGATIVE
         found = [Gate(condition, rest, main, is_so, (condition[0].start, condition[-1].end))] if condition else []
     else:
-        found = [*_clauses(said), *_purposes(said), *_clefts(said)]
+        found = [*_clauses(said), *_purposes(said), *_clefts(said), *_actors(said)]
     is_strict = bool(said.excepted) or _STRICT.search(said.text) is not None
-    return [dataclasses.replace(one, values=_values(one, said), is_strict=is_strict) for one in found]
+    keys = {frame.unit.number: frame.keys for frame in said.frames}
+    return [
+        dataclasses.replace(
+            one, values=_values(one, said), keys=keys.get(one.does.number, one.does.keys), is_strict=is_strict
+        )
+        for one in found
+    ]
 
 
 def _values(one: Gate, said: Statement) -> tuple[Quantity, ...]:
@@ -136,6 +151,8 @@ def _allowed(unit: Unit) -> str:
 
 def _sign(unit: Unit, said: Statement) -> bool | None:
     """Whether the clause names that something is, or that it is not; None for no condition."""
+    if unit.text in _UNDER_WAY and _EVEN.match(unit.tail):
+        return False
     following = said.units[unit.number + 1] if unit.number + 1 < len(said.units) else None
     if _WITHOUT.match(unit.tail) or _is_until(unit):
         return False
@@ -204,6 +221,19 @@ def related(said: Statement, near: Sequence[Statement], everything: Sequence[Sta
     return [*near, *(one for one in others if not any(one is other for other in near))]
 
 
+def _actors(said: Statement) -> Iterator[Gate]:
+    """AはCが行い: A goes with C."""
+    for unit in said.units:
+        if unit.role != "subject" or not lexicon.is_agent(unit.text):
+            continue
+        topic = next((one for one in reversed(said.units[: unit.number]) if re.match("は、?$", one.tail)), None)
+        main = next((frame.unit for frame in said.frames if frame.unit.number > unit.number), None)
+        if topic is None or main is None or not topic.is_act:
+            continue
+        is_so = main.kind not in modality.NEGATIVE
+        yield Gate((unit,), said.units[: topic.number + 1], topic, is_so, (unit.start, unit.end))
+
+
 def compared(said: Statement, near: Iterable[Statement]) -> tuple[list[Gate], list[Gate]]:
     """The conditions of an answer that its source has as well, and those that it has the other way round or not."""
     theirs = [(other, bool(one.needed or one.excepted)) for one in near for other in of(one)]
@@ -260,7 +290,7 @@ def _share_both(own: Sequence[Unit], theirs: Sequence[Unit]) -> float:
 
 
 def _share_act(own: Gate, act: Sequence[Unit]) -> float:
-    if not any(own.does.keys & one.keys or shares_kanji(own.does, one) for one in act):
+    if not any(own.keys & one.keys or shares_kanji(own.does, one) for one in act):
         return 0.0
     return 0.5 + 0.5 * _share(own.act, act)
 
