@@ -127,7 +127,7 @@ def _kinds(
         if _is_bounded_the_other_way(said, near[0][0]):
             continue
         is_denied = frame.unit.kind in modality.NEGATIVE
-        if frame.unit.number in free and all((other.unit.kind in modality.NEGATIVE) != is_denied for _, other in near):
+        if frame.unit.number in free and any((other.unit.kind in modality.NEGATIVE) != is_denied for _, other in near):
             continue
         flips.append((frame, near[0][1], (frame.unit.start, frame.unit.end + len(_ending(frame.unit)))))
     turned = [

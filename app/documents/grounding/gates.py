@@ -244,7 +244,9 @@ def compared(said: Statement, near: Iterable[Statement]) -> tuple[list[Gate], li
         rated = [(fit, other, is_one) for other, is_one in theirs if (fit := _fit(own, other)) >= _FITS]
         best = max((fit for fit, _, _ in rated), default=0.0)
         same = [is_one for fit, other, is_one in rated if fit >= best * _NEAR and other.is_together == own.is_together]
-        if same and any(_is_of_another(own, other) for fit, other, _ in rated if fit == best):
+        if not rated and any(_says_the_same(own, other) for other, _ in theirs):
+            kept.append(own)
+        elif same and any(_is_of_another(own, other) for fit, other, _ in rated if fit == best):
             turned.append(own)
         elif same:
             kept.append(own)
@@ -266,6 +268,13 @@ def _fit(own: Gate, other: Gate) -> float:
 
 def _is_same(one: Quantity, two: Quantity) -> bool:
     return one.is_same(two) and {one.bound, two.bound} not in _OPPOSITE_BOUNDS
+
+
+def _says_the_same(own: Gate, other: Gate) -> bool:
+    """滞納がある人は受け取れない for 滞納している者には交付しない: one condition, and two words for one act."""
+    if own.is_together != other.is_together or _share_both(own.condition, other.condition) < 1:
+        return False
+    return own.does.kind in modality.NEGATIVE and other.does.kind in modality.NEGATIVE
 
 
 def _is_of_another(own: Gate, other: Gate) -> bool:

@@ -49,7 +49,11 @@ def _has(theirs: Sequence[tuple[Unit, object]], one: Unit, its: object, two: Uni
 def role_of(unit: Unit, whole: Statement) -> object:
     """topic and subject are one; of: with the word that it belongs to."""
     if unit.role in ("topic", "subject"):  # 承認が必要: nobody who does it
-        return "" if unit.role == "subject" and unit.kind and unit.head.is_verbal_noun else "subject"
+        if unit.role == "subject" and unit.kind and unit.head.is_verbal_noun:
+            return ""
+        act = next((one for one in whole.units[unit.number + 1 : unit.number + 2] if one.kind), None)
+        is_done_to = act is not None and not lexicon.is_agent(unit.text) and _PASSIVE.match(act.tail)
+        return "object" if is_done_to else "subject"  # 橋が供用されている: 橋を供用している
     if unit.role == "of":
         if unit.tail != "の":  # おそれのあるもの
             return ""
