@@ -292,8 +292,10 @@ def _opposites(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
     """上限 for 下限, 木曜日 for 月曜日: a word of the answer, where the source has only one that excludes it."""
     there = [{word.base for unit in one.units for word in unit.words} for one in near]
     everywhere = set().union(*there)
+    is_denied = _is_negative(said) != _is_negative(near[0])  # 休業しない: 営業する
     for unit in said.units:
         for word in unit.words:
             others = lexicon.opposites(word.base)
-            if there and others & there[0] and word.base not in everywhere:
+            is_paired = word.base in lexicon.IN_SERIES or not is_denied
+            if others & there[0] and word.base not in everywhere and is_paired:
                 yield word.start, word.end

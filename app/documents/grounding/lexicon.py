@@ -48,6 +48,12 @@ _OPPOSITES = """
     赤/青/黄/緑/白/黒 赤い/青い/黄色い/白い/黒い 赤色/青色/黄色/緑色/白色/黒色 許可/届け出
 """
 
+_PAIR = 2  # signs
+_FIRST_SIGNS = [
+    pair
+    for one in ["開閉", "開休", "始終", "入退", "入出", "増減", "前後", "先後", "有無", "乗降", "往復", "登下", "昇降", "加減", "新旧", "内外", "上下", "出退", "起消", "着脱", "公私"]
+    for pair in (one, one[::-1])
+]
 # 前 and 後 that tell an order, and are no part of 前者, 前項, 前もって, 後者, 後述 or 後継.
 BEFORE = "前(?!者|述|項|条|掲|記|もって)"
 AFTER = "後(?!者|述|記|継|期)"
@@ -73,9 +79,7 @@ _NO_ONE = re.compile(
 )
 # Words for people that say no more than that somebody does it.
 _ANYONE = frozenset(
-    """担当 担当者 係 係員 職員 社員 従業員 店員 スタッフ 利用者 使用者 客 来客 顧客 来場者 来訪者 参加者 関係者 責任者 管理者 作業者 作業員
-    家族 住民 市民 会員 部署 窓口 会社 施設 役所 高齢者 未成年 未成年者 児童 生徒 学生 大人 患者 希望者 対象者 該当者 本人 当人 自身 所有者 申請者
-    申込者 申込み者 申し込み者 契約者 当事者 第三者 部外者 初心者 経験者 主催者 事業者 業者 上司 部下 同僚 団体 法人 個人 組織 機関""".split()
+    ["担当", "担当者", "係", "係員", "職員", "社員", "従業員", "店員", "スタッフ", "利用者", "使用者", "客", "来客", "顧客", "来場者", "来訪者", "参加者", "関係者", "責任者", "管理者", "作業者", "作業員", "家族", "住民", "市民", "会員", "部署", "窓口", "会社", "施設", "役所", "高齢者", "未成年", "未成年者", "児童", "生徒", "学生", "大人", "患者", "希望者", "対象者", "該当者", "本人", "当人", "自身", "所有者", "申請者", "申込者", "申込み者", "申し込み者", "契約者", "当事者", "第三者", "部外者", "初心者", "経験者", "主催者", "事業者", "業者", "上司", "部下", "同僚", "団体", "法人", "個人", "組織", "機関"]
 )
 
 
@@ -95,7 +99,9 @@ def is_everyday(noun: str) -> bool:
 
 
 def opposites(word: str) -> frozenset[str]:
-    return _OPPOSITE.get(word, frozenset())
+    """Words that exclude it: those of one series, and those that only their first sign parts (開場, 閉場)."""
+    others = (f"{two}{word[1:]}" for one, two in _FIRST_SIGNS if len(word) == _PAIR and word[0] == one)
+    return _OPPOSITE.get(word, frozenset()).union(others)
 
 
 def _by_word() -> dict[str, frozenset[str]]:
@@ -108,3 +114,4 @@ def _by_word() -> dict[str, frozenset[str]]:
 
 
 _OPPOSITE = _by_word()
+IN_SERIES = frozenset(_OPPOSITE)

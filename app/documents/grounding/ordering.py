@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from app.documents.grounding import alignment, lexicon, statements
+from app.documents.grounding import alignment, lexicon, modality, statements
 from app.documents.grounding.alignment import Known, Place
 from app.documents.grounding.statements import Statement, Unit
 
@@ -17,9 +18,12 @@ _BEFORE = re.compile(
 )
 _BOTH = re.compile(r"[前後](?:だけ|と|及|および|や|も|・|又|または)")  # 前だけでなく
 _FOLLOWS = re.compile(r"[はが]、?(?:その|それより)(?:後|あと|のち)")  # 停止はその後です
-_IS_FIRST = re.compile(r"[がは]?(?:先|最初|初め)(?:です|で|に)?[^、。]{0,4}、")  # 通報が先で、連絡はその後です
+_GOES_ON = re.compile(
+    r"(?<!は)(?<!場合)(?<!とき)(?<!際)(?<!時)(?<!ば)(?<!たら)(?<!なら)、"
+)  # 通報が先で、連絡はその後です
 _OF_MATTER = re.compile("は、|(?:する|した|[るうくすつぬむぐぶ])?(?:とき|際|場合|時)に?は?、")
 _IN_FRONT = re.compile("の前(?:まで(?!に)|へ|を|で|の)")  # 倉庫の前まで進める
+_THEN = re.compile("し?、(?:その後に?、?|次に、?|続いて、?)?")
 _ASPECT = frozenset(["始める", "終える", "終わる", "済む", "済ませる", "開始", "終了", "完了", "行う", "先立つ"])
 _MAX = 200  # units
 
@@ -38,9 +42,7 @@ def of(said: Statement) -> list[Order]:
     units = said.units[:_MAX]
     for at, unit in enumerate(units):
         if _FOLLOWS.search(unit.tail):
-            begin = next(
-                (one.number + 1 for one in reversed(units[:at]) if _IS_FIRST.match(one.tail)), _begin(units, at)
-            )
+            begin = next((one.number + 1 for one in reversed(units[:at]) if _GOES_ON.search(one.tail)), 0)
             before = _telling(units[_begin(units, begin - 1) : begin])
             own = _telling(units[begin : at + 1])
             found += [Order(before, own, unit)] if before and own else []
@@ -107,8 +109,19 @@ def turned(said: Statement, known: Known) -> Iterable[Place]:
     """Where the answer puts first what the source has second, and none of its statements has it so."""
     for own in of(said):
         theirs = [other for one in known.statements for other in of(one)]
-        if any(_is_turned(own, other) for other in theirs) and not any(_is_kept(own, other) for other in theirs):
+        chains = [other for one in known.statements for other in _sequence(one)]
+        if any(_is_turned(own, other) for other in (*theirs, *chains)) and not any(
+            _is_kept(own, other) for other in theirs
+        ):
             yield own.at.start, own.at.end + len(re.split("[。、]", own.at.tail)[0][:14])
+
+
+def _sequence(source: Statement) -> Iterable[Order]:
+    """What a source names one after the other, of which it says no other order: 電源を切り、所長に報告する."""
+    acts = [one for one in source.units[:_MAX] if one.kind and not one.is_condition]
+    for one, two in pairwise(acts):
+        if one.kind == modality.PLAIN and _THEN.fullmatch(one.tail):
+            yield Order((one,), (two,), one)
 
 
 def _is_turned(own: Order, other: Order) -> bool:

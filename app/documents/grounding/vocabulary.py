@@ -8,7 +8,6 @@ from app.documents.grounding.alignment import Known, Place
 from app.documents.grounding.statements import Statement, Unit
 from app.documents.words import Word
 
-
 _NAMES = re.compile("(?:です|で、|だ|である|。|$)")  # 提出先は整備課です
 
 _DEPUTY = frozenset(["副", "准", "元", "前"])
