@@ -297,5 +297,7 @@ def _opposites(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
         for word in unit.words:
             others = lexicon.opposites(word.base)
             is_paired = word.base in lexicon.IN_SERIES or not is_denied
+            if any(one.kanji and one.kanji == unit.kanji for one in near[0].units):  # 閉める for 閉じる
+                continue
             if others & there[0] and word.base not in everywhere and is_paired:
                 yield word.start, word.end

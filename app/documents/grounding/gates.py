@@ -1,7 +1,7 @@
-"""What depends on what: 「CでなければAできない」, 「AするにはCが必要」, 「AできるのはCだけ」 all say that A goes with C.
+"""What depends on what: 「CでなければAできない」, 「AするにはCが必要」, 「AできるのはCだけ」 say that A goes with C.
 
-A sentence is read as pairs of what is done and the condition that it has, and whether the two go together; two denials
-of one pair (Cしない限りできない) are none. Pairs of an answer and of its source that agree say one thing in other words.
+A sentence is read as pairs of what is done and the condition that it has, and whether the two go together; denied
+twice (Cしない限りできない) they do. Pairs of an answer and of its source that agree say one thing in other words.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from app.documents.values.quantities import Quantity
 
 _WITHOUT = re.compile(
     r"[^、。]{0,14}?(?:(?:な|無)(?:い限り|ければ(?!な[らり]|いけ)|いと(?!い|な[らり]|の|し)|くては(?!な[らり]|いけ)"
-    r"|い(?:場合|とき|時|者|人|方|物|もの|うち)|くて?も|いまま|いで|しに|しで)|以外|を?除[いき]|[^必ま]ずに)"
+    r"|い(?:場合|とき|時|者|人|方|物|もの|うち)|くて?も|いまま|いで|しに|しで)|以外|を?除(?:いては?|き)|[^必ま]ずに)"
 )
 _LACKING = re.compile(r"[をがのは]?(?:な[しく]に?|無しに|ずに|ないで|得(?:ずに|ないで))(?!も)")
 _WAY = re.compile(r"(?:する)?(?:こと)?(?:な[しく]に?|無しに)(?!て?も)|[^、。]{0,4}ずに?(?!も)|[^、。]{0,4}ないで(?!も)")
@@ -37,6 +37,7 @@ _MAIN_ENDS = re.compile("。|が、|けれど")
 _NEAR = 0.8  # of the best fit
 _STRICT = re.compile("限[りるっ]|のみ|だけ|ただし|なければ|まで|以外|除")
 _OPPOSITE_BOUNDS = ({">", "<="}, {"<", ">="})
+_CONVERSES = ("貸借", "売買", "渡受", "払受", "教習")
 _ACT_MIN = 0.6
 _FITS, _SURE = 0.3, 0.5  # of the words of both: for the same thing, and for a contradiction
 _ALLOWS = (modality.PERMITTED, modality.ABLE, modality.PROHIBITED, modality.DENIED)
@@ -151,7 +152,7 @@ def _allowed(unit: Unit) -> str:
 
 def _sign(unit: Unit, said: Statement) -> bool | None:
     """Whether the clause names that something is, or that it is not; None for no condition."""
-    if unit.text in _UNDER_WAY and _EVEN.match(unit.tail):
+    if (unit.text in _UNDER_WAY and _EVEN.match(unit.tail)) or re.match("する?前でも|前でも", unit.tail):
         return False
     following = said.units[unit.number + 1] if unit.number + 1 < len(said.units) else None
     if _WITHOUT.match(unit.tail) or _is_until(unit):
@@ -284,7 +285,7 @@ def _is_of_another(own: Gate, other: Gate) -> bool:
 
 
 def _is_another(own: Gate, theirs: Sequence[Gate]) -> bool:
-    """Whether one may do it, as the answer says, under a condition that the source does not set, while it sets others."""
+    """Whether the answer lets one do it under a condition that the source does not set, while it sets others."""
     if not own.is_together or own.does.kind in (modality.DUTY, *modality.NEGATIVE):
         return False
     of_act = [other for other in theirs if _share_act(own, other.act) >= _ACT_MIN]
@@ -299,9 +300,14 @@ def _share_both(own: Sequence[Unit], theirs: Sequence[Unit]) -> float:
 
 
 def _share_act(own: Gate, act: Sequence[Unit]) -> float:
-    if not any(own.keys & one.keys or shares_kanji(own.does, one) for one in act):
+    if not any(own.keys & one.keys or shares_kanji(own.does, one) or _is_converse(own.does, one) for one in act):
         return 0.0
     return 0.5 + 0.5 * _share(own.act, act)
+
+
+def _is_converse(one: Unit, two: Unit) -> bool:
+    """借りる and 貸し出す: one act, seen from its two sides."""
+    return any((a in one.kanji and b in two.kanji) or (b in one.kanji and a in two.kanji) for a, b in _CONVERSES)
 
 
 def _share(own: Sequence[Unit], theirs: Sequence[Unit]) -> float:

@@ -29,7 +29,7 @@ _GENERAL = """
     影響 原因 意味 用途 役割 機能 性質 特徴 段階 最後 最初 初め 始め 終わり 途中 全般 以上 詳細 具体 取り扱い
     扱い 対応 処理 措置 作業 実施 適用 使用 利用 確認 指定 設定 規格 仕様 制限 許可 ポイント ケース 点 面 形 型
     色 大人 子供 男性 女性 曜日 其の他 その他 他 ほか 月 年 週 時期 日時 時間帯 期 分 差 許容 余り 残り
-    お金 金 点数 一人 宛先 窓口 提出先 連絡先 秒速 分速 時速 毎秒 毎分 毎時
+    お金 金 点数 一人 片方 一方 他方 宛先 窓口 提出先 連絡先 秒速 分速 時速 毎秒 毎分 毎時
 """
 # Words of place, time, degree and change that exclude each other, and closed series of which one excludes the rest.
 _OPPOSITES = """
@@ -49,11 +49,8 @@ _OPPOSITES = """
 """
 
 _PAIR = 2  # signs
-_FIRST_SIGNS = [
-    pair
-    for one in ["開閉", "開休", "始終", "入退", "入出", "増減", "前後", "先後", "有無", "乗降", "往復", "登下", "昇降", "加減", "新旧", "内外", "上下", "出退", "起消", "着脱", "公私"]
-    for pair in (one, one[::-1])
-]
+_PARTED = "開閉 開休 始終 入退 入出 増減 前後 先後 有無 乗降 往復 登下 昇降 加減 新旧 内外 上下 出退 起消 着脱 公私"
+_FIRST_SIGNS = [(one[at], one[1 - at]) for one in _PARTED.split() for at in (0, 1)]
 # 前 and 後 that tell an order, and are no part of 前者, 前項, 前もって, 後者, 後述 or 後継.
 BEFORE = "前(?!者|述|項|条|掲|記|もって)"
 AFTER = "後(?!者|述|記|継|期)"
@@ -78,9 +75,13 @@ _NO_ONE = re.compile(
     r"|[集布]団$|[一二三四五六七八九十何数個他成大新別当各]人$|関係$|同士$|[開閉入退在]室$|[開閉]店$|配役$|(?:金|車|書|文|在|倉|冷蔵)庫$"
 )
 # Words for people that say no more than that somebody does it.
-_ANYONE = frozenset(
-    ["担当", "担当者", "係", "係員", "職員", "社員", "従業員", "店員", "スタッフ", "利用者", "使用者", "客", "来客", "顧客", "来場者", "来訪者", "参加者", "関係者", "責任者", "管理者", "作業者", "作業員", "家族", "住民", "市民", "会員", "部署", "窓口", "会社", "施設", "役所", "高齢者", "未成年", "未成年者", "児童", "生徒", "学生", "大人", "患者", "希望者", "対象者", "該当者", "本人", "当人", "自身", "所有者", "申請者", "申込者", "申込み者", "申し込み者", "契約者", "当事者", "第三者", "部外者", "初心者", "経験者", "主催者", "事業者", "業者", "上司", "部下", "同僚", "団体", "法人", "個人", "組織", "機関"]
-)
+_ANYONE = """
+    担当 担当者 係 係員 職員 社員 従業員 店員 スタッフ 利用者 使用者 客 来客 顧客 来場者
+    来訪者 参加者 関係者 責任者 管理者 作業者 作業員 家族 住民 市民 会員 部署 窓口 会社
+    施設 役所 高齢者 未成年 未成年者 児童 生徒 学生 大人 患者 希望者 対象者 該当者 本人
+    当人 自身 所有者 申請者 申込者 申込み者 申し込み者 契約者 当事者 第三者 部外者 初心者
+    経験者 主催者 事業者 業者 上司 部下 同僚 団体 法人 個人 組織 機関
+"""
 
 
 def is_agent(word: str) -> bool:
@@ -90,7 +91,7 @@ def is_agent(word: str) -> bool:
 
 def is_someone(word: str) -> bool:
     """Whether a noun names one particular person, office or body: 警察, 整備課, and not 担当者."""
-    return (is_agent(word) or _BODY.search(word) is not None) and not _NO_ONE.search(word) and word not in _ANYONE
+    return (is_agent(word) or _BODY.search(word) is not None) and not _NO_ONE.search(word) and word not in ANYONE
 
 
 def is_everyday(noun: str) -> bool:
@@ -114,4 +115,5 @@ def _by_word() -> dict[str, frozenset[str]]:
 
 
 _OPPOSITE = _by_word()
+ANYONE = frozenset(_ANYONE.split())
 IN_SERIES = frozenset(_OPPOSITE)

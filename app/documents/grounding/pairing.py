@@ -43,22 +43,39 @@ def misplaced(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
 def _of_the_other(said: Statement, theirs: Sequence[Sequence[Unit]], labels: dict[int, list[Unit]]) -> Iterable[Place]:
     for one in labels:
         for two in labels:
-            own = _of_topic(labels[one], theirs[one])
-            topics = [unit for unit in theirs[two] if _OF_WHAT.match(unit.tail)]
-            if one == two or not own or not topics or any(_is_said(unit, said) for unit in topics):
+            about = _about(theirs[two])
+            if one == two or not about or all(_is_said(unit, said) for unit in about):
+                continue
+            if not any(_is_same(unit, other) for unit in labels[one] for other in _about(theirs[one])):
                 continue
             for unit in labels[two]:
-                rivals = [other for other in theirs[one] if other.role == unit.role and not _OF_WHAT.match(other.tail)]
-                is_there = any(unit.text == other.text and unit.role == other.role for other in theirs[two])
-                if unit.role in _PLACED and is_there and rivals and not any(_is_said(other, said) for other in rivals):
+                same = [other for other in theirs[two] if unit.text == other.text and unit.role == other.role]
+                rivals = [
+                    other for other in _behind_topic(theirs[one]) if _stands_alike(unit, said.units, other, theirs[one])
+                ]
+                if same and rivals and not any(_is_said(other, said) for other in rivals):
                     yield unit.start, unit.end
 
 
-def _of_topic(units: Sequence[Unit], part: Sequence[Unit]) -> list[Unit]:
-    """Those that the part of the source is about."""
+def _about(part: Sequence[Unit]) -> list[Unit]:
+    """What a part of a sentence is about."""
     topic = next((unit.number for unit in part if _OF_WHAT.match(unit.tail)), -1)
-    about = [unit for unit in part if unit.number <= topic]
-    return [unit for unit in units if any(_is_same(unit, one) for one in about)]
+    return [unit for unit in part if unit.number <= topic]
+
+
+def _behind_topic(part: Sequence[Unit]) -> list[Unit]:
+    return list(part[len(_about(part)) :])
+
+
+def _stands_alike(unit: Unit, units: Sequence[Unit], other: Unit, others: Sequence[Unit]) -> bool:
+    """棚に and 机に; 右の棚に and 左の棚に."""
+    if unit.role != other.role or unit.role not in (*_PLACED, "of"):
+        return False
+    following = [
+        next((one.text for one in whole if one.number == at.number + 1), "")
+        for at, whole in ((unit, units), (other, others))
+    ]
+    return unit.role != "of" or following[0] == following[1]
 
 
 def _is_said(unit: Unit, said: Statement) -> bool:

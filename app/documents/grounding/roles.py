@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from app.documents.grounding import alignment, lexicon
+from app.documents.grounding import alignment, lexicon, statements
 from app.documents.grounding.alignment import Known, Place
 from app.documents.grounding.statements import Frame, Statement, Unit
 
@@ -143,7 +143,10 @@ def other_actors(said: Statement, near: Sequence[Statement], known: Known) -> It
     for unit in said.units:
         is_named = unit.role == "subject" or (bool(unit.kind) and _NAMES.match(unit.tail) is not None)
         is_topic = unit.role == "topic" and any(unit in (*frame.topics, *frame.lead) for frame in said.frames)
-        if not (is_named or is_topic) or not lexicon.is_agent(unit.text) or _is_in(unit, near[0]):
+        before = said.units[unit.number - 1] if unit.number else None
+        is_cleft = before is not None and bool(before.kind) and statements.CLEFT.search(before.tail) is not None
+        is_who = lexicon.is_agent(unit.text) or (is_cleft and any(one.role == "object" for one in said.units))
+        if not (is_named or is_topic or is_cleft) or not is_who or _is_in(unit, near[0]):
             continue
         act = next((one for one in said.units[unit.number + 1 :] if one.kind), None)
         others = [sum(_is_in(one, other) for one in matter) for other in known.statements if _is_in(unit, other)]

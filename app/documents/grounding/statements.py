@@ -40,7 +40,7 @@ _GRAMMAR = re.compile(  # what is written like words with a meaning, and only ca
     r"|(?<=義務)(?:づけ|付け)|(?<=と)(?:決ま|決めら|定めら|さ)(?:っ|れ)(?=て|た)|(?<=る)ほう|(?<=の)ほう(?=[がはを])"
 )
 _CODE = re.compile(r"(?<![A-Za-z\d])(?:[A-Za-z]{1,8}[-.]?\d[\dA-Za-z-]*|[A-Z](?![A-Za-z\d]))")
-CLEFT = re.compile(r"の(?:は|が)、?$")  # 記録するのは
+CLEFT = re.compile(r"の(?:は|が)、?(?:[次先同]の|まず|[そこ]の)?$")  # 記録するのは
 _NAMED = re.compile(r"(?:、|。|$|で(?:す|あ|、)|だ(?:[。、]|$)|と(?:する|な))")  # what a cleft names stands before
 _ATTRIBUTIVE = re.compile(r"(?:する|した|る|た|い|な)?$")
 _HAS_NONE = re.compile(rf"(?:で|に|と)?(?:[がはもの]|には)?(?:{modality.NONE}|なら|未|外)")
