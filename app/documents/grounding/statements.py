@@ -57,6 +57,7 @@ _OF_TOPIC = re.compile(  # 立替えは、離島での給油を除いて認め�
     r"(?P<rest>(?:認|許|禁|でき|出来|可能|不可|不要|必要|義務|任意|自由)[^、。]*。?)$"
 )
 _TOPIC = re.compile(r"(?:する|した)?(?:こと|の)?[はも]、?")
+_DAYS = re.compile("[月火水木金土日]{2,}")
 _KANA = re.compile("[ぁ-ゖ\\s]")
 
 
@@ -153,7 +154,8 @@ class Statement:
 
 def keys_of(word: Word) -> frozenset[object]:
     """What two words have in common when they mean the same."""
-    return frozenset([word.base, *word.synonyms])
+    days = [f"{day}曜" for day in word.text] if _DAYS.fullmatch(word.text) else []  # 土日
+    return frozenset([word.base, *word.synonyms, *days])
 
 
 def kanji_of(text: str) -> str:

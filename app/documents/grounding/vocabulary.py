@@ -104,8 +104,6 @@ def _is_absent(word: Word, unit: Unit, known: Known) -> bool:
     kanji = statements.kanji_of(word.text)
     if len(kanji) > 1 and kanji in known.kanji:
         return False
-    if re.fullmatch("[月火水木金土日]{2,}", word.text) and all(f"{day}曜" in known.text for day in word.text):  # 土日
-        return False
     if len(unit.text.lstrip("おご")) == len(kanji) == 1 and kanji in known.kanji:  # 船 of 船舶, お湯 of 熱湯
         return False
     if word.is_verbal_noun and word is unit.head:
