@@ -30,14 +30,16 @@ _WITH = re.compile(
 _IN_TIME = re.compile(r"[^、。]{0,8}?(?:[てで]から|た?後|まで|たうえで|た上で)")
 _UNDER_WAY = frozenset(["途中", "最中"])  # 処理の途中でも: before it is done
 _EVEN = re.compile(r"[^、。]{0,14}?(?:ても|でも|とも)(?![よい良構かさ差]|ら[いうえっわ])")
-_NONE_BEHIND = re.compile(r"[がのはも](?:な|無)い$|(?:し|[らかわさまばれえけせてべげめねじき])?(?:てい)?ない$")
-_FOR = re.compile(r"(?:する|[るうくすつぬむぐぶ])?(?:に|のに|ため)は、?")
+_NONE_BEHIND = re.compile(r"[がのはも](?:な|無)い$|(?:し|[らかわさまばれえけせてべげめねじき])?(?:[てで]い)?ない$")
+_FOR = re.compile(r"(?:する|[るうくすつぬむぐぶ])?(?:に|のに|ため)は、?[\d一二三四五六七八九十数]*")
 _ENDS = re.compile("[、。]|[はも](?!.*[はも])")
 _MAIN_ENDS = re.compile("。|が、|けれど")
 _NEAR = 0.8  # of the best fit
 _STRICT = re.compile("限[りるっ]|のみ|だけ|ただし|なければ|まで|以外|除")
 _OPPOSITE_BOUNDS = ({">", "<="}, {"<", ">="})
 _CONVERSES = (("貸", "借"), ("売", "買"), ("渡", "受"), ("払", "受"), ("教", "習"))
+_USES = frozenset(["使う", "用いる", "使用", "利用"])
+_ENDED = frozenset(["止まる", "終わる", "済む", "終了", "完了", "停止"])
 _ACT_MIN = 0.6
 _FITS, _SURE = 0.3, 0.5  # of the words of both: for the same thing, and for a contradiction
 _ALLOWS = (modality.PERMITTED, modality.ABLE, modality.PROHIBITED, modality.DENIED)
@@ -244,7 +246,7 @@ def compared(said: Statement, near: Iterable[Statement]) -> tuple[list[Gate], li
     for own in of(said):
         rated = [(fit, other, is_one) for other, is_one in theirs if (fit := _fit(own, other)) >= _FITS]
         best = max((fit for fit, _, _ in rated), default=0.0)
-        same = [is_one for fit, other, is_one in rated if fit >= best * _NEAR and other.is_together == own.is_together]
+        same = [is_one for fit, other, is_one in rated if fit >= best * _NEAR and _agree(own, other)]
         if not rated and any(_says_the_same(own, other) for other, _ in theirs):
             kept.append(own)
         elif same and any(_is_of_another(own, other) for fit, other, _ in rated if fit == best):
@@ -255,6 +257,11 @@ def compared(said: Statement, near: Iterable[Statement]) -> tuple[list[Gate], li
         elif best >= _SURE or _is_another(own, [one for one, _ in theirs]):
             turned.append(own)
     return kept, [] if is_exception else turned
+
+
+def _agree(own: Gate, other: Gate) -> bool:
+    is_going_on = own.condition[-1].tail.startswith("中") and other.condition[-1].head.base in _ENDED
+    return (own.is_together == other.is_together) != is_going_on  # 回転中でも: before it has stopped
 
 
 def _fit(own: Gate, other: Gate) -> float:
@@ -288,6 +295,8 @@ def _is_another(own: Gate, theirs: Sequence[Gate]) -> bool:
     """Whether the answer lets one do it under a condition that the source does not set, while it sets others."""
     if not own.is_together or own.does.kind in (modality.DUTY, *modality.NEGATIVE):
         return False
+    if statements.CLEFT.search(own.does.tail) and all(lexicon.is_agent(one.text) for one in own.condition):
+        return False
     of_act = [other for other in theirs if _share_act(own, other.act) >= _ACT_MIN]
     is_set = any(other.is_together and other.is_strict for other in of_act)
     named = [unit for unit in own.condition if not unit.kind] or own.condition
@@ -301,7 +310,8 @@ def _share_both(own: Sequence[Unit], theirs: Sequence[Unit]) -> float:
 
 def _share_act(own: Gate, act: Sequence[Unit]) -> float:
     if not any(own.keys & one.keys or shares_kanji(own.does, one) or _is_converse(own.does, one) for one in act):
-        return 0.0
+        is_use = own.does.head.base in _USES and _share(own.act, act) > 0  # 測定に使えない: 測定してはならない
+        return 0.5 if is_use else 0.0
     return 0.5 + 0.5 * _share(own.act, act)
 
 

@@ -1,5 +1,6 @@
 """Whether an answer pairs crosswise what its source says of two things in one sentence."""
 
+import dataclasses
 import re
 from collections.abc import Iterable, Sequence
 
@@ -9,6 +10,7 @@ from app.documents.grounding.statements import Statement, Unit
 
 _TOPIC = re.compile("[はも]、")
 _NOT_THIS = re.compile(r"で(?:は)?なく")
+_NUMBER = re.compile(r"(?:第\d+|\d+(?:号|番)?|[一二三四五六七八九十\d]次)$")
 _OF_WHAT = re.compile("(?:に|で|について)?は")
 _PLACED = ("to", "at", "object", "from")
 _ENDS = re.compile("[、。]")
@@ -87,11 +89,23 @@ def _parts(whole: Statement) -> list[list[Unit]]:
     found: list[list[Unit]] = []
     part: list[Unit] = []
     for unit in whole.units:
-        part.append(unit)
+        part.append(_numbered(unit, whole.text))
         if _ENDS.search(unit.tail) and not (_TOPIC.match(unit.tail) or statements.CLEFT.search(unit.tail)):
             found.append(part)
             part = []
     return [*found, part] if part else found
+
+
+def _numbered(unit: Unit, text: str) -> Unit:
+    """第1倉庫 is another than 第2倉庫."""
+    found = _NUMBER.search(text, max(0, unit.start - 6), unit.start)
+    if found is None:
+        return unit
+    first = unit.words[0]
+    named = dataclasses.replace(
+        first, text=found.group() + first.text, base=found.group() + first.base, synonyms=frozenset()
+    )
+    return dataclasses.replace(unit, words=(named, *unit.words[1:]))
 
 
 def _labels(part: Sequence[Unit], theirs: Sequence[Sequence[Unit]]) -> dict[int, list[Unit]]:

@@ -209,7 +209,8 @@ def _other_filler(
             theirs = _actors(other, source)
         if not own or not theirs:
             continue
-        clause = [*other.arguments, other.unit, *theirs]
+        is_own = role == "subject" and any(one in other.lead and one.role == "subject" for one in theirs)
+        clause = [*(other.lead if is_own else other.arguments), other.unit, *theirs]
         for unit in own:
             is_actor = role == "subject" and lexicon.is_agent(unit.text)
             is_actor = is_actor or (role == "to" and all(lexicon.is_agent(one.text) for one in (unit, *theirs)))
