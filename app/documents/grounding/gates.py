@@ -21,16 +21,17 @@ _WITHOUT = re.compile(
 _LACKING = re.compile(r"[をがのは]?(?:な[しく]に?|無しに|ずに|ないで|得(?:ずに|ないで))(?!も)")
 _WAY = re.compile(r"(?:する)?(?:こと)?(?:な[しく]に?|無しに)(?!て?も)|[^、。]{0,4}ずに?(?!も)|[^、。]{0,4}ないで(?!も)")
 _UNTIL = re.compile(
-    r"(?:する|[にが]来る)?まで(?!に(?!は)|で|と)|[^、。]{0,16}(?:過ぎる|経つ|たつ|経過する|済む|終わる|終える|なる|できる)まで(?!に)"
+    r"(?:する|[にが]来る)?まで(?!に(?!は)|で|と)|[^、。]{0,16}(?:過ぎる|経つ|たつ|経過する|済む|終わる|終える|なる|される|できる)まで(?!に)"
 )
 _WITH = re.compile(
-    r"ば(?!な)|[^、。]{0,14}?(?:に限(?:り|って)?|に(?:あって|おいて|ついて)は|では(?=、)|場合|とき|時[はに、]|際[はに、]|なら(?!な)|(?<!なけ)[れけせえめてねべげ]ば|たら|てから|でから|た後|だ後|たうえで|た上で|(?:のみ|だけ)(?![をの])"
+    r"ば(?!な)|[^、。]{0,14}?(?:に限(?:り|って)?|に(?:あって|おいて|ついて)は|では(?=、)|場合|とき|時[はに、]|際[はに、]|なら(?!な)|(?<!なけ)[れけせえめてねべげ]ば|たら|てから|でから|た後|だ後|たうえで|た上で|(?:のみ|だけ)(?![をの]|で(?:は)?な|なら)"
     r"|(?:てい|れ)?[るた](?:者|人|方)[はにがのを]|(?:がある|した)(?:人|方|者)[はにがのを])"
 )
 _IN_TIME = re.compile(r"[^、。]{0,8}?(?:[てで]から|た?後|まで|たうえで|た上で)")
+_BEFORE = re.compile("[^、。]{0,6}(?<![午以])前(?:でも|なら|に限|(?:のみ|だけ)(?!で(?:は)?な|なら))")
 _UNDER_WAY = frozenset(["途中", "最中"])  # 処理の途中でも: before it is done
 _EVEN = re.compile(r"[^、。]{0,14}?(?:ても|でも|とも)(?![よい良構かさ差]|ら[いうえっわ])")
-_NONE_BEHIND = re.compile(r"[がのはも](?:な|無)い$|(?:し|[らかわさまばれえけせてべげめねじき])?(?:[てで]い)?ない$")
+_NONE_BEHIND = re.compile(r"[がのはも](?:な|無)い$|(?:し|[らかわさまばれえけせてべげめねじき])?(?:[てで]い|でき)?ない$")
 _FOR = re.compile(r"(?:する|[るうくすつぬむぐぶ])?(?:に|のに|ため)は、?[\d一二三四五六七八九十数]*")
 _ENDS = re.compile("[、。]|[はも](?!.*[はも])")
 _MAIN_ENDS = re.compile("。|が、|けれど")
@@ -154,7 +155,7 @@ def _allowed(unit: Unit) -> str:
 
 def _sign(unit: Unit, said: Statement) -> bool | None:
     """Whether the clause names that something is, or that it is not; None for no condition."""
-    if (unit.text in _UNDER_WAY and _EVEN.match(unit.tail)) or re.match("する?前でも|前でも", unit.tail):
+    if (unit.text in _UNDER_WAY and _EVEN.match(unit.tail)) or _BEFORE.match(unit.tail):
         return False
     following = said.units[unit.number + 1] if unit.number + 1 < len(said.units) else None
     if _WITHOUT.match(unit.tail) or _is_until(unit):
@@ -212,7 +213,7 @@ def _clefts(said: Statement) -> Iterator[Gate]:
             last = len(said.units) - 1 if end is None else end
             condition = said.units[unit.number + 1 : last + 1]
             is_so = unit.kind not in modality.NEGATIVE
-            has_it = not (_WITHOUT.match(condition[-1].tail) or condition[-1].kind in modality.NEGATIVE)
+            has_it = _sign(condition[-1], said) is not False and condition[-1].kind not in modality.NEGATIVE
             act = said.units[: unit.number + 1]
             yield Gate(condition, act, unit, is_so == has_it, (unit.start, condition[-1].end))
 
@@ -254,9 +255,15 @@ def compared(said: Statement, near: Iterable[Statement]) -> tuple[list[Gate], li
         elif same:
             kept.append(own)
             is_exception = is_exception or any(same)
-        elif best >= _SURE or _is_another(own, [one for one, _ in theirs]):
+        elif (best >= _SURE and _has_end(own, rated)) or _is_another(own, [one for one, _ in theirs]):
             turned.append(own)
     return kept, [] if is_exception else turned
+
+
+def _has_end(own: Gate, rated: Sequence[tuple[float, Gate, bool]]) -> bool:
+    """Whether what the condition ends with is in the source's, and not only what it is of."""
+    ends = own.condition[-1:]
+    return any(_share(ends, (*other.condition, *other.act)) for _, other, _ in rated)
 
 
 def _agree(own: Gate, other: Gate) -> bool:

@@ -157,12 +157,15 @@ def other_actors(said: Statement, near: Sequence[Statement], known: Known) -> It
 
 def other_givers(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
     """所属長の承認 for 課長の承認, where the nearest statement has no such word of the one that the answer names."""
-    theirs = [pair for pair in pairwise(near[0].units) if _is_given(*pair)]
     for unit, act in pairwise(said.units):
-        if _is_given(unit, act):
-            same = [one for one, other in theirs if other.keys & act.keys]
-            if same and not any(_overlaps(unit, one) for one in near[0].units):
-                yield unit.start, unit.end
+        if not _is_given(unit, act):
+            continue
+        same = (
+            one for one in near if any(_is_given(*pair) and pair[1].keys & act.keys for pair in pairwise(one.units))
+        )
+        source = next(same, None)
+        if source is not None and not any(_overlaps(unit, one) for one in source.units):
+            yield unit.start, unit.end
 
 
 def _is_given(unit: Unit, act: Unit) -> bool:
