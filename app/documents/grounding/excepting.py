@@ -59,7 +59,7 @@ def _without_excepted(one: Statement) -> Iterable[Statement]:
         flipped = dataclasses.replace(main.unit, kind=modality.opposite(main.unit.kind))
         frame = dataclasses.replace(main, unit=flipped, lead=(*taken, *main.lead))
         needed = frozenset(key for part in taken for key in part.keys if isinstance(key, str))
-        yield dataclasses.replace(one, frames=(frame,), needed=needed - lexicon.GENERAL, values=())
+        yield dataclasses.replace(one, frames=(frame,), needed=needed - lexicon.GENERAL, values=(), excepted=-1)
 
 
 def _excepted(before: Statement, one: Statement) -> Statement:

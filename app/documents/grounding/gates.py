@@ -19,6 +19,7 @@ _WITHOUT = re.compile(
     r"|い(?:場合|とき|時|者|人|方|物|もの|うち)|くて?も|いまま|いで|しに|しで)|以外|を?除(?:いては?|き)|(?<![必ま])ずに)"
 )
 _LACKING = re.compile(r"[をがのは]?(?:な[しく]に?|無しに|ずに|ないで|得(?:ずに|ないで))(?!も)")
+_NEEDS = re.compile(r"(?!.*(?:以外|除))" + _WITHOUT.pattern)
 _WAY = re.compile(r"(?:する)?(?:こと)?(?:な[しく]に?|無しに)(?!て?も)|[^、。]{0,4}ずに?(?!も)|[^、。]{0,4}ないで(?!も)")
 _UNTIL = re.compile(
     r"(?:する|[にが]来る)?まで(?!に(?!は)|で|と)|[^、。]{0,16}(?:過ぎる|経つ|たつ|経過する|済む|終わる|終える|なる|される|できる)まで(?!に)"
@@ -29,6 +30,7 @@ _WITH = re.compile(
 )
 _IN_TIME = re.compile(r"[^、。]{0,8}?(?:[てで]から|た?後|まで|たうえで|た上で)")
 _BEFORE = re.compile("[^、。]{0,6}(?<![午以])前(?:でも|なら|に限|(?:のみ|だけ)(?!で(?:は)?な|なら))")
+_DONE = re.compile("し?(?:てい)?た|さ?れた|してある")
 _UNDER_WAY = frozenset(["途中", "最中"])  # 処理の途中でも: before it is done
 _EVEN = re.compile(r"[^、。]{0,14}?(?:ても|でも|とも)(?![よい良構かさ差]|ら[いうえっわ])")
 _NONE_BEHIND = re.compile(r"[がのはも](?:な|無)い$|(?:し|[らかわさまばれえけせてべげめねじき])?(?:[てで]い|でき)?ない$")
@@ -83,11 +85,12 @@ class Gate:
 
 
 def of(said: Statement) -> list[Gate]:
+    if said.excepted < 0:
+        return []
     if said.excepted and said.frames:
         condition, rest = said.units[: said.excepted], said.units[said.excepted :]
         main = said.frames[-1].unit
-        is_so = main.kind not in modality.NEGATIVE
-        found = [Gate(condition, rest, main, is_so, (condition[0].start, condition[-1].end))] if condition else []
+        found = _excepted(condition, rest, main) if condition else []
     else:
         found = [*_clauses(said), *_purposes(said), *_clefts(said), *_actors(said)]
     is_strict = bool(said.excepted) or _STRICT.search(said.text) is not None
@@ -98,6 +101,18 @@ def of(said: Statement) -> list[Gate]:
         )
         for one in found
     ]
+
+
+def _excepted(condition: tuple[Unit, ...], rest: tuple[Unit, ...], main: Unit) -> list[Gate]:
+    """Of an exception: with it the act may be done, and without what the sentence before asks for."""
+    at = (condition[0].start, condition[-1].end)
+    is_so = main.kind not in modality.NEGATIVE
+    asked = next((number for number, one in enumerate(rest) if one is not main and _NEEDS.match(one.tail)), None)
+    if asked is None:
+        return [Gate(condition, rest, main, is_so, at)]
+    begin = _begin(rest, asked)
+    needed, others = rest[begin : asked + 1], (*rest[:begin], *rest[asked + 1 :])
+    return [Gate(condition, others, main, is_so, at), Gate(condition, needed, needed[-1], not is_so, at)]
 
 
 def _values(one: Gate, said: Statement) -> tuple[Quantity, ...]:
@@ -130,7 +145,7 @@ def _clauses(said: Statement) -> Iterator[Gate]:
                 (one for one in said.units[unit.number + 1 : main.unit.number] if _LACKING.match(one.tail)), None
             )
             if inner is not None and is_of_act:  # 許可なしに入れない asks for 許可
-                yield Gate(condition, (*act, inner), inner, (not is_so) == has_it, (condition[0].start, main.unit.end))
+                yield Gate(condition, (inner,), inner, (not is_so) == has_it, (condition[0].start, main.unit.end))
                 continue
             yield Gate(condition, act, main.unit, is_so == has_it, (condition[0].start, main.unit.end))
         elif begin and _LIMITED.match(unit.tail):
@@ -162,6 +177,8 @@ def _sign(unit: Unit, said: Statement) -> bool | None:
         return False
     if following is not None and following.tail[:1] in "はもをに" and _NONE_BEHIND.fullmatch(unit.tail):
         return False
+    if following is not None and unit.kind == modality.PLAIN and _DONE.fullmatch(unit.tail):
+        return True if following.tail.startswith("は") else None  # 登録した車は入れる
     return True if _WITH.match(unit.tail) or _EVEN.match(unit.tail) else None
 
 
@@ -171,7 +188,7 @@ def _is_until(unit: Unit) -> bool:
 
 
 def _begin(units: Sequence[Unit], at: int) -> int:
-    return next((one.number + 1 for one in reversed(units[:at]) if _ENDS.search(one.tail)), 0)
+    return next((number + 1 for number in range(at - 1, -1, -1) if _ENDS.search(units[number].tail)), 0)
 
 
 def _main(said: Statement, unit: Unit) -> Frame | None:
@@ -267,8 +284,15 @@ def _has_end(own: Gate, rated: Sequence[tuple[float, Gate, bool]]) -> bool:
 
 
 def _agree(own: Gate, other: Gate) -> bool:
+    pairs = [(one, two) for one in own.condition for two in other.condition if one.keys & two.keys]
     is_going_on = own.condition[-1].tail.startswith("中") and other.condition[-1].head.base in _ENDED
-    return (own.is_together == other.is_together) != is_going_on  # 回転中でも: before it has stopped
+    is_denied = any(_is_denied(one, own) != _is_denied(two, other) for one, two in pairs)  # 免許のない者に限り
+    return (own.is_together == other.is_together) != (is_going_on != is_denied)  # 回転中でも: before it has stopped
+
+
+def _is_denied(unit: Unit, gate: Gate) -> bool:
+    """Within the condition; what its end denies is part of whether the two go together."""
+    return unit is not gate.condition[-1] and _NONE_BEHIND.fullmatch(unit.tail.removeprefix("を")) is not None
 
 
 def _fit(own: Gate, other: Gate) -> float:

@@ -107,9 +107,10 @@ def _telling(units: Sequence[Unit]) -> tuple[Unit, ...]:
 
 def turned(said: Statement, known: Known) -> Iterable[Place]:
     """Where the answer puts first what the source has second, and none of its statements has it so."""
-    for own in of(said):
-        theirs = [other for one in known.statements for other in of(one)]
-        chains = [other for one in known.statements for other in _sequence(one)]
+    orders = of(said)
+    theirs = [other for one in known.statements for other in of(one)] if orders else []
+    chains = [other for one in known.statements for other in _sequence(one)] if orders else []
+    for own in orders:
         if any(_is_turned(own, other) for other in (*theirs, *chains)) and not any(
             _is_kept(own, other) for other in theirs
         ):

@@ -135,7 +135,7 @@ def other_fillers(
 
 def other_actors(said: Statement, near: Sequence[Statement], known: Known) -> Iterable[Place]:
     """Who acts in the answer is of other statements, and who acts in the one that it repeats is not in the answer."""
-    theirs = [unit for unit in near[0].units if lexicon.is_agent(unit.text) and unit.role in _ACTING]
+    theirs = [unit for unit in near[0].units if lexicon.is_agent(unit.text) and unit.role in (*_ACTING, "to")]
     if not theirs or any(_overlaps(one, unit) for one in theirs for unit in said.units):
         return
     matter = [one for one in said.units if not lexicon.is_agent(one.text) and not one.is_general]

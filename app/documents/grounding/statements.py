@@ -144,7 +144,7 @@ class Statement:
     origin: tuple[int, ...] = ()  # of each place of `text` the one in the sentence; () the same
     needed: frozenset[object] = frozenset()  # an exception holds only of what names one of these
     has_exception: bool = False  # in the sentence behind it
-    excepted: int = 0  # how many units name that of which the opposite holds (この限りでない)
+    excepted: int = 0  # how many units name that of which the opposite holds (この限りでない); -1: it is only derived
 
     def placed(self, place: tuple[int, int]) -> tuple[int, int]:
         """A place of `text` in the sentence as it was given."""
