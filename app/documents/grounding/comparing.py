@@ -74,7 +74,7 @@ def contradictions(said: Statement, known: Known) -> list[Place]:
         *_withouts(said, known),
         *_bounds(said, near, known),
         *_denied_values(said, known),
-        *_directions(said, known),
+        *_directions(said, known, free),
         *_sides(said, known),
     }
     found |= {
@@ -216,11 +216,11 @@ def _denied_values(said: Statement, known: Known) -> Iterable[Place]:
             yield value.start, found.end()
 
 
-def _directions(said: Statement, known: Known) -> Iterable[Place]:
-    """出発の5日後 for 出発の5日前."""
+def _directions(said: Statement, known: Known, free: frozenset[int]) -> Iterable[Place]:
+    """出発の5日後 for 出発の5日前. `free`: as of `_kinds`; 受けた後はできない: 受ける前に限りできる."""
     for unit in said.units:
         own = _direction(unit)
-        if not own:
+        if not own or unit.number in free:
             continue
         there = {_direction(other) for one in known.statements for other in one.units if _is_same(unit, other)}
         if own == "after":  # 散布後 for 散布した
