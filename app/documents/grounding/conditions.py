@@ -22,6 +22,7 @@ _SOME = re.compile(
     r"(?:一部|半分|片方|(?:どちら|いずれ|どれ)か(?:一[方つ])?)[^、。]{0,6}(?:だけ|でも|でよ|のみ|であれば|なら)"
 )
 _WHOLE = re.compile("全部|すべて|全て|全体|全員|両方|いずれも|ともに|かつ")
+_PART = re.compile("一部|か一|いずれか|どちらか")
 _BY_ONESELF = re.compile("自分(?:たち)?(?:だけ)?で|自分の判断|自己の?判断|独断|勝手に|独自に|自由に")
 _BINDS = re.compile(
     r"義務(?:です|で、|だ|であ|とな|が(?:あ|課)|づけ|付け)|必須|(?:な(?:けれ|きゃ)ば?|なくては|ないと)(?:な[らり]|いけ)"
@@ -102,7 +103,7 @@ def in_part(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
     """一部だけでもよい, where the source asks for all of it."""
     found = _SOME.search(said.text)
     there = "".join(one.text for one in near[:2])
-    if found and _WHOLE.search(there) and not re.search("一部|か一|いずれか|どちらか", there):
+    if found and _WHOLE.search(there) and not _PART.search(there):
         yield found.span()
 
 
