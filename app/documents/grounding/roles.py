@@ -48,8 +48,8 @@ def _has(theirs: Sequence[tuple[Unit, object]], one: Unit, its: object, two: Uni
 
 def role_of(unit: Unit, whole: Statement) -> object:
     """topic and subject are one; of: with the word that it belongs to."""
-    if unit.role in ("topic", "subject"):  # 承認が必要: nobody who does it
-        if unit.role == "subject" and unit.kind and unit.head.is_verbal_noun:
+    if unit.role in ("topic", "subject"):  # 承認が必要, 資格がない: nobody who does it
+        if unit.role == "subject" and unit.kind:
             return ""
         act = next((one for one in whole.units[unit.number + 1 : unit.number + 2] if one.kind), None)
         is_done_to = act is not None and not lexicon.is_agent(unit.text) and _PASSIVE.match(act.tail)
