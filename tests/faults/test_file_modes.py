@@ -1,5 +1,6 @@
 """What Kotae writes is for its user alone: whatever the system's umask is, and in a folder that was there before."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -138,6 +139,20 @@ def test_a_run_that_is_copied_out_of_a_program_for_everybody_is_closed(tmp_path:
     finally:
         os.umask(before)
     is_closed(tally, tmp_path / "写し")
+
+
+def test_a_folder_that_cannot_be_copied_is_said_in_the_words_of_its_own_error(tmp_path: Path, tally: Tally) -> None:
+    tally.tried(1)
+    source, copy = tmp_path / "プログラム", tmp_path / "写し"
+    (source / "中").mkdir(parents=True)
+
+    def take_its_place(folder: str, _names: list[str]) -> list[str]:
+        if Path(folder).name == "中":
+            (copy / "中").write_text("他のプログラム")
+        return []
+
+    with pytest.raises(OSError, match=os.strerror(errno.EEXIST)):
+        private.copy_folder(source, copy, take_its_place)
 
 
 def test_what_is_not_kotaes_keeps_its_modes(tmp_path: Path, tally: Tally) -> None:

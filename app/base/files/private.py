@@ -75,8 +75,11 @@ def copy_folder(source: Path, target: Path, ignore: Callable[[str, list[str]], I
     try:
         shutil.copytree(source, target, ignore=ignore, copy_function=shutil.copyfile)
     except shutil.Error as failed:
-        for file, copy, _ in failed.args[0]:  # its reasons are sentences: a full disk would be none of known errors
-            shutil.copyfile(file, copy)
+        # Its reasons are sentences, and a full disk would be none of known errors: files say it once more themselves.
+        for source_path, copy, reason in sorted(failed.args[0], key=lambda one: Path(one[0]).is_dir()):
+            if Path(source_path).is_dir():
+                raise OSError(reason) from failed
+            shutil.copyfile(source_path, copy)
     for folder, _, _ in os.walk(target):
         Path(folder).chmod(0o700)
 
