@@ -184,6 +184,17 @@ class Shelf:
         return [passage.section.text for passage in found]
 
 
+@pytest.mark.fault("F9")
+def test_a_text_of_bytes_among_what_is_near_is_said_to_be_damage(shelf: "Shelf", store: Vectors) -> None:
+    collection, document = shelf.put("規程", "桁の高さ")
+    shelf.embed(document)
+    with shelf.library.database.transaction():
+        shelf.library.database.write("UPDATE section SET heading = '[]', text = x'ff'")
+    meaning = Meaning("桁", store, np.eye(DIMENSIONS, dtype=np.float32)[0])
+    with pytest.raises(AppError, match="database_damaged"):
+        meaning.fused(shelf.library, [], [collection])
+
+
 @pytest.fixture
 def shelf(tmp_path: Path, store: Vectors) -> Shelf:
     return Shelf(Library.open(tmp_path / "documents.sqlite"), store)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.base.database import Database
 from app.base.files.plain_file import open_regular
-from app.documents.retrieval.fusion import text_of
+from app.documents.retrieval.fusion import embedded_section
 from app.documents.retrieval.vectors import Vectors, digest_of
 from app.inference import gguf
 from app.inference.local_model import LocalModel
@@ -94,7 +94,7 @@ def texts(documents: Path, section_ids: Sequence[int]) -> dict[int, str]:
     try:
         return dict(
             database.read_as(
-                text_of,
+                embedded_section,
                 "SELECT id, heading, text FROM section WHERE id IN (SELECT value FROM json_each(?))",
                 json.dumps(list(section_ids)),
             )
@@ -119,7 +119,7 @@ def _pairs(database: Database) -> set[tuple[int, int]]:
     last = -1
     while True:
         rows = database.read_as(
-            text_of, "SELECT id, heading, text FROM section WHERE id > ? ORDER BY id LIMIT ?", last, READ_ROWS
+            embedded_section, "SELECT id, heading, text FROM section WHERE id > ? ORDER BY id LIMIT ?", last, READ_ROWS
         )
         if not rows:
             return found

@@ -15,7 +15,7 @@ from app.documents.library import Library
 from app.documents.retrieval import abstention
 from app.documents.retrieval.passages import widened
 from app.documents.retrieval.vectors import Floats, Near, Vectors, digest_of
-from app.documents.section_table import heading_of
+from app.documents.section_table import heading_of, text_of
 
 CONSTANT = 10
 COVERED_WEIGHT = 0.1  # of meaning, where passages hold the question's words
@@ -76,9 +76,9 @@ def reciprocal_ranks(*rankings: tuple[float, Sequence[int]]) -> list[tuple[int, 
     return sorted(scores.items(), key=lambda item: item[1], reverse=True)
 
 
-def text_of(row: Row) -> tuple[int, str]:
-    """The id of a section, and what its vector is made of."""
-    return row["id"], embedded_text(heading_of(row), row["text"])
+def embedded_section(row: Row) -> tuple[int, str]:
+    """Return the id of a section, and what its vector is made of. Raises ValueError, TypeError."""
+    return row["id"], embedded_text(heading_of(row), text_of(row, "text"))
 
 
 def embedded_text(heading: Sequence[str], text: str) -> str:
@@ -93,7 +93,7 @@ def _is_of(near: Near, texts: dict[int, str]) -> bool:
 def _texts(database: Database, section_ids: Sequence[int], collection_ids: Sequence[int]) -> dict[int, str]:
     """What the sections' vectors are made of; without those of other collections."""
     found = database.read_as(
-        text_of,
+        embedded_section,
         """SELECT s.id, s.heading, s.text FROM section s JOIN document d ON d.id = s.document_id
            WHERE s.id IN (SELECT value FROM json_each(?)) AND d.collection_id IN (SELECT value FROM json_each(?))""",
         json.dumps(list(section_ids)),
