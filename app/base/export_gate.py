@@ -7,6 +7,7 @@ Whatever writes a file for the user, answers another program or fills the clipbo
 
 import datetime
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,6 +78,18 @@ class Permit:
         with whole_file(self.at(path)) as file:
             yield file
             self.require()
+
+    @contextmanager
+    def whole_folder(self, folder: Path) -> Iterator[None]:
+        """Write a folder, of which nothing stays where what is in it has become confidential while it was written.
+        Raises ValueError as `at`, and AppError("secret_export")."""
+        self.at(folder)
+        yield
+        try:
+            self.require()
+        except AppError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def require(self) -> None:
         """Look at the label once more, in work that goes on for long. Raises AppError("secret_export") where it has

@@ -53,16 +53,12 @@ def make(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool = Fals
     files = _base_files(Path(asked.base))
     has_base = with_base or sum(path.stat().st_size for path in files) <= SMALL_BYTES
     try:
-        permit.at(folder).mkdir(parents=True, exist_ok=True)
-        if next(folder.iterdir(), None) is not None:
-            raise AppError("job_folder_taken", path=str(folder))
-        require_space(folder, sum(path.stat().st_size for path in files) if has_base else 0)
-        _write(asked, folder, files, has_base=has_base, permit=permit)
-        try:
-            permit.require()  # a base takes minutes to be copied
-        except AppError:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        with permit.whole_folder(folder):  # a base takes minutes to be copied
+            permit.at(folder).mkdir(parents=True, exist_ok=True)
+            if next(folder.iterdir(), None) is not None:
+                raise AppError("job_folder_taken", path=str(folder))
+            require_space(folder, sum(path.stat().st_size for path in files) if has_base else 0)
+            _write(asked, folder, files, has_base=has_base, permit=permit)
     except (FileExistsError, NotADirectoryError) as error:
         file = next(path for path in (folder, *folder.parents) if path.exists())
         raise AppError("job_is_file", path=str(file)) from error

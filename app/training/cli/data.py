@@ -8,6 +8,7 @@ import itertools
 import math
 import statistics
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -342,9 +343,11 @@ def _split(options: argparse.Namespace, where: Paths, output: Output) -> int:
     split.require_free(folder)
     output.progress("split_reading")
     imported = reading.read(Path(options.file), mapping_of(options))
+    gate: AbstractContextManager[None] = nullcontext()
     if Path(options.file).resolve().is_relative_to(where.data.resolve()):  # else the user has the rows outside anyway
         known = Lineage(confidentiality.label_of(imported.label), imported.origins)
-        _pass_out("rows", known, Path(options.file), folder, where, is_allowed=options.allow_secret)
+        permit = _pass_out("rows", known, Path(options.file), folder, where, is_allowed=options.allow_secret)
+        gate = permit.whole_folder(folder)  # thousands of rows take minutes to be compared
     output.progress("split_comparing", rows=f"{len(imported.rows):,}")
     flagged = check.flagged(imported.rows)
     is_dropped = options.drop_flagged
@@ -354,7 +357,8 @@ def _split(options: argparse.Namespace, where: Paths, output: Output) -> int:
         flagged = {line: codes for line, codes in flagged.items() if line in kept}
     report = leakage.report(made)
     source = _split_source(imported) | {"flagged": _by_code(flagged), "flagged_dropped": is_dropped}
-    manifest = split.write(made, folder, source, report.as_json())
+    with gate:
+        manifest = split.write(made, folder, source, report.as_json())
     output.end_progress()
     lines = [*_split_text(imported, made, folder, output), *_flagged(source, len(flagged), options.file, output)]
     lines += [*_removed(made, output), *_leakage(made, report, output), *_few(made, output)]

@@ -1,13 +1,18 @@
 """`kotae data split`: files, figures, and every refusal in words."""
 
 import csv
+import io
 import json
 import re
+import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from app.cli import main
+from app.documents.library import Library
 from app.training.cli.data import FEW_TRAINED
 from app.training.data import split
 from tests.faults.ledger import Tally
@@ -70,19 +75,24 @@ def test_rows_of_secret_documents_are_said_to_be_and_recorded(
     assert split.verify(tmp_path / "分割")["source"]["label"] == "secret"
 
 
-def secret_split(folder: Path) -> Path:
+def documented(folder: Path, label: str) -> Path:
+    """Rows that were made of a document."""
     folder.mkdir(parents=True)
     rows = [
         {
             "question": row.question,
             "answer": row.answer,
-            "provenance": {"label": "secret", "collection": "内規", "document": "内規.pdf"},
+            "provenance": {"label": label, "collection": "内規", "document": "内規.pdf"},
         }
         for row in distinct(60)
     ]
     path = folder / "組.jsonl"
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
-    assert run(path, "--out", folder / "分割") == 0
+    return path
+
+
+def secret_split(folder: Path) -> Path:
+    assert run(documented(folder, "secret"), "--out", folder / "分割") == 0
     return folder / "分割"
 
 
@@ -126,6 +136,37 @@ def test_rows_out_of_the_data_folder_pass_the_gate(tmp_path: Path, capsys: pytes
     assert run(*asked, "--allow-secret") == 0
     noted = [json.loads(line) for line in (data / "exports.log").read_text("utf-8").splitlines()]
     assert noted[-1]["target"] == str(tmp_path / "外")
+
+
+class _Terminal(io.StringIO):
+    """What a user looks at; `on_comparing` is called when it says that rows are being compared."""
+
+    def __init__(self, on_comparing: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_comparing = on_comparing
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if "比べています" in text:
+            self._on_comparing()
+        return super().write(text)
+
+
+@pytest.mark.fault("S16")
+def test_rows_whose_documents_become_secret_while_they_are_split_leave_nothing_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "データ"
+    file = documented(data / "runs" / "x", "internal")
+    with closing(Library.open(data / "documents.sqlite")) as library:
+        collection = library.add_collection("内規", "internal")
+        said = _Terminal(lambda: library.set_label(collection, "secret"))
+        monkeypatch.setattr(sys, "stderr", said)
+        assert run(file, "--out", tmp_path / "外", "--data-dir", data) == 3
+    assert "機密" in said.getvalue()
+    assert not (tmp_path / "外").exists()
 
 
 def test_json_is_one_object_and_what_split_json_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
