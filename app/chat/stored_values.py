@@ -61,7 +61,8 @@ def details(stored: str | None) -> AnswerDetails | None:
     values = {key: value for key, value in json.loads(stored).items() if _fits(key, value)}
     if values.get("choices") is not None:
         values["choices"] = Choices.from_dict(values["choices"])
-    values["learned"] = tuple(map(str, values.get("learned") or ()))
+    learned = values.get("learned")
+    values["learned"] = tuple(map(str, learned)) if isinstance(learned, list) else ()
     values["scope"] = _scope(values.get("scope") or [])
     values["grounding"] = _grounding(values.get("grounding"))
     values["quoted"] = (_grounding({"sources": values.get("quoted") or []}) or Grounding()).sources

@@ -68,6 +68,17 @@ def test_details_of_a_later_program_cost_the_sources_and_not_the_answer(store):
     assert (details.model_name, details.grounding, details.scope) == ("M", None, ())
 
 
+@pytest.mark.parametrize("name", ["learned", "scope", "quoted", "grounding", "choices"])
+@pytest.mark.parametrize("odd", [5, "文", {"a": 1}, True])
+def test_a_value_of_another_kind_in_the_details_costs_only_itself(store, name, odd):
+    answer = store.add_answer(store.add_question("質問").id, AnswerDetails())
+    odd_details = json.dumps({"model_name": "M", name: odd})
+    store.database.write("UPDATE message SET details = ? WHERE id = ?", odd_details, answer.id)
+    details = store.message(answer.id).details
+    assert details.model_name == "M"
+    assert name in ("choices", "grounding") or not getattr(details, name)
+
+
 def test_export_and_import_keep_the_sources_as_hearsay_and_not_the_scope(store):
     kept(store)
     (conversation,) = store.conversations()
