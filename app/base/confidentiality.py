@@ -21,6 +21,11 @@ def of_told(told: object) -> Label:
     return next((label for label in LABELS if label == told), DEFAULT)
 
 
+def of_stored(value: object) -> Label:
+    """Return a label that was kept; HIGHEST where it is none: damaged, of a later program, or made by somebody else."""
+    return next((label for label in LABELS if label == value), HIGHEST)
+
+
 def of_rows(rows: Iterable[Mapping[str, Any]]) -> Label:
     """The highest that rows carry in their provenance (`app.training.generation.rows`); the lowest where none does."""
     return told_of_rows(rows) or LABELS[0]

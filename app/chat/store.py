@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from app.base import invisible
+from app.base import confidentiality, invisible
 from app.base.database import Database, Row
 from app.chat import stored_values
 from app.chat.label_rows import label_first, raise_label
@@ -356,7 +356,7 @@ _READ = {
     "pinned_at": stored_values.moment,
     "binned_at": _binned_at,
     "preset_id": stored_values.text,
-    "label": stored_values.label,
+    "label": confidentiality.of_stored,
     "imported_at": stored_values.moment,
 }
 _READERS = tuple((at, _READ[name]) for at, name in enumerate(CONVERSATION.split(", ")) if name in _READ)

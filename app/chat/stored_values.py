@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.base import invisible
-from app.base.confidentiality import HIGHEST, LABELS, Label
 from app.chat.presets import Choices
 from app.chat.records import AnswerDetails
 from app.documents.grounding import grounding
@@ -28,11 +27,6 @@ def text(value: object) -> str:
 def moment(value: object) -> float:
     """Return a time of the database, in seconds since 1970 (UTC); 0 for what no clock says."""
     return value if isinstance(value, int | float) and 0 <= value < LATEST_S else 0.0
-
-
-def label(value: object) -> Label:
-    """Return a label of the database; the highest for what is none."""
-    return next((one for one in LABELS if one == value), HIGHEST)
 
 
 def choices_json(choices: Choices) -> str | None:

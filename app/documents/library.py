@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base import invisible
-from app.base.confidentiality import HIGHEST, Label
+from app.base.confidentiality import HIGHEST, Label, of_stored
 from app.base.database import Database, Row
 from app.base.errors import AppError
 from app.documents.formats import shown_name
@@ -29,6 +29,8 @@ _COUNTS = """(SELECT count(*) FROM document d WHERE d.collection_id = c.id) AS d
 
 Former = tuple[str, str, int, Label]  # name of a collection, of a document or "", id of the collection, label
 UNKNOWN: Former = ("", "", 0, HIGHEST)  # in place of what nobody can read in a damaged database
+# Of what was renamed or removed: the label of the collection while there is one, else the last that it had.
+_FORMER_LABEL = "CASE WHEN c.id IS NULL THEN f.label ELSE c.label END"
 
 
 def collections_now(path: Path) -> list[Collection] | None:
@@ -80,10 +82,10 @@ class Library:
         """Return the collections as far as labels go: each also by the names that it had, and those that are gone with
         the label that they had last."""
         rows = self._db.read(
-            "SELECT f.collection_id, f.collection, coalesce(c.label, f.label)"
+            f"SELECT f.collection_id, f.collection, {_FORMER_LABEL}"  # noqa: S608
             " FROM former f LEFT JOIN collection c ON c.id = f.collection_id WHERE f.document = ''"
         )
-        return [*self.collections(), *(Collection(row[0], row[1], row[2]) for row in rows)]
+        return [*self.collections(), *(Collection(row[0], row[1], of_stored(row[2])) for row in rows)]
 
     def collection(self, name: str) -> Collection:
         """Raises AppError("unknown_collection")."""
@@ -120,7 +122,7 @@ class Library:
         """Return the labels of collections that have or had one of these names, and of those that hold or held a
         document with one of these names: text that was taken from them may have been moved or renamed since."""
         rows = self._db.read(
-            "WITH former_label AS (SELECT f.collection, f.document, coalesce(c.label, f.label) AS label"
+            f"WITH former_label AS (SELECT f.collection, f.document, {_FORMER_LABEL} AS label"  # noqa: S608
             " FROM former f LEFT JOIN collection c ON c.id = f.collection_id)"
             " SELECT label FROM collection WHERE NOT is_builtin AND name IN (SELECT value FROM json_each(?1))"
             " UNION SELECT c.label FROM collection c JOIN document d ON d.collection_id = c.id"
@@ -137,7 +139,7 @@ class Library:
             json.dumps(list(collections)),
             json.dumps(list(documents)),
         )
-        return [row[0] for row in rows]
+        return [of_stored(row[0]) for row in rows]
 
     def leave_collection(self, collection_id: int) -> None:
         """It is about to be removed, and out of sight from now on."""
@@ -393,7 +395,7 @@ def _collection(row: Row) -> Collection:
     return Collection(
         id=row["id"],
         name=text_of(row, "name"),
-        label=row["label"],
+        label=of_stored(row["label"]),
         is_builtin=bool(row["is_builtin"]),
         documents=row["documents"],
         sections=row["sections"],

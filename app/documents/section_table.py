@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Sequence
 
 from app.base import invisible
+from app.base.confidentiality import of_stored
 from app.base.database import Database, Row
 from app.documents import terms
 from app.documents.records import Box, Passage, Section
@@ -115,7 +116,7 @@ def _passage(row: Row) -> Passage:
         document=row["document"],
         path=row["path"],
         collection=row["collection"],
-        label=row["label"],
+        label=of_stored(row["label"]),
         score=0.0,
         rank=0,
         parts=(section,),

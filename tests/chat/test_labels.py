@@ -22,7 +22,8 @@ from app.chat.store import Store
 from app.documents import labels
 from app.documents.grounding.grounding import CollectionRef, Grounding, Source
 from app.documents.library import Library
-from app.documents.records import Collection
+from app.documents.records import Collection, Section
+from app.documents.section_table import SectionTable
 from tests.chat.exchange_trees import nothing
 from tests.permits import PERMIT
 
@@ -152,6 +153,28 @@ def test_what_is_asked_has_the_highest_label_of_its_collections() -> None:
     assert labels.of_scope(known, list(refs.values())) == "secret"
     assert labels.of_scope(known, [CollectionRef(2, "旧い名前")]) == "secret"  # renamed
     assert labels.of_scope(known, []) == labels.of_scope(known, [CollectionRef(9, "無い")]) == "internal"
+
+
+@pytest.mark.fault("S16")
+def test_a_label_in_the_database_that_is_none_counts_as_the_highest(tmp_path: Path) -> None:
+    with contextlib.closing(Library.open(tmp_path / "documents.sqlite")) as library:
+        library.database.read("PRAGMA ignore_check_constraints = 1")  # a file that came from elsewhere may have none
+        here, gone = library.add_collection("規程"), library.add_collection("旧規程")
+        (document, _) = library.add_documents(here, [tmp_path / "規程.md", tmp_path / "別.md"])
+        with library.database.transaction():
+            SectionTable(library.database).add(document, [Section((), "本文")], lambda _count: None)
+        library.rename_collection(here, "新規程")
+        library.remove_collection(gone)
+        for odd in ("top", b"public", 1):
+            with library.database.transaction():
+                library.database.write("UPDATE collection SET label = ?", odd)
+                library.database.write("UPDATE former SET label = ?", odd)
+            assert [one.label for one in library.collections()] == ["secret"]
+            assert {one.name: one.label for one in library.labelled()} == dict.fromkeys(
+                ("新規程", "規程", "旧規程"), "secret"
+            )
+            assert {*library.labels_of(["規程", "旧規程"], ["規程.md"])} == {"secret"}
+            assert [one.label for one in library.passages([(1, 1.0)])] == ["secret"]
 
 
 def test_what_is_asked_is_also_what_has_the_name_by_now_for_a_search_takes_that(tmp_path: Path) -> None:

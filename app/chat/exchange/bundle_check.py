@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from app.base import invisible, wording
-from app.base.confidentiality import DEFAULT, HIGHEST, LABELS, Label, highest
+from app.base.confidentiality import DEFAULT, highest, of_stored
 from app.chat.exchange.bundle import Bundle
 from app.chat.presets import LIMITS, Choices
 from app.chat.records import AnswerDetails, Conversation, Message
@@ -72,7 +72,7 @@ def from_dict(data: Any) -> Bundle:
         pinned_at=None if pinned_at is None else _time(pinned_at),
         preset_id=preset_id,
         choices=_choices(data.get("choices")) or Choices(),
-        label=highest((DEFAULT, _label(data.get("label", DEFAULT)))),
+        label=highest((DEFAULT, of_stored(data.get("label", DEFAULT)))),  # a file can raise it, and never lower it
     )
     folder = data.get("folder")
     name = "" if folder is None else title_of(_text(folder, "folder"))
@@ -83,11 +83,6 @@ def title_in(data: Any) -> str:
     """What to call a conversation that is refused."""
     title = data.get("title") if isinstance(data, dict) else None
     return title_of(title.encode("utf-8", "replace").decode("utf-8")) if isinstance(title, str) else ""
-
-
-def _label(data: Any) -> Label:
-    """One that is not known (a later program's) counts as the highest. A file can raise a label, and never lower it."""
-    return next((label for label in LABELS if label == data), HIGHEST)
 
 
 def _messages(data: Any) -> tuple[Message, ...]:

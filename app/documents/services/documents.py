@@ -16,7 +16,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from app.base.confidentiality import Label, of_told
+from app.base.confidentiality import Label, of_stored
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import Progress
@@ -416,7 +416,7 @@ def _labels_in(damaged: Path) -> list[Former]:
                 " WHERE NOT c.is_builtin",
             ):
                 rows = db.execute(names).fetchall()
-                found += [(str(row[0]), str(row[1]), int(row[2]), of_told(row[3])) for row in rows]
+                found += [(str(row[0]), str(row[1]), int(row[2]), of_stored(row[3])) for row in rows]
     except (sqlite3.Error, TypeError, ValueError):
         found.append(UNKNOWN)
     return found

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.base.confidentiality import HIGHEST, LABELS, Label
+from app.base.confidentiality import HIGHEST, Label, of_stored
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.copying import sync_folder
@@ -260,7 +260,7 @@ def told_of(folder: Path) -> tuple[Label | None, tuple[Origin, ...]]:
 def label_and_origins(told: Any) -> tuple[Label | None, tuple[Origin, ...]]:
     """Read the label and the origins of a record. What cannot be understood counts as the highest."""
     label, origins = (told.get(key) for key in ("label", "origins")) if isinstance(told, dict) else (None, None)
-    known: Label | None = (label if label in LABELS else HIGHEST) if label else None
+    known: Label | None = of_stored(label) if label else None
     try:
         return known, tuple((str(collection), str(document)) for collection, document in origins or ())
     except (TypeError, ValueError):
