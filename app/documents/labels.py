@@ -27,12 +27,12 @@ def asked(there: Sequence[Collection], scope: Iterable[CollectionRef]) -> list[t
 def meant(there: Sequence[Collection], ref: CollectionRef) -> list[Collection]:
     """Return what a record refers to, of `Library.labelled`: the collection of its id where that has or had the name,
     which another may have by now. Else all that it may be: ids begin anew with a new database, and sources have a name
-    alone."""
-    by_id = [one for one in there if one.id == ref.id and not one.is_builtin]
+    alone, with 0 for an id."""
+    by_id = [one for one in there if one.id == ref.id != 0 and not one.is_builtin]
     if any(one.name == ref.name for one in by_id):
         return by_id
-    known = [*by_id, *(one for one in there if one.name == ref.name)]
-    return known or [one for one in there if not one.name]  # `Library.remember`
+    named = [one for one in there if one.name == ref.name]
+    return [*by_id, *(named or (one for one in there if not one.name))]  # `Library.remember`
 
 
 def of_scope(there: Sequence[Collection], scope: Sequence[CollectionRef]) -> Label:

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Collection as Names
@@ -29,6 +30,7 @@ _COUNTS = """(SELECT count(*) FROM document d WHERE d.collection_id = c.id) AS d
 
 Former = tuple[str, str, int, Label]  # name of a collection, of a document or "", id of the collection, label
 UNKNOWN: Former = ("", "", 0, HIGHEST)  # in place of what nobody can read in a damaged database
+_STEP = 1_000_000  # ids, more than anybody makes of collections
 # Of what was renamed or removed: the label of the collection while there is one, else the last that it had.
 _FORMER_LABEL = "CASE WHEN c.id IS NULL THEN f.label ELSE c.label END"
 
@@ -172,6 +174,9 @@ class Library:
             for row in labels:
                 self._db.write("INSERT OR REPLACE INTO former VALUES (?, ?, ?, ?)", *row)
             last = max((row[2] for row in labels), default=0)
+            if UNKNOWN in labels:  # nobody knows which were given, perhaps after such a step
+                last += _STEP + secrets.randbelow(100 * _STEP)
+            last = min(last, 2**31 - _STEP)  # Qt's signals carry 31 bits, and a damaged database may have said any id
             self._db.write("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'collection'", last)
             if not self._db.read("SELECT 1 FROM sqlite_sequence WHERE name = 'collection'"):
                 self._db.write("INSERT INTO sqlite_sequence VALUES ('collection', ?)", last)

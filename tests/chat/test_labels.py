@@ -156,6 +156,17 @@ def test_what_is_asked_has_the_highest_label_of_its_collections() -> None:
 
 
 @pytest.mark.fault("S16")
+def test_a_collection_that_has_the_id_of_one_that_nobody_can_read_does_not_hide_its_label() -> None:
+    new, unknown = Collection(2, "よそ", "public"), Collection(0, "", "secret")
+    there = [new, unknown]
+    assert labels.of_scope(there, [CollectionRef(2, "内規")]) == "secret"
+    assert labels.meant(there, CollectionRef(2, "よそ")) == [new]
+    assert labels.meant(there, CollectionRef(0, "よそ")) == [new]  # a source has a name alone
+    assert labels.meant(there, CollectionRef(0, "内規")) == [unknown]
+    assert labels.of_scope(there, [CollectionRef(0, "よそ")]) == "public"
+
+
+@pytest.mark.fault("S16")
 def test_a_label_in_the_database_that_is_none_counts_as_the_highest(tmp_path: Path) -> None:
     with contextlib.closing(Library.open(tmp_path / "documents.sqlite")) as library:
         library.database.read("PRAGMA ignore_check_constraints = 1")  # a file that came from elsewhere may have none

@@ -14,8 +14,10 @@ from app.base import children
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
+from app.documents import labels
 from app.documents.gather import Added, Refreshed
-from app.documents.library import Library
+from app.documents.grounding.grounding import CollectionRef
+from app.documents.library import UNKNOWN, Library
 from app.documents.records import Document
 from app.documents.retrieval import retrieval
 from app.documents.services.documents import Documents
@@ -421,9 +423,12 @@ def test_a_damaged_database_is_kept_and_told_and_a_new_one_made(where: Paths, qt
 def test_labels_survive_the_database_that_said_them(where: Paths, qtbot: QtBot, lost: str, tally: Tally) -> None:
     where.data.mkdir(parents=True, exist_ok=True)
     with closing(Library.open(where.documents)) as library:
-        ids = {name: library.add_collection(name) for name in ("公報", "入札")}
+        ids = {name: library.add_collection(name) for name in ("公報", "入札", "別の版")}
         library.add_documents(ids["公報"], [Path(f"/x/{number}{'長' * 80}.pdf") for number in range(300)])
         library.set_label(ids["公報"], "public")
+        library.database.read("PRAGMA ignore_check_constraints = 1")
+        with library.database.transaction():
+            library.database.write("UPDATE collection SET label = 'top' WHERE id = ?", ids["別の版"])
     beside = closing(Library.beside(where.documents))
     with beside as library:  # not yet in the file itself, only in its log
         library.set_label(ids["入札"], "secret")
@@ -440,15 +445,29 @@ def test_labels_survive_the_database_that_said_them(where: Paths, qtbot: QtBot, 
     desk.close()
     with closing(Library.open(where.documents)) as library:
         new = library.add_collection("よそ", "public")
+        others = [library.add_collection(f"よそ {number}", "public") for number in range(3)]
+        assert not {new, *others} & {*ids.values()}
+        for name, id in ids.items():
+            ref = CollectionRef(id, name)
+            assert not any(labels.asked(library.collections(), [ref])[0][:1])
+            if lost == "all" or name != "公報":
+                assert labels.of_scope(library.labelled(), [ref]) == "secret"
+        assert new < 2**31  # as signals carry it
         there = {(one.id, one.name): one.label for one in library.labelled()}
         assert library.labels_of(["入札"], []) == ["secret"]
         assert library.labels_of([], ["知らない.pdf"]) == ["secret"]
         assert library.labels_of(["よそ"], []) == ["public"]
     if lost == "documents":
-        assert new not in ids.values()
-        assert there[ids["入札"], "入札"] == "secret"
+        assert there[ids["入札"], "入札"] == there[ids["別の版"], "別の版"] == "secret"
         assert there[ids["公報"], "公報"] == "public"
     tally.tried(3)
+
+
+@pytest.mark.fault("S16")
+def test_ids_of_a_damaged_database_that_no_collection_can_have_cost_no_start(tmp_path: Path) -> None:
+    with closing(Library.open(tmp_path / "documents.sqlite")) as library:
+        library.remember([("規程", "", 2**63 - 1, "secret"), UNKNOWN])
+        assert library.add_collection("よそ") < 2**31
 
 
 def test_the_manual_is_there_and_follows_its_text_and_language(desk: Desk, tmp_path: Path) -> None:
