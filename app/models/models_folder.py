@@ -51,10 +51,14 @@ class Move:
 
     source: Path
     target: Path
-    state: str  # copying | switching | elsewhere: not marked by this machine
+    state: str  # copying | switching; not marked by this machine: over (the models are in `target`) | elsewhere
     names: tuple[str, ...]
     made: tuple[str, ...]
     noted: dict[str, Mark]
+
+    @property
+    def is_own(self) -> bool:
+        return self.state in ("copying", "switching")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ def move(where: Paths, target: Path, store: ModelStore, report: Report = lambda 
     """
     target = _resolved(target)
     before = pending(where)
-    if before is not None and before.state == "elsewhere":
+    if before is not None and not before.is_own:
         before = None
     if before is not None and before.state == "switching":
         moved = finish(where, store)
@@ -83,7 +87,7 @@ def move(where: Paths, target: Path, store: ModelStore, report: Report = lambda 
         undo(where)
         before = None
     source = _resolved(where.models)
-    if source == target or source in target.parents or target in source.parents:
+    if _overlap(source, target):
         raise AppError("move_same_place", path=str(target))
     _require_idle(source)
     noted = {str(path.relative_to(source)): _noted(path) for path in _files(source)}
@@ -108,10 +112,21 @@ def pending(where: Paths) -> Move | None:
         is_own = this_machine.is_own(data.pop("mark", None), _JOURNAL, _canonical(data))
         noted = {name: (size, time) for name, (size, time) in dict(data.get("noted", {})).items()}
         names, made = tuple(data["names"]), tuple(data["made"])
-        state = data["state"] if is_own else "elsewhere"
-        return Move(Path(data["source"]), Path(data["target"]), state, names, made, noted)
+        source, target = Path(data["source"]), Path(data["target"])
+        state = data["state"] if is_own else _foreign_state(where, source, target)
+        return Move(source, target, state, names, made, noted)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _foreign_state(where: Paths, source: Path, target: Path) -> str:
+    """Return "over" only where all that would be left to do is to clear a folder that is surely another one."""
+    try:
+        source, target = _resolved(source), _resolved(target)
+        is_over = target == _resolved(where.models) and not _overlap(source, target)
+    except AppError:  # no path at all
+        return "elsewhere"
+    return "over" if is_over else "elsewhere"
 
 
 def note(where: Paths, plan: Move) -> None:
@@ -147,7 +162,7 @@ def finish(where: Paths, store: ModelStore) -> Moved:
 def undo(where: Paths) -> None:
     """Throw away what a move has copied that did not come to its switch. The old folder was in use all the time.
 
-    Of a move from elsewhere only the journal goes.
+    Of a move that this machine has not marked only the journal goes.
     """
     plan = pending(where)
     if plan is None or plan.state == "switching":
@@ -358,6 +373,10 @@ def _resolved(folder: Path) -> Path:
         return folder.expanduser().resolve()
     except (OSError, RuntimeError, ValueError) as error:
         raise AppError("move_target_unusable", path=str(folder), reason=str(error)) from error
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return one == other or one in other.parents or other in one.parents
 
 
 def _half(path: Path) -> Path:

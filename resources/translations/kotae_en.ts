@@ -9662,6 +9662,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Open Models</translation>
     </message>
     <message>
+        <source>前に始めた、モデルの保存先の移動があります。</source>
+        <translation>A move of the models folder was begun before.</translation>
+    </message>
+    <message>
         <source>移動を続ける</source>
         <translation>Go on moving</translation>
     </message>

@@ -162,8 +162,8 @@ def _move(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status 1 when files are left in the old folder."""
     with without_window(where.lock):
         before = models_folder.pending(where)
-        if before is not None and before.state == "elsewhere":
-            output.note("move_elsewhere", source=before.source, target=before.target)
+        if before is not None and not before.is_own:
+            output.note(f"move_{before.state}", source=before.source, target=before.target)
         store = ModelStore.open(where.database, where.backups)
         try:
             moved = models_folder.move(where, Path(options.folder), store, percent(output, "moving"))

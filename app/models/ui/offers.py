@@ -51,9 +51,11 @@ class StartOffers(QWidget):
         plan = self._upkeep.pending_move()
         if plan is not None:
             what = self.tr("モデルの保存先の移動が、途中で止まっています。")
-            if plan.state == "elsewhere":
+            if not plan.is_own:
+                if plan.state == "over":
+                    what = self.tr("前に始めた、モデルの保存先の移動があります。")
                 source, target = (invisible.marked(str(path)[:_SHOWN]) for path in (plan.source, plan.target))
-                sentence = wording.phrase("move_elsewhere", source=source, target=target)
+                sentence = wording.phrase(f"move_{plan.state}", source=source, target=target)
                 self.moving.show_message("warning", what, sentence, (("undo", self.tr("この知らせを消す")),))
                 return
             sentence = self.tr("移動先：{path}。元のファイルは、そのまま使えます。").format(path=plan.target)

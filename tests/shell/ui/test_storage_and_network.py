@@ -135,6 +135,36 @@ def test_a_move_that_an_earlier_version_began_is_named_and_the_same_place_goes_o
     assert not journal.exists()
 
 
+def test_where_such_a_move_is_over_only_the_old_folder_is_named_and_the_notice_can_be_put_away(
+    parts, open_window, qtbot, where, tmp_path
+):
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "m.gguf").write_bytes(b"left")
+    told = {"source": str(old), "target": str(where.models), "state": "switching", "names": ["m.gguf"]}
+    journal = where.data / "models-move.json"
+    journal.write_text(json.dumps(told | {"made": ["m.gguf"], "noted": {}}), "ascii")
+    again = open_window()
+    banner = again.offers.moving
+    assert f"移動は済んでいます。元のフォルダ {old} に残ったファイルは" in words(banner)
+    assert "止まっています" not in words(banner)
+    assert "もう一度指定" not in words(banner)
+    with qtbot.waitSignal(again.upkeep.move_undone):
+        banner.action_requested.emit("undo")
+    assert (old / "m.gguf").read_bytes() == b"left"
+    assert not journal.exists()
+    assert not again.offers.isVisible()
+
+
+@pytest.mark.parametrize("place", ["", "m"])
+def test_the_models_themselves_are_never_called_left_over(parts, where, place):
+    told = {"source": str(where.models / place), "target": str(where.models), "state": "switching"}
+    (where.data / "models-move.json").write_text(json.dumps(told | {"names": [], "made": [], "noted": {}}), "ascii")
+    found = models_folder.pending(where)
+    assert found is not None
+    assert found.state == "elsewhere"
+
+
 def test_the_notice_of_such_a_move_can_be_put_away_and_deletes_nothing(parts, open_window, qtbot, where, tmp_path):
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "m.gguf").write_bytes(b"mine")
