@@ -5,6 +5,7 @@ from pathlib import Path
 
 from app.base.confidentiality import LABELS, Label, highest
 from app.documents import labels
+from app.documents.labels import Origin
 from app.evaluation.records import QuestionSet
 from app.evaluation.results import Evaluation, System
 from app.evaluation.study.study import Study
@@ -14,9 +15,13 @@ from app.training.runs.lineage import Lineage
 
 def of_set(found: QuestionSet, documents: Path) -> Label:
     """`documents`: the database."""
+    return labels.now(documents, origins_of(found), found.label)
+
+
+def origins_of(found: QuestionSet) -> frozenset[Origin]:
+    """Return the documents that its questions are answered in, and the collections that they ask."""
     golds = {("", gold.document) for question in found.questions for gold in question.gold if gold.document}
-    asked = {(name, "") for question in found.questions for name in question.collections}
-    return labels.now(documents, golds | asked, found.label)
+    return frozenset(golds | {(name, "") for question in found.questions for name in question.collections})
 
 
 def of_evaluation(found: Evaluation, documents: Path) -> Label:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
+from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.services import background
 from app.evaluation.question_sets import KeptSet
@@ -116,6 +117,10 @@ class Contents(QStackedWidget):
     def is_set(self) -> bool:
         """Whether a set is shown, which offers its own evaluation."""
         return isinstance(self.entry, KeptSet)
+
+    def label_of_set(self) -> confidentiality.Label:
+        """Return that of the set that is shown."""
+        return self._set_view().label_now()
 
     def rename_set(self) -> None:
         """Asks for another name of the set that is shown."""

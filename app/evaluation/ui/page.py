@@ -83,14 +83,14 @@ class EvaluationPage(Page):
         self._header.set_inset(inset_px)
 
     def label_now(self) -> confidentiality.Label:
-        """Of the set or the study that is shown; the views of their contents say more. Raises AppError as `find`."""
+        """Of the set or the study that is shown; the views of their contents say more. Raises AppError."""
         entry = self.contents.entry
         if isinstance(entry, Entry):
             study = entry.study
             return label_now.of_study(study, self._paths.documents) if study is not None else confidentiality.HIGHEST
         if entry is None:
             return confidentiality.LABELS[0]
-        return label_now.of_set(question_sets.find(self._paths.questions, entry.name), self._paths.documents)
+        return self.contents.label_of_set()
 
     def focus_first(self) -> None:
         if self._side.isVisibleTo(self):

@@ -194,7 +194,10 @@ def test_what_a_set_shows_is_secret_once_the_documents_are_that_it_is_of(scene: 
     question_sets.store(scene.where.questions, "窓口", [asked])
     page = scene.open()
     scene.until_shown("SetView")
+    scene.until(lambda: page.contents._set_view().work.shown is not None)
     assert text_exits.label_at(scene.shown()) == "internal"
+    shutil.rmtree(scene.where.questions)  # no selection reads the set again
+    assert text_exits.label_at(scene.shown()) == page.label_now() == "internal"
     library.set_label(collection, "secret")
     assert text_exits.label_at(scene.shown()) == "secret"
     assert page.label_now() == "secret"

@@ -8,10 +8,12 @@ from PySide6.QtCore import QObject, QPoint, QStandardPaths, Qt, Signal
 from PySide6.QtGui import QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
 
+from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.export_gate import Export, Permit
 from app.base.services import background
 from app.base.wording import describe_error
+from app.documents import labels
 from app.evaluation import label_now, question_files, question_sets
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.records import Question, QuestionSet
@@ -95,6 +97,7 @@ class SetView(QWidget):
         super().__init__()
         self._theme = theme
         self._folder = folder
+        self._documents = documents
         self._wanted = ""  # id of the question that is to be chosen next
         self._wanted_row = 0
         self._renaming = ""  # the set whose renaming window is about to open
@@ -126,6 +129,13 @@ class SetView(QWidget):
     def name(self) -> str:
         """ "": none is shown."""
         return self.work.name
+
+    def label_now(self) -> confidentiality.Label:
+        """Return the label of the version that is shown. It is asked at every selection: the set is not read again."""
+        shown = self.work.shown
+        if shown is None or shown.found is None:
+            return confidentiality.HIGHEST
+        return labels.now(self._documents, shown.origins, shown.found.label)
 
     def show_set(self, name: str) -> None:
         """The newest version, as it is now."""

@@ -8,7 +8,8 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.evaluation import question_sets
+from app.documents.labels import Origin
+from app.evaluation import label_now, question_sets
 from app.evaluation.question_sets import KeptSet, Version
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.ui.sets.questions import searchable
@@ -23,6 +24,7 @@ class Shown:
     version: Version | None = None
     found: QuestionSet | None = None
     texts: Sequence[str] = ()  # that a search looks through
+    origins: frozenset[Origin] = frozenset()  # by which `found` is labelled
     error: AppError | None = None
 
     @property
@@ -130,4 +132,5 @@ def _read(folder: Path, name: str, number: int) -> Shown:
         found = question_sets.find(folder, f"{kept.name}@{version.number}")
     except AppError as error:
         return Shown(kept.name, kept, version, error=error)
-    return Shown(kept.name, kept, version, found, tuple(searchable(one) for one in found.questions))
+    texts = tuple(searchable(one) for one in found.questions)
+    return Shown(kept.name, kept, version, found, texts, label_now.origins_of(found))
