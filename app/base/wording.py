@@ -122,7 +122,7 @@ def codes() -> frozenset[str]:
 def _shown(facts: Mapping[str, Any], language: str) -> dict[str, Any]:
     """Adds `x_gb` (10^9 bytes, as drives and download pages count) for each number `x_bytes`; joins lists.
 
-    What the system says of a file or folder is said in Japanese (`[system]`).
+    What the system says of a file or folder is said in Japanese (`[system]`, `[reading]`).
     """
     shown = {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in facts.items()}
     if language == "ja":
@@ -163,9 +163,13 @@ _formatter = _PlainFormatter()
 
 @functools.cache
 def _system_words() -> dict[str, str]:
-    """The system's English for an error, which it writes in no other language unless a program asks for it."""
+    """The system's English for an error, which it writes in no other language unless a program asks for it.
+
+    And that of our own reader of files.
+    """
     words = {getattr(errno, name, None): japanese for name, japanese in _document()["system"].items()}
-    return {os.strerror(number): japanese for number, japanese in words.items() if number is not None}
+    said = {os.strerror(number): japanese for number, japanese in words.items() if number is not None}
+    return said | _document()["reading"]
 
 
 @functools.cache

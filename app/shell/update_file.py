@@ -3,9 +3,7 @@
 What is given out beside it (parts for graphics cards, kits) is told apart: it is added elsewhere.
 """
 
-import errno
 import hashlib
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ from pathlib import Path
 from app import __version__
 from app.base.build_facts import order
 from app.base.errors import AppError
-from app.base.files.plain_file import open_regular
+from app.base.files.plain_file import open_regular, too_large
 from app.models.kits import kit_manifest
 from app.training.environment import kit as training_kit
 
@@ -85,7 +83,7 @@ def look(path: Path, report: Report = lambda _done, _total: None) -> UpdateFile:
     try:
         size_bytes = path.stat().st_size
         if size_bytes > _LARGEST_BYTES:  # what takes no room on a drive can be read for days
-            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+            raise too_large(path)
         with open_regular(path) as file:
             while block := file.read(_BLOCK_BYTES):
                 digest.update(block)

@@ -118,3 +118,9 @@ def test_nothing_else_reads_json_that_came_from_outside() -> None:
         and node.value.id == "json"
     }
     assert found - OWN == {"app/base/files/strict_json.py"}
+
+
+def test_of_a_file_beyond_the_limit_it_is_said_that_it_is_too_large_to_be_read(tmp_path: Path) -> None:
+    (tmp_path / "large.json").write_bytes(b"[1, 2, 3]")
+    with pytest.raises(OSError, match="too large to be read"):
+        strict_json.read_bytes(tmp_path / "large.json", 8)

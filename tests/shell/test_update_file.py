@@ -1,11 +1,13 @@
 """A newer Kotae that was carried here is compared with its sum."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
 from app import __version__
+from app.base import wording
 from app.base.errors import AppError
 from app.shell import update_file
 
@@ -118,3 +120,24 @@ def test_how_far_it_is_is_told_and_can_be_stopped(file: Path) -> None:
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(AppError, match="file_unreadable"):
         update_file.look(tmp_path)
+
+
+@pytest.mark.parametrize(("language", "reason"), [("ja", "大きすぎて読めません"), ("en", "too large to be read")])
+def test_of_a_file_without_end_it_is_said_that_it_is_too_large_to_be_read(
+    tmp_path: Path, language: str, reason: str
+) -> None:
+    path = tmp_path / NAME
+    with path.open("wb") as file:
+        file.truncate(1 << 34)  # it takes no room on the drive
+    with pytest.raises(AppError) as caught:
+        update_file.look(path)
+    assert reason in wording.describe_error(caught.value, language).message
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pipes among files")
+def test_of_a_pipe_it_is_said_in_japanese_that_it_is_no_file(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    os.mkfifo(path)
+    with pytest.raises(AppError) as caught:
+        update_file.look(path)
+    assert "通常のファイルではありません" in wording.describe_error(caught.value, "ja").message

@@ -13,6 +13,14 @@ _READS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _FLAGS = _READS | getattr(os, "O_NOFOLLOW", 0)
 
 
+def too_large(path: Path) -> OSError:
+    """Return the error of a file that would be read for days, or would fill the memory.
+
+    What the system says of EFBIG is about writing.
+    """
+    return OSError(errno.EFBIG, "too large to be read", str(path))
+
+
 class NotPlainError(OSError):
     """`kind`: link | hard_link | not_file | not_folder | too_large."""
 
@@ -60,7 +68,7 @@ def lines_of(path: Path, most_bytes: int = LINE_BYTES) -> Iterator[bytes]:
     with open_regular(path) as file:
         while line := file.readline(most_bytes + 1):
             if len(line) > most_bytes:
-                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+                raise too_large(path)
             yield line
 
 
@@ -95,7 +103,7 @@ def read_plain(path: Path, most_bytes: int) -> bytes:
 def _all_of(file: BinaryIO, path: Path, most_bytes: int) -> bytes:
     raw = file.read(most_bytes + 1)
     if len(raw) > most_bytes:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+        raise too_large(path)
     return raw
 
 
