@@ -112,3 +112,11 @@ def test_the_manual_answers_a_first_question_with_nothing_prepared(kotae: Run) -
     assert answer["verdict"] == "answered"
     assert "GGUF ファイルを取り込む" in answer["answer"]
     assert answer["sources"][0]["heading"][-1] == "モデルを追加するには"
+
+
+def test_an_answer_that_was_cut_off_is_named_as_such_wherever_the_sentence_stands(kotae: Run) -> None:
+    done = kotae("ask", "かぶりとは何ですか", "--max-tokens", "3", "--adapter", "none")
+    assert done.returncode == 0, done.stderr
+    assert "回答は、長さの上限に達して途中で切れています。" in done.stderr.splitlines()
+    english = kotae("--lang", "en", "ask", "かぶりとは何ですか", "--max-tokens", "3", "--adapter", "none").stderr
+    assert "The answer was cut off at its length limit." in english.splitlines()
