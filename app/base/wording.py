@@ -169,7 +169,8 @@ def _system_words() -> dict[str, str]:
     """
     words = {getattr(errno, name, None): japanese for name, japanese in _document()["system"].items()}
     said = {os.strerror(number): japanese for number, japanese in words.items() if number is not None}
-    return said | _document()["reading"]
+    reading: dict[str, str] = _document()["reading"]
+    return said | reading
 
 
 @functools.cache
