@@ -23,6 +23,7 @@ from app.chat.shelf import BIN_DAYS
 from app.inference.local_model import LocalModel
 from app.models import bases
 from app.training import drafts
+from app.training.data import split
 from app.training.runs import journal, runs, shelf, standing
 from app.training.runs.standing import Standing
 from trainer import events
@@ -31,7 +32,6 @@ from trainer.events import Event, Finished, Started
 OPEN = ("waiting", "running", "judging", "paused", "crashed", "exported")  # states of runs that are not over
 DAMAGED = "damaged"  # of a draft: it cannot be opened, and can be removed
 _VERDICTS = ("adopt", "check", "reject")
-_MANIFEST = "split.json"  # of the data, beside their files
 _HEAD_BYTES, _TAIL_BYTES = 1 << 13, 1 << 15
 _CACHED = 1000  # runs
 
@@ -254,7 +254,7 @@ def _verdict(path: Path) -> str:
 
 
 def _data_name(train: Path) -> str:
-    source = _json(train.parent / _MANIFEST).get("source")
+    source = _json(train.parent / split.MANIFEST).get("source")
     name = source.get("name") if isinstance(source, dict) else None
     return invisible.line(str(name or train.name))
 

@@ -23,6 +23,7 @@ from app.base.files.plain_file import read_regular
 from app.inference import holdout
 from app.inference.holdout import Holdout
 from app.models import bases
+from app.training.data import split
 from app.training.data.rows import PARTS
 from app.training.runs import lineage
 from app.training.runs import standing as standings
@@ -38,7 +39,6 @@ RETURNED = "returned.txt"  # the folder of the job that another machine has trai
 CHECKPOINTS, HOLDOUT, REPORT = "checkpoints", "holdout.json", "report.html"
 PEFT_ADAPTER = "adapter"  # the folder of a finished run from which another one can go on
 DATA, START = "data", "start"  # copies of what it is trained on, and of the adapter that is trained further
-_MANIFEST = "split.json"  # beside the data
 _EXIT_LIMIT_S = 5.0
 _PLACE_BYTES = 1 << 16  # a path
 
@@ -231,9 +231,9 @@ def _with_data(asked: RunSpec, folder: Path) -> RunSpec:
                 shutil.copyfile(source, folder / places[part])
             except FileNotFoundError as error:
                 raise AppError("run_data_missing", path=source) from error
-    manifest = Path(asked.train).parent / _MANIFEST
+    manifest = Path(asked.train).parent / split.MANIFEST
     if manifest.is_file():
-        shutil.copyfile(manifest, folder / DATA / _MANIFEST)
+        shutil.copyfile(manifest, folder / DATA / split.MANIFEST)
     return dataclasses.replace(asked, **places)
 
 
