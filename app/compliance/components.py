@@ -7,7 +7,6 @@ distributions any more and carries the list as a file, which `packaging/notices.
 """
 
 import dataclasses
-import hashlib
 import json
 import platform
 import re
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from app import __version__
+from app.base.files.plain_file import sha256_of
 from app.base.paths import resources
 from app.inference import engine_packs
 
@@ -281,7 +281,7 @@ def named(table: dict[str, Any], distributions: dict[str, Distribution]) -> Iter
             entry["homepage"],
             entry["copyright"],
             joined(texts),
-            entry.get("sha256") or (_sha256(resources() / entry["file"]) if "file" in entry else None),
+            entry.get("sha256") or (sha256_of(resources() / entry["file"]) if "file" in entry else None),
         )
 
 
@@ -317,8 +317,3 @@ def _copyright(notice: str) -> str:
     """The first that names somebody: texts that were never filled in have <copyright holders> or the like."""
     lines = (match[1].strip() for match in _COPYRIGHT.finditer(notice))
     return next((line for line in lines if not re.search(r"[<\[].*(owner|holder|fullname|author)", line)), "")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

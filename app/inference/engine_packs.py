@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from app.base.errors import AppError
-from app.base.files.plain_file import open_regular
+from app.base.files.plain_file import open_regular, sha256_of
 from app.base.paths import resources
 
 LIST_NAME = "engine_packs.json"
@@ -121,8 +121,7 @@ def _take(library: IO[bytes], pack: Pack, folder: Path, source: Path) -> None:
 def _digest(path: Path) -> str:
     """ "" for what cannot be read: the engine computes without it."""
     try:
-        with open_regular(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError:
         return ""
 

@@ -1,7 +1,6 @@
 """What is trained: a model of the list, a GGUF file or a publisher's folder; and which model an adapter is for."""
 
 import dataclasses
-import hashlib
 import re
 import shutil
 from collections.abc import Collection
@@ -12,7 +11,7 @@ import filelock
 
 from app.base import invisible
 from app.base.errors import AppError
-from app.base.files.plain_file import open_regular
+from app.base.files import plain_file
 from app.inference.local_model import LocalModel
 from app.inference.prompt import PromptForm
 from app.models import catalogue, hf_folder, local_models, starter
@@ -122,15 +121,9 @@ def require_same(asked: RunSpec, model: LocalModel) -> None:
 def sha256_of(model: LocalModel) -> str:
     """Of its (first) file; read where the list does not know it. Raises AppError("file_unreadable")."""
     try:
-        return _noted_sha256(model) or file_sha256(Path(model.path))
+        return _noted_sha256(model) or plain_file.sha256_of(Path(model.path))
     except OSError as error:
         raise AppError("file_unreadable", path=model.path, reason=error.strerror or str(error)) from error
-
-
-def file_sha256(path: Path) -> str:
-    """Raises OSError, also for a pipe or a device."""
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def existing(wanted: str, beside: Path = Path()) -> Path | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from app.base.errors import AppError
-from app.base.files.plain_file import open_regular
+from app.base.files.plain_file import sha256_of
 from app.base.paths import write_atomically
 from app.inference.local_model import LocalModel
 from app.models import catalogue, local_models
@@ -43,7 +43,7 @@ def assemble(folder: Path, progress: Progress = lambda _fraction: True) -> Path:
     target = folder / FILE_NAME
     if not is_available():
         raise AppError("starter_missing")
-    if target.is_file() and target.stat().st_size == file.size_bytes and _hash_of(target) == file.sha256:
+    if target.is_file() and target.stat().st_size == file.size_bytes and sha256_of(target) == file.sha256:
         return target
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < file.size_bytes * 1.05:
@@ -99,8 +99,3 @@ def _copy_terms(file: ModelFile, folder: Path) -> None:
     if not target.is_file():
         terms = importlib.resources.files(file.package) / "data" / "GEMMA_TERMS.html"
         write_atomically(target, terms.read_bytes())
-
-
-def _hash_of(path: Path) -> str:
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

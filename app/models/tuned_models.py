@@ -7,14 +7,13 @@ How one comes into the list: `app.training.adoption`.
 
 import dataclasses
 import functools
-import hashlib
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
-from app.base.files.plain_file import open_regular
+from app.base.files import plain_file
 from app.inference.local_model import FileMark, LocalModel
 from app.models import remote_models, stored_tuned
 from app.models.model_store import ModelStore
@@ -147,5 +146,4 @@ def _entry(id: str, tuned: str, entry: dict[str, Any], files: list[LocalModel], 
 
 @functools.lru_cache(maxsize=16)
 def _read(path: Path, _size_bytes: int, _modified_ns: int) -> str:
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return plain_file.sha256_of(path)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
-from app.base.files import dated_folder, strict_json
+from app.base.files import dated_folder, plain_file, strict_json
 from app.base.files.plain_file import NotPlainError, open_plain
 from app.base.paths import Paths
 from app.base.wording import phrase
@@ -156,6 +156,6 @@ def _files(said: Wishes) -> dict[str, tuple[Path, str]]:
 
 def _sha256(path: str) -> str:
     try:
-        return bases.file_sha256(Path(path))
+        return plain_file.sha256_of(Path(path))
     except OSError as error:
         raise AppError("run_data_missing", path=path) from error

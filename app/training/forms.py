@@ -25,13 +25,14 @@ from pathlib import Path
 
 from app import __version__
 from app.base.errors import AppError
+from app.base.files import plain_file
 from app.base.files.copying import require_space, write_failure
 from app.inference import quantizations
 from app.inference import scores as score_files
 from app.inference.holdout import Holdout
 from app.inference.quantizations import FORMS
 from app.inference.scores import Scores
-from app.models import bases, build_plan, hf_folder, local_models
+from app.models import build_plan, hf_folder, local_models
 from app.models.build_plan import BuildPlan, BuildRequest
 from app.models.hf_folder import HfModel
 from app.training import held_out_prompts as prompts
@@ -159,7 +160,7 @@ def source_of(run: Path) -> Source:
             raise AppError("gate_no_base", path=asked.base)
         return Source(run, asked, None, "", base)
     try:
-        sha256 = bases.file_sha256(base)
+        sha256 = plain_file.sha256_of(base)
     except OSError as error:
         raise AppError("gate_no_base", path=asked.base) from error
     if asked.base_sha256 not in ("", sha256):
@@ -190,7 +191,7 @@ def of_run(source: Source, cache: Path) -> Export:
     holdout = runs.kept_back(run)
     shipped = _shipped(source)
     read = (run / runs.ADAPTER, run / runs.HOLDOUT, *([shipped] if shipped else []))
-    files = [bases.file_sha256(path) for path in read]
+    files = [plain_file.sha256_of(path) for path in read]
     marks = [__version__, build.id, *files, source.sha256, _questions(asked.form, holdout)]
     return Export(
         run=run,

@@ -17,11 +17,11 @@ from app.base import confidentiality, wording
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.export_gate import Export, Permit
-from app.base.files import private
+from app.base.files import plain_file, private
 from app.base.files.copying import require_space
 from app.base.paths import resources
 from app.inference.local_model import LocalModel
-from app.models import bases, hf_folder
+from app.models import hf_folder
 from app.training import planning
 from app.training.data.rows import PARTS
 from app.training.planning import Device, Plan
@@ -151,7 +151,7 @@ def _copy_data(asked: RunSpec, folder: Path) -> dict[str, str]:
             shutil.copyfile(source, target)
         except FileNotFoundError as error:
             raise AppError("run_data_missing", path=source) from error
-        hashes[part] = bases.file_sha256(target)
+        hashes[part] = plain_file.sha256_of(target)
         if hashes[part] != asked.hashes.get(part, hashes[part]):
             raise AppError("run_data_changed", path=source, id=asked.name)
     return hashes
@@ -163,7 +163,7 @@ def _copy_tree(source: Path, target: Path) -> None:
 
 def _write_sums(path: Path, files: Iterable[tuple[str, Path]]) -> None:
     """As `sha256sum` reads them."""
-    lines = [f"{bases.file_sha256(file)}  {name}\n" for name, file in files]
+    lines = [f"{plain_file.sha256_of(file)}  {name}\n" for name, file in files]
     path.write_text("".join(lines), encoding="utf-8", newline="\n")
 
 

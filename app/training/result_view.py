@@ -14,11 +14,10 @@ import numpy as np
 from app.base import bootstrap
 from app.base.bootstrap import LEAST_UNITS, Interval
 from app.base.errors import AppError
-from app.base.files import strict_json
+from app.base.files import plain_file, strict_json
 from app.base.files.plain_file import lines_of
 from app.inference import scores
 from app.inference.holdout import Example
-from app.models import bases
 from app.training import forms, gate_file
 from app.training import gate as gates
 from app.training.gate import BASE, BASE_ADAPTER, COMPARED, F16_ADAPTER, MERGED_F16, AnswerRow, FormRow, Gate
@@ -250,7 +249,7 @@ def _names(folder: Path) -> tuple[str, dict[int, str]]:
     asked = runs.effective(runs.read(folder))
     path = Path(asked.holdout) if asked is not None and asked.holdout else None
     try:
-        if asked is None or path is None or bases.file_sha256(path) != asked.hashes.get("holdout"):
+        if asked is None or path is None or plain_file.sha256_of(path) != asked.hashes.get("holdout"):
             return "", {}
         rows = [_row(line) for line in lines_of(path)]
     except OSError:

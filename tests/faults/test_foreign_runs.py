@@ -13,6 +13,7 @@ import pytest
 
 from app.base import made_here, wording
 from app.base.errors import AppError
+from app.base.files import plain_file
 from app.base.paths import Paths
 from app.evaluation.report import results_file
 from app.evaluation.study import study as studies
@@ -163,7 +164,7 @@ def _other_data(job: Path) -> None:
 
 
 def made_hash(path: Path) -> str:
-    return runs.bases.file_sha256(path)
+    return plain_file.sha256_of(path)
 
 
 def _other_base(job: Path) -> None:

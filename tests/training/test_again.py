@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
+from app.base.files import plain_file
 from app.base.paths import Paths
-from app.models import bases, local_models
+from app.models import local_models
 from app.training import drafting, drafts, job_return, jobs
 from app.training.data import curation, leakage, split
 from app.training.data.curation import Curation, Decision
@@ -54,7 +55,7 @@ def run(where: Paths, data: Path, base: Path) -> Run:
     wishes = {"data": str(data), "base": str(base), "name": "敬体", "rank": 8, "preset": "light", "samples": ["問い"]}
     folder = runs.create(drafting.draft(wishes, where, (), ""))
     shutil.copyfile(TRANSCRIPTS / "good.jsonl", folder / standing.JOURNAL)
-    adapter_in(folder / runs.PEFT_ADAPTER, base, bases.file_sha256(base))
+    adapter_in(folder / runs.PEFT_ADAPTER, base, plain_file.sha256_of(base))
     return runs.read(folder)
 
 

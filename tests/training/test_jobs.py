@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
+from app.base.files import plain_file
 from app.base.services.background import Cancelled
-from app.models import bases
 from app.training import job_return, jobs
 from app.training.runs import runs
 from tests import model_files as models
@@ -45,7 +45,7 @@ def asked(tmp_path: Path) -> RunSpec:
     for part in jobs.PARTS:
         (tmp_path / f"{part}.jsonl").write_text(ROW, encoding="utf-8")
         places[part] = str(tmp_path / f"{part}.jsonl")
-    folder, sha256 = str(tmp_path / "runs" / "点検"), bases.file_sha256(base)
+    folder, sha256 = str(tmp_path / "runs" / "点検"), plain_file.sha256_of(base)
     asked = RunSpec(folder=folder, base=str(base), name="点検", base_sha256=sha256, **places)  # type: ignore[arg-type]
     runs.create(asked)
     return asked

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.base.bootstrap import Interval
+from app.base.files import plain_file
 from app.inference.holdout import Example
-from app.models import bases
 from app.training import gate_file, result_view
 from app.training.gate import BASE_ADAPTER, REASONS, AnswerRow, Gate, Reason
 from app.training.runs import runs
@@ -125,7 +125,7 @@ def held_out(folder: Path, groups: list[str]) -> None:
     asked = spec.read(folder / runs.SPEC)
     told = spec.to_json(asked) | {
         "holdout": str(folder / "holdout.jsonl"),
-        "hashes": {"holdout": bases.file_sha256(folder / "holdout.jsonl")},
+        "hashes": {"holdout": plain_file.sha256_of(folder / "holdout.jsonl")},
     }
     runs.write_spec(folder, spec.from_json(told))
     examples = [

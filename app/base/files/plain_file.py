@@ -1,6 +1,7 @@
 """Files of a folder that came from elsewhere, opened only where they are what they seem to be."""
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -55,6 +56,12 @@ def open_regular(path: Path) -> BufferedReader:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hash of such a file. Raises OSError."""
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_regular(path: Path, most_bytes: int) -> bytes:

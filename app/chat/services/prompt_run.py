@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
+from app.base.files import plain_file
 from app.base.services import background
 from app.base.settings import Settings
 from app.chat.presets import Choices
@@ -19,7 +20,7 @@ from app.inference.local_model import LocalModel
 from app.inference.prompt import Turn
 from app.inference.replies import Journal, Prompt, Reply
 from app.inference.services.engine import EngineClient
-from app.models import bases, local_models, remote_models
+from app.models import local_models, remote_models
 
 LIKELIEST = Choices(temperature=0.0, repeat_penalty=1.0, seed=0)  # the same reply each time
 
@@ -165,8 +166,8 @@ def answered_by(job: PromptJob) -> str:
     if model.remote is not None:  # what it says today and tomorrow need not be the same model's
         raise AppError("remote_cannot", address=remote_models.shown(model))
     used = local_models.in_use(model, job.adapters)[1]
-    adapters = [[bases.file_sha256(Path(use.path)), use.strength] for use in used]
-    sha256 = (model.files[0].sha256 if model.files else "") or bases.file_sha256(Path(model.path))
+    adapters = [[plain_file.sha256_of(Path(use.path)), use.strength] for use in used]
+    sha256 = (model.files[0].sha256 if model.files else "") or plain_file.sha256_of(Path(model.path))
     context = job.settings.context_tokens
     return json.dumps([sha256, model.form_id, model.template_allowed, adapters, job.choices.as_dict(), context])
 

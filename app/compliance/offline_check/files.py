@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.base.errors import AppError
 from app.base.files.copying import Meter, Report, hash_of
-from app.base.files.plain_file import open_regular
+from app.base.files.plain_file import sha256_of
 from app.compliance.offline_check.records import HashedFile
 from app.inference import engine_packs, gguf
 from app.inference.local_model import FileMark, LocalModel
@@ -30,7 +30,7 @@ def of_folder(folder: Path) -> HashedFile:
         name = path.relative_to(folder)
         is_counted_elsewhere = path.is_symlink() and path.resolve().is_relative_to(root)
         if path.is_file() and not is_counted_elsewhere and "__pycache__" not in name.parts:
-            lines.append(f"{_hash(path)}  {name.as_posix()}\n")
+            lines.append(f"{sha256_of(path)}  {name.as_posix()}\n")
             total += path.stat().st_size
     digest = hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
     return HashedFile("manifest", f"{folder.name} ({len(lines)})", str(folder), total, digest, "measured")
@@ -95,7 +95,7 @@ def _bundle() -> Path:
 
 
 def _measured(role: str, path: Path) -> HashedFile:
-    return HashedFile(role, path.name, str(path), _size(path), _hash(path), "measured")
+    return HashedFile(role, path.name, str(path), _size(path), sha256_of(path), "measured")
 
 
 def _size(path: Path) -> int:
@@ -103,8 +103,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _hash(path: Path) -> str:
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

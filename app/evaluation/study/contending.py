@@ -8,6 +8,7 @@ from pathlib import Path
 from app.base import confidentiality
 from app.base.confidentiality import Label
 from app.base.errors import AppError
+from app.base.files import plain_file
 from app.base.wording import phrase
 from app.documents.grounding.grounding import CollectionRef
 from app.evaluation.results import System
@@ -121,7 +122,7 @@ def four_ways(
 def adapter_sha256(path: str) -> str:
     """ "": there is none yet, as of a training to come. Raises AppError("file_unreadable")."""
     try:
-        return bases.file_sha256(Path(path))
+        return plain_file.sha256_of(Path(path))
     except FileNotFoundError:
         return ""
     except OSError as error:

@@ -4,7 +4,6 @@ An index need not be trusted: whatever it calls by that name, another content is
 """
 
 import contextlib
-import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
@@ -17,6 +16,7 @@ import httpx2
 from app.base.addresses import host_of
 from app.base.errors import AppError
 from app.base.files import strict_json
+from app.base.files.plain_file import sha256_of
 from app.models.downloads import network
 from app.models.downloads.fetch import fetch
 from app.models.downloads.messages import Access, Contacted, Event, Fetch, Origin, Pace, Progress
@@ -168,8 +168,7 @@ def _listed(text: str) -> list[str]:
 def _is_whole(path: Path, file: LockedFile) -> bool:
     if path.is_symlink() or not path.is_file() or path.stat().st_size != file.size_bytes:
         return False
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest() == file.sha256
+    return sha256_of(path) == file.sha256
 
 
 def _file_name(address: str) -> str:

@@ -22,7 +22,7 @@ from app.base.confidentiality import HIGHEST, Label, of_stored
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.copying import sync_folder
-from app.base.files.plain_file import open_regular
+from app.base.files.plain_file import sha256_of
 from app.base.files.whole_file import failure
 from app.documents.labels import Origin
 from app.training.data import duplicates
@@ -321,8 +321,8 @@ def verify(folder: Path) -> dict[str, Any]:
         raise AppError("split_changed", path=str(folder), file=MANIFEST) from error
     for name, sha256 in hashes.items():
         file = folder / f"{name}.jsonl"
-        with contextlib.suppress(OSError), open_regular(file) as opened:
-            if hashlib.file_digest(opened, "sha256").hexdigest() == sha256:
+        with contextlib.suppress(OSError):
+            if sha256_of(file) == sha256:
                 continue
         raise AppError("split_changed", path=str(folder), file=file.name)
     found: dict[str, Any] = manifest

@@ -15,6 +15,7 @@ from app.base import confidentiality, export_gate
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.export_gate import Export, Permit
+from app.base.files import plain_file
 from app.base.files.whole_file import check_new
 from app.base.services import background
 from app.base.settings import Settings
@@ -291,7 +292,7 @@ def _writer(job: GenerationJob) -> Writer:
     shipped = local_models.adapter_of(job.model)
     path = shipped.path if shipped is not None else None
     try:
-        adapter = bases.file_sha256(path) if path is not None else ""
+        adapter = plain_file.sha256_of(path) if path is not None else ""
     except OSError as error:
         raise AppError("file_unreadable", path=str(path), reason=error.strerror or str(error)) from error
     return Writer(job.model.name, bases.sha256_of(job.model), adapter, job.seed, __version__)

@@ -351,7 +351,7 @@ def test_no_model_is_read_for_a_forecast(bench: Bench) -> None:
     def fail(_path: Path) -> str:
         raise AssertionError("read")
 
-    bench.monkeypatch.setattr("app.models.bases.file_sha256", fail)
+    bench.monkeypatch.setattr("app.base.files.plain_file.sha256_of", fail)
     assert bench.forecast(bench.wish("quantizations", bench.base, forms=("Q8_0",))).systems == 2
 
 

@@ -15,9 +15,9 @@ from PySide6.QtWidgets import QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.base.errors import AppError
+from app.base.files import plain_file
 from app.base.services import background
 from app.inference import child_commands, holdout
-from app.models import bases
 from app.training import gate_file
 from app.training.gate import BASE, BASE_ADAPTER, Gate
 from app.training.runs import runs
@@ -86,9 +86,9 @@ def write_run(folder: Path, base: Path, gate: Gate | None) -> Path:
     (folder / "holdout.jsonl").write_text(rows, encoding="utf-8")
     told = spec.to_json(spec.read(folder / runs.SPEC)) | {
         "base": str(base),
-        "base_sha256": bases.file_sha256(base),
+        "base_sha256": plain_file.sha256_of(base),
         "holdout": str(folder / "holdout.jsonl"),
-        "hashes": {"holdout": bases.file_sha256(folder / "holdout.jsonl")},
+        "hashes": {"holdout": plain_file.sha256_of(folder / "holdout.jsonl")},
     }
     runs.write_spec(folder, spec.from_json(told))
     examples = [
