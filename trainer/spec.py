@@ -209,7 +209,7 @@ def _check(spec: RunSpec) -> None:
 def _check_texts(spec: RunSpec) -> None:
     for name in (*_PATHS, *_TEXTS):
         value = getattr(spec, name)
-        if not isinstance(value, str) or (name in _PATHS and not value) or not _is_name(value):
+        if not isinstance(value, str) or (name in _PATHS and not value) or not _can_be_passed_on(value):
             raise SpecError(name, value, "a path" if name in _PATHS else "a text")
     if not isinstance(spec.hashes, dict) or not all(isinstance(value, str) for value in spec.hashes.values()):
         raise SpecError("hashes", spec.hashes, "an object of texts")
@@ -219,8 +219,11 @@ def _check_texts(spec: RunSpec) -> None:
         raise SpecError("gradient_checkpointing", spec.gradient_checkpointing, "true | false | null")
 
 
-def _is_name(text: str) -> bool:
-    """Whether a file can be called so: no end within, and no half of a character that is none of a file's bytes."""
+def _can_be_passed_on(text: str) -> bool:
+    """Return whether the system takes this text as a path or an argument.
+
+    It takes no NUL, and no half of a character (a lone surrogate) other than those that stand for a byte of a name.
+    """
     try:
         return b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:

@@ -337,7 +337,7 @@ def as_conversation(row: Row) -> Conversation:
 
 
 def _number(value: object) -> int | None:
-    """Return the id of something else; None for what is none."""
+    """Return the stored id of a message or a folder; None for a value that is no whole number."""
     return value if isinstance(value, int) else None
 
 

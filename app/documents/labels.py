@@ -36,8 +36,11 @@ def meant(there: Sequence[Collection], ref: CollectionRef) -> list[Collection]:
 
 
 def of_scope(there: Sequence[Collection], scope: Sequence[CollectionRef]) -> Label:
-    """Return the highest of what is asked, of `Library.labelled`, both of what a search takes and of what was meant
-    when it was chosen; DEFAULT where nothing is asked, and of what left no trace."""
+    """Return the highest label of the collections that the scope names.
+
+    Both count: the collection that a search would take now, and the one that was meant when the scope was chosen. A
+    collection of which no trace is left counts as DEFAULT, and so does an empty scope. `there`: of `Library.labelled`.
+    """
     taken = [one.label if one else DEFAULT for one, _ in asked(there, scope)]
     return highest((*taken, *(one.label for ref in scope for one in meant(there, ref))), DEFAULT)
 

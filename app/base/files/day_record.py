@@ -43,9 +43,10 @@ def uptime_s() -> float:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """`age`: days by the record since it was seen first, with this date; `seen_at`: when, by the clock, or later less.
+    """What the record knows of one thing that may be deleted some day.
 
-    `at`: its own date by the clock.
+    `age`: the days, by the record, since it was first seen with its present date. `seen_at`: the earliest moment, by
+    the clock, at which it was seen with it. `at`: that date, by the clock.
     """
 
     age: int

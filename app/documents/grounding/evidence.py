@@ -38,12 +38,12 @@ class Said:
     words: Words
     written: str
     behind: str = ""  # the character that follows a number without a unit of ours: 住 of 2住戸; "" for none
-    is_alone: bool = True  # whether nothing that it would count follows: a unit in the head of a table may be its own
+    is_alone: bool = True  # no counted thing follows it, so its unit may stand in the head of the table
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Of one source. `searchable`: as app.documents.grounding.names makes it."""
+    """What one source says, to look answers up in. `searchable`: its text as app.documents.grounding.names makes it."""
 
     terms: frozenset[str]
     values: tuple[Said, ...]

@@ -1,4 +1,4 @@
-"""What exceptions of a source say: under which condition they hold, and that of what they name the opposite is so."""
+"""Read the exceptions in a source: the condition of each, and the opposite of the rule, which it states."""
 
 import dataclasses
 import re
