@@ -21,7 +21,6 @@ EXCUSED = {
     "app/inference/fit.py": "of the kernel",
     "app/inference/machine.py": "of the kernel",
     "app/models/cli/model_download.py": "a token may come out of another program's pipe",
-    "app/models/downloads/packages.py": "a wheel that was just fetched and is known by its hash",
     "app/models/downloads/part.py": "what is being fetched",
     "app/models/package_locks.py": "of the program",
     "app/models/services/remote_options.py": "a key may come out of another program's pipe",

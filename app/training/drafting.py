@@ -22,6 +22,7 @@ from app.inference.local_model import LocalModel
 from app.models import bases
 from app.training import problems
 from app.training.data.rows import PARTS
+from app.training.data.split_record import MANIFEST
 from app.training.runs import runs
 from trainer import adapter, spec
 from trainer.events import RunError
@@ -147,7 +148,7 @@ def _files(said: Wishes) -> dict[str, tuple[Path, str]]:
     from app.training.data import split  # numpy
 
     folder = Path(said["data"])
-    for path in (folder / f"{part}.jsonl" for part in PARTS) if (folder / split.MANIFEST).is_file() else ():
+    for path in (folder / f"{part}.jsonl" for part in PARTS) if (folder / MANIFEST).is_file() else ():
         if not path.exists():
             raise AppError("run_data_missing", path=str(path))
     frozen = split.verify(folder)["files"]

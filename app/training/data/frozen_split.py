@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
-from app.training.data import split
+from app.training.data import split, split_record
 from app.training.data.duplicates import Measure
 from app.training.data.rows import PARTS, Row
 
@@ -54,7 +54,7 @@ def read(folder: Path) -> FrozenSplit:
     try:
         return _of(manifest)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise AppError("split_changed", path=str(folder), file=split.MANIFEST) from error
+        raise AppError("split_changed", path=str(folder), file=split_record.MANIFEST) from error
 
 
 def leaking_lines(found: FrozenSplit, rows: Iterable[Row]) -> list[int]:

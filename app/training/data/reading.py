@@ -14,7 +14,7 @@ from app.base.tables import table_file
 from app.base.tables.columns import ColumnMapping
 from app.base.wording import phrase
 from app.documents import encodings, labels
-from app.training.data import markdown_pairs, records, shapes, split
+from app.training.data import markdown_pairs, records, shapes, split_record
 from app.training.data.records import BadRow, Record, Records
 from app.training.data.rows import Row
 from app.training.data.shapes import Shape
@@ -78,7 +78,7 @@ def read(path: Path, mapping: ColumnMapping | None = None) -> Imported:
 
 def _with_record(imported: Imported, folder: Path) -> Imported:
     """Return it with what the record of a split says where the file is one of its parts."""
-    label, origins = split.told_of(folder)
+    label, origins = split_record.told_of(folder)
     known = {one for one in (label, confidentiality.label_of(imported.label)) if one is not None}
     highest = confidentiality.highest(known) if known else ""
     return replace(imported, label=highest, origins=tuple(sorted({*imported.origins, *origins})))

@@ -18,18 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.base.confidentiality import HIGHEST, Label, of_stored
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.copying import sync_folder
 from app.base.files.plain_file import sha256_of
 from app.base.files.whole_file import failure
-from app.documents.labels import Origin
 from app.training.data import duplicates
 from app.training.data.duplicates import DEFAULT, Measure
 from app.training.data.rows import PARTS, Row
+from app.training.data.split_record import MANIFEST
 
-MANIFEST = "split.json"
 VERSION = 1
 REASONS = ("same", "near_holdout")  # for which a row is removed
 
@@ -244,27 +242,6 @@ def write(split: Split, folder: Path, source: dict[str, Any], leakage: dict[str,
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return manifest
-
-
-def told_of(folder: Path) -> tuple[Label | None, tuple[Origin, ...]]:
-    """Return what the record of a split says of its rows, which do not say it themselves; nothing where there is none.
-    One that is damaged may have said anything."""
-    try:
-        return label_and_origins(strict_json.of_file(folder / MANIFEST)["source"])
-    except (FileNotFoundError, NotADirectoryError, KeyError):
-        return None, ()
-    except (OSError, ValueError, TypeError):
-        return HIGHEST, ()
-
-
-def label_and_origins(told: Any) -> tuple[Label | None, tuple[Origin, ...]]:
-    """Read the label and the origins of a record. What cannot be understood counts as the highest."""
-    label, origins = (told.get(key) for key in ("label", "origins")) if isinstance(told, dict) else (None, None)
-    known: Label | None = of_stored(label) if label else None
-    try:
-        return known, tuple((str(collection), str(document)) for collection, document in origins or ())
-    except (TypeError, ValueError):
-        return HIGHEST, ()
 
 
 def require_free(folder: Path) -> None:

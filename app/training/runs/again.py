@@ -13,7 +13,7 @@ from app.base.files.copying import write_failure
 from app.base.paths import Paths
 from app.inference.local_model import LocalModel
 from app.training import drafts
-from app.training.data import curation, reading, split
+from app.training.data import curation, reading, split, split_record
 from app.training.data.curation import Curation
 from app.training.data.rows import PARTS, Row
 from app.training.plan import Data, Draft, Frozen, Start
@@ -109,13 +109,13 @@ def _manifest(source: Path, asked: RunSpec) -> dict[str, Any] | None:
 
     Raises AppError: run_data_missing, split_changed, split_unusable.
     """
-    if not (source / split.MANIFEST).is_file():
+    if not (source / split_record.MANIFEST).is_file():
         if not Path(asked.train).is_file():
             raise AppError("run_data_missing", path=asked.train)
         return None
     found = split.verify(source)
     if any(found["files"][part]["sha256"] != asked.hashes.get(part) for part in PARTS):
-        raise AppError("split_changed", path=str(source), file=split.MANIFEST)
+        raise AppError("split_changed", path=str(source), file=split_record.MANIFEST)
     return found
 
 
@@ -155,7 +155,7 @@ def _is_of(draft: Draft, manifest: dict[str, Any]) -> bool:
     assert draft.data is not None
     assert draft.frozen is not None
     try:
-        split_now = strict_json.of_file(Path(draft.frozen.folder) / split.MANIFEST)
+        split_now = strict_json.of_file(Path(draft.frozen.folder) / split_record.MANIFEST)
     except (OSError, ValueError):
         return False
     is_whole = (Path(draft.data.folder) / curation.ITEMS).is_file()

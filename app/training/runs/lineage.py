@@ -21,7 +21,7 @@ from app.documents import labels
 from app.documents.labels import Origin
 from app.inference.local_model import LocalModel
 from app.models import bases
-from app.training.data import split
+from app.training.data import split_record
 from app.training.data.rows import PARTS
 from trainer.spec import RunSpec
 
@@ -53,13 +53,13 @@ class Lineage:
 
 def of_json(told: Any) -> Lineage:
     """Read what `as_json` has written. A label or an origin that cannot be understood counts as the highest."""
-    return Lineage(*split.label_and_origins(told))
+    return Lineage(*split_record.label_and_origins(told))
 
 
 def of_data(folder: Path) -> Lineage:
     """Read the record of a split. Nothing is known where there is none, or it says nothing of it; one that is damaged
     may have said anything."""
-    manifest = folder / split.MANIFEST
+    manifest = folder / split_record.MANIFEST
     return _of_manifest(manifest, *_version(manifest))
 
 
@@ -168,7 +168,7 @@ def _version(file: Path) -> tuple[int, int]:
 
 @functools.lru_cache(maxsize=64)
 def _of_manifest(file: Path, _modified_ns: int, _size_bytes: int) -> Lineage:
-    return Lineage(*split.told_of(file.parent))
+    return Lineage(*split_record.told_of(file.parent))
 
 
 @functools.lru_cache(maxsize=64)

@@ -23,7 +23,7 @@ from app.chat.shelf import BIN_DAYS
 from app.inference.local_model import LocalModel
 from app.models import bases
 from app.training import drafts
-from app.training.data import split
+from app.training.data import split_record
 from app.training.runs import journal, runs, shelf, standing
 from app.training.runs.standing import Standing
 from trainer import events
@@ -254,7 +254,7 @@ def _verdict(path: Path) -> str:
 
 
 def _data_name(train: Path) -> str:
-    source = _json(train.parent / split.MANIFEST).get("source")
+    source = _json(train.parent / split_record.MANIFEST).get("source")
     name = source.get("name") if isinstance(source, dict) else None
     return invisible.line(str(name or train.name))
 

@@ -23,7 +23,7 @@ from app.base.files.plain_file import read_regular
 from app.inference import holdout
 from app.inference.holdout import Holdout
 from app.models import bases
-from app.training.data import split
+from app.training.data import split_record
 from app.training.data.rows import PARTS
 from app.training.runs import lineage
 from app.training.runs import standing as standings
@@ -231,9 +231,9 @@ def _with_data(asked: RunSpec, folder: Path) -> RunSpec:
                 shutil.copyfile(source, folder / places[part])
             except FileNotFoundError as error:
                 raise AppError("run_data_missing", path=source) from error
-    manifest = Path(asked.train).parent / split.MANIFEST
+    manifest = Path(asked.train).parent / split_record.MANIFEST
     if manifest.is_file():
-        shutil.copyfile(manifest, folder / DATA / split.MANIFEST)
+        shutil.copyfile(manifest, folder / DATA / split_record.MANIFEST)
     return dataclasses.replace(asked, **places)
 
 

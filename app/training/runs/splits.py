@@ -11,7 +11,7 @@ from app.base.files import strict_json
 from app.base.paths import Paths
 from app.models import bases
 from app.training import drafts
-from app.training.data import split
+from app.training.data import split_record
 from app.training.data.rows import PARTS
 from app.training.runs import runs
 
@@ -57,7 +57,7 @@ def _of_drafts(folder: Path) -> Iterator[tuple[str, Path]]:
 def _read(name: str, folder: Path) -> tuple[tuple[str, ...], SplitChoice] | None:
     """With the hashes of its parts. None: no split lies there, or its record cannot be read."""
     try:
-        manifest = strict_json.of_file(folder / split.MANIFEST)
+        manifest = strict_json.of_file(folder / split_record.MANIFEST)
         files = manifest["files"]
         hashes = tuple(str(files[part]["sha256"]) for part in PARTS)
         source = str(manifest.get("source", {}).get("name") or "")
