@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from app.base import children, settings, wording
+from app.base.files.plain_file import sha256_of
 from app.base.isolation import offline
 from app.base.paths import Paths
 from app.base.settings import Settings
@@ -169,7 +170,7 @@ def test_a_real_engine_answers_and_nothing_is_counted(
     else:
         assert result.verdict == "limited"
     (model,) = (file for file in result.files if file.role == "model")
-    assert model.sha256 == files._hash(with_model.models / "小さなモデル.gguf")
+    assert model.sha256 == sha256_of(with_model.models / "小さなモデル.gguf")
 
 
 def test_what_a_plug_in_sends_at_the_start_of_python_is_found(
@@ -355,7 +356,7 @@ def files_mark(path: Path):
     from app.inference.local_model import FileMark
 
     status = path.stat()
-    return FileMark(path.name, status.st_size, status.st_mtime_ns, files._hash(path))
+    return FileMark(path.name, status.st_size, status.st_mtime_ns, sha256_of(path))
 
 
 def test_the_program_is_one_number_that_changes_with_any_of_its_files(
