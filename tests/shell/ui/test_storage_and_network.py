@@ -146,7 +146,7 @@ def test_where_such_a_move_is_over_only_the_old_folder_is_named_and_the_notice_c
     journal.write_text(json.dumps(told | {"made": ["m.gguf"], "noted": {}}), "ascii")
     again = open_window()
     banner = again.offers.moving
-    assert f"移動は済んでいます。元のフォルダ {old} に残ったファイルは" in words(banner)
+    assert f"移動は済んでいます。元のフォルダ {old} に残ったモデルのファイルは" in words(banner)
     assert "止まっています" not in words(banner)
     assert "もう一度指定" not in words(banner)
     with qtbot.waitSignal(again.upkeep.move_undone):
