@@ -100,13 +100,6 @@ class Evidence:
             quantity.is_same(one) and len({quantity.bound, one.bound} - {""}) < 2 for one in self.derived_quantities
         )
 
-    def _has_ratio(self, ratio: float) -> bool:
-        """Whether one value is so many times another: 2倍 of 3,000円 and 6,000円."""
-        found = [one for one in self.quantities if one.unit and one.value]
-        return any(
-            abs(one.value / other.value - ratio) < 1e-6 for one in found for other in found if one.unit == other.unit
-        )
-
     def _has_other_per(self, quantity: Quantity) -> bool:
         return any(one.is_per and one.unit == quantity.unit for one in self.quantities)
 

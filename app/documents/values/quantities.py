@@ -61,10 +61,6 @@ _EVERY = re.compile(
     r"(?:(?<![一-鿿\d])|(?<=原則))(?:[毎各](?P<every>[年月週日])|隔(?P<other>[年月週日])|(?P<each>[年月週日]|四半期|半期))(?:間|額|給)?"
     r"(?:に(?:つき)?|[当あ]たり(?:に)?|ごとに?)?、?\s?(?:約|およそ|最[低大]で?も?|少なくとも|原則)?\s?$"
 )
-_PERIODS = {
-    "年": ("か月", 12.0), "半期": ("か月", 6.0), "四半期": ("か月", 3.0), "月": ("か月", 1.0),
-    "週": ("s", 604_800.0), "日": ("s", 86_400.0),
-}  # fmt: skip
 _EACH_TIME = re.compile(r"の(?!み|う[ちえ]|[はがを])|につき|[当あ]たり")  # 1回の運転は15分
 _SPAN = re.compile(r"\s?(?:以上|超|を超え)?、?\s?(?:かつ)?、?\s?")  # 秒速30cm以上150cm以下
 _SPEEDS = {"秒": 1.0, "分": 60.0, "時": 3600.0}
@@ -388,8 +384,8 @@ def _how_often(one: _Found, flat: str) -> _Found:
     """月2回 is for each month, and 年に1度 is once."""
     before = _EVERY.search(flat, max(0, one.start - 16), one.start) if one.unit and not one.prefix else None
     if before and not one.per and one.unit and one.unit.name not in ("か月", "s", "時"):
-        name, size = _PERIODS[before["every"] or before["other"] or before["each"]]
-        one = one._replace(per=(name, size * 2 if before["other"] else size))
+        every = before["every"] or before["other"] or before["each"]
+        one = one._replace(per=units.period(every, is_every_other=bool(before["other"])))
     is_time = one.per is not None and one.per[0] in ("s", "か月")
     return one._replace(unit=units.of("回")) if is_time and one.unit and one.unit.name == "度" else one
 

@@ -17,10 +17,6 @@ _ITEM = re.compile(r"(?:^|[\s。、　])(?:[(（]?(?P<number>\d{1,2})[)）.．]|
 _EACH = re.compile(
     r"(?<![\d一二三四五六七八九十百千])(?:(?P<each>[年月週日時])(?:額|給|(?=[\d０-９]))|(?P<long>[年月週])間(?!隔))|毎(?P<every>[年月週日時分秒])"
 )
-_PERIODS = {
-    "年": ("か月", 12.0), "半期": ("か月", 6.0), "四半期": ("か月", 3.0), "月": ("か月", 1.0),
-    "週": ("s", 604_800.0), "日": ("s", 86_400.0), "朝": ("s", 86_400.0), "夕": ("s", 86_400.0), "晩": ("s", 86_400.0),
-}  # fmt: skip
 _TIMES = r"(?!間?に?、?\s?[\d０-９一二三四五六七八九十]{1,3}\s?[回度])"  # 毎週2回 says how often itself
 _INTERVAL = re.compile(
     rf"(?:毎|(?P<other>隔))(?P<unit>[年月週日朝夕晩]){_TIMES}"
@@ -176,8 +172,8 @@ def implied(text: str) -> list[Quantity]:
 def _named(text: str) -> list[Quantity]:
     found: list[Quantity] = []
     for one in _INTERVAL.finditer(text):
-        unit, size = _PERIODS[one["unit"] or one["each"]]
-        found.append(_once(unit, size * 2 if one["other"] else size, *one.span()))
+        unit, size = units.period(one["unit"] or one["each"], is_every_other=bool(one["other"]))
+        found.append(_once(unit, size, *one.span()))
     return found
 
 

@@ -158,6 +158,11 @@ _ALIKE = {
 COUNTED_ALIKE = frozenset(frozenset([one, other]) for one, others in _ALIKE.items() for other in others.split())
 REFERENCES = ("条", "章", "節", "項", "号", "編", "款", "附則", "版")  # of a document; after 第, or without it
 
+_PERIODS = {
+    "年": ("か月", 12.0), "半期": ("か月", 6.0), "四半期": ("か月", 3.0), "月": ("か月", 1.0),
+    "週": ("s", 604_800.0), "日": ("s", 86_400.0), "朝": ("s", 86_400.0), "夕": ("s", 86_400.0), "晩": ("s", 86_400.0),
+}  # fmt: skip
+
 
 def _written() -> dict[str, Unit]:
     units = {counter: Unit(counter) for counter in (*_COUNTERS.split(), *REFERENCES)}
@@ -218,3 +223,9 @@ def of_heads(flat: str) -> list[Unit]:
     """Return the units that a flattened text names for numbers without one: 幅員(m), 単位：mm, of kg/m3 also kg."""
     written = [found["unit"] or found["named"] for found in _HEAD.finditer(flat)]
     return [of(part) for one in written for part in dict.fromkeys((one, one.partition("/")[0].strip())) if part]
+
+
+def period(every: str, *, is_every_other: bool) -> tuple[str, float]:
+    """Return the unit and length of what 毎 or 隔 stands before: 隔週 is two weeks."""
+    unit, size = _PERIODS[every]
+    return unit, size * 2 if is_every_other else size
