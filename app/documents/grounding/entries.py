@@ -34,18 +34,24 @@ def misplaced(text: str, source: str) -> Iterator[tuple[int, int]]:
     if len(labels) != 1 or _OTHERS.search(flat):
         return
     own = [one for one in found if one.label == labels[0]]
+    mine = frozenset(item for one in own for item in one.items)
+    everywhere = [item for one in found for item in one.items]
+    theirs: dict[tuple[int, int], list[str]] = {}
     for entry in own:
         if any(item in flat for item in entry.items):
             continue
-        theirs = [one for one in found if one.place == entry.place and one.label != entry.label]
-        mine = frozenset(item for one in own for item in one.items)
-        for item in sorted({item for one in theirs for item in one.items} - mine):
+        if entry.place not in theirs:
+            others = {
+                item for one in found if one.place == entry.place and one.label != entry.label for item in one.items
+            }
+            theirs[entry.place] = [item for item in sorted(others - mine) if item in flat and item not in labels[0]]
+        for item in theirs[entry.place]:
             at = flat.find(item)
-            is_elsewhere = whole.count(item) != sum(item in other for one in found for other in one.items)
-            if at < 0 or is_elsewhere or item in entry.label or any(item in other for other in mine):
+            if _DENIES.match(flat, at + len(item)) or any(item in other for other in mine):
                 continue
-            if not _DENIES.match(flat, at + len(item)):
+            if whole.count(item) == sum(item in other for other in everywhere):  # nowhere else
                 yield origin(at), origin(at + len(item))
+        theirs[entry.place] = []
 
 
 @functools.lru_cache(maxsize=64)
