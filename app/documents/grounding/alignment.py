@@ -88,7 +88,8 @@ def is_settled(value: Quantity, said: Statement, known: Known) -> bool:
     near = nearest(said, known, telling)
     if not near or sum(telling.get(key, 0.0) for key in said.keys & near[0].keys) < SETTLED_MIN * sum(telling.values()):
         return False
-    alike = [other for other in near[0].values if other.is_of_kind(value)]
+    same = [one for one in near if said.keys & one.keys == said.keys & near[0].keys]  # two rows of a table
+    alike = [other for one in same for other in one.values if other.is_of_kind(value)]
     return bool(alike) and all(value.is_same(one) and one.bound == value.bound for one in alike)
 
 

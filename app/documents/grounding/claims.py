@@ -44,7 +44,6 @@ _SHARED_MIN = 0.6  # of its words, or others of the same kanji
 _RETIED = 1.25  # another passage must fit this much better than the cited one
 _GAIN_MIN = 0.15  # of terms, for a second passage
 _TERMS_MIN = 4  # はい。 and the like say nothing that could be looked up
-_LONGEST = 1500  # characters of a sentence whose words are compared
 _NUMBERED = re.compile("(?<=号)[機館棟室車線炉店]")  # 2号機 names what values are of
 _ITEM = re.compile(r"\s*(?:[-*+•・]|\(?\d{1,2}[.)．）]|[①-⑳])")
 _LEAD_IN = re.compile(r"(?:[:：]|(?:以下|次)の(?:とおり|通り)(?:です|である|とする)?[。.]?)\s*$")
@@ -267,13 +266,21 @@ def _tied(
         own = _fit(text, wanted, together, asked)
         if _fit(text, wanted, sources[best], asked) <= own * _RETIED or _is_foreign(text, together):
             return sorted(set(cited))
-    if _coverage(wanted, sources[best]) < COVERAGE_MIN / 2:
+    if _coverage(wanted, sources[best]) < COVERAGE_MIN / 2 and not _has_values(text, sources[best], asked):
         return sorted(set(cited))
     for other in ranked[1:]:
         both = evidence.union([sources[best], sources[other]])
         if _fit(text, wanted, both, asked) - _fit(text, wanted, sources[best], asked) >= _GAIN_MIN:
             return sorted((best, other))
     return [best]
+
+
+def _has_values(text: str, source: Evidence, asked: Evidence) -> bool:
+    """Whether the source has all values of a sentence that has some, and most of its kanji: 湯の温度 for 湯温."""
+    is_measured = any(value.unit for value in quantities.parse(text))
+    kanji = set(re.findall("[一-鿿]", text))
+    shared = sum(sign in source.searchable for sign in kanji)
+    return is_measured and shared >= _SHARED_MIN * len(kanji) > 0 and not _missing(text, source, asked)
 
 
 def _fit(text: str, wanted: frozenset[str], source: Evidence, asked: Evidence) -> float:

@@ -32,9 +32,11 @@ _ALL = re.compile(
 )
 _ALL_IN_SOURCE = re.compile(
     rf"{modality.EVERY}|すべて|全|だれで|誰で|一律|無制限|各|毎|それぞれ|どの|いつでも|どこでも|常に|いずれ|どちら|問わ|かかわら|関わら|関係な|何|ごと"
+    r"|(?:制限|条件)[はをが]?(?:な[いくし]|し(?:な|ませ)|(?:設け|つけ|付け)(?:な|ませ))"
 )
-_ONLY = re.compile(r"のみ(?!なら)|だけ(?!で(?:は)?な|でも)|に限(?:り|る|ら|っ)|しか|限定|専用")
+_ONLY = re.compile(r"のみ(?!なら)|(?<!いた)(?<![頂戴])だけ(?!で(?:は)?な|でも)|に限(?:り|る|ら|っ)|しか|限定|専用")
 _ONLY_IN_SOURCE = re.compile(r"のみ|だけ|限|しか|専|以外|除")
+_ALONE = re.compile("(?:だけ|のみ)[をでがに](?!は)")  # 子どもだけで泳いではならない limits nothing
 _EXCEPT = re.compile(r"以外|を除[いき]")
 _EXCEPT_IN_SOURCE = re.compile(r"以外|除|その他|ほか|他の|ただし|限|のみ|だけ")
 _WITHOUT = re.compile(rf"[はもが](?:{modality.NONE}|設け(?:ない|ませ|られていませ))")
@@ -43,7 +45,13 @@ _DIRECTION = re.compile(
     r"|^(?P<inside>(?:の中|内)(?=[のにでとへはが]))|^(?P<outside>の?外(?=[のにでとへはが]))"
     r"|^(?P<least>以上)|^(?P<most>以下|以内)|^(?P<below>未満)|^(?P<beyond>を?超)"
 )
+_AXES = {  # what each direction can be turned round to
+    one: frozenset(axis.split())
+    for axis in ("before after", "inside outside", "least most below beyond")
+    for one in axis.split()
+}
 _WITHOUT_IT = re.compile(r"なく|なしに|.?ずに|.?ないで|を?得(?:ず|ない)")
+_HAVING_IT = re.compile("に(?:従|よ[りっる]|基づ|沿)|の(?:下|もと)で|を(?:得|受け|もら|取)")
 _DIRECTION_REACH = 14
 _DENIES = re.compile(r"\s?(?:と(?:は|も)?し|で(?:は|も)?|に(?:は|も)?な[らり])(?:な[いく]|(?:あり|なり)?ません?|ず)")
 _BEYOND = re.compile(r"(?:これ|それ|この値|上限|下限|基準|制限)を?(?:超|上回|下回)")
@@ -52,7 +60,7 @@ _SIDE = re.compile(  # 3日前, 18℃を下回ってから
     rf"(?:(?P<before>{lexicon.BEFORE}(?!後))|(?P<after>{lexicon.AFTER}|(?<=て)から))"
 )
 
-_SINCE = re.compile("(?:[てで]から|[た日]?後|[たの]日から)、?$")
+_SINCE = re.compile("(?:[てで]から|[た日]?後|[たの]日から)(?:、|の)?$")
 _TIMES = frozenset(["s", "か月", "年"])
 
 
@@ -84,17 +92,32 @@ def contradictions(said: Statement, known: Known) -> list[Place]:
         *conditions.by_oneself(said, near),
         *conditions.strengthened(said, near, any(own.is_purpose for own in kept)),
         *conditions.ended(said, near),
+        *conditions.of_the_contrary(said, near),
+        *conditions.allowed_otherwise(said, near),
+        *conditions.at_another_stage(said, near),
+        *conditions.included(said, near),
         *conditions.other_day(said, near, known),
         *pairing.crossed(said, near),
         *pairing.misplaced(said, near),
+        *pairing.rejected(said, near),
         *roles.turned_ways(said, near),
         *roles.other_actors(said, near, known),
         *roles.other_givers(said, near),
     }
-    found |= {*roles.exchanged(said, near), *roles.other_fillers(said, known, telling), *_opposites(said, near)}
+    alike = {number: [one for one in rated if _is_of_matter(said, *one)] for number, rated in frames.items()}
+    acting = {number: rated or alike[number] for number, rated in telling.items()}
+    found |= {*roles.exchanged(said, near), *roles.other_fillers(said, known, acting), *_opposites(said, near)}
     found = {place for place in found if not _stands_there(said, place, known)}
     found |= {*ordering.turned(said, known), *_scopes(said, near, known, bool(kept))}
     return sorted({*found, *(own.at for own in turned)})
+
+
+def _is_of_matter(said: Statement, source: Statement, frame: Frame) -> bool:
+    """Whether the source does it to what the answer does it to, so that only who does it may differ."""
+    done_to = [unit for unit in frame.arguments if not lexicon.is_agent(unit.text) and not unit.is_general]
+    shared = [unit for unit in done_to if unit.keys & said.keys]
+    is_same = any(unit.role == "object" for unit in shared) or 2 * len(shared) >= len(done_to)
+    return bool(shared) and is_same and not source.needed
 
 
 def _stands_there(said: Statement, place: Place, known: Known) -> bool:
@@ -118,10 +141,15 @@ def _kinds(
             continue
         if ordering.sign(frame.unit) == "before":  # 入る前に: what is before is not said to be done
             continue
+        if _is_carried(frame.unit, said):
+            continue
         near = frames[frame.unit.number]
         is_final = _is_final(frame.unit, said)
         if not near or any(
-            _is_kept(_as_meant(one, other), frame, is_final) or _is_kept_with(one, other, frame) for one, other in near
+            _is_kept(_as_meant(one, other), frame, is_final)
+            or _is_kept_with(one, other, frame)
+            or _is_asked_for(one, other, frame)
+            for one, other in near
         ):
             continue
         if _is_bounded_the_other_way(said, near[0][0]):
@@ -143,6 +171,15 @@ def _is_bounded_the_other_way(said: Statement, source: Statement) -> bool:
     """30分までできる for 30分を超えてはならない."""
     pairs = [{one.bound, other.bound} for one in said.values for other in source.values if one.is_same(other)]
     return any(bounds in ({">", "<="}, {"<", ">="}) for bounds in pairs)
+
+
+def _is_carried(unit: Unit, said: Statement) -> bool:
+    """Whether the verb that follows at once denies it as well: 持って入れない."""
+    following = said.units[unit.number + 1 : unit.number + 2]
+    is_joined = (
+        unit.kind == modality.PLAIN and re.fullmatch("[しっいんえけせてべめれりちに]?[てで]", unit.tail) is not None
+    )
+    return is_joined and any(one.kind in modality.NEGATIVE for one in following)
 
 
 def _is_final(unit: Unit, said: Statement) -> bool:
@@ -179,6 +216,15 @@ def _is_kept_with(whole: Statement, source: Frame, answer: Frame) -> bool:
         return True
     kind = later[-1].kind if later else modality.DENIED
     return kind not in modality.NEGATIVE and modality.is_kept(kind, answer.unit.kind)
+
+
+def _is_asked_for(whole: Statement, source: Frame, answer: Frame) -> bool:
+    """命令に従って行う, where 命令によらずにしてはならない."""
+    at = next((one.number for one in reversed(whole.units[: source.unit.number]) if _WITHOUT_IT.match(one.tail)), None)
+    if at is None or source.unit.kind != modality.PROHIBITED or answer.unit.kind in modality.NEGATIVE:
+        return False
+    asked = whole.units[max(0, at - 1) : at + 1]
+    return any(_HAVING_IT.match(one.tail) and any(one.keys & two.keys for two in asked) for one in answer.arguments)
 
 
 def _is_kept(source: Frame, answer: Frame, is_final: bool) -> bool:
@@ -227,7 +273,7 @@ def _directions(said: Statement, known: Known, free: frozenset[int]) -> Iterable
             there |= {
                 "after" for one in known.statements for other in one.units if _is_done(other) and _is_same(unit, other)
             }
-        if there - {""} and own not in there:
+        if there & _AXES[own] and own not in there:
             yield unit.start, unit.end + len(_ending(unit))
 
 
@@ -284,6 +330,8 @@ def _scopes(said: Statement, near: Sequence[Statement], known: Known, is_kept: b
     source = "\n".join(one.text for one in near)
     for own, theirs in ((_ALL, _ALL_IN_SOURCE), (_ONLY, _ONLY_IN_SOURCE), (_EXCEPT, _EXCEPT_IN_SOURCE)):
         found = own.search(said.text) if own is _ALL or not is_kept else None
+        if found and own is _ONLY and _is_negative(said) and _ALONE.match(said.text, found.start()):
+            continue
         if found and not theirs.search(source if own is _ALL else known.text):
             yield found.start(), found.end()
 

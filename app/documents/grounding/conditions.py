@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from app.documents.grounding import lexicon, modality, roles
 from app.documents.grounding.alignment import Known, Place, shares_kanji
@@ -36,6 +37,14 @@ _LIMITS = re.compile("限[りるっ]|のみ|だけ|以外|なけれ|ただし")
 _ABOUT_MIN = 0.5  # of the words
 _LOST = frozenset(["消滅", "失う", "無くなる", "なくなる", "喪失", "失効", "消える"])
 _LASTING = frozenset(["存続", "残る", "継続", "維持", "続く", "保つ", "持続", "残存"])
+_CONTRARY = re.compile("(?:で(?:は)?|が|の)(?:な[いく]|あり?ませ)|以外")
+_IN_CASE = re.compile("[^、。]{0,8}(?:とき|場合|際|限り)")
+_SHARED_MIN = 2  # words
+_BEGINS = frozenset(["着手", "開始", "始める", "始まる", "取り掛かる"])
+_ENDS = frozenset(["終わる", "終える", "終了", "完了", "済む", "済ませる", "完成"])
+_TIMED = re.compile("[^、。]{0,4}(?:まで|時点|とき|た後|たら|てから|次第|段階|ば|前)")
+_BESIDES = re.compile("(?:と)?は?別に?(?!の)")
+_INCLUDES = frozenset(["含む", "含まれる", "含める"])
 _DAY = re.compile(
     r"当日|翌日|前日|即日|同日|翌々日|翌営業日|翌朝|当夜|翌週|当週|前週|翌月|当月|前月|翌年|当年|前年|翌年度|前年度"
 )
@@ -145,6 +154,97 @@ def _is_about(said: Statement, source: Statement) -> bool:
     telling = [unit for unit in said.units if not unit.is_general]
     shared = [unit for unit in telling if any(unit.keys & one.keys or shares_kanji(unit, one) for one in source.units)]
     return bool(telling) and len(shared) >= _ABOUT_MIN * len(telling)
+
+
+def of_the_contrary(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+    """緊急でない手術でも電話の同意でよい, where the source lets 電話の同意 do in an emergency."""
+    if not said.frames or said.frames[-1].unit.kind in modality.NEGATIVE:
+        return
+    for unit in said.units[:-1]:
+        if not _CONTRARY.match(unit.tail) or unit.is_general:
+            continue
+        matter = [one for one in said.units if one is not unit and not one.is_general]
+        for source in near[:3]:
+            is_set = any(
+                one.keys & unit.keys and _IN_CASE.match(one.tail) and one.kind not in modality.NEGATIVE
+                for one in source.units
+            )
+            is_so = bool(source.frames) and source.frames[-1].unit.kind not in modality.NEGATIVE
+            shared = sum(any(one.keys & other.keys for other in source.units) for one in matter)
+            if is_set and is_so and shared >= _SHARED_MIN:
+                yield unit.start, unit.end + 1
+                break
+
+
+def allowed_otherwise(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+    """メールで送ることもできる for メールでは受け付けない: another word for what the source forbids."""
+    main = said.frames[-1].unit if said.frames else None
+    if main is None or main.kind not in (modality.PERMITTED, modality.ABLE) or not near or _LIMITS.search(said.text):
+        return
+    others = [one for one in said.units[: main.number] if not one.is_general and not one.is_condition]
+    source = near[0]
+    if source.needed or any(one.kind in modality.NEGATIVE for one in others):
+        return
+    if any(main.keys & frame.keys or shares_kanji(main, frame.unit) for frame in source.frames):
+        return
+    forbidding = [
+        one
+        for one in source.frames
+        if one.unit.kind in (modality.PROHIBITED, modality.DENIED) and not one.unit.is_condition
+    ]
+    frees = any(one.unit.kind in (modality.PERMITTED, modality.ABLE, modality.NEEDLESS) for one in source.frames)
+    if not others or not forbidding or frees or not all(_is_in(one, source) for one in others):
+        return
+    last = others[-1]
+    if any(any(last.keys & one.keys for one in frame.arguments) for frame in forbidding):
+        yield main.start, main.end
+
+
+def _is_in(unit: Unit, source: Statement) -> bool:
+    return any(unit.keys & one.keys or shares_kanji(unit, one) for one in source.units)
+
+
+def at_another_stage(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+    """補修に着手した時点で for 補修が終わるまで: what has to be over has only begun."""
+    for one, two in pairwise(said.units):
+        own = _stage(one, two)
+        if not own or not _TIMED.match(said.text, two.end):
+            continue
+        theirs = {
+            _stage(*pair)
+            for source in near
+            for pair in pairwise(source.units)
+            if pair[0].keys & one.keys and _TIMED.match(source.text, pair[1].end)
+        }
+        if theirs - {""} and own not in theirs:
+            yield two.start, two.end
+
+
+def _stage(unit: Unit, verb: Unit) -> str:
+    """Whether a verb says that something begins or that it ends."""
+    if not unit.role or not verb.kind:
+        return ""
+    return "begins" if verb.head.base in _BEGINS else "ends" if verb.head.base in _ENDS else ""
+
+
+def included(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+    """料金とは別に for 料金に含む, and the other way round."""
+    for own in said.units:
+        sign = _inclusion(own, said)
+        units = [(one, source) for source in near[:2] for one in source.units if sign and one.keys & own.keys]
+        named = [pair for pair in units if pair[0].text == own.text] or units
+        there = {_inclusion(*pair) for pair in named}
+        if there - {""} and sign not in there:
+            yield own.start, own.end
+
+
+def _inclusion(unit: Unit, whole: Statement) -> str:
+    following = whole.units[unit.number + 1 : unit.number + 2]
+    if _BESIDES.match(unit.tail):
+        return "besides"
+    if not unit.tail.startswith("に") or not any(one.head.base in _INCLUDES for one in following):
+        return ""
+    return "besides" if following[0].kind in modality.NEGATIVE else "within"
 
 
 def ended(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:

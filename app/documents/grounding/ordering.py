@@ -11,6 +11,7 @@ from app.documents.grounding.statements import Statement, Unit
 
 _AFTER = re.compile(
     rf"(?:た|の|だ)?(?:(?<![午今前]){lexicon.AFTER}|のち|あと)|て(?:か|その)ら|で(?:から)|次第|以後|以降|たうえで|た上で"
+    r"|^から\s?\d[^、。]{0,6}(?:以内|まで)に"
 )
 _BEFORE = re.compile(
     rf"(?:(?<!午){lexicon.BEFORE}(?!後)|まえ)|に先(?:立|だ)|に先んじ|より(?:も)?先に"
@@ -24,6 +25,8 @@ _GOES_ON = re.compile(
 _OF_MATTER = re.compile("は、|(?:する|した|[るうくすつぬむぐぶ])?(?:とき|際|場合|時)に?は?、")
 _IN_FRONT = re.compile("の前(?:まで(?!に)|へ|を|で|の)")  # 倉庫の前まで進める
 _THEN = re.compile("し?、(?:その後に?、?|次に、?|続いて、?)?")
+_FIRST_OF_ALL = re.compile("(?:まず|最初に|先に)、?$")  # まず止め、それから調べる
+_NEXT = re.compile("、(?:それから|その[後あ]と?に?|次に|つぎに|続いて|そして)、?$")
 _ASPECT = frozenset(["始める", "終える", "終わる", "済む", "済ませる", "開始", "終了", "完了", "行う", "先立つ"])
 _MAX = 200  # units
 
@@ -47,6 +50,12 @@ def of(said: Statement) -> list[Order]:
             own = _telling(units[begin : at + 1])
             found += [Order(before, own, unit)] if before and own else []
             continue
+        if _NEXT.search(unit.tail) and (first := _first_of_all(said, at)):
+            end = next(
+                (one.number for one in units[at + 1 :] if one.kind and re.search("[、。]", one.tail)), len(units)
+            )
+            found.append(Order(_telling(first), _telling(units[at + 1 : end + 1]), unit))
+            continue
         side = sign(unit)
         own, other = _clauses(units, at) if side else ((), ())
         matter = _matter(units, at) if side == "after" and not other else ()
@@ -55,6 +64,13 @@ def of(said: Statement) -> list[Order]:
             chain = _telling([one for one in _chain(units, at) if one not in matter]) if side == "after" else ()
             found.append(Order(chain + own, other, unit) if side == "after" else Order(other, own, unit))
     return found
+
+
+def _first_of_all(said: Statement, at: int) -> Sequence[Unit]:
+    """What stands behind まず, up to this unit."""
+    behind = [one.number + 1 for one in said.units[:at] if _FIRST_OF_ALL.search(one.tail)]
+    begin = behind[-1] if behind else 0 if _FIRST_OF_ALL.search(said.text[: said.units[0].start]) else None
+    return said.units[begin : at + 1] if begin is not None else ()
 
 
 def sign(unit: Unit) -> str:
@@ -142,4 +158,14 @@ def _shared(own: Sequence[Unit], other: Sequence[Unit]) -> int:
 
 
 def _is_same(one: Unit, two: Unit) -> bool:
-    return bool(one.keys & two.keys) or alignment.are_alike_acts(one, two)
+    return (
+        bool(one.keys & two.keys)
+        or alignment.are_alike_acts(one, two)
+        or _is_verb_of(one, two)
+        or _is_verb_of(two, one)
+    )
+
+
+def _is_verb_of(one: Unit, two: Unit) -> bool:
+    """抜く and 抜管: a verb's kanji begins a noun of two."""
+    return bool(one.kind) and len(one.kanji) == 1 and len(two.kanji) == 2 and two.kanji.startswith(one.kanji)

@@ -12,6 +12,7 @@ _PASSIVE = re.compile(r"(?:さ?れ|られ)(?:る|ま|た|て|、)")
 
 _NAMES = re.compile("(?:です|で、|だ|である|。|$)")  # 提出先は整備課です
 _COMPARES = re.compile("より(?:も)?(?:先|前|後)")
+_DOER = re.compile("(?:し)?(?:て?い)?[たる](?:者|人|方)が")  # 訂正した者が署名する
 _ACTING = ("subject", "topic", "by", "of")
 _SHARED_MIN = 2  # words, by which the statement is known
 _RECEIVING = frozenset(["貰う", "受ける", "受け取る", "借りる", "聞く", "習う", "教わる", "得る", "買う", "預かる"])
@@ -48,6 +49,8 @@ def _has(theirs: Sequence[tuple[Unit, object]], one: Unit, its: object, two: Uni
 
 def role_of(unit: Unit, whole: Statement) -> object:
     """topic and subject are one; of: with the word that it belongs to."""
+    if unit.is_condition:  # 離れる際に
+        return ""
     if unit.role in ("topic", "subject"):  # 承認が必要, 資格がない: nobody who does it
         if unit.role == "subject" and unit.kind:
             return ""
@@ -145,7 +148,11 @@ def other_actors(said: Statement, near: Sequence[Statement], known: Known) -> It
         is_topic = unit.role == "topic" and any(unit in (*frame.topics, *frame.lead) for frame in said.frames)
         before = said.units[unit.number - 1] if unit.number else None
         is_cleft = before is not None and bool(before.kind) and statements.CLEFT.search(before.tail) is not None
-        is_who = lexicon.is_agent(unit.text) or (is_cleft and any(one.role == "object" for one in said.units))
+        is_who = (
+            lexicon.is_agent(unit.text)
+            or lexicon.is_someone(unit.text)
+            or (is_cleft and any(one.role == "object" for one in said.units))
+        )
         if not (is_named or is_topic or is_cleft) or not is_who or _is_in(unit, near[0]):
             continue
         act = next((one for one in said.units[unit.number + 1 :] if one.kind), None)
@@ -169,7 +176,9 @@ def other_givers(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
 
 
 def _is_given(unit: Unit, act: Unit) -> bool:
-    return unit.role == "of" and unit.tail == "の" and lexicon.is_agent(unit.text) and act.head.is_verbal_noun
+    if unit.role != "of" or unit.tail != "の" or not act.head.is_verbal_noun:
+        return False
+    return lexicon.is_agent(unit.text) or act.text in lexicon.GIVEN
 
 
 def _is_in(unit: Unit, whole: Statement) -> bool:
@@ -195,6 +204,8 @@ def _actors(frame: Frame, whole: Statement) -> list[Unit]:
     """Who does it: named in its clause, or else before it in the sentence."""
     before = [one for one in whole.units if one.number < frame.unit.number and one.number >= 0]
     found = [one for one in _fillers(frame, "subject") if lexicon.is_agent(one.text)]
+    last = next((one for one in reversed(before) if one.role == "subject"), None)
+    found = found or [one for one in [last] if one is not None and _DOER.match(one.tail)]
     acting = [one for one in before if one.role in ("subject", "topic") and lexicon.is_agent(one.text)]
     return found or acting[-1:]
 
@@ -210,14 +221,18 @@ def _other_filler(
         theirs = _fillers(other, role)
         if role == "subject" and any(lexicon.is_agent(unit.text) for unit in own):
             theirs = _actors(other, source)
-        if not own or not theirs:
+        if not own or not theirs or (role != "to" and all(one.is_general for one in theirs)):
             continue
         is_own = role == "subject" and any(one in other.lead and one.role == "subject" for one in theirs)
         clause = [*(other.lead if is_own else other.arguments), other.unit, *theirs]
         for unit in own:
             is_actor = role == "subject" and lexicon.is_agent(unit.text)
             is_actor = is_actor or (role == "to" and all(lexicon.is_agent(one.text) for one in (unit, *theirs)))
-            is_elsewhere = any(_overlaps(unit, one) for one in clause) or (not is_actor and is_there(unit))
+            if is_actor and any(_DOER.match(one.tail) for one in theirs) and not is_there(unit):
+                continue
+            is_elsewhere = any(_overlaps(unit, one) and not _are_told_apart(unit, one, source) for one in clause) or (
+                not is_actor and is_there(unit)
+            )
             is_kept = role != "subject" and any(_overlaps(one, mine) for one in theirs for mine in said.units)
             is_topic_only = (
                 role == "subject" and unit.role == "topic" and any(_overlaps(unit, one) for one in source.units)
@@ -256,6 +271,12 @@ def _turned_subject(frame: Frame, said: Statement, source: Statement, other: Fra
 
 def _has_part(units: Sequence[Unit], name: Unit) -> bool:
     return any(unit.role in ("to", "from", "of", "with", "by") and is_same_name(unit, name) for unit in units)
+
+
+def _are_told_apart(one: Unit, two: Unit, source: Statement) -> bool:
+    """団長 and 分団長 are two, where one sentence of the source has both."""
+    written = {unit.text for unit in source.units}
+    return one.text != two.text and {one.text, two.text} <= written
 
 
 def _overlaps(one: Unit, two: Unit) -> bool:

@@ -36,12 +36,14 @@ _MAKES_VERB = re.compile(
 _GRAMMAR = re.compile(  # what is written like words with a meaning, and only carries grammar
     r"(?<=に)(?:おいて|おける|おき|ついて|つき|よって|よる|より|よれば|とって|わたって|わたり|あたって|あたり|したがって|ともなって|かかる|かかわらず)"
     r"|(?:問題|支障|差し?支え|差し?つかえ)(?:は|が|も)?(?=な[いく]|あり?ませ|ござい)"
+    r"|前もって"
     r"|この限り(?=では?(?:な|あり))"
     r"|(?<=義務)(?:づけ|付け)|(?<=と)(?:決ま|決めら|定めら|さ)(?:っ|れ)(?=て|た)|(?<=る)ほう|(?<=の)ほう(?=[がはを])"
 )
 _CODE = re.compile(r"(?<![A-Za-z\d])(?:[A-Za-z]{1,8}[-.]?\d[\dA-Za-z-]*|[A-Z](?![A-Za-z\d]))")
 CLEFT = re.compile(r"の(?:は|が)、?(?:[次先同]の|まず|[そこ]の)?$")  # 記録するのは
 _NAMED = re.compile(r"(?:、|。|$|で(?:す|あ|、)|だ(?:[。、]|$)|と(?:する|な))")  # what a cleft names stands before
+_JOINS = re.compile("[しっいん]?[てで]")  # 確認して押すのは
 _ATTRIBUTIVE = re.compile(r"(?:する|した|る|た|い|な)?$")
 _HAS_NONE = re.compile(rf"(?:で|に|と)?(?:[がはもの]|には)?(?:{modality.NONE}|なら|未|外)")
 _ASKED = re.compile(  # 使うかどうかを尋ねる, 漏れていないかを見る
@@ -53,7 +55,7 @@ _EITHER = re.compile(r"し?、?(?:又は|または|若しくは|もしくは)|�
 _CONTRAST = re.compile(r"。|が、|けれど|ものの、")
 _EXCEPTED = re.compile(r"[^、。]{0,8}(?:[をは]、?除[いきく]|以外)")
 _OF_TOPIC = re.compile(  # 立替えは、離島での給油を除いて認めない: the end denies 立替え, and says nothing of 給油
-    r"(?P<own>[^、。]{0,12}?(?:を除(?:いて|き)は?|以外は?|(?:場合|とき|際)(?:に限り|に|は|には)?|限り|[れけせえめてね]ば|なら|たら)、?)"
+    r"(?P<own>[^、。]{0,12}?(?:を除(?:いて|き)は?|以外は?|(?:場合|とき|際)(?:に限り|に|は|には)?|限り|まで|[れけせえめてね]ば|なら|たら)、?)"
     r"(?P<rest>(?:認|許|禁|でき|出来|可能|不可|不要|必要|義務|任意|自由)[^、。]*。?)$"
 )
 _TOPIC = re.compile(r"(?:する|した)?(?:こと|の)?[はも]、?")
@@ -320,7 +322,11 @@ def _kind(group: Sequence[Word], tail: str, ending: str) -> str:
     )
     kind = modality.of(ending)
     if is_verb and _is_potential(last):
-        kind = {modality.DENIED: modality.PROHIBITED, modality.PLAIN: modality.ABLE}.get(kind, kind)
+        kind = {  # 読めるようにする makes it so that one can
+            modality.DENIED: modality.PROHIBITED,
+            modality.PLAIN: modality.ABLE,
+            modality.SUGGESTED: modality.ABLE,
+        }.get(kind, kind)
     if kind == modality.PLAIN and not is_verb and not _MAKES_VERB.match(ending):
         kind = ""
     if kind == modality.DENIED and not is_verb and not _MAKES_VERB.match(ending) and not _HAS_NONE.match(ending):
@@ -367,10 +373,15 @@ def _clefts(units: Sequence[Unit]) -> dict[int, int]:
     return found
 
 
+def _ends_inner(unit: Unit) -> bool:
+    """Whether a clause ends with it, also one within the cleft's: 風が吹いた後に点検するのは."""
+    return _ENDS_CLAUSE.match(unit.tail) is not None or (bool(unit.kind) and not _JOINS.fullmatch(unit.tail))
+
+
 def _with_clefts(units: list[Unit]) -> list[Unit]:
     """What a cleft names is who does it, or else what it is done to, or where."""
     for at, named in _clefts(units).items():
-        begin = next((one.number + 1 for one in reversed(units[:at]) if _ENDS_CLAUSE.match(one.tail)), 0)
+        begin = next((one.number + 1 for one in reversed(units[:at]) if _ends_inner(one)), 0)
         roles = {one.role for one in units[begin:at]}
         is_agent = lexicon.is_agent(units[named].text) and "subject" not in roles
         role = "subject" if is_agent else "to" if "object" in roles else "object"

@@ -40,6 +40,11 @@ def _replaces(unit: Unit, word: Word, said: Statement, near: Sequence[Statement]
     """Whether the source has another word there, which the answer leaves out."""
     role = roles.role_of(unit, said)
     for source in near:
+        if any(  # 元の文字が読める for 元の記載が読める: names what the source leaves open
+            one.is_general and roles.role_of(one, source) == role and alignment.have_one_end(unit, said, one, source)
+            for one in source.units
+        ):
+            continue
         for other in source.units:
             shared = other.keys & said.keys
             is_there = bool(role) and roles.role_of(other, source) == role and bool(other.kind) <= (role == "is")
@@ -57,7 +62,8 @@ def _replaces(unit: Unit, word: Word, said: Statement, near: Sequence[Statement]
 
 def _is_stranger(unit: Unit, said: Statement, known: Known) -> bool:
     """Whether somebody acts, is told or is named of whom no source knows: 警察へ通報する."""
-    if not lexicon.is_someone(unit.text) or unit.text in known.text:
+    is_done = bool(unit.kind) and not _NAMES.match(unit.tail)  # 受付はしていない
+    if is_done or not lexicon.is_someone(unit.text) or unit.text in known.text:
         return False
     role = roles.role_of(unit, said)
     if role not in ("subject", "to", "from", "by", "is") and not _NAMES.match(unit.tail):
@@ -95,7 +101,7 @@ def _is_absent(word: Word, unit: Unit, known: Known) -> bool:
         or word.text in lexicon.GENERAL
     ):
         return False
-    if statements.keys_of(word) & known.keys:
+    if statements.keys_of(word) & known.keys or ("副詞可能" in word.kind and unit.tail.startswith("に")):  # 一度に
         return False
     if len(word.text) == 2 and word.text[0] in "同本当各両毎" and word.text[1] in known.text:  # 同課
         return False
