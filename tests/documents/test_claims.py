@@ -280,6 +280,21 @@ def test_no_sign_repeated_costs_more_than_its_length(part: str) -> None:
     assert spent[1] < 24 * spent[0]  # 8 times the length
 
 
+def test_a_table_with_one_label_in_many_rows_costs_no_more_than_its_length():
+    names = [f"{one}{two}器" for one in "甲乙丙丁戊己庚辛壬癸子丑寅卯" for two in "東西南北春夏秋冬朝昼夕晩花鳥風月"]
+    spent = []
+    for rows in (25, 200):
+        lines = [f"検査室 | 検査{name}" for name in names[:rows]] + [
+            f"分室{name} | 貸出{name}" for name in names[:rows]
+        ]
+        written = source(1, "場所 | 物\n" + "\n".join(lines), "第1章")
+        claims.check("検査室の物を借ります。[1]", [written])  # reads the table
+        started = time.process_time()
+        claims.check("検査室の物は貸出丁風器です。[1]", [written])
+        spent.append(max(time.process_time() - started, 0.01))
+    assert spent[1] < 24 * spent[0]  # 8 times the length
+
+
 def test_of_the_right_answers_of_kasensabo_at_most_one_in_20_is_marked(kasensabo: Path):
     asked = [json.loads(line) for line in (kasensabo / "eval" / "grounded_dev.jsonl").read_text("utf-8").splitlines()]
     marked = []

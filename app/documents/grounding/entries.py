@@ -36,22 +36,16 @@ def misplaced(text: str, source: str) -> Iterator[tuple[int, int]]:
     own = [one for one in found if one.label == labels[0]]
     mine = frozenset(item for one in own for item in one.items)
     everywhere = [item for one in found for item in one.items]
-    theirs: dict[tuple[int, int], list[str]] = {}
-    for entry in own:
-        if any(item in flat for item in entry.items):
-            continue
-        if entry.place not in theirs:
-            others = {
-                item for one in found if one.place == entry.place and one.label != entry.label for item in one.items
-            }
-            theirs[entry.place] = [item for item in sorted(others - mine) if item in flat and item not in labels[0]]
-        for item in theirs[entry.place]:
+    for place in dict.fromkeys(one.place for one in own if not any(item in flat for item in one.items)):
+        theirs = {item for one in found if one.place == place and one.label != labels[0] for item in one.items}
+        for item in sorted(theirs - mine):
             at = flat.find(item)
-            if _DENIES.match(flat, at + len(item)) or any(item in other for other in mine):
+            if at < 0 or item in labels[0] or _DENIES.match(flat, at + len(item)):
                 continue
-            if whole.count(item) == sum(item in other for other in everywhere):  # nowhere else
+            if any(item in other for other in mine):
+                continue
+            if whole.count(item) == sum(item in other for other in everywhere):  # and nowhere else in the source
                 yield origin(at), origin(at + len(item))
-        theirs[entry.place] = []
 
 
 @functools.lru_cache(maxsize=64)
