@@ -330,7 +330,8 @@ def _scopes(said: Statement, near: Sequence[Statement], known: Known, is_kept: b
     source = "\n".join(one.text for one in near)
     for own, theirs in ((_ALL, _ALL_IN_SOURCE), (_ONLY, _ONLY_IN_SOURCE), (_EXCEPT, _EXCEPT_IN_SOURCE)):
         found = own.search(said.text) if own is _ALL or not is_kept else None
-        if found and own is _ONLY and _is_negative(said) and _ALONE.match(said.text, found.start()):
+        is_alone = found is not None and _is_negative(said) and _ALONE.match(said.text, found.start())
+        if own is _ONLY and (is_alone or near[0].needed or near[0].text.startswith("ただし")):
             continue
         if found and not theirs.search(source if own is _ALL else known.text):
             yield found.start(), found.end()

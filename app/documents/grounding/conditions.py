@@ -38,10 +38,11 @@ _ABOUT_MIN = 0.5  # of the words
 _LOST = frozenset(["消滅", "失う", "無くなる", "なくなる", "喪失", "失効", "消える"])
 _LASTING = frozenset(["存続", "残る", "継続", "維持", "続く", "保つ", "持続", "残存"])
 _CONTRARY = re.compile("(?:で(?:は)?|が|の)(?:な[いく]|あり?ませ)|以外")
-_IN_CASE = re.compile("[^、。]{0,8}(?:とき|場合|際|限り)")
+_IN_CASE = re.compile("[^、。]{0,8}(?:とき|場合|際|限り)|[のが](?:付い|付き|あ[るり]|入っ|済)|付き")
 _SHARED_MIN = 2  # words
 _BEGINS = frozenset(["着手", "開始", "始める", "始まる", "取り掛かる"])
 _ENDS = frozenset(["終わる", "終える", "終了", "完了", "済む", "済ませる", "完成"])
+_DURING = re.compile("の?(?:最)?中[にでのは、]")
 _TIMED = re.compile("[^、。]{0,4}(?:まで|時点|とき|た後|たら|てから|次第|段階|ば|前)")
 _BESIDES = re.compile("(?:と)?は?別に?(?!の)")
 _INCLUDES = frozenset(["含む", "含まれる", "含める"])
@@ -166,7 +167,7 @@ def of_the_contrary(said: Statement, near: Sequence[Statement]) -> Iterable[Plac
         matter = [one for one in said.units if one is not unit and not one.is_general]
         for source in near[:3]:
             is_set = any(
-                one.keys & unit.keys and _IN_CASE.match(one.tail) and one.kind not in modality.NEGATIVE
+                one.keys & unit.keys and _IN_CASE.match(source.text, one.end) and one.kind not in modality.NEGATIVE
                 for one in source.units
             )
             is_so = bool(source.frames) and source.frames[-1].unit.kind not in modality.NEGATIVE
@@ -206,9 +207,14 @@ def _is_in(unit: Unit, source: Statement) -> bool:
 
 def at_another_stage(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
     """補修に着手した時点で for 補修が終わるまで: what has to be over has only begun."""
+    is_so = [bool(whole.frames) and whole.frames[-1].unit.kind not in modality.NEGATIVE for whole in (said, near[0])]
     for one, two in pairwise(said.units):
         own = _stage(one, two)
         if not own or not _TIMED.match(said.text, two.end):
+            continue
+        during = [other for other in near[0].units if other.keys & one.keys and _DURING.match(other.tail)]
+        if own == "ends" and all(is_so) and during:  # 研修が終わった後に for 研修中に
+            yield two.start, two.end
             continue
         theirs = {
             _stage(*pair)

@@ -10,7 +10,7 @@ from app.documents.grounding.alignment import Known, Place
 from app.documents.grounding.statements import Statement, Unit
 
 _AFTER = re.compile(
-    rf"(?:た|の|だ)?(?:(?<![午今前]){lexicon.AFTER}|のち|あと)|て(?:か|その)ら|で(?:から)|次第|以後|以降|たうえで|た上で"
+    rf"(?:た|の|だ)?(?:(?<![午今前]){lexicon.AFTER}|のち|あと)|て(?:か|その)ら|で(?:から)|次第|(?<![時分日月年])(?:以後|以降)|たうえで|た上で"
     r"|^から\s?\d[^、。]{0,6}(?:以内|まで)に"
 )
 _BEFORE = re.compile(
@@ -25,8 +25,8 @@ _GOES_ON = re.compile(
 _OF_MATTER = re.compile("は、|(?:する|した|[るうくすつぬむぐぶ])?(?:とき|際|場合|時)に?は?、")
 _IN_FRONT = re.compile("の前(?:まで(?!に)|へ|を|で|の)")  # 倉庫の前まで進める
 _THEN = re.compile("し?、(?:その後に?、?|次に、?|続いて、?)?")
-_FIRST_OF_ALL = re.compile("(?:まず|最初に|先に)、?$")  # まず止め、それから調べる
-_NEXT = re.compile("、(?:それから|その[後あ]と?に?|次に|つぎに|続いて|そして)、?$")
+_FIRST_OF_ALL = re.compile("(?:まず|最初に|(?<![よ優])(?<!より)先に)、?")  # まず止め、それから調べる
+_NEXT = re.compile("[^、。]{0,3}、(?:それから|その[後あ]と?に?|次に|つぎに|続いて|そして|最後に)")
 _ASPECT = frozenset(["始める", "終える", "終わる", "済む", "済ませる", "開始", "終了", "完了", "行う", "先立つ"])
 _MAX = 200  # units
 
@@ -50,7 +50,7 @@ def of(said: Statement) -> list[Order]:
             own = _telling(units[begin : at + 1])
             found += [Order(before, own, unit)] if before and own else []
             continue
-        if _NEXT.search(unit.tail) and (first := _first_of_all(said, at)):
+        if _NEXT.match(said.text, unit.end) and (first := _first_of_all(said, at)):
             end = next(
                 (one.number for one in units[at + 1 :] if one.kind and re.search("[、。]", one.tail)), len(units)
             )
@@ -68,9 +68,8 @@ def of(said: Statement) -> list[Order]:
 
 def _first_of_all(said: Statement, at: int) -> Sequence[Unit]:
     """What stands behind まず, up to this unit."""
-    behind = [one.number + 1 for one in said.units[:at] if _FIRST_OF_ALL.search(one.tail)]
-    begin = behind[-1] if behind else 0 if _FIRST_OF_ALL.search(said.text[: said.units[0].start]) else None
-    return said.units[begin : at + 1] if begin is not None else ()
+    found = _FIRST_OF_ALL.search(said.text, 0, said.units[at].start)
+    return [one for one in said.units[: at + 1] if one.start >= found.end()] if found else []
 
 
 def sign(unit: Unit) -> str:
@@ -79,7 +78,8 @@ def sign(unit: Unit) -> str:
         return ""
     if _AFTER.search(unit.tail):
         return "after"
-    return "before" if _BEFORE.search(unit.tail) and not re.search(r"\d", unit.tail) else ""
+    before = _BEFORE.search(unit.tail)
+    return "before" if before and not re.search(r"\d", unit.tail[: before.start()]) else ""  # 3日前
 
 
 def _begin(units: Sequence[Unit], at: int) -> int:

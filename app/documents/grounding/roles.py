@@ -204,10 +204,22 @@ def _actors(frame: Frame, whole: Statement) -> list[Unit]:
     """Who does it: named in its clause, or else before it in the sentence."""
     before = [one for one in whole.units if one.number < frame.unit.number and one.number >= 0]
     found = [one for one in _fillers(frame, "subject") if lexicon.is_agent(one.text)]
-    last = next((one for one in reversed(before) if one.role == "subject"), None)
-    found = found or [one for one in [last] if one is not None and _DOER.match(one.tail)]
+    found = found or _doers(frame, whole)
     acting = [one for one in before if one.role in ("subject", "topic") and lexicon.is_agent(one.text)]
     return found or acting[-1:]
+
+
+def _is_only_other(unit: Unit, frame: Frame, other: Frame) -> bool:
+    """Whether a place is all that differs: 忘れ物は守衛室で預かる for 忘れ物は事務室で預かる."""
+    rest = [one for one in frame.arguments if one is not unit and one.role != "of" and not one.is_general]
+    is_same = bool(rest) and all(any(is_same_name(one, two) for two in other.arguments) for one in rest)
+    return unit.role in ("to", "at", "from") and is_same and bool(frame.unit.keys & other.unit.keys)
+
+
+def _doers(frame: Frame, whole: Statement) -> list[Unit]:
+    """The one whom only a clause names: 苦情を受けた者が."""
+    before = (one for one in reversed(whole.units[: frame.unit.number]) if one.role == "subject")
+    return [one for one in [next(before, None)] if one is not None and _DOER.match(one.tail)]
 
 
 def _other_filler(
@@ -219,19 +231,21 @@ def _other_filler(
     for role in ("subject", "to", "from", "at", "object"):
         own = _fillers(frame, role)
         theirs = _fillers(other, role)
-        if role == "subject" and any(lexicon.is_agent(unit.text) for unit in own):
+        if role == "subject":
+            own = _doers(frame, said) or own
+        if role == "subject" and any(lexicon.is_agent(unit.text) or _DOER.match(unit.tail) for unit in own):
             theirs = _actors(other, source)
         if not own or not theirs or (role != "to" and all(one.is_general for one in theirs)):
             continue
         is_own = role == "subject" and any(one in other.lead and one.role == "subject" for one in theirs)
         clause = [*(other.lead if is_own else other.arguments), other.unit, *theirs]
         for unit in own:
-            is_actor = role == "subject" and lexicon.is_agent(unit.text)
+            is_actor = role == "subject" and (lexicon.is_agent(unit.text) or _DOER.match(unit.tail) is not None)
             is_actor = is_actor or (role == "to" and all(lexicon.is_agent(one.text) for one in (unit, *theirs)))
             if is_actor and any(_DOER.match(one.tail) for one in theirs) and not is_there(unit):
                 continue
             is_elsewhere = any(_overlaps(unit, one) and not _are_told_apart(unit, one, source) for one in clause) or (
-                not is_actor and is_there(unit)
+                not is_actor and is_there(unit) and not _is_only_other(unit, frame, other)
             )
             is_kept = role != "subject" and any(_overlaps(one, mine) for one in theirs for mine in said.units)
             is_topic_only = (
