@@ -97,7 +97,9 @@ def _is_free(source: Statement, thing: Unit) -> bool:
             return True
     if any(frame.unit.kind in (modality.PROHIBITED,) for frame in source.frames):
         return False
-    return any(thing.keys & one.keys and _HAS_NONE.match(one.tail) for one in source.units)
+    return any(
+        thing.keys & one.keys and _HAS_NONE.match(one.tail) and one.kind != modality.DUTY for one in source.units
+    )
 
 
 def unexcepted(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:

@@ -176,7 +176,7 @@ def other_givers(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
 
 
 def _is_given(unit: Unit, act: Unit) -> bool:
-    if unit.role != "of" or unit.tail != "の" or not act.head.is_verbal_noun:
+    if unit.role != "of" or unit.tail != "の" or not act.head.is_noun:
         return False
     return lexicon.is_agent(unit.text) or act.text in lexicon.GIVEN
 
@@ -239,6 +239,7 @@ def _other_filler(
             continue
         is_own = role == "subject" and any(one in other.lead and one.role == "subject" for one in theirs)
         clause = [*(other.lead if is_own else other.arguments), other.unit, *theirs]
+        clause = [one for one in clause if one in theirs or not (one.role == "subject" and lexicon.is_agent(one.text))]
         for unit in own:
             is_actor = role == "subject" and (lexicon.is_agent(unit.text) or _DOER.match(unit.tail) is not None)
             is_actor = is_actor or (role == "to" and all(lexicon.is_agent(one.text) for one in (unit, *theirs)))
@@ -304,6 +305,9 @@ def _is_thing(unit: Unit) -> bool:
 def _fillers(frame: Frame, role: str) -> list[Unit]:
     """Of its own clause; who does it may also be the topic of that clause, or else of the sentence."""
     found = [unit for unit in frame.lead if unit.role == role]
+    if role == "subject":  # 市が定め、使用者が納める: each が is of its own verb
+        ends = [at for at, unit in enumerate(found[:-1]) if unit.tail.startswith("が")]
+        found = found[ends[-1] + 1 :] if ends else found
     if role == "subject" and not found:
         found = [unit for unit in (*frame.topics, *frame.lead) if unit.role == "topic"][-1:]
     return found
