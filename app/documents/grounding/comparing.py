@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from app.documents.grounding import (
     alignment,
     conditions,
+    evidence,
     gates,
     lexicon,
     modality,
@@ -170,7 +171,7 @@ def _kinds(
 def _is_bounded_the_other_way(said: Statement, source: Statement) -> bool:
     """30分までできる for 30分を超えてはならない."""
     pairs = [{one.bound, other.bound} for one in said.values for other in source.values if one.is_same(other)]
-    return any(bounds in ({">", "<="}, {"<", ">="}) for bounds in pairs)
+    return any(bounds in evidence.COMPLEMENTS for bounds in pairs)
 
 
 def _is_carried(unit: Unit, said: Statement) -> bool:
@@ -285,7 +286,7 @@ def _bounds(said: Statement, near: Sequence[Statement], known: Known) -> Iterabl
     """5mを超えるとき for 5m以下のとき. Both may be said of one rule only where one says that it is, the other not."""
     for value in said.values:
         there = {other.bound for one in near for other in one.values if value.is_same(other)}
-        if not value.bound or there & {value.bound, ""} or {value.bound} | there != {">", "<="}:
+        if not value.bound or there & {value.bound, ""} or {value.bound} | there not in evidence.COMPLEMENTS:
             continue
         if value.bound == ">" and _BEYOND.search(known.body):  # 6分まで。これを超えると
             continue

@@ -28,6 +28,7 @@ _BACK = re.compile(
     "^(?:では|じゃあ|また(?![いうえがぐげは])|あと|ほかに|他に|同じ)"
     "|(?:それ(?!ぞれ)|その(?!他|ほか|もの)|これ|この(?!基準|資料|文書|規程|規定|要領|指針|マニュアル|仕様書)|そこ|あの)"
 )
+COMPLEMENTS = ({">", "<="}, {"<", ">="})  # 5m以上は不可: 5m未満は可
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Evidence:
         bounds = {_bound(one) for one in same}
         if not quantity.bound or not bounds - {""}:
             return True
-        return quantity.bound in bounds or {quantity.bound} | bounds - {""} == {">", "<="}  # 以下とし、超えたときは
+        return quantity.bound in bounds or {quantity.bound} | bounds - {""} in COMPLEMENTS  # 以下とし、超えたときは
 
     def _follows(self, quantity: Quantity) -> bool:
         """Whether the value follows from others: a length from two dates, or the 1m² of 1m²当たり from 0.4L/m2."""
@@ -284,7 +285,7 @@ def _relation(wanted: Quantity | Date, found: Quantity | Date, factors: Sequence
         return ""
     if _is_same(wanted, found, factors):
         bounds = {wanted.bound, found.bound} - {""}
-        is_bound_same = len(bounds) < 2 or found.is_range_start or bounds == {">", "<="}
+        is_bound_same = len(bounds) < 2 or found.is_range_start or bounds in COMPLEMENTS
         return "same" if is_bound_same else "other"
     if wanted.unit == found.unit:
         return "other"

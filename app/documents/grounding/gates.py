@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from app.documents.grounding import lexicon, modality, statements
+from app.documents.grounding import evidence, lexicon, modality, statements
 from app.documents.grounding.alignment import Place, shares_kanji
 from app.documents.grounding.statements import Frame, Statement, Unit
 from app.documents.values.quantities import Quantity
@@ -39,7 +39,6 @@ _ENDS = re.compile("[、。]|[はも](?!.*[はも])")
 _MAIN_ENDS = re.compile("。|が、|けれど")
 _NEAR = 0.8  # of the best fit
 _STRICT = re.compile("限[りるっ]|のみ|だけ|ただし|なければ|まで|以外|除")
-_OPPOSITE_BOUNDS = ({">", "<="}, {"<", ">="})
 _CONVERSES = (("貸", "借"), ("売", "買"), ("渡", "受"), ("払", "受"), ("教", "習"))
 _USES = frozenset(["使う", "用いる", "使用", "利用"])
 _ENDED = frozenset(["止まる", "終わる", "済む", "終了", "完了", "停止"])
@@ -306,7 +305,7 @@ def _fit(own: Gate, other: Gate) -> float:
 
 
 def _is_same(one: Quantity, two: Quantity) -> bool:
-    return one.is_same(two) and {one.bound, two.bound} not in _OPPOSITE_BOUNDS
+    return one.is_same(two) and {one.bound, two.bound} not in evidence.COMPLEMENTS
 
 
 def _says_the_same(own: Gate, other: Gate) -> bool:
