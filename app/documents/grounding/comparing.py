@@ -149,7 +149,7 @@ def _kinds(
         if not near or any(
             _is_kept(_as_meant(one, other), frame, is_final)
             or _is_kept_with(one, other, frame)
-            or _is_asked_for(one, other, frame)
+            or _is_asked_for(one, other, frame, said)
             for one, other in near
         ):
             continue
@@ -219,13 +219,14 @@ def _is_kept_with(whole: Statement, source: Frame, answer: Frame) -> bool:
     return kind not in modality.NEGATIVE and modality.is_kept(kind, answer.unit.kind)
 
 
-def _is_asked_for(whole: Statement, source: Frame, answer: Frame) -> bool:
+def _is_asked_for(whole: Statement, source: Frame, answer: Frame, said: Statement) -> bool:
     """命令に従って行う, where 命令によらずにしてはならない."""
     at = next((one.number for one in reversed(whole.units[: source.unit.number]) if _WITHOUT_IT.match(one.tail)), None)
     if at is None or source.unit.kind != modality.PROHIBITED or answer.unit.kind in modality.NEGATIVE:
         return False
     asked = whole.units[max(0, at - 1) : at + 1]
-    return any(_HAVING_IT.match(one.tail) and any(one.keys & two.keys for two in asked) for one in answer.arguments)
+    units = said.units if answer.unit.is_condition else answer.arguments
+    return any(_HAVING_IT.match(one.tail) and any(one.keys & two.keys for two in asked) for one in units)
 
 
 def _is_kept(source: Frame, answer: Frame, is_final: bool) -> bool:
@@ -305,8 +306,19 @@ def _sides(said: Statement, known: Known) -> Iterable[Place]:
         if not own:
             continue
         there = {_side(one.text, other) for one in known.statements for other in one.values if value.is_same(other)}
-        if there - {""} and own not in there:
+        if there - {""} and own not in there and not _is_converse(said, value, known):
             yield value.start, value.end + 1
+
+
+def _is_converse(said: Statement, value: Quantity, known: Known) -> bool:
+    """撤去の7日前に警告する for 警告の7日後に撤去する: what it is before is what comes then."""
+    of = next((one for one in reversed(said.units) if one.end <= value.start), None)
+    pairs = [(one, other) for one in known.statements for other in one.values if value.is_same(other)]
+    return of is not None and any(
+        any(_is_same(of, unit) for unit in one.units if unit.start >= other.end)
+        and not any(_is_same(of, unit) for unit in one.units if unit.end <= other.start)
+        for one, other in pairs
+    )
 
 
 def _side(text: str, value: Quantity) -> str:

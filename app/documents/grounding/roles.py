@@ -204,6 +204,7 @@ def _actors(frame: Frame, whole: Statement) -> list[Unit]:
     """Who does it: named in its clause, or else before it in the sentence."""
     before = [one for one in whole.units if one.number < frame.unit.number and one.number >= 0]
     found = [one for one in _fillers(frame, "subject") if lexicon.is_agent(one.text)]
+    found = found or [one for one in frame.lead if one.role == "subject" and not one.kind and one.tail.startswith("が")]
     found = found or _doers(frame, whole)
     acting = [one for one in before if one.role in ("subject", "topic") and lexicon.is_agent(one.text)]
     return found or acting[-1:]
