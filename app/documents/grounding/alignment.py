@@ -16,6 +16,7 @@ from app.documents.values.quantities import Quantity
 
 Place = tuple[int, int]  # in the text of the answer's statement
 SETTLED_MIN = 0.7  # of the weight of a sentence's words, in the one that has its value
+_CASE = 2.0  # what the bound value of both tells, beside the weights of words
 NEAR = 0.85  # of the best fit, for another statement of the source that the answer may repeat as well
 
 
@@ -110,9 +111,14 @@ def _fit(frame: Frame, other: Frame, said: Statement, source: Statement, weights
         (frame.keys - frame.unit.keys) & other.keys or frame.argument_keys & other.argument_keys
     ):
         return 0.0
+    done_to = frame.keys - frame.unit.keys
+    if done_to and other.keys - other.unit.keys and not done_to & other.keys:  # 検査を行う, 交換を行う
+        return 0.0
     if source.needed and not source.needed & frame.scope:
         return 0.0
-    if said.keys - frame.keys and not (said.keys - frame.keys) & source.keys:
+    is_same_case = shares_value(said, source)
+    is_of_rest = bool((said.keys - frame.keys) & source.keys) or bool(done_to & other.keys) or is_same_case
+    if said.keys - frame.keys and not is_of_rest:
         return 0.0
     if frame.unit.is_condition != other.unit.is_condition and len(said.frames) > 1 and len(source.frames) > 1:
         return 0.0
@@ -121,8 +127,15 @@ def _fit(frame: Frame, other: Frame, said: Statement, source: Statement, weights
         for key in (frame.argument_keys | source.needed & frame.scope) & (other.argument_keys | source.needed)
     )
     together = sum(weights.get(key, 0.0) for key in said.keys & source.keys)
-    share = 0.1 + arguments + 0.2 * together
+    share = 0.1 + arguments + 0.2 * together + (_CASE if is_same_case else 0.0)
     return 2 * share if source.needed else share
+
+
+def shares_value(said: Statement, source: Statement) -> bool:
+    """Whether both are of one case: 20歳未満の者には."""
+    return any(
+        one.bound and one.bound == two.bound and one.is_same(two) for one in said.values for two in source.values
+    )
 
 
 def shares_kanji(unit: Unit, other: Unit) -> bool:

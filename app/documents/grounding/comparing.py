@@ -37,7 +37,8 @@ _ALL_IN_SOURCE = re.compile(
 )
 _ONLY = re.compile(r"のみ(?!なら)|(?<!いた)(?<![頂戴])だけ(?!で(?:は)?な|でも)|に限(?:り|る|ら|っ)|しか|限定|専用")
 _ONLY_IN_SOURCE = re.compile(r"のみ|だけ|限|しか|専|以外|除")
-_ALONE = re.compile("(?:だけ|のみ)[をでがに](?!は)")  # 子どもだけで泳いではならない limits nothing
+_LIMIT = re.compile("限[りるっ]|のみ|だけ")
+_ALONE = re.compile("(?:だけ|のみ)(?:では?|[をがに](?!は))")  # 子どもだけで泳いではならない limits nothing
 _EXCEPT = re.compile(r"以外|を除[いき]")
 _EXCEPT_IN_SOURCE = re.compile(r"以外|除|その他|ほか|他の|ただし|限|のみ|だけ")
 _WITHOUT = re.compile(rf"[はもが](?:{modality.NONE}|設け(?:ない|ませ|られていませ))")
@@ -142,9 +143,10 @@ def _kinds(
             continue
         if ordering.sign(frame.unit) == "before":  # 入る前に: what is before is not said to be done
             continue
-        if _is_carried(frame.unit, said):
+        if _is_carried(frame.unit, said) or _is_only_alone(frame.unit, said):
             continue
         near = frames[frame.unit.number]
+        near = [pair for pair in near if alignment.shares_value(said, pair[0])] or near
         is_final = _is_final(frame.unit, said)
         if not near or any(
             _is_kept(_as_meant(one, other), frame, is_final)
@@ -172,6 +174,12 @@ def _is_bounded_the_other_way(said: Statement, source: Statement) -> bool:
     """30分までできる for 30分を超えてはならない."""
     pairs = [{one.bound, other.bound} for one in said.values for other in source.values if one.is_same(other)]
     return any(bounds in evidence.COMPLEMENTS for bounds in pairs)
+
+
+def _is_only_alone(unit: Unit, said: Statement) -> bool:
+    """子どもだけでは泳げない: with somebody else they may."""
+    before = said.units[unit.number - 1] if unit.number else None
+    return before is not None and unit.kind in modality.NEGATIVE and re.match("だけでは?$", before.tail) is not None
 
 
 def _is_carried(unit: Unit, said: Statement) -> bool:
@@ -358,7 +366,8 @@ def _opposites(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
     for unit in said.units:
         for word in unit.words:
             others = lexicon.opposites(word.base)
-            is_paired = word.base in lexicon.IN_SERIES or not is_denied
+            is_turned = is_denied and len(others) == 1 and _LIMIT.search(near[0].text)  # 午後は不可: 午前に限る
+            is_paired = not is_turned and (word.base in lexicon.IN_SERIES or not is_denied)
             if any(one.kanji and one.kanji == unit.kanji for one in near[0].units):  # 閉める for 閉じる
                 continue
             if others & there[0] and word.base not in everywhere and is_paired:

@@ -32,6 +32,7 @@ _IN_TIME = re.compile(r"[^、。]{0,8}?(?:[てで]から|た?後|まで|たう�
 _BEFORE = re.compile("[^、。]{0,6}(?<![午以])前(?:でも|なら|に限|(?:のみ|だけ)(?!で(?:は)?な|なら))")
 _DONE = re.compile("し?(?:てい)?た|さ?れた|してある")
 _UNDER_WAY = frozenset(["途中", "最中"])  # 処理の途中でも: before it is done
+_ABSENT = frozenset(["不在", "留守", "欠席", "無人"])
 _EVEN = re.compile(r"[^、。]{0,14}?(?:ても|でも|とも)(?![よい良構かさ差]|ら[いうえっわ])")
 _NONE_BEHIND = re.compile(r"[がのはも](?:な|無)い$|(?:し|[らかわさまばれえけせてべげめねじき])?(?:[てで]い|でき)?ない$")
 _FOR = re.compile(r"(?:する|[るうくすつぬむぐぶ])?(?:に|のに|ため)は、?[\d一二三四五六七八九十数]*")
@@ -168,7 +169,12 @@ def _allowed(unit: Unit) -> str:
 
 
 def _sign(unit: Unit, said: Statement) -> bool | None:
-    """Whether the clause names that something is, or that it is not; None for no condition."""
+    """Whether the clause names that something is, or that it is not (不在); None for no condition."""
+    found = _sign_of_end(unit, said)
+    return found if found is None or unit.text not in _ABSENT else not found
+
+
+def _sign_of_end(unit: Unit, said: Statement) -> bool | None:
     if (unit.text in _UNDER_WAY and _EVEN.match(unit.tail)) or _BEFORE.match(unit.tail):
         return False
     following = said.units[unit.number + 1] if unit.number + 1 < len(said.units) else None

@@ -127,7 +127,7 @@ def other_fillers(
             continue
         place = None
         for one, other in near:
-            found = _other_filler(frame, said, one, other, is_there)
+            found = _other_filler(frame, said, one, other, known, is_there)
             if found is None:
                 break
             place = place or found
@@ -210,11 +210,11 @@ def _actors(frame: Frame, whole: Statement) -> list[Unit]:
     return found or acting[-1:]
 
 
-def _is_only_other(unit: Unit, frame: Frame, other: Frame) -> bool:
+def _is_only_other(unit: Unit, frame: Frame, other: Frame, is_better: Callable[[Unit], bool]) -> bool:
     """Whether a place is all that differs: 忘れ物は守衛室で預かる for 忘れ物は事務室で預かる."""
     rest = [one for one in frame.arguments if one is not unit and one.role != "of" and not one.is_general]
     is_same = bool(rest) and all(any(is_same_name(one, two) for two in other.arguments) for one in rest)
-    return unit.role in ("to", "at", "from") and is_same and bool(frame.unit.keys & other.unit.keys)
+    return unit.role in ("to", "at", "from") and is_same and bool(frame.unit.keys & other.unit.keys) and is_better(unit)
 
 
 def _doers(frame: Frame, whole: Statement) -> list[Unit]:
@@ -224,9 +224,16 @@ def _doers(frame: Frame, whole: Statement) -> list[Unit]:
 
 
 def _other_filler(
-    frame: Frame, said: Statement, source: Statement, other: Frame, is_there: Callable[[Unit], bool]
+    frame: Frame, said: Statement, source: Statement, other: Frame, known: Known, is_there: Callable[[Unit], bool]
 ) -> Place | None:
     """`is_there`: whether any source has a unit."""
+
+    def is_better(unit: Unit) -> bool:
+        """Whether the source's statement has more of the answer's words than each that has the unit."""
+        rest = said.keys - unit.all_keys
+        others = (len(one.keys & rest) for one in known.statements if _is_in(unit, one))
+        return len(source.keys & rest) > max(others, default=0)
+
     if (turned := _turned_subject(frame, said, source, other)) is not None:
         return turned
     for role in ("subject", "to", "from", "at", "object"):
@@ -247,7 +254,7 @@ def _other_filler(
             if is_actor and any(_DOER.match(one.tail) for one in theirs) and not is_there(unit):
                 continue
             is_elsewhere = any(_overlaps(unit, one) and not _are_told_apart(unit, one, source) for one in clause) or (
-                not is_actor and is_there(unit) and not _is_only_other(unit, frame, other)
+                not is_actor and is_there(unit) and not _is_only_other(unit, frame, other, is_better)
             )
             is_kept = role != "subject" and any(_overlaps(one, mine) for one in theirs for mine in said.units)
             is_topic_only = (
