@@ -27,7 +27,7 @@ from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.scroll import scrolled
 from tests.uikit.ui.clipping import clipped
-from trainer import events
+from trainer import events, spec
 from trainer.events import Checkpoint, Effective, Evaluation, Event, Failed, Paused, Sample, Started, Step
 from trainer.spec import RunSpec
 
@@ -112,8 +112,8 @@ def step_event(number: int, loss: float = 1.2) -> Step:
 
 def told(*losses: float) -> list[Event]:
     """An evaluation every ten steps, the first before them."""
-    asked = {"patience": 4, "evaluations_per_epoch": 4}
-    made: list[Event] = [Started(1, 0, 1.0), Effective(asked, {})]
+    asked = RunSpec("/r", "/b", "/t", "/v", "/h", patience=4, evaluations_per_epoch=4)
+    made: list[Event] = [Started(1, 0, 1.0), Effective(spec.to_json(asked), {})]
     for place, loss in enumerate(losses):
         if place:
             made += [step_event(number) for number in range(10 * place - 9, 10 * place + 1)]
