@@ -90,21 +90,11 @@ def contradictions(said: Statement, known: Known) -> list[Place]:
     found |= {
         *conditions.waived(said, near, known),
         *conditions.unexcepted(said, near),
-        *conditions.in_part(said, near),
-        *conditions.by_oneself(said, near),
         *conditions.strengthened(said, near, any(own.is_purpose for own in kept)),
-        *conditions.ended(said, near),
-        *conditions.of_the_contrary(said, near),
-        *conditions.allowed_otherwise(said, near),
-        *conditions.at_another_stage(said, near),
-        *conditions.included(said, near),
         *conditions.other_day(said, near, known),
         *pairing.crossed(said, near),
         *pairing.misplaced(said, near),
-        *pairing.rejected(said, near),
-        *roles.turned_ways(said, near),
         *roles.other_actors(said, near, known),
-        *roles.other_givers(said, near),
     }
     alike = {number: [one for one in rated if _is_of_matter(said, *one)] for number, rated in frames.items()}
     acting = {number: rated or alike[number] for number, rated in telling.items()}

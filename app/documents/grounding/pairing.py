@@ -4,14 +4,12 @@ import dataclasses
 import re
 from collections.abc import Iterable, Sequence
 
-from app.documents.grounding import alignment, modality, roles, statements
+from app.documents.grounding import alignment, roles, statements
 from app.documents.grounding.alignment import Place
 from app.documents.grounding.statements import Statement, Unit
 
 _TOPIC = re.compile("[はも]、")
 _NOT_THIS = re.compile(r"で(?:は)?なく")
-_BUT = re.compile("(?:[^、。]{0,3}ず|[^、。]{0,3}な(?:いで|く)|せず)(?:に)?、")  # 入れず、
-_SHARED_MIN = 2  # words
 _NUMBER = re.compile(r"(?:第\d+|\d+(?:号|番)?|[一二三四五六七八九十\d]次)$")
 _OF_WHAT = re.compile("(?:に|で|について)?は")
 _PLACED = ("to", "at", "object", "from")
@@ -42,23 +40,6 @@ def misplaced(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
         theirs = _parts(source)
         for labels in (_labels(part, theirs) for part in wholes):
             yield from _of_the_other(said, theirs, labels)
-
-
-def rejected(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
-    """原水槽に集める for 原水槽に入れず、タンクに送る: what the source rejects, and not what it has instead."""
-    if not said.frames or said.frames[-1].unit.kind in modality.NEGATIVE:
-        return
-    for source in near[:1]:
-        for at, unit in enumerate(source.units[:-1]):
-            following = source.units[at + 1]
-            instead = bool(following.kind) and _BUT.match(following.tail) is not None
-            if unit.role not in _PLACED or not (instead or _NOT_THIS.match(unit.tail)):
-                continue
-            chosen = [one for one in source.units[at + 1 :] if one.role == unit.role]
-            same = [one for one in said.units if one.text == unit.text and one.role == unit.role]
-            shared = sum(_is_said(one, said) for one in source.units[:at])
-            if chosen and same and shared >= _SHARED_MIN and not any(_is_said(one, said) for one in chosen):
-                yield same[0].start, same[0].end
 
 
 def _of_the_other(said: Statement, theirs: Sequence[Sequence[Unit]], labels: dict[int, list[Unit]]) -> Iterable[Place]:

@@ -11,11 +11,9 @@ from app.documents.grounding.statements import Frame, Statement, Unit
 _PASSIVE = re.compile(r"(?:さ?れ|られ)(?:る|ま|た|て|、)")
 
 _NAMES = re.compile("(?:です|で、|だ|である|。|$)")  # 提出先は整備課です
-_COMPARES = re.compile("より(?:も)?(?:先|前|後)")
 _DOER = re.compile("(?:し)?(?:て?い)?[たる](?:者|人|方)が")  # 訂正した者が署名する
 _ACTING = ("subject", "topic", "by", "of")
 _SHARED_MIN = 2  # words, by which the statement is known
-_RECEIVING = frozenset(["貰う", "受ける", "受け取る", "借りる", "聞く", "習う", "教わる", "得る", "買う", "預かる"])
 
 
 def exchanged(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
@@ -82,32 +80,6 @@ def _has_same_words(one: Unit, two: Unit) -> bool:
     return shorter <= longer
 
 
-def turned_ways(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
-    """From where the source has to where, and to where it has from where."""
-    for unit in said.units:
-        if unit.role not in ("from", "to") or _is_receiver(unit, said) or _COMPARES.match(unit.tail):
-            continue
-        other = "to" if unit.role == "from" else "from"
-        theirs = {
-            one.role
-            for source in near
-            for one in source.units
-            if is_same_name(unit, one)
-            and not _is_receiver(one, source)
-            and alignment.have_one_end(unit, said, one, source)
-        }
-        if other in theirs and unit.role not in theirs and "subject" not in theirs:
-            yield unit.start, unit.end
-
-
-def _is_receiver(unit: Unit, whole: Statement) -> bool:
-    """Whether に may say from whom: 店員に聞く, 会社に借りる, 部長に渡される."""
-    if not unit.tail.startswith("に"):
-        return False
-    following = next((one for one in whole.units[unit.number + 1 :] if one.kind), None)
-    return following is None or following.head.base in _RECEIVING or _PASSIVE.match(following.tail) is not None
-
-
 def other_fillers(
     said: Statement, known: Known, frames: Mapping[int, Sequence[tuple[Statement, Frame]]]
 ) -> Iterable[Place]:
@@ -160,25 +132,6 @@ def other_actors(said: Statement, near: Sequence[Statement], known: Known) -> It
         is_passive = act is not None and _PASSIVE.match(act.tail) is not None
         if others and shared >= _SHARED_MIN and shared > max(others) and not is_passive:
             yield unit.start, unit.end
-
-
-def other_givers(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
-    """所属長の承認 for 課長の承認, where the nearest statement has no such word of the one that the answer names."""
-    for unit, act in pairwise(said.units):
-        if not _is_given(unit, act):
-            continue
-        same = (
-            one for one in near if any(_is_given(*pair) and pair[1].keys & act.keys for pair in pairwise(one.units))
-        )
-        source = next(same, None)
-        if source is not None and not any(_overlaps(unit, one) for one in source.units):
-            yield unit.start, unit.end
-
-
-def _is_given(unit: Unit, act: Unit) -> bool:
-    if unit.role != "of" or unit.tail != "の" or not act.head.is_noun:
-        return False
-    return lexicon.is_agent(unit.text) or act.text in lexicon.GIVEN
 
 
 def _is_in(unit: Unit, whole: Statement) -> bool:
