@@ -80,7 +80,7 @@ class Evidence:
         ]
         if not same:
             return self._follows(quantity)
-        bounds = {_bound(one) for one in same}
+        bounds = {bound_of(one) for one in same}
         if not quantity.bound or not bounds - {""}:
             return True
         return quantity.bound in bounds or {quantity.bound} | bounds - {""} in COMPLEMENTS  # 以下とし、超えたときは
@@ -267,7 +267,7 @@ def _names(searchable: str, unit: str) -> bool:
     return re.search(rf"(?<![a-z]){re.escape(unit)}(?![a-z])", searchable) is not None
 
 
-def _bound(found: Quantity) -> str:
+def bound_of(found: Quantity) -> str:
     """Return the bound of a value of a source; the ends of 10～30℃ are bounds as well."""
     return found.bound or (">=" if found.is_range_start else "<=" if found.is_range_end else "")
 

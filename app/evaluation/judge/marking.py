@@ -142,7 +142,7 @@ def _says(answer: str, wanted: str, known: evidence.Evidence) -> bool:
     found, said = quantities.parse(wanted), quantities.parse(answer)
     is_whole = bool(found) and (found[0].start, found[-1].bound_end) == (0, len(wanted))
     if is_whole and len(found) == 1 and found[0].unit:
-        return any(_is_said(found[0], one) and not _is_turned(one, known, answer) for one in said)
+        return any(_is_said(found[0], one) and not _is_turned(one, known) for one in said)
     if is_whole and len(found) == 2 and found[0].is_range_start and _says_range((found[0], found[1]), said):
         return True
     for date in dates.parse(wanted):
@@ -168,10 +168,10 @@ def _is_said(wanted: Quantity, said: Quantity) -> bool:
     return is_same and wanted.bound in ("", said.bound)
 
 
-def _is_turned(said: Quantity, known: evidence.Evidence, answer: str) -> bool:
-    """Whether the right answer has this value, and only with another bound."""
-    has_value = any(said.is_same(one) for one in known.quantities)
-    return has_value and not known.holds(said, answer[said.start : said.end])
+def _is_turned(said: Quantity, known: evidence.Evidence) -> bool:
+    """Whether the right answer has this value, and only with another bound: also 未満 for 以上."""
+    bounds = {evidence.bound_of(one) for one in known.quantities if said.is_same(one)} - {""}
+    return bool(said.bound and bounds) and said.bound not in bounds
 
 
 # ----------------------------------------------------------------------------- numbers
