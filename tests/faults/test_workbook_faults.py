@@ -74,18 +74,19 @@ _BOMBS: dict[str, Callable[[], bytes]] = {
 
 @pytest.fixture
 def peak() -> Iterator[list[int]]:
-    """The most memory that this process and its children took together, beside what it had before."""
+    """The most memory that this process and its children took together, beside what it had before.
+
+    Of children only pages of their own count: between fork and exec a child shares all of this process's.
+    """
     process = psutil.Process()
     before, most, over = process.memory_info().rss, [0], threading.Event()
 
     def look() -> None:
         while not over.wait(0.02):
-            total = 0
-            for one in (process, *process.children(recursive=True)):
-                try:
-                    total += one.memory_info().rss
-                except psutil.Error:
-                    continue
+            total = process.memory_info().rss
+            for child in process.children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    total += child.memory_full_info().uss
             most[0] = max(most[0], total - before)
 
     thread = threading.Thread(target=look)
