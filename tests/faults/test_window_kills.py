@@ -265,7 +265,7 @@ def _kill(tmp_path: Path, kills: int, seed: int, tally: Tally) -> None:
     assert counts["set_aside"] > 0
     assert acknowledged > 2 * kills
     assert due > kills / 20
-    assert threading.active_count() == threads_before
+    assert threading.active_count() <= threads_before  # one of an earlier test may end meanwhile
 
 
 @pytest.mark.fault("F3")
