@@ -69,7 +69,6 @@ _AGENT = re.compile(
 _BODY = re.compile(
     r"(?:警察|消防|学校|銀行|役場|病院|協会|会社|業者|館|園|庫|受付|窓口|カウンター|フロント|商店街?|工場|支店|本社|支社|営業所)$"
 )
-# What only somebody gives: whatever stands before it with の names who.
 # What ends like one who acts, and is none.
 _NO_ONE = re.compile(
     r"[身全最延成波特助]長$|[定全人満動]員$|[機集大開閉面入退司都再照]会$|[端細頭患]部$|結局$|[箇個近住長短名台急要]所$|部署$|[自]主$"

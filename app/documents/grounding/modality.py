@@ -6,8 +6,8 @@ ones serve every subject.
 
 import re
 
-PLAIN, DENIED, DUTY, PERMITTED, ABLE, ADVISED, SUGGESTED, PROHIBITED, NEEDLESS = (
-    "plain", "denied", "duty", "permitted", "able", "advised", "suggested", "prohibited", "needless",
+PLAIN, DENIED, DUTY, PERMITTED, ABLE, ADVISED, SUGGESTED, DISCOURAGED, PROHIBITED, NEEDLESS = (
+    "plain", "denied", "duty", "permitted", "able", "advised", "suggested", "discouraged", "prohibited", "needless",
 )  # fmt: skip
 
 _NO = r"(?:な(?:い|く|か|し|けれ)|(?:あり?|ござい)?ませ|ざる|ず)"
@@ -25,8 +25,9 @@ _PROHIBITED = re.compile(
     r"|(?:でき|出来|かね|得|(?<!支)(?<!つか)え|られ)(?:ない|なく|なかっ|ません|ず)|(?:わけ|こと)に?は(?:いか|なら|でき)(?:な|ませ)|(?:こと|の)[がはも](?:でき|出来)(?:ない|なく|ません|ず)|対象外|許可し(?:な|ませ)"
 )
 _ADVISED = re.compile(
-    r"望ま(?:し|れ)|推奨|奨励|好まし|勧め|薦め|すすめ(?:る|られ|て)|努め|つとめ|心が?掛け|心がけ|(?:る|た|い)(?:ほう|方)が(?:よ|い|良)|(?:と|ば|たら)(?:よい|良い|いい)"
+    r"望ま(?:し|れ)|推奨|奨励|好まし|勧め|薦め|すすめ(?:る|られ|て|し|で)|努め|つとめ|心が?掛け|心がけ|(?:る|た|い)(?:ほう|方)が(?:よ|い|良)|(?:と|ば|たら)(?:よい|良い|いい)"
 )
+_ADVISED_NOT = re.compile("[^、。]{0,3}?(?:ない|ず)[^、。な]{0,8}(?:望|推奨|奨励|好|勧|薦|すすめ|努|つとめ|心|ほう|方)")
 _SUGGESTED = re.compile(r"よう(?:に|、)?(?:し(?:ま|て|よ)|する(?!ため)|気を)|ましょう")
 CHOICE = re.compile(  # 着けるかどうかは、本人の自由です
     r"(?:する|した|させる|ている)?か(?:どうか|否か)?は[^。]*(?:自由|任意|次第|任せ|任さ|委ね|選べ|選ぶ|選択|判断|決め|問わ|問い)"
@@ -63,12 +64,13 @@ _KEPT = {
     ABLE: {PERMITTED, ABLE, PLAIN},
     ADVISED: {ADVISED, SUGGESTED},
     SUGGESTED: {PLAIN, DUTY, ADVISED, SUGGESTED},
+    DISCOURAGED: {DISCOURAGED, DENIED},
     PROHIBITED: {PROHIBITED, DENIED},
     NEEDLESS: {NEEDLESS, DENIED},
 }
 _OPPOSITE = {
     PLAIN: DENIED, DENIED: PLAIN, DUTY: NEEDLESS, PERMITTED: PROHIBITED, ABLE: PROHIBITED, ADVISED: NEEDLESS,
-    SUGGESTED: NEEDLESS,    PROHIBITED: PERMITTED, NEEDLESS: DUTY,
+    SUGGESTED: NEEDLESS, DISCOURAGED: PERMITTED, PROHIBITED: PERMITTED, NEEDLESS: DUTY,
 }  # fmt: skip
 _PATTERNS = (  # the first that fits
     (_NEEDLESS, NEEDLESS),
@@ -79,7 +81,7 @@ _PATTERNS = (  # the first that fits
     (_DUTY, DUTY),
     (_DENIED, DENIED),
 )
-NEGATIVE = {DENIED, PROHIBITED, NEEDLESS}
+NEGATIVE = {DENIED, DISCOURAGED, PROHIBITED, NEEDLESS}
 
 
 def of(tail: str) -> str:
@@ -91,6 +93,8 @@ def of(tail: str) -> str:
                 return DUTY
             if kind == SUGGESTED and _DENIED.search(kept):  # 触らないようにします
                 return DENIED
+            if kind == ADVISED and _ADVISED_NOT.match(kept):  # 置かないことが望ましい
+                return DISCOURAGED
             return kind
     return PLAIN
 

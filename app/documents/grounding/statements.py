@@ -51,11 +51,13 @@ _ASKED = re.compile(  # 使うかどうかを尋ねる, 漏れていないかを
 )
 _DESCRIBES = re.compile(r"(?:する|した|し|さ)?(?:られ?|れ|せ|てい)?(?:な)?(?:る|た|い|なる)?")
 _DESCRIBES_WHO = re.compile(r"(?:する|した|る|た)(?:人|者|方)[はがもにのを]")  # 面会する人は
-_EITHER = re.compile(r"し?、?(?:又は|または|若しくは|もしくは)|し?たり、?|(?:する)?ことも、?")
+_EITHER = re.compile(
+    r"し?、?(?:又は|または|若しくは|もしくは)|し?たり、?|(?:する)?こと(?:[もとや]|及び|および|並びに)、?"
+)
 _CONTRAST = re.compile(r"。|が、|けれど|ものの、")
 _EXCEPTED = re.compile(r"[^、。]{0,8}(?:[をは]、?除[いきく]|以外)")
 _OF_TOPIC = re.compile(  # 立替えは、離島での給油を除いて認めない: the end denies 立替え, and says nothing of 給油
-    r"(?P<own>[^、。]{0,12}?(?:を除(?:いて|き)は?|以外は?|(?:場合|とき|際)(?:に限り|に|は|には)?|限り|まで|[れけせえめてね]ば|なら|たら)、?)"
+    r"(?P<own>[^、。]{0,12}?(?:を除(?:いて|き)は?|以外は?|(?:場合|とき|際)(?:に限り|に|は|には)?|[にで]は|限り|まで|[れけせえめてね]ば|なら|たら)、?)"
     r"(?P<rest>(?:認|許|禁|でき|出来|可能|不可|不要|必要|義務|任意|自由)[^、。]*。?)$"
 )
 _TOPIC = re.compile(r"(?:する|した)?(?:こと|の)?[はも]、?")
@@ -189,7 +191,7 @@ def _units(text: str) -> list[Unit]:
     taken = [*((one.start, one.end) for one in values), *((one.start, one.end) for one in dates.parse(text))]
     taken += [found.span() for found in _GRAMMAR.finditer(text)]
     for value in values:  # 5回を下回らない denies nothing
-        if "な" in text[value.end : value.bound_end]:
+        if re.search("な|ません", text[value.end : value.bound_end]):
             text = text[: value.end] + " " * (value.bound_end - value.end) + text[value.bound_end :]
             taken.append((value.end, value.bound_end))
     groups: list[list[Word]] = []
@@ -215,7 +217,7 @@ def _units(text: str) -> list[Unit]:
 def _with_either(units: list[Unit]) -> list[Unit]:
     """The end of 転貸し、又は改造してはならない says it of both."""
     for at in range(len(units) - 2, -1, -1):
-        following = next((one for one in units[at + 1 :] if one.kind), None)
+        following = next((one for one in units[at + 1 :] if one.kind and not _JOINS.fullmatch(one.tail)), None)
         if units[at].kind == modality.PLAIN and following is not None and _EITHER.fullmatch(units[at].tail):
             units[at] = dataclasses.replace(units[at], kind=following.kind)
     return units
@@ -242,10 +244,11 @@ def _with_ends(units: list[Unit]) -> list[Unit]:
 def _softened(units: list[Unit], text: str) -> list[Unit]:
     """なるべく洗う advises."""
     for at, unit in enumerate(units):
-        if unit.kind in (modality.PLAIN, modality.SUGGESTED):
+        if unit.kind in (modality.PLAIN, modality.SUGGESTED, modality.DENIED):
             begin = max(text.rfind(sign, 0, unit.start) for sign in ("。", "が、"))
             if modality.SOFTENED.search(text, max(0, begin), unit.start):
-                units[at] = dataclasses.replace(unit, kind=modality.ADVISED)
+                softer = modality.DISCOURAGED if unit.kind == modality.DENIED else modality.ADVISED
+                units[at] = dataclasses.replace(unit, kind=softer)
     return units
 
 
