@@ -129,7 +129,7 @@ def _clauses(said: Statement) -> Iterator[Gate]:
             continue
         begin = _begin(said.units, unit.number)
         condition = said.units[begin : unit.number + 1]
-        main = _main(said, unit)
+        main = None if _ends_there(unit, said) else _main(said, unit)
         allowed = _allowed(unit)
         if begin and allowed:  # 撮影は報道の目的に限り認め
             act, is_so = said.units[:begin], allowed not in modality.NEGATIVE
@@ -141,6 +141,8 @@ def _clauses(said: Statement) -> Iterator[Gate]:
             is_of_act = main.unit.kind in _ALLOWS
             if _WAY.match(unit.tail) and not is_of_act:  # 遅れることなく出す, 触らずに知らせる
                 continue
+            if _is_until(unit) and is_so:  # 冷めるまで置く
+                continue
             inner = next(
                 (one for one in said.units[unit.number + 1 : main.unit.number] if _LACKING.match(one.tail)), None
             )
@@ -151,6 +153,12 @@ def _clauses(said: Statement) -> Iterator[Gate]:
         elif begin and _LIMITED.match(unit.tail):
             topic = said.units[begin - 1]
             yield Gate(condition, said.units[:begin], topic, True, (condition[0].start, unit.end))
+
+
+def _ends_there(unit: Unit, said: Statement) -> bool:
+    """Whether what is limited is named before: 筆記具は鉛筆に限り、かばんは預ける."""
+    behind = said.units[unit.number + 1 : unit.number + 2]
+    return unit.tail.startswith("に限り、") and any(re.match("[はも]", one.tail) for one in behind)
 
 
 def _is_in_cleft(unit: Unit, said: Statement) -> bool:
@@ -262,7 +270,9 @@ def _actors(said: Statement) -> Iterator[Gate]:
 
 def compared(said: Statement, near: Iterable[Statement]) -> tuple[list[Gate], list[Gate]]:
     """The conditions of an answer that its source has as well, and those that it has the other way round or not."""
+    near = list(near)
     theirs = [(other, bool(one.needed or one.excepted)) for one in near for other in of(one)]
+    everywhere = [unit for one in near for unit in one.units]
     kept: list[Gate] = []
     turned: list[Gate] = []
     is_exception = False
@@ -277,7 +287,7 @@ def compared(said: Statement, near: Iterable[Statement]) -> tuple[list[Gate], li
         elif same:
             kept.append(own)
             is_exception = is_exception or any(same)
-        elif (best >= _SURE and _has_end(own, rated)) or _is_another(own, [one for one, _ in theirs]):
+        elif (best >= _SURE and _has_end(own, rated)) or _is_another(own, [one for one, _ in theirs], everywhere):
             turned.append(own)
     return kept, [] if is_exception else turned
 
@@ -292,7 +302,15 @@ def _agree(own: Gate, other: Gate) -> bool:
     pairs = [(one, two) for one in own.condition for two in other.condition if one.keys & two.keys]
     is_going_on = own.condition[-1].tail.startswith("中") and other.condition[-1].head.base in _ENDED
     is_denied = any(_is_denied(one, own) != _is_denied(two, other) for one, two in pairs)  # 免許のない者に限り
+    is_denied ^= _is_of_inner_act(own, other)
     return (own.is_together == other.is_together) != (is_going_on != is_denied)  # 回転中でも: before it has stopped
+
+
+def _is_of_inner_act(own: Gate, other: Gate) -> bool:
+    """Whether the answer's act is one before the source's last, which alone is denied: 報告し、補ってはならない."""
+    if own.keys & other.keys or other.does.kind not in modality.NEGATIVE:
+        return False
+    return any(one.kind and one.kind not in modality.NEGATIVE and own.keys & one.keys for one in other.act)
 
 
 def _is_denied(unit: Unit, gate: Gate) -> bool:
@@ -327,8 +345,8 @@ def _is_of_another(own: Gate, other: Gate) -> bool:
     return bool(mine and theirs) and not _share(mine, (*theirs, *other.act)) and not _share(theirs, own.act)
 
 
-def _is_another(own: Gate, theirs: Sequence[Gate]) -> bool:
-    """Whether the answer lets one do it under a condition that the source does not set, while it sets others."""
+def _is_another(own: Gate, theirs: Sequence[Gate], everywhere: Sequence[Unit]) -> bool:
+    """Whether the answer lets one do it under a condition that the source does not name, while it sets others."""
     if not own.is_together or own.does.kind in (modality.DUTY, *modality.NEGATIVE):
         return False
     if statements.CLEFT.search(own.does.tail) and all(lexicon.is_agent(one.text) for one in own.condition):
@@ -336,7 +354,7 @@ def _is_another(own: Gate, theirs: Sequence[Gate]) -> bool:
     of_act = [other for other in theirs if _share_act(own, other.act) >= _ACT_MIN]
     is_set = any(other.is_together and other.is_strict for other in of_act)
     named = [unit for unit in own.condition if not unit.kind] or own.condition
-    return is_set and not any(_share(named, (*other.condition, *other.act)) for other in of_act)
+    return is_set and not _share(named, everywhere)
 
 
 def _share_both(own: Sequence[Unit], theirs: Sequence[Unit]) -> float:
