@@ -161,7 +161,7 @@ class _Check:
         found = [
             place
             for place in _missing(text, together, self._asked)
-            if not self._counts_itself(number, text[slice(*place)])
+            if not self._counts_itself(number, text[place[0] : place[1] + 2])
         ]
         groups = binding.together(known.owned, said.keys if said else frozenset())
         worked_out = spans.worked_out(text, groups)
@@ -188,11 +188,16 @@ class _Check:
         is_exchanged = binding.is_exchanged(one, own, known.owned, text)
         if said is None or one.is_cell or is_exchanged is False:  # a row's words say what its values are of
             return is_exchanged
+        if is_exchanged and comparing.is_beyond(one.value, known):
+            return None
         return False if alignment.is_settled(one.value, said, known) else is_exchanged
 
     def _counts_itself(self, number: int, written: str) -> bool:
-        """Whether a count is of what the answer lists: 次の3点です。 with three items below, or A、B、Cの3つ."""
-        counted = re.fullmatch(r"(.+?)(?:つ|点|項目|種類|段階)", written)
+        """Whether a count is of what the answer lists: 次の3点です。 with three items below, or A、B、Cの3つ.
+
+        `written`: the count and the two characters behind it.
+        """
+        counted = re.match(r"[^ぁ-ん]+?(?:つ|点|項目|種類?|段階|品目?|件|名|人|者|か所|箇所|とおり|通り)", written)
         value = next(iter(quantities.parse(written)), None) if counted else None
         if value is None:
             return False

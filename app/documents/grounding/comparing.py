@@ -56,7 +56,7 @@ _WITHOUT_IT = re.compile(r"なく|なしに|.?ずに|.?ないで|を?得(?:ず|�
 _HAVING_IT = re.compile("に(?:従|よ[りっる]|基づ|沿)|の(?:下|もと)で|を(?:得|受け|もら|取)")
 _DIRECTION_REACH = 14
 _DENIES = re.compile(r"\s?(?:と(?:は|も)?し|で(?:は|も)?|に(?:は|も)?な[らり])(?:な[いく]|(?:あり|なり)?ません?|ず)")
-_BEYOND = re.compile(r"(?:これ|それ|この値|上限|下限|基準|制限)を?(?:超|上回|下回)")
+_BEYOND = re.compile(r"(?:(?:これ|それ|この値|上限|下限|基準|制限)を?|[、。])(?:超|上回|下回|遅れ|過ぎ)")
 _SIDE = re.compile(  # 3日前, 18℃を下回ってから
     rf"\s?(?:間|以上|以内)?(?:[をに]?(?:下回|上回|超え|達し|過ぎ|なっ)[るったて]{{0,2}})?の?"
     rf"(?:(?P<before>{lexicon.BEFORE}(?!後))|(?P<after>{lexicon.AFTER}|(?<=て)から))"
@@ -287,10 +287,15 @@ def _bounds(said: Statement, near: Sequence[Statement], known: Known) -> Iterabl
         there = {other.bound for one in near for other in one.values if value.is_same(other)}
         if not value.bound or there & {value.bound, ""} or {value.bound} | there not in evidence.COMPLEMENTS:
             continue
-        if value.bound == ">" and _BEYOND.search(known.body):  # 6分まで。これを超えると
+        if is_beyond(value, known):
             continue
         if any(_is_negative(one) == _is_negative(said) for one in near if any(map(value.is_same, one.values))):
             yield value.start, value.bound_end
+
+
+def is_beyond(value: Quantity, known: Known) -> bool:
+    """Whether the source says what holds beyond a value that it gives as a limit: 6分まで。これを超えると."""
+    return value.bound == ">" and _BEYOND.search(known.body) is not None
 
 
 def _is_negative(one: Statement) -> bool:
@@ -342,7 +347,8 @@ def _scopes(said: Statement, near: Sequence[Statement], known: Known, is_kept: b
     for own, theirs in ((_ALL, _ALL_IN_SOURCE), (_ONLY, _ONLY_IN_SOURCE), (_EXCEPT, _EXCEPT_IN_SOURCE)):
         found = own.search(said.text) if own is _ALL or not is_kept else None
         is_alone = found is not None and _is_negative(said) and _ALONE.match(said.text, found.start())
-        if own is _ONLY and (is_alone or near[0].needed or near[0].text.startswith("ただし")):
+        is_excepted = any(one.needed or one.text.startswith("ただし") for one in near)
+        if own is _ONLY and (is_alone or is_excepted):
             continue
         if found and not theirs.search(source if own is _ALL else known.text):
             yield found.start(), found.end()

@@ -58,7 +58,7 @@ _CONTRAST = re.compile(r"。|が、|けれど|ものの、")
 _EXCEPTED = re.compile(r"[^、。]{0,8}(?:[をは]、?除[いきく]|以外)")
 _OF_TOPIC = re.compile(  # 立替えは、離島での給油を除いて認めない: the end denies 立替え, and says nothing of 給油
     r"(?P<own>[^、。]{0,12}?(?:を除(?:いて|き)は?|以外は?|(?:場合|とき|際)(?:に限り|に|は|には)?|[にで]は|限り|まで|[れけせえめてね]ば|なら|たら)、?)"
-    r"(?P<rest>(?:認|許|禁|でき|出来|可能|不可|不要|必要|義務|任意|自由)[^、。]*。?)$"
+    r"(?P<rest>(?:認|許|禁|でき|出来|可能|不可|不要|必要|義務|任意|自由)[^、。]*。?)\s*$"
 )
 _TOPIC = re.compile(r"(?:する|した)?(?:こと|の)?[はも]、?")
 _DAYS = re.compile("[月火水木金土日]{2,}")
@@ -218,7 +218,11 @@ def _with_either(units: list[Unit]) -> list[Unit]:
     """The end of 転貸し、又は改造してはならない says it of both."""
     for at in range(len(units) - 2, -1, -1):
         following = next((one for one in units[at + 1 :] if one.kind and not _JOINS.fullmatch(one.tail)), None)
-        if units[at].kind == modality.PLAIN and following is not None and _EITHER.fullmatch(units[at].tail):
+        if (
+            units[at].kind == modality.PLAIN
+            and following is not None
+            and _EITHER.fullmatch(re.split(r"\d", units[at].tail)[0])
+        ):
             units[at] = dataclasses.replace(units[at], kind=following.kind)
     return units
 

@@ -93,10 +93,16 @@ def _stands_for_a_value(unit: Unit, said: Statement, near: Sequence[Statement]) 
     )
 
 
+def _with_affixes(word: Word, unit: Unit) -> str:
+    """お子さん for its 子."""
+    others = [one for one in unit.words if one is not word]
+    return unit.text if all(one.kind.startswith(("接頭辞", "接尾辞")) for one in others) else word.text
+
+
 def _is_absent(word: Word, unit: Unit, known: Known) -> bool:
     if (
         not word.is_noun
-        or lexicon.is_everyday(word.text)
+        or lexicon.is_everyday(_with_affixes(word, unit))
         or word.base in lexicon.GENERAL
         or word.text in lexicon.GENERAL
     ):

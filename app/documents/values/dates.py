@@ -13,10 +13,11 @@ _ERAS = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和
 _LETTERS = {"M": "明治", "T": "大正", "S": "昭和", "H": "平成", "R": "令和"}
 _N = rf"(?:\d{{1,2}}|[{numerals.KANJI}]{{1,4}})"
 _BEHIND_YEAR = "年(?!間|以[上内下]|確)度?"  # otherwise it is how many years
+_LONG = "以[内上]|未満|を超え|を経過"  # 三月以内 is how many months
 _YEAR = rf"(?:(?P<era>{'|'.join(_ERAS)})\s?(?P<era_year>元|{_N})|(?P<year>(?:1[6-9]|20)\d\d))\s?{_BEHIND_YEAR}"
 _DATE = re.compile(
     rf"{_YEAR}(?:\s?(?P<month>{_N})\s?月(?!間)(?:\s?(?P<day>{_N})\s?日(?!間))?)?"
-    rf"|(?<![\d.])(?P<month_alone>{_N})\s?月(?!間|額)(?:\s?(?P<day_alone>{_N})\s?日(?!間))?"
+    rf"|(?<![\d.])(?P<month_alone>{_N})\s?月(?!間|額|{_LONG})(?:\s?(?P<day_alone>{_N})\s?日(?!間))?"
     r"|(?<![A-Za-z\d])(?P<letter>[MTSHR])\s?(?P<letter_year>\d{1,2})\.(?P<letter_month>\d{1,2})(?:\.(?P<letter_day>\d{1,2}))?(?![\d.])"
     r"|(?<![\d./-])(?P<plain_year>(?:1[6-9]|20)\d\d)(?P<sign>[./-])(?P<plain_month>\d{1,2})(?P=sign)(?P<plain_day>\d{1,2})(?![\d./-])"
 )

@@ -46,6 +46,7 @@ _MOST = 8  # values of one sentence that are reckoned with: among many, some com
 _MOST_OF_ITS_OWN = 40  # values of one sentence
 _CLOSE = 1e-6
 _ALL = re.compile("全(?:額|量|数)")
+_CYCLE = re.compile("周期|間隔|頻度")
 _COUNTED = ("つ", "点", "項目", "種類", "個", "件")
 
 
@@ -55,7 +56,7 @@ def of_text(text: str) -> list[Quantity | Date]:
     values = quantities.parse(text)
     return [
         *_lengths(text, days), *_ends(text, days, values), *_hours(text, values), *_counts(text), *_ones(text),
-        *_often(values), *_whole(values),
+        *_often(values), *_whole(values), *_cycles(text),
     ]  # fmt: skip
 
 
@@ -112,6 +113,8 @@ def _comes_to(value: Quantity, text: str, group: Sequence[Quantity], own: Sequen
             found += [one * many.value for one in alike]
     shares = [one for one in own if one.unit == "%" and re.fullmatch("の[^、。]{0,3}", text[one.end : value.start])]
     found += [one * share.value / 100 for one in alike for share in shares]
+    if value.unit == "円":  # 6,500円とし、2人目は半額
+        found += [one * share.value / 100 for one in alike for share in group if share.unit == "%"]
     return any(one and abs(one - value.value) <= _CLOSE * abs(one) for one in found)
 
 
@@ -259,6 +262,19 @@ def _often(values: list[Quantity]) -> Iterator[Quantity]:
     for value in values:
         if value.per and value.unit == "回" and value.value > 0 and value.per[0] in ("か月", "s"):
             yield _value(value.per[1] / value.value, value.per[0])
+
+
+def _cycles(text: str) -> Iterator[Quantity]:
+    """Yield the once a year of a cell 1年 below 点検周期."""
+    column: int | None = None
+    for line in text.split("\n"):
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        at = next((number for number, cell in enumerate(cells) if _CYCLE.search(cell)), None)
+        column = None if len(cells) < 2 else column if at is None else at
+        if column is not None and at is None and column < len(cells):
+            for value in quantities.parse(cells[column]):
+                if value.unit in ("か月", "s") and value.value > 0:
+                    yield _once(value.unit, value.value, 0, 0)
 
 
 def _whole(values: list[Quantity]) -> Iterator[Quantity]:

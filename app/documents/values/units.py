@@ -204,7 +204,13 @@ _EACH = (
     r"(?:\s?[/毎]\s?(?:年|か月|ヶ月|月|週|日|時間|時|分|秒|回|本|台|基|枚|個|人|戸|(?:平方|立方)?メートル|リットル"
     r"|(?:s|min|h|ha|k?m(?:\^?\{?[23]\}?\^?)?|k?g|t|m?L)(?![A-Za-z\d^])))?"
 )
-PATTERN = _NOT + "(?:" + "|".join(_pattern(s) for s in sorted(_BY_SPELLING, key=len, reverse=True)) + ")" + _EACH
+PATTERN = (
+    _NOT
+    + "(?:"
+    + "|".join(_pattern(s) for s in sorted(_BY_SPELLING, key=len, reverse=True))
+    + "|月(?=以[内上]|未満|を超え|を経過))"
+    + _EACH
+)
 
 _HEAD = re.compile(rf"[(\[]\s?(?:単位\s?:\s?)?(?P<unit>{PATTERN})\s?[)\]]|単位\s?:\s?(?P<named>{PATTERN})")
 
@@ -212,6 +218,7 @@ _HEAD = re.compile(rf"[(\[]\s?(?:単位\s?:\s?)?(?P<unit>{PATTERN})\s?[)\]]|単�
 def of(written: str) -> Unit:
     """Of what `PATTERN` has found."""
     spelling = re.sub(r"[\s^{}]", "", written)
+    spelling = "か月" if spelling == "月" else spelling
     if spelling in _BY_SPELLING:
         return _BY_SPELLING[spelling]
     whole, each = re.split("[/毎](?=[^/毎]*$)", spelling)
