@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.documents.values import numerals, quantities
@@ -31,21 +31,32 @@ def misplaced(text: str, source: str) -> Iterator[tuple[int, int]]:
     found = of_text(whole)
     named = {one.label for one in found if one.label in flat}
     labels = [one for one in named if not any(one != other and one in other for other in named)]
-    if len(labels) != 1 or _OTHERS.search(flat):
+    if not labels or _OTHERS.search(flat):
         return
-    own = [one for one in found if one.label == labels[0]]
+    start = 0
+    for part in [flat] if len(labels) == 1 else re.split("(?<=[、。])", flat):
+        named = {label for label in labels if label in part}
+        if len(named) == 1:
+            for at, item in _of_others(part, named.pop(), found, whole):
+                yield origin(start + at), origin(start + at + len(item))
+        start += len(part)
+
+
+def _of_others(part: str, label: str, found: Sequence[Entry], whole: str) -> Iterator[tuple[int, str]]:
+    """Yield the items in a part of a sentence that only other things than the one it names have, and their places."""
+    own = [one for one in found if one.label == label]
     mine = frozenset(item for one in own for item in one.items)
     everywhere = [item for one in found for item in one.items]
-    for place in dict.fromkeys(one.place for one in own if not any(item in flat for item in one.items)):
-        theirs = {item for one in found if one.place == place and one.label != labels[0] for item in one.items}
+    for place in dict.fromkeys(one.place for one in own if not any(item in part for item in one.items)):
+        theirs = {item for one in found if one.place == place and one.label != label for item in one.items}
         for item in sorted(theirs - mine):
-            at = flat.find(item)
-            if at < 0 or item in labels[0] or _DENIES.match(flat, at + len(item)):
+            at = part.find(item)
+            if at < 0 or item in label or _DENIES.match(part, at + len(item)):
                 continue
             if any(item in other for other in mine):
                 continue
             if whole.count(item) == sum(item in other for other in everywhere):  # and nowhere else in the source
-                yield origin(at), origin(at + len(item))
+                yield at, item
 
 
 @functools.lru_cache(maxsize=64)

@@ -138,7 +138,14 @@ def _sequence(source: Statement) -> Iterable[Order]:
     acts = [one for one in source.units[:_MAX] if one.kind and not one.is_condition]
     for one, two in pairwise(acts):
         if one.kind == modality.PLAIN and _THEN.fullmatch(one.tail):
-            yield Order((one,), (two,), one)
+            yield Order(_with_object(one, source), _with_object(two, source), one)
+
+
+def _with_object(act: Unit, source: Statement) -> tuple[Unit, ...]:
+    """遮断器を開放し: what is done, and to what."""
+    return tuple(
+        one for one in source.units[max(0, act.number - 1) : act.number + 1] if one is act or one.role == "object"
+    )
 
 
 def _is_turned(own: Order, other: Order) -> bool:

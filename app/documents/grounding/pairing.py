@@ -3,15 +3,18 @@
 import dataclasses
 import re
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 
 from app.documents.grounding import alignment, roles, statements
 from app.documents.grounding.alignment import Place
 from app.documents.grounding.statements import Statement, Unit
+from app.documents.values.quantities import Quantity
 
 _TOPIC = re.compile("[はも]、")
 _NOT_THIS = re.compile(r"で(?:は)?なく")
 _NUMBER = re.compile(r"(?:第\d+|\d+(?:号|番)?|[一二三四五六七八九十\d]次)$")
 _OF_WHAT = re.compile("(?:に|で|について)?は")
+_NEAREST = 3  # sentences of the source
 _PLACED = ("to", "at", "object", "from")
 _ENDS = re.compile("[、。]")
 
@@ -20,16 +23,54 @@ def crossed(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
     """AはXに、BはYに for AはYに、BはXに: each of two parts of the answer joins words of two parts of the source."""
     parts = _parts(said)
     own = [[unit for unit in part if not _is_in_another(unit, part, parts)] for part in parts]
-    for source in near[:2]:
-        theirs = _parts(source)
-        mixed = [(set(units), units) for part in own if len(units := _labels(part, theirs)) == 2]
-        for at, (labels, units) in enumerate(mixed):
-            for other, _ in mixed[at + 1 :]:
-                if labels == other:
-                    first = min((unit for found in units.values() for unit in found), key=lambda unit: unit.start)
-                    last = max((unit for found in units.values() for unit in found), key=lambda unit: unit.start)
-                    yield first.start, last.end
-                    return
+    sentences = [source for source in near[:_NEAREST] if "|" not in source.text]
+    theirs = [pair for source in sentences for pair in _with_values(_parts(source), source)]
+    values = [found for _, found in _with_values(parts, said)]
+    mixed = [
+        found
+        for at, part in enumerate(own)
+        if len(found := _merged(_labels(part, [one for one, _ in theirs]), _of_values(at, values, theirs))) > 1
+    ]
+    for one, two in combinations(mixed, 2):
+        if len(one.keys() & two.keys()) > 1:
+            units = [unit for number in one.keys() & two.keys() for unit in one[number]]
+            yield min(unit.start for unit in units), max(unit.end for unit in units)
+            return
+
+
+def _with_values(parts: list[list[Unit]], whole: Statement) -> list[tuple[list[Unit], list[Quantity]]]:
+    """Each part of a sentence with the values that stand in it."""
+    found: list[tuple[list[Unit], list[Quantity]]] = []
+    start = 0
+    for part in parts:
+        last = part[-1]
+        comma = _ENDS.search(last.tail)
+        end = last.end + (comma.end() if comma else len(last.tail))
+        found.append((part, [value for value in whole.values if start <= value.start < end]))
+        start = end
+    return found
+
+
+def _of_values(
+    at: int, values: Sequence[Sequence[Quantity]], theirs: Sequence[tuple[Sequence[Unit], Sequence[Quantity]]]
+) -> dict[int, list[Quantity]]:
+    """The values that only this part of the answer has, by the one part of the source that has them."""
+    others = [value for number, part in enumerate(values) if number != at for value in part]
+    found: dict[int, list[Quantity]] = {}
+    for value in values[at]:
+        there = [number for number, (_, held) in enumerate(theirs) if any(_is_value(value, one) for one in held)]
+        is_paired = any(value.is_of_kind(one) for one in others) and not any(_is_value(value, one) for one in others)
+        if len(there) == 1 and is_paired:
+            found.setdefault(there[0], []).append(value)
+    return found
+
+
+def _is_value(one: Quantity, two: Quantity) -> bool:
+    return one.is_same(two) and one.bound == two.bound
+
+
+def _merged(units: dict[int, list[Unit]], values: dict[int, list[Quantity]]) -> dict[int, list[Unit | Quantity]]:
+    return {number: [*units.get(number, ()), *values.get(number, ())] for number in units.keys() | values.keys()}
 
 
 def misplaced(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:

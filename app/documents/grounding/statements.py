@@ -41,7 +41,7 @@ _GRAMMAR = re.compile(  # what is written like words with a meaning, and only ca
     r"|(?<=義務)(?:づけ|付け)|(?<=と)(?:決ま|決めら|定めら|さ)(?:っ|れ)(?=て|た)|(?<=る)ほう|(?<=の)ほう(?=[がはを])"
 )
 _CODE = re.compile(r"(?<![A-Za-z\d])(?:[A-Za-z]{1,8}[-.]?\d[\dA-Za-z-]*|[A-Z](?![A-Za-z\d]))")
-CLEFT = re.compile(r"の(?:は|が)、?(?:[次先同]の|まず|[そこ]の)?$")  # 記録するのは
+CLEFT = re.compile(r"(?:の|る(?:先|相手)|た(?:先|相手))(?:は|が)、?(?:[次先同]の|まず|[そこ]の)?$")  # 記録するのは
 _NAMED = re.compile(r"(?:、|。|$|で(?:す|あ|、)|だ(?:[。、]|$)|と(?:する|な))")  # what a cleft names stands before
 _JOINS = re.compile("[しっいん]?[てで]")  # 確認して押すのは
 _ATTRIBUTIVE = re.compile(r"(?:する|した|る|た|い|な)?$")
@@ -233,6 +233,8 @@ def _with_ends(units: list[Unit]) -> list[Unit]:
         found = _OF_TOPIC.match(unit.tail)
         topic = next((one.number for one in reversed(units[:at]) if _TOPIC.fullmatch(one.tail)), None)
         if not found or topic is None or units[topic].kind not in ("", modality.PLAIN):
+            continue
+        if re.match("[にで]は", found["own"]) and topic != at - 1:
             continue
         kind = modality.of(found["rest"])
         is_act = units[topic].is_act or lexicon.is_everyday(units[topic].head.text)  # 持込み
