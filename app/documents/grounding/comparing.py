@@ -27,7 +27,7 @@ from app.documents.values.quantities import Quantity
 
 _PART_MIN = 8  # characters
 _ALL = re.compile(
-    r"(?:だれ|誰|どれ|どこ|いつ|なに|なん|何)[^、。]{0,2}(?:でも|にも)|(?:どの|どちらの?|いずれの)[^、。]{0,10}(?:でも|にも|も(?!の|し))"
+    r"(?:だれ|誰|どれ|どこ|いつ|なに|なん|何)[^、。]{0,2}(?:でも|にも)|(?:どの|どちらの?|いずれの)[^、。]{0,10}(?:でも|にも)|どの[^、。]{1,10}も(?!の|し)"
     rf"|{modality.EVERY}|すべて|全て|全員|一律|無制限|(?:制限|条件)な[くし]|(?<![一-鿿])常に|まったく"
     r"|を?問わ(?:ず|な)|にかかわらず|に関わらず|に関係な"
 )
@@ -35,7 +35,10 @@ _ALL_IN_SOURCE = re.compile(
     rf"{modality.EVERY}|すべて|全|だれで|誰で|一律|無制限|各|毎|それぞれ|どの|いつでも|どこでも|常に|いずれ|どちら|問わ|かかわら|関わら|関係な|何|ごと"
     r"|(?:制限|条件)[はをが]?(?:な[いくし]|し(?:な|ませ)|(?:設け|つけ|付け)(?:な|ませ))"
 )
-_ONLY = re.compile(r"のみ(?!なら)|(?<!いた)(?<![頂戴])だけ(?!で(?:は)?な|でも)|に限(?:り|る|ら|っ)|しか|限定|専用")
+_ONLY = re.compile(
+    r"のみ(?!なら)|(?<!いた)(?<![頂戴])(?<!でき)(?<!できる)(?<!出来る)(?<!なる)だけ(?!で(?:は)?な|でも)|に限(?:り|る|ら|っ)|しか|限定|専用"
+)
+_OTHERS = re.compile("(?:ほか|他|それ以外|以外)の?")
 _ONLY_IN_SOURCE = re.compile(r"のみ|だけ|限|しか|専|以外|除")
 _LIMIT = re.compile("限[りるっ]|のみ|だけ")
 _ALONE = re.compile("(?:だけ|のみ)(?:では?|[をがに](?!は))")  # 子どもだけで泳いではならない limits nothing
@@ -135,6 +138,8 @@ def _kinds(
             continue
         if _is_carried(frame.unit, said) or _is_only_alone(frame.unit, said):
             continue
+        if _is_of_the_rest(frame.unit, said):
+            continue
         near = frames[frame.unit.number]
         near = [pair for pair in near if alignment.shares_value(said, pair[0])] or near
         is_final = _is_final(frame.unit, said)
@@ -170,6 +175,12 @@ def _is_only_alone(unit: Unit, said: Statement) -> bool:
     """子どもだけでは泳げない: with somebody else they may."""
     before = said.units[unit.number - 1] if unit.number else None
     return before is not None and unit.kind in modality.NEGATIVE and re.match("だけでは?$", before.tail) is not None
+
+
+def _is_of_the_rest(unit: Unit, said: Statement) -> bool:
+    """使えるのはA面だけで、ほかでは使えない: the other side of what is limited."""
+    limit = _ONLY.search(said.text, 0, unit.start)
+    return limit is not None and _OTHERS.search(said.text, limit.end(), unit.start) is not None
 
 
 def _is_carried(unit: Unit, said: Statement) -> bool:
@@ -299,7 +310,7 @@ def is_beyond(value: Quantity, known: Known) -> bool:
 
 
 def _is_negative(one: Statement) -> bool:
-    return any(frame.unit.kind in modality.NEGATIVE for frame in one.frames)
+    return "しか" not in one.text and any(frame.unit.kind in modality.NEGATIVE for frame in one.frames)
 
 
 def _sides(said: Statement, known: Known) -> Iterable[Place]:

@@ -15,7 +15,7 @@ _NOT_DONE = re.compile(  # behind a verb: 受けずに, 修了していない技
 )
 _HAS_NONE = re.compile(rf"[がはもの]?(?:{modality.NONE}|不要|問わ)")
 _EVERY = re.compile(
-    rf"{modality.EVERY}|どの[^、。]{{1,8}}でも|みな(?!し)|みんな|全員|すべて|全て|一律|(?:誰|だれ|どこ|いつ)も|例外[はも]?(?:認め|設け|{modality.NONE})"
+    rf"{modality.EVERY}|どの[^、。]{{1,8}}でも|(?<![ぁ-ん一-鿿])みな(?!し|ら)|みんな|全員|すべて|全て|一律|(?:誰|だれ|どこ|いつ)も|例外[はも]?(?:認め|設け|{modality.NONE})"
 )
 _EXCEPTS = re.compile("ただし|但し|除|以外|限り|別")
 _BINDS = re.compile(

@@ -9,6 +9,7 @@ from app.documents.grounding import alignment, roles, statements
 from app.documents.grounding.alignment import Place
 from app.documents.grounding.statements import Statement, Unit
 from app.documents.values.quantities import Quantity
+from app.documents.words import Word
 
 _TOPIC = re.compile("[はも]、")
 _NOT_THIS = re.compile(r"で(?:は)?なく")
@@ -171,7 +172,12 @@ def _is_in_another(unit: Unit, part: Sequence[Unit], parts: Sequence[Sequence[Un
     return not is_own and any(_is_same(unit, one) for one in others)  # 二次転圧 is not 初転圧
 
 
+def _telling(unit: Unit) -> list[Word]:
+    """Without the 用 of 検査用."""
+    return [word for word in unit.words if not word.kind.startswith("接尾辞")] or list(unit.words)
+
+
 def _is_same(one: Unit, two: Unit) -> bool:
-    if len(one.words) == len(two.words) and roles.is_same_name(one, two):  # コンテナ貨物 is not ばら積み貨物
+    if len(_telling(one)) == len(_telling(two)) and roles.is_same_name(one, two):  # コンテナ貨物 is not ばら積み貨物
         return True
     return alignment.are_alike_acts(one, two)

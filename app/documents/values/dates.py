@@ -18,6 +18,7 @@ _YEAR = rf"(?:(?P<era>{'|'.join(_ERAS)})\s?(?P<era_year>元|{_N})|(?P<year>(?:1[
 _DATE = re.compile(
     rf"{_YEAR}(?:\s?(?P<month>{_N})\s?月(?!間)(?:\s?(?P<day>{_N})\s?日(?!間))?)?"
     rf"|(?<![\d.])(?P<month_alone>{_N})\s?月(?!間|額|{_LONG})(?:\s?(?P<day_alone>{_N})\s?日(?!間))?"
+    rf"|同月\s?(?P<same_month_day>{_N})\s?日(?!間)"
     r"|(?<![A-Za-z\d])(?P<letter>[MTSHR])\s?(?P<letter_year>\d{1,2})\.(?P<letter_month>\d{1,2})(?:\.(?P<letter_day>\d{1,2}))?(?![\d.])"
     r"|(?<![\d./-])(?P<plain_year>(?:1[6-9]|20)\d\d)(?P<sign>[./-])(?P<plain_month>\d{1,2})(?P=sign)(?P<plain_day>\d{1,2})(?![\d./-])"
 )
@@ -40,13 +41,17 @@ class Date:
 
 
 def parse(text: str) -> list[Date]:
-    """The dates of a text, in order. Days that no calendar has are left out."""
+    """The dates of a text, in order; 同月29日 is of the month before it. Days that no calendar has are left out."""
     flat, origin = numerals.flatten(text)
-    return [
-        Date(*parts, origin(found.start()), origin(found.end()))
-        for found in _DATE.finditer(flat)
-        if (parts := _parts(found)) is not None
-    ]
+    dates: list[Date] = []
+    for found in _DATE.finditer(flat):
+        parts = _parts(found)
+        if found["same_month_day"]:
+            day = _number(found["same_month_day"])
+            parts = (dates[-1].year, dates[-1].month, day) if dates and dates[-1].month and day <= 31 else None
+        if parts is not None:
+            dates.append(Date(*parts, origin(found.start()), origin(found.end())))
+    return dates
 
 
 def with_years(dates: list[Date]) -> list[Date]:

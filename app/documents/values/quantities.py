@@ -384,9 +384,13 @@ def _is_each(of: _Found, one: _Found, flat: str) -> bool:
 def _how_often(one: _Found, flat: str) -> _Found:
     """月2回 is for each month, and 年に1度 is once."""
     before = _EVERY.search(flat, max(0, one.start - 16), one.start) if one.unit and not one.prefix else None
-    if before and not one.per and one.unit and one.unit.name not in ("か月", "s", "時"):
+    is_each_time = one.per is not None and one.per[0] in ("か月", "s")
+    if before and not is_each_time and one.unit and one.unit.name not in ("か月", "s", "時"):
         every = before["every"] or before["other"] or before["each"]
-        one = one._replace(per=units.period(every, is_every_other=bool(before["other"])))
+        unit, size = units.period(every, is_every_other=bool(before["other"]))
+        if one.per:  # 1人につき週4食
+            unit, size = "·".join(sorted([unit, one.per[0]])), size * one.per[1]
+        one = one._replace(per=(unit, size))
     is_time = one.per is not None and one.per[0] in ("s", "か月")
     return one._replace(unit=units.of("回")) if is_time and one.unit and one.unit.name == "度" else one
 
