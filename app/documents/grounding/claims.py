@@ -32,6 +32,7 @@ from app.documents.grounding.source_marks import CITED
 from app.documents.grounding.statements import Statement
 from app.documents.records import Passage
 from app.documents.values import dates, numerals, quantities, spans
+from app.documents.values.quantities import Quantity
 
 NOT_FOUND = re.compile(
     "資料(?:の中)?に(?:は|も)?(?:[^。]{0,20}?)(?:ありません|見当たりません|記載されていません|(?:記載|記述|情報)(?:は|が|も)(?:ない(?:。|$|が)|あり?ません))(?:でした)?(?:が、?|けれど(?:も)?、?|ものの、?)?"
@@ -46,7 +47,9 @@ _GAIN_MIN = 0.15  # of terms, for a second passage
 _TERMS_MIN = 4  # はい。 and the like say nothing that could be looked up
 _NUMBERED = re.compile("(?<=号)[機館棟室車線炉店]")  # 2号機 names what values are of
 _ITEM = re.compile(r"\s*(?:[-*+•・]|\(?\d{1,2}[.)．）]|[①-⑳])")
-_LEAD_IN = re.compile(r"(?:[:：]|(?:以下|次)の(?:とおり|通り)(?:です|である|とする)?[。.]?)\s*$")
+_LEAD_IN = re.compile(
+    r"(?:[:：]|(?:以下|次)の(?:(?:とおり|通り)(?:です|である|とする)?|ように(?:なります|なっています|する|します))[。.]?)\s*$"
+)
 
 
 def check(answer: str, passages: Sequence[Passage], question: str = "") -> tuple[Claim, ...]:
@@ -111,7 +114,7 @@ class _Check:
             and (is_repeated or (is_covered and not (len(wanted) >= _LONG and together.denies(text))))
             and not missing
         )
-        if self._only_names(text, number) and not missing and not (has_value or (said and said.frames)):
+        if self._only_names(text, number) and not missing and not (has_value or (said and _asserts(said))):
             return None
         start, end = self._origin[sentence.start], self._origin[sentence.end]
         named = tuple(dict.fromkeys(missing))
@@ -162,6 +165,7 @@ class _Check:
             place
             for place in _missing(text, together, self._asked)
             if not self._counts_itself(number, text[place[0] : place[1] + 2])
+            and not self._numbers_its_row(number, place)
         ]
         groups = binding.together(known.owned, said.keys if said else frozenset())
         worked_out = spans.worked_out(text, groups)
@@ -169,7 +173,11 @@ class _Check:
         if self.sentences[number].kind != "row":
             right |= {(one.start, one.end) for one in worked_out}
             found += _exchanged(text, self._everything, right)
-        found += [(value.start, value.bound_end) for value, is_exchanged in bound if is_exchanged]
+        found += [
+            (value.start, value.bound_end)
+            for value, is_exchanged in bound
+            if is_exchanged and not (self._is_head(number) and _is_cell_of(value, text, known))
+        ]
         found += entries.misplaced(text, self._written)
         kept = _apart(found)
         if said is None:
@@ -215,6 +223,18 @@ class _Check:
         )
         return items == value.number or (not items and parts >= value.number > 1)
 
+    def _numbers_its_row(self, number: int, place: tuple[int, int]) -> bool:
+        """Whether it is the 2 in the first cell of the second row."""
+        sentence = self.sentences[number]
+        if sentence.kind != "row":
+            return False
+        cells = binding.cells(self._text[sentence.start : sentence.end])
+        written = self._text[sentence.start + place[0] : sentence.start + place[1]]
+        return cells[0] == written == str(number - self._first_row(number))
+
+    def _is_head(self, number: int) -> bool:
+        return self.sentences[number].kind == "row" and self._first_row(number) == number
+
     def _values(self, number: int, text: str) -> list[Owned]:
         """The values of the sentence with the words they belong to; those of a row also to the table's head."""
         sentence = self.sentences[number]
@@ -238,9 +258,7 @@ class _Check:
 
     def _only_names(self, text: str, number: int) -> bool:
         """Whether the form is one of those that mostly only name a matter: headings, lead-ins, a table's head."""
-        sentence = self.sentences[number]
-        is_head = sentence.kind == "row" and self._first_row(number) == number
-        return sentence.kind == "heading" or is_head or _LEAD_IN.search(text) is not None
+        return self.sentences[number].kind == "heading" or self._is_head(number) or _LEAD_IN.search(text) is not None
 
 
 def _without_not_found(text: str) -> str:
@@ -252,6 +270,17 @@ def _without_not_found(text: str) -> str:
     if quantities.parse(text[start : found.start()]):
         start = found.start()
     return text[:start] + " " * (found.end() - start) + text[found.end() :]
+
+
+def _asserts(said: Statement) -> bool:
+    """Whether a heading or a lead-in says something: 着る順序は次のとおり does not."""
+    return any(not statements.is_attributive(one.unit, said) and not one.unit.is_condition for one in said.frames)
+
+
+def _is_cell_of(value: Quantity, text: str, known: Known) -> bool:
+    """Whether the cell with this value stands in the source word for word."""
+    start, end = text.rfind("|", 0, value.start) + 1, text.find("|", value.end)
+    return rendered.bare(text[start : end if end > 0 else len(text)]) in known.body
 
 
 def _blank(found: re.Match[str]) -> str:

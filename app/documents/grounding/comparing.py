@@ -46,7 +46,7 @@ _EXCEPT = re.compile(r"以外|を除[いき]")
 _EXCEPT_IN_SOURCE = re.compile(r"以外|除|その他|ほか|他の|ただし|限|のみ|だけ")
 _WITHOUT = re.compile(rf"[はもが](?:{modality.NONE}|設け(?:ない|ませ|られていませ))")
 _DIRECTION = re.compile(
-    rf"(?P<before>{lexicon.BEFORE}|まえ)|(?P<after>(?<!前){lexicon.AFTER})"
+    rf"(?P<before>{lexicon.BEFORE}|まえ|に先(?:立|だ))|(?P<after>(?<!前){lexicon.AFTER})"
     r"|^(?P<inside>(?:の中|内)(?=[のにでとへはが]))|^(?P<outside>の?外(?=[のにでとへはが]))"
     r"|^(?P<least>以上)|^(?P<most>以下|以内)|^(?P<below>未満)|^(?P<beyond>を?超)"
 )
@@ -138,9 +138,9 @@ def _kinds(
             continue
         if _is_carried(frame.unit, said) or _is_only_alone(frame.unit, said):
             continue
-        if _is_of_the_rest(frame.unit, said):
+        if _is_of_the_rest(frame.unit, said) or _is_contrasted(frame.unit, said):
             continue
-        near = frames[frame.unit.number]
+        near = [(one, other) for one, other in frames[frame.unit.number] if not _is_of_another(frame, one, other)]
         near = [pair for pair in near if alignment.shares_value(said, pair[0])] or near
         is_final = _is_final(frame.unit, said)
         if not near or any(
@@ -175,6 +175,25 @@ def _is_only_alone(unit: Unit, said: Statement) -> bool:
     """子どもだけでは泳げない: with somebody else they may."""
     before = said.units[unit.number - 1] if unit.number else None
     return before is not None and unit.kind in modality.NEGATIVE and re.match("だけでは?$", before.tail) is not None
+
+
+def _is_contrasted(unit: Unit, said: Statement) -> bool:
+    """利用者の負担ではなく、事業者の負担です: the end is the same, and what it is of is told apart."""
+    is_denied = re.match(r"で(?:は)?なく、?", unit.tail) is not None
+    return is_denied and any(one.keys & unit.keys for one in said.units[unit.number + 1 :])
+
+
+def _is_of_another(frame: Frame, source: Statement, other: Frame) -> bool:
+    """ボールペンで書く, where the source lets one use ボールペン and forbids to write with 鉛筆."""
+    own, theirs = (
+        frozenset(key for one in which.lead if one.role in ("at", "object") for key in one.keys)
+        for which in (frame, other)
+    )
+    if not own or not theirs or own & (other.argument_keys | other.keys):
+        return False
+    is_denied = frame.unit.kind in modality.NEGATIVE
+    having = [one for one in source.frames if one is not other and own & one.argument_keys]
+    return any((one.unit.kind in modality.NEGATIVE) == is_denied for one in having)
 
 
 def _is_of_the_rest(unit: Unit, said: Statement) -> bool:

@@ -122,5 +122,7 @@ def _is_about(said: Statement, source: Statement) -> bool:
 def other_day(said: Statement, near: Sequence[Statement], known: Known) -> Iterable[Place]:
     """翌週 for 当日."""
     for found in _DAY.finditer(said.text):
-        if found.group() not in known.text and any(_DAY.search(one.text) for one in near[:2]):
+        day = found.group().replace("翌朝", "翌日").replace("当夜", "当日")
+        there = known.text.replace("翌朝", "翌日").replace("当夜", "当日")
+        if day not in there and any(_DAY.search(one.text) for one in near[:2]):
             yield found.span()

@@ -28,7 +28,7 @@ _GENERAL = """
     対象 原則 場所 位置 箇所 部分 一部 側 担当 本人 自分 相手 双方 両方 両者 当人 人間 状態 状況 様子 結果 効果
     影響 原因 意味 用途 役割 役目 機能 性質 特徴 段階 最後 最初 初め 始め 終わり 途中 全般 以上 詳細 具体 取り扱い
     扱い 対応 処理 措置 作業 実施 適用 使用 利用 確認 指定 設定 規格 仕様 制限 許可 ポイント ケース 点 面 形 型
-    色 大人 子供 男性 女性 曜日 其の他 その他 他 ほか 月 年 週 時期 日時 時間帯 期 分 差 許容 余り 残り
+    季節 中身 色 大人 子供 男性 女性 曜日 其の他 その他 他 ほか 月 年 週 時期 日時 時間帯 期 分 差 許容 余り 残り
     お金 金 点数 回 件 度 一人 片方 一方 他方 宛先 窓口 提出先 連絡先 秒速 分速 時速 毎秒 毎分 毎時
 """
 # Words of place, time, degree and change that exclude each other, and closed series of which one excludes the rest.
@@ -101,7 +101,8 @@ def is_everyday(noun: str) -> bool:
 
 def opposites(word: str) -> frozenset[str]:
     """Words that exclude it: those of one series, and those that only their first sign parts (開場, 閉場)."""
-    others = (f"{two}{word[1:]}" for one, two in _FIRST_SIGNS if len(word) == _PAIR and word[0] == one)
+    is_noun = re.fullmatch(rf"[一-鿿]{{{_PAIR}}}", word) is not None
+    others = (f"{two}{word[1:]}" for one, two in _FIRST_SIGNS if is_noun and word[0] == one)
     return _OPPOSITE.get(word, frozenset()).union(others)
 
 

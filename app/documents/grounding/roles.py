@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from app.documents.grounding import alignment, lexicon, statements
+from app.documents.grounding import alignment, lexicon, modality, statements
 from app.documents.grounding.alignment import Known, Place
 from app.documents.grounding.statements import Frame, Statement, Unit
 
@@ -12,12 +12,18 @@ _PASSIVE = re.compile(r"(?:さ?れ|られ)(?:る|ま|た|て|、)")
 
 _NAMES = re.compile("(?:です|で、|だ|である|。|$)")  # 提出先は整備課です
 _DOER = re.compile("(?:し)?(?:て?い)?[たる](?:者|人|方)が")  # 訂正した者が署名する
+_CAUSES = re.compile("[かさたなまらわば]?せ(?:[るてなまず]|ら|$)")
 _ACTING = ("subject", "topic", "by", "of")
 _SHARED_MIN = 2  # words, by which the statement is known
 
 
 def exchanged(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
-    """The contractor asks the client, where the client asks the contractor."""
+    """The contractor asks the client, where the client asks the contractor.
+
+    Who is made to do something is its object or whom it is told to: 人に作業をさせる, 人を作業に就かせる.
+    """
+    if any(_CAUSES.match(frame.unit.tail) for frame in said.frames):
+        return
     own = [
         (unit, role)
         for unit in said.units
@@ -157,7 +163,14 @@ def _actors(frame: Frame, whole: Statement) -> list[Unit]:
     """Who does it: named in its clause, or else before it in the sentence."""
     before = [one for one in whole.units if one.number < frame.unit.number and one.number >= 0]
     found = [one for one in _fillers(frame, "subject") if lexicon.is_agent(one.text)]
-    found = found or [one for one in frame.lead if one.role == "subject" and not one.kind and one.tail.startswith("が")]
+    found = found or [
+        one
+        for one in frame.lead
+        if one.role == "subject"
+        and not one.kind
+        and one.tail.startswith("が")
+        and not modality.CONDITION.match(one.tail)
+    ]
     found = found or _doers(frame, whole)
     acting = [one for one in before if one.role in ("subject", "topic") and lexicon.is_agent(one.text)]
     return found or acting[-1:]
