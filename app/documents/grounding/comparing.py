@@ -141,6 +141,8 @@ def _kinds(
         if _is_of_the_rest(frame.unit, said) or _is_contrasted(frame.unit, said):
             continue
         near = [(one, other) for one, other in frames[frame.unit.number] if not _is_of_another(frame, one, other)]
+        if frame.unit.is_condition and not frame.unit.is_concession:  # 送るときに: nothing is said of whether one may
+            near = [(one, other) for one, other in near if other.unit.is_condition]
         near = [pair for pair in near if alignment.shares_value(said, pair[0])] or near
         is_final = _is_final(frame.unit, said)
         if not near or any(
