@@ -150,7 +150,7 @@ def of_sentence(text: str, parse: Parse = given) -> list[Owned]:
     topics = [unit for unit in words if unit.end <= first]
     topic_end = max((at + 1 for at, unit in enumerate(topics) if re.match(r"[^、]{0,8}は", unit.tail)), default=0)
     common = topics[:topic_end]
-    closing = [unit for unit in words if unit.kind and re.search("[、。]", unit.tail)]
+    closing = [unit for unit in words if unit.kind and re.search("[、。]", unit.tail) and not _is_condition(unit)]
     found: list[Owned] = []
     clefts: list[int] = []
     for at, value in enumerate(values):
@@ -187,6 +187,11 @@ def of_sentence(text: str, parse: Parse = given) -> list[Owned]:
             own |= {_as_label(one) for one in values if one.unit != value.unit and floor <= one.start < begin}
         found.append(Owned(value, own, own | shared | _union(behind), sentence=text))
     return _as_ranges(found, text)
+
+
+def _is_condition(unit: Unit) -> bool:
+    """土曜日に使うと、600円: what holds under a condition is of its words."""
+    return unit.is_condition or re.match("[^、。]{0,4}と、", unit.tail) is not None
 
 
 def _own_topic(words: Sequence[Unit], values: Sequence[Quantity], value: Quantity, begin: int, text: str) -> int:

@@ -158,7 +158,8 @@ def _labels(part: Sequence[Unit], theirs: Sequence[Sequence[Unit]]) -> dict[int,
         if _TOPIC.match(unit.tail) or _NOT_THIS.match(unit.tail):  # of all parts, or of none
             continue
         there = [number for number, other in enumerate(theirs) if any(unit.text == one.text for one in other)]
-        there = there or [number for number, other in enumerate(theirs) if any(_is_same(unit, one) for one in other)]
+        for is_like in (_has_head_of, _is_same):
+            there = there or [number for number, other in enumerate(theirs) if any(is_like(unit, one) for one in other)]
         if len(there) == 1:
             found.setdefault(there[0], []).append(unit)
     return found
@@ -170,6 +171,11 @@ def _is_in_another(unit: Unit, part: Sequence[Unit], parts: Sequence[Sequence[Un
         return True
     is_own = len(unit.words) > 1 and any(one.text != unit.text and one.kanji[-1:] == unit.kanji[-1:] for one in others)
     return not is_own and any(_is_same(unit, one) for one in others)  # 二次転圧 is not 初転圧
+
+
+def _has_head_of(one: Unit, two: Unit) -> bool:
+    """運行中止 and 中止."""
+    return one.is_act and two.is_act and one.head.base == two.head.base
 
 
 def _telling(unit: Unit) -> list[Word]:
