@@ -138,9 +138,11 @@ def _kinds(
             continue
         if _is_carried(frame.unit, said) or _is_only_alone(frame.unit, said):
             continue
-        if _is_of_the_rest(frame.unit, said) or _is_contrasted(frame.unit, said):
+        if _is_of_the_rest(frame.unit, said):
             continue
         near = [(one, other) for one, other in frames[frame.unit.number] if not _is_of_another(frame, one, other)]
+        if _is_contrasted(frame.unit, said):
+            near = [(one, other) for one, other in near if _has_all(other, frame.arguments)]
         if frame.unit.is_condition and not frame.unit.is_concession:  # 送るときに: nothing is said of whether one may
             near = [(one, other) for one, other in near if other.unit.is_condition]
         near = [pair for pair in near if alignment.shares_value(said, pair[0])] or near
@@ -183,6 +185,10 @@ def _is_contrasted(unit: Unit, said: Statement) -> bool:
     """利用者の負担ではなく、事業者の負担です: the end is the same, and what it is of is told apart."""
     is_denied = re.match(r"で(?:は)?なく、?", unit.tail) is not None
     return is_denied and any(one.keys & unit.keys for one in said.units[unit.number + 1 :])
+
+
+def _has_all(frame: Frame, arguments: Sequence[Unit]) -> bool:
+    return all(unit.keys & frame.argument_keys for unit in arguments if not unit.is_general)
 
 
 def _is_of_another(frame: Frame, source: Statement, other: Frame) -> bool:

@@ -12,7 +12,7 @@ _PASSIVE = re.compile(r"(?:さ?れ|られ)(?:る|ま|た|て|、)")
 
 _NAMES = re.compile("(?:です|で、|だ|である|。|$)")  # 提出先は整備課です
 _DOER = re.compile("(?:し)?(?:て?い)?[たる](?:者|人|方)が")  # 訂正した者が署名する
-_CAUSES = re.compile("[かさたなまらわば]?せ(?:[るてなまず]|ら|$)")
+_CAUSES = re.compile("を?[かさたなまらわば]?せ(?:[るてなまず]|ら|$)")
 _ACTING = ("subject", "topic", "by", "of")
 _SHARED_MIN = 2  # words, by which the statement is known
 
