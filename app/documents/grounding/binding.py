@@ -98,9 +98,11 @@ def of_table(rows: Sequence[Sequence[str]], parse: Parse = given) -> Iterator[Ow
             if not column and len(row) > 1:
                 continue  # 15℃以上 names its row
             above = head[column] if column < len(head) else frozenset()
-            for value in _values(parse(cell), rows[0][column] if column < len(head) else ""):
-                own = labels | above | _keys(cell) | first
+            name = rows[0][column] if column < len(head) else ""
+            own = labels | above | _keys(cell) | first
+            for value in _values(parse(cell), name):
                 yield Owned(value, own, own, is_cell=True)
+                yield from (Owned(once, own, own, is_cell=True) for once in spans.once_in(value, name))
 
 
 def _values(values: Sequence[Quantity], head: str) -> Iterator[Quantity]:
@@ -118,12 +120,19 @@ def _as_label(value: Quantity) -> object:
 
 
 def together(owned: Sequence[Owned], keys: frozenset[object]) -> list[list[Quantity]]:
-    """Return the values that a text with these words may reckon with: of one sentence, of a table, of its words."""
+    """Return the values that a text with these words may reckon with: of one sentence, of a table, of its words.
+
+    A share counts only with what it is of: 団体は半額 says nothing of others.
+    """
     groups: dict[str, list[Owned]] = {}
     for one in owned:
         groups.setdefault(one.sentence, []).append(one)
     named = [one for one in owned if one.own & keys]
-    return [[one.value for one in group] for group in (named, *groups.values()) if any(one.own & keys for one in group)]
+    return [
+        [one.value for one in group if one.value.unit != "%" or one.own & keys]
+        for group in (named, *groups.values())
+        if any(one.own & keys for one in group)
+    ]
 
 
 def of_row(header: Sequence[str], row: Sequence[str]) -> list[Owned]:
@@ -191,7 +200,7 @@ def of_sentence(text: str, parse: Parse = given) -> list[Owned]:
 
 def _is_condition(unit: Unit) -> bool:
     """土曜日に使うと、600円: what holds under a condition is of its words."""
-    return unit.is_condition or re.match("[^、。]{0,4}と、", unit.tail) is not None
+    return unit.is_condition or re.match("[^、。]{0,4}(?<!こ)と、", unit.tail) is not None
 
 
 def _own_topic(words: Sequence[Unit], values: Sequence[Quantity], value: Quantity, begin: int, text: str) -> int:

@@ -47,6 +47,9 @@ _GAIN_MIN = 0.15  # of terms, for a second passage
 _TERMS_MIN = 4  # はい。 and the like say nothing that could be looked up
 _NUMBERED = re.compile("(?<=号)[機館棟室車線炉店]")  # 2号機 names what values are of
 _ITEM = re.compile(r"\s*(?:[-*+•・]|\(?\d{1,2}[.)．）]|[①-⑳])")
+_COUNTED = re.compile(r"[^ぁ-ん]{1,8}?(?:つ|点|項目|種類?|段階|品目?|件|名|人|者|か所|箇所|とおり|通り)")
+_LISTS = re.compile(r"、|・|と(?=[^、。]*?(?:の|が|を|、|です|である|という))|や|及び|および|または|又は")
+_COUNTS = re.compile(r"(?:No\.?|番号|順番|順序|手順|項番|#)?$")  # heads of a table's column that counts its rows
 _LEAD_IN = re.compile(
     r"(?:[:：]|(?:以下|次)の(?:(?:とおり|通り)(?:です|である|とする)?|ように(?:なります|なっています|する|します))[。.]?)\s*$"
 )
@@ -164,8 +167,7 @@ class _Check:
         found = [
             place
             for place in _missing(text, together, self._asked)
-            if not self._counts_itself(number, text[place[0] : place[1] + 2])
-            and not self._numbers_its_row(number, place)
+            if not self._counts_itself(number, place) and not self._numbers_its_row(number, place)
         ]
         groups = binding.together(known.owned, said.keys if said else frozenset())
         worked_out = spans.worked_out(text, groups)
@@ -200,33 +202,31 @@ class _Check:
             return None
         return False if alignment.is_settled(one.value, said, known) else is_exchanged
 
-    def _counts_itself(self, number: int, written: str) -> bool:
-        """Whether a count is of what the answer lists: 次の3点です。 with three items below, or A、B、Cの3つ.
-
-        `written`: the count and the two characters behind it.
-        """
-        counted = re.match(r"[^ぁ-ん]+?(?:つ|点|項目|種類?|段階|品目?|件|名|人|者|か所|箇所|とおり|通り)", written)
-        value = next(iter(quantities.parse(written)), None) if counted else None
+    def _counts_itself(self, number: int, place: tuple[int, int]) -> bool:
+        """Whether a count is of what the answer lists: 次の3点です。 with three items below, or A、B、Cの3つ."""
+        sentence = self.sentences[number]
+        before = self._text[sentence.start : sentence.start + place[0]]
+        counted = _COUNTED.match(self._text, sentence.start + place[0])
+        value = next(iter(quantities.parse(counted.group())), None) if counted else None
         if value is None:
             return False
-        sentence = self.sentences[number]
         items = 0
         for line in self._text[sentence.end :].lstrip("。 ").split("\n")[1:]:
             if line.strip() and not _ITEM.match(line):
                 break
             items += bool(line.strip())
-        parts = len(
-            re.split(
-                r"、|・|と(?=[^、。]*?(?:の|が|を|、|です|である))|や|及び|および|または|又は",
-                self._text[sentence.start : sentence.end],
-            )
-        )
-        return items == value.number or (not items and parts >= value.number > 1)
+        if items:
+            return items == value.number
+        if re.search("(?:次|以下|下記)の$", before):
+            listed = len(_LISTS.split(self._text[sentence.start : sentence.end]))
+            return listed >= value.number > 1
+        named = re.search("[^。は]*(?:の|という|で、?)$", before)
+        return named is not None and len(_LISTS.split(named.group())) == value.number > 1
 
     def _numbers_its_row(self, number: int, place: tuple[int, int]) -> bool:
-        """Whether it is the 2 in the first cell of the second row."""
-        sentence = self.sentences[number]
-        if sentence.kind != "row":
+        """Whether it is the 2 in the first cell of the second row, below 順番."""
+        sentence, head = self.sentences[number], self.sentences[self._first_row(number)]
+        if sentence.kind != "row" or not _COUNTS.match(binding.cells(self._text[head.start : head.end])[0]):
             return False
         cells = binding.cells(self._text[sentence.start : sentence.end])
         written = self._text[sentence.start + place[0] : sentence.start + place[1]]

@@ -36,9 +36,9 @@ _ALL_IN_SOURCE = re.compile(
     r"|(?:制限|条件)[はをが]?(?:な[いくし]|し(?:な|ませ)|(?:設け|つけ|付け)(?:な|ませ))"
 )
 _ONLY = re.compile(
-    r"のみ(?!なら)|(?<!いた)(?<![頂戴])(?<!でき)(?<!できる)(?<!出来る)(?<!なる)だけ(?!で(?:は)?な|でも)|に限(?:り|る|ら|っ)|しか|限定|専用"
+    r"のみ(?!なら)|(?<!いた)(?<![頂戴])(?<!できる)(?<!出来る)(?<!なる)だけ(?!で(?:は)?な|でも)|に限(?:り|る|ら|っ)|しか(?![しも])|限定|専用"
 )
-_OTHERS = re.compile("(?:ほか|他|それ以外|以外)の?")
+_OTHERS = re.compile("(?:ほか|(?<!その)他(?![一-鿿])|以外)")
 _ONLY_IN_SOURCE = re.compile(r"のみ|だけ|限|しか|専|以外|除")
 _LIMIT = re.compile("限[りるっ]|のみ|だけ")
 _ALONE = re.compile("(?:だけ|のみ)(?:では?|[をがに](?!は))")  # 子どもだけで泳いではならない limits nothing
@@ -59,7 +59,8 @@ _WITHOUT_IT = re.compile(r"なく|なしに|.?ずに|.?ないで|を?得(?:ず|�
 _HAVING_IT = re.compile("に(?:従|よ[りっる]|基づ|沿)|の(?:下|もと)で|を(?:得|受け|もら|取)")
 _DIRECTION_REACH = 14
 _DENIES = re.compile(r"\s?(?:と(?:は|も)?し|で(?:は|も)?|に(?:は|も)?な[らり])(?:な[いく]|(?:あり|なり)?ません?|ず)")
-_BEYOND = re.compile(r"(?:(?:これ|それ|この値|上限|下限|基準|制限)を?|[、。])(?:超|上回|下回|遅れ|過ぎ)")
+_BEYOND = re.compile(r"(?:これ|それ|この値|上限|下限|基準|制限)を?(?:超|上回|下回)")
+_BEYOND_IT = re.compile("、(?:超|上回|遅れ|過ぎ)")
 _SIDE = re.compile(  # 3日前, 18℃を下回ってから
     rf"\s?(?:間|以上|以内)?(?:[をに]?(?:下回|上回|超え|達し|過ぎ|なっ)[るったて]{{0,2}})?の?"
     rf"(?:(?P<before>{lexicon.BEFORE}(?!後))|(?P<after>{lexicon.AFTER}|(?<=て)から))"
@@ -143,7 +144,8 @@ def _kinds(
         near = [(one, other) for one, other in frames[frame.unit.number] if not _is_of_another(frame, one, other)]
         if _is_contrasted(frame.unit, said):
             near = [(one, other) for one, other in near if _has_all(other, frame.arguments)]
-        if frame.unit.is_condition and not frame.unit.is_concession:  # 送るときに: nothing is said of whether one may
+        is_case = frame.unit.is_condition and not frame.unit.is_concession
+        if is_case and frame.unit.kind not in modality.NEGATIVE:  # 送るときに: nothing is said of whether one may
             near = [(one, other) for one, other in near if other.unit.is_condition]
         near = [pair for pair in near if alignment.shares_value(said, pair[0])] or near
         is_final = _is_final(frame.unit, said)
@@ -200,14 +202,20 @@ def _is_of_another(frame: Frame, source: Statement, other: Frame) -> bool:
     if not own or not theirs or own & (other.argument_keys | other.keys):
         return False
     is_denied = frame.unit.kind in modality.NEGATIVE
-    having = [one for one in source.frames if one is not other and own & one.argument_keys]
+    having = [
+        one
+        for one in source.frames
+        if one is not other and own & one.argument_keys and (one.unit.head.base in gates.USES or one.keys & frame.keys)
+    ]
     return any((one.unit.kind in modality.NEGATIVE) == is_denied for one in having)
 
 
 def _is_of_the_rest(unit: Unit, said: Statement) -> bool:
     """使えるのはA面だけで、ほかでは使えない: the other side of what is limited."""
-    limit = _ONLY.search(said.text, 0, unit.start)
-    return limit is not None and _OTHERS.search(said.text, limit.end(), unit.start) is not None
+    limit = _ONLY.search(said.text, 0, unit.start) if unit.kind in modality.NEGATIVE else None
+    if limit is None or not _OTHERS.search(said.text, limit.end(), unit.start):
+        return False
+    return any(one.keys & unit.keys for one in said.units if one.end <= limit.start())
 
 
 def _is_carried(unit: Unit, said: Statement) -> bool:
@@ -333,11 +341,16 @@ def _bounds(said: Statement, near: Sequence[Statement], known: Known) -> Iterabl
 
 def is_beyond(value: Quantity, known: Known) -> bool:
     """Whether the source says what holds beyond a value that it gives as a limit: 6分まで。これを超えると."""
-    return value.bound == ">" and _BEYOND.search(known.body) is not None
+    if value.bound != ">":
+        return False
+    same = [(one, here) for here in known.statements for one in here.values if value.is_same(one)]
+    return _BEYOND.search(known.body) is not None or any(_BEYOND_IT.search(here.text, one.end) for one, here in same)
 
 
 def _is_negative(one: Statement) -> bool:
-    return "しか" not in one.text and any(frame.unit.kind in modality.NEGATIVE for frame in one.frames)
+    return re.search("しか(?![しも])", one.text) is None and any(
+        frame.unit.kind in modality.NEGATIVE for frame in one.frames
+    )
 
 
 def _sides(said: Statement, known: Known) -> Iterable[Place]:
@@ -385,11 +398,19 @@ def _scopes(said: Statement, near: Sequence[Statement], known: Known, is_kept: b
     for own, theirs in ((_ALL, _ALL_IN_SOURCE), (_ONLY, _ONLY_IN_SOURCE), (_EXCEPT, _EXCEPT_IN_SOURCE)):
         found = own.search(said.text) if own is _ALL or not is_kept else None
         is_alone = found is not None and _is_negative(said) and _ALONE.match(said.text, found.start())
-        is_excepted = any(one.needed or one.text.startswith("ただし") for one in near)
-        if own is _ONLY and (is_alone or is_excepted):
+        if own is _ONLY and (is_alone or (found and _is_of_exception(said, found.start(), near))):
             continue
         if found and not theirs.search(source if own is _ALL else known.text):
             yield found.start(), found.end()
+
+
+def _is_of_exception(said: Statement, at: int, near: Sequence[Statement]) -> bool:
+    """Whether what stands before だけ is what an exception of the source is of: 二枚貝だけは."""
+    own = next((one for one in reversed(said.units) if one.end <= at), None)
+    if near[0].needed or near[0].text.startswith("ただし"):
+        return True
+    exceptions = [one for one in near if one.needed or one.text.startswith("ただし")]
+    return own is not None and any(own.keys & one.keys for one in exceptions)
 
 
 def _opposites(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:

@@ -15,7 +15,7 @@ _NOT_DONE = re.compile(  # behind a verb: 受けずに, 修了していない技
 )
 _HAS_NONE = re.compile(rf"[がはもの]?(?:{modality.NONE}|不要|問わ)")
 _EVERY = re.compile(
-    rf"{modality.EVERY}|どの[^、。]{{1,8}}でも|(?<![ぁ-ん一-鿿])みな(?!し|ら)|みんな|全員|すべて|全て|一律|(?:誰|だれ|どこ|いつ)も|例外[はも]?(?:認め|設け|{modality.NONE})"
+    rf"{modality.EVERY}|どの[^、。]{{1,8}}でも|(?:^|(?<=[、はもがら]))みな(?!し|ら)|みんな|全員|すべて|全て|一律|(?:誰|だれ|どこ|いつ)も|例外[はも]?(?:認め|設け|{modality.NONE})"
 )
 _EXCEPTS = re.compile("ただし|但し|除|以外|限り|別")
 _BINDS = re.compile(
@@ -24,7 +24,7 @@ _BINDS = re.compile(
 )
 _BINDS_NOT = re.compile(r"(?:義務|必須|強制|決まり)(?:的)?では(?:な|あり?ませ)|任意|(?:すれ|掛けれ|れ)ば(?:足り|十分)")
 _ADVISES = re.compile(
-    r"(?:推奨|望まし|努め|勧め|薦め|すすめ|奨励|好まし|心が?掛け|心がけ|(?:の|ほう|方)が[よ良]い)[^。、]{0,8}。?$"
+    r"(?:推奨|望まし|努め|勧め|薦め|すすめ|奨励|好まし|心が?掛け|心がけ|(?:の|ほう|方)が[よ良い]い)[^。、]{0,8}。?$"
 )
 _PERMITS = re.compile(r"(?:こと[がも]でき|でき|[てで]も?(?:よ|構わ|差し?支え))[^。、]{0,5}。?$")
 _FREES = re.compile(
@@ -123,8 +123,8 @@ def _is_about(said: Statement, source: Statement) -> bool:
 
 def other_day(said: Statement, near: Sequence[Statement], known: Known) -> Iterable[Place]:
     """翌週 for 当日."""
+    there = known.text.replace("翌朝", "翌日").replace("当夜", "当日")
     for found in _DAY.finditer(said.text):
         day = found.group().replace("翌朝", "翌日").replace("当夜", "当日")
-        there = known.text.replace("翌朝", "翌日").replace("当夜", "当日")
         if day not in there and any(_DAY.search(one.text) for one in near[:2]):
             yield found.span()

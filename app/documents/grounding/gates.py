@@ -41,7 +41,25 @@ _MAIN_ENDS = re.compile("。|が、|けれど")
 _NEAR = 0.8  # of the best fit
 _STRICT = re.compile("限[りるっ]|のみ|だけ|ただし|なければ|まで|以外|除")
 _CONVERSES = (("貸", "借"), ("売", "買"), ("渡", "受"), ("払", "受"), ("教", "習"))
-_USES = frozenset(["使う", "用いる", "使用", "利用"])
+USES = frozenset(["使う", "用いる", "使用", "利用"])
+_LASTING = frozenset(
+    [
+        "置く",
+        "待つ",
+        "保つ",
+        "続ける",
+        "続く",
+        "休む",
+        "冷やす",
+        "冷ます",
+        "温める",
+        "乾かす",
+        "保管",
+        "待機",
+        "継続",
+        "保持",
+    ]
+)
 _ENDED = frozenset(["止まる", "終わる", "済む", "終了", "完了", "停止"])
 _ACT_MIN = 0.6
 _FITS, _SURE = 0.3, 0.5  # of the words of both: for the same thing, and for a contradiction
@@ -129,7 +147,7 @@ def _clauses(said: Statement) -> Iterator[Gate]:
             continue
         begin = _begin(said.units, unit.number)
         condition = said.units[begin : unit.number + 1]
-        main = None if _ends_there(unit, said) else _main(said, unit)
+        main = None if begin and _ends_there(unit, said) else _main(said, unit)
         allowed = _allowed(unit)
         if begin and allowed:  # 撮影は報道の目的に限り認め
             act, is_so = said.units[:begin], allowed not in modality.NEGATIVE
@@ -141,7 +159,7 @@ def _clauses(said: Statement) -> Iterator[Gate]:
             is_of_act = main.unit.kind in _ALLOWS
             if _WAY.match(unit.tail) and not is_of_act:  # 遅れることなく出す, 触らずに知らせる
                 continue
-            if _is_until(unit) and is_so:  # 冷めるまで置く
+            if _is_until(unit) and is_so and not is_of_act and _lasts(unit, main.unit, said):  # 冷めるまで置く
                 continue
             inner = next(
                 (one for one in said.units[unit.number + 1 : main.unit.number] if _LACKING.match(one.tail)), None
@@ -153,6 +171,12 @@ def _clauses(said: Statement) -> Iterator[Gate]:
         elif begin and _LIMITED.match(unit.tail):
             topic = said.units[begin - 1]
             yield Gate(condition, said.units[:begin], topic, True, (condition[0].start, unit.end))
+
+
+def _lasts(until: Unit, main: Unit, said: Statement) -> bool:
+    """Whether what goes on until then is another predicate (35℃まで冷ましてから入れる), or one that lasts."""
+    following = next((one for one in said.units[until.number + 1 :] if one.kind), main)
+    return following is not main or main.head.base in _LASTING
 
 
 def _ends_there(unit: Unit, said: Statement) -> bool:
@@ -272,7 +296,6 @@ def compared(said: Statement, near: Iterable[Statement]) -> tuple[list[Gate], li
     """The conditions of an answer that its source has as well, and those that it has the other way round or not."""
     near = list(near)
     theirs = [(other, bool(one.needed or one.excepted)) for one in near for other in of(one)]
-    everywhere = [unit for one in near for unit in one.units]
     kept: list[Gate] = []
     turned: list[Gate] = []
     is_exception = False
@@ -287,7 +310,7 @@ def compared(said: Statement, near: Iterable[Statement]) -> tuple[list[Gate], li
         elif same:
             kept.append(own)
             is_exception = is_exception or any(same)
-        elif (best >= _SURE and _has_end(own, rated)) or _is_another(own, [one for one, _ in theirs], everywhere):
+        elif (best >= _SURE and _has_end(own, rated)) or _is_another(own, near):
             turned.append(own)
     return kept, [] if is_exception else turned
 
@@ -345,16 +368,16 @@ def _is_of_another(own: Gate, other: Gate) -> bool:
     return bool(mine and theirs) and not _share(mine, (*theirs, *other.act)) and not _share(theirs, own.act)
 
 
-def _is_another(own: Gate, theirs: Sequence[Gate], everywhere: Sequence[Unit]) -> bool:
-    """Whether the answer lets one do it under a condition that the source does not name, while it sets others."""
+def _is_another(own: Gate, near: Sequence[Statement]) -> bool:
+    """Whether the answer lets one do it under a condition that the source does not name there, while it sets others."""
     if not own.is_together or own.does.kind in (modality.DUTY, *modality.NEGATIVE):
         return False
     if statements.CLEFT.search(own.does.tail) and all(lexicon.is_agent(one.text) for one in own.condition):
         return False
-    of_act = [other for other in theirs if _share_act(own, other.act) >= _ACT_MIN]
-    is_set = any(other.is_together and other.is_strict for other in of_act)
+    of_act = [(other, one) for one in near for other in of(one) if _share_act(own, other.act) >= _ACT_MIN]
+    is_set = any(other.is_together and other.is_strict for other, _ in of_act)
     named = [unit for unit in own.condition if not unit.kind] or own.condition
-    return is_set and not _share(named, everywhere)
+    return is_set and not any(_share(named, one.units) for _, one in of_act)
 
 
 def _share_both(own: Sequence[Unit], theirs: Sequence[Unit]) -> float:
@@ -364,7 +387,7 @@ def _share_both(own: Sequence[Unit], theirs: Sequence[Unit]) -> float:
 
 def _share_act(own: Gate, act: Sequence[Unit]) -> float:
     if not any(own.keys & one.keys or shares_kanji(own.does, one) or _is_converse(own.does, one) for one in act):
-        is_use = own.does.head.base in _USES and _share(own.act, act) > 0  # 測定に使えない: 測定してはならない
+        is_use = own.does.head.base in USES and _share(own.act, act) > 0  # 測定に使えない: 測定してはならない
         return 0.5 if is_use else 0.0
     return 0.5 + 0.5 * _share(own.act, act)
 

@@ -128,7 +128,7 @@ def turned(said: Statement, known: Known) -> Iterable[Place]:
     chains = [other for one in known.statements for other in _sequence(one)] if orders else []
     for own in orders:
         if any(_is_turned(own, other) for other in (*theirs, *chains)) and not any(
-            _is_kept(own, other) for other in theirs
+            _is_kept(own, other) for other in (*theirs, *chains)
         ):
             yield own.at.start, own.at.end + len(re.split("[。、]", own.at.tail)[0][:14])
 

@@ -9,7 +9,6 @@ from app.documents.grounding import alignment, roles, statements
 from app.documents.grounding.alignment import Place
 from app.documents.grounding.statements import Statement, Unit
 from app.documents.values.quantities import Quantity
-from app.documents.words import Word
 
 _TOPIC = re.compile("[はも]、")
 _NOT_THIS = re.compile(r"で(?:は)?なく")
@@ -178,12 +177,9 @@ def _has_head_of(one: Unit, two: Unit) -> bool:
     return one.is_act and two.is_act and one.head.base == two.head.base
 
 
-def _telling(unit: Unit) -> list[Word]:
-    """Without the 用 of 検査用."""
-    return [word for word in unit.words if not word.kind.startswith("接尾辞")] or list(unit.words)
-
-
 def _is_same(one: Unit, two: Unit) -> bool:
-    if len(_telling(one)) == len(_telling(two)) and roles.is_same_name(one, two):  # コンテナ貨物 is not ばら積み貨物
+    if len(statements.without_suffixes(one.words)) == len(
+        statements.without_suffixes(two.words)
+    ) and roles.is_same_name(one, two):  # コンテナ貨物 is not ばら積み貨物
         return True
     return alignment.are_alike_acts(one, two)

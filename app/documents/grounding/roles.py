@@ -12,7 +12,7 @@ _PASSIVE = re.compile(r"(?:さ?れ|られ)(?:る|ま|た|て|、)")
 
 _NAMES = re.compile("(?:です|で、|だ|である|。|$)")  # 提出先は整備課です
 _DOER = re.compile("(?:し)?(?:て?い)?[たる](?:者|人|方)が")  # 訂正した者が署名する
-_CAUSES = re.compile("を?[かさたなまらわば]?せ(?:[るてなまず]|ら|$)")
+_CAUSES = re.compile("を?[かさたなまらわば]?せ(?:[るてなま]|ら|$)")
 _ACTING = ("subject", "topic", "by", "of")
 _SHARED_MIN = 2  # words, by which the statement is known
 
@@ -22,12 +22,12 @@ def exchanged(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
 
     Who is made to do something is its object or whom it is told to: 人に作業をさせる, 人を作業に就かせる.
     """
-    if any(_CAUSES.match(frame.unit.tail) for frame in said.frames):
-        return
+    made_to = {one.number for frame in said.frames if _CAUSES.match(frame.unit.tail) for one in frame.arguments}
     own = [
         (unit, role)
         for unit in said.units
         if (role := role_of(unit, said)) not in ("", "is", "measure")
+        and unit.number not in made_to
         and (unit.role != "topic" or lexicon.is_agent(unit.text))
         and not any(_has_same_words(unit, other) for other in said.units if other is not unit)
     ]

@@ -41,7 +41,7 @@ _GRAMMAR = re.compile(  # what is written like words with a meaning, and only ca
     r"|(?<=義務)(?:づけ|付け)|(?<=と)(?:決ま|決めら|定めら|さ)(?:っ|れ)(?=て|た)|(?<=る)ほう|(?<=の)ほう(?=[がはを])"
 )
 _CODE = re.compile(r"(?<![A-Za-z\d])(?:[A-Za-z]{1,8}[-.]?\d[\dA-Za-z-]*|[A-Z](?![A-Za-z\d]))")
-CLEFT = re.compile(r"(?:の|る(?:先|相手)|た(?:先|相手))(?:は|が)、?(?:[次先同]の|まず|[そこ]の)?$")  # 記録するのは
+CLEFT = re.compile(r"(?:の|[るた]先)(?:は|が)、?(?:[次先同]の|まず|[そこ]の)?$")  # 記録するのは
 _NAMED = re.compile(r"(?:、|。|$|で(?:す|あ|、)|だ(?:[。、]|$)|と(?:する|な))")  # what a cleft names stands before
 _JOINS = re.compile("[しっいん]?[てで]")  # 確認して押すのは
 _ATTRIBUTIVE = re.compile(r"(?:する|した|る|た|い|な)?$")
@@ -162,6 +162,10 @@ def keys_of(word: Word) -> frozenset[object]:
     return frozenset([word.base, *word.synonyms, *days])
 
 
+def without_suffixes(group: Sequence[Word]) -> Sequence[Word]:
+    return [word for word in group if not word.kind.startswith("接尾辞")] or group
+
+
 def kanji_of(text: str) -> str:
     return _KANA.sub("", text)
 
@@ -204,7 +208,7 @@ def _units(text: str) -> list[Unit]:
             groups[-1].append(word)
         else:
             groups.append([word])
-    groups = [group for group in groups if any(_has_meaning(word) for word in group)]
+    groups = [group for group in groups if any(has_meaning(word) for word in group)]
     if not groups:
         return []
     units: list[Unit] = []
@@ -252,6 +256,8 @@ def _softened(units: list[Unit], text: str) -> list[Unit]:
     for at, unit in enumerate(units):
         if unit.kind in (modality.PLAIN, modality.SUGGESTED, modality.DENIED):
             begin = max(text.rfind(sign, 0, unit.start) for sign in ("。", "が、"))
+            if unit.kind == modality.DENIED:  # 可能な限り換気し、喫煙しない
+                begin = max([begin, *(one.end for one in units[:at] if one.kind and "、" in one.tail)])
             if modality.SOFTENED.search(text, max(0, begin), unit.start):
                 softer = modality.DISCOURAGED if unit.kind == modality.DENIED else modality.ADVISED
                 units[at] = dataclasses.replace(unit, kind=softer)
@@ -280,7 +286,7 @@ def _begins(before: Word, word: Word) -> bool:
     return before.kind.startswith(("動詞", "形容詞")) and not word.kind.startswith(("動詞-非自立", "接尾辞", "動詞"))
 
 
-def _has_meaning(word: Word) -> bool:
+def has_meaning(word: Word) -> bool:
     return not word.kind.startswith(("接頭辞", "接尾辞"))
 
 
@@ -306,7 +312,7 @@ def _unit(text: str, group: list[Word], end: int, number: int) -> Unit:
     kind = _kind(group, tail, ending)
     is_concession = modality.CONCESSION.search(re.split(r"\d", ending)[0]) is not None  # 認めれば60℃以下でも
     is_condition = bool(kind) and (modality.CONDITION.match(ending) is not None or is_concession)
-    telling = [word for word in group if not word.kind.startswith("接尾辞")] or group  # 通知書 and 証明書 share no word
+    telling = without_suffixes(group)  # 通知書 and 証明書 share no word
     keys: set[object] = {key for word in telling for key in keys_of(word)}
     kanji = kanji_of("".join(word.text for word in group))
     if len(kanji) > 1:

@@ -48,7 +48,7 @@ def parse(text: str) -> list[Date]:
         parts = _parts(found)
         if found["same_month_day"]:
             day = _number(found["same_month_day"])
-            parts = (dates[-1].year, dates[-1].month, day) if dates and dates[-1].month and day <= 31 else None
+            parts = (dates[-1].year, dates[-1].month, day) if dates and dates[-1].month and day <= 31 else (0, 0, day)
         if parts is not None:
             dates.append(Date(*parts, origin(found.start()), origin(found.end())))
     return dates

@@ -114,7 +114,7 @@ def _comes_to(value: Quantity, text: str, group: Sequence[Quantity], own: Sequen
     shares = [one for one in own if one.unit == "%" and re.fullmatch("の[^、。]{0,3}", text[one.end : value.start])]
     found += [one * share.value / 100 for one in alike for share in shares]
     if value.unit == "円":  # 6,500円とし、2人目は半額
-        found += [one * share.value / 100 for one in alike for share in group if share.unit == "%"]
+        found += [one * share.value / 100 for one in alike for share in group if share.unit == "%" and _is_share(share)]
     return any(one and abs(one - value.value) <= _CLOSE * abs(one) for one in found)
 
 
@@ -266,15 +266,20 @@ def _often(values: list[Quantity]) -> Iterator[Quantity]:
 
 def _cycles(text: str) -> Iterator[Quantity]:
     """Yield the once a year of a cell 1年 below 点検周期."""
-    column: int | None = None
+    head: list[str] = []
     for line in text.split("\n"):
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        at = next((number for number, cell in enumerate(cells) if _CYCLE.search(cell)), None)
-        column = None if len(cells) < 2 else column if at is None else at
-        if column is not None and at is None and column < len(cells):
-            for value in quantities.parse(cells[column]):
-                if value.unit in ("か月", "s") and value.value > 0:
-                    yield _once(value.unit, value.value, 0, 0)
+        if len(cells) < 2 or not head:
+            head = cells if len(cells) > 1 else []
+            continue
+        for name, cell in zip(head, cells, strict=False):
+            yield from (once for value in quantities.parse(cell) for once in once_in(value, name))
+
+
+def once_in(value: Quantity, head: str) -> Iterator[Quantity]:
+    """Yield once in so long for a length below such a head of a table: 点検周期, 清掃の間隔."""
+    if _CYCLE.search(head) and value.unit in ("か月", "s") and value.value > 0:
+        yield _once(value.unit, value.value, value.start, value.end)
 
 
 def _whole(values: list[Quantity]) -> Iterator[Quantity]:

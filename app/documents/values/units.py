@@ -185,9 +185,10 @@ _BY_SPELLING = _written()
 def _pattern(spelling: str) -> str:
     """A raised digit in every way of writing it; a Latin letter at the end ends the word."""
     raised = re.sub(r"(?<=[A-Za-z])([23])", r"\\^?\\{?\1\\}?\\^?", spelling)
+    portion = r"(?![割類布岐析離納解担配])" if spelling.endswith("分") else ""
     ends_latin = spelling[-1].isascii() and spelling[-1] not in "%°"
     return re.sub(r"([·/])", r"\\s?\1\\s?", raised) + (
-        r"(?![A-Za-z\d])" if spelling[-1].isdigit() else r"(?![A-Za-z])" if ends_latin else ""
+        r"(?![A-Za-z\d])" if spelling[-1].isdigit() else r"(?![A-Za-z])" if ends_latin else portion
     )
 
 
@@ -197,7 +198,7 @@ _NOT = (
     "|口径|口座|室内|室温|床版|床面|限度|限界|歩道|歩行|着用|講習|問題|例外|周辺|周囲|周期|束縛|足場|通り|通知"
     "|通行|点灯|本文|本店|本社|本人|本契約|台帳|台風|基準|基礎|門扉|種別|組織|戸建|件名|件数|枚数|本数|個数|席上"
     "|便所|羽根|頭部|段取|条例|分の[\\d〇一二三四五六七八九十百千]|分割|分類|分布|分岐|度目|回目|回り|本化|本来"
-    "|点検|点群|次元|段落|級河川|日本|時点|年度|年代|人工|項目に|名称|行為|列車|A[A-Z])"
+    "|食品|食堂|食器|食材|食事|食料|食費|点検|点群|次元|段落|級河川|日本|時点|年度|年代|人工|項目に|名称|行為|列車|A[A-Z])"
 )
 # Of what: 5 mm/年 is neither 5 mm nor 5 mm/月.
 _EACH = (
