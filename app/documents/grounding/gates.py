@@ -64,6 +64,7 @@ _ENDED = frozenset(["止まる", "終わる", "済む", "終了", "完了", "停
 _ACT_MIN = 0.6
 _FITS, _SURE = 0.3, 0.5  # of the words of both: for the same thing, and for a contradiction
 _ALLOWS = (modality.PERMITTED, modality.ABLE, modality.PROHIBITED, modality.DENIED)
+_BINDING = (modality.DUTY, modality.PERMITTED, modality.ABLE)
 _ALLOWED = re.compile(
     r"(?:(?:に|と)?は?、?(?:その)?|に?限[りっ]て?、?)?(?P<end>(?:認め|許|禁|でき|必要|義務|可能|可|不要|不可|任意)[^、。]*)"
 )
@@ -374,10 +375,14 @@ def _is_another(own: Gate, near: Sequence[Statement]) -> bool:
         return False
     if statements.CLEFT.search(own.does.tail) and all(lexicon.is_agent(one.text) for one in own.condition):
         return False
-    of_act = [(other, one) for one in near for other in of(one) if _share_act(own, other.act) >= _ACT_MIN]
+    theirs = [(other, one) for one in near for other in of(one)]
+    of_act = [(other, one) for other, one in theirs if _share_act(own, other.act) >= _ACT_MIN]
     is_set = any(other.is_together and other.is_strict for other, _ in of_act)
     named = [unit for unit in own.condition if not unit.kind] or own.condition
-    return is_set and not any(_share(named, one.units) for _, one in of_act)
+    binding = [one for one in near[:1] if one.frames and one.frames[-1].unit.kind in _BINDING]
+    if not is_set or any(_share(named, one.units) for one in (*binding, *(one for _, one in of_act))):
+        return False
+    return not any(_share(named, other.condition) for other, _ in theirs)
 
 
 def _share_both(own: Sequence[Unit], theirs: Sequence[Unit]) -> float:
