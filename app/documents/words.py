@@ -36,6 +36,15 @@ class Word:
         return self.kind.startswith(("名詞-普通名詞", "名詞-固有名詞", "形状詞"))
 
     @property
+    def is_suffix(self) -> bool:
+        return self.kind.startswith("接尾辞")
+
+    @property
+    def is_affix(self) -> bool:
+        """Whether it is no word by itself: お, さん."""
+        return self.is_suffix or self.kind.startswith("接頭辞")
+
+    @property
     def is_verbal_noun(self) -> bool:
         """Whether する makes a verb of it: 提出."""
         return "サ変" in self.kind and self.kind.startswith("名詞")

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -98,9 +99,10 @@ class Checking:
         return told if isinstance(told, dict) else {}
 
     def _measure(self, model: LocalModel | None) -> Measured:
-        folder = tempfile.mkdtemp(prefix="kotae-offline-check-")
-        try:
-            return self._coordinate(Path(folder), model)
+        folder = Path(tempfile.gettempdir()) / f"kotae-offline-check-{secrets.token_hex(8)}"
+        try:  # from before it exists: mkdtemp may be interrupted behind its mkdir
+            folder.mkdir(0o700)
+            return self._coordinate(folder, model)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -127,9 +127,11 @@ def turned(said: Statement, known: Known) -> Iterable[Place]:
     theirs = [other for one in known.statements for other in of(one)] if orders else []
     chains = [other for one in known.statements for other in _sequence(one)] if orders else []
     for own in orders:
-        if any(_is_turned(own, other) for other in (*theirs, *chains)) and not any(
-            _is_kept(own, other) for other in (*theirs, *chains)
-        ):
+        is_turned = any(_is_turned(own, other) for other in theirs) or any(
+            _is_turned(own, other) and _has_acts(own.then, other.first) and _has_acts(own.first, other.then)
+            for other in chains
+        )
+        if is_turned and not any(_is_kept(own, other) for other in theirs):
             yield own.at.start, own.at.end + len(re.split("[。、]", own.at.tail)[0][:14])
 
 
@@ -146,6 +148,11 @@ def _with_object(act: Unit, source: Statement) -> tuple[Unit, ...]:
     return tuple(
         one for one in source.units[max(0, act.number - 1) : act.number + 1] if one is act or one.role == "object"
     )
+
+
+def _has_acts(own: Sequence[Unit], theirs: Sequence[Unit]) -> bool:
+    """Whether what is done is the same, and not only what it is done to."""
+    return any(_is_same(one, two) for two in theirs if two.kind for one in own if one.kind)
 
 
 def _is_turned(own: Order, other: Order) -> bool:

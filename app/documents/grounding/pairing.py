@@ -178,8 +178,11 @@ def _has_head_of(one: Unit, two: Unit) -> bool:
 
 
 def _is_same(one: Unit, two: Unit) -> bool:
-    if len(statements.without_suffixes(one.words)) == len(
-        statements.without_suffixes(two.words)
-    ) and roles.is_same_name(one, two):  # コンテナ貨物 is not ばら積み貨物
+    if _length(one) == _length(two) and roles.is_same_name(one, two):  # コンテナ貨物 is not ばら積み貨物
         return True
     return alignment.are_alike_acts(one, two)
+
+
+def _length(unit: Unit) -> int:
+    """How many words, without the 用 of 検査用."""
+    return sum(not word.is_suffix for word in unit.words)

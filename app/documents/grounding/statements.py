@@ -162,10 +162,6 @@ def keys_of(word: Word) -> frozenset[object]:
     return frozenset([word.base, *word.synonyms, *days])
 
 
-def without_suffixes(group: Sequence[Word]) -> Sequence[Word]:
-    return [word for word in group if not word.kind.startswith("接尾辞")] or group
-
-
 def kanji_of(text: str) -> str:
     return _KANA.sub("", text)
 
@@ -208,7 +204,7 @@ def _units(text: str) -> list[Unit]:
             groups[-1].append(word)
         else:
             groups.append([word])
-    groups = [group for group in groups if any(has_meaning(word) for word in group)]
+    groups = [group for group in groups if any(not word.is_affix for word in group)]
     if not groups:
         return []
     units: list[Unit] = []
@@ -286,10 +282,6 @@ def _begins(before: Word, word: Word) -> bool:
     return before.kind.startswith(("動詞", "形容詞")) and not word.kind.startswith(("動詞-非自立", "接尾辞", "動詞"))
 
 
-def has_meaning(word: Word) -> bool:
-    return not word.kind.startswith(("接頭辞", "接尾辞"))
-
-
 def _means(word: Word, before: Word | None) -> bool:
     if word.kind.startswith("接尾辞"):
         return word.kind == "接尾辞-名詞的-一般" and word.text not in ("外", "等", "毎", "間", "上", "内", "中")
@@ -312,7 +304,7 @@ def _unit(text: str, group: list[Word], end: int, number: int) -> Unit:
     kind = _kind(group, tail, ending)
     is_concession = modality.CONCESSION.search(re.split(r"\d", ending)[0]) is not None  # 認めれば60℃以下でも
     is_condition = bool(kind) and (modality.CONDITION.match(ending) is not None or is_concession)
-    telling = without_suffixes(group)  # 通知書 and 証明書 share no word
+    telling = [word for word in group if not word.is_suffix] or group  # 通知書 and 証明書 share no word
     keys: set[object] = {key for word in telling for key in keys_of(word)}
     kanji = kanji_of("".join(word.text for word in group))
     if len(kanji) > 1:

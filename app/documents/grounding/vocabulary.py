@@ -96,7 +96,7 @@ def _stands_for_a_value(unit: Unit, said: Statement, near: Sequence[Statement]) 
 def _with_affixes(word: Word, unit: Unit) -> str:
     """お子さん for its 子."""
     others = [one for one in unit.words if one is not word]
-    return word.text if any(map(statements.has_meaning, others)) else unit.text
+    return unit.text if all(one.is_affix for one in others) else word.text
 
 
 def _is_absent(word: Word, unit: Unit, known: Known) -> bool:
