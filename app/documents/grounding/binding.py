@@ -329,8 +329,10 @@ def is_exchanged(said: Owned, besides: Sequence[Owned], source: Sequence[Owned],
 
 def _are_crossed(said: Owned, held: Sequence[Owned], also: Owned, source: Sequence[Owned]) -> bool:
     """Whether two values of the answer each stand with the words that the source has with the other one."""
+    if len(held) != 1:
+        return False
     others = [one for one in source if one.value.is_same(also.value) and not one.value.is_same(said.value)]
-    if len(held) != 1 or len(others) != 1 or (held[0].sentence == others[0].sentence and not held[0].is_cell):
+    if len(others) != 1 or (held[0].sentence == others[0].sentence and not held[0].is_cell):
         return False
     mine, theirs = held[0].all - others[0].all, others[0].all - held[0].all
     is_said = bool(said.own & theirs) and not said.own & mine

@@ -5,6 +5,7 @@ Dates (app.documents.values.dates), codes (SD345, T-25) and section numbers (3.2
 
 import bisect
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -123,24 +124,21 @@ class Quantity:
             return any(a.is_same(dataclasses.replace(b, per=None)) for a, b in ((self.rate, other), (other.rate, self)))
         if (self.per and "/" in other.unit) or (other.per and "/" in self.unit):
             return self.rate.is_same(other.rate)
-        if self.unit == other.unit or (self._is_nth and other._is_nth and "第" in (self.unit, other.unit)):
+        relation = _relation(self.unit, other.unit)
+        if relation == "same":
             return self.has_value_of(other)
-        if {self.unit, other.unit} == {"", "%"}:
+        if relation == "share":
             share, percents = (self, other) if other.unit else (other, self)
             return 0 < share.value < 1 and percents.has_value(share.value * 100)
-        (head, _, each), (other_head, _, other_each) = self.unit.rpartition("/"), other.unit.rpartition("/")
-        if head and each == other_each and head != other_head:
-            return dataclasses.replace(self, unit=head).is_same(dataclasses.replace(other, unit=other_head))
-        if frozenset([self.unit, other.unit]) in units.COUNTED_ALIKE:
-            return self.has_value_of(other)
-        if (other.unit, self.unit) in _ALIKE:
+        if relation == "heads":
+            one, two = (dataclasses.replace(each, unit=each.unit.rpartition("/")[0]) for each in (self, other))
+            return one.is_same(two)
+        if relation == "scaled":
+            factor = _ALIKE.get((self.unit, other.unit))
+            if factor:
+                return self.has_value(other.value / factor)
             return other.has_value(self.value / _ALIKE[other.unit, self.unit])
-        return (self.unit, other.unit) in _ALIKE and self.has_value(other.value / _ALIKE[self.unit, other.unit])
-
-    @property
-    def _is_nth(self) -> bool:
-        """Whether it counts in order: the third one may be 第三の, 第3回 or 3人目."""
-        return self.unit.startswith("第") and self.unit[1:] not in units.REFERENCES
+        return False
 
     def is_of_kind(self, other: "Quantity") -> bool:
         """Whether both measure the same, so that one can stand for the other: 300kg for 340 of a table in kg/m3."""
@@ -158,6 +156,26 @@ class Quantity:
         difference, larger = abs(self.value - value), max(abs(self.value), abs(value))
         tolerance = ROUNDED_TOLERANCE if self.is_rounded or is_rounded else 1e-6
         return difference <= max(tolerance * larger, min(self.step, ABOUT_TOLERANCE * larger))
+
+
+@functools.lru_cache(maxsize=4096)
+def _relation(one: str, other: str) -> str:
+    """How values in two units compare: same | share (of %) | heads (of kg/m and t/m) | scaled | "": not at all."""
+    if one == other or (_is_nth(one) and _is_nth(other) and "第" in (one, other)):
+        return "same"
+    if {one, other} == {"", "%"}:
+        return "share"
+    (head, _, each), (other_head, _, other_each) = one.rpartition("/"), other.rpartition("/")
+    if head and each == other_each and head != other_head:
+        return "heads"
+    if frozenset([one, other]) in units.COUNTED_ALIKE:
+        return "same"
+    return "scaled" if (one, other) in _ALIKE or (other, one) in _ALIKE else ""
+
+
+def _is_nth(unit: str) -> bool:
+    """Whether it counts in order: the third one may be 第三の, 第3回 or 3人目."""
+    return unit.startswith("第") and unit[1:] not in units.REFERENCES
 
 
 class _Found(NamedTuple):
