@@ -77,7 +77,7 @@ def _of_date(date: Date, text: str) -> Quantity:
     """Return a date as a value that is comparable with those written as exactly. 7月は names what others are of."""
     exactness = "".join(name for name, part in zip("年月日", (date.year, date.month, date.day), strict=True) if part)
     is_topic = re.match("(?:に|で|から|まで)?は|の", text[date.end :]) is not None
-    number = date.year * 10_000 + date.month * 100 + date.day
+    number = (date.year * 12 + date.month) * 31 + date.day  # small enough that two days are never one by rounding
     return Quantity(number, DATE + exactness, date.start, date.end, number, bound_end=date.end, is_per=is_topic)
 
 

@@ -159,11 +159,7 @@ class _Check:
     def _missing(self, number: int, text: str, said: Statement | None, together: Evidence, known: Known) -> list[str]:
         own = self._values(number, text)
         bound = [(one.value, self._is_exchanged(one, own, text, said, known)) for one in own]
-        right = {
-            (value.start, value.end)
-            for value, is_exchanged in bound
-            if is_exchanged is False and not value.unit.startswith(binding.DATE)
-        }
+        right = {(value.start, value.end) for value, is_exchanged in bound if is_exchanged is False}
         found = [
             place
             for place in _missing(text, together, self._asked)

@@ -96,6 +96,7 @@ def contradictions(said: Statement, known: Known) -> list[Place]:
         *conditions.unexcepted(said, near),
         *conditions.strengthened(said, near, any(own.is_purpose for own in kept)),
         *conditions.other_day(said, near, known),
+        *conditions.in_spite(said, known),
         *pairing.crossed(said, near),
         *pairing.misplaced(said, near),
         *roles.other_actors(said, near, known),

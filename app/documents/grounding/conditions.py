@@ -31,6 +31,8 @@ _FREES = re.compile(
     "推奨|望ま|努め|勧め|薦め|すすめ|奨励|好まし|心が?掛け|心がけ|でき|よい|任意|不要|必要(?:は|が)な|支えな"
 )
 _LIMITS = re.compile("限[りるっ]|のみ|だけ|以外|なけれ|ただし")
+_EVEN_SO = re.compile("(?:で(?:あって)?|の(?:場合|とき|時|際)(?:で|に)?)も(?!、?(?:よ|構|かま|差))")
+_CASE = re.compile("の?(?:場合|とき|時|際)(?:に|で)?は")
 _ABOUT_MIN = 0.5  # of the words
 _DAY = re.compile(
     r"当日|翌日|前日|即日|同日|翌々日|翌営業日|翌朝|当夜|翌週|当週|前週|翌月|当月|前月|翌年|当年|前年|翌年度|前年度"
@@ -95,6 +97,41 @@ def unexcepted(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
         return
     if near[0].has_exception or re.match(r"\s*(?:ただし|但し)", near[0].text):
         yield found.span()
+
+
+def in_spite(said: Statement, known: Known) -> Iterable[Place]:
+    """雨天でも行う, where the source says what else holds in the rain."""
+    for unit in said.units:
+        found = _EVEN_SO.match(unit.tail)
+        if found is None or unit.is_general or unit.head.kind.startswith(("動詞", "形容詞")):
+            continue
+        named = [(one, other) for one in known.statements for other in one.units if other.keys & unit.keys]
+        if any(_EVEN_SO.match(other.tail) for _, other in named):
+            continue
+        cases = [one for one, other in named if _is_of_case(other, one)]
+        if cases and not any(_says_so(said, one) for one in cases):
+            yield unit.start, unit.end + found.end()
+
+
+def _is_of_case(unit: Unit, source: Statement) -> bool:
+    """Whether it stands in a clause that says when the rest of its sentence holds."""
+    for one in source.units[unit.number :]:
+        if one.is_condition or _CASE.match(one.tail):
+            return True
+        if "、" in one.tail:
+            break
+    return False
+
+
+def _says_so(said: Statement, case: Statement) -> bool:
+    """Whether what the source says of the case is what the answer says, with one of its values."""
+    if not said.frames or not case.frames:
+        return True
+    own, theirs = said.frames[-1], case.frames[-1]
+    is_same = bool(own.keys & theirs.keys) or shares_kanji(own.unit, theirs.unit)
+    is_same = is_same and (own.unit.kind in modality.NEGATIVE) == (theirs.unit.kind in modality.NEGATIVE)
+    has_value = any(one.is_same(two) for one in said.values for two in case.values)
+    return is_same and (has_value or not said.values or not case.values)
 
 
 def strengthened(said: Statement, near: Sequence[Statement], is_kept: bool) -> Iterable[Place]:

@@ -93,6 +93,12 @@ def _stands_for_a_value(unit: Unit, said: Statement, near: Sequence[Statement]) 
     )
 
 
+def _pairs_with(word: Word, unit: Unit) -> list[str]:
+    """Return a sign with each of those beside it: the dictionary parts one word now so and now otherwise."""
+    at = word.start - unit.start
+    return [pair for pair in (unit.text[max(0, at - 1) : at + 1], unit.text[at : at + 2]) if len(pair) > 1]
+
+
 def _with_affixes(word: Word, unit: Unit) -> str:
     """お子さん for its 子."""
     others = [one for one in unit.words if one is not word]
@@ -112,6 +118,8 @@ def _is_absent(word: Word, unit: Unit, known: Known) -> bool:
     if len(word.text) == 2 and word.text[0] in "同本当各両毎" and word.text[1] in known.text:  # 同課
         return False
     if len(word.text) > 1 and word.text in known.text:
+        return False
+    if len(word.text) == 1 and any(pair in known.text for pair in _pairs_with(word, unit)):  # 課 and 長 of 課長
         return False
     kanji = statements.kanji_of(word.text)
     if len(kanji) > 1 and kanji in known.kanji:
