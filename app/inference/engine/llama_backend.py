@@ -33,7 +33,8 @@ from app.inference.engine.sampler import Sampler
 from app.inference.engine.threads import LoadMeter, default_threads, physical_cores, threads_for
 from app.inference.prompt import Segment
 
-CHARACTERS_A_TOKEN = 32  # no prompt has so many on average; only runs of blanks and code come near
+_COUNTED_AT_ONCE = 4_000  # characters
+_TOKENS_OF_A_CUT = 8
 KV_TYPES = {"f16": api.GGML_TYPE_F16, "q8_0": api.GGML_TYPE_Q8_0, "q4_0": api.GGML_TYPE_Q4_0}
 _ABORTED, _NO_KV_SLOT = 2, 1  # llama_decode's return values
 
@@ -234,10 +235,20 @@ class LlamaBackend:
         return answer.done(reason, len(prompt), cached, seed)
 
     def _check_length(self, prompt: Sequence[Segment]) -> None:
-        """Raises AppError("context_full") for a text that cannot fit: to count its tokens could take a minute."""
-        least_tokens = sum(len(segment.text) for segment in prompt) // CHARACTERS_A_TOKEN
-        if least_tokens > self.context_tokens:
-            raise AppError("context_full", prompt_tokens=least_tokens, context_tokens=self.context_tokens)
+        """Raises AppError("context_full") for a text that cannot fit, after counting no more of it than shows that.
+
+        llama.cpp takes a time that grows with the square of some texts, so long ones are counted in parts. A part
+        that ends within a token counts a few more than the whole text has.
+        """
+        if sum(len(segment.text) for segment in prompt) <= _COUNTED_AT_ONCE:
+            return
+        least_tokens = 0
+        for segment in prompt:
+            for at in range(0, len(segment.text), _COUNTED_AT_ONCE):
+                part = segment.text[at : at + _COUNTED_AT_ONCE]
+                least_tokens += max(0, len(self._tokens_of(part, has_markup=segment.markup)) - _TOKENS_OF_A_CUT)
+                if least_tokens > self.context_tokens:
+                    raise AppError("context_full", prompt_tokens=least_tokens, context_tokens=self.context_tokens)
 
     def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:
         """One vector of unit length a text. Raises AppError("not_an_embedding_model" | "cancelled")."""

@@ -95,6 +95,12 @@ def test_a_prompt_that_does_not_fit_is_refused_and_nothing_is_cut(child: Child) 
     assert done.usage.answer_tokens == 3
 
 
+def test_of_a_prompt_far_too_long_no_more_is_counted_than_shows_that(child: Child) -> None:
+    failed = child.failure_of(Ask("a", (Segment("z\n\n" * 100_000),)))
+    assert failed.code == "context_full"
+    assert failed.facts["context_tokens"] < failed.facts["prompt_tokens"] < failed.facts["context_tokens"] + 4_000
+
+
 def test_an_answer_that_fills_the_context_says_so(child: Child) -> None:
     _, done = child.ask("x" * 480, max_tokens=200)
     assert done.stop_reason == "context"
