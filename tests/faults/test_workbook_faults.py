@@ -34,8 +34,8 @@ _TEXTS = '<Override PartName="/xl/sharedStrings.xml" ContentType="{}"/></Types>'
 )
 
 
-def workbook(sheet: str, strings: str = "", *, also: int = 0) -> bytes:
-    """A sound workbook whose sheets, one and `also` more, have these rows, and which has these texts."""
+def workbook(sheet: str, strings: str = "", *, also: int = 0, merged: str = "") -> bytes:
+    """A sound workbook whose sheets, one and `also` more, have these rows and merged cells, and with these texts."""
     book = Workbook()
     for number in range(also):
         book.create_sheet(f"S{number}")
@@ -46,7 +46,7 @@ def workbook(sheet: str, strings: str = "", *, also: int = 0) -> bytes:
         for name in source.namelist():
             content = source.read(name)
             if name.startswith("xl/worksheets/sheet"):
-                content = f"<worksheet {_MAIN}><sheetData>{sheet}</sheetData></worksheet>".encode()
+                content = f"<worksheet {_MAIN}><sheetData>{sheet}</sheetData>{merged}</worksheet>".encode()
             elif name == "[Content_Types].xml":
                 content = content.replace(b"</Types>", _TEXTS.encode())
             made.writestr(name, content)
@@ -117,6 +117,20 @@ def test_every_door_has_the_same_limits(tmp_path: Path, tally: Tally) -> None:
             door(path)
         assert caught.value.code == "table_crowded"
     tally.tried(len(doors))
+
+
+@pytest.mark.fault("S19")
+def test_documents_read_no_workbook_that_takes_far_more_than_its_size(tmp_path: Path, peak: list[int]) -> None:
+    path = tmp_path / "結合.xlsx"
+    merges = "".join(f'<mergeCell ref="A{n % 9 + 1}:XFD{n % 97 + 11}"/>' for n in range(900_000))
+    path.write_bytes(workbook(_ROW, merged=f"<mergeCells>{merges}</mergeCells>"))
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "docs", "add", "資料", str(path), "--data-dir", str(tmp_path / "data"), "--json"],
+        capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "document_out_of_memory" in done.stdout
+    assert peak[0] < 1.5 * TREE_BYTES  # a document's text is kept until all of it is read
 
 
 _CROWDED = {

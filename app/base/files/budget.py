@@ -4,15 +4,18 @@ Documents (`app.documents.reading.limits`) and workbooks of data (`app.base.tabl
 ever extracted to disk.
 """
 
+import contextlib
 import os
 import sys
 import zipfile
+from collections.abc import Iterator
+from pathlib import Path
 
 ZIP_ENTRIES = 20_000  # a presentation of 500 pictures has 2,000
 ZIP_BYTES = 1_000_000_000  # of all entries together
 ZIP_ENTRY_BYTES = 400_000_000  # one sheet with a million rows has 300 MB
 ZIP_RATIO = 200  # of what is above ZIP_RATIO_FROM_BYTES: office XML is packed 10 to 50 times, a bomb 1,000 times
-ZIP_RATIO_FROM_BYTES = 10_000_000
+ZIP_RATIO_FROM_BYTES = 1_000_000
 ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that office files use; others take gigabytes to unpack
 NICE = 10  # added to the niceness, so that the window stays quick
 
@@ -47,6 +50,34 @@ def step_back() -> None:
         psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
     else:
         os.nice(NICE)
+
+
+def address_space_bytes() -> int:
+    """Of this process now. 0 where the system does not tell: it has no limit of the kind either."""
+    try:
+        return int(Path("/proc/self/statm").read_text("ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0
+
+
+@contextlib.contextmanager
+def more_memory_at_most(memory_bytes: int) -> Iterator[None]:
+    """Give this process so much address space beside what it has, until the block ends. Linux only."""
+    now = address_space_bytes()
+    if sys.platform == "win32" or not now:
+        yield
+        return
+    import resource
+
+    before, most = resource.getrlimit(resource.RLIMIT_AS)
+    allowed = now + memory_bytes
+    resource.setrlimit(
+        resource.RLIMIT_AS, (allowed if before == resource.RLIM_INFINITY else min(allowed, before), most)
+    )
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (before, most))
 
 
 def limit_memory(memory_bytes: int) -> None:

@@ -14,7 +14,6 @@ import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
 from app.base.files import budget
@@ -57,7 +56,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     try:
         _import()
         confinement.confine(reads=())
-        budget.limit_memory(_address_space_bytes() + allowed.memory_bytes)
+        budget.limit_memory((budget.address_space_bytes() or 1_000_000_000) + allowed.memory_bytes)
         threading.Thread(target=_watch, args=(writer, allowed.processor_s), daemon=True).start()
         _read(raw, int(arguments[0]), allowed, writer)
         _end(writer, "")
@@ -72,14 +71,6 @@ def _import() -> None:
     os.environ["OPENPYXL_LXML"] = "False"
     sys.modules["numpy"] = None  # type: ignore[assignment]
     import openpyxl  # noqa: F401
-
-
-def _address_space_bytes() -> int:
-    """0 where the system does not tell: it has no limit of the kind either."""
-    try:
-        return int(Path("/proc/self/statm").read_text("ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        return 1_000_000_000
 
 
 def _watch(writer: EventWriter, limit_s: float) -> None:

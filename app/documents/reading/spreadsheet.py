@@ -1,6 +1,7 @@
 """Excel files: each sheet with its tables, values as they are shown. Formulas are never computed."""
 
 import re
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from xml.etree.ElementTree import ParseError
 from defusedxml.common import DefusedXmlException
 
 from app.base.errors import AppError
+from app.base.files import budget
 from app.documents.reading import limits, tabular
 from app.documents.reading.blocks import Block, Reading, Tell
 from app.documents.reading.spreadsheet_raw import Raw, raw_of
@@ -28,24 +30,39 @@ _DAMAGED = (
 
 
 def read(path: Path, tell: Tell) -> Reading:
-    """Raises AppError("document_damaged" | "document_bomb" | "document_unsafe_xml" | "document_too_long"), OSError."""
+    """Raises AppError("document_damaged" | "document_bomb" | "document_unsafe_xml" | "document_too_long" |
+    "document_hung"), MemoryError, OSError."""
     import openpyxl
 
-    with limits.open_archive(path) as archive:
+    size_bytes = path.stat().st_size
+    with limits.open_archive(path) as archive, budget.more_memory_at_most(_memory_bytes(size_bytes)):
         try:
             book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
             try:
-                return _Reader(book, archive, tell).read()
+                return _Reader(book, archive, tell, _processor_s(size_bytes)).read()
             finally:
                 book.close()
+        except TimeoutError as error:
+            raise AppError("document_hung", name=path.name) from error
         except _DAMAGED as error:
             if isinstance(error, DefusedXmlException) or isinstance(error.__cause__, DefusedXmlException):
                 raise AppError("document_unsafe_xml") from error
             raise AppError("document_damaged", detail=type(error).__name__) from error
 
 
+def _memory_bytes(size_bytes: int) -> int:
+    """What openpyxl may take beside what this process has: it holds all texts and formats of a workbook at once."""
+    return 200_000_000 + 24 * size_bytes
+
+
+def _processor_s(size_bytes: int) -> float:
+    """Three times what the densest workbooks of our tests take."""
+    return 5.0 + size_bytes / 100_000
+
+
 class _Reader:
-    def __init__(self, book: Any, archive: zipfile.ZipFile, tell: Tell) -> None:
+    def __init__(self, book: Any, archive: zipfile.ZipFile, tell: Tell, processor_s: float) -> None:
+        self._until = time.process_time() + processor_s
         self._book = book
         self._archive = archive
         self._tell = tell
@@ -85,6 +102,8 @@ class _Reader:
         for number, cells in enumerate(sheet.iter_rows(), start=1):
             if number % TELL_EVERY == 0:
                 self._tell(number, 0)
+                if time.process_time() > self._until:
+                    raise TimeoutError
             self._cells += max(1, len(cells))
             if number > limits.TABLE_ROWS or self._cells > CELLS:
                 raise AppError("document_too_long", limit=CELLS)
