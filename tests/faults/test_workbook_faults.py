@@ -184,6 +184,12 @@ def test_a_large_sound_workbook_is_read_whole(peak: list[int]) -> None:
     assert rows[-1].cells == ("質問 4999", "答え。" * 20 + "4999", 4999, 0.5)
 
 
+@pytest.mark.fault("S19")
+def test_of_a_row_of_a_million_cells_only_the_first_are_kept() -> None:
+    (row,) = table_file.delimited(",".join(["列"] * 1_000_000) + "\n", "w.csv")
+    assert len(row.cells) == table_file.COLUMNS
+
+
 def test_a_budget_grows_with_the_file() -> None:
     small, large = workbook_child.Budget.of(10_000), workbook_child.Budget.of(100 * MEGABYTE)
     assert small.memory_bytes < 110 * MEGABYTE

@@ -221,7 +221,7 @@ def separator_of(text: str, candidates: str) -> str:
 
 
 def delimited(text: str, name: str) -> Iterator[Row]:
-    """The rows of a CSV, whatever separates its cells. `name`: of the file, for errors.
+    """The rows of a CSV, whatever separates its cells, up to `COLUMNS` cells each. `name`: of the file, for errors.
 
     A quote that is never closed makes the rest of the file one row, whose problem is "open_quote".
     Raises AppError("table_unreadable").
@@ -236,7 +236,7 @@ def delimited(text: str, name: str) -> Iterator[Row]:
                 if cells != [_END]:
                     yield Row(line, problem="open_quote")
                 return
-            yield Row(line, tuple(cells))
+            yield Row(line, tuple(cells[:COLUMNS]))
             line = reader.line_num + 1  # a cell may hold several lines
     except csv.Error as error:
         raise AppError("table_unreadable", name=name, reason=phrase("table_quote", line=line)) from error
