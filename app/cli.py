@@ -116,7 +116,7 @@ SAFE_MODE = "--safe-mode"  # of the window alone
 def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
     """Run one command; without one call `open_window`, which is handed in because commands load no window."""
     language = _language(arguments)
-    wording.use_language(language or "ja")
+    wording.use_language(language or "ja", is_command=True)
     output = Output("--json" in arguments)
     try:
         arguments = _options_last(arguments)

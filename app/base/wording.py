@@ -21,12 +21,16 @@ _MOST_BYTES = 1 << 62  # what is more is a number that somebody has made up
 _UNKNOWN_FACT = re.compile(r'（[^（）]*\?[^（）]*）|「\?」| \([^()]*\?[^()]*\)|,? "\?",?')
 
 _current = "ja"
+_is_command = False
 
 
-def use_language(language: str) -> None:
-    """Sets the language of everything that this process says. Called once, when it starts."""
-    global _current
-    _current = language
+def use_language(language: str, *, is_command: bool = False) -> None:
+    """Sets the language of everything that this process says. Called once, when it starts.
+
+    `is_command`: it is read where commands are typed. The next step is then `ja_command` of an error that has one.
+    """
+    global _current, _is_command
+    _current, _is_command = language, is_command
 
 
 def current_language() -> str:
@@ -54,9 +58,10 @@ def describe(code: str, facts: Mapping[str, Any], language: str = "") -> Sentenc
     if entry is None:
         return describe("unexpected", {"detail": f"{code} {dict(facts)}"}, language)
     shown = _Facts(_shown(facts, language))
+    step = entry.get(f"{language}_command") if _is_command else None
     return Sentence(
         spelled_out(_formatter.vformat(entry[language], (), shown)),  # names of files and models are in it
-        spelled_out(_formatter.vformat(entry[f"{language}_next"], (), shown)),
+        spelled_out(_formatter.vformat(step or entry[f"{language}_next"], (), shown)),
     )
 
 

@@ -1,6 +1,7 @@
 """Every error has a sentence and a next step, in both languages."""
 
 import errno
+import itertools
 import os
 import re
 import tomllib
@@ -32,6 +33,20 @@ def test_a_sentence_says_what_happened_and_what_to_do(code: str, language: str) 
     assert sentence.next.endswith((end, "）。", ")."))
     has_japanese = re.search(r"[ぁ-んァ-ヶ]", sentence.message + sentence.next) is not None
     assert has_japanese == (language == "ja")
+
+
+def test_a_next_step_for_the_terminal_is_said_there_alone() -> None:
+    entries = tomllib.loads((paths.resources() / "wording.toml").read_text("utf-8"))["error"]
+    codes = [code for code, entry in entries.items() if "ja_command" in entry or "en_command" in entry]
+    assert {"database_damaged", "secret_export"} <= set(codes)
+    for code, language in itertools.product(codes, wording.LANGUAGES):
+        wording.use_language(language)
+        in_window = wording.describe(code, {}).next
+        wording.use_language(language, is_command=True)
+        typed = wording.describe(code, {}).next
+        assert typed.endswith("。" if language == "ja" else ".")
+        assert (in_window, typed) == (entries[code][f"{language}_next"], entries[code][f"{language}_command"])
+        assert "--" not in in_window
 
 
 def test_facts_are_filled_in_and_bytes_become_gigabytes() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from app.base import backups
+from app.base import backups, wording
 from app.base.files import bin_folder, dated_folder
 from app.base.files.day_record import DAY_S, NAME, PROOF_DAYS, DayRecord
 from app.base.paths import Paths
@@ -245,6 +245,14 @@ def test_a_renamed_conversation_decides_between_two_backups(world: World, tally:
     assert said.facts["conversations"] == "1"
     assert newer is not None
     assert said.facts["name"] == newer.name
+
+
+def test_a_backup_without_a_conversation_has_no_date_of_one(where: Paths) -> None:
+    Store.open(where.database, where.backups).close()
+    used = backups.daily(where.database, where.backups, NOW)
+    said = wording.describe_error(opening.outcome(where, used))
+    assert "（会話なし）" in said.message
+    assert "1970" not in str(said)
 
 
 def test_a_day_that_comes_again_overwrites_no_backup_and_gets_one_of_its_own(world: World, tally: Tally) -> None:

@@ -38,6 +38,8 @@ def outcome(where: Paths, used: Path | None) -> AppError:
     held = backups.content(used) if used is not None else None
     if used is None or held is None:
         return AppError("no_backup", path=str(where.data))
-    last = time.strftime("%Y-%m-%d %H:%M", time.localtime(min(max(0.0, held.changed_at), 2.0**33)))
     log.warning("restored from %s: %s", used.name, held)
+    if not held.conversations and not held.changed_at:  # none in the bin either
+        return AppError("restored_empty", name=used.name, path=str(where.data))
+    last = time.strftime("%Y-%m-%d %H:%M", time.localtime(min(max(0.0, held.changed_at), 2.0**33)))
     return AppError("restored", name=used.name, conversations=f"{held.conversations:,}", at=last, path=str(where.data))

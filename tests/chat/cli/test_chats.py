@@ -221,6 +221,7 @@ def test_confidential_conversations_are_exported_with_a_yes_only_and_put_on_reco
     refused = chats("職場", "export", "--to", str(target), "--json")
     assert (refused.returncode, json.loads(refused.stdout)["error"]["code"]) == (3, "secret_export")
     assert "--allow-secret" in refused.stderr
+    assert "画面" not in refused.stderr
     assert not target.exists()
     assert not where.exports_log.exists()
     for given, code in (
