@@ -71,7 +71,7 @@ def read(path: Path) -> QuestionFile:
     questions_table_unreadable), questions_no_text, data_not_json, data_several_lists, and as `table_file` does."""
     found = _records(_bytes(path), path)
     if len(found.found) > ROWS:
-        raise AppError("table_large", name=path.name, limit=f"{ROWS:,}")
+        raise AppError("table_long", name=path.name, limit=f"{ROWS:,}")
     columns, questions, skipped = _sorted(found)
     if not questions:
         raise _unreadable(path, _why_none(found, columns, skipped))
@@ -135,16 +135,7 @@ def with_ids(questions: Iterable[Question]) -> tuple[tuple[Question, ...], tuple
 
 
 def _bytes(path: Path) -> bytes:
-    try:
-        if path.is_dir():
-            raise AppError("data_is_folder", path=str(path))
-        if path.suffix.lower() not in SUFFIXES and path.exists():
-            raise AppError("batch_format", name=path.name)
-        raw = table_file.read_bytes(path, FILE_BYTES)
-    except (FileNotFoundError, ValueError) as error:  # the latter: a name with a zero in it
-        raise AppError("question_file_missing", path=str(path)) from error
-    except OSError as error:  # a name that is too long, a folder that nobody may look into
-        raise AppError("table_unreadable", name=path.name, reason=error.strerror or str(error)) from error
+    raw = table_file.read_bytes(path, FILE_BYTES, SUFFIXES, missing="question_file_missing", other="batch_format")
     if not raw.strip():
         raise _unreadable(path, phrase("questions_empty"))
     return raw

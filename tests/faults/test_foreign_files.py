@@ -13,6 +13,8 @@ import pytest
 
 from app.base.errors import AppError
 from app.base.paths import Paths
+from app.base.wording import describe_error
+from app.chat.batch import questions as batch_questions
 from app.evaluation import question_files
 from app.models import safetensors_header
 from app.training import result_view
@@ -148,3 +150,17 @@ def test_a_pipe_under_the_name_of_a_file_holds_nothing_up(case: str, tmp_path: P
         read(tmp_path / name)
     except (AppError, SpecError):
         return
+
+
+@pytest.mark.parametrize("read", [batch_questions.read, question_files.read, reading.read])
+@pytest.mark.fault("S10")
+def test_a_folder_or_a_pipe_is_no_file_of_questions_or_rows(read: Callable[[Path], object], tmp_path: Path) -> None:
+    (tmp_path / "folder.xlsx").mkdir()
+    with pytest.raises(AppError) as caught:
+        read(tmp_path / "folder.xlsx")
+    assert describe_error(caught.value).next == "フォルダの中のファイルを一つ指定してください。"
+    for name in ("pipe.csv", "pipe"):  # the latter: as a shell hands one in
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(AppError) as caught:
+            read(tmp_path / name)
+        assert describe_error(caught.value).next == "中身をファイルに保存して、そのファイルを指定してください。"

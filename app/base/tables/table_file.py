@@ -6,10 +6,11 @@ import datetime
 import functools
 import io
 import itertools
+import stat
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -50,14 +51,25 @@ class Row:
     problem: str = ""
 
 
-def read_bytes(path: Path, limit_bytes: int) -> bytes:
-    """Raises FileNotFoundError, AppError("table_unreadable" | "table_large")."""
+def read_bytes(path: Path, limit_bytes: int, suffixes: Collection[str], missing: str, other: str) -> bytes:
+    """Return what is in a file that a person has named. `missing`, `other`: the errors of a path where nothing is, and
+    of a file that ends otherwise.
+
+    Raises AppError(`missing` | `other` | "data_is_folder" | "table_not_file" | "table_unreadable" | "table_large").
+    """
     try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise AppError("data_is_folder", path=str(path))
+        if not stat.S_ISREG(mode):
+            raise AppError("table_not_file", path=str(path))
+        if path.suffix.lower() not in suffixes:
+            raise AppError(other, name=path.name)
         with open_regular(path) as file:
             raw = file.read(limit_bytes + 1)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
+    except (FileNotFoundError, ValueError) as error:  # the latter: a name with a zero in it
+        raise AppError(missing, path=str(path)) from error
+    except OSError as error:  # a name that is too long, a folder that nobody may look into
         raise AppError("table_unreadable", name=path.name, reason=error.strerror or str(error)) from error
     if len(raw) > limit_bytes:
         raise AppError("table_large", name=path.name, limit=f"{limit_bytes // 1_000_000} MB")

@@ -30,14 +30,10 @@ class Table:
 
 
 def read(path: Path) -> Table:
-    """Raises AppError("batch_format" | "batch_empty" | "question_file_missing"), and as `table_file` does."""
+    """Raises AppError("batch_format" | "batch_empty" | "question_file_missing" | "table_long"), and as `table_file`
+    does."""
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise AppError("batch_format", name=path.name)
-    try:
-        raw = table_file.read_bytes(path, FILE_BYTES)
-    except FileNotFoundError as error:
-        raise AppError("question_file_missing", path=str(path)) from error
+    raw = table_file.read_bytes(path, FILE_BYTES, SUFFIXES, missing="question_file_missing", other="batch_format")
     if not raw.strip():
         raise AppError("batch_empty", name=path.name)
     sha256 = hashlib.sha256(raw).hexdigest()
@@ -63,7 +59,7 @@ def _bounded(rows: Iterable[Row], name: str) -> tuple[Row, ...]:
     found: list[Row] = []
     for row in rows:
         if len(found) > ROWS:
-            raise AppError("table_large", name=name, limit=f"{ROWS:,}")
+            raise AppError("table_long", name=name, limit=f"{ROWS:,}")
         found.append(Row(row.line, table_file.trimmed(row.cells), row.problem))
     return tuple(found)
 

@@ -67,7 +67,7 @@ def read(path: Path, mapping: ColumnMapping | None = None) -> Imported:
     raw = _bytes(path)
     imported = _parsed(raw, path, wanted)
     if len(imported.rows) > ROWS:
-        raise AppError("table_large", name=path.name, limit=f"{ROWS:,}")
+        raise AppError("table_long", name=path.name, limit=f"{ROWS:,}")
     if not imported.rows and not imported.bad:
         raise AppError("data_only_heading" if imported.mapping.answer else "data_no_rows", name=path.name)
     if not wanted.group and len({row.group for row in imported.rows}) == 1:  # it would tell nothing apart
@@ -100,16 +100,7 @@ def encoding_name(codec: str) -> str:
 
 
 def _bytes(path: Path) -> bytes:
-    try:
-        if path.is_dir():
-            raise AppError("data_is_folder", path=str(path))
-        if path.suffix.lower() not in SUFFIXES and path.exists():
-            raise AppError("data_format", name=path.name)
-        raw = table_file.read_bytes(path, FILE_BYTES)
-    except (FileNotFoundError, ValueError) as error:  # the latter: a name with a zero in it
-        raise AppError("file_missing", path=str(path)) from error
-    except OSError as error:  # a name that is too long, a folder that nobody may look into
-        raise AppError("table_unreadable", name=path.name, reason=error.strerror or str(error)) from error
+    raw = table_file.read_bytes(path, FILE_BYTES, SUFFIXES, missing="file_missing", other="data_format")
     if not raw.strip():
         raise AppError("data_empty", name=path.name)
     return raw

@@ -259,7 +259,7 @@ def test_a_model_or_adapter_that_was_trained_on_confidential_rows_answers_with_a
         (("質問", "--batch", "q.csv", "--out", "a.csv"), 2, "usage"),
         (("--batch", "", "--out", "a.csv"), 2, "usage"),
         (("--batch", "q.csv", "--out", "a.csv"), 3, "question_file_missing"),
-        (("--batch", "q.pdf", "--out", "a.csv"), 3, "batch_format"),
+        (("--batch", ".", "--out", "a.csv"), 3, "data_is_folder"),
         ((), 2, "usage"),
     ],
 )

@@ -123,7 +123,7 @@ def test_a_large_file_is_refused_by_its_size(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(reading, "ROWS", 3)
     with pytest.raises(AppError, match="table_large"):
         reading.read(write(tmp_path / "a.jsonl", b"x" * 1001))
-    with pytest.raises(AppError, match="table_large"):
+    with pytest.raises(AppError, match="table_long"):
         reading.read(write(tmp_path / "b.jsonl", b'{"q": "x", "a": "y"}\n' * 4))
 
 
