@@ -249,10 +249,10 @@ def _excel() -> list[Case]:
     remote = '<f>WEBSERVICE("http://127.0.0.1:9/")</f><v>9</v>'
     hidden = _part(excel(ROW), "xl/workbook.xml").replace(' r:id="r1"', ' state="veryHidden" r:id="r1"')
     return [
-        Case("far-row.xlsx", "document_too_long", excel(ROW + far)),
+        Case("far-row.xlsx", "document_many_cells", excel(ROW + far)),
         Case("last-row.xlsx", DONE, excel(ROW + last), (WORD, "7")),
         Case("far-column.xlsx", "document_damaged", excel(f'<row r="1">{cell("ZZZZZZZZ1", "x")}</row>')),
-        Case("last-column.xlsx", "document_too_long", excel(f'<row r="1">{cell("XFD1", "x")}</row>')),
+        Case("last-column.xlsx", "document_wide_table", excel(f'<row r="1">{cell("XFD1", "x")}</row>')),
         Case("merged-without-end.xlsx", DONE, excel(ROW, after=merged), (WORD,)),
         Case("spaces-in-formula.xlsx", "document_damaged", excel(uncomputed)),
         Case("command.xlsx", DONE, excel(f'<row r="1">{cell("A1", WORD)}<c r="B1">{command}</c></row>'), (WORD, "5")),

@@ -17,8 +17,8 @@ TELL_EVERY = 2_000  # rows
 
 
 def read(path: Path, tell: Tell, wished_encoding: str = "") -> Reading:
-    """Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long" | "document_damaged"),
-    OSError."""
+    """Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long" |
+    "document_wide_table" | "document_damaged"), OSError."""
     text, codec = plain.text_of(path, wished_encoding)
     csv.field_size_limit(CELL_CHARACTERS)
     separator = separator_of(text, SEPARATORS)
@@ -41,7 +41,7 @@ def _rows(text: str, separator: str, tell: Tell, widths: set[int]) -> Iterator[l
         if number % TELL_EVERY == 0:
             tell(number, total)
         if len(row) > limits.TABLE_COLUMNS:
-            raise AppError("document_too_long", limit=limits.TABLE_COLUMNS)
+            raise AppError("document_wide_table", limit=f"{limits.TABLE_COLUMNS:,}")
         if row:
             widths.add(len(row))
         yield row

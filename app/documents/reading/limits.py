@@ -62,7 +62,7 @@ class Characters:
         """Raises AppError("document_too_long")."""
         self.count += characters
         if self.count > CHARACTERS:
-            raise AppError("document_too_long", limit=CHARACTERS)
+            raise AppError("document_too_long", limit=f"{CHARACTERS:,}")
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:

@@ -31,7 +31,7 @@ _DAMAGED = (
 
 def read(path: Path, tell: Tell) -> Reading:
     """Raises AppError("document_damaged" | "document_bomb" | "document_unsafe_xml" | "document_too_long" |
-    "document_hung"), MemoryError, OSError."""
+    "document_many_cells" | "document_wide_table" | "document_hung"), MemoryError, OSError."""
     import openpyxl
 
     size_bytes = path.stat().st_size
@@ -106,7 +106,7 @@ class _Reader:
                     raise TimeoutError
             self._cells += max(1, len(cells))
             if number > limits.TABLE_ROWS or self._cells > CELLS:
-                raise AppError("document_too_long", limit=CELLS)
+                raise AppError("document_many_cells", rows=f"{limits.TABLE_ROWS:,}", cells=f"{CELLS:,}")
             row = self._row(cells, number, raw, above)
             empty_rows = 0 if row else empty_rows + 1
             if empty_rows <= 1:
@@ -117,7 +117,7 @@ class _Reader:
         while row and not row[-1]:
             row.pop()
         if len(row) > limits.TABLE_COLUMNS:
-            raise AppError("document_too_long", limit=limits.TABLE_COLUMNS)
+            raise AppError("document_wide_table", limit=f"{limits.TABLE_COLUMNS:,}")
         for first, last, rows_left in raw.merged.get(number, ()):
             if last > limits.TABLE_COLUMNS:
                 continue

@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.base import wording
 from app.base.files import budget
 from app.documents.reading import indexing, limits
 from app.documents.reading.messages import Failed, Index, Indexed, Progress
@@ -69,6 +70,31 @@ def test_of_what_is_no_text_the_name_says_what_it_should_be(
     failed = child.index(child.add(written(tmp_path, name, bytes(range(256)) * 20)))[-1]
     assert isinstance(failed, Failed)
     assert failed.code == code
+
+
+@pytest.mark.parametrize("name", ["単価.xlsx", "要領.docx", "図面.pdf"])
+def test_of_a_file_that_was_cut_nothing_is_said_in_english(child: ReadingChild, tmp_path: Path, name: str) -> None:
+    content = b"%PDF-1.7\n" if name.endswith(".pdf") else b"PK\3\4" + bytes(range(256))
+    failed = child.index(child.add(written(tmp_path, name, content)))[-1]
+    assert isinstance(failed, Failed)
+    assert str(wording.describe(failed.code, failed.facts)).startswith(
+        "ファイルが壊れているか、途中までしかありません。"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("長い.txt", "あ" * 20_000_001, "文字が多すぎます（上限 20,000,000 文字）。"),
+        ("広い.csv", "甲," * 1500, "一行のセルが多すぎます（上限 1,000 セル）。"),
+    ],
+)
+def test_a_limit_is_said_with_what_it_counts(
+    child: ReadingChild, tmp_path: Path, name: str, content: str, expected: str
+) -> None:
+    failed = child.index(child.add(written(tmp_path, name, content)))[-1]
+    assert isinstance(failed, Failed)
+    assert wording.describe(failed.code, failed.facts).message == expected
 
 
 def test_a_text_with_the_name_of_a_pdf_is_read_and_noted(child: ReadingChild, tmp_path: Path) -> None:
