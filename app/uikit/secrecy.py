@@ -66,7 +66,9 @@ class Secrecy:
                     self.dialog = dialogs.problem(self._theme, error, parent)
                     self.dialog.open()
                     return
-                body = translate("Secrecy", "書き出した日時と宛先を記録します。内容は記録しません。")
+                exported = translate("Secrecy", "書き出した日時と宛先を記録します。内容は記録しません。")
+                copied = translate("Secrecy", "コピーした日時を記録します。内容は記録しません。")
+                body = copied if export.what == "copy" else exported
                 self._ask(parent, question, body, verb, lambda: pass_out(is_agreed=True))
                 return
             go(permit)

@@ -1031,6 +1031,10 @@
 <context>
     <name>Care</name>
     <message>
+        <source>{names} のファイルはすでにあるので、それを使います。キットの部品は調べていません。</source>
+        <translation>The files of {names} are here already and are used. The parts of the kit were not examined.</translation>
+    </message>
+    <message>
         <source>{names} の中身は、カタログの値と照合できません。名前と使用条件はキットに書かれていたものなので、出どころを確かめてください。</source>
         <translation>The content of {names} cannot be checked against the catalogue. Names and licences are what the kit says, so check where it comes from.</translation>
     </message>
@@ -1057,6 +1061,10 @@
     <message>
         <source>キットのフォルダ（manifest.json のある場所）を選ぶ</source>
         <translation>Choose the kit&apos;s folder, where manifest.json is</translation>
+    </message>
+    <message>
+        <source>キットのモデルは、すでにあります。</source>
+        <translation>The models of the kit are here already.</translation>
     </message>
     <message>
         <source>キットを作る場所（USB メモリなど）を選ぶ</source>
@@ -8869,6 +8877,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>キャンセル</source>
         <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>コピーした日時を記録します。内容は記録しません。</source>
+        <translation>The time is recorded, and none of the content.</translation>
     </message>
     <message>
         <source>コピーする</source>

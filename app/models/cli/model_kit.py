@@ -91,12 +91,14 @@ def _import(presets_of: PresetsOf, options: argparse.Namespace, where: Paths, ou
         store.close()
     output.end_progress()
     lines = [str(describe_error(problem)) for problem in outcome.problems]
-    lines += [output.phrase("added", name=model.name, id=model.id) for model in outcome.models]
+    keys = ["kit_model_here" if model in outcome.here else "added" for model in outcome.models]
+    lines += [output.phrase(key, name=one.name, id=one.id) for key, one in zip(keys, outcome.models, strict=True)]
     lines += [output.phrase("kit_model_unchecked", name=model.name) for model in outcome.unchecked]
     lines += [output.phrase("kit_model_waits", name=stem) for stem in outcome.waiting]
     data = {
         "models": [
-            {"id": model.id, "name": model.name, "path": model.path, "is_published": model not in outcome.unchecked}
+            {"id": model.id, "name": model.name, "path": model.path}
+            | {"is_published": model not in outcome.unchecked, "was_here": model in outcome.here}
             for model in outcome.models
         ],
         "presets": [preset.name for preset in added],

@@ -42,9 +42,11 @@ class KitPresets(Protocol):
 
 @dataclass(slots=True)
 class Imported:
-    """`waiting`: the models that were not taken in (as the kit calls them), because of `problems`."""
+    """`here`: those of `models` whose files were there already, so that the kit's parts were not looked at.
+    `waiting`: the models that were not taken in (as the kit calls them), because of `problems`."""
 
     models: list[LocalModel] = field(default_factory=list)
+    here: list[LocalModel] = field(default_factory=list)
     presets: Sequence[Any] = ()  # as `ReadPresets` has read them
     waiting: list[str] = field(default_factory=list)
     problems: list[AppError] = field(default_factory=list)
@@ -89,12 +91,14 @@ def _take(model: KitModel, joining: Joining, register: Register, outcome: Import
     if not problems:
         try:
             described = _described(model, joined)
-            outcome.models.append(register(described))
+            taken = register(described)
         except AppError as error:
             for path in joined.made:  # not one that was there before
                 path.unlink(missing_ok=True)
             problems = [error]
         else:
+            outcome.models.append(taken)
+            outcome.here += [] if joined.made else [taken]
             licence = joined.paths[0].with_name(f"{joined.paths[0].stem}-licence.txt")
             if not licence.exists():
                 write_atomically(licence, _terms(described, model).encode("utf-8"))

@@ -141,6 +141,12 @@ def test_a_kit_is_carried_to_another_machine_and_its_damage_is_named(kotae: Run,
     assert (done.returncode, data_of(done)["problems"]) == (0, [])
     assert Path(data_of(done)["models"][0]["path"]).parent == tmp_path / "遠い PC" / "models"
     assert kotae("verify", data="遠い PC").returncode == 0
+    assert data_of(done)["models"][0]["was_here"] is False
+    flip(kit / "001-0001.kotae-part", 1000)
+    again = kotae("import-kit", str(kit), data="遠い PC")
+    assert again.returncode == 0
+    assert "キットの部品は調べていません" in again.stdout
+    assert "使えるようにしました" not in again.stdout
 
 
 def test_a_kit_can_be_brought_into_a_folder_of_choice(kotae: Run, tmp_path: Path, model: Path) -> None:

@@ -206,6 +206,10 @@ def test_a_kit_is_read_and_its_model_is_shown(page, qtbot, tmp_path):
     assert "キットから 2 個のモデルを取り込みました。" in words(page.care.banner)
     assert len(page.parts.library.models()) == 2
     assert page.detail.isVisible()
+    with qtbot.waitSignal(page.parts.upkeep.kit_read):
+        page.care.choose_import()
+    assert "キットのモデルは、すでにあります。" in words(page.care.banner)
+    assert "キットの部品は調べていません。" in words(page.care.banner)
 
 
 def test_a_damaged_part_is_named_and_the_rest_is_taken(page, qtbot, tmp_path):

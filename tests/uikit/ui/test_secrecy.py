@@ -173,6 +173,7 @@ def test_a_secret_answer_is_copied_after_a_yes(store: Store, where: Paths, open_
         before = QGuiApplication.clipboard().text()
         copy()
         assert QGuiApplication.clipboard().text() == before
+        assert "コピーした日時を記録します。" in dialog_of(parts).accessibleDescription()
         parts.secrecy.dialog.buttons["go"].click()
         assert QGuiApplication.clipboard().text() == expected
     assert [(line["what"], line["target"]) for line in logged(where)] == [("copy", "clipboard")] * 4

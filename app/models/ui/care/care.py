@@ -158,19 +158,23 @@ class Care(Strip):
             dialog.chosen.connect(self._on_problems_read)
             dialog.open()
         else:
-            what = self.tr("キットから {n} 個のモデルを取り込みました。").format(n=len(outcome.models))
+            new = [model.name for model in outcome.models if model not in outcome.here]
+            what = self.tr("キットから {n} 個のモデルを取り込みました。").format(n=len(new))
+            if outcome.here and not new:
+                what = self.tr("キットのモデルは、すでにあります。")
             presets = self.tr("プリセット {n} 個").format(n=len(outcome.presets)) if outcome.presets else ""
-            names = phrases.enumerated([model.name for model in outcome.models])
-            self.banner.show_message("success", what, "\n".join([joined(names, presets), *self._unchecked(outcome)]))
+            lines = [joined(phrases.enumerated(new), presets), *self._remarks(outcome)]
+            self.banner.show_message("success", what, "\n".join(filter(None, lines)))
             self._end_import()
 
-    def _unchecked(self, outcome: Imported) -> list[str]:
-        names = phrases.enumerated([model.name for model in outcome.unchecked])
-        words = self.tr(
+    def _remarks(self, outcome: Imported) -> list[str]:
+        here = self.tr("{names} のファイルはすでにあるので、それを使います。キットの部品は調べていません。")
+        unchecked = self.tr(
             "{names} の中身は、カタログの値と照合できません。名前と使用条件はキットに書かれていたものなので、"
             "出どころを確かめてください。"
         )
-        return [words.format(names=names)] if outcome.unchecked else []
+        remarks = ((here, outcome.here), (unchecked, outcome.unchecked))
+        return [words.format(names=phrases.enumerated([one.name for one in of])) for words, of in remarks if of]
 
     def _on_problems_read(self, key: str) -> None:
         # A moment later: the dialog is on its way out.

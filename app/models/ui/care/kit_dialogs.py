@@ -108,11 +108,10 @@ def written_dialog(theme: Theme, kit: Kit, folder: Path, parent: QWidget) -> Dia
 def problems_dialog(theme: Theme, outcome: Imported, parent: QWidget) -> Dialog:
     """Something of the kit was damaged or missing: which part, and what to do. `chosen` says again or cancel."""
     lines = [str(describe_error(problem)) for problem in outcome.problems]
-    added = translate("Kit", "取り込んだモデル：{names}").format(
-        names=phrases.enumerated([model.name for model in outcome.models])
-    )
+    new = [model.name for model in outcome.models if model not in outcome.here]
+    added = translate("Kit", "取り込んだモデル：{names}").format(names=phrases.enumerated(new))
     waiting = translate("Kit", "まだ取り込んでいないモデル：{names}").format(names=phrases.enumerated(outcome.waiting))
-    body = "\n".join(line for line, has in ((added, outcome.models), (waiting, outcome.waiting)) if has)
+    body = "\n".join(line for line, has in ((added, new), (waiting, outcome.waiting)) if has)
     problems = MarkedList(theme, translate("Kit", "問題のあった部品"), parent)
     for line in lines:
         label = Label(line, wraps=True)
