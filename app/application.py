@@ -288,7 +288,7 @@ class AppContext:
     def _make_documents(self) -> Page:
         from app.documents.ui.page import DocumentsPage
 
-        return DocumentsPage(self.theme, self.navigation, self.documents, self.embedding)
+        return DocumentsPage(self.theme, self.navigation, self.documents, self.embedding, self.secrecy)
 
     def _make_models(self) -> Page:
         from app.models.ui.page import ModelsPage

@@ -21,8 +21,9 @@ from app.base.files.appending import append_line
 from app.base.files.whole_file import whole_file
 
 What = Literal[
-    "conversations", "conversation", "answer", "answers", "pairs", "questions", "rows", "job", "kit", "served", "copy"
-]
+    "conversations", "conversation", "answer", "answers", "pairs", "questions", "rows", "job", "kit", "served", "copy",
+    "label",
+]  # fmt: skip
 CLIPBOARD = "clipboard"
 _KEY = object()  # of this module alone
 
@@ -30,22 +31,28 @@ _KEY = object()  # of this module alone
 @dataclass(frozen=True, slots=True)
 class Export:
     """What is about to leave. `target`: the file or folder, an address, or CLIPBOARD. `named`: what is confidential,
-    for the refusal. `label_now` looks the label up, each time it is called and in any thread."""
+    for the refusal. `label_now` looks the label up, each time it is called and in any thread. `becomes`: of a "label"
+    that is changed, after which the content may leave unasked; `target` is whose label it is then."""
 
     what: What
     target: str
     label_now: Callable[[], Label]
     named: str = ""
+    becomes: Label | None = None
 
     def check(self, *, is_agreed: bool) -> Label:
         """Look at the label before long work begins, at whose end the gate is passed.
 
-        Raises AppError("secret_export").
+        Raises AppError("secret_export" | "secret_lowering").
         """
         label = self.label_now()
-        if label == HIGHEST and not is_agreed:
-            raise AppError("secret_export", what=self.named)
+        if self.is_asked_about(label) and not is_agreed:
+            raise AppError("secret_export" if self.becomes is None else "secret_lowering", what=self.named)
         return label
+
+    def is_asked_about(self, label: Label) -> bool:
+        """Whether it needs a yes with this label: all that is confidential, but for a label that stays."""
+        return label == HIGHEST != self.becomes
 
 
 class Permit:
@@ -100,9 +107,9 @@ class Permit:
 
 def pass_out(export: Export, log: Path, *, is_agreed: bool) -> Permit:
     """Let through what is not confidential by now, and the rest with a yes, which is on record before anything is
-    written. Raises AppError("secret_export" | "export_log_unwritable")."""
+    written. Raises AppError("secret_export" | "secret_lowering" | "export_log_unwritable")."""
     label = export.check(is_agreed=is_agreed)
-    if label == HIGHEST:
+    if export.is_asked_about(label):
         _note(log, export, label)
     return Permit(export, label, _KEY)
 
@@ -110,7 +117,10 @@ def pass_out(export: Export, log: Path, *, is_agreed: bool) -> Permit:
 def _note(log: Path, export: Export, label: Label) -> None:
     """One line, without any of the content."""
     at = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-    line = json.dumps({"at": at, "what": export.what, "label": label, "target": export.target}, ensure_ascii=False)
+    facts = {"at": at, "what": export.what, "label": label, "target": export.target}
+    if export.becomes is not None:
+        facts["to"] = export.becomes
+    line = json.dumps(facts, ensure_ascii=False)
     line = invisible.escaped_json(line)  # a path can hold what a terminal obeys, or what looks like another line
     try:
         append_line(log, line.encode("utf-8", "replace"))

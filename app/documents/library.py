@@ -18,6 +18,7 @@ from app.base import invisible
 from app.base.confidentiality import HIGHEST, Label, of_stored
 from app.base.database import Database, Row
 from app.base.errors import AppError
+from app.base.export_gate import Permit
 from app.documents.formats import shown_name
 from app.documents.records import Collection, Document, Passage, Report, Section, State
 from app.documents.schema import MIGRATIONS
@@ -116,8 +117,13 @@ class Library:
             self._keep_name(collection_id)
             self._db.write("UPDATE collection SET name = ? WHERE id = ?", name, collection_id)
 
-    def set_label(self, collection_id: int, label: Label) -> None:
+    def set_label(self, collection_id: int, label: Label, permit: Permit | None = None) -> None:
+        """Raises AppError("secret_lowering") where what is confidential would become less, without a yes."""
         with self._db.transaction():
+            if label != HIGHEST and (permit is None or permit.label != HIGHEST):
+                rows = self._db.read("SELECT name, label FROM collection WHERE id = ?", collection_id)
+                if rows and of_stored(rows[0][1]) == HIGHEST:
+                    raise AppError("secret_lowering", what=rows[0][0])
             self._db.write("UPDATE collection SET label = ? WHERE id = ?", label, collection_id)
 
     def labels_of(self, collections: Names[str], documents: Names[str]) -> list[Label]:

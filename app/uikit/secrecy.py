@@ -11,7 +11,7 @@ from app.base import export_gate
 from app.base.confidentiality import HIGHEST, Label
 from app.base.errors import AppError
 from app.base.export_gate import CLIPBOARD, Export, Permit
-from app.uikit import dialogs
+from app.uikit import dialogs, phrases
 from app.uikit.dialogs import Choice, Dialog
 from app.uikit.theme import Theme
 
@@ -28,7 +28,19 @@ class Secrecy:
     def export(self, parent: QWidget, export: Export, go: Callable[[Permit], None]) -> None:
         """Calls `go` at once, or after a yes that is on record; never without it."""
         question = translate("Secrecy", "機密の内容を書き出しますか")
-        self._pass(parent, export, go, question, translate("Secrecy", "書き出す"))
+        body = translate("Secrecy", "書き出した日時と宛先を記録します。内容は記録しません。")
+        self._pass(parent, export, go, question, body, translate("Secrecy", "書き出す"))
+
+    def lower(self, parent: QWidget, export: Export, go: Callable[[Permit], None]) -> None:
+        """Before a label is changed. Calls `go` at once, or after a yes where it is lowered from 機密."""
+        question = translate("Secrecy", "資料集「{name}」のラベルを、機密から{label}に下げますか")
+        body = translate(
+            "Secrecy",
+            "下げると、この資料集の文章を、確認なしに書き出したりコピーしたりできるようになります。下げた日時と資料集の名前を記録します。",
+        )
+        label = phrases.label(export.becomes or HIGHEST)
+        question = question.format(name=export.named, label=label)
+        self._pass(parent, export, go, question, body, translate("Secrecy", "下げる"))
 
     def train(self, parent: QWidget, label_now: Callable[[], Label], go: Callable[[bool], None]) -> None:
         """Before documents become training data. Calls `go` at once, or after a yes, and says whether there was one:
@@ -52,23 +64,27 @@ class Secrecy:
             Export("copy", CLIPBOARD, label_now),
             lambda permit: put(text, permit),
             translate("Secrecy", "機密の内容をコピーしますか"),
+            translate("Secrecy", "コピーした日時を記録します。内容は記録しません。"),
             translate("Secrecy", "コピーする"),
         )
 
     def _pass(
-        self, parent: QWidget | None, export: Export, go: Callable[[Permit], None], question: str, verb: str
+        self,
+        parent: QWidget | None,
+        export: Export,
+        go: Callable[[Permit], None],
+        question: str,
+        body: str,
+        verb: str,
     ) -> None:
         def pass_out(*, is_agreed: bool) -> None:
             try:
                 permit = export_gate.pass_out(export, self._log, is_agreed=is_agreed)
             except AppError as error:
-                if error.code != "secret_export":
+                if error.code not in ("secret_export", "secret_lowering"):
                     self.dialog = dialogs.problem(self._theme, error, parent)
                     self.dialog.open()
                     return
-                exported = translate("Secrecy", "書き出した日時と宛先を記録します。内容は記録しません。")
-                copied = translate("Secrecy", "コピーした日時を記録します。内容は記録しません。")
-                body = copied if export.what == "copy" else exported
                 self._ask(parent, question, body, verb, lambda: pass_out(is_agreed=True))
                 return
             go(permit)

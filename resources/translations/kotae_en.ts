@@ -8887,6 +8887,14 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Copy</translation>
     </message>
     <message>
+        <source>下げる</source>
+        <translation>Lower</translation>
+    </message>
+    <message>
+        <source>下げると、この資料集の文章を、確認なしに書き出したりコピーしたりできるようになります。下げた日時と資料集の名前を記録します。</source>
+        <translation>The text of this collection can then be exported and copied without a question. When it was lowered, and the collection’s name, are logged.</translation>
+    </message>
+    <message>
         <source>作る</source>
         <translation>Make</translation>
     </message>
@@ -8913,6 +8921,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>機密の資料から学習データを作りますか</source>
         <translation>Make training data from confidential documents?</translation>
+    </message>
+    <message>
+        <source>資料集「{name}」のラベルを、機密から{label}に下げますか</source>
+        <translation>Lower the label of the collection “{name}” from confidential to {label}?</translation>
     </message>
 </context>
 <context>

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.base import confidentiality
+from app.base import confidentiality, export_gate, invisible
 from app.base.cli import similar_names
 from app.base.cli.output import Output
 from app.base.errors import AppError
@@ -40,6 +40,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     add.add_argument("collection", metavar="COLLECTION", help=help_text("docs add collection"))
     add.add_argument("paths", metavar="PATH", nargs="+", help=help_text("docs add path"))
     add.add_argument("--label", metavar="|".join(_labels()), help=help_text("docs add --label"))
+    add.add_argument("--allow-secret", action="store_true", help=help_text("docs add --allow-secret"))
     listing = action("list", _list)
     listing.add_argument("collection", metavar="COLLECTION", nargs="?", help=help_text("docs list collection"))
     search = action("search", _search)
@@ -69,7 +70,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     label = confidentiality.label_of(options.label) if options.label is not None else None
     if options.label is not None and label is None:
         raise AppError("bad_option", option="--label", value=options.label, expected=" / ".join(_labels()))
-    name = options.collection.strip()
+    name = invisible.line(options.collection)
     if not name:
         raise AppError("collection_unnamed")
     started = time.monotonic()
@@ -78,7 +79,11 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
         before = next((one for one in reading.documents.collections() if one.name == name), None)
         if before is not None:
             _check_not_own(before)
-        added = reading.add(name, label, named)
+        permit = None
+        if before is not None and label is not None:
+            export = reading.documents.labelling(before, label)
+            permit = export_gate.pass_out(export, where.exports_log, is_agreed=options.allow_secret)
+        added = reading.add(name, label, named, permit)
         if all(one.id != added.collection_id for one in reading.documents.collections()):
             raise AppError("collection_removed_meanwhile", name=name)
         documents = [one for one in reading.documents.documents(added.collection_id) if _is_below(one, named)]

@@ -13,6 +13,7 @@ from app.base.cli.loop import Waiting, application
 from app.base.cli.output import Output
 from app.base.confidentiality import Label
 from app.base.errors import AppError
+from app.base.export_gate import Permit
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import describe_error, phrase
@@ -55,9 +56,9 @@ class Reading:
         """Documents that are still to be read."""
         return sum(collection.unfinished for collection in self.documents.collections())
 
-    def add(self, name: str, label: Label | None, paths: list[Path]) -> Added:
+    def add(self, name: str, label: Label | None, paths: list[Path], permit: Permit | None = None) -> Added:
         """Into the collection of that name, which is made where there is none; what it knew and has changed is read
-        again."""
+        again. `permit`: to lower the label that it has."""
         documents = self.documents
         there = next((one for one in documents.collections() if one.name == invisible.remove(name).strip()), None)
         if there is None:
@@ -67,7 +68,7 @@ class Reading:
         else:
             collection_id = there.id
             if label is not None:
-                documents.set_label(collection_id, label)
+                documents.set_label(collection_id, label, permit)
         added: Added = self._wait_for(documents.added, lambda: documents.add(collection_id, paths))
         if added.known:
             self._refresh(collection_id)

@@ -16,14 +16,15 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from app.base.confidentiality import Label, of_stored
+from app.base.confidentiality import HIGHEST, Label, highest, of_stored
 from app.base.errors import AppError
+from app.base.export_gate import Export, Permit
 from app.base.services import background
 from app.base.services.background import Progress
 from app.documents import gather, own_manual
 from app.documents.gather import Added
 from app.documents.grounding.grounding import Source
-from app.documents.library import UNKNOWN, Former, Library
+from app.documents.library import UNKNOWN, Former, Library, collections_now
 from app.documents.reading.messages import Failed, Indexed, Removed
 from app.documents.reading.pdf import ocr
 from app.documents.records import Collection, Document
@@ -170,8 +171,17 @@ class Documents(QObject):
         """Of the database."""
         return self._path
 
-    def set_label(self, collection_id: int, label: Label) -> None:
-        self._change(lambda library, _progress: library.set_label(collection_id, label))
+    def labelling(self, collection: Collection, label: Label) -> Export:
+        """Return what passes the gate before `set_label`: what is no more confidential may leave unasked."""
+
+        def label_now() -> Label:
+            there = collections_now(self._path)
+            return HIGHEST if there is None else highest(one.label for one in there if one.id == collection.id)
+
+        return Export("label", collection.name, label_now, collection.name, becomes=label)
+
+    def set_label(self, collection_id: int, label: Label, permit: Permit | None = None) -> None:
+        self._change(lambda library, _progress: library.set_label(collection_id, label, permit))
 
     def remove_collection(self, collection_id: int) -> Removal:
         """Remove a collection, out of sight at once. Its files stay where they are; `restore` reads them again."""

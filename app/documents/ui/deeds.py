@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.base.confidentiality import HIGHEST, Label
 from app.base.errors import AppError
+from app.base.export_gate import Permit
 from app.base.wording import describe_error
 from app.documents import formats
 from app.documents.gather import Added, Refreshed
@@ -19,6 +20,7 @@ from app.documents.ui.dialogs import CollectionDialog, EncodingDialog
 from app.uikit import desktop, phrases
 from app.uikit.language import joined
 from app.uikit.navigation import Navigation
+from app.uikit.secrecy import Secrecy
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 
@@ -47,6 +49,7 @@ class Deeds(QObject):
         documents: Documents,
         banner: Banner,
         page: QWidget,
+        secrecy: Secrecy,
         pickers: Pickers | None = None,
     ) -> None:
         super().__init__(page)
@@ -55,6 +58,7 @@ class Deeds(QObject):
         self._documents = documents
         self._banner = banner
         self._page = page
+        self._secrecy = secrecy
         self._pickers = pickers or Pickers()
         self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
         self._asked: set[int] = set()  # collections whose refresh the user waits for
@@ -117,9 +121,13 @@ class Deeds(QObject):
         return dialog
 
     def label(self, collection: Collection, label: Label) -> None:
-        """What is 機密 no more may leave without a question, so the way back is offered."""
-        self._documents.set_label(collection.id, label)
-        if collection.label == HIGHEST != label:
+        """What is 機密 no more may leave without a question, so this one is asked, and the way back offered."""
+        export = self._documents.labelling(collection, label)
+        self._secrecy.lower(self._page.window(), export, lambda permit: self._label(collection, label, permit))
+
+    def _label(self, collection: Collection, label: Label, permit: Permit) -> None:
+        self._documents.set_label(collection.id, label, permit)
+        if permit.label == HIGHEST != label:
             text = self.tr("資料集「{name}」のラベルを、機密から{label}に変えました。")
             undo = lambda: self._documents.set_label(collection.id, HIGHEST)  # noqa: E731
             self._navigation.undo_offered.emit(

@@ -24,6 +24,7 @@ from app.documents.ui.table_view import DocumentView
 from app.uikit import confidentiality_look, phrases
 from app.uikit.drop_zone import DropZone, dropped_paths
 from app.uikit.navigation import Navigation
+from app.uikit.secrecy import Secrecy
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, IconButton
@@ -49,6 +50,7 @@ class DocumentsPage(Page):
         navigation: Navigation,
         documents: Documents,
         embedding: Embedding,
+        secrecy: Secrecy,
         pickers: Pickers | None = None,
     ) -> None:
         super().__init__()
@@ -63,7 +65,7 @@ class DocumentsPage(Page):
         self.table = DocumentTable()
         self.shown = ShownDocuments(self.table)
         self._build()
-        self.deeds = Deeds(theme, navigation, documents, self.banner, self, pickers)
+        self.deeds = Deeds(theme, navigation, documents, self.banner, self, secrecy, pickers)
         self._connect()
         self._connect_report()
         documents.open()

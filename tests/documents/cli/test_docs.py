@@ -357,9 +357,31 @@ def test_a_label_is_given_to_the_collection(docs: Run, data: Path, files: Path, 
 
 def test_a_label_that_changes_is_said(docs: Run, files: Path) -> None:
     assert "ラベル" not in docs("add", "基準", str(files), "--label", "機密").stdout
-    assert "ラベルを機密から公開に変えました。\n" in docs("add", "基準", str(files), "--label", "公開").stdout
+    lowered = docs("add", "基準", str(files), "--label", "公開", "--allow-secret")
+    assert "ラベルを機密から公開に変えました。\n" in lowered.stdout
     for given in (("--label", "公開"), ()):
         assert "ラベル" not in docs("add", "基準", str(files), *given).stdout
+
+
+def test_a_secret_label_is_lowered_with_permission_only_and_that_is_put_on_record(
+    docs: Run, data: Path, files: Path
+) -> None:
+    docs("add", "基準", str(files), "--label", "機密")
+    log = data / "exports.log"
+    for name in ("基準", "基\u200b準"):  # what nobody sees in a name is no part of it
+        refused = docs("add", name, str(files), "--label", "公開", "--json")
+        assert (refused.returncode, error_of(refused)) == (3, "secret_lowering")
+        assert "--allow-secret" in refused.stderr
+        assert as_json(docs("list", "--json"))["collections"][0]["label"] == "secret"
+    docs("add", "基準", str(files), "--label", "機密", "--allow-secret")  # as it is already
+    assert not log.exists()
+    assert docs("add", "基\u200b準", str(files), "--label", "社外秘", "--allow-secret").returncode == 0
+    assert as_json(docs("list", "--json"))["collections"][0]["label"] == "internal"
+    (line,) = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    line.pop("at")
+    assert line == {"what": "label", "target": "基準", "label": "secret", "to": "internal"}
+    assert docs("add", "基準", str(files), "--label", "公開").returncode == 0  # no more confidential: nobody is asked
+    assert len(log.read_text("utf-8").splitlines()) == 1
 
 
 def test_a_file_of_an_unknown_kind_that_was_named_is_read_and_no_folder_leaves_it_out(docs: Run, files: Path) -> None:

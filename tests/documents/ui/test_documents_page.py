@@ -1,7 +1,9 @@
 """The page 資料 as it is used, over a real child that reads plain lines."""
 
+import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ from app.documents.ui.page import DocumentsPage
 from app.documents.ui.table import NAME, PROBLEMS, STATE
 from app.inference import child_commands
 from app.uikit.navigation import Navigation
+from app.uikit.secrecy import Secrecy
 from app.uikit.theme import Theme
 
 SCRIPTED = [sys.executable, str(Path(__file__).parents[2] / "scripted_reader.py")]
@@ -40,7 +43,8 @@ class Desk:
         pickers = Pickers(lambda *_: self.files, lambda *_: self.folder)
         self.embedding = Embedding(child_commands.engine(), where.logs, where.documents)
         self.navigation = Navigation()
-        self.page = DocumentsPage(theme, self.navigation, self.documents, self.embedding, pickers)
+        self.secrecy = Secrecy(theme, where.exports_log)
+        self.page = DocumentsPage(theme, self.navigation, self.documents, self.embedding, self.secrecy, pickers)
         self.undo: list[tuple[str, Callable[[], object]]] = []
         self.navigation.undo_offered.connect(lambda text, undo: self.undo.append((text, undo)))
         qtbot.addWidget(self.page)
@@ -234,7 +238,9 @@ def test_a_label_is_chosen_from_its_menu_and_seen_in_the_list(filled: Desk) -> N
 
 
 @pytest.mark.parametrize("is_by_dialog", [False, True])
-def test_a_collection_that_is_secret_no_more_can_be_made_secret_again(filled: Desk, *, is_by_dialog: bool) -> None:
+def test_a_secret_collection_is_made_less_so_after_a_yes_on_record_and_can_be_made_secret_again(
+    filled: Desk, *, is_by_dialog: bool
+) -> None:
     page = filled.page
 
     def choose(label: int) -> None:
@@ -251,13 +257,41 @@ def test_a_collection_that_is_secret_no_more_can_be_made_secret_again(filled: De
 
     choose(2)
     assert filled.undo == []
-    choose(0)
+    assert filled.secrecy.dialog is None
+    for answer in ("cancel", "go"):
+        choose(0)
+        assert (page.collection.label, filled.undo) == ("secret", [])
+        assert not filled.where.exports_log.exists()
+        dialog = filled.secrecy.dialog
+        assert dialog.accessibleName() == "資料集「庁舎の資料」のラベルを、機密から公開に下げますか"
+        assert any("確認なしに書き出し" in label.text() for label in dialog.findChildren(QLabel))
+        filled.click(dialog.buttons[answer])
+        filled.settle()
     assert page.collection.label == "public"
+    (line,) = [json.loads(line) for line in filled.where.exports_log.read_text("utf-8").splitlines()]
+    told = (line["what"], line["target"], line["label"], line["to"])
+    assert told == ("label", "庁舎の資料", "secret", "public")
     ((said, undo),) = filled.undo
     assert said == "資料集「庁舎の資料」のラベルを、機密から公開に変えました。"
     undo()
     filled.settle()
     assert page.collection.label == "secret"
+
+
+def test_what_became_secret_in_another_process_is_asked_about_though_the_page_shows_an_old_label(filled: Desk) -> None:
+    with closing(Library.beside(filled.where.documents)) as library:
+        library.set_label(filled.page._chosen_id, "secret")
+    assert filled.page.collection.label == "internal"
+    filled.page.deeds.label(filled.page.collection, "public")
+    filled.settle()
+    assert filled.secrecy.dialog.isVisible()
+    assert filled.page.collection.label == "secret"
+    filled.documents.set_label(filled.page._chosen_id, "public")  # without the gate
+    filled.settle()
+    assert filled.page.collection.label == "secret"
+    assert "許可なしには機密から下げられません" in filled.page.banner.accessibleName() + "".join(
+        label.text() for label in filled.page.banner.findChildren(QLabel)
+    )
 
 
 def test_the_row_is_opened_read_again_and_reported_by_keyboard(filled: Desk, folder: Path) -> None:

@@ -14,6 +14,7 @@ from app.training import drafts
 from app.training.generation import wish as wishes
 from app.training.generation.wish import Wish
 from app.training.services.pair_making import Made, PairMaking
+from tests.permits import permit_to_lower
 from tests.scene import Scene
 from tests.training.generation.collection import library_of
 from tests.training.services.test_generation import section
@@ -106,7 +107,7 @@ def test_a_second_one_a_missing_model_and_confidential_text_are_refused(desk: De
     library = Library.beside(desk.where.documents)
     library.set_label(collection.id, "secret")  # since its list was shown
     assert refused(wish, collection) == "secret_export"
-    library.set_label(collection.id, "internal")
+    library.set_label(collection.id, "internal", permit_to_lower(collection.name))
     library.close()
     assert wishes.read(desk.where.drafts / desk.draft_id) is None
     making.begin(desk.draft_id, wish, collection)
