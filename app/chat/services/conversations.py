@@ -6,10 +6,12 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base.errors import AppError
 from app.base.files.day_record import DayRecord
+from app.chat import conversation_labels
 from app.chat.message_index import Found, MessageIndex
 from app.chat.records import Conversation, Folder
 from app.chat.shelf import Shelf
 from app.chat.store import Store
+from app.documents.grounding.grounding import CollectionRef
 
 
 class Conversations(QObject):
@@ -37,6 +39,10 @@ class Conversations(QObject):
     def stored(self, conversation_ids: Collection[int]) -> frozenset[int]:
         """Those of them that are in the list or in the bin."""
         return self._shelf.stored(conversation_ids)
+
+    def asked(self, conversation_id: int) -> list[CollectionRef]:
+        """What its answers in every branch were asked of or rest on, each once."""
+        return [ref for _, ref in conversation_labels.stored(self._store, [conversation_id])]
 
     def with_drafts(self) -> frozenset[int]:
         return self._shelf.with_drafts()

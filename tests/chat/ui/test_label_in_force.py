@@ -12,12 +12,16 @@ from pytestqt.qtbot import QtBot
 from app.application import AppContext
 from app.base.confidentiality import Label
 from app.base.paths import Paths
+from app.chat.exchange import exporting, importing
 from app.chat.records import AnswerDetails
+from app.chat.shelf import Shelf
 from app.chat.store import Store
+from app.chat.ui.conversations.conversation_list import FactsRole
 from app.documents.grounding.grounding import CollectionRef, Grounding, Source
 from app.documents.library import Library
 from app.uikit import text_exits
 from app.uikit.pickers import Pickers
+from tests.permits import PERMIT, permit_to_lower
 
 TIMEOUT_MS = 10_000
 Opened = Callable[[int], AppContext]
@@ -133,6 +137,33 @@ def test_where_the_collections_cannot_be_read_what_was_asked_of_any_leaves_as_se
     where.documents.unlink(missing_ok=True)
     where.documents.write_bytes(b"no database" * 1000)
     check_ways_out(parts, where, tmp_path, qtbot)
+
+
+@pytest.mark.parametrize("is_imported", [False, True])
+def test_the_list_shows_the_label_that_stands_above_the_conversation(
+    library: Library, store: Store, where: Paths, opened: Opened, *, is_imported: bool
+) -> None:
+    asked = CollectionRef(library.add_collection("入札", "internal"), "入札")
+    kept = answered(store, [asked], "入札", "internal")
+    store.set_scope(kept, [])
+    if is_imported:
+        export = where.data / "会話.json"
+        (path,) = exporting.save_file(store, [kept], "json", export, lambda *_: None, [], permit=PERMIT)
+        shelf = Shelf(store.database)
+        shelf.bin([kept])
+        shelf.erase([kept])
+        assert importing.bring_in(store, path, lambda *_: None, where.documents).imported == 1
+        (kept,) = [one.id for one in store.conversations()]
+    library.set_label(asked.id, "secret")
+    parts = opened(kept)
+    parts.session._conversations.note_change()
+    assert shown(parts)[0] == "機密"
+    rows = parts.window.sidebar.conversations
+    _time, label, _folder = rows.index_of(kept).data(FactsRole)
+    assert label == "secret"
+    library.set_label(asked.id, "internal", permit_to_lower("入札"))
+    parts.documents.look_again()
+    assert rows.index_of(kept).data(FactsRole)[1] == "internal"
 
 
 def test_before_the_documents_are_open_a_copy_is_asked_about_too(

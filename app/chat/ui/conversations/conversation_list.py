@@ -1,18 +1,20 @@
 """The stored conversations as a list: what is pinned, folders, then days; quick for thousands of them."""
 
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 
-from app.base.confidentiality import Label
+from app.base.confidentiality import HIGHEST, Label
+from app.base.errors import AppError
 from app.base.wording import phrase
 from app.chat import conversation_labels
 from app.chat.records import Conversation, Folder, Message
 from app.chat.ui import labelling
+from app.documents.grounding.grounding import CollectionRef
 from app.documents.records import Collection as DocumentCollection
 from app.uikit import phrases
 from app.uikit.language import day_of_year, full_date, joined, month, month_and_year
@@ -59,6 +61,8 @@ class ConversationList(QAbstractListModel):
         self.folded: frozenset[int] = frozenset()
         self._drafts: Collection[int] = frozenset()
         self._collections: Sequence[DocumentCollection] = ()
+        self.asked_of: Callable[[int], list[CollectionRef]] = lambda _id: []  # what answers were asked of or rest on
+        self._asked: dict[int, list[CollectionRef]] = {}  # of the rows that were drawn: thousands would take seconds
         self._written: tuple[Message, ...] = ()
         self._filter = ""
         self._open_id: int | None = None
@@ -77,6 +81,7 @@ class ConversationList(QAbstractListModel):
     ) -> None:
         """`conversations`: the most recently used first. `drafts`: those in which something was typed and not sent."""
         self._conversations, self.folders, self._drafts = conversations, folders, drafts
+        self._asked = {}
         self.folded &= {folder.id for folder in folders}
         self._refill(now)
 
@@ -303,9 +308,15 @@ class ConversationList(QAbstractListModel):
         return time, self._label(here), folder
 
     def _label(self, here: Conversation) -> Label | None:
-        """As above it where it is open, by what is known without its answers: its own, and that of what it asks."""
+        """As above it where it is open: its own, and that of what it asks and what its answers rest on."""
         written = [one for one in self._written if one.conversation_id == here.id]
-        asked = conversation_labels.of_collections(self._collections, here.scope, written)
+        if here.id not in self._asked:
+            try:
+                self._asked[here.id] = self.asked_of(here.id)
+            except AppError:  # an answer that is damaged: nobody knows what it rests on
+                return HIGHEST
+        scope = (*here.scope, *self._asked[here.id])
+        asked = conversation_labels.of_collections(self._collections, scope, written)
         is_unanswered = bool(written) and written[0].parent_id is None and labelling.is_unanswered(written)
         label = labelling.shown(here.label, asked, is_unanswered=is_unanswered)
         return here.label if label is None and here.scope else label
