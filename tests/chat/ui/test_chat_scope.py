@@ -19,6 +19,7 @@ from app.inference.local_model import LocalModel
 from app.uikit import text_exits
 from app.uikit.widgets.buttons import IconButton
 from app.uikit.widgets.icon import Icon
+from tests.permits import permit_to_lower
 
 TIMEOUT_MS = 60_000
 LABELS = {"基準": "internal", "点検記録": "secret"}
@@ -154,6 +155,31 @@ def test_a_chip_has_a_lock_where_its_documents_are_secret(library: Library, open
     assert locks == {"基準": [], "点検記録": ["機密"]}
     told = {name: chip.findChild(IconButton).accessibleDescription() for name, chip in chips.items()}
     assert told == {"基準": "", "点検記録": "機密"}
+
+
+def test_a_label_that_another_process_changed_is_shown_when_a_page_is_shown_or_the_window_comes_back(
+    library: Library, opened, qtbot
+) -> None:
+    put(library, "基準", "internal")
+    collection, parts = library.collection("基準").id, opened()
+    window, page = parts.window, parts.window.page("ask")
+
+    def locks() -> list[str]:
+        return [icon.accessibleName() for icon in page.scope_line.chips[0].findChildren(Icon)]
+
+    window.show_page("documents")
+    window.show_page("ask")
+    assert locks() == []
+    library.set_label(collection, "secret")  # by another connection, as of `kotae docs add --label`
+    assert page.label_now() == "secret"  # the gate knows at once
+    window.show_page("documents")
+    assert locks() == ["機密"]
+    documents = window.page("documents")
+    qtbot.waitUntil(lambda: documents.label_button.text().startswith("機密"), timeout=TIMEOUT_MS)
+    window.show_page("ask")
+    library.set_label(collection, "internal", permit_to_lower("基準"))
+    _on_state_changed(Qt.ApplicationState.ApplicationActive, parts)
+    assert locks() == []
 
 
 def test_the_menu_says_what_is_not_for_everybody(library: Library, opened) -> None:
