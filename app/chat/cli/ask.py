@@ -10,16 +10,20 @@ from typing import Any
 from app.base.cli.command_tree import add_command
 from app.base.cli.loop import Waiting, application
 from app.base.cli.output import Output
+from app.base.confidentiality import DEFAULT, Label, highest
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import help_text, phrase
 from app.chat import answer_facts
+from app.chat.batch import results
 from app.chat.cli import ask_sources
 from app.chat.services import ask_adapter
 from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome
 from app.chat.services.ask_adapter import FindRun, LabelOf
 from app.chat.services.command_request import request_of
+from app.documents import labels
+from app.documents.grounding.grounding import Grounding
 from app.documents.services.meaning import Meanings
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
@@ -60,6 +64,7 @@ def run(find_run: FindRun, label_of: LabelOf, options: argparse.Namespace, where
     if not options.question.strip():
         raise AppError("empty_question")
     request = request_of(options, where, find_run)
+    learned = ask_adapter.learned(where.documents, label_of, request.model, request.adapters)
     app = application()
     with Meanings(where, output) if request.wanted else nullcontext() as meanings:
         embedding = meanings.embedding if meanings else None
@@ -78,7 +83,7 @@ def run(find_run: FindRun, label_of: LabelOf, options: argparse.Namespace, where
         raise asking.error
     if asking.outcome is None:
         raise KeyboardInterrupt
-    _print(asking, request, output)
+    _print(asking, request, output, learned)
     return 128 + signal.SIGINT if asking.waiting.was_interrupted else 0
 
 
@@ -127,7 +132,8 @@ class _Asking:
         self.waiting.stop()
 
 
-def _print(asking: _Asking, request: AnswerRequest, output: Output) -> None:
+def _print(asking: _Asking, request: AnswerRequest, output: Output, learned: Label) -> None:
+    """`learned`: the label of what the model was trained on."""
     outcome = asking.outcome
     assert outcome is not None
     done, kept = outcome.done, outcome.grounding
@@ -137,6 +143,7 @@ def _print(asking: _Asking, request: AnswerRequest, output: Output) -> None:
         "answer": asking.text.strip(),
         "verdict": kept.verdict if kept and done.stop_reason in ("end", "stop") else VERDICTS[done.stop_reason],
         **answer_facts.facts(kept),
+        "label": _label(request, learned, kept),
         "model": request.model.id,
         "adapter": adapter,
         "usage": dataclasses.asdict(done.usage),
@@ -162,6 +169,12 @@ def _print(asking: _Asking, request: AnswerRequest, output: Output) -> None:
             total_s=f"{outcome.total_s:.1f}",
             tokens_per_s=f"{speed:.1f}",
         )
+
+
+def _label(request: AnswerRequest, learned: Label, kept: Grounding | None) -> Label:
+    """Return what the answer is labelled now, as `Report` has it for a batch."""
+    asked = labels.of_scope_now(request.wanted.documents, request.wanted.scope) if request.wanted else DEFAULT
+    return results.label_of(highest((asked, learned)), kept)
 
 
 def _shown(model: LocalModel, adapter: str | None) -> str:

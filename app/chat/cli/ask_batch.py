@@ -7,10 +7,9 @@ import signal
 from contextlib import nullcontext
 from pathlib import Path
 
-from app.base import confidentiality, export_gate
+from app.base import export_gate
 from app.base.cli.loop import Waiting, application
 from app.base.cli.output import Output, left
-from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
@@ -18,8 +17,7 @@ from app.base.wording import phrase
 from app.chat.batch import questions
 from app.chat.batch.questions import QuestionFile, Skipped
 from app.chat.batch.results import Result
-from app.chat.services import command_request
-from app.chat.services.answer_run import AnswerRequest
+from app.chat.services import ask_adapter, command_request
 from app.chat.services.ask_adapter import FindRun, LabelOf
 from app.chat.services.batch import Batch, BatchRun, Ended, Standing, export_of
 from app.documents import encodings
@@ -42,7 +40,9 @@ def run(find_run: FindRun, label_of: LabelOf, options: argparse.Namespace, where
     scope = request.wanted.scope if request.wanted else ()
     batch = Batch(
         found, path, out, request.model, request.settings, request.choices, where.documents, scope, request.adapters,
-        request.is_agreed, learned=functools.partial(_learned, request, where, label_of),
+        request.is_agreed, learned=functools.partial(
+            ask_adapter.learned, where.documents, label_of, request.model, request.adapters
+        ),
     )  # fmt: skip
     batch.check()
     permit = export_gate.pass_out(export_of(batch), where.exports_log, is_agreed=options.allow_secret)
@@ -60,12 +60,6 @@ def run(find_run: FindRun, label_of: LabelOf, options: argparse.Namespace, where
             background.shut_down()
     del app
     return _print(answering, found, out, output)
-
-
-def _learned(request: AnswerRequest, where: Paths, label_of: LabelOf) -> Label:
-    """Of the model as it is in the list, and with each adapter that it is asked with instead."""
-    others = [dataclasses.replace(request.model, adapter=one.path) for one in request.adapters or ()]
-    return confidentiality.highest(label_of(where.documents, one) for one in (request.model, *others))
 
 
 def _tell(found: QuestionFile, output: Output) -> None:

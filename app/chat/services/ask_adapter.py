@@ -1,10 +1,10 @@
 """`kotae ask --adapter`: a LoRA adapter as a file, or that of a training run with the model it was trained on."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.base.confidentiality import Label
+from app.base.confidentiality import Label, highest
 from app.base.errors import AppError
 from app.base.wording import phrase
 from app.inference import gguf
@@ -135,3 +135,10 @@ def _divided(text: str) -> tuple[str, float]:
 
 def _no_strength(text: str) -> AppError:
     return AppError("bad_option", option="--adapter", value=text, expected=phrase("range", low=0, high=2))
+
+
+def learned(documents: Path, label_of: LabelOf, model: LocalModel, adapters: Collection[AdapterUse] | None) -> Label:
+    """Return the label of what the model was trained on: as it is in the list, and with each adapter that it is asked
+    with instead. `documents`: the database."""
+    others = [replace(model, adapter=one.path) for one in adapters or ()]
+    return highest(label_of(documents, one) for one in (model, *others))

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from app.documents.library import Library
 from app.documents.records import Section
 from app.models import starter
+from tests.permits import permit_to_lower
 
 ROOT = Path(__file__).parents[3]
 COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"
@@ -26,9 +28,14 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def kotae(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("データ")
+
+
+@pytest.fixture(scope="module")
+def kotae(data: Path) -> Run:
     """Runs `kotae ARGUMENTS` with the trial model and one collection of one document."""
-    folder = tmp_path_factory.mktemp("データ")
+    folder = data
 
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -79,6 +86,18 @@ def test_the_answer_is_one_json_object_with_sources_and_claims(kotae: Run) -> No
         {"sentence": f"「{COVER}」[1]", "sources": [1], "supported": True, "numbers_missing": []}
     ]
     assert answer["timings"]["retrieval_s"] > 0
+    assert answer["label"] == "internal"
+
+
+def test_the_answer_says_the_label_that_its_collection_has_now(kotae: Run, data: Path) -> None:
+    with closing(Library.beside(data / "documents.sqlite")) as library:
+        collection = library.collection("基準").id
+        library.set_label(collection, "secret")
+        try:
+            done = kotae("ask", "土に接する部材の鉄筋のかぶりは何mmですか", "--collection", "基準", "--json")
+        finally:
+            library.set_label(collection, "internal", permit_to_lower("基準"))
+    assert as_json(done)["label"] == "secret"
 
 
 def test_people_read_the_answer_and_below_it_the_sources(kotae: Run) -> None:
