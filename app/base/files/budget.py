@@ -15,7 +15,7 @@ ZIP_ENTRIES = 20_000  # a presentation of 500 pictures has 2,000
 ZIP_BYTES = 1_000_000_000  # of all entries together
 ZIP_ENTRY_BYTES = 400_000_000  # one sheet with a million rows has 300 MB
 ZIP_RATIO = 200  # of what is above ZIP_RATIO_FROM_BYTES: office XML is packed 10 to 50 times, a bomb 1,000 times
-ZIP_RATIO_FROM_BYTES = 1_000_000
+ZIP_RATIO_FROM_BYTES = 10_000_000
 ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that office files use; others take gigabytes to unpack
 NICE = 10  # added to the niceness, so that the window stays quick
 
@@ -30,7 +30,7 @@ def problem_of(archive: zipfile.ZipFile) -> str:
     sizes = [(entry.file_size, entry.compress_size) for entry in entries]
     total = (unpacked_bytes(archive), sum(packed for _, packed in sizes))
     is_too_large = total[0] > ZIP_BYTES or any(unpacked > ZIP_ENTRY_BYTES for unpacked, _ in sizes)
-    is_bomb = len(entries) > ZIP_ENTRIES or is_too_large or any(_is_packed_too_well(*one) for one in (*sizes, total))
+    is_bomb = len(entries) > ZIP_ENTRIES or is_too_large or any(is_packed_too_well(*one) for one in (*sizes, total))
     return "bomb" if is_bomb else ""
 
 
@@ -38,8 +38,8 @@ def unpacked_bytes(archive: zipfile.ZipFile) -> int:
     return sum(entry.file_size for entry in archive.infolist())
 
 
-def _is_packed_too_well(unpacked: int, packed: int) -> bool:
-    return unpacked > ZIP_RATIO_FROM_BYTES and unpacked > ZIP_RATIO * max(1, packed)
+def is_packed_too_well(unpacked: int, packed: int, from_bytes: int = ZIP_RATIO_FROM_BYTES) -> bool:
+    return unpacked > from_bytes and unpacked > ZIP_RATIO * max(1, packed)
 
 
 def step_back() -> None:

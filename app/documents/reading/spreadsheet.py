@@ -21,6 +21,7 @@ from app.documents.records import Report
 
 CELLS = 30_000_000  # with the empty ones that a row's last cell implies
 TELL_EVERY = 500  # rows
+_FORMATS, _FORMATS_BYTES = "xl/styles.xml", 1_000_000
 
 # What openpyxl raises for files that are not what they claim.
 _DAMAGED = (
@@ -36,6 +37,13 @@ def read(path: Path, tell: Tell) -> Reading:
 
     size_bytes = path.stat().st_size
     with limits.open_archive(path) as archive, budget.more_memory_at_most(_memory_bytes(size_bytes)):
+        for (
+            part
+        ) in archive.infolist():  # openpyxl takes 500 bytes for each format, of which a file can name many in few
+            if part.filename == _FORMATS and budget.is_packed_too_well(
+                part.file_size, part.compress_size, _FORMATS_BYTES
+            ):
+                raise AppError("document_bomb", unpacked_bytes=part.file_size)
         try:
             book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
             try:
