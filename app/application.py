@@ -178,7 +178,7 @@ class AppContext:
         self.secrecy = Secrecy(self.theme, self.paths.exports_log)
         TextExits(self.window, self.secrecy)
         self.window.sidebar.label_of_all = self._label_of_all
-        self.window.page_shown.connect(self.documents.look_again)  # a command beside the window may have changed them
+        self.window.stack.currentChanged.connect(self.documents.look_again)  # a command may have changed them
         transfer = Transfer(self.store, self.conversations, self.paths.documents, self.window)
         self.desk = TransferDesk(
             self.window, self.window.stack, self.theme, self.window.show_at_foot, transfer, self.conversations,

@@ -49,7 +49,7 @@ _NUMBERED = re.compile("(?<=号)[機館棟室車線炉店]")  # 2号機 names wh
 _ITEM = re.compile(r"\s*(?:[-*+•・]|\(?\d{1,2}[.)．）]|[①-⑳])")
 _COUNTED = re.compile(r"[^ぁ-ん]{1,8}?(?:つ|点|項目|種類?|段階|品目?|件|名|人|者|か所|箇所|とおり|通り)")
 _LISTS = re.compile(r"、|・|と(?=[^、。]*?(?:の|が|を|、|です|である|という))|や|及び|および|または|又は")
-_COUNTS = re.compile(r"(?:No\.?|番号|順番|順序|手順|項番|#)?$")  # heads of a table's column that counts its rows
+_ROW_NUMBERS = re.compile(r"(?:No\.?|番号|順番|順序|手順|項番|#)?$")  # heads of a table's column that counts its rows
 _LEAD_IN = re.compile(
     r"(?:[:：]|(?:以下|次)の(?:(?:とおり|通り)(?:です|である|とする)?|ように(?:なります|なっています|する|します))[。.]?)\s*$"
 )
@@ -222,7 +222,7 @@ class _Check:
     def _numbers_its_row(self, number: int, place: tuple[int, int]) -> bool:
         """Whether it is the 2 in the first cell of the second row, below 順番."""
         sentence, head = self.sentences[number], self.sentences[self._first_row(number)]
-        if sentence.kind != "row" or not _COUNTS.match(binding.cells(self._text[head.start : head.end])[0]):
+        if sentence.kind != "row" or not _ROW_NUMBERS.match(binding.cells(self._text[head.start : head.end])[0]):
             return False
         cells = binding.cells(self._text[sentence.start : sentence.end])
         written = self._text[sentence.start + place[0] : sentence.start + place[1]]

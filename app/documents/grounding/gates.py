@@ -42,24 +42,10 @@ _NEAR = 0.8  # of the best fit
 _STRICT = re.compile("限[りるっ]|のみ|だけ|ただし|なければ|まで|以外|除")
 _CONVERSES = (("貸", "借"), ("売", "買"), ("渡", "受"), ("払", "受"), ("教", "習"))
 USES = frozenset(["使う", "用いる", "使用", "利用"])
-_LASTING = frozenset(
-    [
-        "置く",
-        "待つ",
-        "保つ",
-        "続ける",
-        "続く",
-        "休む",
-        "冷やす",
-        "冷ます",
-        "温める",
-        "乾かす",
-        "保管",
-        "待機",
-        "継続",
-        "保持",
-    ]
-)
+_LASTING = frozenset([
+    "置く", "待つ", "保つ", "続ける", "続く", "休む", "冷やす", "冷ます", "温める", "乾かす",
+    "保管", "待機", "継続", "保持",
+])  # fmt: skip
 _ENDED = frozenset(["止まる", "終わる", "済む", "終了", "完了", "停止"])
 _ACT_MIN = 0.6
 _FITS, _SURE = 0.3, 0.5  # of the words of both: for the same thing, and for a contradiction

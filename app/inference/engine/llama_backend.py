@@ -34,7 +34,7 @@ from app.inference.engine.threads import LoadMeter, default_threads, physical_co
 from app.inference.prompt import Segment
 
 _COUNTED_AT_ONCE = 4_000  # characters
-_TOKENS_OF_A_CUT = 8
+_TOKENS_OF_A_CUT = 8  # at most so many more tokens has a text that is cut in two
 KV_TYPES = {"f16": api.GGML_TYPE_F16, "q8_0": api.GGML_TYPE_Q8_0, "q4_0": api.GGML_TYPE_Q4_0}
 _ABORTED, _NO_KV_SLOT = 2, 1  # llama_decode's return values
 

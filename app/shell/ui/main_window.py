@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
@@ -49,8 +49,6 @@ MENU_INSET_PX = 52
 
 class MainWindow(QMainWindow):
     """Pages other than 質問 are built when they are first shown: most starts never need them."""
-
-    page_shown = Signal()
 
     def __init__(
         self,
@@ -115,7 +113,6 @@ class MainWindow(QMainWindow):
     def show_page(self, key: str) -> None:
         self._current_page = key
         self.stack.setCurrentWidget(self.page(key))
-        self.page_shown.emit()
         self.sidebar.show_page("ask" if key in ("search", "batch") else key)
         self._lay_out()  # the page that is shown comes to the front, over the menu button
 
