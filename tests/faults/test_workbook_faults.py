@@ -76,17 +76,20 @@ _BOMBS: dict[str, Callable[[], bytes]] = {
 def peak() -> Iterator[list[int]]:
     """The most memory that this process and its children took together, beside what it had before.
 
-    Of children only pages of their own count: between fork and exec a child shares all of this process's.
+    Of children only pages of their own count. Between vfork and exec a child still is this process, with its command
+    line and all its memory, and does not count.
     """
     process = psutil.Process()
     before, most, over = process.memory_info().rss, [0], threading.Event()
+    own_command = process.cmdline()
 
     def look() -> None:
         while not over.wait(0.02):
             total = process.memory_info().rss
             for child in process.children(recursive=True):
                 with contextlib.suppress(psutil.Error):
-                    total += child.memory_full_info().uss
+                    if child.cmdline() != own_command:
+                        total += child.memory_full_info().uss
             most[0] = max(most[0], total - before)
 
     thread = threading.Thread(target=look)
