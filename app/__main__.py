@@ -1,12 +1,12 @@
 """One program, several roles, chosen by the first argument.
 
-Nothing: the window. `--engine`: the inference child. `--render-template`: the chat-template child. `--bare-loop`: the
-yardstick of the benchmark. `--download`: the downloading child, the only one that may use any network.
-`--remote-engine`: as `--engine`, by a server of the local network, the only address that it may use. `--quantize`:
-the child that makes weights smaller. `--score`: the child that measures what training has made of a model.
-`--make-training-environment`: the child that makes that, which may fetch for it. `--read-documents`: the child that
-opens foreign documents, `--read-workbook`: the one that opens tables of Excel. `--offline-check`: those that find out
-whether anything leaves this machine. Anything else: the command line. Heavy imports wait until the role is known.
+Nothing: the window. `--engine`: the inference child. `--render-template`: the chat-template child. `--download`: the
+downloading child, the only one that may use any network. `--remote-engine`: as `--engine`, by a server of the local
+network, the only address that it may use. `--quantize`: the child that makes weights smaller. `--score`: the child
+that measures what training has made of a model. `--make-training-environment`: the child that makes that, which may
+fetch for it. `--read-documents`: the child that opens foreign documents, `--read-workbook`: the one that opens tables
+of Excel. `--offline-check`: those that find out whether anything leaves this machine. Anything else: the command line.
+Heavy imports wait until the role is known.
 """
 
 import signal
@@ -20,7 +20,7 @@ from app.base.isolation import offline
 
 _MAKE_TRAINING = "--make-training-environment"
 _CHILD_ROLES = (
-    *("--engine", "--render-template", "--bare-loop", "--download", "--quantize", "--score", "--read-documents"),
+    *("--engine", "--render-template", "--download", "--quantize", "--score", "--read-documents"),
     *("--read-workbook", "--offline-check"),
     *("--remote-engine", _MAKE_TRAINING),
 )
@@ -41,10 +41,6 @@ def main() -> int:
         from app.inference.engine import template
 
         return template.main()
-    if arguments[:1] == ["--bare-loop"]:
-        from app.inference.engine import bare
-
-        return bare.main(arguments[1:])
     if arguments[:1] == ["--download"]:
         from app.models.downloads import worker as downloader
 

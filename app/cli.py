@@ -43,7 +43,6 @@ COMMANDS = {
     "data": "app.training.cli.data",
     "train": "app.training.cli.train",
     "eval": "app.evaluation.cli.eval",
-    "bench": "app.shell.cli.bench",
     "engine": "app.inference.cli.engine",
     "offline-check": "app.compliance.cli.offline_check",
     "report": "app.compliance.cli.report",

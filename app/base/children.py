@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-# Set by `kotae bench start`: the window prints when it takes input, and closes.
+# Set by tests/benchmarks/start.py: the window prints when it takes input, and closes.
 REPORT_START_VARIABLE = "KOTAE_REPORT_START"
 
 

@@ -25,7 +25,7 @@ from app.base import data_folder
 from app.base.isolation import network_policy
 
 # These never need a network, whatever the settings say.
-ROLES = ("--engine", "--render-template", "--bare-loop", "--quantize", "--score", "--read-documents", "--read-workbook")
+ROLES = ("--engine", "--render-template", "--quantize", "--score", "--read-documents", "--read-workbook")
 # These are the only ones that may have one; a file of an administrator takes it from them.
 FETCHING_ROLES = ("--download", "--remote-engine", "--make-training-environment")
 # Set by the offline check for its children, which count for themselves what would have left (`is_counted`).

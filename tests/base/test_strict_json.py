@@ -100,8 +100,8 @@ OWN = {
     "app/evaluation/study/study.py", "app/inference/engine/template.py", "app/inference/engine_packs.py",
     "app/inference/remote/worker.py", "app/inference/services/engine.py", "app/models/model_store.py",
     "app/models/remote_models.py", "app/models/services/fetcher.py", "app/models/stored_tuned.py",
-    "app/models/training_environment.py", "app/models/tuned_models.py", "app/shell/cli/bench_engine.py",
-    "app/shell/cli/bench_start.py", "app/training/environment/base_python.py", "app/training/environment/child.py",
+    "app/models/training_environment.py", "app/models/tuned_models.py",
+    "app/training/environment/base_python.py", "app/training/environment/child.py",
     "app/training/runs/trainer_process.py", "app/training/services/training.py",
     "app/training/services/training_setup.py",
 }  # fmt: skip

@@ -1,6 +1,6 @@
-"""`kotae bench engine` on a model with Llama-3.1-8B's shape, Q4_K_M and random weights: written, measured, deleted.
+"""Measure the engine on a model with the shape of Llama-3.1-8B, Q4_K_M and random weights, which is written and deleted.
 
-    python -m tests.benchmarks.engine_8b [FOLDER] [options of `kotae bench engine`]
+    python -m tests.benchmarks.engine_8b [FOLDER] [options of `tests.benchmarks engine`]
 
 4.6 GB of disk and about 6 GB of memory; ten to twenty minutes on two cores.
 """
@@ -25,7 +25,17 @@ def main(arguments: list[str]) -> int:
         models.synthetic_8b(path)
         print(f"written: {path.stat().st_size:,} bytes in {time.perf_counter() - began:.1f} s", file=sys.stderr)
         return subprocess.run(
-            [sys.executable, "-m", "app", "bench", "engine", "--model", str(path), *OPTIONS, *arguments[1:], "--json"],
+            [
+                sys.executable,
+                "-m",
+                "tests.benchmarks",
+                "engine",
+                "--model",
+                str(path),
+                *OPTIONS,
+                *arguments[1:],
+                "--json",
+            ],
             cwd=ROOT,
             env=os.environ | {"KOTAE_DATA_DIR": folder},
             check=False,

@@ -1,7 +1,7 @@
 """Tries to reach the network from inside one of the program's roles: `python -m tests.faults.network_probe ROLE …`.
 
 The process is set up as the program sets it up (`app.__main__.main`); only what the role does then is replaced by the
-attempts. Prints one JSON object. A script, not a test. ROLE: window | cli | engine | template | bare | download.
+attempts. Prints one JSON object. A script, not a test. ROLE: window | cli | engine | template | download.
 """
 
 import json
@@ -108,7 +108,6 @@ def main() -> int:
         "cli": ["models", "list"],
         "engine": ["--engine", "echo"],
         "template": ["--render-template"],
-        "bare": ["--bare-loop"],
         "download": ["--download"],
     }
     sys.argv[1:] = roles[role]
@@ -126,14 +125,10 @@ def main() -> int:
         from app.inference.engine import template
 
         template.main = _tell
-    elif role == "download":
+    else:
         from app.models.downloads import worker as downloader
 
         downloader.main = _tell_of_loopback
-    else:
-        from app.inference.engine import bare
-
-        bare.main = _tell
     return program.main()
 
 

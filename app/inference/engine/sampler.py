@@ -1,7 +1,7 @@
 """The next token from the logits, in numpy.
 
-llama.cpp's own chain builds and walks a list of the whole vocabulary for every token. With Gemma's 262,144 entries
-that costs milliseconds, several times what the rest of our overhead does (measured by `kotae bench engine`). Here one
+llama.cpp's own chain builds and walks a list of the whole vocabulary for every token. With Gemma's 262,144 entries that
+costs milliseconds, several times what the rest of our overhead does (measured by tests/benchmarks/engine.py). Here one
 vectorized pass drops what no sampler could choose, and the usual steps run on the few hundred candidates left.
 
 Order and meaning are llama.cpp's: repetition penalty, top-k, top-p, min-p, temperature, draw.

@@ -1,7 +1,7 @@
-"""The yardstick of `kotae bench engine`: a plain decode loop over llama.cpp, in a process of its own.
+"""Decode in a plain loop over llama.cpp, in a process of its own: what `tests.benchmarks.engine` compares with.
 
-Nothing of the engine's loop is used: llama.cpp's greedy sampler, one token after the other, no pipe, no text handling
-but the token's bytes. Same file, threads, context, batch size and layout as the engine it is compared with.
+It uses nothing of the engine's loop: llama.cpp's greedy sampler, one token after the other, no pipe, no text handling
+but the token's bytes. File, threads, context, batch size and layout are those of the engine.
 """
 
 import ctypes
@@ -76,3 +76,7 @@ class _Loop:
         array: Any = (api.llama_token * len(tokens))(*tokens)
         status = api.llama_decode(self._context, api.llama_batch_get_one(array, len(tokens)))
         assert status == 0, status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,17 +1,26 @@
-"""`kotae bench engine`: our engine through its pipe against a bare decode loop, interleaved, on one file."""
+"""Measure the engine through its pipe against a bare decode loop of llama.cpp, in turn, on one model file.
+
+    python -m tests.benchmarks engine [--model ID|FILE] [--runs N] [--json]
+
+The exit status is 1 when a figure misses its aim. Compare the ratios of one run; single times of a shared machine are
+noisy. Each round asks both sides for the same prompt and as many tokens.
+"""
 
 import argparse
 import dataclasses
 import json
 import statistics
 import subprocess
+import sys
 import time
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from PySide6.QtCore import QEventLoop, QTimer
 
-from app.base import children
+from app.base import paths
 from app.base.cli.loop import application
 from app.base.cli.output import Output
 from app.base.errors import AppError
@@ -22,7 +31,6 @@ from app.inference.engine.threads import default_threads
 from app.inference.prompt import Segment
 from app.inference.services.engine import EngineClient
 from app.models.model_choice import choose_model
-from app.shell.cli.bench_texts import texts
 
 BATCH_TOKENS = 512
 GREEDY = Sampling(temperature=0.0)
@@ -34,8 +42,32 @@ LIMIT_MS = 30 * 60 * 1000
 Kind = TypeVar("Kind")
 
 
-def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status 1 when a figure misses its aim."""
+def texts() -> dict[str, str]:
+    """Return the Japanese that is measured with, from engine.toml."""
+    return tomllib.loads(Path(__file__).with_name("engine.toml").read_text("utf-8"))
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks engine")
+    parser.add_argument("--model", metavar="ID|FILE")
+    parser.add_argument("--runs", metavar="N", type=int, default=5, help="rounds, taken in turn")
+    parser.add_argument("--prompt-tokens", metavar="N", type=int, default=512)
+    parser.add_argument("--answer-tokens", metavar="N", type=int, default=64)
+    parser.add_argument("--context", metavar="N", type=int, default=2048)
+    parser.add_argument("--threads", metavar="N", type=int)
+    parser.add_argument("--repack", action="store_true", help="load with repacked weights")
+    parser.add_argument("--data-dir", metavar="DIR")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(arguments)
+    output = Output(options.json)
+    try:
+        return _measured(options, paths.locate(options.data_dir), output)
+    except AppError as error:
+        output.error(error)
+        return 1
+
+
+def _measured(options: argparse.Namespace, where: Paths, output: Output) -> int:
     app = application()
     path = choose_model(options.model, where).path
     threads = options.threads or default_threads()
@@ -261,16 +293,16 @@ class _Engine:
 
 
 class _Bare:
-    """The bare loop's process (`app.inference.engine.bare`)."""
+    """Runs `tests.benchmarks.bare_loop` in a process of its own."""
 
     def __init__(self, path: str, options: argparse.Namespace, threads: int) -> None:
         arguments = [path, str(options.context), str(BATCH_TOKENS), str(threads), "1" if options.repack else "0"]
         self._process = subprocess.Popen(
-            [*children.program(), "--bare-loop", *arguments],
+            [sys.executable, "-m", "tests.benchmarks.bare_loop", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            cwd=Path(__file__).resolve().parents[3],
+            cwd=Path(__file__).resolve().parents[2],
         )
         self._read()
 
@@ -297,3 +329,7 @@ class _Bare:
 
 def _shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

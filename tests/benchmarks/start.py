@@ -1,4 +1,9 @@
-"""`kotae bench start`: from process start to a window one can type in, with many stored conversations."""
+"""Measure the time from the start of the process to a window one can type in, with many stored conversations.
+
+    python -m tests.benchmarks start [--conversations N] [--runs N] [--json]
+
+The exit status is 1 when the window takes more than 1.5 s or 200 MB. The data folder is temporary.
+"""
 
 import argparse
 import json
@@ -6,20 +11,25 @@ import os
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.base import children, paths
 from app.base.cli.output import Output
-from app.base.paths import Paths
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
-from app.shell.cli.bench_texts import texts
+from tests.benchmarks.engine import texts
 
 
-def run(options: argparse.Namespace, _where: Paths, output: Output) -> int:
-    """Exit status 1 when the window needs more than 1.5 s or 200 MB. Uses a folder of its own."""
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks start")
+    parser.add_argument("--conversations", metavar="N", type=int, default=1000)
+    parser.add_argument("--runs", metavar="N", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(arguments)
     folder = Path(tempfile.mkdtemp(prefix="kotae-bench-"))
     try:
         _fill(folder, options.conversations)
@@ -36,7 +46,7 @@ def run(options: argparse.Namespace, _where: Paths, output: Output) -> int:
         "runs": [one["usable_s"] for one in runs],
         "checks": checks,
     }
-    output.result(data, f"{usable:.2f} s\t{resident / 1e6:.0f} MB\t{checks}")
+    Output(options.json).result(data, f"{usable:.2f} s\t{resident / 1e6:.0f} MB\t{checks}")
     return 0 if all(checks.values()) else 1
 
 
@@ -64,10 +74,14 @@ def _measure(folder: Path) -> dict[str, float]:
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        cwd=Path(__file__).resolve().parents[3],
+        cwd=Path(__file__).resolve().parents[2],
     )
     assert process.stdout is not None
     line = process.stdout.readline()
     usable_s = time.perf_counter() - began
     process.wait()
     return {"usable_s": usable_s, "resident_bytes": json.loads(line)["resident_bytes"]}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
