@@ -1,4 +1,4 @@
-"""Measure the engine on a model with the shape of Llama-3.1-8B, Q4_K_M and random weights, which is written and deleted.
+"""Measure the engine on a model of the shape of Llama-3.1-8B, Q4_K_M and random weights, which is written and deleted.
 
     python -m tests.benchmarks.engine_8b [FOLDER] [options of `tests.benchmarks engine`]
 
