@@ -493,7 +493,7 @@ def _open_documents(context: AppContext, *, is_safe: bool) -> None:
 
     def begin() -> None:
         file = paths.resources() / "manual" / f"manual.{wording.current_language()}.md"
-        documents.provide_manual(file, wording.phrase("manual_collection"))
+        documents.provide_manual(file, wording.phrase("common.manual_collection"))
         documents.refresh_all()
 
     if is_safe:

@@ -135,7 +135,7 @@ def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
         return 2 if error.code == "bad_option" else 3
     except KeyboardInterrupt:
         output.end_progress()
-        output.note("interrupted")
+        output.note("common.interrupted")
         return 128 + signal.SIGINT
     except BrokenPipeError:
         # The reader of our output has gone (`kotae … | head`). Python would complain once more at exit.
@@ -154,7 +154,7 @@ def _open_window(options: argparse.Namespace, language: str | None, output: Outp
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("QT_QPA_PLATFORM")
     )
     if is_headless:
-        output.note("no_display")
+        output.note("shell.no_display")
         return 3
     return open_window(options.data_dir, language, options.safe_mode)
 
@@ -213,11 +213,11 @@ class _Parser(argparse.ArgumentParser):
         phrase = self.output.phrase
         detail = wording.usage_problem(message)
         self.print_usage(sys.stderr)
-        next_step = phrase("usage_next", command=self.prog)
+        next_step = phrase("shell.usage_next", command=self.prog)
         if message == MISSING.format("ACTION"):
             actions = (name for action in self._actions for name in action.choices or () if action.dest == "action")
-            next_step = phrase("usage_actions", command=self.prog, actions=" / ".join(actions))
-        self.output.failure("usage", wording.Sentence(phrase("usage_error", detail=detail), next_step))
+            next_step = phrase("shell.usage_actions", command=self.prog, actions=" / ".join(actions))
+        self.output.failure("usage", wording.Sentence(phrase("shell.usage_error", detail=detail), next_step))
         sys.exit(2)
 
 

@@ -1,11 +1,10 @@
-"""Kotae from a fresh clone: `python3 packaging/dev.py run|test|check|faults|setup|translate`.
+"""Kotae from a fresh clone: `python3 packaging/dev.py run|test|check|faults|setup`.
 
     run [-- ARGS]            set up, fetch the trial model, open the window (or run `kotae ARGS`)
     test [--all] [PYTEST…]   set up with what tests need, then check; --all includes the slow tests
     check [--all] [PYTEST…]  ruff, mypy, import-linter and pytest in .venv, without touching the system
     faults [--all] [PYTEST…] the fault suite and its table; --all: all of it, the table into tests/faults/README.md
     setup [--training]       everything that run and test need; --training: and .venv-train (1.2 GB or more)
-    translate                after changing a word of the window: updates and compiles resources/translations
 
 test and check make .venv-train too, with torch, for the tests of conversion; --without-training skips both.
 Needs only Python 3.11 or newer and its standard library. Everything goes into .venv, .venv-train and the user's cache
@@ -35,7 +34,6 @@ import fault_table
 import llama_build
 import system_packages
 import training_setup
-import translations
 from steps import SetupError, run_step
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace", line_buffering=True)
     commands = {
-        "run": run, "test": test, "check": check, "faults": faults, "setup": setup, "translate": translate,
+        "run": run, "test": test, "check": check, "faults": faults, "setup": setup,
         "bundle": bundle,
     }  # fmt: skip
     command = commands.get(arguments[0]) if arguments else None
@@ -129,16 +127,6 @@ def faults(arguments: list[str]) -> int:
         prepare_training()
     pytest: list[str | Path] = [BIN / "pytest", *_FILE_BY_FILE, *_SLOWEST]
     return fault_table.run(ROOT, pytest, check_environment(), arguments)
-
-
-def translate(_arguments: list[str]) -> int:
-    """Fails while a string has no English, so that it cannot be forgotten."""
-    prepare_environment(TEST_EXTRAS)
-    waiting = translations.update(ROOT, BIN)
-    if waiting:
-        file = f"{translations.FOLDER}/{translations.CATALOGUE}"
-        print(f'英語がまだない文 / strings without English: {waiting}（{file}、type="unfinished"）')
-    return 1 if waiting else 0
 
 
 def bundle(arguments: list[str]) -> int:

@@ -23,8 +23,8 @@ def load_scripts(*names):
         sys.path.remove(str(SCRIPTS))
 
 
-steps, system_packages, llama_build, training_setup, translations, fault_table = load_scripts(
-    "steps", "system_packages", "llama_build", "training_setup", "translations", "fault_table"
+steps, system_packages, llama_build, training_setup, fault_table = load_scripts(
+    "steps", "system_packages", "llama_build", "training_setup", "fault_table"
 )
 
 

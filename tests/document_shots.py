@@ -58,7 +58,7 @@ def fill(path: Path) -> None:
     library = Library.open(path)
     ids = [library.add_collection(name) for name in collections]
     library.set_label(ids[1], "secret")
-    own = library.add_collection(phrase("manual_collection"), "public", is_builtin=True)
+    own = library.add_collection(phrase("common.manual_collection"), "public", is_builtin=True)
     library.add_documents(ids[0], [Path(folder) / name for name in names])
     library.add_documents(ids[1], [Path(folder) / name for name in names[:2]])
     library.add_documents(own, [Path("/opt/kotae/manual/manual.ja.md")])
@@ -102,7 +102,7 @@ def documents_meaning(parts: AppContext) -> None:
 def documents_empty(parts: AppContext) -> None:
     """As at the first start: only the manual is there."""
     library = Library.open(parts.documents._path)
-    own = library.add_collection(phrase("manual_collection"), "public", is_builtin=True)
+    own = library.add_collection(phrase("common.manual_collection"), "public", is_builtin=True)
     (document_id,) = library.add_documents(own, [Path("/opt/kotae/manual/manual.ja.md")])
     document = library.document(document_id)
     assert document is not None

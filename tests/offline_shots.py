@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from app.application import AppContext
 from app.base.paths import write_atomically
+from app.base.wording import phrase
 from app.compliance.services.offline_check import Outcome
 from app.compliance.ui.offline_panel import OfflineCheckPanel
 from app.shell.ui.settings.network import NetworkSection
@@ -40,7 +41,7 @@ def offline_checked(parts: AppContext) -> None:
 def offline_checking(parts: AppContext) -> None:
     shown = panel(parts)
     shown._show_buttons(is_idle=False)
-    shown.progress.start(shown.tr("確かめています"))
+    shown.progress.start(phrase("compliance.checking"))
     shown._on_stage_changed("hashes", 0.4)
 
 

@@ -29,7 +29,7 @@ from app.base import paths
 from app.base.errors import AppError
 from app.base.paths import resources
 from app.base.services.preferences import Preferences
-from app.base.wording import current_language
+from app.base.wording import current_language, phrase
 from app.chat import preset_files
 from app.chat.exchange.importing import Imported
 from app.chat.exchange.json_file import Refusal
@@ -286,7 +286,7 @@ def models_trial(parts: AppContext) -> None:
     models(parts)
     page = parts.window.page("models")
     page.list.setCurrentIndex(page.models.index_of("card:gemma-3-270m"))
-    page.progress.start(page.importing.tr("お試し用モデルを追加しています"))
+    page.progress.start(phrase("common.adding_the_trial_model"))
     page.progress.set_progress(144_000_000, 253_113_024, is_bytes=True)
 
 
@@ -358,7 +358,7 @@ def models_found(parts: AppContext) -> None:
 def models_verifying(parts: AppContext) -> None:
     models(parts)
     care = parts.window.page("models").care
-    care.progress.start(care.tr("ファイルを検証しています：{name}").format(name=parts.library.models()[0].name))
+    care.progress.start(phrase("models.verifying_name", name=parts.library.models()[0].name))
     care.progress.set_progress(2_950_000_000, 4_920_734_048, is_bytes=True)
 
 
@@ -512,7 +512,7 @@ def settings_models(parts: AppContext) -> None:
 
 def settings_network(parts: AppContext) -> None:
     parts.window.show_settings("network")
-    section = dict(parts.window.page("settings").sections)[parts.window.page("settings").tr("通信")]
+    section = dict(parts.window.page("settings").sections)[phrase("shell.network_2")]
     section.proxy.setText("http://user:secret@proxy:8080")
     section.proxy.editingFinished.emit()
 
@@ -520,7 +520,7 @@ def settings_network(parts: AppContext) -> None:
 def settings_moving(parts: AppContext) -> None:
     settings_models(parts)
     storage = parts.window.page("settings").storage
-    storage.progress.start(storage.tr("移動しています"))
+    storage.progress.start(phrase("shell.moving"))
     storage.progress.set_progress(3_100_000_000, 14_460_000_000, is_bytes=True)
 
 
@@ -531,7 +531,7 @@ def settings_move(parts: AppContext) -> None:
 
 def proxy_login(parts: AppContext) -> None:
     settings_network(parts)
-    dict(parts.window.page("settings").sections)[parts.window.page("settings").tr("通信")].ask_login()
+    dict(parts.window.page("settings").sections)[phrase("shell.network_2")].ask_login()
 
 
 def settings_models_details(parts: AppContext) -> None:
@@ -730,7 +730,7 @@ def first_run_2_working(parts: AppContext) -> None:
     first_run_2(parts)
     step = parts.window.findChild(FirstRunDialog).model
     step._on_failed(AppError("not_gguf_html"))
-    step.progress.start(step.tr("モデルを追加しています"))
+    step.progress.start(phrase("common.adding_a_model"))
     step.progress.set_progress(144_000_000, 253_113_024, is_bytes=True)
 
 
@@ -852,7 +852,7 @@ def export_all(parts: AppContext) -> None:
 
 def exporting(parts: AppContext) -> None:
     chat(parts)
-    parts.desk.strip.progress.start(parts.desk.tr("会話を書き出しています"))
+    parts.desk.strip.progress.start(phrase("chat.exporting_conversations"))
     parts.desk.strip.progress.set_progress(312, 1204)
 
 

@@ -20,7 +20,6 @@ from tests.dev_scripts import (
     llama_build,
     steps,
     system_packages,
-    translations,
     write_script,
 )
 
@@ -293,29 +292,12 @@ def test_the_training_environment_can_be_left_out(repository):
     assert any("--requirement" in call for call in repository.calls())
 
 
-@pytest.mark.parametrize(("state", "code"), [("", 0), (' type="unfinished"', 1)])
-def test_translate_fails_while_a_string_has_no_english(ready, state, code):
-    folder = ready.root / translations.FOLDER
-    folder.mkdir(parents=True)
-    (folder / translations.CATALOGUE).write_text(f"<translation{state}></translation>", encoding="utf-8")
-    (ready.root / "app/uikit").mkdir(parents=True)
-    (ready.root / "app/uikit/toast.py").touch()
-    for name in ("pyside6-lupdate", "pyside6-lrelease"):
-        write_script(ready.root / ".venv/bin" / name, STAND_IN)
-    run = ready.command("translate")
-    assert run.returncode == code
-    assert ("1（" in run.stdout) == bool(code)
-    extract, *compiles = ready.calls()
-    assert "app/uikit/toast.py app/application.py -ts" in extract
-    assert [call.split()[0] for call in compiles] == ["pyside6-lrelease"] * 2
-
-
 def test_an_unknown_command_prints_the_usage(ready):
     assert ready.command("start").returncode == 2
     assert ready.command().returncode == 2
     help_run = ready.command("--help")
     assert help_run.returncode == 0
-    assert "run|test|check|faults|setup|translate" in help_run.stdout
+    assert "run|test|check|faults|setup" in help_run.stdout
 
 
 def test_an_older_python_is_told_in_one_sentence():

@@ -1,4 +1,4 @@
-"""Words for people stand where they can be translated: in `ui` folders and resources, never amid the code."""
+"""Words for people stand in `resources/wording`, in both languages, and never amid the code; each is used."""
 
 import ast
 import re
@@ -22,6 +22,8 @@ READS = tuple(
         "evaluation/study", "evaluation/report",
     )
 )  # fmt: skip
+# Japanese that English sentences quote.
+QUOTED = ("資料にありません", "言語", "日本語", "質問", "はい", "いいえ", "日本の首都は", "採用")
 UNTRANSLATED = {
     "日本語",  # the name of the language, in the language
     "あ",  # measures
@@ -41,20 +43,16 @@ def is_pattern(path: Path, text: str) -> bool:
     return path.parent in READS and not text.endswith(("。", "ください", "か"))
 
 
-def literals(source: str) -> Iterator[tuple[int, str, bool]]:
-    """Line, text, and whether it is handed to `tr` or `translate`, of each string with Japanese but docstrings.
-
-    Ranges of characters, written as escapes, are no words.
-    """
+def literals(source: str) -> Iterator[tuple[int, str]]:
+    """Yield line and text of each string with Japanese but docstrings. Ranges written as escapes are no Japanese."""
     tree, lines = ast.parse(source), source.splitlines()
     documentation = {id(node) for node in docstrings(tree)}
-    translated = {id(node) for call in ast.walk(tree) if is_translation(call) for node in ast.walk(call)}
     for node in ast.walk(tree):
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in documentation:
             continue
         written = "\n".join(lines[node.lineno - 1 : node.end_lineno])
         if JAPANESE.search(node.value) and JAPANESE.search(written):
-            yield node.lineno, node.value, id(node) in translated
+            yield node.lineno, node.value
 
 
 def docstrings(tree: ast.AST) -> Iterator[ast.expr]:
@@ -64,27 +62,20 @@ def docstrings(tree: ast.AST) -> Iterator[ast.expr]:
             yield from (statement.value for statement in body if isinstance(statement, ast.Expr))
 
 
-def is_translation(node: ast.AST) -> bool:
-    if not isinstance(node, ast.Call):
-        return False
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    return name in ("tr", "translate")
-
-
 def stray(path: Path, source: str) -> list[str]:
     """Japanese of `path` that nobody could translate."""
     return [
         f"{path.relative_to(ROOT)}:{line} {text!r}"
-        for line, text, is_translated in literals(source)
-        if not (is_of_window(path) and (is_translated or text in UNTRANSLATED)) and not is_pattern(path, text)
+        for line, text in literals(source)
+        if not (is_of_window(path) and text in UNTRANSLATED) and not is_pattern(path, text)
     ]
 
 
-def test_japanese_stands_only_in_the_window_and_there_in_tr() -> None:
+def test_japanese_stands_in_resources_only() -> None:
     files = code_files()
     assert len(files) > 100
     found = [line for path in files for line in stray(path, path.read_text("utf-8"))]
-    assert found == [], "words belong in self.tr() in a room's ui, or in resources"
+    assert found == [], "words belong into resources/wording"
 
 
 @pytest.mark.parametrize(
@@ -92,11 +83,8 @@ def test_japanese_stands_only_in_the_window_and_there_in_tr() -> None:
     [
         ("app/base/x.py", '"""日本語の説明"""\nx = "ascii"', 0),
         ("app/base/x.py", 'raise AppError("x", reason="読めません")', 1),
-        ("app/chat/services/x.py", 'translate("X", "読めません")', 1),
-        ("app/chat/ui/x.py", 'self.tr("読め" "ません")', 0),
         ("app/chat/ui/x.py", 'Label("読めません")', 1),
         ("app/chat/ui/x.py", 'Label(f"{n} 件")', 1),
-        ("app/chat/ui/x.py", 'self.tr("{n} 件").format(n=3)', 0),
         ("trainer/x.py", "x = 'エラー'", 1),
         ("app/base/x.py", r'x = "[\u3041-\u3096]"', 0),
         ("app/documents/x.py", "x = re.compile('第.章')", 0),
@@ -124,22 +112,60 @@ def bilingual(document: object, path: str = "") -> Iterator[tuple[str, str, str]
             yield from bilingual(value, f"{path}.{key}")
 
 
-RESOURCES = sorted((ROOT / "resources").glob("*.toml"))
+WORDING = sorted((ROOT / "resources/wording").glob("*.toml"))
+WITHOUT_KEYS = {"errors", "help", "system", "qt"}  # these are looked up by codes, options and Qt's own words
 PAIRS = [
     (f"{path.stem}{place}", japanese, english)
-    for path in RESOURCES
+    for path in (*sorted((ROOT / "resources").glob("*.toml")), *WORDING)
     for place, japanese, english in bilingual(tomllib.loads(path.read_text("utf-8")))
 ]
 
 
-def test_resources_have_pairs() -> None:
-    assert len(PAIRS) > 150
+def test_every_japanese_text_of_the_resources_has_its_english() -> None:
+    assert len(PAIRS) > 3500
+    wrong = [place for place, japanese, english in PAIRS if not english or fields(english) != fields(japanese)]
+    assert wrong == []
 
 
-@pytest.mark.parametrize(("japanese", "english"), [pair[1:] for pair in PAIRS], ids=[pair[0] for pair in PAIRS])
-def test_every_japanese_text_of_the_resources_has_its_english(japanese: str, english: str) -> None:
-    assert english
-    assert fields(english) == fields(japanese)
+def test_the_english_holds_no_japanese() -> None:
+    found = [(place, english) for place, _, english in PAIRS if JAPANESE.search(english)]
+    assert [(place, text) for place, text in found if not any(word in text for word in QUOTED)] == []
+
+
+def keys() -> Iterator[str]:
+    """Every "room.key" and "room.group.member" of the texts."""
+    for path in WORDING:
+        if path.stem not in WITHOUT_KEYS:
+            for key, entry in tomllib.loads(path.read_text("utf-8")).items():
+                yield from [f"{path.stem}.{key}"] if "ja" in entry else [f"{path.stem}.{key}.{name}" for name in entry]
+
+
+def used_keys() -> tuple[set[str], set[str], set[str]]:
+    """Return the strings that may be keys, those of them that are looked up, and the beginnings of composed ones."""
+    key = re.compile(rf"({'|'.join(path.stem for path in WORDING)})\.[a-z0-9_]+[\w.-]*")
+    whole, asked, beginnings = set(), set(), set()
+    for path in code_files():
+        tree = ast.parse(path.read_text("utf-8"))
+        parts = {id(part): node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args and is_lookup(node.func)]
+        looked_up = {id(node) for call in calls for node in ast.walk(call.args[0])}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and key.fullmatch(node.value):
+                (beginnings if id(node) in parts else asked if id(node) in looked_up else whole).add(node.value)
+    return whole | asked, asked, beginnings
+
+
+def is_lookup(function: ast.expr) -> bool:
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name in ("phrase", "phrases", "note", "progress")
+
+
+def test_every_text_is_used_and_every_key_has_its_text() -> None:
+    known, (whole, asked, beginnings) = set(keys()), used_keys()
+    beginnings.add("training.job_")  # resources/training_job/watch.py, without the room
+    assert {one for one in known - whole if not one.startswith(tuple(beginnings))} == set(), "delete what nobody shows"
+    assert asked - known == set(), "write their Japanese and English into resources/wording"
+    assert {one for one in beginnings if not any(key.startswith(one) for key in known)} == set()
 
 
 def fields(text: str) -> set[str]:

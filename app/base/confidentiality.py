@@ -38,7 +38,7 @@ def told_of_rows(rows: Iterable[Mapping[str, Any]]) -> Label | None:
     told = [origin.get("label") for origin in origins if isinstance(origin, Mapping)]
     known = [found for label in told if isinstance(label, str) and (found := label_of(label)) is not None]
     # Of a table of answers that was exported. In anybody's table such a column can raise the label, but not lower it.
-    names = ("label", *phrases("batch_column_label"))
+    names = ("label", *phrases("common.batch_column.label"))
     column = {label for row in rows for name in names if isinstance(label := row.get(name), str)}
     known += [found for label in column if (found := label_of(label)) is not None and found != LABELS[0]]
     return highest(known) if known else None
@@ -47,4 +47,6 @@ def told_of_rows(rows: Iterable[Mapping[str, Any]]) -> Label | None:
 def label_of(word: str) -> Label | None:
     """公開, 社外秘, 機密, in any of the languages or by their keys: a file may be of somebody who uses another one."""
     word = unicodedata.normalize("NFKC", word).strip().casefold()
-    return next((label for label in LABELS if word in (label, *map(str.casefold, phrases(f"label_{label}")))), None)
+    return next(
+        (label for label in LABELS if word in (label, *map(str.casefold, phrases(f"common.label.{label}")))), None
+    )

@@ -6,7 +6,7 @@ from typing import Any
 class AppError(Exception):
     """An expected failure, in English and without wording.
 
-    `code` names an entry of `resources/wording.toml`; `facts` fill its placeholders (units in their names).
+    `code` names an entry of `resources/wording/errors.toml`; `facts` fill its placeholders (units in their names).
     Only `app.base.wording` turns it into a sentence for people.
     """
 

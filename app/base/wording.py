@@ -1,4 +1,8 @@
-"""Error codes into sentences: what happened, then what to do next. The one reader of `resources/wording.toml`."""
+"""Every text that a person reads, in Japanese and English, from `resources/wording`: the one reader of that folder.
+
+`phrase("chat.no_answer")` is the entry `[no_answer]` of chat.toml, so that a search for a key finds both its text and
+its uses. An error's two sentences, what happened and what to do next, are found by the error's code.
+"""
 
 import errno
 import functools
@@ -79,21 +83,36 @@ def outline(code: str) -> str:
     return _UNKNOWN_FACT.sub("", describe(code, {}).message)
 
 
+def qt_words() -> Mapping[str, Mapping[str, str]]:
+    """Return the Japanese of those words of Qt's own dialogs that its catalogue lacks: by context and English."""
+    return _file("qt")
+
+
 def phrase(key: str, /, **facts: Any) -> str:
-    """A short text of the command line (`[text.KEY]`). Raises KeyError for an unknown key."""
-    entry: dict[str, str] = _document()["text"][key]
-    return _formatter.vformat(entry[_current], (), _Facts(_shown(facts, _current)))
+    """Return the text of a key such as "chat.no_answer", with its placeholders filled.
+
+    Without facts the placeholders stay, for a text that is filled later with `str.format`.
+    Raises KeyError for an unknown key.
+    """
+    text = _entry(key)[_current]
+    return _formatter.vformat(text, (), _Facts(_shown(facts, _current))) if facts else text
 
 
 def phrases(key: str) -> list[str]:
     """Return such a text in every language, for what a person may have written in another one."""
-    entry: dict[str, str] = _document()["text"][key]
-    return [entry[language] for language in LANGUAGES]
+    return [_entry(key)[language] for language in LANGUAGES]
+
+
+def has_phrase(key: str) -> bool:
+    try:
+        return isinstance(_entry(key)[_current], str)
+    except KeyError:
+        return False
 
 
 def field_name(key: str) -> str:
-    """What a fact of a model is called (`[field]`); the key itself where it has no name."""
-    entry: dict[str, str] | None = _document()["field"].get(key)
+    """Return what a fact of a model is called; the key itself where it has no name."""
+    entry: dict[str, str] | None = _file("system")["field"].get(key)
     return entry[_current] if entry else key
 
 
@@ -105,15 +124,15 @@ def size(size_bytes: int) -> str:
 
 
 def help_text(key: str) -> str:
-    """What `--help` says of a command, or of an option after its command (`[help]`: "ask", "ask --seed")."""
-    entry: dict[str, str] = _document()["help"][key]
+    """Return what `--help` says of a command, or of an option after its command ("ask", "ask --seed")."""
+    entry: dict[str, str] = _file("help")[key]
     return entry[_current].replace("%", "%%")  # argparse fills %(default)s and the like
 
 
 def usage_problem(message: str) -> str:
     """argparse's own English complaint in Japanese; unchanged where it is one we do not know, or in English."""
     if _current == "ja":
-        for pattern, japanese in _document()["usage"]:
+        for pattern, japanese in _file("system")["usage"]:
             found = re.fullmatch(pattern, message, re.DOTALL)
             if found:
                 return str(found.expand(japanese)).replace("'", "")  # Python's quotes around choices
@@ -172,17 +191,28 @@ def _system_words() -> dict[str, str]:
 
     And that of our own reader of files.
     """
-    words = {getattr(errno, name, None): japanese for name, japanese in _document()["system"].items()}
+    words = {getattr(errno, name, None): japanese for name, japanese in _file("system")["system"].items()}
     said = {os.strerror(number): japanese for number, japanese in words.items() if number is not None}
-    reading: dict[str, str] = _document()["reading"]
+    reading: dict[str, str] = _file("system")["reading"]
     return said | reading
 
 
 @functools.cache
-def _document() -> dict[str, Any]:
-    return tomllib.loads((resources() / "wording.toml").read_text("utf-8"))
+def _file(name: str) -> dict[str, Any]:
+    return tomllib.loads((resources() / "wording" / f"{name}.toml").read_text("utf-8"))
+
+
+def _entry(key: str) -> dict[str, str]:
+    """Find "room.key", or "room.group.member" in a table of entries of one kind."""
+    name, _, rest = key.partition(".")
+    entries = _file(name)
+    if rest in entries:
+        found: dict[str, str] = entries[rest]
+    else:
+        group, _, member = rest.partition(".")
+        found = entries[group][member]
+    return found
 
 
 def _entries() -> dict[str, dict[str, str]]:
-    entries: dict[str, dict[str, str]] = _document()["error"]
-    return entries
+    return _file("errors")

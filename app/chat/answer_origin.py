@@ -30,7 +30,7 @@ def grounding_of(message: Message) -> Grounding | None:
 def mark(message: Message) -> str:
     """取り込んだ会話（未照合） and the like; "" of an answer that was given here."""
     found = standing(message)
-    return "" if found == "own" else phrase(f"imported_{found}")
+    return "" if found == "own" else phrase(f"chat.imported_{found}")
 
 
 def lines(message: Message) -> list[str]:
@@ -49,7 +49,7 @@ def model(details: AnswerDetails) -> str:
     if not details.is_imported:
         return details.model_name
     name = " @ ".join(filter(None, (details.model_name, details.remote)))
-    return phrase("imported_model", name=name) if name else ""
+    return phrase("chat.imported_model", name=name) if name else ""
 
 
 def machine(details: AnswerDetails) -> str:

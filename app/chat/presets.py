@@ -106,8 +106,8 @@ def unique_name(name: str, taken: Collection[str]) -> str:
     stem = numbered.group(1) if numbered else name
     number, found = 2, name
     while found in taken:
-        tail = wording.phrase("numbered_name", name="", n=number)
-        found = wording.phrase("numbered_name", name=stem[: NAME_MAX - len(tail)].rstrip(), n=number)
+        tail = wording.phrase("common.numbered_name", name="", n=number)
+        found = wording.phrase("common.numbered_name", name=stem[: NAME_MAX - len(tail)].rstrip(), n=number)
         number += 1
     return found
 

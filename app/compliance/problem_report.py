@@ -64,14 +64,14 @@ def file_name(now: float) -> str:
 
 
 def _lines(where: Paths, now: float, qt_versions: Mapping[str, str], shown_presets: Collection[str]) -> Iterator[str]:
-    yield wording.phrase("report_title", version=build_facts.read().version)
-    yield wording.phrase("report_promise")
+    yield wording.phrase("compliance.report_title", version=build_facts.read().version)
+    yield wording.phrase("compliance.report_promise")
     for heading, facts in (
-        ("report_program", _program(now, qt_versions)),
-        ("report_machine", _machine(where)),
-        ("report_settings", _settings(where, shown_presets)),
-        ("report_data", _data(where)),
-        ("report_start", _start(where)),
+        ("compliance.report_program", _program(now, qt_versions)),
+        ("compliance.report_machine", _machine(where)),
+        ("compliance.report_settings", _settings(where, shown_presets)),
+        ("compliance.report_data", _data(where)),
+        ("compliance.report_start", _start(where)),
     ):
         yield ""
         yield f"== {wording.phrase(heading)}"
@@ -81,17 +81,20 @@ def _lines(where: Paths, now: float, qt_versions: Mapping[str, str], shown_prese
         text = scrubbing.scrubbed(_tail(where.logs / name), where, names, has_tracebacks=has_tracebacks)
         if text:
             yield ""
-            yield f"== {wording.phrase('report_log', name=name)}"
+            yield f"== {wording.phrase('compliance.report_log', name=name)}"
             yield text
 
 
 def _program(now: float, qt_versions: Mapping[str, str]) -> Iterator[tuple[str, object]]:
     facts = build_facts.read()
     yield "Kotae", facts.version
-    yield wording.phrase("report_built_on"), facts.built_on or wording.phrase("report_from_source")
+    yield (
+        wording.phrase("compliance.report_built_on"),
+        facts.built_on or wording.phrase("compliance.report_from_source"),
+    )
     if facts.commit:
-        yield wording.phrase("report_commit"), facts.commit
-    yield wording.phrase("report_made_at"), time.strftime("%Y-%m-%d %H:%M", time.localtime(now))
+        yield wording.phrase("compliance.report_commit"), facts.commit
+    yield wording.phrase("compliance.report_made_at"), time.strftime("%Y-%m-%d %H:%M", time.localtime(now))
     yield "Python", platform.python_version() + (" (frozen)" if getattr(sys, "frozen", False) else "")
     yield from qt_versions.items()
     for name in _LIBRARIES:
@@ -100,13 +103,16 @@ def _program(now: float, qt_versions: Mapping[str, str]) -> Iterator[tuple[str, 
 
 def _machine(where: Paths) -> Iterator[tuple[str, object]]:
     memory = psutil.virtual_memory()
-    yield wording.phrase("report_system"), platform.platform()
-    yield wording.phrase("report_processor"), f"{platform.machine()}, {psutil.cpu_count(logical=False) or '?'}"
-    yield wording.phrase("report_memory"), f"{wording.size(memory.total)} / {wording.size(memory.available)}"
+    yield wording.phrase("compliance.report_system"), platform.platform()
+    yield (
+        wording.phrase("compliance.report_processor"),
+        f"{platform.machine()}, {psutil.cpu_count(logical=False) or '?'}",
+    )
+    yield wording.phrase("compliance.report_memory"), f"{wording.size(memory.total)} / {wording.size(memory.available)}"
     try:
-        yield wording.phrase("report_disk"), wording.size(shutil.disk_usage(where.data).free)
+        yield wording.phrase("compliance.report_disk"), wording.size(shutil.disk_usage(where.data).free)
     except OSError:
-        yield wording.phrase("report_disk"), "?"
+        yield wording.phrase("compliance.report_disk"), "?"
 
 
 def _settings(where: Paths, shown_presets: Collection[str]) -> Iterator[tuple[str, object]]:
@@ -120,13 +126,13 @@ def _settings(where: Paths, shown_presets: Collection[str]) -> Iterator[tuple[st
             yield field.name, value if value in shown_presets else scrubbing.HIDDEN
         else:
             is_set = value != getattr(defaults, field.name)
-            yield field.name, wording.phrase("report_set" if is_set else "report_not_set")
+            yield field.name, wording.phrase("compliance.report_set" if is_set else "compliance.report_not_set")
 
 
 def _data(where: Paths) -> Iterator[tuple[str, object]]:
     for file in (where.database, where.documents):
         yield file.name, f"{wording.size(program_log.size_bytes(file))}, journal_mode={_journal_mode(file)}"
-    yield wording.phrase("report_backups"), len(list(where.backups.glob("kotae-*.sqlite")))
+    yield wording.phrase("compliance.report_backups"), len(list(where.backups.glob("kotae-*.sqlite")))
 
 
 def _start(where: Paths) -> Iterator[tuple[str, object]]:

@@ -49,7 +49,7 @@ class Report:
     sections: int = 0
     characters: int = 0
     encoding: str = ""  # of a text file; "": the format says it itself
-    notes: tuple[str, ...] = ()  # codes of what else was noticed, with sentences in resources/wording.toml
+    notes: tuple[str, ...] = ()  # codes of what else was noticed, with sentences in resources/wording
 
     @property
     def is_doubtful(self) -> bool:

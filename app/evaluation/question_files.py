@@ -97,7 +97,7 @@ def from_lines(raw: bytes, name: str) -> tuple[Question, ...]:
     try:
         found = records.of_json(raw.decode("utf-8"), name, is_lines=True)
     except UnicodeDecodeError as error:
-        raise AppError("questions_unreadable", path=name, reason=phrase("questions_not_text")) from error
+        raise AppError("questions_unreadable", path=name, reason=phrase("common.questions_not_text")) from error
     columns, questions, skipped = _sorted(found)
     if skipped or not questions:
         raise AppError("questions_unreadable", path=name, reason=_why_none(found, columns, skipped))
@@ -137,7 +137,7 @@ def with_ids(questions: Iterable[Question]) -> tuple[tuple[Question, ...], tuple
 def _bytes(path: Path) -> bytes:
     raw = table_file.read_bytes(path, FILE_BYTES, SUFFIXES, missing="question_file_missing", other="batch_format")
     if not raw.strip():
-        raise _unreadable(path, phrase("questions_empty"))
+        raise _unreadable(path, phrase("evaluation.questions_empty"))
     return raw
 
 
@@ -188,10 +188,10 @@ def _why_none(found: Records, columns: Columns, skipped: Sequence[BadRow]) -> st
     if found.found and "question" not in columns.fields:
         first = found.found[0].values
         names = found.columns if found.has_names else [short(value) for value in first.values()]
-        return phrase("questions_no_column", columns=listed(names))
+        return phrase("evaluation.questions_no_column", columns=listed(names))
     if not skipped:
-        return phrase("questions_empty")
-    return phrase("data_bad_row", line=skipped[0].line, reason=phrase(f"data_bad_{skipped[0].code}"))
+        return phrase("evaluation.questions_empty")
+    return phrase("common.data_bad.row", line=skipped[0].line, reason=phrase(f"common.data_bad.{skipped[0].code}"))
 
 
 # ------------------------------------------------------------------------ writing
@@ -223,6 +223,11 @@ def write(out: Path, questions: Sequence[Question], *, permit: Permit) -> None:
         elif out.suffix.lower() == ".csv":
             safe_table.write_csv(file, head, map(question_rows.cells, questions))
         else:
-            book = safe_table.Book(phrase("batch_cut"), phrase(f"label_{permit.label}"))
-            book.add(phrase("question_sheet"), WIDTHS + GOLD_WIDTHS * golds, map(question_rows.cells, questions), head)
+            book = safe_table.Book(phrase("common.batch_cut"), phrase(f"common.label.{permit.label}"))
+            book.add(
+                phrase("evaluation.question_sheet"),
+                WIDTHS + GOLD_WIDTHS * golds,
+                map(question_rows.cells, questions),
+                head,
+            )
             book.save(file)

@@ -176,9 +176,11 @@ def _filled(values: dict[str, Any]) -> dict[str, Any]:
 
 def table_head(golds: int) -> list[str]:
     """`golds`: the most places that an answer of the table rests on."""
-    fields = [phrase(f"question_column_{field}") for field in TABLE_FIELDS]
+    fields = [phrase(f"evaluation.question_column.{field}") for field in TABLE_FIELDS]
     return fields + [
-        phrase(f"question_gold_{part}", number=n if n > 1 else "") for n in range(1, golds + 1) for part in PARTS
+        phrase(f"evaluation.question_gold.{part}", number=n if n > 1 else "")
+        for n in range(1, golds + 1)
+        for part in PARTS
     ]
 
 
@@ -191,7 +193,7 @@ def cells(question: Question) -> list[object]:
         _joined(question.must_include),
         question.category,
         question.group,
-        phrase("question_yes" if question.is_answerable else "question_no"),
+        phrase("evaluation.question_yes" if question.is_answerable else "evaluation.question_no"),
         question.origin,
     ]
     places = ([gold.quote, gold.document, HEADING_GAP.join(gold.heading), gold.page or ""] for gold in question.gold)

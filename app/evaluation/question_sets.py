@@ -119,7 +119,7 @@ def find(folder: Path, wanted: str) -> QuestionSet:
     except OSError as error:
         raise _damaged(path, error.strerror or str(error)) from error
     if hashlib.sha256(raw).hexdigest() != version.sha256:
-        raise _damaged(path, phrase("question_set_changed"))
+        raise _damaged(path, phrase("evaluation.question_set_changed"))
     return QuestionSet(found.name, number, version.sha256, question_files.from_lines(raw, str(path)), found.label)
 
 
@@ -139,7 +139,7 @@ def load(wanted: str, folder: Path, tell: Callable[[QuestionFile], None] | None 
         tell(found)
     elif found.skipped:
         first = found.skipped[0]
-        reason = phrase("data_bad_row", line=first.line, reason=phrase(f"data_bad_{first.code}"))
+        reason = phrase("common.data_bad.row", line=first.line, reason=phrase(f"common.data_bad.{first.code}"))
         raise AppError("questions_partly", path=str(path), count=len(found.skipped), reason=reason)
     label = confidentiality.highest((confidentiality.DEFAULT, found.label))
     return QuestionSet(path.name, 0, question_files.sha256(found.questions), found.questions, label)
@@ -150,7 +150,9 @@ def shipped() -> QuestionSet:
     files = (resources() / "starter_adapter" / "rows" / f"{kind}_holdout.jsonl" for kind in SHIPPED)
     found = (one for file in files for one in question_files.read(file).questions if one.is_answerable)
     questions = question_files.with_ids(found)[0]
-    return QuestionSet(phrase("question_set_shipped"), 0, question_files.sha256(questions), questions, "public")
+    return QuestionSet(
+        phrase("evaluation.question_set_shipped"), 0, question_files.sha256(questions), questions, "public"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +357,7 @@ def _about(place: Path) -> KeptSet:
     except OSError as error:
         raise _damaged(path, error.strerror or str(error)) from error
     except ValueError as error:
-        raise _damaged(path, phrase("questions_damaged")) from error
+        raise _damaged(path, phrase("common.questions_damaged")) from error
 
 
 def _damaged(path: Path, reason: str) -> AppError:

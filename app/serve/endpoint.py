@@ -166,7 +166,7 @@ def _lines_below(text: str, grounding: Grounding | None) -> str:
     lines = checked.lines(grounding)
     numbers = citing.used(text, grounding)
     if numbers:
-        title = phrase("sources" if grounding.verdict == "answered" else "nearest")
+        title = phrase("common.sources" if grounding.verdict == "answered" else "common.nearest")
         places = [f"[{number}] {citing.place(grounding.sources[number - 1])}" for number in numbers]
         lines = [*lines, *([""] if lines else []), title, *places]
     return "\n\n" + "\n".join(lines) if lines else ""

@@ -41,7 +41,7 @@ def refusal(status: int, code: str, field: str | None = None, **facts: Any) -> R
     """In the words of `[text.serve_CODE]`."""
     if field is not None:
         facts["field"] = field
-    return Refusal(status, code, phrase(f"serve_{code}", **facts), field)
+    return Refusal(status, code, phrase(f"serve.serve_{code}", **facts), field)
 
 
 def of_error(error: AppError) -> Refusal:
@@ -49,6 +49,6 @@ def of_error(error: AppError) -> Refusal:
     if error.code == "context_full":
         return refusal(400, "context_length_exceeded", "messages", **error.facts)
     if error.code in _DEATHS:
-        return Refusal(500, error.code, phrase("serve_engine_gone"))
+        return Refusal(500, error.code, phrase("serve.serve_engine_gone"))
     status, field = _STATUSES.get(error.code, 500), _FIELDS.get(error.code)
     return Refusal(status, error.code, str(wording.describe_error(error)), field)

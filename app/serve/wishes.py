@@ -211,9 +211,11 @@ def _missing_or_wrong(data: dict[str, Any], field: str, kind: str) -> Refusal:
 
 
 def _wrong(field: str, kind: str) -> Refusal:
-    return refusal(400, "wrong_type", field, expected=phrase(f"serve_kind_{kind}"))
+    return refusal(400, "wrong_type", field, expected=phrase(f"serve.serve_kind.{kind}"))
 
 
 def _out_of_range(field: str, low: float, high: float | None) -> Refusal:
-    expected = phrase("range", low=low, high=high) if high is not None else phrase("serve_at_least", low=low)
+    expected = (
+        phrase("common.range", low=low, high=high) if high is not None else phrase("serve.serve_at_least", low=low)
+    )
     return refusal(400, "out_of_range", field, expected=expected)

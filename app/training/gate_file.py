@@ -64,7 +64,7 @@ def _group(line: bytes) -> str:
 def sentence(reason: Reason) -> str:
     """In the language in use."""
     facts = {name: shown(name, value) for name, value in reason.facts.items()}
-    return wording.phrase(f"gate_{reason.code}", **facts)
+    return wording.phrase(f"training.gate_{reason.code}", **facts)
 
 
 def shown(name: str, value: object) -> object:

@@ -33,6 +33,8 @@ MANIFEST, SUMS, BASE_SUMS, VERSION = "job.json", "SHA256SUMS", "base.sha256", 1
 RUN, DATA, BASE, START = "run", "data", "base", "start"  # folders in a job's
 SMALL_BYTES = 1_000_000_000  # a base up to this size comes along
 _CARDS = (("NVIDIA GeForce RTX 4060 Ti", 16), ("NVIDIA GeForce RTX 4090", 24), ("NVIDIA A100", 80))  # GB
+WORDS = "words"
+_WORDS = ("base.toml", "common.toml", "training.toml", "errors.toml")
 _SCRIPTS = ("run.sh", "job.slurm", "run.ps1", "watch.py")
 
 
@@ -109,7 +111,9 @@ def _write(asked: RunSpec, folder: Path, base_files: list[Path], *, has_base: bo
     for name in _SCRIPTS:
         shutil.copyfile(resources() / "training_job" / name, folder / name)
         (folder / name).chmod(0o700)
-    shutil.copyfile(resources() / "wording.toml", folder / "wording.toml")  # for watch.py
+    (folder / WORDS).mkdir()
+    for name in _WORDS:  # for watch.py
+        shutil.copyfile(resources() / "wording" / name, folder / WORDS / name)
     local = relative(asked, hashes, is_folder=Path(asked.base).is_dir())
     (folder / runs.SPEC).write_text(_json(spec.to_json(local)), encoding="utf-8")
     (folder / "README.md").write_text(_readme(asked, base_files, has_base=has_base), encoding="utf-8")

@@ -23,20 +23,20 @@ OF_THIS_MACHINE = "nothing: Kotae knows the places of this machine"  # what a SP
 _VALUE_LETTERS = 80
 # What `trainer.spec` expects, in its English; ranges and choices are the same in every language.
 _EXPECTED = {
-    "a path": "spec_path",
-    "a text": "spec_text",
-    "an object": "spec_object",
-    "fields of Form": "spec_form",
-    "a text with {text} once": "spec_pattern",
-    "an object of texts": "spec_object",
-    "a list of questions": "spec_questions",
-    "cpu: no card": "spec_cpu_no_card",
-    "cpu: built without CUDA": "spec_cpu_no_cuda",
+    "a path": "training.spec_path",
+    "a text": "training.spec_text",
+    "an object": "training.spec_object",
+    "fields of Form": "training.spec_form",
+    "a text with {text} once": "training.spec_pattern",
+    "an object of texts": "training.spec_object",
+    "a list of questions": "training.spec_questions",
+    "cpu: no card": "training.spec_cpu_no_card",
+    "cpu: built without CUDA": "training.spec_cpu_no_cuda",
 }
 _UNREADABLE = {  # what `strict_json` says
-    "not a JSON object": "spec_not_object",
-    "a key occurs twice": "spec_key_twice",
-    "too deeply nested": "spec_nested",
+    "not a JSON object": "training.spec_not_object",
+    "a key occurs twice": "training.spec_key_twice",
+    "too deeply nested": "training.spec_nested",
 }
 _SAME_CODE = ("spec_invalid", "training_environment_broken")
 
@@ -63,13 +63,13 @@ def of_file(path: str, error: Exception) -> AppError:
     if isinstance(error, UnicodeDecodeError):
         return AppError("spec_not_utf8", path=path)
     if isinstance(error, json.JSONDecodeError):
-        reason = wording.phrase("spec_json_line", line=error.lineno, column=error.colno)
+        reason = wording.phrase("training.spec_json_line", line=error.lineno, column=error.colno)
     elif isinstance(error, IsADirectoryError):
-        reason = wording.phrase("spec_is_folder")
+        reason = wording.phrase("training.spec_is_folder")
     elif isinstance(error, OSError):
         reason = error.strerror or str(error)
     elif found := re.fullmatch(r"(\S+) is no JSON", str(error)):
-        reason = wording.phrase("spec_no_number", text=found[1])
+        reason = wording.phrase("training.spec_no_number", text=found[1])
     else:
         key = _UNREADABLE.get(str(error))
         reason = wording.phrase(key) if key else str(error)
@@ -79,25 +79,25 @@ def of_file(path: str, error: Exception) -> AppError:
 def setting_name(field: str) -> str:
     """In words; the field's own name where it has none."""
     try:
-        return wording.phrase(f"setting_{field}")
+        return wording.phrase(f"common.setting_{field}")
     except KeyError:
         return field
 
 
 def preset_name(preset: str) -> str:
     """Return what one of `trainer.spec.PRESETS` is called where a person chooses it."""
-    return wording.phrase(f"training_preset_{preset}")
+    return wording.phrase(f"training.training_preset.{preset}")
 
 
 def setting(field: str, value: object) -> str:
     """A setting and its value in words."""
     if isinstance(value, bool):
-        shown = wording.phrase("setting_on" if value else "setting_off")
+        shown = wording.phrase("common.setting_on" if value else "common.setting_off")
     elif isinstance(value, int | float):
         shown = number(value)
     else:
         try:
-            shown = wording.phrase(f"setting_{field}_{value}")
+            shown = wording.phrase(f"common.setting_{field}_{value}")
         except KeyError:
             shown = str(value)
     return f"{setting_name(field)} {shown}"
@@ -119,7 +119,7 @@ def of_run(code: str, facts: Mapping[str, Any], run: str) -> AppError:
     if code == "resume_differs":
         facts = {**facts, "field": setting_name(str(facts.get("field")))}
     shown = {name: " / ".join(map(str, value)) if isinstance(value, list) else value for name, value in facts.items()}
-    return AppError(f"run_{code.removeprefix('run_')}", **shown, id=run)
+    return AppError(f"common.run_{code.removeprefix('run_')}", **shown, id=run)
 
 
 def of_finding(finding: Finding) -> str:
@@ -129,7 +129,7 @@ def of_finding(finding: Finding) -> str:
         for name, value in finding.facts.items()
     }
     try:
-        return wording.phrase(f"finding_{finding.code}", **shown)
+        return wording.phrase(f"training.finding_{finding.code}", **shown)
     except KeyError:
         facts = ", ".join(f"{name}={value}" for name, value in finding.facts.items())
         return f"{finding.code} ({facts})" if facts else finding.code
@@ -146,8 +146,10 @@ def _in_words(field: str, expected: str) -> str:
     if span:
         is_whole = float not in typing.get_args(_TYPES.get(field)) and _TYPES.get(field) is not float
         low, high = (number(int(end) if is_whole else float(end)).replace(",", "") for end in span.groups())
-        return wording.phrase("range_whole" if is_whole else "range", low=low, high=high)
+        return wording.phrase("training.range_whole" if is_whole else "common.range", low=low, high=high)
     key = _EXPECTED.get(expected)
     if key is not None:
         return wording.phrase(key)
-    return wording.phrase("spec_choices", choices=expected.replace(" | ", " / ")) if "|" in expected else expected
+    return (
+        wording.phrase("training.spec_choices", choices=expected.replace(" | ", " / ")) if "|" in expected else expected
+    )

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from PySide6.QtCore import QCoreApplication, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.icon import Icon
@@ -21,8 +21,6 @@ WIDTH_PX = 460
 EDGE_PX = 20  # of the window stay visible beside a dialog
 SCROLLED_LEAST_PX, SCROLLED_OTHERS_PX = 100, 190  # of what scrolls in a dialog, and of what stands above and below it
 DETAILS_PX = 140
-
-translate = QCoreApplication.translate
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class Dialog(QDialog):
         self._theme = theme
         self._width_px = width_px
         self.result_key = "cancel"
-        self.setWindowTitle(self.tr("Kotae"))
+        self.setWindowTitle(phrase("uikit.kotae"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setAccessibleName(question)
         self.setAccessibleDescription(body)
@@ -138,7 +136,7 @@ class Dialog(QDialog):
 def problem(theme: Theme, error: AppError, parent: QWidget | None = None, choices: Sequence[Choice] = ()) -> Dialog:
     """What happened and what to do next. Without `choices` it can only be closed."""
     sentence = describe_error(error)
-    close = Choice("cancel", translate("Dialog", "閉じる"), is_default=True)
+    close = Choice("cancel", phrase("common.close"), is_default=True)
     return Dialog(
         theme,
         sentence.message,
@@ -176,16 +174,12 @@ class BugReporter:
         self._seen.add(mark)
         dialog = Dialog(
             self._theme,
-            translate("Dialog", "予期しない問題が起きました。"),
-            translate(
-                "Dialog",
-                "作業は保存されています。続けて使えますが、同じことが起きるときは、"
-                "報告を作って、管理者や配布元に渡してください。",
-            ),
+            phrase("uikit.something_unexpected_happened"),
+            phrase("uikit.your_work_is_saved_and"),
             (
-                Choice("log", translate("Dialog", "記録を保存")),
-                Choice("report", translate("Dialog", "報告を作る…")),
-                Choice("cancel", translate("Dialog", "続ける"), "primary", is_default=True),
+                Choice("log", phrase("uikit.save_log")),
+                Choice("report", phrase("common.make_a_report")),
+                Choice("cancel", phrase("common.continue"), "primary", is_default=True),
             ),
             self._parent,
             icon=("triangle-alert", "warning"),
@@ -199,7 +193,7 @@ class BugReporter:
         view = QPlainTextEdit(text)
         view.setReadOnly(True)
         view.setProperty("field", True)
-        view.setAccessibleName(translate("Dialog", "記録の内容"))
+        view.setAccessibleName(phrase("uikit.content_of_the_log"))
         view.setFixedHeight(scrolled_height(self._theme, self._parent, self._theme.px(DETAILS_PX)))
         view.setTabChangesFocus(True)
         return view

@@ -6,6 +6,7 @@ from PySide6.QtCore import QMimeData, QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFrame, QVBoxLayout
 
+from app.base.wording import phrase
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import ElidedLabel
 
@@ -16,7 +17,7 @@ class DropZone(QFrame):
         super().__init__()
         self._theme = theme
         self._is_lit = False
-        label = ElidedLabel(words or self.tr("ここにファイルやフォルダをドロップ"), tone="text2")
+        label = ElidedLabel(words or phrase("uikit.drop_files_or_folders_here"), tone="text2")
         label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 10, 16, 10)

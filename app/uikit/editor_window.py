@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.uikit.dialogs import Choice, Dialog
 from app.uikit.theme import Theme
 from app.uikit.widgets.announce import announce
@@ -63,11 +64,11 @@ class EditorWindow(QDialog):
     def leave_dialog(self) -> Dialog:
         dialog = Dialog(
             self._theme,
-            self.tr("変更を保存せずに閉じますか"),
-            self.tr("変えたところは元に戻ります。"),
+            phrase("uikit.close_without_saving_your_changes"),
+            phrase("uikit.what_you_changed_will_be"),
             (
-                Choice("cancel", self.tr("編集を続ける"), is_default=True),
-                Choice("leave", self.tr("保存せずに閉じる"), "danger_fill"),
+                Choice("cancel", phrase("uikit.keep_editing"), is_default=True),
+                Choice("leave", phrase("uikit.close_without_saving"), "danger_fill"),
             ),
             self,
         )
@@ -104,7 +105,7 @@ class EditorWindow(QDialog):
         self.problem = Label("", tone="danger", wraps=True)
         self._problem_icon = Icon(self._theme, "circle-x", "danger")
         self._show_problem("")
-        self.cancel_button = Button(self._theme, self.tr("キャンセル"))
+        self.cancel_button = Button(self._theme, phrase("common.cancel"))
         self.save_button = Button(self._theme, "", "primary")
         self.cancel_button.clicked.connect(self.reject)
         self.save_button.clicked.connect(self._on_save_clicked)

@@ -1,4 +1,4 @@
-"""The language of the window: Japanese, in which the sources are written, or English.
+"""The language of the window: Japanese or English.
 
 Also how facts are put side by side and dates are written, which differ by more than their words.
 """
@@ -7,12 +7,9 @@ from datetime import date
 
 from PySide6.QtCore import QCoreApplication, QDate, QLibraryInfo, QLocale, QTranslator
 
-from app.base.paths import resources
-from app.base.wording import current_language, use_language
+from app.base.wording import current_language, phrase, qt_words, use_language
 
 _installed: list[QTranslator] = []
-
-translate = QCoreApplication.translate
 
 
 def resolve(wish: str) -> str:
@@ -36,11 +33,10 @@ def speak(app: QCoreApplication, language: str) -> None:
     if language == "ja":
         QLocale.setDefault(QLocale("ja_JP"))
         _install(app, "qtbase_ja", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath))
-        _install(app, "qt_rest_ja", str(resources() / "translations"))
+        _add(app, _QtWords(app))
     else:
         # The country decides how dates look.
         QLocale.setDefault(QLocale(QLocale.Language.English, QLocale.system().territory()))
-        _install(app, "kotae_en", str(resources() / "translations"))
 
 
 def joined(*parts: str) -> str:
@@ -56,19 +52,19 @@ def noted(text: str, note: str) -> str:
 
 
 def day_of_year(when: date) -> str:
-    return _written(when, translate("Dates", "M月d日"))
+    return _written(when, phrase("uikit.mmm_d"))
 
 
 def month(when: date) -> str:
-    return _written(when, translate("Dates", "M月"))
+    return _written(when, phrase("uikit.mmmm"))
 
 
 def month_and_year(when: date) -> str:
-    return _written(when, translate("Dates", "yyyy年M月"))
+    return _written(when, phrase("uikit.mmmm_yyyy"))
 
 
 def full_date(when: date) -> str:
-    return _written(when, translate("Dates", "yyyy年M月d日"))
+    return _written(when, phrase("uikit.mmm_d_yyyy"))
 
 
 def _written(when: date, form: str) -> str:
@@ -76,8 +72,22 @@ def _written(when: date, form: str) -> str:
     return QLocale().toString(QDate(when.year, when.month, when.day), form)
 
 
+class _QtWords(QTranslator):
+    """Hands Qt the Japanese that its own catalogue lacks."""
+
+    def isEmpty(self) -> bool:
+        return False
+
+    def translate(self, context: str, source: str, _disambiguation: str | None = None, _n: int = -1) -> str | None:
+        return qt_words().get(context, {}).get(source)
+
+
 def _install(app: QCoreApplication, name: str, folder: str) -> None:
     translator = QTranslator(app)
     if translator.load(name, folder):
-        app.installTranslator(translator)
-        _installed.append(translator)
+        _add(app, translator)
+
+
+def _add(app: QCoreApplication, translator: QTranslator) -> None:
+    app.installTranslator(translator)
+    _installed.append(translator)

@@ -3,6 +3,7 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.labels import ElidedLabel, Label
@@ -15,9 +16,9 @@ class PathRow(QWidget):
     def __init__(self, theme: Theme, title: str, sentence: str, *, can_clear: bool = True) -> None:
         super().__init__()
         self._can_clear = can_clear
-        self.choose_button = Button(theme, self.tr("選ぶ…"), icon="folder-open", compact=True)
+        self.choose_button = Button(theme, phrase("uikit.choose"), icon="folder-open", compact=True)
         self.choose_button.setAccessibleName(f"{title} {self.choose_button.text()}")
-        self.clear_button = Button(theme, self.tr("外す"), compact=True)
+        self.clear_button = Button(theme, phrase("common.remove"), compact=True)
         self.clear_button.setAccessibleName(f"{title} {self.clear_button.text()}")
         self.path = ElidedLabel(tone="text2")
         self.note = Label(sentence, "caption", "muted", wraps=True)
@@ -39,7 +40,7 @@ class PathRow(QWidget):
 
     def show_path(self, path: str) -> None:
         """ "" for none."""
-        self.path.setText(path or self.tr("選んでいません"))
+        self.path.setText(path or phrase("uikit.not_chosen"))
         self.clear_button.setVisible(self._can_clear and bool(path))
 
     def show_note(self, words: str, tone: str) -> None:

@@ -3,20 +3,16 @@
 import math
 from collections.abc import Sequence
 
-from PySide6.QtCore import QCoreApplication
-
 from app.base import wording
 from app.base.confidentiality import Label
-from app.base.wording import current_language
-
-translate = QCoreApplication.translate
+from app.base.wording import current_language, phrase
 
 
 def label(key: Label) -> str:
     return {
-        "public": translate("Documents", "公開"),
-        "internal": translate("Documents", "社外秘"),
-        "secret": translate("Documents", "機密"),
+        "public": phrase("uikit.public"),
+        "internal": phrase("uikit.internal"),
+        "secret": phrase("uikit.confidential"),
     }[key]
 
 
@@ -24,11 +20,11 @@ def about_time(seconds: float) -> str:
     """Rounded: a forecast."""
     minutes = max(1, round(seconds / 60))
     if minutes < 100:
-        return translate("TrainingModel", "約 {n} 分").format(n=minutes)
+        return phrase("uikit.about_n_min", n=minutes)
     hours = round(minutes / 60)
     if hours < 48:
-        return translate("TrainingModel", "約 {n} 時間").format(n=hours)
-    return translate("TrainingModel", "約 {n} 日").format(n=f"{round(hours / 24):,}")
+        return phrase("uikit.about_n_h", n=hours)
+    return phrase("uikit.about_n_days", n=f"{round(hours / 24):,}")
 
 
 def gigabytes(size_bytes: int) -> str:
@@ -48,10 +44,10 @@ def duration(seconds: float) -> str:
         return ""
     minutes, rest = divmod(max(0, round(seconds)), 60)
     if minutes >= 60:
-        return translate("TrainingRun", "{h} 時間 {m} 分").format(h=minutes // 60, m=f"{minutes % 60:02}")
+        return phrase("uikit.h_h_m_min", h=minutes // 60, m=f"{minutes % 60:02}")
     if minutes:
-        return translate("TrainingRun", "{m} 分 {s} 秒").format(m=minutes, s=f"{rest:02}")
-    return translate("TrainingRun", "{s} 秒").format(s=rest)
+        return phrase("uikit.m_min_s_s", m=minutes, s=f"{rest:02}")
+    return phrase("common.s_s", s=rest)
 
 
 def percent(share: float) -> str:
@@ -61,11 +57,11 @@ def percent(share: float) -> str:
 def quality(quantization: str) -> str:
     """What a form is for."""
     return {
-        "Q4_K_M": translate("Models", "標準。まずはこれ"),
-        "UD-Q4_K_M": translate("Models", "標準。まずはこれ"),
-        "Q5_K_M": translate("Models", "品質を少し優先"),
-        "Q6_K": translate("Models", "品質を優先"),
-        "Q8_0": translate("Models", "元とほぼ同じ"),
+        "Q4_K_M": phrase("uikit.standard_start_with_this"),
+        "UD-Q4_K_M": phrase("uikit.standard_start_with_this"),
+        "Q5_K_M": phrase("uikit.favours_quality_slightly"),
+        "Q6_K": phrase("uikit.favours_quality"),
+        "Q8_0": phrase("uikit.almost_like_the_original"),
     }.get(quantization, "")
 
 
@@ -79,7 +75,7 @@ def enumerated(names: Sequence[str]) -> str:
 
 def sends_to(place: str) -> str:
     """The mark of everything that leaves this machine. `place`: host and port."""
-    return translate("Remote", "外部へ送ります：{place}").format(place=place)
+    return phrase("uikit.leaves_this_pc_for_place", place=place)
 
 
 def breakable(path: str) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
@@ -11,11 +10,10 @@ from app.base import export_gate
 from app.base.confidentiality import HIGHEST, Label
 from app.base.errors import AppError
 from app.base.export_gate import CLIPBOARD, Export, Permit
+from app.base.wording import phrase
 from app.uikit import dialogs, phrases
 from app.uikit.dialogs import Choice, Dialog
 from app.uikit.theme import Theme
-
-translate = QCoreApplication.translate
 
 
 class Secrecy:
@@ -27,31 +25,25 @@ class Secrecy:
 
     def export(self, parent: QWidget, export: Export, go: Callable[[Permit], None]) -> None:
         """Calls `go` at once, or after a yes that is on record; never without it."""
-        question = translate("Secrecy", "機密の内容を書き出しますか")
-        body = translate("Secrecy", "書き出した日時と宛先を記録します。内容は記録しません。")
-        self._pass(parent, export, go, question, body, translate("Secrecy", "書き出す"))
+        question = phrase("uikit.export_confidential_content")
+        body = phrase("uikit.the_time_and_destination_are")
+        self._pass(parent, export, go, question, body, phrase("uikit.export"))
 
     def lower(self, parent: QWidget, export: Export, go: Callable[[Permit], None]) -> None:
         """Before a label is changed. Calls `go` at once, or after a yes where it is lowered from 機密."""
-        question = translate("Secrecy", "資料集「{name}」のラベルを、機密から{label}に下げますか")
-        body = translate(
-            "Secrecy",
-            "下げると、この資料集の文章を、確認なしに書き出したりコピーしたりできるようになります。下げた日時と資料集の名前を記録します。",
-        )
+        question = phrase("uikit.lower_the_label_of_the")
+        body = phrase("uikit.the_text_of_this_collection")
         label = phrases.label(export.becomes or HIGHEST)
         question = question.format(name=export.named, label=label)
-        self._pass(parent, export, go, question, body, translate("Secrecy", "下げる"))
+        self._pass(parent, export, go, question, body, phrase("uikit.lower"))
 
     def train(self, parent: QWidget, label_now: Callable[[], Label], go: Callable[[bool], None]) -> None:
         """Before documents become training data. Calls `go` at once, or after a yes, and says whether there was one:
         what makes them passes the gate with it, when its first words are about to be written."""
-        question = translate("Secrecy", "機密の資料から学習データを作りますか")
-        body = translate(
-            "Secrecy",
-            "学習したモデルの回答に、資料の内容が現れることがあります。作った日時と保存先を記録します。内容は記録しません。",
-        )
+        question = phrase("uikit.make_training_data_from_confidential")
+        body = phrase("uikit.what_the_documents_hold_may")
         if label_now() == HIGHEST:
-            self._ask(parent, question, body, translate("Secrecy", "作る"), lambda: go(True))
+            self._ask(parent, question, body, phrase("common.make"), lambda: go(True))
         else:
             go(False)
 
@@ -63,9 +55,9 @@ class Secrecy:
             parent,
             Export("copy", CLIPBOARD, label_now),
             lambda permit: put(text, permit),
-            translate("Secrecy", "機密の内容をコピーしますか"),
-            translate("Secrecy", "コピーした日時を記録します。内容は記録しません。"),
-            translate("Secrecy", "コピーする"),
+            phrase("uikit.copy_confidential_content"),
+            phrase("uikit.the_time_is_recorded_and"),
+            phrase("uikit.copy"),
         )
 
     def _pass(
@@ -92,7 +84,7 @@ class Secrecy:
         pass_out(is_agreed=False)
 
     def _ask(self, parent: QWidget | None, question: str, body: str, verb: str, go: Callable[[], None]) -> None:
-        choices = (Choice("cancel", translate("Secrecy", "キャンセル"), is_default=True), Choice("go", verb))
+        choices = (Choice("cancel", phrase("common.cancel"), is_default=True), Choice("go", verb))
         self.dialog = Dialog(self._theme, question, body, choices, parent, icon=("triangle-alert", "warning"))
         self.dialog.chosen.connect(lambda key: go() if key == "go" else None)
         self.dialog.open()

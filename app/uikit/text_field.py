@@ -1,9 +1,10 @@
 """Where the instruction to the model comes from: left to the level below, none at all, or written here."""
 
-from PySide6.QtCore import QCoreApplication, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from app.base.storable_text import TEXT_MAX, is_text
+from app.base.wording import phrase
 from app.uikit.input_method import guard_of
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
@@ -25,10 +26,10 @@ class PromptField(QWidget):
         super().__init__()
         self._theme = theme
         self._below = ""
-        choices = [(below_words, BELOW), (self.tr("指示を付けない"), NONE), (self.tr("自分で書く"), OWN)]
+        choices = [(below_words, BELOW), (phrase("uikit.no_instruction"), NONE), (phrase("uikit.write_my_own"), OWN)]
         self.source = Chooser(choices, self._on_chosen)
         self._source = BELOW
-        self.text = TextField(theme, self.tr("システムプロンプトの文"), TEXT_HEIGHT_PX)
+        self.text = TextField(theme, phrase("uikit.text_of_the_system_prompt"), TEXT_HEIGHT_PX)
         self._quoted = Label(tone="text2", wraps=True)
         self._quoted.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.setFocusProxy(self.source)
@@ -61,7 +62,7 @@ class PromptField(QWidget):
         if self._source != OWN:
             return ""
         if not self.text.toPlainText().strip():
-            return self.tr("システムプロンプトの文を書くか、ほかの選択肢を選んでください。")
+            return phrase("uikit.write_the_system_prompt_or")
         return too_long(self.text)
 
     def show_prompt(self, prompt: str | None) -> None:
@@ -88,7 +89,7 @@ class PromptField(QWidget):
         self.text.setVisible(self._source == OWN)
         self._quoted.setVisible(self._source == BELOW)
         short = self._below if len(self._below) <= QUOTED_MAX else self._below[: QUOTED_MAX - 1] + "…"
-        self._quoted.setText(self.tr("「{text}」").format(text=short) if short else self.tr("（指示はありません）"))
+        self._quoted.setText(phrase("common.text", text=short) if short else phrase("uikit.no_instruction_2"))
 
 
 class TextField(QPlainTextEdit):
@@ -122,5 +123,5 @@ def too_long(field: QPlainTextEdit) -> str:
     text = storable(field)
     if is_text(text):
         return ""
-    words = QCoreApplication.translate("PromptField", "文が長すぎます（{n} 文字。{limit} 文字まで）。")
+    words = phrase("common.the_text_is_too_long")
     return words.format(n=f"{len(text):,}", limit=f"{TEXT_MAX:,}")

@@ -2,7 +2,7 @@
 
 What a training run tells (trainer/events.py) becomes lines; all else that COMMAND writes goes to a log. A signal that
 asks it to stop becomes a pause: the run saves where it is and ends. The exit status is COMMAND's. Standard library
-only; the words are those of wording.toml.
+only; the words are those of words/.
 """
 
 import json
@@ -33,20 +33,33 @@ class _Facts(dict[str, Any]):
 
 
 class Words:
-    def __init__(self, file: Path, language: str) -> None:
-        self._document = tomllib.loads(file.read_text(encoding="utf-8"))
+    """The files of words/: errors by their code, and the texts of three rooms under one roof."""
+
+    def __init__(self, folder: Path, language: str) -> None:
+        self._errors = tomllib.loads((folder / "errors.toml").read_text(encoding="utf-8"))
+        self._texts: dict[str, Any] = {}
+        for name in ("base.toml", "common.toml", "training.toml"):
+            self._texts |= tomllib.loads((folder / name).read_text(encoding="utf-8"))
         self._language = language
 
     def text(self, key: str, /, **facts: Any) -> str:
-        return self._filled(self._document["text"][key][self._language], facts)
+        return self._filled(self._entry(key)[self._language], facts)
 
     def has(self, key: str) -> bool:
-        return key in self._document["text"]
+        try:
+            return self._language in self._entry(key)
+        except KeyError:
+            return False
+
+    def _entry(self, key: str) -> dict[str, str]:
+        """Find "key", or "group.member" in a table of entries of one kind."""
+        group, _, member = key.partition(".")
+        entry: dict[str, Any] = self._texts[group]
+        return entry[member] if member else entry
 
     def error(self, code: str, facts: Mapping[str, Any]) -> str:
         """What happened. The next step is not the one that is given where Kotae is at hand."""
-        entries = self._document["error"]
-        entry = entries.get(f"run_{code.removeprefix('run_')}") or entries.get(code)
+        entry = self._errors.get(f"run_{code.removeprefix('run_')}") or self._errors.get(code)
         field = f"setting_{facts.get('field')}"
         facts = {**facts, "field": self.text(field)} if self.has(field) else facts
         return self._filled(entry[self._language], facts) if entry else f"{code} {dict(facts)}"
@@ -125,7 +138,7 @@ class Watch:
             case {"event": "evaluation"}:
                 self._tell_evaluation(event)
             case {"event": "adjusted", "reason": reason, "step": step}:
-                self.say(self._words.text(f"run_adjusted_{reason}", step=step))
+                self.say(self._words.text(f"run_adjusted.{reason}", step=step))
             case {"event": "finished" | "paused" | "cancelled" | "failed"}:
                 self.end = event
 
@@ -135,7 +148,7 @@ class Watch:
         match end:
             case {"event": "finished"}:
                 took = self._words.duration(end["seconds"])
-                self.say(text(f"run_finished_{end['reason']}", step=end["step"], time=took))
+                self.say(text(f"run_finished.{end['reason']}", step=end["step"], time=took))
                 if end.get("best_loss") is not None:
                     losses = {"base_loss": _loss(end["base_loss"]), "best_loss": _loss(end["best_loss"])}
                     self.say(text("run_losses", best_step=end["best_step"], **losses))
@@ -155,8 +168,8 @@ class Watch:
     def _tell_phase(self, event: Mapping[str, Any]) -> None:
         """Each once: evaluations come again and again, and what they find is told anyway."""
         name, total = str(event.get("name")), event.get("total")
-        known = self._words.has(f"run_phase_{name}")
-        self._enter(self._words.text(f"run_phase_{name}" if known else "run_phase_other", name=name))
+        known = self._words.has(f"run_phase.{name}")
+        self._enter(self._words.text(f"run_phase.{name}" if known else "run_phase.other", name=name))
         self._share = f" {100 * event['done'] // total} %" if total and name in MEASURED else ""
         if name not in (self._shown_phase, "training", "saving"):
             self._shown_phase = name
@@ -165,10 +178,10 @@ class Watch:
     def _tell_finding(self, finding: Mapping[str, Any]) -> None:
         key, facts = f"finding_{finding['code']}", finding.get("facts", {})
         said = self._words.text(key, **facts) if self._words.has(key) else finding["code"]
-        self.say(self._words.text(f"run_finding_{finding['level']}", text=said))
+        self.say(self._words.text(f"run_finding.{finding['level']}", text=said))
 
     def _tell_step(self, event: Mapping[str, Any]) -> None:
-        self._enter(self._words.text("run_phase_training"))
+        self._enter(self._words.text("run_phase.training"))
         is_edge = event["step"] in (1, event["total"])
         if is_edge or time.monotonic() - self._said_at >= QUIET_S:
             shown = {
@@ -275,7 +288,7 @@ def _event(line: bytes) -> dict[str, Any] | None:
 
 def main(language: str, what: str, command: list[str]) -> int:
     folder = Path(__file__).resolve().parent
-    words = Words(folder / "wording.toml", language)
+    words = Words(folder / "words", language)
     watch = Watch(words)
     if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")

@@ -36,7 +36,7 @@ def test_a_sentence_says_what_happened_and_what_to_do(code: str, language: str) 
 
 
 def test_a_next_step_for_the_terminal_is_said_there_alone() -> None:
-    entries = tomllib.loads((paths.resources() / "wording.toml").read_text("utf-8"))["error"]
+    entries = tomllib.loads((paths.resources() / "wording/errors.toml").read_text("utf-8"))
     codes = [code for code, entry in entries.items() if "ja_command" in entry or "en_command" in entry]
     assert {"database_damaged", "secret_export"} <= set(codes)
     for code, language in itertools.product(codes, wording.LANGUAGES):
@@ -79,9 +79,9 @@ def test_a_hostile_fact_is_only_text() -> None:
 
 
 def test_what_a_shell_would_take_apart_is_quoted_in_commands() -> None:
-    assert "kotae train gate 20261126-点検。" in f"{wording.phrase('job_taken', id='20261126-点検')}"
+    assert "kotae train gate 20261126-点検。" in f"{wording.phrase('training.job_taken', id='20261126-点検')}"
     quoted = '"/my runs/a"' if os.name == "nt" else "'/my runs/a'"
-    assert f"kotae train import {quoted} で" in wording.phrase("job_next", path="/my runs/a")
+    assert f"kotae train import {quoted} で" in wording.phrase("training.job_next", path="/my runs/a")
     assert wording.shell_word("") != ""
     assert wording.shell_word("$HOME") != "$HOME"
 
@@ -101,5 +101,5 @@ def test_what_the_system_says_is_said_in_japanese_and_left_in_english() -> None:
 
 
 def test_every_error_of_the_system_with_words_exists_somewhere() -> None:
-    document = tomllib.loads((paths.resources() / "wording.toml").read_text("utf-8"))
+    document = tomllib.loads((paths.resources() / "wording/system.toml").read_text("utf-8"))
     assert [name for name in document["system"] if not hasattr(errno, name)] == []

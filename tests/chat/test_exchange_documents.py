@@ -77,7 +77,7 @@ def test_an_answer_that_was_cut_off_says_so_in_each_form(reason: str) -> None:
     question, answer = bundle.messages
     cut = replace(answer, details=AnswerDetails(model_name="m", stop_reason=reason))
     whole = replace(bundle, messages=(question, cut))
-    said = wording.phrase("answer_cut")
+    said = wording.phrase("chat.answer_cut")
     forms = [docx_file.content(whole), docx_answer.content(Answered(question, cut, "internal"))]
     texts = ["\n".join(one.text for one in Document(io.BytesIO(form)).paragraphs) for form in forms]
     assert [said in text for text in (*texts, markdown_file.content(whole))] == [reason != "end"] * 3

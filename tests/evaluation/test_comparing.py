@@ -141,7 +141,7 @@ def test_what_may_be_chance_is_said_to_be_no_difference(after: list[float], grou
 def test_what_systems_are_compared_by_has_its_name_in_both_languages() -> None:
     for language in wording.LANGUAGES:
         wording.use_language(language)
-        names = {wording.phrase(f"measure_{name}") for name in ("score", "judge", "pairs")}
+        names = {wording.phrase(f"evaluation.measure.{name}") for name in ("score", "judge", "pairs")}
         wording.use_language("ja")
         assert len(names) == 3
 

@@ -260,7 +260,7 @@ def test_a_rule_that_is_not_laid_down_is_an_answer(answer: str) -> None:
 def test_what_the_program_says_itself_is_abstaining_in_both_languages() -> None:
     for language in wording.LANGUAGES:
         wording.use_language(language)
-        said = wording.phrase("not_in_documents")
+        said = wording.phrase("chat.not_in_documents")
         wording.use_language("ja")
         assert marks(QUESTION, said).has_abstained
 

@@ -155,7 +155,7 @@ def test_a_row_that_is_no_question_is_named_with_the_reason(tmp_path: Path, row:
     found = lines(tmp_path, {"question": "川はどこか"}, "", row, {"question": "山はどこか"})
     assert [question.text for question in found.questions] == ["川はどこか", "山はどこか"]
     assert [(one.line, one.code) for one in found.skipped] == [(3, code)]
-    assert wording.phrase(f"data_bad_{code}")
+    assert wording.phrase(f"common.data_bad.{code}")
 
 
 def test_a_list_of_objects_is_read_and_half_of_one_as_far_as_it_goes(tmp_path: Path) -> None:
@@ -349,7 +349,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, suffix: str) -> None:
 
 def test_what_a_question_does_not_have_is_an_empty_cell() -> None:
     written = [cell for cell in question_rows.cells(BARE) if cell != ""]
-    assert written == [BARE.id, BARE.text, wording.phrase("question_no")]
+    assert written == [BARE.id, BARE.text, wording.phrase("evaluation.question_no")]
 
 
 @pytest.mark.usefixtures("english")

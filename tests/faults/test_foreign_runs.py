@@ -33,7 +33,7 @@ from tests.faults.returned_job import ADAPTERS, CANARY, LINKS, change, sign
 from tests.permits import PERMIT
 from tests.training import report_folder
 
-UNCHECKED = wording.phrase("run_trained_elsewhere")
+UNCHECKED = wording.phrase("common.run_trained_elsewhere")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links and pipes")
 
 
@@ -330,7 +330,7 @@ def test_a_verdict_that_was_not_measured_here_is_shown_nowhere(case: str, judged
     assert (view.gate, view.conditions) == (None, ())
     assert view.error is not None
     assert overview.read(Paths(judged.parent.parent)).history[0].verdict == ""
-    assert wording.phrase("gate_adopt") not in report.render(judged)
+    assert wording.phrase("training.gate_adopt") not in report.render(judged)
 
 
 @pytest.mark.fault("S15")

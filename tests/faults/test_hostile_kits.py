@@ -374,7 +374,7 @@ def test_a_model_that_is_only_called_as_a_known_one_does_not_get_its_terms(tmp_p
     assert outcome.unchecked == [model]
     assert local_models.adapter_of(model) is None
     terms = (tmp_path / "models" / "gemma-licence.txt").read_text("utf-8")
-    assert terms.startswith(phrase("kit_licence_unchecked"))
+    assert terms.startswith(phrase("models.kit_licence_unchecked"))
 
 
 def test_a_page_under_the_name_of_our_terms_is_not_taken(tmp_path: Path) -> None:

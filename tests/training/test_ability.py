@@ -185,4 +185,4 @@ def test_all_that_is_found_has_words() -> None:
     told = {remark.code: remark for found in cases for remark in (found.verdict, *found.notes)}
     assert len(told) >= 17
     for remark in told.values():
-        assert "?" not in wording.phrase(f"ability_{remark.code}", **remark.facts)
+        assert "?" not in wording.phrase(f"training.ability.{remark.code}", **remark.facts)

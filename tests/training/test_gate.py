@@ -259,7 +259,7 @@ def test_every_reason_has_its_sentence_in_both_languages() -> None:
     for code, facts in gate.REASONS.items():
         reason = gate.Reason(code, "check", dict.fromkeys(facts, 1))
         assert "?" not in gate_file.sentence(reason)
-    assert [wording.phrase(f"gate_{verdict}") for verdict in gate.VERDICTS] == ["採用", "要確認", "不採用"]
+    assert [wording.phrase(f"training.gate_{verdict}") for verdict in gate.VERDICTS] == ["採用", "要確認", "不採用"]
 
 
 def test_answers_stand_side_by_side_with_what_was_kept_back() -> None:

@@ -10,5 +10,9 @@ def duration(seconds: float) -> str:
         return "-"
     minutes, rest = divmod(max(0, round(seconds)), 60)
     if minutes >= 60:
-        return wording.phrase("time_hours", h=minutes // 60, m=minutes % 60)
-    return wording.phrase("time_minutes", m=minutes, s=rest) if minutes else wording.phrase("time_seconds", s=rest)
+        return wording.phrase("base.time_hours", h=minutes // 60, m=minutes % 60)
+    return (
+        wording.phrase("base.time_minutes", m=minutes, s=rest)
+        if minutes
+        else wording.phrase("base.time_seconds", s=rest)
+    )

@@ -68,7 +68,7 @@ def left(seconds: float | None) -> str:
         return ""
     minutes = math.ceil(seconds / 60)
     if seconds < 60:
-        return wording.phrase("left_seconds", s=math.ceil(seconds))
+        return wording.phrase("base.left_seconds", s=math.ceil(seconds))
     if minutes < 60:
-        return wording.phrase("left_minutes", m=minutes)
-    return wording.phrase("left_hours", h=minutes // 60, m=minutes % 60)
+        return wording.phrase("base.left_minutes", m=minutes)
+    return wording.phrase("base.left_hours", h=minutes // 60, m=minutes % 60)

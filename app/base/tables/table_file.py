@@ -158,7 +158,7 @@ def _believable(
 
 def _refused(problem: str, name: str) -> AppError:
     if problem == "damaged":
-        return AppError("table_unreadable", name=name, reason=phrase("questions_damaged"))
+        return AppError("table_unreadable", name=name, reason=phrase("common.questions_damaged"))
     return AppError(f"table_{problem}", name=name)
 
 
@@ -251,4 +251,4 @@ def delimited(text: str, name: str) -> Iterator[Row]:
             yield Row(line, tuple(cells[:COLUMNS]))
             line = reader.line_num + 1  # a cell may hold several lines
     except csv.Error as error:
-        raise AppError("table_unreadable", name=name, reason=phrase("table_quote", line=line)) from error
+        raise AppError("table_unreadable", name=name, reason=phrase("base.table_quote", line=line)) from error

@@ -17,14 +17,14 @@ _CLAIMS = ("n", "sentence", "sources", "supported", "missing")
 
 
 def write(report: Report, file: BinaryIO) -> None:
-    book = Book(phrase("batch_cut"), phrase(f"label_{report.label}"))
+    book = Book(phrase("common.batch_cut"), phrase(f"common.label.{report.label}"))
     others = words.original_names(report.questions)
     lines = list(report.lines())
     columns = ["line", *others, "question", *words.ANSWER_COLUMNS]
     _add_table(book, "answers", columns, len(others), (words.cells(report, line) for line in lines))
     _add_table(book, "sources", ["line", *_SOURCES], 0, (row for line in lines for row in _sources(line)))
     _add_table(book, "claims", ["line", *_CLAIMS], 0, (row for line in lines for row in _claims(line)))
-    book.add(phrase("batch_sheet_about"), ABOUT_WIDTHS, words.facts(report))
+    book.add(phrase("chat.batch_sheet.about"), ABOUT_WIDTHS, words.facts(report))
     book.save(file)
 
 
@@ -32,8 +32,8 @@ def _add_table(book: Book, key: str, columns: Sequence[str], others: int, rows: 
     """`others`: how many of the columns, behind the first, are the questions' own and have their names."""
     own = range(1, 1 + others)
     widths = [WIDTH if at in own else WIDTHS.get(name, WIDTH) for at, name in enumerate(columns)]
-    names = [name if at in own else phrase(f"batch_column_{name}") for at, name in enumerate(columns)]
-    book.add(phrase(f"batch_sheet_{key}"), widths, rows, names)
+    names = [name if at in own else phrase(f"common.batch_column.{name}") for at, name in enumerate(columns)]
+    book.add(phrase(f"chat.batch_sheet.{key}"), widths, rows, names)
 
 
 def _sources(line: Line) -> list[list[object]]:
@@ -48,6 +48,6 @@ def _claims(line: Line) -> list[list[object]]:
     kept = line.result.grounding if line.result else None
     return [
         [line.row.line, number, claim.sentence, " ".join(f"[{source}]" for source in claim.sources),
-         phrase("batch_supported" if claim.is_supported else "batch_unsupported"), "\n".join(claim.missing)]
+         phrase("chat.batch_supported" if claim.is_supported else "chat.batch_unsupported"), "\n".join(claim.missing)]
         for number, claim in enumerate(kept.claims if kept else (), start=1)
     ]  # fmt: skip

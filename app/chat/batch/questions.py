@@ -82,7 +82,7 @@ def column_name(columns: Sequence[str], column: int) -> str:
     """As people call it: the letter that Excel gives it, and its heading."""
     letters = letter(column)
     heading = columns[column] if column < len(columns) else ""
-    return phrase("batch_column", letter=letters, heading=heading) if heading else letters
+    return phrase("chat.batch_column", letter=letters, heading=heading) if heading else letters
 
 
 @functools.cache

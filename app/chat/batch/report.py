@@ -42,15 +42,15 @@ class Line:
     def note(self) -> str:
         """Why there is no answer, or none that a model has written, in words."""
         if isinstance(self.row, Skipped):
-            return phrase(f"batch_reason_{self.row.reason}")
+            return phrase(f"chat.batch_reason.{self.row.reason}")
         if self.result is None:
             return ""
         if self.result.error:
             return self.result.error
         kept = self.result.grounding
         if kept is None:
-            return phrase("batch_without_documents")
-        return phrase("excerpts") if kept.is_excerpt else ""
+            return phrase("chat.batch_without_documents")
+        return phrase("common.excerpts") if kept.is_excerpt else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def original_names(questions: QuestionFile) -> list[str]:
     for column, name in enumerate(questions.columns):
         if column != questions.column:
             is_free = bool(name) and name not in found
-            found.append(name if is_free else phrase("batch_original", letter=column_name((), column)))
+            found.append(name if is_free else phrase("chat.batch_original", letter=column_name((), column)))
     return found
 
 
@@ -110,9 +110,9 @@ def doubts(result: Result) -> str:
     kept = result.grounding or Grounding()
     doubtful = [
         phrase(
-            f"batch_doubt{checked.manner(kept, [claim])}",
+            f"chat.batch_doubt{checked.manner(kept, [claim])}",
             sentence=claim.sentence,
-            missing=phrase("batch_gap").join(claim.missing),
+            missing=phrase("common.batch_gap").join(claim.missing),
         )
         for claim in kept.claims
         if not claim.is_supported
@@ -128,12 +128,13 @@ def cells(report: Report, line: Line) -> list[Any]:
 def _answer(line: Line) -> list[str | int | float]:
     """Those of ANSWER_COLUMNS."""
     result = line.result
-    verdict = phrase(f"batch_verdict_{line.verdict}")
+    verdict = phrase(f"common.batch_verdict.{line.verdict}")
     if result is None:
         return [verdict, "", "", "", "", line.note, "", "", ""]
     return [
-        verdict, _bulleted(marked(result)), doubts(result), sources(result), phrase(f"label_{result.label}"), line.note,
-        result.model, round(result.total_s, SECONDS_DIGITS), moment(result.answered_at),
+        verdict, _bulleted(marked(result)), doubts(result), sources(result),
+        phrase(f"common.label.{result.label}"), line.note, result.model,
+        round(result.total_s, SECONDS_DIGITS), moment(result.answered_at),
     ]  # fmt: skip
 
 
@@ -147,7 +148,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
     """How the answers came about: (name, value)."""
     head, questions = report.head, report.questions
     choices = head.choices
-    seed = phrase("batch_fact_random") if choices.seed is None else str(choices.seed)
+    seed = phrase("chat.batch_fact.random") if choices.seed is None else str(choices.seed)
     found = [
         ("questions", questions.name),
         ("questions_sha256", questions.sha256),
@@ -155,7 +156,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("model", head.model_name),
         ("model_sha256", report.model_sha256),
         ("scope", " / ".join(ref.name for ref in head.scope)),
-        ("label", phrase(f"label_{report.label}")),
+        ("label", phrase(f"common.label.{report.label}")),
         ("temperature", f"{choices.temperature}"),
         ("max_tokens", f"{choices.max_tokens}"),
         ("seed", seed),
@@ -165,7 +166,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("written", moment(time.time())),
         ("version", f"Kotae {__version__}"),
     ]
-    return [(phrase(f"batch_fact_{key}"), value) for key, value in found if value]
+    return [(phrase(f"chat.batch_fact.{key}"), value) for key, value in found if value]
 
 
 def moment(seconds: float) -> str:

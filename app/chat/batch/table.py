@@ -44,7 +44,7 @@ def read(path: Path) -> Table:
         return Table(_bounded(rows, path.name), sha256, sheet=sheet)
     codec = encodings.detect(raw)
     if not codec:
-        raise AppError("table_unreadable", name=path.name, reason=phrase("questions_not_text"))
+        raise AppError("table_unreadable", name=path.name, reason=phrase("common.questions_not_text"))
     text = encodings.decode(raw, codec)
     table_file.check_text(text, path.name)
     if suffix == ".jsonl":

@@ -13,7 +13,7 @@ from app.documents.grounding.grounding import Grounding
 
 
 def write_csv(report: Report, file: BinaryIO) -> None:
-    names = [phrase(f"batch_column_{name}") for name in ("line", "question", *words.ANSWER_COLUMNS)]
+    names = [phrase(f"common.batch_column.{name}") for name in ("line", "question", *words.ANSWER_COLUMNS)]
     head = [names[0], *words.original_names(report.questions), *names[1:]]
     safe_table.write_csv(file, head, (words.cells(report, line) for line in report.lines()))
 

@@ -110,7 +110,7 @@ class _Asking:
 
     def _on_stage(self, stage: Stage) -> None:
         if stage.kind in ("searching", "loading", "reading", "checking"):
-            self._output.progress(stage.kind, percent=round(100 * (stage.fraction or 0)))
+            self._output.progress(f"chat.ask_{stage.kind}", percent=round(100 * (stage.fraction or 0)))
 
     def _on_text(self, text: str) -> None:
         shown = text if self.text else text.lstrip()
@@ -159,12 +159,12 @@ def _print(asking: _Asking, request: AnswerRequest, output: Output, learned: Lab
     output.end_progress()
     output.result(result, "\n" + ask_sources.as_text(asking.text, kept, output) if kept else "")
     if VERDICTS[done.stop_reason] == "length":
-        output.note("answer_cut")
+        output.note("chat.answer_cut")
     if asking.waiting.was_interrupted:
-        output.note("interrupted")
+        output.note("common.interrupted")
     elif not output.is_json and done.usage.answer_tokens:
         output.note(
-            "answer_summary",
+            "chat.answer_summary",
             model=_shown(request.model, adapter),
             total_s=f"{outcome.total_s:.1f}",
             tokens_per_s=f"{speed:.1f}",
@@ -180,5 +180,5 @@ def _label(request: AnswerRequest, learned: Label, kept: Grounding | None) -> La
 def _shown(model: LocalModel, adapter: str | None) -> str:
     if adapter is None or model.tuned is not None:
         return model.name
-    name = phrase("answer_adapter_of_card") if adapter == ask_adapter.OF_CARD else adapter
-    return phrase("answer_with_adapter", model=model.name, adapter=name)
+    name = phrase("chat.answer_adapter_of_card") if adapter == ask_adapter.OF_CARD else adapter
+    return phrase("chat.answer_with_adapter", model=model.name, adapter=name)

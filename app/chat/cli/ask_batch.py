@@ -66,23 +66,23 @@ def _tell(found: QuestionFile, output: Output) -> None:
     """Which column was taken, and which rows are no questions."""
     place = ""
     if found.sheet:
-        place = output.phrase("batch_where_sheet", sheet=found.sheet)
+        place = output.phrase("chat.batch_where_sheet", sheet=found.sheet)
     elif found.encoding:
-        place = output.phrase("batch_where_encoding", encoding=encodings.name_of(found.encoding))
+        place = output.phrase("chat.batch_where_encoding", encoding=encodings.name_of(found.encoding))
     column = questions.column_name(found.columns, found.column)
-    output.note("batch_found", name=found.name, count=len(found.questions), column=column, where=place)
+    output.note("chat.batch_found", name=found.name, count=len(found.questions), column=column, where=place)
     if found.is_guessed:
-        output.note("batch_guessed")
+        output.note("chat.batch_guessed")
     if found.blank_lines:
-        output.note("batch_blank", count=found.blank_lines)
+        output.note("common.batch_blank", count=found.blank_lines)
     for row in found.skipped[:SHOWN_SKIPPED]:
-        output.note("batch_skipped", line=row.line, reason=_reason(row))
+        output.note("common.batch_skipped", line=row.line, reason=_reason(row))
     if len(found.skipped) > SHOWN_SKIPPED:
-        output.note("batch_skipped_more", count=len(found.skipped) - SHOWN_SKIPPED)
+        output.note("chat.batch_skipped_more", count=len(found.skipped) - SHOWN_SKIPPED)
 
 
 def _reason(row: Skipped) -> str:
-    return phrase(f"batch_reason_{row.reason}")
+    return phrase(f"chat.batch_reason.{row.reason}")
 
 
 class _Answering:
@@ -110,15 +110,17 @@ class _Answering:
 
     def _on_begun(self, standing: Standing) -> None:
         if standing.done:
-            self._output.note("batch_resumed", done=standing.done, total=standing.total)
+            self._output.note("chat.batch_resumed", done=standing.done, total=standing.total)
 
     def _on_progressed(self, standing: Standing) -> None:
-        self._output.progress("batch_progress", done=standing.done, total=standing.total, left=left(standing.left_s))
+        self._output.progress(
+            "chat.batch_progress", done=standing.done, total=standing.total, left=left(standing.left_s)
+        )
 
     def _on_answered(self, result: Result) -> None:
         if result.error:
             self._output.end_progress()
-            self._output.note("batch_skipped", line=result.line, reason=result.error)
+            self._output.note("common.batch_skipped", line=result.line, reason=result.error)
 
     def _on_ended(self, ended: Ended) -> None:
         self.ended = ended
@@ -139,14 +141,14 @@ def _print(answering: _Answering, found: QuestionFile, out: Path, output: Output
     skipped = [{"line": row.line, "reason": row.reason} for row in found.skipped]
     data = dataclasses.asdict(ended) | {"out": str(out), "skipped": skipped}
     text = output.phrase(
-        "batch_done", answered=ended.answered, not_found=ended.not_found, doubtful=ended.doubtful, path=out
+        "chat.batch_done", answered=ended.answered, not_found=ended.not_found, doubtful=ended.doubtful, path=out
     )
     output.result(data, text)
     if ended.waiting:
-        output.note("batch_interrupted", done=ended.answered, total=len(found.questions))
+        output.note("chat.batch_interrupted", done=ended.answered, total=len(found.questions))
         return 128 + signal.SIGINT
     if ended.failed:
-        output.note("batch_failed", count=ended.failed)
+        output.note("chat.batch_failed", count=ended.failed)
     if ended.skipped:
-        output.note("batch_skipped_count", count=ended.skipped)
+        output.note("chat.batch_skipped_count", count=ended.skipped)
     return 1 if ended.failed or ended.skipped else 0

@@ -11,7 +11,7 @@ def as_text(answer: str, grounding: Grounding, output: Output) -> str:
     """Below an answer: which sentences are to be checked, then the sources that it uses, or the nearest passages."""
     lines = checked.lines(grounding)
     if grounding.sources:
-        lines += ["", output.phrase("sources" if grounding.verdict == "answered" else "nearest")]
+        lines += ["", output.phrase("common.sources" if grounding.verdict == "answered" else "common.nearest")]
     for number in citing.used(answer, grounding):
         source = grounding.sources[number - 1]
         lines += [f"[{number}] {_place(source, output)}", f"    {_quote(source)}"]
@@ -19,7 +19,7 @@ def as_text(answer: str, grounding: Grounding, output: Output) -> str:
 
 
 def _place(source: Source, output: Output) -> str:
-    page = output.phrase("page", page=source.page) if source.page else ""
+    page = output.phrase("common.page", page=source.page) if source.page else ""
     parts = (source.collection, source.document, " > ".join(source.heading), source.tag, page)
     return "  ".join(part for part in parts if part)
 

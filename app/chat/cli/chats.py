@@ -52,13 +52,13 @@ def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     ]
     store.close()
     lines = [f"{row['id']}\t{_moment(row['updated_at'])}\t{_marked(row, output)}" for row in found]
-    output.result({"chats": found}, "\n".join(lines) or output.phrase("no_chats"))
+    output.result({"chats": found}, "\n".join(lines) or output.phrase("chat.no_chats"))
     return 0
 
 
 def _marked(row: dict[str, Any], output: Output) -> str:
     """The title, behind a word where the conversation came in a file."""
-    return row["title"] if row["imported_at"] is None else f"[{output.phrase('imported_in_list')}] {row['title']}"
+    return row["title"] if row["imported_at"] is None else f"[{output.phrase('chat.imported_in_list')}] {row['title']}"
 
 
 def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -68,14 +68,14 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
     try:
         ids = options.id or [conversation.id for conversation in store.conversations()]
         if not ids:
-            output.result({"exported": 0, "files": []}, output.phrase("exported_none"))
+            output.result({"exported": 0, "files": []}, output.phrase("chat.exported_none"))
             return 0
         _check_target(target, is_file=options.format == "json")
         there = collections_now(where.documents)
         permit = _permit(store, ids, target, where, is_allowed=options.allow_secret)
 
         def report(done: int, total: int) -> None:
-            output.progress("exporting", done=done, total=total)
+            output.progress("chat.exporting", done=done, total=total)
 
         if options.format == "json":
             made = exporting.save_file(store, ids, "json", target, report, there, permit=permit)
@@ -84,7 +84,7 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
     finally:
         store.close()
     output.end_progress()
-    text = output.phrase("exported", count=len(ids), path=options.to)
+    text = output.phrase("chat.exported", count=len(ids), path=options.to)
     output.result({"exported": len(ids), "files": [str(path) for path in made]}, text)
     return 0
 
@@ -126,7 +126,7 @@ def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
         result = importing.bring_in(
             store,
             Path(options.file),
-            lambda done, total: output.progress("importing", percent=round(100 * done / total)),
+            lambda done, total: output.progress("chat.importing", percent=round(100 * done / total)),
             where.documents,
         )
     finally:

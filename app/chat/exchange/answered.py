@@ -42,11 +42,11 @@ class Answered:
         sha256 = "\n".join(mark.sha256 for mark in marks if mark.sha256)
         adapter = f"{details.adapter_sha256} ×{details.adapter_strength:g}" if details.adapter_sha256 else ""
         settled = [
-            ("label", phrase(f"label_{self.highest_label}")),
+            ("label", phrase(f"common.label.{self.highest_label}")),
             ("origin", answer_origin.mark(self.answer)),
             ("model", answer_origin.model(details)),
             ("remote", answer_origin.machine(details)),
-            ("model_sha256", sha256 or (phrase("answer_hash_unknown") if self.model and not is_imported else "")),
+            ("model_sha256", sha256 or (phrase("chat.answer_hash_unknown") if self.model and not is_imported else "")),
             ("adapter_sha256", adapter),
             ("scope", " / ".join(ref.name for ref in details.scope)),
             ("documents_sha256", "\n".join(self._document_hashes())),
@@ -60,7 +60,7 @@ class Answered:
             ("written", _moment(time.time())),
             ("version", f"Kotae {__version__}"),
         ]
-        return [(phrase(f"batch_fact_{key}"), value) for key, value in settled if value]
+        return [(phrase(f"chat.batch_fact.{key}"), value) for key, value in settled if value]
 
     def _document_hashes(self) -> list[str]:
         sources = self.grounding.sources if self.grounding else ()

@@ -76,7 +76,12 @@ def _add_grounds(document: WordDocument, answer: str, grounding: Grounding) -> N
 
 def describe(document: WordDocument, title: str) -> None:
     about = document.core_properties
-    about.title, about.author, about.comments, about.language = title[:255], "Kotae", "", phrase("export_language")
+    about.title, about.author, about.comments, about.language = (
+        title[:255],
+        "Kotae",
+        "",
+        phrase("common.export_language"),
+    )
     about.created = about.modified = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
 
 
@@ -183,9 +188,9 @@ def add_inline(paragraph: Any, tokens: Sequence[Token], *, is_bold: bool = False
             continue
         if token.type == "link_close":
             address, start = links.pop()
-            text = "" if written[start:] == address else phrase("export_address", address=address)
+            text = "" if written[start:] == address else phrase("common.export_address", address=address)
         elif token.type == "image":
-            text = token.content + phrase("export_address", address=token.attrGet("src"))
+            text = token.content + phrase("common.export_address", address=token.attrGet("src"))
         elif token.type in ("softbreak", "hardbreak"):
             text = "\n"
         written += text

@@ -29,7 +29,7 @@ def text_of(answer: str, grounding: Grounding | None) -> str:
 def add_check(document: WordDocument, message: Message) -> None:
     """How the check came out; of an imported answer, that it is one, and what its file names as sources."""
     hearsay = answer_origin.hearsay(message)
-    for line in (*answer_origin.lines(message), *([phrase("imported_sources"), *hearsay] if hearsay else ())):
+    for line in (*answer_origin.lines(message), *([phrase("chat.imported_sources"), *hearsay] if hearsay else ())):
         document.add_paragraph(legal(line))
 
 
@@ -39,13 +39,15 @@ def add_sources(document: WordDocument, answer: str, grounding: Grounding) -> No
     rows: list[tuple[str, ...]] = []
     for number in numbers:
         source = grounding.sources[number - 1]
-        page = phrase("page", page=source.page) if source.page else ""
+        page = phrase("common.page", page=source.page) if source.page else ""
         rows.append((f"[{number}]", source.document, " ".join(source.heading), source.tag, page))
-    add_table(document, [phrase(f"batch_column_{name}") for name, _ in _COLUMNS], rows, [mm for _, mm in _COLUMNS])
+    add_table(
+        document, [phrase(f"common.batch_column.{name}") for name, _ in _COLUMNS], rows, [mm for _, mm in _COLUMNS]
+    )
 
 
 def sources_heading(grounding: Grounding) -> str:
-    return phrase("sources" if grounding.verdict == "answered" else "nearest")
+    return phrase("common.sources" if grounding.verdict == "answered" else "common.nearest")
 
 
 def add_table(document: WordDocument, head: list[str], rows: list[tuple[str, ...]], widths_mm: list[int]) -> None:

@@ -87,7 +87,7 @@ def labelled(bundle: Bundle, there: Known) -> Bundle:
 
 def suggested_name(conversation: Conversation) -> str:
     """A file name for it, without suffix."""
-    return file_names.safe_name(conversation.title, phrase("export_untitled"))
+    return file_names.safe_name(conversation.title, phrase("common.export_untitled"))
 
 
 def _bundles(store: Store, ids: Sequence[int], report: Report, there: Known) -> Iterator[Bundle]:

@@ -24,7 +24,7 @@ def content(bundle: Bundle) -> str:
         lines += ["", f"## {escaped(heading(message, number))}", ""]
         grounding = answer_origin.grounding_of(message)
         text = citing.marked(message.text, grounding) if grounding else message.text
-        written = contained(text, TURN_DEPTH, phrase("export_address", address="{}"))
+        written = contained(text, TURN_DEPTH, phrase("common.export_address", address="{}"))
         lines.append(quoted(written.split("\n")) if message.role == "question" else written)
         if grounds := _grounds(message, grounding):
             lines += ["", *(f"- {escaped(line)}" for line in grounds)]
@@ -39,7 +39,7 @@ def _grounds(message: Message, grounding: Grounding | None) -> list[str]:
         numbers = citing.used(message.text, grounding)
         lines += [f"[{n}] {citing.place(grounding.sources[n - 1])}" for n in numbers]
     if hearsay:
-        lines += [phrase("imported_sources"), *hearsay]
+        lines += [phrase("chat.imported_sources"), *hearsay]
     return lines
 
 
@@ -58,22 +58,22 @@ def facts(bundle: Bundle) -> Sequence[str]:
     """What the head of a document says: when it was written and exported, and what is not in it."""
     conversation = bundle.conversation
     found = [
-        phrase("export_dates", first=moment(conversation.created_at), last=moment(conversation.updated_at)),
-        phrase("export_made", at=moment(time.time()), version=__version__),
+        phrase("common.export_dates", first=moment(conversation.created_at), last=moment(conversation.updated_at)),
+        phrase("common.export_made", at=moment(time.time()), version=__version__),
     ]
     if conversation.imported_at is not None:
-        found.append(phrase("imported_at", at=moment(conversation.imported_at)))
-    found.append(phrase("export_label", label=phrase(f"label_{conversation.label}")))
+        found.append(phrase("chat.imported_at", at=moment(conversation.imported_at)))
+    found.append(phrase("common.export_label", label=phrase(f"common.label.{conversation.label}")))
     others = len(bundle.messages) - len(shown(bundle))
-    return [*found, phrase("export_branches", count=others)] if others else found
+    return [*found, phrase("common.export_branches", count=others)] if others else found
 
 
 def heading(message: Message, number: int) -> str:
-    parts = [phrase(f"export_{message.role}", number=number), moment(message.created_at)]
+    parts = [phrase(f"common.export_{message.role}", number=number), moment(message.created_at)]
     if message.details is not None:
         model, machine = answer_origin.model(message.details), answer_origin.machine(message.details)
         parts += [answer_origin.mark(message), " @ ".join(filter(None, (model, machine)))]
-    return phrase("export_gap").join(part for part in parts if part)
+    return phrase("common.export_gap").join(part for part in parts if part)
 
 
 def remark(message: Message) -> str:
@@ -81,9 +81,9 @@ def remark(message: Message) -> str:
     if message.role == "question":
         return ""
     if message.status != "done":
-        return phrase(f"export_{message.status}")
+        return phrase(f"common.export_{message.status}")
     is_cut = message.details is not None and message.details.stop_reason in ("length", "context")
-    return phrase("answer_cut") if is_cut else ""
+    return phrase("chat.answer_cut") if is_cut else ""
 
 
 def moment(seconds: float) -> str:

@@ -134,7 +134,7 @@ def _divided(text: str) -> tuple[str, float]:
 
 
 def _no_strength(text: str) -> AppError:
-    return AppError("bad_option", option="--adapter", value=text, expected=phrase("range", low=0, high=2))
+    return AppError("bad_option", option="--adapter", value=text, expected=phrase("common.range", low=0, high=2))
 
 
 def learned(documents: Path, label_of: LabelOf, model: LocalModel, adapters: Collection[AdapterUse] | None) -> Label:

@@ -165,7 +165,7 @@ def _not_found(found: Found) -> Found:
     nearest = list(zip(found.sources, found.passages, strict=True))[:NEAREST]
     sources = tuple(clauses.source_of_part(source, clauses.found_part(passage)) for source, passage in nearest)
     kept = Grounding("not_in_documents", sources, retrieval_s=found.seconds, by_meaning=found.by_meaning)
-    return dataclasses.replace(found, answer=phrase("not_in_documents"), grounding=kept)
+    return dataclasses.replace(found, answer=phrase("chat.not_in_documents"), grounding=kept)
 
 
 def _quoted(found: Found, question: str) -> Found:

@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QTextCursor
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.chat.records import Draft
 from app.chat.ui.edit_line import EditLine
 from app.chat.ui.editor import TEXT_MAX, QuestionEditor
@@ -44,7 +45,7 @@ class Composer(QWidget):
 
     def _build(self) -> None:
         self.editor = QuestionEditor(self._theme, self)
-        self.editor.setAccessibleName(self.tr("質問"))
+        self.editor.setAccessibleName(phrase("common.batch_column.question"))
         self.edit_line = EditLine(self._theme)
         self.edit_line.hide()
         self.remote_mark = RemoteMark(self._theme, self)
@@ -52,9 +53,9 @@ class Composer(QWidget):
         self.notice.hide()
         self.hint = KeyHint(self._theme)
         self.waiting = ElidedLabel(role="caption", tone="text2")
-        self.send_button = Button(self._theme, self.tr("送信"), "primary")
-        self.stop_button = icon_button(self._theme, self.tr("停止　Esc"), "square")
-        self.stop_button.setAccessibleName(self.tr("停止"))
+        self.send_button = Button(self._theme, phrase("chat.send"), "primary")
+        self.stop_button = icon_button(self._theme, phrase("chat.stop_esc"), "square")
+        self.stop_button.setAccessibleName(phrase("common.stop"))
         row = QHBoxLayout()
         row.setContentsMargins(4, 0, 0, 0)
         row.addWidget(self.hint, 1)
@@ -126,8 +127,8 @@ class Composer(QWidget):
         self._is_busy = is_busy
         self.hint.setVisible(not is_busy)
         self.waiting.setVisible(is_busy)
-        words = self.tr("別の会話で回答しています。終わると送信できます。")
-        self.waiting.setText(words if is_elsewhere else self.tr("回答が終わると送信できます。"))
+        words = phrase("chat.another_conversation_is_being_answered")
+        self.waiting.setText(words if is_elsewhere else phrase("chat.you_can_send_when_the"))
         had_focus = self.send_button.hasFocus() or self.stop_button.hasFocus()
         self.send_button.setVisible(not is_busy)
         self.stop_button.setVisible(is_busy)
@@ -138,8 +139,8 @@ class Composer(QWidget):
         """`send_key`: enter | ctrl_enter."""
         self.editor.send_key = send_key
         control = "⌘" if sys.platform == "darwin" else "Ctrl"
-        send, new_line = (self.tr("送信"), False), (self.tr("改行"), False)
-        gap, plus = (self.tr("　"), False), ("+", False)
+        send, new_line = (phrase("chat.send"), False), (phrase("chat.new_line"), False)
+        gap, plus = (phrase("chat.symbol_2"), False), ("+", False)
         if send_key == "enter":
             self.hint.show_parts(("Enter", True), send, gap, ("Shift", True), plus, ("Enter", True), new_line)
         else:
@@ -147,10 +148,10 @@ class Composer(QWidget):
 
     def set_has_history(self, has_history: bool, *, is_temporary: bool = False, asks_documents: bool = False) -> None:
         if is_temporary:
-            words = self.tr("質問を入力してください（保存しません）")
+            words = phrase("chat.type_a_question_not_saved")
         else:
-            first = self.tr("資料について質問してください") if asks_documents else self.tr("質問を入力してください")
-            words = self.tr("続けて質問できます") if has_history else first
+            first = phrase("chat.ask_about_your_documents") if asks_documents else phrase("chat.type_a_question")
+            words = phrase("chat.ask_a_follow_up") if has_history else first
         self.editor.set_placeholder(words)
 
     # ------------------------------------------------------------------ events
@@ -197,10 +198,10 @@ class Composer(QWidget):
         if not is_sendable and self.send_button.hasFocus():
             self.editor.setFocus()
         self.send_button.setEnabled(is_sendable)
-        self.send_button.setToolTip("" if is_sendable else tip(self.tr("質問を入力すると送信できます")))
+        self.send_button.setToolTip("" if is_sendable else tip(phrase("chat.type_a_question_to_send")))
 
     def _on_text_refused(self, length: int) -> None:
-        text = self.tr("長すぎるため貼り付けませんでした（{n} 文字）。質問は {max} 文字までです。")
+        text = phrase("chat.too_long_to_paste_n")
         self.notice.setText(text.format(n=f"{length:,}", max=f"{TEXT_MAX:,}"))
         self.notice.show()
 

@@ -2,6 +2,7 @@
 
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.uikit.theme import Theme
 from app.uikit.widgets.icon import Icon
 from app.uikit.widgets.labels import Label
@@ -11,12 +12,12 @@ from app.uikit.words import icon_button
 class EditLine(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.cancel_button = icon_button(theme, self.tr("やめる　Esc"), "x", "quiet", compact=True)
-        self.cancel_button.setAccessibleName(self.tr("編集をやめる"))
+        self.cancel_button = icon_button(theme, phrase("chat.cancel_esc"), "x", "quiet", compact=True)
+        self.cancel_button.setAccessibleName(phrase("chat.stop_editing"))
         row = QHBoxLayout(self)
         row.setContentsMargins(4, 0, 0, 2)
         row.setSpacing(8)
         row.addWidget(Icon(theme, "pencil", "accent"))
-        words = Label(self.tr("質問を編集しています"), role="caption", tone="accent", strong=True)
+        words = Label(phrase("chat.editing_the_question"), role="caption", tone="accent", strong=True)
         row.addWidget(words, 1)
         row.addWidget(self.cancel_button)

@@ -3,6 +3,7 @@
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -35,23 +36,23 @@ class EmptyView(QWidget):
         """`is_remote`: another machine computes the model that is chosen."""
         self._ready.setVisible(has_model)
         self._without_model.setVisible(not has_model)
-        with_kit = self.tr("お試し用のキットを取り込む…")
-        self.starter_button.setText(self.tr("お試し用ではじめる") if is_starter_available else with_kit)
+        with_kit = phrase("common.import_the_trial_kit")
+        self.starter_button.setText(phrase("common.start_with_the_trial_model") if is_starter_available else with_kit)
         self._is_temporary = is_temporary
-        here = self.tr("入力した内容は、この PC の中だけで扱います。")
-        kept = self.tr("入力した内容は、選んでいるサーバーへ送られます。") if is_remote else here
-        self._promise.setText(self.tr("保存しません。閉じると消えます。") if is_temporary else kept)
+        here = phrase("chat.what_you_type_is_handled")
+        kept = phrase("chat.what_you_type_is_sent") if is_remote else here
+        self._promise.setText(phrase("chat.it_is_not_saved_and") if is_temporary else kept)
         self._show_words()
 
     def show_adding(self, *, is_adding: bool, is_downloading: bool) -> None:
         """Whether a first model is on its way. Beside a download another can be added, beside other work none."""
-        heading, sentence = self.tr("モデルがまだありません。"), self.tr("どちらもネットワークを使いません。")
+        heading, sentence = phrase("chat.there_is_no_model_yet"), phrase("chat.neither_needs_a_network")
         if is_adding:
-            heading = self.tr("モデルを追加しています。")
-            sentence = self.tr("進み具合は「モデル」の画面に出ます。")
+            heading = phrase("chat.a_model_is_being_added")
+            sentence = phrase("chat.the_page_models_shows_how")
         elif is_downloading:
-            heading = self.tr("モデルをダウンロードしています。")
-            sentence = self.tr("待つ間に、お試し用のモデルで始められます。")
+            heading = phrase("chat.a_model_is_being_downloaded")
+            sentence = phrase("chat.meanwhile_you_can_start_with")
         self.lacking.setText(heading)
         self._how.setText(sentence)
         self.progress_button.setVisible(is_adding or is_downloading)
@@ -64,18 +65,18 @@ class EmptyView(QWidget):
         self._show_words()
 
     def _show_words(self) -> None:
-        words = self.tr("資料に聞いてみましょう。") if self._asks_documents else self.tr("質問してみましょう。")
-        self._heading.setText(self.tr("一時的な会話です。") if self._is_temporary else words)
+        words = phrase("chat.ask_your_documents") if self._asks_documents else phrase("chat.ask_something")
+        self._heading.setText(phrase("chat.this_is_a_temporary_chat") if self._is_temporary else words)
         self.manual_button.setVisible(self._asks_manual)
         for button in self.example_buttons:
             button.setVisible(not self._asks_documents)
 
     def _build_ready(self) -> QWidget:
         self.example_buttons = [
-            self._example(self.tr("日本の首都はどこですか？")),
-            self._example(self.tr("会議の日程を尋ねるメールの文面を書いてください。")),
+            self._example(phrase("chat.what_is_the_capital_of")),
+            self._example(phrase("chat.write_an_e_mail_asking")),
         ]
-        self.manual_button = self._example(self.tr("モデルを追加するには？"))
+        self.manual_button = self._example(phrase("common.how_do_i_add_a"))
         self._heading, self._promise = Label(role="heading2"), Label(tone="text2")
         return _centred(self._heading, self._promise, self.manual_button, *self.example_buttons)
 
@@ -87,9 +88,9 @@ class EmptyView(QWidget):
     def _build_without_model(self) -> QWidget:
         self.starter_button = Button(self._theme, "", "primary")
         self.starter_button.clicked.connect(self._navigation.starter_requested)
-        self.import_button = icon_button(self._theme, self.tr("GGUF ファイルを取り込む"), "file-box")
+        self.import_button = icon_button(self._theme, phrase("common.import_a_gguf_file"), "file-box")
         self.import_button.clicked.connect(self._navigation.model_file_requested)
-        self.progress_button = Button(self._theme, self.tr("進み具合を見る"))
+        self.progress_button = Button(self._theme, phrase("chat.show_progress"))
         self.progress_button.clicked.connect(lambda: self._navigation.page_requested.emit("models"))
         self.lacking, self._how = Label(role="heading2"), Label(tone="text2")
         buttons = QWidget()

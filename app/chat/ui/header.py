@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QMenu
 
 from app.base import confidentiality
 from app.base.confidentiality import LABELS, Label
-from app.base.wording import size
+from app.base.wording import phrase, size
 from app.chat.presets import Preset
 from app.chat.ui.scope_line import LabelTag
 from app.chat.ui.temporary_tag import TemporaryTag
@@ -59,7 +59,7 @@ class ChatHeader(Header):
         self.preset_button = icon_button(theme, "", "sliders-horizontal")
         self.preset_button.setMenu(QMenu(self.preset_button))
         self.preset_button.menu().aboutToShow.connect(lambda: self._fill_presets(self.preset_button.menu()))
-        self.menu_button = IconButton(theme, "ellipsis", self.tr("その他の操作"))
+        self.menu_button = IconButton(theme, "ellipsis", phrase("chat.more_actions"))
         self.menu_button.clicked.connect(self._show_menu)
         self.field.ended.connect(self._on_renamed)
         self._row.insertWidget(0, self.field, 1)
@@ -89,20 +89,20 @@ class ChatHeader(Header):
     def show_models(self, models: list[LocalModel], model_id: str | None) -> None:
         self._models, self._model_id = models, model_id
         model = next((model for model in models if model.id == model_id), None)
-        name = model.name if model else self.tr("モデルを選ぶ")
+        name = model.name if model else phrase("common.choose_a_model")
         self.model_button.setText(spaced(literal(_shortened(name))))
         place = remote_models.shown(model) if model else ""
         self.model_button.setToolTip(tip(sends_to(place)) if place else "")
         self.model_button.setAccessibleName(
-            noted(self.tr("モデル：{name}").format(name=name), sends_to(place) if place else "")
+            noted(phrase("chat.model_name", name=name), sends_to(place) if place else "")
         )
 
     def show_presets(self, presets: list[Preset], current: Preset, *, deviates: bool) -> None:
         """`deviates`: the conversation has something otherwise than its preset."""
         self._presets, self._preset_id = presets, current.id
-        name = noted(current.name, self.tr("変更あり")) if deviates else current.name
+        name = noted(current.name, phrase("chat.changed")) if deviates else current.name
         self.preset_button.setText(spaced(literal(_shortened(name))))
-        self.preset_button.setAccessibleName(self.tr("プリセット：{name}").format(name=name))
+        self.preset_button.setAccessibleName(phrase("chat.preset_name", name=name))
 
     def start_renaming(self) -> None:
         if self._has_messages and not self._is_temporary:
@@ -129,25 +129,25 @@ class ChatHeader(Header):
     def menu(self) -> QMenu:
         menu, navigation = QMenu(self), self._navigation
         if self._is_narrow():
-            self._fill_models(menu.addMenu(self.tr("モデル")))
-            self._fill_presets(menu.addMenu(self.tr("プリセット")))
+            self._fill_models(menu.addMenu(phrase("common.batch_column.model")))
+            self._fill_presets(menu.addMenu(phrase("chat.preset")))
         else:
-            menu.addAction(self.tr("この会話だけの設定…"), navigation.answering_requested.emit)
+            menu.addAction(phrase("chat.settings_of_this_conversation"), navigation.answering_requested.emit)
         menu.addSeparator()
-        menu.addAction(self.tr("新しい質問"), self.new_requested.emit)
-        menu.addAction(self.tr("一時的な会話"), self.temporary_requested.emit)
-        menu.addAction(self.tr("まとめて質問…"), lambda: navigation.page_requested.emit("batch"))
+        menu.addAction(phrase("common.new_question"), self.new_requested.emit)
+        menu.addAction(phrase("common.temporary_chat"), self.temporary_requested.emit)
+        menu.addAction(phrase("chat.ask_in_batch_2"), lambda: navigation.page_requested.emit("batch"))
         menu.addSeparator()
         if self._has_messages:
             if self._is_temporary:
-                menu.addAction(self.tr("この会話を保存する"), self.keep_requested.emit)
+                menu.addAction(phrase("chat.save_this_conversation"), self.keep_requested.emit)
             else:
-                menu.addAction(self.tr("名前を変更"), self.start_renaming)
-            self._fill_labels(menu.addMenu(self.tr("ラベル")))
-            menu.addAction(self.tr("会話を書き出す…"), navigation.export_requested.emit)
-            menu.addAction(self.tr("会話をコピー"), self.copy_requested.emit)
+                menu.addAction(phrase("chat.rename"), self.start_renaming)
+            self._fill_labels(menu.addMenu(phrase("common.batch_column.label")))
+            menu.addAction(phrase("common.export_conversations"), navigation.export_requested.emit)
+            menu.addAction(phrase("chat.copy_the_conversation"), self.copy_requested.emit)
             menu.addSeparator()
-        menu.addAction(self.tr("記録を見る"), navigation.log_requested.emit)
+        menu.addAction(phrase("common.view_log"), navigation.log_requested.emit)
         return menu
 
     def _show_menu(self) -> None:
@@ -164,14 +164,14 @@ class ChatHeader(Header):
             action.setChecked(model.id == self._model_id)
             action.triggered.connect(lambda _=False, model_id=model.id: self.model_chosen.emit(model_id))
         menu.addSeparator()
-        menu.addAction(self.tr("モデルを追加…"), lambda: self._navigation.page_requested.emit("models"))
+        menu.addAction(phrase("chat.add_a_model"), lambda: self._navigation.page_requested.emit("models"))
 
     def _about(self, model: LocalModel) -> str:
         if model.remote is not None:
             return sends_to(remote_models.shown(model))
         if model.tuned is not None:
-            base = self.tr("元のモデル：{name}").format(name=_shortened(model.tuned.base_name))
-            return noted(self.tr("学習済み"), base)
+            base = phrase("common.base_name", name=_shortened(model.tuned.base_name))
+            return noted(phrase("common.tuned"), base)
         return size(model.size_bytes)
 
     def _fill_presets(self, menu: QMenu) -> None:
@@ -182,8 +182,8 @@ class ChatHeader(Header):
             action.setChecked(preset.id == self._preset_id)
             action.triggered.connect(lambda _=False, preset_id=preset.id: self.preset_chosen.emit(preset_id))
         menu.addSeparator()
-        menu.addAction(self.tr("この会話だけの設定…"), self._navigation.answering_requested.emit)
-        menu.addAction(self.tr("プリセットを編集…"), lambda: self._navigation.settings_requested.emit("presets"))
+        menu.addAction(phrase("chat.settings_of_this_conversation"), self._navigation.answering_requested.emit)
+        menu.addAction(phrase("chat.edit_presets"), lambda: self._navigation.settings_requested.emit("presets"))
 
     def _fill_labels(self, menu: QMenu) -> None:
         menu.setToolTipsVisible(True)
@@ -193,7 +193,7 @@ class ChatHeader(Header):
             action.setChecked(label == self._label)
             if LABELS.index(label) < LABELS.index(self._lowest):
                 action.setEnabled(False)
-                action.setToolTip(tip(self.tr("資料のラベルより下げられません")))
+                action.setToolTip(tip(phrase("chat.it_cannot_be_lower_than")))
             action.triggered.connect(lambda _=False, label=label: self.label_chosen.emit(label))
 
     def _on_renamed(self, title: str) -> None:

@@ -3,6 +3,7 @@
 from PySide6.QtCore import QObject
 
 from app.base import confidentiality
+from app.base.wording import phrase
 from app.chat import answer_origin
 from app.chat.presets import Choices
 from app.chat.services.chat import ChatSession
@@ -59,7 +60,7 @@ class Heading(QObject):
     def show_title(self) -> None:
         conversation = self._session.conversation
         self._header.show_conversation(
-            conversation.title if conversation else self.tr("新しい質問"),
+            conversation.title if conversation else phrase("common.new_question"),
             has_messages=conversation is not None,
             is_temporary=self._session.is_temporary,
         )
@@ -89,7 +90,7 @@ class Heading(QObject):
     def _copy_conversation(self) -> None:
         """Everything as it was written, questions marked, and answers that were imported."""
         parts = [
-            (self.tr("質問：") if message.role == "question" else self.tr("回答："))
+            (phrase("chat.question") if message.role == "question" else phrase("chat.answer"))
             + answer_origin.copied(message, message.text)
             for message in self._transcript.messages
         ]

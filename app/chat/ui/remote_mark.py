@@ -2,6 +2,7 @@
 
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.uikit.phrases import sends_to
 from app.uikit.theme import Theme
 from app.uikit.widgets.icon import Icon
@@ -23,7 +24,7 @@ class RemoteMark(QWidget):
     def show_place(self, place: str, *, is_allowed: bool = True) -> None:
         """`place`: host and port; "": the model is of this machine. `is_allowed`: something may leave at all."""
         self.setVisible(bool(place))
-        stopped = self.tr("外部通信を止めているため、{place} には質問できません").format(place=place)
+        stopped = phrase("chat.outside_traffic_is_blocked_so", place=place)
         self.words.setText(sends_to(place) if is_allowed else stopped)
         self._icon.show_icon(*(("external-link", "warning") if is_allowed else ("lock", "warning")))
         self.setAccessibleName(self.words.text())

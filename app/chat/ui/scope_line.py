@@ -8,6 +8,7 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QWidget
 
 from app.base.confidentiality import HIGHEST, LABELS, Label
+from app.base.wording import phrase
 from app.uikit import confidentiality_look, phrases
 from app.uikit.language import joined, noted
 from app.uikit.navigation import Navigation
@@ -93,7 +94,7 @@ class ScopeLine(QWidget):
             action.setData(choice.name)
             action.toggled.connect(lambda is_asked, name=choice.name: self._choose(name, is_asked=is_asked))
         menu.addSeparator()
-        menu.addAction(self.tr("資料を追加…"), lambda: self._navigation.page_requested.emit("documents"))
+        menu.addAction(phrase("chat.add_documents"), lambda: self._navigation.page_requested.emit("documents"))
         return menu
 
     def minimumSizeHint(self) -> QSize:
@@ -108,8 +109,8 @@ class ScopeLine(QWidget):
 
     def _build(self) -> None:
         self.caption = ElidedLabel(role="caption", tone="text2")
-        self.add_button = icon_button(self._theme, self.tr("資料を選ぶ"), "plus", "quiet", compact=True)
-        self.add_button.setToolTip(tip(noted(self.tr("質問する資料を選びます"), "Ctrl+L")))
+        self.add_button = icon_button(self._theme, phrase("chat.choose_documents"), "plus", "quiet", compact=True)
+        self.add_button.setToolTip(tip(noted(phrase("chat.choose_the_documents_to_ask"), "Ctrl+L")))
         self.add_button.clicked.connect(self.open_menu)
         self.count_button = Button(self._theme, "", compact=True)
         self.count_button.clicked.connect(self.open_menu)
@@ -127,10 +128,14 @@ class ScopeLine(QWidget):
 
     def _show_words(self) -> None:
         names = self.asked
-        self.caption.setText(self.tr("対象の資料") if names else self.tr("資料なしで回答します（出典は付きません）"))
-        self.count_button.setText(self.tr("{n} 件").format(n=len(names)))
-        self.count_button.setAccessibleName(noted(self.tr("対象の資料"), self.tr("、").join(names)))
-        self.count_button.setToolTip(tip(self.tr("、").join(names)))
+        self.caption.setText(
+            phrase("chat.documents_to_search") if names else phrase("chat.answers_without_documents_no_sources")
+        )
+        self.count_button.setText(phrase("common.n_items", n=len(names)))
+        self.count_button.setAccessibleName(
+            noted(phrase("chat.documents_to_search"), phrase("common.data_gap").join(names))
+        )
+        self.count_button.setToolTip(tip(phrase("common.data_gap").join(names)))
 
     def _lay_out(self) -> None:
         """Whether chips fit is known from their sizes, shown or not."""
@@ -145,9 +150,9 @@ class ScopeLine(QWidget):
 
     def _state(self, choice: Choice) -> str:
         if not choice.is_there:
-            return self.tr("ありません")
-        count = self.tr("{n} 件").format(n=f"{choice.documents:,}")
-        reading = self.tr("{n} 件は読み取り前").format(n=f"{choice.unfinished:,}") if choice.unfinished else ""
+            return phrase("chat.not_found")
+        count = phrase("common.n_items", n=f"{choice.documents:,}")
+        reading = phrase("chat.n_not_read_yet", n=f"{choice.unfinished:,}") if choice.unfinished else ""
         return noted(count, reading)
 
     def _leave_out(self, name: str) -> None:
@@ -174,10 +179,10 @@ class ScopeChip(QFrame):
         if choice.is_there:
             self.label = ElidedLabel(choice.name, role="caption")
         else:
-            self.label = ElidedLabel(noted(choice.name, self.tr("ありません")), role="caption", tone="warning")
+            self.label = ElidedLabel(noted(choice.name, phrase("chat.not_found")), role="caption", tone="warning")
             row.addWidget(Icon(theme, "triangle-alert", "warning", size=14))
         self.label.setMaximumWidth(theme.px(CHIP_PX))
-        button = IconButton(theme, "x", self.tr("{name} を外す").format(name=choice.name))
+        button = IconButton(theme, "x", phrase("chat.remove_name", name=choice.name))
         if choice.label == HIGHEST:
             told = confidentiality_look.told(choice.label)
             lock = Icon(theme, *confidentiality_look.LOOKS[choice.label], size=14)

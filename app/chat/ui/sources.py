@@ -4,12 +4,13 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QObject, QUrl, Signal
+from PySide6.QtCore import QObject, QUrl, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.wording import phrase
 from app.chat import answer_origin
 from app.chat.ui.text.beside import Beside
 from app.chat.ui.text.source_panel import Shown, SourcePanel
@@ -256,7 +257,7 @@ class Sources(QObject):
 
 def _choose_file(parent: QWidget, name: str) -> str:
     """ "": none."""
-    title = QCoreApplication.translate("Sources", "「{name}」の場所").format(name=name)
+    title = phrase("chat.where_is_name", name=name)
     return QFileDialog.getOpenFileName(parent, title)[0]
 
 

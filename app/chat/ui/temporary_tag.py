@@ -2,6 +2,7 @@
 
 from PySide6.QtWidgets import QFrame, QHBoxLayout
 
+from app.base.wording import phrase
 from app.uikit.theme import Theme
 from app.uikit.widgets.icon import Icon
 from app.uikit.widgets.labels import ElidedLabel
@@ -15,4 +16,4 @@ class TemporaryTag(QFrame):
         row.setContentsMargins(8, 3, 8, 3)
         row.setSpacing(6)
         row.addWidget(Icon(theme, "message-circle-dashed", size=14))
-        row.addWidget(ElidedLabel(self.tr("一時的な会話（保存しません）"), role="caption", tone="text2"))
+        row.addWidget(ElidedLabel(phrase("chat.temporary_chat_not_saved"), role="caption", tone="text2"))

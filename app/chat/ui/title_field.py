@@ -4,6 +4,8 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QLineEdit
 
+from app.base.wording import phrase
+
 _KEEPING_REASONS = (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindowFocusReason)
 
 
@@ -16,7 +18,7 @@ class TitleField(QLineEdit):
     def __init__(self) -> None:
         super().__init__()
         self._title = ""
-        self.setAccessibleName(self.tr("会話の名前"))
+        self.setAccessibleName(phrase("chat.name_of_the_conversation"))
         self.returnPressed.connect(self.finish)
         self.hide()
 

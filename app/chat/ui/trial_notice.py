@@ -2,6 +2,7 @@
 
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.chat.ui.transcript.centred import Centred
 from app.uikit.navigation import Navigation
 from app.uikit.theme import Theme
@@ -13,8 +14,8 @@ from app.uikit.widgets.labels import Label, Rule
 class TrialNotice(QWidget):
     def __init__(self, theme: Theme, navigation: Navigation, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        words = self.tr("お試し用の小さなモデルです。業務には 8B 以上をお使いください。")
-        choose = Button(theme, self.tr("モデルを選ぶ"), "link")
+        words = phrase("chat.this_is_a_small_trial")
+        choose = Button(theme, phrase("common.choose_a_model"), "link")
         choose.clicked.connect(lambda: navigation.page_requested.emit("models"))
         content = QWidget()
         row = QHBoxLayout(content)

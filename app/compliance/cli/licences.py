@@ -52,5 +52,7 @@ def _write_sbom(file: Path, output: Output) -> int:
     with whole_file(file) as target:
         target.write((json.dumps(bill, ensure_ascii=False, indent=1) + "\n").encode())
     count = len(bill["components"])
-    output.result({"path": str(file), "components": count}, phrase("licences_sbom_written", path=file, n=count))
+    output.result(
+        {"path": str(file), "components": count}, phrase("compliance.licences_sbom_written", path=file, n=count)
+    )
     return 0

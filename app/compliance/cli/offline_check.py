@@ -28,7 +28,9 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
     def show(stage: str, done: float) -> None:
         percent = f" {done:.0%}" if done else ""
-        output.progress("offline_stage", stage=output.phrase(f"offline_stage_{stage}"), percent=percent)
+        output.progress(
+            "compliance.offline_stage", stage=output.phrase(f"compliance.offline_stage_{stage}"), percent=percent
+        )
 
     checking = Checking(where, show)
     try:
@@ -40,7 +42,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     output.end_progress()
     lines = [f"{page.title(result)}: {page.about(result)}"]
     if report is not None:
-        lines.append(output.phrase("offline_report", path=report, sbom=beside))
+        lines.append(output.phrase("compliance.offline_report", path=report, sbom=beside))
     told = result.as_json() | {"report": str(report) if report else None, "sbom": str(beside) if beside else None}
     output.result(told, "\n".join(lines))
     return 0 if result.is_good else 1

@@ -36,5 +36,7 @@ def _report(
     text = problem_report.compose(where, time.time(), versions, shown_presets())
     problem_report.save(text, target)
     path = str(target.absolute())
-    output.result({"path": path, "size_bytes": target.stat().st_size}, output.phrase("report_written", path=path))
+    output.result(
+        {"path": path, "size_bytes": target.stat().st_size}, output.phrase("compliance.report_written", path=path)
+    )
     return 0

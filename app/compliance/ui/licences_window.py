@@ -5,7 +5,6 @@ from typing import Any
 
 from PySide6.QtCore import (
     QAbstractListModel,
-    QCoreApplication,
     QModelIndex,
     QObject,
     QPersistentModelIndex,
@@ -18,7 +17,7 @@ from PySide6.QtWidgets import QBoxLayout, QDialog, QHBoxLayout, QPlainTextEdit, 
 from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.compliance import components
 from app.compliance.components import Component
 from app.uikit import text_exits
@@ -41,12 +40,11 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 def _kind(component: Component) -> str:
-    translate = QCoreApplication.translate
     return {
-        "python": translate("Licences", "Python の部品"),
-        "native": translate("Licences", "ライブラリ"),
-        "data": translate("Licences", "書体とアイコン"),
-        "model": translate("Licences", "モデル"),
+        "python": phrase("compliance.python_package"),
+        "native": phrase("compliance.library"),
+        "data": phrase("compliance.fonts_and_icons"),
+        "model": phrase("common.batch_column.model"),
     }[component.kind]
 
 
@@ -113,7 +111,7 @@ class LicencesWindow(QDialog):
         self._theme = theme
         self._model = ComponentList(self)
         self._found = Found(self._model, self)
-        self.setWindowTitle(self.tr("ライセンス"))
+        self.setWindowTitle(phrase("common.licences"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._build()
         self._connect()
@@ -139,13 +137,10 @@ class LicencesWindow(QDialog):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        intro = self.tr(
-            "Kotae は Apache License 2.0 です。そのほかに次の部品を使っています。Qt は LGPL-3.0 で使っており、"
-            "別の Qt に入れ替えられます（方法は「Qt」の文面にあります）。"
-        )
-        self.field = SearchField(self._theme, self.tr("名前かライセンスで絞り込む"))
-        self.list = NamedList(self._theme, self._found, self.tr("部品の一覧"))
-        self.count = Label(self.tr("読み込んでいます…"), "caption", "text2", wraps=True)
+        intro = phrase("compliance.kotae_is_under_the_apache")
+        self.field = SearchField(self._theme, phrase("compliance.filter_by_name_or_licence"))
+        self.list = NamedList(self._theme, self._found, phrase("compliance.list_of_parts"))
+        self.count = Label(phrase("compliance.loading"), "caption", "text2", wraps=True)
         left = QVBoxLayout()
         left.setSpacing(8)
         for widget in (self.field, self.count, self.list):
@@ -179,7 +174,7 @@ class LicencesWindow(QDialog):
         self.text = QPlainTextEdit()
         self.text.setReadOnly(True)
         self.text.setProperty("field", True)
-        self.text.setAccessibleName(self.tr("ライセンスの文面"))
+        self.text.setAccessibleName(phrase("compliance.licence_text"))
         self.text.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
@@ -192,9 +187,9 @@ class LicencesWindow(QDialog):
         return detail
 
     def _build_foot(self) -> QHBoxLayout:
-        self.copy_button = Button(self._theme, self.tr("文面をコピー"), icon="copy")
-        self.folder_button = Button(self._theme, self.tr("フォルダを開く"), icon="folder-open")
-        self.close_button = Button(self._theme, self.tr("閉じる"))
+        self.copy_button = Button(self._theme, phrase("compliance.copy_text"), icon="copy")
+        self.folder_button = Button(self._theme, phrase("common.open_the_folder"), icon="folder-open")
+        self.close_button = Button(self._theme, phrase("common.close"))
         self.told = Label(role="caption", tone="text2", wraps=True)
         foot = QHBoxLayout()
         foot.setContentsMargins(MARGIN_PX, 12, MARGIN_PX, 12)
@@ -251,11 +246,11 @@ class LicencesWindow(QDialog):
 
     def _show_count(self) -> None:
         shown = self._found.rowCount()
-        self.count.setText(self.tr("{n} 個の部品").format(n=shown) if shown else self.tr("見つかりません。"))
+        self.count.setText(phrase("compliance.n_parts", n=shown) if shown else phrase("compliance.nothing_found"))
 
     def _show_chosen(self, index: QModelIndex) -> None:
         chosen: Component | None = index.data(EntryRole) if index.isValid() else None
-        self.told.setText("" if chosen else self.tr("部品を選ぶとコピーできます。"))
+        self.told.setText("" if chosen else phrase("compliance.choose_a_part_to_copy"))
         self.name.setText(joined(chosen.name, chosen.version) if chosen else "")
         self.facts.setText(joined(_kind(chosen), chosen.licence) if chosen else "")
         self.holder.setText("\n".join(filter(None, (chosen.copyright, chosen.homepage))) if chosen else "")
@@ -264,6 +259,6 @@ class LicencesWindow(QDialog):
 
     def _on_copy_clicked(self) -> None:
         text_exits.copy(self, self.text.toPlainText())
-        said = self.tr("コピーしました。")
+        said = phrase("compliance.copied")
         self.told.setText(said)
         announce(self, said)

@@ -30,9 +30,9 @@ class OfflineCheckPanel(QWidget):
         self.banner.show_message(_LEVELS[outcome.verdict], outcome.title, outcome.about)
 
     def _build(self) -> None:
-        self.button = Button(self._theme, self.tr("確かめる"), icon="shield-check")
-        self.report_button = Button(self._theme, self.tr("報告書を開く"))
-        self.folder_button = Button(self._theme, self.tr("フォルダを開く"), icon="folder-open")
+        self.button = Button(self._theme, phrase("compliance.check"), icon="shield-check")
+        self.report_button = Button(self._theme, phrase("common.open_the_report"))
+        self.folder_button = Button(self._theme, phrase("common.open_the_folder"), icon="folder-open")
         self.progress = ProgressRow(self._theme)
         self.banner = Banner(self._theme)
         column = QVBoxLayout(self)
@@ -56,14 +56,14 @@ class OfflineCheckPanel(QWidget):
     def start(self) -> None:
         if not self._check.is_running:
             self.banner.hide()
-            self.progress.start(self.tr("確かめています"))
+            self.progress.start(phrase("compliance.checking"))
             if self.button.hasFocus():  # else it goes to the next setting, which an arrow key would change
                 self.progress.cancel_button.setFocus()
             self._show_buttons(is_idle=False)  # the line with its end stands in their place
             self._check.start()
 
     def _on_stage_changed(self, stage: str, done: float) -> None:
-        self.progress.say(phrase(f"offline_stage_{stage}"))
+        self.progress.say(phrase(f"compliance.offline_stage_{stage}"))
         self.progress.set_progress(round(STAGES.index(stage) + done), len(STAGES))
 
     def _on_cancelled(self) -> None:

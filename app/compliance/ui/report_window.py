@@ -13,7 +13,7 @@ from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.compliance import problem_report
 from app.uikit import text_exits
 from app.uikit.phrases import breakable
@@ -42,7 +42,7 @@ class ReportWindow(QDialog):
     ) -> None:
         """`shown_presets`: as of `problem_report.compose`."""
         super().__init__(parent)
-        self.setWindowTitle(self.tr("報告用のファイル"))
+        self.setWindowTitle(phrase("compliance.problem_report"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._theme = theme
         self._pickers = pickers or Pickers()
@@ -67,16 +67,16 @@ class ReportWindow(QDialog):
         self.text.setReadOnly(True)
         self.text.setProperty("field", True)
         self.text.setTabChangesFocus(True)
-        self.text.setAccessibleName(self.tr("報告の内容"))
+        self.text.setAccessibleName(phrase("compliance.text_of_the_report"))
         self.text.setFont(self._theme.font("mono"))
-        self.field = FindField(self._theme, self.tr("内容を検索"))
+        self.field = FindField(self._theme, phrase("compliance.search_the_text"))
         self.count = Label(tone="text2")
         self.count.hide()
         self.banner = Banner(self._theme)
-        self.state = Label(self.tr("内容を集めています…"), tone="muted")
-        self.copy_button = Button(self._theme, self.tr("コピー"), icon="copy")
-        self.close_button = Button(self._theme, self.tr("閉じる"))
-        self.save_button = Button(self._theme, self.tr("保存…"), "primary")
+        self.state = Label(phrase("compliance.collecting"), tone="muted")
+        self.copy_button = Button(self._theme, phrase("common.copy"), icon="copy")
+        self.close_button = Button(self._theme, phrase("common.close"))
+        self.save_button = Button(self._theme, phrase("compliance.save"), "primary")
         for button in (self.copy_button, self.save_button):
             button.setEnabled(False)
         search = QHBoxLayout()
@@ -86,10 +86,8 @@ class ReportWindow(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 20, 24, 20)
         column.setSpacing(12)
-        column.addWidget(Label(self.tr("この内容を、1 つのファイルとして保存します"), "heading3", wraps=True))
-        promise = self.tr(
-            "質問、回答、資料の文章や名前は入っていません。どこにも送りません。渡す前に、ここで全部読めます。"
-        )
+        column.addWidget(Label(phrase("compliance.this_is_what_will_be"), "heading3", wraps=True))
+        promise = phrase("compliance.it_holds_no_text_or")
         column.addWidget(Label(promise, tone="text2", wraps=True))
         column.addLayout(search)
         column.addWidget(self.text, 1)
@@ -126,7 +124,9 @@ class ReportWindow(QDialog):
     def _save(self) -> None:
         folder = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
         start = str(Path(folder) / problem_report.file_name(time.time()))
-        path = self._pickers.save(self, self.tr("報告の保存先"), start, self.tr("テキスト (*.txt)"))
+        path = self._pickers.save(
+            self, phrase("compliance.where_to_save_the_report"), start, phrase("compliance.text_txt")
+        )
         if not path:
             return
         try:
@@ -134,8 +134,8 @@ class ReportWindow(QDialog):
         except AppError as error:
             self._on_failed(error)
             return
-        what = self.tr("保存しました。送信はしていません。")
-        self.banner.show_message("success", what, self.tr("場所：{path}").format(path=breakable(path)))
+        what = phrase("compliance.saved_nothing_was_sent")
+        self.banner.show_message("success", what, phrase("compliance.place_path", path=breakable(path)))
 
     def _find(self, step: int) -> None:
         """`step`: 1 on, -1 back, 0 from the beginning. Goes round at the ends."""
@@ -148,7 +148,7 @@ class ReportWindow(QDialog):
             edge = QTextCursor.MoveOperation.End if step < 0 else QTextCursor.MoveOperation.Start
             self.text.moveCursor(edge)
             self.text.find(query, backwards)
-        none = self.tr("見つかりません")
-        words = none if query and not total else self.tr("{n} か所").format(n=f"{total:,}") if query else ""
+        none = phrase("compliance.not_found")
+        words = none if query and not total else phrase("compliance.n_found", n=f"{total:,}") if query else ""
         self.count.setText(words)
         self.count.setVisible(bool(words))

@@ -58,7 +58,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _labels() -> list[str]:
-    return [phrase(f"label_{label}") for label in ("public", "internal", "secret")]
+    return [phrase(f"common.label.{label}") for label in ("public", "internal", "secret")]
 
 
 # ------------------------------------------------------------------------- adding
@@ -95,16 +95,16 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
             "skipped": dict(added.skipped),
             **_attention(documents),
         }
-        key = "docs_added_partly" if data["unread"] else "docs_added"
+        key = "documents.docs_added_partly" if data["unread"] else "documents.docs_added"
         facts = {fact: data[fact] for fact in ("documents", "read", "unread", "new", "sections")}
         lines = [output.phrase(key, name=name, **facts)]
         if not documents:
-            lines = [output.phrase("docs_nothing_found")]
-        skipped = [f"{phrase(f'skipped_{reason}')} {count}" for reason, count in added.skipped.items()]
-        lines += [output.phrase("docs_skipped", what=", ".join(skipped))] if skipped else []
+            lines = [output.phrase("documents.docs_nothing_found")]
+        skipped = [f"{phrase(f'documents.skipped_{reason}')} {count}" for reason, count in added.skipped.items()]
+        lines += [output.phrase("documents.docs_skipped", what=", ".join(skipped))] if skipped else []
         if before is not None and label is not None and label != before.label:
-            changed = {"before": phrase(f"label_{before.label}"), "after": phrase(f"label_{label}")}
-            lines.append(output.phrase("docs_labelled", **changed))
+            changed = {"before": phrase(f"common.label.{before.label}"), "after": phrase(f"common.label.{label}")}
+            lines.append(output.phrase("documents.docs_labelled", **changed))
         return data, lines
 
     return _read(where, output, name, started, work)
@@ -135,8 +135,8 @@ def _refresh(options: argparse.Namespace, where: Paths, output: Output) -> int:
             }
             for one, outcome in zip(known, done, strict=True)
         ]
-        lines = [output.phrase("docs_refreshed", **row) for row in rows]
-        missing = [output.phrase("docs_source_missing", path=path) for row in rows for path in row["missing"]]
+        lines = [output.phrase("documents.docs_refreshed", **row) for row in rows]
+        missing = [output.phrase("documents.docs_source_missing", path=path) for row in rows for path in row["missing"]]
         return {"state": "done", "collections": rows, **_attention(documents)}, [*lines, *missing]
 
     return _read(where, output, options.collection, started, work)
@@ -161,13 +161,13 @@ def _read(
         left = _left_in_queue(where)
         if output.is_json:
             output.result({"collection": name, "state": "interrupted", "unfinished": left}, "")
-        output.note("docs_interrupted", left=left)
+        output.note("documents.docs_interrupted", left=left)
         return 128 + signal.SIGINT
     output.result(data, "\n".join(lines))
     for row in data["attention"]:
-        output.note("docs_attention", **row | {"state": phrase(f"state_{row['state']}")})
+        output.note("documents.docs_attention", **row | {"state": phrase(f"documents.state_{row['state']}")})
     if data["invisible"]["n"]:
-        output.note("docs_invisible_in", **data["invisible"])
+        output.note("documents.docs_invisible_in", **data["invisible"])
     is_missing = any(row["missing"] for row in data.get("collections", []))
     return 1 if is_missing or data["unread"] or data.get("documents") == 0 else 0
 
@@ -239,7 +239,7 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
     library = collections.open_library(where.documents)
     try:
         if not any(one.is_builtin for one in library.collections()):
-            provide_manual(where, output, phrase("manual_collection"))
+            provide_manual(where, output, phrase("common.manual_collection"))
         known = library.collections()
         rows = [
             docs_words.collection_data(
@@ -250,7 +250,7 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
     finally:
         library.close()
     lines = [docs_words.collection_line(one) for one in known]
-    lines += [output.phrase("docs_none")] if all(one.is_builtin for one in known) else []
+    lines += [output.phrase("documents.docs_none")] if all(one.is_builtin for one in known) else []
     output.result({"collections": rows}, "\n".join(lines))
     return 0
 
@@ -263,7 +263,7 @@ def _list_documents(name: str, where: Paths, output: Output) -> int:
         documents = library.documents(collection.id)
     finally:
         library.close()
-    lines = [docs_words.document_line(document) for document in documents] or [output.phrase("docs_empty")]
+    lines = [docs_words.document_line(document) for document in documents] or [output.phrase("documents.docs_empty")]
     rows = [docs_words.document_data(document) for document in documents]
     output.result({"collection": collection.name, "documents": rows}, "\n".join(lines))
     return 0
@@ -271,7 +271,7 @@ def _list_documents(name: str, where: Paths, output: Output) -> int:
 
 def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if not 1 <= options.k <= FOUND_MOST:
-        expected = output.phrase("range", low=1, high=FOUND_MOST)
+        expected = output.phrase("common.range", low=1, high=FOUND_MOST)
         raise AppError("bad_option", option="-k", value=options.k, expected=expected)
     if not options.query.strip():
         raise AppError("empty_question")
@@ -287,10 +287,12 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
     finally:
         library.close()
     if collection.unfinished:
-        output.note("docs_still_reading", n=collection.unfinished)
+        output.note("documents.docs_still_reading", n=collection.unfinished)
     lines = [line for passage in found for line in docs_words.passage_lines(passage, options.query)]
     passages = [docs_words.passage_data(passage) for passage in found]
-    output.result({"passages": passages, "seconds": round(seconds, 4)}, "\n".join(lines or [phrase("docs_not_found")]))
+    output.result(
+        {"passages": passages, "seconds": round(seconds, 4)}, "\n".join(lines or [phrase("documents.docs_not_found")])
+    )
     return 0
 
 
@@ -326,14 +328,21 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
         if options.document is None:
             library.remove_collection(collection.id)
             data = docs_words.collection_data(collection, sources)
-            label = ("--label", phrase(f"label_{collection.label}"))  # the new one is not to be less confidential
-            text = output.phrase("docs_removed", name=collection.name, undo=_undo(collection, *sources, *label))
+            label = (
+                "--label",
+                phrase(f"common.label.{collection.label}"),
+            )  # the new one is not to be less confidential
+            text = output.phrase(
+                "documents.docs_removed", name=collection.name, undo=_undo(collection, *sources, *label)
+            )
         else:
             document = collections.find_document(library, collection, options.document)
             library.leave_out([document.id])
             library.remove_documents([document.id])
             data = {"collection": collection.name, **docs_words.document_data(document)}
-            text = output.phrase("docs_removed_one", name=document.name, undo=_undo(collection, document.path))
+            text = output.phrase(
+                "documents.docs_removed_one", name=document.name, undo=_undo(collection, document.path)
+            )
     finally:
         library.close()
     output.result(data, text)

@@ -28,9 +28,11 @@ def collection_data(collection: Collection, sources: list[str]) -> dict[str, Any
 
 
 def collection_line(collection: Collection) -> str:
-    notes = [phrase(f"docs_{key}", n=n) for key in ("unfinished", "troubled") if (n := getattr(collection, key))]
-    counts = phrase("docs_counts", documents=collection.documents, sections=collection.sections)
-    return "\t".join([collection.name, phrase(f"label_{collection.label}"), counts, *notes])
+    notes = [
+        phrase(f"documents.docs_{key}", n=n) for key in ("unfinished", "troubled") if (n := getattr(collection, key))
+    ]
+    counts = phrase("documents.docs_counts", documents=collection.documents, sections=collection.sections)
+    return "\t".join([collection.name, phrase(f"common.label.{collection.label}"), counts, *notes])
 
 
 def document_data(document: Document) -> dict[str, Any]:
@@ -47,8 +49,8 @@ def document_data(document: Document) -> dict[str, Any]:
 
 
 def document_line(document: Document) -> str:
-    sections = phrase("docs_sections", n=document.report.sections)
-    return f"{document.name}\t{phrase(f'state_{document.state}')}\t{sections}"
+    sections = phrase("documents.docs_sections", n=document.report.sections)
+    return f"{document.name}\t{phrase(f'documents.state_{document.state}')}\t{sections}"
 
 
 def sentence_of(document: Document) -> Sentence | None:
@@ -61,7 +63,7 @@ def sentence_of(document: Document) -> Sentence | None:
 def attention_data(document: Document) -> dict[str, Any]:
     """Of a document that is doubtful or has failed."""
     error = sentence_of(document)
-    reason = error or Sentence("".join(doubts(document)), phrase("docs_look", name=document.name))
+    reason = error or Sentence("".join(doubts(document)), phrase("documents.docs_look", name=document.name))
     place = {"document": document.name, "path": document.path, "state": document.state}
     return {**place, "code": document.error_code, "message": reason.message, "next": reason.next}
 
@@ -71,12 +73,14 @@ def doubts(document: Document) -> list[str]:
     report = document.report
     said = []
     if report.pages_without_text:
-        said.append(phrase("docs_blank_pages", pages=page_list(report.pages_without_text), total=report.pages))
+        said.append(
+            phrase("documents.docs_blank_pages", pages=page_list(report.pages_without_text), total=report.pages)
+        )
     if report.garbled_share > DOUBTFUL_GARBLED_SHARE:
-        said.append(phrase("docs_garbled", percent=f"{100 * report.garbled_share:.1f}"))
+        said.append(phrase("documents.docs_garbled", percent=f"{100 * report.garbled_share:.1f}"))
     if report.invisible:
-        said.append(phrase("docs_invisible", n=f"{report.invisible:,}"))
-    return [*said, *(phrase(f"note_{code}") for code in report.notes)]
+        said.append(phrase("documents.docs_invisible", n=f"{report.invisible:,}"))
+    return [*said, *(phrase(f"documents.note_{code}") for code in report.notes)]
 
 
 def page_list(numbers: tuple[int, ...]) -> str:
@@ -89,7 +93,7 @@ def report_lines(document: Document) -> list[str]:
     """The extraction report, without what does not apply to the format."""
     report = document.report
     rows = [
-        ("state", phrase(f"state_{document.state}")),
+        ("state", phrase(f"documents.state_{document.state}")),
         ("path", document.path),
         ("pages", str(report.pages or "")),
         ("headings", f"{report.headings:,}"),
@@ -97,7 +101,7 @@ def report_lines(document: Document) -> list[str]:
         ("characters", f"{report.characters:,}"),
         ("encoding", encodings.name_of(report.encoding)),
     ]
-    lines = [f"{phrase(f'docs_report_{key}')}\t{value}" for key, value in rows if value]
+    lines = [f"{phrase(f'documents.docs_report.{key}')}\t{value}" for key, value in rows if value]
     error = sentence_of(document)
     return [*lines, *doubts(document), *([str(error)] if error else [])]
 
@@ -118,15 +122,19 @@ def section_lines(sections: list[Section]) -> list[str]:
     for section in sections:
         page, characters = totals.get(section.heading, (section.page, 0))
         totals[section.heading] = page, characters + len(section.text)
-    none = phrase("docs_no_heading")
+    none = phrase("documents.docs_no_heading")
     return [
-        "\t".join(filter(None, (" > ".join(heading) or none, page_of(page), phrase("docs_characters", n=characters))))
+        "\t".join(
+            filter(
+                None, (" > ".join(heading) or none, page_of(page), phrase("documents.docs_characters", n=characters))
+            )
+        )
         for heading, (page, characters) in totals.items()
     ]
 
 
 def page_of(page: int) -> str:
-    return phrase("page", page=page) if page else ""
+    return phrase("common.page", page=page) if page else ""
 
 
 def passage_data(passage: Passage) -> dict[str, Any]:

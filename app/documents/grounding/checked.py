@@ -12,14 +12,14 @@ def lines(grounding: Grounding) -> list[str]:
     """Nothing where the documents do not have the answer and nothing else is said."""
     claims = grounding.claims
     if grounding.is_excerpt:
-        return [phrase("excerpts")]
+        return [phrase("common.excerpts")]
     doubts = [
         phrase(
-            f"unsupported{manner(grounding, [claim])}",
+            f"documents.unsupported{manner(grounding, [claim])}",
             n=number,
             claims=len(claims),
             sentence=claim.sentence,
-            missing=phrase("batch_gap").join(claim.missing),
+            missing=phrase("common.batch_gap").join(claim.missing),
         )
         for number, claim in enumerate(claims, start=1)
         if not claim.is_supported
@@ -31,12 +31,12 @@ def lines(grounding: Grounding) -> list[str]:
 
 def agreement(grounding: Grounding) -> list[str]:
     """That what was compared is as in the sources, and no more than that."""
-    return [phrase("all_supported", claims=len(grounding.claims))] if grounding.claims else []
+    return [phrase("documents.all_supported", claims=len(grounding.claims))] if grounding.claims else []
 
 
 def left_out(grounding: Grounding) -> list[str]:
     """How many sentences say something that could not be compared."""
-    return [phrase("unchecked", n=grounding.unchecked)] if grounding.unchecked else []
+    return [phrase("documents.unchecked", n=grounding.unchecked)] if grounding.unchecked else []
 
 
 def manner(grounding: Grounding, claims: Iterable[Claim]) -> str:

@@ -112,7 +112,7 @@ def quotation(grounding: Grounding, number: int) -> str:
     quoted = source.text[slice(*used_places[0])].strip()
     for (_, before), (start, end) in itertools.pairwise(used_places):
         quoted += _gap(source.text, before, start) + source.text[start:end].strip()
-    return f"{wording.phrase('quoted', text=quoted)}\n{place(source)}"
+    return f"{wording.phrase('documents.quoted', text=quoted)}\n{place(source)}"
 
 
 def _gap(text: str, start: int, end: int) -> str:

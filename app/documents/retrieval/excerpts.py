@@ -105,7 +105,7 @@ def as_answer(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
 
 def _quote(text: str) -> str:
     """Without the lines at both sides of a table's row."""
-    return phrase("quoted", text=" ".join(source_marks.neutralised(text).split()).strip("| "))
+    return phrase("documents.quoted", text=" ".join(source_marks.neutralised(text).split()).strip("| "))
 
 
 def _without_lesser_rows(scored: Sequence[Excerpt]) -> list[Excerpt]:

@@ -131,15 +131,15 @@ class Reading:
         if is_idle and not self.unfinished:
             self._waiting.stop()
         elif standing.phase == "elsewhere":
-            self._output.progress("docs_elsewhere", left=self.unfinished)
+            self._output.progress("documents.docs_elsewhere", left=self.unfinished)
         elif standing.document_id:
-            part = phrase("docs_part", done=standing.done, total=standing.total) if standing.total else ""
+            part = phrase("documents.docs_part", done=standing.done, total=standing.total) if standing.total else ""
             done, total = standing.documents_done + 1, standing.documents_total
-            self._output.progress("docs_reading", done=done, total=total, name=standing.name, part=part)
+            self._output.progress("documents.docs_reading", done=done, total=total, name=standing.name, part=part)
 
     def _on_counted(self, count: int) -> None:
         if count:
-            self._output.progress("docs_looking", count=count)
+            self._output.progress("documents.docs_looking", count=count)
 
     def _on_not_opened(self, error: AppError) -> None:
         if error.code == "documents_damaged":  # a new one is there; this command goes on with it
@@ -166,7 +166,7 @@ def provide_manual(where: Paths, output: Output, name: str) -> None:
         library.close()
     name, folder = name.strip(), paths.resources() / "manual"
     file = folder / f"manual.{wording.current_language()}.md"
-    if name != phrase("manual_collection"):
+    if name != phrase("common.manual_collection"):
         if own is None or name != own.name:
             return
         file = next((folder / one.name for one in documents if (folder / one.name).is_file()), file)

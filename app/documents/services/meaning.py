@@ -42,7 +42,7 @@ class Meanings:
             try:
                 self.embedding.use_at_once(self._models)
             except AppError:
-                self._output.note("docs_by_words_only")
+                self._output.note("documents.docs_by_words_only")
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -61,7 +61,7 @@ class Meanings:
             if standing.phase in ("idle", "failed", "off"):
                 self._waiting.stop()
             elif standing.total:
-                self._output.progress("docs_embedding", done=standing.done, total=standing.total)
+                self._output.progress("documents.docs_embedding", done=standing.done, total=standing.total)
 
         embedding.stood.connect(show)
         embedding.look()
@@ -69,7 +69,7 @@ class Meanings:
             self._run()
         embedding.stood.disconnect(show)
         if embedding.standing.phase == "failed":
-            self._output.note("docs_by_words_only")
+            self._output.note("documents.docs_by_words_only")
 
     def of(self, question: str) -> "Meaning | None":
         """None: it is searched by words alone; where there are vectors to compare with, that is said."""
@@ -86,7 +86,7 @@ class Meanings:
         if not found:
             self._run()
         if found[0] is None and embedding.has_vectors:
-            self._output.note("docs_by_words_only")
+            self._output.note("documents.docs_by_words_only")
         return found[0]
 
     def _run(self) -> None:

@@ -7,6 +7,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 from PySide6.QtGui import QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
+from app.base.wording import phrase
 from app.documents.records import Collection
 from app.documents.ui import words
 from app.uikit import confidentiality_look, phrases
@@ -60,11 +61,11 @@ class CollectionList(QAbstractListModel):
         return None
 
     def _said(self, one: Collection) -> str:
-        parts = [self.tr("{n} 件").format(n=f"{one.documents:,}")]
+        parts = [phrase("common.n_items", n=f"{one.documents:,}")]
         if one.unfinished:
-            parts.append(self.tr("読み取り待ち {n}").format(n=f"{one.unfinished:,}"))
+            parts.append(phrase("documents.n_waiting_to_be_read", n=f"{one.unfinished:,}"))
         if one.troubled:
-            parts.append(self.tr("要確認 {n}").format(n=f"{one.troubled:,}"))
+            parts.append(phrase("documents.n_need_attention", n=f"{one.troubled:,}"))
         return joined(*parts)
 
 
@@ -108,5 +109,5 @@ class CollectionDelegate(QStyledItemDelegate):
 
 class CollectionView(NamedList):
     def __init__(self, theme: Theme, model: CollectionList) -> None:
-        super().__init__(theme, model, self.tr("資料集の一覧"))
+        super().__init__(theme, model, phrase("documents.list_of_collections"))
         self.setItemDelegate(CollectionDelegate(theme, self))

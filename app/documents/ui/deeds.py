@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from app.base.confidentiality import HIGHEST, Label
 from app.base.errors import AppError
 from app.base.export_gate import Permit
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.documents import formats
 from app.documents.gather import Added, Refreshed
 from app.documents.records import Collection, Document
@@ -70,12 +70,12 @@ class Deeds(QObject):
 
     def choose_files(self, collection: Collection | None) -> None:
         known = " ".join(f"*{suffix}" for suffix in formats.SUFFIXES)
-        kinds = f"{self.tr('文書')} ({known});;{self.tr('すべてのファイル')} (*)"
-        paths = self._pickers.files(self._page.window(), self.tr("追加するファイルを選ぶ"), self._start, kinds)
+        kinds = f"{phrase('documents.document')} ({known});;{phrase('common.all_files')} (*)"
+        paths = self._pickers.files(self._page.window(), phrase("documents.choose_files_to_add"), self._start, kinds)
         self.add(collection, [Path(path) for path in paths])
 
     def choose_folder(self, collection: Collection | None) -> None:
-        path = self._pickers.folder(self._page.window(), self.tr("追加するフォルダを選ぶ"), self._start)
+        path = self._pickers.folder(self._page.window(), phrase("documents.choose_a_folder_to_add"), self._start)
         self.add(collection, [Path(path)] if path else [])
 
     def add(self, collection: Collection | None, paths: Sequence[Path]) -> None:
@@ -97,7 +97,11 @@ class Deeds(QObject):
 
     def ask_new(self) -> CollectionDialog:
         dialog = CollectionDialog(
-            self._theme, self.tr("どんな資料集を作りますか"), self.tr("作る"), self._names(), self._page.window()
+            self._theme,
+            phrase("documents.what_kind_of_collection"),
+            phrase("common.create"),
+            self._names(),
+            self._page.window(),
         )
         dialog.given.connect(self._documents.add_collection)
         dialog.open()
@@ -105,7 +109,7 @@ class Deeds(QObject):
 
     def ask_name(self, collection: Collection) -> CollectionDialog:
         taken = [name for name in self._names() if name != collection.name]
-        question, done = self.tr("資料集の名前とラベルを変えますか"), self.tr("変更")
+        question, done = phrase("documents.change_name_and_label_of"), phrase("documents.change")
         dialog = CollectionDialog(
             self._theme, question, done, taken, self._page.window(), collection.name, collection.label
         )
@@ -128,7 +132,7 @@ class Deeds(QObject):
     def _label(self, collection: Collection, label: Label, permit: Permit) -> None:
         self._documents.set_label(collection.id, label, permit)
         if permit.label == HIGHEST != label:
-            text = self.tr("資料集「{name}」のラベルを、機密から{label}に変えました。")
+            text = phrase("documents.the_label_of_collection_name")
             undo = lambda: self._documents.set_label(collection.id, HIGHEST)  # noqa: E731
             self._navigation.undo_offered.emit(
                 text.format(name=words.short(collection.name), label=phrases.label(label)), undo
@@ -136,7 +140,7 @@ class Deeds(QObject):
 
     def remove_collection(self, collection: Collection) -> None:
         removal = self._documents.remove_collection(collection.id)
-        text = self.tr("資料集「{name}」を削除しました。元のファイルは残っています。")
+        text = phrase("documents.collection_name_deleted_the_original")
         undo = lambda: self._documents.restore(removal)  # noqa: E731
         self._navigation.undo_offered.emit(text.format(name=words.short(collection.name)), undo)
 
@@ -147,8 +151,8 @@ class Deeds(QObject):
             return
         paths = [Path(document.path) for document in documents]
         self._documents.remove([document.id for document in documents])
-        one = self.tr("「{name}」を取り除きました。元のファイルは残っています。")
-        several = self.tr("{n} 件の文書を取り除きました。元のファイルは残っています。")
+        one = phrase("documents.name_removed_the_original_file")
+        several = phrase("documents.n_documents_removed_the_original")
         text = one.format(name=words.short(documents[0].name)) if len(documents) == 1 else several
         undo = lambda: self._documents.bring_back(collection.id, paths)  # noqa: E731
         self._navigation.undo_offered.emit(text.format(n=len(documents)), undo)
@@ -184,7 +188,9 @@ class Deeds(QObject):
     def _free_name(self, paths: Sequence[Path]) -> str:
         """Of the folder, where one was added; else a plain one."""
         taken = set(self._names())
-        name = base = paths[0].name if len(paths) == 1 and paths[0].is_dir() and paths[0].name else self.tr("資料")
+        name = base = (
+            paths[0].name if len(paths) == 1 and paths[0].is_dir() and paths[0].name else phrase("common.documents")
+        )
         number = 1
         while name in taken:
             number += 1
@@ -194,15 +200,15 @@ class Deeds(QObject):
     def _on_added(self, added: Added) -> None:
         count, left_out = len(added.new), words.skipped(added.skipped)
         if added.missing:
-            what = self.tr("見つからないものがあります。")
+            what = phrase("documents.some_things_were_not_found")
             self._banner.show_message("warning", what, ", ".join(str(path) for path in added.missing[:3]))
         elif count and not left_out and not added.known:
             return  # the table says it
         else:
-            done = self.tr("{n} 件の文書を追加しました。").format(n=f"{count:,}")
-            nothing = self.tr("追加できる文書はありませんでした。")
-            known = self.tr("すでにある文書 {n}").format(n=f"{added.known:,}") if added.known else ""
-            left = self.tr("取り込まなかったもの：{list}").format(list=left_out) if left_out else ""
+            done = phrase("documents.n_documents_added", n=f"{count:,}")
+            nothing = phrase("documents.there_was_no_document_that")
+            known = phrase("documents.already_there_n", n=f"{added.known:,}") if added.known else ""
+            left = phrase("documents.not_taken_list", list=left_out) if left_out else ""
             level, what = ("success", done) if count else ("warning", nothing)
             self._banner.show_message(level, what, joined(known, left))
 
@@ -210,15 +216,13 @@ class Deeds(QObject):
         was_asked = done.collection_id in self._asked
         self._asked.discard(done.collection_id)
         if done.missing:
-            what = self.tr("見つからない場所があります：{path}").format(path=done.missing[0])
-            sentence = self.tr("取り込んだ内容はそのまま使えます。ドライブをつないでから、もう一度更新してください。")
+            what = phrase("documents.places_not_found_path", path=done.missing[0])
+            sentence = phrase("documents.what_was_read_can_still")
             self._banner.show_message("warning", what, sentence)
         elif was_asked:
             changes = (done.new, done.changed, len(done.gone))
-            numbers = self.tr("新しい文書 {a}　変わった文書 {b}　なくなった文書 {c}").format(
-                a=changes[0], b=changes[1], c=changes[2]
-            )
-            what = self.tr("更新しました。") if any(changes) else self.tr("変わった文書はありません。")
+            numbers = phrase("documents.new_a_changed_b_gone", a=changes[0], b=changes[1], c=changes[2])
+            what = phrase("documents.updated") if any(changes) else phrase("documents.no_documents_have_changed")
             self._banner.show_message("success", what, numbers if any(changes) else "")
 
     def _on_failed(self, error: AppError) -> None:

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
 
 from app.base.confidentiality import LABELS, Label
 from app.base.errors import AppError
 from app.base.files.plain_file import open_regular
 from app.base.services import background
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.documents import encodings
 from app.documents.records import Document
 from app.uikit import phrases
@@ -23,8 +23,6 @@ NAME_MAX = 100  # characters
 SAMPLE_BYTES = 64_000
 SAMPLE_LINES = 12
 PREVIEW_PX = 150
-
-translate = QCoreApplication.translate
 
 
 class CollectionDialog(Dialog):
@@ -40,10 +38,10 @@ class CollectionDialog(Dialog):
         self._taken = set(taken)
         self.field = QLineEdit(name)
         self.field.setMaxLength(NAME_MAX)
-        self.field.setAccessibleName(translate("Documents", "資料集の名前"))
-        self.field.setPlaceholderText(translate("Documents", "資料集の名前"))
+        self.field.setAccessibleName(phrase("documents.name_of_the_collection"))
+        self.field.setPlaceholderText(phrase("documents.name_of_the_collection"))
         self.label = QComboBox()
-        self.label.setAccessibleName(translate("Documents", "ラベル"))
+        self.label.setAccessibleName(phrase("common.batch_column.label"))
         for key in LABELS:
             self.label.addItem(phrases.label(key), key)
         self.label.setCurrentIndex(LABELS.index(label))
@@ -51,9 +49,9 @@ class CollectionDialog(Dialog):
         super().__init__(
             theme,
             question,
-            translate("Documents", "機密の資料は、書き出すときに確認します。"),
+            phrase("documents.exports_of_confidential_documents_ask"),
             (
-                Choice("cancel", translate("Documents", "キャンセル")),
+                Choice("cancel", phrase("common.cancel")),
                 Choice("done", done, "primary", is_default=True),
             ),
             parent,
@@ -76,9 +74,9 @@ class CollectionDialog(Dialog):
     def accept(self) -> None:
         name = self.field.text().strip()
         if not name:
-            self._refuse(translate("Documents", "× 名前を入力してください。"))
+            self._refuse(phrase("common.enter_a_name"))
         elif name in self._taken:
-            self._refuse(translate("Documents", "× 同じ名前の資料集があります。別の名前にしてください。"))
+            self._refuse(phrase("documents.there_is_a_collection_with"))
         else:
             self.given.emit(name, self.label.currentData())
             super().accept()
@@ -99,24 +97,24 @@ class EncodingDialog(Dialog):
         self._path = Path(document.path)
         self._sample = b""
         self.choice = QComboBox()
-        self.choice.setAccessibleName(translate("Documents", "文字コード"))
-        self.choice.addItem(translate("Documents", "自動で判別する"), "")
+        self.choice.setAccessibleName(phrase("documents.docs_report.encoding"))
+        self.choice.addItem(phrase("documents.detect_automatically"), "")
         for codec, name in encodings.NAMES.items():
             self.choice.addItem(name, codec)
         self.choice.setCurrentIndex(max(0, self.choice.findData(document.wished_encoding)))
         self.preview = QPlainTextEdit()
         self.preview.setReadOnly(True)
         self.preview.setProperty("field", True)
-        self.preview.setAccessibleName(translate("Documents", "ファイルの初めの部分"))
+        self.preview.setAccessibleName(phrase("documents.beginning_of_the_file"))
         self.preview.setTabChangesFocus(True)
         self.preview.setFixedHeight(scrolled_height(theme, parent, theme.px(PREVIEW_PX)))
         super().__init__(
             theme,
-            translate("Documents", "文字コードを選んでください"),
-            translate("Documents", "文字が正しく見えるものを選ぶと、その文字コードで読み直します。"),
+            phrase("documents.choose_the_encoding"),
+            phrase("documents.choose_the_one_in_which"),
             (
-                Choice("cancel", translate("Documents", "キャンセル")),
-                Choice("read", translate("Documents", "読み直す"), "primary", is_default=True),
+                Choice("cancel", phrase("common.cancel")),
+                Choice("read", phrase("documents.read_again"), "primary", is_default=True),
             ),
             parent,
             content=self._content(),
@@ -137,7 +135,7 @@ class EncodingDialog(Dialog):
     def _on_read(self, sample: bytes) -> None:
         self._sample = sample
         self.choice.setItemText(
-            0, noted(translate("Documents", "自動で判別する"), encodings.name_of(encodings.detect(sample)))
+            0, noted(phrase("documents.detect_automatically"), encodings.name_of(encodings.detect(sample)))
         )
         self._show_sample()
 

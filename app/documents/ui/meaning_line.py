@@ -1,6 +1,6 @@
 """One line on how far the search by meaning is, where an embedding model is installed."""
 
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.documents.services.embedding import Embedding, EmbeddingStanding
 from app.uikit.widgets.labels import Label
 
@@ -21,12 +21,12 @@ class MeaningLine(Label):
         amount = {"a": f"{standing.done:,}", "b": f"{standing.total:,}"}
         match standing.phase:
             case "working":
-                return self.tr("意味検索の準備 {a}／{b}").format(**amount)
+                return phrase("documents.preparing_the_search_by_meaning_a_of", **amount)
             case "paused":
-                return self.tr("意味検索の準備 {a}／{b}（回答中は休みます）").format(**amount)
+                return phrase("documents.preparing_the_search_by_meaning_a_of_b_resting", **amount)
             case "elsewhere":
-                return self.tr("意味検索の準備：ほかの Kotae（コマンド）が行っています")
+                return phrase("documents.preparing_the_search_by_meaning")
             case "failed" if standing.error is not None:
                 why = describe_error(standing.error).message
-                return self.tr("意味検索の準備ができません：{why} 検索は言葉だけで行います。").format(why=why)
+                return phrase("documents.the_search_by_meaning_cannot", why=why)
         return ""

@@ -8,6 +8,7 @@ from PySide6.QtGui import QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
 from app.base.confidentiality import LABELS
+from app.base.wording import phrase
 from app.documents.records import Collection
 from app.uikit import phrases
 from app.uikit.theme import Theme
@@ -32,22 +33,28 @@ class CollectionMenu(QMenu):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         is_own = collection is not None and not collection.is_builtin
         if collection is None or is_own:
-            self.addAction(theme.icon("file-text"), self.tr("ファイルを追加…"), self.files_requested.emit)
-            self.addAction(theme.icon("folder-plus"), self.tr("フォルダを追加…"), self.folder_requested.emit)
+            self.addAction(theme.icon("file-text"), phrase("documents.add_files"), self.files_requested.emit)
+            self.addAction(theme.icon("folder-plus"), phrase("documents.add_a_folder"), self.folder_requested.emit)
             self.addSeparator()
         if is_own:
-            self.addAction(theme.icon("refresh-cw"), self.tr("フォルダの変更を取り込む"), self.refresh_requested.emit)
-            self.addAction(self.tr("すべて読み直す"), self.read_all_requested.emit)
+            self.addAction(
+                theme.icon("refresh-cw"), phrase("documents.take_in_changes_of_the"), self.refresh_requested.emit
+            )
+            self.addAction(phrase("documents.read_everything_again"), self.read_all_requested.emit)
         if collection is not None:
-            self.sorting = self.addMenu(self.tr("並べ替え"))
+            self.sorting = self.addMenu(phrase("documents.sort_by"))
             for column, title in enumerate(titles):
                 self.sorting.addAction(title, functools.partial(self.sort_requested.emit, column))
             self.addSeparator()
-        self.addAction(theme.icon("plus"), self.tr("資料集を作る…"), self.new_requested.emit)
+        self.addAction(theme.icon("plus"), phrase("documents.new_collection"), self.new_requested.emit)
         if is_own:
-            rename = self.addAction(theme.icon("pencil"), self.tr("名前とラベルを変更…"), self.rename_requested.emit)
+            rename = self.addAction(
+                theme.icon("pencil"), phrase("documents.change_name_and_label"), self.rename_requested.emit
+            )
             rename.setShortcut(QKeySequence(Qt.Key.Key_F2))
-            remove = self.addAction(theme.icon("trash-2"), self.tr("資料集を削除"), self.remove_requested.emit)
+            remove = self.addAction(
+                theme.icon("trash-2"), phrase("documents.delete_collection"), self.remove_requested.emit
+            )
             remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
 
 
@@ -62,14 +69,14 @@ class DocumentMenu(QMenu):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         if count == 1:
-            self.addAction(theme.icon("external-link"), self.tr("開く"), self.open_requested.emit)
-            self.addAction(theme.icon("folder-open"), self.tr("フォルダで表示"), self.folder_requested.emit)
+            self.addAction(theme.icon("external-link"), phrase("documents.open"), self.open_requested.emit)
+            self.addAction(theme.icon("folder-open"), phrase("documents.show_in_folder"), self.folder_requested.emit)
             self.addSeparator()
-        again = self.addAction(theme.icon("refresh-cw"), self.tr("もう一度読む"), self.read_again_requested.emit)
+        again = self.addAction(theme.icon("refresh-cw"), phrase("common.read_again"), self.read_again_requested.emit)
         again.setShortcut(QKeySequence(Qt.Key.Key_F5))
         if can_remove:
             self.addSeparator()
-            remove = self.addAction(theme.icon("trash-2"), self.tr("取り除く"), self.remove_requested.emit)
+            remove = self.addAction(theme.icon("trash-2"), phrase("documents.remove"), self.remove_requested.emit)
             remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
 
 

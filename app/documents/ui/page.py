@@ -8,6 +8,7 @@ from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeE
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.base import confidentiality
+from app.base.wording import phrase
 from app.documents.library import Library
 from app.documents.records import Collection, Document
 from app.documents.services.documents import Documents
@@ -122,11 +123,11 @@ class DocumentsPage(Page):
         set_surface(self, "base")
         self.setAcceptDrops(True)
         theme = self._theme
-        self._header = Header(theme, self.tr("資料"))
-        self.label_button = Button(theme, self.tr("ラベル"), "quiet", compact=True)
-        self.folder_button = Button(theme, self.tr("フォルダを追加"), icon="folder-plus")
-        self.add_button = Button(theme, self.tr("ファイルを追加"), "primary", "plus")
-        self.menu_button = IconButton(theme, "ellipsis", self.tr("資料集の操作"))
+        self._header = Header(theme, phrase("common.documents"))
+        self.label_button = Button(theme, phrase("common.batch_column.label"), "quiet", compact=True)
+        self.folder_button = Button(theme, phrase("documents.add_a_folder_2"), icon="folder-plus")
+        self.add_button = Button(theme, phrase("documents.add_files_2"), "primary", "plus")
+        self.menu_button = IconButton(theme, "ellipsis", phrase("documents.actions_for_the_collection"))
         for action in (self.label_button, self.folder_button, self.add_button, self.menu_button):
             self._header.add_action(action)
         columns = QHBoxLayout()
@@ -142,7 +143,7 @@ class DocumentsPage(Page):
     def _build_side(self) -> QWidget:
         self._side = QWidget()
         self.list = CollectionView(self._theme, self.collections)
-        self.new_button = Button(self._theme, self.tr("資料集を作る"), icon="plus", compact=True)
+        self.new_button = Button(self._theme, phrase("documents.new_collection_2"), icon="plus", compact=True)
         inside = QVBoxLayout()
         inside.setContentsMargins(6, 10, 6, 10)
         inside.setSpacing(8)
@@ -158,11 +159,13 @@ class DocumentsPage(Page):
     def _build_content(self) -> QWidget:
         """Scrolls where a message and the queue leave the rest too little room."""
         theme = self._theme
-        self.chooser = Button(theme, self.tr("ほかの資料集…"), icon="library-big", compact=True)  # instead of the list
+        self.chooser = Button(
+            theme, phrase("documents.other_collections"), icon="library-big", compact=True
+        )  # instead of the list
         self.banner = Banner(theme)
         self.queue = QueueRow(theme)
         self.drop_zone = DropZone(theme)
-        self.filter = SearchField(theme, self.tr("文書の名前で絞り込む"))
+        self.filter = SearchField(theme, phrase("documents.filter_by_document_name"))
         self.view = DocumentView(theme, self.shown)
         self.empty = self._build_empty()
         self.report = ReportPanel(theme, can_recognize=self._documents.can_recognize)
@@ -188,7 +191,7 @@ class DocumentsPage(Page):
         column.setContentsMargins(4, 24, 4, 12)
         column.setSpacing(12)
         column.addWidget(self._empty_words)
-        self.empty_button = Button(self._theme, self.tr("ファイルを追加"), "primary", "plus")
+        self.empty_button = Button(self._theme, phrase("documents.add_files_2"), "primary", "plus")
         column.addWidget(self.empty_button, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self._example)
         column.addStretch(1)
@@ -286,17 +289,17 @@ class DocumentsPage(Page):
 
     def _show_collection(self) -> None:
         one = self.collection
-        self._header.title.setText(one.name if one else self.tr("資料"))
+        self._header.title.setText(one.name if one else phrase("common.documents"))
         if one is not None:
             self.label_button.show_icon(*confidentiality_look.LOOKS[one.label])
-            self.label_button.setText(self.tr("{label} ▾").format(label=phrases.label(one.label)))
-            self.label_button.setAccessibleName(self.tr("ラベル：{label}").format(label=phrases.label(one.label)))
+            self.label_button.setText(phrase("documents.label_2", label=phrases.label(one.label)))
+            self.label_button.setAccessibleName(phrase("documents.label_label", label=phrases.label(one.label)))
         waits = not self._documents.is_open
-        nothing = self.tr("資料はまだありません。PDF、Word、Excel などを追加できます。")
+        nothing = phrase("documents.no_documents_yet_you_can")
         if one is not None:
-            nothing = self.tr("この資料集に文書はまだありません。PDF、Word、Excel などを追加できます。")
-        self._empty_words.setText(self.tr("資料を開いています…") if waits else nothing)
-        example = self.tr("例：仕様書や基準のフォルダをここへドラッグすると、その下のフォルダも一緒に追加されます。")
+            nothing = phrase("documents.this_collection_has_no_documents")
+        self._empty_words.setText(phrase("documents.opening_the_documents") if waits else nothing)
+        example = phrase("documents.example_drag_a_folder_of")
         self._example.setText("" if waits else example)
         self.empty_button.setVisible(not waits)
         self._lay_out()

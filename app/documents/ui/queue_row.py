@@ -5,6 +5,7 @@ import time
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QVBoxLayout
 
+from app.base.wording import phrase
 from app.documents.services.reading_queue import Standing
 from app.documents.ui import words
 from app.uikit.language import joined
@@ -55,13 +56,13 @@ class QueueRow(QFrame):
         self.setProperty("surface", "raised")
         self.what = ElidedLabel()
         self.amount = Label(role="caption", tone="text2")
-        self.pause_button = Button(theme, self.tr("一時停止"), icon="pause", compact=True)
-        self.resume_button = Button(theme, self.tr("続きから再開"), icon="play", compact=True)
-        self.cancel_button = Button(theme, self.tr("取り消す"), compact=True)
+        self.pause_button = Button(theme, phrase("common.pause"), icon="pause", compact=True)
+        self.resume_button = Button(theme, phrase("common.resume"), icon="play", compact=True)
+        self.cancel_button = Button(theme, phrase("common.cancel_2"), compact=True)
         self.bar = QProgressBar()
         self.bar.setRange(0, STEPS)
         self.bar.setTextVisible(False)
-        self.bar.setAccessibleName(self.tr("資料の読み取り"))
+        self.bar.setAccessibleName(phrase("documents.reading_documents"))
         words_row = QHBoxLayout()
         words_row.setSpacing(12)
         words_row.addWidget(self.what, 1)
@@ -109,24 +110,24 @@ class QueueRow(QFrame):
     def _what(self, standing: Standing) -> str:
         match standing.phase:
             case "paused":
-                return self.tr("読み取りを一時停止しています")
+                return phrase("documents.reading_is_paused")
             case "elsewhere":
-                return self.tr("ほかの Kotae（コマンド）が読み取っています")
+                return phrase("documents.another_kotae_a_command_is")
             case "reading" | "indexing" if standing.name:
-                return self.tr("読み取っています：{name}").format(name=standing.name)
+                return phrase("documents.reading_name", name=standing.name)
             case "reading" | "indexing":
-                return self.tr("読み取りの続きを用意しています")
-        return self.tr("フォルダを調べています：{n} 件").format(n=f"{self._found:,}") if self._found else ""
+                return phrase("documents.preparing_to_go_on_reading")
+        return phrase("documents.looking_through_folders_n_files", n=f"{self._found:,}") if self._found else ""
 
     def _amount(self, standing: Standing) -> str:
         if not self._is_reading:
             return ""
-        done = self.tr("文書 {a}／{b}").format(a=f"{standing.documents_done:,}", b=f"{standing.documents_total:,}")
+        done = phrase("documents.document_a_b", a=f"{standing.documents_done:,}", b=f"{standing.documents_total:,}")
         if standing.phase not in ("reading", "indexing"):
             return done
         within = ""
         if standing.phase == "indexing":
-            within = self.tr("検索の索引を書き込んでいます")
+            within = phrase("documents.writing_the_search_index")
         elif standing.total:
             within = words.reading(standing.done, standing.total)
         can_rate = standing.documents_total >= RATED_FROM or (standing.documents_total == 1 and standing.total > 0)
@@ -137,7 +138,7 @@ class QueueRow(QFrame):
         elapsed_s = time.monotonic() - self._began_at
         if standing.documents_done < RATED_FROM or elapsed_s < RATED_AFTER_S:
             return ""
-        return self.tr("毎分 {n} 件").format(n=f"{standing.documents_done * 60 / elapsed_s:,.0f}")
+        return phrase("documents.n_a_minute", n=f"{standing.documents_done * 60 / elapsed_s:,.0f}")
 
 
 def _fraction(standing: Standing) -> float:

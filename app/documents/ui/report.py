@@ -3,6 +3,7 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.documents.formats import shown_path
 from app.documents.records import Document
 from app.documents.services.reading_queue import Standing
@@ -42,7 +43,7 @@ class ReportPanel(QFrame):
         self._show_state(document, standing)
         self._show_banner(document)
         facts = words.facts(document)
-        self.facts.set_facts([*facts, (self.tr("場所"), shown_path(document.path))])
+        self.facts.set_facts([*facts, (phrase("common.place"), shown_path(document.path))])
         notes = words.notes(document.report)
         self._notes.setText("\n".join(notes))
         self._notes.setVisible(bool(notes))
@@ -56,14 +57,14 @@ class ReportPanel(QFrame):
 
     def _build(self) -> None:
         self.setProperty("surface", "card")
-        self.back_button = Button(self._theme, self.tr("← 一覧に戻る"), "quiet", compact=True)
+        self.back_button = Button(self._theme, phrase("documents.back_to_the_list"), "quiet", compact=True)
         self.back_button.hide()
         self.name = ElidedLabel(strong=True)
         self._state = Label(role="caption", tone="text2")
         head = QHBoxLayout()
         head.setSpacing(10)
         head.addWidget(self.back_button)
-        head.addWidget(Label(self.tr("取り込みの報告"), "caption", "muted"))
+        head.addWidget(Label(phrase("documents.import_report"), "caption", "muted"))
         head.addWidget(self.name, 1)
         head.addWidget(self._state)
         content = QWidget()
@@ -85,10 +86,10 @@ class ReportPanel(QFrame):
 
     def _build_actions(self) -> QWidget:
         theme = self._theme
-        self.open_button = Button(theme, self.tr("開く"), icon="external-link", compact=True)
-        self.folder_button = Button(theme, self.tr("フォルダで表示"), icon="folder-open", compact=True)
-        self.again_button = Button(theme, self.tr("もう一度読む"), icon="refresh-cw", compact=True)
-        self.encoding_button = Button(theme, self.tr("文字コードを変更…"), compact=True)
+        self.open_button = Button(theme, phrase("documents.open"), icon="external-link", compact=True)
+        self.folder_button = Button(theme, phrase("documents.show_in_folder"), icon="folder-open", compact=True)
+        self.again_button = Button(theme, phrase("common.read_again"), icon="refresh-cw", compact=True)
+        self.encoding_button = Button(theme, phrase("documents.change_the_encoding"), compact=True)
         return Flow(self.open_button, self.folder_button, self.again_button, self.encoding_button)
 
     # ------------------------------------------------------------------- showing
@@ -104,18 +105,18 @@ class ReportPanel(QFrame):
         if error is not None:
             self.banner.show_message("danger", error.message, error.next)
         elif document.state == "doubtful" and blank:
-            what = self.tr("画像だけのページが {n} あります。").format(n=f"{len(blank):,}")
-            accept = ("accept", self.tr("このまま使う"))
+            what = phrase("documents.n_pages_are_images_only", n=f"{len(blank):,}")
+            accept = ("accept", phrase("documents.use_as_it_is"))
             if self._can_recognize:
-                actions = (("recognize", self.tr("文字認識を行う")), accept)
-                self.banner.show_message("warning", what, self.tr("そのページの内容は、まだ検索できません。"), actions)
+                actions = (("recognize", phrase("documents.recognize_text")), accept)
+                self.banner.show_message("warning", what, phrase("documents.what_is_on_these_pages"), actions)
             else:
-                next_step = self.tr("文字認識には、Tesseract と日本語のデータのインストールが必要です。")
+                next_step = phrase("documents.text_recognition_needs_tesseract_and")
                 self.banner.show_message("warning", what, next_step, (accept,))
         elif document.state == "doubtful":
-            what = self.tr("読み取った内容を確かめてください。")
-            next_step = self.tr("問題がなければ、そのまま使えます。")
-            self.banner.show_message("warning", what, next_step, (("accept", self.tr("このまま使う")),))
+            what = phrase("documents.please_check_what_was_read")
+            next_step = phrase("documents.if_nothing_looks_wrong_it")
+            self.banner.show_message("warning", what, next_step, (("accept", phrase("documents.use_as_it_is")),))
         else:
             self.banner.hide()
 

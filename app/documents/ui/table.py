@@ -6,6 +6,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSortFilterProxyModel, Qt
 
+from app.base.wording import phrase
 from app.documents.records import Document
 from app.documents.services.reading_queue import Standing
 from app.documents.ui import words
@@ -67,7 +68,13 @@ class DocumentTable(QAbstractTableModel):
         return None
 
     def titles(self) -> list[str]:
-        return [self.tr("状態"), self.tr("文書"), self.tr("ページ"), self.tr("節"), self.tr("問題")]
+        return [
+            phrase("common.state"),
+            phrase("documents.document"),
+            phrase("documents.docs_report.pages"),
+            phrase("documents.sections"),
+            phrase("documents.problem"),
+        ]
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         document = self._documents[index.row()]

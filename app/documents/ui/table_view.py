@@ -4,6 +4,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt,
 from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QKeyEvent, QKeySequence, QPainter, QResizeEvent
 from PySide6.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTreeView, QWidget
 
+from app.base.wording import phrase
 from app.documents.records import Document
 from app.documents.ui import words
 from app.documents.ui.table import NAME, PAGES, PROBLEMS, SECTIONS, STATE, DocumentRole, ShownDocuments, StateRole
@@ -80,7 +81,7 @@ class DocumentView(QTreeView):
         self.setModel(shown)
         self.setItemDelegate(DocumentDelegate(theme, self))
         self.setProperty("framed", True)
-        self.setAccessibleName(self.tr("文書の一覧"))
+        self.setAccessibleName(phrase("documents.list_of_documents"))
         self.setRootIsDecorated(False)
         self.setUniformRowHeights(True)
         self.setEditTriggers(QTreeView.EditTrigger.NoEditTriggers)
@@ -138,7 +139,7 @@ class DocumentView(QTreeView):
 
     def _set_up_header(self) -> None:
         header = self.header()
-        header.setAccessibleName(self.tr("列の見出し"))
+        header.setAccessibleName(phrase("common.column_headings"))
         header.setStretchLastSection(False)
         header.setSectionsMovable(False)
         header.setMinimumSectionSize(1)

@@ -3,15 +3,12 @@
 from collections import Counter
 from datetime import datetime
 
-from PySide6.QtCore import QCoreApplication
-
 from app.base import wording
 from app.base.errors import AppError
+from app.base.wording import phrase
 from app.documents import encodings
 from app.documents.records import DOUBTFUL_GARBLED_SHARE, DOUBTFUL_NOTES, Document, Report, page_ranges
 from app.uikit import language
-
-translate = QCoreApplication.translate
 
 # Icon and colour of each state, and where it stands when sorted: what needs a person first.
 STATES = {
@@ -27,18 +24,18 @@ LISTED_PAGES = 12
 
 def state(document: Document) -> str:
     return {
-        "waiting": translate("Documents", "待機"),
-        "reading": translate("Documents", "読み取り中"),
-        "done": translate("Documents", "完了"),
-        "doubtful": translate("Documents", "要確認"),
-        "failed": translate("Documents", "失敗"),
+        "waiting": phrase("common.waiting"),
+        "reading": phrase("documents.reading"),
+        "done": phrase("common.done"),
+        "doubtful": phrase("documents.needs_attention"),
+        "failed": phrase("common.failed"),
     }[document.state]
 
 
 def reading(done: int, total: int) -> str:
     if not total:
-        return translate("Documents", "読み取り中")
-    return translate("Documents", "読み取り中 {a}／{b}").format(a=f"{done:,}", b=f"{total:,}")
+        return phrase("documents.reading")
+    return phrase("documents.reading_a_b", a=f"{done:,}", b=f"{total:,}")
 
 
 def problems(document: Document) -> int:
@@ -62,17 +59,17 @@ def facts(document: Document) -> list[tuple[str, str]]:
     if not document.indexed_at:
         return []
     blank = pages(report.pages_without_text)
-    none = translate("Documents", "なし")
+    none = phrase("common.none")
     day = datetime.fromtimestamp(document.indexed_at).date()
     return [
-        (translate("Documents", "文字のないページ"), (blank or none) if report.pages else ""),
-        (translate("Documents", "文字化けの疑い"), share(report.garbled_share) or none),
-        (translate("Documents", "見出し"), f"{report.headings:,}"),
-        (translate("Documents", "表"), f"{report.tables:,}"),
-        (translate("Documents", "文字数"), f"{report.characters:,}"),
-        (translate("Documents", "文字コード"), encodings.name_of(report.encoding)),
+        (phrase("documents.pages_without_text"), (blank or none) if report.pages else ""),
+        (phrase("documents.garbled_text_suspected"), share(report.garbled_share) or none),
+        (phrase("documents.docs_report.headings"), f"{report.headings:,}"),
+        (phrase("documents.docs_report.tables"), f"{report.tables:,}"),
+        (phrase("common.characters"), f"{report.characters:,}"),
+        (phrase("documents.docs_report.encoding"), encodings.name_of(report.encoding)),
         (
-            translate("Documents", "読み取った日"),
+            phrase("documents.read_on"),
             language.full_date(day),
         ),
     ]
@@ -80,8 +77,8 @@ def facts(document: Document) -> list[tuple[str, str]]:
 
 def notes(report: Report) -> list[str]:
     """What else was noticed, in sentences."""
-    removed = [wording.phrase("docs_invisible", n=f"{report.invisible:,}")] if report.invisible else []
-    return [*(wording.phrase(f"note_{code}") for code in report.notes), *removed]
+    removed = [wording.phrase("documents.docs_invisible", n=f"{report.invisible:,}")] if report.invisible else []
+    return [*(wording.phrase(f"documents.note_{code}") for code in report.notes), *removed]
 
 
 def pages(numbers: tuple[int, ...]) -> str:
@@ -89,31 +86,31 @@ def pages(numbers: tuple[int, ...]) -> str:
     if not numbers:
         return ""
     ranges = page_ranges(numbers)
-    comma = translate("Documents", "、")
+    comma = phrase("common.data_gap")
     listed = comma.join(ranges[:LISTED_PAGES])
     if len(ranges) > LISTED_PAGES:
         listed += f"{comma}…"
-    return language.noted(translate("Documents", "{n} ページ").format(n=f"{len(numbers):,}"), listed)
+    return language.noted(phrase("documents.n_pages", n=f"{len(numbers):,}"), listed)
 
 
 def share(part: float) -> str:
     """In per cent; "" for none."""
     if part <= 0:
         return ""
-    return translate("Documents", "{p} %").format(p="< 0.1" if part < 0.001 else f"{100 * part:.1f}")
+    return phrase("common.p", p="< 0.1" if part < 0.001 else f"{100 * part:.1f}")
 
 
 def skipped(counts: Counter[str]) -> str:
     """What a folder holds and was not taken: 隠しファイル 2、対応していない形式 5; "" for nothing."""
     names = {
-        "hidden": translate("Documents", "隠しファイル"),
-        "lock": translate("Documents", "編集中の一時ファイル"),
-        "link": translate("Documents", "フォルダの外へのリンク"),
-        "unknown": translate("Documents", "対応していない形式"),
-        "name": translate("Documents", "文字にならない名前"),
-        "unreadable": translate("Documents", "読めないもの"),
+        "hidden": phrase("documents.hidden_files"),
+        "lock": phrase("documents.temporary_files_of_other_programs"),
+        "link": phrase("documents.links_out_of_the_folder"),
+        "unknown": phrase("documents.formats_that_are_not_supported"),
+        "name": phrase("documents.names_that_are_not_text"),
+        "unreadable": phrase("documents.files_that_cannot_be_read"),
     }
-    comma = translate("Documents", "、")
+    comma = phrase("common.data_gap")
     return comma.join(f"{name} {counts[key]:,}" for key, name in names.items() if counts[key])
 
 

@@ -27,16 +27,17 @@ def _from_chats(options: argparse.Namespace, where: Paths, output: Output) -> in
     finally:
         store.close()
     for reason, count in found.left_out.items():
-        output.note(f"chat_questions_{reason}", count=count)
+        output.note(f"evaluation.chat_questions_{reason}", count=count)
     if not found.questions:
         raise AppError("no_rated_answers")
     before = question_sets.newest_version(where.questions, options.name)
-    source = phrase("chat_questions_source")
+    source = phrase("evaluation.chat_questions_source")
     stored = question_sets.store(where.questions, options.name, found.questions, found.label, source)
     is_new = stored.version > before
     data = {"name": stored.name, "version": stored.version, "label": stored.label, "count": len(stored.questions)}
     words = output.phrase(
-        "question_set_stored" if is_new else "question_set_same", **data | {"label": phrase(f"label_{stored.label}")}
+        "evaluation.question_set_stored" if is_new else "evaluation.question_set_same",
+        **data | {"label": phrase(f"common.label.{stored.label}")},
     )
     output.result(data | {"sha256": stored.sha256, "is_new": is_new, "left_out": found.left_out}, words)
     return 0

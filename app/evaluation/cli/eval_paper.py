@@ -72,7 +72,7 @@ def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
     limit = options.limit or (len(questions.questions) if is_whole else REDUCED_QUESTIONS)
     questions = dataclasses.replace(questions, questions=questions.questions[:limit])
     if divide > 1 or not is_whole:
-        output.note("paper_reduced", divide=divide, count=len(questions.questions))
+        output.note("evaluation.paper_reduced", divide=divide, count=len(questions.questions))
     material = scale_subsets.given(folder / ROWS, folder / SUBSETS, divide)
     context_tokens = settings.load(where.settings).context_tokens
     asking = Asking(context_tokens=context_tokens, judge=judge, judge_preset=PRESET)
@@ -118,8 +118,8 @@ class _Stages:
 
     def run(self, stage: str, paths: Sequence[Path], prepare: Callable[[Scale], Path]) -> int:
         """`paths`: of the base models that are trained."""
-        name = f"{self._name} {phrase(f'paper_stage_{stage}')}"
-        self._output.note("paper_stage", name=name)
+        name = f"{self._name} {phrase(f'evaluation.paper_stage_{stage}')}"
+        self._output.note("evaluation.paper_stage", name=name)
         known = [one for one in studies.listed(self._where.evaluations) if one.study and one.study.name == name]
         if known and known[0].study is not None:
             self._require_same(known[0].folder, known[0].study, paths)
@@ -165,9 +165,11 @@ class _Stages:
         found = ((by, _values(way, tuned)) for by, way in ways.items())
         by, values = next((one for one in found if one[1]), ("", []))
         if not values:
-            raise AppError("evaluation_damaged", id=self._finished[0].study.id, reason=phrase("scale_loss_missing"))
+            raise AppError(
+                "evaluation_damaged", id=self._finished[0].study.id, reason=phrase("evaluation.scale_loss_missing")
+            )
         of, result = tuned[values.index(max(values))]
-        self._output.note("paper_best", name=result.system.name, by=phrase(f"paper_best_{by}"))
+        self._output.note("evaluation.paper_best", name=result.system.name, by=phrase(f"evaluation.paper_best_{by}"))
         rows = _training_of(of.study, result).rows
         subset = next((one for one in self._material.subsets if one.rows == rows), self._material.subsets[-1])
         material = dataclasses.replace(self._material, subsets=(subset,))
@@ -203,7 +205,7 @@ def _bases(wish: Scale, wanted: list[str], best: _Best, where: Paths, output: Ou
     try:
         for number, base in enumerate(wanted, start=1):
             one = dataclasses.replace(wish, base=base)
-            output.progress("plan_working")
+            output.progress("common.plan_working")
             try:
                 planned = scale_study.trainings_of(
                     folder / f"base-{number}", one, best.material, where, models, command, converter

@@ -49,7 +49,7 @@ def tell_room(study: Study, where: Paths, output: Output) -> None:
     """What the forms take of the disk, before hours have gone. Raises AppError("drive_space")."""
     most = planning.require_room(study, where.data)
     if most:
-        output.note("quant_room", disk=size(most), free=size(shutil.disk_usage(where.data).free))
+        output.note("evaluation.quant_room", disk=size(most), free=size(shutil.disk_usage(where.data).free))
 
 
 def _models(options: argparse.Namespace, where: Paths) -> list[LocalModel]:

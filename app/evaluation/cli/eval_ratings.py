@@ -16,18 +16,18 @@ REASONS = ("not_score", "no_answer", "unknown_question")
 def read(path: Path, questions: Sequence[Question], output: Output) -> Ratings:
     """Told are how many scores count, and the rows that do not, with why. Raises AppError as `ratings.read`."""
     found = ratings.read(path, questions)
-    output.note("ratings_used", name=path.name, count=len(found.cases))
+    output.note("evaluation.ratings_used", name=path.name, count=len(found.cases))
     empty = sum(row.reason == "not_rated" for row in found.skipped)
     if empty:
-        output.note("ratings_empty", count=empty)
+        output.note("evaluation.ratings_empty", count=empty)
     wrong = [row for row in found.skipped if row.reason != "not_rated"]
     for row in wrong[:SHOWN_ROWS]:
-        output.note("ratings_skipped", line=row.line, reason=_reason(row))
+        output.note("evaluation.ratings_skipped", line=row.line, reason=_reason(row))
     if len(wrong) > SHOWN_ROWS:
-        output.note("ratings_skipped_more", count=len(wrong) - SHOWN_ROWS)
+        output.note("evaluation.ratings_skipped_more", count=len(wrong) - SHOWN_ROWS)
     return found
 
 
 def _reason(row: Skipped) -> str:
-    reason = phrase(f"rating_{row.reason}" if row.reason in REASONS else f"data_bad_{row.reason}")
-    return phrase("questions_reason_detail", reason=reason, detail=row.detail) if row.detail else reason
+    reason = phrase(f"evaluation.rating_{row.reason}" if row.reason in REASONS else f"common.data_bad.{row.reason}")
+    return phrase("evaluation.questions_reason_detail", reason=reason, detail=row.detail) if row.detail else reason

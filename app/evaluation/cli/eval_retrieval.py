@@ -53,7 +53,7 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
     output.result(data | ({"misses": _misses(outcomes)} if options.misses else {}), _text(data, output))
     if options.misses and not output.is_json:
         for miss in _misses(outcomes):
-            output.note("eval_miss", **miss)
+            output.note("evaluation.eval_miss", **miss)
     return 0
 
 
@@ -81,17 +81,21 @@ def _text(data: dict[str, Any], output: Output) -> str:
     for name, row in (("", data), *data["by_type"].items()):
         recalls = "  ".join(f"@{depth} {_shown(row[f'recall_at_{depth}'])}" for depth in DEPTHS)
         facts = {"name": name, "count": row["questions"], "mrr": _shown(row["mrr"])}
-        lines.append(output.phrase("eval_recall", recalls=recalls, **facts))
+        lines.append(output.phrase("evaluation.eval_recall", recalls=recalls, **facts))
     wrongly, answerable = data["abstained"]["of_answerable"]
     rightly, unanswerable = data["abstained"]["of_unanswerable"]
     lines.append(
         output.phrase(
-            "eval_abstained", wrongly=wrongly, answerable=answerable, rightly=rightly, unanswerable=unanswerable
+            "evaluation.eval_abstained",
+            wrongly=wrongly,
+            answerable=answerable,
+            rightly=rightly,
+            unanswerable=unanswerable,
         )
     )
     lines.append(
         output.phrase(
-            "eval_times",
+            "evaluation.eval_times",
             median_ms=f"{1000 * data['seconds_median']:.0f}",
             p95_ms=f"{1000 * data['seconds_p95']:.0f}",
             characters=data["passage_characters_median"],

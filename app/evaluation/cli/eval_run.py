@@ -60,7 +60,7 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
 def begin(study: Study, questions: QuestionSet, folder: Path, where: Paths, output: Output) -> int:
     """Writes a study that was planned, and runs it. Exit status as `run_study`. Raises AppError("bad_option")."""
     if planning.repeats_itself(study):
-        expected = phrase("eval_seeds_vary")
+        expected = phrase("evaluation.eval_seeds_vary")
         raise AppError("bad_option", option="--seeds", value=len(study.seeds), expected=expected)
     studies.create(folder, study, questions)
     return run_study(folder, where, output)
@@ -76,7 +76,7 @@ def carry_out(folder: Path, where: Paths, output: Output) -> int:
     """As `run_study`, without telling what was found."""
     study = studies.read(folder)
     for one in memory.beyond(study, folder, room.measure()):
-        key = "eval_memory_short_judge" if one.is_judge else "eval_memory_short"
+        key = "evaluation.eval_memory_short_judge" if one.is_judge else "evaluation.eval_memory_short"
         output.note(key, name=one.name, need=size(one.need_bytes))
     running: _Running | None = None
     try:
@@ -84,11 +84,11 @@ def carry_out(folder: Path, where: Paths, output: Output) -> int:
     except KeyboardInterrupt:  # before the first step, or the second time
         output.end_progress()
     if running is not None and running.error is not None:
-        output.note("eval_goes_on", id=folder.name)
+        output.note("evaluation.eval_goes_on", id=folder.name)
         raise running.error
     if running is None or running.evaluation is None:
         entry = Entry(folder.name, folder, study, "waiting")
-        output.result(_described(entry), output.phrase("eval_interrupted", id=folder.name))
+        output.result(_described(entry), output.phrase("evaluation.eval_interrupted", id=folder.name))
         return 128 + signal.SIGINT
     return 0
 
@@ -131,9 +131,11 @@ def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     entries = studies.listed(where.evaluations)
     removed = [one.id for one in studies.listed(where.evaluations / studies.BIN)]
     data = {"evaluations": [_described(one) for one in entries], "removed": removed}
-    lines = [output.phrase("eval_entry", **_described(one) | {"state": _state(one, output)}) for one in entries]
-    lines = lines or [output.phrase("eval_none")]
-    lines += [output.phrase("eval_in_bin", ids=" / ".join(removed))] if removed else []
+    lines = [
+        output.phrase("evaluation.eval_entry", **_described(one) | {"state": _state(one, output)}) for one in entries
+    ]
+    lines = lines or [output.phrase("evaluation.eval_none")]
+    lines += [output.phrase("evaluation.eval_in_bin", ids=" / ".join(removed))] if removed else []
     output.result(data, "\n".join(lines))
     return 0
 
@@ -152,7 +154,7 @@ def _described(entry: Entry) -> dict[str, Any]:
 
 
 def _state(entry: Entry, output: Output) -> str:
-    return output.phrase(f"eval_state_{entry.state if entry.study else 'damaged'}")
+    return output.phrase(f"evaluation.eval_state.{entry.state if entry.study else 'damaged'}")
 
 
 def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -184,7 +186,7 @@ def _export(
     permit = _permit(found, out, where, is_allowed=options.allow_secret)
     export.save(found, sections, out, folder, permit=permit)
     data = {"id": found.id, "name": found.name, "out": str(out)}
-    output.result(data, output.phrase("eval_exported", name=found.name, path=out))
+    output.result(data, output.phrase("evaluation.eval_exported", name=found.name, path=out))
     return 0
 
 
@@ -197,7 +199,9 @@ def _ratings(options: argparse.Namespace, where: Paths, output: Output) -> int:
     ratings.write_blank(out, answers, permit=permit)
     asked = found.questions
     facts = {"set": f"{asked.name}@{asked.version}" if asked.version else asked.name, "path": out}
-    output.result({"out": str(out), "answers": len(answers)}, output.phrase("eval_blank", count=len(answers), **facts))
+    output.result(
+        {"out": str(out), "answers": len(answers)}, output.phrase("evaluation.eval_blank", count=len(answers), **facts)
+    )
     return 0
 
 
@@ -223,13 +227,15 @@ def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
     entry = studies.find(where.evaluations, options.wanted)
     place = studies.remove(entry)
-    output.result({"removed": entry.id, "path": str(place)}, output.phrase("eval_removed", id=entry.id, path=place))
+    output.result(
+        {"removed": entry.id, "path": str(place)}, output.phrase("evaluation.eval_removed", id=entry.id, path=place)
+    )
     return 0
 
 
 def _restore(options: argparse.Namespace, where: Paths, output: Output) -> int:
     entry = studies.restore(where.evaluations, options.wanted)
-    output.result(_described(entry), output.phrase("eval_restored", id=entry.id))
+    output.result(_described(entry), output.phrase("evaluation.eval_restored", id=entry.id))
     return 0
 
 
@@ -274,18 +280,18 @@ class _Running:
         self._run.stop()
 
     def _on_progressed(self, progress: StudyProgress) -> None:
-        what = self._output.phrase(f"eval_step_{progress.kind}", name=progress.name)
+        what = self._output.phrase(f"evaluation.eval_step_{progress.kind}", name=progress.name)
         facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
         part = progress.part
         if not sys.stderr.isatty():  # a log, or a program: a line a step
             if (progress.kind, progress.name) != self._told:
                 self._told = (progress.kind, progress.name)
-                self._output.note("eval_step", **facts)
+                self._output.note("evaluation.eval_step", **facts)
         elif part is not None and part.total:
             percent = 100 * part.done // part.total
-            self._output.progress("eval_step_percent", percent=percent, left=left(part.left_s), **facts)
+            self._output.progress("evaluation.eval_step_percent", percent=percent, left=left(part.left_s), **facts)
         else:
-            self._output.progress("eval_step", **facts)
+            self._output.progress("evaluation.eval_step", **facts)
 
     def _on_finished(self, found: Evaluation) -> None:
         self.evaluation = found

@@ -84,7 +84,7 @@ def require_file(base: Path | None) -> None:
 def prepare(asked: Scale, material: Material, where: Paths, output: Output) -> Path:
     """The folder of a new study, planned and estimated. Raises AppError as `scale_plan.plan`, and `planner`."""
     models, (command, converter) = models_of(where), planner(where)
-    output.progress("plan_working")
+    output.progress("common.plan_working")
     try:
         folder, planned = scale_study.make(asked, material, where, models, command, converter)
     finally:
@@ -118,19 +118,21 @@ def _sizes(said: str | None) -> list[int]:
     try:
         return [int(one) for one in said.split(",")] if said else []
     except ValueError as error:
-        raise AppError("bad_option", option="--sizes", value=said, expected=phrase("eval_sizes_form")) from error
+        raise AppError(
+            "bad_option", option="--sizes", value=said, expected=phrase("evaluation.eval_sizes_form")
+        ) from error
 
 
 def _tell(planned: Planned, material: Material, output: Output) -> None:
     """What it will take, before it begins."""
     largest = planned.largest
     if material.unusable:
-        output.note("split_unusable", count=f"{material.unusable:,}")
+        output.note("common.split_unusable", count=f"{material.unusable:,}")
     if not largest.counts.is_exact:
-        output.note("scale_estimate_guessed")
-    sizes = phrase("setting_between").join(f"{one.rows:,}" for one in material.subsets)
+        output.note("evaluation.scale_estimate_guessed")
+    sizes = phrase("common.setting_between").join(f"{one.rows:,}" for one in material.subsets)
     output.note(
-        "scale_estimate",
+        "evaluation.scale_estimate",
         runs=len(planned.trainings),
         sizes=sizes,
         time=duration(planned.seconds),
@@ -138,14 +140,14 @@ def _tell(planned: Planned, material: Material, output: Output) -> None:
         free=size(largest.free_disk_bytes),
     )
     if not largest.has_memory:  # the first run will say so too, but only once it has begun
-        output.note("plan_short", allowed=size(largest.allowed_bytes), total=size(largest.memory.total))
+        output.note("common.plan_short", allowed=size(largest.allowed_bytes), total=size(largest.memory.total))
     removed = [
-        phrase("scale_removed_of", rows=f"{one.rows + one.removed:,}", removed=one.removed)
+        phrase("evaluation.scale_removed_of", rows=f"{one.rows + one.removed:,}", removed=one.removed)
         for one in material.subsets
         if one.removed
     ]
     if removed:
-        output.note("scale_removed", counts=phrase("setting_between").join(removed))
+        output.note("evaluation.scale_removed", counts=phrase("common.setting_between").join(removed))
 
 
 def models_of(where: Paths) -> list[LocalModel]:

@@ -57,19 +57,19 @@ def load(wanted: str, where: Paths, output: Output) -> QuestionSet:
 
 def tell(found: QuestionFile, output: Output) -> None:
     """What was taken from which column, and which rows are no questions."""
-    key = "questions_found_sheet" if found.sheet else "questions_found"
+    key = "evaluation.questions_found_sheet" if found.sheet else "evaluation.questions_found"
     output.note(key, name=found.name, sheet=found.sheet, count=len(found.questions))
-    output.note("data_mapping", mapping=phrase("data_gap").join(_mapping(found.columns.named())))
+    output.note("common.data_mapping", mapping=phrase("common.data_gap").join(_mapping(found.columns.named())))
     if found.columns.unused:
-        output.note("data_unused", columns=" / ".join(map(short, found.columns.unused[:SHOWN_ROWS])))
+        output.note("common.data_unused", columns=" / ".join(map(short, found.columns.unused[:SHOWN_ROWS])))
     if found.other_sheets:
-        output.note("data_other_sheets", sheets=" / ".join(map(short, found.other_sheets)))
+        output.note("common.data_other_sheets", sheets=" / ".join(map(short, found.other_sheets)))
     if found.blank:
-        output.note("batch_blank", count=found.blank)
+        output.note("common.batch_blank", count=found.blank)
     for row in found.skipped[:SHOWN_ROWS]:
-        output.note("batch_skipped", line=row.line, reason=_reason(row))
+        output.note("common.batch_skipped", line=row.line, reason=_reason(row))
     if len(found.skipped) > SHOWN_ROWS:
-        output.note("questions_skipped_more", count=len(found.skipped) - SHOWN_ROWS)
+        output.note("evaluation.questions_skipped_more", count=len(found.skipped) - SHOWN_ROWS)
     _tell_doubts(found.doubts, output)
     _tell_renamed(found.renamed, output)
 
@@ -78,39 +78,44 @@ def _mapping(named: dict[str, str]) -> list[str]:
     """What is not to be seen from the names of the columns; of the others, that there are some."""
     told = []
     for field, column in named.items():
-        name = phrase(f"question_column_{field}")
+        name = phrase(f"evaluation.question_column.{field}")
         if field == "document_group" or columns.plain(column) not in map(columns.plain, (field, name)):
-            told.append(phrase("data_mapping_one", field=name, column=short(column)))
+            told.append(phrase("common.data_mapping_one", field=name, column=short(column)))
     if len(told) < len(named):
-        told.append(phrase("questions_same_columns" if told else "questions_all_columns"))
+        told.append(phrase("evaluation.questions_same_columns" if told else "evaluation.questions_all_columns"))
     return told
 
 
 def _tell_doubts(doubts: Sequence[BadRow], output: Output) -> None:
     rows = [row for row in doubts if row.code != "not_scored"]
     for row in rows[:SHOWN_ROWS]:
-        output.note("questions_doubt", line=row.line, reason=phrase(f"question_doubt_{row.code}"), detail=row.detail)
+        output.note(
+            "evaluation.questions_doubt",
+            line=row.line,
+            reason=phrase(f"evaluation.question_doubt.{row.code}"),
+            detail=row.detail,
+        )
     if len(rows) > SHOWN_ROWS:
-        output.note("questions_doubts_more", count=len(rows) - SHOWN_ROWS)
+        output.note("evaluation.questions_doubts_more", count=len(rows) - SHOWN_ROWS)
     lines = [str(row.line) for row in doubts if row.code == "not_scored"]
     if lines:
-        output.note("questions_not_scored", count=len(lines), lines=_first(lines))
+        output.note("evaluation.questions_not_scored", count=len(lines), lines=_first(lines))
 
 
 def _first(named: Sequence[str]) -> str:
-    return phrase("data_gap").join(named[:NAMED_ROWS]) + ("…" if len(named) > NAMED_ROWS else "")
+    return phrase("common.data_gap").join(named[:NAMED_ROWS]) + ("…" if len(named) > NAMED_ROWS else "")
 
 
 def _reason(row: BadRow) -> str:
-    reason = phrase(f"data_bad_{row.code}")
-    return phrase("questions_reason_detail", reason=reason, detail=row.detail) if row.detail else reason
+    reason = phrase(f"common.data_bad.{row.code}")
+    return phrase("evaluation.questions_reason_detail", reason=reason, detail=row.detail) if row.detail else reason
 
 
 def _tell_renamed(renamed: tuple[tuple[str, str], ...], output: Output) -> None:
     for old, new in renamed[:SHOWN_ROWS]:
-        output.note("questions_renamed", old=short(old), new=short(new))
+        output.note("evaluation.questions_renamed", old=short(old), new=short(new))
     if len(renamed) > SHOWN_ROWS:
-        output.note("questions_renamed_more", count=len(renamed) - SHOWN_ROWS)
+        output.note("evaluation.questions_renamed_more", count=len(renamed) - SHOWN_ROWS)
 
 
 # -------------------------------------------------------------------------- looking
@@ -119,17 +124,17 @@ def _tell_renamed(renamed: tuple[tuple[str, str], ...], output: Output) -> None:
 def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 when one is damaged."""
     found, removed = question_sets.listed(where.questions), question_sets.removed(where.questions)
-    lines = ["\t".join([one.name, phrase(f"label_{one.label}"), _standing(one)]) for one in found]
-    lines = lines or [output.phrase("question_sets_none")]
-    lines += [output.phrase("question_sets_removed", names=" / ".join(removed))] if removed else []
+    lines = ["\t".join([one.name, phrase(f"common.label.{one.label}"), _standing(one)]) for one in found]
+    lines = lines or [output.phrase("evaluation.question_sets_none")]
+    lines += [output.phrase("evaluation.question_sets_removed", names=" / ".join(removed))] if removed else []
     output.result({"sets": [asdict(one) for one in found], "removed": removed}, "\n".join(lines))
     return 0 if all(one.versions for one in found) else 1
 
 
 def _standing(one: KeptSet) -> str:
     if not one.versions:
-        return phrase("question_set_unusable")
-    return phrase("question_set_line", version=one.newest.number, count=one.newest.count)
+        return phrase("evaluation.question_set_unusable")
+    return phrase("evaluation.question_set_line", version=one.newest.number, count=one.newest.count)
 
 
 def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -155,9 +160,9 @@ def _described(found: QuestionSet) -> dict[str, Any]:
 
 def _page(found: QuestionSet, about: KeptSet, output: Output) -> Iterator[str]:
     questions = found.questions
-    yield output.phrase("question_set_head", **_facts(found))
+    yield output.phrase("evaluation.question_set_head", **_facts(found))
     yield output.phrase(
-        "question_set_contents",
+        "evaluation.question_set_contents",
         reference=sum(bool(one.reference) for one in questions),
         must_include=sum(bool(one.must_include) for one in questions),
         gold=sum(bool(one.gold) for one in questions),
@@ -165,12 +170,12 @@ def _page(found: QuestionSet, about: KeptSet, output: Output) -> Iterator[str]:
     )
     categories = Counter(one.category for one in questions if one.category).most_common()
     if categories:
-        counted = phrase("data_gap").join(f"{short(name)} {count}" for name, count in categories)
-        yield output.phrase("question_set_categories", categories=counted)
+        counted = phrase("common.data_gap").join(f"{short(name)} {count}" for name, count in categories)
+        yield output.phrase("evaluation.question_set_categories", categories=counted)
     for version in about.versions:
         date = time.strftime("%Y-%m-%d %H:%M", time.localtime(version.made_at))
         facts = {"version": version.number, "count": version.count, "source": version.source}
-        yield output.phrase("question_set_version_line", date=date, **facts)
+        yield output.phrase("evaluation.question_set_version_line", date=date, **facts)
     yield f"SHA-256 {found.sha256}"
     yield ""
     for one in questions[:SHOWN_ROWS]:
@@ -178,20 +183,20 @@ def _page(found: QuestionSet, about: KeptSet, output: Output) -> Iterator[str]:
         yield from (f"    {line}" for line in _known(one))
     if len(questions) > SHOWN_ROWS:
         name = f"{found.name}@{found.version}"
-        yield output.phrase("question_set_more", count=len(questions) - SHOWN_ROWS, name=name)
+        yield output.phrase("evaluation.question_set_more", count=len(questions) - SHOWN_ROWS, name=name)
 
 
 def _known(question: Question) -> Iterator[str]:
     """Of its right answer, in short."""
     if not question.is_answerable:
-        yield phrase("question_shown_unanswerable")
+        yield phrase("evaluation.question_shown_unanswerable")
     if question.reference:
-        yield phrase("question_shown_reference", text=short(question.reference, SHOWN_CHARACTERS))
+        yield phrase("evaluation.question_shown_reference", text=short(question.reference, SHOWN_CHARACTERS))
     if question.must_include:
         words = " / ".join(question.must_include)
-        yield phrase("question_shown_must_include", text=short(words, SHOWN_CHARACTERS))
+        yield phrase("evaluation.question_shown_must_include", text=short(words, SHOWN_CHARACTERS))
     if question.gold:
-        yield phrase("question_shown_gold", count=len(question.gold))
+        yield phrase("evaluation.question_shown_gold", count=len(question.gold))
 
 
 # ------------------------------------------------------------------------- changing
@@ -207,9 +212,9 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     _tell_renamed(renamed, output)
     repeated = _repeated(files)
     if repeated:
-        output.note("questions_repeated", count=len(repeated), rows=_first(repeated))
+        output.note("evaluation.questions_repeated", count=len(repeated), rows=_first(repeated))
     newest, before = question_sets.newest_version(where.questions, options.name), _before(options.name, where)
-    source = phrase("data_gap").join(found.name for found in files)
+    source = phrase("common.data_gap").join(found.name for found in files)
     label = _raised(given, confidentiality.highest(found.label for found in files))
     stored = question_sets.store(where.questions, options.name, questions, label, source)
     is_new = stored.version > newest
@@ -226,9 +231,11 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
         "repeated": len(repeated),
         "changes": asdict(changes) if changes else None,
     }
-    lines = [output.phrase("question_set_stored" if is_new else "question_set_same", **_facts(stored))]
+    lines = [
+        output.phrase("evaluation.question_set_stored" if is_new else "evaluation.question_set_same", **_facts(stored))
+    ]
     if before is not None and changes is not None:
-        lines.append(output.phrase("question_set_changes", before=before.version, **asdict(changes)))
+        lines.append(output.phrase("evaluation.question_set_changes", before=before.version, **asdict(changes)))
     output.result(data, "\n".join(lines))
     return 1 if skipped else 0
 
@@ -246,9 +253,13 @@ def _repeated(files: Sequence[QuestionFile]) -> list[str]:
     found = []
     for file in files:
         for question, line in zip(file.questions, file.lines, strict=True):
-            row = str(line) if len(files) == 1 else phrase("questions_repeated_row_of", name=file.name, line=line)
+            row = (
+                str(line)
+                if len(files) == 1
+                else phrase("evaluation.questions_repeated_row_of", name=file.name, line=line)
+            )
             if question.text in places:
-                key = "questions_repeated_row" if len(files) == 1 else "questions_repeated_rows"
+                key = "evaluation.questions_repeated_row" if len(files) == 1 else "evaluation.questions_repeated_rows"
                 found.append(phrase(key, first=places[question.text], line=row))
             else:
                 places[question.text] = row
@@ -256,11 +267,11 @@ def _repeated(files: Sequence[QuestionFile]) -> list[str]:
 
 
 def _facts(found: QuestionSet) -> dict[str, Any]:
-    return _described(found) | {"label": phrase(f"label_{found.label}")}
+    return _described(found) | {"label": phrase(f"common.label.{found.label}")}
 
 
 def _labels() -> list[str]:
-    return [phrase(f"label_{label}") for label in LABELS]
+    return [phrase(f"common.label.{label}") for label in LABELS]
 
 
 def _label(word: str | None) -> Label | None:
@@ -285,7 +296,8 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
     permit = export_gate.pass_out(export, where.exports_log, is_agreed=options.allow_secret)
     question_files.write(out, found.questions, permit=permit)
     output.result(
-        _described(found) | {"out": str(out)}, output.phrase("question_set_exported", path=out, **_facts(found))
+        _described(found) | {"out": str(out)},
+        output.phrase("evaluation.question_set_exported", path=out, **_facts(found)),
     )
     return 0
 
@@ -293,13 +305,15 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
     place = question_sets.remove(where.questions, options.name)
     data = {"name": place.name.rpartition("@")[0], "path": str(place)}
-    output.result(data, output.phrase("question_set_removed", **data))
+    output.result(data, output.phrase("evaluation.question_set_removed", **data))
     return 0
 
 
 def _restore(options: argparse.Namespace, where: Paths, output: Output) -> int:
     restored = question_sets.restore(where.questions, options.name)
     newest = restored.newest
-    text = output.phrase("question_set_restored", name=restored.name, version=newest.number, count=newest.count)
+    text = output.phrase(
+        "evaluation.question_set_restored", name=restored.name, version=newest.number, count=newest.count
+    )
     output.result(asdict(restored), text)
     return 0

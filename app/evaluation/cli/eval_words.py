@@ -33,7 +33,7 @@ def as_text(folder: Path | None, found: Evaluation, sections: Sequence[Section],
     for measure in tables.measures(found)[:1]:
         lines += ["", *tables.sentences(tables.pairs(found, measure))]
     if folder is not None:
-        lines += ["", output.phrase("run_report", path=folder / study.REPORT)]
+        lines += ["", output.phrase("common.run_report", path=folder / study.REPORT)]
     return "\n".join(lines)
 
 
@@ -87,14 +87,18 @@ def _described(found: Evaluation, result: SystemResult, output: Output) -> list[
     for measure in tables.measures(found):
         mean = comparing.mean(result, found.questions.questions, measure)
         if mean is not None:
-            one, name = mean.by_question, output.phrase(f"measure_{measure.name}")
+            one, name = mean.by_question, output.phrase(f"evaluation.measure.{measure.name}")
             facts = {"mean": f"{one.mean:.3f}", "low": f"{one.low:.3f}", "high": f"{one.high:.3f}"}
-            lines.append(output.phrase("eval_mean" if tables.enough(one) else "eval_mean_few", measure=name, **facts))
+            lines.append(
+                output.phrase(
+                    "evaluation.eval_mean" if tables.enough(one) else "evaluation.eval_mean_few", measure=name, **facts
+                )
+            )
     one_row = dataclasses.replace(found, systems=(result,))
     shown = grids.shown(grids.without_empty(grids.beside(tables.marks(one_row), tables.models(one_row)), kept=0))
     for name, cell in zip(shown.head[1:], shown.rows[0][1:], strict=True):
         if cell != grids.NONE and name not in _in_table(found):
-            lines.append(output.phrase("eval_mean_few", measure=name, mean=cell))
+            lines.append(output.phrase("evaluation.eval_mean_few", measure=name, mean=cell))
     return lines
 
 

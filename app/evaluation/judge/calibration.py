@@ -161,12 +161,14 @@ def _seeding(kind: str, pairs: Sequence[tuple[int, int]]) -> Seeding:
 def sentence(calibration: Calibration) -> str:
     """Whether to believe the judge, why, and where it is not to be believed, what next."""
     return phrase(
-        f"judge_{calibration.doubt or 'trusted'}",
+        f"evaluation.judge_{calibration.doubt or 'trusted'}",
         kappa=_number(calibration.kappa),
-        basis=phrase(f"judge_basis_{calibration.basis}"),
+        basis=phrase(f"evaluation.judge_basis.{calibration.basis}"),
         n=calibration.n,
         least=LEAST_ANSWERS,
-        kinds=phrase("judge_kinds_between").join(phrase(f"judge_kind_{kind}") for kind in calibration.blind_to),
+        kinds=phrase("evaluation.judge_kinds_between").join(
+            phrase(f"evaluation.judge_kind.{kind}") for kind in calibration.blind_to
+        ),
     )
 
 
@@ -174,17 +176,17 @@ def table(calibration: Calibration) -> Table:
     """A row for each kind of change."""
     head = ("kind", "n", "right_mean", "seeded_mean", "lowered", "equal", "raised")
     rows = tuple(
-        (phrase(f"judge_kind_{one.kind}"), str(one.n), _number(one.right_mean), _number(one.seeded_mean),
+        (phrase(f"evaluation.judge_kind.{one.kind}"), str(one.n), _number(one.right_mean), _number(one.seeded_mean),
          *(f"{100 * share:.0f} %" for share in (one.lowered, one.equal, one.raised)))
         for one in calibration.seedings
     )  # fmt: skip
     kappa = {"kappa": _number(calibration.kappa), "n": calibration.n}
-    notes = [phrase(f"judge_note_{calibration.basis}", **kappa)]
+    notes = [phrase(f"evaluation.judge_note.{calibration.basis}", **kappa)]
     if calibration.spearman is not None:
-        notes.append(phrase("judge_note_spearman", rho=_number(calibration.spearman)))
+        notes.append(phrase("evaluation.judge_note.spearman", rho=_number(calibration.spearman)))
     if calibration.unscored:
-        notes.append(phrase("judge_note_unscored", count=calibration.unscored))
-    return Table(tuple(phrase(f"judge_column_{name}") for name in head), rows, tuple(notes))
+        notes.append(phrase("evaluation.judge_note.unscored", count=calibration.unscored))
+    return Table(tuple(phrase(f"evaluation.judge_column.{name}") for name in head), rows, tuple(notes))
 
 
 def _number(value: float | None) -> str:

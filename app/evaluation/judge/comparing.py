@@ -174,10 +174,10 @@ def sentence(comparison: Comparison, first: str, second: str) -> str:
     elif comparison.verdict == "unclear" and not decisive.holds_zero:
         key = "unclear_votes"
     return phrase(
-        f"compared_{key}",
+        f"evaluation.compared_{key}",
         first=first,
         second=second,
-        measure=phrase(f"measure_{comparison.measure}"),
+        measure=phrase(f"evaluation.measure.{comparison.measure}"),
         mean=signed(decisive.mean),
         low=signed(decisive.low),
         high=signed(decisive.high),

@@ -91,16 +91,16 @@ def check_target(out: Path) -> None:
 def write_blank(out: Path, answers: Sequence[tuple[Question, str]], *, permit: Permit) -> None:
     """Raises AppError as `check_target` and `whole_file`."""
     check_target(out)
-    head = [phrase(f"rating_column_{name}") for name in _COLUMNS]
+    head = [phrase(f"evaluation.rating_column.{name}") for name in _COLUMNS]
     rows = [(question.id, question.text, question.reference, answer, None) for question, answer in answers]
     with permit.whole_file(out) as file:
         if out.suffix.lower() == ".csv":
             safe_table.write_csv(file, head, rows)
             return
-        book = safe_table.Book(phrase("batch_cut"), phrase(f"label_{permit.label}"))
-        scores = {len(head): (min(judging.SCORES), max(judging.SCORES), phrase("rating_not_score"))}
-        book.add(phrase("rating_sheet"), _WIDTHS, rows, head, numbers=scores)
-        book.add(phrase("rating_sheet_rubric"), _RUBRIC_WIDTHS, list(enumerate(judging.rubric("kotae"))))
+        book = safe_table.Book(phrase("common.batch_cut"), phrase(f"common.label.{permit.label}"))
+        scores = {len(head): (min(judging.SCORES), max(judging.SCORES), phrase("evaluation.rating_not_score"))}
+        book.add(phrase("evaluation.rating_sheet"), _WIDTHS, rows, head, numbers=scores)
+        book.add(phrase("evaluation.rating_sheet_rubric"), _RUBRIC_WIDTHS, list(enumerate(judging.rubric("kotae"))))
         book.save(file)
 
 

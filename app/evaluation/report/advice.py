@@ -114,9 +114,9 @@ def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> Told:
             mean = means[one.system.id].mean
             if mean < max(NEAR_SHARE * best.mean, best.low) - _EQUAL:
                 break
-            names = phrase("setting_between").join(other.system.name for other in others)
-            facts = {"measure": phrase(f"measure_{measure.name}"), "value": f"{mean:.3f}", "others": names}
-            return [phrase("advice_use", name=one.system.name, **facts)], one.system
+            names = phrase("common.setting_between").join(other.system.name for other in others)
+            facts = {"measure": phrase(f"evaluation.measure.{measure.name}"), "value": f"{mean:.3f}", "others": names}
+            return [phrase("evaluation.advice_use", name=one.system.name, **facts)], one.system
     return _best_of(found)
 
 
@@ -137,7 +137,7 @@ def _cut(found: Evaluation) -> list[str]:
     cut = sum(tables.is_cut(row) and row.marks.score == 0 for row in scored)
     if measure_of(found).name != "score" or cut * 2 <= len(scored):
         return []
-    return [phrase("advice_cut", cut=cut, count=len(scored))]
+    return [phrase("evaluation.advice_cut", cut=cut, count=len(scored))]
 
 
 def _scored(found: Evaluation) -> int:
@@ -149,7 +149,9 @@ def _scored(found: Evaluation) -> int:
 def _nothing(found: Evaluation) -> str:
     """What is missing: questions that can be scored, or enough of them."""
     count = _scored(found)
-    return phrase("advice_few" if 0 < count < LEAST_UNITS else "advice_none", count=count, least=LEAST_UNITS)
+    return phrase(
+        "evaluation.advice_few" if 0 < count < LEAST_UNITS else "evaluation.advice_none", count=count, least=LEAST_UNITS
+    )
 
 
 # -------------------------------------------------------------------------- models
@@ -163,17 +165,20 @@ def _best_of(found: Evaluation) -> Told:
         return [_nothing(found)], None
     best, rest = known[0], known[1:]
     mean = means[best.system.id]
-    facts = {"measure": phrase(f"measure_{measure.name}"), "value": f"{mean.mean:.3f}"}
+    facts = {"measure": phrase(f"evaluation.measure.{measure.name}"), "value": f"{mean.mean:.3f}"}
     if _is_low(means, measure):
-        return [] if _cut(found) else [phrase("advice_zero", **facts)], None
+        return [] if _cut(found) else [phrase("evaluation.advice_zero", **facts)], None
     if all(_verdict(found, one, other, measure) == "unclear" for one, other in itertools.combinations(known, 2)):
-        told = [phrase("advice_unclear", name=best.system.name, units=mean.units, **facts), phrase("advice_more")]
+        told = [
+            phrase("evaluation.advice_unclear", name=best.system.name, units=mean.units, **facts),
+            phrase("evaluation.advice_more"),
+        ]
         return told, best.system
-    told = [phrase("advice_best", name=best.system.name, **facts)]
+    told = [phrase("evaluation.advice_best", name=best.system.name, **facts)]
     equal = [one.system.name for one in rest if _verdict(found, one, best, measure) != "better"]
     if equal:
-        names = phrase("setting_between").join(equal)
-        told.append(phrase("advice_equal", names=names, name=best.system.name))
+        names = phrase("common.setting_between").join(equal)
+        told.append(phrase("evaluation.advice_equal", names=names, name=best.system.name))
     return told, best.system
 
 
@@ -189,7 +194,7 @@ def _of_quantizations(study: Study, found: Evaluation) -> Advice:
     if not advised and len(found.systems) > 1:  # nothing was measured, or they are different models
         advised = [_best_of(found)]
     said = _cut(found) + [sentence for sentences, _ in advised for sentence in sentences]
-    said += [phrase("quant_from_quantized", form=one.source_form) for one in study.made if one.source_form]
+    said += [phrase("evaluation.quant_from_quantized", form=one.source_form) for one in study.made if one.source_form]
     drawn = losses.drawn({_family_name(name, family): family for name, family in families.items()})
     section = _section(said, tuple(drawn), tuple(losses.table(several, found.questions.questions)))
     return Advice((section,), advised[0][1] if advised else None)
@@ -197,9 +202,9 @@ def _of_quantizations(study: Study, found: Evaluation) -> Advice:
 
 def _family_name(name: str, family: Family) -> str:
     if name in (quant_plan.BASE, quant_plan.TUNED):
-        return phrase(f"quant_family_{name}")
+        return phrase(f"evaluation.quant_family.{name}")
     first = family[0].system.name
-    return phrase("quant_family_other", name=first) if len(family) > 1 else first
+    return phrase("evaluation.quant_family.other", name=first) if len(family) > 1 else first
 
 
 def _of_family(found: Evaluation, family: Family) -> Told | None:
@@ -212,10 +217,10 @@ def _of_family(found: Evaluation, family: Family) -> Told | None:
     kept = [one for one in others if standings[one.system.id] == "keeps"]
     smallest = min((first, *kept), key=lambda one: one.system.size_bytes)
     facts = {"name": smallest.system.name, "size": size(smallest.system.size_bytes), "first": first.system.name}
-    key = "quant_advice" if _loss(found, first, smallest) else "quant_advice_scores"
+    key = "evaluation.quant_advice" if _loss(found, first, smallest) else "evaluation.quant_advice_scores"
     if smallest is first:
-        key = "quant_advice_none"
-    told = [phrase(key, measure=phrase(f"measure_{measure_of(found).name}"), **facts)]
+        key = "evaluation.quant_advice_none"
+    told = [phrase(key, measure=phrase(f"evaluation.measure.{measure_of(found).name}"), **facts)]
     told += [_said(found, first, one, standings[one.system.id]) for one in others]
     return [one for one in told if one], smallest.system
 
@@ -244,10 +249,10 @@ def _said(found: Evaluation, first: SystemResult, one: SystemResult, standing: s
     if standing == "differs":
         same = one.scores.same_first_share if one.scores else None
         facts = {"divergence": f"{_divergence(one):.3f}", "same": f"{same or 0:.0%}"}
-        return phrase("quant_differs", name=name, first=first.system.name, **facts)
+        return phrase("evaluation.quant_differs", name=name, first=first.system.name, **facts)
     if standing in ("loses", "unclear") and loss is not None:
         ends = {part: comparing.signed(getattr(loss.decisive, part)) for part in ("mean", "low", "high")}
-        return phrase(f"quant_{standing}", name=name, **ends)
+        return phrase(f"evaluation.quant_{standing}", name=name, **ends)
     return ""
 
 
@@ -266,7 +271,7 @@ def _divergence(one: SystemResult) -> float:
 
 
 def _section(told: Sequence[str], plots: tuple[str, ...] = (), found: tuple[Table, ...] = ()) -> Section:
-    return Section(phrase("advice_title"), tuple(told), plots, found)
+    return Section(phrase("evaluation.advice_title"), tuple(told), plots, found)
 
 
 def _compared(found: Evaluation, first: SystemResult, second: SystemResult) -> str:

@@ -135,7 +135,7 @@ def _row(question: Question, result: SystemResult, row: Row) -> tuple[Value, ...
         *(question.id, question.text, question.category, question.group),
         html_page.words(WORDS)["yes" if question.is_answerable else "no"],
         *(question.reference, " / ".join(question.must_include), result.system.name, row.seed),
-        *(phrase(f"batch_verdict_{row.verdict}"), row.answer),
+        *(phrase(f"common.batch_verdict.{row.verdict}"), row.answer),
         *(judgement.score if judgement else None, reason(judgement), row.marks.score),
         *(marked[name] for name in _MARKS),
         *(row.total_s or None, row.error),

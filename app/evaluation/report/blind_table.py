@@ -27,18 +27,20 @@ def sections(found: Evaluation, folder: Path) -> tuple[Section, ...]:
     try:
         compared = list(_compared(found, BlindFile(folder)))
     except AppError as error:  # the rest of the workbook is as good as before
-        return (Section(phrase("blind_sheet"), tables=(_table(_VOTE_COLUMNS, (), str(describe_error(error))),)),)
+        return (
+            Section(phrase("evaluation.blind_sheet"), tables=(_table(_VOTE_COLUMNS, (), str(describe_error(error))),)),
+        )
     if not compared:
         return ()
     told = [one for one in compared if one.is_revealed]
-    note = phrase("blind_hidden") if len(told) < len(compared) else ""
+    note = phrase("evaluation.blind_hidden") if len(told) < len(compared) else ""
     votes = _table(_VOTE_COLUMNS, tuple(row for one in told for row in _votes(one)), note)
     if not told:
-        return (Section(phrase("blind_sheet"), tables=(votes,)),)
+        return (Section(phrase("evaluation.blind_sheet"), tables=(votes,)),)
     sums = _table(_SUM_COLUMNS, tuple(_sum(blind.outcome(one.pairing, one.votes)) for one in told))
     return (
-        Section(phrase("blind_sheet"), tables=(votes,)),
-        Section(phrase("blind_sheet_sum"), tables=(sums,)),
+        Section(phrase("evaluation.blind_sheet"), tables=(votes,)),
+        Section(phrase("evaluation.blind_sheet_sum"), tables=(sums,)),
     )
 
 
@@ -51,7 +53,7 @@ def _compared(found: Evaluation, kept: BlindFile) -> Iterator[BlindComparison]:
 
 
 def _table(columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...], note: str = "") -> Table:
-    return Table(tuple(phrase(f"blind_column_{key}") for key in columns), rows, (note,) if note else ())
+    return Table(tuple(phrase(f"evaluation.blind_column.{key}") for key in columns), rows, (note,) if note else ())
 
 
 def _votes(one: BlindComparison) -> Iterator[tuple[str, ...]]:
@@ -65,9 +67,9 @@ def _votes(one: BlindComparison) -> Iterator[tuple[str, ...]]:
             texts[voted.question],
             names[voted.a],
             names[voted.b],
-            phrase(f"blind_vote_{voted.vote}"),
+            phrase(f"evaluation.blind_vote.{voted.vote}"),
             preferred,
-            phrase("blind_when_open" if voted.is_open else "blind_when_blind"),
+            phrase("evaluation.blind_when_open" if voted.is_open else "evaluation.blind_when_blind"),
         )
 
 
@@ -81,6 +83,6 @@ def _sum(found: Outcome) -> tuple[str, ...]:
         *names.values(),
         *map(str, counts),
         *([f"{value:.2f}" for value in interval] or [""] * 3),
-        phrase(f"blind_verdict_{found.verdict}", name=names.get(found.verdict, "")),
+        phrase(f"evaluation.blind_verdict.{found.verdict}", name=names.get(found.verdict, "")),
         "" if kappa is None else f"{kappa:.2f}",
     )

@@ -44,7 +44,7 @@ def _trust(judge: Judge) -> tuple[int, float]:
 def _free(result: SystemResult, taken: Sequence[SystemResult], of: Evaluation) -> str:
     names = {one.system.name for one in taken}
     name = result.system.name
-    told = (phrase("system_of_evaluation", name=name, evaluation=which) for which in (of.name, of.id))
+    told = (phrase("evaluation.system_of_evaluation", name=name, evaluation=which) for which in (of.name, of.id))
     return next((one for one in (name, *told) if one not in names), name)
 
 

@@ -85,7 +85,7 @@ def conclude(study: Study, folder: Path, questions: QuestionSet, judged: Judged 
             systems, is_trusted = [one.system for one in found.systems], bool(judged.measured.is_trusted)
             sections += (pairing.section(judged.preferences, systems, questions, is_trusted=is_trusted),)
         told = (calibration.sentence(judged.measured),)
-        sections += (Section(phrase("judge_title"), told, (), (calibration.table(judged.measured),)),)
+        sections += (Section(phrase("evaluation.judge_title"), told, (), (calibration.table(judged.measured),)),)
     report.write(found, sections, folder)
     results_file.write(found, sections, folder)  # last: with it the study is finished
     return found

@@ -59,7 +59,7 @@ def _one_table(evaluation: Evaluation, sections: Sequence[Section]) -> tuple[lis
 
 def _write_book(evaluation: Evaluation, sections: Sequence[Section], file: BinaryIO) -> None:
     word = html_page.words(WORDS)
-    book = safe_table.Book(phrase("batch_cut"), phrase(f"label_{evaluation.questions.label}"))
+    book = safe_table.Book(phrase("common.batch_cut"), phrase(f"common.label.{evaluation.questions.label}"))
     found = (
         ("summary", tables.summary(evaluation)),
         ("differences", _differences(evaluation)),
@@ -85,7 +85,7 @@ def _differences(evaluation: Evaluation) -> Grid:
         return Grid((), ())
     word, grid = html_page.words(WORDS), tables.differences(evaluation, found)
     rows = (
-        (phrase(f"measure_{pair.comparison.measure}"), *row, pair.sentence)
+        (phrase(f"evaluation.measure.{pair.comparison.measure}"), *row, pair.sentence)
         for row, pair in zip(grid.rows, found, strict=True)
     )
     return Grid((Column(word["compared_on"]), *grid.columns, Column(word["sentence"])), tuple(rows))

@@ -34,7 +34,7 @@ def of_questions(evaluation: Evaluation) -> list[tuple[str, str]]:
         (word["fact_set"], named if questions.version else questions.name),
         (word["fact_count"], _count(evaluation)),
         (word["fact_sha256"], questions.sha256),
-        (word["fact_label"], phrase(f"label_{questions.label}")),
+        (word["fact_label"], phrase(f"common.label.{questions.label}")),
     ]
     if judge is not None:
         found.append((word["fact_judge"], judge.model_name))

@@ -87,7 +87,7 @@ def drawn(families: Mapping[str, Family]) -> Iterator[str]:
     for at in range(0, len(lines), len(_STYLES)):
         some = zip(lines[at : at + len(_STYLES)], _STYLES, strict=False)
         series = [Series(name, style, points, has_dots=True) for (name, points), style in some]
-        yield plots.plot(phrase("quant_plot"), phrase("quant_gigabytes"), series)
+        yield plots.plot(phrase("evaluation.quant_plot"), phrase("evaluation.quant_gigabytes"), series)
 
 
 def _by_size(family: Family) -> list[tuple[float, float]]:

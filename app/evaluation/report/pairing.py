@@ -63,7 +63,9 @@ def section(
     found: Sequence[Preferred], systems: Sequence[System], questions: QuestionSet, *, is_trusted: bool
 ) -> Section:
     """How often each system is preferred to the first one, over the seeds. `systems`: all, the first one first."""
-    head = tuple(phrase(f"pairs_{name}") for name in ("system", "wins", "ties", "losses", "turned", "unread", "gain"))
+    head = tuple(
+        phrase(f"evaluation.pairs_{name}") for name in ("system", "wins", "ties", "losses", "turned", "unread", "gain")
+    )
     rows, told, undecided = list[tuple[str, ...]](), list[str](), list[str]()
     comparisons = list[Comparison]()
     for system in systems[1:]:
@@ -75,18 +77,18 @@ def section(
             told.append(said if is_trusted else tables.doubted(said))
             comparisons.append(compared)
         undecided += _undecided(preferences, systems[0].name, system.name)
-    note = phrase("pairs_note", first=systems[0].name)
+    note = phrase("evaluation.pairs_note", first=systems[0].name)
     told = [*tables.in_short(comparisons, told), *undecided]
-    return Section(phrase("pairs_title"), tuple(told), (), (Table(head, tuple(rows), (note,)),))
+    return Section(phrase("evaluation.pairs_title"), tuple(told), (), (Table(head, tuple(rows), (note,)),))
 
 
 def _undecided(found: Sequence[Preferred], first: str, second: str) -> list[str]:
     """What is to be said where nobody could be asked, and where no reply could be read at all."""
     unknown = sum(not one.is_known for one in found)
-    said = [phrase("pairs_unknown", first=first, second=second, count=unknown)] if unknown else []
+    said = [phrase("evaluation.pairs_unknown", first=first, second=second, count=unknown)] if unknown else []
     asked = [one for one in found if one.is_known]
     if asked and all(one.winner is None for one in asked):
-        said.append(phrase("pairs_undecided", first=first, second=second, count=len(asked)))
+        said.append(phrase("evaluation.pairs_undecided", first=first, second=second, count=len(asked)))
     return said
 
 

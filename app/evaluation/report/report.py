@@ -80,7 +80,7 @@ def _banner(evaluation: Evaluation, measured: Sequence[Measure]) -> tuple[str, b
 
 
 def _note(key: str, evaluation: Evaluation, measured: Sequence[Measure]) -> str:
-    measure = phrase(f"measure_{measured[0].name}") if measured else ""
+    measure = phrase(f"evaluation.measure.{measured[0].name}") if measured else ""
     return html_page.words(WORDS)[key].format(first=_first_name(evaluation), measure=measure)
 
 
@@ -147,7 +147,7 @@ def _differences(evaluation: Evaluation, measure: Measure) -> Section | None:
         if tables.enough(pair.comparison.by_question)
     ]
     return Section(
-        word["section_differences"].format(measure=phrase(f"measure_{measure.name}")),
+        word["section_differences"].format(measure=phrase(f"evaluation.measure.{measure.name}")),
         tables.sentences(found),
         (plots.intervals(word["plot_difference"], estimates, has_zero=True),),
         (grids.shown(tables.differences(evaluation, found)),),
@@ -237,7 +237,7 @@ def _answer(evaluation: Evaluation, result: SystemResult, row: Row) -> _Answer:
     word = html_page.words(WORDS)
     seconds = word["seconds_of"].format(seconds=f"{row.total_s:.1f}") if row.total_s else ""
     seed = word["seed_of"].format(seed=row.seed) if len(evaluation.seeds) > 1 else ""
-    outcome = phrase(f"batch_verdict_{row.verdict}") if row.verdict != "answered" else ""
+    outcome = phrase(f"common.batch_verdict.{row.verdict}") if row.verdict != "answered" else ""
     score = row.judgement.score if row.judgement else None
     return _Answer(
         result.system.name,

@@ -214,7 +214,7 @@ def _answer(found: Evaluation, system: int, row: Row) -> AnswerShown:
     told = [
         word["seed_of"].format(seed=row.seed) if len(found.seeds) > 1 else "",
         word["seconds_of"].format(seconds=f"{row.total_s:.1f}") if row.total_s else "",
-        phrase(f"batch_verdict_{row.verdict}") if row.verdict != "answered" else "",
+        phrase(f"common.batch_verdict.{row.verdict}") if row.verdict != "answered" else "",
     ]
     return AnswerShown(
         system,

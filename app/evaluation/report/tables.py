@@ -233,7 +233,7 @@ def in_short(compared: Sequence[Comparison], said: Sequence[str]) -> tuple[str, 
     """What was said of each; once for all where every comparison lacks questions."""
     units = [one.by_question.units for one in compared]
     if len(units) > 1 and max(units) < LEAST_UNITS:
-        return (phrase("compared_few_all", units=max(units), least=LEAST_UNITS),)
+        return (phrase("evaluation.compared_few_all", units=max(units), least=LEAST_UNITS),)
     return tuple(said)
 
 

@@ -91,7 +91,7 @@ def numbered(contenders: Iterable[Contender]) -> tuple[Contender, ...]:
         taken = [other.system.name for other in found]
         name, count = one.system.name, 2
         while name in taken:
-            name, count = phrase("numbered_name", name=one.system.name, n=count), count + 1
+            name, count = phrase("common.numbered_name", name=one.system.name, n=count), count + 1
         found.append(dataclasses.replace(one, system=dataclasses.replace(one.system, id=f"s{number}", name=name)))
     return tuple(found)
 
@@ -103,18 +103,18 @@ def four_ways(
     model that small: it quotes the documents. `tuned`: the model in the form of its training; without a Tuning it is
     merged into its file."""
     asked = dataclasses.replace(documents, may_quote=False)
-    base, after, read = (phrase(f"system_way_{way}") for way in ("base", "tuned", "documents"))
+    base, after, read = (phrase(f"evaluation.system_way.{way}") for way in ("base", "tuned", "documents"))
     found = [
         renamed(contender(model, None), base),
-        renamed(contender(model, None, asked), phrase("system_with", name=base, other=read)),
+        renamed(contender(model, None, asked), phrase("evaluation.system_with", name=base, other=read)),
     ]
     if tuned is not None:
         found += [
             renamed(contender(*tuned), after),
-            renamed(contender(*tuned, asked), phrase("system_with", name=after, other=read)),
+            renamed(contender(*tuned, asked), phrase("evaluation.system_with", name=after, other=read)),
         ]
     if quotes:
-        quoted = renamed(contender(model, None, documents), phrase("system_way_quotes"))
+        quoted = renamed(contender(model, None, documents), phrase("evaluation.system_way.quotes"))
         found.append(dataclasses.replace(quoted, system=dataclasses.replace(quoted.system, is_quoted=True)))
     return numbered(found)
 
@@ -138,12 +138,16 @@ def adapter_name(path: str) -> str:
 def _name(model: LocalModel, tuning: Tuning | None, documents: Documents | None) -> str:
     name = model.name
     if tuning is not None:
-        adapter = tuning.name or phrase("system_card_adapter")
+        adapter = tuning.name or phrase("evaluation.system_card_adapter")
         strength = "" if tuning.strength == 1 else f" x{tuning.strength:g}"
-        name = phrase("system_with", name=name, other=f"{adapter}{strength}")
+        name = phrase("evaluation.system_with", name=name, other=f"{adapter}{strength}")
     elif local_models.adapter_of(model) is not None:
-        name = phrase("system_alone", name=name)
-    return phrase("system_with", name=name, other=phrase("system_way_documents")) if documents else name
+        name = phrase("evaluation.system_alone", name=name)
+    return (
+        phrase("evaluation.system_with", name=name, other=phrase("evaluation.system_way.documents"))
+        if documents
+        else name
+    )
 
 
 def renamed(one: Contender, name: str) -> Contender:

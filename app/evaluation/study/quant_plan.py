@@ -120,7 +120,7 @@ def _family(
             model, id=f"{family}-{name}", name=f"{_stem(model)} {name}", path=path, quantization=name,
             files=model.files if path == model.path else (), size_bytes=_size(source, form),
         )  # fmt: skip
-        named = phrase("quant_named", family=phrase(f"system_way_{family}"), form=name)
+        named = phrase("evaluation.quant_named", family=phrase(f"evaluation.system_way.{family}"), form=name)
         one = contending.renamed(contending.contender(file, None), named)
         found.append(dataclasses.replace(one, family=family, label=contending.trained_on(file, tuning)))
     return found
@@ -129,7 +129,9 @@ def _family(
 def _unmerged(base: Contender, model: LocalModel, tuning: Tuning) -> Contender:
     """The base in its smallest form with the adapter beside it: quantizing after a merge can undo a training."""
     file = dataclasses.replace(base.model, form_id=model.form_id, template_allowed=model.template_allowed)
-    name = phrase("quant_unmerged", family=phrase(f"system_way_{TUNED}"), form=base.system.quantization)
+    name = phrase(
+        "evaluation.quant_unmerged", family=phrase(f"evaluation.system_way.{TUNED}"), form=base.system.quantization
+    )
     return dataclasses.replace(contending.renamed(contending.contender(file, tuning), name), family=TUNED)
 
 

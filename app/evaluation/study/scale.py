@@ -49,19 +49,23 @@ def sections(study: Study, folder: Path, questions: QuestionSet) -> tuple[Sectio
     drawn = curve_of(found)
     asked = questions if study.contenders else None
     verdict = Section(
-        phrase("scale_title"),
+        phrase("evaluation.scale_title"),
         (advise(found, asked).sentence, *_curve_told(found, drawn), *_caveats(found, about)),
         (_plot(found, drawn),),
         (_sizes(found), *_data(about)),
     )
     control = Section(
-        phrase("scale_control_title"),
+        phrase("evaluation.scale_control.title"),
         tuple(_control_told(one, found) for one in found.controls),
         tables=(_controls(found),),
     )
     course = Section(
-        phrase("scale_course_title"),
-        (*_course_told(found), _settings(study), *([phrase("scale_settings_control")] if found.controls else [])),
+        phrase("evaluation.scale_course_title"),
+        (
+            *_course_told(found),
+            _settings(study),
+            *([phrase("evaluation.scale_settings_control")] if found.controls else []),
+        ),
         tuple(filter(None, _course_plots(found))),
         (_courses(found),),
     )
@@ -102,7 +106,7 @@ def curve_of(found: Scale) -> Curve | None:
 
 
 def _advice(code: str, reason: str, of: Interval, **facts: Any) -> Advice:
-    key = f"scale_advice_{code}" + (f"_{reason}" if reason else "")
+    key = f"evaluation.scale_advice.{code}" + (f"_{reason}" if reason else "")
     return Advice(code, phrase(key, **_numbers(of), **facts))
 
 
@@ -118,49 +122,51 @@ def _numbers(of: Interval) -> dict[str, Any]:
 
 def _curve_told(found: Scale, drawn: Curve | None) -> Iterator[str]:
     if len(found.sizes) < scale_curve.LEAST_SIZES:
-        yield phrase("scale_curve_few", count=len(found.sizes), least=scale_curve.LEAST_SIZES)
+        yield phrase("evaluation.scale_curve_few", count=len(found.sizes), least=scale_curve.LEAST_SIZES)
     elif drawn is None:
-        yield phrase("scale_curve_unknown")
+        yield phrase("evaluation.scale_curve_unknown")
     else:
         numbers = {name: f"{getattr(drawn, name):.3f}" for name in ("a", "c", "gain", "low", "high", "rms")}
-        yield phrase("scale_curve", b=f"{drawn.b:.3g}", twice=f"{_MOST_TIMES * found.largest.rows:,}", **numbers)
+        yield phrase(
+            "evaluation.scale_curve", b=f"{drawn.b:.3g}", twice=f"{_MOST_TIMES * found.largest.rows:,}", **numbers
+        )
         if any(control.explains == "steps" for control in found.controls):
-            yield phrase("scale_curve_steps")
+            yield phrase("evaluation.scale_curve_steps")
 
 
 def _caveats(found: Scale, about: dict[str, Any]) -> Iterator[str]:
     if not about["is_nested"]:
-        yield phrase("scale_not_nested")
+        yield phrase("evaluation.scale_not_nested")
     seeds = min(len(size.runs) for size in found.sizes)
     if seeds < FEW_SEEDS:
-        yield phrase("scale_few_seeds", seeds=seeds, least=FEW_SEEDS)
+        yield phrase("evaluation.scale_few_seeds", seeds=seeds, least=FEW_SEEDS)
     units = found.largest.from_base.decisive.units
     if units < FEW_EXAMPLES:
-        yield phrase("scale_few_examples", units=units, least=FEW_EXAMPLES)
+        yield phrase("evaluation.scale_few_examples", units=units, least=FEW_EXAMPLES)
     if not found.groups:
-        yield phrase("scale_no_groups")
+        yield phrase("evaluation.scale_no_groups")
 
 
 def _control_told(one: Control, found: Scale) -> str:
     rows, largest = f"{one.run.training.rows:,}", f"{found.largest.rows:,}"
     decisive = one.by_data.decisive if one.explains != "nothing" else one.gain.decisive
-    return phrase(f"scale_control_{one.explains}", rows=rows, largest=largest, **_numbers(decisive))
+    return phrase(f"evaluation.scale_control.{one.explains}", rows=rows, largest=largest, **_numbers(decisive))
 
 
 def _course_told(found: Scale) -> Iterator[str]:
     courses = [run.course for run in found.main_runs]
     early = sum(one.reason == "early_stopping" for one in courses)
     over = sum(one.overfit_step is not None for one in courses)
-    yield phrase("scale_early_stopped", count=early, runs=len(courses), share=f"{found.early_share:.0%}")
-    yield phrase("scale_overfit" if over else "scale_not_overfit", count=over, runs=len(courses))
+    yield phrase("evaluation.scale_early_stopped", count=early, runs=len(courses), share=f"{found.early_share:.0%}")
+    yield phrase("evaluation.scale_overfit" if over else "evaluation.scale_not_overfit", count=over, runs=len(courses))
 
 
 def _settings(study: Study) -> str:
     run = runs.read(Path(study.trainings[0].folder))
     decided = runs.effective(run)
     values = {name: getattr(decided, name) for name in _SETTINGS if getattr(decided, name, None) is not None}
-    told = phrase("setting_between").join(problems.setting(name, value) for name, value in values.items())
-    return phrase("scale_settings", settings=told)
+    told = phrase("common.setting_between").join(problems.setting(name, value) for name, value in values.items())
+    return phrase("evaluation.scale_settings", settings=told)
 
 
 # ------------------------------------------------------------------------- tables
@@ -168,12 +174,12 @@ def _settings(study: Study) -> str:
 
 def _sizes(found: Scale) -> Table:
     head = ("rows", "seeds", "steps", "nll", "spread", "from_base", "from_previous")
-    lines = [(phrase("scale_base"), _NONE, _NONE, f"{found.base_nll:.3f}", _NONE, _NONE, _NONE)]
+    lines = [(phrase("evaluation.scale_base"), _NONE, _NONE, f"{found.base_nll:.3f}", _NONE, _NONE, _NONE)]
     lines += [
         (
             f"{size.rows:,}",
             str(len(size.runs)),
-            phrase("setting_between").join(_steps(run.course) for run in size.runs),
+            phrase("common.setting_between").join(_steps(run.course) for run in size.runs),
             f"{size.nll:.3f}",
             _NONE if size.spread is None else f"{size.spread:.3f}",
             _change(size.from_base),
@@ -181,7 +187,10 @@ def _sizes(found: Scale) -> Table:
         )
         for size in found.sizes
     ]
-    notes = (phrase("scale_note_nll"), phrase("scale_note_groups" if found.groups else "scale_note_examples"))
+    notes = (
+        phrase("evaluation.scale_note_nll"),
+        phrase("evaluation.scale_note_groups" if found.groups else "evaluation.scale_note_examples"),
+    )
     return Table(_head(head), tuple(lines), notes)
 
 
@@ -198,7 +207,7 @@ def _controls(found: Scale) -> Table:
         changes = (_change(change) for change in (one.gain, one.by_steps, one.by_data))
         lines.append((f"{one.run.training.rows:,}", _steps(one.run.course), f"{one.nll:.3f}", *changes))
     head = ("rows", "steps", "nll", "gain", "by_steps", "by_data")
-    return Table(_head(head), tuple(lines), (phrase("scale_note_control"),))
+    return Table(_head(head), tuple(lines), (phrase("evaluation.scale_note_control"),))
 
 
 def _courses(found: Scale) -> Table:
@@ -208,24 +217,26 @@ def _courses(found: Scale) -> Table:
         rows = f"{training.rows:,}"
         lines.append(
             (
-                phrase("scale_is_control", rows=rows) if training.is_control else rows,
+                phrase("evaluation.scale_is_control", rows=rows) if training.is_control else rows,
                 str(training.seed),
                 _steps(course),
-                phrase(f"scale_end_{course.reason}") if course.reason else _NONE,
+                phrase(f"evaluation.scale_end.{course.reason}") if course.reason else _NONE,
                 _NONE if course.overfit_step is None else str(course.overfit_step),
                 _NONE if course.gap is None else f"{course.gap:+.3f}",
             )
         )
-    return Table(_head(("rows", "seed", "steps", "end", "overfit", "gap")), tuple(lines), (phrase("scale_note_gap"),))
+    return Table(
+        _head(("rows", "seed", "steps", "end", "overfit", "gap")), tuple(lines), (phrase("evaluation.scale_note_gap"),)
+    )
 
 
 def _head(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(phrase(f"scale_column_{name}") for name in names)
+    return tuple(phrase(f"evaluation.scale_column.{name}") for name in names)
 
 
 def _steps(course: Course) -> str:
     """The best one, of all."""
-    return phrase("scale_best_step", best=course.best_step, steps=course.steps)
+    return phrase("evaluation.scale_best_step", best=course.best_step, steps=course.steps)
 
 
 def _change(change: Change | None) -> str:
@@ -239,11 +250,15 @@ def _change(change: Change | None) -> str:
 
 def _plot(found: Scale, drawn: Curve | None) -> str:
     first, last = found.sizes[0].rows, _MOST_TIMES * found.largest.rows
-    series = [Series(phrase("scale_series"), "one", [(size.rows, size.nll) for size in found.sizes], has_dots=True)]
+    series = [
+        Series(phrase("evaluation.scale_series"), "one", [(size.rows, size.nll) for size in found.sizes], has_dots=True)
+    ]
     if drawn is not None:
         places = [first + (last - first) * at / _CURVE_POINTS for at in range(_CURVE_POINTS + 1)]
-        series.append(Series(phrase("scale_series_curve"), "two", [(rows, drawn.at(rows)) for rows in places]))
-    return plots.plot(phrase("scale_plot"), phrase("scale_column_rows"), series)
+        series.append(
+            Series(phrase("evaluation.scale_series_curve"), "two", [(rows, drawn.at(rows)) for rows in places])
+        )
+    return plots.plot(phrase("evaluation.scale_plot"), phrase("evaluation.scale_column.rows"), series)
 
 
 def _course_plots(found: Scale) -> Iterator[str]:
@@ -252,9 +267,11 @@ def _course_plots(found: Scale) -> Iterator[str]:
         run = size.runs[0]
         control = next((one.run for one in found.controls if one.run.training.rows == size.rows), None)
         series = [
-            Series(phrase("scale_series_training"), "two", run.course.training),
-            Series(phrase("scale_series_validation"), "one", run.course.validation),
+            Series(phrase("evaluation.scale_series_training"), "two", run.course.training),
+            Series(phrase("evaluation.scale_series_validation"), "one", run.course.validation),
         ]
         if control is not None:
-            series.append(Series(phrase("scale_series_control"), "three", control.course.validation))
-        yield plots.plot(phrase("scale_size", rows=f"{size.rows:,}"), phrase("scale_column_step"), series)
+            series.append(Series(phrase("evaluation.scale_series_control"), "three", control.course.validation))
+        yield plots.plot(
+            phrase("evaluation.scale_size", rows=f"{size.rows:,}"), phrase("evaluation.scale_column.step"), series
+        )

@@ -124,8 +124,10 @@ def contenders(model: LocalModel, asked: RunSpec, trainings: Sequence[Training])
     for training in trainings:
         if training.is_control or training.seed != trainings[0].seed:
             continue
-        use = Tuning(str(Path(training.folder) / runs.ADAPTER), name=phrase("scale_size", rows=f"{training.rows:,}"))
-        name = phrase("system_with", name=model.name, other=use.name)
+        use = Tuning(
+            str(Path(training.folder) / runs.ADAPTER), name=phrase("evaluation.scale_size", rows=f"{training.rows:,}")
+        )
+        name = phrase("evaluation.system_with", name=model.name, other=use.name)
         system = dataclasses.replace(base.system, name=name, adapter=use.path)
         found.append(dataclasses.replace(base, system=system, model=tuned))
     return contending.numbered(found)

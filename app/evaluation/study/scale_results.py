@@ -173,7 +173,7 @@ def measure(study: Study) -> Scale:
         raise AppError("evaluation_not_finished", id=study.id)
     kept = [runs.kept_back(Path(training.folder)) for training in trainings]
     if len({one.digest for one in kept}) > 1:
-        raise AppError("evaluation_damaged", id=study.id, reason=phrase("scale_other_holdouts"))
+        raise AppError("evaluation_damaged", id=study.id, reason=phrase("evaluation.scale_other_holdouts"))
     first = kept[0]
     judged = Judged(
         tuple(example.base_nll for example in first.examples),
@@ -185,7 +185,7 @@ def measure(study: Study) -> Scale:
         for training, one in zip(trainings, kept, strict=True)
     ]
     if not all(map(math.isfinite, (*judged.base, *(nll for run in found for nll in run.nll)))):
-        raise AppError("evaluation_damaged", id=study.id, reason=phrase("scale_loss_missing"))
+        raise AppError("evaluation_damaged", id=study.id, reason=phrase("evaluation.scale_loss_missing"))
     return of_runs(judged, found)
 
 

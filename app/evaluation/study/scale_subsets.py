@@ -139,11 +139,11 @@ def _read(indices: Path) -> list[list[int]]:
         with open_regular(indices) as file:
             data = strict_json.value(file.read(_INDEX_BYTES))
         if not isinstance(data, dict) or not data:
-            raise ValueError(phrase("scale_indices_shape"))
+            raise ValueError(phrase("evaluation.scale_indices_shape"))
         for name, places in data.items():
             is_list = isinstance(places, list) and all(type(place) is int and place >= 0 for place in places)
             if not is_list or len(set(places)) != len(places):
-                raise ValueError(f"{name}: {phrase('scale_indices_shape')}")
+                raise ValueError(f"{name}: {phrase('evaluation.scale_indices_shape')}")
     except OSError as error:
         raise AppError("scale_indices_unreadable", path=str(indices), reason=error.strerror or str(error)) from error
     except ValueError as error:

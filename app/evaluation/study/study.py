@@ -204,7 +204,7 @@ def find(evaluations: Path, wanted: str) -> Entry:
     if len(found) > 1:
         ids = [one.id for one in found[:_NAMED]]
         if len(found) > _NAMED:
-            ids.append(phrase("eval_more", count=len(found) - _NAMED))
+            ids.append(phrase("evaluation.eval_more", count=len(found) - _NAMED))
         raise AppError("evaluation_ambiguous", wanted=wanted, count=len(found), known=" / ".join(ids))
     return found[0]
 

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.wording import phrase
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.report import combining, results_file
 from app.evaluation.report_parts import Section
@@ -34,9 +35,9 @@ MARGIN_PX = 24
 class Nothing(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self.button = Button(theme, self.tr("質問集を追加"), "primary", "plus")
+        self.button = Button(theme, phrase("evaluation.add_a_question_set"), "primary", "plus")
         self.said = Label(role="heading3", wraps=True)
-        example = self.tr("例：窓口によくある質問 20 問に、資料を使う場合と使わない場合で答えさせて比べる")
+        example = phrase("evaluation.for_example_20_questions_that")
         column = QVBoxLayout(self)
         column.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX)
         column.setSpacing(12)
@@ -50,8 +51,8 @@ class Nothing(QWidget):
 
     def show_listed(self, *, is_listed: bool) -> None:
         """`is_listed`: there is something at the left, and the way in, too."""
-        first = self.tr("質問集を追加すると、モデルを同じ問いで比べられます。")
-        self.said.setText(self.tr("左の一覧から選んでください。") if is_listed else first)
+        first = phrase("evaluation.add_a_question_set_to")
+        self.said.setText(phrase("evaluation.choose_one_from_the_list") if is_listed else first)
         self.button.setVisible(not is_listed)
         self._example.setVisible(not is_listed)
 
@@ -96,7 +97,7 @@ class Contents(QStackedWidget):
     def title(self) -> str:
         """Of results; what else is shown has its name above itself, or none."""
         if self.compared:
-            return self.tr("{n} 件の結果").format(n=len(self.compared))
+            return phrase("evaluation.n_results", n=len(self.compared))
         if isinstance(self.entry, Entry) and self.entry.study is not None and self.currentWidget() is self._result:
             return joined(self.entry.study.name, self.entry.study.set_name)
         return ""

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from app.base.errors import AppError
 from app.base.paths import Paths
+from app.base.wording import phrase
 from app.evaluation import question_sets
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.study import study as studies
@@ -56,19 +57,19 @@ class EntryDesk(QObject):
             comparable = finished(chosen)
             if len(comparable) == len(chosen):
                 compare = functools.partial(self.compare_requested.emit, comparable)
-                menu.addAction(theme.icon("chart-line"), self.tr("並べて比べる"), compare)
+                menu.addAction(theme.icon("chart-line"), phrase("evaluation.compare_in_one_table"), compare)
         elif isinstance(first, KeptSet):
             if first.versions:
                 evaluate = functools.partial(self.evaluate_requested.emit, first.name)
-                menu.addAction(theme.icon("play"), self.tr("評価を実行…"), evaluate)
-                rename = menu.addAction(theme.icon("pencil"), self.tr("名前を変える…"), self.rename_requested.emit)
+                menu.addAction(theme.icon("play"), phrase("evaluation.run_evaluation"), evaluate)
+                rename = menu.addAction(theme.icon("pencil"), phrase("common.rename"), self.rename_requested.emit)
                 rename.setShortcut(QKeySequence("F2"))
         else:
             menu.addAction(
-                theme.icon("folder-open"), self.tr("フォルダを開く"), lambda: self._open_folder(first.folder)
+                theme.icon("folder-open"), phrase("common.open_the_folder"), lambda: self._open_folder(first.folder)
             )
         menu.addSeparator()
-        remove = menu.addAction(theme.icon("trash-2"), self.tr("削除"), functools.partial(self.remove, chosen))
+        remove = menu.addAction(theme.icon("trash-2"), phrase("common.delete"), functools.partial(self.remove, chosen))
         remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
         menu.popup(at)
         return menu
@@ -85,8 +86,8 @@ class EntryDesk(QObject):
                 break
             removed.append(one)
         if removed:
-            several = self.tr("{n} 件を削除しました。").format(n=len(removed))
-            told = self.tr("「{name}」を削除しました。").format(name=_name(removed[0]))
+            several = phrase("evaluation.n_items_were_deleted", n=len(removed))
+            told = phrase("common.name_was_deleted", name=_name(removed[0]))
             self.undo_offered.emit(told if len(removed) == 1 else several, functools.partial(self._restore, removed))
         self.changed.emit()
         if failure is not None:

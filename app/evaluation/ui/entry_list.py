@@ -8,6 +8,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent
 
 from app.base import confidentiality
+from app.base.wording import phrase
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.study.study import Entry
 from app.evaluation.ui import words
@@ -59,7 +60,10 @@ class EntryList(QAbstractListModel):
 
     def set_listed(self, listed: Listed) -> None:
         """Resets only where others are there than before: a view keeps what is chosen."""
-        found = [*_group(self.tr("質問集"), listed.sets), *_group(self.tr("結果"), listed.studies)]
+        found = [
+            *_group(phrase("evaluation.question_set"), listed.sets),
+            *_group(phrase("evaluation.results"), listed.studies),
+        ]
         if [row.place for row in found] == [row.place for row in self._rows]:
             self._rows = found
             self._tell_changed()
@@ -133,7 +137,7 @@ class EntryView(NamedList):
     """Several can be chosen, to be compared; what is shown is the one that the keyboard is at."""
 
     def __init__(self, theme: Theme, model: EntryList) -> None:
-        super().__init__(theme, model, self.tr("質問集と結果の一覧"))
+        super().__init__(theme, model, phrase("evaluation.question_sets_and_results"))
         self.setSelectionMode(NamedList.SelectionMode.ExtendedSelection)
 
     @property

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.wording import phrase
 from app.chat.services.chat import ChatSession
 from app.evaluation import label_now, question_files, question_sets
 from app.evaluation.services.evaluations import Evaluations
@@ -149,9 +150,9 @@ class EvaluationPage(Page):
         set_surface(self, "base")
         self.setAcceptDrops(True)
         theme = self._theme
-        self._header = Header(theme, self.tr("評価"))
-        self.list_button = Button(theme, self.tr("一覧"), icon="arrow-left", compact=True)
-        self.run_button = Button(theme, self.tr("評価を実行"))
+        self._header = Header(theme, phrase("common.evaluation"))
+        self.list_button = Button(theme, phrase("common.list"), icon="arrow-left", compact=True)
+        self.run_button = Button(theme, phrase("evaluation.run_evaluation_2"))
         self._nowhere = QWidget(self)  # what can be done with what is not shown
         self._nowhere.hide()
         self._actions = QWidget()
@@ -178,7 +179,7 @@ class EvaluationPage(Page):
 
     def _build_side(self) -> QWidget:
         self._side = QWidget()
-        self.add_button = Button(self._theme, self.tr("質問集を追加"), icon="plus", compact=True)
+        self.add_button = Button(self._theme, phrase("evaluation.add_a_question_set"), icon="plus", compact=True)
         self.add_button.clicked.connect(lambda: self._show_adding(self.add_button))
         self.list = EntryView(self._theme, self.entries)
         inside = QVBoxLayout()
@@ -379,7 +380,7 @@ class EvaluationPage(Page):
             self.refresh()
 
     def _on_shown(self) -> None:
-        self._header.title.setText(self.contents.title or self.tr("評価"))
+        self._header.title.setText(self.contents.title or phrase("common.evaluation"))
         while (item := self._actions_row.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.setParent(self._nowhere)  # without a parent it would be a window

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
+from app.base.wording import phrase
 from app.chat.services.chat import ChatSession
 from app.documents.grounding.grounding import CollectionRef
 from app.documents.records import Collection
@@ -51,7 +52,7 @@ class Using(QObject):
         self._session.use_model(model.id)
         self._navigation.page_requested.emit("ask")
         if before and before != model.id:
-            said = self.tr("「{name}」に切り替えました。").format(name=model.name)
+            said = phrase("evaluation.switched_to_name", name=model.name)
             self.undo_offered.emit(said, lambda: self._session.use_model(before))
 
     def _scope(self, system: System) -> tuple[CollectionRef, ...]:

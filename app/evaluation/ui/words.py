@@ -2,8 +2,7 @@
 
 import datetime
 
-from PySide6.QtCore import QCoreApplication
-
+from app.base.wording import phrase
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.services.study_run import StudyProgress
 from app.evaluation.study.study import Entry
@@ -11,14 +10,12 @@ from app.evaluation.ui.study import words as study_words
 from app.uikit import confidentiality_look
 from app.uikit.language import day_of_year, full_date, joined
 
-translate = QCoreApplication.translate
-
 
 def set_said(kept: KeptSet) -> str:
     """The second line of a set in the list."""
     if not kept.versions:
-        return translate("Evaluation", "読めません")
-    count = translate("Evaluation", "{n} 問").format(n=f"{kept.newest.count:,}")
+        return phrase("evaluation.cannot_be_read")
+    count = phrase("evaluation.n_questions", n=f"{kept.newest.count:,}")
     return joined(count, confidentiality_look.told(kept.label))
 
 
@@ -30,15 +27,15 @@ def study_said(entry: Entry, live: str = "") -> str:
     """The second line of a study in the list. `live`: how far it is, where this program runs it."""
     study = entry.study
     if study is None:
-        return translate("Evaluation", "読めません")
+        return phrase("evaluation.cannot_be_read")
     if entry.state == "running" or live:
-        return live or translate("Evaluation", "実行中")
+        return live or phrase("evaluation.running")
     day = _day(study.created_at) if study.created_at else ""
     if entry.state == "waiting":
-        return joined(day, translate("Evaluation", "続けられます"))
+        return joined(day, phrase("evaluation.can_be_continued"))
     if study.kind == "scale":
-        return joined(day, translate("Evaluation", "学習 {n} 回").format(n=len(study.trainings)))
-    return joined(day, translate("Evaluation", "{n} 構成").format(n=len(study.contenders)))
+        return joined(day, phrase("evaluation.n_runs", n=len(study.trainings)))
+    return joined(day, phrase("evaluation.n_systems", n=len(study.contenders)))
 
 
 def _day(time_s: float) -> str:
@@ -58,11 +55,11 @@ def study_sign(entry: Entry, *, is_live: bool) -> tuple[str, str]:
 def progress(told: StudyProgress) -> str:
     """How far a study is, in the width of the list."""
     doing = {
-        "make": translate("Evaluation", "モデルを作成中"),
-        "train": translate("Evaluation", "学習中"),
-        "likelihood": translate("Evaluation", "測定中"),
-        "answers": translate("Evaluation", "回答中"),
-        "judge": translate("Evaluation", "採点中"),
-        "conclude": translate("Evaluation", "集計中"),
+        "make": phrase("evaluation.making_a_model"),
+        "train": phrase("common.training"),
+        "likelihood": phrase("evaluation.measuring"),
+        "answers": phrase("evaluation.answering"),
+        "judge": phrase("evaluation.judging"),
+        "conclude": phrase("evaluation.summing_up"),
     }[told.kind]
     return joined(study_words.amount(told.number, told.steps), doing)

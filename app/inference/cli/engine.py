@@ -25,8 +25,10 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     known, there = engine_packs.known(), engine_packs.installed(where.engine_packs)
-    lines = [output.phrase("engine_pack", name=pack.name, size=size(pack.size_bytes)) for pack in there]
-    words = "\n".join(lines) or output.phrase("engine_packs_none" if known else "engine_packs_not_for_this")
+    lines = [output.phrase("inference.engine_pack", name=pack.name, size=size(pack.size_bytes)) for pack in there]
+    words = "\n".join(lines) or output.phrase(
+        "inference.engine_packs_none" if known else "inference.engine_packs_not_for_this"
+    )
     data = {"packs": [dataclasses.asdict(pack) for pack in there], "known": [pack.name for pack in known]}
     output.result(data, words)
     return 0
@@ -34,12 +36,15 @@ def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     pack = engine_packs.install(absolute(Path(options.file)), where.engine_packs)
-    output.result(dataclasses.asdict(pack), output.phrase("engine_pack_added", name=pack.name))
+    output.result(dataclasses.asdict(pack), output.phrase("inference.engine_pack_added", name=pack.name))
     return 0
 
 
 def _remove(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     removed = [pack.name for pack in engine_packs.installed(where.engine_packs)]
     engine_packs.remove(where.engine_packs)
-    output.result({"removed": removed}, output.phrase("engine_packs_removed" if removed else "engine_packs_none"))
+    output.result(
+        {"removed": removed},
+        output.phrase("inference.engine_packs_removed" if removed else "inference.engine_packs_none"),
+    )
     return 0

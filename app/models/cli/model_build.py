@@ -68,7 +68,7 @@ def _build(
         export = Export("kit", str(target), lambda: learned_by(where.documents, adapter), plan.name)
         export_gate.pass_out(export, where.exports_log, is_agreed=options.allow_secret)
     if plan.other_base:
-        output.note("build_other_base", base=plan.other_base, name=plan.request.model.repository)
+        output.note("models.build_other_base", base=plan.other_base, name=plan.request.model.repository)
     from app.models.services.builds import Builds, Commands
 
     environment = training_environment.locate(where.data)
@@ -113,7 +113,7 @@ def _plan(options: argparse.Namespace, target: Path) -> BuildPlan:
 
 def _clean(target: Path, output: Output) -> int:
     freed = build_folder.clean(target)
-    output.result({"freed_bytes": freed}, output.phrase("build_cleaned", freed_bytes=freed))
+    output.result({"freed_bytes": freed}, output.phrase("models.build_cleaned", freed_bytes=freed))
     return 0
 
 
@@ -121,7 +121,7 @@ def _say_what_is_kept(target: Path, output: Output) -> None:
     kept = build_folder.unfinished_bytes(target)
     if kept:
         output.end_progress()
-        output.note("build_kept", kept_bytes=kept)
+        output.note("models.build_kept", kept_bytes=kept)
 
 
 class _Building:
@@ -152,11 +152,11 @@ class _Building:
     def _on_progressed(self, progress: "Progress") -> None:
         percent = 100 * progress.done_bytes // progress.total_bytes if progress.total_bytes else 0
         facts = dataclasses.asdict(progress) | {"percent": percent}
-        self._output.progress(f"building_{facts.pop('phase')}", **facts)
+        self._output.progress(f"models.building_{facts.pop('phase')}", **facts)
 
     def _on_model_added(self, model: LocalModel) -> None:
         self._output.end_progress()
-        self._output.note("added", name=model.name, id=model.id)
+        self._output.note("models.added", name=model.name, id=model.id)
 
     def _on_finished(self, models: list[LocalModel]) -> None:
         self.models = models
@@ -172,10 +172,12 @@ def _print(plan: BuildPlan, models: list[LocalModel], builds: "Builds", output: 
     for form, model in zip(plan.request.forms, models, strict=True):
         trial = builds.trials.get(form.name)
         made.append(model_fit.described(model) | {"trial": trial.text if trial else None})
-        lines.append(output.phrase("built", name=model.name, id=model.id, size_bytes=model.size_bytes))
+        lines.append(output.phrase("models.built", name=model.name, id=model.id, size_bytes=model.size_bytes))
         if trial is not None:
             text = invisible.line(trial.text or "")
-            lines.append(output.phrase("build_not_tried" if trial.text is None else "build_trial", text=text))
+            lines.append(
+                output.phrase("models.build_not_tried" if trial.text is None else "models.build_trial", text=text)
+            )
     steps = [dataclasses.asdict(report) for report in builds.reports]
     data = {"models": made, "steps": steps, "planned_peak_bytes": plan.peak_bytes, "outtype": plan.outtype}
     output.result(data, "\n".join(lines))

@@ -40,7 +40,7 @@ def remember(model: LocalModel, where: Paths, output: Output) -> LocalModel:
     """Hashes the files of a model that was just added, unless their hashes are known, so that damage shows later."""
     if all(mark.sha256 for mark in model.files):
         return model
-    verdict = verify.verify(model, percent(output, "verifying", name=model.name))
+    verdict = verify.verify(model, percent(output, "models.verifying", name=model.name))
     output.end_progress()
     store = ModelStore.open(where.database, where.backups)
     try:
@@ -90,11 +90,11 @@ def _find(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     skipped = [{"path": str(s.path), "source": s.source, "problem": as_data(s.reason)} for s in found.skipped]
     lines = [f"{output.phrase('source_' + m.source)}\t{m.name}\t{size(m.size_bytes)}\t{m.path}" for m in found.models]
     for one in found.skipped:
-        output.note("found_skipped", path=one.path, reason=describe_error(one.reason))
+        output.note("models.found_skipped", path=one.path, reason=describe_error(one.reason))
     if not found.is_complete:
-        output.note("found_incomplete")
+        output.note("models.found_incomplete")
     data = {"found": models, "skipped": skipped, "is_complete": found.is_complete}
-    output.result(data, "\n".join(lines) or output.phrase("nothing_found"))
+    output.result(data, "\n".join(lines) or output.phrase("models.nothing_found"))
     return 0
 
 
@@ -129,7 +129,9 @@ def _verify(options: argparse.Namespace, where: Paths, output: Output) -> int:
         }
         for verdict in verdicts
     ]
-    nothing = output.phrase("verify_elsewhere", count=elsewhere) if elsewhere else output.phrase("no_models")
+    nothing = (
+        output.phrase("models.verify_elsewhere", count=elsewhere) if elsewhere else output.phrase("models.no_models")
+    )
     output.result({"models": data}, "\n".join(lines) or nothing)
     return 0 if all(verdict.is_good for verdict in verdicts) else 1
 
@@ -147,7 +149,7 @@ def _wanted(name: str, models: list[LocalModel], store: ModelStore) -> LocalMode
 
 
 def _verdict(model: LocalModel, store: ModelStore, output: Output) -> Verdict:
-    verdict = verify.verify(model, percent(output, "verifying", name=model.name))
+    verdict = verify.verify(model, percent(output, "models.verifying", name=model.name))
     output.end_progress()
     if verdict.is_good:
         store.put_local_model(verdict.model)
@@ -155,7 +157,9 @@ def _verdict(model: LocalModel, store: ModelStore, output: Output) -> Verdict:
 
 
 def _said(verdict: Verdict, output: Output) -> str:
-    return str(describe_error(verdict.problem)) if verdict.problem else output.phrase(f"verified_{verdict.state}")
+    return (
+        str(describe_error(verdict.problem)) if verdict.problem else output.phrase(f"models.verified_{verdict.state}")
+    )
 
 
 def _move(options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -163,15 +167,15 @@ def _move(options: argparse.Namespace, where: Paths, output: Output) -> int:
     with without_window(where.lock):
         before = models_folder.pending(where)
         if before is not None and not before.is_own:
-            output.note(f"move_{before.state}", source=before.source, target=before.target)
+            output.note(f"models.move_{before.state}", source=before.source, target=before.target)
         store = ModelStore.open(where.database, where.backups)
         try:
-            moved = models_folder.move(where, Path(options.folder), store, percent(output, "moving"))
+            moved = models_folder.move(where, Path(options.folder), store, percent(output, "models.moving"))
         finally:
             store.close()
     output.end_progress()
     if moved.files_left:
-        output.note("moved_rest", count=moved.files_left)
+        output.note("models.moved_rest", count=moved.files_left)
     data = {"models_folder": str(moved.folder), "files_left": moved.files_left}
-    output.result(data, output.phrase("moved", path=moved.folder))
+    output.result(data, output.phrase("models.moved", path=moved.folder))
     return 1 if moved.files_left else 0

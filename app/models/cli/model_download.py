@@ -153,7 +153,7 @@ class _Fetching:
         card, self._card = self._card, None
         if card is not None:
             self._output.end_progress()
-            self._output.note("licence", licence=card.licence, notice=card.licence_notice)
+            self._output.note("models.licence", licence=card.licence, notice=card.licence_notice)
 
     def _on_progressed(self, item: Download) -> None:
         if item.problem is None:
@@ -161,13 +161,13 @@ class _Fetching:
         total = max(item.total_bytes, 1)
         facts = {"name": item.title, "percent": 100 * item.done_bytes // total}
         if item.state != "running":
-            self._output.progress(f"download_{item.state}", **facts)
+            self._output.progress(f"models.download_{item.state}", **facts)
             return
         if item.problem is not None:
-            self._output.progress("download_again", problem=outline(item.problem.code), **facts)
+            self._output.progress("models.download_again", problem=outline(item.problem.code), **facts)
             return
         self._output.progress(
-            "download_running",
+            "models.download_running",
             done_bytes=item.done_bytes,
             total_bytes=item.total_bytes,
             speed=f"{item.bytes_per_s / 1e6:.1f}",
@@ -197,7 +197,7 @@ class _Fetching:
             self._downloads.set_token(token)
         elif os.environ.get(TOKEN_VARIABLE):
             self._output.end_progress()
-            self._output.note("token_kept", variable=TOKEN_VARIABLE, place=host_of(place))
+            self._output.note("models.token_kept", variable=TOKEN_VARIABLE, place=host_of(place))
         return token != ""
 
 
@@ -217,12 +217,12 @@ def _told(fetching: _Fetching, output: Output) -> int:
     if fetching.model is not None:
         model = fetching.model
         data = {**model_fit.described(model), "state": "done", "sha256": [mark.sha256 for mark in model.files]}
-        output.result(data, output.phrase("added", name=model.name, id=model.id))
+        output.result(data, output.phrase("models.added", name=model.name, id=model.id))
         return 0
     item = fetching.paused
     assert item is not None
     if output.is_json:
         sizes = {"done_bytes": item.done_bytes, "total_bytes": item.total_bytes}
         output.result({"id": item.card_id, "state": "paused", **sizes}, "")
-    output.note("download_interrupted", done_bytes=item.done_bytes, total_bytes=item.total_bytes)
+    output.note("models.download_interrupted", done_bytes=item.done_bytes, total_bytes=item.total_bytes)
     return 128 + signal.SIGINT

@@ -134,7 +134,7 @@ def _fit(options: argparse.Namespace, where: Paths, output: Output) -> int:
     chosen = settings.load(where.settings)
     context = options.context or chosen.context_tokens
     if not 256 <= context <= 1 << 20:
-        limits = phrase("range", low=256, high=1 << 20)
+        limits = phrase("common.range", low=256, high=1 << 20)
         raise AppError("bad_option", option="--context", value=context, expected=limits)
     subject = _subject(options.model, options.quant, where)
     there = room.measure()
@@ -190,7 +190,7 @@ def _predicted(
     path = where.data / speed.FILE_NAME
     here = speed.load(path)
     if is_measuring:
-        output.progress("measuring_speed")
+        output.progress("models.measuring_speed")
         here = speed.measure()
         speed.save(path, here)
         output.end_progress()
@@ -230,21 +230,23 @@ def _fit_lines(
     verdict = "both" if judgement.place == "both" and judgement.verdict == "tight" else judgement.verdict
     if verdict == "comfortable" and predicted is not None and predicted.is_slow:
         verdict = "slow"
-    parts = output.phrase("fit_rough" if found.is_rough else "fit_parts", **dataclasses.asdict(needed))
-    lines = [output.phrase(f"fit_{verdict}", **sizes), parts]
+    parts = output.phrase("models.fit_rough" if found.is_rough else "models.fit_parts", **dataclasses.asdict(needed))
+    lines = [output.phrase(f"models.fit_{verdict}", **sizes), parts]
     if judgement.verdict != "comfortable":
-        lines.append(output.phrase("fit_others", others_bytes=found.room.others_bytes))
+        lines.append(output.phrase("models.fit_others", others_bytes=found.room.others_bytes))
     if advice.context_tokens:
-        lines.append(output.phrase("fit_shorter", tokens=f"{advice.context_tokens:,}"))
+        lines.append(output.phrase("models.fit_shorter", tokens=f"{advice.context_tokens:,}"))
     if advice.quantization:
-        lines.append(output.phrase("fit_lighter", quantization=advice.quantization))
+        lines.append(output.phrase("models.fit_lighter", quantization=advice.quantization))
     if advice.card:
-        lines.append(output.phrase("fit_other", name=advice.card.title, id=advice.card.id))
+        lines.append(output.phrase("models.fit_other", name=advice.card.title, id=advice.card.id))
     if predicted:
-        lines.append(output.phrase("fit_speed", prompt=f"{predicted.prompt:.0f}", answer=f"{predicted.answer:.1f}"))
+        lines.append(
+            output.phrase("models.fit_speed", prompt=f"{predicted.prompt:.0f}", answer=f"{predicted.answer:.1f}")
+        )
     for measured in ((subject.model.speeds or {}) if subject.model else {}).values():
         facts = {"prompt": f"{measured['prompt']:.0f}", "answer": f"{measured['answer']:.1f}"}
-        lines.append(output.phrase("fit_measured", **facts))
+        lines.append(output.phrase("models.fit_measured", **facts))
     return lines
 
 
@@ -252,18 +254,18 @@ def _plain(key: str, value: Any) -> str:
     """For a terminal."""
     match key, value:
         case _, bool():
-            return phrase("yes" if value else "no")
+            return phrase("models.yes" if value else "models.no")
         case "size_bytes", int():
             return size(value)
         case _, int():
             return f"{value:,}"
         case "kind", _:
-            return phrase(f"kind_{value}")
+            return phrase(f"models.kind_{value}")
         case "unverified", list():
             return ", ".join(map(field_name, value))
         case "files", list():
             return ", ".join(f"{file['quantization']} {size(file['size_bytes'])}" for file in value)
         case "speeds", dict():
             facts = {how: {name: f"{number:.1f}" for name, number in speed.items()} for how, speed in value.items()}
-            return ", ".join(phrase(f"speed_{how}", **speed) for how, speed in facts.items())
+            return ", ".join(phrase(f"models.speed_{how}", **speed) for how, speed in facts.items())
     return str(value)

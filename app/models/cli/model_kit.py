@@ -61,13 +61,13 @@ def _export(presets_of: PresetsOf, label_of: LabelOf, options: argparse.Namespac
         permit=export_gate.pass_out(exported, where.exports_log, is_agreed=options.allow_secret),
         presets=presets,
         part_bytes=part_bytes,
-        report=percent(output, "kit_exporting"),
+        report=percent(output, "models.kit_exporting"),
     )
     output.end_progress()
     parts = [part.name for part in kit.parts()]
     data = {"models": [model.id for model in models], "parts": parts, "size_bytes": kit.size_bytes}
     text = output.phrase(
-        "kit_exported", models=len(models), parts=len(parts), size_bytes=kit.size_bytes, path=options.folder
+        "models.kit_exported", models=len(models), parts=len(parts), size_bytes=kit.size_bytes, path=options.folder
     )
     output.result(data, text)
     return 0
@@ -84,17 +84,17 @@ def _import(presets_of: PresetsOf, options: argparse.Namespace, where: Paths, ou
             target,
             lambda model: local_models.add(store, model),
             presets.from_kit,
-            percent(output, "kit_importing"),
+            percent(output, "models.kit_importing"),
         )
         added = presets.add_new(outcome.presets)
     finally:
         store.close()
     output.end_progress()
     lines = [str(describe_error(problem)) for problem in outcome.problems]
-    keys = ["kit_model_here" if model in outcome.here else "added" for model in outcome.models]
+    keys = ["models.kit_model_here" if model in outcome.here else "models.added" for model in outcome.models]
     lines += [output.phrase(key, name=one.name, id=one.id) for key, one in zip(keys, outcome.models, strict=True)]
-    lines += [output.phrase("kit_model_unchecked", name=model.name) for model in outcome.unchecked]
-    lines += [output.phrase("kit_model_waits", name=stem) for stem in outcome.waiting]
+    lines += [output.phrase("models.kit_model_unchecked", name=model.name) for model in outcome.unchecked]
+    lines += [output.phrase("models.kit_model_waits", name=stem) for stem in outcome.waiting]
     data = {
         "models": [
             {"id": model.id, "name": model.name, "path": model.path}

@@ -52,7 +52,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     finally:
         store.close()
     facts = {"name": model.name, "id": model.id, "address": remote_models.shown(model)}
-    output.result(model_fit.described(model), output.phrase("remote_added", **facts))
+    output.result(model_fit.described(model), output.phrase("models.remote_added", **facts))
     return 0
 
 
@@ -82,7 +82,7 @@ def _chosen(found: tuple[Remote, ...], wanted: str | None, address: str) -> Remo
         return found[0]
     if wanted is None:
         known = " / ".join(names)
-        raise AppError("bad_option", option="--model", value="-", expected=phrase("remote_models", known=known))
+        raise AppError("bad_option", option="--model", value="-", expected=phrase("models.remote_models", known=known))
     if wanted not in names:
         raise AppError("remote_model_unknown", address=remote_address.shown(address), model=wanted)
     return found[names.index(wanted)]

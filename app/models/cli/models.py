@@ -68,9 +68,9 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
         print(describe_error(problem), file=sys.stderr)  # noqa: T201
     names = local_models.distinct_names(models)
     lines = [_line(model, names[model.id], output) for model in models]
-    lines = lines or [output.phrase("no_models")]
+    lines = lines or [output.phrase("models.no_models")]
     here = {model.card_id for model in models}
-    lines += ["", output.phrase("catalogue")] if options.catalogue else []
+    lines += ["", output.phrase("models.catalogue")] if options.catalogue else []
     lines += [_catalogue_line(card) for card in book.cards if options.catalogue and card.id not in here]
     data: dict[str, Any] = {"models": [model_fit.described(model) for model in models]}
     if options.catalogue:
@@ -81,7 +81,7 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _line(model: LocalModel, name: str, output: Output) -> str:
     line = f"{model.id}\t{name}\t{model.remote.address if model.remote else size(model.size_bytes)}"
-    return f"{line}\t{output.phrase('tuned_of', base=model.tuned.base_name)}" if model.tuned else line
+    return f"{line}\t{output.phrase('models.tuned_of', base=model.tuned.base_name)}" if model.tuned else line
 
 
 def _catalogue_line(card: ModelCard) -> str:
@@ -99,7 +99,7 @@ def _add(trained: Trained, options: argparse.Namespace, where: Paths, output: Ou
         model = publish(store, where.models, ())
     finally:
         store.close()
-    output.result(model_fit.described(model), output.phrase("added", name=model.name, id=model.id))
+    output.result(model_fit.described(model), output.phrase("models.added", name=model.name, id=model.id))
     return 0
 
 
@@ -108,14 +108,14 @@ def _add_starter(where: Paths, output: Output) -> int:
     is_new = not (where.models / starter.FILE_NAME).is_file()
 
     def report(fraction: float) -> bool:
-        output.progress("adding", name=card.title, percent=round(fraction * 100))
+        output.progress("models.adding", name=card.title, percent=round(fraction * 100))
         return True
 
     model = _stored(starter.described(starter.assemble(where.models, report)), where)
     output.end_progress()
     if is_new:
-        output.note("licence", licence=card.licence, notice=card.licence_notice)
-    output.result(model_fit.described(model), output.phrase("added", name=model.name, id=model.id))
+        output.note("models.licence", licence=card.licence, notice=card.licence_notice)
+    output.result(model_fit.described(model), output.phrase("models.added", name=model.name, id=model.id))
     return 0
 
 
@@ -125,8 +125,8 @@ def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
         model = dataclasses.replace(model, template_allowed=True)
     model = model_care.remember(_stored(model, where), where, output)
     if local_models.needs_template_consent(model):
-        output.note("template_note")
-    output.result(model_fit.described(model), output.phrase("added", name=model.name, id=model.id))
+        output.note("models.template_note")
+    output.result(model_fit.described(model), output.phrase("models.added", name=model.name, id=model.id))
     return 0
 
 
@@ -140,11 +140,11 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
         tuned_models.clear(store, where.models)
     finally:
         store.close()
-    said = output.phrase("removed", name=model.name, path=model.path)
+    said = output.phrase("models.removed", name=model.name, path=model.path)
     if model.adapter and model.tuned:
-        said = output.phrase("tuned_removed", name=model.name, base=model.tuned.base_name)
+        said = output.phrase("models.tuned_removed", name=model.name, base=model.tuned.base_name)
     if model.remote is not None:
-        said = output.phrase("remote_removed", name=model.name, address=model.remote.address)
+        said = output.phrase("models.remote_removed", name=model.name, address=model.remote.address)
     output.result(model_fit.described(model), said)
     return 0
 

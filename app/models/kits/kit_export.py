@@ -159,9 +159,9 @@ def _put(path: Path, content: bytes) -> None:
 def licence_text(model: LocalModel) -> str:
     card = catalogue.load().card(model.card_id)
     if card is None:
-        return phrase("kit_licence_unknown", name=model.name)
+        return phrase("models.kit_licence_unknown", name=model.name)
     return phrase(
-        "kit_licence", name=model.name, licence=card.licence, url=card.licence_url, notice=card.licence_notice
+        "models.kit_licence", name=model.name, licence=card.licence, url=card.licence_url, notice=card.licence_notice
     ).rstrip()
 
 

@@ -114,7 +114,7 @@ def _terms(described: LocalModel, model: KitModel) -> str:
     """
     if local_models.is_published(described):
         return licence_text(described)
-    return "\n\n".join(part for part in (phrase("kit_licence_unchecked"), model.licence) if part)
+    return "\n\n".join(part for part in (phrase("models.kit_licence_unchecked"), model.licence) if part)
 
 
 def _described(model: KitModel, joined: Joined) -> LocalModel:

@@ -17,6 +17,6 @@ def part_bytes_from(text: str) -> int:
     size = round(float(found[1]) * _UNITS[found[2].upper().rstrip("B")]) if found else 0
     if not _PART_MIN_BYTES <= size <= kit_parts.PART_MAX_BYTES:
         raise AppError(
-            "bad_option", option="--part-size", value=text, expected=phrase("range", low="1MB", high="4.2GB")
+            "bad_option", option="--part-size", value=text, expected=phrase("common.range", low="1MB", high="4.2GB")
         )
     return size

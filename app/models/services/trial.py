@@ -68,7 +68,7 @@ class TrialAnswer(QObject):
             self._engine.send(Load(id=self._load_id, **plan.fields()))
 
     def _build_prompt(self, end_text: str) -> None:
-        turns = (Turn(wording.phrase("trial_question")),)
+        turns = (Turn(wording.phrase("models.trial_question")),)
         form = local_models.form_of(self._model)
         if form is not None:
             self._ask(prompt.build(form, turns), form.stop)

@@ -3,6 +3,7 @@
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.ui import words
 from app.models.ui.care.marked_list import MarkedList
@@ -23,21 +24,23 @@ class DownloadConsent(Dialog):
 
     def __init__(self, theme: Theme, card: ModelCard, file: ModelFile, source: str, parent: QWidget) -> None:
         """`source`: where the file comes from, as it is shown."""
-        self.read = QCheckBox(self.tr("使用条件を確認しました"))
-        self.licence_button = Button(theme, self.tr("使用条件の全文を読む"), "link", "external-link")
+        self.read = QCheckBox(phrase("models.i_have_read_the_licence"))
+        self.licence_button = Button(theme, phrase("common.read_the_licence_in_full"), "link", "external-link")
         self.licence_button.setVisible(bool(card.licence_url))
-        self.source_button = Button(theme, self.tr("入手元を指定…"), "link", "folder-input")
-        self._reason = Label(self.tr("確認すると、ダウンロードできます。"), "caption", "muted")
+        self.source_button = Button(theme, phrase("models.choose_a_source"), "link", "folder-input")
+        self._reason = Label(phrase("models.tick_this_to_be_able"), "caption", "muted")
         size = words.gigabytes(file.size_bytes)
         super().__init__(
             theme,
-            self.tr("{name} をダウンロードしますか").format(name=card.title),
-            self.tr("{file}、{size} を受け取ります。途中で止めても、続きから再開できます。").format(
-                file=file.quantization, size=size if file.verified else self.tr("約 {size}").format(size=size)
+            phrase("models.download_name", name=card.title),
+            phrase(
+                "models.file_size_it_can_be",
+                file=file.quantization,
+                size=size if file.verified else phrase("common.about_size", size=size),
             ),
             (
-                Choice("cancel", self.tr("キャンセル")),
-                Choice("accept", self.tr("同意してダウンロード"), "primary", is_default=True),
+                Choice("cancel", phrase("common.cancel")),
+                Choice("accept", phrase("models.accept_and_download"), "primary", is_default=True),
             ),
             parent,
             content=self._content(theme, card, source, parent),
@@ -52,13 +55,13 @@ class DownloadConsent(Dialog):
         facts = FactList(theme)
         facts.set_facts(
             [
-                (self.tr("使用条件"), card.licence),
-                (self.tr("お願い"), card.licence_notice or self.tr("とくにありません")),
-                (self.tr("入手元"), source),
+                (phrase("models.licence_2"), card.licence),
+                (phrase("models.what_it_asks"), card.licence_notice or phrase("models.nothing_in_particular")),
+                (phrase("models.source"), source),
             ]
         )
         facts.setContentsMargins(12, 8, 12, 8)
-        terms = MarkedList(theme, self.tr("使用条件"), parent)
+        terms = MarkedList(theme, phrase("models.licence_2"), parent)
         terms.add(facts)
         terms.fit(min(theme.px(WIDTH_PX), parent.width()) - theme.px(SIDES_PX))
         content = QWidget()
@@ -78,4 +81,4 @@ class DownloadConsent(Dialog):
 
     def _on_read(self, is_read: bool) -> None:
         self.buttons["accept"].setEnabled(is_read)
-        self._reason.setText("" if is_read else self.tr("確認すると、ダウンロードできます。"))
+        self._reason.setText("" if is_read else phrase("models.tick_this_to_be_able"))

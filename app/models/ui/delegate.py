@@ -4,6 +4,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
+from app.base.wording import phrase
 from app.models.ui import remote_words, words
 from app.models.ui.entries import Entry, EntryRole
 from app.uikit.language import joined
@@ -66,9 +67,9 @@ class ModelDelegate(QStyledItemDelegate):
             tone, icon = words.fit_badge(entry.usual)
             right = rows.draw_badge(painter, theme, right, top, words.fit_word(entry.usual), tone, icon) - 6
         if entry.is_used:
-            right = rows.draw_badge(painter, theme, right, top, self.tr("使用中"), "accent") - 6
+            right = rows.draw_badge(painter, theme, right, top, phrase("models.in_use"), "accent") - 6
         if entry.is_tuned:
-            right = rows.draw_badge(painter, theme, right, top, self.tr("学習済み"), "accent", "graduation-cap") - 6
+            right = rows.draw_badge(painter, theme, right, top, phrase("common.tuned"), "accent", "graduation-cap") - 6
         return right
 
     def _facts(self, entry: Entry) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.inference.engine.messages import EngineFacts
 from app.inference.local_model import LocalModel
 from app.models import local_models
@@ -122,7 +123,7 @@ class ModelDetail(QFrame):
         column.addWidget(self._foot)
 
     def _build_content(self) -> QWidget:
-        self.back_button = Button(self._theme, self.tr("一覧に戻る"), "quiet", "chevron-left", compact=True)
+        self.back_button = Button(self._theme, phrase("models.back_to_the_list"), "quiet", "chevron-left", compact=True)
         self._title = Label(role="heading2", wraps=True)
         self._fit = Label(role="ui", strong=True)
         self._reason_of_fit = Label(tone="text2", wraps=True)
@@ -131,13 +132,13 @@ class ModelDetail(QFrame):
         self._facts = FactList(self._theme)
         self._verified = Label(strong=True, wraps=True)
         self._verified_next = Label(tone="text2", wraps=True)
-        self.licence_button = Button(self._theme, self.tr("使用条件の全文を読む"), "link", "external-link")
-        self._files_title = Label(self.tr("量子化を選ぶ"), strong=True)
-        self._files_title.setToolTip(tip(self.tr("数値を丸めて小さくした形です。小さいほど速く、品質は少し下がります")))
+        self.licence_button = Button(self._theme, phrase("common.read_the_licence_in_full"), "link", "external-link")
+        self._files_title = Label(phrase("models.choose_a_quantization"), strong=True)
+        self._files_title.setToolTip(tip(phrase("models.numbers_rounded_to_take_less")))
         self.files = Quantizations(self._theme)
         self._memory_title = Label(strong=True)
         self._memory = MemoryBar(self._theme)
-        self._effective_title = Label(self.tr("詳細（読み込み後の実際の値）"), strong=True)
+        self._effective_title = Label(phrase("models.details_actual_values_after_loading"), strong=True)
         self._effective_hint = Label(tone="muted", wraps=True)
         self._effective = FactList(self._theme)
         content = QWidget()
@@ -161,17 +162,15 @@ class ModelDetail(QFrame):
         return content
 
     def _build_actions(self) -> QWidget:
-        self.use_button = Button(self._theme, self.tr("質問で使う"), "primary")
-        self.starter_button = Button(self._theme, self.tr("お試し用を追加"), "primary")
-        self.download_button = Button(self._theme, self.tr("ダウンロード"), "primary", "download")
-        self.verify_button = Button(self._theme, self.tr("ファイルを検証"), icon="shield-check")
-        self.verify_button.setToolTip(
-            tip(self.tr("ファイルをすべて読み、壊れたり変わったりしていないかを確かめます。"))
-        )
-        self.folder_button = Button(self._theme, self.tr("フォルダを開く"), icon="folder-open")
-        self.remove_button = Button(self._theme, self.tr("一覧から外す…"), "danger")
-        self.connection_button = Button(self._theme, self.tr("接続を変える…"), icon="pencil")
-        self.rollback_button = Button(self._theme, self.tr("元のモデルに戻す"), icon="undo-2")
+        self.use_button = Button(self._theme, phrase("common.use_for_questions"), "primary")
+        self.starter_button = Button(self._theme, phrase("models.add_the_trial_model"), "primary")
+        self.download_button = Button(self._theme, phrase("models.download"), "primary", "download")
+        self.verify_button = Button(self._theme, phrase("models.verify_file"), icon="shield-check")
+        self.verify_button.setToolTip(tip(phrase("models.reads_the_whole_file_and")))
+        self.folder_button = Button(self._theme, phrase("common.open_the_folder"), icon="folder-open")
+        self.remove_button = Button(self._theme, phrase("models.take_off_the_list"), "danger")
+        self.connection_button = Button(self._theme, phrase("models.change_connection"), icon="pencil")
+        self.rollback_button = Button(self._theme, phrase("common.back_to_the_base_model"), icon="undo-2")
         self.offline = Banner(self._theme, can_close=False)
         self.download = DownloadRow(self._theme)
         self._reason = Label(tone="text2", wraps=True)
@@ -194,32 +193,38 @@ class ModelDetail(QFrame):
         tuned = model.tuned if model is not None else None
         predicted = self._entry.usual.predicted if self._entry and self._entry.usual else None
         return [
-            (self.tr("使用条件"), card.licence if card else self.tr("配布元で確かめてください")),
-            (self.tr("お願い"), card.licence_notice if card else ""),
-            (self.tr("見分け方"), self._how_known(model, card)),
-            (self.tr("学習"), tuned.run_name if tuned else ""),
-            (self.tr("アダプター"), model.adapter if model else ""),
-            (self.tr("学習の土台"), card.base_model if card and card.kind == "chat" and not tuned else ""),
-            (self.tr("元のモデル"), card.base_model if card and card.kind != "chat" else ""),
-            (self.tr("大きさ"), words.gigabytes(model.size_bytes) if model else ""),
-            (self.tr("形式"), joined(model.architecture, model.quantization) if model else ""),
-            (self.tr("付属のアダプター"), self._adapter(model)),
-            (self.tr("文脈の長さ"), self._context(model, card)),
-            (self.tr("ベクトル"), self.tr("{n} 次元").format(n=card.dimensions) if card and card.dimensions else ""),
-            (self.tr("ファイル"), model.path if model else ""),
-            (self.tr("予測"), words.speed(predicted) if model else ""),
-            (self.tr("前回の実測"), words.speeds(model) if model else ""),
+            (phrase("models.licence_2"), card.licence if card else phrase("models.see_where_it_is_published")),
+            (phrase("models.what_it_asks"), card.licence_notice if card else ""),
+            (phrase("models.recognized"), self._how_known(model, card)),
+            (phrase("models.training_run"), tuned.run_name if tuned else ""),
+            (phrase("models.adapter"), model.adapter if model else ""),
+            (
+                phrase("models.base_for_fine_tuning"),
+                card.base_model if card and card.kind == "chat" and not tuned else "",
+            ),
+            (phrase("common.base_model"), card.base_model if card and card.kind != "chat" else ""),
+            (phrase("common.size"), words.gigabytes(model.size_bytes) if model else ""),
+            (phrase("models.format"), joined(model.architecture, model.quantization) if model else ""),
+            (phrase("models.adapter_it_comes_with"), self._adapter(model)),
+            (phrase("common.context_length"), self._context(model, card)),
+            (
+                phrase("models.vectors"),
+                phrase("models.n_dimensions", n=card.dimensions) if card and card.dimensions else "",
+            ),
+            (phrase("models.file"), model.path if model else ""),
+            (phrase("models.predicted"), words.speed(predicted) if model else ""),
+            (phrase("models.last_measured"), words.speeds(model) if model else ""),
         ]
 
     def _how_known(self, model: LocalModel | None, card: ModelCard | None) -> str:
         """Anybody can write a known name into a file."""
         if model is None or card is None or model.tuned is not None or local_models.is_published(model):
             return ""
-        return self.tr("ファイルの中の名前によります。中身はカタログの値と照合していません")
+        return phrase("models.by_the_name_inside_the")
 
     def _adapter(self, model: LocalModel | None) -> str:
         has_one = model is not None and local_models.adapter_of(model) is not None
-        return self.tr("質問への答え方を学習したもの。答えるときに使います") if has_one else ""
+        return phrase("models.trained_to_answer_questions_used") if has_one else ""
 
     def _context(self, model: LocalModel | None, card: ModelCard | None) -> str:
         count = (model.context_tokens if model else 0) or (card.context_tokens if card else 0)
@@ -228,8 +233,8 @@ class ModelDetail(QFrame):
         is_sure = (
             (model is not None and model.context_tokens > 0) or not card or "context_tokens" not in card.unverified
         )
-        text = self.tr("最大 {tokens}").format(tokens=words.tokens(count))
-        return text if is_sure else noted(text, self.tr("未確認"))
+        text = phrase("models.up_to_tokens", tokens=words.tokens(count))
+        return text if is_sure else noted(text, phrase("models.unconfirmed"))
 
     def _show_files(self, entry: Entry) -> None:
         files = entry.card.files if entry.card and not entry.is_tuned else ()
@@ -249,8 +254,10 @@ class ModelDetail(QFrame):
         self._fit.set_tone(words.fit_badge(judged)[0])
         self._reason_of_fit.setText(words.reason(judged))
         self._advice.setText(words.advice(judged))
-        where = self.tr("GPU メモリの内訳") if judged.fit.judgement.place == "graphics" else self.tr("メモリの内訳")
-        context = self.tr("文脈 {n}").format(n=f"{judged.fit.context_tokens:,}")
+        where = (
+            phrase("models.gpu_memory_use") if judged.fit.judgement.place == "graphics" else phrase("models.memory_use")
+        )
+        context = phrase("models.context_n", n=f"{judged.fit.context_tokens:,}")
         self._memory_title.setText(noted(where, joined(self._chosen, context)))
         self._memory.show_judged(judged)
 
@@ -258,7 +265,7 @@ class ModelDetail(QFrame):
         is_file = model is not None and model.remote is None
         self._effective_title.setVisible(is_file or facts is not None)
         self._effective_hint.setVisible(is_file and facts is None)
-        self._effective_hint.setText(self.tr("質問で使うと、読み込んだあとの実際の値がここに表示されます。"))
+        self._effective_hint.setText(phrase("models.the_actual_values_appear_here"))
         self._effective.setVisible(facts is not None)
         if facts is not None:
             is_same = judged is not None and judged.fit.context_tokens == facts.context_tokens
@@ -272,7 +279,7 @@ class ModelDetail(QFrame):
             label.setVisible(last is not None)
         if last is not None:
             text, tone = words.verified(last)
-            self._verified.setText(self.tr("最後の検証：{result}").format(result=text))
+            self._verified.setText(phrase("models.last_verified_result", result=text))
             self._verified.set_tone(tone)
             self._verified_next.setText(words.verified_next(last))
 
@@ -298,7 +305,9 @@ class ModelDetail(QFrame):
         # Base and adapter are held against their hashes before each answer.
         self.verify_button.setVisible(is_local and not entry.has_adapter and not entry.is_remote)
         is_undone = entry.is_tuned or entry.is_remote  # nothing is asked then
-        self.remove_button.setText(self.tr("一覧から外す") if is_undone else self.tr("一覧から外す…"))
+        self.remove_button.setText(
+            phrase("models.take_off_the_list_2") if is_undone else phrase("models.take_off_the_list")
+        )
         self.folder_button.setVisible(is_local and not entry.is_remote)
         self.remove_button.setVisible(is_local)
         self.starter_button.setVisible(can_add)
@@ -311,14 +320,14 @@ class ModelDetail(QFrame):
     def _show_reason(self, entry: Entry, *, can_add: bool, can_download: bool) -> None:
         reason, is_stopped = "", entry.is_remote and not self._around.is_network_allowed
         if is_stopped:
-            reason = self.tr("▲ 外部通信を止めているため使えません。「設定」の「通信」で変えられます。")
+            reason = phrase("models.outside_traffic_is_blocked_so")
         elif entry.is_used:
-            reason = self.tr("✓ 質問で使っています")
+            reason = phrase("models.in_use_for_questions")
         elif can_add:
             is_busy = self._around.is_busy
-            reason = self.tr("追加しています…") if is_busy else self.tr("使用条件を読んでから追加してください。")
+            reason = phrase("models.adding_2") if is_busy else phrase("models.read_the_licence_before_you")
         elif entry.model is None and entry.download is None and not can_download:
-            reason = self.tr("GGUF ファイルか持ち運びキットの取り込みで追加できます。")
+            reason = phrase("models.add_it_by_importing_a")
         self._reason.setText(reason)
         self._reason.setVisible(bool(reason))
         self._reason.set_tone("warning" if is_stopped else "success" if entry.is_used else "text2")
@@ -327,20 +336,20 @@ class ModelDetail(QFrame):
         if not is_wanted:
             self.offline.hide()
         elif self.offline.isHidden():
-            what = self.tr("通信が許可されていません。")
+            what = phrase("models.network_access_is_off")
             actions = (
-                ("kit", self.tr("キットを取り込む")),
-                ("source", self.tr("別の入手元")),
-                ("network", self.tr("通信の設定を開く")),
+                ("kit", phrase("common.import_a_kit")),
+                ("source", phrase("models.another_source")),
+                ("network", phrase("models.network_settings")),
             )
-            sentence = self.tr("USB メモリの持ち運びキットか、ファイルのあるフォルダから追加できます。")
+            sentence = phrase("models.it_can_be_added_from")
             self.offline.show_message("warning", what, sentence, actions)
 
     def _download_words(self, file: ModelFile, entry: Entry) -> str:
         size = words.gigabytes(file.size_bytes)
         if entry.model is not None:
-            return self.tr("{form} もダウンロード（{size}）").format(form=file.quantization, size=size)
-        return self.tr("ダウンロード（{size}）").format(size=size)
+            return phrase("models.also_download_form_size", form=file.quantization, size=size)
+        return phrase("common.download_size", size=size)
 
     def _on_offline_action(self, key: str) -> None:
         file = self._file_to_download()

@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.base.addresses import host_of
 from app.base.services.preferences import Preferences
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.models import catalogue
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.download_queue import kind_of
@@ -90,19 +90,19 @@ class DownloadDesk(QObject):
             return
         self.downloads.discard_cancelled()
         self.downloads.cancel(download_id)
-        words = self.tr("「{title}」のダウンロードを取り消しました。").format(title=item.title)
+        words = phrase("models.the_download_of_title_was", title=item.title)
         self._navigation.undo_offered.emit(words, lambda: self.downloads.undo_cancel(download_id))
 
     def actions(self, download: Download) -> tuple[tuple[str, str], ...]:
         """Of the banner that explains a failure: the way out, then another try."""
         words = {
-            "token": self.tr("トークンを入れる…"),
-            "folder": self.tr("保存先を変える…"),
-            "network": self.tr("通信の設定を開く"),
-            "source": self.tr("入手元を指定…"),
+            "token": phrase("common.enter_a_token"),
+            "folder": phrase("models.change_folder"),
+            "network": phrase("models.network_settings"),
+            "source": phrase("models.choose_a_source"),
         }
         way = _WAYS.get(download.problem.code, "") if download.problem else ""
-        again = (f"again:{download.id}", self.tr("もう一度"))
+        again = (f"again:{download.id}", phrase("models.try_again"))
         return ((f"{way}:{download.id}", words[way]), again) if way else (again,)
 
     def next_step(self, download: Download) -> str:
@@ -110,10 +110,10 @@ class DownloadDesk(QObject):
         assert download.problem is not None
         facts = download.problem.facts
         if download.problem.code == "download_gated":
-            words = self.tr("{page} を開いてサインインし、使用条件に同意してから、トークンを入れてください。")
+            words = phrase("models.open_page_sign_in_and")
             return words.format(page=facts.get("page", facts.get("repository", "")))
         if download.problem.code == "download_proxy":
-            return self.tr("「設定」の「通信」で、プロキシのユーザー名とパスワードを入れてください。")
+            return phrase("models.enter_the_proxys_user_name")
         return describe_error(download.problem).next
 
     def act(self, key: str, parent: QWidget) -> None:

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Collection
 
-from PySide6.QtCore import QCoreApplication, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.models.services.downloads import Download
 from app.models.ui import words
 from app.uikit.language import joined, noted
@@ -16,8 +16,6 @@ from app.uikit.widgets.labels import ElidedLabel
 from app.uikit.widgets.time_left import in_words
 
 STEPS = 1000  # of the bar
-
-translate = QCoreApplication.translate
 
 
 class DownloadRow(QWidget):
@@ -36,10 +34,10 @@ class DownloadRow(QWidget):
         self.bar.setRange(0, STEPS)
         self.bar.setTextVisible(False)
         self.state = ElidedLabel(role="caption", tone="text2")
-        self.pause_button = Button(theme, self.tr("一時停止"), icon="pause", compact=True)
-        self.resume_button = Button(theme, self.tr("続きから再開"), icon="play", compact=True)
-        self.cancel_button = Button(theme, self.tr("取り消す"), compact=True)
-        self.menu_button = IconButton(theme, "ellipsis", self.tr("順番を変える"))
+        self.pause_button = Button(theme, phrase("common.pause"), icon="pause", compact=True)
+        self.resume_button = Button(theme, phrase("common.resume"), icon="play", compact=True)
+        self.cancel_button = Button(theme, phrase("common.cancel_2"), compact=True)
+        self.menu_button = IconButton(theme, "ellipsis", phrase("models.change_the_order"))
         self.menu_button.hide()
         row = QHBoxLayout()
         row.setSpacing(8)
@@ -78,31 +76,31 @@ class DownloadRow(QWidget):
 
     def _name(self, download: Download) -> None:
         title = noted(download.title, download.quantization)
-        self.bar.setAccessibleName(self.tr("ダウンロード：{name}").format(name=title))
+        self.bar.setAccessibleName(phrase("models.download_of_name", name=title))
         for button in (self.pause_button, self.resume_button, self.cancel_button):
             button.setAccessibleName(f"{button.text()} {title}")
-        self.menu_button.setAccessibleName(f"{self.tr('順番を変える')} {title}")
+        self.menu_button.setAccessibleName(f"{phrase('models.change_the_order')} {title}")
 
 
 def state_words(download: Download, place: int = 0) -> str:
     """In one line, the state first."""
     amount = amount_words(download)
     if download.state == "waiting":
-        turn = translate("Download", "順番を待っています（前に {n} 件）").format(n=place)
-        return joined(turn if place else translate("Download", "まもなく始まります"), amount)
+        turn = phrase("models.waiting_n_before_it", n=place)
+        return joined(turn if place else phrase("models.starting_soon"), amount)
     if download.state == "paused":
-        return joined(translate("Download", "一時停止中"), amount)
+        return joined(phrase("models.paused"), amount)
     if download.state == "failed":
         reason = describe_error(download.problem).message if download.problem else ""
-        return joined(translate("Download", "× 止まりました"), reason, amount)
+        return joined(phrase("models.stopped"), reason, amount)
     if download.state == "verifying":
-        return joined(translate("Download", "中身を照合しています"), amount)
+        return joined(phrase("models.verifying_2"), amount)
     if download.state == "repairing":
-        return joined(translate("Download", "壊れた部分だけを取り直しています"), amount)
+        return joined(phrase("models.fetching_only_the_damaged_part"), amount)
     if download.problem is not None:  # it is tried again
-        return joined(translate("Download", "つなぎ直しています…"), amount)
+        return joined(phrase("models.reconnecting"), amount)
     if not download.done_bytes:
-        return joined(translate("Download", "接続しています…"), amount)
+        return joined(phrase("models.connecting"), amount)
     left = in_words(max(1, math.ceil(download.seconds_left))) if download.seconds_left is not None else ""
     return joined(amount, speed_words(download.bytes_per_s), left)
 
@@ -112,7 +110,7 @@ def amount_words(download: Download) -> str:
     if not total or not done:
         return words.gigabytes(done or total) if done or total else ""
     divisor, unit = (1e9, "GB") if total >= 1e8 else (1e6, "MB")
-    text = translate("Download", "{a}／{b} {unit}（{p} %）")
+    text = phrase("models.a_b_unit_p")
     percent = math.floor(100 * done / total)  # 100 only when it is all there
     return text.format(a=f"{done / divisor:.2f}", b=f"{total / divisor:.2f}", unit=unit, p=percent)
 

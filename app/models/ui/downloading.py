@@ -3,7 +3,7 @@
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication
 
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.inference.local_model import LocalModel
 from app.models.services.downloads import Download
 from app.models.ui.detail import ModelDetail
@@ -91,7 +91,7 @@ class Downloading(QObject):
         self._detail.note_download(item, place)
 
     def _on_finished(self, model: LocalModel) -> None:
-        announce(self._view, self.tr("{name} を追加しました。").format(name=model.name))
+        announce(self._view, phrase("models.name_was_added", name=model.name))
         self.model_arrived.emit(model)
 
     def _on_failed(self, item: Download) -> None:

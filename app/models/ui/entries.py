@@ -6,6 +6,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt
 
+from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.models import local_models
 from app.models.catalogue import ModelCard
@@ -84,14 +85,14 @@ class ModelList(QAbstractListModel):
         self.beginResetModel()
         self._entries = []
         if coming:
-            self._entries += [Entry(self.tr("ダウンロード")), *coming]
+            self._entries += [Entry(phrase("models.download")), *coming]
         here, elsewhere = [one for one in local if not one.is_remote], [one for one in local if one.is_remote]
         if here:
-            self._entries += [Entry(self.tr("この PC のモデル")), *here]
+            self._entries += [Entry(phrase("models.models_on_this_pc")), *here]
         if elsewhere:
-            self._entries += [Entry(self.tr("LAN のサーバーのモデル")), *elsewhere]
+            self._entries += [Entry(phrase("models.models_of_servers_in_the")), *elsewhere]
         if cards:
-            self._entries += [Entry(self.tr("追加できるモデル")), *cards]
+            self._entries += [Entry(phrase("models.models_you_can_add")), *cards]
         self.endResetModel()
 
     def downloading(self) -> list[QModelIndex]:

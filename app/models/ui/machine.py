@@ -5,6 +5,7 @@ from pathlib import Path
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.inference import machine
 from app.inference.room import Room
 from app.inference.speed import MachineSpeed
@@ -24,14 +25,12 @@ class MachineLine(QWidget):
         self._others_bytes = 0
         self._facts = ElidedLabel(tone="text2")
         self.measure_button = Button(theme, "", "link", "refresh-cw")
-        self.measure_button.setToolTip(
-            tip(self.tr("数秒のあいだ CPU とメモリを使って測り、モデルごとの速さを予測します。"))
-        )
+        self.measure_button.setToolTip(tip(phrase("models.uses_the_cpu_and_memory")))
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(10)
         row.addWidget(Icon(theme, "monitor"))
-        row.addWidget(Label(self.tr("この PC"), strong=True))
+        row.addWidget(Label(phrase("common.this_pc"), strong=True))
         row.addWidget(self._facts, 1)
         row.addWidget(self.measure_button)
         self.show_speed(None, is_measuring=False)
@@ -45,8 +44,8 @@ class MachineLine(QWidget):
         self._facts.setText(self.text())
 
     def show_speed(self, speed: MachineSpeed | None, *, is_measuring: bool) -> None:
-        first = self.tr("速さを測って予測する") if speed is None else self.tr("速さを測り直す")
-        self.measure_button.setText(self.tr("測っています…") if is_measuring else first)
+        first = phrase("models.measure_and_predict_speeds") if speed is None else phrase("models.measure_again")
+        self.measure_button.setText(phrase("models.measuring") if is_measuring else first)
         self.measure_button.setEnabled(not is_measuring)
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -55,12 +54,12 @@ class MachineLine(QWidget):
 
     def text(self) -> str:
         here = machine.measure(self._folder)
-        others = self.tr("ほかのプログラムが {n} GB 使用中").format(n=_gb(self._others_bytes))
+        others = phrase("models.other_programs_use_n_gb", n=_gb(self._others_bytes))
         return joined(
-            self.tr("メモリ {a} GB（空き {b} GB）").format(a=_gb(here.memory_bytes), b=_gb(here.available_bytes)),
+            phrase("models.memory_a_gb_b_gb", a=_gb(here.memory_bytes), b=_gb(here.available_bytes)),
             others if self._others_bytes else "",
-            self.tr("CPU {n} コア").format(n=here.cores),
-            self.tr("保存先の空き {n} GB").format(n=f"{here.free_disk_bytes / 1e9:,.0f}"),
+            phrase("models.cpu_n_cores", n=here.cores),
+            phrase("models.n_gb_of_disk_free", n=f"{here.free_disk_bytes / 1e9:,.0f}"),
         )
 
 

@@ -6,6 +6,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QBrush, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.models.ui import words
 from app.models.ui.fits import Judged
 from app.uikit import phrases
@@ -56,20 +57,20 @@ class MemoryBar(QWidget):
     def show_judged(self, judged: Judged) -> None:
         parts = parts_of(judged)
         self._bar.set_parts(parts)
-        rest = self.tr("そのほか（目安）") if judged.fit.is_rough else self.tr("計算用")
+        rest = phrase("models.rest_estimate") if judged.fit.is_rough else phrase("models.compute_buffers")
         names = {
-            "weights": self.tr("重み"),
-            "kv": self.tr("KV キャッシュ"),
+            "weights": phrase("models.weights"),
+            "kv": phrase("models.kv_cache"),
             "compute": rest,
-            "free": self.tr("空き"),
-            "others": self.tr("ほかのプログラム"),
+            "free": phrase("models.free"),
+            "others": phrase("models.other_programs"),
         }
         for part in parts:
             item = self._items[part.kind]
             item.set_text(f"{names[part.kind]} {words.gigabytes(part.size_bytes)}")
             item.setVisible(part.size_bytes > 0)
         sizes = [f"{names[part.kind]} {words.gigabytes(part.size_bytes)}" for part in parts if part.size_bytes]
-        self._bar.setAccessibleName(self.tr("メモリの内訳"))
+        self._bar.setAccessibleName(phrase("models.memory_use"))
         self._bar.setAccessibleDescription("、".join(sizes) if phrases.is_japanese() else ", ".join(sizes))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QMenu, QWidget
 
+from app.base.wording import phrase
 from app.models.ui.care.care import Care
 from app.uikit.theme import Theme
 
@@ -27,24 +28,24 @@ class ModelMenu(QMenu):
         of the local network."""
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        verify = self.addAction(theme.icon("shield-check"), self.tr("すべて検証"), care.verify)
+        verify = self.addAction(theme.icon("shield-check"), phrase("models.verify_all"), care.verify)
         verify.setEnabled(has_models)
-        self.addAction(theme.icon("search"), self.tr("ほかのアプリのモデルを探す"), care.look_for_others)
+        self.addAction(theme.icon("search"), phrase("models.find_models_of_other_apps"), care.look_for_others)
         self.addSeparator()
-        self.addAction(theme.icon("file-up"), self.tr("キットを書き出す…"), care.choose_export)
-        self.addAction(theme.icon("file-down"), self.tr("キットを取り込む…"), care.choose_import)
+        self.addAction(theme.icon("file-up"), phrase("models.write_a_kit"), care.choose_export)
+        self.addAction(theme.icon("file-down"), phrase("models.import_a_kit"), care.choose_import)
         self.addSeparator()
-        self.addAction(theme.icon("box"), self.tr("モデルを作る…"), build)
-        self.addAction(theme.icon("external-link"), self.tr("LAN のサーバーを使う…"), to_server)
-        self.addAction(theme.icon("folder-input"), self.tr("モデルの保存先を変える…"), to_folder)
+        self.addAction(theme.icon("box"), phrase("models.build_a_model_2"), build)
+        self.addAction(theme.icon("external-link"), phrase("models.use_a_server_in_the"), to_server)
+        self.addAction(theme.icon("folder-input"), phrase("models.change_the_models_folder"), to_folder)
 
 
 class KitMenu(QMenu):
     def __init__(self, theme: Theme, care: Care, parent: QWidget) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.addAction(theme.icon("file-up"), self.tr("キットを書き出す…"), care.choose_export)
-        self.addAction(theme.icon("file-down"), self.tr("キットを取り込む…"), care.choose_import)
+        self.addAction(theme.icon("file-up"), phrase("models.write_a_kit"), care.choose_export)
+        self.addAction(theme.icon("file-down"), phrase("models.import_a_kit"), care.choose_import)
 
 
 def pop_up(menu: QMenu, button: QWidget) -> None:

@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QListView, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.models.ui.delegate import MARGIN_PX, ModelDelegate
 from app.models.ui.download_row import DownloadRow
 from app.models.ui.entries import ModelList
@@ -20,7 +21,7 @@ class ModelView(QListView):
         self.setModel(models)
         self.setItemDelegate(ModelDelegate(theme, self))
         self.setProperty("framed", True)
-        self.setAccessibleName(self.tr("モデルの一覧"))
+        self.setAccessibleName(phrase("models.models"))
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMouseTracking(True)

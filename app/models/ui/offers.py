@@ -4,6 +4,7 @@ from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.base import invisible, wording
+from app.base.wording import phrase
 from app.models.models_folder import Moved
 from app.models.services.upkeep import ModelUpkeep
 from app.models.ui.download_desk import DownloadDesk
@@ -50,23 +51,23 @@ class StartOffers(QWidget):
         """One thing at a time: the move before the downloads, which would go into its folder."""
         plan = self._upkeep.pending_move()
         if plan is not None:
-            what = self.tr("モデルの保存先の移動が、途中で止まっています。")
+            what = phrase("models.moving_the_models_folder_was")
             if not plan.is_own:
                 if plan.state == "over":
-                    what = self.tr("前に始めた、モデルの保存先の移動があります。")
+                    what = phrase("models.a_move_of_the_models")
                 source, target = (invisible.marked(str(path)[:_SHOWN]) for path in (plan.source, plan.target))
-                sentence = wording.phrase(f"move_{plan.state}", source=source, target=target)
-                self.moving.show_message("warning", what, sentence, (("undo", self.tr("この知らせを消す")),))
+                sentence = wording.phrase(f"models.move_{plan.state}", source=source, target=target)
+                self.moving.show_message("warning", what, sentence, (("undo", phrase("models.dismiss_this_notice")),))
                 return
-            sentence = self.tr("移動先：{path}。元のファイルは、そのまま使えます。").format(path=plan.target)
-            actions = (("continue", self.tr("移動を続ける")), ("undo", self.tr("やめて元に戻す")))
+            sentence = phrase("models.to_path_the_original_files", path=plan.target)
+            actions = (("continue", phrase("models.go_on_moving")), ("undo", phrase("models.undo_the_move")))
             self.moving.show_message("warning", what, sentence, actions)
             return
         waiting = [item for item in self._desk.downloads.items() if item.state == "paused"]
         if waiting and self._desk.is_allowed:
-            what = self.tr("途中のダウンロードが {n} 件あります。").format(n=len(waiting))
+            what = phrase("models.there_are_unfinished_downloads_n", n=len(waiting))
             names = phrases.enumerated([noted(item.title, item.quantization) for item in waiting])
-            actions = (("resume", self.tr("続きから再開")), ("look", self.tr("モデルの画面を開く")))
+            actions = (("resume", phrase("common.resume")), ("look", phrase("models.open_models")))
             self.downloads.show_message("warning", what, names, actions)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

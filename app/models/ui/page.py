@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from app.base import confidentiality
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.inference import speed
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
@@ -143,10 +143,10 @@ class ModelsPage(Page):
     def _build(self) -> None:
         set_surface(self, "base")
         self.setAcceptDrops(True)
-        self._header = Header(self._theme, self.tr("モデル"))
-        self.import_button = Button(self._theme, self.tr("GGUF ファイルを取り込む"), icon="folder-open")
-        self.kit_button = Button(self._theme, self.tr("持ち運びキット"), icon="hard-drive")
-        self.menu_button = IconButton(self._theme, "ellipsis", self.tr("モデルの操作"))
+        self._header = Header(self._theme, phrase("common.models"))
+        self.import_button = Button(self._theme, phrase("common.import_a_gguf_file"), icon="folder-open")
+        self.kit_button = Button(self._theme, phrase("models.transfer_kit"), icon="hard-drive")
+        self.menu_button = IconButton(self._theme, "ellipsis", phrase("models.model_actions"))
         for action in (self.import_button, self.kit_button, self.menu_button):
             self._header.add_action(action)
         self.banner, self.download_banner = Banner(self._theme), Banner(self._theme)
@@ -179,11 +179,11 @@ class ModelsPage(Page):
         self.models = ModelList()
         self.list = ModelView(self._theme, self.models)
         self.tabs = ModelTabs(self._theme)
-        self._nothing = Label(self.tr("条件に合うモデルはありません。"), tone="muted", wraps=True)
+        self._nothing = Label(phrase("models.no_model_matches"), tone="muted", wraps=True)
         self._problems = Label(role="caption", tone="warning", wraps=True)
-        self.found_button = Button(self._theme, self.tr("ほかのアプリのモデルを探す"), "link", "search")
+        self.found_button = Button(self._theme, phrase("models.find_models_of_other_apps"), "link", "search")
         # Not a text that wraps: its layout would ask for all the height it likes before a banner gets what it needs.
-        hint = ElidedLabel(self.tr("GGUF ファイルをここにドロップして追加"), "caption", "muted")
+        hint = ElidedLabel(phrase("models.drop_a_gguf_file_here"), "caption", "muted")
         self._foot = QWidget()
         foot = QHBoxLayout(self._foot)
         foot.setContentsMargins(0, 0, 0, 0)
@@ -297,7 +297,7 @@ class ModelsPage(Page):
         self._problems.setVisible(bool(problems))
         if problems:
             first, more = str(describe_error(problems[0])), len(problems) - 1
-            rest = self.tr("（ほかに {n} 件）").format(n=more) if more else ""
+            rest = phrase("models.and_n_more", n=more) if more else ""
             self._problems.setText(f"{first}{rest}")
 
     def _show_detail(self) -> None:

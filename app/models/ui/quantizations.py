@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QButtonGroup, QGridLayout, QRadioButton, QWidget
 
+from app.base.wording import phrase
 from app.models.catalogue import ModelFile
 from app.models.ui import words
 from app.models.ui.fits import Judged
@@ -37,7 +38,7 @@ class Quantizations(QWidget):
             self._group.addButton(button)
             self.buttons[file.quantization] = button
             found = judged.get(file.quantization)
-            about = self.tr("約 {size}") if not file.verified else "{size}"
+            about = phrase("common.about_size") if not file.verified else "{size}"
             cells = [about.format(size=words.gigabytes(file.size_bytes)), self._memory(found)]
             if has_speed:
                 cells.append(f"{found.predicted.answer:.1f}" if found and found.predicted else "")
@@ -48,12 +49,12 @@ class Quantizations(QWidget):
             self._add_end(file, found, row, len(cells) + 1)
 
     def _add_head(self, has_speed: bool) -> None:
-        names = [self.tr("種類"), self.tr("ファイル"), self.tr("必要メモリ")]
-        names += [self.tr("予測 tok/s")] if has_speed else []
+        names = [phrase("models.form"), phrase("models.file"), phrase("models.memory")]
+        names += [phrase("models.predicted_tok_s")] if has_speed else []
         for column, name in enumerate(names):
             self._put(Label(name, "caption", "muted"), 0, column, is_number=column > 0)
-        self._put(Label(self.tr("この PC"), "caption", "muted"), 0, len(names))
-        self._put(Label(self.tr("目安"), "caption", "muted"), 0, len(names) + 1)
+        self._put(Label(phrase("common.this_pc"), "caption", "muted"), 0, len(names))
+        self._put(Label(phrase("models.good_for"), "caption", "muted"), 0, len(names) + 1)
         for column in range(len(names) + 2):
             self._grid.setColumnStretch(column, 1 if column == len(names) + 1 else 0)
 
@@ -68,7 +69,7 @@ class Quantizations(QWidget):
             return ""
         total = found.fit.needed.total_bytes
         size = f"{total / 1e9:.1f} GB" if total >= 1e8 else words.gigabytes(total)
-        return self.tr("約 {size}").format(size=size) if found.fit.is_rough else size
+        return phrase("common.about_size", size=size) if found.fit.is_rough else size
 
     def _put(self, widget: QWidget, row: int, column: int, *, is_number: bool = False) -> None:
         side = Qt.AlignmentFlag.AlignRight if is_number else Qt.AlignmentFlag(0)

@@ -3,10 +3,11 @@
 import functools
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QCoreApplication, QObject, Qt
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QMenu, QWidget
 
+from app.base.wording import phrase
 from app.models.services.downloads import Download
 from app.models.ui.download_desk import DownloadDesk
 from app.uikit.language import noted
@@ -14,8 +15,6 @@ from app.uikit.widgets.announce import announce
 
 UNDER_WAY = ("running", "verifying", "repairing")
 KEYS = {-1: "Alt+Up", 1: "Alt+Down"}
-
-translate = QCoreApplication.translate
 
 
 def steps_of(items: Sequence[Download], download_id: str) -> tuple[int, ...]:
@@ -49,7 +48,7 @@ class QueueOrder(QObject):
         menu = QMenu(self._view)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         steps = steps_of(self._desk.downloads.items(), download_id)
-        names = {-1: translate("Download", "上へ"), 1: translate("Download", "下へ")}
+        names = {-1: phrase("models.move_up"), 1: phrase("models.move_down")}
         for step, name in names.items():
             action = menu.addAction(name, functools.partial(self.move, download_id, step))
             action.setShortcut(QKeySequence(KEYS[step]))
@@ -65,5 +64,5 @@ class QueueOrder(QObject):
         place, item = next((place, item) for place, item in enumerate(items) if item.id == download_id)
         self._desk.downloads.move(download_id, place + step)
         title = noted(item.title, item.quantization)
-        words = translate("Download", "{title} を {n} 番目にしました。").format(title=title, n=place + step + 1)
+        words = phrase("models.title_is_now_number_n", title=title, n=place + step + 1)
         announce(self._view, words)

@@ -4,7 +4,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.inference import remote_address
 from app.inference.local_model import LocalModel
 from app.inference.remote_address import Remote
@@ -40,16 +40,13 @@ class RemoteDialog(Dialog):
         self._before = before
         self._room_px = max(theme.px(LEAST_PX), parent.height() - theme.px(OTHERS_PX))
         self._build_fields(theme, can_store=can_store)
-        accept = self.tr("変更する") if before else self.tr("追加する")
+        accept = phrase("models.change") if before else phrase("common.add")
         super().__init__(
             theme,
-            self.tr("LAN のサーバーの接続を変える") if before else self.tr("LAN のサーバーを使う"),
-            self.tr(
-                "vLLM、llama-server、Ollama など、OpenAI 互換のサーバーのモデルに質問します。"
-                "質問と、引用する資料の文章が、この PC からそのサーバーへ送られます。"
-            ),
+            phrase("models.change_the_connection_to_a") if before else phrase("models.use_a_server_in_the_lan"),
+            phrase("models.asks_a_model_of_an"),
             (
-                Choice("cancel", self.tr("キャンセル")),
+                Choice("cancel", phrase("common.cancel")),
                 Choice("use", accept, "primary"),
             ),
             parent,
@@ -72,7 +69,7 @@ class RemoteDialog(Dialog):
         except AppError as error:
             self._on_failed(error)
             return
-        self._say(self.tr("確かめています…"), "muted")
+        self._say(phrase("common.checking_2"), "muted")
         self._checked_address = address
         check = self._check = RemoteCheck(address, self.key.text().strip(), self)
         check.found.connect(self._on_found)
@@ -86,25 +83,25 @@ class RemoteDialog(Dialog):
     # ------------------------------------------------------------------ building
 
     def _build_fields(self, theme: Theme, *, can_store: bool) -> None:
-        self.address = _field(self.tr("アドレス"), remote_address.ADDRESS_MAX)
+        self.address = _field(phrase("models.address"), remote_address.ADDRESS_MAX)
         self.address.setPlaceholderText("http://gpu-server:8000")
-        self.key = _field(self.tr("API キー（必要なときだけ）"), KEY_MAX)
+        self.key = _field(phrase("models.api_key_only_where_it"), KEY_MAX)
         self.key.setEchoMode(QLineEdit.EchoMode.Password)
-        self.store = QCheckBox(self.tr("API キーを OS のパスワード管理に保存する"))
+        self.store = QCheckBox(phrase("models.keep_the_api_key_in"))
         self.store.setVisible(can_store)
-        self.check_button = Button(theme, self.tr("接続を確かめる"), icon="refresh-cw")
+        self.check_button = Button(theme, phrase("models.check_the_connection"), icon="refresh-cw")
         self.note = Label("", "caption", "muted", wraps=True)
         self.model = QComboBox()
-        self.model.setAccessibleName(self.tr("モデル"))
+        self.model.setAccessibleName(phrase("common.batch_column.model"))
         self.model.setMinimumContentsLength(LETTERS)
         self.model.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.context = AutoSpin(256, CONTEXT_MAX, 1024, 0, "", lambda _number: None)
-        self.context.show_auto(self.tr("サーバーに従う"), None)
-        self.context.setAccessibleName(self.tr("文脈の長さ（トークン）"))
-        self.name = _field(self.tr("一覧での名前"), remote_models.NAME_MAX)
+        self.context.show_auto(phrase("models.as_the_server_says"), None)
+        self.context.setAccessibleName(phrase("models.context_length_tokens"))
+        self.name = _field(phrase("models.name_in_the_list"), remote_models.NAME_MAX)
 
     def _content(self) -> QWidget:
-        hint = self.tr("使えるのは、この PC か LAN の中のサーバーだけです。")
+        hint = phrase("models.only_servers_on_this_pc")
         self.context_hint = _caption("")
         first = (*_named(self.address), _caption(hint), *_named(self.key), self.store, _caption(self._about_key()))
         self._second = _column(*_named(self.model), *_named(self.context), self.context_hint, *_named(self.name))
@@ -115,8 +112,8 @@ class RemoteDialog(Dialog):
 
     def _about_key(self) -> str:
         if self.store.isHidden():
-            return self.tr("Kotae を閉じるまで覚えておくだけで、このサーバーのほかには送りません。")
-        return self.tr("保存しないときは Kotae を閉じるまで覚えておくだけです。このサーバーのほかには送りません。")
+            return phrase("models.remembered_only_until_kotae_is")
+        return phrase("models.unless_it_is_kept_it")
 
     def _connect(self) -> None:
         self.check_button.clicked.connect(self.check)
@@ -150,7 +147,7 @@ class RemoteDialog(Dialog):
         before = self._before.remote if self._before else None
         place = next((n for n, one in enumerate(found) if before and one.model == before.model), 0)
         self.model.setCurrentIndex(place)
-        self._say(self.tr("✓ つながりました。モデルは {n} 個です。").format(n=len(found)), "success")
+        self._say(phrase("models.connected_models_n", n=len(found)), "success")
         self._show_chosen(is_new=self._before is None)
         self._refresh()
         self.model.setFocus()
@@ -162,9 +159,9 @@ class RemoteDialog(Dialog):
         if is_new:
             self.name.setText(one.model.rpartition("/")[2])
         if one.context_tokens:
-            words = self.tr("このサーバーが一度に読めるのは {n} トークンです。").format(n=f"{one.context_tokens:,}")
+            words = phrase("models.this_server_reads_n_tokens", n=f"{one.context_tokens:,}")
         else:
-            words = self.tr("このサーバーは一度に読める長さを知らせません。分かるときは入れてください。")
+            words = phrase("models.this_server_does_not_say")
         self.context_hint.setText(words)
 
     def _on_failed(self, error: AppError) -> None:
@@ -183,9 +180,9 @@ class RemoteDialog(Dialog):
         self.buttons["use"].setEnabled(bool(self._found))
         is_ready = bool(self._found) or self._check is not None or bool(self.note.text())
         if not is_ready:
-            words = self.tr("接続を確かめると、モデルを選べます。")
+            words = phrase("models.check_the_connection_to_choose")
             if not self.check_button.isEnabled():
-                words = self.tr("アドレスを入れて接続を確かめると、モデルを選べます。")
+                words = phrase("models.enter_the_address_and_check")
             self._say(words, "muted")
         self._fit()
 

@@ -1,7 +1,6 @@
 """Describe a model that another machine computes."""
 
-from PySide6.QtCore import QCoreApplication
-
+from app.base.wording import phrase
 from app.inference.engine.messages import EngineFacts
 from app.inference.local_model import LocalModel
 from app.models import remote_models
@@ -9,14 +8,9 @@ from app.models.ui import words
 from app.uikit.language import joined
 from app.uikit.phrases import sends_to
 
-translate = QCoreApplication.translate
-
 
 def summary(model: LocalModel) -> str:
-    text = translate(
-        "Remote",
-        "LAN のサーバーのモデルです。質問と、引用する資料の文章を、{place} へ送ります。機密の会話と資料は送りません。",
-    )
+    text = phrase("models.a_model_of_a_server")
     return text.format(place=remote_models.shown(model))
 
 
@@ -29,18 +23,18 @@ def facts(model: LocalModel) -> str:
 def described(model: LocalModel) -> list[tuple[str, str]]:
     assert model.remote is not None
     given = model.remote.context_tokens
-    context = translate("Remote", "最大 {tokens}").format(tokens=words.tokens(given)) if given else ""
+    context = phrase("models.up_to_tokens_2", tokens=words.tokens(given)) if given else ""
     return [
-        (translate("Remote", "アドレス"), model.remote.address),
-        (translate("Remote", "サーバーでの名前"), model.remote.model),
-        (translate("Remote", "文脈の長さ"), context or translate("Remote", "サーバーに従う")),
-        (translate("Remote", "使用条件"), translate("Remote", "サーバーの管理者に確かめてください")),
+        (phrase("models.address"), model.remote.address),
+        (phrase("models.name_on_the_server"), model.remote.model),
+        (phrase("common.context_length"), context or phrase("models.as_the_server_says")),
+        (phrase("models.licence_2"), phrase("models.ask_the_servers_administrator")),
     ]
 
 
 def in_force(facts: EngineFacts) -> list[tuple[str, str]]:
     """After the connection was made."""
     return [
-        (translate("Remote", "計算の場所"), facts.remote),
-        (translate("Remote", "文脈の長さ"), words.tokens(facts.context_tokens)),
+        (phrase("models.computed_on"), facts.remote),
+        (phrase("common.context_length"), words.tokens(facts.context_tokens)),
     ]

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from app.base.addresses import host_of
 from app.base.services import background
+from app.base.wording import phrase
 from app.models import download_queue
 from app.models.catalogue import ModelFile
 from app.models.ui.care.marked_list import MarkedList
@@ -39,24 +40,24 @@ class SourceDialog(Dialog):
         self._names = download_queue.part_names(file.file.rpartition("/")[2])
         self._folder = ""
         self._is_there = False  # the file, in that folder
-        self.folder = PathRow(theme, self.tr("フォルダか USB メモリ"), "", can_clear=False)
+        self.folder = PathRow(theme, phrase("models.folder_or_usb_stick"), "", can_clear=False)
         self.field = QLineEdit()
         self.field.setMaxLength(ADDRESS_MAX)
         self.field.setPlaceholderText("https://…")
-        self.field.setAccessibleName(self.tr("アドレス"))
+        self.field.setAccessibleName(phrase("models.address"))
         self.field.setEnabled(is_network_allowed)
-        self._about = self.tr("社内のミラーか、ファイルそのもののアドレスです。この 1 回だけ使います。")
+        self._about = phrase("models.a_mirror_in_your_company")
         if not is_network_allowed:
-            self._about = self.tr("通信が許可されていません。フォルダからは受け取れます。")
-        self.list = MarkedList(theme, self.tr("入手元"), parent)
+            self._about = phrase("models.traffic_is_not_allowed_it")
+        self.list = MarkedList(theme, phrase("models.source"), parent)
         self.note = Label(self._about, "caption", "muted", wraps=True)
         super().__init__(
             theme,
-            self.tr("入手元を指定"),
-            self.tr("{name} を、どこから受け取りますか。").format(name=self._names[0]),
+            phrase("models.choose_a_source_2"),
+            phrase("models.where_should_name_come_from", name=self._names[0]),
             (
-                Choice("cancel", self.tr("キャンセル")),
-                Choice("next", self.tr("次へ"), "primary", is_default=True),
+                Choice("cancel", phrase("common.cancel")),
+                Choice("next", phrase("common.next"), "primary", is_default=True),
             ),
             parent,
             content=self._content(),
@@ -81,7 +82,7 @@ class SourceDialog(Dialog):
         self.field.clear()
         self._folder, self._is_there = folder, False
         self.folder.show_path(folder)
-        self.folder.show_note(self.tr("調べています…"), "muted")
+        self.folder.show_note(phrase("common.checking"), "muted")
         wanted = Path(folder) / self._names[0]
         background.run(lambda: (folder, wanted.is_file()), self._on_looked, lambda _error: None)
         self._refresh()
@@ -93,7 +94,7 @@ class SourceDialog(Dialog):
         inside = QVBoxLayout(address)
         inside.setContentsMargins(12, 8, 12, 8)
         inside.setSpacing(4)
-        for widget in (Label(self.tr("アドレス"), strong=True), self.field, self.note):
+        for widget in (Label(phrase("models.address"), strong=True), self.field, self.note):
             inside.addWidget(widget)
         for row in (self.folder, address):
             self.list.add(row)
@@ -101,7 +102,7 @@ class SourceDialog(Dialog):
 
     def _choose_folder(self) -> None:
         start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
-        folder = self._pickers.folder(self, self.tr("モデルのファイルがあるフォルダを選ぶ"), self._folder or start)
+        folder = self._pickers.folder(self, phrase("models.choose_the_folder_that_has"), self._folder or start)
         if folder:
             self.use_folder(folder)
 
@@ -110,9 +111,9 @@ class SourceDialog(Dialog):
         if folder != self._folder:
             return
         self._is_there = is_there
-        missing = self.tr("× このフォルダに {name} はありません。").format(name=self._names[0])
+        missing = phrase("models.this_folder_does_not_have", name=self._names[0])
         self.folder.show_note(
-            self.tr("✓ ファイルがあります。") if is_there else missing, "success" if is_there else "danger"
+            phrase("models.the_file_is_there") if is_there else missing, "success" if is_there else "danger"
         )
         self._refresh()
 
@@ -125,9 +126,7 @@ class SourceDialog(Dialog):
 
     def _refresh(self) -> None:
         is_wrong = bool(self.field.text().strip()) and not self.place
-        self.note.setText(
-            self.tr("× http:// か https:// で始まるアドレスを入れてください。") if is_wrong else self._about
-        )
+        self.note.setText(phrase("models.enter_an_address_that_begins") if is_wrong else self._about)
         self.note.set_tone("danger" if is_wrong else "muted")
         self.buttons["next"].setEnabled(self.place != "")
         self.list.fit(self.width() - self._theme.px(SIDES_PX))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QButtonGroup, QHBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.search_field import SearchField
@@ -20,12 +21,12 @@ class ModelTabs(QWidget):
         super().__init__()
         self._theme = theme
         self.names = {
-            "chat": self.tr("回答用"),
-            "search": self.tr("資料検索用"),
-            "local": self.tr("取り込み済み"),
+            "chat": phrase("models.for_answers"),
+            "search": phrase("models.for_document_search"),
+            "local": phrase("models.on_this_pc"),
         }
         self.buttons = {tab: Button(theme, name, compact=True) for tab, name in self.names.items()}
-        self.filter = SearchField(theme, self.tr("名前、特徴で絞り込む"))
+        self.filter = SearchField(theme, phrase("models.filter_by_name_or_feature"))
         self.filter.setMinimumWidth(theme.px(FILTER_LEAST_PX))
         self.filter.setMaximumWidth(theme.px(FILTER_MOST_PX))
         self.group = QButtonGroup(self)
@@ -54,7 +55,7 @@ class ModelTabs(QWidget):
         room = field.width() - field.textMargins().left() - self._theme.px(PADDING_PX)
         whole = field.accessibleName()
         fits = field.fontMetrics().horizontalAdvance(whole) <= room
-        field.setPlaceholderText(whole if fits else self.tr("絞り込む"))
+        field.setPlaceholderText(whole if fits else phrase("models.filter"))
 
     @property
     def tab(self) -> str:

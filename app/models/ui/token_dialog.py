@@ -1,8 +1,9 @@
 """A token for repositories that want to know who asks: how to get one, and a field that does not show it."""
 
-from PySide6.QtCore import QCoreApplication, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QLineEdit, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.uikit.dialogs import Choice, Dialog
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
@@ -18,21 +19,21 @@ class TokenDialog(Dialog):
     def __init__(self, theme: Theme, repository: str, parent: QWidget, *, can_store: bool = False) -> None:
         """`repository`: "owner/name" that is wanted; "": any. `can_store`: the system has a store of passwords."""
         self.field = token_field()
-        self.store = QCheckBox(self.tr("OS のパスワード管理に保存する"))
+        self.store = QCheckBox(phrase("models.keep_it_in_the_systems"))
         self.store.setVisible(can_store)
-        page = f"https://huggingface.co/{repository}" if repository else self.tr("配布元のモデルのページ")
+        page = f"https://huggingface.co/{repository}" if repository else phrase("models.the_models_page_at_its")
         steps = [
-            self.tr("1. ブラウザーで {page} を開き、サインインして使用条件に同意します。").format(page=page),
-            self.tr("2. サイトの Settings → Access Tokens で、読み取り（Read）用のトークンを作ります。"),
-            self.tr("3. hf_ で始まる文字列を、ここに貼り付けます。"),
+            phrase("models.1_open_page_in_a", page=page),
+            phrase("models.2_on_the_site_make"),
+            phrase("models.3_paste_the_text_that"),
         ]
         super().__init__(
             theme,
-            self.tr("アクセストークンを入れてください"),
-            self.tr("使用条件に同意した人にだけ配られるモデルがあります。次のようにして受け取ります。"),
+            phrase("models.enter_an_access_token"),
+            phrase("models.some_models_are_given_only"),
             (
-                Choice("cancel", self.tr("キャンセル")),
-                Choice("use", self.tr("使う"), "primary", is_default=True),
+                Choice("cancel", phrase("common.cancel")),
+                Choice("use", phrase("common.use"), "primary", is_default=True),
             ),
             parent,
             content=self._content(steps),
@@ -54,7 +55,7 @@ class TokenDialog(Dialog):
             column.addWidget(label)
         column.addWidget(self.field)
         column.addWidget(self.store)
-        kept = self.tr("保存しないときは、Kotae を閉じるまで覚えておくだけです。配布元のほかには送りません。")
+        kept = phrase("models.unless_you_keep_it_it")
         column.addWidget(Label(kept, "caption", "muted", wraps=True))
         return content
 
@@ -76,5 +77,5 @@ def token_field() -> QLineEdit:
     field.setEchoMode(QLineEdit.EchoMode.Password)
     field.setMaxLength(TOKEN_MAX)
     field.setPlaceholderText("hf_…")
-    field.setAccessibleName(QCoreApplication.translate("Models", "アクセストークン"))
+    field.setAccessibleName(phrase("common.access_token"))
     return field

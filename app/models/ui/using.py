@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QWidget
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.preferences import Preferences
+from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.models import local_models, tuned_models
 from app.models.services.library import ModelLibrary
@@ -42,7 +43,7 @@ class Using(QObject):
             self.failed.emit(error)
             return
         self._preferences.change(model_id=base.id)
-        done = self.tr("質問に使うモデルを {name} に戻しました。").format(name=base.name)
+        done = phrase("models.questions_are_answered_by_name", name=base.name)
         self._navigation.undo_offered.emit(done, lambda: self._preferences.change(model_id=model.id))
 
     def remove(self, model: LocalModel) -> None:
@@ -57,7 +58,7 @@ class Using(QObject):
             if is_used:
                 self._preferences.change(model_id=model.id)
 
-        self._navigation.undo_offered.emit(self.tr("{name} を一覧から外しました。").format(name=model.name), put_back)
+        self._navigation.undo_offered.emit(phrase("models.name_was_taken_off_the", name=model.name), put_back)
 
     def consent_dialog(self) -> Dialog:
         dialog = questions.consent_dialog(self._theme, self._parent)

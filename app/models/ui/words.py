@@ -2,9 +2,7 @@
 
 from datetime import datetime
 
-from PySide6.QtCore import QCoreApplication
-
-from app.base.wording import describe_error, size
+from app.base.wording import describe_error, phrase, size
 from app.inference.engine.messages import EngineFacts
 from app.inference.fit import MemoryEstimate
 from app.inference.local_model import LocalModel, Tuned
@@ -14,8 +12,6 @@ from app.models.ui.fits import Judged
 from app.models.verify_log import LastVerified
 from app.uikit.language import day_of_year, joined, noted
 from app.uikit.phrases import is_japanese
-
-translate = QCoreApplication.translate
 
 FIT_BADGES = {
     "comfortable": ("success", "circle-check"),
@@ -35,16 +31,16 @@ def _gb(size_bytes: float) -> str:
 
 
 def tokens(count: int) -> str:
-    return translate("Models", "{n} トークン").format(n=f"{count:,}")
+    return phrase("common.n_tokens", n=f"{count:,}")
 
 
 def fit_word(judged: Judged) -> str:
     if is_slow(judged):
-        return translate("Models", "動くが遅い")
+        return phrase("models.works_slowly")
     return {
-        "comfortable": translate("Models", "快適"),
-        "tight": translate("Models", "動作可"),
-        "insufficient": translate("Models", "メモリ不足"),
+        "comfortable": phrase("models.comfortable"),
+        "tight": phrase("models.runs"),
+        "insufficient": phrase("common.not_enough_memory"),
     }[judged.verdict]
 
 
@@ -69,22 +65,22 @@ def reason(judged: Judged) -> str:
     judgement = judged.fit.judgement
     needed, there = judged.fit.needed.total_bytes, judgement.available_bytes
     sentences = {
-        "comfortable": translate("Models", "必要 {need} GB、空き {free} GB で、余裕があります。"),
-        "tight": translate("Models", "必要 {need} GB に対して空きは {free} GB で、余裕がわずかです。"),
-        "insufficient": translate("Models", "空きメモリが約 {short} GB 足りません（必要 {need} GB、空き {free} GB）。"),
+        "comfortable": phrase("models.needs_need_gb_free_gb"),
+        "tight": phrase("models.needs_need_gb_free_gb_are_free"),
+        "insufficient": phrase("models.about_short_gb_of_free"),
     }
     sentence = sentences[judgement.verdict]
     if judgement.verdict == "tight" and judgement.place == "both":
-        sentence = translate("Models", "必要 {need} GB の一部を CPU で計算するため、遅くなります。")
+        sentence = phrase("models.part_of_the_need_gb")
     text = sentence.format(need=_gb(needed), free=_gb(there), short=_gb(judgement.short_bytes))
     if is_slow(judged):
         return _sentences(
             text,
-            translate("Models", "ただし遅く、待たされます（予測：{speed}）。").format(speed=speed(judged.predicted)),
+            phrase("models.it_is_slow_though_and", speed=speed(judged.predicted)),
         )
     if judgement.verdict == "comfortable":
         return text
-    others = translate("Models", "ほかのプログラムが {n} GB 使用中です。").format(n=_gb(judged.fit.room.others_bytes))
+    others = phrase("models.other_programs_are_using_n", n=_gb(judged.fit.room.others_bytes))
     return _sentences(text, others)
 
 
@@ -92,13 +88,11 @@ def advice(judged: Judged) -> str:
     """What would fit instead; "" where nothing would, or the model fits."""
     found, ways = judged.advice, []
     if found.context_tokens:
-        ways.append(
-            translate("Models", "文脈を {n} トークンにすると収まります。").format(n=f"{found.context_tokens:,}")
-        )
+        ways.append(phrase("models.it_would_fit_with_a", n=f"{found.context_tokens:,}"))
     if found.quantization:
-        ways.append(translate("Models", "{name} なら収まります。").format(name=found.quantization))
+        ways.append(phrase("models.name_would_fit", name=found.quantization))
     if found.card is not None:
-        ways.append(translate("Models", "{name} なら快適に動きます。").format(name=found.card.title))
+        ways.append(phrase("models.name_would_run_comfortably", name=found.card.title))
     return _sentences(*ways)
 
 
@@ -107,36 +101,32 @@ def other_way(judged: Judged) -> str:
     ways = advice(judged)
     if not ways:
         return ""
-    short = translate("Models", "空きメモリが約 {short} GB 足りません。").format(
-        short=_gb(judged.fit.judgement.short_bytes)
-    )
+    short = phrase("models.about_short_gb_of_free_memory_are", short=_gb(judged.fit.judgement.short_bytes))
     return _sentences(short, ways)
 
 
 def trained_on(tuned: Tuned) -> str:
     """The base of a tuned model and, where it is not as it was trained, the strength."""
-    base = translate("Models", "元のモデル：{name}").format(name=tuned.base_name)
-    strength = translate("Models", "強さ {n}").format(n=f"{tuned.strength:g}")
+    base = phrase("common.base_name", name=tuned.base_name)
+    strength = phrase("models.strength_n", n=f"{tuned.strength:g}")
     return base if tuned.strength == 1 else joined(base, strength)
 
 
 def speed(predicted: Speed | None) -> str:
     if predicted is None:
         return ""
-    return translate("Models", "読み {p}、回答 {a} tok/s").format(
-        p=f"{predicted.prompt:.0f}", a=f"{predicted.answer:.1f}"
-    )
+    return phrase("models.reading_p_answering_a_tok", p=f"{predicted.prompt:.0f}", a=f"{predicted.answer:.1f}")
 
 
 def verified(last: LastVerified) -> tuple[str, str]:
     """How a verification ended, with its sign and day, and the tone that goes with it."""
-    sound = (translate("Models", "✓ 無傷"), "success")
+    sound = (phrase("models.sound"), "success")
     words, tone = {
         "sound": sound,
         "first": sound,
-        "changed": (translate("Models", "▲ 変更あり"), "warning"),
-        "damaged": (translate("Models", "× 壊れています"), "danger"),
-        "missing": (translate("Models", "× 見つかりません"), "danger"),
+        "changed": (phrase("models.changed"), "warning"),
+        "damaged": (phrase("models.damaged"), "danger"),
+        "missing": (phrase("models.not_found"), "danger"),
     }[last.state]
     return noted(words, moment(last.at)), tone
 
@@ -146,8 +136,8 @@ def verified_next(last: LastVerified) -> str:
     if last.problem is not None:
         return str(describe_error(last.problem))
     if last.state == "first":
-        return translate("Models", "中身の値を覚えました。次からは、壊れたことも入れ替わったことも分かります。")
-    return translate("Models", "取り込んだときと同じ中身です。")
+        return phrase("models.its_content_was_noted_from")
+    return phrase("models.its_content_is_the_same")
 
 
 def moment(at: float) -> str:
@@ -163,7 +153,7 @@ def _sentences(*parts: str) -> str:
 def model_facts(model: LocalModel) -> str:
     parts = [gigabytes(model.size_bytes), model.quantization]
     if model.context_tokens:
-        parts.append(translate("Models", "文脈 {n}").format(n=f"{model.context_tokens:,}"))
+        parts.append(phrase("models.context_n", n=f"{model.context_tokens:,}"))
     return joined(*parts)
 
 
@@ -172,8 +162,8 @@ def card_facts(card: ModelCard) -> str:
     smallest = min((file.size_bytes for file in card.files), default=0)
     size = gigabytes(smallest) if smallest else ""
     if len(card.files) > 1:
-        size = translate("Models", "{size} から").format(size=size)
-    context = translate("Models", "文脈 {n}").format(n=f"{card.context_tokens:,}")
+        size = phrase("models.from_size", size=size)
+    context = phrase("models.context_n", n=f"{card.context_tokens:,}")
     return joined(card.size_label, size, context, card.licence)
 
 
@@ -181,19 +171,19 @@ def engine_facts(facts: EngineFacts, predicted: MemoryEstimate | None = None) ->
     """What is in force, for the list 詳細: read back from the engine after the load, beside what was predicted."""
     expected = predicted or MemoryEstimate(0, 0, 0, 0)
     return [
-        (translate("Models", "計算の場所"), _device(facts)),
-        (translate("Models", "文脈の長さ"), tokens(facts.context_tokens)),
-        (translate("Models", "スレッド数"), f"{facts.threads}"),
-        (translate("Models", "まとめて読む量"), tokens(facts.batch_tokens)),
-        (translate("Models", "重みの並べ替え"), _done(facts.repack)),
-        (translate("Models", "KV の精度"), facts.kv_type),
-        (translate("Models", "Flash Attention"), _done(facts.flash_attention)),
-        (translate("Models", "重み"), _beside(facts.weights_bytes, expected.weights_bytes)),
-        (translate("Models", "KV キャッシュ"), _beside(facts.kv_bytes, expected.kv_bytes)),
+        (phrase("models.runs_on"), _device(facts)),
+        (phrase("common.context_length"), tokens(facts.context_tokens)),
+        (phrase("common.threads"), f"{facts.threads}"),
+        (phrase("models.batch"), tokens(facts.batch_tokens)),
+        (phrase("common.repacking_of_weights"), _done(facts.repack)),
+        (phrase("common.kv_precision"), facts.kv_type),
+        (phrase("models.flash_attention"), _done(facts.flash_attention)),
+        (phrase("models.weights"), _beside(facts.weights_bytes, expected.weights_bytes)),
+        (phrase("models.kv_cache"), _beside(facts.kv_bytes, expected.kv_bytes)),
         _rest(facts, expected),
-        (translate("Models", "実際のメモリ"), _beside(facts.resident_bytes, expected.total_bytes)),
-        (translate("Models", "読み込み"), _seconds(facts.load_s)),
-        (translate("Models", "ならし"), _seconds(facts.warm_up_s)),
+        (phrase("models.memory_in_use"), _beside(facts.resident_bytes, expected.total_bytes)),
+        (phrase("models.loading"), _seconds(facts.load_s)),
+        (phrase("models.warm_up"), _seconds(facts.warm_up_s)),
     ]
 
 
@@ -201,14 +191,14 @@ def _rest(facts: EngineFacts, expected: MemoryEstimate) -> tuple[str, str]:
     """What is predicted beside weights and cache is more than the engine's buffers: vocabulary and process too."""
     rest = facts.resident_bytes - facts.weights_bytes - facts.kv_bytes
     if rest < facts.compute_bytes:  # the model is elsewhere: on a graphics processor
-        return translate("Models", "計算用"), gigabytes(facts.compute_bytes)
-    return translate("Models", "計算用とそのほか"), _beside(rest, expected.compute_bytes)
+        return phrase("models.compute_buffers"), gigabytes(facts.compute_bytes)
+    return phrase("models.compute_and_the_rest"), _beside(rest, expected.compute_bytes)
 
 
 def speeds(model: LocalModel) -> str:
     """The measured speeds, "" before the first measurement."""
-    names = {"plain": translate("Models", "そのまま"), "repacked": translate("Models", "並べ替え")}
-    words = translate("Models", "{how}：読み {p}、回答 {a} tok/s")
+    names = {"plain": phrase("models.as_it_is"), "repacked": phrase("models.repacked")}
+    words = phrase("models.how_reading_p_answering_a")
     return joined(
         *(
             words.format(how=names.get(key, key), p=f"{speed['prompt']:.0f}", a=f"{speed['answer']:.1f}")
@@ -220,26 +210,26 @@ def speeds(model: LocalModel) -> str:
 def _beside(measured_bytes: int, predicted_bytes: int) -> str:
     if not predicted_bytes:
         return gigabytes(measured_bytes)
-    predicted = translate("Models", "予測 {size}").format(size=gigabytes(predicted_bytes))
+    predicted = phrase("models.predicted_size", size=gigabytes(predicted_bytes))
     return noted(gigabytes(measured_bytes), predicted)
 
 
 def _device(facts: EngineFacts) -> str:
     if facts.gpu_layers > 0:
-        layers = translate("Models", "GPU {a}／{b} 層").format(a=facts.gpu_layers, b=facts.total_layers)
+        layers = phrase("common.gpu_a_b_layers", a=facts.gpu_layers, b=facts.total_layers)
         return noted(layers, facts.backend)
     reasons = {
-        "no_backend": translate("Models", "この版は GPU に対応していません"),
-        "no_device": translate("Models", "使える GPU がありません"),
-        "not_requested": translate("Models", "設定で使わないことになっています"),
-        "offload_failed": translate("Models", "GPU への読み込みに失敗しました"),
+        "no_backend": phrase("models.this_version_does_not_support"),
+        "no_device": phrase("models.no_usable_gpu"),
+        "not_requested": phrase("models.switched_off_in_the_settings"),
+        "offload_failed": phrase("models.loading_onto_the_gpu_failed"),
     }
     return noted("CPU", reasons.get(facts.gpu_reason, ""))
 
 
 def _done(is_done: bool) -> str:
-    return translate("Models", "あり") if is_done else translate("Models", "なし")
+    return phrase("models.yes_2") if is_done else phrase("models.no_2")
 
 
 def _seconds(seconds: float) -> str:
-    return translate("Models", "{s} 秒").format(s=f"{seconds:.1f}")
+    return phrase("common.s_s", s=f"{seconds:.1f}")

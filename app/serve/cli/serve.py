@@ -130,7 +130,7 @@ def _listener(port: int | None, output: Output) -> socket.socket:
         listener = offline.listen(0)
     except OSError as error:
         raise AppError("serve_no_port", reason=error.strerror or str(error)) from error
-    output.note("serve_other_port", port=PORT)
+    output.note("serve.serve_other_port", port=PORT)
     return listener
 
 
@@ -164,7 +164,7 @@ class _Serving:
         self._waiting.run()
 
     def _on_progressed(self, fraction: float) -> None:
-        self._output.progress("loading", percent=round(100 * fraction))
+        self._output.progress("serve.loading", percent=round(100 * fraction))
 
     def _on_loaded(self) -> None:
         self._server.start()
@@ -172,9 +172,9 @@ class _Serving:
         models = [offer.id for offer in self._offers.all()]
         address = self._server.address
         told = {"address": address, "port": self._server.port, "key": self._key, "models": models, "pid": os.getpid()}
-        text = self._output.phrase("serve_ready", address=address, bearer=self._key, models="  ".join(models))
+        text = self._output.phrase("serve.serve_ready", address=address, bearer=self._key, models="  ".join(models))
         self._output.result(told, text)
-        self._output.note("serve_until")
+        self._output.note("serve.serve_until")
 
     def _on_failed(self, error: AppError) -> None:
         self.error = error

@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
+from app.base.wording import phrase
 from app.evaluation.services.evaluations import Evaluations
 from app.shell.ui.notifications import Notifier
 from app.training.services.trainings import Trainings
@@ -70,9 +71,9 @@ class Closing(QObject):
     def _on_closed(self) -> None:
         if self._trainings.is_training:
             self._is_closed = True
-            self._notifier.tell(self.tr("学習は続いています。Kotae をもう一度起動すると、画面が戻ります。"))
+            self._notifier.tell(phrase("shell.training_goes_on_start_kotae"))
         elif self._evaluations.is_running:
-            self._notifier.tell(self.tr("評価を止めています。評価のページで、続きから再開できます。"))
+            self._notifier.tell(phrase("shell.the_evaluation_is_being_stopped"))
 
     def _on_ended(self) -> None:
         _application().setQuitOnLastWindowClosed(True)

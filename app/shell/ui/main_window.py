@@ -13,6 +13,7 @@ from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.services.preferences import Preferences
 from app.base.settings import TEXT_SCALES, Settings
+from app.base.wording import phrase
 from app.chat.records import Conversation, Message
 from app.chat.services.chat import ChatSession
 from app.chat.services.conversations import Conversations
@@ -185,19 +186,19 @@ class MainWindow(QMainWindow):
         column.addWidget(Rule())
         column.addWidget(self.status_line)
         self.setCentralWidget(centre)
-        self.menu_button = IconButton(self.theme, "menu", self.tr("会話とページの一覧"), "Ctrl+B", self.stack)
+        self.menu_button = IconButton(self.theme, "menu", phrase("shell.conversations_and_pages"), "Ctrl+B", self.stack)
         self.toast = Toast(self.theme, centre, self.stack)
         self.undo_stack = UndoStack(self.toast, self._conversations.changed, self._conversations.stored, self)
         self.list_actions = ListActions(self._conversations, self.sidebar.list, self.undo_stack, self)
 
     def _page_list(self) -> tuple[tuple[str, str, str], ...]:
         return (
-            ("ask", "message-circle-question-mark", self.tr("質問")),
-            ("documents", "library-big", self.tr("資料")),
-            ("models", "box", self.tr("モデル")),
-            ("training", "graduation-cap", self.tr("学習")),
-            ("evaluation", "chart-line", self.tr("評価")),
-            ("settings", "settings", self.tr("設定")),
+            ("ask", "message-circle-question-mark", phrase("shell.ask")),
+            ("documents", "library-big", phrase("common.documents")),
+            ("models", "box", phrase("common.models")),
+            ("training", "graduation-cap", phrase("common.fine_tuning")),
+            ("evaluation", "chart-line", phrase("common.evaluation")),
+            ("settings", "settings", phrase("shell.settings")),
         )
 
     def _connect(self) -> None:
@@ -375,7 +376,10 @@ class MainWindow(QMainWindow):
             self._on_page_chosen("ask")
 
         self.undo_stack.offer(
-            self.tr("一時的な会話を閉じました。"), bring_back, key="temporary", forget=self._session.forget_temporary
+            phrase("shell.the_temporary_chat_was_closed"),
+            bring_back,
+            key="temporary",
+            forget=self._session.forget_temporary,
         )
 
     def _on_preferences_changed(self, settings: Settings) -> None:

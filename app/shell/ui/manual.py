@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QDialog, QScrollArea, QSizePolicy, QVBoxLayout, QW
 
 from app.base import confidentiality
 from app.base.paths import resources
-from app.base.wording import current_language
+from app.base.wording import current_language, phrase
 from app.uikit.text.rich_text import RichText
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import tip
@@ -26,7 +26,7 @@ class ManualWindow(QDialog):
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("Kotae の使い方"))
+        self.setWindowTitle(phrase("shell.how_to_use_kotae"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._theme = theme
         self._parts = list(self._made())

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QCoreApplication, QEvent, QObject, Signal
+from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
 
 from app import __version__
 from app.base.paths import Paths
 from app.base.start_record import Record
+from app.base.wording import phrase
 from app.shell.ui.main_window import MainWindow
 from app.shell.ui.report_opening import show_report
 from app.uikit.dialogs import Choice, Dialog, scrolled_height
@@ -17,8 +18,6 @@ from app.uikit.widgets.labels import Rule, set_surface
 
 WIDTH_PX = 680
 TEXT_PX = 400  # the height of what can be read at once
-
-translate = QCoreApplication.translate
 
 
 class StartNotice(QWidget):
@@ -47,24 +46,24 @@ class StartNotice(QWidget):
 
     def tell(self, last: Record, *, is_safe: bool) -> None:
         """`last`: what is on record of the start before this one. Once it has its place: it may show itself."""
-        report = ("report", self.tr("報告を作る…"))
+        report = ("report", phrase("common.make_a_report"))
         if is_safe:
             self.banner.show_message(
                 "warning",
-                self.tr("セーフモードで開いています。"),
+                phrase("shell.kotae_is_in_safe_mode"),
                 self._why_safe(last),
-                (("more", self.tr("詳細…")), ("restart", self.tr("ふつうに起動し直す")), report),
+                (("more", phrase("shell.details")), ("restart", phrase("shell.restart_as_usual")), report),
             )
         elif last.was_cut_off:
-            what = self.tr("前回は正しく終わりませんでした。")
-            self.banner.show_message("warning", what, self.tr("会話は保存されています。"), (report,))
+            what = phrase("shell.kotae_did_not_end_properly")
+            self.banner.show_message("warning", what, phrase("shell.your_conversations_are_saved"), (report,))
         elif last.is_of_a_newer_version:
-            what = self.tr("前回より古い版の Kotae です（今は {version}、前回は {before}）。")
-            sentence = self.tr("新しい版で増えた設定は、消さずに残しておきます。")
+            what = phrase("shell.this_kotae_is_older_than")
+            sentence = phrase("shell.settings_that_the_newer_version")
             self.banner.show_message("warning", what.format(version=__version__, before=last.version), sentence)
         elif last.is_of_another_version:
-            what = self.tr("Kotae {version} になりました。").format(version=__version__)
-            self.banner.show_message("success", what, "", (("news", self.tr("新しくなったこと")),))
+            what = phrase("shell.this_is_kotae_version_now", version=__version__)
+            self.banner.show_message("success", what, "", (("news", phrase("shell.what_is_new")),))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
@@ -73,9 +72,9 @@ class StartNotice(QWidget):
 
     def _why_safe(self, last: Record) -> str:
         if last.is_safe_mode_due:
-            why = self.tr("起動に {n} 回続けて失敗したため、一部の働きを止め、表示を既定に戻しています。")
+            why = phrase("shell.n_starts_in_a_row")
             return why.format(n=last.failed_by_now)
-        return self.tr("一部の働きを止め、表示を既定に戻しています。設定は変えていません。")
+        return phrase("shell.some_functions_are_off_and")
 
     def _on_action(self, key: str) -> None:
         {
@@ -113,13 +112,13 @@ def safe_mode_dialog(theme: Theme, where: Paths, parent: QWidget) -> Dialog:
     text.setReadOnly(True)
     text.setProperty("field", True)
     text.setTabChangesFocus(True)
-    text.setAccessibleName(translate("SafeMode", "止めているものと、試せること"))
+    text.setAccessibleName(phrase("shell.what_is_off_and_what"))
     text.setFixedHeight(scrolled_height(theme, parent, theme.px(TEXT_PX)))
     return Dialog(
         theme,
-        translate("SafeMode", "セーフモードについて"),
-        translate("SafeMode", "質問、会話の検索、書き出しは、ふだんどおりに使えます。"),
-        (Choice("cancel", translate("SafeMode", "閉じる"), is_default=True),),
+        phrase("shell.about_safe_mode"),
+        phrase("shell.asking_searching_conversations_and_exporting"),
+        (Choice("cancel", phrase("common.close"), is_default=True),),
         parent,
         icon=("info", "text2"),
         content=text,
@@ -129,27 +128,21 @@ def safe_mode_dialog(theme: Theme, where: Paths, parent: QWidget) -> Dialog:
 
 def _what_to_try(where: Paths) -> str:
     off = (
-        translate("SafeMode", "テーマ、文字の大きさ、ウィンドウの位置：既定に戻しています"),
-        translate("SafeMode", "画面の描画：グラフィックスを使わず、ソフトウェアで描きます"),
-        translate("SafeMode", "モデルの先読みと重みの並べ替え：しません。質問したときに読み込みます"),
-        translate("SafeMode", "GPU の部品：使いません"),
-        translate("SafeMode", "資料の読み取りと、フォルダの変更の確認：「資料」の画面で再開できます"),
-        translate("SafeMode", "ダウンロードなどの、続きからの案内：出しません"),
+        phrase("shell.theme_text_size_place_of"),
+        phrase("shell.drawing_by_software_without_the"),
+        phrase("shell.loading_models_ahead_and_repacking"),
+        phrase("shell.gpu_parts_not_used"),
+        phrase("shell.reading_documents_and_looking_for"),
+        phrase("shell.offers_to_go_on_with"),
     )
     hints = (
-        translate("SafeMode", "まず「ふつうに起動し直す」を押してください。一度きりの問題なら、これで戻ります。"),
-        translate("SafeMode", "最近追加したモデルがあれば、そのファイルを別の場所へ移してください：{path}").format(
-            path=where.models
-        ),
-        translate("SafeMode", "画面が乱れる、または出ないときは、グラフィックスのドライバーを更新してください。"),
-        translate(
-            "SafeMode",
-            "会話が開けないときは、Kotae を閉じて {database} を（名前に -wal や -shm が付いたものも一緒に）"
-            "別の場所へ移し、{backups} の新しい控えを同じ名前で置いてください。",
-        ).format(database=where.database, backups=where.backups),
-        translate("SafeMode", "続くときは、報告用のファイルを作り、管理者や配布元に渡してください。"),
+        phrase("shell.first_press_restart_as_usual"),
+        phrase("shell.if_you_have_added_a", path=where.models),
+        phrase("shell.if_the_window_is_garbled"),
+        phrase("shell.if_conversations_cannot_be_opened", database=where.database, backups=where.backups),
+        phrase("shell.if_it_goes_on_make"),
     )
-    heading = translate("SafeMode", "止めているもの"), translate("SafeMode", "試せること")
-    bullet = translate("SafeMode", "・{text}")
+    heading = phrase("shell.what_is_off"), phrase("shell.what_you_can_try")
+    bullet = phrase("shell.text")
     parts = zip(heading, (off, hints), strict=True)
     return "\n\n".join("\n".join([name, *(bullet.format(text=line) for line in lines)]) for name, lines in parts)

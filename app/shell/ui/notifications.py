@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.wording import phrase
 from app.chat.records import Message
 from app.chat.services.chat import ChatSession
 from app.inference.services.events import Stage
@@ -86,24 +87,24 @@ class Notifier(QObject):
         session.answer_finished.connect(self._on_answer_finished)
         session.answer_finished_elsewhere.connect(self._on_answer_finished)
         self._library = library
-        self._tell_end(library.imported, self.tr("モデルを追加しました"), library)
+        self._tell_end(library.imported, phrase("shell.the_model_has_been_added"), library)
         library.failed.connect(self._on_adding_failed)
 
     def follow_models(self, downloads: Downloads, upkeep: ModelUpkeep) -> None:
         """What takes minutes and hours: the user is hardly ever there when it ends."""
         self._upkeep = upkeep
-        self._tell_end(downloads.finished, self.tr("モデルのダウンロードが終わりました"))
-        self._tell_end(downloads.failed, self.tr("モデルのダウンロードが止まりました"))
-        self._tell_end(upkeep.verified, self.tr("モデルの検証が終わりました"), upkeep)
-        self._tell_end(upkeep.kit_written, self.tr("持ち運びキットを書き出しました"), upkeep)
-        self._tell_end(upkeep.kit_read, self.tr("持ち運びキットの取り込みが終わりました"), upkeep)
-        self._tell_end(upkeep.folder_moved, self.tr("モデルの保存先を移しました"), upkeep)
+        self._tell_end(downloads.finished, phrase("shell.a_model_was_downloaded"))
+        self._tell_end(downloads.failed, phrase("shell.a_model_download_stopped"))
+        self._tell_end(upkeep.verified, phrase("shell.the_models_were_verified"), upkeep)
+        self._tell_end(upkeep.kit_written, phrase("common.the_transfer_kit_is_written"), upkeep)
+        self._tell_end(upkeep.kit_read, phrase("shell.the_transfer_kit_was_imported"), upkeep)
+        self._tell_end(upkeep.folder_moved, phrase("shell.the_models_folder_was_moved"), upkeep)
         upkeep.failed.connect(self._on_upkeep_failed)
 
     def follow_training(self, setup: TrainingSetup) -> None:
         """Minutes too. One that was cancelled tells nothing new."""
-        self._tell_end(setup.finished, self.tr("学習環境ができました"), setup)
-        self._tell_end(setup.failed, self.tr("学習環境の作業が途中で止まりました"), setup)
+        self._tell_end(setup.finished, phrase("shell.the_training_environment_is_ready"), setup)
+        self._tell_end(setup.failed, phrase("shell.work_on_the_training_environment"), setup)
 
     def follow_trainings(self, trainings: "Trainings") -> None:
         """One that was paused or given up tells nothing new."""
@@ -121,20 +122,20 @@ class Notifier(QObject):
     def _on_training_ended(self) -> None:
         trainings = self._trainings
         if trainings.outcome == "finished":
-            self.finished(self.tr("学習が終わりました"), trainings.elapsed_s)
+            self.finished(phrase("shell.a_training_has_ended"), trainings.elapsed_s)
         elif trainings.outcome == "failed":
-            self.finished(self.tr("学習が途中で止まりました"), trainings.elapsed_s)
+            self.finished(phrase("shell.a_training_has_stopped"), trainings.elapsed_s)
 
     def _on_evaluation_ended(self) -> None:
         evaluations = self._evaluations
         if evaluations.outcome == "finished":
-            self.finished(self.tr("評価が終わりました"), evaluations.elapsed_s)
+            self.finished(phrase("shell.the_evaluation_is_done"), evaluations.elapsed_s)
         elif evaluations.outcome == "failed":
-            self.finished(self.tr("評価が途中で止まりました"), evaluations.elapsed_s)
+            self.finished(phrase("shell.the_evaluation_has_stopped_on"), evaluations.elapsed_s)
 
     def _on_upkeep_failed(self, error: AppError) -> None:
         if error.code != "cancelled":
-            self.finished(self.tr("モデルの作業が途中で止まりました"), self._upkeep.worked_s)
+            self.finished(phrase("shell.work_on_the_models_stopped"), self._upkeep.worked_s)
 
     def _on_stage_changed(self, stage: Stage) -> None:
         if self._answer_began_at is None and stage.kind != "idle":
@@ -145,13 +146,13 @@ class Notifier(QObject):
         began_at, self._answer_began_at = self._answer_began_at, None
         took_s = 0.0 if began_at is None else self._clock() - began_at
         if message.status == "done":
-            self.finished(self.tr("回答が終わりました"), took_s, LONG_ANSWER_S)
+            self.finished(phrase("common.answer_finished"), took_s, LONG_ANSWER_S)
         elif message.status == "failed":
-            self.finished(self.tr("回答が途中で止まりました"), took_s, LONG_ANSWER_S)
+            self.finished(phrase("shell.the_answer_stopped_halfway"), took_s, LONG_ANSWER_S)
 
     def _on_adding_failed(self, error: AppError) -> None:
         if error.code != "cancelled":
-            self.finished(self.tr("モデルを追加できませんでした"), self._library.worked_s)
+            self.finished(phrase("shell.the_model_could_not_be"), self._library.worked_s)
 
     def _show_on_desktop(self, words: str) -> None:
         if sys.platform == "linux":

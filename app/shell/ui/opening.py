@@ -4,11 +4,10 @@ import logging
 import time
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication
-
 from app.base import backups
 from app.base.errors import AppError
 from app.base.paths import Paths
+from app.base.wording import phrase
 from app.chat.store import Store
 from app.uikit import dialogs
 from app.uikit.theme import Theme
@@ -22,8 +21,8 @@ def open_store(where: Paths, theme: Theme) -> Store | None:
         return Store.open(where.database, where.backups)
     except AppError as error:
         log.warning("database: %s", error)
-        restore = dialogs.Choice("restore", QCoreApplication.translate("Dialog", "バックアップから戻す"), "primary")
-        quit_choice = dialogs.Choice("cancel", QCoreApplication.translate("Dialog", "終了"), is_default=True)
+        restore = dialogs.Choice("restore", phrase("shell.restore_the_backup"), "primary")
+        quit_choice = dialogs.Choice("cancel", phrase("shell.quit"), is_default=True)
         choices = (restore, quit_choice) if error.code == "database_damaged" else (quit_choice,)
         dialog = dialogs.problem(theme, error, choices=choices)
         if not dialog.exec():

@@ -7,6 +7,7 @@ from PySide6.QtGui import QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from app.base import confidentiality
+from app.base.wording import phrase
 from app.chat.records import Conversation, Folder
 from app.chat.ui.conversations.conversation_list import ConversationList
 from app.chat.ui.conversations.conversation_view import ConversationView
@@ -98,13 +99,13 @@ class Sidebar(QWidget):
     def _build(self, pages: tuple[tuple[str, str, str], ...]) -> None:
         set_surface(self, "side")
         self.nav = Nav(self._theme, pages)
-        self.new_button = Button(self._theme, self.tr("新しい質問"), icon="plus")
-        self.menu_button = IconButton(self._theme, "ellipsis", self.tr("会話の操作"))
-        self.filter = SearchField(self._theme, self.tr("会話を検索"))
+        self.new_button = Button(self._theme, phrase("common.new_question"), icon="plus")
+        self.menu_button = IconButton(self._theme, "ellipsis", phrase("shell.actions_for_conversations"))
+        self.filter = SearchField(self._theme, phrase("common.search_conversations"))
         self.list = ConversationView(self._theme, self.conversations)
         self._empty = Label(role="caption", tone="muted", wraps=True)
         self._empty.setContentsMargins(18, 8, 16, 0)
-        self.bin_button = NavButton(self._theme, "trash-2", self.tr("ごみ箱"))
+        self.bin_button = NavButton(self._theme, "trash-2", phrase("common.bin"))
         self.bin_button.hide()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -154,17 +155,17 @@ class Sidebar(QWidget):
         theme = self._theme
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        new = menu.addAction(theme.icon("plus"), self.tr("新しい質問"), self.new_requested.emit)
+        new = menu.addAction(theme.icon("plus"), phrase("common.new_question"), self.new_requested.emit)
         new.setShortcut(QKeySequence("Ctrl+N"))
         dashed = theme.icon("message-circle-dashed")
-        temporary = menu.addAction(dashed, self.tr("一時的な会話"), self.temporary_requested.emit)
+        temporary = menu.addAction(dashed, phrase("common.temporary_chat"), self.temporary_requested.emit)
         temporary.setShortcut(QKeySequence("Ctrl+Shift+N"))
-        menu.addAction(theme.icon("folder-plus"), self.tr("新しいフォルダ"), self.folder_requested.emit)
+        menu.addAction(theme.icon("folder-plus"), phrase("common.new_folder"), self.folder_requested.emit)
         menu.addSeparator()
-        menu.addAction(theme.icon("file-up"), self.tr("会話を書き出す…"), self.export_all_requested.emit)
-        menu.addAction(theme.icon("file-down"), self.tr("会話を取り込む…"), self.import_requested.emit)
+        menu.addAction(theme.icon("file-up"), phrase("common.export_conversations"), self.export_all_requested.emit)
+        menu.addAction(theme.icon("file-down"), phrase("shell.import_conversations"), self.import_requested.emit)
         menu.addSeparator()
-        menu.addAction(theme.icon("trash-2"), self.tr("ごみ箱"), lambda: self.page_chosen.emit("bin"))
+        menu.addAction(theme.icon("trash-2"), phrase("common.bin"), lambda: self.page_chosen.emit("bin"))
         return menu
 
     def _show_menu(self) -> None:
@@ -184,8 +185,8 @@ class Sidebar(QWidget):
     def _show_emptiness(self) -> None:
         is_empty = self.conversations.rowCount() == 0
         query = self.filter.text().strip()
-        nothing_yet = self.tr("質問すると、ここに会話が並びます。")
-        self._empty.setText(self.tr("「{q}」は見つかりません。").format(q=query) if query else nothing_yet)
+        nothing_yet = phrase("shell.your_conversations_will_stand_here")
+        self._empty.setText(phrase("common.nothing_found_for_q", q=query) if query else nothing_yet)
         self._empty.setVisible(is_empty)
 
     def _show_bin(self) -> None:

@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QWidget
 
+from app.base.wording import phrase
 from app.inference.engine.messages import EngineFacts
 from app.inference.services.events import EngineStatus
 from app.uikit.phrases import sends_to
@@ -48,7 +49,7 @@ class StatusLine(QWidget):
         self._status = status
         is_compact = self.width() < self._theme.px(COMPACT_BELOW_PX)
         resting = self._resting()
-        self.model.setText(resting or status.model_name or self.tr("モデルは読み込まれていません"))
+        self.model.setText(resting or status.model_name or phrase("shell.no_model_is_loaded"))
         self._show_device(status.facts, is_compact)
         self._show_state(status)
         self._show_context(status, is_compact)
@@ -56,7 +57,7 @@ class StatusLine(QWidget):
         self._speed_part.setVisible(has_answered)
         self._first_part.setVisible(has_answered)
         self.speed.setText(f"{status.tokens_per_s:.1f} tok/s")
-        self.first.setText(self.tr("最初の語まで {s} 秒").format(s=f"{status.first_token_s:.1f}"))
+        self.first.setText(phrase("shell.first_token_s_s", s=f"{status.first_token_s:.1f}"))
 
     def show_work(self, key: str) -> None:
         """`key`: training | evaluation, which has the memory of the model that answers; "": nothing has."""
@@ -66,8 +67,8 @@ class StatusLine(QWidget):
     def _resting(self) -> str:
         return {
             "": "",
-            "training": self.tr("学習中：質問用のモデルは休止中"),
-            "evaluation": self.tr("評価中：質問用のモデルは休止中"),
+            "training": phrase("shell.training_the_model_for_questions"),
+            "evaluation": phrase("shell.evaluating_the_model_for_questions"),
         }[self._work]
 
     def set_shows_details(self, shows_details: bool) -> None:
@@ -85,11 +86,11 @@ class StatusLine(QWidget):
         self.device = ElidedLabel(role="caption", tone="text2")
         self._sending = Icon(self._theme, "external-link", "warning", 14)
         self.state = Label(role="caption", tone="text2")
-        self.loading = self._bar(self.tr("読み込みの進み具合"))
+        self.loading = self._bar(phrase("shell.loading_progress"))
         self.load_left = Label(role="caption", tone="text2")
-        self.meter = self._bar(self.tr("文脈の使用量"))
+        self.meter = self._bar(phrase("shell.context_used"))
         self.context = Label(role="caption", tone="text2")
-        self.warning = Label(self.tr("▲ 残りわずか"), role="caption", tone="warning", strong=True)
+        self.warning = Label(phrase("shell.almost_full"), role="caption", tone="warning", strong=True)
         self.speed = Label(role="caption", tone="text2")
         self.first = Label(role="caption", tone="text2")
         self._device_part = Part(self._sending, self.device)
@@ -107,8 +108,10 @@ class StatusLine(QWidget):
         self._resize()
 
     def _build_context(self) -> Part:
-        part = Part(Label(self.tr("文脈"), role="caption", tone="text2"), self.meter, self.context, self.warning)
-        part.setToolTip(tip(self.tr("モデルが一度に読める量です。上限に近づくと、外す部分を確認します")))
+        part = Part(
+            Label(phrase("common.context"), role="caption", tone="text2"), self.meter, self.context, self.warning
+        )
+        part.setToolTip(tip(phrase("shell.how_much_the_model_can_read_at")))
         return part
 
     def _bar(self, name: str) -> QProgressBar:
@@ -136,20 +139,20 @@ class StatusLine(QWidget):
         if place:
             words = sends_to(place)
         elif facts.gpu_layers > 0:
-            words = self.tr("GPU {a}／{b} 層").format(a=facts.gpu_layers, b=facts.total_layers)
+            words = phrase("common.gpu_a_b_layers", a=facts.gpu_layers, b=facts.total_layers)
         else:
-            words = self.tr("CPU {n} スレッド").format(n=facts.threads)
+            words = phrase("shell.cpu_n_threads", n=facts.threads)
         self.device.setText(words)
 
     def _show_state(self, status: EngineStatus) -> None:
         words = {
-            "off": self.tr("待機中"),
-            "starting": self.tr("準備しています…"),
-            "loading": self.tr("モデルを読み込んでいます…"),
-            "ready": self.tr("待機中"),
-            "reading": self.tr("質問を読んでいます…"),
-            "answering": self.tr("回答中…"),
-            "failed": self.tr("▲ 停止しました"),
+            "off": phrase("shell.idle"),
+            "starting": phrase("shell.getting_ready"),
+            "loading": phrase("shell.loading_the_model"),
+            "ready": phrase("shell.idle"),
+            "reading": phrase("shell.reading_the_question"),
+            "answering": phrase("common.answering"),
+            "failed": phrase("shell.stopped"),
         }[status.state]
         self.state.setText(words)
         self.state.set_tone("danger" if status.state == "failed" else "text2")
@@ -182,6 +185,6 @@ class StatusLine(QWidget):
         if self.meter.property("level") != ("low" if is_low else ""):
             self.meter.setProperty("level", "low" if is_low else "")
             repolish(self.meter)
-        amount = self.tr("{a}／{b} トークン").format(a=f"{status.used_tokens:,}", b=f"{total:,}")
+        amount = phrase("shell.a_b_tokens", a=f"{status.used_tokens:,}", b=f"{total:,}")
         self.context.setText(f"{share * 100:.0f} %" if is_compact else amount)
         self.context.setAlignment(Qt.AlignmentFlag.AlignVCenter)

@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QStyleOptionViewItem
 
+from app.base.wording import phrase
 from app.models.services.downloads import Contact
 from app.uikit.language import noted
 from app.uikit.theme import Theme
@@ -36,7 +37,7 @@ class Traffic(QAbstractButton):
         row.setContentsMargins(18, 12, 18, 12)
         row.setSpacing(8)
         row.addWidget(self._icon)
-        row.addWidget(Label(self.tr("外部通信"), role="caption", tone="text2"))
+        row.addWidget(Label(phrase("shell.network"), role="caption", tone="text2"))
         row.addWidget(self.state)
         row.addStretch(1)
         row.addWidget(self.since)
@@ -73,25 +74,27 @@ class Traffic(QAbstractButton):
     def refresh(self) -> None:
         refused = self._refusals()
         now = self._online + self._is_sending or refused
-        self.state.setText(self.tr("{n} 件").format(n=now) if now else self.tr("なし"))
-        count = self.tr("起動後 {n} 件").format(n=refused + len(self._contacts))
-        fetched = self.tr("モデルの取得") if self._is_model else self.tr("学習環境の取得")
-        sent = self.tr("質問の送信") if self._is_sending else count
+        self.state.setText(phrase("common.n", n=now) if now else phrase("common.none"))
+        count = phrase("shell.n_so_far", n=refused + len(self._contacts))
+        fetched = (
+            phrase("shell.model_download") if self._is_model else phrase("shell.fetching_the_training_environment")
+        )
+        sent = phrase("shell.sending_a_question") if self._is_sending else count
         self.since.setText(fetched if self._online else sent)
         warning, download, safe = ("external-link", "warning"), ("download", "accent"), ("shield-check", "success")
         is_warned = refused or self._is_sending
         self._icon.show_icon(*(download if self._online else warning if is_warned else safe))
         text = "\n".join(self._line(contact) for contact in self._contacts[-LISTED:])
-        leads = self.tr("押すと、送信されないことを確かめられます")
+        leads = phrase("shell.press_to_check_that_nothing")
         self.setToolTip(tip("\n".join(filter(None, (text, leads)))).replace("\n", "<br>"))
-        self.setAccessibleName(self.tr("外部通信"))
+        self.setAccessibleName(phrase("shell.network"))
         self.setAccessibleDescription(" ".join((self.state.text(), self.since.text(), text, leads)).strip())
 
     def _line(self, contact: Contact) -> str:
         when = time.strftime("%H:%M", time.localtime(contact.at))
-        words = self.tr("{title} の取得、{time}、あなたの操作").format(title=contact.title, time=when)
+        words = phrase("shell.download_of_title_time_started", title=contact.title, time=when)
         if contact.is_answering:
-            words = self.tr("{title} への質問の送信、{time}、あなたの操作").format(title=contact.title, time=when)
+            words = phrase("shell.question_sent_to_title_time", title=contact.title, time=when)
         elif not contact.title:
-            words = self.tr("学習環境の部品の取得、{time}、あなたの操作").format(time=when)
+            words = phrase("shell.parts_of_the_training_environment", time=when)
         return noted(contact.host, words)

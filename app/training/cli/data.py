@@ -91,7 +91,9 @@ def _check(options: argparse.Namespace, where: Paths, output: Output) -> int:
     imported = reading.read(Path(options.file), mapping_of(options))
     tokens = _tokens(options.base, imported, where, output) if options.base else None
     found = check.check(
-        imported, tokens, lambda step, done, total: output.progress(f"data_checking_{step}", done=done, total=total)
+        imported,
+        tokens,
+        lambda step, done, total: output.progress(f"training.data_checking.{step}", done=done, total=total),
     )
     output.end_progress()
     if out is not None:
@@ -106,7 +108,7 @@ def _check(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def _tokens(base: str, imported: Imported, where: Paths, output: Output) -> list[int] | None:
     model = model_of(base, where)
     if model is None:
-        output.note("data_tokens_later")
+        output.note("training.data_tokens_later")
         return None
     return _count_tokens(imported.rows, model, where, output)
 
@@ -119,32 +121,38 @@ def _check_text(imported: Imported, found: CheckReport, base: str, out: Path | N
     yield from _preview(imported, output)
     if imported.bad:
         yield ""
-        yield output.phrase("data_bad", count=len(imported.bad))
+        yield output.phrase("training.data_bad", count=len(imported.bad))
         yield from (f"  {_reason(row, output)}" for row in imported.bad[:SHOWN_BAD])
         if len(imported.bad) > SHOWN_BAD:
-            key = "data_more_out" if out else "data_more_without_out"
+            key = "training.data_more_out" if out else "training.data_more_without_out"
             yield "  " + output.phrase(key, count=len(imported.bad) - SHOWN_BAD, path=out)
     if imported.rows:
         yield ""
-        yield output.phrase("data_findings" if found.findings else "data_clean_rest" if imported.bad else "data_clean")
+        yield output.phrase(
+            "training.data_findings"
+            if found.findings
+            else "training.data_clean_rest"
+            if imported.bad
+            else "training.data_clean"
+        )
     for finding in found.findings:
         yield from _finding(finding, output)
     for unit, parts in (("characters", found.characters), ("tokens", found.tokens)):
         yield from _lengths(unit, parts, base, output)
     if out is not None:
         yield ""
-        yield output.phrase("data_written", path=out)
+        yield output.phrase("training.data_written", path=out)
 
 
 def _source(imported: Imported, output: Output) -> Iterator[str]:
     place = ""
     if imported.sheet:
-        place = output.phrase("data_head_sheet", sheet=imported.sheet)
+        place = output.phrase("training.data_head_sheet", sheet=imported.sheet)
     elif imported.encoding:
-        place = output.phrase("data_head_encoding", encoding=reading.encoding_name(imported.encoding))
-    shape = output.phrase(f"data_shape_{imported.shape}")
+        place = output.phrase("training.data_head_encoding", encoding=reading.encoding_name(imported.encoding))
+    shape = output.phrase(f"training.data_shape.{imported.shape}")
     yield output.phrase(
-        "data_head_some" if imported.bad else "data_head",
+        "training.data_head_some" if imported.bad else "training.data_head",
         name=imported.name,
         count=f"{len(imported.rows):,}",
         total=f"{len(imported.rows) + len(imported.bad):,}",
@@ -154,43 +162,50 @@ def _source(imported: Imported, output: Output) -> Iterator[str]:
     mapping = imported.mapping.as_dict()
     if mapping:
         named = [
-            output.phrase("data_mapping_one", field=output.phrase(f"data_field_{field}"), column=short(column))
+            output.phrase(
+                "common.data_mapping_one", field=output.phrase(f"training.data_field.{field}"), column=short(column)
+            )
             for field, column in mapping.items()
         ]
-        yield output.phrase("data_mapping", mapping=output.phrase("data_gap").join(named))
+        yield output.phrase("common.data_mapping", mapping=output.phrase("common.data_gap").join(named))
         unused = [short(column) for column in imported.columns if column not in mapping.values()]
         if unused:
-            yield output.phrase("data_unused", columns=" / ".join(unused[:SHOWN_BAD]))
+            yield output.phrase("common.data_unused", columns=" / ".join(unused[:SHOWN_BAD]))
     if imported.other_sheets:
-        yield output.phrase("data_other_sheets", sheets=" / ".join(map(short, imported.other_sheets)))
+        yield output.phrase("common.data_other_sheets", sheets=" / ".join(map(short, imported.other_sheets)))
     if imported.blank:
-        yield output.phrase("data_blank", count=imported.blank)
+        yield output.phrase("training.data_blank", count=imported.blank)
 
 
 def _preview(imported: Imported, output: Output) -> Iterator[str]:
     for row in imported.rows[: check_file.PREVIEW_ROWS]:
         yield ""
-        yield output.phrase("data_preview", line=row.line)
+        yield output.phrase("training.data_preview", line=row.line)
         for message in row.messages:
-            name = output.phrase(f"data_role_{message.role}")
-            yield "  " + output.phrase("data_said", role=name, text=short(message.text, PREVIEW_CHARACTERS))
+            name = output.phrase(f"training.data_role.{message.role}")
+            yield "  " + output.phrase("training.data_said", role=name, text=short(message.text, PREVIEW_CHARACTERS))
 
 
 def _reason(row: BadRow, output: Output) -> str:
-    reason = output.phrase(f"data_bad_{row.code}")
+    reason = output.phrase(f"common.data_bad.{row.code}")
     return output.phrase(
-        "data_bad_row_detail" if row.detail else "data_bad_row", line=row.line, reason=reason, detail=row.detail
+        "common.data_bad.row_detail" if row.detail else "common.data_bad.row",
+        line=row.line,
+        reason=reason,
+        detail=row.detail,
     )
 
 
 def _finding(finding: Finding, output: Output) -> Iterator[str]:
     lines = list(dict.fromkeys(place.line for place in finding.places))
-    shown = output.phrase("data_gap").join(map(str, lines[:SHOWN_LINES])) + ("…" if len(lines) > SHOWN_LINES else "")
-    what = output.phrase(f"data_found_{finding.code}")
-    yield "  " + output.phrase("data_finding", what=what, count=f"{len(finding.places):,}", lines=shown)
+    shown = output.phrase("common.data_gap").join(map(str, lines[:SHOWN_LINES])) + (
+        "…" if len(lines) > SHOWN_LINES else ""
+    )
+    what = output.phrase(f"training.data_found.{finding.code}")
+    yield "  " + output.phrase("training.data_finding", what=what, count=f"{len(finding.places):,}", lines=shown)
     for place in finding.places[:SHOWN_EXAMPLES]:
         detail = check_file.detail(finding.code, place)
-        key = "data_example_detail" if detail else "data_example"
+        key = "training.data_example_detail" if detail else "training.data_example"
         yield "    " + output.phrase(key, line=place.line, text=place.text, detail=detail)
 
 
@@ -198,11 +213,11 @@ def _lengths(unit: str, parts: dict[str, Lengths], base: str, output: Output) ->
     if not parts:
         return
     yield ""
-    yield output.phrase(f"data_lengths_{unit}", model=base)
+    yield output.phrase(f"training.data_lengths.{unit}", model=base)
     for part, lengths in parts.items():
         yield "  " + output.phrase(
-            "data_length",
-            what=output.phrase(f"data_length_{part}"),
+            "training.data_length",
+            what=output.phrase(f"training.data_length_{part}"),
             median=f"{lengths.median:,.0f}",
             mean=f"{lengths.mean:,.0f}",
             p95=f"{lengths.p95:,}",
@@ -286,7 +301,7 @@ class _Counting:
                     self._empty = event.counts[0]
                 else:
                     self.counts += [count - self._empty for count in event.counts]
-                    self._output.progress("data_counting", done=len(self.counts), total=self._total)
+                    self._output.progress("training.data_counting", done=len(self.counts), total=self._total)
                 self._next()
             case Failed(id=self._id):
                 self._end(AppError(event.code, **event.facts))
@@ -341,14 +356,14 @@ def _split(options: argparse.Namespace, where: Paths, output: Output) -> int:
     )
     folder = Path(options.out).expanduser()
     split.require_free(folder)
-    output.progress("split_reading")
+    output.progress("training.split_reading")
     imported = reading.read(Path(options.file), mapping_of(options))
     gate: AbstractContextManager[None] = nullcontext()
     if Path(options.file).resolve().is_relative_to(where.data.resolve()):  # else the user has the rows outside anyway
         known = Lineage(confidentiality.label_of(imported.label), imported.origins)
         permit = _pass_out("rows", known, Path(options.file), folder, where, is_allowed=options.allow_secret)
         gate = permit.whole_folder(folder)  # thousands of rows take minutes to be compared
-    output.progress("split_comparing", rows=f"{len(imported.rows):,}")
+    output.progress("training.split_comparing", rows=f"{len(imported.rows):,}")
     flagged = check.flagged(imported.rows)
     is_dropped = options.drop_flagged
     made = split.split([row for row in imported.rows if not is_dropped or row.line not in flagged], settings)
@@ -390,55 +405,57 @@ def _by_code(flagged: Mapping[int, Collection[str]]) -> dict[str, list[int]]:
 
 def _split_text(imported: Imported, made: Split, folder: Path, output: Output) -> Iterator[str]:
     counts = {name: f"{len(made.part(name)):,}" for name in PARTS}
-    yield output.phrase("split_done", name=imported.name, rows=f"{len(imported.rows):,}", path=folder, **counts)
+    yield output.phrase(
+        "training.split_done", name=imported.name, rows=f"{len(imported.rows):,}", path=folder, **counts
+    )
     mapping = imported.mapping.as_dict()
     if mapping.get("group"):
-        yield output.phrase("split_group", column=mapping["group"])
+        yield output.phrase("training.split_group", column=mapping["group"])
     if imported.bad:
-        yield output.phrase("split_unusable", count=f"{len(imported.bad):,}")
+        yield output.phrase("common.split_unusable", count=f"{len(imported.bad):,}")
     if imported.label:
-        yield output.phrase("split_label", label=output.phrase(f"label_{imported.label}"))
+        yield output.phrase("training.split_label", label=output.phrase(f"common.label.{imported.label}"))
 
 
 def _flagged(source: Mapping[str, Any], count: int, file: str, output: Output) -> Iterator[str]:
     if not count:
         return
     kinds = [
-        output.phrase("split_flag", what=output.phrase(f"split_flag_{code}"), count=f"{len(lines):,}")
+        output.phrase("training.split_flag", what=output.phrase(f"training.split_flag_{code}"), count=f"{len(lines):,}")
         for code, lines in source["flagged"].items()
     ]
-    key = "split_flagged_dropped" if source["flagged_dropped"] else "split_flagged"
-    yield output.phrase(key, count=f"{count:,}", kinds=output.phrase("data_gap").join(kinds), file=file)
+    key = "training.split_flagged_dropped" if source["flagged_dropped"] else "training.split_flagged"
+    yield output.phrase(key, count=f"{count:,}", kinds=output.phrase("common.data_gap").join(kinds), file=file)
 
 
 def _few(made: Split, output: Output) -> Iterator[str]:
     """What the checks before training and the verdict after it would say too late."""
     if len(made.train) < FEW_TRAINED:
-        yield output.phrase("split_few_trained", count=len(made.train), least=FEW_TRAINED)
+        yield output.phrase("training.split_few_trained", count=len(made.train), least=FEW_TRAINED)
     units = len({row.group or row.id for row in made.holdout})  # as the verdict counts
     if units < FEW_EXAMPLES:
-        yield output.phrase("split_few_judged", count=units, least=FEW_EXAMPLES)
+        yield output.phrase("training.split_few_judged", count=units, least=FEW_EXAMPLES)
 
 
 def _removed(made: Split, output: Output) -> Iterator[str]:
     if made.removed:
         counts = {reason: sum(one.reason == reason for one in made.removed) for reason in split.REASONS}
-        yield output.phrase("split_removed", count=f"{len(made.removed):,}", **counts)
+        yield output.phrase("training.split_removed", count=f"{len(made.removed):,}", **counts)
     for one in made.removed[:SHOWN_REMOVED]:
         similarity = f"{one.similarity:.2f}"
-        key = f"split_removed_{one.reason}"
+        key = f"training.split_removed_{one.reason}"
         yield "  " + output.phrase(key, line=one.row.line, other=one.other.line, similarity=similarity)
     if len(made.removed) > SHOWN_REMOVED:
-        yield "  " + output.phrase("split_removed_more", count=f"{len(made.removed) - SHOWN_REMOVED:,}")
+        yield "  " + output.phrase("training.split_removed_more", count=f"{len(made.removed) - SHOWN_REMOVED:,}")
 
 
 def _leakage(made: Split, report: LeakageReport, output: Output) -> Iterator[str]:
     """What there is to see of how near the hold-out is to training: counts for each tenth."""
     measure = made.settings.measure
     similarities = [one.similarity for one in report.nearest]
-    part = output.phrase(f"split_part_{measure.part}")
+    part = output.phrase(f"training.split_part.{measure.part}")
     yield output.phrase(
-        "split_sound" if report.is_sound else "split_leaks",
+        "training.split_sound" if report.is_sound else "training.split_leaks",
         near=report.near,
         known=len(report.known),
         groups=len(report.shared_groups),
@@ -446,17 +463,17 @@ def _leakage(made: Split, report: LeakageReport, output: Output) -> Iterator[str
         part=part,
     )
     yield output.phrase(
-        "split_compared",
+        "training.split_compared",
         compared=report.compared,
         holdout=len(made.holdout),
         characters=duplicates.ANSWER_CHARACTERS,
         rows=duplicates.ANSWER_ROWS,
     )
     if report.near_validation:
-        yield output.phrase("split_validation_near", near=f"{report.near_validation:,}")
+        yield output.phrase("training.split_validation_near", near=f"{report.near_validation:,}")
     # Rounded down: just under the threshold must not read as if it had been reached.
     median, most = (math.floor(100 * one) / 100 for one in (statistics.median(similarities), max(similarities)))
-    yield output.phrase("split_nearest", part=part, n=measure.n, median=f"{median:.2f}", most=f"{most:.2f}")
+    yield output.phrase("training.split_nearest", part=part, n=measure.n, median=f"{median:.2f}", most=f"{most:.2f}")
     longest = max(report.histogram)
     for at, count in enumerate(report.histogram):
         if count:
@@ -509,13 +526,15 @@ def _pass_out(what: What, known: Lineage, path: Path, out: Path, where: Paths, *
 def _write_table(pairs: Sequence[dict[str, Any]], path: Path, out: Path, output: Output, permit: Permit) -> int:
     review.write(pairs, out, permit=permit)
     back = f"{path.stem}-reviewed{LINES}"
-    text = output.phrase("review_written", count=len(pairs), path=out, back=back, rows=path)
+    text = output.phrase("training.review_written", count=len(pairs), path=out, back=back, rows=path)
     output.result({"out": str(out), "pairs": len(pairs)}, text)
     return 0
 
 
 def _review_object(found: Review, out: Path) -> dict[str, Any]:
-    problems = [{"line": one.line, "code": one.code, "message": phrase(f"review_{one.code}")} for one in found.problems]
+    problems = [
+        {"line": one.line, "code": one.code, "message": phrase(f"training.review_{one.code}")} for one in found.problems
+    ]
     return {
         "out": str(out) if found.kept else None,
         "total": found.total,
@@ -531,9 +550,12 @@ def _review_object(found: Review, out: Path) -> dict[str, Any]:
 
 def _review_text(found: Review, out: Path) -> list[str]:
     facts = {"kept": len(found.kept), "accepted": found.accepted, "edited": found.edited, "total": found.total}
-    lines = [phrase("review_done" if found.kept else "review_nothing", path=out, **facts)]
+    lines = [phrase("training.review_done" if found.kept else "training.review_nothing", path=out, **facts)]
     counts = {name: getattr(found, name) for name in ("rejected", "undecided", "missing")}
-    lines += [phrase(f"review_{name}", count=count) for name, count in counts.items() if count]
+    lines += [phrase(f"training.review_{name}", count=count) for name, count in counts.items() if count]
     shown = found.problems[:SHOWN_PROBLEMS]
-    lines += ["  " + phrase("review_problem", line=one.line, what=phrase(f"review_{one.code}")) for one in shown]
+    lines += [
+        "  " + phrase("training.review_problem", line=one.line, what=phrase(f"training.review_{one.code}"))
+        for one in shown
+    ]
     return lines

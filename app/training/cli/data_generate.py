@@ -47,7 +47,7 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 fewer pairs than wanted; 3 expected error; 130 interrupted, and can be gone on with."""
     if not 1 <= options.n <= PAIRS_MOST:
         raise AppError(
-            "bad_option", option="--n", value=options.n, expected=phrase("range", low=1, high=f"{PAIRS_MOST:,}")
+            "bad_option", option="--n", value=options.n, expected=phrase("common.range", low=1, high=f"{PAIRS_MOST:,}")
         )
     out = Path(options.out).expanduser()
     generation.check_target(out)
@@ -59,10 +59,10 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
     )  # fmt: skip
     job.export.check(is_agreed=options.allow_secret)
     if excerpts.is_too_small(model):
-        output.note("generation_small_model", model=model.name)
+        output.note("training.generation_small_model", model=model.name)
     kept = len(replies.read(job.journal))
     if kept:
-        output.note("generation_resumed", count=kept)
+        output.note("training.generation_resumed", count=kept)
     app = application()
     engine = EngineClient(child_commands.engine(), where.logs / "engine-generate.log")
     waiting = _Waiting(Generation(engine, child_commands.template(), job), output)
@@ -114,14 +114,16 @@ class _Waiting:
         facts: dict[str, Any] = {"accepted": progress.accepted, "wanted": progress.wanted, "done": done, "total": total}
         if self._told_at is None:
             name = self.generation.job.collection.name
-            self._output.note("generation_begun", name=name, passages=progress.passages, wanted=progress.wanted)
+            self._output.note(
+                "training.generation_begun", name=name, passages=progress.passages, wanted=progress.wanted
+            )
         facts["left"] = left(progress.round.left_s)
         if sys.stderr.isatty():
             self._told_at = time.monotonic()
-            self._output.progress("generation_progress", **facts)
+            self._output.progress("training.generation_progress", **facts)
         elif self._is_due(progress):
             self._told_at = time.monotonic()
-            self._output.note("generation_progress", **facts)
+            self._output.note("training.generation_progress", **facts)
 
     def _is_due(self, progress: GenerationProgress) -> bool:
         """In a log, a line at first, one as soon as it is known how long it takes, and then one now and then."""
@@ -149,7 +151,7 @@ def _print(waiting: _Waiting, job: GenerationJob, output: Output) -> int:
         raise waiting.error
     if waiting.generated is None:
         facts = asdict(waiting.stopped) if waiting.stopped else {}
-        key = "generation_interrupted_counted" if facts else "generation_interrupted"
+        key = "training.generation_interrupted_counted" if facts else "training.generation_interrupted"
         text = output.phrase(key, wanted=job.wanted, **facts)
         output.result(_of_job(job) | {"state": "waiting"} | facts, text)
         return 128 + signal.SIGINT
@@ -189,13 +191,18 @@ def _text(generated: Generated, job: GenerationJob, output: Output) -> list[str]
     standing = generated.standing
     accepted, asked = len(standing.accepted), standing.asked
     facts = {"accepted": accepted, "asked": asked, "passages": standing.passages, "name": job.collection.name}
-    lines = [output.phrase("generation_done" if accepted else "generation_none", path=job.out, **facts)]
+    lines = [
+        output.phrase("training.generation_done" if accepted else "training.generation_none", path=job.out, **facts)
+    ]
     if standing.rejected:
-        lines.append(output.phrase("generation_rejected", count=standing.rejected.total()))
+        lines.append(output.phrase("training.generation_rejected", count=standing.rejected.total()))
     for reason, count in standing.rejected.most_common():
-        lines.append("  " + output.phrase("generation_reason", what=phrase(f"generation_{reason}"), count=count))
+        lines.append(
+            "  "
+            + output.phrase("training.generation_reason", what=phrase(f"training.generation_{reason}"), count=count)
+        )
     if accepted < job.wanted:
-        lines.append(output.phrase("generation_few", wanted=job.wanted))
+        lines.append(output.phrase("training.generation_few", wanted=job.wanted))
     if accepted:
-        lines.append(output.phrase("generation_next", path=job.out, table=job.out.with_suffix(".xlsx").name))
+        lines.append(output.phrase("training.generation_next", path=job.out, table=job.out.with_suffix(".xlsx").name))
     return lines

@@ -69,7 +69,7 @@ def _remove(where: Paths, output: Output) -> int:
     freed = sum(size_of(folder) for one in there for folder in (one.final, one.old, one.pythons))
     freed += sum(size_of(Folders(base).part) for base in dict.fromkeys((*bases, *folders.attempts(where.data))))
     folders.remove_all(where.data)
-    output.result({"freed_bytes": freed}, output.phrase("training_removed", freed_bytes=freed))
+    output.result({"freed_bytes": freed}, output.phrase("training.training_removed", freed_bytes=freed))
     return 0
 
 
@@ -83,17 +83,20 @@ def _create(wheels: Path | None, base: Path, variant: str, where: Paths, output:
     except (AppError, KeyboardInterrupt):
         left = size_of(Folders(base).part)
         if left:
-            output.note("training_kept", left_bytes=left)
+            output.note("training.training_kept", left_bytes=left)
         raise
     return seconds
 
 
 def _tell_need(needed: Need, output: Output) -> None:
-    output.note("training_need" if needed.download_bytes else "training_need_offline", **dataclasses.asdict(needed))
+    output.note(
+        "training.training_need" if needed.download_bytes else "training.training_need_offline",
+        **dataclasses.asdict(needed),
+    )
     if needed.fetches_python:
-        output.note("training_needs_python", python=needed.python, hosts=", ".join(uv.python_hosts()))
+        output.note("training.training_needs_python", python=needed.python, hosts=", ".join(uv.python_hosts()))
     if needed.lacks_cuda:
-        output.note("training_lacks_cuda")
+        output.note("training.training_lacks_cuda")
 
 
 def run_setup(where: Paths, output: Output, begin: Callable[[TrainingSetup], None]) -> float:
@@ -157,11 +160,11 @@ class _Making:
     def _show(self) -> None:
         phase = self._setup.phase
         facts = {"package": phase.package, "done_bytes": phase.done_bytes, "total_bytes": phase.total_bytes}
-        self._output.progress(f"training_{phase.name}", elapsed_s=int(self._setup.elapsed_s), **facts)
+        self._output.progress(f"training.training_{phase.name}", elapsed_s=int(self._setup.elapsed_s), **facts)
 
     def _on_contacted(self, contact: Contact) -> None:
         self._output.end_progress()
-        self._output.note("training_contact", host=contact.host)
+        self._output.note("training.training_contact", host=contact.host)
 
 
 def _print(found: Report, extra: dict[str, Any], output: Output) -> int:
@@ -184,22 +187,22 @@ def _print(found: Report, extra: dict[str, Any], output: Output) -> int:
     assert probe is not None
     libraries = "  ".join(f"{name} {version}" for name, version in probe.versions.items())
     lines = [
-        output.phrase("training_environment", python=found.python, version=probe.python),
+        output.phrase("training.training_environment", python=found.python, version=probe.python),
         f"{libraries}  llama.cpp {probe.converter}",
         output.phrase(
-            "training_cuda" if probe.cuda and probe.devices else "training_cpu",
+            "training.training_cuda" if probe.cuda and probe.devices else "training.training_cpu",
             cuda=probe.cuda,
             devices=", ".join(f"{device.name} {device.memory_bytes / 1e9:.0f} GB" for device in probe.devices),
         ),
     ]
     if found.size_bytes:
-        lines.append(output.phrase("training_size", size_bytes=found.size_bytes))
+        lines.append(output.phrase("training.training_size", size_bytes=found.size_bytes))
     if not found.is_current:
-        lines.append(output.phrase("training_outdated"))
+        lines.append(output.phrase("training.training_outdated"))
     if found.previous_bytes:
-        lines.append(output.phrase("training_previous", previous_bytes=found.previous_bytes))
+        lines.append(output.phrase("training.training_previous", previous_bytes=found.previous_bytes))
     if found.left_bytes:
-        lines.append(output.phrase("training_kept", left_bytes=found.left_bytes))
+        lines.append(output.phrase("training.training_kept", left_bytes=found.left_bytes))
     output.result(data, "\n".join(lines))
     return 0
 
@@ -232,11 +235,11 @@ def _write_kit(options: argparse.Namespace, where: Paths, output: Output) -> int
         seconds = run_setup(where, output, lambda setup: setup.write_kit(job, wheels, options.variant or ""))
     except (AppError, KeyboardInterrupt):
         if out.is_dir() and any(out.glob("*.whl*")):
-            output.note("training_kit_kept", path=str(out))
+            output.note("training.training_kit_kept", path=str(out))
         raise
     written = kit.read(out)
     facts = {"lock": written.lock, "files": len(list(written.entries)), "size_bytes": written.size_bytes}
     python = written.python.name if written.python else None
     data = {"folder": str(out), "seconds": seconds, "python": python, **facts}
-    output.result(data, output.phrase("training_kit_written", path=str(out), **facts))
+    output.result(data, output.phrase("training.training_kit_written", path=str(out), **facts))
     return 0

@@ -47,7 +47,7 @@ def _report(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
     if isinstance(run.standing.end, Finished) and not (run.folder / runs.HOLDOUT).is_file():  # nothing to judge it by
         path = report.write(run.folder)
-        told = [run.id, *train_words.outcome(run, run.standing.end), phrase("run_report", path=path)]
+        told = [run.id, *train_words.outcome(run, run.standing.end), phrase("common.run_report", path=path)]
         output.result(train_words.described(run), "\n".join(told))
         return 0
     found = gate_file.read(run.folder)
@@ -72,7 +72,7 @@ def judge(trainer: Trainer, folder: Path, where: Paths, output: Output) -> "Gate
     if judging.error is not None:
         raise judging.error
     if judging.gate is None:
-        output.note("run_gate_interrupted", id=folder.name)
+        output.note("common.run_gate_interrupted", id=folder.name)
         raise KeyboardInterrupt
     return judging.gate
 
@@ -114,17 +114,17 @@ class _Judging:
         from app.training.cli import train_verdict
 
         form = train_verdict.form_name(progress.form)
-        what = self._output.phrase(f"run_gating_{progress.phase}", form=form)
+        what = self._output.phrase(f"training.run_gating.{progress.phase}", form=form)
         facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
         if not sys.stderr.isatty():  # a log, or a program: a line a step
             if progress.number != self._told:
                 self._told = progress.number
-                self._output.note("run_gating", **facts)
+                self._output.note("common.run_gating", **facts)
         elif progress.total:
             percent = 100 * progress.done // progress.total
-            self._output.progress("run_gating_percent", percent=percent, **facts)
+            self._output.progress("training.run_gating.percent", percent=percent, **facts)
         else:
-            self._output.progress("run_gating", **facts)
+            self._output.progress("common.run_gating", **facts)
 
     def _on_finished(self, found: "Gate") -> None:
         self.gate = found

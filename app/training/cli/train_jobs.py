@@ -24,16 +24,16 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
 def make(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool, output: Output) -> int:
     """The run is listed here as one that has not begun; what comes back goes there. Exit status 0."""
     folder = folder.expanduser().absolute()
-    output.progress("job_working")
+    output.progress("training.job_working")
     try:
         job = jobs.make(asked, folder, permit=permit, with_base=with_base)
     finally:
         output.end_progress()
     run = runs.create(asked).name
-    lines = [output.phrase("job_made", path=job.folder, size=size(job.size_bytes), id=run)]
+    lines = [output.phrase("training.job_made", path=job.folder, size=size(job.size_bytes), id=run)]
     if not job.has_base:
-        lines.append(output.phrase("job_base_missing", files=", ".join(job.base_files)))
-    lines.append(output.phrase("job_next", path=job.folder))
+        lines.append(output.phrase("training.job_base_missing", files=", ".join(job.base_files)))
+    lines.append(output.phrase("training.job_next", path=job.folder))
     data = {
         "job": str(job.folder), "run": run, "size_bytes": job.size_bytes, "has_base": job.has_base,
         "base_files": list(job.base_files),
@@ -44,5 +44,5 @@ def make(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool, outpu
 
 def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
     run = job_return.take(Path(options.folder), where.runs)
-    output.result(train_words.described(run), output.phrase("job_taken", id=run.id))
+    output.result(train_words.described(run), output.phrase("training.job_taken", id=run.id))
     return 0

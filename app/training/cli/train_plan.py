@@ -63,7 +63,7 @@ def _plan(options: argparse.Namespace, where: Paths, output: Output) -> int:
         status = train_jobs.make(asked, folder, permit=permit, with_base=options.with_base, output=output)
         runs.note_export(Path(asked.folder), folder)
         return status
-    output.progress("plan_working")
+    output.progress("common.plan_working")
     try:
         speed_file = where.data / speed.FILE_NAME
         plan = planning.plan(
@@ -89,61 +89,65 @@ def _trainer(where: Paths) -> Trainer | None:
 
 def page(plan: Plan) -> list[str]:
     counts, decided = plan.counts, plan.spec
-    lines = [phrase("plan_exact" if counts.is_exact else "plan_guessed")]
+    lines = [phrase("training.plan_exact" if counts.is_exact else "training.plan_guessed")]
     numbers = {name: f"{value:,}" for name, value in dataclasses.asdict(counts).items()}
-    lines.append(phrase("plan_rows", **numbers))
+    lines.append(phrase("training.plan_rows", **numbers))
     settings = {name: getattr(decided, name) for name in _SETTINGS if getattr(decided, name) is not None}
-    lines.append(phrase("run_show_settings", settings=train_words.settings_text(settings)))
+    lines.append(phrase("common.run_show_settings", settings=train_words.settings_text(settings)))
     lines += _costs(plan)
     lines += [
-        phrase(f"run_finding_{finding.level}", text=train_words.plain(problems.of_finding(finding)))
+        phrase(f"training.run_finding.{finding.level}", text=train_words.plain(problems.of_finding(finding)))
         for finding in plan.findings
     ]
     if plan.preview is not None:
-        lines += [phrase("plan_preview", line=plan.preview.line), tokens_text(plan.preview)]
+        lines += [phrase("training.plan_preview", line=plan.preview.line), tokens_text(plan.preview)]
     return [*lines, *_verdict(plan)]
 
 
 def _costs(plan: Plan) -> Iterator[str]:
     memory, device = plan.memory, plan.device
-    place = device.name or phrase("plan_processor")
-    yield phrase("plan_memory", total=size(memory.total), free=size(device.free_bytes), place=place)
+    place = device.name or phrase("training.plan_processor")
+    yield phrase("training.plan_memory", total=size(memory.total), free=size(device.free_bytes), place=place)
     for name in _MEMORY:
         part = getattr(memory, name)
         if part:
-            yield phrase("plan_part", name=phrase(f"plan_memory_{name}"), size=size(part))
+            yield phrase("training.plan_part", name=phrase(f"training.plan_memory_{name}"), size=size(part))
     yield from _times(plan)
     disk, free = plan.disk, plan.free_disk_bytes
-    yield phrase("plan_disk", total=size(disk.training), free=size(free), checkpoints=size(disk.checkpoints))
+    yield phrase("training.plan_disk", total=size(disk.training), free=size(free), checkpoints=size(disk.checkpoints))
 
 
 def _times(plan: Plan) -> Iterator[str]:
     """Steps and evaluations add up to the whole."""
     time = plan.time
     total_s, steps_s = round(time.total_s), round(time.steps * time.step_s)
-    yield phrase("plan_time_card" if plan.device.kind == "cuda" else "plan_time", total=duration(total_s))
+    yield phrase(
+        "training.plan_time_card" if plan.device.kind == "cuda" else "training.plan_time", total=duration(total_s)
+    )
     is_long = time.step_s >= 1
-    step = phrase("plan_about", time=duration(time.step_s)) if is_long else phrase("plan_under_a_second")
-    yield phrase("plan_time_steps", steps=f"{time.steps:,}", step=step, total=duration(steps_s))
+    step = (
+        phrase("training.plan_about", time=duration(time.step_s)) if is_long else phrase("training.plan_under_a_second")
+    )
+    yield phrase("training.plan_time_steps", steps=f"{time.steps:,}", step=step, total=duration(steps_s))
     if total_s > steps_s:
-        yield phrase("plan_time_evaluations", total=duration(total_s - steps_s))
-    yield phrase("plan_time_judged" if plan.spec.holdout else "plan_time_not_counted")
+        yield phrase("training.plan_time_evaluations", total=duration(total_s - steps_s))
+    yield phrase("training.plan_time_judged" if plan.spec.holdout else "training.plan_time_not_counted")
 
 
 def _verdict(plan: Plan) -> Iterator[str]:
     if plan.problem is not None:
         yield str(wording.describe_error(plan.problem))
     if not plan.has_memory:
-        yield phrase("plan_short", allowed=size(plan.allowed_bytes), total=size(plan.memory.total))
-        changes = phrase("setting_between").join(
-            phrase("plan_change", setting=problems.setting(name, value), key=name, value=json.dumps(value))
+        yield phrase("common.plan_short", allowed=size(plan.allowed_bytes), total=size(plan.memory.total))
+        changes = phrase("common.setting_between").join(
+            phrase("training.plan_change", setting=problems.setting(name, value), key=name, value=json.dumps(value))
             for name, value in plan.changes
         )
-        yield phrase("plan_changes", changes=changes) if changes else phrase("plan_no_changes")
+        yield phrase("training.plan_changes", changes=changes) if changes else phrase("training.plan_no_changes")
     if not plan.has_disk:
-        yield phrase("plan_disk_short", total=size(plan.disk.training), free=size(plan.free_disk_bytes))
+        yield phrase("training.plan_disk_short", total=size(plan.disk.training), free=size(plan.free_disk_bytes))
     if plan.fits:
-        yield phrase("plan_fits")
+        yield phrase("training.plan_fits")
 
 
 def tokens_text(preview: Preview) -> str:

@@ -87,7 +87,7 @@ def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
     def tell() -> None:
         if saved is not None:
-            output.note("run_continued", id=run.id, step=saved.step)
+            output.note("common.run_continued", id=run.id, step=saved.step)
         else:
             _tell_begun(trainer, asked, run.id, output)
 
@@ -95,9 +95,9 @@ def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _tell_begun(trainer: Trainer, asked: RunSpec, run_id: str, output: Output) -> None:
-    output.note("run_begun", id=run_id, base=asked.base)
+    output.note("common.run_begun", id=run_id, base=asked.base)
     if trainer.can_judge and asked.holdout:
-        output.note("run_judged_after")
+        output.note("common.run_judged_after")
 
 
 def _train(trainer: Trainer, folder: Path, where: Paths, output: Output, begun: Callable[[], None]) -> int:
@@ -116,14 +116,14 @@ def _train(trainer: Trainer, folder: Path, where: Paths, output: Output, begun: 
     trained_s = time.monotonic() - began_at
     if not isinstance(live.end, Finished):
         run = runs.read(folder)
-        key = f"run_{run.state}"
+        key = f"common.run_{run.state}"
         output.result(train_words.described(run), output.phrase(key, id=run.id, step=run.standing.last_step))
         return 128 + signal.SIGINT if run.state == "paused" else 0
     if trainer.can_judge and (folder / runs.HOLDOUT).is_file():
         if live.waiting.was_interrupted:  # it came too late for a pause
-            output.note("run_judged_later", id=folder.name)
+            output.note("common.run_judged_later", id=folder.name)
         else:
-            output.note("run_judging", id=folder.name)
+            output.note("common.run_judging", id=folder.name)
             train_gate.judge(trainer, folder, where, output)
     run = runs.read(folder)
     gate = train_words.gate_of(run)
@@ -152,7 +152,7 @@ def _spec_of(run: Run) -> RunSpec:
 
 def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     found = runs.listed(where.runs)
-    lines = [train_words.line(run) for run in found] or [output.phrase("run_none")]
+    lines = [train_words.line(run) for run in found] or [output.phrase("common.run_none")]
     output.result({"runs": [train_words.described(run) for run in found]}, "\n".join(lines))
     return 0
 
@@ -171,7 +171,9 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
     freed = runs.remove(run)
     freed_bases = shelf.clear_bases(where.runs, where.bases)
     if freed_bases:
-        output.note("run_bases_removed", size=size(freed_bases))
+        output.note("common.run_bases_removed", size=size(freed_bases))
     freed += freed_bases
-    output.result({"id": run.id, "freed_bytes": freed}, output.phrase("run_removed", id=run.id, size=size(freed)))
+    output.result(
+        {"id": run.id, "freed_bytes": freed}, output.phrase("common.run_removed", id=run.id, size=size(freed))
+    )
     return 0

@@ -12,25 +12,25 @@ from app.training.runs.runs import Run
 
 def lines(run: Run, found: Gate) -> list[str]:
     """Of the gate, with its reasons, the form it proposes and how that is used; what is rejected is not to be used."""
-    reasons = [gate_file.sentence(reason) for reason in found.reasons] or [phrase("gate_adopt_why")]
+    reasons = [gate_file.sentence(reason) for reason in found.reasons] or [phrase("training.gate_adopt_why")]
     row = found.row(found.proposed)
-    told = [phrase("run_verdict", verdict=phrase(f"gate_{found.verdict}"))]
-    told += [phrase("run_reason", text=text) for text in reasons]
-    report = phrase("run_report", path=run.folder / runs.REPORT)
+    told = [phrase("common.run_verdict", verdict=phrase(f"training.gate_{found.verdict}"))]
+    told += [phrase("common.run_reason", text=text) for text in reasons]
+    report = phrase("common.run_report", path=run.folder / runs.REPORT)
     if not found.is_usable:
-        return [*told, phrase("run_rejected"), report]
-    told += [phrase("run_proposed", form=form_name(found.proposed), size=size(row.size_bytes)), report]
+        return [*told, phrase("common.run_rejected"), report]
+    told += [phrase("common.run_proposed", form=form_name(found.proposed), size=size(row.size_bytes)), report]
     if found.proposed == gates.BASE_ADAPTER:
-        told.append(phrase("run_use", id=run.id))
+        told.append(phrase("common.run_use", id=run.id))
     else:
-        told.append(phrase("run_use_file", path=run.folder / found.file))
+        told.append(phrase("common.run_use_file", path=run.folder / found.file))
     return told
 
 
 def form_name(form: str) -> str:
     if form in (*gates.ON_BASE, gates.F16_ADAPTER):
         return phrase("run_form_" + form.replace("+", "_"))
-    return phrase("run_form_merged", form=form)
+    return phrase("training.run_form.merged", form=form)
 
 
 def as_json(found: Gate) -> dict[str, Any]:

@@ -29,16 +29,16 @@ _SETTINGS = (
 
 def line(run: Run) -> str:
     standing, best, gate = run.standing, run.standing.best, gate_of(run)
-    state = phrase(f"run_state_{run.state}")
+    state = phrase(f"training.run_state.{run.state}")
     if run.is_from_elsewhere:
-        state = phrase("run_state_elsewhere", state=state)
+        state = phrase("training.run_state.elsewhere", state=state)
     if run.state == "exported":
         path = runs.exported_to(run.folder)
-        return phrase("run_line_exported", id=run.id, state=state, path=path, size=size(run.size_bytes))
+        return phrase("common.run_line_exported", id=run.id, state=state, path=path, size=size(run.size_bytes))
     return phrase(
-        "run_line",
+        "common.run_line",
         id=run.id,
-        state=f"{state} ({phrase(f'gate_{gate.verdict}')})" if gate else state,
+        state=f"{state} ({phrase(f'training.gate_{gate.verdict}')})" if gate else state,
         step=standing.last_step,
         total=_total(standing),
         loss=number(best.loss if best else None),
@@ -49,20 +49,20 @@ def line(run: Run) -> str:
 def page(run: Run) -> list[str]:
     """All that there is to say of one."""
     standing = run.standing
-    state = phrase(f"run_state_{run.state}")
-    lines = [run.id, phrase("run_show_state", state=state, step=standing.last_step, total=_total(standing))]
+    state = phrase(f"training.run_state.{run.state}")
+    lines = [run.id, phrase("common.run_show_state", state=state, step=standing.last_step, total=_total(standing))]
     if run.state == "exported":
-        lines = [run.id, phrase("run_show_exported", state=state, path=runs.exported_to(run.folder))]
+        lines = [run.id, phrase("common.run_show_exported", state=state, path=runs.exported_to(run.folder))]
     if run.state == "running" and standing.phase is not None:
-        lines.append(phrase("run_phase", phase=phase_text(standing.phase.name)))
+        lines.append(phrase("common.run_phase", phase=phase_text(standing.phase.name)))
     if run.spec is not None:
-        lines.append(phrase("run_show_base", path=run.spec.base))
-        lines.append(phrase("run_show_data", path=run.spec.train))
+        lines.append(phrase("common.run_show_base", path=run.spec.base))
+        lines.append(phrase("common.run_show_data", path=run.spec.train))
         if run.spec.adapter:
-            lines.append(phrase("run_show_start", name=_start_name(run.spec.adapter)))
-    lines.append(phrase("run_show_folder", path=run.folder, size=size(run.size_bytes)))
+            lines.append(phrase("common.run_show_start", name=_start_name(run.spec.adapter)))
+    lines.append(phrase("common.run_show_folder", path=run.folder, size=size(run.size_bytes)))
     if decided := settings(run):
-        lines.append(phrase("run_show_settings", settings=settings_text(decided)))
+        lines.append(phrase("common.run_show_settings", settings=settings_text(decided)))
     lines += _course(standing)
     if isinstance(standing.end, Finished):
         lines += outcome(run, standing.end)
@@ -82,13 +82,16 @@ def _start_name(folder: str) -> str:
 
 def _course(standing: Standing) -> list[str]:
     """What was found before, and how well it did on the way."""
-    lines = [phrase(f"run_finding_{finding.level}", text=problems.of_finding(finding)) for finding in standing.findings]
+    lines = [
+        phrase(f"training.run_finding.{finding.level}", text=problems.of_finding(finding))
+        for finding in standing.findings
+    ]
     for evaluation in standing.evaluations:
-        key = "run_evaluation" if evaluation.step else "run_base_loss"
+        key = "common.run_evaluation" if evaluation.step else "common.run_base_loss"
         lines.append(phrase(key, step=evaluation.step, loss=number(evaluation.loss)))
     for sample in standing.samples:
         question, answer = plain(sample.question), plain(sample.answer)
-        lines.append(phrase("run_show_sample", step=sample.step, question=question, answer=answer))
+        lines.append(phrase("common.run_show_sample", step=sample.step, question=question, answer=answer))
     return lines
 
 
@@ -98,27 +101,27 @@ def plain(text: str) -> str:
 
 
 def outcome(run: Run, end: Finished) -> list[str]:
-    lines = [phrase(f"run_finished_{end.reason}", step=end.step, time=duration(end.seconds))]
+    lines = [phrase(f"training.run_finished.{end.reason}", step=end.step, time=duration(end.seconds))]
     if run.is_from_elsewhere:
-        lines.append(phrase("run_trained_elsewhere"))
+        lines.append(phrase("common.run_trained_elsewhere"))
     if end.best_loss is not None:
         losses = {"base_loss": number(end.base_loss), "best_loss": number(end.best_loss)}
-        lines.append(phrase("run_losses", best_step=end.best_step, **losses))
-    lines.append(phrase("run_speed", tokens_per_s=f"{end.tokens_per_s:.0f}", peak_bytes=end.peak_bytes))
+        lines.append(phrase("common.run_losses", best_step=end.best_step, **losses))
+    lines.append(phrase("common.run_speed", tokens_per_s=f"{end.tokens_per_s:.0f}", peak_bytes=end.peak_bytes))
     gate = gate_of(run)
     if gate is not None:
         from app.training.cli import train_verdict
 
         lines += train_verdict.lines(run, gate)
     elif run.adapter is not None:
-        lines.append(phrase("run_use", id=run.id))
+        lines.append(phrase("common.run_use", id=run.id))
     return lines
 
 
 def elapsed(trained_s: float, elapsed_s: float, *, is_judged: bool) -> str:
     """By the clock, since the command was given."""
     return phrase(
-        "run_elapsed_judged" if is_judged else "run_elapsed",
+        "common.run_elapsed_judged" if is_judged else "common.run_elapsed",
         total=duration(elapsed_s),
         trained=duration(trained_s),
         judged=duration(round(elapsed_s) - round(trained_s)),
@@ -126,7 +129,7 @@ def elapsed(trained_s: float, elapsed_s: float, *, is_judged: bool) -> str:
 
 
 def settings_text(values: Mapping[str, Any]) -> str:
-    return phrase("setting_between").join(problems.setting(name, value) for name, value in values.items())
+    return phrase("common.setting_between").join(problems.setting(name, value) for name, value in values.items())
 
 
 def gate_of(run: Run) -> "Gate | None":

@@ -30,13 +30,19 @@ def check_target(out: Path) -> None:
 def save(out: Path, imported: Imported, found: CheckReport, *, permit: Permit) -> None:
     """Raises AppError as `whole_file`."""
     with permit.whole_file(out) as file:
-        head = [phrase(f"data_column_{name}") for name in HEAD]
+        head = [phrase(f"training.data_column.{name}") for name in HEAD]
         if out.suffix.lower() == ".csv":
             safe_table.write_csv(file, head, _lines(imported, found))
         elif out.suffix.lower() == ".xlsx":
-            label = phrase(f"label_{permit.label}")
-            book = safe_table.Book(phrase("batch_cut"), label)
-            book.add(phrase("data_sheet"), WIDTHS, _lines(imported, found), head, [phrase("export_label", label=label)])
+            label = phrase(f"common.label.{permit.label}")
+            book = safe_table.Book(phrase("common.batch_cut"), label)
+            book.add(
+                phrase("training.data_sheet"),
+                WIDTHS,
+                _lines(imported, found),
+                head,
+                [phrase("common.export_label", label=label)],
+            )
             book.save(file)
         else:
             file.write(json.dumps(as_object(imported, found), ensure_ascii=False, indent=1).encode("utf-8", "replace"))
@@ -45,13 +51,13 @@ def save(out: Path, imported: Imported, found: CheckReport, *, permit: Permit) -
 def as_object(imported: Imported, found: CheckReport) -> dict[str, Any]:
     """Everything."""
     bad = [
-        {"line": row.line, "code": row.code, "message": phrase(f"data_bad_{row.code}"), "detail": row.detail}
+        {"line": row.line, "code": row.code, "message": phrase(f"common.data_bad.{row.code}"), "detail": row.detail}
         for row in imported.bad
     ]
     findings = [
         {
             "code": finding.code,
-            "message": phrase(f"data_found_{finding.code}"),
+            "message": phrase(f"training.data_found.{finding.code}"),
             "count": len(finding.places),
             "places": [dataclasses.asdict(place) for place in finding.places],
         }
@@ -86,14 +92,14 @@ def detail(code: str, place: Place) -> str:
     """What is to be said of the place besides its text."""
     if not place.like:
         return place.detail
-    return phrase(f"data_like_{code}", line=place.like, percent=f"{100 * place.similarity:.0f}")
+    return phrase(f"training.data_like.{code}", line=place.like, percent=f"{100 * place.similarity:.0f}")
 
 
 def _lines(imported: Imported, found: CheckReport) -> Iterator[tuple[int, str, str, str]]:
     """In the order of the file: row, what was found, detail, text."""
-    bad = [(row.line, phrase(f"data_bad_{row.code}"), *_told(row)) for row in imported.bad]
+    bad = [(row.line, phrase(f"common.data_bad.{row.code}"), *_told(row)) for row in imported.bad]
     places = [
-        (place.line, phrase(f"data_found_{finding.code}"), detail(finding.code, place), place.text)
+        (place.line, phrase(f"training.data_found.{finding.code}"), detail(finding.code, place), place.text)
         for finding in found.findings
         for place in finding.places
     ]

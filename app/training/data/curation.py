@@ -263,4 +263,4 @@ def _messages(decision: Decision) -> tuple[Message, ...]:
     try:
         return shapes.pair(shapes.text_of(decision.question), shapes.text_of(decision.answer))
     except RefusedError as error:
-        raise AppError("row_unusable", reason=phrase(f"data_bad_{error.code}")) from error
+        raise AppError("row_unusable", reason=phrase(f"common.data_bad.{error.code}")) from error

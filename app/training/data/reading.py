@@ -118,7 +118,7 @@ def _text(raw: bytes, name: str) -> tuple[str, str]:
     """And its encoding."""
     codec = encodings.detect(raw)
     if not codec:
-        raise AppError("table_unreadable", name=name, reason=phrase("questions_not_text"))
+        raise AppError("table_unreadable", name=name, reason=phrase("common.questions_not_text"))
     text = encodings.decode(raw, codec)
     if not text.strip("\ufeff\0 \t\r\n"):
         raise AppError("data_empty", name=name)

@@ -90,8 +90,8 @@ def write(pairs: Sequence[_Pair], out: Path, *, permit: Permit) -> None:
             safe_table.write_csv(file, head, lines)
             return
         label = confidentiality.highest((confidentiality.of_rows(pairs), permit.label))
-        book = safe_table.Book(phrase("batch_cut"), phrase(f"label_{label}"))
-        book.add(phrase("review_sheet"), WIDTHS, lines, head)
+        book = safe_table.Book(phrase("common.batch_cut"), phrase(f"common.label.{label}"))
+        book.add(phrase("training.review_sheet"), WIDTHS, lines, head)
         book.save(file)
 
 

@@ -60,10 +60,10 @@ def render(folder: Path) -> str:
         id=run.id,
         made_at=time.strftime("%Y-%m-%d %H:%M", time.localtime(made_at)) if made_at else "",
         gate=gate,
-        origin=wording.phrase("run_trained_elsewhere") if run.is_from_elsewhere else "",
-        verdict=wording.phrase(f"gate_{gate.verdict}") if gate else "",
+        origin=wording.phrase("common.run_trained_elsewhere") if run.is_from_elsewhere else "",
+        verdict=wording.phrase(f"training.gate_{gate.verdict}") if gate else "",
         reasons=_reasons(gate) if gate else [],
-        rejected=wording.phrase("run_rejected") if gate and not gate.is_usable else "",
+        rejected=wording.phrase("common.run_rejected") if gate and not gate.is_usable else "",
         summary=_summary(gate, word) if gate else [],
         form_columns=_COLUMNS,
         forms=[_form(row, gate, word) for row in gate.forms] if gate else [],
@@ -87,7 +87,7 @@ def _gate(folder: Path) -> Gate | None:
 
 def _reasons(gate: Gate) -> list[tuple[str, str]]:
     found = [(reason.level, gate_file.sentence(reason)) for reason in gate.reasons]
-    return found or [("adopt", wording.phrase("gate_adopt_why"))]
+    return found or [("adopt", wording.phrase("training.gate_adopt_why"))]
 
 
 def _summary(gate: Gate, word: dict[str, str]) -> list[tuple[str, str]]:
@@ -261,7 +261,7 @@ def _data(folder: Path, asked: spec.RunSpec, word: dict[str, str]) -> list[tuple
         if told:
             found.append((word[f"of_{name}"], ", ".join(told)))
     label = lineage.of_run(folder).label or confidentiality.DEFAULT
-    return [*found, (word["label"], wording.phrase(f"label_{label}"))]
+    return [*found, (word["label"], wording.phrase(f"common.label.{label}"))]
 
 
 def _counted(path: str) -> tuple[int, str]:
@@ -298,7 +298,7 @@ def _settings(asked: spec.RunSpec, word: dict[str, str]) -> list[tuple[str, str]
 
 
 def _adjustment(one: Adjusted, word: dict[str, str]) -> tuple[str, str]:
-    told = [wording.phrase(f"run_adjusted_{one.reason}", step=one.step)]
+    told = [wording.phrase(f"training.run_adjusted.{one.reason}", step=one.step)]
     return f"{word['step']} {one.step}", " ".join([*told, *(": ".join(pair) for pair in _pairs(one.facts, word))])
 
 

@@ -55,7 +55,7 @@ class Live:
             self.waiting.run()
         except KeyboardInterrupt:
             self._output.end_progress()
-            self._output.note("run_stopped", id=self._id)
+            self._output.note("common.run_stopped", id=self._id)
             raise
         finally:
             self._run.kill()
@@ -98,10 +98,10 @@ class Live:
                     self._tell_finding(finding)
             case Forecast():
                 facts = {"peak_bytes": event.peak_bytes, "available_bytes": event.available_bytes}
-                key = "run_forecast_measured" if event.is_measured else "run_forecast"
+                key = "common.run_forecast_measured" if event.is_measured else "common.run_forecast"
                 self._say(key, time=duration(event.total_s), disk_bytes=event.disk_bytes, **facts)
             case Adjusted():
-                self._say(f"run_adjusted_{event.reason}", step=event.step)
+                self._say(f"training.run_adjusted.{event.reason}", step=event.step)
 
     def _show_phase(self, event: Phase) -> None:
         step = self._run.standing.step
@@ -110,25 +110,31 @@ class Live:
             return
         phase = phase_text(event.name)
         if event.total and event.name in _MEASURED:
-            self._output.progress("run_phase_percent", phase=phase, percent=100 * event.done // event.total)
+            self._output.progress("training.run_phase.percent", phase=phase, percent=100 * event.done // event.total)
         else:
-            self._output.progress("run_phase", phase=phase)
+            self._output.progress("common.run_phase", phase=phase)
 
     def _show_step(self, event: Step) -> None:
         best = self._run.standing.best
         self._output.progress(
-            "run_step",
+            "common.run_step",
             step=event.step,
             total=event.total,
             loss=number(event.loss),
             validation=number(best.loss if best else None),
             tokens_per_s=f"{event.tokens_per_s:.0f}",
             memory_bytes=event.memory_bytes,
-            left=wording.phrase("run_left", left=left(event.left_s)) if math.isfinite(event.left_s) else "",
+            left=wording.phrase("common.run_left", left=left(event.left_s)) if math.isfinite(event.left_s) else "",
         )
 
     def _tell_evaluation(self, event: Evaluation) -> None:
-        key = "run_base_loss" if event.step == 0 else "run_evaluation_best" if event.is_best else "run_evaluation"
+        key = (
+            "common.run_base_loss"
+            if event.step == 0
+            else "common.run_evaluation_best"
+            if event.is_best
+            else "common.run_evaluation"
+        )
         self._say(key, step=event.step, loss=number(event.loss))
 
     def _tell_finding(self, finding: Finding) -> None:
@@ -146,14 +152,16 @@ def say_pausing(standing: Standing, output: Output) -> None:
     if name == "saving":
         name = "training"
     step_s = forecast.step_s if forecast and forecast.is_measured else 0.0
-    about = wording.phrase("run_step_takes", time=duration(step_s)) if step_s >= 1 else ""
+    about = wording.phrase("common.run_step_takes", time=duration(step_s)) if step_s >= 1 else ""
     known = name in ("training", "evaluating", "exporting")
-    output.note(f"run_pausing_{name}" if known else "run_pausing", phase=phase_text(name), about=about)
+    output.note(f"training.run_pausing.{name}" if known else "common.run_pausing", phase=phase_text(name), about=about)
 
 
 def phase_text(name: str) -> str:
     known = name in events.PHASES
-    return wording.phrase(f"run_phase_{name}") if known else wording.phrase("run_phase_other", name=name)
+    return (
+        wording.phrase(f"training.run_phase.{name}") if known else wording.phrase("training.run_phase.other", name=name)
+    )
 
 
 def number(loss: float | None) -> str:

@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
-from app.base.wording import Sentence, current_language, describe_error
+from app.base.wording import Sentence, current_language, describe_error, phrase
 from app.models import package_locks as locks
 from app.training.environment import uv
 from app.training.services.training_setup import TrainingSetup
@@ -18,8 +17,6 @@ from app.uikit.pickers import Pickers
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
 from app.uikit.widgets.setting_rows import Chooser
-
-translate = QCoreApplication.translate
 
 if TYPE_CHECKING:
     from app.training.environment.need import Need
@@ -51,29 +48,25 @@ class MakeDialog(Dialog):
         self._has_variants = wheels is None and len(known) > 1  # a folder decides by what it holds
         self.kind = Chooser(
             (
-                (self.tr("自動（この PC に合わせる）"), ""),
-                (self.tr("GPU 用（CUDA）"), "cuda"),
-                (self.tr("CPU 用"), "cpu"),
+                (phrase("training.automatic_what_suits_this_pc"), ""),
+                (phrase("common.for_gpus_cuda"), "cuda"),
+                (phrase("common.for_cpus"), "cpu"),
             ),
             self._choose_variant,
         )
-        self.kind.setAccessibleName(self.tr("部品の種類"))
-        self.place = PathRow(theme, self.tr("入れる場所"), "", can_clear=False)
+        self.kind.setAccessibleName(phrase("training.kind_of_parts"))
+        self.place = PathRow(theme, phrase("training.place"), "", can_clear=False)
         self.room = Label(wraps=True)
         self.network = Label(wraps=True)
-        offline = () if wheels else (Choice("offline", self.tr("オフラインで作る…")),)
+        offline = () if wheels else (Choice("offline", phrase("common.make_it_offline")),)
         super().__init__(
             theme,
-            self.tr("学習環境を作りますか"),
-            self.tr(
-                "モデルの変換と学習に使う Python と torch などを入れます。数分かかります。"
-                "いまのものは、新しいものが動くと確かめてから入れ替え、ひとつ前として残します"
-                "（場所を変えるときは消します）。"
-            ),
+            phrase("training.make_the_training_environment"),
+            phrase("training.installs_python_torch_and_what"),
             (
-                Choice("cancel", self.tr("キャンセル")),
+                Choice("cancel", phrase("common.cancel")),
                 *offline,
-                Choice("make", self.tr("作る"), "primary", is_default=True),
+                Choice("make", phrase("common.create"), "primary", is_default=True),
             ),
             parent,
             content=self._content(),
@@ -97,7 +90,7 @@ class MakeDialog(Dialog):
         self.place.setContentsMargins(-12, 0, -12, 0)
         kind = QHBoxLayout()
         kind.setSpacing(12)
-        term = Label(self.tr("部品の種類"), strong=True)
+        term = Label(phrase("training.kind_of_parts"), strong=True)
         kind.addWidget(term)
         kind.addWidget(self.kind, 1)
         column.addWidget(self.place)
@@ -114,7 +107,7 @@ class MakeDialog(Dialog):
             self._measure(self.base)
 
     def _choose_place(self) -> None:
-        path = self._pickers.folder(self, self.tr("学習環境を入れる場所を選ぶ"), str(self.base or ""))
+        path = self._pickers.folder(self, phrase("training.choose_the_place_for_the"), str(self.base or ""))
         if path:
             self._measure(Path(path))
 
@@ -133,38 +126,32 @@ class MakeDialog(Dialog):
         self.place.path.setAccessibleName(str(base or ""))
         self.buttons["make"].setEnabled(False)
         self.room.set_tone("text")
-        self.room.setText(self.tr("調べています…"))
+        self.room.setText(phrase("common.checking"))
         self.network.show()
         self._show_network()
 
     def _show_network(self, size_bytes: int = 0, python: str = "") -> None:
         """`python`: the version of the one that is fetched, too; "": there is one."""
         if self._wheels is not None:
-            self.network.setText(
-                self.tr("通信はしません。{folder} の学習環境キット（またはホイール）から作ります。").format(
-                    folder=self._wheels
-                )
-            )
+            self.network.setText(phrase("training.nothing_is_fetched_it_is", folder=self._wheels))
         elif self._is_allowed:
-            fetched = self.tr("通信：pip の配布元（ふつうは pypi.org）から、約 {size} を取得します。")
-            words = self.tr("通信：pip の配布元（ふつうは pypi.org）から取得します。")
+            fetched = phrase("common.network_about_size_from_pips")
+            words = phrase("training.network_from_pips_package_index")
             text = fetched.format(size=_gigabytes(size_bytes)) if size_bytes else words
-            own = self.tr("Python {version} も、その配布元（{hosts}）から取得します。")
+            own = phrase("training.python_version_is_fetched_too")
             hosts = "、".join(uv.python_hosts()) if current_language() == "ja" else ", ".join(uv.python_hosts())
             self.network.setText(str(Sentence(text, own.format(version=python, hosts=hosts))) if python else text)
         else:
             self.network.set_tone("warning")
-            self.network.setText(
-                self.tr("▲ 「外部通信をすべて止める」が入っています。学習環境キットから、オフラインで作れます。")
-            )
+            self.network.setText(phrase("training.block_all_outside_traffic_is"))
 
     def _on_estimated(self, need: "Need") -> None:
         if need.base != self.base:  # another place was chosen meanwhile
             return
         is_short = need.free_bytes < need.room_bytes
-        words = self.tr("最大 {need} 使います（空き {free}）。")
+        words = phrase("training.uses_up_to_need_free")
         text = words.format(need=_gigabytes(need.room_bytes), free=_gigabytes(need.free_bytes))
-        elsewhere = self.tr("空きが足りません。別の場所を選ぶか、不要なファイルを消してください。")
+        elsewhere = phrase("training.there_is_not_enough_space")
         kind = _kind_words(need)
         said = f"▲ {Sentence(text, elsewhere)}" if is_short else text
         self.room.setText("\n".join(words for words in (kind, said) if words))
@@ -188,8 +175,8 @@ def _kind_words(need: "Need") -> str:
     """What would be made; "" where that is not known."""
     if not need.variant:
         return ""
-    kind = translate("Training", "GPU 用（CUDA）") if need.variant == "cuda" else translate("Training", "CPU 用")
-    lacks = translate("Training", "▲ この部品は、この PC の GPU を使いません。学習は CPU になります。")
+    kind = phrase("common.for_gpus_cuda") if need.variant == "cuda" else phrase("common.for_cpus")
+    lacks = phrase("training.these_parts_do_not_use")
     words = joined(kind, f"Python {need.python}")
     return f"{words}\n{lacks}" if need.lacks_cuda else words
 

@@ -3,15 +3,12 @@
 import re
 from dataclasses import dataclass
 
-from PySide6.QtCore import QCoreApplication
-
+from app.base.wording import phrase
 from app.training import problems
 from app.training.plan import Draft
 from app.uikit.language import joined
 from trainer import awake
 from trainer.events import Finding
-
-translate = QCoreApplication.translate
 
 OK, NOTE, WARN, BLOCK = "ok", "note", "warn", "block"  # as of Finding; "ok": nothing was found
 
@@ -54,36 +51,36 @@ def lines(draft: Draft, *, has_preview: bool) -> list[Line]:
 
 def state(level: str) -> str:
     return {
-        OK: translate("TrainingCheck", "問題なし"),
-        NOTE: translate("TrainingCheck", "参考"),
-        WARN: translate("TrainingCheck", "注意"),
-        BLOCK: translate("TrainingCheck", "始められません"),
+        OK: phrase("training.fine"),
+        NOTE: phrase("training.note"),
+        WARN: phrase("training.note_2"),
+        BLOCK: phrase("training.cannot_start"),
     }[level]
 
 
 def back_to(step: str) -> str:
     """On the button that leads there."""
     return {
-        "goal": translate("TrainingCheck", "学習環境を作る"),
-        "data": translate("TrainingCheck", "データへ戻る"),
-        "model": translate("TrainingCheck", "設定へ戻る"),
+        "goal": phrase("common.make_the_training_environment"),
+        "data": phrase("training.back_to_data"),
+        "model": phrase("training.back_to_the_settings"),
     }[step]
 
 
 def _environment(draft: Draft) -> Line | None:
     if draft.has_environment:
         return None
-    text = translate("TrainingCheck", "学習を動かす環境が、まだありません。時間とメモリだけ見積もりました。")
-    return Line(BLOCK, translate("TrainingCheck", "学習環境"), text, "goal")
+    text = phrase("training.there_is_no_training_environment")
+    return Line(BLOCK, phrase("common.training_environment"), text, "goal")
 
 
 def _data(draft: Draft, found: list[Line]) -> Line | None:
     if draft.frozen is None or any(line.topic == _data_name() and line.level == BLOCK for line in found):
         return None
     counts = (
-        (translate("TrainingCheck", "学習 {n} 件"), draft.frozen.train),
-        (translate("TrainingCheck", "検証 {n} 件"), draft.frozen.validation),
-        (translate("TrainingCheck", "試験 {n} 件（学習に使いません）"), draft.frozen.holdout),
+        (phrase("training.n_for_training"), draft.frozen.train),
+        (phrase("training.n_for_validation"), draft.frozen.validation),
+        (phrase("training.n_for_the_test_never"), draft.frozen.holdout),
     )
     return Line(OK, _data_name(), joined(*(words.format(n=f"{count:,}") for words, count in counts)))
 
@@ -92,26 +89,20 @@ def _form(draft: Draft, found: list[Line], *, has_preview: bool) -> list[Line]:
     if any(line.topic == _form_name() and line.level in (WARN, BLOCK) for line in found):
         return []
     if has_preview:
-        text = translate("TrainingCheck", "会話の形式は土台のモデルと合い、答えの終わりまで学びます。")
+        text = phrase("training.the_chat_format_fits_the")
         return [Line(OK, _form_name(), text)]
     if not draft.has_environment or (draft.forecast is not None and draft.forecast.is_exact):
         return []
-    text = translate(
-        "TrainingCheck", "この土台は、まだ学習用に変換していません。3 ステップ試すと、変換してから調べます。"
-    )
+    text = phrase("training.this_base_is_not_converted")
     return [Line(NOTE, _form_name(), text)]
 
 
 def _sleep() -> Line:
-    topic = translate("TrainingCheck", "スリープ")
+    topic = phrase("training.sleep")
     if awake.is_offered():
-        text = translate(
-            "TrainingCheck", "学習中は、PC が自動でスリープしないようにします。ノート PC のふたは開けておいてください。"
-        )
+        text = phrase("training.the_pc_is_kept_awake")
         return Line(OK, topic, text)
-    text = translate(
-        "TrainingCheck", "この PC では、スリープを止められません。OS の設定で、スリープしないようにしてください。"
-    )
+    text = phrase("training.this_pc_cannot_be_kept")
     return Line(WARN, topic, text)
 
 
@@ -122,9 +113,9 @@ def _line(finding: Finding) -> Line:
     elif code in _FORM:
         topic, step = _form_name(), "model"
     elif code in _MACHINE:
-        topic, step = translate("TrainingCheck", "この PC"), ""
+        topic, step = phrase("common.this_pc"), ""
     else:  # of _BASE
-        topic, step = translate("TrainingCheck", "土台のモデル"), "model"
+        topic, step = phrase("training.base_model"), "model"
     is_to_be_mended = finding.level in (WARN, BLOCK)
     return Line(finding.level, topic, sentence(finding), step if is_to_be_mended else "")
 
@@ -132,50 +123,21 @@ def _line(finding: Finding) -> Line:
 def sentence(finding: Finding) -> str:
     """Where the shared words name a setting as SPEC has it, the name that the page 詳しい設定 has."""
     own = {
-        "too_long": translate(
-            "TrainingCheck",
-            "{file} の {count} 行が {context_tokens} トークンを超えています（最長 {longest}）。"
-            "行を短くするか、詳しい設定の「長すぎる例」で扱いを選んでください。",
-        ),
-        "validation_empty": translate(
-            "TrainingCheck",
-            "検証用の行がないので、いちばん良い時点を選べません。行を増やすか、「1 周の検証回数」を 0 にしてください。",
-        ),
-        "validation_shared": translate(
-            "TrainingCheck",
-            "検証用の {count} 行が、学習用の行とまったく同じです（{lines} 行目など）。"
-            "覚えすぎに気づきにくくなるので、どちらかから除いてください。",
-        ),
-        "holdout_shared": translate(
-            "TrainingCheck",
-            "試験用の {count} 行が、学習用か検証用の行とまったく同じです（{lines} 行目など）。"
-            "正しく評価できないので、どちらかから除いてください。",
-        ),
-        "holdout_known": translate(
-            "TrainingCheck",
-            "試験用の {count} 行を、元にしたアダプターがすでに学習しています（{lines} 行目など）。"
-            "正しく評価できないので、データを分け直してください。",
-        ),
-        "data_unfrozen": translate("TrainingCheck", "データの控えがありません。データを分け直してください。"),
-        "prompts_wanted": translate(
-            "TrainingCheck", "選んだ設定のとおり、答えだけでなく質問も学びます（詳しい設定の「学習する範囲」）。"
-        ),
-        "f16_overflows": translate(
-            "TrainingCheck", "f16 では計算があふれて壊れます。「土台の精度」を 4 ビットか bf16 にしてください。"
-        ),
-        "f16_narrow": translate(
-            "TrainingCheck", "f16 では計算があふれることがあります。できれば「土台の精度」を 4 ビットにしてください。"
-        ),
-        "pre_tokenizer_unknown": translate(
-            "TrainingCheck",
-            "このモデルの文章の区切り方は、変換プログラムが知らないものかもしれません。"
-            "先に「モデルを作る」で変換できるか試してください。",
-        ),
+        "too_long": phrase("training.count_rows_of_the_file"),
+        "validation_empty": phrase("training.without_validation_rows_the_best"),
+        "validation_shared": phrase("training.count_rows_for_validation_are"),
+        "holdout_shared": phrase("training.count_test_rows_are_the"),
+        "holdout_known": phrase("training.the_adapter_that_is_gone"),
+        "data_unfrozen": phrase("training.there_is_no_record_of"),
+        "prompts_wanted": phrase("training.as_chosen_questions_are_learned"),
+        "f16_overflows": phrase("training.numbers_overflow_in_f16_and"),
+        "f16_narrow": phrase("training.numbers_may_overflow_in_f16"),
+        "pre_tokenizer_unknown": phrase("training.the_converter_may_not_know"),
     }
     files = {
-        "train.jsonl": translate("TrainingCheck", "学習用データ"),
-        "validation.jsonl": translate("TrainingCheck", "検証用データ"),
-        "holdout.jsonl": translate("TrainingCheck", "試験用データ"),
+        "train.jsonl": phrase("training.training_data"),
+        "validation.jsonl": phrase("training.validation_data"),
+        "holdout.jsonl": phrase("training.test_data"),
     }
     file = files.get(str(finding.facts.get("file")), finding.facts.get("file"))
     facts = finding.facts | {"file": file}
@@ -193,8 +155,8 @@ def _told(what: object) -> object:
 
 
 def _data_name() -> str:
-    return translate("TrainingCheck", "データ")
+    return phrase("common.data")
 
 
 def _form_name() -> str:
-    return translate("TrainingCheck", "会話の形式")
+    return phrase("training.chat_format")

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QLineEdit, QMenu, QPlainTextEdit, QVBoxLayout, QWi
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
+from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.training import drafts
 from app.training.plan import Draft
@@ -65,21 +66,23 @@ class EntryDesk(QObject):
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         theme, is_run = self._theme, entry.kind == "run"
         if entry.state != DAMAGED:
-            title = self.tr("名前とメモ…") if is_run else self.tr("名前を変える…")
+            title = phrase("training.name_and_note") if is_run else phrase("common.rename")
             rename = menu.addAction(theme.icon("pencil"), title, functools.partial(self.edit, entry))
             rename.setShortcut(QKeySequence("F2"))
         if is_run:
             repeat = functools.partial(self.plan, entry, again.same)
-            menu.addAction(theme.icon("refresh-cw"), self.tr("同じ設定でもう一度"), repeat)
+            menu.addAction(theme.icon("refresh-cw"), phrase("training.again_with_the_same_settings"), repeat)
         if entry.state == "finished":
             onward = functools.partial(self.plan, entry, again.further)
-            menu.addAction(self.tr("このアダプターから続ける"), onward)
-        menu.addAction(theme.icon("folder-open"), self.tr("フォルダを開く"), lambda: self._open_folder(entry.folder))
+            menu.addAction(phrase("training.go_on_from_this_adapter"), onward)
+        menu.addAction(
+            theme.icon("folder-open"), phrase("common.open_the_folder"), lambda: self._open_folder(entry.folder)
+        )
         menu.addSeparator()
         take_back = functools.partial(self.take_back, entry)
-        menu.addAction(theme.icon("file-down"), self.tr("作業フォルダの結果を取り込む…"), take_back)
+        menu.addAction(theme.icon("file-down"), phrase("training.take_in_the_result_of"), take_back)
         menu.addSeparator()
-        remove = menu.addAction(theme.icon("trash-2"), self.tr("削除"), functools.partial(self.remove, entry))
+        remove = menu.addAction(theme.icon("trash-2"), phrase("common.delete"), functools.partial(self.remove, entry))
         remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
         menu.popup(at)
         return menu
@@ -120,7 +123,7 @@ class EntryDesk(QObject):
         def work() -> None:
             self.closed.emit(entry.kind, entry.id)
             overview.remove(self._where, entry, self._models())
-            done = self.tr("「{name}」を削除しました。").format(name=words.entry_name(entry))
+            done = phrase("common.name_was_deleted", name=words.entry_name(entry))
             self._navigation.undo_offered.emit(done, restore)
 
         self._try(work)
@@ -168,19 +171,19 @@ class EntryDialog(Dialog):
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
-        self._add(column, self.tr("名前"), self.name)
+        self._add(column, phrase("common.name"), self.name)
         if note is not None:
             self.note = QPlainTextEdit(note)
             self.note.setTabChangesFocus(True)
             self.note.setFixedHeight(scrolled_height(theme, parent, NOTE_LINES * theme.line_height("ui")))
-            self._add(column, self.tr("メモ"), self.note)
+            self._add(column, phrase("training.note_3"), self.note)
         super().__init__(
             theme,
-            self.tr("名前を変える") if note is None else self.tr("名前とメモ"),
+            phrase("training.rename") if note is None else phrase("training.name_and_note_2"),
             "",
             (
-                Choice("cancel", self.tr("キャンセル")),
-                Choice("keep", self.tr("保存する"), "primary", is_default=True),
+                Choice("cancel", phrase("common.cancel")),
+                Choice("keep", phrase("common.save"), "primary", is_default=True),
             ),
             parent,
             content=content,

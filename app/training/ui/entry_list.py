@@ -7,6 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt
 
+from app.base.wording import phrase
 from app.training.runs.overview import Entry, Overview
 from app.training.ui import words
 from app.uikit.language import day_of_year, joined
@@ -37,8 +38,8 @@ class EntryList(QAbstractListModel):
     def set_overview(self, shown: Overview) -> None:
         """Resets only where other entries are there than before: a view keeps what is chosen."""
         found = [
-            *self._group(self.tr("進行中"), shown.in_progress),
-            *self._group(self.tr("履歴"), shown.history),
+            *self._group(phrase("training.in_progress"), shown.in_progress),
+            *self._group(phrase("training.history"), shown.history),
         ]
         is_same = [_place(row) for row in found] == [_place(row) for row in self._rows]
         if is_same:
@@ -106,7 +107,7 @@ def _place(row: _Row) -> Key | str:
 
 class EntryView(NamedList):
     def __init__(self, theme: Theme, model: EntryList) -> None:
-        super().__init__(theme, model, self.tr("学習の一覧"))
+        super().__init__(theme, model, phrase("training.list_of_trainings"))
 
     @property
     def entry(self) -> Entry | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QFrame, QVBoxLayout
 
 from app.base.errors import AppError
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.training.services.training_setup import TrainingSetup
 from app.training.ui.making import EnvironmentMaking
 from app.uikit.language import joined
@@ -35,8 +35,8 @@ class EnvironmentBox(QFrame):
         self._platform = sys.platform
         self.state = Label(wraps=True)
         self.about = Label(role="caption", tone="text2", wraps=True)
-        self.make_button = Button(theme, self.tr("学習環境を作る"))
-        self.offline_button = Button(theme, self.tr("オフラインで作る…"), "quiet")
+        self.make_button = Button(theme, phrase("common.make_the_training_environment"))
+        self.offline_button = Button(theme, phrase("common.make_it_offline"), "quiet")
         self.making = EnvironmentMaking(theme, setup, pickers)
         self._build()
         self.make_button.clicked.connect(lambda: self._unless_used(self.making.ask))
@@ -60,7 +60,7 @@ class EnvironmentBox(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 12, 16, 14)
         column.setSpacing(8)
-        column.addWidget(Label(self.tr("学習環境"), strong=True))
+        column.addWidget(Label(phrase("common.training_environment"), strong=True))
         for widget in (self.state, self.about, self._buttons, self.making):
             column.addWidget(widget)
 
@@ -75,48 +75,50 @@ class EnvironmentBox(QFrame):
         is_lacking = report is not None and (report.probe is None or self._lacks_cuda or not report.is_current)
         self._buttons.setVisible(is_lacking and not self._setup.is_making)
         has_one = report is not None and report.python is not None
-        self.make_button.setText(self.tr("作り直す") if has_one else self.tr("学習環境を作る"))
+        self.make_button.setText(
+            phrase("training.make_it_anew") if has_one else phrase("common.make_the_training_environment")
+        )
         for button in (self.make_button, self.offline_button):
             button.setEnabled(not self._setup.is_running)
 
     def _state_words(self, report: "Report | None") -> tuple[str, str]:
         if report is None:
-            return self.tr("調べています…"), "muted"
+            return phrase("training.looking"), "muted"
         if report.problem is not None and report.problem.code == "training_place_missing":
             return f"▲ {describe_error(report.problem)}", "warning"
         if report.python is None:
-            return self.tr("まだありません。学習を始める前に、一度だけ作ります。"), "text"
+            return phrase("training.there_is_none_yet_it"), "text"
         if report.problem is not None:
             return f"▲ {describe_error(report.problem).message}", "warning"
         if self._lacks_cuda:
-            return self.tr("▲ 使えますが、torch が CPU 用なので GPU を使えません。"), "warning"
+            return phrase("training.it_works_but_its_torch"), "warning"
         if not report.is_current:
-            return self.tr("▲ 使えますが、この版の Kotae が使う部品とは違います。作り直すと揃います。"), "warning"
-        return self.tr("✓ 使えます。4 ビットの計算も確かめました。"), "success"
+            return phrase("training.it_works_but_its_parts"), "warning"
+        return phrase("training.it_works_computing_in_4"), "success"
 
     def _about_words(self, report: "Report | None") -> str:
         if report is None:
             return ""
         if report.python is None:
-            words = self.tr("学習とモデルの変換に使う Python と torch などです。質問に答えるだけなら要りません。")
+            words = phrase("training.python_torch_and_others_for")
             return f"{words}\n{self._need_words(self._need)}" if self._need else words
         if self._lacks_cuda and self._platform == "win32":
-            return self.tr("この版の Kotae には、Windows の GPU（CUDA）用の部品がまだありません。変換はできます。")
+            return phrase("training.this_version_of_kotae_has")
         probe = report.probe
         if probe is None:
             return ""
         return joined(
             f"Python {probe.python}",
             f"torch {probe.versions.get('torch', '')}",
-            f"CUDA {probe.cuda}" if probe.cuda else self.tr("CUDA なし"),
+            f"CUDA {probe.cuda}" if probe.cuda else phrase("training.no_cuda"),
         )
 
     def _need_words(self, need: "Need") -> str:
-        words = self.tr("取得は約 {download} GB、作るあいだにディスクを最大 {room} GB 使います（空き {free} GB）。")
+        words = phrase("training.about_download_gb_is_fetched")
         sizes = {"download": need.download_bytes, "room": need.room_bytes, "free": need.free_bytes}
         text = words.format(**{name: f"{size_bytes / 1e9:,.1f}" for name, size_bytes in sizes.items()})
-        place = self.tr("入れる場所：{folder}（作る前に選べます）").format(folder=breakable(str(need.base)))
-        short = self.tr("▲ 空きが足りません。別のドライブの場所を選んでください。")
+        place = phrase("training.place_folder_you_can_choose", folder=breakable(str(need.base)))
+        short = phrase("training.there_is_not_enough_space_choose_a")
         return "\n".join([text, place, *([short] if need.free_bytes < need.room_bytes else [])])
 
     def _on_estimated(self, need: "Need") -> None:
@@ -128,7 +130,7 @@ class EnvironmentBox(QFrame):
 
     def _unless_used(self, act: Callable[[], object]) -> None:
         if self._is_in_use():
-            what = self.tr("いま、学習環境を使っています。")
-            self.making.say_no(what, self.tr("終わってから、もう一度選んでください。"))
+            what = phrase("training.the_training_environment_is_in")
+            self.making.say_no(what, phrase("training.choose_this_again_afterwards"))
         else:
             act()

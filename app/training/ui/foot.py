@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.training.plan import Problem
 from app.training.ui import words
 from app.uikit.theme import Theme
@@ -21,7 +22,7 @@ class Foot(QWidget):
         set_surface(self, "base")
         self._icon = Icon(theme, "triangle-alert", "warning")
         self.reason = Label(role="caption", tone="text2", wraps=True)
-        self.back_button = Button(theme, self.tr("戻る"))
+        self.back_button = Button(theme, phrase("common.back"))
         self.next_button = Button(theme, "", "primary")
         row = QHBoxLayout()
         row.setContentsMargins(MARGIN_PX, 10, MARGIN_PX, 10)

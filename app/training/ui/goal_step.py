@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
 
 from app.base import wording
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.inference.local_model import LocalModel
 from app.models import starter
 from app.training import ability
@@ -49,8 +49,6 @@ _CARD_MEMORY = ("memory_taken", "memory_small", "memory_untold")
 _MEMORY = ("memory_few", "practice_memory")
 _DISK = ("disk_short", "practice_disk")
 
-translate = QCoreApplication.translate
-
 
 class GoalStep(Step):
     def __init__(
@@ -79,7 +77,7 @@ class GoalStep(Step):
         self.banner = Banner(theme)
         self.choice = goal_choice(theme)
         self.advice = Label(wraps=True)
-        self.documents_button = Button(theme, self.tr("資料に追加する"), icon="library-big")
+        self.documents_button = Button(theme, phrase("training.add_to_the_documents"), icon="library-big")
         self.machine = MachinePanel(theme)
         self.environment = EnvironmentBox(theme, setup, is_in_use, self._pickers)
         self._build()
@@ -110,12 +108,12 @@ class GoalStep(Step):
         column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
         column.setSpacing(12)
         column.addWidget(self.banner)
-        column.addWidget(Label(self.tr("学習を始める前に"), "heading2"))
-        column.addWidget(Label(self.tr("何をしたいですか"), "heading3"))
+        column.addWidget(Label(phrase("training.before_you_start"), "heading2"))
+        column.addWidget(Label(phrase("training.what_do_you_want"), "heading3"))
         column.addWidget(self.choice)
         column.addWidget(self._advice_box)
         column.addSpacing(4)
-        column.addWidget(Label(self.tr("学習でできること、できないこと"), "heading3", wraps=True))
+        column.addWidget(Label(phrase("training.what_fine_tuning_can_do"), "heading3", wraps=True))
         column.addLayout(self._limits())
         column.addSpacing(4)
         column.addWidget(self.machine)
@@ -137,20 +135,17 @@ class GoalStep(Step):
             (
                 "circle-check",
                 "success",
-                self.tr("文体、書式、用語をそろえ、答えられない問いを断らせることができます。"),
+                phrase("training.it_can_unify_style_format"),
             ),
             (
                 "circle-x",
                 "text2",
-                self.tr(
-                    "新しい事実を確実に覚えさせることはできません。"
-                    "知らないことを、知っているかのように答える誤りが増えることもあります。"
-                ),
+                phrase("training.it_cannot_teach_new_facts"),
             ),
             (
                 "info",
                 "text2",
-                self.tr("質問と答えの組を 50 件以上、できれば数百件用意します。登録した資料から作ることもできます。"),
+                phrase("training.prepare_at_least_50_pairs"),
             ),
         )
         column = QVBoxLayout()
@@ -178,11 +173,8 @@ class GoalStep(Step):
 
     def _advice(self, goal: str) -> str:
         if goal == "facts":
-            return self.tr(
-                "事実は、資料に追加すると出典付きで答えられ、原文で確かめられます。学習だけでは、数値や名称を取り違えることがあります。"
-                "それでも学習に進むことはできます。"
-            )
-        return self.tr("事実は資料に、書き方は学習に分けます。資料がまだなら、先に追加しておくと問答も作れます。")
+            return phrase("training.facts_in_your_documents_are")
+        return phrase("training.facts_go_into_the_documents")
 
     def _show_machine(self) -> None:
         measured, report = self._measured, self._report
@@ -270,14 +262,14 @@ class MachinePanel(QFrame):
         super().__init__()
         self._theme = theme
         self.ability: Ability | None = None  # None: being measured
-        self.measure_button = Button(theme, self.tr("測り直す"), "quiet", "refresh-cw", compact=True)
+        self.measure_button = Button(theme, phrase("training.measure_again"), "quiet", "refresh-cw", compact=True)
         self._mark = Icon(theme, "info", "text2")
         self._mark.setContentsMargins(0, MARK_DOWN_PX, 0, 0)
         self.verdict = Label(role="heading3", wraps=True)
         self.facts = FactList(theme)
         self._remarks = QVBoxLayout()
-        self.practice_button = Button(theme, self.tr("お試し用モデルで練習する"), "", "play")
-        self.job_button = Button(theme, self.tr("別の PC 用の作業フォルダを作る…"), "", "folder-plus")
+        self.practice_button = Button(theme, phrase("training.practise_with_the_trial_model"), "", "play")
+        self.job_button = Button(theme, phrase("training.make_a_job_folder_for"), "", "folder-plus")
         self.reason = Label(role="caption", tone="text2", wraps=True)
         self._build()
         self.show_measuring()
@@ -285,7 +277,7 @@ class MachinePanel(QFrame):
     def show_measuring(self) -> None:
         self.ability = None
         self._mark.show_icon("info", "text2")
-        self.verdict.setText(self.tr("調べています…"))
+        self.verdict.setText(phrase("training.looking"))
         self.facts.hide()
         self._show_remarks(())
         self.measure_button.setEnabled(False)
@@ -307,15 +299,17 @@ class MachinePanel(QFrame):
         ability = self.ability
         is_offered = ability is not None and not ability.size
         self._offers.setVisible(is_offered)
-        words = self.tr("お試し用モデルで練習する") if has_starter else self.tr("お試し用モデルを追加する")
+        words = (
+            phrase("training.practise_with_the_trial_model") if has_starter else phrase("training.add_the_trial_model")
+        )
         self.practice_button.setText(words)
         self.practice_button.setEnabled(ability is not None and ability.can_practise and not is_starter_chosen)
         self.job_button.setEnabled(can_make_job)
         lines = []
         if is_starter_chosen:
-            lines.append(self.tr("✓ 土台のモデルにお試し用モデルを選びました。"))
+            lines.append(phrase("training.the_trial_model_is_now"))
         if not can_make_job:
-            later = self.tr("作業フォルダは、データと土台のモデルを決めてから、ここか「確認」の画面で作れます。")
+            later = phrase("training.the_job_folder_needs_data")
             lines.append(later)
         self.reason.setText("\n".join(lines))
         self.reason.setVisible(is_offered and bool(lines))
@@ -325,7 +319,7 @@ class MachinePanel(QFrame):
     def _build(self) -> None:
         self.setProperty("surface", "card")
         head = QHBoxLayout()
-        head.addWidget(Label(self.tr("この PC"), strong=True), 1)
+        head.addWidget(Label(phrase("common.this_pc"), strong=True), 1)
         head.addWidget(self.measure_button)
         verdict = QHBoxLayout()
         verdict.setSpacing(8)
@@ -356,27 +350,30 @@ class MachinePanel(QFrame):
 
     def _facts(self, ability: Ability, found: Measured) -> list[tuple[str, str]]:
         card = ability.card
-        names = joined(*(gpu.name for gpu in found.gpus)) or self.tr("見つかりません")
+        names = joined(*(gpu.name for gpu in found.gpus)) or phrase("training.none_found")
         facts = [("GPU", self._marked(card.name if card else names, _CARD))]
         if card is not None:
             version = ".".join(map(str, card.capability)) if card.capability else ""
             facts += [
-                (self.tr("ドライバー"), self._marked(card.driver or self.tr("不明"), _DRIVER)),
+                (phrase("training.driver"), self._marked(card.driver or phrase("training.not_known"), _DRIVER)),
                 ("Compute Capability", self._marked(version, _CAPABILITY) if version else ""),
-                (self.tr("GPU メモリ"), self._marked(self._room(card.free_bytes, card.memory_bytes), _CARD_MEMORY)),
+                (
+                    phrase("training.gpu_memory"),
+                    self._marked(self._room(card.free_bytes, card.memory_bytes), _CARD_MEMORY),
+                ),
             ]
         memory = self._room(found.available_bytes, found.memory_bytes)
-        disk = self.tr("空き {free} GB").format(free=f"{found.disk_bytes / 1e9:,.0f}")
+        disk = phrase("training.free_gb_free", free=f"{found.disk_bytes / 1e9:,.0f}")
         return [
             *facts,
-            (self.tr("メモリ"), self._marked(memory, _MEMORY)),
-            (self.tr("ディスク"), self._marked(disk, _DISK)),
+            (phrase("common.memory"), self._marked(memory, _MEMORY)),
+            (phrase("training.disk"), self._marked(disk, _DISK)),
         ]
 
     def _room(self, free_bytes: int | None, total_bytes: int | None) -> str:
         if not total_bytes or free_bytes is None:
-            return self.tr("不明")
-        words = self.tr("空き {free} GB／{total} GB")
+            return phrase("training.not_known")
+        words = phrase("training.free_of_total_gb_free")
         return words.format(free=f"{free_bytes / 1e9:.1f}", total=f"{total_bytes / 1e9:.1f}")
 
     def _marked(self, value: str, codes: tuple[str, ...]) -> str:
@@ -386,7 +383,7 @@ class MachinePanel(QFrame):
 
 
 def _sentence(remark: Remark) -> str:
-    return wording.phrase(f"ability_{remark.code}", **remark.facts).replace(" GB", "\u00a0GB")
+    return wording.phrase(f"training.ability.{remark.code}", **remark.facts).replace(" GB", "\u00a0GB")
 
 
 def goal_choice(theme: Theme) -> AnswerChoice:
@@ -401,15 +398,15 @@ def _words(goal: str) -> tuple[str, str]:
     """The answer, and the advice."""
     return {
         "facts": (
-            translate("Training", "新しい事実を答えさせたい"),
-            translate("Training", "資料に追加するのが確実です"),
+            phrase("training.answer_new_facts"),
+            phrase("training.adding_documents_is_the_reliable"),
         ),
         "style": (
-            translate("Training", "文体、書式、用語をそろえたい"),
-            translate("Training", "学習が向いています"),
+            phrase("training.unify_style_format_and_terms"),
+            phrase("training.fine_tuning_suits_this"),
         ),
         "both": (
-            translate("Training", "両方"),
-            translate("Training", "資料と学習を組み合わせます"),
+            phrase("training.both"),
+            phrase("training.combine_documents_and_tuning"),
         ),
     }[goal]

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QStandardPaths
+from PySide6.QtCore import QStandardPaths
 from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from app.base import wording
 from app.base.errors import AppError
 from app.base.export_gate import Permit
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.training.jobs import SMALL_BYTES, Job
 from app.training.services.training_draft import TrainingDraft
 from app.uikit import desktop
@@ -26,8 +26,6 @@ from app.uikit.widgets.progress_row import ProgressRow
 WIDTH_PX = 600
 SHOWN = 3  # names of files
 
-translate = QCoreApplication.translate
-
 
 class JobDialog(Dialog):
     """Stays open while it is made; `made_dialog` follows. For a draft whose data and base are chosen."""
@@ -38,23 +36,20 @@ class JobDialog(Dialog):
         self._pickers = pickers
         self._folder: Path | None = None
         self.place = PathRow(
-            theme, self.tr("作る場所"), self.tr("空のフォルダか、新しいフォルダを選びます。"), can_clear=False
+            theme, phrase("training.where_to"), phrase("training.choose_an_empty_folder_or"), can_clear=False
         )
-        self.base_box = QCheckBox(self.tr("土台のモデルも入れる"))
+        self.base_box = QCheckBox(phrase("training.put_the_base_model_into"))
         size = f"{SMALL_BYTES / 1e9:.0f}\u00a0GB"
-        self.base_note = Label(self.tr("{size} までのモデルは、いつも入ります。").format(size=size), "caption", "muted")
+        self.base_note = Label(phrase("training.models_of_up_to_size", size=size), "caption", "muted")
         self.banner = Banner(theme, can_close=False)
         self.progress = ProgressRow(theme, can_cancel=False)
         super().__init__(
             theme,
-            self.tr("別の PC 用の作業フォルダを作りますか"),
-            self.tr(
-                "データ、学習のプログラム、手順書をフォルダにまとめます。"
-                "GPU のある PC に移せば、Kotae がなくても学習できます。"
-            ),
+            phrase("training.make_a_job_folder_for_another_pc"),
+            phrase("training.data_the_training_program_and"),
             (
-                Choice("cancel", self.tr("キャンセル")),
-                Choice("make", self.tr("作る"), "primary", is_default=True),
+                Choice("cancel", phrase("common.cancel")),
+                Choice("make", phrase("common.make"), "primary", is_default=True),
             ),
             parent,
             content=self._content(),
@@ -72,7 +67,7 @@ class JobDialog(Dialog):
     def _make(self, permit: Permit) -> None:
         assert self._folder is not None
         self._set_busy(is_busy=True)
-        self.progress.start(self.tr("フォルダを作っています"))
+        self.progress.start(phrase("training.making_the_folder"))
         self._work.make_job(self._folder, permit, with_base=self.base_box.isChecked())
         self.fit_height()
 
@@ -99,7 +94,7 @@ class JobDialog(Dialog):
 
     def _choose_place(self) -> None:
         home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
-        path = self._pickers.folder(self, self.tr("作業フォルダを作る場所"), home)
+        path = self._pickers.folder(self, phrase("training.where_to_make_the_job"), home)
         if path:
             self._folder = Path(path)
             self.place.show_path(path)
@@ -129,23 +124,19 @@ def made_dialog(theme: Theme, job: Job, parent: QWidget | None) -> Dialog:
     place = noted(breakable(str(job.folder)), size)
     lines = [
         place,
-        translate(
-            "JobDialog",
-            "フォルダごと GPU のある PC に移し、中の README.md のとおりに実行します。"
-            "終わったらフォルダを戻し、学習の一覧の「作業フォルダの結果を取り込む…」（右クリック）で取り込みます。",
-        ),
+        phrase("training.move_the_whole_folder_to"),
     ]
     if not job.has_base:
         files = ", ".join([*job.base_files[:SHOWN], *(["…"] if len(job.base_files) > SHOWN else [])])
-        missing = translate("JobDialog", "▲ 土台のモデルは入っていません。学習する PC で {files} に置いてください。")
+        missing = phrase("training.the_base_model_is_not")
         lines.insert(1, missing.format(files=files))
     dialog = Dialog(
         theme,
-        translate("JobDialog", "作業フォルダを作りました"),
+        phrase("training.the_job_folder_is_made"),
         "\n".join(lines),
         (
-            Choice("open", translate("JobDialog", "フォルダを開く")),
-            Choice("cancel", translate("JobDialog", "閉じる"), is_default=True),
+            Choice("open", phrase("common.open_the_folder")),
+            Choice("cancel", phrase("common.close"), is_default=True),
         ),
         parent,
         icon=("circle-check", "success"),

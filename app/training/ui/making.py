@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QStandardPaths, Signal
+from PySide6.QtCore import QStandardPaths, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.base.errors import AppError
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.training.environment.messages import Phase
 from app.training.services.training_setup import TrainingSetup
 from app.training.ui.asking import MakeDialog
@@ -14,8 +14,6 @@ from app.uikit.pickers import Pickers
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.progress_row import ProgressRow
-
-translate = QCoreApplication.translate
 
 
 class EnvironmentMaking(QWidget):
@@ -59,7 +57,7 @@ class EnvironmentMaking(QWidget):
     def ask_offline(self, base: Path | None = None) -> MakeDialog | None:
         """`base`: where it is to be made, if that was chosen. None: no folder of wheels was chosen."""
         home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
-        path = self._pickers.folder(self.window(), self.tr("学習環境キット（またはホイール）のフォルダを選ぶ"), home)
+        path = self._pickers.folder(self.window(), phrase("training.choose_the_folder_of_a"), home)
         return self._ask(Path(path), base) if path else None
 
     def say_no(self, what: str, sentence: str) -> None:
@@ -100,8 +98,8 @@ class EnvironmentMaking(QWidget):
 
     def _on_kit_written(self, folder: str) -> None:
         self.progress.finish()
-        what = self.tr("学習環境キットを書き出しました")
-        sentence = self.tr("{folder} をフォルダごと、使う PC へ運んでください。「オフラインで作る…」で選びます。")
+        what = phrase("training.the_training_environment_kit_is")
+        sentence = phrase("training.take_the_whole_folder_folder")
         self.banner.show_message("success", what, sentence.format(folder=folder))
         self._settle()
 
@@ -120,11 +118,11 @@ class EnvironmentMaking(QWidget):
 
 def phase_words(phase: Phase) -> str:
     return {
-        "prepare": translate("Training", "学習環境を作る準備をしています"),
-        "python": translate("Training", "Python を取得しています"),
-        "kit": translate("Training", "学習環境キットを書き出しています"),
-        "venv": translate("Training", "学習環境の Python を用意しています"),
-        "fetch": translate("Training", "学習環境の部品を集めています：{package}").format(package=phase.package or "…"),
-        "install": translate("Training", "学習環境の部品を取り付けています"),
-        "check": translate("Training", "学習環境が動くか確かめています"),
+        "prepare": phrase("training.getting_ready_to_make_the"),
+        "python": phrase("training.fetching_python"),
+        "kit": phrase("training.writing_the_training_environment_kit"),
+        "venv": phrase("training.preparing_python_for_the_training"),
+        "fetch": phrase("training.collecting_the_parts_of_the", package=phase.package or "…"),
+        "install": phrase("training.installing_the_parts_of_the"),
+        "check": phrase("training.checking_that_the_training_environment"),
     }[phase.name]

@@ -2,6 +2,7 @@
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.flow import Flow
@@ -13,10 +14,10 @@ MARGIN_PX = 24
 class Nothing(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self.button = Button(theme, self.tr("新しい学習"), "primary", "plus")
-        self.return_button = Button(theme, self.tr("作業フォルダの結果を取り込む…"), "quiet", "file-down")
-        said = self.tr("手元の質問と回答の組で学習させて、モデルの答え方をそろえられます。")
-        example = self.tr("例：報告書の言い回しにそろえる、決まった書式で答えさせる、社内の用語を使わせる")
+        self.button = Button(theme, phrase("training.new_run"), "primary", "plus")
+        self.return_button = Button(theme, phrase("training.take_in_the_result_of"), "quiet", "file-down")
+        said = phrase("training.train_a_model_on_your")
+        example = phrase("training.for_example_the_wording_of")
         column = QVBoxLayout(self)
         column.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX)
         column.setSpacing(12)

@@ -13,7 +13,7 @@ from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.inference.local_model import LocalModel
 from app.models import bases
 from app.training import drafts
@@ -151,8 +151,8 @@ class TrainingPage(Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self._header = Header(self._theme, self.tr("学習"))
-        self.list_button = Button(self._theme, self.tr("一覧"), icon="arrow-left", compact=True)
+        self._header = Header(self._theme, phrase("common.fine_tuning"))
+        self.list_button = Button(self._theme, phrase("common.list"), icon="arrow-left", compact=True)
         self._header.add_action(self.list_button)
         self._nowhere = QWidget(self)  # what can be done in steps that are not shown
         self._nowhere.hide()
@@ -173,8 +173,8 @@ class TrainingPage(Page):
 
     def _build_side(self) -> QWidget:
         self._side = QWidget()
-        self.new_button = Button(self._theme, self.tr("新しい学習"), icon="plus", compact=True)
-        self.search = SearchField(self._theme, self.tr("名前やメモで探す"))
+        self.new_button = Button(self._theme, phrase("training.new_run"), icon="plus", compact=True)
+        self.search = SearchField(self._theme, phrase("training.find_by_name_or_note"))
         self.list = EntryView(self._theme, self.entries)
         inside = QVBoxLayout()
         inside.setContentsMargins(6, 10, 6, 10)
@@ -191,7 +191,7 @@ class TrainingPage(Page):
 
     def _build_content(self) -> QVBoxLayout:
         self.rail = StepRail(self._theme, [words.step_name(step) for step in STEPS])
-        self._saved = Label(self.tr("下書きは自動で保存されます"), "caption", "muted")
+        self._saved = Label(phrase("training.the_draft_is_saved_automatically"), "caption", "muted")
         self._rail_row = QWidget()
         row = QHBoxLayout(self._rail_row)
         row.setContentsMargins(MARGIN, 10, MARGIN, 10)
@@ -322,12 +322,12 @@ class TrainingPage(Page):
     def _title(self) -> str:
         match self.content:
             case Planning():
-                return self.content.work.draft.name or self.tr("新しい学習")
+                return self.content.work.draft.name or phrase("training.new_run")
             case Running():
                 shown = self.entries.entry(("run", self.content.folder.name))
                 return words.entry_name(shown) if shown is not None else self.content.folder.name
             case _:
-                return self.tr("学習")
+                return phrase("common.fine_tuning")
 
     def _key(self) -> tuple[str, str] | None:
         match self.content:

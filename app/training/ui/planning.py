@@ -5,6 +5,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.training.plan import PLANNED
 from app.training.services.training_draft import TrainingDraft
 from app.training.ui import words
@@ -101,9 +102,9 @@ class Planning(QWidget):
             name, can_act = deed.name, True
         elif place + 1 < len(PLANNED):
             following = words.step_name(PLANNED[place + 1])
-            name, can_act = self.tr("次へ：{step}").format(step=following), draft.is_complete(self.key)
+            name, can_act = phrase("common.next_step", step=following), draft.is_complete(self.key)
         else:
-            name, can_act = self.tr("学習を始める"), False
+            name, can_act = phrase("training.start_training"), False
         found = draft.problems(self.key)
         self.foot.show_state(found, name, can_act=can_act and not self.work.is_busy, can_go_back=place > 0)
 

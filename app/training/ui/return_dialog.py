@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.training import job_return
 from app.training.runs.runs import Run
 from app.uikit.dialogs import Choice, Dialog
@@ -32,20 +32,20 @@ class ReturnDialog(Dialog):
         self._folder: Path | None = None
         self._task: background.LongTask | None = None
         self.place = PathRow(
-            theme, self.tr("戻した作業フォルダ"), self.tr("job.json があるフォルダを選びます。"), can_clear=False
+            theme,
+            phrase("training.work_folder_that_came_back"),
+            phrase("training.choose_the_folder_with_job"),
+            can_clear=False,
         )
         self.banner = Banner(theme, can_close=False)
         self.progress = ProgressRow(theme, can_cancel=False)
         super().__init__(
             theme,
-            self.tr("作業フォルダの結果を取り込みますか"),
-            self.tr(
-                "別の PC で終わった学習を、この PC の一覧に加えます。中身が変わっていないことも確かめます。"
-                "戻したフォルダは、そのまま残ります。"
-            ),
+            phrase("training.take_in_the_result_of_a_work"),
+            phrase("training.a_training_that_was_finished"),
             (
-                Choice("cancel", self.tr("キャンセル")),
-                Choice("take", self.tr("取り込む"), "primary", is_default=True),
+                Choice("cancel", phrase("common.cancel")),
+                Choice("take", phrase("common.import"), "primary", is_default=True),
             ),
             parent,
             content=self._content(),
@@ -62,7 +62,7 @@ class ReturnDialog(Dialog):
         assert folder is not None
         self.banner.hide()
         self._set_busy(is_busy=True)
-        self.progress.start(self.tr("結果を確かめて、取り込んでいます"))
+        self.progress.start(phrase("training.checking_and_taking_in_the"))
         runs = self._runs
         self._task = background.run_long(
             lambda progress: job_return.take(folder, runs, progress.report),
@@ -94,7 +94,7 @@ class ReturnDialog(Dialog):
     def _choose_place(self) -> None:
         home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
         start = str(self._folder.parent) if self._folder else home
-        path = self._pickers.folder(self, self.tr("戻した作業フォルダを選ぶ"), start)
+        path = self._pickers.folder(self, phrase("training.choose_the_work_folder_that"), start)
         if path:
             self._show_folder(Path(path))
 

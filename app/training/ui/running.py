@@ -6,6 +6,7 @@ from pathlib import Path
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.training.runs import overview, runs
 from app.training.services.trainings import Trainings
 from app.training.ui import words
@@ -66,7 +67,7 @@ class Running(QWidget):
 
     def _settle(self) -> None:
         leads_on = self.key == "run" and self.has_result
-        name = self.tr("次へ：{step}").format(step=words.step_name("result")) if leads_on else ""
+        name = phrase("common.next_step", step=words.step_name("result")) if leads_on else ""
         self.foot.setVisible(leads_on or self.key == "result")
         self.foot.show_state((), name, can_act=leads_on, can_go_back=self.key == "result")
 

@@ -4,11 +4,12 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QObject, Signal
+from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
+from app.base.wording import phrase
 from app.chat.services.chat import ChatSession
 from app.documents.services.documents import Documents
 from app.inference import child_commands
@@ -27,8 +28,6 @@ from app.uikit import desktop
 from app.uikit.navigation import Navigation
 from app.uikit.secrecy import Secrecy
 from app.uikit.theme import Theme
-
-translate = QCoreApplication.translate
 
 
 class Steps(QObject):
@@ -144,7 +143,7 @@ class Steps(QObject):
         def work() -> None:
             tuned = self._session.back_to_base()
             if tuned is not None:
-                done = translate("Training", "元のモデルに戻しました。")
+                done = phrase("training.back_to_the_base_model")
                 self._navigation.undo_offered.emit(done, lambda: self._session.use_model(tuned.id))
 
         self._try(work)

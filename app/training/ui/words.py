@@ -1,15 +1,12 @@
 """Words of the page 学習 that several of its parts say."""
 
-from PySide6.QtCore import QCoreApplication
-
 from app.base import wording
 from app.base.errors import AppError
+from app.base.wording import phrase
 from app.training.plan import Problem
 from app.training.runs.overview import DAMAGED, Entry
 from app.uikit.language import joined
 from trainer.events import Finding, Step
-
-translate = QCoreApplication.translate
 
 _SIZES = frozenset(("need", "allowed", "free"))
 
@@ -17,12 +14,12 @@ _SIZES = frozenset(("need", "allowed", "free"))
 def step_name(step: str) -> str:
     """`step`: one of `app.training.plan.STEPS`."""
     return {
-        "goal": translate("Training", "目的"),
-        "data": translate("Training", "データ"),
-        "model": translate("Training", "モデルと設定"),
-        "check": translate("Training", "確認"),
-        "run": translate("Training", "学習"),
-        "result": translate("Training", "結果"),
+        "goal": phrase("training.goal"),
+        "data": phrase("common.data"),
+        "model": phrase("training.model_and_settings"),
+        "check": phrase("training.check"),
+        "run": phrase("training.training_2"),
+        "result": phrase("training.result"),
     }[step]
 
 
@@ -36,34 +33,34 @@ def problem(found: Problem) -> str:
 
         return sentence(Finding(facts["code"], "", facts["facts"]))
     shown = {name: wording.size(value) if name in _SIZES else value for name, value in facts.items()}
-    return wording.phrase(f"draft_{found.code}", **shown)
+    return wording.phrase(f"training.draft_{found.code}", **shown)
 
 
 def entry_name(entry: Entry) -> str:
     """What it is called in the list; one that nobody has named yet by what it is."""
-    return entry.name or translate("Training", "名前のない学習")
+    return entry.name or phrase("common.unnamed_training")
 
 
 def entry_state(entry: Entry) -> str:
     if entry.kind == "draft" and entry.state != DAMAGED:
-        return translate("Training", "下書き：{step}").format(step=step_name(entry.state))
+        return phrase("training.draft_step", step=step_name(entry.state))
     if entry.state == "finished" and entry.verdict:
         return {
-            "adopt": translate("Training", "採用"),
-            "check": translate("Training", "要確認"),
-            "reject": translate("Training", "不採用"),
+            "adopt": phrase("training.gate_adopt"),
+            "check": phrase("training.needs_review"),
+            "reject": phrase("training.do_not_adopt"),
         }[entry.verdict]
     return {
-        DAMAGED: translate("Training", "読めません"),
-        "waiting": translate("Training", "開始前"),
-        "running": translate("Training", "学習中"),
-        "judging": translate("Training", "判定中"),
-        "paused": translate("Training", "一時停止"),
-        "crashed": translate("Training", "途中で止まりました"),
-        "failed": translate("Training", "失敗"),
-        "cancelled": translate("Training", "中止"),
-        "finished": translate("Training", "完了（未判定）"),
-        "exported": translate("Training", "別の PC で学習"),
+        DAMAGED: phrase("training.unreadable"),
+        "waiting": phrase("training.not_started"),
+        "running": phrase("common.training"),
+        "judging": phrase("training.being_judged_2"),
+        "paused": phrase("training.paused"),
+        "crashed": phrase("training.stopped_midway"),
+        "failed": phrase("common.failed"),
+        "cancelled": phrase("training.aborted"),
+        "finished": phrase("training.finished_not_judged"),
+        "exported": phrase("training.trained_on_another_pc"),
     }[entry.state]
 
 
@@ -73,7 +70,7 @@ def progress(step: Step) -> str:
 
     percent = f"{100 * step.step // step.total}\u00a0%" if step.total else ""
     left = words.left(step.left_s)
-    return joined(percent, translate("Training", "残り{time}").format(time=left) if left else "")
+    return joined(percent, phrase("training.time_left", time=left) if left else "")
 
 
 _SIGNS = {

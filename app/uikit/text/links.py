@@ -5,9 +5,10 @@ The question shows the whole address in characters that cannot deceive.
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QCoreApplication, QUrl
+from PySide6.QtCore import QUrl
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
+from app.base.wording import phrase
 from app.uikit.characters import harmless
 from app.uikit.dialogs import Choice, Dialog
 from app.uikit.language import noted
@@ -15,8 +16,6 @@ from app.uikit.theme import Theme
 
 SHOWN_CHARACTERS = 300
 ADDRESS_PX = 72
-
-translate = QCoreApplication.translate
 
 
 def is_openable(href: str) -> bool:
@@ -52,13 +51,11 @@ def ask_to_open(theme: Theme, href: str, open_url: Callable[[QUrl], object], par
     url = QUrl(href, QUrl.ParsingMode.StrictMode)
     dialog = Dialog(
         theme,
-        translate("LinkDialog", "このリンクを開きますか"),
-        translate(
-            "LinkDialog", "ブラウザーで {host} に接続します。モデルが書いた行き先です。内容を確かめてください。"
-        ).format(host=shown_host(url)),
+        phrase("uikit.open_this_link"),
+        phrase("uikit.your_browser_will_connect_to", host=shown_host(url)),
         (
-            Choice("open", translate("LinkDialog", "ブラウザーで開く")),
-            Choice("cancel", translate("LinkDialog", "キャンセル"), is_default=True),
+            Choice("open", phrase("common.open_in_the_browser")),
+            Choice("cancel", phrase("common.cancel"), is_default=True),
         ),
         parent,
         content=_address(theme, full_address(url)),
@@ -72,7 +69,7 @@ def _address(theme: Theme, address: str) -> QPlainTextEdit:
     view = QPlainTextEdit(address)
     view.setReadOnly(True)
     view.setProperty("field", True)
-    view.setAccessibleName(translate("LinkDialog", "行き先の全体"))
+    view.setAccessibleName(phrase("uikit.the_whole_address"))
     view.setTabChangesFocus(True)
     view.setFixedHeight(theme.px(ADDRESS_PX))
     return view

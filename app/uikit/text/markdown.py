@@ -7,9 +7,10 @@ Looks (sizes, colours, margins) are `formats`' work.
 import re
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, QObject, QSizeF
+from PySide6.QtCore import QObject, QSizeF
 from PySide6.QtGui import QPainter, QPyTextObject, QTextBlock, QTextCharFormat, QTextCursor, QTextDocument, QTextFormat
 
+from app.base.wording import phrase
 from app.uikit import characters
 from app.uikit.language import joined
 from app.uikit.text import links
@@ -206,7 +207,7 @@ def _links_and_images(block: QTextBlock) -> list[tuple[int, int, str, QTextCharF
 def _image_text(style: QTextCharFormat) -> str:
     alternative = style.property(QTextFormat.Property.ImageAltText.value) or ""
     address = style.toImageFormat().name()
-    words = QCoreApplication.translate("Markdown", "〔画像：{what}〕")
+    words = phrase("uikit.image_what")
     return characters.harmless(words.format(what=joined(alternative, address)))
 
 

@@ -6,6 +6,7 @@ from PySide6.QtCore import QPoint, QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
+from app.base.wording import phrase
 from app.uikit import characters
 from app.uikit.text.rich_text import RichText, selection
 from app.uikit.theme import Theme
@@ -28,7 +29,7 @@ class SourceText(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.viewport().setProperty("surface", "base")
-        self.sheet.text.setAccessibleName(self.tr("出典の本文"))
+        self.sheet.text.setAccessibleName(phrase("common.text_of_the_source"))
         theme.changed.connect(self._show)
 
     def show_text(self, text: str, places: Sequence[tuple[int, int]]) -> None:

@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QInputMethodEvent, QKeyEvent, QValidator, QWheelEvent
 from PySide6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox
 
+from app.base.wording import phrase
 from app.uikit.input_method import guard_of
 
 TEXT_MARGIN_PX = 7
@@ -28,7 +29,7 @@ class AutoSpin(QDoubleSpinBox):
         self.setSingleStep(step)
         self.setSuffix(suffix)
         self.lineEdit().setTextMargins(TEXT_MARGIN_PX, 0, 0, 0)  # the style sheet's padding does not reach it
-        self.setSpecialValueText(self.tr("自動"))
+        self.setSpecialValueText(phrase("common.automatic"))
         self.setKeyboardTracking(False)  # a number counts when it is complete
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.valueChanged.connect(lambda _: changed(self.number()))

@@ -7,6 +7,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.uikit.language import joined
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
@@ -71,7 +72,7 @@ class Banner(QFrame):
         self._content.setSpacing(8)
         self._content.addLayout(words, 1)
         self._content.addLayout(self._buttons)
-        close = IconButton(self._theme, "x", self.tr("閉じる"))
+        close = IconButton(self._theme, "x", phrase("common.close"))
         close.clicked.connect(self.dismiss)
         if not can_close:
             close.hide()

@@ -5,6 +5,7 @@ import time
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.uikit.language import joined
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -40,7 +41,7 @@ class ProgressRow(QFrame):
         self._started_at = time.monotonic() - elapsed_s
         self._amount_words = ""
         self._time_left.restart()
-        self.cancel_button.setText(self.tr("取り消す"))
+        self.cancel_button.setText(phrase("common.cancel_2"))
         self.cancel_button.setEnabled(True)
         self._timer.start()
         self._refresh()
@@ -62,13 +63,13 @@ class ProgressRow(QFrame):
         self._time_left.note(fraction)
         self._bar.setValue(round(fraction * STEPS))
         self._bar.show()
-        a, b, words = f"{done:,}", f"{total:,}", self.tr("{a}／{b}（{p} %）")
+        a, b, words = f"{done:,}", f"{total:,}", phrase("uikit.a_b_p")
         if is_brief:
-            words = self.tr("{p} %")
+            words = phrase("common.p")
         elif is_bytes and total >= 1e8:
-            a, b, words = f"{done / 1e9:.2f}", f"{total / 1e9:.2f}", self.tr("{a}／{b} GB（{p} %）")
+            a, b, words = f"{done / 1e9:.2f}", f"{total / 1e9:.2f}", phrase("uikit.a_b_gb_p")
         elif is_bytes:
-            a, b, words = f"{done / 1e6:.1f}", f"{total / 1e6:.1f}", self.tr("{a}／{b} MB（{p} %）")
+            a, b, words = f"{done / 1e6:.1f}", f"{total / 1e6:.1f}", phrase("uikit.a_b_mb_p")
         self._amount_words = words.format(a=a, b=b, p=round(fraction * 100))
         self._refresh()
 
@@ -85,7 +86,7 @@ class ProgressRow(QFrame):
         self.setProperty("surface", "raised")
         self._what = ElidedLabel()
         self._amount = Label(role="caption", tone="text2")
-        self.cancel_button = Button(self._theme, self.tr("取り消す"), compact=True)
+        self.cancel_button = Button(self._theme, phrase("common.cancel_2"), compact=True)
         self._bar = QProgressBar()
         self._bar.setRange(0, STEPS)
         self._bar.setTextVisible(False)
@@ -107,11 +108,11 @@ class ProgressRow(QFrame):
 
     def _on_cancel_clicked(self) -> None:
         self.cancel_button.setEnabled(False)
-        self.cancel_button.setText(self.tr("取り消しています…"))
+        self.cancel_button.setText(phrase("uikit.cancelling"))
         self.cancelled.emit()
 
     def _refresh(self) -> None:
         """Each second, and with each step: the time left goes on where no step comes."""
-        elapsed = self.tr("{s} 秒").format(s=int(time.monotonic() - self._started_at))
+        elapsed = phrase("common.s_s", s=int(time.monotonic() - self._started_at))
         left = self._time_left.words if self._amount_words else ""
         self._amount.setText(joined(self._amount_words or elapsed, left))

@@ -4,6 +4,7 @@ from PySide6.QtCore import QRect
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLineEdit, QToolButton, QWidget
 
+from app.base.wording import phrase
 from app.uikit.theme import Theme
 
 QUERY_MAX = 200  # characters; longer than anything that people look for
@@ -26,7 +27,7 @@ class SearchField(QLineEdit):
         clear_button = self.findChild(QToolButton)
         assert clear_button is not None
         self.clear_button: QToolButton = clear_button
-        self.clear_button.setAccessibleName(self.tr("検索語を消す"))
+        self.clear_button.setAccessibleName(phrase("uikit.clear_the_search"))
         theme.changed.connect(self._on_theme_changed)
         self._on_theme_changed()
 

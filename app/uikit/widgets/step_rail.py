@@ -6,6 +6,7 @@ from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QSizePolicy, QWidget
 
+from app.base.wording import phrase
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import ElidedLabel, Rule
 
@@ -36,7 +37,7 @@ class StepRail(QWidget):
         self._now = now
         for place, step in enumerate(self.steps):
             step.show_state(DONE if place < now else NOW if place == now else LATER, can_go_back=place >= first)
-        words = self.tr("{i}／{n}　{step}")
+        words = phrase("uikit.i_n_step")
         self._short.setText(words.format(i=now + 1, n=len(self.steps), step=self.steps[now].text()))
 
     def minimumSizeHint(self) -> QSize:
@@ -100,7 +101,7 @@ class Step(QAbstractButton):
         self.setEnabled(is_done)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if is_done else Qt.FocusPolicy.NoFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor if is_done else Qt.CursorShape.ArrowCursor)
-        words = {DONE: self.tr("済み"), NOW: self.tr("いまの手順"), LATER: self.tr("このあと")}[state]
+        words = {DONE: phrase("uikit.done"), NOW: phrase("uikit.current_step"), LATER: phrase("uikit.to_come")}[state]
         self.setAccessibleName(f"{self._number} {self.text()}")
         self.setAccessibleDescription(words)
         self.updateGeometry()

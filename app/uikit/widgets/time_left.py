@@ -2,11 +2,8 @@
 
 import math
 
-from PySide6.QtCore import QCoreApplication
-
 from app.base import time_left
-
-translate = QCoreApplication.translate
+from app.base.wording import phrase
 
 
 class TimeLeft(time_left.TimeLeft):
@@ -21,8 +18,8 @@ class TimeLeft(time_left.TimeLeft):
 def in_words(seconds: int) -> str:
     """Exact below a minute, rounded up to minutes above."""
     if seconds < 60:
-        return translate("TimeLeft", "残り {s} 秒").format(s=seconds)
+        return phrase("uikit.s_s_left", s=seconds)
     minutes = math.ceil(seconds / 60)
     if minutes < 60:
-        return translate("TimeLeft", "残り 約 {m} 分").format(m=minutes)
-    return translate("TimeLeft", "残り 約 {h} 時間 {m} 分").format(h=minutes // 60, m=minutes % 60)
+        return phrase("uikit.about_m_min_left", m=minutes)
+    return phrase("uikit.about_h_h_m_min", h=minutes // 60, m=minutes % 60)

@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.uikit.theme import Theme
 from app.uikit.widgets.announce import announce
 from app.uikit.widgets.buttons import Button, IconButton
@@ -61,9 +62,9 @@ class Toast(QFrame):
     def _build(self) -> None:
         self.setProperty("surface", "toast")
         self._text = ElidedLabel()
-        self.undo_button = Button(self._theme, self.tr("元に戻す"), icon="undo-2", compact=True)
+        self.undo_button = Button(self._theme, phrase("common.undo"), icon="undo-2", compact=True)
         self.undo_button.clicked.connect(self._on_undo)
-        close = IconButton(self._theme, "x", self.tr("閉じる"))
+        close = IconButton(self._theme, "x", phrase("common.close"))
         close.clicked.connect(self._go)
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 6, 8, 6)

@@ -121,7 +121,7 @@ def _ended(folder: Path, study: Study, found: Evaluation) -> Result:
     sections = advice.sections(study, folder, found)
     if found.judge is not None:
         told = (calibration.sentence(CALIBRATION),)
-        sections += (Section(phrase("judge_title"), told, (), (calibration.table(CALIBRATION),)),)
+        sections += (Section(phrase("evaluation.judge_title"), told, (), (calibration.table(CALIBRATION),)),)
     folder.mkdir(parents=True, exist_ok=True)
     report.write(found, sections, folder)
     return folder, study, found, sections

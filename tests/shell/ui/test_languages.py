@@ -2,17 +2,14 @@
 
 import os
 import re
-import shutil
-import string
 import subprocess
 import sys
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QTranslator
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
@@ -30,30 +27,8 @@ from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.progress_row import ProgressRow
 from app.uikit.widgets.time_left import TimeLeft
 from tests import screenshots
-from tests.dev_scripts import ROOT, translations
-from tests.uikit.ui.words import JAPANESE, LANGUAGE_ROW, shown
-
-PROGRAMS = Path(sys.executable).parent
-CATALOGUE = ROOT / translations.FOLDER / translations.CATALOGUE
-MEND = "run `python3 packaging/dev.py translate` and write what is missing into resources/translations/kotae_en.ts"
-
-Message = tuple[str, str]  # context, source
-
-
-def messages(catalogue: Path) -> dict[Message, ET.Element]:
-    """The <translation> of each message."""
-    found = {}
-    for context in ET.parse(catalogue).getroot().iter("context"):
-        for message in context.iter("message"):
-            translation = message.find("translation")
-            assert translation is not None
-            found[context.findtext("name", ""), message.findtext("source", "")] = translation
-    return found
-
-
-@pytest.fixture(scope="module")
-def english() -> dict[Message, str]:
-    return {key: translation.text or "" for key, translation in messages(CATALOGUE).items()}
+from tests.dev_scripts import ROOT
+from tests.uikit.ui.words import JAPANESE, shown
 
 
 @pytest.fixture
@@ -61,60 +36,6 @@ def in_english(qapp: QApplication, theme: Theme) -> Iterator[None]:
     language.speak(qapp, "en")
     yield
     language.speak(qapp, "ja")
-
-
-# ------------------------------------------------------------------ the catalogue
-
-
-def test_every_string_of_the_sources_has_its_english_and_none_is_left_over(tmp_path: Path) -> None:
-    fresh = tmp_path / translations.CATALOGUE
-    shutil.copy(CATALOGUE, fresh)
-    translations.extract(ROOT, PROGRAMS, fresh, keeps_vanished=True)
-    wrong = {
-        key: translation.get("type") or "no English"
-        for key, translation in messages(fresh).items()
-        if translation.get("type") or not translation.text
-    }
-    assert wrong == {}, MEND
-
-
-def test_extracting_again_changes_nothing(tmp_path: Path) -> None:
-    fresh = tmp_path / translations.CATALOGUE
-    shutil.copy(CATALOGUE, fresh)
-    translations.extract(ROOT, PROGRAMS, fresh)
-    assert fresh.read_text("utf-8") == CATALOGUE.read_text("utf-8"), MEND
-
-
-@pytest.mark.parametrize("name", [translations.CATALOGUE, translations.QT_CATALOGUE])
-def test_what_qt_reads_was_compiled_from_the_catalogue(name: str) -> None:
-    compiled = QTranslator()
-    assert compiled.load(str((CATALOGUE.parent / name).with_suffix(".qm")))
-    expected = {key: translation.text for key, translation in messages(CATALOGUE.parent / name).items()}
-    assert {(context, source): compiled.translate(context, source) for context, source in expected} == expected, MEND
-
-
-def test_the_english_has_the_same_placeholders(english: dict[Message, str]) -> None:
-    wrong = {key: text for key, text in english.items() if fields(text) != fields(key[1])}
-    assert wrong == {}
-
-
-def test_the_english_holds_no_japanese(english: dict[Message, str]) -> None:
-    assert [text for text in english.values() if JAPANESE.search(text) and text not in LANGUAGE_ROW] == []
-
-
-def test_translate_tells_how_many_strings_wait(tmp_path: Path) -> None:
-    root = tmp_path / "repository"
-    (root / translations.FOLDER).mkdir(parents=True)
-    (root / "app/uikit").mkdir(parents=True)
-    shutil.copy(CATALOGUE.parent / translations.QT_CATALOGUE, root / translations.FOLDER)
-    (root / "app/application.py").write_text("", "utf-8")
-    source = "class Toast:\n    def say(self):\n        self.tr({word!r})\n"
-    (root / "app/uikit/toast.py").write_text(source.format(word="元に戻す"), "utf-8")
-    shutil.copy(CATALOGUE, root / translations.FOLDER)
-    assert translations.update(root, PROGRAMS) == 0
-    assert list(messages(root / translations.FOLDER / translations.CATALOGUE)) == [("Toast", "元に戻す")]
-    (root / "app/uikit/toast.py").write_text(source.format(word="新しい文"), "utf-8")
-    assert translations.update(root, PROGRAMS) == 1
 
 
 # --------------------------------------------------------------- which language
@@ -173,10 +94,11 @@ def test_the_window_starts_in_the_language_of_the_setting_unless_another_is_wish
 
 
 def test_changing_the_language_leaves_nothing_of_the_other(qapp: QApplication, in_english: None) -> None:
-    assert QCoreApplication.translate("Toast", "元に戻す") == "Undo"
+    assert wording.phrase("common.undo") == "Undo"
     assert wording.describe("cancelled", {}).message == "Cancelled."
     language.speak(qapp, "ja")
-    assert QCoreApplication.translate("Toast", "元に戻す") == "元に戻す"
+    assert wording.phrase("common.undo") == "元に戻す"
+    assert QCoreApplication.translate("QFileDialog", "Warning") == "警告"
     assert QCoreApplication.translate("QPlatformTheme", "Cancel") == "キャンセル"
     assert wording.describe("cancelled", {}).message == "取り消しました。"
 
@@ -262,7 +184,3 @@ def test_no_word_of_the_file_dialog_is_english(theme: Theme, qtbot: QtBot, tmp_p
     words = {text for text in shown(dialog) if not text.startswith(("/", str(tmp_path)))}
     english_words = {text for text in words if re.search("[A-Za-z]{3}", text) and not JAPANESE.search(text)}
     assert english_words - {path.name for path in (tmp_path, *tmp_path.parents, Path.home())} == set()
-
-
-def fields(text: str) -> set[str]:
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}

@@ -112,7 +112,7 @@ def test_lengths_and_their_histogram() -> None:
 
 @pytest.mark.parametrize("code", check.CODES)
 def test_every_finding_has_words(code: str) -> None:
-    assert phrase(f"data_found_{code}")
+    assert phrase(f"training.data_found.{code}")
 
 
 def evil(tmp_path: Path) -> tuple[Imported, CheckReport]:

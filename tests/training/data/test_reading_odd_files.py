@@ -30,7 +30,7 @@ def test_an_odd_file_gives_its_rows_and_names_those_that_are_none(tmp_path: Path
     assert odd.mapping is None or found.mapping.as_dict() == {name: at for name, at in odd.mapping.items() if at}
     assert odd.check(found)
     for row in found.bad:
-        assert phrase(f"data_bad_{row.code}", detail=row.detail)
+        assert phrase(f"common.data_bad.{row.code}", detail=row.detail)
         assert len(row.detail) <= 100
         assert "\n" not in row.detail
     for made in found.rows:

@@ -205,7 +205,7 @@ def test_the_quote_of_a_grammar_is_the_words_of_the_passage_as_json_has_them() -
 
 
 def test_what_is_not_there_is_said_as_the_program_says_it() -> None:
-    assert words.prompt("not_there") == phrase("not_in_documents")
+    assert words.prompt("not_there") == phrase("chat.not_in_documents")
 
 
 def test_no_more_passages_are_tried_than_a_few_for_each_pair() -> None:

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.export_gate import Permit
-from app.base.wording import Sentence, describe_error
+from app.base.wording import Sentence, describe_error, phrase
 from app.chat.batch import table
 from app.chat.batch.questions import QuestionFile
 from app.chat.services.batch import Batch, Ended, Standing, export_of
@@ -111,8 +111,8 @@ class BatchPage(Page):
     def _build(self) -> None:
         set_surface(self, "base")
         self.setAcceptDrops(True)
-        self._header = Header(self._theme, self.tr("まとめて質問"))
-        self.back_button = Button(self._theme, self.tr("質問に戻る"), "quiet", "arrow-left", compact=True)
+        self._header = Header(self._theme, phrase("chat.ask_in_batch"))
+        self.back_button = Button(self._theme, phrase("chat.back_to_asking"), "quiet", "arrow-left", compact=True)
         self._header.add_action(self.back_button)
         self.banner = Banner(self._theme)
         self.setup = Setup(self._theme)
@@ -154,10 +154,10 @@ class BatchPage(Page):
         column = QVBoxLayout(empty)
         column.setContentsMargins(0, 12, 0, 0)
         column.setSpacing(12)
-        column.addWidget(Label(self.tr("Excel や CSV に並べた質問に、一行ずつ順に答えます。"), wraps=True))
-        self.choose_button = Button(self._theme, self.tr("質問のファイルを選ぶ"), "primary", "file-text")
+        column.addWidget(Label(phrase("chat.answers_the_questions_of_an"), wraps=True))
+        self.choose_button = Button(self._theme, phrase("chat.choose_a_file_of_questions"), "primary", "file-text")
         column.addWidget(self.choose_button, 0, Qt.AlignmentFlag.AlignLeft)
-        example = self.tr("例：一行目に「質問」と書いた列のある .xlsx。回答には、出典と要確認の文が付きます。")
+        example = phrase("chat.for_example_an_xlsx_whose")
         column.addWidget(Label(example, tone="muted", wraps=True))
         column.addStretch(1)
         return empty
@@ -186,14 +186,14 @@ class BatchPage(Page):
     # --------------------------------------------------------------------- files
 
     def _choose_file(self) -> None:
-        kinds = self.tr("質問のファイル (*.xlsx *.xlsm *.csv *.tsv *.jsonl);;すべてのファイル (*)")
+        kinds = phrase("chat.files_of_questions_xlsx_xlsm")
         start = str(self._path.parent) if self._path.name else ""
-        if path := self._pickers.open(self, self.tr("質問のファイルを選ぶ"), start, kinds):
+        if path := self._pickers.open(self, phrase("chat.choose_a_file_of_questions"), start, kinds):
             self.open_file(Path(path))
 
     def _choose_target(self) -> None:
-        kinds = self.tr("Excel (*.xlsx);;CSV (*.csv);;JSON Lines (*.jsonl)")
-        if path := self._pickers.save(self, self.tr("回答の保存先"), str(self.setup.out), kinds):
+        kinds = phrase("chat.excel_xlsx_csv_csv_json")
+        if path := self._pickers.save(self, phrase("chat.save_answers_to"), str(self.setup.out), kinds):
             out = Path(path)
             self.setup.show_target(out if out.suffix else out.with_name(out.name + ".xlsx"))
 
@@ -202,7 +202,7 @@ class BatchPage(Page):
         self._found = found
         self.setup.show_file(found, self._path)
         if is_other:
-            self.setup.show_target(_free(self._path.with_name(self.tr("{name}_回答").format(name=self._path.stem))))
+            self.setup.show_target(_free(self._path.with_name(phrase("chat.name_answers", name=self._path.stem))))
         self._show_collections()
         self._show(self.setup)
         self.setup.start_button.setFocus()
@@ -257,13 +257,13 @@ class BatchPage(Page):
     def _on_finished(self, ended: Ended) -> None:
         self._found = None
         self._show(self.empty)
-        what = self.tr("{n} 件に回答しました。").format(n=f"{ended.answered:,}")
+        what = phrase("chat.n_answered", n=f"{ended.answered:,}")
         sentence = "\n".join(part for part in (words.ended(ended), str(self._out)) if part)
-        again = (("again", self.tr("もう一度試す")),) if ended.failed else ()
+        again = (("again", phrase("common.try_again")),) if ended.failed else ()
         self.banner.show_message(
-            "warning" if ended.failed else "success", what, sentence, (("folder", self.tr("保存先を開く")), *again)
+            "warning" if ended.failed else "success", what, sentence, (("folder", phrase("chat.open_folder")), *again)
         )
-        self._report_end(self.tr("まとめて質問が終わりました"))
+        self._report_end(phrase("chat.asking_in_batch_has_finished"))
         if again:
             self._batches.look_for_unfinished()
 
@@ -274,16 +274,16 @@ class BatchPage(Page):
     def _on_stopped(self, ended: Ended) -> None:
         self._show(self.empty)
         total = ended.answered + ended.failed + ended.waiting
-        what = self.tr("{a}／{b} 件で止めました。").format(a=f"{ended.answered:,}", b=f"{total:,}")
-        sentence = self.tr("ここまでの回答は {path} にあります。").format(path=self._out)
-        actions = (("again", self.tr("続ける")), ("folder", self.tr("保存先を開く")))
+        what = phrase("chat.stopped_at_a_of_b", a=f"{ended.answered:,}", b=f"{total:,}")
+        sentence = phrase("chat.the_answers_so_far_are", path=self._out)
+        actions = (("again", phrase("chat.go_on")), ("folder", phrase("chat.open_folder")))
         self.banner.show_message("warning", what, sentence, actions)
         self._batches.look_for_unfinished()
 
     def _on_failed(self, error: AppError) -> None:
         if self.shown is self.running:
             self._unfinished = None
-            self._report_end(self.tr("まとめて質問が途中で止まりました"))
+            self._report_end(phrase("chat.asking_in_batch_has_stopped"))
             self._show(self.setup if self._found is not None else self.empty)
             self._batches.look_for_unfinished()
         self._failure = describe_error(error)
@@ -292,15 +292,13 @@ class BatchPage(Page):
     def _on_unfinished(self, found: Unfinished) -> None:
         self._unfinished = found
         if self._failure is not None and not self.banner.isHidden() and found.out == self._out:
-            again = (("again", self.tr("続ける")),)
+            again = (("again", phrase("chat.go_on")),)
             self.banner.show_message("danger", self._failure.message, self._failure.next, again)
         elif self.banner.isHidden():
             self._out = found.out
-            what = self.tr("{name} は途中です（{n} 件に回答済み）。").format(
-                name=found.out.name, n=f"{found.answered:,}"
-            )
-            actions = (("again", self.tr("続ける")), ("forget", self.tr("続けない")))
-            self.banner.show_message("warning", what, self.tr("質問：{path}").format(path=found.head.path), actions)
+            what = phrase("chat.name_is_not_finished_n", name=found.out.name, n=f"{found.answered:,}")
+            actions = (("again", phrase("chat.go_on")), ("forget", phrase("chat.leave_it")))
+            self.banner.show_message("warning", what, phrase("chat.questions_path", path=found.head.path), actions)
 
     def _on_action(self, key: str) -> None:
         if key == "folder":

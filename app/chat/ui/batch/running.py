@@ -3,6 +3,7 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QVBoxLayout
 
+from app.base.wording import phrase
 from app.chat.services.batch import Standing
 from app.uikit.language import joined
 from app.uikit.theme import Theme
@@ -19,12 +20,12 @@ class Running(QFrame):
         self.setProperty("surface", "raised")
         self.what = ElidedLabel()
         self.amount = Label(role="caption", tone="text2", wraps=True)
-        self.pause_button = Button(theme, self.tr("一時停止"), icon="pause", compact=True)
-        self.resume_button = Button(theme, self.tr("続きから再開"), icon="play", compact=True)
-        self.stop_button = Button(theme, self.tr("ここで止める"), compact=True)
+        self.pause_button = Button(theme, phrase("common.pause"), icon="pause", compact=True)
+        self.resume_button = Button(theme, phrase("common.resume"), icon="play", compact=True)
+        self.stop_button = Button(theme, phrase("common.stop_here"), compact=True)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
-        self.bar.setAccessibleName(self.tr("まとめて質問"))
+        self.bar.setAccessibleName(phrase("chat.ask_in_batch"))
         row = QHBoxLayout()
         row.setSpacing(12)
         row.addWidget(self.what, 1)
@@ -40,8 +41,8 @@ class Running(QFrame):
 
     def begin(self) -> None:
         self.stop_button.setEnabled(True)
-        self.stop_button.setText(self.tr("ここで止める"))
-        self.what.setText(self.tr("続きを調べています"))
+        self.stop_button.setText(phrase("common.stop_here"))
+        self.what.setText(phrase("chat.looking_where_to_go_on"))
         self.amount.setText("")
         self.bar.setValue(0)
         self._show_paused(is_paused=False)
@@ -49,10 +50,10 @@ class Running(QFrame):
 
     def show_standing(self, standing: Standing, *, is_paused: bool) -> None:
         question = " ".join(standing.question.split())
-        words = self.tr("一時停止しています") if is_paused else self.tr("答えています：{question}")
+        words = phrase("chat.paused") if is_paused else phrase("chat.answering_question")
         self.what.setText(words.format(question=question))
         percent = round(100 * standing.done / max(1, standing.total))
-        done = self.tr("{a}／{b} 件（{p} %）").format(a=f"{standing.done:,}", b=f"{standing.total:,}", p=percent)
+        done = phrase("chat.a_of_b_p", a=f"{standing.done:,}", b=f"{standing.total:,}", p=percent)
         left = in_words(standing.left_s) if standing.left_s and not is_paused else ""
         self.amount.setText(joined(done, left))
         self.bar.setRange(0, max(1, standing.total))
@@ -68,5 +69,5 @@ class Running(QFrame):
 
     def _on_stop_clicked(self) -> None:
         self.stop_button.setEnabled(False)
-        self.stop_button.setText(self.tr("止めています…"))
+        self.stop_button.setText(phrase("common.stopping"))
         self.stop_requested.emit()

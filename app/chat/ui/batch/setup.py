@@ -6,6 +6,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.chat.batch.questions import QuestionFile
 from app.chat.ui.batch import words
 from app.documents.grounding.grounding import CollectionRef
@@ -47,9 +48,9 @@ class Setup(QWidget):
             line.setVisible(is_there)
             if is_there:
                 question = found.questions[number]
-                line.setText(self.tr("{n} 行目　{text}").format(n=question.line, text=" ".join(question.text.split())))
+                line.setText(phrase("chat.row_n_text", n=question.line, text=" ".join(question.text.split())))
         rest = len(found.questions) - PREVIEWED
-        self.rest.setText(self.tr("ほか {n} 件").format(n=f"{rest:,}"))
+        self.rest.setText(phrase("common.n_more", n=f"{rest:,}"))
         self.rest.setVisible(rest > 0)
 
     def show_target(self, out: Path) -> None:
@@ -57,7 +58,7 @@ class Setup(QWidget):
         self.target.setText(str(out))
 
     def show_model(self, name: str) -> None:
-        self.model.setText(name or self.tr("まだありません"))
+        self.model.setText(name or phrase("common.none_yet"))
 
     def show_collections(self, collections: Sequence[Collection], chosen: set[str]) -> None:
         """`chosen`: names, for those that are new here. What is marked already stays marked, and the rest unmarked."""
@@ -69,7 +70,7 @@ class Setup(QWidget):
         self._refs = [CollectionRef(one.id, one.name) for one in collections]
         self._rows: list[CheckRow] = []
         for one in collections:
-            facts = joined(self.tr("{n} 件").format(n=f"{one.documents:,}"), label(one.label))
+            facts = joined(phrase("chat.n_documents", n=f"{one.documents:,}"), label(one.label))
             row = CheckRow(one.name, facts, is_checked=one.name in kept)
             row.toggled.connect(self._show_scope)
             row.setContentsMargins(-12, -6, 0, 2)  # in line with what stands above and below
@@ -87,9 +88,9 @@ class Setup(QWidget):
         self._rows = []
         self.name = ElidedLabel(role="heading3")
         self.facts = Label(role="caption", tone="text2", wraps=True)
-        self.other_button = Button(self._theme, self.tr("ほかのファイル…"), "quiet", compact=True)
+        self.other_button = Button(self._theme, phrase("chat.another_file"), "quiet", compact=True)
         self.columns = QComboBox()
-        self.columns.setAccessibleName(self.tr("質問の列"))
+        self.columns.setAccessibleName(phrase("chat.question_column_2"))
         self.columns.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.columns.setMinimumWidth(self._theme.px(COLUMN_PX))
         self.preview = [ElidedLabel(tone="text2") for _ in range(PREVIEWED)]
@@ -97,11 +98,11 @@ class Setup(QWidget):
         self.skipped = Label(tone="warning", wraps=True)
         self._scope_column = QVBoxLayout()
         self._scope_column.setSpacing(0)
-        self.without = Label(self.tr("資料なしで回答します（出典は付きません）"), tone="text2", wraps=True)
+        self.without = Label(phrase("chat.answered_without_documents_no_sources"), tone="text2", wraps=True)
         self.model = ElidedLabel()
         self.target = ElidedLabel()
-        self.target_button = Button(self._theme, self.tr("変更…"), compact=True)
-        self.start_button = Button(self._theme, self.tr("答え始める"), "primary", "play")
+        self.target_button = Button(self._theme, phrase("chat.change"), compact=True)
+        self.start_button = Button(self._theme, phrase("chat.start"), "primary", "play")
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -110,7 +111,7 @@ class Setup(QWidget):
         column.setSpacing(14)
         column.addLayout(_row(self.name, self.other_button))
         column.addWidget(self.facts)
-        column.addLayout(self._named(self.tr("質問の列"), self.columns, stretches=False))
+        column.addLayout(self._named(phrase("chat.question_column_2"), self.columns, stretches=False))
         previewed = QVBoxLayout()
         previewed.setSpacing(2)
         for line in (*self.preview, self.rest):
@@ -121,9 +122,9 @@ class Setup(QWidget):
         asked.setSpacing(2)
         asked.addLayout(self._scope_column)
         asked.addWidget(self.without)
-        column.addLayout(self._named(self.tr("対象の資料"), asked))
-        column.addLayout(self._named(self.tr("モデル"), self.model))
-        column.addLayout(self._named(self.tr("回答の保存先"), _row(self.target, self.target_button)))
+        column.addLayout(self._named(phrase("chat.scope"), asked))
+        column.addLayout(self._named(phrase("common.batch_column.model"), self.model))
+        column.addLayout(self._named(phrase("chat.save_answers_to"), _row(self.target, self.target_button)))
         column.addSpacing(4)
         column.addWidget(self.start_button, 0, Qt.AlignmentFlag.AlignLeft)
 

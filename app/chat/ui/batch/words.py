@@ -2,15 +2,11 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QCoreApplication
-
 from app.base.wording import phrase
 from app.chat.batch.questions import QuestionFile, Skipped, column_name
 from app.chat.services.batch import Ended
 from app.documents import encodings
 from app.uikit.language import joined
-
-translate = QCoreApplication.translate
 
 SHOWN_SKIPPED = 3
 COLUMN_CHARACTERS = 12
@@ -18,11 +14,11 @@ COLUMN_CHARACTERS = 12
 
 def facts(found: QuestionFile) -> str:
     """「質問 118 件　シート「一覧」」"""
-    count = translate("Batch", "質問 {n} 件").format(n=f"{len(found.questions):,}")
-    sheet = translate("Batch", "シート「{name}」").format(name=found.sheet) if found.sheet else ""
+    count = phrase("chat.n_questions", n=f"{len(found.questions):,}")
+    sheet = phrase("chat.sheet_name", name=found.sheet) if found.sheet else ""
     codec = encodings.name_of(found.encoding) if found.encoding else ""
-    blank = translate("Batch", "空の行 {n}").format(n=f"{found.blank_lines:,}") if found.blank_lines else ""
-    return joined(count, sheet, translate("Batch", "文字コード {name}").format(name=codec) if codec else "", blank)
+    blank = phrase("chat.n_empty_rows", n=f"{found.blank_lines:,}") if found.blank_lines else ""
+    return joined(count, sheet, phrase("chat.encoding_name", name=codec) if codec else "", blank)
 
 
 def skipped(rows: Sequence[Skipped]) -> str:
@@ -30,15 +26,13 @@ def skipped(rows: Sequence[Skipped]) -> str:
     if not rows:
         return ""
     first = [
-        translate("Batch", "{line} 行目（{reason}）").format(line=row.line, reason=phrase(f"batch_reason_{row.reason}"))
+        phrase("chat.row_line_reason", line=row.line, reason=phrase(f"chat.batch_reason.{row.reason}"))
         for row in rows[:SHOWN_SKIPPED]
     ]
-    listed = phrase("batch_gap").join(first)
+    listed = phrase("common.batch_gap").join(first)
     if len(rows) > SHOWN_SKIPPED:
-        listed = translate("Batch", "{rows} ほか").format(rows=listed)
-    return translate("Batch", "{n} 行は質問にできません：{rows}。回答のファイルには、理由を付けて載せます。").format(
-        n=f"{len(rows):,}", rows=listed
-    )
+        listed = phrase("chat.rows_and_more", rows=listed)
+    return phrase("chat.n_rows_are_no_questions", n=f"{len(rows):,}", rows=listed)
 
 
 def columns(found: QuestionFile) -> list[str]:
@@ -50,9 +44,9 @@ def columns(found: QuestionFile) -> list[str]:
 def ended(result: Ended) -> str:
     """「資料にありません 12 件　要確認のある回答 8 件」; what did not occur is left out."""
     counts = (
-        (translate("Batch", "資料にありません {n} 件"), result.not_found),
-        (translate("Batch", "要確認のある回答 {n} 件"), result.doubtful),
-        (translate("Batch", "回答できなかった質問 {n} 件"), result.failed),
-        (translate("Batch", "質問にできない行 {n} 行"), result.skipped),
+        (phrase("chat.n_not_in_the_documents"), result.not_found),
+        (phrase("chat.n_with_sentences_to_check"), result.doubtful),
+        (phrase("chat.n_could_not_be_answered"), result.failed),
+        (phrase("chat.n_rows_that_are_no"), result.skipped),
     )
     return joined(*(words.format(n=f"{count:,}") for words, count in counts if count))

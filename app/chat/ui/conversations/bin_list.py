@@ -64,10 +64,10 @@ class BinList(QAbstractListModel):
 
     def _left(self, conversation: Conversation) -> str:
         days = math.ceil(BIN_DAYS - (self._now - (conversation.binned_at or 0)) / _DAY_S)
-        left = self.tr("まもなく消えます")
+        left = phrase("chat.goes_soon")
         if days > 0:
-            left = self.tr("あと {n} 日で消えます").format(n=min(days, BIN_DAYS))
-        return left if conversation.imported_at is None else joined(phrase("imported_in_list"), left)
+            left = phrase("chat.days_left_n", n=min(days, BIN_DAYS))
+        return left if conversation.imported_at is None else joined(phrase("chat.imported_in_list"), left)
 
 
 class BinDelegate(QStyledItemDelegate):
@@ -119,7 +119,7 @@ class BinView(QListView):
         self.setModel(model)
         self.setItemDelegate(BinDelegate(theme, self))
         self.setProperty("framed", True)
-        self.setAccessibleName(self.tr("ごみ箱の会話"))
+        self.setAccessibleName(phrase("chat.conversations_in_the_bin"))
         self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QListView.SelectionMode.ExtendedSelection)
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)

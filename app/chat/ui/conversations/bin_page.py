@@ -7,6 +7,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from app.base import confidentiality
+from app.base.wording import phrase
 from app.chat.services.conversations import Conversations
 from app.chat.ui.conversations.bin_list import BinList, BinView
 from app.uikit import dialogs
@@ -55,8 +56,8 @@ class BinPage(Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self._header = Header(self._theme, self.tr("ごみ箱"))
-        self.empty_button = Button(self._theme, self.tr("ごみ箱を空にする…"), "danger", "trash-2")
+        self._header = Header(self._theme, phrase("common.bin"))
+        self.empty_button = Button(self._theme, phrase("chat.empty_the_bin"), "danger", "trash-2")
         self._header.add_action(self.empty_button)
         self.stack = QStackedWidget()
         self.stack.addWidget(self._filled())
@@ -69,8 +70,8 @@ class BinPage(Page):
 
     def _filled(self) -> QWidget:
         self.list = BinView(self._theme, self.binned)
-        self.restore_button = Button(self._theme, self.tr("元に戻す"), icon="undo-2")
-        self.erase_button = Button(self._theme, self.tr("完全に削除する…"), "danger")
+        self.restore_button = Button(self._theme, phrase("chat.restore"), icon="undo-2")
+        self.erase_button = Button(self._theme, phrase("chat.delete_permanently"), "danger")
         self._chosen = Label(role="caption", tone="text2")
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
@@ -82,7 +83,7 @@ class BinPage(Page):
         column = QVBoxLayout(filled)
         column.setContentsMargins(MARGIN, 16, MARGIN, 16)
         column.setSpacing(12)
-        words = self.tr("ごみ箱の会話は、移してから早くて 30 日で消えます。")
+        words = phrase("chat.conversations_leave_the_bin_for")
         column.addWidget(Label(words, tone="text2", wraps=True))
         column.addWidget(self.list, 1)
         column.addLayout(buttons)
@@ -93,9 +94,9 @@ class BinPage(Page):
         column = QVBoxLayout(emptied)
         column.setContentsMargins(MARGIN, 48, MARGIN, 24)
         column.setSpacing(16)
-        words = self.tr("ごみ箱は空です。削除した会話は 30 日間ここにあり、元に戻せます。")
+        words = phrase("chat.the_bin_is_empty_deleted")
         column.addWidget(Label(words, tone="text2", wraps=True))
-        self.ask_button = Button(self._theme, self.tr("質問に戻る"))
+        self.ask_button = Button(self._theme, phrase("chat.back_to_ask"))
         column.addWidget(self.ask_button, 0, Qt.AlignmentFlag.AlignLeft)
         column.addStretch(1)
         return emptied
@@ -131,8 +132,8 @@ class BinPage(Page):
 
     def _show_chosen(self) -> None:
         count = len(self.list.chosen_ids())
-        several = self.tr("{n} 件を選んでいます").format(n=count) if count > 1 else ""
-        self._chosen.setText(several if count else self.tr("会話を選ぶと使えます"))
+        several = phrase("chat.n_selected", n=count) if count > 1 else ""
+        self._chosen.setText(several if count else phrase("chat.select_conversations_first"))
         self.restore_button.setEnabled(count > 0)
         self.erase_button.setEnabled(count > 0)
 
@@ -146,20 +147,20 @@ class BinPage(Page):
         ids = self.list.chosen_ids()
         if len(ids) == 1:
             title = self.list.selectedIndexes()[0].data()  # not the current row's: Ctrl+click leaves that unchosen
-            question = self.tr("「{title}」を完全に削除しますか").format(title=title)
+            question = phrase("chat.permanently_delete_title", title=title)
         else:
-            question = self.tr("{n} 件の会話を完全に削除しますか").format(n=len(ids))
+            question = phrase("chat.permanently_delete_n_conversations", n=len(ids))
         if ids:
-            self.erasure_dialog(question, self.tr("完全に削除する"), ids).open()
+            self.erasure_dialog(question, phrase("chat.delete_permanently_2"), ids).open()
 
     def _ask_to_empty(self) -> None:
-        question = self.tr("ごみ箱の {n} 件をすべて完全に削除しますか").format(n=self.binned.rowCount())
-        self.erasure_dialog(question, self.tr("ごみ箱を空にする"), self.binned.ids).open()
+        question = phrase("chat.permanently_delete_all_n_in", n=self.binned.rowCount())
+        self.erasure_dialog(question, phrase("chat.empty_the_bin_2"), self.binned.ids).open()
 
     def erasure_dialog(self, question: str, words: str, ids: list[int]) -> dialogs.Dialog:
-        body = self.tr("元に戻せません。バックアップには残り、7 日を過ぎて新しいものが 3 つそろうと消えます。")
+        body = phrase("chat.this_cannot_be_undone_the")
         choices = (
-            dialogs.Choice("cancel", self.tr("キャンセル"), is_default=True),
+            dialogs.Choice("cancel", phrase("common.cancel"), is_default=True),
             dialogs.Choice("erase", words, "danger_fill"),
         )
         dialog = dialogs.Dialog(self._theme, question, body, choices, self, icon=("triangle-alert", "warning"))

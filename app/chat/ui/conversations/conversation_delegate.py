@@ -5,6 +5,7 @@ from PySide6.QtGui import QFontMetrics, QPainter
 from PySide6.QtWidgets import QLineEdit, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from app.base import confidentiality
+from app.base.wording import phrase
 from app.chat.ui.conversations.conversation_list import (
     ConversationList,
     DraftRole,
@@ -57,7 +58,9 @@ class ConversationDelegate(QStyledItemDelegate):
     def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:  # noqa: ARG002
         editor = QLineEdit(index.data(), parent)
         is_folder = index.data(FolderRole) is not None
-        editor.setAccessibleName(self.tr("フォルダの名前") if is_folder else self.tr("会話の名前"))
+        editor.setAccessibleName(
+            phrase("chat.name_of_the_folder") if is_folder else phrase("chat.name_of_the_conversation")
+        )
         return editor
 
     def setEditorData(self, editor: QWidget, index: Index) -> None:

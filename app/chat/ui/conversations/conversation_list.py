@@ -245,7 +245,7 @@ class ConversationList(QAbstractListModel):
             else:
                 inside.get(conversation.folder_id, outside).append(conversation)
         if pinned:
-            yield Row(self.tr("ピン留め"), "pinned")
+            yield Row(phrase("chat.pinned"), "pinned")
             for conversation in sorted(pinned, key=lambda one: one.pinned_at or 0):
                 yield Row(conversation.title, "pinned", conversation)
         for folder in self.folders:
@@ -275,9 +275,9 @@ class ConversationList(QAbstractListModel):
         today = self._now.replace(hour=0, minute=0, second=0, microsecond=0)
         yesterday = today - timedelta(days=1)
         if when >= today:
-            return self.tr("今日"), today
+            return phrase("chat.today"), today
         if when >= yesterday:
-            return self.tr("昨日"), yesterday
+            return phrase("chat.yesterday"), yesterday
         first = when.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         return month(when) if when.year == today.year else month_and_year(when), first
 
@@ -296,13 +296,13 @@ class ConversationList(QAbstractListModel):
         if when.date() >= self._now.date():
             time = clock
         elif when.date() == self._now.date() - timedelta(days=1):
-            time = clock if row.place == "day" else f"{self.tr('昨日')} {clock}"
+            time = clock if row.place == "day" else f"{phrase('chat.yesterday')} {clock}"
         elif row.place == "day" or when.year == self._now.year:
             time = day_of_year(when)
         else:
             time = full_date(when)
         if here.imported_at is not None:
-            time = joined(time, phrase("imported_in_list"))
+            time = joined(time, phrase("chat.imported_in_list"))
         folder_id = here.folder_id if row.place == "pinned" else None
         folder = next((folder.name for folder in self.folders if folder.id == folder_id), "")
         return time, self._label(here), folder
@@ -324,7 +324,7 @@ class ConversationList(QAbstractListModel):
     def _draft(self, row: Row) -> str:
         """Not of the open conversation: there it stands in the field."""
         here = row.conversation
-        return self.tr("下書き") if here and here.id in self._drafts and here.id != self._open_id else ""
+        return phrase("chat.draft") if here and here.id in self._drafts and here.id != self._open_id else ""
 
     def _is_open(self, row: Row) -> bool:
         if row.conversation is not None:
@@ -335,11 +335,11 @@ class ConversationList(QAbstractListModel):
 
     def _spoken(self, row: Row) -> str:
         if row.folder is not None:
-            folder = self.tr("フォルダ {name}、{n} 件").format(name=row.text, n=row.count)
-            return joined(folder, self.tr("閉じています") if row.is_folded else "")
+            folder = phrase("chat.folder_name_n", name=row.text, n=row.count)
+            return joined(folder, phrase("chat.closed") if row.is_folded else "")
         if row.conversation is None:
             return row.text
-        pinned = self.tr("ピン留め") if row.conversation.pinned_at is not None else ""
+        pinned = phrase("chat.pinned") if row.conversation.pinned_at is not None else ""
         return joined(row.text, self._time(row), self._draft(row), pinned)
 
     def _tell_changed(self) -> None:

@@ -14,6 +14,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QListView, QMenu, QWidget
 
+from app.base.wording import phrase
 from app.chat.ui.conversations.conversation_delegate import ConversationDelegate
 from app.chat.ui.conversations.conversation_list import OUTSIDE, ConversationList, FolderRole, IdRole, RowRole
 from app.uikit.theme import Theme
@@ -140,7 +141,7 @@ class ConversationView(QListView):
         self._delegate = ConversationDelegate(self._theme, self._model, self)
         self.setItemDelegate(self._delegate)
         self.setProperty("ground", "side")
-        self.setAccessibleName(self.tr("会話の一覧"))
+        self.setAccessibleName(phrase("chat.conversations"))
         self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QListView.SelectionMode.ExtendedSelection)
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
@@ -286,22 +287,24 @@ class ConversationMenu(QMenu):
         theme, listed, ids = self._theme, self._listed, self._ids
         conversations = self._model.conversations(ids)
         if len(conversations) == 1:
-            rename = self.addAction(theme.icon("pencil"), self.tr("名前を変更"), listed.rename_current)
+            rename = self.addAction(theme.icon("pencil"), phrase("chat.rename"), listed.rename_current)
             rename.setShortcut(QKeySequence(Qt.Key.Key_F2))
         is_pinned = all(conversation.pinned_at is not None for conversation in conversations)
-        words = self.tr("ピン留めを外す") if is_pinned else self.tr("ピン留めする")
+        words = phrase("chat.unpin") if is_pinned else phrase("chat.pin")
         pin = self.addAction(theme.icon("pin-off" if is_pinned else "pin"), words)
         pin.triggered.connect(lambda: listed.pin_requested.emit(ids, not is_pinned))
         self._add_folders({conversation.folder_id for conversation in conversations})
-        self.addAction(theme.icon("file-up"), self.tr("書き出す…"), lambda: listed.export_requested.emit(ids))
+        self.addAction(theme.icon("file-up"), phrase("chat.export"), lambda: listed.export_requested.emit(ids))
         self.addSeparator()
-        move = self.addAction(theme.icon("trash-2"), self.tr("ごみ箱に移す"), lambda: listed.bin_requested.emit(ids))
+        move = self.addAction(
+            theme.icon("trash-2"), phrase("chat.move_to_the_bin"), lambda: listed.bin_requested.emit(ids)
+        )
         move.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
 
     def _add_folders(self, inside: set[int | None]) -> None:
         """`inside`: the folders that the conversations are in now."""
         listed, ids = self._listed, self._ids
-        self.folders = self.addMenu(self._theme.icon("folder-input"), self.tr("フォルダに移す"))
+        self.folders = self.addMenu(self._theme.icon("folder-input"), phrase("chat.move_to_folder"))
         for folder in self._model.folders:
             action = self.folders.addAction(literal(folder.name))
             action.setCheckable(True)
@@ -309,10 +312,10 @@ class ConversationMenu(QMenu):
             action.triggered.connect(lambda _=False, folder_id=folder.id: listed.move_requested.emit(ids, folder_id))
         if self._model.folders:
             self.folders.addSeparator()
-        words = self.tr("新しいフォルダ…")
+        words = phrase("chat.new_folder")
         self.folders.addAction(self._theme.icon("folder-plus"), words, lambda: listed.folder_requested.emit(ids))
         if inside != {None}:
-            self.folders.addAction(self.tr("フォルダから出す"), lambda: listed.move_requested.emit(ids, None))
+            self.folders.addAction(phrase("chat.take_out_of_the_folder"), lambda: listed.move_requested.emit(ids, None))
 
 
 class FolderMenu(QMenu):
@@ -321,10 +324,10 @@ class FolderMenu(QMenu):
     def __init__(self, theme: Theme, listed: ConversationView, folder_id: int) -> None:
         super().__init__(listed)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        rename: QAction = self.addAction(theme.icon("pencil"), self.tr("名前を変更"), listed.rename_current)
+        rename: QAction = self.addAction(theme.icon("pencil"), phrase("chat.rename"), listed.rename_current)
         rename.setShortcut(QKeySequence(Qt.Key.Key_F2))
-        words = self.tr("このフォルダで新しい質問")
+        words = phrase("chat.new_question_in_this_folder")
         self.addAction(theme.icon("plus"), words, lambda: listed.new_in_folder_requested.emit(folder_id))
         self.addSeparator()
-        words = self.tr("フォルダを削除（会話は残ります）")
+        words = phrase("chat.delete_the_folder_conversations_stay")
         self.addAction(theme.icon("trash-2"), words, lambda: listed.folder_removal_requested.emit(folder_id))

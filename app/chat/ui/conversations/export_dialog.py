@@ -2,6 +2,7 @@
 
 from PySide6.QtWidgets import QButtonGroup, QRadioButton, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.uikit.dialogs import Choice, Dialog
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
@@ -21,10 +22,10 @@ class FormatChoice(QWidget):
         column.setContentsMargins(0, 4, 0, 0)
         column.setSpacing(12)
         word, markdown = self._sentences_of_one() if count == 1 else self._sentences_of_several()
-        everything = self.tr("ほかの PC に移すときに。すべての枝を残し、Kotae に取り込めます。")
-        column.addLayout(self._row(theme, "docx", self.tr("Word（.docx）"), word))
-        column.addLayout(self._row(theme, "markdown", self.tr("Markdown（.md）"), markdown))
-        column.addLayout(self._row(theme, "json", self.tr("JSON（.json）"), everything))
+        everything = phrase("chat.to_move_to_another_pc")
+        column.addLayout(self._row(theme, "docx", phrase("chat.word_docx"), word))
+        column.addLayout(self._row(theme, "markdown", phrase("chat.markdown_md"), markdown))
+        column.addLayout(self._row(theme, "json", phrase("chat.json_json"), everything))
         self.buttons[chosen].setChecked(True)
 
     @property
@@ -32,12 +33,12 @@ class FormatChoice(QWidget):
         return next(key for key, button in self.buttons.items() if button.isChecked())
 
     def _sentences_of_one(self) -> tuple[str, str]:
-        word = self.tr("報告や回覧に。見出し、表、箇条書きを保ちます。")
-        return word, self.tr("文字だけのファイル。ほかのソフトに貼り付けられます。")
+        word = phrase("chat.for_reports_keeps_headings_tables")
+        return word, phrase("chat.plain_text_to_be_pasted")
 
     def _sentences_of_several(self) -> tuple[str, str]:
-        word = self.tr("報告や回覧に。会話ごとに 1 つのファイルになります。")
-        return word, self.tr("文字だけのファイル。会話ごとに 1 つになります。")
+        word = phrase("chat.for_reports_one_file_for")
+        return word, phrase("chat.plain_text_one_file_for")
 
     def _row(self, theme: Theme, key: str, name: str, sentence: str) -> QVBoxLayout:
         button = self.buttons[key] = QRadioButton(name)
@@ -60,11 +61,11 @@ class ExportDialog(Dialog):
         self.formats = FormatChoice(theme, count, "docx" if count == 1 else "json")
         super().__init__(
             theme,
-            self.tr("どの形で書き出しますか"),
+            phrase("chat.export_in_which_format"),
             what,
             (
-                Choice("cancel", self.tr("キャンセル")),
-                Choice("export", self.tr("書き出す…"), "primary", is_default=True),
+                Choice("cancel", phrase("common.cancel")),
+                Choice("export", phrase("chat.export"), "primary", is_default=True),
             ),
             parent,
             content=self.formats,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, Signal
 
+from app.base.wording import phrase
 from app.chat.services.conversations import Conversations
 from app.chat.ui.conversations.conversation_view import ConversationView
 from app.uikit.undo import UndoStack
@@ -35,8 +36,8 @@ class ListActions(QObject):
     def bin(self, ids: Sequence[int]) -> None:
         title = self._title(ids)
         if self._conversations.bin(ids):
-            one = self.tr("「{title}」をごみ箱に移しました。30 日間戻せます。")
-            several = self.tr("{n} 件の会話をごみ箱に移しました。30 日間戻せます。").format(n=len(ids))
+            one = phrase("chat.moved_title_to_the_bin")
+            several = phrase("chat.moved_n_conversations_to_the", n=len(ids))
             text = one if len(ids) == 1 else several
             self._undo_stack.offer(text, lambda: self._bring_back(ids), title, ids)
 
@@ -52,11 +53,11 @@ class ListActions(QObject):
         if not self._conversations.move(ids, folder_id):
             return
         if folder_id is None:
-            one = self.tr("「{title}」をフォルダから出しました。")
-            several = self.tr("{n} 件の会話をフォルダから出しました。")
+            one = phrase("chat.took_title_out_of_its")
+            several = phrase("chat.took_n_conversations_out_of")
         else:
-            one = self.tr("「{title}」を「{folder}」に移しました。").replace("{folder}", _short(name))
-            several = self.tr("{n} 件の会話を「{title}」に移しました。")
+            one = phrase("chat.moved_title_to_folder").replace("{folder}", _short(name))
+            several = phrase("chat.moved_n_conversations_to_title")
         text = one if len(ids) == 1 else several.replace("{n}", str(len(ids)))
         self._undo_stack.offer(text, lambda: self._move_back(before), title if len(ids) == 1 else name, ids)
 
@@ -73,7 +74,7 @@ class ListActions(QObject):
         inside = [one.id for one in self._conversations.all() if one.folder_id == folder_id]
         undo = self._conversations.remove_folder(folder_id)
         if undo is not None:
-            text = self.tr("フォルダ「{title}」を削除しました。会話は残っています。")
+            text = phrase("chat.deleted_the_folder_title_its")
             self._undo_stack.offer(text, undo, name, inside)
 
     # ------------------------------------------------------------------- private
@@ -100,7 +101,7 @@ class ListActions(QObject):
 
     def _free_name(self) -> str:
         taken = {folder.name for folder in self._conversations.folders()}
-        name = base = self.tr("新しいフォルダ")
+        name = base = phrase("common.new_folder")
         number = 1
         while name in taken:
             number += 1

@@ -1,8 +1,8 @@
 """After an import: which conversations could not be taken, and why."""
 
-from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
+from app.base.wording import phrase
 from app.chat.exchange import outcome
 from app.chat.exchange.importing import Imported
 from app.uikit.dialogs import Choice, Dialog, scrolled_height
@@ -10,20 +10,18 @@ from app.uikit.theme import Theme
 
 LINES_SHOWN = (5, 8)  # at least and at most; there may be thousands
 
-translate = QCoreApplication.translate
-
 
 def refusals_dialog(theme: Theme, result: Imported, parent: QWidget) -> Dialog:
     """What was imported, and a line for each conversation that was not."""
     listed = QPlainTextEdit("\n".join(outcome.refusal(refused) for refused in result.refused))
     listed.setReadOnly(True)
     listed.setProperty("field", True)
-    listed.setAccessibleName(translate("TransferDesk", "取り込めなかった会話"))
+    listed.setAccessibleName(phrase("chat.conversations_that_were_not_imported"))
     shown = max(LINES_SHOWN[0], min(LINES_SHOWN[1], len(result.refused)))
     wanted = shown * listed.fontMetrics().lineSpacing() + theme.px(24)
     listed.setFixedHeight(scrolled_height(theme, parent, wanted))
     listed.setTabChangesFocus(True)
-    close = Choice("cancel", translate("TransferDesk", "閉じる"), is_default=True)
+    close = Choice("cancel", phrase("common.close"), is_default=True)
     return Dialog(
         theme,
         outcome.headline(result),

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QListView, QVBoxLayout, QWidget
 
 from app.base import confidentiality
 from app.base.errors import AppError
+from app.base.wording import phrase
 from app.chat.message_index import Found
 from app.chat.services.conversations import Conversations
 from app.chat.ui.conversations.search_delegate import ResultDelegate
@@ -113,8 +114,8 @@ class SearchPage(Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self.header = Header(self._theme, self.tr("検索"))
-        self.field = QueryField(self._theme, self.tr("会話を検索"))
+        self.header = Header(self._theme, phrase("chat.search"))
+        self.field = QueryField(self._theme, phrase("common.search_conversations"))
         self.count = Label(role="caption", tone="text2", wraps=True)
         self.hint = Label(tone="text2", wraps=True)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -141,7 +142,7 @@ class SearchPage(Page):
         view = ResultView()
         view.setModel(self.results)
         view.setItemDelegate(ResultDelegate(self._theme, self.results, view))
-        view.setAccessibleName(self.tr("見つかった会話"))
+        view.setAccessibleName(phrase("chat.conversations_found"))
         view.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
         view.setUniformItemSizes(True)
         view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
@@ -183,21 +184,17 @@ class SearchPage(Page):
         self._show_words(query.strip(), found)
 
     def _show_words(self, query: str, found: Found) -> None:
-        count = self.tr("会話 {n}").format(n=f"{len(found.hits):,}")
+        count = phrase("chat.conversations_n", n=f"{len(found.hits):,}")
         if not found.is_complete:
-            count += self.tr("　多いため、一部を表示しています。言葉を足すと絞り込めます。")
+            count += phrase("chat.there_are_many_some_are")
         self.count.setText(count)
         self.count.setVisible(bool(found.hits))
         self.list.setVisible(bool(found.hits))
         self.hint.setVisible(not found.hits)
         if query:
-            self.hint.setText(self.tr("「{q}」は見つかりません。").format(q=query))
+            self.hint.setText(phrase("common.nothing_found_for_q", q=query))
         else:
-            self.hint.setText(
-                self.tr(
-                    "すべての会話の質問と回答から探します。\n例：「橋脚　かぶり」　両方の言葉を含むものが見つかります。"
-                )
-            )
+            self.hint.setText(phrase("chat.searches_the_questions_and_answers"))
 
     def _on_conversations_changed(self) -> None:
         if self.isVisible():

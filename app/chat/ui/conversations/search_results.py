@@ -69,12 +69,21 @@ class ResultList(QAbstractListModel):
         return None
 
     def _make(self, hit: Hit) -> Result:
-        imported = phrase("imported_in_list") if hit.is_imported else ""
+        imported = phrase("chat.imported_in_list") if hit.is_imported else ""
         title = Snippet(hit.title, tuple(text.occurrences(hit.title, self._words)))
         if hit.message_id is None:
-            return Result(hit, title, Snippet("", ()), self._date(hit.at), joined(imported, self.tr("会話の名前")), "")
-        kind = self.tr("質問") if hit.role == "question" else self.tr("回答")
-        more = self.tr("ほか {n} 件").format(n=f"{hit.count - 1:,}") if hit.count > 1 else ""
+            return Result(
+                hit,
+                title,
+                Snippet("", ()),
+                self._date(hit.at),
+                joined(imported, phrase("chat.name_of_the_conversation")),
+                "",
+            )
+        kind = (
+            phrase("common.batch_column.question") if hit.role == "question" else phrase("common.batch_column.answer")
+        )
+        more = phrase("common.n_more", n=f"{hit.count - 1:,}") if hit.count > 1 else ""
         return Result(hit, title, text.snippet(hit.text, self._words), self._date(hit.at), joined(imported, kind), more)
 
     def _date(self, at: float) -> str:

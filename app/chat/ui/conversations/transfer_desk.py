@@ -13,7 +13,7 @@ from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.export_gate import Export, Permit, What
 from app.base.files import file_names
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.chat.exchange import exporting, outcome
 from app.chat.exchange.bundle import Bundle
 from app.chat.exchange.importing import Imported
@@ -81,16 +81,16 @@ class TransferDesk(QObject):
         if len(found) == 1:
             name, what = exporting.suggested_name(found[0]), self._titled(found[0].title)
         else:
-            name, what = self._name_of_many(), self.tr("選んだ {n} 件の会話").format(n=len(found))
+            name, what = self._name_of_many(), phrase("chat.n_selected_conversations", n=len(found))
         self._ask_stored(what, name, len(found), found)
 
     def export_all(self) -> None:
         """All that are not in the bin."""
         every = self._conversations.all()
         if not every:
-            self._say("warning", self.tr("書き出す会話がまだありません。"))
+            self._say("warning", phrase("chat.there_are_no_conversations_to"))
         elif not self._is_busy():
-            what = self.tr("すべての会話（{n} 件、ごみ箱を除く）").format(n=f"{len(every):,}")
+            what = phrase("chat.all_conversations_n_without_the", n=f"{len(every):,}")
             count = max(2, len(every))  # also where there is one: somebody who wants all wants them to be read in again
             self._ask_stored(what, self._name_of_many(), count, every)
 
@@ -116,7 +116,7 @@ class TransferDesk(QObject):
         if self._is_busy():
             return
         answered = replace(self._session.answered(answer_id), label=self.label_in_force())
-        name = file_names.safe_name(title_of(answered.question.text), self.tr("回答"))
+        name = file_names.safe_name(title_of(answered.question.text), phrase("common.batch_column.answer"))
         here = self._session.conversation
         bundle = self._open_bundle(here) if here is not None else None
 
@@ -134,8 +134,8 @@ class TransferDesk(QObject):
     def choose_import(self) -> None:
         if self._is_busy():
             return
-        kinds = self.tr("Kotae で書き出した会話 (*.json);;すべてのファイル (*)")
-        path = self._pickers.open(self._window, self.tr("取り込むファイルを選ぶ"), self._start_folder(), kinds)
+        kinds = phrase("chat.conversations_exported_by_kotae_json")
+        path = self._pickers.open(self._window, phrase("chat.choose_a_file_to_import"), self._start_folder(), kinds)
         if path:
             self.import_path(Path(path))
 
@@ -143,7 +143,7 @@ class TransferDesk(QObject):
         if self._is_busy():
             return
         self.strip.banner.hide()
-        self.strip.progress.start(self.tr("会話を取り込んでいます：{name}").format(name=path.name))
+        self.strip.progress.start(phrase("chat.importing_conversations_name", name=path.name))
         self._is_importing = True
         self._transfer.import_(path)
 
@@ -179,7 +179,7 @@ class TransferDesk(QObject):
     def _choose_target(self, form: str, name: str, count: int, secrecy: Secret, start: Start) -> None:
         """JSON is one file for all; the other forms are a file for each conversation, in a folder."""
         if form != "json" and count > 1:
-            path = self._pickers.folder(self._window, self.tr("書き出し先のフォルダを選ぶ"), self._start_folder())
+            path = self._pickers.folder(self._window, phrase("chat.choose_a_folder_to_export"), self._start_folder())
             target = Path(path)
             self._folder = path or self._folder
         else:
@@ -187,8 +187,8 @@ class TransferDesk(QObject):
             if secrecy[1]() == confidentiality.HIGHEST:
                 name = self._neutral_name(secrecy[0])
             first = str(Path(self._start_folder()) / f"{name}{suffix}")
-            kinds = {"docx": self.tr("Word 文書 (*.docx)"), "markdown": "Markdown (*.md)", "json": "JSON (*.json)"}
-            path = self._pickers.save(self._window, self.tr("名前を付けて書き出す"), first, kinds[form])
+            kinds = {"docx": phrase("chat.word_documents_docx"), "markdown": "Markdown (*.md)", "json": "JSON (*.json)"}
+            path = self._pickers.save(self._window, phrase("chat.export_as"), first, kinds[form])
             target = completed(Path(path), suffix)
             self._folder = str(target.parent) if path else self._folder
         if path:
@@ -201,7 +201,7 @@ class TransferDesk(QObject):
 
     def _start(self, what: What, form: str, target: Path, permit: Permit, start: Start) -> None:
         if not self._is_busy():
-            words = self.tr("回答を書き出しています") if what == "answer" else self.tr("会話を書き出しています")
+            words = phrase("chat.exporting_the_answer") if what == "answer" else phrase("chat.exporting_conversations")
             self.strip.banner.hide()
             self.strip.progress.start(words)
             self._is_importing = False
@@ -212,21 +212,21 @@ class TransferDesk(QObject):
         return self._folder or documents
 
     def _titled(self, title: str) -> str:
-        return self.tr("この会話「{title}」").format(title=title)
+        return phrase("chat.this_conversation_title", title=title)
 
     def _name_of_many(self) -> str:
-        return self.tr("Kotae の会話 {date}").format(date=time.strftime("%Y-%m-%d"))
+        return phrase("chat.kotae_conversations_date", date=time.strftime("%Y-%m-%d"))
 
     def _neutral_name(self, what: What) -> str:
         """Without a word of what is exported: the target of confidential content is put on record."""
-        pattern = self.tr("Kotae-回答-{time}") if what == "answer" else self.tr("Kotae-会話-{time}")
+        pattern = phrase("chat.kotae_answer_time") if what == "answer" else phrase("chat.kotae_conversation_time")
         return pattern.format(time=time.strftime("%Y%m%d-%H%M"))
 
     def _is_busy(self) -> bool:
         """One at a time; says so."""
         if self._transfer.is_working:
-            what = self.tr("ほかの書き出しか取り込みを続けています。")
-            self._say("warning", what, self.tr("終わってから、もう一度選んでください。"))
+            what = phrase("chat.another_export_or_import_is")
+            self._say("warning", what, phrase("common.choose_again_when_it_has"))
         return self._transfer.is_working
 
     # ------------------------------------------------------------------- showing
@@ -253,9 +253,9 @@ class TransferDesk(QObject):
     def _on_exported(self, paths: list[Path]) -> None:
         self._exported = paths
         where = str(paths[0] if len(paths) == 1 else paths[0].parent)
-        what = self.tr("書き出しました。") if len(paths) == 1 else self.tr("{n} 個のファイルに書き出しました。")
-        self._say("success", what.format(n=len(paths)), where, (("folder", self.tr("フォルダを開く")),))
-        self.ended.emit(self.tr("会話を書き出しました"), self._transfer.worked_s)
+        what = phrase("common.exported") if len(paths) == 1 else phrase("chat.exported_to_n_files")
+        self._say("success", what.format(n=len(paths)), where, (("folder", phrase("common.open_the_folder")),))
+        self.ended.emit(phrase("chat.conversations_exported"), self._transfer.worked_s)
 
     def _on_imported(self, result: Imported) -> None:
         if result.refused:
@@ -263,7 +263,7 @@ class TransferDesk(QObject):
             self.show_refusals(result)
         else:
             self._say("success", outcome.headline(result), outcome.remarks(result))
-        self.ended.emit(self.tr("会話を取り込みました"), self._transfer.worked_s)
+        self.ended.emit(phrase("chat.conversations_imported"), self._transfer.worked_s)
 
     def show_refusals(self, result: Imported) -> Dialog:
         dialog = refusals_dialog(self._theme, result, self._window)
@@ -272,7 +272,7 @@ class TransferDesk(QObject):
 
     def _on_failed(self, error: AppError) -> None:
         self._say_failed(error)
-        self.ended.emit(self.tr("会話の書き出しか取り込みができませんでした"), self._transfer.worked_s)
+        self.ended.emit(phrase("chat.conversations_could_not_be_exported"), self._transfer.worked_s)
 
     def _say_failed(self, error: AppError) -> None:
         sentence = describe_error(error)

@@ -2,6 +2,7 @@
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.chat.presets import Choices, Preset, in_force
 from app.chat.services.chat import ChatSession
 from app.chat.services.presets import Presets
@@ -33,9 +34,9 @@ class ConversationSettings(EditorWindow):
         """`card`: of the model whose recommendations are shown."""
         super().__init__(theme, parent)
         self.set_words(
-            self.tr("この会話だけの設定"),
-            self.tr("次の回答から変わります。ほかの会話とプリセットは変わりません。"),
-            self.tr("この会話で使う"),
+            phrase("chat.settings_of_this_conversation_2"),
+            phrase("chat.applies_from_the_next_answer"),
+            phrase("chat.use_in_this_conversation"),
         )
         self._session = session
         self._presets = presets
@@ -54,13 +55,15 @@ class ConversationSettings(EditorWindow):
         if problem:
             self.form.prompt.setFocus()
         elif not self._session.answer_by(self._preset.id, self.form.choices()):
-            return self.tr("保存できませんでした。")
+            return phrase("chat.it_could_not_be_saved")
         return problem
 
     # ------------------------------------------------------------------- private
 
     def _fill(self) -> None:
-        self._row = SettingRow(self._theme, self.tr("プリセット"), self.preset, self.tr("答え方のもとになる設定です。"))
+        self._row = SettingRow(
+            self._theme, phrase("chat.preset"), self.preset, phrase("chat.the_settings_that_answers_start")
+        )
         self.column.addWidget(self._row)
         self.column.addWidget(self._build_deviations())
         self.column.addWidget(self.form)
@@ -69,8 +72,8 @@ class ConversationSettings(EditorWindow):
     def _build_deviations(self) -> QWidget:
         """What is otherwise than the preset, and what can be done about it."""
         self.deviations = Label(strong=True, wraps=True)
-        self.revert_button = Button(self._theme, self.tr("プリセットの値に戻す"), icon="undo-2", compact=True)
-        self.keep_button = Button(self._theme, self.tr("新しいプリセットとして保存…"), icon="plus", compact=True)
+        self.revert_button = Button(self._theme, phrase("chat.back_to_the_preset"), icon="undo-2", compact=True)
+        self.keep_button = Button(self._theme, phrase("chat.save_as_a_new_preset"), icon="plus", compact=True)
         self.revert_button.clicked.connect(self._on_revert_clicked)
         self.keep_button.clicked.connect(self._on_keep_clicked)
         self._deviation_box = QWidget()
@@ -89,7 +92,7 @@ class ConversationSettings(EditorWindow):
 
     def _show_deviations(self) -> None:
         names = words.names(self.form.choices())
-        self.deviations.setText(self.tr("プリセットと違うところ：{names}").format(names=names))
+        self.deviations.setText(phrase("chat.differs_from_the_preset_names", names=names))
         self._deviation_box.setVisible(bool(names))
 
     def _on_preset_chosen(self, preset_id: str) -> None:

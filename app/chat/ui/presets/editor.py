@@ -5,6 +5,7 @@ import dataclasses
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QWidget
 
+from app.base.wording import phrase
 from app.chat.presets import NAME_MAX, Choices, Preset, in_force, is_name
 from app.chat.services.presets import Presets
 from app.chat.ui.presets import form
@@ -43,7 +44,7 @@ class PresetEditor(EditorWindow):
         below = form.CONVERSATION if self._is_action else form.CARD
         self.form = ChoicesForm(theme, below, shows_details=shows_details and not self._is_action)
         self.form.show_choices(preset.choices, Choices() if self._is_action else in_force(card))
-        self.set_words(*self._heading(), self.tr("保存する"))
+        self.set_words(*self._heading(), phrase("common.save"))
         self._fill()
         self.name.setFocus()
         self.name.selectAll()
@@ -54,15 +55,15 @@ class PresetEditor(EditorWindow):
         if not problem:
             request = prompt_field.storable(self.request) if self._is_action else ""
             changed = dataclasses.replace(self._preset, name=name, choices=self.form.choices(), request=request)
-            problem = "" if self._store(changed) else self.tr("保存できませんでした。")
+            problem = "" if self._store(changed) else phrase("chat.it_could_not_be_saved")
         return problem
 
     def _fill(self) -> None:
         theme = self._theme
-        self.column.addWidget(SettingRow(theme, self.tr("名前"), self.name))
+        self.column.addWidget(SettingRow(theme, phrase("common.name"), self.name))
         if self._is_action:
-            words = self.tr("回答の下のボタンを押したときに、その回答についてモデルに頼むことを書きます。")
-            self.column.addWidget(SettingRow(theme, self.tr("お願いの文"), self.request, words, is_wide=True))
+            words = phrase("chat.what_the_model_is_asked")
+            self.column.addWidget(SettingRow(theme, phrase("chat.request"), self.request, words, is_wide=True))
         self.column.addWidget(self.form)
         self.column.addStretch(1)
         self.name.textChanged.connect(self.note_change)
@@ -72,23 +73,23 @@ class PresetEditor(EditorWindow):
     def _heading(self) -> tuple[str, str]:
         """Title and sentence."""
         if self._preset.id:
-            return self.tr("「{name}」を編集").format(name=self._preset.name), ""
+            return phrase("chat.edit_name", name=self._preset.name), ""
         if self._is_action:
-            return self.tr("新しいクイック操作"), self.tr("回答についてよく頼むことを、ボタン一つにします。")
-        return self.tr("新しいプリセット"), self.tr("答え方の指示と設定を、名前を付けて残します。")
+            return phrase("chat.new_quick_action"), phrase("chat.turns_what_you_often_ask")
+        return phrase("chat.new_preset"), phrase("chat.keeps_instructions_and_settings_for")
 
     def _problem(self, name: str) -> str:
         others = [preset.name for preset in self._presets.all(self._preset.kind) if preset.id != self._preset.id]
         field: QWidget = self.name
         if not name:
-            words = self.tr("名前を入れてください。")
+            words = phrase("chat.enter_a_name")
         elif not is_name(name):
-            words = self.tr("名前に使えない文字があります。")
+            words = phrase("chat.the_name_contains_characters_that")
         elif name in others:
-            words = self.tr("同じ名前のものがあります。別の名前にしてください。")
+            words = phrase("chat.the_name_is_taken_choose")
         elif self._is_action:
             is_empty = not self.request.toPlainText().strip()
-            words = self.tr("お願いの文を書いてください。") if is_empty else prompt_field.too_long(self.request)
+            words = phrase("chat.write_the_request") if is_empty else prompt_field.too_long(self.request)
             field = self.request
         else:
             words, field = self.form.problem(), self.form.prompt

@@ -8,6 +8,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
+from app.base.wording import phrase
 from app.chat.presets import Preset
 from app.chat.ui.presets import words
 from app.uikit.language import joined
@@ -38,8 +39,8 @@ class PresetList(QAbstractListModel):
     def set_entries(self, chat: Sequence[Entry], actions: Sequence[Entry]) -> None:
         self.beginResetModel()
         self._entries = [
-            Entry(self.tr("会話のプリセット")), *chat,
-            Entry(self.tr("クイック操作（回答の下のボタン）")), *actions,
+            Entry(phrase("chat.presets_of_conversations")), *chat,
+            Entry(phrase("chat.quick_actions_below_answers")), *actions,
         ]  # fmt: skip
         self.endResetModel()
 
@@ -69,12 +70,12 @@ class PresetList(QAbstractListModel):
         return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
 
     def note(self, entry: Entry) -> str:
-        return self.tr("新しい会話で使用") if entry.is_default else ""
+        return phrase("chat.used_for_new_conversations") if entry.is_default else ""
 
     def summary(self, entry: Entry) -> str:
         if entry.preset is None:
             return ""
-        changed = self.tr("初期値から変更") if entry.is_changed else ""
+        changed = phrase("chat.changed_2") if entry.is_changed else ""
         return joined(changed, words.summary(entry.preset))
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QCoreApplication, QStandardPaths, Qt
+from PySide6.QtCore import QStandardPaths, Qt
 from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QFileDialog, QListView, QPlainTextEdit, QWidget
 
 from app.base.errors import AppError
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.chat.presets import Preset
 from app.uikit.dialogs import Choice, Dialog, scrolled_height
 from app.uikit.theme import Theme
@@ -15,22 +15,18 @@ from app.uikit.theme import Theme
 LIST_PX = 240
 NAME = "kotae-presets"
 
-translate = QCoreApplication.translate
-
 
 def choose_source(parent: QWidget) -> str:
     """The path of a file to read; "" when the user thinks better of it."""
     start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-    path, _ = QFileDialog.getOpenFileName(
-        parent, translate("PresetFiles", "プリセットのファイルを選ぶ"), start, _file_types()
-    )
+    path, _ = QFileDialog.getOpenFileName(parent, phrase("chat.choose_a_preset_file"), start, _file_types())
     return path
 
 
 def choose_target(parent: QWidget) -> str:
     """The path of a file to write; "" when the user thinks better of it."""
     start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-    dialog = QFileDialog(parent, translate("PresetFiles", "プリセットの書き出し先"), start, _file_types())
+    dialog = QFileDialog(parent, phrase("chat.export_presets_to"), start, _file_types())
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     dialog.setDefaultSuffix("json")
     dialog.selectFile(NAME)
@@ -50,11 +46,11 @@ class ExportDialog(Dialog):
             items.appendRow(item)
         super().__init__(
             theme,
-            translate("PresetFiles", "どのプリセットを書き出しますか"),
-            translate("PresetFiles", "指示の文と設定を一つのファイルにします。会話は入りません。"),
+            phrase("chat.which_presets_should_be_exported"),
+            phrase("chat.instructions_and_settings_go_into"),
             (
-                Choice("cancel", translate("PresetFiles", "キャンセル")),
-                Choice("export", translate("PresetFiles", "書き出す…"), "primary"),
+                Choice("cancel", phrase("common.cancel")),
+                Choice("export", phrase("chat.export"), "primary"),
             ),
             parent,
             content=_list(theme, items, parent),
@@ -74,20 +70,18 @@ class ExportDialog(Dialog):
 
 def report(theme: Theme, added: int, problems: Sequence[AppError], parent: QWidget) -> Dialog:
     """What of a file could not be read, each with its number and reason."""
-    words = translate(
-        "PresetFiles", "{added} 件を取り込みました。次の {refused} 件は、ファイルを直してから取り込んでください。"
-    )
+    words = phrase("chat.added_were_imported_correct_these")
     text = QPlainTextEdit("\n".join(describe_error(problem).message for problem in problems))
     text.setReadOnly(True)
     text.setProperty("field", True)
     text.setTabChangesFocus(True)
-    text.setAccessibleName(translate("PresetFiles", "取り込めなかったもの"))
+    text.setAccessibleName(phrase("chat.what_could_not_be_imported"))
     text.setFixedHeight(scrolled_height(theme, parent, theme.px(LIST_PX)))
     return Dialog(
         theme,
-        translate("PresetFiles", "一部を取り込めませんでした。"),
+        phrase("chat.some_presets_could_not_be"),
         words.format(added=added, refused=len(problems)),
-        (Choice("cancel", translate("PresetFiles", "閉じる"), is_default=True),),
+        (Choice("cancel", phrase("common.close"), is_default=True),),
         parent,
         icon=("triangle-alert", "warning"),
         content=text,
@@ -98,7 +92,7 @@ def _list(theme: Theme, items: QStandardItemModel, parent: QWidget) -> QListView
     view = QListView()
     view.setModel(items)
     view.setProperty("framed", True)
-    view.setAccessibleName(translate("PresetFiles", "書き出すプリセット"))
+    view.setAccessibleName(phrase("chat.presets_to_export"))
     view.setSpacing(2)
     view.setFixedHeight(scrolled_height(theme, parent, theme.px(LIST_PX)))
     view.setCurrentIndex(items.index(0, 0))
@@ -106,4 +100,4 @@ def _list(theme: Theme, items: QStandardItemModel, parent: QWidget) -> QListView
 
 
 def _file_types() -> str:
-    return translate("PresetFiles", "プリセット (*.json);;すべてのファイル (*)")
+    return phrase("chat.presets_json_all_files")

@@ -3,6 +3,7 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.chat.presets import LIMITS, Choices
 from app.chat.ui.presets import words
 from app.uikit.text_field import PromptField
@@ -92,19 +93,23 @@ class ChoicesForm(QWidget):
             return
         for number in words.NUMBERS:
             value, below = self._numbers.get(number.key), getattr(self._below, number.key)
-            note = self.tr("この会話だけの値です（プリセットでは {value}）。").format(value=words.shown(below))
+            note = phrase("chat.for_this_conversation_only_the", value=words.shown(below))
             self.rows[number.key].show_note(note if value is not None and value != below else "")
         prompt = self.prompt.prompt()
         is_own = prompt is not None and prompt != (self._below.system_prompt or "")
-        self.rows["system_prompt"].show_note(self.tr("この会話だけの文です。") if is_own else "")
+        self.rows["system_prompt"].show_note(phrase("chat.for_this_conversation_only") if is_own else "")
 
     def _prompt_words(self) -> str:
-        return self.tr("プリセットの文を使う") if self._level == PRESET else self.tr("モデルの推奨文を使う")
+        return (
+            phrase("chat.use_the_presets_text")
+            if self._level == PRESET
+            else phrase("chat.use_what_the_model_recommends")
+        )
 
     def _auto_words(self, number: float | None) -> str:
         shown = words.shown(number)
         if self._level == CONVERSATION:
-            return self.tr("自動（会話と同じ）")
+            return phrase("chat.auto_as_the_conversation")
         if self._level == PRESET:
-            return self.tr("プリセットどおり（{value}）").format(value=shown)
-        return self.tr("自動（{value}）").format(value=shown)
+            return phrase("chat.as_the_preset_value", value=shown)
+        return phrase("chat.auto_value", value=shown)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QListView, QMenu, QVBoxLayout, QWidget
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.preferences import Preferences
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.chat import preset_files
 from app.chat.presets import Choices, Preset
 from app.chat.services.presets import Presets
@@ -59,24 +59,24 @@ class PresetsSection(QWidget):
     # ------------------------------------------------------------------- building
 
     def _build(self) -> None:
-        sentence = self.tr("答え方の指示と設定に名前を付けたものです。会話ごとに選べます。")
-        self.new_button = Button(self._theme, self.tr("新しく作る"), icon="plus")
+        sentence = phrase("chat.instructions_and_settings_for_answers")
+        self.new_button = Button(self._theme, phrase("chat.new"), icon="plus")
         self.new_button.setMenu(self._new_menu())
-        self.import_button = Button(self._theme, self.tr("取り込む…"))
-        self.export_button = Button(self._theme, self.tr("書き出す…"))
+        self.import_button = Button(self._theme, phrase("chat.import"))
+        self.export_button = Button(self._theme, phrase("chat.export"))
         self.banner = Banner(self._theme)
         self.entries = PresetList()
         self.list = self._build_list()
-        self.edit_button = Button(self._theme, self.tr("編集"), icon="pencil")
-        self.copy_button = Button(self._theme, self.tr("複製"), icon="copy")
-        self.use_button = Button(self._theme, self.tr("新しい会話で使う"))
-        self.reset_button = Button(self._theme, self.tr("初期値に戻す"), icon="undo-2")
-        self.delete_button = Button(self._theme, self.tr("削除"), "danger", icon="trash-2")
+        self.edit_button = Button(self._theme, phrase("common.edit"), icon="pencil")
+        self.copy_button = Button(self._theme, phrase("chat.duplicate"), icon="copy")
+        self.use_button = Button(self._theme, phrase("chat.use_for_new_conversations"))
+        self.reset_button = Button(self._theme, phrase("chat.reset"), icon="undo-2")
+        self.delete_button = Button(self._theme, phrase("common.delete"), "danger", icon="trash-2")
         self._deeds = (self.edit_button, self.copy_button, self.use_button, self.reset_button, self.delete_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(32, 24, 32, 24)
         column.setSpacing(12)
-        column.addWidget(Label(self.tr("プリセット"), "heading2"))
+        column.addWidget(Label(phrase("common.presets"), "heading2"))
         column.addWidget(Label(sentence, "caption", "muted", wraps=True))
         column.addWidget(self.banner)
         column.addWidget(Flow(self.new_button, self.import_button, self.export_button))
@@ -85,8 +85,8 @@ class PresetsSection(QWidget):
 
     def _new_menu(self) -> QMenu:
         self._menu = QMenu(self)
-        self._menu.addAction(self.tr("会話のプリセット"), lambda: self._new("chat"))
-        self._menu.addAction(self.tr("クイック操作"), lambda: self._new("action"))
+        self._menu.addAction(phrase("chat.preset_for_conversations"), lambda: self._new("chat"))
+        self._menu.addAction(phrase("chat.quick_action"), lambda: self._new("action"))
         return self._menu
 
     def _build_list(self) -> QListView:
@@ -94,7 +94,7 @@ class PresetsSection(QWidget):
         view.setModel(self.entries)
         view.setItemDelegate(PresetDelegate(self._theme, view))
         view.setProperty("framed", True)
-        view.setAccessibleName(self.tr("プリセットの一覧"))
+        view.setAccessibleName(phrase("chat.list_of_presets"))
         view.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
         view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -189,9 +189,7 @@ class PresetsSection(QWidget):
         chosen = self.chosen
         if chosen is None or not self._presets.remove(chosen.id):
             return
-        words = (
-            self.tr("「{name}」を初期値に戻しました。") if chosen.is_built_in else self.tr("「{name}」を削除しました。")
-        )
+        words = phrase("chat.name_was_reset") if chosen.is_built_in else phrase("chat.name_was_deleted")
         self._navigation.undo_offered.emit(words.format(name=chosen.name), lambda: self._put_back(chosen))
         self.list.setFocus()
 
@@ -225,8 +223,8 @@ class PresetsSection(QWidget):
 
     def _on_exported(self, path: Path, count: int, _written: None) -> None:
         self._exported = path
-        what = self.tr("{n} 件のプリセットを書き出しました。").format(n=count)
-        self.banner.show_message("success", what, str(path), (("folder", self.tr("フォルダを開く")),))
+        what = phrase("chat.presets_exported_n", n=count)
+        self.banner.show_message("success", what, str(path), (("folder", phrase("common.open_the_folder")),))
 
     def _on_folder_requested(self) -> None:
         if self._exported is not None:
@@ -242,7 +240,7 @@ class PresetsSection(QWidget):
         added = self._presets.add_all(contents.presets)
         if added:
             self._choose(added[0])
-            words = self.tr("{n} 件のプリセットを取り込みました。").format(n=len(added))
+            words = phrase("chat.presets_imported_n", n=len(added))
             self._navigation.undo_offered.emit(words, lambda: self._remove_all(added))
         if contents.problems:
             files.report(self._theme, len(added), contents.problems, self.window()).open()

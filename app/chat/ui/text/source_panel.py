@@ -7,7 +7,7 @@ from PySide6.QtGui import QIntValidator, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QStackedWidget, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.chat.ui.text.page_view import PageView
 from app.chat.ui.text.source_row import TAG_CHARACTERS
 from app.documents.grounding.grounding import Source
@@ -53,7 +53,7 @@ class SourcePanel(QWidget):
         self._inset = 0
         self._is_over = False
         set_surface(self, "base")
-        self.setAccessibleName(self.tr("出典"))
+        self.setAccessibleName(phrase("common.source"))
         self._build()
         self._connect()
         theme.changed.connect(self._lay_out)
@@ -64,7 +64,7 @@ class SourcePanel(QWidget):
     def show_source(self, shown: Shown) -> None:
         source = shown.source
         self.number.setText(str(shown.number))
-        self.title.setText(self.tr("出典 {i}／{n}").format(i=shown.place, n=shown.count))
+        self.title.setText(phrase("chat.source_i_n", i=shown.place, n=shown.count))
         self._fit()
         self.before.setEnabled(shown.place > 1)
         self.after.setEnabled(shown.place < shown.count)
@@ -89,7 +89,7 @@ class SourcePanel(QWidget):
         self._page = picture.wanted.page
         self._page_count = picture.pages
         self.page_field.setText(str(self._page))
-        self.pages.setText(self.tr("／ {n} ページ").format(n=f"{picture.pages:,}"))
+        self.pages.setText(phrase("chat.n_pages", n=f"{picture.pages:,}"))
         self._fit()
         self.page_before.setEnabled(self._page > 1)
         self.page_after.setEnabled(self._page < picture.pages)
@@ -98,7 +98,7 @@ class SourcePanel(QWidget):
         self.problem.hide()
         self._pages_row.show()
         self.stack.setCurrentWidget(self.view)
-        self.view.show_picture(picture, self.tr("{n} ページ").format(n=self._page))
+        self.view.show_picture(picture, phrase("chat.page_n", n=self._page))
 
     def show_problem(self, error: AppError, *, can_locate: bool = False) -> None:
         """Why there is no page; the text stays. `can_locate`: the user may show where the file is now."""
@@ -150,14 +150,16 @@ class SourcePanel(QWidget):
         self._head = QWidget()
         self._head_row = row = QHBoxLayout(self._head)
         row.setSpacing(self._theme.px(6))
-        self.back_button = icon_button(self._theme, self.tr("回答に戻る"), "arrow-left", "quiet", compact=True)
+        self.back_button = icon_button(
+            self._theme, phrase("chat.back_to_the_answer"), "arrow-left", "quiet", compact=True
+        )
         self.number = Label(role="caption", tone="accent", strong=True)
         set_surface(self.number, "number")
         self.title = Label(role="heading3")
-        self.before = IconButton(self._theme, "chevron-left", self.tr("前の出典"))
-        self.after = IconButton(self._theme, "chevron-right", self.tr("次の出典"))
-        self.open_button = icon_button(self._theme, self.tr("ファイルを開く"), "external-link", "quiet", compact=True)
-        self.close_button = IconButton(self._theme, "x", self.tr("出典を閉じる"), "Esc")
+        self.before = IconButton(self._theme, "chevron-left", phrase("chat.previous_source"))
+        self.after = IconButton(self._theme, "chevron-right", phrase("chat.next_source"))
+        self.open_button = icon_button(self._theme, phrase("chat.open_file"), "external-link", "quiet", compact=True)
+        self.close_button = IconButton(self._theme, "x", phrase("chat.close_the_source"), "Esc")
         for widget in (self.back_button, self.number, self.title, self.before, self.after):
             row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
         row.addStretch(1)
@@ -188,17 +190,17 @@ class SourcePanel(QWidget):
         return column
 
     def _build_pages(self) -> QWidget:
-        self.page_before = IconButton(self._theme, "chevron-left", self.tr("前のページ"))
-        self.page_after = IconButton(self._theme, "chevron-right", self.tr("次のページ"))
+        self.page_before = IconButton(self._theme, "chevron-left", phrase("chat.previous_page"))
+        self.page_after = IconButton(self._theme, "chevron-right", phrase("chat.next_page"))
         self.page_field = QLineEdit()
         self.page_field.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.page_field.setValidator(QIntValidator(1, 99_999, self.page_field))
         self.page_field.setFixedWidth(self._theme.px(60))
-        self.page_field.setAccessibleName(self.tr("ページ"))
+        self.page_field.setAccessibleName(phrase("common.batch_column.page"))
         self.pages = Label(tone="text2")
-        self.smaller = IconButton(self._theme, "zoom-out", self.tr("縮小"))
-        self.fit_button = Button(self._theme, self.tr("幅に合わせる"), "quiet", compact=True)
-        self.larger = IconButton(self._theme, "zoom-in", self.tr("拡大"))
+        self.smaller = IconButton(self._theme, "zoom-out", phrase("chat.smaller"))
+        self.fit_button = Button(self._theme, phrase("chat.fit_width"), "quiet", compact=True)
+        self.larger = IconButton(self._theme, "zoom-in", phrase("chat.larger"))
         whole = QWidget()
         row = self._page_row = QHBoxLayout()
         side = self._theme.px(_SIDE) - 4
@@ -225,7 +227,7 @@ class SourcePanel(QWidget):
         row.setContentsMargins(side, self._theme.px(8), side, self._theme.px(4))
         row.addWidget(Icon(self._theme, "info", size=14))
         row.addWidget(self._problem_words, 1)
-        self.locate_button = Button(self._theme, self.tr("場所を指定"), compact=True)
+        self.locate_button = Button(self._theme, phrase("chat.locate"), compact=True)
         row.addWidget(self.locate_button, 0, Qt.AlignmentFlag.AlignTop)
         whole.hide()
         return whole
@@ -233,7 +235,7 @@ class SourcePanel(QWidget):
     def _build_foot(self) -> QHBoxLayout:
         self._swatch = Swatch(self._theme)
         self.used = ElidedLabel(role="caption", tone="text2")
-        self.copy_button = icon_button(self._theme, self.tr("引用をコピー"), "copy", compact=True)
+        self.copy_button = icon_button(self._theme, phrase("chat.copy_quote"), "copy", compact=True)
         row = QHBoxLayout()
         side = self._theme.px(_SIDE)
         row.setContentsMargins(side, self._theme.px(8), side, self._theme.px(8))
@@ -284,12 +286,12 @@ class SourcePanel(QWidget):
 
     def _used_words(self, shown: Shown) -> str:
         if not shown.is_used:
-            return self.tr("質問に近い箇所です（回答には使っていません）")
+            return phrase("chat.near_the_question_not_used")
         if not shown.places:
-            return self.tr("回答と同じ内容の文はありません")
+            return phrase("chat.no_sentence_with_the_same")
         if shown.is_doubtful:
-            return self.tr("回答と照合した箇所 {n}").format(n=len(shown.places))
-        return self.tr("回答に使った箇所 {n}").format(n=len(shown.places))
+            return phrase("chat.n_passages_compared_with_the", n=len(shown.places))
+        return phrase("chat.n_passages_used", n=len(shown.places))
 
     def _lay_out(self) -> None:
         px = self._theme.px

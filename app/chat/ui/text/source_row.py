@@ -4,6 +4,7 @@ from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
+from app.base.wording import phrase
 from app.documents.grounding import citing
 from app.documents.grounding.grounding import Source
 from app.uikit import characters
@@ -28,9 +29,9 @@ class SourceRow(QAbstractButton):
         self.words = characters.harmless(f"{name}　{clause}".rstrip("　"))
         self._tag = characters.harmless(source.tag)[:TAG_CHARACTERS]
         place = characters.harmless(citing.place(source))
-        self.setAccessibleName(self.tr("出典 {n}").format(n=number) + f" {place}")
+        self.setAccessibleName(phrase("chat.source_n", n=number) + f" {place}")
         where = f"{characters.harmless(source.collection)} › {place}"
-        keys = self.tr("出典 {n}（Alt + {n}）").format(n=number)
+        keys = phrase("chat.source_n_alt_n", n=number)
         self.setToolTip(tip(f"{keys} {where}" if number <= KEYS_MAX else where))
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -45,7 +46,7 @@ class SourceRow(QAbstractButton):
         """Whether the source is shown beside the conversation."""
         if is_open != self._is_open:
             self._is_open = is_open
-            self.setAccessibleDescription(self.tr("開いています") if is_open else "")
+            self.setAccessibleDescription(phrase("chat.open") if is_open else "")
             self.update()
 
     def sizeHint(self) -> QSize:

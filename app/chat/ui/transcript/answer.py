@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
+from app.base.wording import phrase
 from app.chat import answer_origin
 from app.chat.records import Message
 from app.chat.ui.transcript.answer_actions import Look
@@ -143,7 +144,7 @@ class AnswerView(MessageView):
         self.show_open(self._open)
 
     def _describe(self) -> None:
-        self._name(self.tr("回答　{time}").format(time=clock_time(self.message.created_at)))
+        self._name(phrase("chat.answer_time", time=clock_time(self.message.created_at)))
 
     def copy_cited(self) -> None:
         """Copy the answer with its sources, once it has ended."""

@@ -7,6 +7,7 @@ from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QAbstractButton, QBoxLayout, QHBoxLayout, QMenu, QWidget, QWidgetAction
 
+from app.base.wording import phrase
 from app.chat import answer_origin
 from app.chat.presets import Preset
 from app.chat.records import AnswerDetails, Message
@@ -50,7 +51,7 @@ class AnswerActions(QWidget):
         self.pager: Pager | None = None
         self._quick: list[tuple[Preset, Button]] = []
         self._rating = RatingMark(theme, self)
-        self._more = IconButton(theme, "ellipsis", self.tr("この回答のその他の操作"))
+        self._more = IconButton(theme, "ellipsis", phrase("chat.more_actions_for_this_answer"))
         self._build()
         self.show_rated(message)
 
@@ -78,7 +79,7 @@ class AnswerActions(QWidget):
     def set_busy(self, is_busy: bool) -> None:
         """While an answer is written, no other one can be."""
         self._is_busy = is_busy
-        words = tip(self.tr("回答が終わると使えます")) if is_busy else ""
+        words = tip(phrase("chat.available_when_the_answer_has")) if is_busy else ""
         for button in (self._again, *(button for _, button in self._quick)):
             if button is not None:
                 button.setEnabled(not is_busy)
@@ -96,24 +97,24 @@ class AnswerActions(QWidget):
                     lambda _checked=False, preset=preset: self._act(preset)
                 )
         menu.addSeparator()
-        edit = self._add(menu, self.tr("編集して聞き直す"))
+        edit = self._add(menu, phrase("chat.edit_and_ask_again"))
         edit.triggered.connect(lambda: requests.edit_requested.emit(question_id))
         if self._message.text and can_repeat(self._details):
-            again = self._add(menu, self.tr("再現"))
-            again.setToolTip(tip(self.tr("同じモデル、設定、乱数でもう一度答え、文章が同じかを確かめます")))
+            again = self._add(menu, phrase("chat.reproduce"))
+            again.setToolTip(tip(phrase("chat.answers_again_with_the_same")))
             again.triggered.connect(lambda: requests.reproduce_requested.emit(answer_id))
         menu.addSeparator()
         if self._message.text:
-            menu.addAction(self.tr("記号を除いてコピー"), self.copy_shown_requested.emit)
+            menu.addAction(phrase("chat.copy_without_markup"), self.copy_shown_requested.emit)
             menu.addSeparator()
-            menu.addAction(self.tr("Word に書き出す"), lambda: requests.answer_export_requested.emit(answer_id))
-        menu.addAction(self.tr("会話を書き出す…"), navigation.export_requested.emit)
+            menu.addAction(phrase("chat.export_to_word"), lambda: requests.answer_export_requested.emit(answer_id))
+        menu.addAction(phrase("common.export_conversations"), navigation.export_requested.emit)
         if self._message.text:
             menu.addSeparator()
             rate = functools.partial(requests.rating_requested.emit, answer_id)
             rating.add_to_menu(menu, self._message, rate)
             menu.addSeparator()
-        menu.addAction(self.tr("記録を見る"), navigation.log_requested.emit)
+        menu.addAction(phrase("common.view_log"), navigation.log_requested.emit)
         if facts := answer_facts.lines(self._details):
             menu.addSeparator()
             for fact in facts:
@@ -157,7 +158,7 @@ class AnswerActions(QWidget):
             self._left.addWidget(meta)
         self._left.addWidget(self._rating)
         if self._message.branches > 1:
-            self.pager = Pager(self._theme, self._message, self.tr("前の回答"), self.tr("次の回答"))
+            self.pager = Pager(self._theme, self._message, phrase("chat.previous_answer"), phrase("chat.next_answer"))
             branch = functools.partial(self._requests.branch_requested.emit, self._message.id)
             self.pager.step_requested.connect(branch)
             self._left.addWidget(self.pager)
@@ -169,16 +170,16 @@ class AnswerActions(QWidget):
             is_ours = citations.is_ours(self._message)  # then there is nothing to do something with
             for preset in () if is_ours else self._look.actions:
                 self._add_quick(preset)
-            copy = icon_button(self._theme, self.tr("コピー"), "copy", "quiet", compact=True)
+            copy = icon_button(self._theme, phrase("common.copy"), "copy", "quiet", compact=True)
             copy.clicked.connect(self._copy)
             self._right.addWidget(copy)
             if not is_ours and self._details.grounding is not None and self._details.grounding.sources:
-                cited = icon_button(self._theme, self.tr("出典付きコピー"), "quote", "quiet", compact=True)
+                cited = icon_button(self._theme, phrase("chat.copy_with_sources"), "quote", "quiet", compact=True)
                 cited.setToolTip(tip("Ctrl+Shift+C"))
                 cited.clicked.connect(self.copy_cited)
                 self._right.addWidget(cited)
         if self._message.status != "failed":  # its error has a button for that
-            self._again = icon_button(self._theme, self.tr("再生成"), "refresh-cw", "quiet", compact=True)
+            self._again = icon_button(self._theme, phrase("chat.regenerate"), "refresh-cw", "quiet", compact=True)
             self._again.clicked.connect(lambda: self._requests.regenerate_requested.emit(self._message.id))
             self._right.addWidget(self._again)
         self._more.clicked.connect(lambda: self._show_menu(self._more))

@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.base import wording
+from app.base.wording import phrase
 from app.chat import answer_origin
 from app.chat.records import AnswerDetails, Message
 from app.chat.ui.transcript import answer_facts
@@ -65,18 +66,18 @@ class AnswerEnd(QWidget):
     def _notice(self) -> str:
         match self._details.stop_reason:
             case "cancelled":
-                return self.tr("ここで停止しました")
+                return phrase("common.stopped_here")
             case "interrupted":
                 if not self._message.text:
-                    return self.tr("回答の前に Kotae が終了しました。もう一度答えられます。")
-                return self.tr("回答の途中で Kotae が終了しました。ここまでは保存済みです。")
+                    return phrase("chat.kotae_ended_before_the_answer")
+                return phrase("chat.kotae_ended_during_the_answer")
             case "length":
-                return self.tr("長さの上限に達したため、ここで終わりました。上限はプリセットで変えられます。")
+                return phrase("chat.the_answer_ended_here_at")
             case "context":
-                return self.tr("文脈の上限に達したため、ここで終わりました。")
+                return phrase("chat.the_answer_ended_here_because")
         if self._message.status == "stopped":
-            return self.tr("ここで停止しました")
-        return "" if self._message.text else self.tr("モデルは何も書かずに終わりました。聞き方を変えてみてください。")
+            return phrase("common.stopped_here")
+        return "" if self._message.text else phrase("chat.the_model_ended_without_writing")
 
     def _comparison(self) -> QHBoxLayout:
         """Of 再現: a mark and a sentence, so that it does not depend on a colour."""
@@ -100,9 +101,9 @@ class AnswerEnd(QWidget):
         row.addWidget(Icon(self._theme, "circle-x", "danger"))
         self._what = Label(self._what_failed(), wraps=True)
         row.addWidget(self._what, 1)
-        again = Button(self._theme, self.tr("もう一度答える"), compact=True)
+        again = Button(self._theme, phrase("chat.answer_again"), compact=True)
         again.clicked.connect(lambda: self._requests.regenerate_requested.emit(self._message.id))
-        log = Button(self._theme, self.tr("記録を見る"), "quiet", compact=True)
+        log = Button(self._theme, phrase("common.view_log"), "quiet", compact=True)
         log.clicked.connect(self._requests.navigation.log_requested)
         row.addWidget(again)
         row.addWidget(log)
@@ -111,5 +112,5 @@ class AnswerEnd(QWidget):
     def _what_failed(self) -> str:
         """Facts (sizes, names) are not stored with an answer: what would need them is left out."""
         if not self._details.error_code:
-            return self.tr("回答できませんでした。質問は保存済みです。")
+            return phrase("chat.no_answer_could_be_given")
         return wording.outline(self._details.error_code)

@@ -2,6 +2,7 @@
 
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QWidget
 
+from app.base.wording import phrase
 from app.chat import answer_ratings
 from app.chat.answer_ratings import BAD
 from app.chat.records import Message
@@ -26,12 +27,9 @@ class CorrectionEditor(EditorWindow):
         self._session = session
         self._answer = answer
         self.set_words(
-            self.tr("この回答を「悪い」と評価"),
-            self.tr(
-                "正しい回答が分かるときは、書き直してください。質問集を作るときの正解になります。"
-                "書き直さずに保存すると、評価だけを残します。"
-            ),
-            self.tr("保存する"),
+            phrase("chat.rate_this_answer_as_bad"),
+            phrase("chat.if_you_know_the_right"),
+            phrase("common.save"),
         )
         self.text = self._field(answer.correction or answer_ratings.unmarked(answer, answer.text))
         self._fill(question.text)
@@ -41,9 +39,9 @@ class CorrectionEditor(EditorWindow):
     def save(self) -> str:
         text, limit = storable(self.text), max(CHARACTERS_MAX, len(self._answer.text))
         if len(text) > limit:
-            words = self.tr("文が長すぎます（{n} 文字。{limit} 文字まで）。")
+            words = phrase("common.the_text_is_too_long")
             return words.format(n=f"{len(text):,}", limit=f"{limit:,}")
-        return "" if self._session.rate(self._answer.id, BAD, text) else self.tr("保存できませんでした。")
+        return "" if self._session.rate(self._answer.id, BAD, text) else phrase("chat.it_could_not_be_saved")
 
     def _field(self, text: str) -> QPlainTextEdit:
         field = QPlainTextEdit(text)
@@ -55,9 +53,9 @@ class CorrectionEditor(EditorWindow):
     def _fill(self, question: str) -> None:
         asked = " ".join(question.split())
         asked = asked if len(asked) <= QUESTION_MAX else asked[: QUESTION_MAX - 1] + "…"
-        shown = Label(self.tr("質問：{question}").format(question=asked), tone="text2", wraps=True)
+        shown = Label(phrase("chat.question_question", question=asked), tone="text2", wraps=True)
         shown.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        name = self.tr("正しい回答（任意）")
+        name = phrase("chat.right_answer_optional")
         label = Label(name, strong=True)
         label.setBuddy(self.text)
         self.text.setAccessibleName(name)

@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.uikit.input_method import guard_of
 from app.uikit.theme import Theme
 from app.uikit.widgets.announce import announce
@@ -53,9 +54,9 @@ class FindBar(QWidget):
         if not self.query.strip():
             words = ""
         elif total == 0:
-            words = self.tr("見つかりません")
+            words = phrase("chat.nothing_found")
         else:
-            words = self.tr("{n}／{total}").format(n=f"{place:,}", total=f"{total:,}")
+            words = phrase("chat.n_total", n=f"{place:,}", total=f"{total:,}")
         self.count.set_tone("text2" if total else "warning")
         self.previous_button.setEnabled(total > 0)
         self.next_button.setEnabled(total > 0)
@@ -68,11 +69,11 @@ class FindBar(QWidget):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self.field = FindField(self._theme, self.tr("この会話の中を検索"))
+        self.field = FindField(self._theme, phrase("chat.find_in_this_conversation"))
         self.count = Label(tone="text2")
-        self.previous_button = Button(self._theme, self.tr("前へ"), compact=True)
-        self.next_button = Button(self._theme, self.tr("次へ"), compact=True)
-        self.close_button = IconButton(self._theme, "x", self.tr("検索を閉じる"), "Esc")
+        self.previous_button = Button(self._theme, phrase("chat.previous"), compact=True)
+        self.next_button = Button(self._theme, phrase("common.next"), compact=True)
+        self.close_button = IconButton(self._theme, "x", phrase("chat.close_search"), "Esc")
         self._row = QHBoxLayout()
         self._row.addWidget(self.field, 1)
         self._row.addWidget(self.count)

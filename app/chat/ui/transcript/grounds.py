@@ -66,9 +66,9 @@ class Grounds(QWidget):
         left_out = checked.left_out(grounding)
         if not claims:
             if self._message.status != "done":
-                words = self.tr("途中までのため、照合していません。")
+                words = phrase("chat.not_checked_because_the_answer")
                 return Label(words, role="caption", tone="text2", wraps=True)
-            return Label(joined(phrase("none_checked"), *left_out), role="caption", tone="text2", wraps=True)
+            return Label(joined(phrase("chat.none_checked"), *left_out), role="caption", tone="text2", wraps=True)
         words = joined(*checked.agreement(grounding), *left_out)
         self.summary = words
         tone = "text2" if left_out else "success"
@@ -91,7 +91,7 @@ class Grounds(QWidget):
         icon.setFixedHeight(self._theme.line_height("ui"))
         words = QVBoxLayout()
         words.setSpacing(0)
-        head, why = self.tr("要確認 {n} 文").format(n=len(doubtful)), self._why(doubtful)
+        head, why = phrase("chat.n_sentences_need_checking", n=len(doubtful)), self._why(doubtful)
         why = joined(why, *checked.left_out(self._grounding))
         self.summary = joined(self.summary, head, why) if self.summary else joined(head, why)
         words.addWidget(Label(head, tone="warning", strong=True))
@@ -100,7 +100,7 @@ class Grounds(QWidget):
         row.addLayout(words, 1)
         tied = next((claim.sources[0] for claim in doubtful if claim.sources), self._numbers[0] if self._numbers else 0)
         if tied:
-            button = Button(self._theme, self.tr("原文を見る"), compact=True)
+            button = Button(self._theme, phrase("chat.open_the_source"), compact=True)
             button.clicked.connect(lambda: self._choose(tied))
             row.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
         return frame
@@ -108,17 +108,17 @@ class Grounds(QWidget):
     def _why(self, doubtful: list[Claim]) -> str:
         missing = list(dict.fromkeys(characters.harmless(value) for claim in doubtful for value in claim.missing))
         if not missing:
-            return self.tr("波線の文は、引用元に同じ内容が見つかりません。原文で確かめてください。")
-        named = self.tr("」「").join(missing[:NAMED_VALUES])
+            return phrase("chat.what_is_underlined_was_not")
+        named = phrase("common.symbol_2").join(missing[:NAMED_VALUES])
         does_differ = checked.manner(self._grounding, doubtful) == "_differing"
         if len(missing) > NAMED_VALUES:
-            words = self.tr("「{value}」など {n} 件は引用元にありません。原文で確かめてください。")
+            words = phrase("chat.value_and_others_n_are")
             if does_differ:
-                words = self.tr("「{value}」など {n} 件は引用元の記述と合いません。原文で確かめてください。")
+                words = phrase("chat.value_and_others_n_do")
             return words.format(value=named, n=len(missing))
-        words = self.tr("「{value}」は引用元にありません。原文で確かめてください。")
+        words = phrase("chat.value_is_not_in_the")
         if does_differ:
-            words = self.tr("「{value}」は引用元の記述と合いません。原文で確かめてください。")
+            words = phrase("chat.value_does_not_agree_with")
         return words.format(value=named)
 
     def _source_rows(self) -> QVBoxLayout:
@@ -133,15 +133,15 @@ class Grounds(QWidget):
 
     def _not_there(self) -> QWidget:
         box = Box(self._theme)
-        self.summary = self.tr("資料にありません")
+        self.summary = phrase("chat.not_in_your_documents")
         box.column.addWidget(Label(self.summary, strong=True))
-        words = self.tr("対象の資料には、この質問に答える記載がありません。")
+        words = phrase("chat.the_documents_asked_do_not")
         if not citations.is_ours(self._message):
-            words = self.tr("対象の資料から答えを見つけられませんでした。")
+            words = phrase("chat.no_answer_was_found_in")
         box.column.addWidget(Label(words, tone="text2", wraps=True))
-        add = Button(self._theme, self.tr("資料を追加"), compact=True)
+        add = Button(self._theme, phrase("chat.add_documents_2"), compact=True)
         add.clicked.connect(lambda: self._requests.navigation.page_requested.emit("documents"))
-        near = Button(self._theme, self.tr("近い箇所を見る（{n}）").format(n=len(self._numbers)), compact=True)
+        near = Button(self._theme, phrase("chat.see_near_passages_n", n=len(self._numbers)), compact=True)
         near.clicked.connect(lambda: self._choose(self._numbers[0]))
         near.setVisible(bool(self._numbers))
         box.column.addWidget(Flow(add, near))
@@ -157,8 +157,8 @@ class ExcerptLine(QWidget):
         tag.setProperty("surface", "tag")
         inside = QHBoxLayout(tag)
         inside.setContentsMargins(theme.px(8), theme.px(2), theme.px(8), theme.px(2))
-        inside.addWidget(Label(self.tr("抜粋表示"), role="caption", strong=True))
-        words = self.tr("小さなモデルのため、文章を作らずに原文をそのまま示しています。")
+        inside.addWidget(Label(phrase("chat.excerpts"), role="caption", strong=True))
+        words = phrase("chat.the_model_is_small_so")
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, theme.px(4))
         row.setSpacing(theme.px(8))
@@ -180,17 +180,15 @@ class ImportedBox(QFrame):
         column.setSpacing(px(2))
         column.addWidget(Label(answer_origin.mark(message), strong=True, wraps=True))
         if not is_checked:
-            words = self.tr(
-                "ほかの人も書き換えられるファイルから取り込みました。内容は Kotae が確かめたものではありません。"
-            )
+            words = phrase("chat.it_came_in_a_file")
             column.addWidget(Label(words, role="caption", tone="text2", wraps=True))
         hearsay = answer_origin.hearsay(message)
         if hearsay:
-            column.addWidget(Label(phrase("imported_sources"), role="caption", tone="text2", wraps=True))
+            column.addWidget(Label(phrase("chat.imported_sources"), role="caption", tone="text2", wraps=True))
         for place in hearsay[:HEARSAY_SHOWN]:
             column.addWidget(Label(f"・{characters.harmless(place)}", role="caption", tone="text2", wraps=True))
         if len(hearsay) > HEARSAY_SHOWN:
-            more = self.tr("ほか {n} 件").format(n=len(hearsay) - HEARSAY_SHOWN)
+            more = phrase("common.n_more", n=len(hearsay) - HEARSAY_SHOWN)
             column.addWidget(Label(more, role="caption", tone="text2"))
 
 

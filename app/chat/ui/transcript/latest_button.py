@@ -1,5 +1,6 @@
 """↓ 最新へ: over the foot of a conversation whose end is out of sight."""
 
+from app.base.wording import phrase
 from app.chat.ui.transcript.rows_view import RowsView
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -14,7 +15,7 @@ class LatestButton(Button):
     def __init__(self, theme: Theme, rows: RowsView) -> None:
         super().__init__(theme, "", icon="arrow-down", compact=True, parent=rows)
         self._rows = rows
-        words = self.tr("最新へ")
+        words = phrase("chat.latest")
         self.setText(spaced(words))
         self.setAccessibleName(words)
         self.clicked.connect(self._on_clicked)

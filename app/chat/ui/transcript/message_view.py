@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, QPoint, QRect, Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.chat import answer_origin
 from app.chat.records import Message
 from app.chat.ui.text import citations
@@ -111,7 +112,7 @@ class MessageView(QWidget):
     def _count_rest(self) -> None:
         assert self._more is not None
         rest = sum(map(len, self._pages))
-        self._more.setText(self.tr("続きを表示（残り {n} 文字）").format(n=f"{rest:,}"))
+        self._more.setText(phrase("chat.show_more_n_characters_left", n=f"{rest:,}"))
         self._more.setVisible(rest > 0)
 
     def _on_caret_moved(self) -> None:

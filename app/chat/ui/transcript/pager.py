@@ -3,6 +3,7 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.chat.records import Message
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import IconButton
@@ -20,7 +21,7 @@ class Pager(QWidget):
             -1: IconButton(theme, "chevron-left", before, "Alt+←"),
             1: IconButton(theme, "chevron-right", after, "Alt+→"),
         }
-        count = Label(self.tr("{i}／{n}").format(i=message.branch, n=message.branches), role="caption", tone="text2")
+        count = Label(phrase("chat.i_n", i=message.branch, n=message.branches), role="caption", tone="text2")
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(theme.px(2))

@@ -1,14 +1,11 @@
 """Which steps a problem offers beside its sentence. The sentence itself comes from `app.base.wording`."""
 
-from PySide6.QtCore import QCoreApplication
-
 from app.base.errors import AppError
 from app.base.settings import CONTEXT_CHOICES
+from app.base.wording import phrase
 from app.inference.services.events import Overflow
 
 Action = tuple[str, str]  # key, words
-
-translate = QCoreApplication.translate
 
 _MODEL_CODES = frozenset(
     (
@@ -23,20 +20,20 @@ _MODEL_CODES = frozenset(
 def actions_for(error: AppError, context_tokens: int) -> tuple[Action, ...]:
     """The buttons of a problem's banner: (key, words). "log" is offered for what only its record explains."""
     if error.code == "no_model":
-        return ("starter", translate("Problems", "お試し用ではじめる")), (
+        return ("starter", phrase("common.start_with_the_trial_model")), (
             "import",
-            translate("Problems", "GGUF ファイルを取り込む"),
+            phrase("common.import_a_gguf_file"),
         )
     if error.code in ("memory_short", "out_of_memory"):
         smaller = smaller_context(context_tokens)
-        shrink = (("shrink", translate("Problems", "文脈を {n} にする").format(n=f"{smaller:,}")),) if smaller else ()
-        force = (("force", translate("Problems", "このまま試す")),) if error.code == "memory_short" else ()
-        return (*shrink, ("models", translate("Problems", "軽い形を選ぶ")), *force)
+        shrink = (("shrink", phrase("chat.set_context_to_n", n=f"{smaller:,}")),) if smaller else ()
+        force = (("force", phrase("chat.try_anyway")),) if error.code == "memory_short" else ()
+        return (*shrink, ("models", phrase("chat.choose_a_lighter_form")), *force)
     if error.code in _MODEL_CODES:
-        return (("models", translate("Problems", "モデルを選ぶ")),)
+        return (("models", phrase("common.choose_a_model")),)
     if error.code in ("empty_question", "disk_full", "cancelled"):
         return ()
-    return (("log", translate("Problems", "記録を見る")),)
+    return (("log", phrase("common.view_log")),)
 
 
 def needs_banner(error: AppError) -> bool:
@@ -47,12 +44,10 @@ def needs_banner(error: AppError) -> bool:
 def overflow_actions(overflow: Overflow) -> tuple[Action, ...]:
     actions = []
     if overflow.droppable_turns > 0:
-        actions.append(("drop", translate("Problems", "古い {n} 件を外す").format(n=overflow.droppable_turns)))
+        actions.append(("drop", phrase("chat.leave_out_the_oldest_n", n=overflow.droppable_turns)))
     if overflow.wider_context_tokens is not None:
-        actions.append(
-            ("widen", translate("Problems", "文脈を {n} に広げる").format(n=f"{overflow.wider_context_tokens:,}"))
-        )
-    return (*actions, ("new", translate("Problems", "新しい質問にする")))
+        actions.append(("widen", phrase("chat.enlarge_context_to_n", n=f"{overflow.wider_context_tokens:,}")))
+    return (*actions, ("new", phrase("chat.new_question")))
 
 
 def smaller_context(context_tokens: int) -> int | None:

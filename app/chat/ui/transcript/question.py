@@ -4,6 +4,7 @@ from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
+from app.base.wording import phrase
 from app.chat.records import Message
 from app.chat.ui.transcript.message_view import MessageRequests, MessageView, clock_time
 from app.chat.ui.transcript.pager import Pager
@@ -31,7 +32,7 @@ class QuestionView(MessageView):
         self._pager: Pager | None = None
         self._column.setContentsMargins(px(SIDE_PX), px(6), px(SIDE_PX), px(12))
         self._column.setSpacing(px(2))
-        caption = self.tr("質問　{time}").format(time=clock_time(message.created_at))
+        caption = phrase("chat.question_time", time=clock_time(message.created_at))
         self._column.addLayout(self._head(caption))
         self._column.addWidget(self.text)
         self._show_text(as_markdown=False)
@@ -66,8 +67,8 @@ class QuestionView(MessageView):
 
     def menu(self) -> QMenu:
         menu = QMenu(self)
-        menu.addAction(self.tr("編集して聞き直す"), self._edit)
-        menu.addAction(self.tr("コピー"), self._copy)
+        menu.addAction(phrase("chat.edit_and_ask_again"), self._edit)
+        menu.addAction(phrase("common.copy"), self._copy)
         return menu
 
     # ------------------------------------------------------------------ private
@@ -78,14 +79,18 @@ class QuestionView(MessageView):
         row.setSpacing(px(2))
         row.addWidget(Label(caption, role="caption", tone="text2", parent=self))
         if self.message.branches > 1:
-            self._pager = Pager(self._theme, self.message, self.tr("前の聞き方"), self.tr("次の聞き方"), self)
+            self._pager = Pager(
+                self._theme, self.message, phrase("chat.previous_version"), phrase("chat.next_version"), self
+            )
             branch = self._requests.branch_requested
             self._pager.step_requested.connect(lambda step: branch.emit(self.message.id, step))
             row.addSpacing(px(8))
             row.addWidget(self._pager)
         row.addStretch(1)
         row.addStrut(px(HEAD_PX))
-        self._more_button = IconButton(self._theme, "ellipsis", self.tr("この質問のその他の操作"), parent=self)
+        self._more_button = IconButton(
+            self._theme, "ellipsis", phrase("chat.more_actions_for_this_question"), parent=self
+        )
         self._more_button.clicked.connect(self._show_menu)
         row.addWidget(self._more_button)
         return row
@@ -99,11 +104,11 @@ class QuestionView(MessageView):
 
     def _add_buttons(self) -> None:
         """Made when they are wanted: most questions scroll past without them."""
-        edit = icon_button(self._theme, self.tr("編集"), "pencil", "quiet", compact=True)
-        edit.setAccessibleName(self.tr("編集して聞き直す"))
-        edit.setToolTip(tip(self.tr("編集して聞き直す")))
+        edit = icon_button(self._theme, phrase("common.edit"), "pencil", "quiet", compact=True)
+        edit.setAccessibleName(phrase("chat.edit_and_ask_again"))
+        edit.setToolTip(tip(phrase("chat.edit_and_ask_again")))
         edit.clicked.connect(self._edit)
-        copy = icon_button(self._theme, self.tr("コピー"), "copy", "quiet", compact=True)
+        copy = icon_button(self._theme, phrase("common.copy"), "copy", "quiet", compact=True)
         copy.clicked.connect(self._copy)
         self._buttons = [edit, copy]
         before: QWidget = self.text

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
+from app.base.wording import phrase
 from app.chat.answer_ratings import BAD, GOOD, UNRATED
 from app.chat.records import Message
 from app.uikit.language import noted
@@ -13,8 +14,6 @@ from app.uikit.widgets.icon import Icon
 from app.uikit.widgets.labels import Label
 
 _ICONS = {GOOD: "thumbs-up", BAD: "thumbs-down"}
-
-translate = QCoreApplication.translate
 
 
 class RatingMark(QWidget):
@@ -50,18 +49,18 @@ def words(answer: Message) -> str:
     """「悪い（訂正あり）」; "" where nothing was said."""
     if answer.rating == BAD:
         is_corrected = bool(answer.correction)
-        return noted(translate("Rating", "悪い"), translate("Rating", "訂正あり") if is_corrected else "")
-    return translate("Rating", "良い") if answer.rating == GOOD else ""
+        return noted(phrase("chat.bad"), phrase("chat.corrected") if is_corrected else "")
+    return phrase("chat.good") if answer.rating == GOOD else ""
 
 
 def add_to_menu(menu: QMenu, answer: Message, rate: Callable[[int], object]) -> None:
     """`rate` is told what is chosen: the rating that is in force chosen again takes it back, and BAD of an answer that
     is bad already is for its correction."""
-    for rating, name in ((GOOD, translate("Rating", "良い")), (BAD, translate("Rating", "悪い"))):
+    for rating, name in ((GOOD, phrase("chat.good")), (BAD, phrase("chat.bad"))):
         is_given = answer.rating == rating
         entry = menu.addAction(name)
         entry.setCheckable(True)
         entry.setChecked(is_given)
         entry.triggered.connect(lambda _checked, wish=UNRATED if is_given else rating: rate(wish))
     if answer.rating == BAD:
-        menu.addAction(translate("Rating", "正しい回答を書く…"), lambda: rate(BAD))
+        menu.addAction(phrase("chat.write_the_right_answer"), lambda: rate(BAD))

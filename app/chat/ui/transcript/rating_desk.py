@@ -3,6 +3,7 @@
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
+from app.base.wording import phrase
 from app.chat.answer_ratings import BAD
 from app.chat.records import Message
 from app.chat.services.chat import ChatSession
@@ -34,4 +35,4 @@ class RatingDesk(QObject):
 
     def _on_rated(self, answer: Message) -> None:
         self._transcript.show_rated(answer)
-        announce(self._transcript, rating.words(answer) or self.tr("評価を取り消しました"))
+        announce(self._transcript, rating.words(answer) or phrase("chat.rating_taken_back"))

@@ -5,6 +5,7 @@ import time
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 
+from app.base.wording import phrase
 from app.inference.services.events import Stage
 from app.uikit.language import joined
 from app.uikit.theme import Theme
@@ -47,16 +48,16 @@ class StageLine(Label):
         seconds = max(0.0, time.monotonic() - stage.started_at)
         match stage.kind:
             case "searching":
-                return self.tr("資料を探しています")
+                return phrase("chat.searching_documents")
             case "loading":
-                doing = self._with_time_left(self.tr("モデルを読み込んでいます… {s} 秒").format(s=int(seconds)))
+                doing = self._with_time_left(phrase("chat.loading_the_model_s_s", s=int(seconds)))
             case "reading":
                 share = round(100 * (stage.fraction or 0))
-                doing = self._with_time_left(self.tr("質問を読んでいます {p} %").format(p=share))
+                doing = self._with_time_left(phrase("chat.reading_the_question_p", p=share))
             case "answering":
-                doing = self.tr("回答中… {s} 秒").format(s=f"{seconds:.1f}")
+                doing = phrase("chat.answering_s_s", s=f"{seconds:.1f}")
             case "checking":
-                doing = self.tr("根拠を照合しています")
+                doing = phrase("chat.checking_against_the_sources")
             case _:
                 doing = ""
         return joined(self._found(), doing)
@@ -66,9 +67,9 @@ class StageLine(Label):
         if not self._stage.count:
             return ""
         if self._stage.kind in ("passages", "loading"):  # not all of them may fit into what the model reads
-            words = self.tr("資料 {n} か所が見つかりました（検索 {ms} ms）")
+            words = phrase("chat.found_n_passages_search_ms")
         else:
-            words = self.tr("資料 {n} か所を読みました（検索 {ms} ms）")
+            words = phrase("chat.read_n_passages_search_ms")
         return words.format(n=self._stage.count, ms=f"{round(1000 * self._stage.search_s):,}")
 
     def _with_time_left(self, words: str) -> str:

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
+from app.base.wording import phrase
 from app.chat.records import Message
 from app.chat.ui.transcript import answer_facts
 from app.chat.ui.transcript.answer import AnswerView, source_number
@@ -52,7 +53,7 @@ class Transcript(RowsView):
         self._connect()
 
     def _build(self) -> None:
-        self.setAccessibleName(self.tr("会話"))
+        self.setAccessibleName(phrase("chat.conversation"))
         self._flush_timer = QTimer(self, singleShot=True, interval=FLUSH_MS)
         self.latest_button = LatestButton(self._theme, self)
 
@@ -177,7 +178,7 @@ class Transcript(RowsView):
         self._heights.append(Estimate(self._column, self._theme).height(message))
         if message.status == "streaming":
             self._growing_id, self._growing_text = message.id, message.text
-            announce(self, self.tr("回答を始めました"))
+            announce(self, phrase("chat.answer_started"))
         self._follows = self._follows or message.role == "question"
         self._place()
         self.content_changed.emit()
@@ -204,7 +205,7 @@ class Transcript(RowsView):
             view.finish(message)
             view.set_busy(self._is_busy)
         self._remeasure(row)
-        announce(self, self.tr("回答が終わりました"))
+        announce(self, phrase("common.answer_finished"))
         if isinstance(view, AnswerView) and view.check_summary:
             announce(self, view.check_summary)
         if message.details is not None and message.details.is_same is not None:

@@ -4,7 +4,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
 from app.base.services.preferences import Preferences
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.chat.records import Message
 from app.chat.services.chat import ChatSession
 from app.chat.ui.transcript import problems
@@ -80,10 +80,8 @@ class Trouble(QObject):
         self._failed_id = message.id if message.status == "failed" else 0
 
     def _on_overflowed(self, overflow: Overflow) -> None:
-        needed = self.tr("必要 {a}、上限 {b} トークン。会話は何も失われていません。").format(
-            a=f"{overflow.prompt_tokens:,}", b=f"{overflow.context_tokens:,}"
-        )
-        self._show(self.tr("会話が文脈の上限に達しました。"), needed, problems.overflow_actions(overflow))
+        needed = phrase("chat.it_needs_a_of_at", a=f"{overflow.prompt_tokens:,}", b=f"{overflow.context_tokens:,}")
+        self._show(phrase("chat.the_conversation_has_reached_the"), needed, problems.overflow_actions(overflow))
 
     def _on_action_requested(self, key: str) -> None:
         self.clear()

@@ -4,6 +4,7 @@ from PySide6.QtCore import QEvent, QObject, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QFrame, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.uikit.text.rich_text import RichText
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
@@ -63,7 +64,7 @@ class AnswerBox(QFrame):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
         self.title = Label(letter, "heading3")
         self.text = RichText(theme)
-        self.text.setAccessibleName(self.tr("回答 {letter}").format(letter=letter))
+        self.text.setAccessibleName(phrase("evaluation.answer_letter", letter=letter))
         self.text.setTabChangesFocus(True)
         self.text.setAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled, False)  # digits are commands here
         self.text.installEventFilter(self)
@@ -106,7 +107,7 @@ class AnswerBox(QFrame):
 
     def _show(self) -> None:
         self.text.setFont(self._theme.font("reading"))
-        self.text.show_plain(self._answer or self.tr("（回答なし）"))
+        self.text.show_plain(self._answer or phrase("evaluation.no_answer"))
 
 
 def draw_ring(widget: QWidget, theme: Theme) -> None:

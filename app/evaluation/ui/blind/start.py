@@ -3,6 +3,7 @@
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.evaluation.report.blind import BlindComparison
 from app.evaluation.results import Evaluation
 from app.evaluation.ui.blind import words
@@ -26,15 +27,16 @@ class StartPanel(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self.first, self.second = _box(self.tr("比べる構成 1")), _box(self.tr("比べる構成 2"))
-        self.about = Label(
-            self.tr("2 つの構成の回答を、名前を伏せて並べます。良いと思うほうを選んでください。"), wraps=True
+        self.first, self.second = (
+            _box(phrase("evaluation.setting_to_compare_1")),
+            _box(phrase("evaluation.setting_to_compare_2")),
         )
-        self.note = Label(self.tr("どちらの構成かは、選び終えるまで表示しません。"), "caption", "text2", wraps=True)
+        self.about = Label(phrase("evaluation.the_answers_of_two_settings"), wraps=True)
+        self.note = Label(phrase("evaluation.which_is_which_stays_hidden"), "caption", "text2", wraps=True)
         self.facts = Label(tone="text2", wraps=True)
         self.reason = Label(tone="warning", wraps=True)
-        self.begin_button = Button(theme, self.tr("比べ始める"))
-        self.result_button = Button(theme, self.tr("ここまでの結果を見る"), "quiet")
+        self.begin_button = Button(theme, phrase("evaluation.start_comparing"))
+        self.result_button = Button(theme, phrase("evaluation.see_the_result_so_far"), "quiet")
         self._build()
         self._connect()
 
@@ -67,8 +69,12 @@ class StartPanel(QWidget):
         self.reason.setVisible(bool(self.reason.text()))
         self.begin_button.setEnabled(count > 0)
         self.begin_button.setVisible(done < count or not count)
-        self.begin_button.setText(self.tr("続きから比べる") if done else self.tr("比べ始める"))
-        self.result_button.setText(self.tr("結果を見る") if is_revealed else self.tr("ここまでの結果を見る"))
+        self.begin_button.setText(
+            phrase("evaluation.go_on_comparing") if done else phrase("evaluation.start_comparing")
+        )
+        self.result_button.setText(
+            phrase("evaluation.see_the_result") if is_revealed else phrase("evaluation.see_the_result_so_far")
+        )
         self.result_button.setVisible(done > 0)
 
     # ------------------------------------------------------------------- private
@@ -76,12 +82,12 @@ class StartPanel(QWidget):
     def _reason(self, comparison: BlindComparison | None, count: int) -> str:
         """Why it cannot begin; "": it can."""
         if comparison is None:
-            return self.tr("違う構成を 2 つ選んでください。")
-        return "" if count else self.tr("2 つの構成の回答がすべて同じなので、比べるものがありません。")
+            return phrase("evaluation.choose_two_different_settings")
+        return "" if count else phrase("evaluation.there_is_nothing_to_compare")
 
     def _build(self) -> None:
-        self.card = Card(self.tr("ブラインド比較"))
-        name = Label(self.tr("比べる構成"), tone="text2")
+        self.card = Card(phrase("evaluation.blind_sheet"))
+        name = Label(phrase("evaluation.settings_to_compare"), tone="text2")
         name.setBuddy(self.first)
         boxes = QVBoxLayout()
         boxes.setSpacing(6)

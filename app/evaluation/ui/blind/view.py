@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication, QStackedWidget, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.evaluation.report import blind
 from app.evaluation.report.blind import BlindComparison, Outcome
 from app.evaluation.report.blind_file import BlindFile, Vote, Voted
@@ -48,10 +48,10 @@ class ResultPanel(QWidget):
         self.agreement = Label(wraps=True)
         self.when_open = Label(tone="warning", wraps=True)
         self.left = Label(tone="text2", wraps=True)
-        self.go_on_button = Button(theme, self.tr("続きから比べる"))
-        self.undo_button = Button(theme, self.tr("1 つ前に戻す"), "quiet", "undo-2")
+        self.go_on_button = Button(theme, phrase("evaluation.go_on_comparing"))
+        self.undo_button = Button(theme, phrase("evaluation.take_back_the_last_one"), "quiet", "undo-2")
         self.undo_button.setToolTip("Ctrl+Z")
-        self.leave_button = Button(theme, self.tr("構成を選び直す"), "quiet")
+        self.leave_button = Button(theme, phrase("evaluation.choose_other_settings"), "quiet")
         self.rows: list[tuple[str, str, str]] = []  # of the table, as they are shown
         self._build()
         self.go_on_button.clicked.connect(lambda _: self.go_on_requested.emit())
@@ -78,7 +78,7 @@ class ResultPanel(QWidget):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        self.card = Card(self.tr("ブラインド比較の結果"))
+        self.card = Card(phrase("evaluation.result_of_the_blind_comparison"))
         for widget in (self.verdict, self.difference, self.table, self.when_open, self.agreement, self.left):
             self.card.column.addWidget(widget)
         self.card.column.addWidget(Flow(self.go_on_button, self.undo_button, self.leave_button))
@@ -94,16 +94,16 @@ class ResultPanel(QWidget):
 
     def _fill(self, found: Outcome) -> None:
         counts = (
-            (self.tr("「{name}」が良い").format(name=words.name(found.first.name)), found.first_wins),
-            (self.tr("「{name}」が良い").format(name=words.name(found.second.name)), found.second_wins),
+            (phrase("evaluation.blind_verdict.first", name=words.name(found.first.name)), found.first_wins),
+            (phrase("evaluation.blind_verdict.first", name=words.name(found.second.name)), found.second_wins),
             (words.vote("same"), found.same),
             (words.vote("both_wrong"), found.both_wrong),
         )
         self.rows = [(name, f"{count:,}", percent(count / max(1, found.n))) for name, count in counts]
-        self.rows.append((self.tr("合計"), f"{found.n:,}", ""))
+        self.rows.append((phrase("evaluation.total"), f"{found.n:,}", ""))
         table = self.table
         table.clear()
-        heads = (self.tr("選んだもの"), self.tr("問数"), self.tr("割合"))
+        heads = (phrase("evaluation.blind_column.vote"), phrase("evaluation.questions"), phrase("evaluation.share"))
         for column, head in enumerate(heads):
             table.put(Label(head, "caption", "muted"), column, is_number=column > 0)
             table.grid.setColumnStretch(column, 1 if column == 0 else 0)
@@ -151,10 +151,10 @@ class BlindView(QWidget):
         self._show(self.nothing)
         self._asked += 1
         if len(found.systems) > 1:
-            self.nothing.setText(self.tr("読み込み中…"))
+            self.nothing.setText(phrase("evaluation.loading"))
             self._read()
         else:
-            self.nothing.setText(self.tr("構成が 1 つなので、比べる相手がありません。"))
+            self.nothing.setText(phrase("evaluation.there_is_one_setting_only"))
 
     @property
     def comparison(self) -> BlindComparison | None:
@@ -334,7 +334,7 @@ class BlindView(QWidget):
 
     def _on_undone(self) -> None:
         self.go_on()
-        announce(self.voting, self.tr("ひとつ戻しました"))
+        announce(self.voting, phrase("evaluation.the_last_choice_was_taken"))
 
     def _reckon(self) -> None:
         comparison = self._comparison
@@ -395,5 +395,5 @@ class BlindView(QWidget):
 
     def _tell(self, error: AppError, *, can_retry: bool = False) -> None:
         said = describe_error(error)
-        actions = (("again", self.tr("もう一度読む")),) if can_retry else ()
+        actions = (("again", phrase("common.read_again")),) if can_retry else ()
         self.banner.show_message("danger", said.message, said.next, actions)

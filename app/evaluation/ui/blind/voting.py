@@ -4,6 +4,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QPaintEvent
 from PySide6.QtWidgets import QAbstractSlider, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.evaluation.report.blind import BlindComparison, Pair
 from app.evaluation.report.blind_file import VOTES
 from app.evaluation.ui.blind import words
@@ -42,24 +43,24 @@ class VotingPanel(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         set_surface(self, "card")
         self.pair: Pair | None = None
-        self.title = Label(self.tr("ブラインド比較"), "heading3")
+        self.title = Label(phrase("evaluation.blind_sheet"), "heading3")
         self.progress = Label(tone="text2")
         self.note = Label(role="caption", tone="text2", wraps=True)
         self.question = Label(strong=True, wraps=True)
         self.question.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.answers = AnswersView(theme)
-        self.reference_button = Button(theme, self.tr("模範解答を見る"), "link")
+        self.reference_button = Button(theme, phrase("evaluation.show_the_reference_answer"), "link")
         self.reference_button.setCheckable(True)
         self.reference = Label(tone="text2", wraps=True)
         self.reference.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.buttons = {
             vote: VoteButton(theme, words.vote(vote), str(number)) for number, vote in enumerate(VOTES, start=1)
         }
-        self.undo_button = Button(theme, self.tr("1 つ前に戻す"), "quiet", "undo-2")
-        self.undo_button.setAccessibleName(noted(self.tr("1 つ前に戻す"), "←"))
-        self.undo_button.setToolTip(self.tr("← または Ctrl+Z"))
-        self.result_button = Button(theme, self.tr("ここまでの結果を見る"), "quiet")
-        self.leave_button = Button(theme, self.tr("構成を選び直す"), "quiet")
+        self.undo_button = Button(theme, phrase("evaluation.take_back_the_last_one"), "quiet", "undo-2")
+        self.undo_button.setAccessibleName(noted(phrase("evaluation.take_back_the_last_one"), "←"))
+        self.undo_button.setToolTip(phrase("evaluation.or_ctrl_z"))
+        self.result_button = Button(theme, phrase("evaluation.see_the_result_so_far"), "quiet")
+        self.leave_button = Button(theme, phrase("evaluation.choose_other_settings"), "quiet")
         self.agreement = Label(role="caption", tone="text2", wraps=True)
         self._build()
         self._connect()
@@ -74,7 +75,11 @@ class VotingPanel(QWidget):
             self._show_pair(pair)
         self.undo_button.setVisible(done > 0)
         self.result_button.setVisible(done > 0)
-        self.result_button.setText(self.tr("結果に戻る") if comparison.is_revealed else self.tr("ここまでの結果を見る"))
+        self.result_button.setText(
+            phrase("evaluation.back_to_the_result")
+            if comparison.is_revealed
+            else phrase("evaluation.see_the_result_so_far")
+        )
         self.agreement.setText(words.agreement(comparison.agreement))
         self.setAccessibleName(joined(self.title.text(), self.progress.text(), self.question.text()))
 
@@ -127,13 +132,11 @@ class VotingPanel(QWidget):
 
     def _note(self, *, is_revealed: bool) -> str:
         if is_revealed:
-            return self.tr("結果を表示したあとに選んだ問いは、数だけを示し、判断には入れません。")
-        return self.tr("どちらの構成かは、選び終えるまで表示しません。")
+            return phrase("evaluation.what_you_choose_after_the")
+        return phrase("evaluation.which_is_which_stays_hidden")
 
     def _build(self) -> None:
-        self.setAccessibleDescription(
-            self.tr("1 で A が良い、2 で B が良い、3 で同じくらい、4 でどちらも誤り、← でひとつ戻します")
-        )
+        self.setAccessibleDescription(phrase("evaluation.1_a_is_better_2"))
         head = QHBoxLayout()
         head.setSpacing(12)
         head.addWidget(self.title, 1)
@@ -178,7 +181,11 @@ class VotingPanel(QWidget):
     def _show_reference(self, *_: object) -> None:
         is_shown = self.reference_button.isChecked()
         self.reference.setVisible(is_shown and bool(self.reference.text()))
-        self.reference_button.setText(self.tr("模範解答を隠す") if is_shown else self.tr("模範解答を見る"))
+        self.reference_button.setText(
+            phrase("evaluation.hide_the_reference_answer")
+            if is_shown
+            else phrase("evaluation.show_the_reference_answer")
+        )
 
     def _restyle(self) -> None:
         self._area.setMinimumHeight(self._theme.px(LEAST_PX))

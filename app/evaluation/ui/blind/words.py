@@ -1,33 +1,30 @@
 """What the blind comparison says of votes, of its result and of the judge."""
 
-from PySide6.QtCore import QCoreApplication
-
+from app.base.wording import phrase
 from app.evaluation.judge.comparing import LEAST_DECIDED
 from app.evaluation.report.blind import LEAST_ANSWERS, Agreement, Outcome, Pairing
 from app.evaluation.report.blind_file import Vote
 from app.uikit.characters import harmless
 
-translate = QCoreApplication.translate
-
 
 def vote(kind: Vote) -> str:
     return {
-        "a_better": translate("Blind", "A が良い"),
-        "b_better": translate("Blind", "B が良い"),
-        "same": translate("Blind", "同じくらい"),
-        "both_wrong": translate("Blind", "どちらも誤り"),
+        "a_better": phrase("evaluation.blind_vote.a_better"),
+        "b_better": phrase("evaluation.blind_vote.b_better"),
+        "same": phrase("evaluation.about_equal"),
+        "both_wrong": phrase("evaluation.both_wrong"),
     }[kind]
 
 
 def progress(done: int, count: int) -> str:
-    return translate("Blind", "{a}／{b} 問").format(a=f"{done:,}", b=f"{count:,}")
+    return phrase("evaluation.a_of_b", a=f"{done:,}", b=f"{count:,}")
 
 
 def questions(pairing: Pairing) -> str:
     count, equal = f"{len(pairing.pairs):,}", f"{pairing.equal:,}"
     if not pairing.equal:
-        return translate("Blind", "比べる問いは {n} 問です。").format(n=count)
-    told = translate("Blind", "比べる問いは {n} 問です。回答が同じ {equal} 問は除きます。")
+        return phrase("evaluation.questions_to_compare_n", n=count)
+    told = phrase("evaluation.questions_to_compare_n_left")
     return told.format(n=count, equal=equal)
 
 
@@ -35,9 +32,9 @@ def standing(done: int, count: int, *, is_revealed: bool) -> str:
     """Nothing where nothing was chosen yet."""
     if not done:
         return ""
-    told = translate("Blind", "{a}／{b} 問を選び終えています。")
+    told = phrase("evaluation.decided_a_of_b")
     if is_revealed and done < count:
-        told = translate("Blind", "{a}／{b} 問を選び終え、結果を表示済みです。")
+        told = phrase("evaluation.decided_a_of_b_the")
     return told.format(a=f"{done:,}", b=f"{count:,}")
 
 
@@ -53,14 +50,12 @@ def verdict(found: Outcome) -> str:
     names = {"first": name(found.first.name), "second": name(found.second.name)}
     match found.verdict:
         case "few":
-            told = translate(
-                "Blind", "名前を見る前にどちらかを選んだのが {n} 問なので、判断できません（{least} 問以上が必要です）。"
-            )
+            told = phrase("evaluation.one_of_both_was_chosen")
             return told.format(n=f"{found.decided:,}", least=LEAST_DECIDED)
         case "unclear":
-            return translate("Blind", "どちらが良いとは言い切れません。差は誤差の範囲です。")
+            return phrase("evaluation.neither_is_clearly_better_the")
         case _:
-            return translate("Blind", "「{name}」のほうが多く選ばれました。").format(name=names[found.verdict])
+            return phrase("evaluation.name_was_chosen_more_often", name=names[found.verdict])
 
 
 def difference(found: Outcome) -> str:
@@ -69,22 +64,18 @@ def difference(found: Outcome) -> str:
     if found.difference is None or found.verdict == "few" or is_surer:
         return ""
     mean, low, high = (_signed(value) for value in (found.difference.mean, found.difference.low, found.difference.high))
-    told = translate(
-        "Blind",
-        "選ばれ方の差 {d}、95\u00a0% 区間 {lo} 〜 {hi}。"
-        "+1 は毎回「{second}」、−1 は毎回「{first}」が選ばれたことを表します。",
-    )
+    told = phrase("evaluation.difference_of_preference_d_95")
     names = {"first": name(found.first.name), "second": name(found.second.name)}
     return told.format(d=mean, lo=low, hi=high, **names)
 
 
 def when_open(count: int) -> str:
-    told = translate("Blind", "このうち {n} 問は、構成の名前を表示したあとに選んだので、判断に入れていません。")
+    told = phrase("evaluation.n_of_them_were_chosen")
     return told.format(n=f"{count:,}")
 
 
 def left(count: int) -> str:
-    return translate("Blind", "まだ {n} 問残っています。").format(n=f"{count:,}") if count else ""
+    return phrase("evaluation.left_to_decide_n", n=f"{count:,}") if count else ""
 
 
 # -------------------------------------------------------------------------- judge
@@ -92,28 +83,18 @@ def left(count: int) -> str:
 
 def agreement(found: Agreement) -> str:
     if not found.has_judge:
-        return translate("Blind", "採点モデルがないので、一致（κ）は計算できません。")
+        return phrase("evaluation.there_is_no_judge_so")
     if found.most < LEAST_ANSWERS:
-        told = translate(
-            "Blind",
-            "名前を見る前に選べて、採点モデルの点もある問いが {n} 問しかなく、30 問に満たないため、"
-            "一致（κ）は計算できません。",
-        )
+        told = phrase("evaluation.there_is_no_agreement_only")
         return told.format(n=f"{found.most:,}")
     if found.wanting:
-        told = translate("Blind", "採点モデルとの一致（κ）は 30 問から表示します。あと {n} 問です。")
+        told = phrase("evaluation.agreement_with_the_judge_appears")
         return told.format(n=found.wanting)
     facts = {"n": f"{found.n:,}", "same": f"{found.same:,}"}
     if found.kappa is None:
-        told = translate(
-            "Blind", "採点モデルとは {n} 問すべてで同じ選び方でした。選び方が 1 通りなので、κ は計算できません。"
-        )
+        told = phrase("evaluation.you_and_the_judge_chose")
         return told.format(**facts)
-    told = translate(
-        "Blind",
-        "採点モデルとの一致（κ）は {k} です（1 は完全な一致、0 は偶然と同じ程度）。"
-        "{n} 問中 {same} 問で同じ選び方でした。",
-    )
+    told = phrase("evaluation.agreement_with_the_judge_is")
     return told.format(k=_plain(found.kappa), **facts)
 
 

@@ -6,6 +6,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QBrush, QFontMetrics, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
+from app.base.wording import phrase
 from app.evaluation.report.result_shown import ResultShown, SystemShown
 from app.evaluation.ui.result import words
 from app.uikit.language import joined
@@ -43,14 +44,14 @@ class BreakdownCard(Card):
         counted = [sum(one.counts) for one in found.systems if one.counts]
         self.setVisible(bool(counted))
         is_plain = len(found.questions) == max(counted, default=0)  # every question once
-        title = self.tr("得点の内訳（{n} 問）") if is_plain else self.tr("得点の内訳（回答 {n} 件）")
+        title = phrase("evaluation.scores_n_questions") if is_plain else phrase("evaluation.scores_n_answers")
         self.title.setText(title.format(n=f"{max(counted, default=0):,}"))
         for label, name in zip(self._keys, words.points(found), strict=True):
             label.setText(name)
         if found.has_judged_counts:
-            told = self.tr("左から 0 点・1 点・2 点・3 点（採点モデルの点）")
+            told = phrase("evaluation.from_the_left_0_1")
         else:
-            told = self.tr("左から 得点 0・0.5 未満・1 未満・1（規則で付けた得点）")
+            told = phrase("evaluation.from_the_left_0_below")
         self.about.setText(told)
         self._fill()
 

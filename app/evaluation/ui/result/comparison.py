@@ -7,6 +7,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.evaluation.report.result_shown import ResultShown, SystemShown
 from app.evaluation.ui.result import words
 from app.evaluation.ui.result.grid import INDENT_PX, RowGrid
@@ -50,8 +51,10 @@ class ComparisonCard(Card):
         self._found = found
         self.setVisible(bool(found.systems))
         count = len(found.systems)
-        self.title.setText(self.tr("{n} 通りの比較").format(n=count) if count > 1 else self.tr("結果"))
-        self.about.setText(words.measured_by(found) if found.measure else self.tr("点の付いた回答がありません。"))
+        self.title.setText(
+            phrase("evaluation.n_systems_compared", n=count) if count > 1 else phrase("evaluation.results")
+        )
+        self.about.setText(words.measured_by(found) if found.measure else phrase("evaluation.no_answer_has_a_score"))
         self._is_wide = self._fits()
         self._fill(found)
 
@@ -71,15 +74,15 @@ class ComparisonCard(Card):
         """Of those beside name and plot, the ones in which anything is known."""
         digits = found.digits
         all_: list[Column] = [
-            Column(self.tr("平均"), lambda one: words.number(one.mean, digits), is_drawn=True),
+            Column(phrase("evaluation.mean"), lambda one: words.number(one.mean, digits), is_drawn=True),
             Column(words.interval(), lambda one: words.span(one.span, digits), is_drawn=True),
-            Column(self.tr("満点"), lambda one: words.percent(one.perfect)),
-            Column(self.tr("引用の正しさ"), lambda one: words.percent(one.citation)),
-            Column(self.tr("「ない」と答えた"), lambda one: words.share(one.abstained)),
-            Column(self.tr("秒／問"), lambda one: words.number(one.seconds, 1)),
+            Column(phrase("evaluation.full_score"), lambda one: words.percent(one.perfect)),
+            Column(phrase("evaluation.right_citations"), lambda one: words.percent(one.citation)),
+            Column(phrase("evaluation.abstained"), lambda one: words.share(one.abstained)),
+            Column(phrase("evaluation.s_question"), lambda one: words.number(one.seconds, 1)),
         ]
         if found.kind != "documents":
-            all_.append(Column(self.tr("大きさ"), lambda one: words.gigabytes(one.system.size_bytes)))
+            all_.append(Column(phrase("common.size"), lambda one: words.gigabytes(one.system.size_bytes)))
         return [one for one in all_ if any(one.said(system) != words.NONE for system in found.systems)]
 
     def _fill(self, found: ResultShown) -> None:
@@ -98,7 +101,7 @@ class ComparisonCard(Card):
         last = len(columns) + 2
         count = last + 1
         rows.ground("raised")
-        rows.put(Label(self.tr("構成"), "caption", "text2", strong=True), 0)
+        rows.put(Label(phrase("evaluation.pairs_system"), "caption", "text2", strong=True), 0)
         rows.grid.setColumnMinimumWidth(0, px(NAME_PX - 30))
         rows.grid.setColumnStretch(0, 3)
         for at, column in enumerate(columns):
@@ -144,7 +147,7 @@ class ComparisonCard(Card):
 
     def _use_button(self, one: SystemShown) -> Button:
         """Whether its model is still there is seen when it is used."""
-        button = Button(self._theme, self.tr("使う"), "quiet", compact=True)
+        button = Button(self._theme, phrase("common.use"), "quiet", compact=True)
         button.setAccessibleName(noted(words.use(), one.system.name))
         button.setToolTip(tip(words.use()))
         button.clicked.connect(lambda: self.use_requested.emit(one.system))

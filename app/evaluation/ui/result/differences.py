@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QWidget
 
+from app.base.wording import phrase
 from app.evaluation.report.result_shown import Difference, ResultShown
 from app.evaluation.ui.result import words
 from app.evaluation.ui.result.grid import RowGrid
@@ -47,7 +48,7 @@ class DifferencesCard(Card):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("")
-        self.title.setText(self.tr("差と確からしさ"))
+        self.title.setText(phrase("evaluation.differences_and_how_sure_they"))
         self._theme = theme
         self._found: ResultShown | None = None
         self._is_wide = True
@@ -95,7 +96,12 @@ class DifferencesCard(Card):
         rows = self.rows
         if self._is_wide:
             rows.ground("raised")
-            heads = ((self.tr("比べる組"), 0), (self.tr("差"), 1), (words.interval(), 2), (self.tr("判断"), 4))
+            heads = (
+                (phrase("evaluation.pair"), 0),
+                (phrase("evaluation.difference"), 1),
+                (words.interval(), 2),
+                (phrase("evaluation.blind_column.verdict"), 4),
+            )
             for name, column in heads:
                 rows.put(Label(name, "caption", "text2", strong=True), column, is_number=column in (1, 2))
             if scale:
@@ -125,12 +131,12 @@ class DifferencesCard(Card):
         if scale:
             self.rows.put(self._plot(one, scale), 0, span=2)
             self.rows.next_row()
-        interval = self.tr("95\u00a0% 区間 {span}").format(span=words.signed_span(one.span, digits)) if one.span else ""
-        told = joined(self.tr("差 {d}").format(d=words.signed(one.mean, digits)), interval)
+        interval = phrase("evaluation.95_interval_span", span=words.signed_span(one.span, digits)) if one.span else ""
+        told = joined(phrase("evaluation.difference_d", d=words.signed(one.mean, digits)), interval)
         self.rows.put(Label(told, "caption", "text2", wraps=True), 0, span=2)
 
     def _name(self, one: Difference) -> Label:
-        name = Label(self.tr("{second} と {first}").format(second=one.second, first=one.first), wraps=True)
+        name = Label(phrase("evaluation.second_and_first", second=one.second, first=one.first), wraps=True)
         name.setToolTip(tip(one.sentence))
         name.setAccessibleDescription(one.sentence)
         return name

@@ -8,6 +8,7 @@ from PySide6.QtGui import QFontInfo, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QBoxLayout, QFrame, QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.evaluation.report.result_shown import ResultShown
 from app.evaluation.report_parts import Section
 from app.evaluation.results import System
@@ -258,7 +259,7 @@ class Overview(QWidget):
             card.deleteLater()
         told = list(found.sections)
         if found.categories is not None:
-            told.insert(0, Section(self.tr("分野別"), tables=(found.categories,)))
+            told.insert(0, Section(phrase("evaluation.by_category"), tables=(found.categories,)))
         self.sections = [SectionCard(self._theme, section) for section in told]
         for card in self.sections:
             self._rest.addWidget(card)

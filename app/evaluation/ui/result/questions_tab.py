@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.base.wording import phrase
 from app.evaluation.records import Gold, Question
 from app.evaluation.report.result_shown import AnswerShown, QuestionShown, ResultShown
 from app.evaluation.ui.result import words
@@ -129,7 +130,7 @@ class QuestionView(QListView):
         self.setModel(questions)
         self.setItemDelegate(QuestionDelegate(theme, self))
         self.setProperty("framed", True)
-        self.setAccessibleName(self.tr("問いの一覧"))
+        self.setAccessibleName(phrase("evaluation.list_of_questions"))
         self.setUniformItemSizes(True)
         self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
@@ -143,9 +144,7 @@ class QuestionDetail(QWidget):
         super().__init__()
         self.text = Label(role="heading3", strong=True, wraps=True)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.unanswerable = Label(
-            self.tr("資料にない質問です。「ない」と答えるのが正解です。"), "caption", "text2", wraps=True
-        )
+        self.unanswerable = Label(phrase("evaluation.the_documents_do_not_answer"), "caption", "text2", wraps=True)
         self.facts = FactList(theme, is_compact=True)
         self._answers = QVBoxLayout()
         self._answers.setSpacing(10)
@@ -160,7 +159,7 @@ class QuestionDetail(QWidget):
     def show_question(self, one: QuestionShown | None, found: ResultShown) -> None:
         """None: none is left by the filter."""
         self._clear()
-        self.text.setText(one.question.text if one else self.tr("条件に合う問いはありません。"))
+        self.text.setText(one.question.text if one else phrase("evaluation.no_question_fits_the_filter"))
         self.unanswerable.setVisible(one is not None and not one.question.is_answerable)
         self.facts.set_facts(self._facts(one.question) if one else ())
         for answer in one.answers if one else ():
@@ -178,14 +177,14 @@ class QuestionDetail(QWidget):
 
     def _facts(self, question: Question) -> list[tuple[str, str]]:
         return [
-            (self.tr("模範解答"), question.reference),
-            (self.tr("必ず含む語"), " / ".join(question.must_include)),
-            (self.tr("根拠"), "\n".join(self._gold(gold) for gold in question.gold)),
-            (self.tr("分野"), question.category),
+            (phrase("evaluation.question_column.reference"), question.reference),
+            (phrase("evaluation.question_column.must_include"), " / ".join(question.must_include)),
+            (phrase("evaluation.gold_quotes"), "\n".join(self._gold(gold) for gold in question.gold)),
+            (phrase("evaluation.question_column.category"), question.category),
         ]
 
     def _gold(self, gold: Gold) -> str:
-        page = self.tr("{n} ページ").format(n=gold.page) if gold.page else ""
+        page = phrase("evaluation.page_n", n=gold.page) if gold.page else ""
         return noted(gold.quote, " > ".join(filter(None, (gold.document, *gold.heading, page))))
 
 
@@ -198,14 +197,14 @@ class AnswerCard(Card):
         text = Label(answer.text, "reading", wraps=True)
         text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.column.addWidget(text)
-        told = [self.tr("採点の理由：{text}").format(text=answer.reason)] if answer.reason else []
+        told = [phrase("evaluation.the_judges_reason_text", text=answer.reason)] if answer.reason else []
         for said in (*told, joined(*answer.detail, *answer.marks)):
             if said:
                 self.column.addWidget(Label(said, "caption", "text2", wraps=True))
 
     def _score(self, answer: AnswerShown) -> str:
         """The judge's; the one by rules is among the marks."""
-        return self.tr("{n}／3 点").format(n=words.number(answer.score, 0)) if answer.score is not None else ""
+        return phrase("evaluation.n_of_3", n=words.number(answer.score, 0)) if answer.score is not None else ""
 
 
 class QuestionsTab(QWidget):
@@ -217,9 +216,9 @@ class QuestionsTab(QWidget):
         self.questions = Questions()
         self.view = QuestionView(theme, self.questions)
         self.categories = QComboBox()
-        self.categories.setAccessibleName(self.tr("分野"))
+        self.categories.setAccessibleName(phrase("evaluation.question_column.category"))
         self.categories.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.spread_button = Button(theme, self.tr("差が大きい順"))
+        self.spread_button = Button(theme, phrase("evaluation.largest_differences_first"))
         self.spread_button.setCheckable(True)
         self.count = Label(role="caption", tone="text2", wraps=True)
         self.legend = Label(role="caption", tone="text2", wraps=True)
@@ -239,14 +238,14 @@ class QuestionsTab(QWidget):
         self.questions.show_result(found)
         names = list(dict.fromkeys(one.question.category for one in found.questions))
         self.categories.clear()
-        self.categories.addItem(self.tr("すべての分野"), None)
+        self.categories.addItem(phrase("evaluation.all_categories"), None)
         for name in names:
-            self.categories.addItem(_short(name or self.tr("（分野なし）")), name)
+            self.categories.addItem(_short(name or phrase("evaluation.no_category")), name)
             self.categories.setItemData(self.categories.count() - 1, tip(name), Qt.ItemDataRole.ToolTipRole)
         self.categories.setVisible(len(names) > 1)
         self.spread_button.setVisible(len(found.systems) > 1)
         order = " / ".join(one.system.name for one in found.systems)
-        self.legend.setText(self.tr("数字は左から：{names}").format(names=order))
+        self.legend.setText(phrase("evaluation.figures_from_the_left_names", names=order))
         self.legend.setVisible(bool(found.measure) and len(found.systems) > 1)
         self._choose()
 
@@ -307,7 +306,7 @@ class QuestionsTab(QWidget):
     def _choose(self) -> None:
         """The one that was shown, where it is still there; else the first."""
         shown, total = self.questions.rowCount(), self.questions.total
-        told = self.tr("{n} 問") if shown == total else self.tr("{n}／{total} 問")
+        told = phrase("evaluation.n_questions") if shown == total else phrase("evaluation.n_of_total_questions")
         self.count.setText(told.format(n=f"{shown:,}", total=f"{total:,}"))
         row = max(0, self.questions.row_of(self._question_id))
         index = self.questions.index(row)

@@ -12,7 +12,7 @@ from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.export_gate import Export, Permit
 from app.base.services import background
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.evaluation import label_now
 from app.evaluation.report.result_shown import ResultShown, obstacle
 from app.evaluation.report_parts import Section
@@ -59,11 +59,11 @@ class ResultDeeds(QObject):
         self.is_working = False
 
     def export_book(self, folder: Path, found: Evaluation, sections: Sequence[Section]) -> None:
-        kinds = f"{self.tr('Excel ブック')} (*{BOOK});;CSV (*.csv)"
-        self._export(folder, found, sections, self.tr("結果の保存先"), kinds, BOOK)
+        kinds = f"{phrase('evaluation.excel_workbook')} (*{BOOK});;CSV (*.csv)"
+        self._export(folder, found, sections, phrase("evaluation.save_the_results"), kinds, BOOK)
 
     def export_page(self, folder: Path, found: Evaluation, sections: Sequence[Section]) -> None:
-        self._export(folder, found, sections, self.tr("報告書の保存先"), f"HTML (*{PAGE})", PAGE)
+        self._export(folder, found, sections, phrase("evaluation.save_the_report"), f"HTML (*{PAGE})", PAGE)
 
     def open_report(self, folder: Path, found: Evaluation, sections: Sequence[Section]) -> None:
         """Makes it anew where it is gone."""
@@ -153,14 +153,14 @@ class ResultView(QWidget):
         self.shown: ResultShown | None = None  # None: still being worked out
         self.deeds = ResultDeeds(secrecy, documents, pickers or Pickers(), self)
         self._documents = documents
-        self.export_button = Button(theme, self.tr("Excel に書き出す"), "", "download")
-        self.report_button = Button(theme, self.tr("報告書"), "", "file-text")
+        self.export_button = Button(theme, phrase("evaluation.export_to_excel"), "", "download")
+        self.report_button = Button(theme, phrase("common.report"), "", "file-text")
         self.banner = Banner(theme)
-        self.waiting = Label(self.tr("読み込み中…"), tone="text2", wraps=True)
+        self.waiting = Label(phrase("evaluation.loading"), tone="text2", wraps=True)
         names = {
             "overview": words.tab("questions"),
-            "questions": self.tr("問いごとの結果"),
-            "blind": self.tr("ブラインド比較"),
+            "questions": phrase("evaluation.by_question"),
+            "blind": phrase("evaluation.blind_sheet"),
         }
         self.tabs = Tabs(theme, names)
         self.overview = Overview(theme)
@@ -185,7 +185,7 @@ class ResultView(QWidget):
         number = self._number
         self._told, self.shown = (folder, found, tuple(sections)), None
         self.banner.hide()
-        self.waiting.setText(self.tr("読み込み中…"))
+        self.waiting.setText(phrase("evaluation.loading"))
         self._show_tabs(study, found)
         self._settle()
 
@@ -210,8 +210,8 @@ class ResultView(QWidget):
         set_surface(self, "base")
         self._area = scrolled(self.overview)
         self._menu = QMenu(self.report_button)
-        self._open_action = self._menu.addAction(self.tr("報告書を開く"))
-        self._save_action = self._menu.addAction(self.tr("HTML として保存…"))
+        self._open_action = self._menu.addAction(phrase("common.open_the_report"))
+        self._save_action = self._menu.addAction(phrase("evaluation.save_as_html"))
         self.report_button.setMenu(self._menu)
         self.waiting.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.waiting.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
@@ -258,7 +258,7 @@ class ResultView(QWidget):
         if self._told is None or folder != self._told[0]:
             return  # another study is shown meanwhile
         self._saved = path
-        what, actions = self.tr("書き出しました。"), (("folder", self.tr("フォルダを開く")),)
+        what, actions = phrase("common.exported"), (("folder", phrase("common.open_folder")),)
         self.banner.show_message("success", what, str(path), actions)
 
     def _open_folder(self) -> None:

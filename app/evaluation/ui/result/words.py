@@ -1,10 +1,7 @@
 """Numbers and names of the results of an evaluation."""
 
-from PySide6.QtCore import QCoreApplication
-
+from app.base.wording import phrase
 from app.evaluation.report.result_shown import ResultShown, Span
-
-translate = QCoreApplication.translate
 
 NONE = "—"
 # Of a verdict: icon and tone. "" has a sign of its own.
@@ -19,12 +16,12 @@ VERDICTS = {
 def tab(kind: str) -> str:
     """`kind`: of a study."""
     return {
-        "documents": translate("EvaluationResult", "資料と学習の比較"),
-        "questions": translate("EvaluationResult", "モデルの比較"),
-        "bases": translate("EvaluationResult", "土台のモデル"),
-        "quantizations": translate("EvaluationResult", "量子化"),
-        "scale": translate("EvaluationResult", "学習量"),
-        "judge": translate("EvaluationResult", "採点モデル"),
+        "documents": phrase("evaluation.documents_and_fine_tuning"),
+        "questions": phrase("evaluation.models"),
+        "bases": phrase("evaluation.base_models"),
+        "quantizations": phrase("evaluation.quantization"),
+        "scale": phrase("evaluation.amount_of_data"),
+        "judge": phrase("evaluation.judge"),
     }[kind]
 
 
@@ -43,7 +40,7 @@ def signed(value: float, digits: int) -> str:
 
 
 def between(low: str, high: str) -> str:
-    return translate("EvaluationResult", "{low}〜{high}").format(low=low, high=high)
+    return phrase("evaluation.low_to_high", low=low, high=high)
 
 
 def span(found: Span | None, digits: int) -> str:
@@ -53,9 +50,7 @@ def span(found: Span | None, digits: int) -> str:
 def signed_span(found: Span | None, digits: int) -> str:
     if found is None:
         return NONE
-    return translate("EvaluationResult", "{low} 〜 {high}").format(
-        low=signed(found.low, digits), high=signed(found.high, digits)
-    )
+    return phrase("evaluation.low_to_high_2", low=signed(found.low, digits), high=signed(found.high, digits))
 
 
 def percent(share: float | None) -> str:
@@ -69,48 +64,48 @@ def gigabytes(size_bytes: int) -> str:
 def share(found: tuple[int, int] | None) -> str:
     if found is None:
         return NONE
-    return translate("EvaluationResult", "{a}／{b}").format(a=f"{found[0]:,}", b=f"{found[1]:,}")
+    return phrase("common.a_b", a=f"{found[0]:,}", b=f"{found[1]:,}")
 
 
 def interval() -> str:
-    return translate("EvaluationResult", "95\u00a0% 区間")
+    return phrase("evaluation.95_interval")
 
 
 def verdict(key: str) -> str:
     return {
-        "better": translate("EvaluationResult", "良い"),
-        "worse": translate("EvaluationResult", "悪い"),
-        "unclear": translate("EvaluationResult", "誤差の範囲"),
-        "few": translate("EvaluationResult", "問数不足"),
+        "better": phrase("evaluation.better"),
+        "worse": phrase("evaluation.worse"),
+        "unclear": phrase("evaluation.within_noise"),
+        "few": phrase("evaluation.too_few_questions"),
     }[key]
 
 
 def measured_by(found: ResultShown) -> str:
     """How the means come about, and how their lines are to be read, where there are any."""
     if found.measure == "judge":
-        scale = translate("EvaluationResult", "採点 0〜3。")
+        scale = phrase("evaluation.judges_score_0_to_3")
     else:
-        scale = translate("EvaluationResult", "得点 0〜1：必ず含む語が入っていた割合。なければ模範解答との近さ。")
+        scale = phrase("evaluation.score_0_to_1_the")
     if any(one.span for one in found.systems):
-        said = translate("EvaluationResult", "横線は 95\u00a0% 区間（ブートストラップ {n} 回、問いを単位）")
+        said = phrase("evaluation.lines_95_intervals_bootstrap_of")
         lines = said.format(n=f"{found.resamples:,}")
     else:
-        said = translate("EvaluationResult", "{n} 問に満たないので、95\u00a0% 区間は示しません。")
+        said = phrase("evaluation.with_fewer_than_n_questions")
         lines = said.format(n=found.least_units)
-    return translate("EvaluationResult", "{scale}{lines}").format(scale=scale, lines=lines)
+    return phrase("evaluation.scale_lines", scale=scale, lines=lines)
 
 
 def use() -> str:
-    return translate("EvaluationResult", "この組み合わせを質問で使う")
+    return phrase("evaluation.use_this_combination_for_questions")
 
 
 def points(found: ResultShown) -> tuple[str, ...]:
     """Of the parts of a bar, from the left."""
     if found.has_judged_counts:
-        return tuple(translate("EvaluationResult", "{n} 点").format(n=score) for score in range(4))
+        return tuple(phrase("evaluation.n", n=score) for score in range(4))
     return (
         "0",
-        translate("EvaluationResult", "0.5 未満"),
-        translate("EvaluationResult", "1 未満"),
-        translate("EvaluationResult", "1（満点）"),
+        phrase("evaluation.below_0_5"),
+        phrase("evaluation.below_1"),
+        phrase("evaluation.1_full"),
     )

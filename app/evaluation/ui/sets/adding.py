@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, QObject, QStandardPaths, Qt, QTimer, Signal
+from PySide6.QtCore import QObject, QStandardPaths, Qt, QTimer, Signal
 from PySide6.QtWidgets import QMenu, QSizePolicy, QVBoxLayout, QWidget
 
 from app.base.confidentiality import Label as Secrecy
@@ -38,7 +38,6 @@ Read = tuple[int, Show, object, Sequence[KeptSet]]  # which reading, and what ca
 
 PATIENCE_MS = 500  # reading that takes no longer needs no window of its own
 EXAMPLES = 3
-translate = QCoreApplication.translate
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ class TakeDialog(StoringWindow):
         if not self.naming.check():
             return ""
         self.naming.name.setFocus()
-        return self.tr("名前を直してください。")
+        return phrase("evaluation.put_the_name_right")
 
     def work(self) -> Work:
         taken, naming = self._taken, self.naming
@@ -133,68 +132,70 @@ class ImportDialog(TakeDialog):
     def __init__(
         self, theme: Theme, folder: Path, sets: Sequence[KeptSet], found: QuestionFile, parent: QWidget
     ) -> None:
-        name = safe_name(Path(found.name).stem.replace("@", "_"), self.tr("新しい質問集"))
+        name = safe_name(Path(found.name).stem.replace("@", "_"), phrase("evaluation.new_question_set"))
         taken = Taken(name, found.questions, found.label, found.name)
         super().__init__(theme, folder, sets, taken, list(self._parts(found)), parent)
-        sheet = self.tr("シート「{sheet}」").format(sheet=short(found.sheet)) if found.sheet else ""
-        title = self.tr("{n} 問を取り込みますか").format(n=f"{len(found.questions):,}")
-        self.set_words(title, joined(found.name, sheet), self.tr("取り込む"))
+        sheet = phrase("evaluation.sheet_sheet", sheet=short(found.sheet)) if found.sheet else ""
+        title = phrase("evaluation.import_n_questions", n=f"{len(found.questions):,}")
+        self.set_words(title, joined(found.name, sheet), phrase("common.import"))
 
     def _parts(self, found: QuestionFile) -> Iterator[Part]:
         yield self._skipped(found)
-        yield Part(self.tr("列の対応"), facts=words.mapping(found.columns))
-        unused = phrase("data_gap").join(map(short, found.columns.unused[: words.SHOWN_ROWS]))
-        yield Part(self.tr("使わない列"), unused)
-        yield Part(self.tr("はじめの問い"), some(found.questions, EXAMPLES))
-        yield Part(self.tr("確かめてください"), "\n".join(self._doubts(found)), tone="warning")
-        lines = words.lines([words.renamed(*pair) for pair in found.renamed], self.tr("ほか {n} 件"))
-        yield Part(self.tr("付け替えた ID"), lines)
-        sheets = phrase("data_gap").join(map(short, found.other_sheets))
-        yield Part(self.tr("読まなかったシート"), sheets)
+        yield Part(phrase("common.columns"), facts=words.mapping(found.columns))
+        unused = phrase("common.data_gap").join(map(short, found.columns.unused[: words.SHOWN_ROWS]))
+        yield Part(phrase("evaluation.columns_not_used"), unused)
+        yield Part(phrase("evaluation.first_questions"), some(found.questions, EXAMPLES))
+        yield Part(phrase("evaluation.please_check"), "\n".join(self._doubts(found)), tone="warning")
+        lines = words.lines([words.renamed(*pair) for pair in found.renamed], phrase("common.n_more"))
+        yield Part(phrase("evaluation.ids_that_were_changed"), lines)
+        sheets = phrase("common.data_gap").join(map(short, found.other_sheets))
+        yield Part(phrase("evaluation.sheets_not_read"), sheets)
 
     def _skipped(self, found: QuestionFile) -> Part:
         rows = [words.bad_row(row) for row in found.skipped]
-        title = self.tr("▲ 問いにできない {n} 行は取り込みません").format(n=f"{len(rows):,}")
-        return Part(title, words.lines(rows, self.tr("ほか {n} 行")), tone="warning")
+        title = phrase("evaluation.n_rows_are_no_questions", n=f"{len(rows):,}")
+        return Part(title, words.lines(rows, phrase("evaluation.n_more_rows")), tone="warning")
 
     def _doubts(self, found: QuestionFile) -> Iterator[str]:
         doubts = [words.doubt(row) for row in found.doubts if row.code != "not_scored"]
         if doubts:
-            yield words.lines(doubts, self.tr("ほか {n} か所"))
+            yield words.lines(doubts, phrase("evaluation.n_more_places"))
         if not_scored := words.not_scored(found.questions):
             yield not_scored
         repeated = len(found.questions) - len({one.text for one in found.questions})
         if repeated:
-            yield self.tr("同じ文の問いが {n} 問重なっています。").format(n=f"{repeated:,}")
+            yield phrase("evaluation.n_questions_repeat_the_words", n=f"{repeated:,}")
         if found.blank:
-            yield self.tr("空の行 {n} 行は数えていません。").format(n=f"{found.blank:,}")
+            yield phrase("evaluation.n_empty_rows_are_not", n=f"{found.blank:,}")
 
 
 class ConversationsDialog(TakeDialog):
     def __init__(self, theme: Theme, folder: Path, sets: Sequence[KeptSet], found: Collected, parent: QWidget) -> None:
-        source = phrase("chat_questions_source")
-        taken = Taken(self.tr("会話の評価から"), found.questions, found.label, source)
+        source = phrase("evaluation.chat_questions_source")
+        taken = Taken(phrase("evaluation.from_conversations"), found.questions, found.label, source)
         parts = (
-            Part(self.tr("使う問い"), some(found.questions, words.SHOWN_ROWS)),
-            Part(self.tr("わかっていること"), words.known(found.questions)),
-            Part(self.tr("除いたもの"), left_out(found)),
+            Part(phrase("evaluation.questions_that_are_used"), some(found.questions, words.SHOWN_ROWS)),
+            Part(phrase("evaluation.what_is_known"), words.known(found.questions)),
+            Part(phrase("evaluation.left_out"), left_out(found)),
         )
         super().__init__(theme, folder, sets, taken, parts, parent)
-        title = self.tr("会話の評価から {n} 問の質問集を作りますか").format(n=f"{len(found.questions):,}")
-        sentence = self.tr("「良い」回答と、「悪い」回答に書いた正しい回答が、模範解答になります。")
-        self.set_words(title, sentence, self.tr("作る"))
+        title = phrase("evaluation.make_a_set_of_n", n=f"{len(found.questions):,}")
+        sentence = phrase("evaluation.good_answers_and_the_right")
+        self.set_words(title, sentence, phrase("common.make"))
 
 
 def left_out(found: Collected) -> str:
     """A line for each reason."""
-    return "\n".join(phrase(f"chat_questions_{reason}", count=f"{n:,}") for reason, n in found.left_out.items())
+    return "\n".join(
+        phrase(f"evaluation.chat_questions_{reason}", count=f"{n:,}") for reason, n in found.left_out.items()
+    )
 
 
 def nothing_dialog(theme: Theme, found: Collected, parent: QWidget) -> Dialog:
     """Where no rated answer can become a question: what to do."""
     sentence = describe_error(AppError("no_rated_answers"))
     body = "\n".join(part for part in (sentence.next, left_out(found)) if part)
-    close = Choice("cancel", translate("QuestionSets", "閉じる"), is_default=True)
+    close = Choice("cancel", phrase("common.close"), is_default=True)
     return Dialog(theme, sentence.message, body, (close,), parent)
 
 
@@ -230,17 +231,17 @@ class AddSet(QObject):
         menu = QMenu(self._page)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         theme = self._theme
-        menu.addAction(theme.icon("file-down"), self.tr("ファイルから取り込む…"), self.import_file)
-        menu.addAction(theme.icon("pencil"), self.tr("自分で書く…"), self.write)
-        chats = self.tr("会話の評価（良い・悪い）から作る…")
+        menu.addAction(theme.icon("file-down"), phrase("evaluation.import_from_a_file"), self.import_file)
+        menu.addAction(theme.icon("pencil"), phrase("evaluation.write_it_yourself"), self.write)
+        chats = phrase("evaluation.from_ratings_in_conversations_good")
         menu.addAction(theme.icon("message-circle-question-mark"), chats, self.from_conversations)
         return menu
 
     def import_file(self) -> None:
         start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
         known = " ".join(f"*{suffix}" for suffix in question_files.SUFFIXES)
-        kinds = f"{self.tr('質問のファイル')} ({known});;{self.tr('すべてのファイル')} (*)"
-        path = self._pickers.open(self._page.window(), self.tr("取り込む質問のファイルを選ぶ"), start, kinds)
+        kinds = f"{phrase('evaluation.files_of_questions')} ({known});;{phrase('common.all_files')} (*)"
+        path = self._pickers.open(self._page.window(), phrase("evaluation.choose_a_file_of_questions"), start, kinds)
         if path:
             self.import_path(Path(path))
 
@@ -293,10 +294,12 @@ class AddSet(QObject):
 
     def _show_waiting(self) -> None:
         progress = ProgressRow(self._theme, can_cancel=False)
-        progress.start(self.tr("読み取っています"))
-        choices = (Choice("cancel", self.tr("キャンセル"), is_default=True),)
-        body = self.tr("終わると、内容を確かめる画面が開きます。まだ何も保存していません。")
-        dialog = Dialog(self._theme, self.tr("質問を読み取っています"), body, choices, self._page, content=progress)
+        progress.start(phrase("evaluation.reading"))
+        choices = (Choice("cancel", phrase("common.cancel"), is_default=True),)
+        body = phrase("evaluation.a_window_to_check_the")
+        dialog = Dialog(
+            self._theme, phrase("evaluation.reading_questions"), body, choices, self._page, content=progress
+        )
         dialog.rejected.connect(self._give_up)
         self._waiting = dialog
         dialog.open()
@@ -317,7 +320,7 @@ class AddSet(QObject):
 
     def _show_empty(self, _nothing: object, sets: Sequence[KeptSet]) -> None:
         naming = NameForm(self._theme, self._folder, sets, "", is_new=True)
-        source = self.tr("自分で書いた問い")
+        source = phrase("evaluation.written_by_hand")
 
         def prepare(question: Question) -> Work:
             name, label = naming.name.text().strip(), naming.chosen_label

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.evaluation.question_rows import NAME_CHARACTERS
 from app.evaluation.records import Gold
 from app.uikit.theme import Theme
@@ -27,19 +28,19 @@ class GoldRow(QWidget):
     def __init__(self, theme: Theme, gold: Gold) -> None:
         super().__init__()
         self._gold = gold
-        self.quote = CorrectedField(theme, self.tr("引用"), *QUOTE_LINES)
+        self.quote = CorrectedField(theme, phrase("evaluation.quote"), *QUOTE_LINES)
         self.quote.setPlainText(gold.quote)
-        self.quote.setPlaceholderText(self.tr("資料の文をそのまま写します"))
+        self.quote.setPlaceholderText(phrase("evaluation.copy_the_words_as_they"))
         self.document = QLineEdit(gold.document)
         self.document.setMaxLength(NAME_CHARACTERS)
-        self.document.setAccessibleName(self.tr("資料名"))
-        self.document.setPlaceholderText(self.tr("資料名"))
+        self.document.setAccessibleName(phrase("evaluation.document"))
+        self.document.setPlaceholderText(phrase("evaluation.document"))
         self.page = QLineEdit(str(gold.page) if gold.page else "")
         self.page.setMaxLength(PAGE_DIGITS)
-        self.page.setAccessibleName(self.tr("ページ"))
-        self.page.setPlaceholderText(self.tr("ページ"))
+        self.page.setAccessibleName(phrase("common.batch_column.page"))
+        self.page.setPlaceholderText(phrase("common.batch_column.page"))
         self.page.setFixedWidth(theme.px(PAGE_PX))
-        self.remove_button = IconButton(theme, "x", self.tr("この根拠を除く"))
+        self.remove_button = IconButton(theme, "x", phrase("evaluation.remove_this_evidence"))
         self.problem = Label("", "caption", "danger", wraps=True)
         self.problem.hide()
         self._build()
@@ -62,9 +63,9 @@ class GoldRow(QWidget):
         words = ""
         field: QWidget | None = None
         if not self.is_empty and not self._quote:
-            words, field = self.tr("× 引用を書くか、この根拠を除いてください。"), self.quote
+            words, field = phrase("evaluation.write_the_quote_or_remove"), self.quote
         elif page and not (page.isascii() and page.isdigit()):
-            words, field = self.tr("× ページは数字で書いてください。"), self.page
+            words, field = phrase("evaluation.write_the_page_as_a"), self.page
         self.problem.setText(words)
         self.problem.setVisible(bool(words))
         return field
@@ -102,7 +103,7 @@ class GoldForm(QWidget):
         self._theme = theme
         self._submit, self._cancel = submit, cancel
         self.rows: list[GoldRow] = []
-        self.add_button = Button(theme, self.tr("根拠を追加"), "quiet", "plus", compact=True)
+        self.add_button = Button(theme, phrase("evaluation.add_evidence"), "quiet", "plus", compact=True)
         self._rows = QVBoxLayout()
         self._rows.setSpacing(12)
         self._build()
@@ -118,8 +119,8 @@ class GoldForm(QWidget):
         return found[0] if found else None
 
     def _build(self) -> None:
-        title = Label(self.tr("根拠となる引用"), strong=True)
-        sentence = self.tr("正しい回答のもとになる資料の文です。引用が正しいか、正しい箇所を探し出せたかを測れます。")
+        title = Label(phrase("evaluation.quotes_as_evidence"), strong=True)
+        sentence = phrase("evaluation.words_of_a_document_that")
         words = Label(sentence, "caption", "muted", wraps=True)
         words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         column = QVBoxLayout(self)

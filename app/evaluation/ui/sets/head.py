@@ -28,7 +28,7 @@ class SetHead(QWidget):
         self.known = Label("", tone="text2", wraps=True)
         self.not_scored = Label("", tone="warning", wraps=True)
         self.versions = QComboBox()
-        self.versions.setAccessibleName(self.tr("版"))
+        self.versions.setAccessibleName(phrase("common.version"))
         self.versions.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self._build()
         self.versions.activated.connect(lambda _: self.version_chosen.emit(self.versions.currentData()))
@@ -42,7 +42,7 @@ class SetHead(QWidget):
     def show_version(self, kept: KeptSet, shown: Version, questions: Sequence[Question] | None) -> None:
         """`questions` None: this version is damaged."""
         self.title.setText(kept.name)
-        made = phrase("data_gap").join(part for part in (words.time_of(shown), shown.source) if part)
+        made = phrase("common.data_gap").join(part for part in (words.time_of(shown), shown.source) if part)
         said = joined(
             words.count(shown.count),
             phrases.label(kept.label),
@@ -78,7 +78,7 @@ class SetHead(QWidget):
         """The newest first."""
         self.versions.clear()
         for version in reversed(kept.versions):
-            newest = self.tr("最新") if version is kept.newest else words.day(version)
+            newest = phrase("evaluation.newest") if version is kept.newest else words.day(version)
             self.versions.addItem(noted(words.version(version.number), newest), version.number)
         self.versions.setCurrentIndex(self.versions.findData(shown.number))
         texts = [self.versions.itemText(at) for at in range(self.versions.count())]

@@ -11,7 +11,7 @@ from app.base.confidentiality import LABELS, Label
 from app.base.errors import AppError
 from app.base.files.file_names import CHARACTERS_MAX
 from app.base.services import background
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.evaluation import question_sets
 from app.evaluation.question_sets import Changes, KeptSet
 from app.evaluation.records import Question
@@ -77,9 +77,9 @@ class NameForm(QWidget):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        self.field = FormField(self.tr("質問集の名前"), self.name)
-        sentence = self.tr("機密の質問集は、書き出すときに確認します。")
-        self.label_field = FormField(self.tr("ラベル"), self.label, sentence)
+        self.field = FormField(phrase("evaluation.name_of_the_question_set"), self.name)
+        sentence = phrase("evaluation.a_confidential_set_asks_before")
+        self.label_field = FormField(phrase("common.batch_column.label"), self.label, sentence)
         self.label.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -94,12 +94,12 @@ class NameForm(QWidget):
     def _problem(self) -> str:
         name = self.name.text()
         if not name.strip():
-            return self.tr("× 名前を入力してください。")
+            return phrase("common.enter_a_name")
         existing = self.existing
         if existing is not None and self._is_new:
-            return self.tr("× 同じ名前の質問集があります。別の名前にしてください。")
+            return phrase("evaluation.there_is_a_question_set")
         if existing is not None and not existing.versions:
-            return self.tr("× 同じ名前の質問集が壊れています。別の名前にしてください。")
+            return phrase("evaluation.the_question_set_of_that")
         try:
             question_sets.checked_name(existing.name if existing is not None else name)
         except AppError as error:
@@ -121,7 +121,7 @@ class NameForm(QWidget):
         for key in LABELS[LABELS.index(floor) :]:
             self.label.addItem(phrases.label(key), key)
         self.label.setCurrentIndex(self.label.findData(chosen))
-        why = self.tr("もとの内容が{label}なので、それより低いラベルは選べません。")
+        why = phrase("evaluation.the_content_it_is_made")
         self.label_note.setText(why.format(label=phrases.label(floor)) if floor != LABELS[0] else "")
         self.label_note.setVisible(floor != LABELS[0])
 
@@ -131,10 +131,7 @@ class NameForm(QWidget):
         if existing is None or not existing.versions or self._is_new:
             self._say("")
             return
-        said = self.tr(
-            "この質問集はすでにあります。新しい版（版 {n}）として加えます。"
-            "問いはこちらに入れ替わり、これまでの版も残ります。"
-        ).format(n=existing.newest.number + 1)
+        said = phrase("evaluation.this_question_set_exists_already", n=existing.newest.number + 1)
         self._say(said)
         if self._questions:
             compare = _changes(self._folder, existing, self._questions, self._asked)
@@ -145,10 +142,13 @@ class NameForm(QWidget):
         if asked != self._asked:
             return
         if changes is None:
-            self._say(self.tr("同じ内容の版がすでにあるため、新しい版は増えません。"))
+            self._say(phrase("evaluation.the_set_has_the_same"))
             return
-        said = self.tr("いまの版から：追加 {a} 問、変更 {b} 問、削除 {c} 問").format(
-            a=f"{changes.added:,}", b=f"{changes.changed:,}", c=f"{changes.removed:,}"
+        said = phrase(
+            "evaluation.from_the_present_version_a",
+            a=f"{changes.added:,}",
+            b=f"{changes.changed:,}",
+            c=f"{changes.removed:,}",
         )
         self._say(joined(self.note.text(), said))
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from PySide6.QtWidgets import QCheckBox, QLineEdit, QWidget
 
+from app.base.wording import phrase
 from app.evaluation import question_sets
 from app.evaluation.judge import marking
 from app.evaluation.question_rows import NAME_CHARACTERS
@@ -39,7 +40,7 @@ class QuestionDialog(StoringWindow):
         self.must_include = CorrectedField(theme, "", *WORD_LINES)
         self.category = QLineEdit()
         self.category.setMaxLength(NAME_CHARACTERS)
-        self.unanswerable_box = QCheckBox(self.tr("資料に書かれていない問い"))
+        self.unanswerable_box = QCheckBox(phrase("evaluation.the_documents_do_not_answer_this_question"))
         self.unanswerable_note = Label("", "caption", "muted", wraps=True)
         self.golds = GoldForm(theme, self._question.gold, self.submit, self.reject)
         self.scoring = Label("", "caption", "warning", wraps=True)
@@ -64,7 +65,7 @@ class QuestionDialog(StoringWindow):
         if not wrong:
             return ""
         wrong[0].setFocus()
-        return self.tr("× のあるところを直してください。")
+        return phrase("evaluation.put_right_what_is_marked")
 
     def work(self) -> Work:
         return self._prepare(self.question)
@@ -86,12 +87,16 @@ class QuestionDialog(StoringWindow):
 
     def _say_title(self, *, is_new: bool) -> None:
         if self.naming is not None:
-            said = self.tr("最初の問いを書いて、質問集を作ります。問いは後からいくつでも足せます。")
-            self.set_words(self.tr("質問集を自分で書く"), said, self.tr("質問集を作る"))
+            said = phrase("evaluation.write_the_first_question_to")
+            self.set_words(phrase("evaluation.write_a_question_set"), said, phrase("evaluation.make_the_set"))
         elif is_new:
-            self.set_words(self.tr("問いを追加"), self.tr("Ctrl+Enter でも保存できます。"), self.tr("追加する"))
+            self.set_words(
+                phrase("evaluation.add_question"), phrase("evaluation.ctrl_enter_saves_too"), phrase("common.add")
+            )
         else:
-            self.set_words(self.tr("問いを編集"), self.tr("Ctrl+Enter でも保存できます。"), self.tr("保存する"))
+            self.set_words(
+                phrase("evaluation.edit_question"), phrase("evaluation.ctrl_enter_saves_too"), phrase("common.save")
+            )
 
     def _write(self) -> None:
         one = self._question
@@ -102,17 +107,15 @@ class QuestionDialog(StoringWindow):
         self.unanswerable_box.setChecked(not one.is_answerable)
 
     def _fill(self) -> None:
-        explained = self.tr("この文のまま、比べるモデルに尋ねます。")
-        self.text_field = FormField(self.tr("問い（必須）"), self.text, explained)
-        explained = self.tr("正しい回答の例です。回答がこれにどれだけ近いかで採点します。")
-        self.reference_field = FormField(self.tr("模範解答"), self.reference, explained)
-        explained = self.tr(
-            "正しい回答に必ず出てくる語を、1 行に 1 つ書きます。「a|b」と書くと、どちらかがあれば正解です。"
-        )
-        self.words_field = FormField(self.tr("必ず含む語"), self.must_include, explained)
-        explained = self.tr("点検、料金など。結果を分野ごとに見られます。")
-        self.category_field = FormField(self.tr("分野"), self.category, explained)
-        self.unanswerable_box.setAccessibleDescription(self.tr("「資料にありません」と答えるのが正解になります。"))
+        explained = phrase("evaluation.the_models_that_are_compared")
+        self.text_field = FormField(phrase("evaluation.question_required"), self.text, explained)
+        explained = phrase("evaluation.an_example_of_a_right")
+        self.reference_field = FormField(phrase("evaluation.question_column.reference"), self.reference, explained)
+        explained = phrase("evaluation.words_that_every_right_answer")
+        self.words_field = FormField(phrase("evaluation.question_column.must_include"), self.must_include, explained)
+        explained = phrase("evaluation.inspection_fees_and_so_on")
+        self.category_field = FormField(phrase("evaluation.question_column.category"), self.category, explained)
+        self.unanswerable_box.setAccessibleDescription(phrase("evaluation.saying_that_the_documents_do"))
         if self.naming is not None:
             self.column.addWidget(self.naming)
         scored: tuple[QWidget, ...] = (self.text_field, self.reference_field, self.words_field, self.scoring)
@@ -141,14 +144,12 @@ class QuestionDialog(StoringWindow):
     def _look(self) -> None:
         """What follows from what is written so far."""
         is_unanswerable = self.unanswerable_box.isChecked()
-        explained = self.tr("「資料にありません」と答えるのが正解になります。")
+        explained = phrase("evaluation.saying_that_the_documents_do")
         if is_unanswerable:
-            explained = self.tr(
-                "「資料にありません」と答えるのが正解になります。模範解答と必ず含む語は、採点に使いません。"
-            )
+            explained = phrase("evaluation.saying_that_the_documents_do_not_have")
         self.unanswerable_note.setText(explained)
         bare = self._bare
-        self.scoring.setText(self.tr("▲ 模範解答か必ず含む語がないと、規則では採点できません。"))
+        self.scoring.setText(phrase("evaluation.without_a_reference_answer_or"))
         self.scoring.setVisible(bool(bare.text) and not marking.can_be_scored(bare))
 
     def _check_question(self) -> list[QWidget]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 
+from app.base.wording import phrase
 from app.evaluation.records import Question
 from app.evaluation.ui.sets import words
 from app.uikit.language import joined
@@ -72,7 +73,12 @@ class Questions(QAbstractTableModel):
     ) -> str | None:
         if role != Qt.ItemDataRole.DisplayRole or orientation != Qt.Orientation.Horizontal:
             return None
-        return (self.tr("問い"), self.tr("模範解答"), self.tr("分野"), self.tr("資料にあるか"))[section]
+        return (
+            phrase("evaluation.question"),
+            phrase("evaluation.question_column.reference"),
+            phrase("evaluation.question_column.category"),
+            phrase("evaluation.in_documents"),
+        )[section]
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         question = self.question(index.row())
@@ -95,7 +101,7 @@ class Questions(QAbstractTableModel):
 
     def _cell(self, question: Question, column: int) -> str:
         if column == ANSWERABLE:
-            return self.tr("ある") if question.is_answerable else self.tr("ない")
+            return phrase("evaluation.yes") if question.is_answerable else phrase("evaluation.no")
         return words.one_line((question.text, question.reference, question.category)[column])
 
     def _filter(self) -> None:

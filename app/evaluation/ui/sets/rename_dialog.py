@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.base.errors import AppError
 from app.base.files.file_names import CHARACTERS_MAX
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.evaluation import question_sets
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.ui.sets.form import FormField
@@ -22,14 +22,14 @@ class RenameDialog(Dialog):
         self._others = others
         self.name = QLineEdit(name)
         self.name.setMaxLength(CHARACTERS_MAX)
-        self.field = FormField(self.tr("質問集の名前"), self.name)
+        self.field = FormField(phrase("evaluation.name_of_the_question_set"), self.name)
         super().__init__(
             theme,
-            self.tr("質問集の名前を変える"),
-            self.tr("これまでの評価の結果は、前の名前のまま残ります。"),
+            phrase("evaluation.rename_the_question_set"),
+            phrase("evaluation.results_so_far_keep_the"),
             (
-                Choice("cancel", self.tr("キャンセル")),
-                Choice("keep", self.tr("変える"), "primary", is_default=True),
+                Choice("cancel", phrase("common.cancel")),
+                Choice("keep", phrase("evaluation.rename"), "primary", is_default=True),
             ),
             parent,
             content=self.field,
@@ -51,9 +51,9 @@ class RenameDialog(Dialog):
 
     def _problem(self, name: str) -> str:
         if not name.strip():
-            return self.tr("× 名前を入力してください。")
+            return phrase("common.enter_a_name")
         if question_sets.named(self._others, name) is not None:
-            return self.tr("× 同じ名前の質問集があります。別の名前にしてください。")
+            return phrase("evaluation.there_is_a_question_set")
         try:
             question_sets.checked_name(name)
         except AppError as error:

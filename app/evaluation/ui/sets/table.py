@@ -4,6 +4,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QKeySequence, QPainter, QResizeEvent
 from PySide6.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTableView, QWidget
 
+from app.base.wording import phrase
 from app.evaluation.records import Question
 from app.evaluation.ui.sets.questions import ANSWERABLE, CATEGORY, REFERENCE, TEXT, QuestionRole, Questions
 from app.uikit.theme import Theme
@@ -62,8 +63,8 @@ class QuestionTable(QTableView):
         self.setModel(shown)
         self.setItemDelegate(QuestionDelegate(theme, self))
         self.setProperty("framed", True)
-        self.setAccessibleName(self.tr("問いの一覧"))
-        self.setAccessibleDescription(self.tr("Enter で編集、Delete で削除します"))
+        self.setAccessibleName(phrase("evaluation.list_of_questions"))
+        self.setAccessibleDescription(phrase("evaluation.enter_edits_delete_removes"))
         self.setShowGrid(False)
         self.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QTableView.SelectionMode.ExtendedSelection)
@@ -124,7 +125,7 @@ class QuestionTable(QTableView):
 
     def _set_up_headers(self) -> None:
         header = self.horizontalHeader()
-        header.setAccessibleName(self.tr("列の見出し"))
+        header.setAccessibleName(phrase("common.column_headings"))
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setHighlightSections(False)
         header.setSectionsClickable(False)

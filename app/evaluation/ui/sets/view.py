@@ -12,7 +12,7 @@ from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.export_gate import Export, Permit
 from app.base.services import background
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.documents import labels
 from app.evaluation import label_now, question_files, question_sets
 from app.evaluation.question_sets import KeptSet
@@ -60,7 +60,7 @@ class SetExport(QObject):
         """The desktop's own window asks before a file is replaced."""
         kinds = ";;".join(("Excel (*.xlsx)", "CSV (*.csv)", "JSON Lines (*.jsonl)"))
         start = str(Path(self._start) / f"{found.name}.xlsx")
-        chosen = self._pickers.save(self._view.window(), self.tr("質問集の書き出し先"), start, kinds)
+        chosen = self._pickers.save(self._view.window(), phrase("evaluation.export_the_question_set_to"), start, kinds)
         if not chosen:
             return
         out = completed(Path(chosen), *question_files.WRITTEN)
@@ -111,14 +111,14 @@ class SetView(QWidget):
         self.questions = Questions()
         self.questions.setParent(self)
         self.table = QuestionTable(theme, self.questions)
-        self.search = SearchField(theme, self.tr("問いを検索"))
+        self.search = SearchField(theme, phrase("evaluation.search_questions"))
         self.nothing = Label("", tone="text2", wraps=True)
-        self.add_button = Button(theme, self.tr("問いを追加"), "", "plus")
-        self.edit_button = Button(theme, self.tr("編集"), "", "pencil")
-        self.remove_button = Button(theme, self.tr("削除"), "", "trash-2")
-        self.evaluate_button = Button(theme, self.tr("この質問集で評価…"), "primary")
-        self.export_button = Button(theme, self.tr("Excel に書き出す"), "", "download")
-        self.menu_button = IconButton(theme, "ellipsis", self.tr("質問集の操作"))
+        self.add_button = Button(theme, phrase("evaluation.add_question"), "", "plus")
+        self.edit_button = Button(theme, phrase("common.edit"), "", "pencil")
+        self.remove_button = Button(theme, phrase("common.delete"), "", "trash-2")
+        self.evaluate_button = Button(theme, phrase("evaluation.evaluate_with_this_set"), "primary")
+        self.export_button = Button(theme, phrase("evaluation.export_to_excel"), "", "download")
+        self.menu_button = IconButton(theme, "ellipsis", phrase("evaluation.actions_for_the_question_set"))
         self.header_actions: list[QWidget] = [self.export_button, self.evaluate_button, self.menu_button]
         self.dialog: QuestionDialog | RenameDialog | None = None  # the last one that was opened
         self._build()
@@ -220,15 +220,19 @@ class SetView(QWidget):
     def _show_past(self, shown: Shown) -> None:
         """Why nothing of what is shown can be changed."""
         if shown.error is not None:
-            said = self.tr("この質問集は読めません。") if shown.kept is None else self.tr("この版は読めません。")
-            advice = self.tr("バックアップから戻すか、一覧で削除して、元のファイルから取り込み直してください。")
+            said = (
+                phrase("evaluation.this_question_set_cannot_be")
+                if shown.kept is None
+                else phrase("evaluation.this_version_cannot_be_read")
+            )
+            advice = phrase("evaluation.put_it_back_from_a")
             if shown.kept is not None and len(shown.kept.versions) > 1:
-                advice = self.tr("右上で前の版を選ぶと、その版に戻せます。")
+                advice = phrase("evaluation.choose_an_earlier_version_at")
             self.past.show_message("danger", said, joined(describe_error(shown.error).message, advice))
         elif not shown.is_newest and shown.version is not None:
-            said = self.tr("前の版（版 {n}）を表示しています。").format(n=shown.version.number)
-            advice = self.tr("編集と評価は、最新の版で行います。")
-            self.past.show_message("warning", said, advice, (("return", self.tr("この版に戻す")),))
+            said = phrase("evaluation.an_earlier_version_version_n", n=shown.version.number)
+            advice = phrase("evaluation.editing_and_evaluating_are_done")
+            self.past.show_message("warning", said, advice, (("return", phrase("evaluation.go_back_to_this_version")),))
         else:
             self.past.hide()
 
@@ -237,7 +241,7 @@ class SetView(QWidget):
         self.tools.setVisible(bool(self.questions.total))
         self._search_box.setVisible(self.questions.total >= SEARCH_FROM or bool(self.search.text()))
         is_none = bool(self.questions.total) and not self.questions.rowCount()
-        self.nothing.setText(self.tr("「{words}」を含む問いはありません。").format(words=self.search.text().strip()))
+        self.nothing.setText(phrase("evaluation.no_question_has_words", words=self.search.text().strip()))
         self.nothing.setVisible(is_none)
         self.table.setVisible(bool(self.questions.rowCount()))
         self._column.setStretch(self._column.count() - 1, 0 if self.questions.rowCount() else 1)
@@ -266,13 +270,13 @@ class SetView(QWidget):
 
     def add(self) -> None:
         if self.add_button.isEnabled() and (now := self._now()) is not None:
-            said = self.tr("「{question}」を追加しました。")
+            said = phrase("evaluation.added_question")
             self._write(None, said, lambda question: (*now.questions, question))
 
     def edit(self) -> None:
         now, question = self._now(), self.table.current
         if self.edit_button.isEnabled() and now is not None and question is not None:
-            said = self.tr("「{question}」を変更しました。")
+            said = phrase("evaluation.changed_question")
             self._write(question, said, lambda new: tuple(new if one.id == new.id else one for one in now.questions))
 
     def remove(self) -> None:
@@ -283,14 +287,14 @@ class SetView(QWidget):
         ids = {one.id for one in chosen}
         rest = [one for one in now.questions if one.id not in ids]
         if not rest:
-            what = self.tr("すべての問いは削除できません。")
-            advice = self.tr("質問集には問いが 1 つ以上必要です。質問集ごと削除するときは、一覧から削除してください。")
+            what = phrase("evaluation.not_all_questions_can_be")
+            advice = phrase("evaluation.a_set_needs_at_least")
             self.banner.show_message("warning", what, advice)
             return
-        one, several = self.tr("「{question}」を削除しました。"), self.tr("{n} 問を削除しました。")
+        one, several = phrase("evaluation.deleted_question"), phrase("evaluation.deleted_n_questions")
         said = _said(one, chosen[0]) if len(chosen) == 1 else several.format(n=f"{len(chosen):,}")
         self._wanted, self._wanted_row = "", self.table.currentIndex().row() - len(chosen) + 1
-        self.work.store(rest, self.tr("問いを削除"), said)
+        self.work.store(rest, phrase("evaluation.question_deleted"), said)
         self._allow()
 
     def rename(self) -> None:
@@ -323,7 +327,7 @@ class SetView(QWidget):
 
     def _write(self, question: Question | None, said: str, merged: Callable[[Question], Sequence[Question]]) -> None:
         """`merged`: all questions, with the one that was written."""
-        source = self.tr("問いを追加") if question is None else self.tr("問いを編集")
+        source = phrase("evaluation.add_question") if question is None else phrase("evaluation.edit_question")
         shown = self.work.shown
         assert shown is not None
         assert shown.version is not None
@@ -347,14 +351,16 @@ class SetView(QWidget):
     def _return_to_shown(self) -> None:
         shown = self.work.shown
         if shown is not None and shown.found is not None and shown.version is not None:
-            source = self.tr("版 {n} に戻す").format(n=shown.version.number)
-            said = self.tr("版 {n} に戻しました。").format(n=shown.version.number)
+            source = phrase("evaluation.back_to_version_n", n=shown.version.number)
+            said = phrase("evaluation.went_back_to_version_n", n=shown.version.number)
             self.work.store(shown.found.questions, source, said)
 
     def _on_stored(self, found: QuestionSet, number: int, said: str) -> None:
         self._allow()  # another set may be shown meanwhile
         if found.version > number:
-            undo = functools.partial(self.work.put_back, found.name, number, found.sha256, self.tr("変更の取り消し"))
+            undo = functools.partial(
+                self.work.put_back, found.name, number, found.sha256, phrase("evaluation.change_taken_back")
+            )
             self.undo_offered.emit(said, undo)
         if found.name == self.name:
             self.banner.hide()
@@ -363,7 +369,7 @@ class SetView(QWidget):
     def _on_renamed(self, before: str, after: str, is_undo: bool) -> None:
         self.renamed.emit(before, after)
         if not is_undo:
-            said = self.tr("名前を「{name}」に変えました。").format(name=after)
+            said = phrase("evaluation.renamed_to_name", name=after)
             self.undo_offered.emit(said, functools.partial(self.work.rename, after, before, is_undo=True))
 
     def _on_failed(self, error: AppError) -> None:
@@ -375,8 +381,8 @@ class SetView(QWidget):
         if name != self.name:
             return  # another set is shown meanwhile
         self._exported = path
-        said = self.tr("「{file}」に書き出しました。").format(file=path.name)
-        self.banner.show_message("success", said, "", (("open", self.tr("フォルダを開く")),))
+        said = phrase("evaluation.exported_to_file", file=path.name)
+        self.banner.show_message("success", said, "", (("open", phrase("common.open_folder")),))
 
     def _open_folder(self) -> None:
         """Where the last file is."""
@@ -394,25 +400,25 @@ class SetView(QWidget):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         shown, theme = self.work.shown, self._theme
-        add = menu.addAction(theme.icon("plus"), self.tr("問いを追加…"), self.add)
+        add = menu.addAction(theme.icon("plus"), phrase("evaluation.add_question_2"), self.add)
         add.setEnabled(self.add_button.isEnabled())
-        export = menu.addAction(theme.icon("file-up"), self.tr("書き出す（Excel、CSV、JSON Lines）…"), self.export)
+        export = menu.addAction(theme.icon("file-up"), phrase("evaluation.export_excel_csv_json_lines"), self.export)
         export.setEnabled(self.export_button.isEnabled())
         if shown is not None and shown.kept is not None:
-            menu.addAction(self.tr("名前を変える…"), self.rename)
+            menu.addAction(phrase("common.rename"), self.rename)
         menu.addSeparator()
         folder = self._folder / self.name
-        menu.addAction(theme.icon("folder-open"), self.tr("フォルダを開く"), lambda: desktop.open_folder(folder))
+        menu.addAction(theme.icon("folder-open"), phrase("common.open_folder"), lambda: desktop.open_folder(folder))
         menu.addSeparator()
-        menu.addAction(theme.icon("trash-2"), self.tr("この質問集を削除"), self.remove_requested.emit)
+        menu.addAction(theme.icon("trash-2"), phrase("evaluation.delete_this_question_set"), self.remove_requested.emit)
         return menu
 
     def _show_table_menu(self, at: QPoint) -> None:
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        edit = menu.addAction(self._theme.icon("pencil"), self.tr("編集…"), self.edit)
+        edit = menu.addAction(self._theme.icon("pencil"), phrase("evaluation.edit"), self.edit)
         edit.setEnabled(self.edit_button.isEnabled())
-        remove = menu.addAction(self._theme.icon("trash-2"), self.tr("削除"), self.remove)
+        remove = menu.addAction(self._theme.icon("trash-2"), phrase("common.delete"), self.remove)
         remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
         remove.setEnabled(self.remove_button.isEnabled())
         menu.popup(at)

@@ -3,8 +3,6 @@
 import datetime
 from collections.abc import Sequence
 
-from PySide6.QtCore import QCoreApplication
-
 from app.base.errors import AppError
 from app.base.wording import phrase
 from app.evaluation.judge import marking
@@ -19,8 +17,6 @@ LINE_CHARACTERS = 200  # of a text that is shown on one line
 
 _IN_WINDOW = ("question_set_unknown", "question_set_damaged", "question_set_not_removed")
 
-translate = QCoreApplication.translate
-
 
 def in_window(error: AppError) -> AppError:
     """Whose next step is one of the window, where that of the command line is a command."""
@@ -28,11 +24,11 @@ def in_window(error: AppError) -> AppError:
 
 
 def count(questions: int) -> str:
-    return translate("QuestionSets", "{n} 問").format(n=f"{questions:,}")
+    return phrase("evaluation.n_questions", n=f"{questions:,}")
 
 
 def version(number: int) -> str:
-    return translate("QuestionSets", "版 {n}").format(n=number)
+    return phrase("evaluation.version_n", n=number)
 
 
 def day(version: Version) -> str:
@@ -49,12 +45,12 @@ def time_of(version: Version) -> str:
 def known(questions: Sequence[Question]) -> str:
     """Of how many questions something is known by which an answer can be scored; "": of none."""
     counted = (
-        (translate("QuestionSets", "模範解答 {n}"), sum(bool(one.reference) for one in questions)),
-        (translate("QuestionSets", "必ず含む語 {n}"), sum(bool(one.must_include) for one in questions)),
-        (translate("QuestionSets", "根拠 {n}"), sum(bool(one.gold) for one in questions)),
-        (translate("QuestionSets", "資料にない問い {n}"), sum(not one.is_answerable for one in questions)),
+        (phrase("evaluation.n_reference_answers"), sum(bool(one.reference) for one in questions)),
+        (phrase("evaluation.n_with_words_to_include"), sum(bool(one.must_include) for one in questions)),
+        (phrase("evaluation.n_with_evidence"), sum(bool(one.gold) for one in questions)),
+        (phrase("evaluation.n_not_in_the_documents"), sum(not one.is_answerable for one in questions)),
     )
-    return phrase("data_gap").join(said.format(n=f"{number:,}") for said, number in counted if number)
+    return phrase("common.data_gap").join(said.format(n=f"{number:,}") for said, number in counted if number)
 
 
 def not_scored(questions: Sequence[Question]) -> str:
@@ -62,19 +58,19 @@ def not_scored(questions: Sequence[Question]) -> str:
     number = sum(not marking.can_be_scored(one) for one in questions)
     if not number:
         return ""
-    said = translate("QuestionSets", "▲ {n} 問は、模範解答も必ず含む語もないため、規則では採点できません。")
+    said = phrase("evaluation.n_questions_have_neither_a")
     return said.format(n=f"{number:,}")
 
 
 def unfit(code: str) -> str:
     """`code`: of `question_sets.why_unfit`."""
     if code == "empty_question":
-        return translate("QuestionSets", "× 問いを書いてください。")
+        return phrase("evaluation.write_the_question")
     if code == "not_text":
-        return translate("QuestionSets", "× 数字や記号だけでは問いになりません。言葉で書いてください。")
+        return phrase("evaluation.numbers_and_signs_alone_are")
     if code == "too_long":
-        return translate("QuestionSets", "× 長すぎます。短くしてください。")
-    return f"× {phrase(f'data_bad_{code}')}"
+        return phrase("evaluation.it_is_too_long_shorten")
+    return f"× {phrase(f'common.data_bad.{code}')}"
 
 
 def one_line(text: str) -> str:
@@ -86,7 +82,7 @@ def one_line(text: str) -> str:
 
 def mapping(columns: Columns) -> list[tuple[str, str]]:
     """Each field that was found, with the columns it was taken from."""
-    return [(phrase(f"question_column_{field}"), short(column)) for field, column in columns.named().items()]
+    return [(phrase(f"evaluation.question_column.{field}"), short(column)) for field, column in columns.named().items()]
 
 
 def lines(found: Sequence[str], more: str) -> str:
@@ -98,15 +94,18 @@ def lines(found: Sequence[str], more: str) -> str:
 
 
 def bad_row(row: BadRow) -> str:
-    reason = noted(phrase(f"data_bad_{row.code}"), row.detail)
-    return phrase("data_bad_row", line=f"{row.line:,}", reason=reason)
+    reason = noted(phrase(f"common.data_bad.{row.code}"), row.detail)
+    return phrase("common.data_bad.row", line=f"{row.line:,}", reason=reason)
 
 
 def doubt(row: BadRow) -> str:
     return phrase(
-        "questions_doubt", line=f"{row.line:,}", reason=phrase(f"question_doubt_{row.code}"), detail=row.detail
+        "evaluation.questions_doubt",
+        line=f"{row.line:,}",
+        reason=phrase(f"evaluation.question_doubt.{row.code}"),
+        detail=row.detail,
     )
 
 
 def renamed(old: str, new: str) -> str:
-    return phrase("questions_renamed", old=short(old), new=short(new))
+    return phrase("evaluation.questions_renamed", old=short(old), new=short(new))

@@ -4,6 +4,7 @@ from typing import Any
 
 from PySide6.QtWidgets import QCheckBox, QLineEdit
 
+from app.base.wording import phrase
 from app.evaluation.study.planning import MAX_TOKENS, Asking
 from app.evaluation.ui.start import rules, words
 from app.evaluation.ui.start.part import Combo, Offer, Part, number
@@ -25,9 +26,15 @@ class QuestionsPart(Part):
         self._shipped = 0
         self._kind = ""
         self.set = Combo()
-        self.limit = number((1, LIMIT_MOST), (self.tr("すべて"), None), self.changed.emit, unit=self.tr(" 問"), step=10)
-        self._add(self.tr("質問集"), self.set)
-        self._add(self.tr("最初の N 問だけ"), self.limit, self.tr("短い時間で試すときに使います。"))
+        self.limit = number(
+            (1, LIMIT_MOST),
+            (phrase("common.all"), None),
+            self.changed.emit,
+            unit=phrase("evaluation.questions_2"),
+            step=10,
+        )
+        self._add(phrase("evaluation.question_set"), self.set)
+        self._add(phrase("evaluation.only_the_first_n_questions"), self.limit, phrase("evaluation.for_a_quick_try"))
         self.set.changed.connect(self._on_chosen)
 
     def show_kind(self, kind: str) -> None:
@@ -47,9 +54,9 @@ class QuestionsPart(Part):
     def _offer(self) -> None:
         kept = [(noted(one.name, words.questions(one.newest.count)), one.name) for one in self._sets]
         none = {
-            "models": [(noted(self.tr("付属の質問"), self._general()), "")],
-            "quantizations": [(noted(self.tr("付属の質問"), self._general()), "")],
-            "scale": [(self.tr("使わない（取り分けたデータで判定）"), "")],
+            "models": [(noted(phrase("evaluation.questions_that_come_with_kotae"), self._general()), "")],
+            "quantizations": [(noted(phrase("evaluation.questions_that_come_with_kotae"), self._general()), "")],
+            "scale": [(phrase("evaluation.none_judged_by_the_hold"), "")],
         }.get(self._kind, [])
         first = kept[0][1] if kept and self._kind != "scale" else ""
         self.set.offer([*kept, *none], first if self._wanted is None else self._wanted)
@@ -65,7 +72,7 @@ class QuestionsPart(Part):
 
     def _general(self) -> str:
         count = words.questions(self._shipped) if self._shipped else ""
-        return joined(self.tr("一般の質問"), count)
+        return joined(phrase("evaluation.general_questions"), count)
 
 
 class JudgePart(Part):
@@ -73,14 +80,11 @@ class JudgePart(Part):
         super().__init__(theme)
         self.judge = Combo()
         self._add(
-            self.tr("採点モデル"),
+            phrase("evaluation.judge"),
             self.judge,
-            self.tr(
-                "回答を模範解答と比べ、0〜3 点を付けます。8B 未満のモデルの採点は、当てにならないことがあります。"
-                "人の採点との一致は、結果の「ブラインド比較」で確かめられます。"
-            ),
+            phrase("evaluation.compares_answers_with_the_references"),
         )
-        choices: list[tuple[str, Any]] = [(self.tr("なし（規則だけで採点）"), None)]
+        choices: list[tuple[str, Any]] = [(phrase("evaluation.none_scored_by_rules_alone"), None)]
         choices += [(offer.name(model), model) for model in rules.answering(offer.models) if not model.adapter]
         self.judge.offer(choices, None)
         self.judge.changed.connect(self.changed)
@@ -98,7 +102,7 @@ class ExpertPart(Part):
         self._default_name = ""
         self.name = QLineEdit()
         self.name.setMaxLength(NAME_LETTERS)
-        tokens, times = self.tr(" トークン"), self.tr(" 回")
+        tokens, times = phrase("evaluation.tokens"), phrase("evaluation.times")
         default = f"{offer.context_tokens:,}{tokens}"
         self.max_tokens = number(
             (16, TOKENS_MOST), (f"{MAX_TOKENS:,}{tokens}", MAX_TOKENS), self.changed.emit, unit=tokens, step=64
@@ -106,10 +110,10 @@ class ExpertPart(Part):
         self.context = number(
             (512, CONTEXT_MOST), (default, offer.context_tokens), self.changed.emit, unit=tokens, step=512
         )
-        self.seeds = number((1, SEEDS_MOST), (self.tr("1 回"), 1), self.changed.emit, unit=times)
-        self.temperature = number((0, 5), (self.tr("自動"), None), self.changed.emit, step=0.1, decimals=2)
+        self.seeds = number((1, SEEDS_MOST), (phrase("evaluation.once"), 1), self.changed.emit, unit=times)
+        self.temperature = number((0, 5), (phrase("common.automatic"), None), self.changed.emit, step=0.1, decimals=2)
         self.preset = Combo()
-        self.pairs = QCheckBox(self.tr("採点モデルに、2 つの回答を並べて見比べさせる"))
+        self.pairs = QCheckBox(phrase("evaluation.let_the_judge_also_compare"))
         self._build()
         self.preset.offer([(words.judge_preset(one), one) for one in words.JUDGE_PRESETS], words.JUDGE_PRESETS[0])
         self.name.textChanged.connect(self.changed)
@@ -141,27 +145,27 @@ class ExpertPart(Part):
         }
 
     def _build(self) -> None:
-        self._add(self.tr("名前"), self.name)
+        self._add(phrase("common.name"), self.name)
         self._open = [
             self._add(
-                self.tr("回答の長さ"),
+                phrase("evaluation.answer_length"),
                 self.max_tokens,
-                self.tr("この長さで回答を打ち切ります。1 トークンは 1〜2 文字です。"),
+                phrase("evaluation.answers_are_cut_off_at"),
             ),
-            self._add(self.tr("文脈"), self.context, self.tr("資料と質問と回答を合わせた長さの上限です。")),
+            self._add(phrase("common.context"), self.context, phrase("evaluation.the_most_that_documents_question")),
             self._add(
-                self.tr("尋ねる回数"),
+                phrase("evaluation.times_each_is_asked"),
                 self.seeds,
-                self.tr("同じ質問を何回尋ねるかです。増やすと、回答のばらつきも分かります。"),
+                phrase("evaluation.how_often_the_same_question"),
             ),
             self._add(
-                self.tr("温度"),
+                phrase("common.temperature"),
                 self.temperature,
-                self.tr("自動では、1 回なら 0（毎回同じ回答）、2 回以上ならモデルの推奨値にします。"),
+                phrase("evaluation.automatic_0_always_the_same"),
             ),
         ]
-        self._of_judge = [self._add(self.tr("採点のしかた"), self.preset)]
-        pairs = self._add(self.tr("見比べ"), self.pairs, self.tr("採点にかかる時間が増えます。"))
+        self._of_judge = [self._add(phrase("evaluation.way_of_judging"), self.preset)]
+        pairs = self._add(phrase("evaluation.pairs"), self.pairs, phrase("evaluation.judging_takes_longer"))
         self._of_judge.append(pairs)
         self._open.append(pairs)
 

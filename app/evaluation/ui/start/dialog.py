@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.evaluation import question_sets
 from app.evaluation.services import study_making
 from app.evaluation.services.study_making import Forecast, StudyWish
@@ -115,7 +115,7 @@ class StartDialog(QDialog):
         self._failure: AppError | None = None  # why what is chosen could not be made
         self._names: dict[str, str] = {}  # by kind, where nobody gives one
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle(self.tr("評価を実行"))
+        self.setWindowTitle(phrase("evaluation.run_evaluation_2"))
         self.setAccessibleName(self.windowTitle())
         self.kinds = AnswerChoice(theme, {kind: words.kind(kind) for kind in rules.KINDS}, KIND_PX)
         self.questions = QuestionsPart(theme, offer, question_set)
@@ -175,11 +175,11 @@ class StartDialog(QDialog):
     def leave_dialog(self) -> Dialog:
         dialog = Dialog(
             self._theme,
-            self.tr("評価を実行せずに閉じますか"),
-            self.tr("ここで選んだ内容は残りません。"),
+            phrase("evaluation.close_without_running_the_evaluation"),
+            phrase("evaluation.what_you_have_chosen_here"),
             (
-                Choice("cancel", self.tr("選択を続ける"), is_default=True),
-                Choice("leave", self.tr("実行せずに閉じる"), "danger_fill"),
+                Choice("cancel", phrase("evaluation.go_on_choosing"), is_default=True),
+                Choice("leave", phrase("evaluation.close_without_running"), "danger_fill"),
             ),
             self,
         )
@@ -200,13 +200,13 @@ class StartDialog(QDialog):
 
     def _build(self) -> None:
         theme = self._theme
-        self.fold_button = Button(theme, self.tr("詳しい設定を開く"), "", "sliders-horizontal", compact=True)
+        self.fold_button = Button(theme, phrase("common.show_details"), "", "sliders-horizontal", compact=True)
         self.fold_button.setCheckable(True)
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
         column.setSpacing(14)
-        column.addWidget(Label(self.tr("何を比べますか"), "heading3"))
+        column.addWidget(Label(phrase("evaluation.what_do_you_want_to"), "heading3"))
         column.addWidget(self.kinds)
         column.addSpacing(4)
         for part in (self.questions, *self._systems.values(), self.judge):
@@ -228,8 +228,8 @@ class StartDialog(QDialog):
         self.forecast = Label(tone="text2", wraps=True)
         self.systems = Label(tone="text2", wraps=True)
         self.reason = Label(tone="warning", wraps=True)
-        self.cancel_button = Button(self._theme, self.tr("キャンセル"))
-        self.start_button = Button(self._theme, self.tr("評価を実行"), "primary", "play")
+        self.cancel_button = Button(self._theme, phrase("common.cancel"))
+        self.start_button = Button(self._theme, phrase("evaluation.run_evaluation_2"), "primary", "play")
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addStretch(1)
@@ -328,11 +328,11 @@ class StartDialog(QDialog):
 
     @property
     def _reckoning(self) -> str:
-        return self.tr("見積もりが終わりしだい始めます…") if self._is_awaited else self.tr("見積もっています…")
+        return phrase("evaluation.begins_as_soon_as_it") if self._is_awaited else phrase("evaluation.estimating")
 
     def _fold(self, is_open: bool) -> None:
         self.expert.setVisible(is_open)
-        self.fold_button.setText(self.tr("詳しい設定をたたむ") if is_open else self.tr("詳しい設定を開く"))
+        self.fold_button.setText(phrase("common.hide_details") if is_open else phrase("common.show_details"))
 
     def _focus_first(self) -> None:
         answers = self.kinds.answers
@@ -381,7 +381,7 @@ class StartDialog(QDialog):
     def _show_making(self, *, is_making: bool) -> None:
         self._is_making = is_making
         if is_making:
-            self.progress.start(self.tr("評価を準備しています"))
+            self.progress.start(phrase("evaluation.preparing_the_evaluation"))
             self.progress.cancel_button.setFocus(Qt.FocusReason.OtherFocusReason)
         else:
             self.progress.finish()

@@ -4,10 +4,11 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, QSize, Signal, SignalInstance
+from PySide6.QtCore import QSize, Signal, SignalInstance
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.documents.grounding.grounding import CollectionRef
 from app.documents.records import Collection
 from app.evaluation.question_sets import KeptSet
@@ -21,7 +22,6 @@ from app.uikit.widgets.check_row import CheckRow
 from app.uikit.widgets.labels import tip
 from app.uikit.widgets.setting_rows import Chooser, SettingRow
 
-translate = QCoreApplication.translate
 LETTERS = 10  # the least width of a choice; what is longer has a tooltip
 TWO_COLUMNS_PX = 400
 
@@ -145,8 +145,8 @@ class Offer:
 
     def lack(self, model: LocalModel) -> str:
         if model.remote is not None:
-            return translate("Evaluation", "LAN のサーバーのモデルは測れません")
-        return translate("Evaluation", "ファイルがありません") if model.id in self.missing else ""
+            return phrase("evaluation.models_of_servers_in_the")
+        return phrase("evaluation.file_missing") if model.id in self.missing else ""
 
     def facts(self, model: LocalModel) -> str:
         return self.lack(model) or joined(model.quantization, gigabytes(model.size_bytes) if model.size_bytes else "")

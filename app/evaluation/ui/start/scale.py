@@ -5,6 +5,7 @@ from typing import Any
 
 from PySide6.QtWidgets import QCheckBox, QLineEdit
 
+from app.base.wording import phrase
 from app.evaluation.ui.start import rules, words
 from app.evaluation.ui.start.part import Combo, Offer, Part, number
 from app.training import problems
@@ -21,9 +22,11 @@ class ScalePart(Part):
         super().__init__(theme)
         self.data, self.base, self.preset = Combo(), Combo(), Combo()
         self.sizes = QLineEdit()
-        self.sizes.setPlaceholderText(self.tr("自動"))
-        self.runs = number((1, RUNS_MOST), (self._times(RUNS), RUNS), self.changed.emit, unit=self.tr(" 回"))
-        self.control = QCheckBox(self.tr("学習の回数をそろえた対照も学習する"))
+        self.sizes.setPlaceholderText(phrase("common.automatic"))
+        self.runs = number(
+            (1, RUNS_MOST), (self._times(RUNS), RUNS), self.changed.emit, unit=phrase("evaluation.times")
+        )
+        self.control = QCheckBox(phrase("evaluation.also_train_controls_with_as"))
         self.control.setChecked(True)
         self._build()
         bases = rules.to_train(offer.models)
@@ -56,23 +59,23 @@ class ScalePart(Part):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        self._add(self.tr("学習データ"), self.data, self.tr("「学習」で分割して固定したデータです。"))
-        self._add(self.tr("土台のモデル"), self.base)
-        self._add(self.tr("学習のしかた"), self.preset)
+        self._add(phrase("evaluation.training_data"), self.data, phrase("evaluation.data_that_were_split_and"))
+        self._add(phrase("evaluation.base_models"), self.base)
+        self._add(phrase("evaluation.way_of_training"), self.preset)
         self._add(
-            self.tr("比べる件数"),
+            phrase("evaluation.amounts_to_compare"),
             self.sizes,
-            self.tr("50, 100, 200, 400 のように書きます。空なら、全体の 12.5、25、50、100 % で比べます。"),
+            phrase("evaluation.rows_such_as_50_100"),
         )
         self._add(
-            self.tr("件数ごとの学習"),
+            phrase("evaluation.runs_of_each_amount"),
             self.runs,
-            self.tr("偶然の差と区別するために、同じ件数で何回学習するかです。3 回以上を勧めます。"),
+            phrase("evaluation.how_often_each_amount_is"),
         )
         self._add(
-            self.tr("対照"),
+            phrase("evaluation.control"),
             self.control,
-            self.tr("データが増えた効果と、学習が長くなった効果を分けられます。学習の回数が増えます。"),
+            phrase("evaluation.tells_what_more_data_bring"),
         )
 
     def _connect(self) -> None:
@@ -82,8 +85,8 @@ class ScalePart(Part):
         self.control.toggled.connect(self.changed)
 
     def _name(self, split: SplitChoice) -> str:
-        name = split.name or self.tr("名前のない学習")
+        name = split.name or phrase("common.unnamed_training")
         return joined(noted(name, split.source if split.source != name else ""), words.rows(split.train))
 
     def _times(self, n: int) -> str:
-        return self.tr("{n} 回").format(n=n)
+        return phrase("evaluation.n_times", n=n)

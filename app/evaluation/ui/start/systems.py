@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.base.wording import phrase
 from app.evaluation.ui.start import rules, words
 from app.evaluation.ui.start.part import Checks, Combo, Offer, Part, collection_rows, scope_of
 from app.inference.gguf import GgufHeader
@@ -17,13 +18,13 @@ class DocumentsPart(Part):
         super().__init__(theme)
         self._offer = offer
         self.base, self.tuned, self.scope = Combo(), Combo(), Checks(theme, self.changed)
-        self._add(self.tr("土台のモデル"), self.base)
+        self._add(phrase("evaluation.base_models"), self.base)
         self._add(
-            self.tr("学習済みのモデル"),
+            phrase("evaluation.fine_tuned_model"),
             self.tuned,
-            self.tr("選ぶと、学習済みと、学習済み ＋ 資料も比べます。"),
+            phrase("evaluation.with_one_fine_tuned_and"),
         )
-        self._add(self.tr("資料"), self.scope)
+        self._add(phrase("common.documents"), self.scope)
         bases = rules.untuned(offer.models)
         self.base.offer(
             [(offer.name(model), model) for model in bases],
@@ -60,8 +61,10 @@ class ModelsPart(Part):
         self._offer = offer
         self.models, self.scope = Checks(theme, self.changed), Checks(theme, self.changed)
         self._models = {model.id: model for model in rules.answering(offer.models)}
-        self._add(self.tr("比べるモデル"), self.models)
-        self._add(self.tr("渡す資料"), self.scope, self.tr("選ばなければ、資料なしで答えさせます。"))
+        self._add(phrase("evaluation.models_to_compare"), self.models)
+        self._add(
+            phrase("evaluation.documents_given_to_them"), self.scope, phrase("evaluation.with_none_they_answer_without")
+        )
         rows = [(id, offer.names[id], self._facts(one)) for id, one in self._models.items()]
         self.models.show_rows(rows, (), offer.missing)
         self.scope.show_rows(collection_rows(offer.collections), ())
@@ -76,7 +79,7 @@ class ModelsPart(Part):
         }
 
     def _facts(self, model: LocalModel) -> str:
-        return joined(self._offer.facts(model), self.tr("学習済み") if model.tuned else "")
+        return joined(self._offer.facts(model), phrase("evaluation.fine_tuned") if model.tuned else "")
 
 
 class FormsPart(Part):
@@ -85,11 +88,9 @@ class FormsPart(Part):
         self._offer = offer
         self.model, self.tuned = Combo(), Combo()
         self.forms = Checks(theme, self.changed, is_short=True)
-        self._add(self.tr("モデル"), self.model)
-        self._add(self.tr("比べる形式"), self.forms, self.tr("F16 を基準にして、ほかの形式を作って比べます。"))
-        self._add(
-            self.tr("学習済みのモデル"), self.tuned, self.tr("選ぶと、学習で変わった分も同じ形式にして比べます。")
-        )
+        self._add(phrase("common.batch_column.model"), self.model)
+        self._add(phrase("evaluation.forms_to_compare"), self.forms, phrase("evaluation.the_other_forms_are_made"))
+        self._add(phrase("evaluation.fine_tuned_model"), self.tuned, phrase("evaluation.with_one_what_the_training"))
         offered = rules.to_quantize(offer.models, has_trainer=offer.has_trainer)
         chosen = rules.first_base(offer.models, offered, offer.current_model_id)
         self.model.offer([(offer.name(model), model) for model in offered], chosen)
@@ -128,8 +129,8 @@ class FormsPart(Part):
         """`parameters` 0: not known."""
         for name, row in self.forms.rows.items():
             size = gigabytes(round(FORMS[name].bits * parameters / 8))
-            told = self.tr("約 {size}").format(size=size) if parameters else ""
-            row.show_facts(joined(told, self.tr("基準") if name == rules.ALWAYS else quality(name)))
+            told = phrase("common.about_size", size=size) if parameters else ""
+            row.show_facts(joined(told, phrase("evaluation.baseline") if name == rules.ALWAYS else quality(name)))
 
     def _show_tuned(self) -> None:
         found = offer_tuned(self.tuned, self._offer, self.model.value, with_merged=False)

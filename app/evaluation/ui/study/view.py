@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.wording import phrase
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.study import headway, memory
 from app.evaluation.study.headway import Headway, Standing
@@ -94,9 +95,9 @@ class SystemRow(QWidget):
     def show_state(self, state: str, answered: int, questions: int) -> None:
         self._mark.show_icon(*_MARKS[state])
         told = {
-            DONE: self.tr("完了"),
-            NOW: self.tr("測定中"),
-            LATER: self.tr("未完了") if answered else self.tr("待機"),
+            DONE: phrase("common.done"),
+            NOW: phrase("evaluation.measuring"),
+            LATER: phrase("evaluation.not_finished") if answered else phrase("common.waiting"),
         }
         self.state.setText(joined(words.answered(answered, questions) if questions else "", told[state]))
         self.name.setAccessibleName(joined(self.name.text(), self.state.text()))
@@ -168,12 +169,12 @@ class StudyView(QWidget):
         self.step = Label(role="heading3", wraps=True)
         self.progress = ProgressRow(theme, can_cancel=False)
         self.sentence = Label(tone="text2", wraps=True)
-        self.pause_button = Button(theme, self.tr("一時停止"), icon="pause")
-        self.go_on_button = Button(theme, self.tr("続ける"), "primary", "play")
+        self.pause_button = Button(theme, phrase("common.pause"), icon="pause")
+        self.go_on_button = Button(theme, phrase("common.continue"), "primary", "play")
         self.notes = Label(role="caption", tone="muted", wraps=True)
         self.warnings = Label(tone="warning", wraps=True)
         self.systems = Systems(theme)
-        self.systems_card = Card(self.tr("比べる構成"))
+        self.systems_card = Card(phrase("evaluation.settings_to_compare"))
         self.systems_card.column.addWidget(self.systems)
         buttons = QWidget()
         row = QHBoxLayout(buttons)
@@ -226,10 +227,13 @@ class StudyView(QWidget):
         standing = self._standing
         trainings = words.amount(standing.trained, standing.trainings) if standing and standing.trainings else ""
         facts = (
-            (self.tr("種類"), words.kind(study.kind)),
-            (self.tr("質問集"), noted(study.set_name, label(study.label))),
-            (self.tr("採点モデル"), study.judge.name if study.judge else self.tr("なし（規則だけで採点）")),
-            (self.tr("終わった学習"), trainings),
+            (phrase("evaluation.kind"), words.kind(study.kind)),
+            (phrase("evaluation.question_set"), noted(study.set_name, label(study.label))),
+            (
+                phrase("evaluation.judge"),
+                study.judge.name if study.judge else phrase("evaluation.none_scored_by_rules_alone"),
+            ),
+            (phrase("evaluation.trained_runs"), trainings),
         )
         if facts != self._facts:  # what somebody has just marked in them stays marked
             self._facts = facts
@@ -275,10 +279,10 @@ class StudyView(QWidget):
         if not self.is_ours:
             return ""
         if self._evaluations.is_waiting:
-            return self.tr("回答が終わるのを待っています")
+            return phrase("evaluation.waiting_for_an_answer_to")
         if self._evaluations.is_embedding:
-            return self.tr("資料を意味でも探せるように準備しています")
-        return self.tr("準備しています")
+            return phrase("evaluation.preparing_the_documents_for_search")
+        return phrase("evaluation.preparing")
 
     def _show_buttons(self, entry: Entry) -> None:
         evaluations = self._evaluations

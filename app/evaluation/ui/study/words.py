@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication
-
 from app.base import wording
 from app.base.errors import AppError
-from app.base.wording import Sentence
+from app.base.wording import Sentence, phrase
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.study.headway import Standing
 from app.evaluation.study.study import Entry, Study, Training
@@ -16,8 +14,6 @@ from app.uikit.phrases import gigabytes, sentences
 
 if TYPE_CHECKING:
     from app.evaluation.services.study_run import StudyProgress  # numpy, which most starts never need
-
-translate = QCoreApplication.translate
 
 # What has stopped a training of the study: whether it goes on from its last checkpoint or can only be done again.
 _RUNS_TO_GO_ON = (
@@ -34,12 +30,12 @@ _RUNS_LOST = (
 def kind(key: str) -> str:
     """One of `study.KINDS`."""
     return {
-        "documents": translate("Evaluation", "資料と学習の比較"),
-        "questions": translate("Evaluation", "モデルの比較"),
-        "bases": translate("Evaluation", "モデルの比較"),
-        "quantizations": translate("Evaluation", "量子化の比較"),
-        "scale": translate("Evaluation", "学習量の比較"),
-        "judge": translate("Evaluation", "採点モデルの検証"),
+        "documents": phrase("evaluation.documents_and_fine_tuning"),
+        "questions": phrase("evaluation.models"),
+        "bases": phrase("evaluation.models"),
+        "quantizations": phrase("evaluation.quantizations"),
+        "scale": phrase("evaluation.amounts_of_training_data"),
+        "judge": phrase("evaluation.check_of_the_judge"),
     }.get(key, "")
 
 
@@ -48,69 +44,62 @@ def doing(progress: "StudyProgress", study: Study) -> str:
     name = progress.name
     if progress.kind == "make":
         made = next((one for one in study.made if Path(one.path).name == name), None)
-        return _making(made.form) if made else translate("Evaluation", "{name} を作っています").format(name=name)
+        return _making(made.form) if made else phrase("evaluation.making_name", name=name)
     if progress.kind == "train":
         one = next((one for one in study.trainings if Path(one.folder).name == name), None)
         name = _training(one, study.trainings) if one else name
     return {
-        "train": translate("Evaluation", "{name}を学習しています"),
-        "likelihood": translate("Evaluation", "「{name}」の損失を測っています"),
-        "answers": translate("Evaluation", "「{name}」に質問しています"),
-        "judge": translate("Evaluation", "「{name}」が採点しています"),
-        "conclude": translate("Evaluation", "結果をまとめています"),
+        "train": phrase("evaluation.training_name"),
+        "likelihood": phrase("evaluation.measuring_the_loss_of_name"),
+        "answers": phrase("evaluation.asking_name"),
+        "judge": phrase("evaluation.name_is_judging"),
+        "conclude": phrase("evaluation.putting_the_results_together"),
     }[progress.kind].format(name=name)
 
 
 def _making(form: str) -> str:
     if form == "folder":
-        return translate("Evaluation", "モデルを変換用のフォルダに戻しています")
-    return translate("Evaluation", "{form} の形式を作っています").format(form=form)
+        return phrase("evaluation.turning_the_model_back_into")
+    return phrase("evaluation.making_the_form_form", form=form)
 
 
 def _training(one: Training, among: Sequence[Training]) -> str:
     if one.is_control:
-        return translate("Evaluation", "{n} 件の対照").format(n=f"{one.rows:,}")
+        return phrase("evaluation.control_of_n_rows", n=f"{one.rows:,}")
     seeds = sorted({other.seed for other in among})
     number = seeds.index(one.seed) + 1
-    return translate("Evaluation", "{n} 件（{a} 回目）").format(n=f"{one.rows:,}", a=number)
+    return phrase("evaluation.n_rows_run_a", n=f"{one.rows:,}", a=number)
 
 
 def step(number: int, steps: int, what: str) -> str:
-    return translate("Evaluation", "{a}／{b}　{what}").format(a=number, b=steps, what=what)
+    return phrase("evaluation.a_b_what", a=number, b=steps, what=what)
 
 
 def part(kind: str) -> str:
     """What a step's own progress counts."""
     return {
-        "make": translate("Evaluation", "ファイルの作成"),
-        "train": translate("Evaluation", "学習のステップ"),
-        "likelihood": translate("Evaluation", "測ったトークン"),
-        "answers": translate("Evaluation", "回答"),
-        "judge": translate("Evaluation", "採点"),
-    }.get(kind, translate("Evaluation", "準備"))
+        "make": phrase("evaluation.file"),
+        "train": phrase("evaluation.training_steps"),
+        "likelihood": phrase("evaluation.measured_tokens"),
+        "answers": phrase("evaluation.answers"),
+        "judge": phrase("evaluation.rating_sheet"),
+    }.get(kind, phrase("evaluation.preparation"))
 
 
 def amount(done: int, total: int) -> str:
-    return translate("Evaluation", "{a}／{b}").format(a=f"{done:,}", b=f"{total:,}")
+    return phrase("common.a_b", a=f"{done:,}", b=f"{total:,}")
 
 
 def answered(done: int, total: int) -> str:
-    return translate("Evaluation", "回答 {a}／{b}").format(a=f"{done:,}", b=f"{total:,}")
+    return phrase("evaluation.a_b_answers", a=f"{done:,}", b=f"{total:,}")
 
 
 def beyond(name: str, need_bytes: int, *, is_judge: bool) -> str:
     """A model that needs more memory than there is."""
     need = gigabytes(need_bytes)
     if is_judge:
-        return translate(
-            "Evaluation",
-            "採点モデル「{name}」には、空きより多いメモリ（約 {need}）が必要です。"
-            "空きがないままだと、回答がそろったあと、採点の前に止まります。",
-        ).format(name=name, need=need)
-    return translate(
-        "Evaluation",
-        "「{name}」には、空きより多いメモリ（約 {need}）が必要です。とても遅くなるか、途中で止まることがあります。",
-    ).format(name=name, need=need)
+        return phrase("evaluation.the_judge_name_needs_more", name=name, need=need)
+    return phrase("evaluation.name_needs_more_memory_about", name=name, need=need)
 
 
 def named(error: AppError, entries: Sequence[Entry]) -> AppError:
@@ -125,14 +114,10 @@ def failure(error: AppError) -> Sentence:
     if error.code == "evaluation_unanswered":
         return Sentence(
             told.message,
-            translate(
-                "Evaluation",
-                "メモリを空けてから「続ける」を押すと、その質問をもう一度尋ねます。また同じ質問で止まったときは、"
-                "答えられなかったものとして先へ進みます。",
-            ),
+            phrase("evaluation.free_some_memory_and_press"),
         )
     if error.code == "evaluation_damaged" or error.code in _RUNS_LOST:
-        return Sentence(told.message, translate("Evaluation", "評価をもう一度行ってください。"))
+        return Sentence(told.message, phrase("evaluation.do_the_evaluation_again"))
     if error.code in _RUNS_TO_GO_ON:
         return Sentence(told.message, sentences(_before(error.code), _going_on(error)))
     return told
@@ -141,25 +126,25 @@ def failure(error: AppError) -> Sentence:
 def _before(code: str) -> str:
     """What is to be done before a training goes on; "": nothing is known."""
     return {
-        "run_killed": translate("Evaluation", "ほかのアプリを閉じてください。"),
-        "run_memory_short": translate("Evaluation", "ほかのアプリを閉じてください。"),
-        "run_out_of_memory": translate("Evaluation", "ほかのアプリを閉じてください。"),
-        "run_disk_full": translate("Evaluation", "不要なファイルを消してください。"),
-        "run_base_missing": translate("Evaluation", "モデルを元の場所に戻してください。"),
+        "run_killed": phrase("common.close_other_programs"),
+        "run_memory_short": phrase("common.close_other_programs"),
+        "run_out_of_memory": phrase("common.close_other_programs"),
+        "run_disk_full": phrase("evaluation.delete_files_that_are_not"),
+        "run_base_missing": phrase("common.put_the_model_back_where"),
     }.get(code, "")
 
 
 def _going_on(error: AppError) -> str:
     """The run itself is known only to the study."""
-    on = translate("Evaluation", "「続ける」を押すと、最後に保存したところから続けます。")
+    on = phrase("evaluation.continue_goes_on_from_what")
     if error.code != "run_crashed":
         return on
-    log = translate("Evaluation", "くりかえすときは、記録 {log} の終わりを確かめてください（{cause}）。")
+    log = phrase("evaluation.where_it_happens_again_look")
     return sentences(on, log.format(log=error.facts["log"], cause=error.facts["cause"]))
 
 
 def elapsed(time: str) -> str:
-    return translate("Evaluation", "今回の経過 {time}").format(time=time)
+    return phrase("evaluation.time_so_far_this_time", time=time)
 
 
 def state_sentence(entry: Entry, standing: Standing | None, evaluations: Evaluations) -> str:
@@ -167,41 +152,34 @@ def state_sentence(entry: Entry, standing: Standing | None, evaluations: Evaluat
     if evaluations.folder == entry.folder:
         return _stopping(evaluations) if evaluations.is_stopping else ""
     if entry.state == "running":
-        return translate(
-            "Evaluation",
-            "ターミナルなど、この画面の外で進んでいる評価です。止めるには、そちらで Ctrl+C を押してください。",
-        )
+        return phrase("evaluation.this_evaluation_runs_outside_this")
     if entry.state == "finished":
-        return translate("Evaluation", "評価が終わりました。")
+        return phrase("evaluation.the_evaluation_has_finished")
     if evaluations.is_running:
-        return translate("Evaluation", "ほかの評価が進んでいます。終わると、続けられます。")
+        return phrase("evaluation.another_evaluation_is_running_this")
     return _waiting(standing) if standing is not None else ""
 
 
 def notes(study: Study) -> str:
     """Return what is to be known of a study while it goes on here."""
-    kept = translate("Evaluation", "一時停止しても、そこまでの結果は残ります。")
+    kept = phrase("evaluation.pausing_keeps_what_was_measured")
     if study.trainings:
-        kept = translate(
-            "Evaluation", "一時停止しても、そこまでの結果は残ります。学習は保存してから止まるので、数分かかります。"
-        )
-    rests = translate("Evaluation", "評価中は、質問用のモデルを休ませます。終わると自動で戻ります。")
-    return "\n".join((rests, kept, translate("Evaluation", "Kotae を閉じると、評価は一時停止します。")))
+        kept = phrase("evaluation.pausing_keeps_what_was_measured_a_training")
+    rests = phrase("evaluation.the_model_that_answers_you")
+    return "\n".join((rests, kept, phrase("evaluation.closing_kotae_pauses_the_evaluation")))
 
 
 def _stopping(evaluations: Evaluations) -> str:
     if evaluations.progress is not None and evaluations.progress.kind == "train":
-        return translate(
-            "Evaluation", "止めています。学習はいまの状態を保存してから止まるので、数分かかることがあります。"
-        )
-    return translate("Evaluation", "止めています…")
+        return phrase("evaluation.stopping_a_training_saves_where")
+    return phrase("common.stopping")
 
 
 def _waiting(standing: Standing) -> str:
     if standing.answered:
-        told = translate("Evaluation", "{n} 回答のうち {a} 件が済みました。「続ける」で、続きから進めます。")
+        told = phrase("evaluation.a_of_n_answers_are")
         return told.format(a=f"{standing.answered:,}", n=f"{standing.answers:,}")
     if standing.done:
-        told = translate("Evaluation", "{n} 段階のうち {a} 段階が済みました。「続ける」で、続きから進めます。")
+        told = phrase("evaluation.a_of_n_steps_are")
         return told.format(a=f"{standing.done:,}", n=f"{standing.steps:,}")
-    return translate("Evaluation", "回答はまだありません。「続ける」で、初めから進めます。")
+    return phrase("evaluation.there_is_no_answer_yet")

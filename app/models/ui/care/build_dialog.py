@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.inference import quantizations
 from app.models import build_plan, hf_adapter, hf_folder, training_environment
 from app.models.build_plan import BuildPlan, BuildRequest, Step
@@ -48,15 +48,15 @@ class BuildDialog(Dialog):
         self.plan: BuildPlan | None = None  # None: not everything is chosen, or something is wrong
         self.banner = Banner(theme, can_close=False)
         self.making = desk.make_installer(theme, self._pickers)
-        self.list = MarkedList(theme, self.tr("作るモデル"), parent)
+        self.list = MarkedList(theme, phrase("models.models_to_make"), parent)
         self._fill(theme)
         super().__init__(
             theme,
-            self.tr("モデルを作る"),
-            self.tr("配布元の safetensors のフォルダから、この PC で使う形（GGUF）を作ります。"),
+            phrase("models.build_a_model"),
+            phrase("models.makes_what_this_pc_can"),
             (
-                Choice("cancel", self.tr("キャンセル")),
-                Choice("build", self.tr("作る"), "primary", is_default=True),
+                Choice("cancel", phrase("common.cancel")),
+                Choice("build", phrase("models.build"), "primary", is_default=True),
             ),
             parent,
             content=self._content(),
@@ -70,7 +70,7 @@ class BuildDialog(Dialog):
         """Looks through the folder: nothing of it is run, and no weight is read."""
         self._model, self._adapter = None, None
         self.source.show_path(str(folder))
-        self.source.show_note(self.tr("調べています…"), "muted")
+        self.source.show_note(phrase("common.checking"), "muted")
         background.run(lambda: hf_folder.read(folder), self._on_source_read, self._on_source_refused)
         self._refresh()
 
@@ -88,22 +88,20 @@ class BuildDialog(Dialog):
     # ------------------------------------------------------------------ building
 
     def _fill(self, theme: Theme) -> None:
-        about = self.tr("config.json と .safetensors のあるフォルダです。中のプログラムは動かしません。")
-        self.source = PathRow(theme, self.tr("元のフォルダ"), about, can_clear=False)
+        about = phrase("models.a_folder_with_config_json")
+        self.source = PathRow(theme, phrase("models.source_folder"), about, can_clear=False)
         self.list.add(self.source)
         for form in FORMS:
             self.list.add_row(form, CheckRow(form, phrases.quality(form), is_checked=form == FORMS[0]))
         self.name = QLineEdit()
         self.name.setMaxLength(NAME_MAX)
-        self.name.setAccessibleName(self.tr("名前"))
-        self.adapter = PathRow(
-            theme, self.tr("アダプター（なくてもよい）"), self.tr("学習で作った LoRA を組み込みます。")
-        )
-        measured = self.tr("仕事で使う文章のファイルを渡すと、その分野の品質を保ちやすくなります。時間がかかります。")
-        self.text = PathRow(theme, self.tr("重要度を測る文章（なくてもよい）"), measured)
+        self.name.setAccessibleName(phrase("common.name"))
+        self.adapter = PathRow(theme, phrase("models.adapter_optional"), phrase("models.merges_a_lora_made_by"))
+        measured = phrase("models.a_file_with_text_from")
+        self.text = PathRow(theme, phrase("models.text_for_the_importance_matrix"), measured)
         self.room = Label(wraps=True, strong=True)
         self.phases = Label(role="caption", tone="muted", wraps=True)
-        for widget in (_titled(self.tr("名前"), self.name), self.adapter, self.text):
+        for widget in (_titled(phrase("common.name"), self.name), self.adapter, self.text):
             self.list.add(widget)
         self._rest = [*self.list.rows.values(), self.adapter, self.text]
 
@@ -138,7 +136,7 @@ class BuildDialog(Dialog):
         if error is not None and not self.making.is_shown:
             sentence = describe_error(error)
             can_make = error.code in training_environment.MISSING
-            actions = (("make", self.tr("学習環境を作る")),) if can_make else ()
+            actions = (("make", phrase("models.set_up_the_training_environment")),) if can_make else ()
             self.banner.show_message("warning", sentence.message, "" if can_make else sentence.next, actions)
         self._refresh()
         QTimer.singleShot(0, self, self.fit_height)  # what was hidden or shown is laid out by then
@@ -170,7 +168,7 @@ class BuildDialog(Dialog):
     def _show_sizes(self, model: HfModel) -> None:
         for step in self._steps_of_all(model):
             if step.form is not None:
-                size = words.translate("Models", "約 {size}").format(size=words.gigabytes(step.writes_bytes))
+                size = phrase("common.about_size", size=words.gigabytes(step.writes_bytes))
                 self.list.rows[step.form.name].show_facts(joined(size, phrases.quality(step.form.name)))
 
     def _steps_of_all(self, model: HfModel) -> tuple[Step, ...]:
@@ -187,7 +185,7 @@ class BuildDialog(Dialog):
             return
         free = shutil.disk_usage(self._desk.models_folder).free
         is_short = plan.peak_bytes > free
-        sentence = self.tr("作っている間に最大 {need} 使います（空き {free}）。")
+        sentence = phrase("models.takes_up_to_need_while")
         text = sentence.format(need=words.gigabytes(plan.peak_bytes), free=words.gigabytes(free))
         self.room.setText(f"▲ {text}" if is_short else text)
         self.room.set_tone("warning" if is_short else "text")
@@ -197,25 +195,25 @@ class BuildDialog(Dialog):
     # --------------------------------------------------------------------- slots
 
     def _choose_source(self) -> None:
-        path = self._pickers.folder(self, self.tr("元のフォルダを選ぶ"), _home())
+        path = self._pickers.folder(self, phrase("models.choose_the_source_folder"), _home())
         if path:
             self.read_source(Path(path))
 
     def _choose_adapter(self) -> None:
-        path = self._pickers.folder(self, self.tr("アダプターのフォルダを選ぶ"), _home())
+        path = self._pickers.folder(self, phrase("models.choose_the_adapters_folder"), _home())
         if path:
             self.read_adapter(Path(path))
 
     def _choose_text(self) -> None:
-        kinds = self.tr("文章 (*.txt *.md);;すべてのファイル (*)")
-        path = self._pickers.open(self, self.tr("文章のファイルを選ぶ"), _home(), kinds)
+        kinds = phrase("models.text_txt_md_all_files")
+        path = self._pickers.open(self, phrase("models.choose_a_text_file"), _home(), kinds)
         if path:
             self.use_text(Path(path))
 
     def _on_source_read(self, model: HfModel) -> None:
         self._model = model
         size = sum(fact.size_bytes for fact in model.files)
-        parameters = self.tr("{n}B パラメータ").format(n=f"{model.parameters / 1e9:.1f}")
+        parameters = phrase("common.n_b_parameters", n=f"{model.parameters / 1e9:.1f}")
         facts = joined(model.name, parameters, model.type, words.gigabytes(size))
         self.source.show_note(f"✓ {facts}", "success")
         self.name.setPlaceholderText(model.name)
@@ -227,7 +225,7 @@ class BuildDialog(Dialog):
 
     def _on_adapter_read(self, adapter: HfAdapter) -> None:
         self._adapter = adapter
-        rank = self.tr("ランク {n}、{m} 個の行列").format(n=adapter.rank, m=adapter.targets)
+        rank = phrase("models.rank_n_m_matrices", n=adapter.rank, m=adapter.targets)
         self.adapter.show_note(f"✓ {rank}", "success")
         self._refresh()
 
@@ -240,18 +238,17 @@ class BuildDialog(Dialog):
     def _clear_adapter(self) -> None:
         self._adapter = None
         self.adapter.show_path("")
-        self.adapter.show_note(self.tr("学習で作った LoRA を組み込みます。"), "muted")
+        self.adapter.show_note(phrase("models.merges_a_lora_made_by"), "muted")
         self._refresh()
 
 
 def step_words(step: Step) -> str:
     """A step as a noun, for the list of what takes room."""
-    translate = words.translate
     return {
-        "convert": translate("Build", "変換"),
-        "adapter": translate("Build", "アダプター"),
-        "merge": translate("Build", "組み込み"),
-        "imatrix": translate("Build", "重要度"),
+        "convert": phrase("models.conversion"),
+        "adapter": phrase("models.adapter"),
+        "merge": phrase("models.merge"),
+        "imatrix": phrase("models.importance"),
         "quantize": step.form.name if step.form else "",
     }[step.kind]
 

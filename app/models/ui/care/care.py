@@ -7,7 +7,7 @@ from PySide6.QtCore import QStandardPaths, QTimer, Signal
 
 from app.base.errors import AppError
 from app.base.export_gate import Permit
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.models.kits import kit_export, kit_manifest
 from app.models.kits.kit_import import Imported
 from app.models.kits.kit_manifest import Kit
@@ -70,8 +70,8 @@ class Care(Strip):
         models = [model for model in self._library.models() if not model_ids or model.id in model_ids]
         if not models:
             return
-        one = self.tr("ファイルを検証しています：{name}")
-        several = self.tr("{n} 個のモデルを検証しています")
+        one = phrase("models.verifying_name")
+        several = phrase("models.verifying_models_n")
         what = one.format(name=models[0].name) if len(models) == 1 else several.format(n=len(models))
         ids = [model.id for model in models]
         if self.work.begin(what, lambda: self._upkeep.verify(ids), self._upkeep.verified, self._on_verified):
@@ -80,7 +80,7 @@ class Care(Strip):
     def _on_verified(self, verdicts: list[Verdict]) -> None:
         bad = [verdict for verdict in verdicts if not verdict.is_good]
         if not bad:
-            one, several = self.tr("{name} は無傷です。"), self.tr("{n} 個のモデルは、すべて無傷です。")
+            one, several = phrase("models.name_is_sound"), phrase("models.all_models_are_sound_n")
             what = one.format(name=verdicts[0].model.name) if len(verdicts) == 1 else several.format(n=len(verdicts))
             self.banner.show_message("success", what, "")
         elif len(verdicts) == 1:
@@ -88,10 +88,10 @@ class Care(Strip):
             sentence = describe_error(bad[0].problem)
             self.banner.show_message("danger", sentence.message, sentence.next)
         else:
-            what = self.tr("{n} 個のうち {m} 個に問題があります。").format(n=len(verdicts), m=len(bad))
+            what = phrase("models.m_of_n_models_have", n=len(verdicts), m=len(bad))
             names = phrases.enumerated([verdict.model.name for verdict in bad])
             self._bad_id = bad[0].model.id
-            self.banner.show_message("danger", what, names, (("look", self.tr("見る")),))
+            self.banner.show_message("danger", what, names, (("look", phrase("models.show")),))
         self.verified.emit()
 
     # --------------------------------------------------------------------- kit
@@ -111,13 +111,13 @@ class Care(Strip):
     def choose_import(self) -> bool:
         """False: no folder was chosen, or something else is going on. Otherwise it ends with `import_ended`."""
         start = self._folder or _home()
-        path = self._pickers.folder(self.window(), self.tr("キットのフォルダ（manifest.json のある場所）を選ぶ"), start)
+        path = self._pickers.folder(self.window(), phrase("models.choose_the_kits_folder_where"), start)
         return bool(path) and self.import_kit(Path(path))
 
     def import_kit(self, folder: Path) -> bool:
         """As `choose_import`."""
         self._folder = str(folder)
-        what = self.tr("キットを確かめながら取り込んでいます：{name}").format(name=folder.name)
+        what = phrase("models.checking_and_importing_the_kit", name=folder.name)
         has_begun = self.work.begin(
             what, lambda: self._upkeep.import_kit(folder), self._upkeep.kit_read, self._on_kit_read
         )
@@ -126,7 +126,7 @@ class Care(Strip):
         return has_begun
 
     def _choose_target(self, model_ids: list[str]) -> None:
-        title = self.tr("キットを作る場所（USB メモリなど）を選ぶ")
+        title = phrase("models.choose_where_to_make_the")
         path = self._pickers.folder(self.window(), title, self._folder or _home())
         if path:
             folder = _kit_folder(Path(path))
@@ -135,7 +135,7 @@ class Care(Strip):
             self.secrecy.export(self.window(), kit, lambda permit: self._export(model_ids, folder, permit))
 
     def _export(self, model_ids: list[str], folder: Path, permit: Permit) -> None:
-        what = self.tr("持ち運びキットを書き出しています")
+        what = phrase("models.writing_the_transfer_kit")
         self.work.begin(
             what,
             lambda: self._upkeep.export_kit(model_ids, folder, permit),
@@ -159,20 +159,17 @@ class Care(Strip):
             dialog.open()
         else:
             new = [model.name for model in outcome.models if model not in outcome.here]
-            what = self.tr("キットから {n} 個のモデルを取り込みました。").format(n=len(new))
+            what = phrase("models.models_imported_from_the_kit", n=len(new))
             if outcome.here and not new:
-                what = self.tr("キットのモデルは、すでにあります。")
-            presets = self.tr("プリセット {n} 個").format(n=len(outcome.presets)) if outcome.presets else ""
+                what = phrase("models.the_models_of_the_kit")
+            presets = phrase("models.presets_n", n=len(outcome.presets)) if outcome.presets else ""
             lines = [joined(phrases.enumerated(new), presets), *self._remarks(outcome)]
             self.banner.show_message("success", what, "\n".join(filter(None, lines)))
             self._end_import()
 
     def _remarks(self, outcome: Imported) -> list[str]:
-        here = self.tr("{names} のファイルはすでにあるので、それを使います。キットの部品は調べていません。")
-        unchecked = self.tr(
-            "{names} の中身は、カタログの値と照合できません。名前と使用条件はキットに書かれていたものなので、"
-            "出どころを確かめてください。"
-        )
+        here = phrase("models.the_files_of_names_are")
+        unchecked = phrase("models.the_content_of_names_cannot")
         remarks = ((here, outcome.here), (unchecked, outcome.unchecked))
         return [words.format(names=phrases.enumerated([one.name for one in of])) for words, of in remarks if of]
 

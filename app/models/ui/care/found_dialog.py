@@ -36,17 +36,14 @@ class FoundDialog(Dialog):
         self.state = Label(tone="text2", wraps=True)
         self.progress = ProgressRow(theme, can_cancel=False)  # Esc and キャンセル end the search
         self.banner = Banner(theme)
-        self.list = MarkedList(theme, self.tr("見つかったモデル"), parent)
+        self.list = MarkedList(theme, phrase("models.models_found"), parent)
         super().__init__(
             theme,
-            self.tr("ほかのアプリのモデルを探す"),
-            self.tr(
-                "LM Studio、Ollama、Hugging Face、llama.cpp、GPT4All、Jan のフォルダを調べます。"
-                "ファイルは複製も変更もせず、いまの場所に置いたまま使います。"
-            ),
+            phrase("models.find_models_of_other_apps"),
+            phrase("models.looks_into_the_folders_of"),
             (
-                Choice("cancel", self.tr("キャンセル")),
-                Choice("add", self.tr("追加"), "primary", is_default=True),
+                Choice("cancel", phrase("common.cancel")),
+                Choice("add", phrase("models.add"), "primary", is_default=True),
             ),
             parent,
             content=self._content(),
@@ -65,8 +62,8 @@ class FoundDialog(Dialog):
         super().showEvent(event)
 
     def search(self) -> None:
-        self.state.setText(self.tr("探しています。キャンセルを押すと、途中でやめます。"))
-        what = self.tr("フォルダを調べています")
+        self.state.setText(phrase("models.searching_cancel_ends_the_search"))
+        what = phrase("models.looking_through_folders")
         if not self._work.begin(
             what, self._upkeep.find, self._upkeep.found, self.show_findings, failed=self._on_failed
         ):
@@ -80,8 +77,8 @@ class FoundDialog(Dialog):
             self._add(model)
         self.list.setVisible(bool(models or found.skipped))
         new = sum(row.box.isEnabled() for row in self.list.rows.values())
-        sentence = self.tr("{n} 個のモデルを追加できます。") if new else self.tr("新しく追加できるモデルはありません。")
-        more = "" if found.is_complete else phrase("found_incomplete")
+        sentence = phrase("models.models_that_can_be_added") if new else phrase("models.there_are_no_new_models")
+        more = "" if found.is_complete else phrase("models.found_incomplete")
         self.state.setText(joined(sentence.format(n=new), more))
         if found.skipped:
             self._add_skipped(found.skipped)
@@ -105,10 +102,10 @@ class FoundDialog(Dialog):
 
     def _add(self, model: FoundModel) -> None:
         is_listed = _real(model.path) in self._listed
-        parts = self.tr("{n} つのファイル").format(n=model.parts) if model.parts > 1 else ""
+        parts = phrase("models.n_files", n=model.parts) if model.parts > 1 else ""
         facts = joined(
-            self.tr("✓ 追加済み") if is_listed else "",
-            phrase(f"source_{model.source}"),
+            phrase("models.added_2") if is_listed else "",
+            phrase(f"models.source_{model.source}"),
             words.gigabytes(model.size_bytes),
             model.quantization,
             parts,
@@ -118,7 +115,7 @@ class FoundDialog(Dialog):
         self.list.add_row(str(model.path), row)
 
     def _add_skipped(self, skipped: list[Skipped]) -> None:
-        head = Label(self.tr("使えないもの（{n}）").format(n=len(skipped)), "caption", "muted", strong=True)
+        head = Label(phrase("models.cannot_be_used_n", n=len(skipped)), "caption", "muted", strong=True)
         head.setContentsMargins(12, 8, 12, 4)
         self.list.add(head)
         for one in skipped:
@@ -127,9 +124,9 @@ class FoundDialog(Dialog):
     def _show_count(self) -> None:
         count = len(self.list.marked())
         add = self.buttons["add"]
-        add.setText(self.tr("{n} 個を追加").format(n=count) if count else self.tr("追加"))
+        add.setText(phrase("models.add_n", n=count) if count else phrase("models.add"))
         add.setEnabled(count > 0)
-        add.setAccessibleDescription("" if count else self.tr("追加するモデルに印を付けてください。"))
+        add.setAccessibleDescription("" if count else phrase("models.tick_the_models_to_add"))
 
     def _on_failed(self, error: AppError) -> None:
         sentence = describe_error(error)
@@ -151,7 +148,7 @@ class _SkippedRow(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 6, 12, 6)
         column.setSpacing(0)
-        column.addWidget(ElidedLabel(joined(str(name), phrase(f"source_{skipped.source}"))))
+        column.addWidget(ElidedLabel(joined(str(name), phrase(f"models.source_{skipped.source}"))))
         column.addWidget(Label(why, "caption", "text2", wraps=True))
 
 

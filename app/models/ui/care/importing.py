@@ -6,7 +6,7 @@ from pathlib import Path
 from PySide6.QtCore import QMimeData, QObject, Signal
 
 from app.base.errors import AppError
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.inference.local_model import LocalModel
 from app.models.services.library import ModelLibrary
 from app.uikit.widgets.banner import Banner
@@ -41,26 +41,26 @@ class Importing(QObject):
         if self._waiting or self._library.is_working:
             self._waiting += paths
             self._count += len(paths)
-            self._progress.start(self.tr("モデルを追加しています"))
+            self._progress.start(phrase("common.adding_a_model"))
         else:
             self._waiting, self._count, self._problems = list(paths), len(paths), []
             self._add_next()
 
     def add_starter(self) -> None:
-        self._start(self.tr("お試し用モデルを追加しています"))
+        self._start(phrase("common.adding_the_trial_model"))
         self._library.add_starter()
         self.began.emit()
 
     def take_over(self) -> None:
         """Work that somebody else began, who is gone, is shown here from now on."""
         if self._library.is_working:
-            self._start(self.tr("モデルを追加しています"))
+            self._start(phrase("common.adding_a_model"))
 
     def explain(self, error: AppError) -> None:
         self._progress.finish()
         if error.code != "cancelled":
             sentence = describe_error(error)
-            actions = (("import", self.tr("別のファイルを選ぶ")),)
+            actions = (("import", phrase("common.choose_another_file")),)
             self._banner.show_message("danger", sentence.message, sentence.next, actions)
 
     # ------------------------------------------------------------------- private
@@ -72,10 +72,10 @@ class Importing(QObject):
 
     def _add_next(self) -> None:
         self._path = self._waiting.pop(0)
-        what = self.tr("取り込んでいます：{name}").format(name=Path(self._path).name)
+        what = phrase("common.importing_name", name=Path(self._path).name)
         if self._count > 1:
             place = f"{self._count - len(self._waiting)}/{self._count}"
-            what = self.tr("取り込んでいます（{place}）：{name}").format(place=place, name=Path(self._path).name)
+            what = phrase("models.importing_place_name", place=place, name=Path(self._path).name)
         self._progress.start(what)
         self._library.import_file(self._path)
         self.began.emit()
@@ -109,10 +109,10 @@ class Importing(QObject):
         self.ended.emit()
 
     def _explain_several(self) -> None:
-        what = self.tr("{n} 個のうち {m} 個を追加できませんでした。").format(n=self._count, m=len(self._problems))
-        line = self.tr("{name}：{value}")
+        what = phrase("models.m_of_n_could_not", n=self._count, m=len(self._problems))
+        line = phrase("common.name_value")
         reasons = [line.format(name=name, value=describe_error(error)) for name, error in self._problems]
-        actions = (("import", self.tr("別のファイルを選ぶ")),)
+        actions = (("import", phrase("common.choose_another_file")),)
         self._banner.show_message("danger", what, "\n".join(reasons), actions)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from app.base.errors import AppError
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.models.services.upkeep import ModelUpkeep
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.progress_row import ProgressRow
@@ -48,8 +48,8 @@ class Work(QObject):
         """`signal` ends the work, and `done` is given what it says. False: something else is going on."""
         if self._upkeep.is_working:
             if self._banner is not None and not self.is_mine:
-                sentence = self.tr("終わってから、もう一度選んでください。")
-                self._banner.show_message("warning", self.tr("ほかのモデルの作業を続けています。"), sentence)
+                sentence = phrase("common.choose_again_when_it_has")
+                self._banner.show_message("warning", phrase("models.other_work_on_the_models"), sentence)
             return False
         if self._banner is not None:
             self._banner.hide()

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QStackedWidget, QVBoxLayout,
 
 from app.base.errors import AppError
 from app.base.services.preferences import Preferences
+from app.base.wording import phrase
 from app.models.services.library import ModelLibrary
 from app.models.ui.download_desk import DownloadDesk
 from app.shell.ui.first_run.machine_step import MachineStep
@@ -43,7 +44,7 @@ class FirstRunDialog(QDialog):
         super().__init__(parent)
         self._theme = theme
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle(self.tr("はじめに"))
+        self.setWindowTitle(phrase("shell.getting_started"))
         self.machine = MachineStep(theme, models_folder, preferences.value)
         self.model = ModelStep(theme, library, preferences, desk)
         self.question = QuestionStep(theme)
@@ -74,8 +75,8 @@ class FirstRunDialog(QDialog):
     # ----------------------------------------------------------------- building
 
     def _build(self) -> None:
-        names = (self.tr("この PC でできること"), self.tr("モデルを選ぶ"), self.tr("質問してみる"))
-        self.setAccessibleName(self.tr("はじめに"))
+        names = (phrase("shell.what_this_pc_can_do"), phrase("common.choose_a_model"), phrase("shell.ask_something"))
+        self.setAccessibleName(phrase("shell.getting_started"))
         self.rail = StepRail(self._theme, names)
         self.stack = QStackedWidget()
         set_surface(self.stack, "base")
@@ -95,11 +96,11 @@ class FirstRunDialog(QDialog):
         column.addLayout(self._build_foot())
 
     def _build_foot(self) -> QHBoxLayout:
-        self.back_button = Button(self._theme, self.tr("戻る"))
-        self.later_button = Button(self._theme, self.tr("あとで"))
+        self.back_button = Button(self._theme, phrase("common.back"))
+        self.later_button = Button(self._theme, phrase("shell.later"))
         self.next_button = Button(self._theme, "", "primary")
-        self.start_button = Button(self._theme, self.tr("はじめる"), "primary")
-        privacy = self.tr("入力した内容と資料は、この PC の中だけで扱います。")
+        self.start_button = Button(self._theme, phrase("shell.start"), "primary")
+        privacy = phrase("shell.what_you_type_and_your")
         row = QHBoxLayout()
         row.setContentsMargins(24, 12, 24, 12)
         row.setSpacing(8)
@@ -144,7 +145,7 @@ class FirstRunDialog(QDialog):
         self.back_button.setVisible(self.step > MACHINE)
         if self.step < QUESTION:
             name = self.rail.steps[self.step + 1].text()
-            self.next_button.setText(self.tr("次へ：{step}").format(step=name))
+            self.next_button.setText(phrase("common.next_step", step=name))
 
     def _on_model_changed(self) -> None:
         """The keyboard goes on to the next step as soon as there is a model."""

@@ -4,7 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from app.base.settings import Settings
-from app.base.wording import current_language, describe_error
+from app.base.wording import current_language, describe_error, phrase
 from app.models import catalogue, model_fit, model_sizes
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.services.downloads import Download
@@ -28,14 +28,12 @@ class DownloadCard(QFrame):
         self._file = file
         self.setProperty("surface", "card")
         size = words.gigabytes(file.size_bytes)
-        self.button = Button(theme, self.tr("ダウンロード（{size}）").format(size=size), icon="download")
-        self.kit_button = Button(theme, self.tr("キットを取り込む"), icon="hard-drive")
+        self.button = Button(theme, phrase("common.download_size", size=size), icon="download")
+        self.kit_button = Button(theme, phrase("common.import_a_kit"), icon="hard-drive")
         self.row = DownloadRow(theme)
         self.banner = Banner(theme, can_close=False)
-        self._offline = Label(
-            self.tr("通信が許可されていません。USB メモリの持ち運びキットから追加できます。"), tone="text2", wraps=True
-        )
-        self._goes_on = Label(self.tr("この案内を閉じても、ダウンロードは続きます。"), "caption", "muted", wraps=True)
+        self._offline = Label(phrase("shell.network_access_is_off_add"), tone="text2", wraps=True)
+        self._goes_on = Label(phrase("shell.the_download_goes_on_when"), "caption", "muted", wraps=True)
         self._build()
         self._connect()
         self._refresh()
@@ -46,10 +44,10 @@ class DownloadCard(QFrame):
         inside.setSpacing(6)
         title = joined(self._card.title, words.gigabytes(self._file.size_bytes))
         inside.addWidget(Label(title, strong=True, wraps=True))
-        suits = self.tr("この PC におすすめのモデルです。")
+        suits = phrase("shell.it_suits_this_pc")
         text = " ".join((self._card.summary, suits)) if current_language() == "en" else self._card.summary + suits
         inside.addWidget(Label(text, tone="text2", wraps=True))
-        licence = self.tr("使用条件：{name}").format(name=self._card.licence)
+        licence = phrase("shell.terms_of_use_name", name=self._card.licence)
         inside.addWidget(Label(licence, "caption", "text2", wraps=True))
         widgets: tuple[QWidget, ...] = (self._offline, self.banner, self.row, self._goes_on)
         for widget in widgets:

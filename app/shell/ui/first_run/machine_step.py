@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.settings import Settings
+from app.base.wording import phrase
 from app.inference import machine
 from app.inference.machine import Gpu, Machine
 from app.models import model_sizes
@@ -29,7 +30,7 @@ class MachineStep(QWidget):
         self._settings = settings
         self._machine = machine.measure(models_folder)
         self._build()
-        self._show_facts(self.tr("調べています…"))
+        self._show_facts(phrase("common.checking"))
         self._show_advice(self._machine)
         background.run(machine.gpus, self._on_gpus_found, self._on_failed)
 
@@ -48,37 +49,37 @@ class MachineStep(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(16)
-        column.addWidget(Label(self.tr("この PC でできること"), "heading2"))
+        column.addWidget(Label(phrase("shell.what_this_pc_can_do"), "heading2"))
         column.addWidget(self._facts)
         column.addWidget(card)
         column.addWidget(Label(self._size_words(), "caption", "muted", wraps=True))
         column.addStretch(1)
 
     def _size_words(self) -> str:
-        return self.tr("8B などはモデルの大きさです（B は 10 億）。大きいほど回答は正確になりますが、遅くなります。")
+        return phrase("shell.8b_and_the_like_are")
 
     # -------------------------------------------------------------------- facts
 
     def _show_facts(self, gpus: str) -> None:
         here = self._machine
-        memory = self.tr("{a} GB（空き {b} GB）").format(a=_gb(here.memory_bytes), b=_gb(here.available_bytes))
+        memory = phrase("shell.a_gb_b_gb_free", a=_gb(here.memory_bytes), b=_gb(here.available_bytes))
         facts = [
-            (self.tr("メモリ"), memory),
-            ("CPU", self.tr("物理コア {n} 個").format(n=here.cores)),
+            (phrase("common.memory"), memory),
+            ("CPU", phrase("shell.n_physical_cores", n=here.cores)),
             ("GPU", gpus),
-            (self.tr("保存先の空き"), f"{here.free_disk_bytes / 1e9:,.0f} GB"),
+            (phrase("shell.disk_space_free"), f"{here.free_disk_bytes / 1e9:,.0f} GB"),
         ]
         self._facts.set_facts(facts)
         self.setAccessibleDescription(
-            "\n".join(self.tr("{name}：{value}").format(name=name, value=value) for name, value in facts)
+            "\n".join(phrase("common.name_value", name=name, value=value) for name, value in facts)
         )
 
     def _on_gpus_found(self, gpus: Sequence[Gpu]) -> None:
         """Whether a processor can compute answers is known only when a model is loaded."""
         lines = [noted(gpu.name, f"{_gb(gpu.memory_bytes)} GB" if gpu.memory_bytes else "") for gpu in gpus]
         if lines:
-            lines.append(self.tr("回答に使えるかは、モデルを読み込むときに確かめます。"))
-        self._show_facts("\n".join(lines) or self.tr("見つかりません。CPU で回答します。"))
+            lines.append(phrase("shell.whether_it_can_be_used"))
+        self._show_facts("\n".join(lines) or phrase("shell.none_found_answers_are_computed"))
 
     def _on_failed(self, error: AppError) -> None:
         raise error  # looking for processors expects no error
@@ -89,18 +90,21 @@ class MachineStep(QWidget):
         sizes = model_sizes.fits(here.available_bytes, self._settings.context_tokens, self._settings.kv_type)
         best = model_sizes.recommended(sizes)
         if best is None:
-            self.advice.setText(self.tr("いまの空きメモリでは、1B のモデルでも余裕がありません。"))
-            self.reasons.setText(self.tr("ほかのプログラムを閉じると、使えるメモリが増えます。"))
+            self.advice.setText(phrase("shell.free_memory_is_tight_even"))
+            self.reasons.setText(phrase("shell.closing_other_programs_frees_memory"))
         else:
-            self.advice.setText(self.tr("おすすめは {size} のモデルです。").format(size=best.name))
+            self.advice.setText(phrase("shell.recommended_model_size_size", size=best.name))
             self.reasons.setText("\n".join((self._needs(best), *self._around(best, sizes))))
         is_disk_short = best is not None and best.file_bytes * ROOM_FOR_FILE > here.free_disk_bytes
         self.warning.setVisible(is_disk_short)
-        self.warning.setText(self.tr("▲ 保存先の空きが足りません。ファイルを置く場所を空けてください。"))
+        self.warning.setText(phrase("shell.there_is_not_enough_disk"))
 
     def _needs(self, size: SizeFit) -> str:
-        return self.tr("必要なメモリは約 {need} GB、ファイルは約 {file} GB です（Q4_K_M、文脈 {n} トークン）。").format(
-            need=_gb(size.need_bytes), file=_gb(size.file_bytes), n=f"{self._settings.context_tokens:,}"
+        return phrase(
+            "shell.it_needs_about_need_gb",
+            need=_gb(size.need_bytes),
+            file=_gb(size.file_bytes),
+            n=f"{self._settings.context_tokens:,}",
         )
 
     def _around(self, best: SizeFit, sizes: Sequence[SizeFit]) -> list[str]:
@@ -108,12 +112,12 @@ class MachineStep(QWidget):
         wanted = next(size for size in sizes if size.name == model_sizes.RECOMMENDED)
         largest = model_sizes.largest(sizes)
         if wanted.verdict == "insufficient":
-            words = self.tr("業務向けの {size} には、空きメモリが足りません（約 {need} GB 必要です）。")
+            words = phrase("shell.there_is_not_enough_free")
             return [words.format(size=wanted.name, need=_gb(wanted.need_bytes))]
         if wanted.verdict == "tight":
-            return [self.tr("業務向けの {size} も動きますが、メモリの余裕はわずかです。").format(size=wanted.name)]
+            return [phrase("shell.size_recommended_for_work_runs", size=wanted.name)]
         if largest is not None and largest != best:
-            words = self.tr("メモリには {size} まで余裕をもって入ります。")
+            words = phrase("shell.models_up_to_size_fit")
             return [words.format(size=largest.name)]
         return []
 

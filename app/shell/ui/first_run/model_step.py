@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.preferences import Preferences
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.inference import machine
 from app.inference.local_model import LocalModel
 from app.models import local_models, starter
@@ -60,7 +60,7 @@ class ModelStep(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(12)
-        column.addWidget(Label(self.tr("モデルを選ぶ"), "heading2"))
+        column.addWidget(Label(phrase("common.choose_a_model"), "heading2"))
         column.addWidget(self.state)
         column.addWidget(self.banner)
         column.addWidget(self.progress)
@@ -75,12 +75,12 @@ class ModelStep(QWidget):
         """The licence stands above the button that accepts it."""
         card = starter.card()
         is_there = self._library.is_starter_available()
-        label = self.tr("お試し用ではじめる") if is_there else self.tr("お試し用のキットを取り込む…")
+        label = phrase("common.start_with_the_trial_model") if is_there else phrase("common.import_the_trial_kit")
         self.starter_button = Button(self._theme, label, "primary")
-        self.licence_button = Button(self._theme, self.tr("使用条件の全文を読む"), "link", "external-link")
+        self.licence_button = Button(self._theme, phrase("common.read_the_licence_in_full"), "link", "external-link")
         title = joined(card.title, words.gigabytes(card.files[0].size_bytes))
         self.starter_card, inside = self._card(title, card.summary)
-        licence = Label(self.tr("使用条件：{name}").format(name=card.licence), "caption", "text2", wraps=True)
+        licence = Label(phrase("shell.licence_name", name=card.licence), "caption", "text2", wraps=True)
         inside.addLayout(_row(licence, self.licence_button))
         inside.addWidget(Label(card.licence_notice, "caption", "text2", wraps=True))
         inside.addSpacing(4)
@@ -98,11 +98,9 @@ class ModelStep(QWidget):
         return card
 
     def _build_file(self) -> QFrame:
-        self.file_button = Button(self._theme, self.tr("ファイルを選ぶ…"), icon="folder-open")
-        sentence = self.tr(
-            "お持ちの GGUF ファイルを、いまの場所に置いたまま使います。使用条件は配布元で確かめてください。"
-        )
-        frame, inside = self._card(self.tr("ファイルから"))
+        self.file_button = Button(self._theme, phrase("common.choose_a_file"), icon="folder-open")
+        sentence = phrase("shell.uses_a_gguf_file_you")
+        frame, inside = self._card(phrase("shell.from_a_file"))
         inside.addLayout(_row(Label(sentence, tone="text2", wraps=True), self.file_button))
         return frame
 
@@ -136,11 +134,9 @@ class ModelStep(QWidget):
         used = next((model for model in models if model.id == self._preferences.value.model_id), None)
         used = used or (models[0] if models else None)
         if used is None:
-            self.state.setText(
-                self.tr("回答を書くモデルを追加します。ネットワークを使うのは、ダウンロードを選んだときだけです。")
-            )
+            self.state.setText(phrase("shell.add_a_model_that_writes"))
         else:
-            self.state.setText(self.tr("✓ {name} を質問に使います。").format(name=used.name))
+            self.state.setText(phrase("shell.name_is_used_for_questions", name=used.name))
         self.state.set_tone("text2" if used is None else "success")
         has_starter = any(model.card_id == starter.card().id for model in models)
         self.starter_card.setVisible(not has_starter)
@@ -154,7 +150,7 @@ class ModelStep(QWidget):
 
     def import_path(self, path: str) -> None:
         self.banner.hide()
-        self.progress.start(self.tr("取り込んでいます：{name}").format(name=Path(path).name))
+        self.progress.start(phrase("common.importing_name", name=Path(path).name))
         self._library.import_file(path)
         self._refresh()
         self.progress.cancel_button.setFocus()
@@ -172,7 +168,7 @@ class ModelStep(QWidget):
             self.kit_requested.emit()
             return
         self.banner.hide()
-        self.progress.start(self.tr("お試し用モデルを追加しています"))
+        self.progress.start(phrase("common.adding_the_trial_model"))
         self._library.add_starter()
         self._refresh()
         self.progress.cancel_button.setFocus()
@@ -187,7 +183,7 @@ class ModelStep(QWidget):
 
     def _on_progressed(self, done_bytes: int, total_bytes: int) -> None:
         if self.progress.isHidden():  # begun before this dialog was opened
-            self.progress.start(self.tr("モデルを追加しています"))
+            self.progress.start(phrase("common.adding_a_model"))
         self.progress.set_progress(done_bytes, total_bytes, is_bytes=True)
 
     def _on_imported(self, model: LocalModel) -> None:
@@ -215,7 +211,7 @@ class ModelStep(QWidget):
     def _on_failed(self, error: AppError) -> None:
         self.progress.finish()
         self._refresh()
-        self.explain(error, (("file", self.tr("別のファイルを選ぶ")),))
+        self.explain(error, (("file", phrase("common.choose_another_file")),))
 
 
 def _row(label: Label, button: Button) -> QHBoxLayout:

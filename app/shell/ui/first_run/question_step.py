@@ -2,6 +2,7 @@
 
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
 
@@ -10,7 +11,7 @@ class QuestionStep(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self.example = self.tr("モデルを追加するには？")
+        self.example = phrase("common.how_do_i_add_a")
         self._build()
 
     def show_model(self, *, has_model: bool) -> None:
@@ -18,7 +19,7 @@ class QuestionStep(QWidget):
 
     def _build(self) -> None:
         self.without_model = Label(
-            self.tr("▲ モデルがまだないので、回答はできません。モデルは「モデル」の画面でいつでも追加できます。"),
+            phrase("shell.there_is_no_model_yet"),
             tone="warning",
             wraps=True,
         )
@@ -27,15 +28,15 @@ class QuestionStep(QWidget):
         inside = QVBoxLayout(block)
         inside.setContentsMargins(16, 12, 16, 12)
         inside.setSpacing(4)
-        inside.addWidget(Label(self.tr("例"), "caption", "muted"))
+        inside.addWidget(Label(phrase("shell.example"), "caption", "muted"))
         inside.addWidget(Label(self.example, "reading", wraps=True))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(12)
-        column.addWidget(Label(self.tr("質問してみる"), "heading2"))
+        column.addWidget(Label(phrase("shell.ask_something"), "heading2"))
         column.addWidget(
             Label(
-                self.tr("「はじめる」を押すと、この例が質問の欄に入ります。書き直してから送信できます。"),
+                phrase("shell.start_puts_this_example_into"),
                 tone="text2",
                 wraps=True,
             )

@@ -16,7 +16,7 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.background import LongTask
 from app.base.services.preferences import Preferences
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.shell import update_file
 from app.shell.ui.report_opening import show_report
 from app.shell.ui.settings.news import NewsWindow
@@ -57,29 +57,27 @@ class AboutSection(Section):
         self.how.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.how.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._add(
-            self.tr("新しい版を入れるには"),
+            phrase("shell.installing_a_newer_version"),
             self.how,
-            self.tr("Kotae は新しい版を自分では探しません。配布元や情報システム部門から受け取ってください。"),
+            phrase("shell.kotae_never_looks_for_newer"),
             is_wide=True,
         )
         if self.facts.home:
             self._add_home()
-        self.check_button = Button(self._theme, self.tr("ファイルを確かめる…"), icon="file-search")
+        self.check_button = Button(self._theme, phrase("shell.check_a_file"), icon="file-search")
         self.check_button.clicked.connect(self._choose_file)
         self._add(
-            self.tr("新しい版のファイル"),
+            phrase("shell.file_with_a_newer_version"),
             self.check_button,
-            self.tr(
-                "壊れていないか、どの版かを調べます。USB メモリで受け取ったものも調べられます。入れることはしません。"
-            ),
+            phrase("shell.tells_whether_it_is_whole"),
         )
         self._file_row: SettingRow = self._rows[-1]
-        self.first_run_button = Button(self._theme, self.tr("はじめの案内をもう一度見る"))
+        self.first_run_button = Button(self._theme, phrase("shell.show_the_introduction_again"))
         self.first_run_button.clicked.connect(self._navigation.first_run_requested)
         self._add(
-            self.tr("はじめの案内"),
+            phrase("shell.introduction"),
             self.first_run_button,
-            self.tr("この PC でできることと、モデルの選び方を表示します。会話や設定は変わりません。"),
+            phrase("shell.shows_what_this_pc_can"),
         )
         self._add_papers()
 
@@ -87,50 +85,45 @@ class AboutSection(Section):
         self.version = FactList(self._theme)
         self.version.set_facts(
             (
-                (self.tr("版"), f"Kotae {self.facts.version}"),
-                (self.tr("版の日付"), self._day()),
-                (self.tr("変更の番号"), self.facts.commit),
+                (phrase("common.version"), f"Kotae {self.facts.version}"),
+                (phrase("shell.built_on"), self._day()),
+                (phrase("shell.commit"), self.facts.commit),
             )
         )
-        self._add(
-            self.tr("この版"), self.version, self.tr("問い合わせのときは、この内容をお伝えください。"), is_wide=True
-        )
+        self._add(phrase("shell.this_version"), self.version, phrase("shell.mention_this_when_you_ask"), is_wide=True)
         if self.facts.is_old(_today()):
             years = self.facts.age_days(_today()) // build_facts.OLD_DAYS
-            words = self.tr("▲ {n} 年以上前の版です。新しい版が出ているかもしれません。").format(n=years)
+            words = phrase("shell.this_version_is_n_or", n=years)
             self._rows[-1].show_note(words)
 
     def _add_home(self) -> None:
         self.home = QLineEdit(self.facts.home)
         self.home.setReadOnly(True)
         self.home.setCursorPosition(0)
-        about = self.tr("コピーして、通信できる PC のブラウザーで開いてください。Kotae からは開きません。")
-        self._add(self.tr("配布元のアドレス"), self.home, about, is_wide=True)
+        about = phrase("shell.copy_it_and_open_it")
+        self._add(phrase("shell.address_of_the_publisher"), self.home, about, is_wide=True)
 
     def _add_papers(self) -> None:
-        self.news_button = Button(self._theme, self.tr("新しくなったことを見る"))
+        self.news_button = Button(self._theme, phrase("shell.see_what_is_new"))
         self.news_button.clicked.connect(lambda: NewsWindow(self._theme, self.window()).show())
-        self._add(self.tr("この版の内容"), self.news_button, self.tr("この版で変わったことの短い一覧です。"))
-        self.licences_button = Button(self._theme, self.tr("ライセンス…"), icon="file-text")
+        self._add(phrase("shell.in_this_version"), self.news_button, phrase("shell.a_short_list_of_what"))
+        self.licences_button = Button(self._theme, phrase("shell.licences"), icon="file-text")
         self.licences_button.clicked.connect(self._show_licences)
-        self._add(self.tr("ライセンス"), self.licences_button, self.tr("Kotae と、中で使っている部品の使用条件です。"))
-        self.report_button = Button(self._theme, self.tr("報告用のファイルを作る…"))
+        self._add(phrase("common.licences"), self.licences_button, phrase("shell.the_terms_of_kotae_and"))
+        self.report_button = Button(self._theme, phrase("shell.make_a_problem_report"))
         self.report_button.clicked.connect(lambda: show_report(self._theme, self._paths, self.window()))
         self._add(
-            self.tr("困ったとき"),
+            phrase("shell.when_something_is_wrong"),
             self.report_button,
-            self.tr(
-                "記録と設定を 1 つの文書にまとめます。保存する前に全部読めます。"
-                "質問や資料の内容は入らず、送信もしません。"
-            ),
+            phrase("shell.puts_logs_and_settings_into"),
         )
 
     def _day(self) -> str:
-        return full_date(self.facts.built_on) if self.facts.built_on is not None else self.tr("開発版")
+        return full_date(self.facts.built_on) if self.facts.built_on is not None else phrase("shell.from_source")
 
     def _how_to_update(self) -> str:
         if not self.facts.is_bundle:
-            return self.tr("ソースのフォルダで、git pull のあとに python3 packaging/dev.py run を実行してください。")
+            return phrase("shell.in_the_folder_of_the")
         return how_to_install()
 
     # ------------------------------------------------------------------- slots
@@ -141,18 +134,18 @@ class AboutSection(Section):
             return
         start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DownloadLocation)
         kinds = f"Kotae ({' '.join(f'*{suffix}' for suffix in update_file.SUFFIXES)})"
-        every = self.tr("すべてのファイル (*)")
-        path = self._pickers.open(self, self.tr("新しい版のファイルを選ぶ"), start, f"{kinds};;{every}")
+        every = phrase("shell.all_files")
+        path = self._pickers.open(self, phrase("shell.choose_the_file_with_a"), start, f"{kinds};;{every}")
         if not path:
             return
-        self.check_button.setText(self.tr("やめる"))
+        self.check_button.setText(phrase("shell.stop"))
         self._task = background.run_long(
             lambda progress: update_file.look(Path(path), progress.report),
             self._on_looked, self._on_failed, self._on_progressed, self._end_look,
         )  # fmt: skip
 
     def _on_progressed(self, done: int, total: int) -> None:
-        words = self.tr("調べています… {n} %").format(n=100 * done // total if total else 0)
+        words = phrase("shell.checking_n", n=100 * done // total if total else 0)
         self._file_row.show_note(words)
 
     def _on_looked(self, found: UpdateFile) -> None:
@@ -165,7 +158,7 @@ class AboutSection(Section):
 
     def _end_look(self) -> None:
         self._task = None
-        self.check_button.setText(self.tr("ファイルを確かめる…"))
+        self.check_button.setText(phrase("shell.check_a_file"))
         self._file_row.show_note("")
 
     def _show_licences(self) -> None:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.inference import engine_packs
 from app.inference.engine_packs import Pack
 from app.uikit.dialogs import Choice, Dialog
@@ -32,8 +32,8 @@ class EnginePacks(QWidget):
         self._parked: QWidget | None = None  # has the keyboard in the meantime
         self._there: tuple[Pack, ...] = ()  # when something was said last
         self.state = Label(wraps=True)
-        self.add_button = Button(theme, self.tr("ファイルから追加…"))
-        self.remove_button = Button(theme, self.tr("外す…"), "danger")
+        self.add_button = Button(theme, phrase("shell.add_from_a_file"))
+        self.remove_button = Button(theme, phrase("shell.remove"), "danger")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
@@ -56,17 +56,17 @@ class EnginePacks(QWidget):
     def take(self, file: str) -> None:
         """Puts the part of that file in its place; what is wrong with it is said here."""
         source, folder = Path(file), self._folder
-        self._begin(self.tr("確かめています…"))
+        self._begin(phrase("common.checking_2"))
         background.run(lambda: engine_packs.install(source, folder), self._on_taken, self._on_failed)
 
     def ask_to_remove(self) -> Dialog:
         dialog = Dialog(
             self._theme,
-            self.tr("GPU の部品を外しますか"),
-            self.tr("CPU で計算するようになります。また使うときは、配布ファイルからもう一度追加してください。"),
+            phrase("shell.remove_the_parts_for_graphics"),
+            phrase("shell.the_processor_will_compute_instead"),
             (
-                Choice("cancel", self.tr("キャンセル"), is_default=True),
-                Choice("remove", self.tr("外す"), "danger_fill"),
+                Choice("cancel", phrase("common.cancel"), is_default=True),
+                Choice("remove", phrase("common.remove"), "danger_fill"),
             ),
             self.window(),
         )
@@ -75,13 +75,15 @@ class EnginePacks(QWidget):
         return dialog
 
     def _choose(self) -> None:
-        file = self._pickers.open(self, self.tr("GPU の部品を選ぶ"), "", self.tr("GPU の部品") + " (*.zip)")
+        file = self._pickers.open(
+            self, phrase("shell.choose_a_part_for_graphics"), "", phrase("shell.part_for_graphics_cards") + " (*.zip)"
+        )
         if file:
             self.take(file)
 
     def _remove(self) -> None:
         folder = self._folder
-        self._begin(self.tr("外しています…"))
+        self._begin(phrase("shell.removing"))
         background.run(lambda: engine_packs.remove(folder), self._on_removed, self._on_failed)
 
     def _on_taken(self, pack: Pack) -> None:
@@ -90,7 +92,7 @@ class EnginePacks(QWidget):
     def _on_removed(self, _nothing: None) -> None:
         """A library that is loaded cannot be deleted on every system."""
         if engine_packs.installed(self._folder):
-            words = self.tr("▲ 使用中のため外せませんでした。Kotae を開き直し、質問する前に外してください。")
+            words = phrase("shell.in_use_so_it_could")
             self._tell(words, "warning")
         else:
             self._tell(self._removed_words(), "success")
@@ -125,15 +127,17 @@ class EnginePacks(QWidget):
 
     def _show_state(self) -> None:
         there = engine_packs.installed(self._folder)
-        words = self.tr("あり：{names}").format(names=_titles(there)) if there else self.tr("なし（CPU で計算します）")
+        words = (
+            phrase("shell.there_names", names=_titles(there)) if there else phrase("shell.none_the_processor_computes")
+        )
         self._say(words, "text")
 
     def _added_words(self, *packs: Pack) -> str:
-        words = self.tr("✓ {name} を追加しました。次に Kotae を開いたときから使います。")
+        words = phrase("shell.added_name_it_is_used")
         return words.format(name=_titles(packs))
 
     def _removed_words(self) -> str:
-        return self.tr("✓ 外しました。次に Kotae を開いたときから CPU で計算します。")
+        return phrase("shell.removed_from_the_next_start")
 
     def _say(self, words: str, tone: str, *, is_busy: bool = False) -> None:
         self.state.set_tone(tone)

@@ -13,7 +13,7 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings, is_address
-from app.base.wording import Sentence, describe_error
+from app.base.wording import Sentence, describe_error, phrase
 from app.compliance.services.offline_check import OfflineCheck
 from app.compliance.ui.offline_panel import OfflineCheckPanel
 from app.inference.services import keychain
@@ -52,8 +52,8 @@ class AddressField(QLineEdit):
         is_good = not text or is_address(text)
         if self.row is not None:
             secret = "@" in text
-            wrong = self.tr("▲ 「http://ホスト:ポート」の形で入れてください。")
-            hidden = self.tr("▲ ユーザー名とパスワードは、ここには入れられません。")
+            wrong = phrase("shell.enter_it_as_http_host")
+            hidden = phrase("shell.a_user_name_and_a")
             self.row.show_note("" if is_good else hidden if secret else wrong)
         if is_good:
             self.setModified(False)
@@ -76,38 +76,32 @@ class NetworkSection(Section):
         for control in (self.mirror, self.proxy, self.limit, self._login, self._tokens):
             control.setEnabled(settings.network_allowed)
         is_stopped = not settings.network_allowed
-        self._limit_row.show_note(self.tr("通信を止めているあいだ、ここから下は変えられません。") if is_stopped else "")
+        self._limit_row.show_note(phrase("shell.as_long_as_all_traffic") if is_stopped else "")
 
     def _fill(self) -> None:
-        self.block = QCheckBox(self.tr("外部通信をすべて止める"))
+        self.block = QCheckBox(phrase("shell.block_all_outside_traffic"))
         self.block.toggled.connect(lambda is_on: self._preferences.change(network_allowed=not is_on))
         self._add(
-            self.tr("外部通信"),
+            phrase("shell.network"),
             self.block,
-            self.tr(
-                "Kotae が通信するのは、モデルのダウンロードや学習環境の取得を始めたときと、"
-                "登録したほかの機械のモデルに質問したときだけです。"
-                "止めると、それも行いません。途中のものも止まります。"
-            ),
+            phrase("shell.kotae_uses_the_network_only"),
             is_wide=True,
         )
         self._block_row = self._rows[-1]
         self._add_check()
         self.limit = self._chooser("download_limit_bytes_per_s", self._limits())
         self._add(
-            self.tr("速度の上限"),
+            phrase("shell.speed_limit"),
             self.limit,
-            self.tr("ダウンロードが、ほかの人やアプリの通信を妨げないようにします。すぐに効きます。"),
+            phrase("shell.keeps_downloads_out_of_the"),
         )
         self._limit_row = self._rows[-1]
         self._add_proxy()
         self.mirror = self._address("https://huggingface.co", "hub_endpoint")
         self._add(
-            self.tr("配布元のミラー"),
+            phrase("shell.mirror"),
             self.mirror,
-            self.tr(
-                "Hugging Face と同じ形で配る、社内などのサーバーのアドレスです。空なら huggingface.co を使います。"
-            ),
+            phrase("shell.the_address_of_a_server"),
             is_wide=True,
         )
         self.mirror.row = self._rows[-1]
@@ -116,12 +110,9 @@ class NetworkSection(Section):
     def _add_check(self) -> None:
         self.check = OfflineCheckPanel(self._theme, OfflineCheck(self._paths, self))
         self._add(
-            self.tr("送信されないことの確認"),
+            phrase("shell.check_that_nothing_is_sent"),
             self.check,
-            self.tr(
-                "外につながらない場所で資料の読み込みや質問をひととおり行い、送ろうとした回数を数えます。"
-                "情報システム部門に渡せる報告書（1 枚の要点と別紙）と部品表ができます。数分かかることがあります。"
-            ),
+            phrase("shell.reads_a_document_asks_a"),
             is_wide=True,
         )
 
@@ -129,43 +120,40 @@ class NetworkSection(Section):
         """Who stops what is sent now: the program alone, or the system too. "" while nothing is stopped."""
         is_closed = no_network.state() == "on"
         if settings.network_allowed:
-            return self.tr("▲ Kotae を閉じて開き直すと、通信できるようになります。") if is_closed else ""
-        words = self.tr("✓ Kotae が、すべての通信を断ります。")
+            return phrase("shell.close_kotae_and_open_it") if is_closed else ""
+        words = phrase("shell.kotae_refuses_all_traffic")
         if policy:
-            words = self.tr("✓ 管理者が止めているため、ここでは変えられません（{path}）。").format(path=policy)
+            words = phrase("shell.an_administrator_has_forbidden_it", path=policy)
         if is_closed:
-            return _both(words, self.tr("OS のカーネルも、Kotae のどの処理にも通信させません。"))
+            return _both(words, phrase("shell.the_systems_kernel_lets_no"))
         if no_network.is_supported() and no_network.state() == "off":
-            return _both(words, self.tr("次に Kotae を開いたときからは、OS のカーネルも止めます。"))
-        return _both(words, self.tr("この PC では、OS のカーネルでは止められません。止め方は確認の報告書にあります。"))
+            return _both(words, phrase("shell.from_the_next_start_of"))
+        return _both(words, phrase("shell.on_this_machine_the_kernel"))
 
     def _address(self, placeholder: str, field: str) -> AddressField:
         return AddressField(placeholder, lambda text: self._preferences.change(**{field: text}))
 
     def _limits(self) -> list[tuple[str, int]]:
-        words = {0: self.tr("なし")}
+        words = {0: phrase("common.none")}
         return [(words.get(megabytes, f"{megabytes} MB/s"), megabytes * 1_000_000) for megabytes in LIMITS_MB]
 
     def _add_proxy(self) -> None:
-        self.proxy = self._address(self.tr("空なら OS の設定に従います"), "proxy")
-        self._login = Button(self._theme, self.tr("ユーザー名とパスワード…"))
+        self.proxy = self._address(phrase("shell.empty_as_the_system_says"), "proxy")
+        self._login = Button(self._theme, phrase("shell.user_name_and_password"))
         self._login.clicked.connect(self.ask_login)
         self._add(
-            self.tr("プロキシ"),
+            phrase("shell.proxy"),
             _stacked(self.proxy, Flow(self._login)),
-            self.tr(
-                "「http://ホスト:ポート」の形で入れます。"
-                "ユーザー名とパスワードは、Kotae を閉じるまで覚えておくだけです。"
-            ),
+            phrase("shell.as_http_host_port_user"),
             is_wide=True,
         )
-        self.proxy.setAccessibleName(self.tr("プロキシ"))
+        self.proxy.setAccessibleName(phrase("shell.proxy"))
         self.proxy.row = self._rows[-1]
 
     def _add_token(self) -> None:
-        self.token_button = Button(self._theme, self.tr("トークンを入れる…"))
-        self.stored_button = Button(self._theme, self.tr("保存したトークンを使う"))
-        self.forget_button = Button(self._theme, self.tr("保存したトークンを消す"), "danger")
+        self.token_button = Button(self._theme, phrase("common.enter_a_token"))
+        self.stored_button = Button(self._theme, phrase("shell.use_the_stored_token"))
+        self.forget_button = Button(self._theme, phrase("shell.delete_the_stored_token"), "danger")
         self._tokens = Flow(self.token_button, self.stored_button, self.forget_button)
         has_store = keychain.is_available()
         self.stored_button.setVisible(has_store)
@@ -174,12 +162,9 @@ class NetworkSection(Section):
         self.stored_button.clicked.connect(self._use_stored)
         self.forget_button.clicked.connect(self._forget)
         self._add(
-            self.tr("アクセストークン"),
+            phrase("common.access_token"),
             self._tokens,
-            self.tr(
-                "使用条件に同意した人にだけ配られるモデルで使います。ふだんは Kotae を閉じるまで覚えておくだけで、"
-                "頼まれたときだけ OS のパスワード管理に保存します。配布元のほかには送りません。"
-            ),
+            phrase("shell.for_models_that_are_given"),
             is_wide=True,
         )
         self._token_row = self._rows[-1]
@@ -203,10 +188,10 @@ class NetworkSection(Section):
 
     def _on_token_given(self, token: str, place: str = "") -> None:
         self._downloads.set_token(token, place)
-        self._token_row.show_note(self.tr("✓ Kotae を閉じるまで、このトークンを使います。"))
+        self._token_row.show_note(phrase("shell.this_token_is_used_until"))
 
     def _store(self, token: str) -> None:
-        done = self.tr("✓ OS のパスワード管理に保存しました。")
+        done = phrase("shell.kept_in_the_systems_password")
         background.run(lambda: keychain.store_token(token), functools.partial(self._show_done, done), self._on_failed)
 
     def _use_stored(self) -> None:
@@ -216,10 +201,10 @@ class NetworkSection(Section):
         if token:
             self._on_token_given(token, keychain.PLACE)
         else:
-            self._token_row.show_note(self.tr("▲ 保存したトークンはありません。"))
+            self._token_row.show_note(phrase("shell.no_token_is_stored"))
 
     def _forget(self) -> None:
-        done = self.tr("✓ 保存したトークンを消しました。")
+        done = phrase("shell.the_stored_token_was_deleted")
         background.run(keychain.forget_token, functools.partial(self._show_done, done), self._on_failed)
 
     def _show_done(self, words: str, _nothing: None) -> None:

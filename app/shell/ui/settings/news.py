@@ -5,6 +5,7 @@ from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 
 from app import __version__
 from app.base import build_facts, confidentiality
+from app.base.wording import phrase
 from app.uikit.text.rich_text import RichText
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label, set_surface
@@ -18,7 +19,7 @@ EDGE_PX = 20
 class NewsWindow(QDialog):
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("新しくなったこと"))
+        self.setWindowTitle(phrase("shell.what_is_new"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._theme = theme
         self.text = RichText(theme)
@@ -28,7 +29,7 @@ class NewsWindow(QDialog):
         inside = QVBoxLayout(page)
         inside.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX)
         inside.setSpacing(12)
-        heading = self.tr("Kotae {version} で新しくなったこと").format(version=__version__)
+        heading = phrase("shell.what_is_new_in_kotae", version=__version__)
         inside.addWidget(Label(heading, "heading2", wraps=True))
         inside.addWidget(self.text)
         inside.addStretch(1)
@@ -45,7 +46,7 @@ class NewsWindow(QDialog):
         return confidentiality.LABELS[0]  # the program's own
 
     def _show_text(self) -> None:
-        self.text.show_markdown(build_facts.news() or self.tr("この版についての説明はありません。"))
+        self.text.show_markdown(build_facts.news() or phrase("shell.there_is_no_description_of"))
         self.text.fit(
             self._width_px - 2 * MARGIN_PX - self.style().pixelMetric(self.style().PixelMetric.PM_ScrollBarExtent)
         )

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from app.base import confidentiality
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
+from app.base.wording import phrase
 from app.chat.services.presets import Presets
 from app.chat.ui.presets.section import PresetsSection
 from app.models.catalogue import ModelCard
@@ -87,22 +88,22 @@ class SettingsPage(Page):
         super().__init__()
         self._theme = theme
         self.presets = PresetsSection(theme, navigation, preferences, presets, card)
-        models = ModelSection(theme, preferences, paths, self.tr("モデルと保存先"), make_storage)
-        network = NetworkSection(theme, preferences, paths, self.tr("通信"), downloads)
-        training = TrainingSection(theme, preferences, paths, self.tr("学習環境"), make_training)
-        about = AboutSection(theme, preferences, paths, self.tr("Kotae について"), navigation)
+        models = ModelSection(theme, preferences, paths, phrase("shell.models_and_storage"), make_storage)
+        network = NetworkSection(theme, preferences, paths, phrase("shell.network_2"), downloads)
+        training = TrainingSection(theme, preferences, paths, phrase("shell.training"), make_training)
+        about = AboutSection(theme, preferences, paths, phrase("shell.about_kotae"), navigation)
         self._named: dict[str, Section | PresetsSection] = {
             "models": models, "network": network, "training": training, "about": about, "presets": self.presets,
         }  # fmt: skip
         self.sections: tuple[tuple[str, Section | PresetsSection], ...] = (
-            (self.tr("表示"), AppearanceSection(theme, preferences, paths, self.tr("表示"))),
-            (self.tr("質問"), QuestionSection(theme, preferences, paths, self.tr("質問"))),
-            (self.tr("プリセット"), self.presets),
-            (self.tr("モデルと保存先"), models),
-            (self.tr("通信"), network),
-            (self.tr("学習環境"), training),
-            (self.tr("データ"), DataSection(theme, preferences, paths, self.tr("データ"))),
-            (self.tr("Kotae について"), about),
+            (phrase("shell.appearance"), AppearanceSection(theme, preferences, paths, phrase("shell.appearance"))),
+            (phrase("shell.questions"), QuestionSection(theme, preferences, paths, phrase("shell.questions"))),
+            (phrase("common.presets"), self.presets),
+            (phrase("shell.models_and_storage"), models),
+            (phrase("shell.network_2"), network),
+            (phrase("shell.training"), training),
+            (phrase("common.data"), DataSection(theme, preferences, paths, phrase("common.data"))),
+            (phrase("shell.about_kotae"), about),
         )
         self._build()
         self._connect()
@@ -137,12 +138,12 @@ class SettingsPage(Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self._header = Header(self._theme, self.tr("設定"))
+        self._header = Header(self._theme, phrase("shell.settings"))
         self.list = QListView()
         self.list.setModel(QStringListModel([name for name, _ in self.sections], self))
         self.list.setItemDelegate(SectionDelegate(self._theme, self.list))
         self.list.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
-        self.list.setAccessibleName(self.tr("設定の項目"))
+        self.list.setAccessibleName(phrase("shell.sections"))
         self.list.setMouseTracking(True)
         self.stack = QStackedWidget()
         for _, section in self.sections:

@@ -3,6 +3,7 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.uikit.dialogs import Choice, Dialog
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
@@ -18,11 +19,11 @@ class ProxyLoginDialog(Dialog):
         self.password.setEchoMode(QLineEdit.EchoMode.Password)
         super().__init__(
             theme,
-            self.tr("プロキシのユーザー名とパスワード"),
-            self.tr("Kotae を閉じるまで覚えておくだけで、ファイルには書きません。"),
+            phrase("shell.user_name_and_password_of"),
+            phrase("shell.they_are_remembered_until_kotae"),
             (
-                Choice("cancel", self.tr("キャンセル")),
-                Choice("use", self.tr("使う"), "primary", is_default=True),
+                Choice("cancel", phrase("common.cancel")),
+                Choice("use", phrase("common.use"), "primary", is_default=True),
             ),
             parent,
             content=self._content(),
@@ -37,7 +38,7 @@ class ProxyLoginDialog(Dialog):
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
-        for name, field in ((self.tr("ユーザー名"), self.user), (self.tr("パスワード"), self.password)):
+        for name, field in ((phrase("shell.user_name"), self.user), (phrase("shell.password"), self.password)):
             label = Label(name)
             label.setBuddy(field)
             field.setAccessibleName(name)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.base.settings import CONTEXT_CHOICES, TEXT_SCALES, Settings
+from app.base.wording import phrase
 from app.inference import engine_packs
 from app.shell.ui.settings.engine_packs import EnginePacks
 from app.uikit.desktop import open_folder
@@ -76,25 +77,31 @@ class AppearanceSection(Section):
     def _fill(self) -> None:
         self.theme_choice = self._chooser(
             "theme",
-            [(self.tr("OS に合わせる"), "system"), (self.tr("明るい"), "light"), (self.tr("暗い"), "dark")],
+            [
+                (phrase("shell.same_as_the_system"), "system"),
+                (phrase("shell.light"), "light"),
+                (phrase("shell.dark"), "dark"),
+            ],
         )
         self.text_size = self._chooser("text_scale_percent", [(f"{percent} %", percent) for percent in TEXT_SCALES])
         self.language = self._chooser(
-            "language", [(self.tr("OS に合わせる"), "system"), ("日本語", "ja"), ("English", "en")]
+            "language", [(phrase("shell.same_as_the_system"), "system"), ("日本語", "ja"), ("English", "en")]
         )
-        self._add(self.tr("言語 / Language"), self.language, self.tr("次に Kotae を開いたときから変わります。"))
-        self._add(self.tr("テーマ"), self.theme_choice, self.tr("「OS に合わせる」では、OS の明るさの設定に従います。"))
+        self._add(phrase("shell.language"), self.language, phrase("shell.changes_the_next_time_kotae"))
+        self._add(phrase("shell.theme"), self.theme_choice, phrase("shell.same_as_the_system_follows"))
         self._add(
-            self.tr("文字の大きさ"),
+            phrase("shell.text_size"),
             self.text_size,
-            self.tr("画面全体の文字と余白が変わります。Ctrl と + または − でも変えられます。"),
+            phrase("shell.changes_text_and_spacing_everywhere"),
         )
 
-        self.details = self._chooser("shows_details", [(self.tr("やさしい"), False), (self.tr("詳細"), True)])
+        self.details = self._chooser(
+            "shows_details", [(phrase("shell.simple"), False), (phrase("shell.detailed"), True)]
+        )
         self._add(
-            self.tr("表示のくわしさ"),
+            phrase("shell.level_of_detail"),
             self.details,
-            self.tr("「やさしい」では、ふだん使う設定だけを出します。「詳細」では、細かい数値と設定も出します。"),
+            phrase("shell.simple_shows_the_settings_one"),
         )
 
     def show_settings(self, settings: Settings) -> None:
@@ -107,19 +114,19 @@ class AppearanceSection(Section):
 class QuestionSection(Section):
     def _fill(self) -> None:
         self.send_key = self._chooser(
-            "send_key", [(self.tr("Enter で送信"), "enter"), (self.tr("Ctrl + Enter で送信"), "ctrl_enter")]
+            "send_key", [(phrase("shell.enter_sends"), "enter"), (phrase("shell.ctrl_enter_sends"), "ctrl_enter")]
         )
-        tokens = self.tr("{n} トークン")
+        tokens = phrase("common.n_tokens")
         self.context = self._chooser("context_tokens", [(tokens.format(n=f"{n:,}"), n) for n in CONTEXT_CHOICES])
         self._add(
-            self.tr("送信キー"),
+            phrase("shell.send_key"),
             self.send_key,
-            self.tr("変換中の Enter では送信しません。Shift + Enter はいつも改行です。"),
+            phrase("shell.enter_never_sends_while_converting"),
         )
         self._add(
-            self.tr("文脈の長さ"),
+            phrase("common.context_length"),
             self.context,
-            self.tr("一度に読める量です。長くするとメモリを多く使い、次の質問でモデルを読み込み直します。"),
+            phrase("shell.how_much_the_model_can"),
         )
 
     def show_settings(self, settings: Settings) -> None:
@@ -141,24 +148,24 @@ class ModelSection(Section):
             MAX_THREADS,
             1,
             0,
-            self.tr(" スレッド"),
+            phrase("shell.threads"),
             lambda n: self._preferences.change(threads=int(n) if n else None),
         )
         self.repack = self._chooser(
-            "repack", [(self.tr("自動"), "auto"), (self.tr("する"), "on"), (self.tr("しない"), "off")]
+            "repack", [(phrase("common.automatic"), "auto"), (phrase("common.yes"), "on"), (phrase("common.no"), "off")]
         )
         self.kv_type = self._chooser(
-            "kv_type", [(self.tr("標準（f16）"), "f16"), (self.tr("省メモリ（q8_0）"), "q8_0")]
+            "kv_type", [(phrase("shell.standard_f16"), "f16"), (phrase("shell.less_memory_q8_0"), "q8_0")]
         )
         self.storage = self._make_storage()
-        about = self.tr("取り込んだキットとダウンロードしたモデルを、ここに置きます。")
-        self._add(self.tr("モデルの保存先"), self.storage, about, is_wide=True)
+        about = phrase("shell.imported_kits_and_downloaded_models")
+        self._add(phrase("shell.model_folder"), self.storage, about, is_wide=True)
         if engine_packs.known():
             self.packs = EnginePacks(self._theme, self._paths)
-            about = self.tr("グラフィックスカードで計算する部品です。配布ファイルから追加します。通信はしません。")
-            self._add(self.tr("GPU の部品"), self.packs, about, is_wide=True)
+            about = phrase("shell.computes_on_a_graphics_card")
+            self._add(phrase("shell.part_for_graphics_cards"), self.packs, about, is_wide=True)
         self._hint = Label(
-            self.tr("スレッド数などの細かい設定は、「表示」の「表示のくわしさ」で「詳細」を選ぶと出ます。"),
+            phrase("shell.threads_and_other_fine_settings"),
             "caption",
             "muted",
             wraps=True,
@@ -168,22 +175,19 @@ class ModelSection(Section):
 
     def _add_details(self) -> None:
         threads = self._add(
-            self.tr("スレッド数"),
+            phrase("common.threads"),
             self.threads,
-            self.tr("「自動」は物理コア数から 1 を引いた数です。ほかのプログラムが忙しいときは減らします。"),
+            phrase("shell.automatic_is_one_less_than"),
         )
         repack = self._add(
-            self.tr("重みの並べ替え"),
+            phrase("common.repacking_of_weights"),
             self.repack,
-            self.tr(
-                "すると回答が速くなりますが、メモリを 1.6 倍ほど使い、長い文章の読み込みは遅くなります。"
-                "「自動」は両方を測って速いほうを選びます。"
-            ),
+            phrase("shell.makes_answers_faster_but_takes"),
         )
         kv_type = self._add(
-            self.tr("KV の精度"),
+            phrase("common.kv_precision"),
             self.kv_type,
-            self.tr("読んだ会話を覚えておく細かさです。省メモリにすると、文脈に使うメモリがほぼ半分になります。"),
+            phrase("shell.how_finely_the_conversation_read"),
         )
         self._details = {"threads": threads, "repack": repack, "kv_type": kv_type}
 
@@ -200,17 +204,17 @@ class ModelSection(Section):
 class DataSection(Section):
     def _fill(self) -> None:
         self._add(
-            self.tr("データの場所"),
-            self._open_button(self.tr("データの場所を開く"), str(self._paths.data)),
-            self.tr("会話と設定はここにだけ保存します：{path}").format(path=self._paths.data),
+            phrase("shell.data_folder"),
+            self._open_button(phrase("shell.open_the_data_folder"), str(self._paths.data)),
+            phrase("shell.conversations_and_settings_are_kept", path=self._paths.data),
         )
         self._add(
-            self.tr("記録"),
-            self._open_button(self.tr("記録を見る"), str(self._paths.logs)),
-            self.tr("困ったときに見る記録です。質問や回答の文章は書き込みません：{path}").format(path=self._paths.logs),
+            phrase("shell.log"),
+            self._open_button(phrase("common.view_log"), str(self._paths.logs)),
+            phrase("shell.for_when_something_goes_wrong", path=self._paths.logs),
         )
         self._add(
-            self.tr("バックアップ"),
-            self._open_button(self.tr("フォルダを開く"), str(self._paths.backups)),
-            self.tr("会話は 1 日 1 回、自動で控えを取り、新しい 7 日分を残します。"),
+            phrase("shell.backups"),
+            self._open_button(phrase("common.open_the_folder"), str(self._paths.backups)),
+            phrase("shell.conversations_are_backed_up_once"),
         )

@@ -8,6 +8,7 @@ from PySide6.QtCore import QStandardPaths
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.inference.services.engine import EngineClient
 from app.models.models_folder import Moved
 from app.models.services.downloads import Downloads
@@ -46,8 +47,8 @@ class Storage(QWidget):
         self._pickers = pickers or Pickers()
         self.path = Label(wraps=True)
         self.room = Label(role="caption", tone="muted")
-        self.open_button = Button(theme, self.tr("フォルダを開く"), icon="folder-open")
-        self.move_button = Button(theme, self.tr("移動…"), icon="folder-input")
+        self.open_button = Button(theme, phrase("common.open_the_folder"), icon="folder-open")
+        self.move_button = Button(theme, phrase("shell.move"), icon="folder-input")
         self.progress = ProgressRow(theme)
         self.banner = Banner(theme)
         column = QVBoxLayout(self)
@@ -66,7 +67,7 @@ class Storage(QWidget):
         folder = self._upkeep.models_folder
         self.path.setText(breakable(str(folder)))
         free = _free_bytes(folder)
-        self.room.setText(self.tr("空き {n} GB").format(n=f"{free / 1e9:,.0f}") if free is not None else "")
+        self.room.setText(phrase("shell.n_gb_free", n=f"{free / 1e9:,.0f}") if free is not None else "")
         self.move_button.setEnabled(not self._work.is_mine)
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -77,21 +78,18 @@ class Storage(QWidget):
         """None: it cannot be moved now, as the banner says."""
         reason = self._obstacle()
         if reason:
-            self.banner.show_message("warning", self.tr("いまは移動できません。"), reason)
+            self.banner.show_message("warning", phrase("shell.it_cannot_be_moved_now"), reason)
             return None
         free = _free_bytes(target)
-        room = self.tr("移動先の空き {n} GB。").format(n=f"{free / 1e9:,.0f}") if free is not None else ""
-        body = self.tr(
-            "コピーして中身を確かめてから、元のファイルを消します。途中で取り消すと、元のまま使えます。"
-            "別の場所から取り込んだファイルは動きません。"
-        )
+        room = phrase("shell.free_there_n_gb", n=f"{free / 1e9:,.0f}") if free is not None else ""
+        body = phrase("shell.files_are_copied_and_checked")
         dialog = Dialog(
             self._theme,
-            self.tr("モデルの保存先を移しますか"),
+            phrase("shell.move_the_models_folder"),
             f"{self._upkeep.models_folder}\n→ {target}\n\n{body}\n{room}".strip(),
             (
-                Choice("cancel", self.tr("キャンセル")),
-                Choice("move", self.tr("移動する"), "primary", is_default=True),
+                Choice("cancel", phrase("common.cancel")),
+                Choice("move", phrase("shell.move_2"), "primary", is_default=True),
             ),
             self.window(),
         )
@@ -101,7 +99,7 @@ class Storage(QWidget):
 
     def move_to(self, target: Path) -> None:
         """Also goes on with a move to there that was interrupted."""
-        what = self.tr("移動しています")
+        what = phrase("shell.moving")
         self._work.begin(what, lambda: self._upkeep.move_folder(target), self._upkeep.folder_moved, self._on_moved)
         self.refresh()
 
@@ -109,30 +107,28 @@ class Storage(QWidget):
 
     def _choose_target(self) -> None:
         home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
-        path = self._pickers.folder(self.window(), self.tr("モデルを置くフォルダを選ぶ"), home)
+        path = self._pickers.folder(self.window(), phrase("shell.choose_a_folder_for_the"), home)
         if path:
             self.ask(Path(path))
 
     def _obstacle(self) -> str:
         """Why not now, and what to do; "" where nothing is in the way."""
         if any(item.state not in ("paused", "failed") for item in self._downloads.items()):
-            return self.tr("ダウンロードしています。一時停止してから、移動してください。")
+            return phrase("shell.a_download_is_under_way")
         if self._is_building():
-            return self.tr("モデルを作っています。終わってから、移動してください。")
+            return phrase("shell.a_model_is_being_built")
         if self._engine.status.state in ("starting", "loading", "reading", "answering"):
-            return self.tr("モデルを使っています。回答が終わってから、移動してください。")
+            return phrase("shell.the_model_is_in_use")
         return ""
 
     def _on_moved(self, moved: Moved) -> None:
         if moved.files_left:
-            left = self.tr(
-                "元のフォルダに、ほかのアプリが使っているファイルが {n} 個残りました。次の起動のときに消します。"
-            )
+            left = phrase("shell.files_in_the_old_folder")
             self.banner.show_message(
-                "warning", self.tr("モデルの保存先を移しました。"), left.format(n=moved.files_left)
+                "warning", phrase("shell.the_models_folder_was_moved_2"), left.format(n=moved.files_left)
             )
         else:
-            self.banner.show_message("success", self.tr("モデルの保存先を移しました。"), str(moved.folder))
+            self.banner.show_message("success", phrase("shell.the_models_folder_was_moved_2"), str(moved.folder))
 
 
 def _free_bytes(folder: Path) -> int | None:

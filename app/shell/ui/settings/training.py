@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.shell.ui.settings.sections import Section
 from app.shell.ui.settings.training_kit import KitDialog
 from app.training.services.training_setup import TrainingSetup
@@ -42,12 +42,12 @@ class TrainingPanel(QWidget):
         self.state = Label(wraps=True, strong=True)
         self.versions = Label(role="caption", tone="muted", wraps=True)
         self.place = Label(role="caption", tone="muted", wraps=True)
-        self.make_button = Button(theme, self.tr("学習環境を作る"))
-        self.offline_button = Button(theme, self.tr("オフラインで作る…"))
-        self.open_button = Button(theme, self.tr("フォルダを開く"), icon="folder-open")
-        self.remove_button = Button(theme, self.tr("削除…"), "danger")
-        self.back_button = Button(theme, self.tr("ひとつ前に戻す…"))
-        self.kit_button = Button(theme, self.tr("持ち運び用のキットを作る…"))
+        self.make_button = Button(theme, phrase("common.make_the_training_environment"))
+        self.offline_button = Button(theme, phrase("common.make_it_offline"))
+        self.open_button = Button(theme, phrase("common.open_folder"), icon="folder-open")
+        self.remove_button = Button(theme, phrase("shell.delete"), "danger")
+        self.back_button = Button(theme, phrase("shell.go_back_to_the_one"))
+        self.kit_button = Button(theme, phrase("shell.make_a_kit_to_carry"))
         self._pickers = pickers or Pickers()
         self.making = EnvironmentMaking(theme, setup, self._pickers)
         buttons = Flow(
@@ -85,13 +85,11 @@ class TrainingPanel(QWidget):
         size = _gigabytes(self.report.left_bytes + own)
         dialog = Dialog(
             self._theme,
-            self.tr("学習環境を削除しますか"),
-            self.tr("{size} 空きます。モデルと会話はそのままです。変換や学習には、もう一度作る必要があります。").format(
-                size=size
-            ),
+            phrase("shell.delete_the_training_environment"),
+            phrase("shell.frees_size_models_and_conversations", size=size),
             (
-                Choice("cancel", self.tr("キャンセル"), is_default=True),
-                Choice("remove", self.tr("削除する"), "danger_fill"),
+                Choice("cancel", phrase("common.cancel"), is_default=True),
+                Choice("remove", phrase("shell.delete_2"), "danger_fill"),
             ),
             self.window(),
         )
@@ -102,11 +100,11 @@ class TrainingPanel(QWidget):
     def ask_to_go_back(self) -> Dialog:
         dialog = Dialog(
             self._theme,
-            self.tr("ひとつ前の学習環境に戻しますか"),
-            self.tr("いまのものは「ひとつ前」として残るので、あとでまた入れ替えられます。"),
+            phrase("shell.go_back_to_the_environment"),
+            phrase("shell.the_one_in_use_is"),
             (
-                Choice("cancel", self.tr("キャンセル")),
-                Choice("back", self.tr("戻す"), "primary", is_default=True),
+                Choice("cancel", phrase("common.cancel")),
+                Choice("back", phrase("shell.go_back"), "primary", is_default=True),
             ),
             self.window(),
         )
@@ -145,7 +143,9 @@ class TrainingPanel(QWidget):
         self.place.setText(self._place_words(found) if found else "")
         self.place.setVisible(bool(self.place.text()))
         has_own, has_left = bool(found and found.is_own), bool(found and found.left_bytes)
-        self.make_button.setText(self.tr("作り直す") if has_own else self.tr("学習環境を作る"))
+        self.make_button.setText(
+            phrase("shell.make_it_again") if has_own else phrase("common.make_the_training_environment")
+        )
         self.open_button.setVisible(has_own)
         self.remove_button.setVisible(has_own or has_left)
         self.back_button.setVisible(bool(found and found.previous_bytes))
@@ -155,22 +155,22 @@ class TrainingPanel(QWidget):
 
     def _show_state(self, found: "Report | None") -> None:
         if found is None:
-            words, tone = self.tr("調べています…"), "muted"
+            words, tone = phrase("common.checking"), "muted"
         elif found.problem is not None and found.problem.code == "training_place_missing":
             words, tone = f"▲ {describe_error(found.problem)}", "warning"
         elif found.python is None:
-            words, tone = self.tr("まだありません。"), "text"
+            words, tone = phrase("shell.there_is_none_yet"), "text"
         elif found.problem is not None:
             reason = found.problem.facts.get("reason", "")
-            words = self.tr("▲ 使えません（{reason}）。作り直してください。").format(reason=breakable(str(reason)))
+            words = phrase("shell.it_does_not_work_reason", reason=breakable(str(reason)))
             tone = "warning"
         elif not found.is_current:
             words, tone = (
-                self.tr("▲ 使えますが、この版の Kotae が使う部品とは違います。作り直すと揃います。"),
+                phrase("shell.it_works_but_its_parts"),
                 "warning",
             )
         else:
-            words, tone = self.tr("✓ 使えます。"), "success"
+            words, tone = phrase("shell.it_works"), "success"
         self.state.setText(words)
         self.state.set_tone(tone)
 
@@ -179,13 +179,13 @@ class TrainingPanel(QWidget):
         if found.python is not None:
             folder = found.python.parent.parent if found.size_bytes else found.python
             size = _gigabytes(found.size_bytes) if found.size_bytes else ""
-            other = "" if found.is_own else self.tr("Kotae が作ったものではありません")
+            other = "" if found.is_own else phrase("shell.not_made_by_kotae")
             lines.append(joined(breakable(str(folder)), size, other))
         if found.previous_bytes:
-            previous = self.tr("ひとつ前の学習環境も残してあります（{size}）。")
+            previous = phrase("shell.the_environment_from_before_is")
             lines.append(previous.format(size=_gigabytes(found.previous_bytes)))
         if found.left_bytes:
-            left = self.tr("途中まで取得した部品が {size} あります。もう一度作ると、続きから始まります。")
+            left = phrase("shell.size_of_parts_are_already")
             lines.append(left.format(size=_gigabytes(found.left_bytes)))
         return "\n".join(lines)
 
@@ -195,8 +195,8 @@ class TrainingPanel(QWidget):
 
     def _unless_used(self, act: Callable[[], object]) -> None:
         if self._is_in_use():
-            what = self.tr("いま、学習環境を使っています。")
-            self.making.say_no(what, self.tr("終わってから、もう一度選んでください。"))
+            what = phrase("shell.the_training_environment_is_in")
+            self.making.say_no(what, phrase("shell.choose_this_again_when_it"))
         else:
             act()
 
@@ -216,13 +216,9 @@ class TrainingSection(Section):
     def _fill(self) -> None:
         self.panel = self._make_panel()
         self._add(
-            self.tr("学習環境"),
+            phrase("common.training_environment"),
             self.panel,
-            self.tr(
-                "モデルの変換と学習は、torch などを入れた別の Python で行います。質問に答えるだけなら要りません。"
-                "通信できない PC では、ほかの PC で作った学習環境キット（USB メモリなどのフォルダ）から作れます。"
-                "入れる場所は作るときに選べます。別のドライブへ移すには、「作り直す」で場所を選びます。"
-            ),
+            phrase("shell.models_are_converted_and_trained"),
             is_wide=True,
         )
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.models import package_locks as locks
 from app.models.package_locks import Lock
 from app.training.environment import python_pins
@@ -17,7 +17,6 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
 from app.uikit.widgets.setting_rows import Chooser
 
-translate = QCoreApplication.translate
 _SYSTEMS = ("linux-x86_64", "win32-x86_64", "darwin-arm64")
 
 
@@ -33,15 +32,18 @@ class KitDialog(Dialog):
         self._locks = [lock for system in systems for lock in locks.all_locks(system)]
         self._lock: Lock | None = next(iter(self._locks), None)
         self.kind = Chooser([(lock_words(lock), lock) for lock in self._locks], self._pick)
-        self.kind.setAccessibleName(self.tr("使う PC"))
-        self.place = PathRow(theme, self.tr("キットのフォルダ"), "", can_clear=False)
-        self.python = PathRow(theme, self.tr("いっしょに入れる Python（なくてもよい）"), "")
+        self.kind.setAccessibleName(phrase("shell.pc_that_will_use_it"))
+        self.place = PathRow(theme, phrase("shell.folder_of_the_kit"), "", can_clear=False)
+        self.python = PathRow(theme, phrase("shell.python_to_go_with_it"), "")
         self.note = Label(wraps=True)
         super().__init__(
             theme,
-            self.tr("学習環境キットを作りますか"),
-            self.tr("ネットワークのない PC で学習環境を作るための部品を、USB メモリ（FAT32 でも可）などに集めます。"),
-            (Choice("cancel", self.tr("キャンセル")), Choice("write", self.tr("書き出す"), "primary", is_default=True)),
+            phrase("shell.make_a_training_environment_kit"),
+            phrase("shell.collects_what_a_pc_without"),
+            (
+                Choice("cancel", phrase("common.cancel")),
+                Choice("write", phrase("shell.write_it"), "primary", is_default=True),
+            ),
             parent,
             content=self._content(),
         )
@@ -85,14 +87,14 @@ class KitDialog(Dialog):
         self._show()
 
     def _choose_place(self) -> None:
-        path = self._pickers.folder(self, self.tr("キットのフォルダを選ぶ"), self._folder)
+        path = self._pickers.folder(self, phrase("shell.choose_the_folder_of_the"), self._folder)
         if path:
             self._folder = path
             self._show()
 
     def _choose_python(self) -> None:
-        kinds = self.tr("Python のファイル (*.tar.gz *.tgz *.tar.xz *.tar.bz2)")
-        path = self._pickers.open(self, self.tr("いっしょに入れる Python を選ぶ"), self._archive, kinds)
+        kinds = phrase("shell.python_archives_tar_gz_tgz")
+        path = self._pickers.open(self, phrase("shell.choose_the_python_to_go"), self._archive, kinds)
         if path:
             self._set_archive(path)
 
@@ -106,11 +108,11 @@ class KitDialog(Dialog):
         self.python.show_note(self._python_words(), "muted")
         size = f"{self._lock.size_bytes / 1e9:,.1f}\u00a0GB" if self._lock else ""
         if not self._may_use_network:
-            words = self.tr("▲ 「外部通信をすべて止める」が入っているので、部品を取得できません。")
+            words = phrase("shell.block_all_outside_traffic_is")
         elif not self._folder:
-            words = self.tr("約 {size} になります。キットのフォルダを選んでください。").format(size=size)
+            words = phrase("shell.it_will_take_about_size", size=size)
         else:
-            fetched = self.tr("通信：pip の配布元（ふつうは pypi.org）から、約 {size} を取得します。")
+            fetched = phrase("common.network_about_size_from_pips")
             words = fetched.format(size=size)
         self.note.setText(words)
         self.note.set_tone("text" if self._may_use_network else "warning")
@@ -120,7 +122,7 @@ class KitDialog(Dialog):
     def _python_words(self) -> str:
         """Which file: one that Kotae does not know by its hash is refused."""
         pin = python_pins.newest(self._lock.system, self._lock.python) if self._lock else None
-        words = self.tr("使う PC に Python がないときに：{name}")
+        words = phrase("shell.for_a_pc_without_python")
         return words.format(name=pin.name.replace("-", "-\u200b")) if pin else ""
 
 
@@ -130,5 +132,5 @@ def lock_words(lock: Lock) -> str:
         "win32-x86_64": "Windows",
         "darwin-arm64": "Mac",
     }
-    kind = translate("Training", "GPU 用（CUDA）") if lock.variant == "cuda" else translate("Training", "CPU 用")
+    kind = phrase("common.for_gpus_cuda") if lock.variant == "cuda" else phrase("common.for_cpus")
     return joined(systems[lock.system], kind, f"Python {locks.dotted(lock.python)}")

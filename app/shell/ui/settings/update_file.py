@@ -2,11 +2,11 @@
 
 import sys
 
-from PySide6.QtCore import QCoreApplication, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from app import __version__
-from app.base.wording import shell_word
+from app.base.wording import phrase, shell_word
 from app.inference import engine_packs
 from app.shell.update_file import UpdateFile
 from app.uikit.dialogs import Choice, Dialog
@@ -14,8 +14,6 @@ from app.uikit.phrases import breakable
 from app.uikit.theme import Theme
 from app.uikit.widgets.fact_list import FactList
 from app.uikit.widgets.labels import Label
-
-translate = QCoreApplication.translate
 
 WIDTH_PX = 620
 
@@ -29,14 +27,17 @@ class UpdateFacts(QWidget):
         super().__init__()
         self._found = found
         facts = FactList(theme)
-        sums = ((self.tr("SHA-256"), _in_pieces(found.sha256)), (self.tr("一覧の値"), _in_pieces(found.expected)))
-        version = found.version or self.tr("名前からは分かりません")
-        versions = ((self.tr("版"), version), (self.tr("今の版"), __version__))
+        sums = (
+            (phrase("shell.sha_256"), _in_pieces(found.sha256)),
+            (phrase("shell.in_the_list"), _in_pieces(found.expected)),
+        )
+        version = found.version or phrase("shell.the_name_does_not_tell")
+        versions = ((phrase("common.version"), version), (phrase("shell.this_version_2"), __version__))
         facts.set_facts(sums if found.other else (*versions, *sums))
         self.verdict = Label(wraps=True, strong=True)
         self.told = QLineEdit()
-        self.told.setAccessibleName(self.tr("配布元が示した SHA-256"))
-        self.told.setPlaceholderText(self.tr("配布元が示した SHA-256 を貼り付ける"))
+        self.told.setAccessibleName(phrase("shell.the_sha_256_that_the"))
+        self.told.setPlaceholderText(phrase("shell.paste_the_sha_256_that"))
         self.told.setVisible(_asks(found))
         self.how = Label(tone="text2", wraps=True)
         self.how.setText(_how_to_add(found.other) if found.other else how_to_install(found))
@@ -54,28 +55,25 @@ class UpdateFacts(QWidget):
         is_same, is_whole = self._found.is_as_told(told), self._found.is_as_listed
         if self._found.is_empty:
             is_same, tone = False, "danger"
-            words = self.tr("× ファイルが空です（0 バイト）。使わずに、もう一度受け取ってください。")
+            words = phrase("shell.the_file_is_empty_0")
         elif is_same is None and is_whole is False:
             is_same, tone = False, "danger"
-            words = self.tr("× 同じフォルダの一覧の値と違います。使わずに、もう一度受け取ってください。")
+            words = phrase("shell.it_differs_from_the_list")
         elif is_same is None and self._found.other:
-            words, tone = self.tr("追加するときに、壊れていないかを Kotae が調べます。"), "text2"
+            words, tone = phrase("shell.kotae_checks_whether_it_is"), "text2"
         elif is_same is None and told.strip():
-            words = self.tr("▲ 貼り付けた文字に、SHA-256 の全体（16 進数 64 文字）がありません。")
+            words = phrase("shell.the_pasted_text_holds_no")
             tone = "warning"
         elif is_same is None and is_whole:
-            words = self.tr(
-                "▲ 同じフォルダの一覧の値と同じで、壊れてはいません。配布元のファイルかどうかは、"
-                "配布元から別に受け取った値を貼り付けて確かめてください。"
-            )
+            words = phrase("shell.it_matches_the_list_in")
             tone = "warning"
         elif is_same is None:
-            words = self.tr("▲ 比べる値がありません。配布元が示した値を貼り付けてください。")
+            words = phrase("shell.there_is_nothing_to_compare")
             tone = "warning"
         elif is_same:
-            words, tone = self.tr("✓ 配布元の値と同じです。ファイルは壊れていません。"), "success"
+            words, tone = phrase("shell.the_same_as_the_publishers"), "success"
         else:
-            words, tone = self.tr("× 配布元の値と違います。使わずに、もう一度受け取ってください。"), "danger"
+            words, tone = phrase("shell.not_the_publishers_do_not"), "danger"
         self.verdict.setText(words)
         self.verdict.set_tone(tone)
         # What nobody vouches for is not installed.
@@ -91,9 +89,9 @@ def update_file_dialog(theme: Theme, found: UpdateFile, parent: QWidget) -> Dial
     asks = _asks(found)
     dialog = Dialog(
         theme,
-        translate("UpdateFile", "受け取ったファイルの確認"),
+        phrase("shell.check_of_the_file_you"),
         f"{breakable(str(found.path))}\n{_what_it_is(found)}",
-        (Choice("cancel", translate("UpdateFile", "閉じる"), is_default=not asks),),
+        (Choice("cancel", phrase("common.close"), is_default=not asks),),
         parent,
         icon=("file-search", "text2"),
         content=facts,
@@ -112,39 +110,29 @@ def _asks(found: UpdateFile) -> bool:
 
 def _what_it_is(found: UpdateFile) -> str:
     if found.other == "engine_pack":
-        return translate("UpdateFile", "Kotae の新しい版ではなく、GPU で計算するための部品です。")
+        return phrase("shell.not_a_new_version_of")
     if found.other == "model_kit":
-        return translate("UpdateFile", "Kotae の新しい版ではなく、モデルの持ち運びキットのファイルです。")
+        return phrase("shell.not_a_new_version_of_kotae_but")
     if found.other == "training_kit":
-        return translate("UpdateFile", "Kotae の新しい版ではなく、学習環境キットのファイルです。")
+        return phrase("shell.not_a_new_version_of_kotae_but_a_file")
     if not found.version:
-        return translate("UpdateFile", "名前からは、Kotae のファイルかどうか分かりません。")
+        return phrase("shell.its_name_does_not_tell")
     if found.is_newer:
-        return translate("UpdateFile", "今の版より新しい版です。")
+        return phrase("shell.it_is_newer_than_this")
     if found.is_this:
-        return translate("UpdateFile", "今と同じ版です。")
-    return translate("UpdateFile", "今の版より古い版です。")
+        return phrase("shell.it_is_the_same_version")
+    return phrase("shell.older_than_this_version")
 
 
 def _how_to_add(other: str) -> str:
     """What is given out beside a new version."""
     if other == "engine_pack" and not engine_packs.known():
-        return translate("UpdateFile", "この Kotae は GPU の部品に対応していないため、追加できません。")
+        return phrase("shell.this_kotae_takes_no_parts")
     if other == "engine_pack":
-        return translate(
-            "UpdateFile",
-            "「設定」の「モデルと保存先」の「GPU の部品」で「ファイルから追加…」を押し、このファイルを選んでください。",
-        )
+        return phrase("shell.open_settings_models_and_storage")
     if other == "model_kit":
-        return translate(
-            "UpdateFile",
-            "「モデル」の「持ち運びキット」の「キットを取り込む…」で、このファイルのあるフォルダを選んでください。"
-            "1 つに圧縮されたファイルは、先に展開してください。",
-        )
-    return translate(
-        "UpdateFile",
-        "「設定」の「学習環境」の「オフラインで作る…」で、このファイルのあるフォルダを選んでください。",
-    )
+        return phrase("shell.open_models_transfer_kit_import")
+    return phrase("shell.open_settings_training_make_it")
 
 
 def how_to_install(found: UpdateFile | None = None) -> str:
@@ -153,10 +141,8 @@ def how_to_install(found: UpdateFile | None = None) -> str:
     if sys.platform == "linux" and not (name and not name.endswith((".tar.zst", ".deb"))):
         return _on_linux(name)
     if sys.platform == "darwin":
-        return translate(
-            "UpdateFile", "Kotae を閉じ、ディスクイメージを開いて、Kotae を「アプリケーション」へ入れ直してください。"
-        )
-    return translate("UpdateFile", "Kotae を閉じ、新しい版のファイルを開いて、画面の案内に従ってください。")
+        return phrase("shell.close_kotae_open_the_disk")
+    return phrase("shell.close_kotae_open_the_file")
 
 
 def _on_linux(name: str) -> str:
@@ -164,11 +150,11 @@ def _on_linux(name: str) -> str:
     deb = f"sudo apt install ./{shell_word(name)}"
     archive = shell_word(name or "kotae-X.Y.Z-linux-x86_64.tar.zst")
     unpacked = f"tar -xf {archive} && sh {archive.removesuffix('.tar.zst')}/install.sh"
-    steps = translate("UpdateFile", "Kotae を閉じ、ファイルのあるフォルダで実行してください。\n{command}")
-    kept = translate("UpdateFile", "会話、設定、モデルは別の場所にあり、そのまま使えます。")
+    steps = phrase("shell.close_kotae_and_run_this")
+    kept = phrase("shell.conversations_settings_and_models_are")
     lines = [steps.format(command=deb if name.endswith(".deb") else unpacked), kept]
     if not name:
-        lines.insert(1, translate("UpdateFile", ".deb のときは、sudo apt install ./ファイル名 です。"))
+        lines.insert(1, phrase("shell.for_a_deb_sudo_apt"))
     return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.training.plan import Forecast
 from app.training.ui.model import words
 from app.uikit import phrases
@@ -24,8 +25,8 @@ class ForecastBox(QFrame):
         self.memory = Meter(theme)
         self.disk = Meter(theme)
         self.advice = Label(tone="warning", wraps=True)
-        self.changes_button = Button(theme, self.tr("この設定にする"), compact=True)
-        self.trial_button = Button(theme, self.tr("3 ステップ試す"), compact=True)
+        self.changes_button = Button(theme, phrase("training.use_these_settings"), compact=True)
+        self.trial_button = Button(theme, phrase("training.try_3_steps"), compact=True)
         self.trial_words = Label(role="caption", tone="muted", wraps=True)
         self._build()
 
@@ -34,9 +35,11 @@ class ForecastBox(QFrame):
         name = words.memory_name(found.device)
         self.headline.setText(self._headline(found, name))
         self.source.setText(self._source(found))
-        self.memory.show_share(name, found.memory_bytes, found.allowed_bytes, self.tr("必要 {need}／使える {free}"))
+        self.memory.show_share(
+            name, found.memory_bytes, found.allowed_bytes, phrase("training.need_needed_free_available")
+        )
         self.disk.show_share(
-            self.tr("ディスク"), found.disk_bytes, found.free_disk_bytes, self.tr("必要 {need}／空き {free}")
+            phrase("training.disk"), found.disk_bytes, found.free_disk_bytes, phrase("training.need_needed_free_free")
         )
         self._show_advice(found)
         fits = self.memory.fits and self.disk.fits
@@ -45,11 +48,9 @@ class ForecastBox(QFrame):
         for button in (self.trial_button, self.changes_button):
             button.setEnabled(not is_busy)
         self.trial_words.setText(
-            self.tr("実際に 3 ステップだけ計算して、時間とメモリを測ります。数分かかることがあります。")
+            phrase("training.computes_just_3_steps_to")
             if is_converted
-            else self.tr(
-                "土台を学習用に変換し、3 ステップだけ計算して測ります。変換は初めの一度だけで、時間がかかります。"
-            )
+            else phrase("training.converts_the_base_for_training")
         )
 
     # ------------------------------------------------------------------- private
@@ -69,31 +70,28 @@ class ForecastBox(QFrame):
         column.addWidget(self.trial_words)
 
     def _headline(self, found: Forecast, name: str) -> str:
-        text = self.tr("見積もり：{time}、{memory} {size}")
+        text = phrase("training.estimate_time_memory_size")
         if found.is_measured:
-            text = self.tr("3 ステップ試した結果：{time}、{memory} {size}")
+            text = phrase("training.after_a_3_step_trial")
         size = phrases.gigabytes(found.memory_bytes)
         return text.format(time=phrases.about_time(found.seconds), memory=name, size=size)
 
     def _source(self, found: Forecast) -> str:
         if found.is_measured:
-            return self.tr("長い例で測りました。時間には検証を含み、試しの回答と保存、学習後の判定は含みません。")
+            return phrase("training.measured_with_the_longest_examples")
         if found.is_exact:
-            return self.tr("トークンの数と、計算の速さの目安から計算しました。時間は大きく外れることがあります。")
-        return self.tr("トークンの数を文字数から推し量った、おおよその値です。")
+            return phrase("training.computed_from_the_number_of")
+        return phrase("training.rough_the_number_of_tokens")
 
     def _show_advice(self, found: Forecast) -> None:
         text = ""
         if not self.memory.fits and found.changes:
             made = words.changes(dict(found.changes))
-            text = self.tr("メモリが足りません。次の設定にすると始められます：{changes}").format(changes=made)
+            text = phrase("training.not_enough_memory_it_fits", changes=made)
         elif not self.memory.fits:
-            text = self.tr(
-                "メモリが足りず、設定を変えても収まりません。"
-                "小さいモデルを選ぶか、別の PC 用の作業フォルダを作ってください。"
-            )
+            text = phrase("training.not_enough_memory_and_no")
         elif not self.disk.fits:
-            text = self.tr("ディスクの空きが足りません。不要なファイルを消してから、もう一度調べてください。")
+            text = phrase("training.not_enough_free_disk_space")
         self.advice.setText(f"▲ {text}")
         self.advice.setVisible(bool(text))
         self.changes_button.setVisible(not self.memory.fits and bool(found.changes))

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSizePolicy, QVBoxLayout,
 
 from app.base import wording
 from app.base.errors import AppError
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.training.services.training_draft import TrainingDraft
 from app.training.ui import check_words as words
 from app.training.ui.check.forecast import ForecastBox
@@ -63,8 +63,8 @@ class CheckStep(Step):
         self.forecast = ForecastBox(theme)
         self.tokens = TokenView(theme)
         self.no_tokens = Label(role="caption", tone="muted", wraps=True)
-        self.again_button = Button(theme, self.tr("もう一度調べる"), icon="refresh-cw", compact=True)
-        self.job_button = Button(theme, self.tr("別の PC 用の作業フォルダを作る…"), icon="folder-plus", compact=True)
+        self.again_button = Button(theme, phrase("training.check_again"), icon="refresh-cw", compact=True)
+        self.job_button = Button(theme, phrase("training.make_a_job_folder_for"), icon="folder-plus", compact=True)
         self._build()
         self._connect()
 
@@ -78,8 +78,8 @@ class CheckStep(Step):
     def deed(self) -> Deed | None:
         draft = self._work.draft
         if not self._is_checked:
-            return Deed(CHECK, self.tr("この設定を調べる"))
-        return Deed(START, self.tr("学習を始める")) if draft.is_complete("check") else None
+            return Deed(CHECK, phrase("training.check_these_settings"))
+        return Deed(START, phrase("training.start_training")) if draft.is_complete("check") else None
 
     def do(self, key: str) -> None:
         self.banner.hide()
@@ -156,36 +156,29 @@ class CheckStep(Step):
 
     def _show_unchecked(self) -> None:
         self._mark.show_icon("info", "text2")
-        self.verdict.setText(self.tr("いまの設定では、まだ確認していません。"))
+        self.verdict.setText(phrase("training.draft_not_checked"))
         if self._work.draft.has_environment:
-            self.about.setText(
-                self.tr(
-                    "データと設定を調べ、時間とメモリを見積もります。数十秒から数分かかります。"
-                    "その間、質問に答えるモデルはメモリから外します（次の質問で読み込み直します）。"
-                )
-            )
+            self.about.setText(phrase("training.checks_the_data_and_settings"))
         else:
-            self.about.setText(
-                self.tr("学習環境がまだないので、時間とメモリ、ディスクだけを見積もります。すぐに終わります。")
-            )
+            self.about.setText(phrase("training.without_a_training_environment_only"))
 
     def _show_verdict(self) -> None:
         found = self._work.draft.problems("check")
         blocking = sum(problem.is_blocking for problem in found)
         if blocking:
             self._mark.show_icon("circle-x", "danger")
-            self.verdict.setText(self.tr("このままでは始められません（{n} 件）。").format(n=blocking))
+            self.verdict.setText(phrase("training.cannot_start_like_this_n", n=blocking))
         elif warnings := sum(line.level == words.WARN for line in self.findings.shown):
             self._mark.show_icon("triangle-alert", "warning")
-            self.verdict.setText(self.tr("始められます。注意が {n} 件あります。").format(n=warnings))
+            self.verdict.setText(phrase("training.ready_to_start_with_n", n=warnings))
         else:
             self._mark.show_icon("circle-check", "success")
-            self.verdict.setText(self.tr("始められます。"))
+            self.verdict.setText(phrase("training.ready_to_start"))
 
     def _no_tokens(self, *, is_exact: bool) -> str:
         if is_exact:
-            return self.tr("どの語を学習するかの例は、もう一度調べると表示します。")
-        return self.tr("どの語を学習するかの例は、3 ステップ試すと表示します。")
+            return phrase("training.check_again_to_see_examples")
+        return phrase("training.examples_of_which_words_are")
 
     # --------------------------------------------------------------------- slots
 
@@ -209,7 +202,7 @@ class CheckStep(Step):
         self._check()
 
     def _on_began(self, what: str) -> None:
-        words_of = {"checking": self.tr("調べています"), "beginning": self.tr("学習の準備をしています")}
+        words_of = {"checking": phrase("training.checking"), "beginning": phrase("training.preparing_the_training")}
         if what in words_of:
             self._began_at, self._phase = time.monotonic(), ""
             self.progress.start(words_of[what])
@@ -222,7 +215,7 @@ class CheckStep(Step):
             return
         if phase.name != self._phase:  # whose bar is another one, or none
             self._phase = phase.name
-            self.progress.start(wording.phrase(f"run_phase_{phase.name}"), time.monotonic() - self._began_at)
+            self.progress.start(wording.phrase(f"training.run_phase.{phase.name}"), time.monotonic() - self._began_at)
         self.progress.set_progress(phase.done, phase.total, is_bytes=True)
 
     def _on_ended(self) -> None:
@@ -241,7 +234,7 @@ class CheckStep(Step):
         sentence = describe_error(error)
         following = sentence.next
         if error.code.startswith("run_"):  # there is no run yet that could go on
-            following = self.tr("データと設定を見直して、もう一度調べてください。")
+            following = phrase("training.look_over_the_data_and")
         self.banner.show_message("danger", sentence.message, following)
 
 

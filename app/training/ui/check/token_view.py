@@ -15,6 +15,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QTextEdit, QVBoxLayout
 
+from app.base.wording import phrase
 from app.training import previews
 from app.training.previews import Piece
 from app.uikit.language import joined
@@ -39,14 +40,14 @@ class TokenView(QFrame):
         self._previews: Sequence[Preview] = ()
         self._place = 0
         self.title = Label(role="heading3", wraps=True)
-        self.before = IconButton(theme, "chevron-left", self.tr("前の例"), "←")
-        self.after = IconButton(theme, "chevron-right", self.tr("次の例"), "→")
+        self.before = IconButton(theme, "chevron-left", phrase("training.previous_example"), "←")
+        self.after = IconButton(theme, "chevron-right", phrase("training.next_example"), "→")
         self.text = TokenText(theme)
         self.facts = Label(role="caption", tone="muted", wraps=True)
         self._legend = (
-            Label(self.tr("学習する語"), "caption", "accent", strong=True),
-            Label(self.tr("読むだけの語"), "caption", "muted"),
-            Label(self.tr("[ ] は会話の区切りの記号"), "caption", "muted"),
+            Label(phrase("training.trained_tokens"), "caption", "accent", strong=True),
+            Label(phrase("training.read_only"), "caption", "muted"),
+            Label(phrase("training.marks_of_the_conversation"), "caption", "muted"),
         )
         self._build()
         self.before.clicked.connect(lambda: self.show_place(self._place - 1))
@@ -71,11 +72,11 @@ class TokenView(QFrame):
             return
         self._place = place
         preview = self._previews[place]
-        title = self.tr("例 {i}／{n}").format(i=place + 1, n=count)
+        title = phrase("training.example_i_of_n", i=place + 1, n=count)
         trained = sum(token.is_trained for token in preview.tokens)
         facts = joined(
-            self.tr("全部で {n} トークン").format(n=f"{len(preview.tokens):,}"),
-            self.tr("学習する語 {n} トークン").format(n=f"{trained:,}"),
+            phrase("training.n_tokens_in_all", n=f"{len(preview.tokens):,}"),
+            phrase("training.n_trained", n=f"{trained:,}"),
         )
         self.title.setText(title)
         self.facts.setText(facts)
@@ -137,7 +138,7 @@ class TokenText(QTextEdit):
             cursor.insertText(text, self._format(piece))
         self.moveCursor(QTextCursor.MoveOperation.Start)
         learned = "".join(piece.text for piece in pieces if piece.is_trained and not piece.kind)
-        self.setAccessibleDescription(self.tr("学習する語：{text}").format(text=learned))
+        self.setAccessibleDescription(phrase("training.trained_text", text=learned))
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)

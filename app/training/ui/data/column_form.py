@@ -46,7 +46,7 @@ class ColumnForm(QWidget):
         for field, box in self.boxes.items():
             box.blockSignals(True)
             box.clear()
-            box.addItem(self.tr("（なし）"), "")
+            box.addItem(phrase("training.none"), "")
             for column in columns:
                 box.addItem(short(column), column)
             box.setCurrentIndex(max(0, box.findData(chosen.get(field, ""))))
@@ -128,10 +128,10 @@ class ColumnForm(QWidget):
         else:
             mapping = ColumnMapping(**chosen)
         if obstacle:  # what there is to choose among
-            self.preview_title.setText(self.tr("ファイルの最初の行は、次のとおりです。"))
+            self.preview_title.setText(phrase("training.these_are_the_first_rows"))
             self.preview.show_records(self._samples)
         else:
-            self.preview_title.setText(self.tr("最初の行は、次のように学習します。"))
+            self.preview_title.setText(phrase("training.the_first_rows_will_be"))
             self.preview.show_rows([shapes.row_of(one, mapping) for one in self._samples])
         self.preview_title.setVisible(not self.preview.isHidden())
 
@@ -141,14 +141,10 @@ class ColumnForm(QWidget):
         if self._messages:
             chosen |= dict.fromkeys((*NEEDED, "input"), "")
         elif not all(chosen[field] for field in NEEDED):
-            return self.tr("質問と回答の列を選んでください。")
+            return phrase("training.choose_the_columns_of_questions")
         taken = [column for column in chosen.values() if column]
         twice = next((column for column in taken if taken.count(column) > 1), "")
-        return (
-            self.tr("列「{column}」が二度選ばれています。別の列を選んでください。").format(column=twice)
-            if twice
-            else ""
-        )
+        return phrase("training.the_column_column_is_chosen", column=twice) if twice else ""
 
 
 class ColumnBox(QComboBox):
@@ -175,7 +171,7 @@ class Preview(QFrame):
             if isinstance(row, BadRow):
                 self._add(row.line, [("", words.unusable(row), "danger")])
                 continue
-            said = [(phrase(f"data_role_{one.role}"), one.text, "text") for one in row.messages]
+            said = [(phrase(f"training.data_role.{one.role}"), one.text, "text") for one in row.messages]
             group = [(words.field_name("group"), row.group, "text")] if row.group else []
             self._add(row.line, [*said, *group])
         self.setVisible(bool(rows))
@@ -203,7 +199,7 @@ class Preview(QFrame):
         grid.setVerticalSpacing(2)
         grid.setColumnStretch(1, 1)
         grid.setColumnMinimumWidth(0, self._theme.px(NAME_PX))
-        grid.addWidget(Label(phrase("data_preview", line=line), "caption", "muted"), 0, 0, 1, 2)
+        grid.addWidget(Label(phrase("training.data_preview", line=line), "caption", "muted"), 0, 0, 1, 2)
         for place, (name, text, tone) in enumerate(parts, start=1):
             shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
             sign = Label(name, tone="text2") if name else Icon(self._theme, "circle-x", tone)

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.base.services import background
 from app.base.tables.columns import NONE, ColumnMapping
+from app.base.wording import phrase
 from app.training.data.origin import Origin, Standing
 from app.training.data.records import Record
 from app.training.services.training_draft import TrainingDraft
@@ -38,7 +39,7 @@ class ColumnsTab(QWidget):
         self.standing = Label(tone="warning", wraps=True)
         self.explained = Label(tone="text2", wraps=True)
         self.form = ColumnForm(theme)
-        self.read_button = Button(theme, self.tr("この対応で読み直す"), icon="refresh-cw")
+        self.read_button = Button(theme, phrase("training.read_again_with_these_columns"), icon="refresh-cw")
         self.reason = Label(role="caption", tone="muted", wraps=True)
         content = QWidget()
         inside = QVBoxLayout(content)
@@ -83,8 +84,8 @@ class ColumnsTab(QWidget):
         self.aside.setText(words.left_aside(found) if found is not None else "")
         for label in (self.facts, self.aside):
             label.setVisible(bool(label.text()))
-        text = self.tr("文章から読んだので、列はありません。「Q:」「A:」や「問：」「答：」の印で組に分けています。")
-        made = self.tr("この資料集から作った組です。列はありません。")
+        text = phrase("training.it_was_read_as_a")
+        made = phrase("training.these_pairs_were_made_from")
         self.explained.setText("" if has_columns else text if found is not None else made)
         self.explained.setVisible(not has_columns)
         for part in (self.form, self.read_button):
@@ -97,7 +98,7 @@ class ColumnsTab(QWidget):
         is_same = self._shown is not None and self.form.mapping == _asked(self._shown.imported.mapping)
         is_changed = self.standing.property("of") == "changed"
         can_read = self.form.is_usable and (not is_same or is_changed) and not self._work.is_busy
-        reason = self.tr("いまの行は、この対応で読んだものです。") if is_same and not is_changed else ""
+        reason = phrase("training.the_rows_were_read_with") if is_same and not is_changed else ""
         self.read_button.setEnabled(can_read)
         self.reason.setText(reason)
         self.reason.setVisible(bool(reason) and not self.read_button.isHidden())
@@ -105,8 +106,8 @@ class ColumnsTab(QWidget):
     def _on_standing(self, found: Standing) -> None:
         said = {
             "same": "",
-            "changed": self.tr("▲ ファイルは取り込んだあとに変わっています。読み直すと、新しい内容になります。"),
-            "gone": self.tr("▲ 元のファイルが見つかりません。取り込んだ行はこのまま使えます。"),
+            "changed": phrase("training.the_file_has_changed_since"),
+            "gone": phrase("training.the_file_cannot_be_found"),
         }[found]
         self.standing.setProperty("of", found)
         self.standing.setText(said)
@@ -132,11 +133,11 @@ class ColumnsDialog(Dialog):
         columns, samples = found
         super().__init__(
             theme,
-            self.tr("どの列が質問と回答ですか"),
-            self.tr("{name} では、列の名前から決められませんでした。").format(name=name),
+            phrase("training.which_columns_are_the_questions"),
+            phrase("training.the_names_of_the_columns", name=name),
             (
-                Choice("cancel", self.tr("キャンセル")),
-                Choice("read", self.tr("この列で取り込む"), "primary", is_default=True),
+                Choice("cancel", phrase("common.cancel")),
+                Choice("read", phrase("training.import_with_these_columns"), "primary", is_default=True),
             ),
             parent,
             content=area,

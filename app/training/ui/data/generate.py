@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QComboBox, QGridLayout, QSpinBox, QVBoxLayout, QWi
 
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.wording import phrase
 from app.documents.records import Collection
 from app.documents.retrieval import excerpts
 from app.inference.local_model import LocalModel
@@ -48,14 +49,11 @@ class GenerateDialog(Dialog):
         self._fill(model_id)
         super().__init__(
             theme,
-            self.tr("資料から質問と回答を作りますか"),
-            self.tr(
-                "この PC のモデルが資料を読み、質問と回答の組を根拠の引用付きで作ります。"
-                "学習に使う前に、一組ずつ見直します。"
-            ),
+            phrase("training.make_questions_and_answers_from"),
+            phrase("training.a_model_on_this_pc"),
             (
-                Choice("cancel", self.tr("キャンセル")),
-                Choice("make", self.tr("作り始める"), "primary", is_default=True),
+                Choice("cancel", phrase("common.cancel")),
+                Choice("make", phrase("training.start"), "primary", is_default=True),
             ),
             parent,
             content=self._content(theme),
@@ -91,9 +89,9 @@ class GenerateDialog(Dialog):
         grid.setVerticalSpacing(6)
         grid.setColumnStretch(1, 1)
         rows: tuple[tuple[str, QComboBox | QSpinBox, Label | None], ...] = (
-            (self.tr("資料集"), self.collection, self.collection_facts),
-            (self.tr("組の数"), self.wanted, None),
-            (self.tr("モデル"), self.model, self.model_facts),
+            (phrase("training.collection"), self.collection, self.collection_facts),
+            (phrase("training.pairs"), self.wanted, None),
+            (phrase("common.batch_column.model"), self.model, self.model_facts),
         )
         for place, (name, field, facts) in enumerate(rows):
             words = Label(name)
@@ -112,12 +110,7 @@ class GenerateDialog(Dialog):
         column.addLayout(grid)
         column.addWidget(self.takes)
         column.addWidget(self.obstacle)
-        self.takes.setText(
-            self.tr(
-                "1 組につき、モデルに 2 回以上尋ねます。残り時間は、始めてから表示します。"
-                "途中で止めても続きから作れます。質問に答えている間は待ちます。"
-            )
-        )
+        self.takes.setText(phrase("training.each_pair_takes_two_prompts"))
         return content
 
     def _show_collection(self) -> None:
@@ -126,8 +119,8 @@ class GenerateDialog(Dialog):
             self.collection_facts.hide()
             return
         one = self._collections[place]
-        count = self.tr("{n} 件、{s} 節").format(n=f"{one.documents:,}", s=f"{one.sections:,}")
-        secret = self.tr("作る前に確認します") if one.label == "secret" else ""
+        count = phrase("training.n_documents_s_sections", n=f"{one.documents:,}", s=f"{one.sections:,}")
+        secret = phrase("training.you_are_asked_before_it") if one.label == "secret" else ""
         self.collection_facts.setText(joined(count, label(one.label), secret))
 
     def _show_model(self) -> None:
@@ -142,7 +135,7 @@ class GenerateDialog(Dialog):
         model, is_too_small = found
         if self._models[self.model.currentIndex()] != model:
             return
-        words = self.tr("▲ 小さなモデルなので、使える組はほとんどできません。8B 以上のモデルを勧めます。")
+        words = phrase("training.the_model_is_small_hardly")
         self.model_facts.setText(words)
         self.model_facts.setVisible(is_too_small)
         self.fit_height()
@@ -151,8 +144,8 @@ class GenerateDialog(Dialog):
         """It is said when the model is loaded."""
 
     def _show_obstacle(self) -> None:
-        no_model = self.tr("▲ モデルがまだありません。「モデル」の画面で取り込んでください。")
-        no_documents = self.tr("▲ 読み取った資料がまだありません。「資料」の画面で追加してください。")
+        no_model = phrase("training.there_is_no_model_yet")
+        no_documents = phrase("training.no_documents_have_been_read")
         said = no_documents if not self._collections else no_model if not self._models else ""
         self.obstacle.setText(said)
         self.obstacle.setVisible(bool(said))

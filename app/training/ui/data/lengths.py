@@ -31,9 +31,9 @@ class Plot(QWidget):
         """`column`: what is counted."""
         super().__init__()
         self.chart = chart
-        self.figures = Figures((column, self.tr("行数")), 0)
+        self.figures = Figures((column, phrase("training.rows")), 0)
         self.table = FigureView(theme, self.figures, title)
-        self.toggle = Button(theme, self.tr("表で見る"), compact=True)
+        self.toggle = Button(theme, phrase("training.show_as_a_table"), compact=True)
         self.rest = Label(role="caption", tone="text2", wraps=True)
         head = QHBoxLayout()
         head.addWidget(Label(title, "heading3", wraps=True), 1)
@@ -52,7 +52,7 @@ class Plot(QWidget):
         """`rows`: of the table. `rest`: what the chart leaves out, in words."""
         self.rest.setText(rest)
         self.rest.setVisible(bool(rest))
-        told = phrase("data_gap").join(f"{name} {count}" for name, count in rows)
+        told = phrase("common.data_gap").join(f"{name} {count}" for name, count in rows)
         self.chart.show_bars(bars, told)
         self.figures.set_rows(rows)
 
@@ -60,7 +60,7 @@ class Plot(QWidget):
         is_table = self.table.isHidden()
         self.table.setVisible(is_table)
         self.chart.setVisible(not is_table)
-        self.toggle.setText(self.tr("図で見る") if is_table else self.tr("表で見る"))
+        self.toggle.setText(phrase("training.show_as_a_chart") if is_table else phrase("training.show_as_a_table"))
 
 
 class LengthsTab(QWidget):
@@ -75,15 +75,22 @@ class LengthsTab(QWidget):
         self.state = Label(tone="text2", wraps=True)
         self.questions = Label(tone="text2", wraps=True)
         self.answers_told = Label(tone="text2", wraps=True)
-        self.answers = Plot(theme, self.tr("回答の長さ"), Histogram(theme, self.tr("回答の長さ")), self.tr("文字数"))
-        kinds = self.tr("質問の種類")
+        self.answers = Plot(
+            theme,
+            phrase("training.length_of_answers"),
+            Histogram(theme, phrase("training.length_of_answers")),
+            phrase("common.characters"),
+        )
+        kinds = phrase("training.kind_of_question")
         self.categories = Plot(theme, kinds, Bars(theme, kinds), kinds)
-        group = self.tr("グループ")
+        group = phrase("training.group")
         self.groups = Plot(theme, group, Bars(theme, group), group)
         self.outliers_title = Label(role="heading3", wraps=True)
         self.outliers_about = Label(role="caption", tone="muted", wraps=True)
-        self.outliers = Figures((self.tr("行"), self.tr("文字数"), self.tr("質問")), 2)
-        self.outlier_table = FigureView(theme, self.outliers, self.tr("長さが離れた回答"))
+        self.outliers = Figures(
+            (phrase("training.row"), phrase("common.characters"), phrase("common.batch_column.question")), 2
+        )
+        self.outlier_table = FigureView(theme, self.outliers, phrase("training.answers_of_quite_another_length"))
         self._build()
 
     def show_rows(self) -> None:
@@ -91,7 +98,7 @@ class LengthsTab(QWidget):
         if rows is None or self._asked == (rows, rows.revision):
             return
         self._asked = (rows, rows.revision)
-        self.state.setText(self.tr("数えています…"))
+        self.state.setText(phrase("training.counting"))
         self.state.show()
         asked = self._asked
         background.run(lambda: (asked, distribution.distribution(rows)), self._on_found, self._on_failed)
@@ -130,7 +137,7 @@ class LengthsTab(QWidget):
         for part in self._parts:
             part.setVisible(told is not None)
         self.state.setVisible(told is None)
-        self.state.setText(self.tr("使える行がまだありません。"))
+        self.state.setText(phrase("training.there_are_no_rows_that"))
         if told is not None:
             self._show(told)
 
@@ -141,9 +148,9 @@ class LengthsTab(QWidget):
         self._show_shares(self.categories, found.categories, is_category=True)
         self._show_shares(self.groups, found.groups, is_category=False)
         count = len(found.outliers)
-        self.outliers_title.setText(self.tr("長さが離れた回答 {n}").format(n=f"{count:,}"))
-        about = self.tr("ほかの回答より飛び抜けて長い、または短い回答です。Enter キーで「見直し」を開きます。")
-        self.outliers_about.setText(about if count else self.tr("✓ ありません。"))
+        self.outliers_title.setText(phrase("training.answers_of_quite_another_length_n", n=f"{count:,}"))
+        about = phrase("training.answers_that_are_far_longer")
+        self.outliers_about.setText(about if count else phrase("training.none_2"))
         self.outliers.set_rows([
             (f"{one.line:,}", f"{one.characters:,}", review_words.one_line(one.question)) for one in found.outliers
         ])  # fmt: skip
@@ -153,26 +160,26 @@ class LengthsTab(QWidget):
         bars, rows, before = [], [], 0
         for bound, count in found.bins:
             bars.append((f"{bound:,}", count))
-            rows.append((self.tr("{a}～{b} 文字").format(a=f"{before + 1:,}", b=f"{bound:,}"), f"{count:,}"))
+            rows.append((phrase("training.a_to_b_characters", a=f"{before + 1:,}", b=f"{bound:,}"), f"{count:,}"))
             before = bound
         if found.beyond:
             bars.append((f">{before:,}", found.beyond))
-            rows.append((self.tr("{a} 文字より長い").format(a=f"{before:,}"), f"{found.beyond:,}"))
+            rows.append((phrase("training.more_than_a_characters", a=f"{before:,}"), f"{found.beyond:,}"))
         self.answers.show_bars(bars, rows)
 
     def _show_shares(self, plot: Plot, shares: Sequence[Share], *, is_category: bool) -> None:
         plot.setVisible(bool(shares))
         named = [(self._name(share, is_category=is_category), share.rows) for share in shares]
         rest = sum(share.rows for share in shares if share.name is None)
-        words_of_rest = self.tr("ほかのグループに {n} 行あります。").format(n=f"{rest:,}")
+        words_of_rest = phrase("training.n_rows_are_in_other", n=f"{rest:,}")
         bars = [bar for bar, share in zip(named, shares, strict=True) if share.name is not None]
         plot.show_bars(bars, [(name, f"{count:,}") for name, count in named], words_of_rest if rest else "")
 
     def _name(self, share: Share, *, is_category: bool) -> str:
         if share.name is None:
-            return self.tr("（そのほか）")
+            return phrase("training.others")
         if share.name == "":
-            return self.tr("（なし）")
+            return phrase("training.none")
         return words.category(share.name) if is_category else review_words.one_line(share.name)
 
     def _on_failed(self, _error: AppError) -> None:

@@ -53,14 +53,24 @@ class PairsRow(QWidget):
         if wish is None:
             return
         if self._making.finished_file(self._draft_id) is None:
-            what = self.tr("「{name}」から質問と回答を作る作業は途中です。").format(name=wish.collection)
-            self._show("warning", what, "", (("again", self.tr("続ける")), ("forget", self.tr("続けない"))))
+            what = phrase("training.making_questions_and_answers_from", name=wish.collection)
+            self._show(
+                "warning",
+                what,
+                "",
+                (("again", phrase("training.resume")), ("forget", phrase("training.do_not_resume"))),
+            )
         elif may_take:
             self.taken.emit()
         else:
-            what = self.tr("「{name}」から作った質問と回答があります。").format(name=wish.collection)
-            about = self.tr("取り込むと、いまの行と見直しの結果は残りません。")
-            self._show("warning", what, about, (("take", self.tr("取り込む")), ("forget", self.tr("取り込まない"))))
+            what = phrase("training.there_are_questions_and_answers", name=wish.collection)
+            about = phrase("training.importing_them_replaces_the_rows")
+            self._show(
+                "warning",
+                what,
+                about,
+                (("take", phrase("common.import")), ("forget", phrase("training.do_not_import"))),
+            )
 
     # ------------------------------------------------------------------- private
 
@@ -69,8 +79,8 @@ class PairsRow(QWidget):
             return
         self._total = 0
         self.banner.hide()
-        self.progress.start(self.tr("資料を読んでいます"))
-        self.progress.cancel_button.setText(self.tr("ここで止める"))
+        self.progress.start(phrase("training.reading_the_documents"))
+        self.progress.cancel_button.setText(phrase("common.stop_here"))
         if self._making.progress is not None:
             self._on_progressed(draft_id, self._making.progress)
         self._settle()
@@ -78,13 +88,11 @@ class PairsRow(QWidget):
     def _on_progressed(self, draft_id: str, found: GenerationProgress) -> None:
         if draft_id != self._draft_id:
             return
-        words = self.tr("質問と回答を作っています（採用 {a}／{b} 組）").format(
-            a=f"{found.accepted:,}", b=f"{found.wanted:,}"
-        )
+        words = phrase("training.making_questions_and_answers_a", a=f"{found.accepted:,}", b=f"{found.wanted:,}")
         if found.round.total != self._total:  # another round: its time is told anew
             self._total = found.round.total
             self.progress.start(words)
-            self.progress.cancel_button.setText(self.tr("ここで止める"))
+            self.progress.cancel_button.setText(phrase("common.stop_here"))
         self.progress.say(words)
         self.progress.set_progress(found.round.done, found.round.total)
 
@@ -95,19 +103,19 @@ class PairsRow(QWidget):
         standing = made.generated.standing
         accepted, wanted = len(standing.accepted), made.wish.wanted
         reasons = [
-            phrase("generation_reason", what=phrase(f"generation_{reason}"), count=f"{count:,}")
+            phrase("training.generation_reason", what=phrase(f"training.generation_{reason}"), count=f"{count:,}")
             for reason, count in standing.rejected.most_common(REASONS_MOST)
         ]
         why = (
-            self.tr("使えなかった主な理由：{reasons}").format(reasons=phrase("data_gap").join(reasons))
+            phrase("training.main_reasons_why_others_could", reasons=phrase("common.data_gap").join(reasons))
             if reasons
             else ""
         )
         if made.path is None:
-            self._show("warning", self.tr("使える組は作れませんでした。"), why)
+            self._show("warning", phrase("training.no_usable_pairs_could_be"), why)
             return
-        what = self.tr("「{name}」から {n} 組を作りました。").format(name=made.wish.collection, n=f"{accepted:,}")
-        few = self.tr("{n} 組には届きませんでした。").format(n=f"{wanted:,}") if accepted < wanted else ""
+        what = phrase("training.n_pairs_were_made_from", name=made.wish.collection, n=f"{accepted:,}")
+        few = phrase("training.that_is_fewer_than_the", n=f"{wanted:,}") if accepted < wanted else ""
         self._show("success" if accepted >= wanted else "warning", what, joined(few, why))
         self.made.emit()
 
@@ -115,18 +123,18 @@ class PairsRow(QWidget):
         if draft_id != self._draft_id:
             return
         self.progress.finish()
-        what = self.tr("質問と回答を作る作業を止めました（返答 {n} 件、使える組 {a}）。")
+        what = phrase("training.making_questions_and_answers_was")
         self._show(
             "warning", what.format(n=f"{stopped.replies:,}", a=f"{stopped.accepted:,}"),
-            self.tr("ここまでの返答は残してあり、続きから作れます。"),
-            (("again", self.tr("続ける")), ("forget", self.tr("続けない"))),
+            phrase("training.the_replies_so_far_are"),
+            (("again", phrase("training.resume")), ("forget", phrase("training.do_not_resume"))),
         )  # fmt: skip
 
     def _on_failed(self, draft_id: str, error: AppError) -> None:
         if draft_id == self._draft_id:
             self.progress.finish()
             sentence = describe_error(error)
-            self._show("danger", sentence.message, sentence.next, (("again", self.tr("もう一度試す")),))
+            self._show("danger", sentence.message, sentence.next, (("again", phrase("common.try_again")),))
 
     def _show(self, level: str, what: str, sentence: str, actions: tuple[tuple[str, str], ...] = ()) -> None:
         self.banner.show_message(level, what, sentence, actions)

@@ -40,13 +40,13 @@ class ProblemEditor(QWidget):
         self.wrong: list[str] = []
         self.earlier = Label(tone="text2", wraps=True)
         self.like = Label(tone="text2", wraps=True)
-        self.question = CorrectedField(theme, self.tr("質問"), *QUESTION_LINES)
-        self.answer = CorrectedField(theme, self.tr("回答"), *ANSWER_LINES)
+        self.question = CorrectedField(theme, phrase("common.batch_column.question"), *QUESTION_LINES)
+        self.answer = CorrectedField(theme, phrase("common.batch_column.answer"), *ANSWER_LINES)
         self.hint = Label(tone="text2", wraps=True)
-        self.accept_button = Button(theme, self.tr("採用 (A)"))
-        self.edit_button = Button(theme, self.tr("修正して採用 (E)"))
-        self.reject_button = Button(theme, self.tr("却下 (R)"))
-        self.undo_button = Button(theme, self.tr("元に戻す"), "quiet", "undo-2")
+        self.accept_button = Button(theme, phrase("training.accept_a"))
+        self.edit_button = Button(theme, phrase("training.edit_and_accept_e"))
+        self.reject_button = Button(theme, phrase("training.reject_r"))
+        self.undo_button = Button(theme, phrase("common.undo"), "quiet", "undo-2")
         self._fields = QWidget()
         self._build()
         self._connect()
@@ -55,30 +55,30 @@ class ProblemEditor(QWidget):
         """`row`: as it is now. `other`: the one that it is like."""
         self._note_edit()
         self._item = item
-        self.place.setText(phrase("data_preview", line=f"{row.line:,}"))
+        self.place.setText(phrase("training.data_preview", line=f"{row.line:,}"))
         self.state.setText(review_words.state(state))
         self._show_wrong(words.flaws(item, other), "triangle-alert", "warning")
         self._show_other(self.earlier, review_words.earlier(row))
         said = [
-            phrase("data_said", role=phrase(f"data_role_{one.role}"), text=one.text)
+            phrase("training.data_said", role=phrase(f"training.data_role.{one.role}"), text=one.text)
             for one in (other.row.messages[-2:] if other is not None else ())
         ]
         self._show_other(self.like, "\n".join(said))
         self._before = (row.question, row.answer)
         self._write(*self._edits.get(item.number, self._before))
         self._fields.show()
-        self.hint.setText(self.tr("文を直して「修正して採用」を押すと、直した文で学習します。"))
+        self.hint.setText(phrase("training.correct_the_texts_and_press"))
 
     def show_bad(self, bad: BadRow) -> None:
         self._note_edit()
         self._item = None
-        self.place.setText(phrase("data_preview", line=f"{bad.line:,}"))
+        self.place.setText(phrase("training.data_preview", line=f"{bad.line:,}"))
         self.state.setText(words.kind("unusable"))
         self._show_wrong([words.unusable(bad)], "circle-x", "danger")
         self._show_other(self.earlier, "")
         self._show_other(self.like, bad.detail)
         self._fields.hide()
-        self.hint.setText(self.tr("ここでは直せません。元のファイルのこの行を直して、もう一度取り込んでください。"))
+        self.hint.setText(phrase("training.it_cannot_be_mended_here"))
 
     @property
     def is_changed(self) -> bool:
@@ -117,7 +117,10 @@ class ProblemEditor(QWidget):
         fields = QVBoxLayout(self._fields)
         fields.setContentsMargins(0, 0, 0, 0)
         fields.setSpacing(6)
-        for title, field in ((self.tr("質問"), self.question), (self.tr("回答"), self.answer)):
+        for title, field in (
+            (phrase("common.batch_column.question"), self.question),
+            (phrase("common.batch_column.answer"), self.answer),
+        ):
             label = Label(title, strong=True)
             label.setBuddy(field)
             fields.addWidget(label)

@@ -88,12 +88,12 @@ class Problems(QAbstractListModel):
     def _text(self, one: Flawed) -> str:
         assert self._rows is not None
         said = one.detail if isinstance(one, BadRow) else self._rows.row_of(one).question
-        place = phrase("data_preview", line=f"{overview.line(one):,}")
+        place = phrase("training.data_preview", line=f"{overview.line(one):,}")
         return joined(place, review_words.one_line(said))
 
 
 def _flaws(item: Item) -> str:
-    return phrase("data_gap").join(words.flaw(code) for code in item.flags)
+    return phrase("common.data_gap").join(words.flaw(code) for code in item.flags)
 
 
 class ProblemView(QListView):
@@ -106,8 +106,8 @@ class ProblemView(QListView):
         self._theme = theme
         self.setModel(problems)
         self.setItemDelegate(ProblemDelegate(theme, self))
-        self.setAccessibleName(self.tr("問題のある行の一覧"))
-        self.setAccessibleDescription(self.tr("A で採用、E で修正、R で却下します"))
+        self.setAccessibleName(phrase("training.rows_with_problems"))
+        self.setAccessibleDescription(phrase("training.a_accepts_e_edits_r"))
         self.setUniformItemSizes(True)
         self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)

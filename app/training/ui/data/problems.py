@@ -5,6 +5,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QComboBox, QSizePolicy, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
+from app.base.wording import phrase
 from app.training.data.curation import Curation, Decision, Item
 from app.training.data.overview import Flaws
 from app.training.data.records import BadRow
@@ -28,7 +29,7 @@ class ProblemsTab(QWidget):
         self._shown: Curation | None = None
         self._flaws: Flaws | None = None
         self.kinds = QComboBox()
-        self.kinds.setAccessibleName(self.tr("問題の種類"))
+        self.kinds.setAccessibleName(phrase("training.kind_of_problem"))
         self.kinds.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.problems = Problems()
         self.problems.setParent(self)
@@ -114,7 +115,7 @@ class ProblemsTab(QWidget):
         self.kinds.clear()
         kinds = self._flaws.kinds()
         for kind, count in (("", len(self._flaws.of(""))), *kinds):
-            self.kinds.addItem(self.tr("{kind}（{n}）").format(kind=words.kind(kind), n=f"{count:,}"), kind)
+            self.kinds.addItem(phrase("training.kind_n", kind=words.kind(kind), n=f"{count:,}"), kind)
         self.kinds.setCurrentIndex(max(0, self.kinds.findData(chosen)))
         self.kinds.setVisible(bool(kinds))
 
@@ -124,7 +125,7 @@ class ProblemsTab(QWidget):
         kind = self.kinds.currentData() or ""
         self.problems.show_rows(self._shown, self._flaws.of(kind))
         is_empty = not self.problems.rowCount()
-        self.nothing.setText(self.tr("✓ 問題のある行はありません。") if not kind else self.tr("✓ 残っていません。"))
+        self.nothing.setText(phrase("training.no_rows_have_problems") if not kind else phrase("training.none_are_left"))
         self.nothing.setVisible(is_empty)
         self.editor.setVisible(not is_empty)
         if not is_empty:

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.tables.columns import ColumnMapping
+from app.base.wording import phrase
 from app.documents.records import Collection
 from app.documents.services.documents import Documents
 from app.inference.local_model import LocalModel
@@ -65,10 +66,10 @@ class Sources(QObject):
 
     def choose_file(self) -> None:
         kinds = " ".join(f"*{suffix}" for suffix in reading.SUFFIXES)
-        every = self.tr("学習データのファイル ({kinds});;すべてのファイル (*)").format(kinds=kinds)
+        every = phrase("training.training_data_kinds_all_files", kinds=kinds)
         home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
         start = str(self._path.parent) if self._path.name else home
-        path = self._pickers.open(self._window, self.tr("学習データのファイルを選ぶ"), start, every)
+        path = self._pickers.open(self._window, phrase("training.choose_a_file_of_training"), start, every)
         if path:
             self.take_file(Path(path))
 
@@ -151,11 +152,11 @@ class Sources(QObject):
             return
         dialog = Dialog(
             self._theme,
-            self.tr("いまの行を入れ替えますか"),
-            self.tr("いまの行と、見直しの結果 {n} 件は残りません。").format(n=f"{decided:,}"),
+            phrase("training.replace_the_rows"),
+            phrase("training.the_rows_are_replaced_and", n=f"{decided:,}"),
             (
-                Choice("cancel", self.tr("キャンセル"), is_default=True),
-                Choice("replace", self.tr("入れ替える"), "danger_fill"),
+                Choice("cancel", phrase("common.cancel"), is_default=True),
+                Choice("replace", phrase("training.replace"), "danger_fill"),
             ),
             self._window,
             icon=("triangle-alert", "warning"),

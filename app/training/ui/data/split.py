@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.training.data import frozen_split
 from app.training.data.frozen_split import FrozenSplit
 from app.training.plan import Frozen
@@ -35,17 +35,22 @@ class SplitTab(QWidget):
         self._asked: Frozen | None = None
         self._icon = Icon(theme, "info")
         self.state = Label(strong=True, wraps=True)
-        self.split_button = Button(theme, self.tr("分割し直す"), icon="refresh-cw", compact=True)
+        self.split_button = Button(theme, phrase("training.split_again"), icon="refresh-cw", compact=True)
         self.about = Label(tone="text2", wraps=True)
         self.facts = FactList(theme)
-        self.check_title = Label(self.tr("漏れの検査"), "heading3")
+        self.check_title = Label(phrase("training.leakage_check"), "heading3")
         self._checks = QVBoxLayout()
         self._checks.setSpacing(4)
         self.said: list[str] = []
         self.removed_title = Label(role="heading3")
-        titles = (self.tr("行"), self.tr("残した行"), self.tr("類似度"), self.tr("除いた理由"))
+        titles = (
+            phrase("training.row"),
+            phrase("training.kept_row"),
+            phrase("training.similarity"),
+            phrase("training.why_it_was_removed"),
+        )
         self.removed = Figures(titles, 3)
-        self.removed_table = FigureView(theme, self.removed, self.tr("除いた行"))
+        self.removed_table = FigureView(theme, self.removed, phrase("training.removed_rows"))
         self._build()
 
     def show_rows(self) -> None:
@@ -99,22 +104,19 @@ class SplitTab(QWidget):
         self._show_parts(is_shown=False)
 
     def _show_state(self, frozen: Frozen | None, *, is_stale: bool) -> None:
-        parts = self.tr(
-            "学習用はモデルに覚えさせる行、検証用は学習の途中で確かめる行、試験用は最後に採点する行です。"
-            "試験用は学習に使わず、内容が変わっていないことをハッシュで確かめます。"
-        )
+        parts = phrase("training.training_rows_are_learned_validation")
         self.about.setText(parts)
         self.split_button.setVisible(is_stale)
         self.split_button.setEnabled(not self._work.is_busy)
         if frozen is None:
             self._icon.show_icon("info", "text2")
-            self.state.setText(self.tr("まだ分けていません。"))
+            self.state.setText(phrase("training.the_rows_are_not_split"))
         elif is_stale:
             self._icon.show_icon("triangle-alert", "warning")
-            self.state.setText(self.tr("分けたあとに行が変わりました。いまの行で分割し直してください。"))
+            self.state.setText(phrase("training.the_rows_have_changed_since"))
         else:
             self._icon.show_icon("lock", "success")
-            self.state.setText(self.tr("分けて固定しました。"))
+            self.state.setText(phrase("training.the_rows_are_split_and"))
 
     def _show_parts(self, *, is_shown: bool) -> None:
         parts = (self.facts, self.check_title, self.removed_title, self.removed_table)
@@ -128,16 +130,16 @@ class SplitTab(QWidget):
         if frozen != self._asked:
             return
         self._show_parts(is_shown=True)
-        rows = self.tr("{n} 行")
+        rows = phrase("training.n_rows")
         self.facts.set_facts((
-            (self.tr("学習用"), rows.format(n=f"{found.counts['train']:,}")),
-            (self.tr("検証用"), rows.format(n=f"{found.counts['validation']:,}")),
-            (self.tr("試験用"), rows.format(n=f"{found.counts['holdout']:,}")),
-            (self.tr("乱数の種"), str(found.seed)),
-            (self.tr("試験用のハッシュ"), _in_pieces(found.sha256)),
+            (phrase("training.training"), rows.format(n=f"{found.counts['train']:,}")),
+            (phrase("training.validation"), rows.format(n=f"{found.counts['validation']:,}")),
+            (phrase("training.test"), rows.format(n=f"{found.counts['holdout']:,}")),
+            (phrase("training.seed"), str(found.seed)),
+            (phrase("training.hash_of_the_test_rows"), _in_pieces(found.sha256)),
         ))  # fmt: skip
         self._show_checks(self._found(found, leaking))
-        self.removed_title.setText(self.tr("除いた行 {n}").format(n=f"{len(found.removed):,}"))
+        self.removed_title.setText(phrase("training.removed_rows_n", n=f"{len(found.removed):,}"))
         self.removed.set_rows([
             (f"{one.line:,}", f"{one.other_line:,}", f"{one.similarity:.2f}", self._reason(one.reason))
             for one in found.removed
@@ -148,14 +150,14 @@ class SplitTab(QWidget):
     def _found(self, found: FrozenSplit, leaking: Sequence[int]) -> list[tuple[str, str, str]]:
         """(icon, tone, sentence) of each."""
         good, bad, warned = ("circle-check", "success"), ("circle-x", "danger"), ("triangle-alert", "warning")
-        near = self.tr("学習用とほとんど同じ行（類似度 {t} 以上）：{n}")
-        known = self.tr("同じ回答が学習用にもある行：{n}（{c} 行について比べました）")
+        near = phrase("training.test_rows_nearly_the_same")
+        known = phrase("training.test_rows_whose_answer_is")
         told = [
             (*(bad if found.near else good), near.format(t=found.threshold, n=f"{found.near:,}")),
             (*(bad if found.known else good), known.format(n=f"{found.known:,}", c=f"{found.compared:,}")),
             (
                 *(bad if found.shared_groups else good),
-                self.tr("学習用と試験用にまたがるグループ：{n}").format(n=f"{len(found.shared_groups):,}"),
+                phrase("training.groups_in_both_training_and", n=f"{len(found.shared_groups):,}"),
             ),
         ]
         if leaking:
@@ -163,18 +165,18 @@ class SplitTab(QWidget):
             told.append(
                 (
                     *bad,
-                    self.tr("該当する試験用の行：{lines}。直すか却下して、分割し直してください。").format(lines=lines),
+                    phrase("training.test_rows_concerned_lines_edit", lines=lines),
                 )
             )
         if found.near_validation:
-            sentence = self.tr("検証用の {n} 行は、学習用の行によく似ています。検証の損失は良く見えることがあります。")
+            sentence = phrase("training.n_validation_rows_are_much")
             told.append((*warned, sentence.format(n=f"{found.near_validation:,}")))
-        nearest = self.tr("試験用の各行と、最も近い学習用の行との類似度：中央値 {median}、最大 {most}")
+        nearest = phrase("training.similarity_of_each_test_row")
         told.append(("info", "text2", nearest.format(median=_cut(found.median), most=_cut(found.most))))
         return told
 
     def _reason(self, reason: str) -> str:
-        same, near = self.tr("同じ内容"), self.tr("試験用の行に似ている")
+        same, near = phrase("training.the_same_as_another"), phrase("training.like_a_test_row")
         return same if reason == "same" else near
 
     def _show_checks(self, found: Sequence[tuple[str, str, str]]) -> None:

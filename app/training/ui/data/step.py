@@ -8,7 +8,7 @@ from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.documents.services.documents import Documents
 from app.models.services.library import ModelLibrary
 from app.training.data import overview, reading
@@ -113,7 +113,9 @@ class DataStep(Step):
         lacking = [one.code for one in draft.problems("data") if one.is_blocking]
         if lacking != ["not_frozen"] or self._rows is None:
             return None
-        return Deed("freeze", self.tr("分割し直す") if draft.frozen else self.tr("分割して固定する"))
+        return Deed(
+            "freeze", phrase("training.split_again") if draft.frozen else phrase("training.split_and_hold_fast")
+        )
 
     def do(self, key: str) -> None:
         if key == "freeze" and not self._work.is_busy and self._rows is not None:
@@ -168,18 +170,18 @@ class DataStep(Step):
         self.tabs = Tabs(
             theme,
             {
-                "columns": self.tr("列の対応"),
-                "problems": self.tr("問題のある行"),
-                "review": self.tr("見直し"),
-                "lengths": self.tr("長さと分布"),
-                "split": self.tr("分割と漏れ検査"),
+                "columns": phrase("common.columns"),
+                "problems": phrase("training.rows_with_problems_2"),
+                "review": phrase("training.review"),
+                "lengths": phrase("training.lengths"),
+                "split": phrase("training.split_and_leakage"),
             },
         )
-        self.source_button = Button(theme, self.tr("データを替える ▾"), "quiet", compact=True)
-        self.source_button.setAccessibleName(self.tr("データを替える"))
+        self.source_button = Button(theme, phrase("training.change_data"), "quiet", compact=True)
+        self.source_button.setAccessibleName(phrase("training.change_data_2"))
         self.source_menu = QMenu(self.source_button)
-        self.source_menu.addAction(self.tr("ファイルを選ぶ…")).triggered.connect(self.sources.choose_file)
-        self.source_menu.addAction(self.tr("資料から作る…")).triggered.connect(self.sources.ask_pairs)
+        self.source_menu.addAction(phrase("common.choose_a_file")).triggered.connect(self.sources.choose_file)
+        self.source_menu.addAction(phrase("training.make_from_documents")).triggered.connect(self.sources.ask_pairs)
         self.strip = Strip(theme, self.source_button)
         self._stack = QStackedWidget()
         strip = QVBoxLayout()
@@ -297,9 +299,9 @@ class DataStep(Step):
             return
         self.banner.hide()
         words = {
-            "opening": self.tr("行を開いています"),
-            "importing": self.tr("行を取り込んでいます"),
-            "freezing": self.tr("行を分けて、漏れがないか調べています"),
+            "opening": phrase("training.opening_the_rows"),
+            "importing": phrase("training.importing_the_rows"),
+            "freezing": phrase("training.splitting_the_rows_and_looking"),
         }[what]
         self.progress.start(words)
         self.progress.cancel_button.setVisible(what in ("importing", "freezing"))
@@ -363,13 +365,13 @@ class Empty(QWidget):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self.file_button = Button(theme, self.tr("ファイルを選ぶ…"), "primary", "file-text")
-        self.pairs_button = Button(theme, self.tr("資料から作る…"), icon="library-big")
-        self.drop_zone = DropZone(theme, self.tr("ここにファイルをドロップ"))
-        need = self.tr("モデルに覚えさせる質問と回答の組を用意します。手元のファイルを使うか、資料から作れます。")
-        forms = self.tr("読めるファイル：Excel（.xlsx）、CSV、TSV、JSON、JSONL、Markdown。")
-        example = self.tr("例：一行目に「質問」「回答」と書いた表。JSONL なら、一行に一組ずつ書きます。")
-        question, answer = self.tr("点検は年に何回ですか。"), self.tr("年に 2 回です。")
+        self.file_button = Button(theme, phrase("common.choose_a_file"), "primary", "file-text")
+        self.pairs_button = Button(theme, phrase("training.make_from_documents"), icon="library-big")
+        self.drop_zone = DropZone(theme, phrase("training.drop_a_file_here"))
+        need = phrase("training.training_needs_pairs_of_question")
+        forms = phrase("training.files_that_can_be_read")
+        example = phrase("training.example_a_table_with_question")
+        question, answer = phrase("training.how_often_is_it_inspected"), phrase("training.twice_a_year")
         line = f'{{"question": "{question}", "answer": "{answer}"}}'
         column = QVBoxLayout(self)
         column.setContentsMargins(MARGIN_PX, 24, MARGIN_PX, 16)

@@ -3,6 +3,7 @@
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QSizePolicy, QWidget
 
+from app.base.wording import phrase
 from app.training.data.overview import Overview
 from app.training.plan import Frozen
 from app.training.ui.data import words
@@ -42,15 +43,15 @@ class Strip(QWidget):
         """`action`: a button that stands behind all."""
         super().__init__()
         self._theme = theme
-        self.total = Count(theme, self.tr("取り込み {n} 行"))
-        self.used = Count(theme, self.tr("→ 使える {n}"))
-        self.duplicates = Count(theme, self.tr("重複 {n}"), "triangle-alert", "warning")
-        self.flawed = Count(theme, self.tr("問題あり {n}"), "triangle-alert", "warning")
-        self.undecided = Count(theme, self.tr("未確認 {n}"), "info")
-        self.rejected = Count(theme, self.tr("却下 {n}"), "x")
-        self.unusable = Count(theme, self.tr("直せない行 {n}"), "circle-x", "danger")
-        self.train = Count(theme, self.tr("学習 {n}"))
-        self.validation = Count(theme, self.tr("検証 {n}"))
+        self.total = Count(theme, phrase("training.imported_n_rows"))
+        self.used = Count(theme, phrase("training.usable_n"))
+        self.duplicates = Count(theme, phrase("training.duplicates_n"), "triangle-alert", "warning")
+        self.flawed = Count(theme, phrase("training.with_problems_n"), "triangle-alert", "warning")
+        self.undecided = Count(theme, phrase("training.not_reviewed_n"), "info")
+        self.rejected = Count(theme, phrase("training.rejected_n"), "x")
+        self.unusable = Count(theme, phrase("training.unusable_n"), "circle-x", "danger")
+        self.train = Count(theme, phrase("training.training_n"))
+        self.validation = Count(theme, phrase("training.validation_n"))
         self.lock = Lock(theme)
         counts = (self.total, self.used, self.duplicates, self.flawed, self.undecided, self.rejected, self.unusable)
         self._counts, self._split = Flow(*counts), Flow(self.train, self.validation, self.lock, action)
@@ -107,14 +108,14 @@ class Lock(QFrame):
         self.hash.setVisible(frozen is not None and is_current)
         if frozen is None:
             self.icon.show_icon("info", "text2")
-            self.words.setText(self.tr("分割は未固定"))
+            self.words.setText(phrase("training.not_split_yet"))
         elif is_current:
             self.icon.show_icon("lock", "text2")
-            self.words.setText(self.tr("試験 {n} は固定").format(n=f"{frozen.holdout:,}"))
+            self.words.setText(phrase("training.test_n_held_fast", n=f"{frozen.holdout:,}"))
             self.hash.setText(words.short_hash(frozen.sha256))
         else:
             self.icon.show_icon("triangle-alert", "warning")
-            self.words.setText(self.tr("分割は古くなりました"))
+            self.words.setText(phrase("training.the_split_is_out_of"))
 
 
 def _width(policy: QSizePolicy, *, is_fixed: bool) -> QSizePolicy:

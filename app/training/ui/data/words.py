@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QCoreApplication
-
 from app.base.wording import phrase
 from app.training.data import check_file, overview, quality
 from app.training.data.curation import Item
@@ -13,8 +11,6 @@ from app.training.data.reading import Imported, encoding_name
 from app.training.data.records import BadRow
 from app.uikit.language import joined, noted
 
-translate = QCoreApplication.translate
-
 EACH_MOST = 3  # personal details that are named
 
 
@@ -22,64 +18,64 @@ def file_facts(found: Imported) -> str:
     """「質問と回答の列　文字コード CP932」"""
     encoding = encoding_name(found.encoding) if found.encoding else ""
     return joined(
-        phrase(f"data_shape_{found.shape}"),
-        translate("TrainingData", "文字コード {name}").format(name=encoding) if encoding else "",
-        translate("TrainingData", "シート「{name}」").format(name=found.sheet) if found.sheet else "",
+        phrase(f"training.data_shape.{found.shape}"),
+        phrase("training.encoding_name", name=encoding) if encoding else "",
+        phrase("training.sheet_name", name=found.sheet) if found.sheet else "",
     )
 
 
 def left_aside(found: Imported) -> str:
     """What of the file is not read at all; "" where all is."""
-    sheets = phrase("data_other_sheets", sheets=phrase("data_gap").join(found.other_sheets))
+    sheets = phrase("common.data_other_sheets", sheets=phrase("common.data_gap").join(found.other_sheets))
     return joined(
         sheets if found.other_sheets else "",
-        phrase("data_blank", count=f"{found.blank:,}") if found.blank else "",
+        phrase("training.data_blank", count=f"{found.blank:,}") if found.blank else "",
     )
 
 
 def field_name(field: str) -> str:
     """`field`: of `columns.FIELDS`."""
     return {
-        "question": translate("TrainingData", "質問"),
-        "answer": translate("TrainingData", "回答"),
-        "input": translate("TrainingData", "参考"),
-        "system": translate("TrainingData", "システム"),
-        "group": translate("TrainingData", "グループ"),
+        "question": phrase("common.batch_column.question"),
+        "answer": phrase("common.batch_column.answer"),
+        "input": phrase("training.input"),
+        "system": phrase("training.system"),
+        "group": phrase("training.group"),
     }[field]
 
 
 def field_about(field: str) -> str:
     return {
-        "question": translate("TrainingData", "モデルに尋ねる文です。"),
-        "answer": translate("TrainingData", "モデルに覚えさせる文です。"),
-        "input": translate("TrainingData", "質問の後に続けて渡す文です。"),
-        "system": translate("TrainingData", "会話の前に渡す指示です。"),
-        "group": translate("TrainingData", "同じグループの行は、学習用と試験用に分かれません。"),
+        "question": phrase("training.what_the_model_is_asked"),
+        "answer": phrase("training.what_the_model_is_to"),
+        "input": phrase("training.text_given_after_the_question"),
+        "system": phrase("training.instructions_before_the_conversation"),
+        "group": phrase("training.rows_of_one_group_are"),
     }[field]
 
 
 def kind(found: str) -> str:
     """Of rows with something wrong, as short as it can be; "": all of them."""
     if found == "":
-        return translate("TrainingData", "問題のある行すべて")
+        return phrase("training.all_rows_with_problems")
     if found == OPEN:
-        return translate("TrainingData", "まだ決めていない行")
+        return phrase("training.not_decided_yet")
     if found == UNUSABLE:
-        return translate("TrainingData", "直せない行")
+        return phrase("training.unusable_rows")
     likeness = {
-        "same_row": translate("TrainingData", "重複"),
-        "repeated_question": translate("TrainingData", "同じ質問に別の回答"),
-        "near_duplicate": translate("TrainingData", "ほとんど同じ行"),
+        "same_row": phrase("training.duplicates"),
+        "repeated_question": phrase("training.same_question_other_answer"),
+        "near_duplicate": phrase("training.nearly_the_same_rows"),
     }
     if found in likeness:
         return likeness[found]
-    name = phrase(f"split_flag_{found}") if found in quality.CODES else phrase(f"data_found_{found}")
+    name = phrase(f"training.split_flag_{found}") if found in quality.CODES else phrase(f"training.data_found.{found}")
     return name[:1].upper() + name[1:]
 
 
 def flaw(code: str) -> str:
     """`code`: of `check.CODES`."""
-    words = phrase(f"data_found_{code}")
+    words = phrase(f"training.data_found.{code}")
     return words[:1].upper() + words[1:]
 
 
@@ -88,24 +84,24 @@ def flaws(item: Item, other: Item | None) -> list[str]:
     found = []
     for code in item.flags:
         named = overview.personal_words(item.row, code)[:EACH_MOST]
-        quoted = translate("TrainingData", "「{text}」")
-        detail = phrase("data_gap").join(quoted.format(text=text) for text in named)
+        quoted = phrase("common.text")
+        detail = phrase("common.data_gap").join(quoted.format(text=text) for text in named)
         found.append(noted(flaw(code), detail))
     if other is not None:
-        words = translate("TrainingData", "もとの行は {n} 行目です。")
+        words = phrase("training.the_earlier_row_is_row")
         found.append(words.format(n=f"{other.row.line:,}"))
     return found
 
 
 def unusable(row: BadRow) -> str:
-    return noted(phrase(f"data_bad_{row.code}"), row.detail if row.code in check_file.DETAILED else "")
+    return noted(phrase(f"common.data_bad.{row.code}"), row.detail if row.code in check_file.DETAILED else "")
 
 
 def lengths(what: str, found: Lengths) -> str:
     """`what`: question | answer."""
     return phrase(
-        "data_length",
-        what=phrase(f"data_length_{what}"),
+        "training.data_length",
+        what=phrase(f"training.data_length_{what}"),
         median=f"{found.median:,.0f}",
         mean=f"{found.mean:,.1f}",
         p95=f"{found.p95:,}",
@@ -116,15 +112,15 @@ def lengths(what: str, found: Lengths) -> str:
 def category(key: str) -> str:
     """`key`: what a generated question asks for (`resources/evaluation/generation.toml`)."""
     known = {
-        "number": translate("TrainingData", "数値"),
-        "definition": translate("TrainingData", "定義"),
-        "procedure": translate("TrainingData", "手順"),
-        "comparison": translate("TrainingData", "比較"),
-        "list": translate("TrainingData", "列挙"),
-        "everyday": translate("TrainingData", "ふだんの言葉"),
-        "keywords": translate("TrainingData", "検索語"),
-        "paraphrase": translate("TrainingData", "言い換え"),
-        "unanswerable": translate("TrainingData", "資料にない質問"),
+        "number": phrase("training.numbers"),
+        "definition": phrase("training.definitions"),
+        "procedure": phrase("training.procedures"),
+        "comparison": phrase("training.comparisons"),
+        "list": phrase("training.lists"),
+        "everyday": phrase("training.everyday_words"),
+        "keywords": phrase("training.search_words"),
+        "paraphrase": phrase("training.paraphrases"),
+        "unanswerable": phrase("training.not_in_the_documents"),
     }
     return known.get(key, key)
 
@@ -135,4 +131,4 @@ def short_hash(sha256: str) -> str:
 
 
 def line_numbers(lines: Sequence[int]) -> str:
-    return phrase("data_gap").join(f"{line:,}" for line in lines)
+    return phrase("common.data_gap").join(f"{line:,}" for line in lines)

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.wording import describe_error, size
+from app.base.wording import describe_error, phrase, size
 from app.inference.local_model import LocalModel
 from app.models import bases, local_models
 from app.models.hf_folder import HfModel
@@ -60,42 +60,42 @@ class BaseField(QWidget):
             self._say("", "text2")
         elif path is not None:
             self.box.show_value(base)
-            self._say(self.tr("調べています…") if path.is_dir() else self.tr("✓ 使えます"), "text2")
+            self._say(phrase("training.looking") if path.is_dir() else phrase("training.can_be_used"), "text2")
             if path.is_dir():
                 background.run(lambda: (base, bases.of_folder(path)), self._on_read, self._on_unreadable)
         elif found is None or bases.refusal(found) is not None:
             self.box.setCurrentIndex(-1)
             reason = bases.refusal(found) if found else None
-            unknown = self.tr("▲ 前に選んだ土台のモデル（{name}）は、もうありません。").format(name=base)
+            unknown = phrase("training.the_base_model_chosen_before", name=base)
             self._say(f"▲ {describe_error(reason).message}" if reason else unknown, "warning")
         else:
             self.box.show_value(found.id)
             facts = joined(found.quantization, size(found.size_bytes))
-            self._say(joined(self.tr("✓ 使えます"), facts), "success")
+            self._say(joined(phrase("training.can_be_used"), facts), "success")
 
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        title = Label(self.tr("土台のモデル"), "heading3")
+        title = Label(phrase("training.base_model"), "heading3")
         self.box = Chooser((), self.chosen.emit)
         self.box.setAccessibleName(title.text())
-        self.box.setPlaceholderText(self.tr("選んでください"))
+        self.box.setPlaceholderText(phrase("training.choose_one"))
         self.box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.box.setMinimumContentsLength(8)
         self.box.setSizeAdjustPolicy(self.box.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         title.setBuddy(self.box)
-        self.empty = Label(self.tr("学習できるモデルが、まだありません。"), tone="text2", wraps=True)
+        self.empty = Label(phrase("training.there_is_no_model_yet_that_can"), tone="text2", wraps=True)
         self.state = Label(role="caption", tone="text2", wraps=True)
         self.refused = Label(role="caption", tone="muted", wraps=True)
-        self.folder_button = Button(self._theme, self.tr("フォルダを選ぶ…"), "", "folder-open", compact=True)
-        self.get_button = Button(self._theme, self.tr("モデルを入手する"), "", "download", compact=True)
+        self.folder_button = Button(self._theme, phrase("training.choose_a_folder"), "", "folder-open", compact=True)
+        self.get_button = Button(self._theme, phrase("training.get_a_model"), "", "download", compact=True)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         for widget in (title, self.empty, self.box, self.state, Flow(self.folder_button, self.get_button)):
             column.addWidget(widget)
         column.addWidget(self.refused)
-        self.folder_button.setToolTip(self.tr("配布元の safetensors のフォルダを土台にします"))
+        self.folder_button.setToolTip(phrase("training.a_publishers_safetensors_folder_becomes"))
         self.folder_button.clicked.connect(self._choose_folder)
 
     def _resize(self) -> None:
@@ -108,14 +108,14 @@ class BaseField(QWidget):
 
     def _choose_folder(self) -> None:
         home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
-        if path := self._pickers.folder(self.window(), self.tr("土台のモデルのフォルダを選ぶ"), home):
+        if path := self._pickers.folder(self.window(), phrase("training.choose_the_base_models_folder"), home):
             self.chosen.emit(path)
 
     def _on_read(self, found: tuple[str, HfModel]) -> None:
         base, model = found
         if self._shown is not None and self._shown[0] == base:
-            parameters = self.tr("{n}B パラメータ").format(n=f"{model.parameters / 1e9:.1f}")
-            self._say(joined(self.tr("✓ 使えます"), model.name, parameters), "success")
+            parameters = phrase("common.n_b_parameters", n=f"{model.parameters / 1e9:.1f}")
+            self._say(joined(phrase("training.can_be_used"), model.name, parameters), "success")
 
     def _on_unreadable(self, error: AppError) -> None:
         self._say(f"▲ {describe_error(error)}", "warning")

@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFocusEvent, QHideEvent, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.training.ui.model import words
 from app.uikit.text_field import TextField, show_text, storable
 from app.uikit.theme import Theme
@@ -38,7 +39,7 @@ class ExpertForm(QWidget):
         controls: dict[str, QWidget] = {**self.numbers, **self.choices, "samples": self.samples}
         self.fields = {key: Field(theme, controls[key]) for key in words.ORDER}
         self.rows = {key: self._row(key) for key in words.ORDER}
-        self.others = Button(theme, self.tr("ほかの設定を既定に戻す"), "link")
+        self.others = Button(theme, phrase("training.reset_the_other_settings"), "link")
         self._others_line = Label(tone="text2", wraps=True)
         self._settings: Mapping[str, Any] = {}
         self._build()
@@ -60,13 +61,13 @@ class ExpertForm(QWidget):
             default = words.value(key, left[key]) if left.get(key) not in (None, ()) else ""
             field.show_default(default, is_changed=key in settings)
             field.set_fixed(is_fixed=key in fixed)
-            note = self.tr("続けるアダプターの値です。変えられません。") if key in fixed else ""
+            note = phrase("training.that_of_the_adapter_that") if key in fixed else ""
             self.rows[key].show_note(f"▲ {problem[1]}" if problem[0] == key else note)
             self._show_value(key, settings.get(key), default, left.get(key))
         rest = {key: value for key, value in settings.items() if key not in self.fields}
         for widget in (self._others_line, self.others):
             widget.setVisible(bool(rest))
-        self._others_line.setText(self.tr("ほかの設定：{settings}").format(settings=words.changes(rest)))
+        self._others_line.setText(phrase("training.other_settings_settings", settings=words.changes(rest)))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -101,7 +102,7 @@ class ExpertForm(QWidget):
         return Chooser([("", None)], lambda value: self.chosen.emit(key, value))
 
     def _show_value(self, key: str, value: Any, default: str, left: Any) -> None:
-        auto = self.tr("既定（{value}）").format(value=default) if default else self.tr("既定")
+        auto = phrase("training.default_value", value=default) if default else phrase("training.default")
         if key in self.numbers:
             self.numbers[key].show_auto(auto, left)
             self.numbers[key].show_number(value)
@@ -137,7 +138,7 @@ class Field(QWidget):
         self._theme = theme
         self._control = control
         self._name = ""
-        self.reset_button = Button(theme, self.tr("既定に戻す"), "link")
+        self.reset_button = Button(theme, phrase("training.reset"), "link")
         self.reset_button.hide()
         self.setFocusProxy(control)
         self._box = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
@@ -153,7 +154,7 @@ class Field(QWidget):
 
     def show_default(self, default: str, *, is_changed: bool) -> None:
         """`default`: the preset's value in words; "": not known."""
-        words_of = self.tr("既定（{value}）に戻す").format(value=default) if default else self.tr("既定に戻す")
+        words_of = phrase("training.reset_to_value", value=default) if default else phrase("training.reset")
         self.reset_button.setText(words_of)
         self.reset_button.setAccessibleName(f"{self._name} {words_of}")
         self.reset_button.setVisible(is_changed)

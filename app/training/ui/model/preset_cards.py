@@ -6,6 +6,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QRadioButton, QSizePolicy, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.training import problems
 from app.training.planning import Plan
 from app.training.services.training_preview import Outlook
@@ -94,12 +95,12 @@ class PresetCard(QWidget):
 
     def show_plan(self, plan: Plan | None, *, is_working: bool) -> None:
         device = plan.device.kind if plan else ""
-        names = (self.tr("時間"), words.memory_name(device), self.tr("ディスク"))
+        names = (phrase("training.time"), words.memory_name(device), phrase("training.disk"))
         if plan is not None:
             shown = [phrases.about_time(plan.time.total_s)]
             shown += [phrases.gigabytes(size) for size in (plan.memory.total, plan.disk.training)]
         else:
-            shown = [self.tr("計算中…") if is_working else UNKNOWN] * 3
+            shown = [phrase("training.computing") if is_working else UNKNOWN] * 3
         for label, name in zip(self._names, names, strict=True):
             label.setText(name)
         for label, value in zip(self.values, shown, strict=True):
@@ -136,7 +137,7 @@ class PresetCard(QWidget):
         head.addWidget(self.radio)
         head.addStretch(1)
         if is_recommended:
-            head.addWidget(Label(self.tr("おすすめ"), "caption", "accent", strong=True))
+            head.addWidget(Label(phrase("training.recommended"), "caption", "accent", strong=True))
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 12, 16, 12)
         column.setSpacing(6)
@@ -168,8 +169,8 @@ class PresetCard(QWidget):
         text = ""
         if plan is not None and plan.memory.total > plan.device.memory_bytes:
             all_of_it = phrases.gigabytes(plan.device.memory_bytes)
-            text = self.tr("▲ この PC のメモリ（{size}）では足りません").format(size=all_of_it)
+            text = phrase("training.more_than_the_memory_of", size=all_of_it)
             if plan.device.kind == "cuda":
-                text = self.tr("▲ この GPU のメモリ（{size}）では足りません").format(size=all_of_it)
+                text = phrase("training.more_than_the_memory_of_this_gpu", size=all_of_it)
         self.note.setText(text)
         self.note.setVisible(bool(text))

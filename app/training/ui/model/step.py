@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QVBoxLayout
 
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.inference.local_model import LocalModel
 from app.training.plan import Draft
 from app.training.services.training_draft import TrainingDraft
@@ -76,7 +76,7 @@ class ModelStep(Step):
         column.setSpacing(16)
         column.addWidget(self.banner)
         column.addWidget(self.base)
-        column.addWidget(Label(self.tr("学習のしかた"), "heading3"))
+        column.addWidget(Label(phrase("training.how_to_train"), "heading3"))
         column.addWidget(self.cards)
         column.addWidget(self.about)
         column.addWidget(self.fold_button, 0, Qt.AlignmentFlag.AlignLeft)
@@ -107,14 +107,12 @@ class ModelStep(Step):
         error = self.outlooks.error
         if error is not None:
             sentence = describe_error(error).message
-            return self.tr("▲ 時間とメモリを見積もれません。{reason}").format(reason=sentence)
+            return phrase("training.time_and_memory_cannot_be", reason=sentence)
         if not draft.base:
-            return self.tr("土台のモデルを選ぶと、時間とメモリの見積もりが出ます。")
+            return phrase("training.choose_a_base_model_to")
         if draft.frozen is None:
-            return self.tr("データを分けると、時間とメモリの見積もりが出ます。")
-        return self.tr(
-            "データの文字数と、この PC の速さからの見積もりです。「確認」で 3 ステップ試すと、実際の値が分かります。"
-        )
+            return phrase("training.split_the_data_to_see")
+        return phrase("training.estimated_from_the_letters_of")
 
     def _fold(self, is_open: bool) -> None:
         self.expert.setVisible(is_open)
@@ -122,8 +120,8 @@ class ModelStep(Step):
 
     def _name_fold(self) -> None:
         count = len(self._work.draft.settings)
-        name = self.tr("詳しい設定をたたむ") if self.fold_button.isChecked() else self.tr("詳しい設定を開く")
-        self.fold_button.setText(noted(name, self.tr("{n} 件を変更").format(n=count) if count else ""))
+        name = phrase("common.hide_details") if self.fold_button.isChecked() else phrase("common.show_details")
+        self.fold_button.setText(noted(name, phrase("training.n_changed", n=count) if count else ""))
 
     def _change(self, **fields: str) -> None:
         try:

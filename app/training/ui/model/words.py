@@ -3,12 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication
-
+from app.base.wording import phrase
 from app.training import problems
 from trainer import spec
-
-translate = QCoreApplication.translate
 
 CARDS = ("light", "standard", "thorough")
 PAPER = "paper-2603.18037"
@@ -43,116 +40,84 @@ ORDER = (
 
 def preset_sentence(name: str) -> str:
     return {
-        "light": translate("TrainingModel", "データに効き目があるかを、短い時間で確かめます。"),
-        "standard": translate("TrainingModel", "たいていのデータは、これで足ります。"),
-        "thorough": translate("TrainingModel", "大きめの設定で、時間をかけて繰り返し学びます。"),
-        PAPER: translate(
-            "TrainingModel", "論文の学習をそのまま繰り返すための設定です。答えだけでなく、質問の文も学びます。"
-        ),
+        "light": phrase("training.shows_in_a_short_time"),
+        "standard": phrase("training.enough_for_most_data"),
+        "thorough": phrase("training.larger_settings_and_more_passes"),
+        PAPER: phrase("training.for_repeating_the_papers_training"),
     }[name]
 
 
 def term(key: str) -> str:
     """What a setting is called."""
     names = {
-        "rank": translate("TrainingModel", "LoRA のランク"),
-        "alpha": translate("TrainingModel", "LoRA の alpha"),
-        "dropout": translate("TrainingModel", "ドロップアウト"),
-        "learning_rate": translate("TrainingModel", "学習率"),
-        "epochs": translate("TrainingModel", "周回数の上限"),
-        "micro_batch": translate("TrainingModel", "一度に計算する例"),
-        "accumulation": translate("TrainingModel", "1 ステップの計算回数"),
-        "context_tokens": translate("TrainingModel", "例の長さの上限"),
-        "over_length": translate("TrainingModel", "長すぎる例"),
-        "loss": translate("TrainingModel", "学習する範囲"),
-        "precision": translate("TrainingModel", "土台の精度"),
-        "gradient_checkpointing": translate("TrainingModel", "途中の値の再計算"),
-        "evaluations_per_epoch": translate("TrainingModel", "1 周の検証回数"),
-        "patience": translate("TrainingModel", "見切る回数"),
-        "seed": translate("TrainingModel", "乱数の種"),
-        "samples": translate("TrainingModel", "試しの質問"),
+        "rank": phrase("training.lora_rank"),
+        "alpha": phrase("training.lora_alpha"),
+        "dropout": phrase("training.dropout"),
+        "learning_rate": phrase("training.learning_rate"),
+        "epochs": phrase("training.epochs_at_most"),
+        "micro_batch": phrase("training.examples_at_once"),
+        "accumulation": phrase("training.passes_per_step"),
+        "context_tokens": phrase("training.longest_example"),
+        "over_length": phrase("training.overlong_examples"),
+        "loss": phrase("training.what_is_learned"),
+        "precision": phrase("training.base_precision"),
+        "gradient_checkpointing": phrase("training.recompute_values"),
+        "evaluations_per_epoch": phrase("training.checks_per_epoch"),
+        "patience": phrase("training.patience"),
+        "seed": phrase("training.seed"),
+        "samples": phrase("training.sample_questions"),
     }
     return names[key] if key in names else problems.setting_name(key)
 
 
 def sentence(key: str) -> str:
     return {
-        "rank": translate(
-            "TrainingModel",
-            "学習で書き足す部分の大きさです。大きいほど多くを覚えられますが、データが少ないと丸暗記になります。",
-        ),
-        "alpha": translate(
-            "TrainingModel", "学習した分をどれだけ強く効かせるかです。ランクを変えるときも、そのままで構いません。"
-        ),
-        "dropout": translate(
-            "TrainingModel", "わざと一部を休ませながら学び、丸暗記を防ぎます。データが少ないときに効きます。"
-        ),
-        "learning_rate": translate(
-            "TrainingModel", "1 ステップで動かす大きさです。大きすぎると壊れ、小さすぎると身につきません。"
-        ),
-        "epochs": translate(
-            "TrainingModel", "同じデータを何周まで学ぶかです。良くならなくなれば、その前に終わります。"
-        ),
-        "micro_batch": translate(
-            "TrainingModel", "まとめて計算する例の数です。減らすと、必要なメモリが減って時間が延びます。"
-        ),
-        "accumulation": translate(
-            "TrainingModel",
-            "何回分の計算で 1 ステップ進むかです。一度に計算する例を半分にしたら、こちらを倍にします。",
-        ),
-        "context_tokens": translate(
-            "TrainingModel", "学習に使う例の長さの上限です。1 トークンはおよそ 1〜2 文字で、長いほどメモリが要ります。"
-        ),
-        "over_length": translate(
-            "TrainingModel", "上限より長い例をどうするかです。どれを選んでも、答えが途中で切れることはありません。"
-        ),
-        "loss": translate("TrainingModel", "どの語を覚えるかです。ふつうは、質問は読むだけにして、答えを学びます。"),
-        "precision": translate(
-            "TrainingModel", "土台のモデルを何ビットで読み込むかです。4 ビットなら、メモリが少なくて済みます。"
-        ),
-        "gradient_checkpointing": translate(
-            "TrainingModel", "途中の値を取っておかず、要るときに計算し直します。メモリが減り、時間が延びます。"
-        ),
-        "evaluations_per_epoch": translate(
-            "TrainingModel",
-            "データを 1 周する間に、検証用のデータで確かめる回数です。0 にすると、いちばん良い時点を選べません。",
-        ),
-        "patience": translate("TrainingModel", "検証の結果が続けてこの回数だけ良くならなければ、そこで終えます。"),
-        "seed": translate("TrainingModel", "例の並べ方などを決める番号です。同じ番号なら、同じ学習を繰り返せます。"),
-        "samples": translate(
-            "TrainingModel",
-            "学習の途中で試しに答えさせる質問です。1 行に 1 つ書きます。空なら、検証用のデータから 2 つ選びます。",
-        ),
+        "rank": phrase("training.the_size_of_what_training"),
+        "alpha": phrase("training.how_strongly_what_was_learned"),
+        "dropout": phrase("training.parts_pause_at_random_while"),
+        "learning_rate": phrase("training.how_far_each_step_moves"),
+        "epochs": phrase("training.how_often_the_same_data"),
+        "micro_batch": phrase("training.how_many_examples_are_computed"),
+        "accumulation": phrase("training.how_many_computations_make_one"),
+        "context_tokens": phrase("training.the_longest_example_that_is"),
+        "over_length": phrase("training.what_becomes_of_examples_over"),
+        "loss": phrase("training.which_words_are_learned_usually"),
+        "precision": phrase("training.how_many_bits_the_base"),
+        "gradient_checkpointing": phrase("training.values_in_between_are_computed"),
+        "evaluations_per_epoch": phrase("training.how_often_the_validation_data"),
+        "patience": phrase("training.training_ends_after_so_many"),
+        "seed": phrase("training.a_number_that_decides_the"),
+        "samples": phrase("training.questions_answered_on_the_way"),
     }[key]
 
 
 def unit(key: str) -> str:
     """Behind a number, with the space before it."""
     return {
-        "epochs": translate("TrainingModel", " 周"),
-        "micro_batch": translate("TrainingModel", " 件"),
-        "accumulation": translate("TrainingModel", " 回"),
-        "context_tokens": translate("TrainingModel", " トークン"),
-        "evaluations_per_epoch": translate("TrainingModel", " 回"),
-        "patience": translate("TrainingModel", " 回"),
+        "epochs": phrase("training.epochs"),
+        "micro_batch": phrase("training.examples"),
+        "accumulation": phrase("training.times"),
+        "context_tokens": phrase("common.tokens"),
+        "evaluations_per_epoch": phrase("training.times"),
+        "patience": phrase("training.times"),
     }.get(key, "")
 
 
 def value(key: str, what: Any) -> str:
     """A setting's value, with its unit."""
     named = {
-        ("over_length", "refuse"): translate("TrainingModel", "学習を始めない"),
-        ("over_length", "drop"): translate("TrainingModel", "その例を使わない"),
-        ("over_length", "split"): translate("TrainingModel", "会話の区切りで分ける"),
-        ("loss", "answers"): translate("TrainingModel", "答えだけ"),
-        ("loss", "all"): translate("TrainingModel", "質問と答え"),
-        ("precision", "nf4"): translate("TrainingModel", "4 ビット（nf4）"),
-        ("precision", "bf16"): translate("TrainingModel", "16 ビット（bf16）"),
-        ("precision", "f16"): translate("TrainingModel", "16 ビット（f16）"),
-        ("precision", "f32"): translate("TrainingModel", "32 ビット（f32）"),
+        ("over_length", "refuse"): phrase("training.do_not_start"),
+        ("over_length", "drop"): phrase("training.leave_them_out"),
+        ("over_length", "split"): phrase("training.split_at_turns"),
+        ("loss", "answers"): phrase("training.answers_only"),
+        ("loss", "all"): phrase("training.questions_and_answers"),
+        ("precision", "nf4"): phrase("training.4_bits_nf4"),
+        ("precision", "bf16"): phrase("training.16_bits_bf16"),
+        ("precision", "f16"): phrase("training.16_bits_f16"),
+        ("precision", "f32"): phrase("training.32_bits_f32"),
     }
     if isinstance(what, bool):
-        return translate("TrainingModel", "する") if what else translate("TrainingModel", "しない")
+        return phrase("common.yes") if what else phrase("common.no")
     if isinstance(what, int | float):
         return f"{problems.number(what)}{unit(key)}"
     return named.get((key, what)) or str(what)
@@ -160,11 +125,11 @@ def value(key: str, what: Any) -> str:
 
 def changes(settings: dict[str, Any]) -> str:
     """Settings and their values on one line."""
-    between = translate("TrainingModel", "、")
-    pair = translate("TrainingModel", "{name}：{value}")
+    between = phrase("common.data_gap")
+    pair = phrase("common.name_value")
     return between.join(pair.format(name=term(key), value=value(key, what)) for key, what in settings.items())
 
 
 def memory_name(device: str) -> str:
     """`device`: "cuda", "cpu" or "" where it is not known."""
-    return translate("TrainingModel", "GPU メモリ") if device == "cuda" else translate("TrainingModel", "メモリ")
+    return phrase("training.gpu_memory") if device == "cuda" else phrase("common.memory")

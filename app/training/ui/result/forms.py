@@ -33,7 +33,7 @@ class FormsCard(Card):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("")
-        self.title.setText(self.tr("使う形"))
+        self.title.setText(phrase("training.form_to_use"))
         self._theme = theme
         self._choices: tuple[FormChoice, ...] = ()
         self._is_wide = True
@@ -43,8 +43,8 @@ class FormsCard(Card):
         self.buttons: dict[str, QRadioButton] = {}
         self.grid = Grid()
         self.note = Label(role="caption", tone="text2", wraps=True)
-        self.make_button = Button(theme, self.tr("この形を作る"))
-        self.measure_button = Button(theme, self.tr("測る"))
+        self.make_button = Button(theme, phrase("training.make_this_form"))
+        self.measure_button = Button(theme, phrase("training.measure_2"))
         self.progress = ProgressRow(theme)
         self.banner = Banner(theme)
         self._group.buttonClicked.connect(lambda button: self._choose(button.property("form")))
@@ -80,14 +80,14 @@ class FormsCard(Card):
     def show_making(self, progress: GateProgress) -> None:
         if self.progress.isHidden():
             self.begin()
-        what = phrase(f"run_gating_{progress.phase}", form=words.form(progress.form))
-        told = self.tr("作っています（{a}／{b}）：{what}")
+        what = phrase(f"training.run_gating.{progress.phase}", form=words.form(progress.form))
+        told = phrase("training.making_a_b_what")
         self.progress.say(told.format(a=progress.number, b=progress.steps, what=what))
         self.progress.set_progress(progress.done, progress.total, is_bytes=progress.phase != "score")
 
     def begin(self) -> None:
         self.banner.hide()
-        self.progress.start(self.tr("作る準備をしています"))
+        self.progress.start(phrase("training.getting_ready"))
         self._settle()
 
     def finish(self, error: AppError | None) -> None:
@@ -118,7 +118,7 @@ class FormsCard(Card):
         self.buttons = {}
         self.grid.clear()
         if self._is_wide:
-            names = (self.tr("形"), self.tr("大きさ"), "tok/s", self.tr("損失の増加"), "")
+            names = (phrase("training.form"), phrase("common.size"), "tok/s", phrase("training.loss_added"), "")
             for column, name in enumerate(names):
                 self.grid.put(Label(name, "caption", "muted"), column, is_number=0 < column < COLUMNS - 1)
             self.grid.rule(COLUMNS)
@@ -145,7 +145,7 @@ class FormsCard(Card):
             if badge:
                 self.grid.put(badge, 1)
             self.grid.next_row()
-            names = ("{v}", "{v} tok/s", self.tr("損失 {v}"))
+            names = ("{v}", "{v} tok/s", phrase("training.loss_v"))
             told = joined(*(name.format(v=cell) for name, cell in zip(names, cells, strict=False)))
             self.grid.put(Label(told if one.row else cells[0], "caption", "text2", wraps=True), 0, span=2)
         self.grid.rule(COLUMNS if self._is_wide else 2)
@@ -153,17 +153,17 @@ class FormsCard(Card):
     def _cells(self, one: FormChoice) -> tuple[str, str, str]:
         row = one.row
         if row is None:
-            return self.tr("未測定"), "–", "–"
+            return phrase("training.not_measured"), "–", "–"
         speed = f"{row.write_tokens_per_s:.1f}" if row.write_tokens_per_s else "–"
         return words.size(row.size_bytes), speed, words.signed(row.loss_nats) if row.loss_nats is not None else "–"
 
     def _badge(self, one: FormChoice) -> Badge | None:
         if one.is_proposed:
-            return Badge(self._theme, "check", "accent", self.tr("おすすめ"))
+            return Badge(self._theme, "check", "accent", phrase("training.recommended"))
         if one.row is not None and not one.row.fits:
-            return Badge(self._theme, "circle-x", "danger", self.tr("メモリ不足"))
+            return Badge(self._theme, "circle-x", "danger", phrase("common.not_enough_memory"))
         if one.is_lossy:
-            return Badge(self._theme, "triangle-alert", "warning", self.tr("損失大"))
+            return Badge(self._theme, "triangle-alert", "warning", phrase("training.large_loss"))
         return None
 
     def _settle(self) -> None:
@@ -176,7 +176,7 @@ class FormsCard(Card):
         for button in (self.make_button, self.measure_button):
             button.setEnabled(not self._why_not)
             button.setAccessibleDescription(self._why_not)
-        told = [self.tr("この形のファイルはまだありません。作ると使えるようになります。")] if is_missing else []
+        told = [phrase("training.there_is_no_file_of")] if is_missing else []
         is_offered = self.make_button.isVisibleTo(self) or self.measure_button.isVisibleTo(self)
         told += [f"▲ {self._why_not}"] if self._why_not and is_offered else []
         self.note.setText("\n".join(told))

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.training import result_view
 from app.training.result_view import Pair
 from app.training.ui.result import words
@@ -17,7 +17,6 @@ from app.uikit.widgets.card import Card
 from app.uikit.widgets.flow import Flow
 from app.uikit.widgets.labels import Label, Rule
 
-translate = QCoreApplication.translate
 AT_ONCE = 2
 MOST_CHARACTERS = 160  # of an answer, until the whole is wished for
 
@@ -27,31 +26,32 @@ class PairsCard(Card):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("")
-        self.title.setText(self.tr("問いごとの前後"))
+        self.title.setText(phrase("training.before_and_after_by_question"))
         self._theme = theme
         self._pairs: tuple[Pair, ...] = ()
         self._first = 0
         self.counts = Label(role="caption", tone="text2", wraps=True)
         self.about = Label(
-            self.tr(
-                "良し悪しは、お手本の回答の出やすさ（損失）の変化で分けています。"
-                "途中で切れた回答や繰り返しは、良くなったとは数えません。"
-            ),
+            phrase("training.better_and_worse_by_how"),
             "caption",
             "muted",
             wraps=True,
         )
         self.sides = QButtonGroup(self)
         self.buttons: dict[str, Button] = {}
-        for side, name in (("", self.tr("両方")), ("base", self.tr("学習前")), ("tuned", self.tr("学習後"))):
+        for side, name in (
+            ("", phrase("training.both")),
+            ("base", phrase("training.before")),
+            ("tuned", phrase("training.after")),
+        ):
             button = self.buttons[side] = Button(theme, name, compact=True)
             button.setCheckable(True)
             self.sides.addButton(button)
         self.buttons[""].setChecked(True)
-        self.whole_button = Button(theme, self.tr("全文を表示"), "quiet", compact=True)
+        self.whole_button = Button(theme, phrase("training.show_all_text"), "quiet", compact=True)
         self.whole_button.setCheckable(True)
-        self.back_button = IconButton(theme, "chevron-left", self.tr("前の問い"))
-        self.next_button = IconButton(theme, "chevron-right", self.tr("次の問い"))
+        self.back_button = IconButton(theme, "chevron-left", phrase("training.previous_questions"))
+        self.next_button = IconButton(theme, "chevron-right", phrase("training.next_questions"))
         self.place = Label(role="caption", tone="text2")
         self._list = QVBoxLayout()
         self._list.setSpacing(10)
@@ -68,7 +68,7 @@ class PairsCard(Card):
             self._pairs, self._first = tuple(pairs), 0
         self.setVisible(bool(pairs))
         found = [pair.kind for pair in pairs]
-        told = self.tr("良くなった {a}　変わらない {b}　悪くなった {c}")
+        told = phrase("training.better_a_same_b_worse")
         self.counts.setText(told.format(a=found.count("better"), b=found.count("same"), c=found.count("worse")))
         self._show_page()
 
@@ -106,7 +106,7 @@ class PairsCard(Card):
                 self._list.addWidget(widget)
                 widget.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers
         count, last = len(self._pairs), self._first + len(self.shown)
-        self.place.setText(self.tr("{a}–{b}／{n}").format(a=self._first + 1, b=last, n=count))
+        self.place.setText(phrase("training.a_b_of_n", a=self._first + 1, b=last, n=count))
         self.back_button.setEnabled(self._first > 0)
         self.next_button.setEnabled(last < count)
         self.whole_button.setVisible(any(_is_long(text) for pair in self._pairs for text in _texts(pair)))
@@ -123,15 +123,20 @@ class _PairView(QWidget):
         column.addWidget(Badge(theme, *words.KINDS[pair.kind], joined(words.change_kind(pair.kind), _why(pair))))
         self.answers = SideBySide(theme)
         for view, name, text, flaw in (
-            (self.answers.base, self.tr("学習前"), row.base, result_view.flaw_of(row.base, row.base_ended_by)),
-            (self.answers.tuned, self.tr("学習後"), row.tuned, result_view.flaw_of(row.tuned, row.tuned_ended_by)),
+            (self.answers.base, phrase("training.before"), row.base, result_view.flaw_of(row.base, row.base_ended_by)),
+            (
+                self.answers.tuned,
+                phrase("training.after"),
+                row.tuned,
+                result_view.flaw_of(row.tuned, row.tuned_ended_by),
+            ),
         ):
             view.head.setText(joined(name, words.flaw(flaw)))
-            view.text.setText(_shown(text.strip() or self.tr("（空）"), is_whole=is_whole))
+            view.text.setText(_shown(text.strip() or phrase("training.nothing"), is_whole=is_whole))
         self.answers.show_only(side)
         column.addWidget(self.answers)
         if row.reference:
-            told = self.tr("お手本：{text}").format(text=_shown(row.reference, is_whole=is_whole))
+            told = phrase("training.kept_back_answer_text", text=_shown(row.reference, is_whole=is_whole))
             column.addWidget(Label(told, "caption", "text2", wraps=True))
 
 
@@ -140,7 +145,7 @@ def _why(pair: Pair) -> str:
     change, flaw = pair.row.change_nats, result_view.flaw_of(pair.row.tuned, pair.row.tuned_ended_by)
     if flaw and pair.kind != "better" and (change is None or change <= 0):
         return words.flaw(flaw)
-    return translate("Result", "損失 {v}").format(v=words.signed(change)) if change is not None else ""
+    return phrase("training.loss_v", v=words.signed(change)) if change is not None else ""
 
 
 def _texts(pair: Pair) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 from app.base.bootstrap import Interval
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.training import result_view
 from app.training.gate import BASE_ADAPTER
 from app.training.result_view import Categories, Condition, ResultView
@@ -64,13 +64,15 @@ class ResultStep(Step):
         self.view: ResultView | None = None  # None: not read yet
         self.trial = trial
         trial.setParent(self)
-        self.compare_button = Button(theme, self.tr("評価で詳しく比べる"), "quiet", "chart-line")
-        self.rollback_button = Button(theme, self.tr("元のモデルに戻す"), "", "undo-2")
+        self.compare_button = Button(
+            theme, phrase("training.compare_in_detail_under_evaluation"), "quiet", "chart-line"
+        )
+        self.rollback_button = Button(theme, phrase("common.back_to_the_base_model"), "", "undo-2")
         self.banner = Banner(theme)
         self.verdict = Verdict(theme)
         self.in_use = Label(tone="success", wraps=True)
         self.before = Label(
-            self.tr("前のアダプターから続けた学習です。ここでの「学習前」は、アダプターを付けない元のモデルです。"),
+            phrase("training.this_training_went_on_from"),
             "caption",
             "text2",
             wraps=True,
@@ -167,17 +169,17 @@ class ResultStep(Step):
         trainings, choice = self._trainings, self.forms.choice
         is_ours = bool(trainings.form) and trainings.folder == self._folder
         is_training = trainings.folder is not None
-        busy = self.tr("学習か評価が進んでいるため、終わるまで待ってください。") if is_training else ""
+        busy = phrase("training.training_or_judging_is_under") if is_training else ""
         self.forms.show_obstacle("" if is_ours else busy)
         self.trying.show_obstacle(busy)
         is_missing = choice is not None and not choice.is_made
-        why_not = self.tr("「使う形」で選んだ形を、先に作ってください。") if is_missing else ""
+        why_not = phrase("training.make_the_form_that_is") if is_missing else ""
         if self.view.gate is None and self.view.can_judge:
             why_not = busy
         self.verdict.show_obstacle(why_not, can_use=not is_missing, can_judge=not is_training)
         used = self._form_in_use()
         self.in_use.setVisible(bool(used))
-        self.in_use.setText(self.tr("✓ 質問に使っています。") if used else "")
+        self.in_use.setText(phrase("training.in_use_for_questions") if used else "")
         self.changed.emit()
 
     def _focus(self) -> None:
@@ -220,7 +222,7 @@ class GateTable(Card):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("")
-        self.title.setText(self.tr("合格の条件"))
+        self.title.setText(phrase("training.acceptance_gate"))
         self._theme = theme
         self._found: tuple[Condition, ...] = ()
         self._is_wide = True
@@ -243,7 +245,12 @@ class GateTable(Card):
     def _fill(self) -> None:
         self.grid.clear()
         if self._is_wide:
-            names = (self.tr("項目"), self.tr("条件"), self.tr("結果"), self.tr("判定"))
+            names = (
+                phrase("training.what"),
+                phrase("training.condition"),
+                phrase("training.result"),
+                phrase("training.verdict"),
+            )
             for column, (name, stretch) in enumerate(zip(names, (4, 4, 5, 0), strict=True)):
                 self.grid.put(Label(name, "caption", "muted"), column)
                 self.grid.grid.setColumnStretch(column, stretch)
@@ -267,7 +274,7 @@ class GateTable(Card):
             return
         self.grid.put(badge, 1)
         self.grid.next_row()
-        told = self.tr("条件：{wanted}\n結果：{found}").format(wanted=wanted, found=found)
+        told = phrase("training.condition_wanted_result_found", wanted=wanted, found=found)
         self.grid.put(Label(told, "caption", "text2", wraps=True), 0, span=2)
 
 
@@ -279,15 +286,15 @@ class CategoriesCard(Card):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("")
-        self.table_button = Button(theme, self.tr("表で見る"), "link")
+        self.table_button = Button(theme, phrase("training.show_as_a_table"), "link")
         self.table_button.setCheckable(True)
         self.head.addWidget(self.table_button, 0, Qt.AlignmentFlag.AlignTop)
         self.plot = IntervalPlot(theme)
         self.table = Grid()
         self._legend = Flow(
-            _legend(Mark(theme, is_after=False), self.tr("学習前")),
-            _legend(Mark(theme, is_after=True), self.tr("学習後")),
-            Label(self.tr("横線は 95 % 区間。右端は差"), "caption", "text2"),
+            _legend(Mark(theme, is_after=False), phrase("training.before")),
+            _legend(Mark(theme, is_after=True), phrase("training.after")),
+            Label(phrase("training.bars_are_95_intervals_at"), "caption", "text2"),
         )
         for widget in (self._legend, self.plot, self.table):
             self.column.addWidget(widget)
@@ -309,7 +316,12 @@ class CategoriesCard(Card):
 
     def _fill(self, found: Categories) -> None:
         """A name stands above its numbers: at a large text size both do not fit side by side."""
-        names = (self.tr("件数"), self.tr("学習前"), self.tr("学習後"), self.tr("差"))
+        names = (
+            phrase("training.count"),
+            phrase("training.before"),
+            phrase("training.after"),
+            phrase("training.change"),
+        )
         for column, name in enumerate(names):
             self.table.put(Label(name, "caption", "muted"), column, is_number=True)
             self.table.grid.setColumnStretch(column, 1 if column else 0)
@@ -323,7 +335,9 @@ class CategoriesCard(Card):
             self.table.rule(len(names))
 
     def _show_table(self, is_table: bool) -> None:
-        self.table_button.setText(self.tr("図で見る") if is_table else self.tr("表で見る"))
+        self.table_button.setText(
+            phrase("training.show_as_a_chart") if is_table else phrase("training.show_as_a_table")
+        )
         self.plot.setVisible(not is_table)
         self._legend.setVisible(not is_table)
         self.table.setVisible(is_table)

@@ -5,7 +5,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSizePolicy, QSlider, QWidget
 
 from app.base.errors import AppError
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.training.services.adapter_trial import MOST_STRENGTH, AdapterTrial, Answered
 from app.training.ui.result.side_by_side import Answer, SideBySide
 from app.uikit.language import joined
@@ -24,25 +24,25 @@ SLIDER_PX = 150
 class TryingCard(Card):
     def __init__(self, theme: Theme, trial: AdapterTrial) -> None:
         super().__init__("")
-        self.title.setText(self.tr("自分の質問で比べる"))
+        self.title.setText(phrase("training.compare_with_your_own_question"))
         self._theme = theme
         self._trial = trial
         self._strength = 1.0  # that the answers are of
         self._why_not = ""
-        about = self.tr("元のモデルと、学習したアダプターを重ねたモデルに、同じ質問をします。資料は使いません。")
+        about = phrase("training.asks_the_base_model_and")
         self.about = Label(about, "caption", "muted", wraps=True)
         self.question = QLineEdit()
-        self.question.setPlaceholderText(self.tr("例：点検の頻度を教えてください。"))
-        self.question.setAccessibleName(self.tr("質問"))
+        self.question.setPlaceholderText(phrase("training.example_how_often_are_inspections"))
+        self.question.setAccessibleName(phrase("common.batch_column.question"))
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, round(MOST_STRENGTH * STEPS))
         self.slider.setPageStep(5)
         self.slider.setValue(STEPS)
-        self.slider.setAccessibleName(self.tr("強さ"))
+        self.slider.setAccessibleName(phrase("training.strength"))
         self.value = Label()
-        self.compare_button = Button(theme, self.tr("比べる"))
-        self.stop_button = Button(theme, self.tr("停止"))
-        self.hint = Label(self.tr("0 は元のモデルのまま、1 は学習したとおりです。"), "caption", "muted", wraps=True)
+        self.compare_button = Button(theme, phrase("training.compare"))
+        self.stop_button = Button(theme, phrase("common.stop"))
+        self.hint = Label(phrase("training.0_is_the_base_as"), "caption", "muted", wraps=True)
         self.reason = Label(role="caption", tone="warning", wraps=True)
         self.banner = Banner(theme)
         self.answers = SideBySide(theme)
@@ -76,7 +76,7 @@ class TryingCard(Card):
         row = QHBoxLayout(strength)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
-        label = Label(self.tr("強さ"), tone="text2")
+        label = Label(phrase("training.strength"), tone="text2")
         label.setBuddy(self.slider)
         for widget in (label, self.slider, self.value):
             row.addWidget(widget)
@@ -114,7 +114,7 @@ class TryingCard(Card):
         self.banner.hide()
         self._strength = self.strength
         for side, view in self._views.items():
-            view.head.setText(joined(self._name(side), self.tr("待っています…")))
+            view.head.setText(joined(self._name(side), phrase("training.waiting")))
             view.text.setText("")
         self.answers.show()
         self._trial.start(question, self._strength)
@@ -122,15 +122,15 @@ class TryingCard(Card):
 
     def _name(self, side: str) -> str:
         if side == "base":
-            return self.tr("元のモデル")
-        return self.tr("学習後（強さ {s}）").format(s=f"{self._strength:.1f}")
+            return phrase("common.base_model")
+        return phrase("training.tuned_strength_s", s=f"{self._strength:.1f}")
 
     def _show_strength(self) -> None:
         self.value.setText(f"{self.strength:.1f}")
         self.slider.setAccessibleDescription(self.value.text())
 
     def _on_began(self, side: str) -> None:
-        self._views[side].head.setText(joined(self._name(side), self.tr("回答中…")))
+        self._views[side].head.setText(joined(self._name(side), phrase("common.answering")))
 
     def _on_text(self, side: str, text: str) -> None:
         view = self._views[side]
@@ -138,13 +138,13 @@ class TryingCard(Card):
 
     def _on_answered(self, side: str, found: Answered) -> None:
         view = self._views[side]
-        cut = self.tr("途中で打ち切り") if found.was_cut else ""
-        seconds = self.tr("{s} 秒").format(s=f"{found.seconds:.1f}")
+        cut = phrase("training.cut_off") if found.was_cut else ""
+        seconds = phrase("common.s_s", s=f"{found.seconds:.1f}")
         view.head.setText(joined(self._name(side), seconds, cut))
-        view.text.setText(found.text or self.tr("（空）"))
+        view.text.setText(found.text or phrase("training.nothing"))
 
     def _on_finished(self) -> None:
-        announce(self, self.tr("回答を並べました。"))
+        announce(self, phrase("training.both_answers_are_there"))
         self._settle()
 
     def _on_failed(self, error: AppError) -> None:
@@ -157,10 +157,10 @@ class TryingCard(Card):
 
     def _end_unfinished(self) -> None:
         """What was not answered says so, and what was written of it stays."""
-        waiting = (self.tr("待っています…"), self.tr("回答中…"))
+        waiting = (phrase("training.waiting"), phrase("common.answering"))
         for side, view in self._views.items():
             if view.head.text().endswith(waiting):
-                view.head.setText(joined(self._name(side), self.tr("ここで停止しました")))
+                view.head.setText(joined(self._name(side), phrase("common.stopped_here")))
         self._settle()
 
     def _settle(self) -> None:

@@ -5,7 +5,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.base import wording
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.training import gate_file
 from app.training.gate import Gate
 from app.training.result_view import ResultView
@@ -32,9 +32,9 @@ class Verdict(QFrame):
         self.detail = Label(role="caption", tone="text2", wraps=True)
         self.warning = Label(role="caption", tone="text2", wraps=True)
         self.why_not = Label(role="caption", tone="warning", wraps=True)
-        self.use_button = Button(theme, self.tr("質問で使う"), "primary")
-        self.judge_button = Button(theme, self.tr("評価する"))
-        self.report_button = Button(theme, self.tr("報告書"), "", "file-text")
+        self.use_button = Button(theme, phrase("common.use_for_questions"), "primary")
+        self.judge_button = Button(theme, phrase("training.judge"))
+        self.report_button = Button(theme, phrase("common.report"), "", "file-text")
         self._buttons = Flow(self.use_button, self.judge_button, self.report_button)
         self._content = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
         self._build()
@@ -111,52 +111,47 @@ class Verdict(QFrame):
         self.word.set_tone(tone)
         told = [gate_file.sentence(reason) for reason in gate.reasons]
         if gate.verdict == "adopt":
-            self.sentence.setText(self.tr("学習後のモデルは、元のモデルより良くなりました。"))
+            self.sentence.setText(phrase("training.the_tuned_model_is_better"))
         elif gate.verdict == "check":
             self.sentence.setText(told.pop(0))
         else:
-            self.sentence.setText(self.tr("元のモデルのまま使うことを勧めます。"))
+            self.sentence.setText(phrase("training.keep_the_base_model"))
         self.reasons.setText("\n".join(told))
         is_told = any("low_nats" in reason.facts and "form" not in reason.facts for reason in gate.reasons)
         self.detail.setText("" if is_told else self._change(gate))
         kind = {"adopt": "primary", "check": "", "reject": "quiet"}[gate.verdict]
         self.use_button.set_kind(kind)
         is_refused = gate.verdict == "reject"
-        self.use_button.setText(self.tr("それでも質問で使う") if is_refused else self.tr("質問で使う"))
-        self.warning.setText(self.tr("▲ 使うと、元のモデルより悪い回答になるおそれがあります。") if is_refused else "")
+        self.use_button.setText(
+            phrase("training.use_for_questions_anyway") if is_refused else phrase("common.use_for_questions")
+        )
+        self.warning.setText(phrase("training.answers_may_be_worse_than") if is_refused else "")
 
     def _change(self, gate: Gate) -> str:
         """Of the training, as the first condition has it."""
         if gate.base_nll is None or gate.adapter_nll is None:
-            told = self.tr(
-                "学習に使っていない {n} 件での、正解文の損失（1 トークンあたり、小さいほど良い）の{interval}。"
-            )
+            told = phrase("training.on_n_examples_that_were")
         else:
-            told = self.tr(
-                "学習に使っていない {n} 件で、正解文の損失が {a} から {b} になりました"
-                "（1 トークンあたり、小さいほど良い。{interval}）。"
-            )
+            told = phrase("training.on_n_examples_that_were_not_trained")
         numbers = {"a": f"{gate.base_nll or 0:.3f}", "b": f"{gate.adapter_nll or 0:.3f}"}
         return told.format(n=gate.change.units, interval=words.interval(gate.change), **numbers)
 
     def _show_unjudged(self, view: ResultView) -> None:
         self.setProperty("surface", "raised")
         self.icon.show_icon("info", "text2")
-        self.word.setText(self.tr("未評価"))
+        self.word.setText(phrase("training.not_judged"))
         self.word.set_tone("text2")
         self.warning.setText("")
         self.use_button.set_kind("")
-        self.use_button.setText(self.tr("質問で使う"))
-        self.reasons.setText(wording.phrase("run_trained_elsewhere") if view.is_from_elsewhere else "")
+        self.use_button.setText(phrase("common.use_for_questions"))
+        self.reasons.setText(wording.phrase("common.run_trained_elsewhere") if view.is_from_elsewhere else "")
         if view.error is not None:
             told = describe_error(view.error)
             self.sentence.setText(told.message)
             self.detail.setText(told.next)
         elif view.can_judge:
-            self.sentence.setText(self.tr("学習は終わりましたが、良くなったかはまだ確かめていません。"))
-            self.detail.setText(
-                self.tr("学習に使っていない質問で元のモデルと比べ、使う形を選びます。数分から数十分かかります。")
-            )
+            self.sentence.setText(phrase("training.training_has_ended_but_whether"))
+            self.detail.setText(phrase("training.it_is_compared_with_the"))
         else:
-            self.sentence.setText(self.tr("判定用のデータがないため、良くなったかを確かめられません。"))
-            self.detail.setText(self.tr("下の「自分の質問で比べる」で、回答を見比べてください。"))
+            self.sentence.setText(phrase("training.no_rows_were_kept_back"))
+            self.detail.setText(phrase("training.compare_answers_below_under_compare"))

@@ -2,16 +2,13 @@
 
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication
-
 from app.base import wording
 from app.base.bootstrap import Interval
+from app.base.wording import phrase
 from app.training.gate import BASE_ADAPTER
 from app.training.result_view import LENGTHS, OTHER, Categories, Condition, Flaw, Kind
 from app.uikit.language import noted
 from app.uikit.phrases import percent
-
-translate = QCoreApplication.translate
 
 LEVELS = {
     "passed": ("circle-check", "success"),
@@ -32,11 +29,11 @@ def signed(value: float) -> str:
 
 def interval(change: Interval) -> str:
     low, high = signed(change.low), signed(change.high)
-    return translate("Result", "差 {d}、95\u00a0% 区間 {lo} 〜 {hi}").format(d=signed(change.mean), lo=low, hi=high)
+    return phrase("training.difference_d_95_interval_lo", d=signed(change.mean), lo=low, hi=high)
 
 
 def between(low: str, high: str) -> str:
-    return translate("Result", "{lo} 〜 {hi}").format(lo=low, hi=high)
+    return phrase("training.lo_to_hi", lo=low, hi=high)
 
 
 def size(size_bytes: int) -> str:
@@ -46,32 +43,32 @@ def size(size_bytes: int) -> str:
 def verdict(kind: str) -> str:
     """`kind`: adopt | check | reject."""
     return {
-        "adopt": translate("Result", "採用"),
-        "check": translate("Result", "要確認"),
-        "reject": translate("Result", "不採用"),
+        "adopt": phrase("training.gate_adopt"),
+        "check": phrase("training.needs_review"),
+        "reject": phrase("training.do_not_adopt"),
     }[kind]
 
 
 def level(kind: str) -> str:
     """Of one condition."""
     return {
-        "passed": translate("Result", "合格"),
-        "check": translate("Result", "要確認"),
-        "reject": translate("Result", "不合格"),
+        "passed": phrase("training.passed"),
+        "check": phrase("training.needs_review"),
+        "reject": phrase("training.failed"),
     }[kind]
 
 
 def form(name: str) -> str:
     if name == BASE_ADAPTER:
-        return translate("Result", "元のモデル＋アダプター")
-    return translate("Result", "組み込み済み {form}").format(form=name)
+        return phrase("training.base_adapter")
+    return phrase("training.merged_form", form=name)
 
 
 def change_kind(kind: Kind) -> str:
     return {
-        "worse": translate("Result", "悪くなった"),
-        "same": translate("Result", "変わらない"),
-        "better": translate("Result", "良くなった"),
+        "worse": phrase("training.worse"),
+        "same": phrase("training.same"),
+        "better": phrase("training.better"),
     }[kind]
 
 
@@ -79,17 +76,17 @@ def flaw(kind: Flaw) -> str:
     """Of an answer."""
     return {
         "": "",
-        "limit": translate("Result", "途中で打ち切り"),
-        "empty": translate("Result", "回答なし"),
-        "looping": translate("Result", "同じ文の繰り返し"),
+        "limit": phrase("training.cut_off"),
+        "empty": phrase("training.no_answer"),
+        "looping": phrase("training.repeats_itself"),
     }[kind]
 
 
 def category_title(found: Categories) -> str:
     return {
-        "category": translate("Result", "分野別の損失（小さいほど良い）"),
-        "group": translate("Result", "グループ別の損失（小さいほど良い）"),
-        "length": translate("Result", "回答の長さ別の損失（小さいほど良い）"),
+        "category": phrase("training.loss_by_category_smaller_is"),
+        "group": phrase("training.loss_by_group_smaller_is"),
+        "length": phrase("training.loss_by_length_of_the"),
     }.get(found.by, "")
 
 
@@ -97,10 +94,10 @@ def category(name: str) -> str:
     if name not in (OTHER, *LENGTHS):
         return name
     return {
-        OTHER: translate("Result", "その他"),
-        "short": translate("Result", "短い回答"),
-        "middle": translate("Result", "中くらいの回答"),
-        "long": translate("Result", "長い回答"),
+        OTHER: phrase("training.other"),
+        "short": phrase("training.short_answers"),
+        "middle": phrase("training.medium_answers"),
+        "long": phrase("training.long_answers"),
     }[name]
 
 
@@ -115,18 +112,18 @@ def condition(found: Condition) -> tuple[str, str, str]:
 
 def _name(code: str, facts: dict[str, Any]) -> str:
     named = {
-        "training": translate("Result", "正解文の損失（学習の効果）"),
-        "form": translate("Result", "正解文の損失（使う形）"),
-        "shipped": translate("Result", "正解文の損失（付属のアダプターと比べて）"),
-        "examples": translate("Result", "判定に使った件数"),
-        "ended": translate("Result", "自分で書き終えた回答"),
-        "looping": translate("Result", "同じ文を繰り返す回答"),
-        "japanese": translate("Result", "日本語の割合"),
-        "ids": translate("Result", "書式の一致（トークン列）"),
-        "export": translate("Result", "書き出しによる損失の増加"),
-        "merge": translate("Result", "組み込みによる損失の変化"),
-        "loss": translate("Result", "使う形にしたときの損失の増加"),
-        "memory": translate("Result", "必要なメモリ"),
+        "training": phrase("training.loss_of_the_reference_effect"),
+        "form": phrase("training.loss_of_the_reference_form"),
+        "shipped": phrase("training.loss_of_the_reference_against"),
+        "examples": phrase("training.examples_that_were_judged_by"),
+        "ended": phrase("training.answers_that_ended_by_themselves"),
+        "looping": phrase("training.answers_that_repeat_themselves"),
+        "japanese": phrase("training.share_of_japanese"),
+        "ids": phrase("training.same_prompt_tokens"),
+        "export": phrase("training.loss_added_by_exporting"),
+        "merge": phrase("training.loss_changed_by_merging"),
+        "loss": phrase("training.loss_added_by_the_form"),
+        "memory": phrase("training.memory_needed"),
     }[code]
     return noted(named, facts["form"]) if code == "loss" else named
 
@@ -136,26 +133,26 @@ def _wanted(code: str, facts: dict[str, Any]) -> str:
     limit = percent(facts.get("limit", 0))
     match code:
         case "training" | "form" | "shipped":
-            return translate("Result", "下がる（区間の上限が 0 未満）")
+            return phrase("training.falls_interval_below_0")
         case "examples":
-            return translate("Result", "{n} 件以上").format(n=facts["least"])
+            return phrase("training.n_or_more", n=facts["least"])
         case "ended":
-            return translate("Result", "{p} 以上").format(p=limit)
+            return phrase("training.p_or_more", p=limit)
         case "looping":
-            return translate("Result", "{p} 以下").format(p=limit)
+            return phrase("training.p_or_less", p=limit)
         case "japanese" if facts["reference"] is not None:
-            told = translate("Result", "お手本（{p}）との差が {n} ポイント以内")
+            told = phrase("training.within_n_points_of_the")
             return told.format(p=percent(facts["reference"]), n=round(facts["limit"] * 100))
         case "japanese":
-            return translate("Result", "お手本より大きく下がらない")
+            return phrase("training.not_far_below_the_kept")
         case "ids":
-            return translate("Result", "すべて一致")
+            return phrase("training.all_equal")
         case "merge":
-            return translate("Result", "±{most} 以内").format(most=most)
+            return phrase("training.within_most", most=most)
         case "memory":
-            return translate("Result", "空き {size} 以内").format(size=size(facts["available_bytes"]))
+            return phrase("training.within_size_that_are_free", size=size(facts["available_bytes"]))
         case _:
-            return translate("Result", "{most} 以下").format(most=most)
+            return phrase("training.most_or_less", most=most)
 
 
 def _found(code: str, facts: dict[str, Any]) -> str:
@@ -165,13 +162,13 @@ def _found(code: str, facts: dict[str, Any]) -> str:
         case "shipped":
             return interval(facts["change"])
         case "examples":
-            return translate("Result", "{n} 件").format(n=f"{facts['count']:,}")
+            return phrase("common.n", n=f"{facts['count']:,}")
         case "ended" | "looping" | "japanese":
-            return percent(facts["share"]) if facts["share"] is not None else translate("Result", "未測定")
+            return percent(facts["share"]) if facts["share"] is not None else phrase("training.not_measured")
         case "ids" if facts["total"]:
-            return translate("Result", "{a}／{b}").format(a=facts["equal"], b=facts["total"])
+            return phrase("common.a_b", a=facts["equal"], b=facts["total"])
         case "ids":
-            return translate("Result", "未測定")
+            return phrase("training.not_measured")
         case "memory":
             return size(facts["need_bytes"])
         case _:

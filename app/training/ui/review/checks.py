@@ -3,6 +3,7 @@
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.training.data.curation import Item
 from app.training.data.reviewing import Looked
 from app.training.generation.records import SCORE_MAX
@@ -30,7 +31,7 @@ class CheckList(QWidget):
         self._doubts.setSpacing(4)
         self._sound_labels = [Label(tone="text2") for _ in range(SOUND_MOST)]
         self.like_button = Button(theme, "", "link")
-        self._quality_name = Label(self.tr("品質の目安"), tone="muted")
+        self._quality_name = Label(phrase("training.quality"), tone="muted")
         self.quality = Label(tone="text2", wraps=True)
         self._build()
 
@@ -38,17 +39,17 @@ class CheckList(QWidget):
         """`looked`: None while it is not known yet. `like`: the item that it is like."""
         self._item = item
         self._show_doubts(looked or Looked())
-        sound = self._sound_of(looked) if looked is not None else [self.tr("調べています…")]
+        sound = self._sound_of(looked) if looked is not None else [phrase("training.looking")]
         for place, label in enumerate(self._sound_labels):
             label.setText(sound[place] if place < len(sound) else "")
             label.setVisible(place < len(sound))
         self.like_button.setVisible(like is not None)
         if like is not None:
-            self.like_button.setText(self.tr("{place}を見る").format(place=words.place(like)))
+            self.like_button.setText(phrase("training.show_place", place=words.place(like)))
         score = item.evidence.quality if item.evidence is not None else None
         for label in (self._quality_name, self.quality):
             label.setVisible(score is not None)
-        self.quality.setText(self.tr("{n}／{most}（モデルによる採点）").format(n=score, most=SCORE_MAX))
+        self.quality.setText(phrase("training.n_most_scored_by_the", n=score, most=SCORE_MAX))
 
     @property
     def doubts(self) -> list[str]:
@@ -75,7 +76,7 @@ class CheckList(QWidget):
         grid.setHorizontalSpacing(12)
         grid.setVerticalSpacing(4)
         grid.setColumnStretch(1, 1)
-        grid.addWidget(Label(self.tr("自動チェック"), tone="muted"), 0, 0, top)
+        grid.addWidget(Label(phrase("training.checks"), tone="muted"), 0, 0, top)
         grid.addLayout(told, 0, 1)
         grid.addWidget(self._quality_name, 1, 0, top)
         grid.addWidget(self.quality, 1, 1)
@@ -105,8 +106,8 @@ class CheckList(QWidget):
         assert self._item is not None
         found = [words.flaw(code) for code in (*looked.flaws, *self._likeness())]
         if looked.missing:
-            named = self.tr("」「").join(looked.missing[:NAMED_VALUES])
-            found.append(self.tr("「{value}」は引用にありません").format(value=named))
+            named = phrase("common.symbol_2").join(looked.missing[:NAMED_VALUES])
+            found.append(phrase("training.value_is_not_in_the", value=named))
         if looked.personal:
             found.append(words.personal(looked.personal))
         return found
@@ -118,14 +119,14 @@ class CheckList(QWidget):
     def _sound_of(self, looked: Looked) -> list[str]:
         assert self._item is not None
         has_quote = self._item.evidence is not None and self._item.evidence.quote != ""
-        values = self.tr("数値なし")
+        values = phrase("training.no_numbers")
         if looked.numbers:
-            values = self.tr("数値 {n} 件は引用と一致").format(n=looked.numbers) if has_quote else ""
+            values = phrase("training.n_numbers_match_the_quote", n=looked.numbers) if has_quote else ""
         found = (
-            self.tr("文末が完結") if "unfinished" not in looked.flaws else "",
+            phrase("training.ends_as_a_sentence") if "unfinished" not in looked.flaws else "",
             values if not looked.missing else "",
-            self.tr("個人情報なし") if not looked.personal else "",
-            self.tr("重複なし") if not self._likeness() else "",
+            phrase("training.no_personal_data") if not looked.personal else "",
+            phrase("training.no_duplicates") if not self._likeness() else "",
         )
         return [text for text in found if text]
 

@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWi
 
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.wording import phrase
 from app.training.data import reviewing
 from app.training.data.curation import Evidence, Item
 from app.training.data.reviewing import Looked
@@ -91,18 +92,18 @@ class RowEditor(QWidget):
 
     def _build(self) -> None:
         theme = self._theme
-        self.question = CorrectedField(theme, self.tr("質問"), 1, 5)
-        self.answer = CorrectedField(theme, self.tr("回答"), 4, 14)
+        self.question = CorrectedField(theme, phrase("common.batch_column.question"), 1, 5)
+        self.answer = CorrectedField(theme, phrase("common.batch_column.answer"), 4, 14)
         self.position = Label(role="caption", tone="text2")
         self._edit_icon = Icon(theme, "pencil", "accent", 14)
-        self._edit_words = Label(self.tr("修正中（未保存）"), "caption", "accent", strong=True)
+        self._edit_words = Label(phrase("training.being_edited_not_saved"), "caption", "accent", strong=True)
         self.hint = KeyHint(theme)
         self.hint.show_parts(
             ("Ctrl+Enter", True),
-            (self.tr(" 修正して採用"), False),
+            (phrase("training.edit_and_accept"), False),
             ("  ", False),
             ("Esc", True),
-            (self.tr(" 修正をやめる"), False),
+            (phrase("training.give_up_the_edit"), False),
         )
         policy = self.hint.sizePolicy()
         policy.setRetainSizeWhenHidden(True)  # nothing moves when the keyboard comes
@@ -114,10 +115,12 @@ class RowEditor(QWidget):
         column.setContentsMargins(MARGIN_PX, 14, MARGIN_PX, 16)
         column.setSpacing(6)
         column.addWidget(self.earlier)
-        column.addLayout(_head(Label(self.tr("質問"), strong=True), self.position))
+        column.addLayout(_head(Label(phrase("common.batch_column.question"), strong=True), self.position))
         column.addWidget(self.question)
         column.addSpacing(8)
-        column.addLayout(_head(Label(self.tr("回答"), strong=True), self._edit_icon, self._edit_words))
+        column.addLayout(
+            _head(Label(phrase("common.batch_column.answer"), strong=True), self._edit_icon, self._edit_words)
+        )
         column.addWidget(self.answer)
         column.addWidget(self.hint)
         column.addSpacing(6)
@@ -198,7 +201,7 @@ class Earlier(QFrame):
         self._words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         column = QVBoxLayout(self)
         column.setContentsMargins(theme.px(12), theme.px(8), theme.px(12), theme.px(8))
-        column.addWidget(Label(self.tr("前のやりとり（変更されません）"), "caption", strong=True))
+        column.addWidget(Label(phrase("training.what_was_said_before_not"), "caption", strong=True))
         column.addWidget(self._words)
         self.hide()
 
@@ -218,14 +221,14 @@ class QuotePart(QWidget):
         self._box = QuoteBox(theme)
         self._box.column.addWidget(self.words)
         self._none = Label(
-            self.tr("資料に答えがない質問です。資料にないことを回答が伝えているか、確かめてください。"),
+            phrase("training.the_documents_do_not_answer"),
             tone="text2",
             wraps=True,
         )
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 8)
         column.setSpacing(6)
-        column.addWidget(Flow(Label(self.tr("根拠の引用"), strong=True), self.badge))
+        column.addWidget(Flow(Label(phrase("training.quoted_source_text"), strong=True), self.badge))
         column.addWidget(self._box)
         column.addWidget(self._none)
 
@@ -238,11 +241,11 @@ class QuotePart(QWidget):
         self._none.setVisible(not has_quote)
         self.words.setText(characters.harmless(evidence.quote))
         if not has_quote:
-            self.badge.show_state("tag", "info", self.tr("引用なし"))
+            self.badge.show_state("tag", "info", phrase("training.no_quote"))
         elif reviewing.is_quoted(evidence):
-            self.badge.show_state("success", "circle-check", self.tr("原文と一致"))
+            self.badge.show_state("success", "circle-check", phrase("training.matches_the_source"))
         else:
-            self.badge.show_state("warning", "triangle-alert", self.tr("原文と一致しません"))
+            self.badge.show_state("warning", "triangle-alert", phrase("training.does_not_match_the_source"))
 
 
 class QuoteBox(QFrame):

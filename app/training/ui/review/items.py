@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt
 
+from app.base.wording import phrase
 from app.training.data import curation
 from app.training.data.curation import Curation, Item, State
 from app.training.ui.review import words
@@ -136,6 +137,6 @@ class ReviewItems(QAbstractListModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return tip(question)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            edit = self.tr("修正中") if item.number in self.edits else ""
+            edit = phrase("training.being_edited") if item.number in self.edits else ""
             return joined(words.state(self.state_of(item)), edit, question, words.source(item))
         return None

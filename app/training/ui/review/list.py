@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.base.wording import phrase
 from app.training.data.curation import Item, State
 from app.training.ui.review import words
 from app.training.ui.review.items import FILTERS, EditRole, Filter, Index, ItemRole, ReviewItems, StateRole
@@ -43,7 +44,7 @@ class ReviewList(QWidget):
         self.amount = Label(role="caption", tone="text2")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
-        self.bar.setAccessibleName(self.tr("見直しの進み"))
+        self.bar.setAccessibleName(phrase("training.progress_of_the_review"))
         self.time = Label(role="caption", tone="text2")
         self.filters: dict[Filter, Button] = {}
         self._build()
@@ -51,8 +52,8 @@ class ReviewList(QWidget):
     def show_progress(self, seconds: float | None) -> None:
         """`seconds`: that the rest will take; None: not known."""
         total, left = self._items.total, self._items.left
-        words_of_it = self.tr("{a}／{b} 件").format(a=f"{total - left:,}", b=f"{total:,}")
-        self.amount.setText(words_of_it if total else self.tr("見直しが必要な行はありません"))
+        words_of_it = phrase("training.a_b", a=f"{total - left:,}", b=f"{total:,}")
+        self.amount.setText(words_of_it if total else phrase("training.nothing_needs_review"))
         self.bar.setVisible(total > 0)
         self.bar.setRange(0, max(1, total))
         self.bar.setValue(total - left)
@@ -100,8 +101,8 @@ class ReviewView(QTableView):
         self._theme = theme
         self.setModel(items)
         self.setItemDelegate(ReviewDelegate(theme, self))
-        self.setAccessibleName(self.tr("見直すデータの一覧"))
-        self.setAccessibleDescription(self.tr("A で採用、E で修正、R で却下します"))
+        self.setAccessibleName(phrase("training.rows_to_review"))
+        self.setAccessibleDescription(phrase("training.a_accepts_e_edits_r"))
         self.horizontalHeader().hide()
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self.verticalHeader().hide()
@@ -182,7 +183,7 @@ class ReviewDelegate(QStyledItemDelegate):
         quiet = "text2" if is_chosen else "muted"
         told = [(words.state(state), words.SIGNS[state][1] if state == "left_out" else quiet, 400)]
         if has_edit:
-            told.append((self.tr("修正中"), "accent", 600))
+            told.append((phrase("training.being_edited"), "accent", 600))
         for text, tone, weight in (*told, (words.source(item), quiet, 400)):
             room = QRect(left, area.top(), area.right() - left, area.height())
             left += rows.draw_text(painter, theme, room, text, "caption", tone, weight=weight) + theme.px(12)

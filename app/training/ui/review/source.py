@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.training.data.curation import Evidence, Item
 from app.training.data.rows import Row
 from app.training.ui.review import words
@@ -62,11 +63,11 @@ class PassageView(QWidget):
         self._title = _wrapped("heading3", "text")
         self.text = SheetView(theme)
         self.facts = _wrapped("caption", "text2")
-        self.page_button = Button(theme, self.tr("ページを表示"), icon="file-text")
+        self.page_button = Button(theme, phrase("training.show_page"), icon="file-text")
         self.page_button.clicked.connect(self._on_page_clicked)
         self._head, self._foot = head, foot = QVBoxLayout(), QVBoxLayout()
         head.setSpacing(4)
-        head.addWidget(Label(self.tr("出典"), strong=True))
+        head.addWidget(Label(phrase("common.source"), strong=True))
         head.addWidget(self._path)
         head.addWidget(self._title)
         foot.setSpacing(8)
@@ -88,7 +89,7 @@ class PassageView(QWidget):
         self._path.setVisible(bool(outer))
         self._title.setText(characters.harmless(title))
         page = f"p.{evidence.page}" if evidence.page else ""
-        shared = self.tr("同じ箇所から作った問いが、ほかに {n} 件あります。").format(n=others) if others else ""
+        shared = phrase("training.n_more_from_the_same", n=others) if others else ""
         self.facts.setText(joined(page, shared))
         self.facts.setVisible(bool(self.facts.text()))
         self.page_button.setVisible(evidence.page > 0)
@@ -124,7 +125,7 @@ class SheetView(QWidget):
         super().__init__()
         self.sheet = Sheet(theme)
         self.sheet.setParent(self)
-        self.sheet.text.setAccessibleName(self.tr("出典の本文"))
+        self.sheet.text.setAccessibleName(phrase("common.text_of_the_source"))
 
     def show_text(self, text: str, places: list[tuple[int, int]]) -> None:
         self.sheet.show_text(text, places)
@@ -148,13 +149,16 @@ class LikeView(QWidget):
         self._title = Label(strong=True)
         self.question = _wrapped("ui", "text")
         self.answer = _wrapped("ui", "text")
-        button = self.button = Button(theme, self.tr("この行に移る"), compact=True)
+        button = self.button = Button(theme, phrase("training.go_to_this_row"), compact=True)
         button.clicked.connect(lambda: self.requested.emit(self._number))
         column = QVBoxLayout(self)
         column.setContentsMargins(MARGIN_PX, 14, MARGIN_PX, 16)
         column.setSpacing(6)
         column.addWidget(self._title)
-        for name, value in ((self.tr("質問"), self.question), (self.tr("回答"), self.answer)):
+        for name, value in (
+            (phrase("common.batch_column.question"), self.question),
+            (phrase("common.batch_column.answer"), self.answer),
+        ):
             column.addWidget(Label(name, "caption", "text2"))
             column.addWidget(value)
             column.addSpacing(4)
@@ -162,7 +166,7 @@ class LikeView(QWidget):
 
     def show_row(self, item: Item, row: Row) -> None:
         self._number = item.number
-        self._title.setText(self.tr("似ている行：{place}").format(place=words.place(item)))
+        self._title.setText(phrase("training.similar_place", place=words.place(item)))
         self.question.setText(characters.harmless(row.question))
         self.answer.setText(characters.harmless(row.answer))
 

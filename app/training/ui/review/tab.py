@@ -5,7 +5,7 @@ from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.training.data import reviewing
 from app.training.data.curation import Curation, Decision, Item, Kind
 from app.training.data.reviewing import Pace
@@ -130,7 +130,7 @@ class ReviewTab(QWidget):
         self.show_item(number)
         self._show_progress()
         self.focus_first()
-        announce(self, self.tr("元に戻しました"))
+        announce(self, phrase("training.undone"))
 
     # ----------------------------------------------------------------- building
 
@@ -209,8 +209,8 @@ class ReviewTab(QWidget):
             self.columns.show_source(False)
         else:
             like = curation.items[item.like - 1] if item.like else None
-            place = self.tr("{i}／{n} 件目").format(
-                i=f"{self.list.view.currentIndex().row() + 1:,}", n=f"{self.items.rowCount():,}"
+            place = phrase(
+                "training.i_of_n", i=f"{self.list.view.currentIndex().row() + 1:,}", n=f"{self.items.rowCount():,}"
             )
             self.editor.show_item(item, curation.row_of(item), like, place, self._edits.get(item.number))
             found = item.evidence
@@ -266,11 +266,11 @@ class ReviewTab(QWidget):
 
     def _told(self, kind: Kind) -> str:
         told = {
-            "accepted": self.tr("採用しました"),
-            "edited": self.tr("修正して採用しました"),
-            "rejected": self.tr("却下しました"),
+            "accepted": phrase("training.accepted"),
+            "edited": phrase("training.edited_and_accepted"),
+            "rejected": phrase("training.rejected"),
         }[kind]
-        return told if self.items.left else self.tr("{done}。見直しは終わりました").format(done=told)
+        return told if self.items.left else phrase("training.done_review_finished", done=told)
 
     def _begin_edit(self) -> None:
         if self.item is not None:
@@ -307,11 +307,11 @@ class ReviewFoot(QWidget):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self.accept_button = KeyButton(theme, self.tr("採用"), "A")
-        self.edit_button = KeyButton(theme, self.tr("修正して採用"), "E")
-        self.reject_button = KeyButton(theme, self.tr("却下"), "R")
-        self.undo_button = Button(theme, self.tr("元に戻す"), "quiet", "undo-2")
-        self.undo_button.setAccessibleName(noted(self.tr("元に戻す"), "Ctrl+Z"))
+        self.accept_button = KeyButton(theme, phrase("training.accept"), "A")
+        self.edit_button = KeyButton(theme, phrase("training.edit_and_accept_2"), "E")
+        self.reject_button = KeyButton(theme, phrase("training.reject"), "R")
+        self.undo_button = Button(theme, phrase("common.undo"), "quiet", "undo-2")
+        self.undo_button.setAccessibleName(noted(phrase("common.undo"), "Ctrl+Z"))
         self.undo_button.setToolTip("Ctrl+Z")
         self.note = Label(tone="text2")
         row = QHBoxLayout()
@@ -332,11 +332,11 @@ class ReviewFoot(QWidget):
             button.setEnabled(can_decide)
         self.undo_button.setVisible(can_undo)
         if not can_decide:
-            self.note.setText(self.tr("選ばれている行がありません"))
+            self.note.setText(phrase("training.no_row_is_selected"))
         elif left:
-            self.note.setText(self.tr("見直しがあと {n} 件あります").format(n=f"{left:,}"))
+            self.note.setText(phrase("training.n_left_to_review", n=f"{left:,}"))
         else:
-            self.note.setText(self.tr("見直しは終わりました") if total else "")
+            self.note.setText(phrase("training.review_finished") if total else "")
         self._fit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -3,14 +3,10 @@
 import math
 from collections.abc import Sequence
 
-from PySide6.QtCore import QCoreApplication
-
 from app.base.wording import phrase
 from app.training.data.curation import Item, State
 from app.training.data.rows import Row
 from app.uikit.language import joined
-
-translate = QCoreApplication.translate
 
 # Icon and colour of each state; "": an outline is drawn.
 SIGNS: dict[State, tuple[str, str]] = {
@@ -28,32 +24,32 @@ _BEFORE_CHARACTERS = 2000  # of what was said before the last question
 
 def state(found: State) -> str:
     return {
-        "used": translate("Review", "未確認（このまま使用）"),
-        "undecided": translate("Review", "未確認"),
-        "left_out": translate("Review", "除外"),
-        "accepted": translate("Review", "採用"),
-        "edited": translate("Review", "修正"),
-        "rejected": translate("Review", "却下"),
+        "used": phrase("training.not_reviewed_used_as_it"),
+        "undecided": phrase("training.not_reviewed"),
+        "left_out": phrase("training.left_out"),
+        "accepted": phrase("training.accepted_2"),
+        "edited": phrase("training.edited"),
+        "rejected": phrase("training.rejected_2"),
     }[found]
 
 
 def filter_name(key: str) -> str:
     """`key`: of `items.FILTERS`."""
     return {
-        "all": translate("Review", "すべて"),
-        "undecided": translate("Review", "未確認"),
-        "left_out": translate("Review", "除外"),
-        "decided": translate("Review", "判断済み"),
+        "all": phrase("common.all"),
+        "undecided": phrase("training.not_reviewed"),
+        "left_out": phrase("training.left_out"),
+        "decided": phrase("training.decided"),
     }[key]
 
 
 def nothing(key: str) -> str:
     """What a filter says that lets nothing through."""
     return {
-        "all": translate("Review", "見直すデータはまだありません。"),
-        "undecided": translate("Review", "未確認のものはありません。"),
-        "left_out": translate("Review", "除外したものはありません。"),
-        "decided": translate("Review", "判断したものはまだありません。"),
+        "all": phrase("training.there_is_nothing_to_review"),
+        "undecided": phrase("training.nothing_is_left_to_review"),
+        "left_out": phrase("training.nothing_is_left_out"),
+        "decided": phrase("training.nothing_has_been_decided_yet"),
     }[key]
 
 
@@ -61,18 +57,18 @@ def source(item: Item) -> str:
     """Where it is from, in one line."""
     found = item.evidence
     if found is None:
-        place = translate("Review", "{n} 行目").format(n=f"{item.row.line:,}")
+        place = phrase("training.row_n", n=f"{item.row.line:,}")
         return joined(place, one_line(item.row.group))
     if not found.quote:
-        return joined(translate("Review", "資料にない質問"), one_line(found.document))
+        return joined(phrase("training.not_in_the_documents"), one_line(found.document))
     return joined(one_line(found.document), one_line(found.heading[-1] if found.heading else ""))
 
 
 def place(item: Item) -> str:
     """A row of a file by its line, a pair by its number."""
     if item.evidence is None:
-        return translate("Review", "{n} 行目").format(n=f"{item.row.line:,}")
-    return translate("Review", "{n} 件目").format(n=f"{item.number:,}")
+        return phrase("training.row_n", n=f"{item.row.line:,}")
+    return phrase("training.pair_n", n=f"{item.number:,}")
 
 
 def one_line(text: str) -> str:
@@ -82,10 +78,9 @@ def one_line(text: str) -> str:
 
 def earlier(row: Row) -> str:
     """What was said before the last question; "" where it is the first."""
-    names = {role: phrase(f"data_role_{role}") for role in ("system", "user", "assistant")}
+    names = {role: phrase(f"training.data_role.{role}") for role in ("system", "user", "assistant")}
     said = "\n".join(
-        translate("Review", "{who}：{text}").format(who=names[message.role], text=message.text)
-        for message in row.messages[:-2]
+        phrase("training.who_text", who=names[message.role], text=message.text) for message in row.messages[:-2]
     )
     return said if len(said) <= _BEFORE_CHARACTERS else said[: _BEFORE_CHARACTERS - 1] + "…"
 
@@ -93,29 +88,29 @@ def earlier(row: Row) -> str:
 def time_left(seconds: float) -> str:
     minutes = max(1, math.ceil(seconds / 60))
     if minutes < 60:
-        return translate("Review", "あと約 {m} 分").format(m=minutes)
-    words = translate("Review", "あと約 {h} 時間 {m} 分")
+        return phrase("training.about_m_min_left", m=minutes)
+    words = phrase("training.about_h_h_m_min")
     return words.format(h=minutes // 60, m=minutes % 60)
 
 
 def flaw(code: str) -> str:
     """`code`: of `quality.CODES`, or of a likeness."""
-    words = phrase(f"data_found_{code}")
+    words = phrase(f"training.data_found.{code}")
     return words[:1].upper() + words[1:]
 
 
 def personal(kinds: Sequence[str]) -> str:
     """`kinds`: of `personal.KINDS`."""
     names = {
-        "name": translate("Review", "氏名"),
-        "birthday": translate("Review", "生年月日"),
-        "postal_code": translate("Review", "郵便番号"),
-        "address": translate("Review", "住所"),
-        "phone": translate("Review", "電話番号"),
-        "mail": translate("Review", "メールアドレス"),
-        "my_number": translate("Review", "マイナンバー"),
-        "card": translate("Review", "カード番号"),
-        "account": translate("Review", "口座番号"),
+        "name": phrase("training.name"),
+        "birthday": phrase("training.date_of_birth"),
+        "postal_code": phrase("training.postal_code"),
+        "address": phrase("training.address"),
+        "phone": phrase("training.telephone_number"),
+        "mail": phrase("training.mail_address"),
+        "my_number": phrase("training.my_number"),
+        "card": phrase("training.card_number"),
+        "account": phrase("training.account_number"),
     }
-    what = translate("Review", "、").join(names[kind] for kind in kinds)
-    return translate("Review", "個人情報らしい記載：{what}").format(what=what)
+    what = phrase("common.data_gap").join(names[kind] for kind in kinds)
+    return phrase("training.may_be_personal_data_what", what=what)

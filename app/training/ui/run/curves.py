@@ -2,6 +2,8 @@
 
 import math
 
+from app.base.wording import phrase
+
 from app.training.ui.run import without_opengl  # noqa: F401  before pyqtgraph; isort: skip
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
@@ -31,7 +33,7 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
         self.setMenuEnabled(False)
         self.setMouseEnabled(False, False)
         self.hideButtons()
-        self.setAccessibleName(self.tr("損失の曲線"))
+        self.setAccessibleName(phrase("training.loss_curves"))
         self._raw, self._smooth, self._validation = (self.plot(antialias=True) for _ in range(3))
         self._now = pg.InfiniteLine(angle=90)
         self._ring = pg.ScatterPlotItem(size=RING_PX, symbol="o", antialias=True)
@@ -83,12 +85,12 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
         self._place(
             "base",
             None if base is None else (0.0, base),
-            self.tr("学習前 {loss}").format(loss=words.loss(base)),
+            phrase("training.before_loss", loss=words.loss(base)),
             (0.0, 1.0),
         )
         if best is not None and best.step > 0:
             self._ring.setData([best.step], [best.loss])
-            text = self.tr("最良 {loss}（{s}）").format(loss=words.loss(best.loss), s=f"{best.step:,}")
+            text = phrase("training.best_loss_s", loss=words.loss(best.loss), s=f"{best.step:,}")
             self._place("best", (best.step, best.loss), text, (_side(best.step, total), 1.4))
         else:
             self._place("best", None, "", (0.5, 1.0))
@@ -96,7 +98,7 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
             self._now.setPos(step.step)
             top = self.getViewBox().viewRange()[1][1]
             at = 1.0 if step.step > 0.8 * total else 0.0
-            self._place("now", (step.step, top), self.tr("現在 {s}").format(s=f"{step.step:,}"), (at, 0.0))
+            self._place("now", (step.step, top), phrase("training.now_s", s=f"{step.step:,}"), (at, 0.0))
         else:
             self._place("now", None, "", (0.0, 0.0))
 
@@ -111,7 +113,7 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
     def _summary(self, course: Course) -> str:
         standing = course.standing
         best = standing.best
-        told: str = self.tr("学習前 {base}、最良 {best}、{n} ステップ")
+        told: str = phrase("training.before_base_best_best_n")
         return told.format(
             base=words.loss(standing.base_loss), best=words.loss(best.loss if best else None), n=standing.last_step
         )
@@ -148,7 +150,7 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
             axis.enableAutoSIPrefix(False)
         self.getAxis("left").setGrid(255)
         size = theme.font("caption").pixelSize()
-        self.getAxis("bottom").setLabel(self.tr("ステップ"), **{"color": text2.name(), "font-size": f"{size}px"})
+        self.getAxis("bottom").setLabel(phrase("training.step"), **{"color": text2.name(), "font-size": f"{size}px"})
         if self._course is not None:
             self.show_course(self._course)
 

@@ -5,6 +5,7 @@ import time
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.training.runs.course import Course
 from app.training.ui.run import words
 from app.uikit import phrases
@@ -44,7 +45,7 @@ class Facts(QWidget):
         self.facts = {key: Fact(name) for key, name in zip(KEYS, self._names(), strict=True)}
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
-        self.bar.setAccessibleName(self.tr("学習の進み"))
+        self.bar.setAccessibleName(phrase("training.progress_of_the_training"))
         self.percent = Label(tone="text2")
         self.phase = Label(role="caption", tone="text2", wraps=True)
         self._side = QWidget()
@@ -69,7 +70,7 @@ class Facts(QWidget):
         is_training = course.state == "running"
         values = {
             "state": joined(words.state(course), words.epochs(course)),
-            "step": self.tr("{a}／{b}").format(a=f"{step.step:,}", b=f"{step.total:,}") if step else "",
+            "step": phrase("common.a_b", a=f"{step.step:,}", b=f"{step.total:,}") if step else "",
             "left": words.left(step.left_s) if step and is_training and standing.end is None else "",
             "best": words.loss(best.loss if best else None),
             "base": words.base(course),
@@ -96,7 +97,7 @@ class Facts(QWidget):
         else:
             fact.show_value("")
         is_part = course.is_resumed and not isinstance(end, Finished)
-        fact.name.setText(self.tr("再開からの経過") if is_part else self.tr("経過"))
+        fact.name.setText(phrase("training.since_resuming") if is_part else phrase("training.elapsed"))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -110,6 +111,6 @@ class Facts(QWidget):
 
     def _names(self) -> tuple[str, ...]:
         return (
-            self.tr("状態"), self.tr("ステップ"), self.tr("経過"), self.tr("残り"), self.tr("最良の検証損失"),
-            self.tr("土台"),
+            phrase("common.state"), phrase("training.step"), phrase("training.elapsed"), phrase("training.left"),
+            phrase("training.best_validation_loss"), phrase("training.base"),
         )  # fmt: skip

@@ -7,6 +7,7 @@ from PySide6.QtCore import QPointF, Qt, QTimer
 from PySide6.QtGui import QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.training.runs.course import Course
 from app.training.ui.run import words
 from app.training.ui.run.small import Small
@@ -36,16 +37,17 @@ class LossCard(QFrame):
         self._course: Course | None = None
         self.table = StepTable()
         self.view: StepView | None = None  # built when it is asked for
-        self.note = Label(self.tr("最初の値を待っています。"), tone="muted", wraps=True)
+        self.note = Label(phrase("training.waiting_for_the_first_value"), tone="muted", wraps=True)
         self.sparse = Label(role="caption", tone="text2", wraps=True)
         self.sparse.hide()
         self.legend = Flow(
-            _Key(theme, self.tr("学習（平滑）"), "chart1"), _Key(theme, self.tr("検証"), "chart2", is_dashed=True)
+            _Key(theme, phrase("training.training_smoothed"), "chart1"),
+            _Key(theme, phrase("training.validation_2"), "chart2", is_dashed=True),
         )
-        self.table_button = Button(theme, self.tr("表で見る"), compact=True)
+        self.table_button = Button(theme, phrase("training.show_as_a_table"), compact=True)
         head = QHBoxLayout()
         head.setSpacing(12)
-        head.addWidget(Label(self.tr("損失（正解文の NLL、nats／トークン）"), "heading3", wraps=True), 1)
+        head.addWidget(Label(phrase("training.loss_nll_of_the_reference"), "heading3", wraps=True), 1)
         head.addWidget(self.table_button, 0, Qt.AlignmentFlag.AlignTop)
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(18, 14, 18, 14)
@@ -68,7 +70,7 @@ class LossCard(QFrame):
         apart = stride(len(course.steps))
         self.sparse.setVisible(self.shows_table and apart > 1)
         if self.shows_table:
-            self.sparse.setText(self.tr("{n} ステップごとの値と、検証したところを並べています。").format(n=apart))
+            self.sparse.setText(phrase("training.one_step_in_n_and", n=apart))
             self.table.show_course(course)
         elif self.plot is not None and self.note.isHidden():
             self.plot.show_course(course)
@@ -100,7 +102,9 @@ class LossCard(QFrame):
             self.view.show()
         else:
             self.view.setVisible(self.view.isHidden())
-        self.table_button.setText(self.tr("グラフで見る") if self.shows_table else self.tr("表で見る"))
+        self.table_button.setText(
+            phrase("training.show_as_a_plot") if self.shows_table else phrase("training.show_as_a_table")
+        )
         self._show()
 
     def _show(self) -> None:
@@ -116,10 +120,10 @@ class Measured(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self.rate = Small(theme, self.tr("学習率"))
-        self.norm = Small(theme, self.tr("勾配ノルム"))
+        self.rate = Small(theme, phrase("training.learning_rate"))
+        self.norm = Small(theme, phrase("training.gradient_norm"))
         self.speed = Small(theme, "tok/s", from_zero=True)
-        self.memory = Small(theme, self.tr("メモリ"), from_zero=True)
+        self.memory = Small(theme, phrase("common.memory"), from_zero=True)
         self._all = (self.rate, self.norm, self.speed, self.memory)
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
@@ -132,7 +136,7 @@ class Measured(QWidget):
         if step is None:
             return
         is_graphics = course.asked is not None and course.asked.device == "cuda"
-        self.memory.name.setText(self.tr("GPU メモリ") if is_graphics else self.tr("メモリ"))
+        self.memory.name.setText(phrase("training.gpu_memory") if is_graphics else phrase("common.memory"))
         self.rate.show_points(course.rate, words.rate(step.learning_rate), step.total)
         self.norm.show_points(course.norm, f"{step.gradient_norm:.2f}", step.total)
         self.speed.show_points(course.speed, f"{step.tokens_per_s:,.0f}", step.total)

@@ -1,10 +1,8 @@
 """What is to be said of a run besides its numbers: one sentence, and what asks for a decision."""
 
-from PySide6.QtCore import QCoreApplication
-
 from app.base import wording
 from app.base.errors import AppError
-from app.base.wording import Sentence
+from app.base.wording import Sentence, phrase
 from app.training import problems
 from app.training.runs import watching
 from app.training.runs.course import Course
@@ -14,41 +12,35 @@ from app.uikit import phrases
 from app.uikit.language import joined
 from trainer.events import Failed, Finished
 
-translate = QCoreApplication.translate
-
 
 def sentence(course: Course, trainings: Trainings, *, is_ours: bool) -> str:
     """ "": the numbers say it all."""
     if is_ours and trainings.is_asked:
-        return translate("TrainingRun", "いまの処理が区切りに来たら終わります。1 ステップに数分かかることもあります。")
+        return phrase("training.it_ends_as_soon_as")
     if is_ours and not course.is_live:
         return ""  # it has just begun, and nothing is told yet
     match course.state:
         case "running" if not is_ours:
             return phrases.sentences(
-                translate("TrainingRun", "ターミナルなど、この画面の外で動いている学習です。"),
-                translate("TrainingRun", "止めるには、そちらで Ctrl+C を押してください。"),
+                phrase("training.this_run_goes_on_outside"),
+                phrase("training.to_stop_it_press_ctrl"),
             )
         case "judging" if is_ours and trainings.progress is not None:
             return words.judging(trainings.progress)
         case "judging":
-            return translate("TrainingRun", "取り分けたデータで、学習の結果を評価しています。")
+            return phrase("training.the_result_is_being_judged")
         case "ending":
-            return translate(
-                "TrainingRun", "学習の処理が、いま保存して終わるところです。終わると「続ける」を押せます。"
-            )
+            return phrase("training.the_training_process_is_saving")
         case "waiting":
-            return translate("TrainingRun", "まだ始まっていません。")
+            return phrase("training.it_has_not_started_yet")
         case "paused":
-            return translate(
-                "TrainingRun", "ステップ {n} で一時停止しています。「続ける」で、そこから学習します。"
-            ).format(n=f"{course.standing.last_step:,}")
+            return phrase("training.paused_at_step_n_resume", n=f"{course.standing.last_step:,}")
         case "cancelled":
-            return _kept(course, translate("TrainingRun", "中止した学習です。"))
+            return _kept(course, phrase("training.this_run_was_aborted"))
         case "exported":
-            return translate("TrainingRun", "別の PC で学習するために書き出した学習です。")
+            return phrase("training.this_run_was_exported_to")
         case "finished":
-            origin = wording.phrase("run_trained_elsewhere") if course.is_from_elsewhere else ""
+            origin = wording.phrase("common.run_trained_elsewhere") if course.is_from_elsewhere else ""
             return phrases.sentences(origin, _finished(course)) if origin else _finished(course)
     return ""
 
@@ -57,7 +49,7 @@ def failure(course: Course) -> Sentence | None:
     """Of a run that nobody is at work on: why it did not come to its end, and the next step."""
     end = course.standing.end
     if course.state == "crashed":
-        what = translate("TrainingRun", "学習の処理が途中で止まりました。")
+        what = phrase("training.the_training_process_stopped_on")
         return Sentence(what, _kept(course, ""))
     if course.state == "failed" and isinstance(end, Failed):
         return of_error(problems.of_run(end.code, end.facts, ""), course)
@@ -70,13 +62,11 @@ def of_error(error: AppError, course: Course | None) -> Sentence:
     if course is not None and course.can_go_on and error.code.startswith("run_"):
         return Sentence(told.message, _kept(course, _before(error.code)))
     if error.code == "run_preflight_blocked":
-        return Sentence(
-            told.message, translate("TrainingRun", "「確認」で見つかったことを直して、新しい学習を始めてください。")
-        )
+        return Sentence(told.message, phrase("training.mend_what_the_step_check"))
     if error.code == "run_not_finite":
-        return Sentence(told.message, translate("TrainingRun", "学習率を小さくして、新しい学習を始めてください。"))
+        return Sentence(told.message, phrase("training.start_a_new_run_with"))
     if error.code.startswith("run_"):
-        return Sentence(told.message, translate("TrainingRun", "新しい学習を始めてください。"))
+        return Sentence(told.message, phrase("training.start_a_new_run"))
     return told
 
 
@@ -85,29 +75,25 @@ def alarm(course: Course) -> str:
     evaluations, best = course.standing.evaluations, course.standing.best
     if course.state != "running" or best is None or not watching.is_overfitting(evaluations):
         return ""
-    return translate(
-        "TrainingRun", "検証の損失が {n} 回続けて悪化しました。最良（ステップ {s}）で終えられます。"
-    ).format(n=watching.rises(evaluations), s=f"{best.step:,}")
+    return phrase("training.validation_loss_rose_n_times", n=watching.rises(evaluations), s=f"{best.step:,}")
 
 
 def abort_body(course: Course) -> str:
     saved = course.standing.saved
     if saved is None or not saved.step:
-        return translate("TrainingRun", "まだ途中結果が保存されていません。あとで最初からやり直せます。")
-    return translate("TrainingRun", "ステップ {n} までの途中結果は残り、あとで続きから再開できます。").format(
-        n=f"{saved.step:,}"
-    )
+        return phrase("training.nothing_is_saved_yet_you")
+    return phrase("training.progress_up_to_step_n", n=f"{saved.step:,}")
 
 
 def _before(code: str) -> str:
     """What is to be done before it goes on; "": nothing is known."""
     return {
-        "run_out_of_memory": translate("TrainingRun", "ほかのアプリを閉じてください。"),
-        "run_memory_short": translate("TrainingRun", "ほかのアプリを閉じてください。"),
-        "run_killed": translate("TrainingRun", "ほかのアプリを閉じてください。"),
-        "run_disk_full": translate("TrainingRun", "不要なファイルを消してください。"),
-        "run_base_missing": translate("TrainingRun", "モデルを元の場所に戻してください。"),
-        "run_data_missing": translate("TrainingRun", "学習データを元の場所に戻してください。"),
+        "run_out_of_memory": phrase("common.close_other_programs"),
+        "run_memory_short": phrase("common.close_other_programs"),
+        "run_killed": phrase("common.close_other_programs"),
+        "run_disk_full": phrase("training.delete_files_that_you_do"),
+        "run_base_missing": phrase("common.put_the_model_back_where"),
+        "run_data_missing": phrase("training.put_the_training_data_back"),
     }.get(code, "")
 
 
@@ -115,8 +101,8 @@ def _kept(course: Course, before: str) -> str:
     """What is safe, and how it goes on."""
     saved = course.standing.saved
     if saved is None or not saved.step:
-        return phrases.sentences(before, translate("TrainingRun", "「続ける」で、最初から学習します。"))
-    told = translate("TrainingRun", "ステップ {n} までは保存済みです。「続ける」で、そこから再開します。")
+        return phrases.sentences(before, phrase("training.resume_starts_it_from_the"))
+    told = phrase("training.all_up_to_step_n")
     return phrases.sentences(before, told.format(n=f"{saved.step:,}"))
 
 
@@ -124,5 +110,5 @@ def _finished(course: Course) -> str:
     end = course.standing.end
     told = words.finished(end) if isinstance(end, Finished) else ""
     if course.can_go_on:
-        return joined(told, translate("TrainingRun", "評価が残っています。「続ける」で評価します。"))
+        return joined(told, phrase("training.it_has_not_been_judged"))
     return told

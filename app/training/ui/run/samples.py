@@ -3,6 +3,7 @@
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from app.base.wording import phrase
 from app.training.runs.course import Answers, Course
 from app.uikit.language import joined
 from app.uikit.theme import Theme
@@ -21,12 +22,12 @@ class Samples(QFrame):
         self._place = 0
         self._shown: tuple[object, ...] = ()
         self._body: QWidget | None = None
-        self.before_button = IconButton(theme, "chevron-left", self.tr("前の問い"))
-        self.after_button = IconButton(theme, "chevron-right", self.tr("次の問い"))
+        self.before_button = IconButton(theme, "chevron-left", phrase("training.previous_question"))
+        self.after_button = IconButton(theme, "chevron-right", phrase("training.next_question"))
         self.count = Label(role="caption", tone="text2")
         head = QHBoxLayout()
         head.setSpacing(6)
-        head.addWidget(Label(self.tr("回答の変化"), "heading3", wraps=True), 1)
+        head.addWidget(Label(phrase("training.how_answers_change"), "heading3", wraps=True), 1)
         for widget in (self.before_button, self.count, self.after_button):
             head.addWidget(widget)
         self._column = QVBoxLayout(self)
@@ -55,7 +56,7 @@ class Samples(QFrame):
         count = len(self._answers)
         for widget in (self.before_button, self.count, self.after_button):
             widget.setVisible(count > 1)
-        self.count.setText(self.tr("問い {i}／{n}").format(i=self._place + 1, n=count))
+        self.count.setText(phrase("training.question_i_n", i=self._place + 1, n=count))
         self.before_button.setEnabled(self._place > 0)
         self.after_button.setEnabled(self._place + 1 < count)
         told = self._answers[self._place] if self._answers else None
@@ -75,7 +76,7 @@ class Samples(QFrame):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         if told is None:
-            words = self.tr("最初の検証のときに、検証用の質問への回答をここに並べます。")
+            words = phrase("training.from_the_first_evaluation_on")
             column.addWidget(Label(words, tone="muted", wraps=True))
             return body
         column.addWidget(_text(told.question, strong=True))
@@ -97,20 +98,22 @@ class Samples(QFrame):
         column = QVBoxLayout(box)
         column.setContentsMargins(10, 8, 10, 8)
         column.setSpacing(2)
-        column.addWidget(Label(self.tr("正解"), "caption", "text2"))
+        column.addWidget(Label(phrase("training.reference"), "caption", "text2"))
         column.addWidget(_text(text))
         return box
 
     def _when(self, one: Sample, last_step: int) -> str:
         """`last_step`: up to which it was answered so, where nothing else came after it; 0: something did."""
         if one.step == 0:
-            words = self.tr("学習前（ステップ {s} でも同じ）") if last_step else self.tr("学習前")
+            words = phrase("training.before_training_the_same_at") if last_step else phrase("training.before")
             when = words.format(s=f"{last_step:,}")
         elif last_step > one.step:
-            when = self.tr("ステップ {a}〜{b}（最新）").format(a=f"{one.step:,}", b=f"{last_step:,}")
+            when = phrase("training.steps_a_b_latest", a=f"{one.step:,}", b=f"{last_step:,}")
         else:
-            when = (self.tr("ステップ {s}（最新）") if last_step else self.tr("ステップ {s}")).format(s=f"{one.step:,}")
-        return joined(when, "" if one.has_ended else self.tr("長さの上限で打ち切り"))
+            when = (phrase("training.step_s_latest") if last_step else phrase("training.step_s")).format(
+                s=f"{one.step:,}"
+            )
+        return joined(when, "" if one.has_ended else phrase("training.cut_off_at_the_length"))
 
 
 def _text(words: str, *, strong: bool = False) -> QLabel:

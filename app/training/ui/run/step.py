@@ -8,7 +8,7 @@ from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QBoxLayout, QFrame, QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
-from app.base.wording import Sentence
+from app.base.wording import Sentence, phrase
 from app.training.runs.course import Course
 from app.training.services.run_follower import RunFollower
 from app.training.services.trainings import Trainings
@@ -76,7 +76,7 @@ class RunStep(Step):
     def say_reopened(self) -> None:
         """The window was closed meanwhile, and is shown again."""
         if self._is_ours:
-            self._note.setText(self.tr("学習は続いていました。"))
+            self._note.setText(phrase("training.training_has_continued"))
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -172,20 +172,16 @@ class RunStep(Step):
     def _sentence(self, course: Course) -> str:
         trainings = self._trainings
         if self._is_ours and trainings.is_waiting:
-            return self.tr("質問への回答が終わるのを待っています。終わりしだい始めます。")
+            return phrase("training.waiting_for_an_answer_to")
         told = notice.sentence(course, trainings, is_ours=self._is_ours)
         if trainings.is_training and not self._is_ours and course.can_go_on:
-            return self.tr("別の学習が動いています。終わると「続ける」を押せます。")
+            return phrase("training.another_run_is_going_on")
         return told
 
     def _going_on(self, course: Course) -> str:
-        told = self.tr(
-            "画面を閉じても学習は続きます。質問用のモデルは学習中だけメモリから下ろし、終わると自動で戻します。"
-        )
+        told = phrase("training.training_continues_when_this_window")
         if any(one.key == "sleep" and one.level != "ok" for one in course.watched):
-            told += self.tr(
-                "\nこの PC では、スリープを止められません。電源の設定で、スリープしないようにしてください。"
-            )
+            told += phrase("training.this_pc_cannot_be_kept_awake_from")
         return told
 
     def _show_alarm(self, course: Course) -> None:
@@ -193,7 +189,7 @@ class RunStep(Step):
         if not words:
             self.alarm.hide()
         elif self.alarm.isHidden() or self.alarm.accessibleName() != words:
-            self.alarm.show_message("warning", words, "", (("finish", self.tr("ここで終えて最良を残す")),))
+            self.alarm.show_message("warning", words, "", (("finish", phrase("training.finish_and_keep_the_best")),))
 
     def _show_trouble(self, course: Course) -> None:
         found = notice.failure(course)
@@ -203,7 +199,7 @@ class RunStep(Step):
             self.trouble.hide()
             return
         has_log = course.state in ("crashed", "failed")
-        actions = (("log", self.tr("記録のフォルダを開く")),) if has_log else ()
+        actions = (("log", phrase("training.open_the_log_folder")),) if has_log else ()
         if self.trouble.isHidden() or found != self._told:
             self._told = found
             self.trouble.show_message("danger", found.message, found.next, actions)
@@ -259,10 +255,10 @@ class Actions(QObject):
         self._course: Course | None = None
         nowhere = QWidget(owner)  # until the page takes them
         nowhere.hide()
-        self.pause_button = Button(theme, self.tr("一時停止"), icon="pause", parent=nowhere)
-        self.finish_button = Button(theme, self.tr("ここで終えて最良を残す"), parent=nowhere)
-        self.abort_button = Button(theme, self.tr("中止…"), "danger", parent=nowhere)
-        self.go_on_button = Button(theme, self.tr("続ける"), "primary", "play", parent=nowhere)
+        self.pause_button = Button(theme, phrase("common.pause"), icon="pause", parent=nowhere)
+        self.finish_button = Button(theme, phrase("training.finish_and_keep_the_best"), parent=nowhere)
+        self.abort_button = Button(theme, phrase("training.abort"), "danger", parent=nowhere)
+        self.go_on_button = Button(theme, phrase("training.resume"), "primary", "play", parent=nowhere)
         self.buttons = (self.go_on_button, self.pause_button, self.finish_button, self.abort_button)
         for button in self.buttons:
             button.hide()
@@ -299,11 +295,11 @@ class Actions(QObject):
         assert self._course is not None
         dialog = Dialog(
             self._theme,
-            self.tr("学習を中止しますか"),
+            phrase("training.abort_this_run"),
             notice.abort_body(self._course),
             (
-                Choice("cancel", self.tr("キャンセル"), is_default=True),
-                Choice("abort", self.tr("中止する"), "danger_fill"),
+                Choice("cancel", phrase("common.cancel"), is_default=True),
+                Choice("abort", phrase("training.abort_2"), "danger_fill"),
             ),
             self._owner.window(),
         )
@@ -327,7 +323,7 @@ class Watch(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(18, 14, 18, 14)
         column.setSpacing(10)
-        column.addWidget(Label(self.tr("見張り"), "heading3"))
+        column.addWidget(Label(phrase("training.watch"), "heading3"))
         column.addLayout(self._grid)
 
     def show_course(self, course: Course) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 from PySide6.QtWidgets import QHeaderView, QTreeView
 
+from app.base.wording import phrase
 from app.training.runs.course import Course
 from app.training.ui.run import words
 from app.uikit.language import noted
@@ -55,8 +56,8 @@ class StepTable(QAbstractTableModel):
 
     def titles(self) -> list[str]:
         return [
-            self.tr("ステップ"), self.tr("学習の損失"), self.tr("検証の損失"), self.tr("学習率"), self.tr("勾配ノルム"),
-            "tok/s", self.tr("メモリ"),
+            phrase("training.step"), phrase("training.training_loss"), phrase("training.validation_loss"),
+            phrase("training.learning_rate"), phrase("training.gradient_norm"), "tok/s", phrase("common.memory"),
         ]  # fmt: skip
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -72,7 +73,7 @@ class StepTable(QAbstractTableModel):
             return f"{number:,}"
         if column == 2:
             is_best = number == self._best
-            return noted(words.loss(evaluation.loss), self.tr("最良") if is_best else "") if evaluation else ""
+            return noted(words.loss(evaluation.loss), phrase("training.best") if is_best else "") if evaluation else ""
         if step is None:
             return ""
         return {
@@ -90,7 +91,7 @@ class StepView(QTreeView):
         self._theme = theme
         self.setModel(table)
         self.setProperty("framed", True)
-        self.setAccessibleName(self.tr("損失と測定値の表"))
+        self.setAccessibleName(phrase("training.table_of_losses_and_measurements"))
         self.setRootIsDecorated(False)
         self.setUniformRowHeights(True)
         self.header().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QCoreApplication
-
 from app.base import wording
+from app.base.wording import phrase
 from app.training.runs.course import Course
 from app.training.runs.watching import Watched
 from app.uikit.language import joined
@@ -18,21 +17,19 @@ from trainer.events import Finished
 if TYPE_CHECKING:
     from app.training.services.gate import GateProgress  # numpy
 
-translate = QCoreApplication.translate
-
 
 def state(course: Course) -> str:
     return {
-        "waiting": translate("TrainingRun", "開始前"),
-        "running": translate("TrainingRun", "学習中"),
-        "ending": translate("TrainingRun", "保存中"),
-        "judging": translate("TrainingRun", "評価中"),
-        "paused": translate("TrainingRun", "一時停止"),
-        "finished": translate("TrainingRun", "完了"),
-        "crashed": translate("TrainingRun", "中断"),
-        "failed": translate("TrainingRun", "失敗"),
-        "cancelled": translate("TrainingRun", "中止"),
-        "exported": translate("TrainingRun", "書き出し済み"),
+        "waiting": phrase("training.not_started"),
+        "running": phrase("common.training"),
+        "ending": phrase("training.saving"),
+        "judging": phrase("training.being_judged"),
+        "paused": phrase("training.paused"),
+        "finished": phrase("training.finished"),
+        "crashed": phrase("training.broken_off"),
+        "failed": phrase("common.failed"),
+        "cancelled": phrase("training.aborted"),
+        "exported": phrase("training.exported"),
     }[course.state]
 
 
@@ -42,7 +39,7 @@ def epochs(course: Course) -> str:
     if step is None or not step.step:
         return ""
     in_all = step.epoch * step.total / step.step
-    return translate("TrainingRun", "{a}／{b} 周").format(a=f"{step.epoch:.1f}", b=f"{in_all:.1f}".removesuffix(".0"))
+    return phrase("training.a_b_epochs", a=f"{step.epoch:.1f}", b=f"{in_all:.1f}".removesuffix(".0"))
 
 
 def phase(course: Course) -> str:
@@ -51,9 +48,13 @@ def phase(course: Course) -> str:
     if course.state != "running" or (told is not None and told.name == "training"):
         return ""
     if told is None or course.standing.end is not None:  # of the start before
-        return translate("TrainingRun", "学習の処理を起動しています")
+        return phrase("training.starting_the_training_process")
     known = told.name in events.PHASES
-    name = wording.phrase(f"run_phase_{told.name}") if known else wording.phrase("run_phase_other", name=told.name)
+    name = (
+        wording.phrase(f"training.run_phase.{told.name}")
+        if known
+        else wording.phrase("training.run_phase.other", name=told.name)
+    )
     if told.total and told.name not in ("evaluating", "saving"):
         return joined(name, f"{100 * told.done // told.total}\u00a0%")
     return name
@@ -63,16 +64,16 @@ def judging(progress: "GateProgress") -> str:
     from app.training.gate import F16_ADAPTER, ON_BASE  # numpy
 
     is_named = progress.form in (*ON_BASE, F16_ADAPTER)
-    key = f"run_form_{progress.form.replace('+', '_')}" if is_named else "run_form_merged"
-    what = wording.phrase(f"run_gating_{progress.phase}", form=wording.phrase(key, form=progress.form))
+    key = f"training.run_form.{progress.form.replace('+', '_')}" if is_named else "training.run_form.merged"
+    what = wording.phrase(f"training.run_gating.{progress.phase}", form=wording.phrase(key, form=progress.form))
     facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
     if progress.total:
-        return wording.phrase("run_gating_percent", percent=100 * progress.done // progress.total, **facts)
-    return wording.phrase("run_gating", **facts)
+        return wording.phrase("training.run_gating.percent", percent=100 * progress.done // progress.total, **facts)
+    return wording.phrase("common.run_gating", **facts)
 
 
 def finished(end: Finished) -> str:
-    return wording.phrase(f"run_finished_{end.reason}", step=end.step, time=duration(end.seconds))
+    return wording.phrase(f"training.run_finished.{end.reason}", step=end.step, time=duration(end.seconds))
 
 
 def left(seconds: float) -> str:
@@ -80,11 +81,11 @@ def left(seconds: float) -> str:
     if not math.isfinite(seconds):
         return ""
     if seconds < 60:
-        return translate("TrainingRun", "1 分以内")
+        return phrase("training.under_1_min")
     minutes = math.ceil(seconds / 60)
     if minutes < 60:
-        return translate("TrainingRun", "約 {m} 分").format(m=minutes)
-    return translate("TrainingRun", "約 {h} 時間 {m} 分").format(h=minutes // 60, m=minutes % 60)
+        return phrase("training.about_m_min", m=minutes)
+    return phrase("training.about_h_h_m_min_2", h=minutes // 60, m=minutes % 60)
 
 
 def loss(value: float | None) -> str:
@@ -114,13 +115,13 @@ def base(course: Course) -> str:
 
 def watched_name(key: str) -> str:
     return {
-        "not_finite": translate("TrainingRun", "数値の異常（NaN）"),
-        "early_stopping": translate("TrainingRun", "早期終了"),
-        "overfitting": translate("TrainingRun", "過学習の兆し"),
-        "checkpoint": translate("TrainingRun", "チェックポイント"),
-        "sleep": translate("TrainingRun", "PC のスリープ"),
-        "memory": translate("TrainingRun", "メモリ不足"),
-        "speed": translate("TrainingRun", "速さ"),
+        "not_finite": phrase("training.invalid_numbers_nan"),
+        "early_stopping": phrase("training.early_stopping"),
+        "overfitting": phrase("training.overfitting"),
+        "checkpoint": phrase("training.checkpoint"),
+        "sleep": phrase("training.sleep_2"),
+        "memory": phrase("common.not_enough_memory"),
+        "speed": phrase("training.speed"),
     }[key]
 
 
@@ -128,9 +129,9 @@ def watched(found: Watched, course: Course) -> str:
     facts = found.facts
     match found.key:
         case "not_finite" if "step" in facts:
-            return translate("TrainingRun", "ステップ {s} で発散").format(s=f"{facts['step']:,}")
+            return phrase("training.diverged_at_step_s", s=f"{facts['step']:,}")
         case "not_finite" if facts:
-            return translate("TrainingRun", "{n} 回。学習率を半分にして再開").format(n=facts["count"])
+            return phrase("training.n_times_resumed_with_half", n=facts["count"])
         case "early_stopping" if course.standing.effective is None:
             return "–"
         case "early_stopping":
@@ -139,32 +140,32 @@ def watched(found: Watched, course: Course) -> str:
             return _overfitting(facts)
         case "checkpoint" if facts:
             return joined(
-                translate("TrainingRun", "ステップ {s}").format(s=f"{facts['step']:,}"),
-                translate("TrainingRun", "照合済み"),
+                phrase("training.step_s", s=f"{facts['step']:,}"),
+                phrase("training.verified"),
             )
         case "checkpoint":
-            return translate("TrainingRun", "まだありません")
+            return phrase("common.none_yet")
         case "sleep" if found.level != "ok":
-            return translate("TrainingRun", "抑止できません")
+            return phrase("training.cannot_be_prevented")
         case "sleep" if course.state in ("running", "ending"):
-            return translate("TrainingRun", "学習中は抑止")
+            return phrase("training.prevented_while_training")
         case "memory" if facts:
-            return translate("TrainingRun", "一度に計算する数を {n} に減らして継続").format(n=facts["micro_batch"])
+            return phrase("training.going_on_with_n_at", n=facts["micro_batch"])
         case "speed":
-            return translate("TrainingRun", "ステップ {s} から急に低下").format(s=f"{facts['step']:,}")
-    return translate("TrainingRun", "なし") if found.key != "sleep" else translate("TrainingRun", "抑止していません")
+            return phrase("training.much_slower_since_step_s", s=f"{facts['step']:,}")
+    return phrase("common.none") if found.key != "sleep" else phrase("training.not_kept_awake")
 
 
 def _early_stopping(facts: Mapping[str, Any]) -> str:
     if not facts:
-        return translate("TrainingRun", "使いません")
-    words = translate("TrainingRun", "改善なし {n}／{m} 回").format(n=facts["count"], m=facts["most"])
-    return joined(words, translate("TrainingRun", "終了")) if facts.get("has_ended") else words
+        return phrase("training.not_used")
+    words = phrase("training.no_improvement_n_m", n=facts["count"], m=facts["most"])
+    return joined(words, phrase("training.ended")) if facts.get("has_ended") else words
 
 
 def _overfitting(facts: Mapping[str, Any]) -> str:
     count = facts.get("count", 0)
-    words = translate("TrainingRun", "{n} 回続けて悪化").format(n=count) if count else translate("TrainingRun", "なし")
+    words = phrase("training.rose_n_times_in_a", n=count) if count else phrase("common.none")
     if "gap" not in facts:
         return words
-    return translate("TrainingRun", "{words}（差 {gap}）").format(words=words, gap=f"{facts['gap']:.2f}")
+    return phrase("training.words_gap_gap", words=words, gap=f"{facts['gap']:.2f}")
