@@ -13,10 +13,10 @@ import signal
 import sys
 from pathlib import Path
 
-from app.base import children, no_network
-from app.base.files import private
-from app.base.invisible import Terminal
-from app.base.isolation import offline
+from app.base import programs
+from app.base.files import file_permissions
+from app.base.invisible_characters import SafeTerminal
+from app.base.isolation import network_guard
 
 _MAKE_TRAINING = "--make-training-environment"
 _CHILD_ROLES = (
@@ -77,13 +77,13 @@ def main() -> int:
 
 def _prepare(arguments: list[str]) -> None:
     """Set up what every role needs, before anything of it is imported."""
-    private.begin()
+    file_permissions.restrict_umask()
     # Before the locale decides otherwise: paths and output are UTF-8, also under LANG=C.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    sys.stdout, sys.stderr = Terminal.around(sys.stdout), Terminal.around(sys.stderr)
-    children.prepare_environment()
+    sys.stdout, sys.stderr = SafeTerminal.around(sys.stdout), SafeTerminal.around(sys.stderr)
+    programs.prepare_child_environment()
     _guard(arguments)
     if arguments and arguments[0] in _CHILD_ROLES:
         # Ctrl+C in a terminal reaches the whole group; a child ends when its parent closes the pipe.
@@ -92,15 +92,15 @@ def _prepare(arguments: list[str]) -> None:
 
 def _guard(arguments: list[str]) -> None:
     """What this process may reach, before anything of its role is imported."""
-    no_network.install_for(arguments)
+    network_guard.install_filter_for(arguments)
     if arguments[:1] in (["--download"], [_MAKE_TRAINING]):  # the latter until it has what it fetches
-        offline.permit()
+        network_guard.permit_downloads()
     elif arguments[:1] == ["--remote-engine"]:
         from app.inference.remote import worker as remote
 
         remote.guard(arguments[1:])
     else:
-        offline.enforce()
+        network_guard.enforce_offline()
 
 
 def _open_window(data_dir: str | None, language: str | None, is_safe: bool) -> int:

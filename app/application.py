@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import psutil
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
 
-from app.base import children, paths, wording
+from app.base import paths, programs, wording
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.files.day_record import DayRecord
-from app.base.isolation import offline
+from app.base.isolation import network_guard
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences
@@ -79,13 +79,12 @@ from app.training.services.training_setup import TrainingSetup
 from app.training.services.trainings import Trainings
 from app.training.ui.build import training_page
 from app.training.ui.making import EnvironmentMaking
-from app.uikit import desktop, dialogs, language
-from app.uikit.navigation import Navigation
-from app.uikit.pickers import Pickers
-from app.uikit.secrecy import Secrecy
-from app.uikit.text_exits import TextExits
+from app.uikit import desktop, dialogs, localization
+from app.uikit.clipboard_guard import ClipboardGuard
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import Pickers
+from app.uikit.page import Navigation, Page
 from app.uikit.theme import Theme, unstyled
-from app.uikit.widgets.page import Page
 
 DOCUMENTS_AFTER_MS = 1500  # after the window: checking their database takes time, and nobody asks sooner
 
@@ -118,7 +117,7 @@ class AppContext:
             child_commands.template(), where.documents, embedding=self.embedding, learned=lineage.learned,
         )  # fmt: skip
         self.preload = Preload(self.session, self.engine, preferences, self.session, self.embedding)
-        self.documents = Documents(where.documents, children.reader(where.documents), where.logs)
+        self.documents = Documents(where.documents, programs.reader_command(where.documents), where.logs)
         self.page = ChatPage(
             theme, self.navigation, self.session, self.conversations, self.presets, self.library, preferences,
             self.documents,
@@ -128,11 +127,11 @@ class AppContext:
             functools.partial(lineage.label_of_model, where.documents),
         )  # fmt: skip
         self.downloads = Downloads(
-            self.library, preferences, children.downloader(), where.logs / "download.log", where.downloads
+            self.library, preferences, programs.downloader_command(), where.logs / "download.log", where.downloads
         )
         self.download_desk = DownloadDesk(theme, self.navigation, self.downloads, preferences, self.page)
         self.training_setup = TrainingSetup(
-            preferences, children.training_setup(), where.data, where.logs, self.downloads.proxy, self.page
+            preferences, programs.training_setup_command(), where.data, where.logs, self.downloads.proxy, self.page
         )
         self.training_setup.is_in_use = self.is_environment_in_use
         self.build_desk = BuildDesk(
@@ -171,12 +170,12 @@ class AppContext:
             preferences=self.preferences, session=self.session, conversations=self.conversations, engine=self.engine,
             downloads=self.downloads, training_setup=self.training_setup, trainings=self.trainings,
             evaluations=self.evaluations, place=WindowPlace(self.paths.data / "window.json"),
-            make_answering=self._make_answering, outside_connections=lambda: len(offline.refusals()),
+            make_answering=self._make_answering, outside_connections=lambda: len(network_guard.refused_attempts()),
         )  # fmt: skip
         self.navigation.setParent(self.window)
         self.notifier = Notifier(self.window)
-        self.secrecy = Secrecy(self.theme, self.paths.exports_log)
-        TextExits(self.window, self.secrecy)
+        self.secrecy = ConfidentialityGuard(self.theme, self.paths.exports_log)
+        ClipboardGuard(self.window, self.secrecy)
         self.window.sidebar.label_of_all = self._label_of_all
         self.window.stack.currentChanged.connect(self.documents.look_again)  # a command may have changed them
         transfer = Transfer(self.store, self.conversations, self.paths.documents, self.window)
@@ -388,7 +387,7 @@ def run(data_dir: str | None, wished_language: str | None = None, is_safe: bool 
         if not start.instance.acquire():
             return 0
         preferences = start.preferences()
-        language.speak(app, language.resolve(wished_language or preferences.value.language))
+        localization.set_language(app, localization.resolve_language(wished_language or preferences.value.language))
         theme.apply(app, preferences.value)
         database = open_store(where, theme)
         if database is None:
@@ -400,12 +399,12 @@ def run(data_dir: str | None, wished_language: str | None = None, is_safe: bool 
         context.conversations.erase_old(DayRecord(where.data))
     except AppError as error:
         print(describe_error(error), file=sys.stderr)  # noqa: T201  for who started it from a terminal
-        dialogs.problem(theme, error).exec()
+        dialogs.problem_dialog(theme, error).exec()
         start.end()
         return 3
     except Exception:  # a bug: the start counts as one that has failed
         log.exception("start")
-        dialogs.problem(theme, AppError("start_failed", path=str(where.logs))).exec()
+        dialogs.problem_dialog(theme, AppError("start_failed", path=str(where.logs))).exec()
         return 3
     return _show(app, context, where, start)
 
@@ -433,7 +432,7 @@ def _show(app: desktop.Application, context: AppContext, where: Paths, start: St
     context.window.show_questions()
     if context.is_first_run:
         context.navigation.first_run_requested.emit()
-    if children.REPORT_START_VARIABLE in os.environ:
+    if programs.REPORT_START_VARIABLE in os.environ:
         QTimer.singleShot(0, lambda: _report_start(context.window))
     housekeeping.back_up_daily(where, context.window)
     _open_documents(context, is_safe=start.is_safe)

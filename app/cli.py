@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from app import __version__
 from app.base import paths, wording
-from app.base.cli.command_tree import MISSING, Command
-from app.base.cli.output import Output
+from app.base.cli.commands import MISSING, Command, Output
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text
@@ -185,7 +184,7 @@ class _Parser(argparse.ArgumentParser):
     fill: Callable[[], None] | None = None
 
     def __init__(self, **options: Any) -> None:
-        # No option in part: who looks for --data-dir before this parser does (`app.base.isolation.network_policy`)
+        # No option in part: who looks for --data-dir before this parser does (`app.base.settings`)
         # would miss it.
         super().__init__(**options, add_help=False, allow_abbrev=False, formatter_class=_Formatter)
         self._positionals.title, self._optionals.title = help_text("arguments"), help_text("options")
@@ -217,7 +216,7 @@ class _Parser(argparse.ArgumentParser):
         if message == MISSING.format("ACTION"):
             actions = (name for action in self._actions for name in action.choices or () if action.dest == "action")
             next_step = phrase("shell.usage_actions", command=self.prog, actions=" / ".join(actions))
-        self.output.failure("usage", wording.Sentence(phrase("shell.usage_error", detail=detail), next_step))
+        self.output.failure("usage", wording.ErrorMessage(phrase("shell.usage_error", detail=detail), next_step))
         sys.exit(2)
 
 

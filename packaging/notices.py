@@ -43,7 +43,7 @@ def write(folder: Path, tree: Path | None) -> tuple[Component, ...]:
     problems: list[str] = []
     if tree is not None:
         shipped, problems = bundle_parts.of_tree(tree, listed)
-        listed = components.ordered([*shipped, bundle_parts.bootloader(metadata.distribution("pyinstaller"))])
+        listed = components.sort_components([*shipped, bundle_parts.bootloader(metadata.distribution("pyinstaller"))])
     problems += check(listed)
     if problems:
         raise SetupError("\n".join(["これでは配布できません / this must not ship:", *problems]))

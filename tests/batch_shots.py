@@ -8,8 +8,8 @@ import openpyxl
 from PySide6.QtCore import QCoreApplication
 
 from app.application import AppContext
+from app.base.confidentiality import ExportRequest
 from app.base.errors import AppError
-from app.base.export_gate import Export
 from app.base.wording import current_language
 from app.chat.batch.journal import Head
 from app.chat.presets import PROGRAM
@@ -112,7 +112,7 @@ def batch_unfinished(parts: AppContext) -> None:
 
 def export_secret(parts: AppContext) -> None:
     page = _page(parts)
-    page._secrecy.export(page, Export("answers", "/x", lambda: "secret"), lambda _permit: None)
+    page._secrecy.export(page, ExportRequest("answers", "/x", lambda: "secret"), lambda _permit: None)
 
 
 def chat_menu(parts: AppContext) -> None:

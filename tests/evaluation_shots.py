@@ -29,7 +29,7 @@ from app.evaluation.ui.page import EvaluationPage
 from app.evaluation.ui.result.view import ResultView
 from app.evaluation.ui.start.part import Combo
 from app.inference.local_model import LocalModel
-from app.uikit.widgets.check_row import CheckRow
+from app.uikit.widgets.form_rows import CheckRow
 from tests import document_shots
 from tests.training_shots import base_model
 

@@ -5,20 +5,21 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.base.confidentiality import Label
-from app.base.export_gate import Export, Permit, pass_out
+from app.base.confidentiality import ExportRequest, Label, Permit, permit_export
 
-PERMIT = pass_out(Export("answers", Path("/").absolute().anchor, lambda: "public"), Path("/nowhere"), is_agreed=False)
+PERMIT = permit_export(
+    ExportRequest("answers", Path("/").absolute().anchor, lambda: "public"), Path("/nowhere"), is_agreed=False
+)
 
 
 def until_secret(target: Path, looks: int = 1) -> Permit:
     """Return a permit for what is secret after so many looks at its label."""
     labels: Iterator[Label] = itertools.chain(["internal"] * looks, itertools.repeat("secret"))
-    return pass_out(Export("answers", str(target), lambda: next(labels)), Path("/nowhere"), is_agreed=False)
+    return permit_export(ExportRequest("answers", str(target), lambda: next(labels)), Path("/nowhere"), is_agreed=False)
 
 
 def permit_to_lower(name: str) -> Permit:
     """Return a permit to make a confidential collection less confidential."""
     with tempfile.TemporaryDirectory() as folder:
-        export = Export("label", name, lambda: "secret", name, becomes="internal")
-        return pass_out(export, Path(folder) / "exports.log", is_agreed=True)
+        export = ExportRequest("label", name, lambda: "secret", name, becomes="internal")
+        return permit_export(export, Path(folder) / "exports.log", is_agreed=True)

@@ -8,7 +8,7 @@ import pytest
 import shiboken6
 from pytestqt.qtbot import QtBot
 
-from app.base import children
+from app.base import programs
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.chat.records import Message
@@ -22,7 +22,7 @@ from app.inference.services.engine import EngineClient
 from app.models.services.library import ModelLibrary
 from tests import model_files as models
 
-ECHO = [*children.program(), "--engine", "echo"]
+ECHO = [*programs.own_program(), "--engine", "echo"]
 
 
 @dataclass

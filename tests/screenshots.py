@@ -55,7 +55,7 @@ from app.training.environment.messages import Phase
 from app.training.environment.need import Need
 from app.training.environment.report import Report
 from app.uikit import desktop
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
 from tests import hf_models
 from tests.batch_shots import BATCH_SHOTS

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from app import __version__
 from app.application import AppContext
-from app.base import build_facts, start_record
-from app.base.build_facts import BuildFacts
-from app.base.start_record import STARTING, UP, Record
+from app.base import diagnostics
+from app.base.diagnostics import STARTING, UP, BuildFacts, StartRecord
 from app.compliance import problem_report
 from app.compliance.ui.report_window import ReportWindow
 from app.shell.ui.notices import safe_mode_dialog, show_notices
@@ -23,14 +22,14 @@ NEWER = Path("/media/usb/kotae-9.1.0-linux-x86_64.tar.zst")
 SUM = "5f3a" * 16
 
 
-def _said(parts: AppContext, last: Record, *, is_safe: bool = False) -> None:
+def _said(parts: AppContext, last: StartRecord, *, is_safe: bool = False) -> None:
     parts.session.open(parts.conversations.all()[0].id)
     where = parts.paths
     show_notices(parts.window, where, last, is_safe, lambda: None)
 
 
 def start_safe(parts: AppContext) -> None:
-    _said(parts, Record(STARTING, 1, __version__), is_safe=True)
+    _said(parts, StartRecord(STARTING, 1, __version__), is_safe=True)
 
 
 def start_safe_more(parts: AppContext) -> None:
@@ -39,25 +38,25 @@ def start_safe_more(parts: AppContext) -> None:
 
 
 def start_cut_off(parts: AppContext) -> None:
-    _said(parts, Record(UP, 0, __version__))
+    _said(parts, StartRecord(UP, 0, __version__))
 
 
 def start_updated(parts: AppContext) -> None:
-    _said(parts, Record(start_record.CLOSED, 0, "0.0.9"))
+    _said(parts, StartRecord(diagnostics.CLOSED, 0, "0.0.9"))
 
 
 def start_older(parts: AppContext) -> None:
-    _said(parts, Record(start_record.CLOSED, 0, "99.0.0"))
+    _said(parts, StartRecord(diagnostics.CLOSED, 0, "99.0.0"))
 
 
 def settings_about(parts: AppContext) -> None:
     """As in a bundle that is two years old and knows where it came from."""
-    read = build_facts.read
-    build_facts.read = lambda: BUNDLE
+    read = diagnostics.read_build_facts
+    diagnostics.read_build_facts = lambda: BUNDLE
     try:
         parts.window.show_settings("about")
     finally:
-        build_facts.read = read
+        diagnostics.read_build_facts = read
 
 
 def news(parts: AppContext) -> None:

@@ -2,7 +2,7 @@
 
 The writers are found in the source, not listed: a call of one of the library functions below, or of a function of ours
 that is excused as a means (`MEANS`), for which its callers answer. A function answers for its calls with a parameter or
-a variable of the type `Permit`, which `app.base.export_gate.pass_out` alone gives, or with a line in `EXCUSED`.
+a variable of the type `Permit`, which `app.base.confidentiality.permit_export` alone gives, or with a line in `EXCUSED`.
 """
 
 import ast
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from app.base.export_gate import Export, Permit
+from app.base.confidentiality import ExportRequest, Permit
 
 ROOT = Path(__file__).parents[1]
 
@@ -236,15 +236,15 @@ def _passes(name: str, seen: frozenset[str] = frozenset()) -> bool:
 
 # Means: what they write, and where to, is their callers' matter, who are writers in their turn.
 MEANS = {
-    "app.base.export_gate:Permit.whole_file",
-    "app.base.files.whole_file:whole_file",
-    "app.base.files.whole_file:reserve",
-    "app.base.files.appending:append_line",
-    "app.base.files.atomic:make_once",
-    "app.base.files.atomic:write_atomically",
-    "app.base.files.private:copy_folder",
-    "app.base.isolation.offline:listen",
-    "app.base.made_here:write_ours",
+    "app.base.confidentiality:Permit.whole_file",
+    "app.base.files.output_file:whole_file",
+    "app.base.files.output_file:reserve",
+    "app.base.files.output_file:append_line",
+    "app.base.files.output_file:make_once",
+    "app.base.files.output_file:write_atomically",
+    "app.base.files.file_permissions:copy_folder",
+    "app.base.isolation.network_guard:listen",
+    "app.base.authenticity:write_ours",
     "app.chat.batch.journal:Journal.open",
     "app.models.kits.kit_parts:PartWriter",
     "app.training.runs.runs:copy_adapter",
@@ -252,14 +252,12 @@ MEANS = {
 # Reason -> those of which it is true, as module:function, or module:* for all of a module.
 EXCUSED: dict[str, set[str]] = {
     "state of the program in its own data folder": {
-        "app.base.backups:*",
         "app.base.database:*",
-        "app.base.files.bin_folder:*",
+        "app.base.files.work_folder:*",
         "app.base.files.day_record:*",
-        "app.base.files.seal:*",
-        "app.base.made_here:*",
+        "app.base.authenticity:*",
         "app.base.settings:*",
-        "app.base.start_record:*",
+        "app.base.diagnostics:*",
         "app.base.services.single_instance:SingleInstance._write",
         "app.documents.retrieval.vectors:*",
         "app.documents.services.documents:_opened",
@@ -273,10 +271,10 @@ EXCUSED: dict[str, set[str]] = {
         "app.models.training_environment:key",
         "app.serve.server:own_key",
     },
-    "the record of what left": {"app.base.export_gate:_note"},
+    "the record of what left": {"app.base.confidentiality:_note"},
     "logs, which hold no text of people": {
-        "app.base.program_log:*",
-        "app.base.services.process:ChildProcess._keep_old_log",
+        "app.base.diagnostics:*",
+        "app.base.services.child_process:ChildProcess._keep_old_log",
     },
     "question sets, studies and their results in the data folder; `export` and `question_files` carry them out": {
         "app.evaluation.question_sets:*",
@@ -337,38 +335,38 @@ EXCUSED: dict[str, set[str]] = {
         "app.training.environment.place:*",
         "app.training.environment.uv:*",
     },
-    "a temporary file beside, which a means above puts in place": {"app.base.files.atomic:_beside"},
+    "a temporary file beside, which a means above puts in place": {"app.base.files.output_file:_beside"},
     "into a file that is open already": {
-        "app.base.tables.safe_table:Book.save",
+        "app.base.tables.table_writer:Book.save",
         "app.chat.exchange.docx_answer:content",
         "app.chat.exchange.docx_file:content",
         "app.chat.batch.journal:Journal._take_back",
     },
     "locks, flushes and trials, which write nothing": {
-        "app.base.files.copying:sync_folder",
-        "app.base.files.folder_lock:is_held",
-        "app.base.files.plain_file:open_plain",
-        "app.base.files.plain_file:open_regular",
-        "app.base.files.private:_has_modes",
-        "app.base.isolation.confinement:_allow",
+        "app.base.files.output_file:sync_folder",
+        "app.base.files.work_folder:is_held",
+        "app.base.files.input_file:open_plain",
+        "app.base.files.input_file:open_regular",
+        "app.base.files.file_permissions:_has_modes",
+        "app.base.isolation.sandbox:_allow",
         "app.base.paths:locate",
         "app.cli:main",
-        "app.compliance.scrubbing:_read",
+        "app.compliance.problem_report:_read",
         "app.inference.engine.llama:_silenced",
     },
     "lines to the parent process": {
         "app.inference.engine.echo:*",
         "app.compliance.offline_check.child:*",
-        "app.compliance.offline_check.probe:_tell",
+        "app.compliance.offline_check.coordinator:_tell",
         "app.compliance.offline_check.coordinator:*",
     },
     "the check that nothing is sent, which tries ways out with nothing to send": {
-        "app.compliance.offline_check.checking:*",
-        "app.compliance.offline_check.counters:*",
-        "app.compliance.offline_check.page:write",
-        "app.compliance.offline_check.probe:_confinement",
-        "app.compliance.offline_check.probe:_ways_out",
-        "app.compliance.offline_check.probe:_ways_out.datagram",
+        "app.compliance.offline_check.check_run:*",
+        "app.compliance.offline_check.coordinator:*",
+        "app.compliance.offline_check.report_page:write",
+        "app.compliance.offline_check.coordinator:_confinement",
+        "app.compliance.offline_check.coordinator:_ways_out",
+        "app.compliance.offline_check.coordinator:_ways_out.datagram",
     },
     "scrubbed of all names and texts, and shown before it is saved": {"app.compliance.problem_report:save"},
     "of the program's own parts, or presets that the user wrote to pass on": {
@@ -475,6 +473,6 @@ def test_a_permit_comes_from_the_gate_alone() -> None:
         for call in function.calls
         if _last_names(call.func)[0] == "Permit" and name.startswith("app.")
     ]
-    assert made == ["app.base.export_gate:pass_out"]
+    assert made == ["app.base.confidentiality:pass_out"]
     with pytest.raises(TypeError):
-        Permit(Export("answers", "/tmp/a", lambda: "public"), "public", object())
+        Permit(ExportRequest("answers", "/tmp/a", lambda: "public"), "public", object())

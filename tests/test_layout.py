@@ -140,12 +140,12 @@ def test_a_forbidden_import_is_found(path, source):
     ("path", "source"),
     [
         ("app/chat/ui/view.py", "from PySide6.QtWidgets import QWidget\nfrom PySide6 import QtGui"),
-        ("app/base/services/process.py", "from PySide6.QtCore import QProcess, Signal"),
+        ("app/base/services/child_process.py", "from PySide6.QtCore import QProcess, Signal"),
         ("app/base/cli/loop.py", "from PySide6.QtCore import QEventLoop"),
         ("app/application.py", "from PySide6.QtCore import QObject\nfrom app.shell.ui import window"),
         ("app/inference/engine/llama.py", "import llama_cpp"),
         ("trainer/model.py", "import torch\nfrom peft import LoraConfig"),
-        ("app/base/text.py", "from . import torch"),
+        ("app/base/search_text.py", "from . import torch"),
     ],
 )
 def test_an_allowed_import_is_not_reported(path, source):

@@ -10,11 +10,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 OWN = ("resources()", "/proc/", "_NET", "folder() /", "file.locate()")  # what came with the program; the kernel's
 EXCUSED = {
-    "app/base/this_machine.py": "the machine's number, in a place of the system",
+    "app/base/authenticity.py": "the machine's number, in a place of the system",
     "app/compliance/components.py": "of the program and its packages",
-    "app/compliance/offline_check/checking.py": "the log of a child, in a folder made for it",
+    "app/compliance/offline_check/check_run.py": "the log of a child, in a folder made for it",
     "app/compliance/offline_check/coordinator.py": "logs of children, in a folder made for them",
-    "app/compliance/offline_check/surroundings.py": "of the system",
+    "app/compliance/offline_check/environment_facts.py": "of the system",
     "app/documents/own_manual.py": "the manual, which the program has just written",
     "app/documents/services/docs_reading.py": "the manual, which the program has just written",
     "app/inference/engine/reference.py": "what the engine has just written itself",
@@ -32,7 +32,7 @@ EXCUSED = {
     "app/training/environment/converter.py": "of an environment that was made here",
     "app/training/environment/kit.py": "the lock, of the program",
     "app/training/environment/python_pins.py": "of the program",
-    "app/base/services/process.py": "the log of a child",
+    "app/base/services/child_process.py": "the log of a child",
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from app.base.files import plain_file
+from app.base.files import input_file
 from app.models import bases, catalogue
 from app.training.runs import runs
 from tests import model_files as models
@@ -14,7 +14,7 @@ FORM = bases.form_of(catalogue.load().forms[bases.TRAINED_FORM])
 
 def finished_run(folder: Path, base: Path, name: str = "", form: Form | None = FORM, seed: int = 2) -> Path:
     asked = RunSpec(
-        str(folder), str(base), "train.jsonl", "val.jsonl", name=name, base_sha256=plain_file.sha256_of(base), form=form
+        str(folder), str(base), "train.jsonl", "val.jsonl", name=name, base_sha256=input_file.sha256_of(base), form=form
     )
     runs.create(asked)
     runs.write_spec(folder, asked)

@@ -14,7 +14,7 @@ from app.base.services.preferences import Preferences
 from app.base.settings import Settings
 from app.chat.store import Store
 from app.documents.library import Library
-from app.uikit.language import speak
+from app.uikit.localization import set_language
 from app.uikit.theme import Theme
 from tests import screenshots
 from tests.garbage import garbage_goes_between_tests, modules_are_not_looked_through  # noqa: F401
@@ -32,7 +32,7 @@ def library(where: Paths) -> Iterator[Library]:
 
 @pytest.fixture
 def theme(qapp: QApplication) -> Iterator[Theme]:
-    speak(qapp, "ja")
+    set_language(qapp, "ja")
     theme = Theme()
     theme.apply(qapp, Settings(theme="light"))
     yield theme

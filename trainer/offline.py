@@ -1,4 +1,4 @@
-"""Nothing leaves this machine: the guard of `app.base.isolation.offline`, for the training environment.
+"""Nothing leaves this machine: the guard of `app.base.isolation.network_guard`, for the training environment.
 
 Called before torch and transformers are imported.
 """

@@ -13,7 +13,7 @@ _LOCAL_NETWORKS = tuple(
 )
 
 
-def without_secrets(place: str) -> str:
+def strip_credentials(place: str) -> str:
     """An address without user, password and query, which may hold keys. Folders stay as they are."""
     try:
         address = urlsplit(place)
@@ -42,7 +42,7 @@ def host_of(place: str) -> str:
         return ""
 
 
-def is_local(ip: str) -> bool:
+def is_local_address(ip: str) -> bool:
     """Whether a numeric address is this machine's or of the local network. False for what is none."""
     try:
         address = ipaddress.ip_address(ip.partition("%")[0])

@@ -24,7 +24,7 @@ _T_TERMS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class ConfidenceInterval:
     """Of a mean, or of a mean difference. `low` to `high` holds 95 %."""
 
     mean: float
@@ -47,19 +47,19 @@ class Interval:
         return self.mean > 0 and not self.holds_zero
 
 
-def interval(
+def difference_interval(
     before: Sequence[float], after: Sequence[float], tokens: Sequence[int], groups: Sequence[str] = ()
-) -> Interval:
+) -> ConfidenceInterval:
     """Of sum(after - before) / sum(tokens), in nats a token. `before`, `after`: nats of each example."""
-    return of_ratio(np.asarray(after, np.float64) - np.asarray(before, np.float64), tokens, groups)
+    return ratio_interval(np.asarray(after, np.float64) - np.asarray(before, np.float64), tokens, groups)
 
 
-def of_mean(values: Sequence[float], groups: Sequence[str] = ()) -> Interval:
+def mean_interval(values: Sequence[float], groups: Sequence[str] = ()) -> ConfidenceInterval:
     """Of the mean of values, each of which weighs the same whatever the size of its group."""
-    return of_ratio(values, np.ones(len(values)), groups)
+    return ratio_interval(values, np.ones(len(values)), groups)
 
 
-def of_ratio(values: npt.ArrayLike, weights: npt.ArrayLike, groups: Sequence[str] = ()) -> Interval:
+def ratio_interval(values: npt.ArrayLike, weights: npt.ArrayLike, groups: Sequence[str] = ()) -> ConfidenceInterval:
     """Expanded percentile interval of sum(values) / sum(weights); the same for the same numbers.
 
     Examples of one group (a section of a document) are drawn together, because they are alike (Efron & Tibshirani, An
@@ -75,7 +75,7 @@ def of_ratio(values: npt.ArrayLike, weights: npt.ArrayLike, groups: Sequence[str
         raise ValueError("nothing to draw from")
     tail = tail_share(count)
     low, high = np.quantile(_resampled(numerators, denominators), (tail, 1 - tail))
-    return Interval(float(numerators.sum() / denominators.sum()), float(low), float(high), count)
+    return ConfidenceInterval(float(numerators.sum() / denominators.sum()), float(low), float(high), count)
 
 
 def tail_share(count: int) -> float:

@@ -8,10 +8,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.base import data_folder, made_here, settings
+from app.base import authenticity, settings
 from app.base.errors import AppError
-from app.base.files import private
-from app.base.files.atomic import write_atomically
+from app.base.files import file_permissions
+from app.base.files.output_file import write_atomically
 
 __all__ = ["Paths", "locate", "resources", "write_atomically"]
 
@@ -117,7 +117,7 @@ def locate(data_dir: str | None = None) -> Paths:
     """
     chosen = data_dir or "~"
     try:
-        chosen = data_folder.chosen(data_dir)
+        chosen = settings.find_data_folder(data_dir)
         paths = Paths(Path(chosen).expanduser().absolute())
         str(paths.data).encode("utf-8")
     except (RuntimeError, UnicodeEncodeError) as error:
@@ -132,8 +132,8 @@ def locate(data_dir: str | None = None) -> Paths:
         # A folder can exist and still refuse writing (read-only home, wrong owner): try, do not guess.
         with tempfile.TemporaryFile(dir=paths.data):
             pass
-        private.tighten(paths.data)
-        made_here.use(paths.data)
+        file_permissions.tighten_permissions(paths.data)
+        authenticity.use_registry(paths.data)
     except OSError as error:
         raise AppError("data_dir_unusable", path=str(paths.data), reason=error.strerror or str(error)) from error
     moved = settings.load(paths.settings).models_folder

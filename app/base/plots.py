@@ -1,4 +1,7 @@
-"""Plots as inline SVG: lines in a frame, means with their intervals, bars of shares. Colours come from the page."""
+"""Plots as inline SVG: lines in a frame, means with their intervals, bars of shares. Colours come from the page.
+
+Few enough points for a curve to be drawn at once, and the course that noisy values take.
+"""
 
 import html
 import math
@@ -17,7 +20,7 @@ Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class PlotSeries:
     """`style`: a class of the page: one | two | three. `has_dots`: few points, each worth seeing."""
 
     name: str
@@ -27,7 +30,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class PlotEstimate:
     """`text`: the numbers, as they are shown. `is_open`: the dot is not filled."""
 
     name: str
@@ -39,16 +42,16 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class PlotBar:
     """`counts`: of its parts, from the left."""
 
     name: str
     counts: tuple[int, ...]
 
 
-def plot(title: str, x_name: str, series: Sequence[Series]) -> str:
+def line_plot(title: str, x_name: str, series: Sequence[PlotSeries]) -> str:
     """One <svg> element; "" where there is nothing to draw. Points that are not finite are left out."""
-    drawn = [Series(one.name, one.style, _finite(one.points), one.has_dots) for one in series]
+    drawn = [PlotSeries(one.name, one.style, _thin_by_means(one.points), one.has_dots) for one in series]
     drawn = [one for one in drawn if one.points]
     if not drawn:
         return ""
@@ -65,7 +68,7 @@ def plot(title: str, x_name: str, series: Sequence[Series]) -> str:
     return "".join(parts)
 
 
-def intervals(title: str, estimates: Sequence[Estimate], *, has_zero: bool = False) -> str:
+def interval_plot(title: str, estimates: Sequence[PlotEstimate], *, has_zero: bool = False) -> str:
     """One <svg> element, a row each: a dot at the mean, caps at the ends. `has_zero`: with a line there.
 
     "" where there is nothing to draw; what is not finite is left out.
@@ -97,7 +100,7 @@ def intervals(title: str, estimates: Sequence[Estimate], *, has_zero: bool = Fal
     return "".join([*parts, "</svg>"])
 
 
-def bars(title: str, names: Sequence[str], rows: Sequence[Bar]) -> str:
+def bar_plot(title: str, names: Sequence[str], rows: Sequence[PlotBar]) -> str:
     """One <svg> element: bars of one length, each divided by its counts, which stand in their parts.
 
     `names`: of the parts, at most four, from the left. A bar of nothing is left out; "" where none is left.
@@ -137,7 +140,7 @@ def ticks(low: float, high: float) -> list[float]:
     return [number * step for number in range(first, last + 1)]
 
 
-def smooth(points: Points, width: int) -> list[tuple[float, float]]:
+def moving_average(points: Points, width: int) -> list[tuple[float, float]]:
     """The mean of the last `width` points at each."""
     found, window = [], list[float]()
     for x, y in points:
@@ -173,14 +176,14 @@ class _Frame:
         parts.append(f'<text x="{right}" y="{HEIGHT - 5}" text-anchor="end">{html.escape(x_name)}</text>')
         return parts
 
-    def line(self, series: Series) -> str:
+    def line(self, series: PlotSeries) -> str:
         places = [(self.x(x), self.y(y)) for x, y in series.points]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         dots = "".join(f'<circle class="dot {series.style}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places)
         return f'<polyline class="series {series.style}" points="{path}"/>' + (dots if series.has_dots else "")
 
 
-def _legend(series: Sequence[Series]) -> list[str]:
+def _legend(series: Sequence[PlotSeries]) -> list[str]:
     parts, at = [], float(_LEFT)
     for one in series:
         parts.append(f'<path class="series {one.style}" d="M{at:.0f} 32h18"/>')
@@ -213,7 +216,7 @@ def _width(text: str) -> int:
     return sum(12 if ord(character) > 255 else 7 for character in text)
 
 
-def _finite(points: Points) -> list[tuple[float, float]]:
+def _thin_by_means(points: Points) -> list[tuple[float, float]]:
     """At most `_MOST_POINTS`: means of neighbours."""
     found = [(float(x), float(y)) for x, y in points if math.isfinite(x) and math.isfinite(y)]
     width = -(-len(found) // _MOST_POINTS)
@@ -225,3 +228,42 @@ def _finite(points: Points) -> list[tuple[float, float]]:
 
 def _number(value: float) -> str:
     return f"{value:.4g}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.1e}"
+
+
+CurvePoints = tuple[tuple[float, float], ...]
+
+CURVE_POINTS_MAX = 600
+_SPAN_SHARE, _SPAN_LEAST, _SPAN_MOST = 0.05, 5, 50  # values that the mean reaches back over
+
+
+def finite_points(points: Sequence[tuple[float, float]]) -> CurvePoints:
+    return tuple(point for point in points if math.isfinite(point[1]))
+
+
+def smooth_exponentially(points: Sequence[tuple[float, float]]) -> CurvePoints:
+    """An exponential mean, without the pull of its beginning."""
+    span = min(_SPAN_MOST, max(_SPAN_LEAST, round(_SPAN_SHARE * len(points))))
+    share, kept, weight = 2 / (span + 1), 0.0, 0.0
+    made = []
+    for x, y in points:
+        kept = (1 - share) * kept + share * y
+        weight = (1 - share) * weight + share
+        made.append((x, kept / weight))
+    return tuple(made)
+
+
+def thin_points(points: Sequence[tuple[float, float]], most: int = CURVE_POINTS_MAX) -> CurvePoints:
+    """The lowest and the highest of each stretch, in their order, and both ends: what sticks out stays."""
+    if len(points) <= most:
+        return tuple(points)
+    inner, stretches = points[1:-1], max(1, most // 2 - 1)
+    made = [points[0]]
+    for number in range(stretches):
+        stretch = inner[len(inner) * number // stretches : len(inner) * (number + 1) // stretches]
+        ends = {min(stretch, key=_height), max(stretch, key=_height)}
+        made += sorted(ends)
+    return (*made, points[-1])
+
+
+def _height(point: tuple[float, float]) -> float:
+    return point[1]

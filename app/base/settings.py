@@ -1,17 +1,115 @@
-"""What the user has chosen, as one frozen value in one small file."""
+"""What the user has chosen, as one frozen value in one small file.
+
+Whether Kotae may use a network at all: what an administrator has laid down, and what the user has chosen.
+
+A file `policy.toml` with the line `network = "never"` forbids it. The one for the whole machine can be written by
+administrators alone; one in the data folder comes with a folder that somebody has prepared. They only forbid: none of
+them allows what the user has switched off.
+
+Find the data folder: by an option, by a variable, or by the platform's own rules.
+"""
 
 import contextlib
 import dataclasses
 import json
+import os
 import re
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from app.base.files import strict_json
-from app.base.files.atomic import write_atomically
-from app.base.isolation import network_policy
+from app.base.files.input_file import read_regular
+from app.base.files.output_file import write_atomically
+
+POLICY_FILE = "policy.toml"
+_PROGRAM_DATA = 0x23  # CSIDL_COMMON_APPDATA
+
+
+def system_policy_file() -> Path:
+    """For the whole machine. No variable of the environment leads elsewhere: users can change those."""
+    if sys.platform == "win32":
+        return _program_data() / "Kotae" / POLICY_FILE
+    if sys.platform == "darwin":
+        return Path("/Library/Application Support/Kotae") / POLICY_FILE
+    return Path("/etc/kotae") / POLICY_FILE
+
+
+def forbidding_policy(data: Path, system: Path | None = None) -> Path | None:
+    """The file that forbids the network; None where nothing does. `data`: the data folder."""
+    return next((file for file in (system or system_policy_file(), data / POLICY_FILE) if forbids_network(file)), None)
+
+
+def forbids_network(file: Path) -> bool:
+    """Also a file that cannot be read, or in which anything is not understood: somebody meant to forbid something."""
+    try:
+        text = read_regular(file, strict_json.FILE_BYTES).decode("utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError):
+        return True
+    import tomllib  # every process asks, and few find a file
+
+    try:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return True
+    return bool(table.keys() - {"network"} or table.get("network", "allowed") != "allowed")
+
+
+def is_network_off(data: Path) -> bool:
+    """Whether the next process for this data folder must not reach a network, by a policy or by the settings."""
+    return forbidding_policy(data) is not None or _is_switched_off(data / "settings.json")
+
+
+def _is_switched_off(settings: Path) -> bool:
+    try:
+        stored = strict_json.load_file(settings)
+    except (OSError, ValueError):
+        return False
+    return isinstance(stored, dict) and stored.get("network_allowed") is False
+
+
+def _program_data() -> Path:
+    import ctypes
+
+    buffer = ctypes.create_unicode_buffer(260)
+    ctypes.windll.shell32.SHGetFolderPathW(None, _PROGRAM_DATA, None, 0, buffer)  # type: ignore[attr-defined,unused-ignore]
+    return Path(buffer.value or "C:\\ProgramData")
+
+
+DATA_DIR_VARIABLE = "KOTAE_DATA_DIR"
+
+
+def find_data_folder(data_dir: str | None) -> str:
+    """Return `data_dir`, else $KOTAE_DATA_DIR, else the platform's own folder, as it was written.
+
+    Raises RuntimeError without a home folder.
+    """
+    named = data_dir or os.environ.get(DATA_DIR_VARIABLE)
+    if named:
+        return named
+    import platformdirs  # a process whose folder is named does without
+
+    return platformdirs.user_data_dir("Kotae", appauthor=False)
+
+
+def data_folder_of_arguments(arguments: Sequence[str]) -> Path:
+    """Return the folder that a command line means, without making it: the network guard asks before all else."""
+    option = ""
+    for at, argument in enumerate(arguments):
+        if argument.startswith("--data-dir="):
+            option = argument.partition("=")[2]
+        elif argument == "--data-dir" and at + 1 < len(arguments):
+            option = arguments[at + 1]
+    try:
+        return Path(find_data_folder(option)).expanduser().absolute()
+    except RuntimeError:  # no home, or `~` of nobody: whoever needs the folder reports it
+        return Path(option or os.environ.get(DATA_DIR_VARIABLE) or ".")
+
 
 TEXT_SCALES = (90, 100, 115, 130, 150, 175, 200)  # percent
 CONTEXT_CHOICES = (2048, 4096, 8192, 16384, 32768)  # tokens
@@ -55,17 +153,17 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 def load(path: Path) -> Settings:
     """The stored settings. A missing file gives the defaults; a damaged one is kept as `.bad` and gives them too.
 
-    What a policy forbids (`app.base.isolation.network_policy`) is off in them, whatever is stored.
+    What a policy forbids (`app.base.settings`) is off in them, whatever is stored.
     """
     try:
-        data = strict_json.of_file(path)
+        data = strict_json.load_file(path)
     except FileNotFoundError:
         data = None
     except (ValueError, OSError):
         data = _left_of(path)
         with contextlib.suppress(OSError):  # what can be neither read nor moved stays for the next start
             path.replace(path.with_suffix(".bad"))
-    return under_policy(path, _sanitized(data) if isinstance(data, dict) else Settings())
+    return apply_policy(path, _sanitized(data) if isinstance(data, dict) else Settings())
 
 
 def _left_of(damaged: Path) -> dict[str, Any] | None:
@@ -78,17 +176,17 @@ def _left_of(damaged: Path) -> dict[str, Any] | None:
     return {"network_allowed": False} if is_forbidden else None
 
 
-def under_policy(path: Path, settings: Settings) -> Settings:
+def apply_policy(path: Path, settings: Settings) -> Settings:
     """Without a network where a policy forbids it. `path`: of the settings, in the data folder."""
-    if settings.network_allowed and network_policy.forbidding(path.parent) is not None:
+    if settings.network_allowed and forbidding_policy(path.parent) is not None:
         return dataclasses.replace(settings, network_allowed=False)
     return settings
 
 
-def stored(path: Path) -> Settings | None:
+def load_stored(path: Path) -> Settings | None:
     """As `load`, but leaves everything as it is. None: there is no file, or a damaged one."""
     try:
-        data = strict_json.of_file(path)
+        data = strict_json.load_file(path)
     except (ValueError, OSError):
         return None
     return _sanitized(data) if isinstance(data, dict) else None
@@ -99,8 +197,8 @@ def save(path: Path, settings: Settings) -> None:
 
     A policy does not become the user's own choice: that stays as it is stored.
     """
-    if not settings.network_allowed and network_policy.forbidding(path.parent) is not None:
-        chosen = stored(path) or Settings()
+    if not settings.network_allowed and forbidding_policy(path.parent) is not None:
+        chosen = load_stored(path) or Settings()
         settings = dataclasses.replace(settings, network_allowed=chosen.network_allowed)
     text = json.dumps(dataclasses.asdict(settings) | _unknown(path, settings), ensure_ascii=False, indent=1)
     write_atomically(path, text.encode("utf-8", "replace"))
@@ -109,7 +207,7 @@ def save(path: Path, settings: Settings) -> None:
 def _unknown(path: Path, settings: Settings) -> dict[str, Any]:
     """Settings of other versions, and choices of theirs where ours is left at its default."""
     try:
-        data = strict_json.of_file(path)
+        data = strict_json.load_file(path)
     except (ValueError, OSError):
         return {}
     ours, defaults = dataclasses.asdict(settings), dataclasses.asdict(Settings())
@@ -120,7 +218,7 @@ def _unknown(path: Path, settings: Settings) -> dict[str, Any]:
     }
 
 
-def is_address(text: str) -> bool:
+def is_web_address(text: str) -> bool:
     """Whether it can be kept as the address of a mirror or a proxy: no user, no password, nothing that may be a key."""
     try:
         address = urlsplit(text)
@@ -146,7 +244,7 @@ def _is_valid(key: str, value: Any, default: Any) -> bool:
     if key == "context_tokens":
         return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1 << 20
     if key in ("hub_endpoint", "proxy"):
-        return isinstance(value, str) and (value == "" or is_address(value))
+        return isinstance(value, str) and (value == "" or is_web_address(value))
     if key == "download_limit_bytes_per_s":
         return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1 << 40
     if key == "threads":

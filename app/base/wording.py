@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.base.errors import AppError
-from app.base.invisible import spelled_out
+from app.base.invisible_characters import spell_out
 from app.base.paths import resources
 
 LANGUAGES = ("ja", "en")
@@ -42,7 +42,7 @@ def current_language() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
+class ErrorMessage:
     """One sentence on what happened and one on the next step, in the user's language."""
 
     message: str
@@ -52,7 +52,7 @@ class Sentence:
         return f"{self.message}{self.next}" if self.message.endswith("。") else f"{self.message} {self.next}"
 
 
-def describe(code: str, facts: Mapping[str, Any], language: str = "") -> Sentence:
+def describe(code: str, facts: Mapping[str, Any], language: str = "") -> ErrorMessage:
     """The sentence for an error code. A code without an entry is a bug in Kotae and is said to be one.
 
     `language`: ja or en; "" is the language in use.
@@ -63,9 +63,9 @@ def describe(code: str, facts: Mapping[str, Any], language: str = "") -> Sentenc
         return describe("unexpected", {"detail": f"{code} {dict(facts)}"}, language)
     shown = _Facts(_shown(facts, language))
     step = entry.get(f"{language}_command") if _is_command else None
-    return Sentence(
-        spelled_out(_formatter.vformat(entry[language], (), shown)),  # names of files and models are in it
-        spelled_out(_formatter.vformat(step or entry[f"{language}_next"], (), shown)),
+    return ErrorMessage(
+        spell_out(_formatter.vformat(entry[language], (), shown)),  # names of files and models are in it
+        spell_out(_formatter.vformat(step or entry[f"{language}_next"], (), shown)),
     )
 
 
@@ -74,11 +74,11 @@ def is_error(code: str) -> bool:
     return code in _entries()
 
 
-def describe_error(error: AppError, language: str = "") -> Sentence:
+def describe_error(error: AppError, language: str = "") -> ErrorMessage:
     return describe(error.code, error.facts, language)
 
 
-def outline(code: str) -> str:
+def outline_error(code: str) -> str:
     """What happened, without the brackets and quotes whose facts (sizes, names) are not known any more."""
     return _UNKNOWN_FACT.sub("", describe(code, {}).message)
 
@@ -116,7 +116,7 @@ def field_name(key: str) -> str:
     return entry[_current] if entry else key
 
 
-def size(size_bytes: int) -> str:
+def format_size(size_bytes: int) -> str:
     """In 10^9 bytes, as drives and download pages count; what is small in 10^6 or 10^3."""
     if size_bytes >= 1e8:
         return f"{size_bytes / 1e9:.2f} GB"
@@ -139,7 +139,7 @@ def usage_problem(message: str) -> str:
     return message
 
 
-def codes() -> frozenset[str]:
+def error_codes() -> frozenset[str]:
     return frozenset(_entries())
 
 

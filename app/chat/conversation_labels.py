@@ -34,16 +34,16 @@ def of_collections(there: Known, scope: Iterable[CollectionRef], messages: Itera
 
 def effective(conversation: Conversation, messages: Iterable[Message], there: Known) -> Label:
     """`messages`: all of it, in every branch. Never below what is stored."""
-    return confidentiality.highest((conversation.label, *of_collections(there, conversation.scope, messages)))
+    return confidentiality.highest_label((conversation.label, *of_collections(there, conversation.scope, messages)))
 
 
 def highest(store: Store, conversations: Sequence[Conversation], there: Known) -> Label:
     """Of stored conversations, as `effective`; looks into their answers only where that can make a difference."""
-    found = confidentiality.highest(one.label for one in conversations)
-    most = confidentiality.HIGHEST if there is None else confidentiality.highest(one.label for one in there)
+    found = confidentiality.highest_label(one.label for one in conversations)
+    most = confidentiality.HIGHEST_LABEL if there is None else confidentiality.highest_label(one.label for one in there)
     if LABELS.index(found) >= LABELS.index(most):
         return found
-    return confidentiality.highest(each(store, conversations, there).values())
+    return confidentiality.highest_label(each(store, conversations, there).values())
 
 
 def each(store: Store, conversations: Sequence[Conversation], there: Known) -> dict[int, Label]:
@@ -51,8 +51,8 @@ def each(store: Store, conversations: Sequence[Conversation], there: Known) -> d
     refs = {one.id: {*one.scope} for one in conversations}
     for conversation_id, ref in stored(store, [*refs]):
         refs[conversation_id].add(ref)
-    labels_of = functools.cache(lambda ref: confidentiality.highest(_of(there, [ref])))
-    return {one.id: confidentiality.highest((one.label, *map(labels_of, refs[one.id]))) for one in conversations}
+    labels_of = functools.cache(lambda ref: confidentiality.highest_label(_of(there, [ref])))
+    return {one.id: confidentiality.highest_label((one.label, *map(labels_of, refs[one.id]))) for one in conversations}
 
 
 def stored(store: Store, ids: Sequence[int]) -> list[tuple[int, CollectionRef]]:
@@ -77,7 +77,7 @@ def stored(store: Store, ids: Sequence[int]) -> list[tuple[int, CollectionRef]]:
 
 def _of(there: Known, refs: Iterable[CollectionRef]) -> list[Label]:
     if there is None:
-        return [confidentiality.HIGHEST for _ in refs]
+        return [confidentiality.HIGHEST_LABEL for _ in refs]
     return [one.label for ref in refs for one in labels.meant(there, ref)]
 
 
@@ -85,13 +85,13 @@ def inherited(store: Store, conversation_id: int) -> Label:
     """The lowest that it can have: the highest of all sources of all its answers."""
     known = [message.details for message in store.tree(conversation_id) if message.details is not None]
     found = [source.label for details in known for source in details.named_sources]
-    found += [confidentiality.of_told(details.model_label) for details in known if details.model_label]
-    return confidentiality.highest(found)
+    found += [confidentiality.label_from(details.model_label) for details in known if details.model_label]
+    return confidentiality.highest_label(found)
 
 
 def give(store: Store, conversation_id: int, label: Label) -> Label:
     """What the user has chosen, or more where its documents ask for more. Gives the label that it has now."""
-    given = confidentiality.highest((label, inherited(store, conversation_id)))
+    given = confidentiality.highest_label((label, inherited(store, conversation_id)))
     with store.database.transaction():
         store.database.write("UPDATE conversation SET label = ? WHERE id = ?", given, conversation_id)
     return given

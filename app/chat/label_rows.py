@@ -15,10 +15,10 @@ def raise_label(database: Database, conversation_id: int, details: AnswerDetails
         return
     found = [source.label for source in details.named_sources]
     if details.model_label:
-        found.append(confidentiality.of_told(details.model_label))
+        found.append(confidentiality.label_from(details.model_label))
     if not found:
         return
-    label = confidentiality.highest(found)
+    label = confidentiality.highest_label(found)
     lower = LABELS[: LABELS.index(label)]
     marks = ", ".join("?" * len(lower))
     database.write(
@@ -41,8 +41,8 @@ def label_first(database: Database, conversation_id: int, details: AnswerDetails
     database.write(
         "UPDATE conversation SET label = ? WHERE id = ? AND label = ? AND imported_at IS NULL"
         " AND (SELECT COUNT(*) FROM message WHERE conversation_id = ? AND role = 'answer') = 1",
-        confidentiality.highest(source.label for source in details.named_sources),
+        confidentiality.highest_label(source.label for source in details.named_sources),
         conversation_id,
-        confidentiality.DEFAULT,
+        confidentiality.DEFAULT_LABEL,
         conversation_id,
     )

@@ -1,4 +1,4 @@
-"""Full-text search over all messages: a contentless FTS5 table of the terms that `app.base.text` makes."""
+"""Full-text search over all messages: a contentless FTS5 table of the terms that `app.base.search_text` makes."""
 
 import dataclasses
 import functools
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.base import invisible, text
+from app.base import invisible_characters, search_text
 from app.base.database import Database, Row
 from app.chat import stored_values
 
@@ -50,11 +50,13 @@ class MessageIndex:
             self._db.write(
                 "INSERT INTO message_terms(message_terms, rowid, terms) VALUES ('delete', ?, ?)",
                 message_id,
-                " ".join(text.terms(old)),
+                " ".join(search_text.index_terms(old)),
             )
         if new:
             self._db.write(
-                "INSERT INTO message_terms(rowid, terms) VALUES (?, ?)", message_id, " ".join(text.terms(new))
+                "INSERT INTO message_terms(rowid, terms) VALUES (?, ?)",
+                message_id,
+                " ".join(search_text.index_terms(new)),
             )
 
     def forget_erased(self) -> bool:
@@ -65,8 +67,8 @@ class MessageIndex:
 
     def search(self, query: str) -> Found:
         """Conversations outside the bin, those with the newest hits first; at most `CONVERSATIONS_MAX`."""
-        query = invisible.remove(query)
-        expression, words = text.match_expression(query), text.words(query)
+        query = invisible_characters.remove(query)
+        expression, words = search_text.match_expression(query), search_text.split_query(query)
         if not expression:
             return Found()
         # Texts are read only of those that are shown. CROSS JOIN keeps the order: the newest hit first, no sorting.
@@ -101,7 +103,7 @@ class MessageIndex:
             return []
         found = list(zip(map(int, ids.split()), map(_folded_title, titles.split("\n")), strict=True))
         for word in words:
-            holds = text.pattern((word,)).search
+            holds = search_text.compile_pattern((word,)).search
             found = [(number, title) for number, title in found if holds(title)]
         wanted = [number for number, _ in found if number not in known]
         rows = self._db.read(
@@ -120,4 +122,4 @@ def _hit(row: Row, fields: int) -> Hit:
     return dataclasses.replace(found, text=stored_values.text(found.text), is_imported=bool(row[fields]))
 
 
-_folded_title = functools.lru_cache(maxsize=20_000)(text.fold)
+_folded_title = functools.lru_cache(maxsize=20_000)(search_text.fold)

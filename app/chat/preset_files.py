@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.plain_file import open_regular
-from app.base.files.whole_file import whole_file
-from app.base.storable_text import is_text
+from app.base.files.input_file import open_regular
+from app.base.files.output_file import open_atomically
+from app.base.invisible_characters import is_storable_text
 from app.chat.presets import KINDS, Choices, Preset, is_name, is_valid
 
 FORMAT = "kotae-presets"
@@ -35,7 +35,7 @@ class Contents(NamedTuple):
 
 def write(path: Path, presets: list[Preset]) -> None:
     """Raises AppError as `whole_file`."""
-    with whole_file(path) as file:
+    with open_atomically(path) as file:
         file.write(to_bytes(presets))
 
 
@@ -60,7 +60,7 @@ def parse(data: bytes) -> Contents:
     if len(data) > SIZE_MAX_BYTES:
         raise AppError("preset_file_large", limit_mb=SIZE_MAX_BYTES // 1_000_000)
     try:
-        document = strict_json.value(data, object_pairs_hook=_unambiguous)
+        document = strict_json.loads(data, object_pairs_hook=_unambiguous)
     except UnicodeDecodeError as error:
         raise AppError("preset_file_encoding") from error
     except ValueError as error:
@@ -114,7 +114,7 @@ def _preset(number: int, entry: Any) -> Preset:
 def _fits(field: str, value: Any) -> bool:
     if field == "kind":
         return value in KINDS
-    return is_name(value) if field == "name" else is_text(value) and value.strip() != ""
+    return is_name(value) if field == "name" else is_storable_text(value) and value.strip() != ""
 
 
 def _require(number: int, field: str, value: Any, is_right: bool) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.base import invisible, wording
+from app.base import invisible_characters, wording
+from app.base.invisible_characters import is_storable_text
 from app.base.paths import resources
-from app.base.storable_text import is_text
 from app.models.catalogue import ModelCard
 
 STANDARD = "standard"  # the preset of new conversations until the user chooses another
@@ -85,7 +85,7 @@ PROGRAM = Choices(
 def is_valid(key: str, value: Any) -> bool:
     """Whether `value` may stand in the field `key` of Choices."""
     if key == "system_prompt":
-        return is_text(value)
+        return is_storable_text(value)
     if key not in LIMITS or isinstance(value, bool) or not isinstance(value, int | float):
         return False
     low, high = LIMITS[key]
@@ -94,8 +94,8 @@ def is_valid(key: str, value: Any) -> bool:
 
 def is_name(value: Any) -> bool:
     """Whether `value` can name a preset: one line that can be seen."""
-    is_short = is_text(value, NAME_MAX) and value != "" and value == value.strip()
-    return is_short and invisible.is_line(value)
+    is_short = is_storable_text(value, NAME_MAX) and value != "" and value == value.strip()
+    return is_short and invisible_characters.is_single_line(value)
 
 
 def unique_name(name: str, taken: Collection[str]) -> str:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from app.base import confidentiality, invisible
+from app.base import confidentiality, invisible_characters
 from app.base.database import Database, Row
 from app.chat import stored_values
 from app.chat.label_rows import label_first, raise_label
@@ -292,7 +292,7 @@ class Store(ModelStore):
         return self.message(message_id)
 
     def _insert(self, message: Message) -> int:
-        text = invisible.remove(message.text)
+        text = invisible_characters.remove(message.text)
         message_id = self._db.write(
             "INSERT INTO message(id, conversation_id, parent_id, role, text, status, created_at, details,"  # noqa: S608
             f" rating, correction) VALUES ({_new_id('message')}, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -304,7 +304,7 @@ class Store(ModelStore):
             message.created_at,
             stored_values.details_json(message.details) if message.details else None,
             message.rating,
-            invisible.remove(message.correction),
+            invisible_characters.remove(message.correction),
         )
         self._index.replace(message_id, "", _indexed(text, message.status))
         raise_label(self._db, message.conversation_id, message.details)
@@ -321,7 +321,7 @@ def _new_id(table: str) -> str:
 
 def title_of(text: str) -> str:
     """A conversation's name on one line of at most 60 characters."""
-    line = invisible.line(text)
+    line = invisible_characters.to_single_line(text)
     return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1] + "…"
 
 
@@ -356,7 +356,7 @@ _READ = {
     "pinned_at": stored_values.moment,
     "binned_at": _binned_at,
     "preset_id": stored_values.text,
-    "label": confidentiality.of_stored,
+    "label": confidentiality.stored_label,
     "imported_at": stored_values.moment,
 }
 _READERS = tuple((at, _READ[name]) for at, name in enumerate(CONVERSATION.split(", ")) if name in _READ)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from app.base import invisible
+from app.base import invisible_characters
 from app.chat.presets import Choices
 from app.chat.records import AnswerDetails
 from app.documents.grounding import grounding
@@ -21,7 +21,9 @@ def text(value: object) -> str:
     """Return a text of the database; other values as a text, what is bytes decoded."""
     if isinstance(value, str):
         return value
-    return invisible.line(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value))
+    return invisible_characters.to_single_line(
+        value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    )
 
 
 def moment(value: object) -> float:

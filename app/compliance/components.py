@@ -4,6 +4,11 @@ From a checkout or a pip install it is gathered from what is installed: distribu
 the table `resources/licences/components.toml`, which has what pip does not know (Python, Qt, libraries inside wheels,
 fonts, models) and the licence of distributions whose metadata does not name it in SPDX. A bundle has no metadata of
 distributions any more and carries the list as a file, which `packaging/notices.py` has written.
+
+The list of parts as CycloneDX 1.6 (JSON), which inventories of software and departments of security read.
+
+https://cyclonedx.org/docs/1.6/json/. The only dependency told is that of Kotae on each part: which part needs which
+other is not kept in the list.
 """
 
 import dataclasses
@@ -12,15 +17,18 @@ import platform
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import metadata
 from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from app import __version__
-from app.base.files.plain_file import sha256_of
+from app.base.files.input_file import sha256_of
 from app.base.paths import resources
 from app.inference import engine_packs
 
@@ -67,7 +75,7 @@ def load() -> tuple[Component, ...]:
         shipped = read(listed.read_text("utf-8"))
     else:
         shipped = collect()
-    return ordered([*shipped, *_packs(shipped)])
+    return sort_components([*shipped, *_packs(shipped)])
 
 
 def _packs(shipped: Iterable[Component]) -> Iterator[Component]:
@@ -99,7 +107,7 @@ def write(components: Iterable[Component]) -> str:
     return json.dumps({"components": entries}, ensure_ascii=False, indent=1) + "\n"
 
 
-def ordered(components: Iterable[Component]) -> tuple[Component, ...]:
+def sort_components(components: Iterable[Component]) -> tuple[Component, ...]:
     return tuple(sorted(components, key=lambda component: (component.name.casefold(), component.version)))
 
 
@@ -127,7 +135,7 @@ def collect() -> tuple[Component, ...]:
     table = read_table()
     distributions = closure(ROOT)
     found = [*(distribution_component(each, table) for each in distributions.values()), *named(table, distributions)]
-    return ordered(component for component in found if component is not None)
+    return sort_components(component for component in found if component is not None)
 
 
 def read_table() -> dict[str, Any]:
@@ -317,3 +325,74 @@ def _copyright(notice: str) -> str:
     """The first that names somebody: texts that were never filled in have <copyright holders> or the like."""
     lines = (match[1].strip() for match in _COPYRIGHT.finditer(notice))
     return next((line for line in lines if not re.search(r"[<\[].*(owner|holder|fullname|author)", line)), "")
+
+
+_TYPES = {"python": "library", "native": "library", "data": "data", "model": "machine-learning-model"}
+_COMPOUND = re.compile(r"\s(AND|OR|WITH)\s")
+
+
+def make_cyclonedx(components: Sequence[Component], version: str, made_at: datetime) -> dict[str, Any]:
+    """`version`: Kotae's own. The same arguments give the same document, its serial number included."""
+    stamp = made_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    parts = [_part(component) for component in components]
+    references = [part["bom-ref"] for part in parts]
+    root = f"pkg:generic/kotae@{quote(version)}"
+    return {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, ' '.join([root, stamp, *references]))}",
+        "version": 1,
+        "metadata": {
+            "timestamp": stamp,
+            "tools": {"components": [{"type": "application", "name": "kotae", "version": version}]},
+            "component": {
+                "type": "application",
+                "bom-ref": root,
+                "name": "kotae",
+                "version": version,
+                "licenses": [{"license": {"id": "Apache-2.0"}}],
+                "purl": root,
+            },
+        },
+        "components": parts,
+        "dependencies": [{"ref": root, "dependsOn": references}],
+    }
+
+
+def _part(component: Component) -> dict[str, Any]:
+    """One entry. What a part does not tell is left out, not made up."""
+    part: dict[str, Any] = {
+        "type": _TYPES[component.kind],
+        "bom-ref": purl(component),
+        "name": component.name,
+        "licenses": [_licence(component.licence)],
+        "purl": purl(component),
+    }
+    if component.version:
+        part["version"] = component.version
+    if component.copyright:
+        part["copyright"] = component.copyright
+    if component.sha256:
+        part["hashes"] = [{"alg": "SHA-256", "content": component.sha256}]
+    if component.homepage.startswith(("http://", "https://")):
+        part["externalReferences"] = [{"type": "website", "url": component.homepage}]
+    return part
+
+
+def purl(component: Component) -> str:
+    """https://github.com/package-url/purl-spec: names of PyPI are in small letters with -, all else is generic."""
+    if component.kind == "python" and " " not in component.name:
+        kind, name = "pypi", re.sub(r"[-_.]+", "-", component.name).lower()
+    else:
+        kind, name = "generic", re.sub(r"[^a-z0-9.+]+", "-", component.name.lower()).strip("-")
+    at = f"@{quote(component.version)}" if component.version else ""
+    return f"pkg:{kind}/{quote(name)}{at}"
+
+
+def _licence(expression: str) -> dict[str, Any]:
+    if _COMPOUND.search(expression):
+        return {"expression": expression}
+    if expression.startswith("LicenseRef-"):
+        return {"license": {"name": expression.removeprefix("LicenseRef-")}}
+    return {"license": {"id": expression}}

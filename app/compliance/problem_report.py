@@ -1,27 +1,152 @@
 """A report on a problem, as one text that the user can read before it is saved. Nothing is sent.
 
 It holds the program's own facts and the ends of its logs. Never in it: questions, answers, documents, and names of
-documents, collections, conversations, models, people and machines (`app.compliance.scrubbing`). Logs of what reads
+documents, collections, conversations, models, people and machines (`app.compliance.problem_report`). Logs of what reads
 documents stay out as a whole, since foreign libraries write them.
+
+Lines of our logs without what belongs to the user: texts, names of files, places, addresses, the user's name.
+
+Our logs are written in English and hold no such text on purpose; this takes out what an error, or a library, may have
+put there all the same. In doubt a line loses more than it must. Not for texts of people.
 """
 
 import dataclasses
+import getpass
 import importlib.metadata
 import platform
+import re
 import shutil
+import sqlite3
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
 
-from app.base import build_facts, program_log, settings, start_record, wording
-from app.base.files.plain_file import open_regular
-from app.base.files.whole_file import whole_file
+from app.base import diagnostics, settings, wording
+from app.base.addresses import host_of
+from app.base.files.input_file import open_regular
+from app.base.files.output_file import open_atomically
 from app.base.paths import Paths
 from app.base.settings import Settings
-from app.compliance import components, scrubbing
+from app.compliance import components
+
+REDACTED = "<…>"
+REDACTED_NAME_MIN = 3  # characters of a name that is looked for: shorter ones are in every other word
+
+# Of the web, of a machine, of a person; and the hub's tokens.
+_ADDRESS = re.compile(r"\b\w+://[^\s\"'<>]+|\b\d{1,3}(?:\.\d{1,3}){3}\b|[\w.+-]+@[\w.-]*\w|\bhf_\w+")
+_START = r"(?:/(?=[^\s/])|~[/\\]|[A-Za-z]:[\\/]|\\\\|<data>[/\\])"
+_QUOTED_PATH = re.compile(rf"([\"'])({_START}(?:(?!\1).|\1(?=\w))*)\1")  # an apostrophe in a name does not end it
+_BARE_PATH = re.compile(rf"(?<![\w<>/.~\\]){_START}.*")
+_FACT = re.compile(r"(?P<key>'(\w+)': )(?:\[[^\]]*\]|(?P<quote>[\"'])(?:\\.|(?!(?P=quote)).)*(?P=quote))")
+_TOLD_FACTS = ("reason", "cause", "code", "state", "phase")
+_FOREIGN = re.compile(r"[^\x00-\x7f…]+")
+_METADATA = re.compile(r"(\b(?:general|tokenizer)\.[\w.]+\s*(?:str|arr\[[^\]]*\])?\s*=).*")
+_SUFFIX = re.compile(r"\.(gguf|log|sqlite|json|py|pyc|so|dll|dylib|safetensors)\b", re.IGNORECASE)
+# Of a log that has tracebacks in it: its own lines, frames, and what kind of error it was without its message.
+_RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* [A-Z]+ .*")
+_TRACE = re.compile(r"(  File \"|Traceback |During handling|The above exception|\s*$)")
+_SOURCE = "    "  # how a line of code begins, below its frame
+_KIND = re.compile(r"([A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning|Cancelled))(?::.*)?$")
+
+
+def find_user_names(where: Paths) -> list[str]:
+    """What is called after the user's matters: documents, collections, conversations, models, servers of the user's.
+
+    The longest first.
+    """
+    asked = (
+        (where.documents, "SELECT name FROM document UNION SELECT path FROM document"),
+        (where.documents, "SELECT name FROM collection"),
+        (where.database, "SELECT title FROM conversation UNION SELECT name FROM folder UNION SELECT name FROM preset"),
+        (where.database, "SELECT name FROM local_model UNION SELECT path FROM local_model"),
+        (where.database, "SELECT value FROM remote_model, json_each(entry) WHERE key IN ('name', 'model', 'address')"),
+    )
+    found: set[str] = set()
+    for file, question in asked:
+        found.update(_read(file, question))
+    addresses = {name for name in found if "://" in name}
+    found.update(Path(name).stem for name in found - addresses if "/" in name or "\\" in name or "." in name)
+    chosen = settings.load_stored(where.settings) or Settings()
+    found.update(host_of(address) for address in (*addresses, chosen.hub_endpoint, chosen.proxy))
+    return sorted((name for name in found if len(name) >= REDACTED_NAME_MIN), key=len, reverse=True)
+
+
+def scrub(text: str, where: Paths, names: Sequence[str], *, has_tracebacks: bool = False) -> str:
+    """Without messages of errors, which may quote anything. `has_tracebacks`: lines that are neither a record nor part
+    of a traceback are left out, too."""
+    for name in names:
+        if name in text:
+            text = text.replace(name, REDACTED)
+    kept = _without_messages(text.splitlines(), keeps_others=not has_tracebacks)
+    places, people = _places(where), _people()
+    return "\n".join(_line(line, places, people) for line in kept)
+
+
+def _without_messages(lines: Sequence[str], *, keeps_others: bool) -> Iterator[str]:
+    is_frame = False
+    for line in lines:
+        kind = _KIND.match(line)
+        is_frame = line.startswith('  File "') or (is_frame and line.startswith(_SOURCE))
+        is_told = is_frame or keeps_others or _RECORD.match(line) or _TRACE.match(line)
+        yield kind[1] if kind is not None else line if is_told else REDACTED
+
+
+def _line(line: str, places: Sequence[tuple[re.Pattern[str], str]], people: re.Pattern[str] | None) -> str:
+    line = _ADDRESS.sub("<address>", line)
+    for place, mark in places:
+        line = place.sub(mark, line)
+    line = _FACT.sub(lambda found: found[0] if found[2] in _TOLD_FACTS else f"{found['key']}'{REDACTED}'", line)
+    line = _QUOTED_PATH.sub(lambda found: f"{found[1]}{_shape(found[2])}{found[1]}", line)
+    line = _BARE_PATH.sub(lambda found: _shape(found[0]), line)
+    line = _METADATA.sub(rf"\1 {REDACTED}", line)
+    if people is not None:
+        line = people.sub("<user>", line)
+    return _FOREIGN.sub("…", line)
+
+
+def _shape(path: str) -> str:
+    """Of a path only what kind of file it is."""
+    kinds = _SUFFIX.findall(path)
+    return f"<path>.{kinds[-1].lower()}" if kinds else "<path>"
+
+
+def _places(where: Paths) -> list[tuple[re.Pattern[str], str]]:
+    """Folders that may be named, in a way that tells nothing of this machine; the longest first.
+
+    Whole names alone: another folder whose name only begins like one of them is somebody's.
+    """
+    program = str(Path(__file__).resolve().parents[2])
+    marks = {sys.base_prefix: "<Python>", sys.prefix: "<Python>", program: "<Kotae>", str(where.data): "<data>"}
+    with suppress(RuntimeError):
+        marks.setdefault(str(Path.home()), "~")
+    if getattr(sys, "frozen", False):
+        marks[str(Path(sys.executable).parent)] = "<Kotae>"
+    found = sorted(((place, mark) for place, mark in marks.items() if len(place) > 1), key=lambda one: -len(one[0]))
+    return [(re.compile(rf"{re.escape(place)}(?=[/\\\"':,)]|$)"), mark) for place, mark in found]
+
+
+def _people() -> re.Pattern[str] | None:
+    """This user and this machine, by name."""
+    with suppress(OSError, KeyError, ImportError):
+        names = [name for name in (getpass.getuser(), platform.node()) if len(name) >= REDACTED_NAME_MIN]
+        if names:  # with the rest of what they are part of: suzuki_taro, pc-7.example.jp
+            found = "|".join(map(re.escape, names))
+            return re.compile(rf"(?<![A-Za-z0-9])(?:{found})(?![A-Za-z0-9])(?:[._-]\w+)*", re.IGNORECASE)
+    return None
+
+
+def _read(file: Path, question: str) -> list[str]:
+    """[] where the file is missing, damaged or of another version: the other rules stand all the same."""
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as db:
+            return [value for (value,) in db.execute(question) if isinstance(value, str)]
+    except (sqlite3.Error, UnicodeDecodeError):
+        return []
+
 
 SUFFIX = ".txt"
 TAIL_LINES = 200
@@ -29,7 +154,7 @@ TAIL_BYTES = 100_000
 # Name, and whether tracebacks are in it.
 LOGS = (
     ("kotae.log", True),
-    (program_log.CRASH_LOG, False),
+    (diagnostics.CRASH_LOG, False),
     ("engine.log", False),
     ("engine.previous.log", False),
     ("embedding.log", False),
@@ -55,7 +180,7 @@ def compose(where: Paths, now: float, qt_versions: Mapping[str, str], shown_pres
 
 def save(text: str, target: Path) -> None:
     """Replaces `target`, which the user was asked about. Raises AppError as `whole_file`."""
-    with whole_file(target) as file:
+    with open_atomically(target) as file:
         file.write(text.encode("utf-8", "replace"))
 
 
@@ -64,7 +189,7 @@ def file_name(now: float) -> str:
 
 
 def _lines(where: Paths, now: float, qt_versions: Mapping[str, str], shown_presets: Collection[str]) -> Iterator[str]:
-    yield wording.phrase("compliance.report_title", version=build_facts.read().version)
+    yield wording.phrase("compliance.report_title", version=diagnostics.read_build_facts().version)
     yield wording.phrase("compliance.report_promise")
     for heading, facts in (
         ("compliance.report_program", _program(now, qt_versions)),
@@ -76,9 +201,9 @@ def _lines(where: Paths, now: float, qt_versions: Mapping[str, str], shown_prese
         yield ""
         yield f"== {wording.phrase(heading)}"
         yield from (f"{name}: {value}" for name, value in facts)
-    names = scrubbing.names_of_user(where)
+    names = find_user_names(where)
     for name, has_tracebacks in LOGS:
-        text = scrubbing.scrubbed(_tail(where.logs / name), where, names, has_tracebacks=has_tracebacks)
+        text = scrub(_tail(where.logs / name), where, names, has_tracebacks=has_tracebacks)
         if text:
             yield ""
             yield f"== {wording.phrase('compliance.report_log', name=name)}"
@@ -86,7 +211,7 @@ def _lines(where: Paths, now: float, qt_versions: Mapping[str, str], shown_prese
 
 
 def _program(now: float, qt_versions: Mapping[str, str]) -> Iterator[tuple[str, object]]:
-    facts = build_facts.read()
+    facts = diagnostics.read_build_facts()
     yield "Kotae", facts.version
     yield (
         wording.phrase("compliance.report_built_on"),
@@ -108,22 +233,25 @@ def _machine(where: Paths) -> Iterator[tuple[str, object]]:
         wording.phrase("compliance.report_processor"),
         f"{platform.machine()}, {psutil.cpu_count(logical=False) or '?'}",
     )
-    yield wording.phrase("compliance.report_memory"), f"{wording.size(memory.total)} / {wording.size(memory.available)}"
+    yield (
+        wording.phrase("compliance.report_memory"),
+        f"{wording.format_size(memory.total)} / {wording.format_size(memory.available)}",
+    )
     try:
-        yield wording.phrase("compliance.report_disk"), wording.size(shutil.disk_usage(where.data).free)
+        yield wording.phrase("compliance.report_disk"), wording.format_size(shutil.disk_usage(where.data).free)
     except OSError:
         yield wording.phrase("compliance.report_disk"), "?"
 
 
 def _settings(where: Paths, shown_presets: Collection[str]) -> Iterator[tuple[str, object]]:
     """By the names that they have in the file."""
-    chosen, defaults = settings.stored(where.settings) or Settings(), Settings()
+    chosen, defaults = settings.load_stored(where.settings) or Settings(), Settings()
     for field in dataclasses.fields(Settings):
         value = getattr(chosen, field.name)
         if field.name in _PLAIN:
             yield field.name, value
         elif field.name == "preset_id":
-            yield field.name, value if value in shown_presets else scrubbing.HIDDEN
+            yield field.name, value if value in shown_presets else REDACTED
         else:
             is_set = value != getattr(defaults, field.name)
             yield field.name, wording.phrase("compliance.report_set" if is_set else "compliance.report_not_set")
@@ -131,12 +259,15 @@ def _settings(where: Paths, shown_presets: Collection[str]) -> Iterator[tuple[st
 
 def _data(where: Paths) -> Iterator[tuple[str, object]]:
     for file in (where.database, where.documents):
-        yield file.name, f"{wording.size(program_log.size_bytes(file))}, journal_mode={_journal_mode(file)}"
+        yield (
+            file.name,
+            f"{wording.format_size(diagnostics.crash_log_size_bytes(file))}, journal_mode={_journal_mode(file)}",
+        )
     yield wording.phrase("compliance.report_backups"), len(list(where.backups.glob("kotae-*.sqlite")))
 
 
 def _start(where: Paths) -> Iterator[tuple[str, object]]:
-    record = start_record.read(start_record.file_of(where))
+    record = diagnostics.read_start_record(diagnostics.start_record_file(where))
     yield from dataclasses.asdict(record).items()
 
 

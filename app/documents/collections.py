@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from app.base.cli.similar_names import NEAR_MOST, near
+from app.base.cli.commands import SIMILAR_NAMES_MAX, find_similar_names
 from app.base.errors import AppError
 from app.documents.library import Library
 from app.documents.records import Collection, Document
@@ -28,7 +28,7 @@ def find(library: Library, name: str) -> Collection:
     found = next((one for one in known if one.name == name.strip()), None)
     if found is not None:
         return found
-    offered = near(name, [one.name for one in known])
+    offered = find_similar_names(name, [one.name for one in known])
     if offered:
         raise AppError("unknown_collection_near", name=name, near=" / ".join(offered))
     raise AppError("unknown_collection", name=name)
@@ -50,9 +50,9 @@ def find_document(library: Library, collection: Collection, wanted: str) -> Docu
     if len(found) == 1:
         return found[0]
     if found:
-        paths = " / ".join(document.path for document in found[:NEAR_MOST])
+        paths = " / ".join(document.path for document in found[:SIMILAR_NAMES_MAX])
         raise AppError("document_ambiguous", name=wanted, count=len(found), paths=paths)
-    offered = near(wanted, [document.name for document in documents])
+    offered = find_similar_names(wanted, [document.name for document in documents])
     facts = {"name": wanted, "collection": collection.name}
     if offered:
         raise AppError("unknown_document_near", near=" / ".join(offered), **facts)

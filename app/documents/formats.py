@@ -3,7 +3,7 @@
 import re
 from pathlib import PurePath
 
-from app.base import invisible
+from app.base import invisible_characters
 
 # In lower case, in the order of a file dialog: PDF, Word, Excel, CSV, HTML, Markdown, plain text.
 SUFFIXES = (
@@ -23,4 +23,4 @@ def shown_name(path: PurePath) -> str:
 
 def shown_path(path: str) -> str:
     """As `shown_name`, with the folders."""
-    return _BREAKS.sub("\ufffd", invisible.marked(path))
+    return _BREAKS.sub("\ufffd", invisible_characters.replace_with_mark(path))

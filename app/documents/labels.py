@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.base.confidentiality import DEFAULT, HIGHEST, LABELS, Label, highest
+from app.base.confidentiality import DEFAULT_LABEL, HIGHEST_LABEL, LABELS, Label, highest_label
 from app.base.errors import AppError
 from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
@@ -41,14 +41,14 @@ def of_scope(there: Sequence[Collection], scope: Sequence[CollectionRef]) -> Lab
     Both count: the collection that a search would take now, and the one that was meant when the scope was chosen. A
     collection of which no trace is left counts as DEFAULT, and so does an empty scope. `there`: of `Library.labelled`.
     """
-    taken = [one.label if one else DEFAULT for one, _ in asked(there, scope)]
-    return highest((*taken, *(one.label for ref in scope for one in meant(there, ref))), DEFAULT)
+    taken = [one.label if one else DEFAULT_LABEL for one, _ in asked(there, scope)]
+    return highest_label((*taken, *(one.label for ref in scope for one in meant(there, ref))), DEFAULT_LABEL)
 
 
 def of_scope_now(documents: Path, scope: Sequence[CollectionRef]) -> Label:
     """As `of_scope`, by the documents' database of now. Raises AppError as that does."""
     if not scope:
-        return DEFAULT
+        return DEFAULT_LABEL
     with contextlib.closing(Library.beside(documents)) as library:
         return of_scope(library.labelled(), scope)
 
@@ -67,11 +67,11 @@ def now(documents: Path, origins: Names[Origin], known: Label = LABELS[0]) -> La
 
     `documents`: the database. Where it cannot be read, what was made of any document counts as confidential.
     """
-    if not origins or known == HIGHEST or not documents.is_file():
+    if not origins or known == HIGHEST_LABEL or not documents.is_file():
         return known
     collections, names = ({one[at] for one in origins if one[at]} for at in (0, 1))
     try:
         with contextlib.closing(Library.beside(documents)) as library:
-            return highest((known, *library.labels_of(collections, names)))
+            return highest_label((known, *library.labels_of(collections, names)))
     except AppError:
-        return HIGHEST
+        return HIGHEST_LABEL

@@ -14,11 +14,10 @@ from collections.abc import Collection as Names
 from pathlib import Path
 from typing import Any
 
-from app.base import invisible
-from app.base.confidentiality import HIGHEST, Label, of_stored
+from app.base import invisible_characters
+from app.base.confidentiality import HIGHEST_LABEL, Label, Permit, stored_label
 from app.base.database import Database, Row
 from app.base.errors import AppError
-from app.base.export_gate import Permit
 from app.documents.formats import shown_name
 from app.documents.records import Collection, Document, Passage, Report, Section, State
 from app.documents.schema import MIGRATIONS
@@ -30,7 +29,7 @@ _COUNTS = """(SELECT count(*) FROM document d WHERE d.collection_id = c.id) AS d
     (SELECT count(*) FROM document d WHERE d.collection_id = c.id AND d.state IN ('doubtful', 'failed')) AS troubled"""
 
 Former = tuple[str, str, int, Label]  # name of a collection, of a document or "", id of the collection, label
-UNKNOWN: Former = ("", "", 0, HIGHEST)  # in place of what nobody can read in a damaged database
+UNKNOWN: Former = ("", "", 0, HIGHEST_LABEL)  # in place of what nobody can read in a damaged database
 _STEP = 1_000_000  # ids, more than anybody makes of collections
 # Of what was renamed or removed: the label of the collection while there is one, else the last that it had.
 _FORMER_LABEL = "CASE WHEN c.id IS NULL THEN f.label ELSE c.label END"
@@ -88,12 +87,12 @@ class Library:
             f"SELECT f.collection_id, f.collection, {_FORMER_LABEL}"  # noqa: S608
             " FROM former f LEFT JOIN collection c ON c.id = f.collection_id WHERE f.document = ''"
         )
-        return [*self.collections(), *(Collection(row[0], row[1], of_stored(row[2])) for row in rows)]
+        return [*self.collections(), *(Collection(row[0], row[1], stored_label(row[2])) for row in rows)]
 
     def collection(self, name: str) -> Collection:
         """Raises AppError("unknown_collection")."""
         known = self.collections()
-        found = next((one for one in known if one.name in (name, invisible.line(name))), None)
+        found = next((one for one in known if one.name in (name, invisible_characters.to_single_line(name))), None)
         if found is None:
             raise AppError("unknown_collection", name=name, known=" / ".join(one.name for one in known))
         return found
@@ -120,9 +119,9 @@ class Library:
     def set_label(self, collection_id: int, label: Label, permit: Permit | None = None) -> None:
         """Raises AppError("secret_lowering") where what is confidential would become less, without a yes."""
         with self._db.transaction():
-            if label != HIGHEST and (permit is None or permit.label != HIGHEST):
+            if label != HIGHEST_LABEL and (permit is None or permit.label != HIGHEST_LABEL):
                 rows = self._db.read("SELECT name, label FROM collection WHERE id = ?", collection_id)
-                if rows and of_stored(rows[0][1]) == HIGHEST:
+                if rows and stored_label(rows[0][1]) == HIGHEST_LABEL:
                     raise AppError("secret_lowering", what=rows[0][0])
             self._db.write("UPDATE collection SET label = ? WHERE id = ?", label, collection_id)
 
@@ -147,7 +146,7 @@ class Library:
             json.dumps(list(collections)),
             json.dumps(list(documents)),
         )
-        return [of_stored(row[0]) for row in rows]
+        return [stored_label(row[0]) for row in rows]
 
     def leave_collection(self, collection_id: int) -> None:
         """It is about to be removed, and out of sight from now on."""
@@ -196,7 +195,7 @@ class Library:
         )
 
     def _checked_name(self, name: str, own_id: int | None) -> str:
-        name = invisible.line(name)
+        name = invisible_characters.to_single_line(name)
         if not name:
             raise AppError("collection_unnamed")
         if self._db.read("SELECT 1 FROM collection WHERE name = ? AND id IS NOT ?", name, own_id):
@@ -406,7 +405,7 @@ def _collection(row: Row) -> Collection:
     return Collection(
         id=row["id"],
         name=text_of(row, "name"),
-        label=of_stored(row["label"]),
+        label=stored_label(row["label"]),
         is_builtin=bool(row["is_builtin"]),
         documents=row["documents"],
         sections=row["sections"],

@@ -6,7 +6,7 @@ A file of its own: an index takes seconds to write, and must not hold up a quest
 import sqlite3
 from collections.abc import Callable
 
-from app.base import invisible
+from app.base import invisible_characters
 
 
 def _first(db: sqlite3.Connection) -> None:
@@ -123,7 +123,9 @@ def _create_index(db: sqlite3.Connection) -> None:
 
 def _documents_with_hidden_text(db: sqlite3.Connection) -> None:
     """Earlier versions kept characters that nobody sees: the documents that have some are read again."""
-    db.create_function("is_hidden", 1, lambda text: text != invisible.plain(text), deterministic=True)
+    db.create_function(
+        "is_hidden", 1, lambda text: text != invisible_characters.to_plain_text(text), deterministic=True
+    )
     db.execute(
         """UPDATE document SET state = 'waiting', attempts = 0 WHERE state IN ('done', 'doubtful') AND id IN
             (SELECT document_id FROM section WHERE is_hidden(text) OR is_hidden(heading))"""

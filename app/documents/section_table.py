@@ -4,8 +4,8 @@ import dataclasses
 import json
 from collections.abc import Callable, Sequence
 
-from app.base import invisible
-from app.base.confidentiality import of_stored
+from app.base import invisible_characters
+from app.base.confidentiality import stored_label
 from app.base.database import Database, Row
 from app.documents import terms
 from app.documents.records import Box, Passage, Section
@@ -82,7 +82,7 @@ def _section(row: Row) -> Section:
     return Section(
         heading=heading_of(row),
         text=text_of(row, "text"),
-        tag=invisible.line(row["tag"]),
+        tag=invisible_characters.to_single_line(row["tag"]),
         page=row["page"],
         page_last=row["page_last"],
         boxes=tuple(Box(*values) for values in json.loads(row["boxes"])),
@@ -103,7 +103,7 @@ def heading_of(row: Row) -> tuple[str, ...]:
     found = tuple(json.loads(row["heading"]))
     if not all(isinstance(part, str) for part in found):
         raise TypeError("heading")
-    return tuple(map(invisible.line, found))  # else a part could pose as a line of ours
+    return tuple(map(invisible_characters.to_single_line, found))  # else a part could pose as a line of ours
 
 
 def _passage(row: Row) -> Passage:
@@ -116,7 +116,7 @@ def _passage(row: Row) -> Passage:
         document=row["document"],
         path=row["path"],
         collection=row["collection"],
-        label=of_stored(row["label"]),
+        label=stored_label(row["label"]),
         score=0.0,
         rank=0,
         parts=(section,),

@@ -6,7 +6,7 @@ them whole.
 
 import re
 
-from app.base import invisible, text
+from app.base import invisible_characters, search_text
 from app.documents.records import Section
 from app.documents.values import dates, quantities
 
@@ -45,7 +45,7 @@ _KANA = re.compile("[\u3041-\u309f]")
 
 def of_text(written: str) -> list[str]:
     """Terms of a text, in order. Old forms of kanji are taken for the new ones (橋梁の會社 has 会社)."""
-    return text.terms(invisible.plain(written).translate(_MODERN))
+    return search_text.index_terms(invisible_characters.to_plain_text(written).translate(_MODERN))
 
 
 def of_section(section: Section) -> tuple[list[str], list[str]]:
@@ -64,7 +64,7 @@ def of_query(query: str) -> dict[str, float]:
 
 def of_values(written: str) -> list[str]:
     """Terms of what is written in many ways: 24 N/mm² and ２４MPa, 昭和33年 and 1958年, 十年 and 10年."""
-    written = invisible.plain(written)
+    written = invisible_characters.to_plain_text(written)
     found = [
         _letters(f"v{one.value:.6g}u{one.unit}")
         for one in quantities.parse(written)

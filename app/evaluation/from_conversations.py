@@ -55,7 +55,7 @@ def collect(store: Store, there: Known) -> Collected:
         left_out["repeated"] += found.pop(words, None) is not None
         found[words] = question, label
     questions = question_files.with_ids(question for question, _ in found.values())[0]
-    return Collected(questions, confidentiality.highest(label for _, label in found.values()), dict(+left_out))
+    return Collected(questions, confidentiality.highest_label(label for _, label in found.values()), dict(+left_out))
 
 
 def _why_not(asked: Message, answer: Message) -> str:

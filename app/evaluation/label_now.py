@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from app.base.confidentiality import LABELS, Label, highest
+from app.base.confidentiality import LABELS, Label, highest_label
 from app.documents import labels
 from app.documents.labels import Origin
 from app.evaluation.records import QuestionSet
@@ -28,7 +28,7 @@ def of_evaluation(found: Evaluation, documents: Path) -> Label:
     """Of its questions, the collections that were asked, and what the models were trained on."""
     asked = {(name, "") for system in found.systems for name in system.system.collections}
     trained = _trained_on(one.system for one in found.systems)
-    known = highest((of_set(found.questions, documents), trained.label or LABELS[0]))
+    known = highest_label((of_set(found.questions, documents), trained.label or LABELS[0]))
     return labels.now(documents, asked | set(trained.origins), known)
 
 
@@ -38,7 +38,7 @@ def of_study(study: Study, documents: Path) -> Label:
     trained = Lineage().joined(
         _trained_on(one.system for one in study.contenders), *(lineage.of_model(one.model) for one in study.contenders)
     )
-    known = highest((study.label, trained.label or LABELS[0]))
+    known = highest_label((study.label, trained.label or LABELS[0]))
     return labels.now(documents, asked | set(trained.origins), known)
 
 

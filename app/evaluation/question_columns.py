@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.base.paths import resources
-from app.base.tables import columns as names
-from app.base.tables.columns import ColumnMapping
+from app.base.tables import column_mapping as names
+from app.base.tables.column_mapping import ColumnMapping
 
 FIELDS = (
     "id", "question", "reference", "must_include", "category", "group", "document", "answerable", "why_unanswerable",
@@ -49,7 +49,7 @@ def find(columns: Sequence[str]) -> Columns:
     fields = {field: found for field in FIELDS if (found := _like(words()[field], outer))}
     golds = _golds([column for column in outer if column not in _all(fields)])
     rest = [column for column in outer if column not in _all(fields) and not any(column in g.values() for g in golds)]
-    guessed = names.guess(rest, ColumnMapping())
+    guessed = names.guess_mapping(rest, ColumnMapping())
     for field, column in (("question", guessed.question), ("reference", guessed.answer)):
         if field not in fields and column:
             fields[field] = (column,)
@@ -63,18 +63,18 @@ def words() -> dict[str, Any]:
 
 
 def _like(known: Sequence[str], columns: Sequence[str]) -> tuple[str, ...]:
-    ranks = {names.plain(word): at for at, word in enumerate(known)}
-    found = [column for column in columns if names.plain(column) in ranks]
-    return tuple(sorted(found, key=lambda column: ranks[names.plain(column)]))
+    ranks = {names.normalize_name(word): at for at, word in enumerate(known)}
+    found = [column for column in columns if names.normalize_name(column) in ranks]
+    return tuple(sorted(found, key=lambda column: ranks[names.normalize_name(column)]))
 
 
 def _golds(columns: Sequence[str]) -> tuple[dict[str, str], ...]:
     """By their numbers; a place without a column for its quote is none."""
     numbered: dict[int, dict[str, str]] = {}
     for part in PARTS:
-        known = [names.plain(word) for word in words()["gold"][part]]
+        known = [names.normalize_name(word) for word in words()["gold"][part]]
         for column in columns:
-            plain = names.plain(column)
+            plain = names.normalize_name(column)
             number = _NUMBER.search(plain)
             if _NUMBER.sub("", plain, count=1) in known:
                 numbered.setdefault(int(number.group()) if number else 1, {}).setdefault(part, column)

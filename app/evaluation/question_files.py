@@ -17,13 +17,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.base import confidentiality
-from app.base.confidentiality import LABELS, Label
+from app.base.confidentiality import LABELS, Label, Permit
 from app.base.errors import AppError
-from app.base.export_gate import Permit
-from app.base.files.whole_file import check_new
-from app.base.tables import safe_table, table_file
-from app.base.tables.columns import ColumnMapping, is_known, listed
-from app.base.tables.table_file import Cell
+from app.base.files.output_file import check_new_target
+from app.base.tables import table_reader, table_writer
+from app.base.tables.column_mapping import ColumnMapping, is_known_column, list_columns
+from app.base.tables.table_reader import Cell
 from app.base.wording import phrase
 from app.documents import encodings
 from app.evaluation import question_columns, question_rows
@@ -36,7 +35,7 @@ from app.training.data.shapes import RefusedError
 
 JSON_LINES = ".jsonl"
 TABLES = (".csv", ".tsv")
-SUFFIXES = (*table_file.WORKBOOKS, *TABLES, JSON_LINES, ".json")
+SUFFIXES = (*table_reader.WORKBOOKS, *TABLES, JSON_LINES, ".json")
 WRITTEN = (".xlsx", ".csv", JSON_LINES)
 FILE_BYTES = 50_000_000
 ROWS = 100_000  # a machine that answers one in a second takes more than a day
@@ -76,7 +75,7 @@ def read(path: Path) -> QuestionFile:
     if not questions:
         raise _unreadable(path, _why_none(found, columns, skipped))
     named, renamed = with_ids(question for _, question in questions)
-    label = confidentiality.of_rows(row.values for row in found.found)
+    label = confidentiality.label_of_rows(row.values for row in found.found)
     lines = tuple(row.line for row, _ in questions)
     doubts = tuple(
         BadRow(row.line, code, detail)
@@ -135,7 +134,7 @@ def with_ids(questions: Iterable[Question]) -> tuple[tuple[Question, ...], tuple
 
 
 def _bytes(path: Path) -> bytes:
-    raw = table_file.read_bytes(path, FILE_BYTES, SUFFIXES, missing="question_file_missing", other="batch_format")
+    raw = table_reader.read_bytes(path, FILE_BYTES, SUFFIXES, missing="question_file_missing", other="batch_format")
     if not raw.strip():
         raise _unreadable(path, phrase("evaluation.questions_empty"))
     return raw
@@ -149,23 +148,25 @@ def _unreadable(path: Path, reason: str) -> AppError:
 
 def _records(raw: bytes, path: Path) -> Records:
     suffix = path.suffix.lower()
-    if suffix in table_file.WORKBOOKS:
-        sheets = list(table_file.sheets(raw, path.name, ROWS + records.HEADING_ROWS))
+    if suffix in table_reader.WORKBOOKS:
+        sheets = list(table_reader.read_sheets(raw, path.name, ROWS + records.HEADING_ROWS))
         return records.of_sheets(sheets, ColumnMapping()) if sheets else Records()
     codec = encodings.detect(raw)
     if not codec:
         raise AppError("questions_no_text", name=path.name)
     text = encodings.decode(raw, codec)
-    table_file.check_text(text, path.name)
+    table_reader.check_text(text, path.name)
     if suffix in TABLES:
-        rows = [replace(row, cells=tuple(map(_unquoted, row.cells))) for row in table_file.delimited(text, path.name)]
+        rows = [
+            replace(row, cells=tuple(map(_unquoted, row.cells))) for row in table_reader.read_delimited(text, path.name)
+        ]
         return records.of_table(rows, ColumnMapping(), is_text=True)
     return records.of_json(text, path.name, is_lines=suffix == JSON_LINES)
 
 
 def _unquoted(cell: Cell) -> Cell:
     """Without the apostrophe that `safe_table` puts before what would be a formula."""
-    return safe_table.unquoted(cell) if isinstance(cell, str) else cell
+    return table_writer.remove_quote(cell) if isinstance(cell, str) else cell
 
 
 def _sorted(found: Records) -> tuple[Columns, list[tuple[Record, Question]], list[BadRow]]:
@@ -174,7 +175,7 @@ def _sorted(found: Records) -> tuple[Columns, list[tuple[Record, Question]], lis
     if not found.has_names and len(found.columns) == 1:  # a list of questions
         (only,) = found.columns
         columns = Columns({"question": (only,)}, (), ())
-        rows = rows[1:] if rows and is_known(str(rows[0].values.get(only))) else rows
+        rows = rows[1:] if rows and is_known_column(str(rows[0].values.get(only))) else rows
     questions, skipped = [], list(found.bad)
     for row in rows if "question" in columns.fields else ():
         try:
@@ -188,7 +189,7 @@ def _why_none(found: Records, columns: Columns, skipped: Sequence[BadRow]) -> st
     if found.found and "question" not in columns.fields:
         first = found.found[0].values
         names = found.columns if found.has_names else [short(value) for value in first.values()]
-        return phrase("evaluation.questions_no_column", columns=listed(names))
+        return phrase("evaluation.questions_no_column", columns=list_columns(names))
     if not skipped:
         return phrase("evaluation.questions_empty")
     return phrase("common.data_bad.row", line=skipped[0].line, reason=phrase(f"common.data_bad.{skipped[0].code}"))
@@ -210,20 +211,20 @@ def sha256(questions: Iterable[Question]) -> str:
 
 def check_target(out: Path) -> None:
     """Raises AppError("questions_out_format" | "export_folder_gone" | "export_exists")."""
-    check_new(out, WRITTEN, "questions_out_format")
+    check_new_target(out, WRITTEN, "questions_out_format")
 
 
 def write(out: Path, questions: Sequence[Question], *, permit: Permit) -> None:
     """In the form that its name says, one of `WRITTEN`. Raises AppError as `whole_file`."""
     golds = max((len(one.gold) for one in questions), default=0)
     head = question_rows.table_head(golds)
-    with permit.whole_file(out) as file:
+    with permit.open_atomically(out) as file:
         if out.suffix.lower() == JSON_LINES:
             file.write(to_lines(questions))
         elif out.suffix.lower() == ".csv":
-            safe_table.write_csv(file, head, map(question_rows.cells, questions))
+            table_writer.write_csv(file, head, map(question_rows.cells, questions))
         else:
-            book = safe_table.Book(phrase("common.batch_cut"), phrase(f"common.label.{permit.label}"))
+            book = table_writer.WorkbookWriter(phrase("common.batch_cut"), phrase(f"common.label.{permit.label}"))
             book.add(
                 phrase("evaluation.question_sheet"),
                 WIDTHS + GOLD_WIDTHS * golds,

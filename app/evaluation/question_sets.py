@@ -21,13 +21,12 @@ from pathlib import Path
 
 import filelock
 
-from app.base import confidentiality, lines
+from app.base import confidentiality, json_lines
 from app.base.confidentiality import Label
 from app.base.errors import AppError
-from app.base.files import bin_folder, strict_json, whole_file
-from app.base.files.atomic import write_atomically
+from app.base.files import output_file, strict_json, work_folder
 from app.base.files.day_record import DayRecord
-from app.base.files.file_names import safe_name
+from app.base.files.output_file import safe_name, write_atomically
 from app.base.paths import resources
 from app.base.wording import phrase
 from app.chat.shelf import BIN_DAYS
@@ -73,7 +72,7 @@ def listed(folder: Path) -> list[KeptSet]:
         try:
             found.append(_about(place))
         except AppError:
-            found.append(KeptSet(place.name, confidentiality.DEFAULT, ()))
+            found.append(KeptSet(place.name, confidentiality.DEFAULT_LABEL, ()))
     return found
 
 
@@ -141,7 +140,7 @@ def load(wanted: str, folder: Path, tell: Callable[[QuestionFile], None] | None 
         first = found.skipped[0]
         reason = phrase("common.data_bad.row", line=first.line, reason=phrase(f"common.data_bad.{first.code}"))
         raise AppError("questions_partly", path=str(path), count=len(found.skipped), reason=reason)
-    label = confidentiality.highest((confidentiality.DEFAULT, found.label))
+    label = confidentiality.highest_label((confidentiality.DEFAULT_LABEL, found.label))
     return QuestionSet(path.name, 0, question_files.sha256(found.questions), found.questions, label)
 
 
@@ -208,14 +207,16 @@ def store(
         _check_newest(folder, name, after)
         place = _place(folder, name) or folder / checked_name(name)
         before = (
-            _about(place) if (place / ABOUT).is_file() else KeptSet(place.name, label or confidentiality.DEFAULT, ())
+            _about(place)
+            if (place / ABOUT).is_file()
+            else KeptSet(place.name, label or confidentiality.DEFAULT_LABEL, ())
         )
         versions = before.versions
         if not versions or versions[-1].sha256 != sha256:
             versions += (Version(len(versions) + 1, sha256, len(questions), time.time(), source),)
             place.mkdir(mode=0o700, exist_ok=True)
             write_atomically(place / _file(len(versions)), raw)
-        now = KeptSet(place.name, confidentiality.highest((before.label, label or before.label)), versions)
+        now = KeptSet(place.name, confidentiality.highest_label((before.label, label or before.label)), versions)
         if now != before:
             write_atomically(place / ABOUT, _as_bytes(now))
     return QuestionSet(now.name, now.newest.number, sha256, questions, now.label)
@@ -252,7 +253,7 @@ def remove(folder: Path, name: str) -> Path:
         last = max((number for name, number, _ in _removed(folder) if _plain(name) == _plain(place.name)), default=0)
         target = folder / BIN / f"{place.name}@{last + 1}"
         place.rename(target)
-        bin_folder.mark(target, time.time())
+        work_folder.mark_deleted(target, time.time())
     return target
 
 
@@ -271,13 +272,13 @@ def restore(folder: Path, name: str) -> KeptSet:
             number += 1
             free = f"{once} ({number})"
         newest.rename(folder / free)
-        bin_folder.unmark(folder / free)
+        work_folder.unmark_deleted(folder / free)
     return _about(folder / free)
 
 
 def empty_bin(folder: Path, record: DayRecord, now: float, days: float = BIN_DAYS) -> int:
     """Deletes for good what was removed so many days ago; gives how many. To be called in the background."""
-    return len(bin_folder.empty(folder, record, now, days))
+    return len(work_folder.empty_bin(folder, record, now, days))
 
 
 def checked_name(name: str) -> str:
@@ -301,7 +302,7 @@ def _held(folder: Path) -> Iterator[None]:
     except filelock.Timeout as error:
         raise AppError("journal_busy", path=str(folder)) from error
     except OSError as error:
-        raise whole_file.failure(error, folder / ABOUT) from error
+        raise output_file.export_error(error, folder / ABOUT) from error
 
 
 def _places(folder: Path) -> list[Path]:
@@ -349,7 +350,7 @@ def _about(place: Path) -> KeptSet:
     """The name is the folder's, which somebody may have changed. Raises AppError("question_set_damaged")."""
     path = place / ABOUT
     try:
-        found: KeptSet = lines.of_type(KeptSet, strict_json.parse(strict_json.read_bytes(path)))
+        found: KeptSet = json_lines.convert_value(KeptSet, strict_json.parse_object(strict_json.read_bytes(path)))
         numbers = [version.number for version in found.versions]
         if not numbers or numbers != list(range(1, len(numbers) + 1)):
             raise ValueError(path)

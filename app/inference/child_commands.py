@@ -3,25 +3,25 @@
 import os
 from pathlib import Path
 
-from app.base.children import program
+from app.base.programs import own_program
 from app.inference import engine_packs
 
 
 def engine() -> list[str]:
     """`KOTAE_ENGINE=echo` takes the fake, for tests of whole programs."""
     packs = engine_packs.folder_in_use()
-    return [*program(), "--engine", os.environ.get("KOTAE_ENGINE", "llama"), *([str(packs)] if packs else [])]
+    return [*own_program(), "--engine", os.environ.get("KOTAE_ENGINE", "llama"), *([str(packs)] if packs else [])]
 
 
 def template() -> list[str]:
-    return [*program(), "--render-template"]
+    return [*own_program(), "--render-template"]
 
 
 def quantizer(job: Path) -> list[str]:
     """`job`: a file with a job of `app.inference.engine.quantize_job`."""
-    return [*program(), "--quantize", str(job)]
+    return [*own_program(), "--quantize", str(job)]
 
 
 def scorer(job: Path) -> list[str]:
     """`job`: a file with a job of `app.inference.engine.score_job`."""
-    return [*program(), "--score", str(job)]
+    return [*own_program(), "--score", str(job)]

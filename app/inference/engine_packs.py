@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from app.base.errors import AppError
-from app.base.files.plain_file import open_regular, sha256_of
+from app.base.files.input_file import open_regular, sha256_of
 from app.base.paths import resources
 
 LIST_NAME = "engine_packs.json"

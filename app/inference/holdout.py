@@ -70,7 +70,7 @@ class Holdout:
 def read(path: Path) -> Holdout:
     """Raises AppError("holdout_unreadable")."""
     try:
-        data = strict_json.of_file(path, FILE_BYTES, MAX_IDS)
+        data = strict_json.load_file(path, FILE_BYTES, MAX_IDS)
         if data["version"] != VERSION:
             raise ValueError(f"version {data['version']!r}")
         examples = tuple(_example(entry) for entry in data["examples"])

@@ -81,7 +81,7 @@ def _engine_libraries() -> Path | None:
 
 def _nvidia() -> tuple[Gpu, ...]:
     """What NVIDIA's own tool lists. It comes with the driver; without one no model could use the processor."""
-    program = programs.find("nvidia-smi")
+    program = programs.find_program("nvidia-smi")
     if program is None:
         return ()
     for fields in (_FIELDS, _OLD_FIELDS):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.base import invisible
+from app.base import invisible_characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,11 @@ def build(form: PromptForm, turns: Sequence[Turn], system: str = "") -> tuple[Se
 
 def _filled(pattern: str, text: str) -> list[Segment]:
     before, _, after = pattern.partition("{text}")
-    return [Segment(before, markup=True), Segment(invisible.plain(text)), Segment(after, markup=True)]
+    return [
+        Segment(before, markup=True),
+        Segment(invisible_characters.to_plain_text(text)),
+        Segment(after, markup=True),
+    ]
 
 
 def _joined(pieces: list[Segment], is_completion: bool) -> tuple[Segment, ...]:

@@ -42,7 +42,7 @@ def normal(text: str) -> str:
     """
     typed = unicodedata.normalize("NFKC", text).strip()
     address = (typed if "://" in typed else f"http://{typed}").rstrip("/")
-    is_whole = settings.is_address(address) and address.isascii() and len(address) <= ADDRESS_MAX
+    is_whole = settings.is_web_address(address) and address.isascii() and len(address) <= ADDRESS_MAX
     if not is_whole:
         raise AppError("remote_bad_address", address=typed[:80].rpartition("@")[2])
     return address if urlsplit(address).path else address + VERSION_PATH

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import filelock
 
 from app.base.errors import AppError
-from app.base.files import strict_json, whole_file
+from app.base.files import output_file, strict_json
 
 JOURNAL_BYTES = 512 << 20  # 100,000 answers of a page each
 
@@ -79,7 +79,7 @@ class Journal:
             raise AppError("journal_busy", path=str(path)) from error
         except OSError as error:
             self.close()
-            raise whole_file.failure(error, path) from error
+            raise output_file.export_error(error, path) from error
         except ValueError as error:
             self.close()
             raise AppError("journal_damaged", path=str(path)) from error
@@ -97,7 +97,7 @@ class Journal:
             self.close()
             with contextlib.suppress(OSError):
                 os.truncate(self.path, place)  # half of it, on a full disk
-            raise whole_file.failure(error, self.path) from error
+            raise output_file.export_error(error, self.path) from error
         self.replies[key] = reply
 
     def close(self) -> None:
@@ -125,7 +125,7 @@ def _replies(raw: bytes) -> dict[str, Reply]:
 
 def _read(line: bytes) -> tuple[str, Reply]:
     try:
-        data = strict_json.value(line)
+        data = strict_json.loads(line)
         return str(data.pop("key")), Reply(**data)
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError("not a reply") from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.base import lines
+from app.base import json_lines
 from app.base.errors import AppError
 from app.base.files import strict_json
 
@@ -82,16 +82,16 @@ class Scores:
 
 
 def write(scores: Scores, path: Path) -> None:
-    path.write_bytes(lines.to_line(scores))
+    path.write_bytes(json_lines.encode_line(scores))
 
 
 def read(path: Path) -> Scores:
     """Raises AppError("score_unreadable")."""
     try:
-        data = strict_json.of_file(path)
+        data = strict_json.load_file(path)
         if not isinstance(data, dict):
             raise ValueError("not a JSON object")
-        found: Scores = lines.from_json({"type": "Scores", **data}, {"Scores": Scores})
+        found: Scores = json_lines.decode_message({"type": "Scores", **data}, {"Scores": Scores})
     except (OSError, ValueError) as error:
         raise AppError("score_unreadable", path=str(path), reason=str(error)[:200]) from error
     return found

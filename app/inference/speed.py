@@ -90,7 +90,7 @@ def predict(
 def load(path: Path) -> MachineSpeed | None:
     """None: not measured yet, or the file is damaged; it is measured anew then."""
     try:
-        data = strict_json.of_file(path)
+        data = strict_json.load_file(path)
         speed = MachineSpeed(**data)
         numbers = dataclasses.astuple(speed)
         is_sound = all(isinstance(n, int | float) and math.isfinite(n) and n > 0 for n in numbers)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import filelock
 
-from app.base import invisible
+from app.base import invisible_characters
 from app.base.errors import AppError
-from app.base.files import plain_file
+from app.base.files import input_file
 from app.inference.local_model import LocalModel
 from app.inference.prompt import PromptForm
 from app.models import catalogue, hf_folder, local_models, starter
@@ -94,7 +94,7 @@ def read_spec(path: Path) -> RunSpec | None:
         found = spec.read(path)
     except (OSError, SpecError):
         return None
-    return dataclasses.replace(found, name=invisible.line(found.name))
+    return dataclasses.replace(found, name=invisible_characters.to_single_line(found.name))
 
 
 def model_for(asked: RunSpec, models: Collection[LocalModel]) -> LocalModel:
@@ -121,7 +121,7 @@ def require_same(asked: RunSpec, model: LocalModel) -> None:
 def sha256_of(model: LocalModel) -> str:
     """Of its (first) file; read where the list does not know it. Raises AppError("file_unreadable")."""
     try:
-        return _noted_sha256(model) or plain_file.sha256_of(Path(model.path))
+        return _noted_sha256(model) or input_file.sha256_of(Path(model.path))
     except OSError as error:
         raise AppError("file_unreadable", path=model.path, reason=error.strerror or str(error)) from error
 

@@ -15,8 +15,7 @@ import filelock
 
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.atomic import write_atomically
-from app.base.files.copying import require_space, sync_folder, write_failure
+from app.base.files.output_file import drive_error, require_space, sync_folder, write_atomically
 from app.inference.quantizations import Form
 from app.models.build_plan import BuildPlan, Step, room_needed
 
@@ -43,7 +42,7 @@ class BuildFolder:
         except filelock.Timeout as error:
             raise AppError("build_running") from error
         except OSError as error:
-            raise write_failure(error, self.path, "build_unwritable") from error
+            raise drive_error(error, self.path, "build_unwritable") from error
         manifest = _read(self.path / _MANIFEST)
         self._done, self._results = manifest["done"], manifest["results"]
         wanted = {step.file for step in self._build.steps} | {_MANIFEST, LOCK}
@@ -115,7 +114,7 @@ class BuildFolder:
             (self.path / step.file).replace(target)
             sync_folder(target.parent)
         except OSError as error:
-            raise write_failure(error, self.path, "build_unwritable") from error
+            raise drive_error(error, self.path, "build_unwritable") from error
         self._done.pop(step.file, None)
         self._results[self._build.key(step.form)] = str(target)
         self._write()
@@ -139,7 +138,7 @@ class BuildFolder:
         try:
             write_atomically(self.path / _MANIFEST, json.dumps(body).encode("ascii"))
         except OSError as error:
-            raise write_failure(error, self.path, "build_unwritable") from error
+            raise drive_error(error, self.path, "build_unwritable") from error
 
 
 def unfinished_bytes(models: Path) -> int:
@@ -186,7 +185,7 @@ def _read(path: Path) -> dict[str, Any]:
     """Ours alone, but a half-written disk may hold anything: then nothing is finished."""
     empty: dict[str, Any] = {"done": {}, "results": {}}
     try:
-        body = strict_json.of_file(path)
+        body = strict_json.load_file(path)
     except (OSError, ValueError):
         return empty
     if not isinstance(body, dict) or body.get("version") != _VERSION:

@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.base import invisible
+from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.file_names import safe_name
+from app.base.files.output_file import safe_name
 from app.inference import quantizations
 from app.inference.quantizations import Form
 from app.models import hf_folder
@@ -203,4 +203,7 @@ def _name(request: BuildRequest) -> str:
     """One line without control characters, short enough for llama.cpp."""
     adapter = request.adapter
     said = request.name.strip() or request.model.name + (f" + {adapter.folder.name}" if adapter else "")
-    return invisible.line(said).encode("utf-8", "replace")[:_NAME_BYTES].decode("utf-8", "ignore") or "model"
+    return (
+        invisible_characters.to_single_line(said).encode("utf-8", "replace")[:_NAME_BYTES].decode("utf-8", "ignore")
+        or "model"
+    )

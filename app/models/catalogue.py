@@ -16,9 +16,9 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar
 
-from app.base import invisible, wording
+from app.base import invisible_characters, wording
 from app.base.errors import AppError
-from app.base.files.plain_file import read_regular
+from app.base.files.input_file import read_regular
 from app.base.paths import resources
 from app.inference.prompt import PromptForm
 
@@ -356,7 +356,7 @@ def _is_allowed_text(name: str, value: str, owner: type[Any]) -> bool:
         return False
     if owner is not PromptForm:
         kept = value.replace("\n", "") if name in _MULTI_LINE else value
-        if not invisible.is_line(kept):
+        if not invisible_characters.is_single_line(kept):
             return False
         if name in _PATTERNS and re.fullmatch(_PATTERNS[name], value) is None:
             return False

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.base.addresses import without_secrets
+from app.base.addresses import strip_credentials
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.atomic import write_atomically
-from app.base.wording import outline
+from app.base.files.output_file import write_atomically
+from app.base.wording import outline_error
 from app.inference import gguf
 from app.inference.local_model import LocalModel
 from app.models import catalogue, local_models
@@ -92,7 +92,7 @@ def plan(card: ModelCard, file: ModelFile, place: str, identifier: str) -> Queue
     """Raises AppError("download_no_source" | "download_bad_address"); the first where nobody says what it is called."""
     kind = kind_of(place)
     if kind in ("folder", "local_file") and "://" in place:
-        raise AppError("download_bad_address", address=without_secrets(place))
+        raise AppError("download_bad_address", address=strip_credentials(place))
     if not file.file or (kind == "hub" and not file.repository):
         raise AppError("download_no_source", name=card.title)
     names = part_names(file.file.rpartition("/")[2])
@@ -169,7 +169,7 @@ def as_model(queued: Queued, folder: Path) -> LocalModel:
     except AppError as error:
         if is_own or not (error.code in BROKEN or error.code.startswith("not_gguf")):
             raise
-        raise AppError("download_no_model", file=name, reason=outline(error.code)) from error
+        raise AppError("download_no_model", file=name, reason=outline_error(error.code)) from error
     hashes = {file.name: file.sha256 for file in queued.files}
     marks = tuple(dataclasses.replace(mark, sha256=hashes.get(mark.name) or mark.sha256) for mark in model.files)
     card = catalogue.load().card(queued.card_id)
@@ -204,14 +204,14 @@ def save(path: Path, entries: Iterable[Queued]) -> None:
 
 
 def _open(entry: Queued) -> Queued:
-    files = tuple(dataclasses.replace(file, source=without_secrets(file.source)) for file in entry.files)
-    return dataclasses.replace(entry, place=without_secrets(entry.place), files=files)
+    files = tuple(dataclasses.replace(file, source=strip_credentials(file.source)) for file in entry.files)
+    return dataclasses.replace(entry, place=strip_credentials(entry.place), files=files)
 
 
 def load(path: Path) -> list[Queued]:
     """What was not finished, in order; nothing goes on by itself. A damaged file, or entry, counts as none."""
     try:
-        document = strict_json.of_file(path)
+        document = strict_json.load_file(path)
         entries = document["downloads"] if document["version"] == VERSION else []
     except (OSError, ValueError, TypeError, KeyError):
         return []

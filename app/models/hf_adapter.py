@@ -11,7 +11,7 @@ from typing import Any
 
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.absolute_path import absolute
+from app.base.files.input_file import absolute_path
 from app.models import hf_config, safetensors_header
 from app.models.hf_folder import FileFact, HfModel, fact, listed, regular
 from app.models.safetensors_header import StoredTensor
@@ -58,7 +58,7 @@ class LoneAdapter:
 
 def read_alone(folder: Path) -> LoneAdapter:
     """Raises AppError as `read`."""
-    config, rank, alpha, tensors = _read(absolute(folder))
+    config, rank, alpha, tensors = _read(absolute_path(folder))
     shapes = {}
     for target, pair in _pairs(tensors).items():
         a, b = pair.get("A"), pair.get("B")
@@ -76,7 +76,7 @@ def _read(folder: Path) -> tuple[Mapping[str, Any], int, float, dict[str, Stored
     for name in (_CONFIG, _WEIGHTS):
         if name not in names:
             raise AppError("hf_file_missing", file=name, path=str(folder))
-    config = strict_json.read(regular(folder, _CONFIG))
+    config = strict_json.read_object(regular(folder, _CONFIG))
     hf_config.refuse_remote_code(config, _CONFIG)
     rank, alpha = _checked(config)
     return config, rank, alpha, safetensors_header.read(regular(folder, _WEIGHTS))
@@ -88,7 +88,7 @@ def _base_name(config: Mapping[str, Any]) -> str:
 
 def read(folder: Path, base: HfModel) -> HfAdapter:
     """Raises AppError: those of `hf_folder` for its files; hf_adapter_unsupported, hf_adapter_mismatch."""
-    folder = absolute(folder)
+    folder = absolute_path(folder)
     config, rank, alpha, tensors = _read(folder)
     trained_on = _base_name(config)
     pairs = _pairs(tensors)

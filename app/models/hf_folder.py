@@ -14,7 +14,7 @@ from typing import Any
 
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.absolute_path import absolute
+from app.base.files.input_file import absolute_path
 from app.models import hf_config, safetensors_header
 from app.models.hf_config import Dimensions, Family
 from app.models.safetensors_header import StoredTensor
@@ -78,11 +78,11 @@ def read(folder: Path) -> HfModel:
     """Raises AppError: hf_folder_unreadable, hf_pickle, hf_file_missing, hf_file_unreadable, hf_file_irregular,
     hf_name_refused, hf_remote_code, hf_architecture_unknown, hf_already_quantized, hf_no_weights, hf_weights_damaged,
     hf_weights_type, hf_weights_mismatch."""
-    folder = absolute(folder)
+    folder = absolute_path(folder)
     names = listed(folder)
     if "config.json" not in names:
         raise AppError("hf_file_missing", file="config.json", path=str(folder))
-    configs = {name: strict_json.read(regular(folder, name)) for name in _CONFIGS if name in names}
+    configs = {name: strict_json.read_object(regular(folder, name)) for name in _CONFIGS if name in names}
     for name, config in configs.items():
         hf_config.refuse_remote_code(config, name)
     family = hf_config.family_of(configs["config.json"])
@@ -113,7 +113,7 @@ def has_chat_template(model: HfModel) -> bool:
     if "chat_template.jinja" in names:
         return True
     name = "tokenizer_config.json"
-    return name in names and bool(strict_json.read(regular(model.folder, name)).get("chat_template"))
+    return name in names and bool(strict_json.read_object(regular(model.folder, name)).get("chat_template"))
 
 
 def listed(folder: Path) -> set[str]:
@@ -192,7 +192,7 @@ def _tensors(folder: Path, names: set[str]) -> dict[str, StoredTensor]:
 
 def _index(folder: Path) -> dict[str, str]:
     """Tensor -> file. Raises AppError: hf_file_unreadable, hf_name_refused."""
-    weight_map = strict_json.read(regular(folder, _INDEX)).get("weight_map")
+    weight_map = strict_json.read_object(regular(folder, _INDEX)).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise AppError("hf_file_unreadable", file=_INDEX, reason="no weight_map")
     for name in weight_map.values():

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.base import invisible
+from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.paths import resources
 from app.inference import gguf, remote_prompt
@@ -200,8 +200,8 @@ def free_id(stem: str, taken: Collection[str]) -> str:
 
 
 def _name(header: GgufHeader, path: Path) -> str:
-    name = invisible.line(header.text("general.name") or "")[:80]
-    return f"{name} {header.quantization}".strip() if name else invisible.line(path.stem)
+    name = invisible_characters.to_single_line(header.text("general.name") or "")[:80]
+    return f"{name} {header.quantization}".strip() if name else invisible_characters.to_single_line(path.stem)
 
 
 def _mark(path: Path) -> FileMark:

@@ -103,7 +103,7 @@ class _Look:
 def _text_in(path: Path, key: str) -> Path | None:
     """A folder that another program's settings name; None when they do not."""
     try:
-        document = strict_json.of_file(path, _SETTINGS_MAX_BYTES)
+        document = strict_json.load_file(path, _SETTINGS_MAX_BYTES)
     except (OSError, ValueError):
         return None
     value = document.get(key) if isinstance(document, dict) else None

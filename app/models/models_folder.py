@@ -24,12 +24,20 @@ from typing import Any, BinaryIO
 
 import filelock
 
-from app.base import settings, this_machine
+from app.base import authenticity, settings
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.atomic import write_atomically
-from app.base.files.copying import BLOCK_BYTES, Meter, Report, hash_of, require_space, sync_folder, write_failure
-from app.base.files.plain_file import open_regular
+from app.base.files.input_file import open_regular
+from app.base.files.output_file import (
+    BLOCK_BYTES,
+    CopyProgress,
+    ReportBytes,
+    drive_error,
+    hash_file,
+    require_space,
+    sync_folder,
+    write_atomically,
+)
 from app.base.paths import Paths
 from app.inference.local_model import FileMark, LocalModel
 from app.models import build_folder
@@ -67,7 +75,7 @@ class Moved:
     files_left: int = 0  # in the old folder, because something holds or has changed them; `finish` tries again
 
 
-def move(where: Paths, target: Path, store: ModelStore, report: Report = lambda _done, _total: None) -> Moved:
+def move(where: Paths, target: Path, store: ModelStore, report: ReportBytes = lambda _done, _total: None) -> Moved:
     """Moves the models folder. `report` is told bytes (each counts twice: copied, compared); what it raises undoes all.
 
     Goes on with a move to the same folder that was interrupted, and undoes one to another.
@@ -108,8 +116,8 @@ def move(where: Paths, target: Path, store: ModelStore, report: Report = lambda 
 def pending(where: Paths) -> Move | None:
     """Return the move that was interrupted, if there is one."""
     try:
-        data = strict_json.of_file(where.data / _JOURNAL)
-        is_own = this_machine.is_own(data.pop("mark", None), _JOURNAL, _canonical(data))
+        data = strict_json.load_file(where.data / _JOURNAL)
+        is_own = authenticity.is_signed_by_this_machine(data.pop("mark", None), _JOURNAL, _canonical(data))
         noted = {name: (size, time) for name, (size, time) in dict(data.get("noted", {})).items()}
         names, made = tuple(data["names"]), tuple(data["made"])
         source, target = Path(data["source"]), Path(data["target"])
@@ -132,7 +140,7 @@ def _foreign_state(where: Paths, source: Path, target: Path) -> str:
 def note(where: Paths, plan: Move) -> None:
     """Write the journal. Raises OSError."""
     data = dataclasses.asdict(plan) | {"source": str(plan.source), "target": str(plan.target)}
-    data["mark"] = this_machine.mark(_JOURNAL, _canonical(data))
+    data["mark"] = authenticity.sign_for_this_machine(_JOURNAL, _canonical(data))
     write_atomically(where.data / _JOURNAL, json.dumps(data).encode("ascii"))
     sync_folder(where.data)
 
@@ -208,7 +216,7 @@ def _plan(source: Path, target: Path, noted: dict[str, Mark], before: Move | Non
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise write_failure(error, target, "move_target_unusable") from error
+        raise drive_error(error, target, "move_target_unusable") from error
     taken = {name for name in names if _exists(target / name)} - set(before.made if before else ())
     return Move(source, target, "copying", names, tuple(name for name in names if name not in taken), noted)
 
@@ -244,10 +252,10 @@ def _is_copy(path: Path, mark: Mark | None) -> bool:
     return status.st_size == mark[0] and abs(status.st_mtime_ns - mark[1]) <= _COARSEST_NS
 
 
-def _copy_all(plan: Move, report: Report) -> None:
+def _copy_all(plan: Move, report: ReportBytes) -> None:
     sizes = {name: size for name, (size, _time) in plan.noted.items()}
     require_space(plan.target, sum(size for name, size in sizes.items() if not _exists(plan.target / name)))
-    meter = Meter(report, sum(sizes.values()), passes=2)
+    meter = CopyProgress(report, sum(sizes.values()), passes=2)
     for name in plan.names:
         source, target = plan.source / name, plan.target / name
         if _exists(target):
@@ -259,34 +267,34 @@ def _copy_all(plan: Move, report: Report) -> None:
         _require_unchanged(plan.source / name, plan.noted[name])
 
 
-def _is_same(source: Path, target: Path, meter: Meter) -> bool:
+def _is_same(source: Path, target: Path, meter: CopyProgress) -> bool:
     """A copy that an interrupted move has made, or one the user had made."""
     if target.is_symlink() or not target.is_file() or source.stat().st_size != target.stat().st_size:
         return False
     try:
-        return hash_of(source, meter) == hash_of(target, meter)
+        return hash_file(source, meter) == hash_file(target, meter)
     except OSError as error:
         reason = error.strerror or str(error)
         raise AppError("move_source_unreadable", path=str(source), reason=reason) from error
 
 
-def _copy(source: Path, target: Path, mark: Mark, meter: Meter) -> None:
+def _copy(source: Path, target: Path, mark: Mark, meter: CopyProgress) -> None:
     half = _half(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         half.unlink(missing_ok=True)
         written = _write(source, half, meter)
         os.utime(half, ns=(mark[1], mark[1]))
-        if hash_of(half, meter) != written:
+        if hash_file(half, meter) != written:
             raise AppError("move_copy_wrong", path=str(target))
         _require_unchanged(source, mark)
         half.rename(target)
         sync_folder(target.parent)
     except OSError as error:
-        raise write_failure(error, target.parent, "move_target_unusable", mark[0]) from error
+        raise drive_error(error, target.parent, "move_target_unusable", mark[0]) from error
 
 
-def _write(source: Path, half: Path, meter: Meter) -> str:
+def _write(source: Path, half: Path, meter: CopyProgress) -> str:
     """Gives the hash of what was read. A failure to read is told apart from one to write."""
     digest = hashlib.sha256()
     with half.open("xb") as out:

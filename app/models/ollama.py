@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from app.base.files import strict_json
-from app.base.files.file_names import safe_name
-from app.base.files.plain_file import open_regular
+from app.base.files.input_file import open_regular
+from app.base.files.output_file import safe_name
 
 _WEIGHTS = "application/vnd.ollama.image.model"
 _TEMPLATE = "application/vnd.ollama.image.template"
@@ -95,7 +95,7 @@ def _name(manifest: Path) -> str:
 def _layers(manifest: Path) -> list[Any]:
     try:
         with open_regular(manifest) as file:
-            document = strict_json.value(file.read(_MANIFEST_MAX_BYTES + 1))
+            document = strict_json.loads(file.read(_MANIFEST_MAX_BYTES + 1))
     except (OSError, ValueError):
         return []
     layers = document.get("layers") if isinstance(document, dict) else None

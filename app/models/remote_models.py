@@ -65,7 +65,7 @@ def shown(model: LocalModel) -> str:
 
 def require_sendable(model: LocalModel, label: Label) -> None:
     """`label`: the highest of what is to be sent. Raises AppError("remote_secret"): 機密 stays on this machine."""
-    if model.remote is not None and label == confidentiality.HIGHEST:
+    if model.remote is not None and label == confidentiality.HIGHEST_LABEL:
         raise AppError("remote_secret", address=shown(model))
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.plain_file import open_regular
+from app.base.files.input_file import open_regular
 
 MAX_HEADER_BYTES = (
     12 << 20
@@ -44,7 +44,7 @@ def read(path: Path) -> dict[str, StoredTensor]:
     except OSError as error:
         raise AppError("hf_file_unreadable", file=path.name, reason=error.strerror or str(error)) from error
     try:
-        entries = strict_json.parse(raw)
+        entries = strict_json.parse_object(raw)
     except ValueError as error:
         raise _damaged(path, str(error)[:200]) from error
     entries.pop("__metadata__", None)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from app.base.errors import AppError
-from app.base.files.plain_file import sha256_of
+from app.base.files.input_file import sha256_of
 from app.base.paths import write_atomically
 from app.inference.local_model import LocalModel
 from app.models import catalogue, local_models

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.base import settings, this_machine
+from app.base import authenticity, settings
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.atomic import make_once
-from app.base.files.plain_file import read_regular
+from app.base.files.input_file import read_regular
+from app.base.files.output_file import create_atomically
 from app.base.paths import Paths
 from trainer import start
 
@@ -84,9 +84,9 @@ def key(data: Path) -> str:
     try:
         own = _own_key(data)
     except FileNotFoundError:
-        make_once(data / KEY_FILE, secrets.token_hex(16).encode("ascii"))
+        create_atomically(data / KEY_FILE, secrets.token_hex(16).encode("ascii"))
         own = _own_key(data)
-    return this_machine.mark(FOLDER, own)
+    return authenticity.sign_for_this_machine(FOLDER, own)
 
 
 def is_ours(folder: Path, data: Path) -> bool:
@@ -96,8 +96,10 @@ def is_ours(folder: Path, data: Path) -> bool:
     somebody else's drive today.
     """
     try:
-        stamp = strict_json.of_file(folder / STAMP)
-        return isinstance(stamp, dict) and this_machine.is_own(stamp.get("key"), FOLDER, _own_key(data))
+        stamp = strict_json.load_file(folder / STAMP)
+        return isinstance(stamp, dict) and authenticity.is_signed_by_this_machine(
+            stamp.get("key"), FOLDER, _own_key(data)
+        )
     except (OSError, ValueError):
         return False
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
-from app.base.files import plain_file
+from app.base.files import input_file
 from app.inference.local_model import FileMark, LocalModel
 from app.models import remote_models, stored_tuned
 from app.models.model_store import ModelStore
@@ -146,4 +146,4 @@ def _entry(id: str, tuned: str, entry: dict[str, Any], files: list[LocalModel], 
 
 @functools.lru_cache(maxsize=16)
 def _read(path: Path, _size_bytes: int, _modified_ns: int) -> str:
-    return plain_file.sha256_of(path)
+    return input_file.sha256_of(path)

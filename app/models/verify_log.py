@@ -8,7 +8,7 @@ from typing import Any
 
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.atomic import write_atomically
+from app.base.files.output_file import write_atomically
 from app.models.verify import Verdict
 
 NAME = "verified.json"
@@ -28,7 +28,7 @@ class LastVerified:
 def load(path: Path) -> dict[str, LastVerified]:
     """By the ids of models. What cannot be read was never verified."""
     try:
-        data = strict_json.of_file(path)
+        data = strict_json.load_file(path)
     except (OSError, ValueError):
         return {}
     entries = data.items() if isinstance(data, dict) else ()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from app.base.confidentiality import Permit
 from app.base.errors import AppError
-from app.base.export_gate import Permit
 from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome
 from app.chat.services.grounding import Wanted
 from app.documents.grounding.grounding import CollectionRef

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.base import confidentiality, export_gate
-from app.base.confidentiality import Label
+from app.base import confidentiality
+from app.base.confidentiality import ExportRequest, Label, Permit
 from app.base.errors import AppError
-from app.base.export_gate import Export, Permit
 from app.base.wording import phrase
 from app.chat import answer_facts
 from app.chat.services.answer_run import Outcome
@@ -74,12 +73,14 @@ class Offers:
         """Raises AppError as `all`."""
         return next((one for one in self._known() if one.id == name and self._may_be_asked(one)), None)
 
-    def export_of(self, offer: Offer, address: str) -> Export:
-        return Export("served", address, lambda: self._label_now(offer), offer.id)
+    def export_of(self, offer: Offer, address: str) -> ExportRequest:
+        return ExportRequest("served", address, lambda: self._label_now(offer), offer.id)
 
     def pass_out(self, offer: Offer, address: str) -> Permit:
         """Raises AppError("secret_export" | "export_log_unwritable"), and as the database does."""
-        return export_gate.pass_out(self.export_of(offer, address), self._exports_log, is_agreed=self._is_agreed)
+        return confidentiality.permit_export(
+            self.export_of(offer, address), self._exports_log, is_agreed=self._is_agreed
+        )
 
     def _known(self) -> list[Offer]:
         collections = self._named or self._open_to_all()
@@ -89,12 +90,12 @@ class Offers:
         return found
 
     def _may_be_asked(self, offer: Offer) -> bool:
-        return self._is_agreed or self._label_now(offer) != confidentiality.HIGHEST
+        return self._is_agreed or self._label_now(offer) != confidentiality.HIGHEST_LABEL
 
     def _label_now(self, offer: Offer) -> Label:
         learned = lineage.label_of_model(self._documents, self._model)
         asked = labels.of_scope_now(self._documents, offer.scope) if offer.scope else confidentiality.LABELS[0]
-        return confidentiality.highest((learned, asked))
+        return confidentiality.highest_label((learned, asked))
 
     def _open_to_all(self) -> tuple[CollectionRef, ...]:
         if not self._documents.is_file():
@@ -104,7 +105,7 @@ class Offers:
             return tuple(
                 CollectionRef(one.id, one.name)
                 for one in library.collections()
-                if one.label != confidentiality.HIGHEST and one.documents and not one.is_builtin
+                if one.label != confidentiality.HIGHEST_LABEL and one.documents and not one.is_builtin
             )
         finally:
             library.close()

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
-from app.base.files.atomic import write_atomically
-from app.base.isolation.offline import LOOPBACK
+from app.base.files.output_file import write_atomically
+from app.base.isolation.network_guard import LOOPBACK
 from app.serve import request_head
 from app.serve.refusals import Refusal, refusal
 

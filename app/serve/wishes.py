@@ -36,7 +36,7 @@ class Wish:
 def parse(raw: bytes) -> Wish:
     """Raises Refusal."""
     try:
-        data = strict_json.parse(raw)
+        data = strict_json.parse_object(raw)
     except ValueError as error:
         raise refusal(400, "bad_json") from error
     _refuse_unsupported(data)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app import __version__
-from app.base.build_facts import order
+from app.base.diagnostics import version_key
 from app.base.errors import AppError
-from app.base.files.plain_file import open_regular, too_large
+from app.base.files.input_file import open_regular, too_large_error
 from app.models.kits import kit_manifest
 from app.training.environment import kit as training_kit
 
@@ -54,7 +54,7 @@ class UpdateFile:
 
     @property
     def is_newer(self) -> bool:
-        return order(self.version) > order(__version__)
+        return version_key(self.version) > version_key(__version__)
 
     @property
     def is_this(self) -> bool:
@@ -83,7 +83,7 @@ def look(path: Path, report: Report = lambda _done, _total: None) -> UpdateFile:
     try:
         size_bytes = path.stat().st_size
         if size_bytes > _LARGEST_BYTES:  # what takes no room on a drive can be read for days
-            raise too_large(path)
+            raise too_large_error(path)
         with open_regular(path) as file:
             while block := file.read(_BLOCK_BYTES):
                 digest.update(block)

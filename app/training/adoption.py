@@ -6,10 +6,9 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from app.base.confidentiality import DEFAULT
+from app.base.confidentiality import DEFAULT_LABEL
 from app.base.errors import AppError
-from app.base.files.atomic import write_atomically
-from app.base.files.copying import require_space, write_failure
+from app.base.files.output_file import drive_error, require_space, write_atomically
 from app.documents.labels import Origin
 from app.inference.local_model import LocalModel, Tuned
 from app.models import bases, local_models, tuned_models
@@ -143,7 +142,7 @@ def _asked_as_trained(run: Run, model: LocalModel, base_name: str) -> LocalModel
 def _known(run: Path) -> tuple[str, tuple[Origin, ...]]:
     """The label that its data had, and what they were made of, by which it is asked for again."""
     found = lineage.of_run(run)
-    return found.label or DEFAULT, found.origins
+    return found.label or DEFAULT_LABEL, found.origins
 
 
 def _sha256(path: Path) -> str:
@@ -161,4 +160,4 @@ def _copy(source: Path, target: Path, sha256: str) -> None:
         require_space(target.parent, source.stat().st_size)
         write_atomically(target, source.read_bytes())
     except OSError as error:
-        raise write_failure(error, target.parent, "tuned_unwritable") from error
+        raise drive_error(error, target.parent, "tuned_unwritable") from error

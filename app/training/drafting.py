@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
-from app.base.files import dated_folder, plain_file, strict_json
-from app.base.files.plain_file import NotPlainError, open_plain
+from app.base.files import input_file, strict_json, work_folder
+from app.base.files.input_file import NotPlainError, open_plain
 from app.base.paths import Paths
 from app.base.wording import phrase
 from app.inference.local_model import LocalModel
@@ -42,7 +42,7 @@ def read(path: Path) -> dict[str, Any]:
     shown = str(path).encode("utf-8", "replace").decode()
     try:
         path = path.expanduser().absolute()
-        said = strict_json.parse(strict_json.read_bytes(path, _MAX_BYTES))
+        said = strict_json.parse_object(strict_json.read_bytes(path, _MAX_BYTES))
         _check_texts(said)
         absolute = {name: str(path.parent / Path(said[name]).expanduser()) for name in _PATHS if said.get(name)}
     except SpecError as error:
@@ -73,7 +73,7 @@ def draft(wishes: Wishes, where: Paths, models: Collection[LocalModel], converte
             bases.require_form(base)
         name = said.get("name") or Path(said.get("data") or said["train"]).stem
         made: dict[str, Any] = {
-            "folder": str(dated_folder.new(where.runs, name, time.time())),
+            "folder": str(work_folder.timestamped_path(where.runs, name, time.time())),
             "name": name,
             "bases": str(where.bases),
             "base_sha256": base.sha256,
@@ -157,6 +157,6 @@ def _files(said: Wishes) -> dict[str, tuple[Path, str]]:
 
 def _sha256(path: str) -> str:
     try:
-        return plain_file.sha256_of(Path(path))
+        return input_file.sha256_of(Path(path))
     except OSError as error:
         raise AppError("run_data_missing", path=path) from error

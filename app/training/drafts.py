@@ -4,7 +4,7 @@
     rows-1/, 2, …     its rows and what was decided of them (`app.training.data.curation`); the draft says which counts
     split-1/, 2, …    what was frozen of them; a run takes a copy along (`app.training.runs.runs`)
 
-What was removed lies in the bin (`app.base.files.bin_folder`), and can be restored.
+What was removed lies in the bin (`app.base.files.work_folder`), and can be restored.
 """
 
 import dataclasses
@@ -12,11 +12,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from app.base import invisible, lines
+from app.base import invisible_characters, json_lines
 from app.base.errors import AppError
-from app.base.files import bin_folder, dated_folder, strict_json
-from app.base.files.atomic import write_atomically
-from app.base.files.copying import write_failure
+from app.base.files import strict_json, work_folder
+from app.base.files.output_file import drive_error, write_atomically
 from app.training.plan import Draft
 
 DRAFT = "draft.json"
@@ -39,16 +38,16 @@ def ids(drafts: Path) -> list[str]:
 
 def new(drafts: Path, now: float) -> Draft:
     """Raises AppError("draft_unwritable" | "drive_space")."""
-    return save(drafts, Draft(dated_folder.new(drafts, "", now).name), now)
+    return save(drafts, Draft(work_folder.timestamped_path(drafts, "", now).name), now)
 
 
 def read(drafts: Path, id: str) -> Draft:
     """Whether there is a training environment is not known yet. Raises AppError("draft_damaged")."""
     folder = drafts / id
     try:
-        data = strict_json.of_file(folder / DRAFT)
-        draft: Draft = lines.from_json(data, {"Draft": Draft})
-        name = invisible.line(draft.name)
+        data = strict_json.load_file(folder / DRAFT)
+        draft: Draft = json_lines.decode_message(data, {"Draft": Draft})
+        name = invisible_characters.to_single_line(draft.name)
         found = _at_home(dataclasses.replace(draft, id=id, name=name, has_environment=False), folder)
         # What is of another kind than it should be fails here.
         _ = (found.with_settings(), found.mark, found.step, found.changed_at + 0.0)
@@ -80,16 +79,16 @@ def save(drafts: Path, draft: Draft, now: float) -> Draft:
     draft = dataclasses.replace(draft, changed_at=now)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(folder / DRAFT, lines.to_line(draft))
+        write_atomically(folder / DRAFT, json_lines.encode_line(draft))
     except OSError as error:
-        raise write_failure(error, folder, "draft_unwritable") from error
+        raise drive_error(error, folder, "draft_unwritable") from error
     return draft
 
 
 def _changed_at(folder: Path) -> Any:
     """None: there is no draft, or nobody can tell."""
     try:
-        return strict_json.of_file(folder / DRAFT)["changed_at"]
+        return strict_json.load_file(folder / DRAFT)["changed_at"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -105,17 +104,17 @@ def free(drafts: Path, id: str, kind: str) -> Path:
 def remove(drafts: Path, id: str) -> None:
     """Into the bin. Raises AppError("draft_unwritable")."""
     try:
-        bin_folder.put(drafts / id, time.time())
+        work_folder.move_to_bin(drafts / id, time.time())
     except OSError as error:
-        raise write_failure(error, drafts / id, "draft_unwritable") from error
+        raise drive_error(error, drafts / id, "draft_unwritable") from error
 
 
 def restore(drafts: Path, id: str) -> None:
     """Raises AppError("draft_unwritable")."""
     try:
-        bin_folder.take_back(drafts, id)
+        work_folder.restore_from_bin(drafts, id)
     except OSError as error:
-        raise write_failure(error, drafts / id, "draft_unwritable") from error
+        raise drive_error(error, drafts / id, "draft_unwritable") from error
 
 
 def _or_none(drafts: Path, id: str) -> Draft | None:

@@ -25,8 +25,8 @@ from pathlib import Path
 
 from app import __version__
 from app.base.errors import AppError
-from app.base.files import plain_file
-from app.base.files.copying import require_space, write_failure
+from app.base.files import input_file
+from app.base.files.output_file import drive_error, require_space
 from app.inference import quantizations
 from app.inference import scores as score_files
 from app.inference.holdout import Holdout
@@ -160,7 +160,7 @@ def source_of(run: Path) -> Source:
             raise AppError("gate_no_base", path=asked.base)
         return Source(run, asked, None, "", base)
     try:
-        sha256 = plain_file.sha256_of(base)
+        sha256 = input_file.sha256_of(base)
     except OSError as error:
         raise AppError("gate_no_base", path=asked.base) from error
     if asked.base_sha256 not in ("", sha256):
@@ -175,7 +175,7 @@ def unpacking(source: Source) -> list[Step]:
     try:
         source.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise write_failure(error, source.folder.parent, "run_unwritable") from error
+        raise drive_error(error, source.folder.parent, "run_unwritable") from error
     return [Step("unpack", BASE, source.folder, 0)]  # its process looks for room
 
 
@@ -191,7 +191,7 @@ def of_run(source: Source, cache: Path) -> Export:
     holdout = runs.kept_back(run)
     shipped = _shipped(source)
     read = (run / runs.ADAPTER, run / runs.HOLDOUT, *([shipped] if shipped else []))
-    files = [plain_file.sha256_of(path) for path in read]
+    files = [input_file.sha256_of(path) for path in read]
     marks = [__version__, build.id, *files, source.sha256, _questions(asked.form, holdout)]
     return Export(
         run=run,
@@ -334,7 +334,7 @@ def open_folder(export: Export, steps: Collection[Step]) -> None:
         require_space(export.run, peak_bytes(steps))
         require_space(export.cache, max((step.writes_bytes for step in steps if step.kind == "convert"), default=0))
     except OSError as error:
-        raise write_failure(error, export.run, "run_unwritable") from error
+        raise drive_error(error, export.run, "run_unwritable") from error
 
 
 def drop(export: Export, keep: Collection[str]) -> None:
@@ -355,7 +355,7 @@ def publish(export: Export, form: str) -> str:
         for old in (*of_form, *(export.build.file_name(one) for one in (FORMS["F16"], *QUANTIZED))):
             (export.run / old).unlink(missing_ok=True)  # of an earlier gate
     except OSError as error:
-        raise write_failure(error, export.run, "run_unwritable") from error
+        raise drive_error(error, export.run, "run_unwritable") from error
     return place(export, form)
 
 
@@ -370,5 +370,5 @@ def place(export: Export, form: str) -> str:
         drop(export, ())
         export.reference.unlink(missing_ok=True)
     except OSError as error:
-        raise write_failure(error, export.run, "run_unwritable") from error
+        raise drive_error(error, export.run, "run_unwritable") from error
     return name

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.base import bootstrap
-from app.base.bootstrap import Interval
+from app.base.bootstrap import ConfidenceInterval
 from app.inference import scores
 from app.inference.holdout import Holdout
 from app.inference.scores import Scores
@@ -79,7 +79,7 @@ class FormRow:
     loss_nats: float | None
     divergence: float | None
     same_first_share: float | None
-    change: Interval | None
+    change: ConfidenceInterval | None
     ended_share: float | None
     looping_share: float | None
     japanese_share: float | None
@@ -115,7 +115,7 @@ class Gate:
     precision: str  # of the base in training
     base_nll: float | None  # nats a token, in that precision
     adapter_nll: float | None
-    change: Interval
+    change: ConfidenceInterval
     chats_equal: int
     chats: int
     reference_japanese_share: float | None
@@ -123,7 +123,7 @@ class Gate:
     answers: tuple[AnswerRow, ...]
     file: str = ""
     made_at: float = 0.0  # seconds since 1970
-    change_from_shipped: Interval | None = None
+    change_from_shipped: ConfidenceInterval | None = None
     version: int = VERSION
 
     @property
@@ -205,7 +205,7 @@ def choose(measured: Mapping[str, Scores], available_bytes: int) -> str:
 # ------------------------------------------------------------------------- reasons
 
 
-def _about_change(change: Interval, proposed: FormRow) -> list[Reason]:
+def _about_change(change: ConfidenceInterval, proposed: FormRow) -> list[Reason]:
     """The form is told of where it is worse off than the training: smaller than the base's, it can lose all of it."""
     training = _of_change(change, "")
     form = _of_change(proposed.change, "form_", {"form": proposed.form})
@@ -214,7 +214,7 @@ def _about_change(change: Interval, proposed: FormRow) -> list[Reason]:
     return training + form
 
 
-def _of_change(change: Interval | None, prefix: str, told: Mapping[str, Any] | None = None) -> list[Reason]:
+def _of_change(change: ConfidenceInterval | None, prefix: str, told: Mapping[str, Any] | None = None) -> list[Reason]:
     if change is None or change.is_better:
         return []
     facts = {**(told or {}), "change_nats": change.mean, "low_nats": change.low, "high_nats": change.high}
@@ -301,17 +301,17 @@ def _row(form: str, measured: Mapping[str, Scores], available_bytes: int, groups
     )
 
 
-def _change(base: Scores, found: Scores, groups: Sequence[str]) -> Interval:
+def _change(base: Scores, found: Scores, groups: Sequence[str]) -> ConfidenceInterval:
     before, after = ([example.nll for example in one.examples] for one in (base, found))
-    return bootstrap.interval(before, after, [example.tokens for example in base.examples], groups)
+    return bootstrap.difference_interval(before, after, [example.tokens for example in base.examples], groups)
 
 
-def _change_by_training(holdout: Holdout, measured: Mapping[str, Scores], groups: Sequence[str]) -> Interval:
+def _change_by_training(holdout: Holdout, measured: Mapping[str, Scores], groups: Sequence[str]) -> ConfidenceInterval:
     """In the precision that was trained in; where the trainer did not say, on the base that answers are given with."""
     before, after = ([getattr(one, name) for one in holdout.examples] for name in ("base_nll", "adapter_nll"))
     if not all(map(math.isfinite, (*before, *after))):
         return _change(measured[BASE], measured[BASE_ADAPTER], groups)
-    return bootstrap.interval(before, after, [len(one.trained) for one in holdout.examples], groups)
+    return bootstrap.difference_interval(before, after, [len(one.trained) for one in holdout.examples], groups)
 
 
 def _trained(holdout: Holdout) -> tuple[float | None, float | None]:

@@ -5,11 +5,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.base import lines, made_here, wording
+from app.base import authenticity, json_lines, wording
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.copying import write_failure
-from app.base.files.plain_file import lines_of
+from app.base.files.input_file import lines_of
+from app.base.files.output_file import drive_error
 from app.training.gate import VERSION, Gate, Reason
 
 NAME = "gate.json"
@@ -20,9 +20,9 @@ def write(gate: Gate, folder: Path) -> Path:
     path = folder / NAME
     told = json.dumps(dataclasses.asdict(gate), ensure_ascii=False).encode("utf-8", "replace")
     try:
-        made_here.write_ours(path, told)
+        authenticity.write_registered(path, told)
     except OSError as error:
-        raise write_failure(error, folder, "run_unwritable") from error
+        raise drive_error(error, folder, "run_unwritable") from error
     return path
 
 
@@ -31,15 +31,15 @@ def read(folder: Path) -> Gate:
     path = folder / NAME
     try:
         raw = strict_json.read_bytes(path)
-        data = strict_json.value(raw)
+        data = strict_json.loads(raw)
         if not isinstance(data, dict) or data.get("version") != VERSION:
             raise ValueError("another version")
-        gate: Gate = lines.from_json({"type": "Gate", **data}, {"Gate": Gate})
+        gate: Gate = json_lines.decode_message({"type": "Gate", **data}, {"Gate": Gate})
     except FileNotFoundError as error:
         raise AppError("gate_missing", id=folder.name) from error
     except (OSError, ValueError) as error:
         raise AppError("gate_unreadable", path=str(path), reason=str(error)[:200]) from error
-    if not made_here.knows(NAME, raw):
+    if not authenticity.is_registered(NAME, raw):
         raise AppError("gate_from_elsewhere", id=folder.name)
     return gate
 
@@ -55,7 +55,7 @@ def groups_of(rows: Path, numbers: Sequence[int]) -> tuple[str, ...] | None:
 
 def _group(line: bytes) -> str:
     try:
-        row = strict_json.value(line)
+        row = strict_json.loads(line)
     except ValueError:
         return ""
     return str(row.get("group") or "") if isinstance(row, dict) else ""
@@ -75,5 +75,5 @@ def shown(name: str, value: object) -> object:
         if name.endswith("_share"):
             return f"{value:.0%}"
         if name.endswith("_bytes"):
-            return wording.size(int(value))
+            return wording.format_size(int(value))
     return value

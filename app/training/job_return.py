@@ -16,13 +16,18 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from app.base import lines
+from app.base import json_lines
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.atomic import write_atomically
-from app.base.files.copying import BLOCK_BYTES, Meter, Report, require_space
-from app.base.files.file_names import safe_name
-from app.base.files.plain_file import NotPlainError, open_plain, read_plain, require_folder
+from app.base.files.input_file import NotPlainError, open_plain, read_plain, require_folder
+from app.base.files.output_file import (
+    BLOCK_BYTES,
+    CopyProgress,
+    ReportBytes,
+    require_space,
+    safe_name,
+    write_atomically,
+)
 from app.base.wording import phrase
 from app.inference import holdout as holdouts
 from app.training import jobs, returned_adapter
@@ -67,7 +72,7 @@ class _Returned:
     journal: tuple[Event, ...] = field(repr=False)
 
 
-def take(folder: Path, where: Path, report: Report = lambda _done, _total: None) -> Run:
+def take(folder: Path, where: Path, report: ReportBytes = lambda _done, _total: None) -> Run:
     """Puts what was trained into the run that the job was made of, or into a new one. `where`: the runs' folder.
 
     `report` is told the bytes; what it raises ends the work, and the runs are as before then.
@@ -84,7 +89,7 @@ def take(folder: Path, where: Path, report: Report = lambda _done, _total: None)
         shipped_bytes = sum(map(_size_bytes, (folder / name for name in sums)))
         if shipped_bytes > _SHIPPED_BYTES:
             raise NotPlainError(folder, "too_large")
-        meter = Meter(report, shipped_bytes + sum(map(_size_bytes, _present(folder / jobs.RUN))))
+        meter = CopyProgress(report, shipped_bytes + sum(map(_size_bytes, _present(folder / jobs.RUN))))
     except NotPlainError as error:
         raise _refused(error.path, error.kind) from error
     is_new, is_taken = not target.exists(), False
@@ -138,7 +143,7 @@ def _manifest(folder: Path) -> _Manifest:
     """Raises AppError: job_missing, job_unreadable, job_refused."""
     path = folder / jobs.MANIFEST
     try:
-        found: _Manifest = lines.of_type(_Manifest, strict_json.parse(read_plain(path, _SMALL_BYTES)))
+        found: _Manifest = json_lines.convert_value(_Manifest, strict_json.parse_object(read_plain(path, _SMALL_BYTES)))
         if found.version != jobs.VERSION:
             raise ValueError(f"version {jobs.VERSION}")
         if not found.run or safe_name(found.run, "") != found.run or not set(found.hashes) <= {*PARTS, "adapter"}:
@@ -158,7 +163,7 @@ def _placed(folder: Path, target: Path) -> RunSpec:
     Raises AppError: job_unreadable, job_refused.
     """
     try:
-        said = strict_json.parse(read_plain(folder / runs.SPEC, _SMALL_BYTES))
+        said = strict_json.parse_object(read_plain(folder / runs.SPEC, _SMALL_BYTES))
         asked = spec.from_json(said)
         for name in (*PARTS, "base", "adapter"):
             if said.get(name) and not _is_inside(said[name]):
@@ -186,7 +191,7 @@ def _sums(folder: Path) -> dict[str, str]:
 
 
 def _looked_at(
-    folder: Path, copied: Path, manifest: _Manifest, asked: RunSpec, sums: Mapping[str, str], meter: Meter
+    folder: Path, copied: Path, manifest: _Manifest, asked: RunSpec, sums: Mapping[str, str], meter: CopyProgress
 ) -> _Returned:
     """`copied`: the copy of the job's run. Raises AppError as `take`, NotPlainError."""
     journal = _journal(folder, copied)
@@ -229,7 +234,7 @@ def _journal(folder: Path, copied: Path) -> tuple[Event, ...]:
         raw = b""
     for line in raw.splitlines():
         try:
-            said = strict_json.parse(line)
+            said = strict_json.parse_object(line)
             event = journal.event_of(said)
         except ValueError:  # torn, or JSON that is no event
             continue
@@ -243,7 +248,7 @@ def _journal(folder: Path, copied: Path) -> tuple[Event, ...]:
 def _effective(folder: Path, copied: Path, manifest: _Manifest, asked: RunSpec) -> RunSpec:
     """The effective spec of a run that was asked for as this one was. Raises AppError: job_unreadable, job_changed."""
     try:
-        effective = spec.from_json(strict_json.parse(read_plain(copied / runs.EFFECTIVE, _SMALL_BYTES)))
+        effective = spec.from_json(strict_json.parse_object(read_plain(copied / runs.EFFECTIVE, _SMALL_BYTES)))
     except NotPlainError:
         raise
     except (OSError, ValueError) as error:
@@ -260,7 +265,7 @@ def _effective(folder: Path, copied: Path, manifest: _Manifest, asked: RunSpec) 
 def _check_adapter(folder: Path, copied: Path, manifest: _Manifest, effective: RunSpec, asked: RunSpec) -> None:
     """Raises AppError: job_unreadable, job_changed, and as `returned_adapter.check`; NotPlainError."""
     try:
-        record = strict_json.parse(read_plain(copied / runs.PEFT_ADAPTER / adapter.RECORD, _SMALL_BYTES))
+        record = strict_json.parse_object(read_plain(copied / runs.PEFT_ADAPTER / adapter.RECORD, _SMALL_BYTES))
     except NotPlainError:
         raise
     except (OSError, ValueError) as error:
@@ -280,7 +285,7 @@ def _check_holdout(run: Path, rows: Path, sha256: str) -> None:
         raw = read_plain(rows, _ROWS_BYTES)
         if hashlib.sha256(raw).hexdigest() != sha256:
             raise AppError("job_changed", path=str(rows))
-        told = [strict_json.value(line) for line in raw.splitlines() if line.strip()]
+        told = [strict_json.loads(line) for line in raw.splitlines() if line.strip()]
         numbers = {at for at, line in enumerate(raw.split(b"\n"), start=1) if line.strip()}
         asked = [row["messages"][:-1] for row in told]
     except NotPlainError:
@@ -313,7 +318,7 @@ def _is_inside(name: Any) -> bool:
     return name == str(path) != "." and not path.is_absolute() and ".." not in path.parts
 
 
-def _digest(folder: Path, name: str, meter: Meter) -> str:
+def _digest(folder: Path, name: str, meter: CopyProgress) -> str:
     """ "": there is no such file. Raises NotPlainError."""
     path = folder / name
     try:
@@ -349,7 +354,7 @@ def _present(run: Path) -> list[Path]:
     return [path for path, _ in _with_limits(run) if path.is_file()]
 
 
-def _copy(folder: Path, target: Path, meter: Meter) -> None:
+def _copy(folder: Path, target: Path, meter: CopyProgress) -> None:
     """Copy the job's run as far as it is of known names. Raises AppError: job_unfinished, job_unreadable, job_refused,
     drive_space; OSError, NotPlainError."""
     source = folder / jobs.RUN

@@ -14,11 +14,10 @@ from typing import Any
 
 import trainer
 from app.base import confidentiality, wording
-from app.base.confidentiality import Label
+from app.base.confidentiality import ExportRequest, Label, Permit
 from app.base.errors import AppError
-from app.base.export_gate import Export, Permit
-from app.base.files import plain_file, private
-from app.base.files.copying import require_space
+from app.base.files import file_permissions, input_file
+from app.base.files.output_file import require_space
 from app.base.paths import resources
 from app.inference.local_model import LocalModel
 from app.models import hf_folder
@@ -70,7 +69,7 @@ def make(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool = Fals
     return Job(folder, runs.size_bytes(folder), names, has_base)
 
 
-def export_of(asked: RunSpec, folder: Path, documents: Path, models: Sequence[LocalModel]) -> Export:
+def export_of(asked: RunSpec, folder: Path, documents: Path, models: Sequence[LocalModel]) -> ExportRequest:
     """By the labels that the data, an adapter that is trained further, and the base have now.
 
     `documents`: the database. `models`: of the list, one of which may be the base.
@@ -81,9 +80,9 @@ def export_of(asked: RunSpec, folder: Path, documents: Path, models: Sequence[Lo
         bases_of = [
             lineage.label_of_model(documents, model) for model in models if asked.base in (model.path, model.adapter)
         ]
-        return confidentiality.highest((known.label_now(documents), *bases_of))
+        return confidentiality.highest_label((known.label_now(documents), *bases_of))
 
-    return Export("job", str(folder.absolute()), label_now, asked.name)
+    return ExportRequest("job", str(folder.absolute()), label_now, asked.name)
 
 
 def _base_files(base: Path) -> list[Path]:
@@ -155,35 +154,41 @@ def _copy_data(asked: RunSpec, folder: Path) -> dict[str, str]:
             shutil.copyfile(source, target)
         except FileNotFoundError as error:
             raise AppError("run_data_missing", path=source) from error
-        hashes[part] = plain_file.sha256_of(target)
+        hashes[part] = input_file.sha256_of(target)
         if hashes[part] != asked.hashes.get(part, hashes[part]):
             raise AppError("run_data_changed", path=source, id=asked.name)
     return hashes
 
 
 def _copy_tree(source: Path, target: Path) -> None:
-    private.copy_folder(source, target, shutil.ignore_patterns("__pycache__", "*.pyc", "README.md"))
+    file_permissions.copy_folder(source, target, shutil.ignore_patterns("__pycache__", "*.pyc", "README.md"))
 
 
 def _write_sums(path: Path, files: Iterable[tuple[str, Path]]) -> None:
     """As `sha256sum` reads them."""
-    lines = [f"{plain_file.sha256_of(file)}  {name}\n" for name, file in files]
+    lines = [f"{input_file.sha256_of(file)}  {name}\n" for name, file in files]
     path.write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
 def _readme(asked: RunSpec, base_files: list[Path], *, has_base: bool) -> str:
-    from app.base.files.inert_markdown import escaped  # its parser takes a tenth of a second
+    from app.base.files.inert_markdown import escape_line  # its parser takes a tenth of a second
 
     text = (resources() / "training_job" / "README.md").read_text(encoding="utf-8")
     names = ", ".join(path.name for path in base_files)
-    size = wording.size(sum(path.stat().st_size for path in base_files))
+    size = wording.format_size(sum(path.stat().st_size for path in base_files))
     japanese, english = [line.split("|") for line in _read_lines("base.txt")]
     at = 0 if has_base else 1
     said = {"base_ja": japanese[at], "base_en": english[at]}
     expected = _expectations(asked)
     if not expected:
         text = "".join(line for line in text.splitlines(keepends=True) if "{memory}" not in line)
-    for name, value in {**said, **expected, "name": escaped(asked.name), "names": escaped(names), "size": size}.items():
+    for name, value in {
+        **said,
+        **expected,
+        "name": escape_line(asked.name),
+        "names": escape_line(names),
+        "size": size,
+    }.items():
         text = text.replace(f"{{{name}}}", value)
     return text
 
@@ -201,7 +206,7 @@ def _expectations(asked: RunSpec) -> dict[str, str]:
         if plan.has_memory:
             break
     hours = f"{max(0.1, plan.time.total_s / 3600):.1f}"
-    return {"card": card, "gigabytes": str(gigabytes), "memory": wording.size(plan.memory.total), "hours": hours}
+    return {"card": card, "gigabytes": str(gigabytes), "memory": wording.format_size(plan.memory.total), "hours": hours}
 
 
 def _on_card(asked: RunSpec, card: str, memory_bytes: int) -> Plan:

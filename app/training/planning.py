@@ -18,7 +18,7 @@ import psutil
 
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.plain_file import lines_of
+from app.base.files.input_file import lines_of
 from app.inference import fit, gguf, machine, speed
 from app.models import hf_folder
 from app.training import problems
@@ -197,7 +197,7 @@ def _base(asked: RunSpec) -> Base:
     path = Path(asked.base)
     if path.is_dir():
         model = hf_folder.read(path)
-        config = strict_json.read(hf_folder.regular(path, "config.json"))
+        config = strict_json.read_object(hf_folder.regular(path, "config.json"))
         try:
             shape = estimate.shape_of(config, model.parameters)
         except KeyError as error:  # left to the defaults of its library, which this process does not have
@@ -310,7 +310,7 @@ def rows_of(path: Path) -> Iterator[Mapping[str, Any]]:
 
 def _row_of(line: bytes, path: Path, number: int) -> Mapping[str, Any]:
     try:
-        row = strict_json.value(line)
+        row = strict_json.loads(line)
         if not isinstance(row, dict) or not isinstance(row.get("messages"), list):
             raise ValueError('no {"messages": [...]}')
     except ValueError as error:

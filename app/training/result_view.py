@@ -12,10 +12,10 @@ from typing import Any, Literal
 import numpy as np
 
 from app.base import bootstrap
-from app.base.bootstrap import LEAST_UNITS, Interval
+from app.base.bootstrap import LEAST_UNITS, ConfidenceInterval
 from app.base.errors import AppError
-from app.base.files import plain_file, strict_json
-from app.base.files.plain_file import lines_of
+from app.base.files import input_file, strict_json
+from app.base.files.input_file import lines_of
 from app.inference import scores
 from app.inference.holdout import Example
 from app.training import forms, gate_file
@@ -62,9 +62,9 @@ class Category:
 
     name: str
     count: int  # of examples
-    before: Interval
-    after: Interval
-    change: Interval
+    before: ConfidenceInterval
+    after: ConfidenceInterval
+    change: ConfidenceInterval
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ def conditions(gate: Gate) -> tuple[Condition, ...]:
     return tuple(_conditions(gate))
 
 
-def level_of(change: Interval) -> Level:
+def level_of(change: ConfidenceInterval) -> Level:
     return "passed" if change.is_better else "reject" if change.is_worse else "check"
 
 
@@ -230,7 +230,7 @@ def categories(examples: Sequence[Example], names: Mapping[int, str], by: str) -
 def _category(name: str, part: Sequence[Example]) -> Category:
     before, after = np.array([one.base_nll for one in part]), np.array([one.adapter_nll for one in part])
     tokens = [len(one.trained) for one in part]
-    intervals = [bootstrap.of_ratio(values, tokens) for values in (before, after, after - before)]
+    intervals = [bootstrap.ratio_interval(values, tokens) for values in (before, after, after - before)]
     return Category(name, len(part), *intervals)
 
 
@@ -249,7 +249,7 @@ def _names(folder: Path) -> tuple[str, dict[int, str]]:
     asked = runs.effective(runs.read(folder))
     path = Path(asked.holdout) if asked is not None and asked.holdout else None
     try:
-        if asked is None or path is None or plain_file.sha256_of(path) != asked.hashes.get("holdout"):
+        if asked is None or path is None or input_file.sha256_of(path) != asked.hashes.get("holdout"):
             return "", {}
         rows = [_row(line) for line in lines_of(path)]
     except OSError:
@@ -260,7 +260,7 @@ def _names(folder: Path) -> tuple[str, dict[int, str]]:
 
 def _row(line: bytes) -> dict[str, Any]:
     try:
-        row = strict_json.value(line)
+        row = strict_json.loads(line)
     except ValueError:
         return {}
     return row if isinstance(row, dict) else {}

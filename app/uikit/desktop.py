@@ -1,19 +1,31 @@
-"""The QApplication and what concerns the desktop around the window."""
+"""The QApplication and what concerns the desktop around the window.
+
+Where a file comes from or goes to, asked by the desktop's own windows.
+
+Where files and folders can be dropped: a dashed strip that says so, and lights up while something is dragged.
+
+A JSON file dropped anywhere on the window, also on a field, which would take its path for text.
+"""
 
 import os
+import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from PySide6.QtCore import QLibraryInfo, QSettings, Qt, QUrl
-from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtCore import QEvent, QLibraryInfo, QMimeData, QObject, QRectF, QSettings, Qt, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QDropEvent, QGuiApplication, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QApplication, QFileDialog, QFrame, QMessageBox, QVBoxLayout, QWidget
 
 from app import DESKTOP_ID, __version__
 from app.base.errors import AppError
-from app.base.wording import describe_error
-from app.uikit import fcitx
+from app.base.wording import describe_error, phrase
+from app.uikit import input_method
 from app.uikit.input_method import InputMethodGuard
-from app.uikit.language import resolve, speak
+from app.uikit.localization import resolve_language, set_language
+from app.uikit.theme import Theme
+from app.uikit.widgets.labels import ElidedLabel
 
 Application = QApplication  # for the composition root, which names no widgets
 
@@ -25,12 +37,12 @@ def make_application(language: str = "system") -> QApplication:
     """
     QGuiApplication.setDesktopFileName(DESKTOP_ID)
     if sys.platform == "linux":
-        fcitx.prepare(os.environ, Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.PluginsPath)))
+        input_method.prepare_fcitx(os.environ, Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.PluginsPath)))
     app = QApplication(sys.argv[:1])
     InputMethodGuard(app)
     app.setApplicationName("Kotae")
     app.setApplicationVersion(__version__)
-    speak(app, resolve(language))
+    set_language(app, resolve_language(language))
     return app
 
 
@@ -44,15 +56,15 @@ def keep_visited_folders(folder: Path) -> None:
 
 def open_folder(folder: Path) -> None:
     """Shows a folder of this machine in the file manager; where there is none, says where it is."""
-    _open(folder, AppError("no_file_manager", path=str(folder)))
+    _open_or_explain(folder, AppError("no_file_manager", path=str(folder)))
 
 
 def open_file(path: Path) -> None:
     """Shows a file in the program for it; where there is none, says where it is."""
-    _open(path, AppError("no_program_for_file", path=str(path)))
+    _open_or_explain(path, AppError("no_program_for_file", path=str(path)))
 
 
-def _open(path: Path, problem: AppError) -> None:
+def _open_or_explain(path: Path, problem: AppError) -> None:
     if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(path))):
         # Also where the user is in another program by now: a box without a parent would be gone at once.
         visible = (one for one in QApplication.topLevelWidgets() if one.isVisible())
@@ -62,3 +74,113 @@ def _open(path: Path, problem: AppError) -> None:
         box.setText(str(describe_error(problem)))
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()
+
+
+_SUFFIX = re.compile(r"\*(\.\w+)")  # in QFileDialog's filters
+
+
+class PickFile(Protocol):
+    def __call__(self, parent: QWidget, title: str, start: str, kinds: str) -> str:
+        """The path; "" when the user has chosen none. `kinds` as QFileDialog's filters."""
+
+
+class PickFolder(Protocol):
+    def __call__(self, parent: QWidget, title: str, start: str) -> str: ...
+
+
+def _ask_save(parent: QWidget, title: str, start: str, kinds: str) -> str:
+    path, kind = QFileDialog.getSaveFileName(parent, title, start, kinds)
+    suffixes = _SUFFIX.findall(kind) + _SUFFIX.findall(kinds)
+    return str(complete_suffix(Path(path), *suffixes)) if path and suffixes else path
+
+
+def _ask_open(parent: QWidget, title: str, start: str, kinds: str) -> str:
+    return QFileDialog.getOpenFileName(parent, title, start, kinds)[0]
+
+
+def _ask_folder(parent: QWidget, title: str, start: str) -> str:
+    return QFileDialog.getExistingDirectory(parent, title, start)
+
+
+@dataclass(frozen=True)
+class Pickers:
+    save: PickFile = _ask_save
+    open: PickFile = _ask_open
+    folder: PickFolder = _ask_folder
+
+
+def complete_suffix(path: Path, suffix: str, *others: str) -> Path:
+    """With `suffix`, or one of the others that it has. The desktop asked about the name as typed, so with the suffix it
+    must not replace anything."""
+    if not path.name or path.suffix.lower() in (suffix, *others):
+        return path
+    found, number = path.with_name(path.name + suffix), 2
+    while found.exists():
+        found = path.with_name(f"{path.name} ({number}){suffix}")
+        number += 1
+    return found
+
+
+class DropZone(QFrame):
+    def __init__(self, theme: Theme, words: str = "") -> None:
+        """`words`: what it says; "": that files and folders can be dropped."""
+        super().__init__()
+        self._theme = theme
+        self._is_lit = False
+        label = ElidedLabel(words or phrase("uikit.drop_files_or_folders_here"), tone="text2")
+        label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 10, 16, 10)
+        column.addWidget(label)
+        theme.changed.connect(self.update)
+
+    def light(self, *, is_lit: bool) -> None:
+        self._is_lit = is_lit
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(self._theme.color("accent" if self._is_lit else "control"), 1, Qt.PenStyle.DashLine))
+        painter.setBrush(self._theme.color("accent_soft" if self._is_lit else "base"))
+        radius = self._theme.metric("radius_card")
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
+
+
+def dropped_paths(data: QMimeData) -> list[Path]:
+    """Files and folders of this machine among what is dragged."""
+    return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile() and url.toLocalFile()]
+
+
+class JsonDropFilter(QObject):
+    dropped = Signal(object)  # Path
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self._window = window
+        window.setAcceptDrops(True)
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self._window:
+            handle = self._window.windowHandle()
+            if event.type() == QEvent.Type.Show and handle is not None:
+                handle.installEventFilter(self)  # it hears of what is dragged before any widget does
+            return False
+        kinds = (QEvent.Type.DragEnter, QEvent.Type.DragMove, QEvent.Type.Drop)
+        if event.type() not in kinds or not isinstance(event, QDropEvent):
+            return False
+        path = json_file_in(event.mimeData())
+        if path is None:
+            return False
+        event.acceptProposedAction()
+        if event.type() == QEvent.Type.Drop:
+            self.dropped.emit(path)
+        return True
+
+
+def json_file_in(data: QMimeData) -> Path | None:
+    """The one local JSON file that is dragged; None where it is anything else."""
+    urls = data.urls()
+    path = urls[0].toLocalFile() if len(urls) == 1 else ""
+    return Path(path) if path.lower().endswith(".json") else None

@@ -14,8 +14,7 @@ from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.labels import IconLabel, Label
 
 WIDTH_PX = 460
 EDGE_PX = 20  # of the window stay visible beside a dialog
@@ -24,7 +23,7 @@ DETAILS_PX = 140
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class DialogButton:
     """A button of a dialog. `kind` as in `Button`; `key` is what `chosen` says."""
 
     key: str
@@ -43,7 +42,7 @@ class Dialog(QDialog):
         theme: Theme,
         question: str,
         body: str,
-        choices: Sequence[Choice],
+        choices: Sequence[DialogButton],
         parent: QWidget | None = None,
         *,
         icon: tuple[str, str] | None = None,
@@ -87,14 +86,14 @@ class Dialog(QDialog):
         self,
         question: str,
         body: str,
-        choices: Sequence[Choice],
+        choices: Sequence[DialogButton],
         icon: tuple[str, str] | None,
         content: QWidget | None,
     ) -> None:
         heading = QHBoxLayout()
         heading.setSpacing(10)
         if icon is not None:
-            heading.addWidget(Icon(self._theme, *icon, 20), 0, Qt.AlignmentFlag.AlignTop)
+            heading.addWidget(IconLabel(self._theme, *icon, 20), 0, Qt.AlignmentFlag.AlignTop)
         heading.addWidget(Label(question, "heading3", wraps=True), 1, Qt.AlignmentFlag.AlignTop)
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 20, 24, 20)
@@ -112,7 +111,7 @@ class Dialog(QDialog):
         if default is not None:
             self.buttons[default].setFocus()
 
-    def _button_row(self, choices: Sequence[Choice]) -> QHBoxLayout:
+    def _button_row(self, choices: Sequence[DialogButton]) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addStretch(1)
@@ -133,10 +132,12 @@ class Dialog(QDialog):
         super().accept()
 
 
-def problem(theme: Theme, error: AppError, parent: QWidget | None = None, choices: Sequence[Choice] = ()) -> Dialog:
+def problem_dialog(
+    theme: Theme, error: AppError, parent: QWidget | None = None, choices: Sequence[DialogButton] = ()
+) -> Dialog:
     """What happened and what to do next. Without `choices` it can only be closed."""
     sentence = describe_error(error)
-    close = Choice("cancel", phrase("common.close"), is_default=True)
+    close = DialogButton("cancel", phrase("common.close"), is_default=True)
     return Dialog(
         theme,
         sentence.message,
@@ -168,7 +169,7 @@ class BugReporter:
     def report(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Dialog | None:
         """Opens the dialog, or returns None when this traceback was shown before."""
         text = "".join(traceback.format_exception(kind, error, trace))
-        mark = _mark(kind, trace)
+        mark = _bug_fingerprint(kind, trace)
         if mark in self._seen:
             return None
         self._seen.add(mark)
@@ -177,9 +178,9 @@ class BugReporter:
             phrase("uikit.something_unexpected_happened"),
             phrase("uikit.your_work_is_saved_and"),
             (
-                Choice("log", phrase("uikit.save_log")),
-                Choice("report", phrase("common.make_a_report")),
-                Choice("cancel", phrase("common.continue"), "primary", is_default=True),
+                DialogButton("log", phrase("uikit.save_log")),
+                DialogButton("report", phrase("common.make_a_report")),
+                DialogButton("cancel", phrase("common.continue"), "primary", is_default=True),
             ),
             self._parent,
             icon=("triangle-alert", "warning"),
@@ -211,7 +212,7 @@ def scrolled_height(theme: Theme, parent: QWidget | None, wanted: int) -> int:
     return min(wanted, max(theme.px(SCROLLED_LEAST_PX), room))
 
 
-def _mark(kind: type[BaseException], trace: TracebackType | None) -> str:
+def _bug_fingerprint(kind: type[BaseException], trace: TracebackType | None) -> str:
     """The same for the same kind of error at the same place, whatever its message holds."""
     places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(trace)]
     return hashlib.sha256("\n".join([kind.__name__, *places]).encode()).hexdigest()

@@ -5,15 +5,13 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.base.wording import phrase
-from app.uikit.dialogs import Choice, Dialog
+from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
-from app.uikit.widgets.announce import announce
-from app.uikit.widgets.auto_spin import AutoSpin
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label, Rule, set_surface
-from app.uikit.widgets.scroll import scrolled
-from app.uikit.widgets.setting_rows import SettingRow
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.fields import AutoSpin
+from app.uikit.widgets.form_rows import SettingRow
+from app.uikit.widgets.labels import IconLabel, Label, Separator, announce, set_surface
 
 SIZE_PX = (680, 620)
 MARGIN_PX = 24  # of the window around it
@@ -67,8 +65,8 @@ class EditorWindow(QDialog):
             phrase("uikit.close_without_saving_your_changes"),
             phrase("uikit.what_you_changed_will_be"),
             (
-                Choice("cancel", phrase("uikit.keep_editing"), is_default=True),
-                Choice("leave", phrase("uikit.close_without_saving"), "danger_fill"),
+                DialogButton("cancel", phrase("uikit.keep_editing"), is_default=True),
+                DialogButton("leave", phrase("uikit.close_without_saving"), "danger_fill"),
             ),
             self,
         )
@@ -96,14 +94,14 @@ class EditorWindow(QDialog):
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(0)
         rows.addLayout(heading)
-        rows.addWidget(Rule())
-        rows.addWidget(scrolled(form), 1)
-        rows.addWidget(Rule())
+        rows.addWidget(Separator())
+        rows.addWidget(make_scrollable(form), 1)
+        rows.addWidget(Separator())
         rows.addLayout(self._build_buttons())
 
     def _build_buttons(self) -> QHBoxLayout:
         self.problem = Label("", tone="danger", wraps=True)
-        self._problem_icon = Icon(self._theme, "circle-x", "danger")
+        self._problem_icon = IconLabel(self._theme, "circle-x", "danger")
         self._show_problem("")
         self.cancel_button = Button(self._theme, phrase("common.cancel"))
         self.save_button = Button(self._theme, "", "primary")

@@ -5,9 +5,15 @@ conversion, so that fields see none of them; Return commits, clears the preedit 
 keyboard goes elsewhere, or the mouse clicks, Qt tells it to commit, and it answers with an empty preedit: what was
 being converted would be gone. When it is restarted in the middle of a conversion, it never says that this has ended.
 Other input methods hand on the Return or Esc that ended a conversion.
+
+Japanese input through fcitx, for which PySide6 brings no plugin: fcitx also speaks the protocol of IBus.
+
+Whose keys are they: the text field's, or those of a Japanese conversion in progress?
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, MutableMapping
+from pathlib import Path
 from typing import ClassVar
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer
@@ -15,7 +21,89 @@ from PySide6.QtGui import QGuiApplication, QInputMethodEvent, QInputMethodQueryE
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QComboBox, QLineEdit, QPlainTextEdit, QWidget
 from shiboken6 import isValid
 
-from app.uikit.composition import Composition
+_LIST, _ONE = "QT_IM_MODULES", "QT_IM_MODULE"  # Qt reads the list first, separated by semicolons
+_NAMES = ("fcitx", "fcitx5")
+_HINTS = (("XMODIFIERS", "@im="), ("INPUT_METHOD", ""), ("GTK_IM_MODULE", ""))
+
+
+def prepare_fcitx(environment: MutableMapping[str, str], plugins: Path) -> None:
+    """Points Qt at fcitx by way of its ibus plugin. Only before the QApplication is made, and only on Linux.
+
+    `plugins`: where Qt looks for plugins. Without this Qt would look for a plugin that is not there, and Japanese
+    could not be typed. fcitx answers at the portal's name on the session bus, as IBUS_USE_PORTAL makes Qt ask.
+    """
+    if any((plugins / "platforminputcontexts").glob("*fcitx*")):
+        return
+    chosen = [name for name in environment.get(_LIST, "").split(";") if name]
+    if chosen:
+        if not set(chosen) & set(_NAMES):
+            return
+        environment[_LIST] = ";".join(dict.fromkeys("ibus" if name in _NAMES else name for name in chosen))
+    elif environment.get(_ONE):
+        if environment[_ONE] not in _NAMES:
+            return
+        environment[_ONE] = "ibus"
+    elif _is_hinted(environment):
+        environment[_ONE] = "ibus"
+    else:
+        return
+    environment["IBUS_USE_PORTAL"] = "1"
+
+
+def _is_hinted(environment: MutableMapping[str, str]) -> bool:
+    """Other programs are told to use fcitx. On Wayland Qt needs no telling: the compositor hands Japanese over."""
+    is_wayland = environment.get("XDG_SESSION_TYPE") == "wayland" or bool(environment.get("WAYLAND_DISPLAY"))
+    if is_wayland and environment.get("QT_QPA_PLATFORM", "wayland").startswith("wayland"):
+        return False
+    return any(environment.get(variable, "").removeprefix(prefix) in _NAMES for variable, prefix in _HINTS)
+
+
+# Some input methods end a conversion and then hand on the very Return (or Esc, Tab) that ended it as a key press.
+# People need longer than this to press the key again on purpose; its release ends the wait earlier.
+GUARD_S = 0.1
+
+_CONFIRMING_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape, Qt.Key.Key_Tab, Qt.Key.Key_Backtab)
+_COMMAND_MODIFIERS = (
+    Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
+)
+
+
+class Composition:
+    """Told of every input method event and key of one field."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._ended_at = float("-inf")
+        self.preedit = ""
+
+    @property
+    def is_active(self) -> bool:
+        return bool(self.preedit)
+
+    def note(self, event: QInputMethodEvent) -> None:
+        was_active = self.is_active
+        self.preedit = event.preeditString()
+        if event.commitString() or (was_active and not self.is_active):
+            self._ended_at = self._clock()
+
+    def owns(self, event: QKeyEvent) -> bool:
+        """Whether the field must leave this key press alone."""
+        if self.is_active:
+            return not _types(event)
+        return event.key() in _CONFIRMING_KEYS and self._clock() - self._ended_at < GUARD_S
+
+    def note_release(self, event: QKeyEvent) -> None:
+        if event.key() in _CONFIRMING_KEYS and not event.isAutoRepeat():
+            self._ended_at = float("-inf")
+
+
+def _types(event: QKeyEvent) -> bool:
+    """A letter, which the field may have at any time.
+
+    No input method at work hands one on; one that was restarted in the middle of a conversion does, and says nothing
+    of the end. Letters that vanish would look as if the keyboard were broken.
+    """
+    return event.text().isprintable() and event.text() != "" and not event.modifiers() & _COMMAND_MODIFIERS
 
 
 class InputMethodGuard(QObject):

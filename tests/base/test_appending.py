@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from app.base import export_gate
-from app.base.export_gate import Export
+from app.base import confidentiality
+from app.base.confidentiality import ExportRequest
 from tests.faults.ledger import Tally
 from tests.faults.window_process import ROOT
 
-BEGIN = "import resource, sys; from pathlib import Path; from app.base import made_here; "
+BEGIN = "import resource, sys; from pathlib import Path; from app.base import authenticity as made_here; "
 USE = BEGIN + "data = Path(sys.argv[1]); made_here.use(data); "
 # A file that may not grow takes the beginning of a line, as a disk does that gets full.
 FILL = USE + (
@@ -66,9 +66,9 @@ def test_several_first_starts_at_once_lose_no_verdict(tmp_path: Path, tally: Tal
 def test_a_record_of_exports_goes_on_after_half_a_line(tmp_path: Path) -> None:
     log = tmp_path / "exports.log"
     log.write_bytes(b'{"at": "2026-01-01", "what": "ans')
-    export = Export("answers", str(tmp_path / "a.csv"), lambda: "secret", "資料")
+    export = ExportRequest("answers", str(tmp_path / "a.csv"), lambda: "secret", "資料")
     for _ in range(2):
-        export_gate.pass_out(export, log, is_agreed=True)
+        confidentiality.permit_export(export, log, is_agreed=True)
     half, *whole = log.read_text("utf-8").splitlines()
     assert half.startswith('{"at": "2026-01-01"')
     assert [json.loads(line)["what"] for line in whole] == ["answers"] * 2

@@ -15,12 +15,12 @@ if sys.platform != "linux" or shutil.which("dbus-daemon") is None:
 from jeepney import DBusAddress, MessageType, new_method_call, new_method_return
 from jeepney.io.blocking import open_dbus_connection
 
-from app.base import desktop_notice
+from app.base import desktop_notification
 
 NOTIFY_GUARDED = """
-from app.base.isolation import offline
+from app.base.isolation import network_guard as offline
 offline.enforce()
-from app.base import desktop_notice
+from app.base import desktop_notification as desktop_notice
 print(desktop_notice.show("回答が終わりました", "本文"), len(offline.refusals()))
 """
 
@@ -32,7 +32,7 @@ def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     daemon = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert daemon.stdout is not None
     address = daemon.stdout.readline().strip()
-    monkeypatch.setenv(desktop_notice.BUS_VARIABLE, address)
+    monkeypatch.setenv(desktop_notification.BUS_VARIABLE, address)
     yield address
     daemon.terminate()
     daemon.wait(10)
@@ -61,13 +61,13 @@ class Desktop(threading.Thread):
 
     def _own_the_name(self) -> None:
         daemon = DBusAddress("/org/freedesktop/DBus", "org.freedesktop.DBus", "org.freedesktop.DBus")
-        request = new_method_call(daemon, "RequestName", "su", (desktop_notice.SERVICE, 0))
+        request = new_method_call(daemon, "RequestName", "su", (desktop_notification.SERVICE, 0))
         assert self._connection.send_and_get_reply(request).body == (1,)
 
 
 def test_the_desktop_is_told_as_its_specification_wants_it(bus: str) -> None:
     desktop = Desktop(bus)
-    assert desktop_notice.show("回答が終わりました", "本文")
+    assert desktop_notification.show_notification("回答が終わりました", "本文")
     desktop.join(10)
     assert desktop.signature == "susssasa{sv}i"
     assert desktop.shown[0] == "Kotae"
@@ -83,18 +83,18 @@ def test_the_guard_of_the_network_lets_it_pass(bus: str) -> None:
 
 
 def test_a_bus_on_which_nobody_shows_notifications_is_no_error(bus: str) -> None:
-    assert not desktop_notice.show("回答が終わりました")
+    assert not desktop_notification.show_notification("回答が終わりました")
 
 
 @pytest.mark.parametrize("address", ["", "unix:path=/nowhere/bus", "tcp:host=localhost,port=9", "no address"])
 def test_without_a_bus_that_can_be_spoken_to_nothing_is_shown(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(desktop_notice.BUS_VARIABLE, address)
-    assert not desktop_notice.show("回答が終わりました")
+    monkeypatch.setenv(desktop_notification.BUS_VARIABLE, address)
+    assert not desktop_notification.show_notification("回答が終わりました")
 
 
 def test_a_bus_that_hangs_is_given_up(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desktop_notice, "TIMEOUT_S", 0.1)
+    monkeypatch.setattr(desktop_notification, "TIMEOUT_S", 0.1)
     monkeypatch.setattr(Desktop, "run", lambda _self: None)
     desktop = Desktop(bus)  # owns the name and never answers
-    assert not desktop_notice.show("回答が終わりました")
+    assert not desktop_notification.show_notification("回答が終わりました")
     desktop._connection.close()

@@ -7,27 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from app.base.files import folder_lock
+from app.base.files import work_folder
 
 
 @pytest.mark.fault("F7")
 def test_a_lock_is_seen_as_long_as_it_is_held(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    assert not folder_lock.is_held(path)
-    held = folder_lock.hold(path)
-    assert folder_lock.is_held(path)
+    assert not work_folder.is_locked(path)
+    held = work_folder.acquire_lock(path)
+    assert work_folder.is_locked(path)
     held.release()
-    assert not folder_lock.is_held(path)
+    assert not work_folder.is_locked(path)
 
 
 @pytest.mark.fault("F7")
 def test_a_look_does_not_wait_for_who_holds_the_lock(tmp_path: Path) -> None:
     """A list of many runs is looked through while the window waits."""
-    held = folder_lock.hold(tmp_path / "lock")
+    held = work_folder.acquire_lock(tmp_path / "lock")
     took_s = []
     for _ in range(20):
         began = time.perf_counter()
-        assert folder_lock.is_held(tmp_path / "lock")
+        assert work_folder.is_locked(tmp_path / "lock")
         took_s.append(time.perf_counter() - began)
     held.release()
     assert min(took_s) < 0.02
@@ -37,10 +37,10 @@ def test_a_look_does_not_wait_for_who_holds_the_lock(tmp_path: Path) -> None:
 @pytest.mark.fault("F7")
 def test_those_who_look_at_once_do_not_take_each_other_for_work(tmp_path: Path) -> None:
     path, seen = tmp_path / "lock", list[bool]()
-    folder_lock.hold(path).release()
+    work_folder.acquire_lock(path).release()
 
     def look() -> None:
-        seen.extend(folder_lock.is_held(path) for _ in range(200))
+        seen.extend(work_folder.is_locked(path) for _ in range(200))
 
     lookers = [threading.Thread(target=look) for _ in range(8)]
     for looker in lookers:
@@ -49,15 +49,15 @@ def test_those_who_look_at_once_do_not_take_each_other_for_work(tmp_path: Path) 
         looker.join()
     assert len(seen) == 1600
     assert not any(seen)
-    folder_lock.hold(path).release()
+    work_folder.acquire_lock(path).release()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="rights")
 @pytest.mark.fault("F7")
 def test_a_lock_that_may_only_be_read_is_looked_at(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    held = folder_lock.hold(path)
+    held = work_folder.acquire_lock(path)
     path.chmod(0o400)
-    assert folder_lock.is_held(path)
+    assert work_folder.is_locked(path)
     held.release()
-    assert not folder_lock.is_held(path)
+    assert not work_folder.is_locked(path)

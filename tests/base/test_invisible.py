@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.base import invisible
+from app.base import invisible_characters
 
 ROOT = Path(__file__).parents[2]
 # Of Unicode's format characters those that are seen: numbers' and verses' signs of Arabic, Syriac and Kaithi, and the
@@ -67,37 +67,37 @@ def test_every_control_and_format_character_of_unicode_is_one_of_them_or_is_seen
         is_wanted = category in ("Cc", "Cf", "Zl", "Zp") and sign not in "\t\n" and not SEEN_FORMATS.match(sign)
         is_selector = "VARIATION SELECTOR" in unicodedata.name(sign, "")
         if is_wanted or is_selector:
-            assert invisible.places(f"a{sign}b") == [1], hex(code)
+            assert invisible_characters.find_places(f"a{sign}b") == [1], hex(code)
         elif category[0] in "LNPSZ" and category not in ("Zl", "Zp") and "FILLER" not in unicodedata.name(sign, ""):
-            assert invisible.places(f"a{sign}b") == [] or sign == "\ufffc", hex(code)
+            assert invisible_characters.find_places(f"a{sign}b") == [] or sign == "\ufffc", hex(code)
 
 
 @pytest.mark.parametrize("hidden", HIDDEN.values(), ids=HIDDEN)
 def test_what_nobody_sees_is_taken_out_and_counted(hidden: str) -> None:
-    assert invisible.counted(f"1{hidden}0日") == ("10日", len(hidden))
-    assert not invisible.is_line(f"1{hidden}0日")
+    assert invisible_characters.remove_and_count(f"1{hidden}0日") == ("10日", len(hidden))
+    assert not invisible_characters.is_single_line(f"1{hidden}0日")
 
 
 @pytest.mark.parametrize("sign", SIGNS.values(), ids=SIGNS)
 def test_what_is_part_of_a_sign_stays(sign: str) -> None:
-    assert invisible.counted(sign) == (sign, 0)
-    assert invisible.spelled_out(sign) == sign
-    assert invisible.is_line(sign)
+    assert invisible_characters.remove_and_count(sign) == (sign, 0)
+    assert invisible_characters.spell_out(sign) == sign
+    assert invisible_characters.is_single_line(sign)
 
 
 def test_ends_of_lines_become_one_kind_and_signs_without_ink_spaces() -> None:
-    assert invisible.remove("a\r\nb\rc\x0bd\x0ce\x85f\u2028g\u2029h\ti") == "a\nb\nc\nd\ne\nf\ng\nh\ti"
-    assert invisible.remove("a\u2800b\U0001d159c") == "a b c"
-    assert invisible.line(" a\r\n\u202eb　c ") == "a b c"
+    assert invisible_characters.remove("a\r\nb\rc\x0bd\x0ce\x85f\u2028g\u2029h\ti") == "a\nb\nc\nd\ne\nf\ng\nh\ti"
+    assert invisible_characters.remove("a\u2800b\U0001d159c") == "a b c"
+    assert invisible_characters.to_single_line(" a\r\n\u202eb　c ") == "a b c"
 
 
 def test_the_form_of_an_ideograph_is_left_out_only_where_text_is_found_or_read() -> None:
-    assert invisible.plain("葛\U000e0100飾区") == "葛飾区"
+    assert invisible_characters.to_plain_text("葛\U000e0100飾区") == "葛飾区"
 
 
 def test_controls_are_spelled_out_for_a_terminal() -> None:
-    assert invisible.spelled_out("a\x1b[2J\u202eb\x9b\rc\r\nd\te\x7f") == "a␛[2J‹U+202E›b‹U+009B›␍c\nd\te␡"
-    assert invisible.escaped_json('"\u202e\U000e0041\x7f"') == r'"\u202e\udb40\udc41\u007f"'
+    assert invisible_characters.spell_out("a\x1b[2J\u202eb\x9b\rc\r\nd\te\x7f") == "a␛[2J‹U+202E›b‹U+009B›␍c\nd\te␡"
+    assert invisible_characters.escape_json('"\u202e\U000e0041\x7f"') == r'"\u202e\udb40\udc41\u007f"'
 
 
 def texts(count: int) -> list[str]:
@@ -123,24 +123,24 @@ def texts(count: int) -> list[str]:
 
 def test_nothing_is_left_for_another_call() -> None:
     for text in texts(5_000):
-        left = invisible.remove(text)
-        assert invisible.remove(left) == left, ascii(text)
-        assert invisible.places(left) == [], ascii(text)
+        left = invisible_characters.remove(text)
+        assert invisible_characters.remove(left) == left, ascii(text)
+        assert invisible_characters.find_places(left) == [], ascii(text)
 
 
 def test_a_text_in_pieces_is_the_same_however_it_is_cut() -> None:
     chance = random.Random(11)
     for text in texts(5_000):
-        stream, shown, at = invisible.Stream(), "", 0
+        stream, shown, at = invisible_characters.StreamFilter(), "", 0
         while at < len(text):
             step = chance.randint(1, 4)
             shown += stream.push(text[at : at + step])
             at += step
-        assert shown + stream.flush() == invisible.remove(text), ascii(text)
+        assert shown + stream.flush() == invisible_characters.remove(text), ascii(text)
 
 
 def test_what_never_ends_is_not_kept() -> None:
-    stream, started = invisible.Stream(), time.monotonic()
+    stream, started = invisible_characters.StreamFilter(), time.monotonic()
     for _ in range(20_000):
         assert stream.push("\u200b\u2060") == ""
     assert (stream.push("終"), stream.flush()) == ("終", "")
@@ -149,7 +149,7 @@ def test_what_never_ends_is_not_kept() -> None:
 
 def test_a_terminal_shows_signs_that_are_written_in_pieces_and_obeys_only_the_program() -> None:
     raw = io.BytesIO()
-    terminal = invisible.Terminal(raw, "utf-8", "backslashreplace", "\n", write_through=True)
+    terminal = invisible_characters.SafeTerminal(raw, "utf-8", "backslashreplace", "\n", write_through=True)
     for piece in ("👩", "\u200d🚀", "\x1b[2J", "\udcff", "\n"):
         terminal.write(piece)
     terminal.write_control("\r\x1b[K")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.base import no_network
-from app.base.isolation import network_policy
+from app.base import settings
+from app.base.isolation import network_guard
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 120
@@ -17,7 +17,7 @@ LIMIT_S = 120
 # Asks libc and the kernel themselves, in a process of its own: the filter cannot be taken off again.
 PROBE = """
 import ctypes, json, os, subprocess, sys, threading
-from app.base import no_network
+from app.base.isolation import network_guard as no_network
 
 system = ctypes.CDLL(None, use_errno=True)
 def call(*numbers):
@@ -45,7 +45,7 @@ told["io_uring"] = [call(number, 4, 0) for number in (425, 426, 427)]
 x32 = 0x40000000
 told["x32"] = call(x32 + 41, 2, 2, 0) if os.uname().machine == "x86_64" else [False, 13]
 told["file"] = os.path.exists("/")
-child = "import sys; from app.base import no_network as n; print([n.gives_a_socket(f) for f in (1, 2, 10)])"
+child = "import sys; from app.base.isolation import network_guard as n; print([n.gives_a_socket(f) for f in (1, 2, 10)])"
 told["child"] = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True).stdout.strip()
 told["again"] = no_network.install()
 print(json.dumps(told))
@@ -63,7 +63,7 @@ def run(code: str, *arguments: str, **variables: str) -> str:
 
 @pytest.fixture(scope="module")
 def probe() -> dict[str, object]:
-    if not no_network.is_supported():
+    if not network_guard.is_filter_supported():
         pytest.skip("this system has no such filter")
     told: dict[str, object] = json.loads(run(PROBE))
     if told["state"] == "refused":
@@ -98,14 +98,14 @@ def test_files_are_as_before_and_a_second_filter_changes_nothing(probe):
 
 
 def test_without_it_the_same_process_makes_sockets():
-    code = "from app.base import no_network as n; print([n.gives_a_socket(f) for f in (1, 2)], n.state())"
+    code = "from app.base.isolation import network_guard as n; print([n.gives_a_socket(f) for f in (1, 2)], n.state())"
     assert run(code).strip() == "[True, True] off"
 
 
 def test_the_variable_of_the_check_lifts_nothing_where_there_is_a_network(probe):
     """Only in a network that has its own loopback alone; this machine's has more, or there is nothing to lift."""
     code = (
-        "from pathlib import Path; from app.base import no_network as n;"
+        "from pathlib import Path; from app.base.isolation import network_guard as n;"
         "names = {line.partition(':')[0].strip() for line in Path('/proc/net/dev').read_text().splitlines()[2:]};"
         "print(n.install() == ('counted' if names <= {'lo'} else 'on'))"
     )
@@ -117,8 +117,8 @@ def test_the_variable_of_the_check_lifts_nothing_where_there_is_a_network(probe)
 INSTALLED = """
 import json, sys
 from pathlib import Path
-from app.base import no_network
-from app.base.isolation import network_policy
+from app.base.isolation import network_guard as no_network
+from app.base import settings as network_policy
 network_policy.system_file = lambda: Path(sys.argv[1])
 no_network.install_for(sys.argv[2:])
 print(no_network.state())
@@ -129,12 +129,12 @@ def state(policy: Path, *arguments: str, data: Path) -> str:
     return run(INSTALLED, str(policy), *arguments, KOTAE_DATA_DIR=str(data)).strip()
 
 
-@pytest.mark.parametrize("role", no_network.ROLES)
+@pytest.mark.parametrize("role", network_guard.OFFLINE_ROLES)
 def test_a_child_that_never_needs_a_network_never_has_one(probe, role, tmp_path):
     assert state(tmp_path / "none.toml", role, data=tmp_path) == "on"
 
 
-@pytest.mark.parametrize("role", no_network.FETCHING_ROLES)
+@pytest.mark.parametrize("role", network_guard.FETCHING_ROLES)
 def test_a_child_that_fetches_has_one_unless_an_administrator_forbids_it(probe, role, tmp_path):
     policy = tmp_path / "policy.toml"
     assert state(policy, role, data=tmp_path / "data") == "off"
@@ -202,18 +202,18 @@ def test_a_window_that_another_machine_shows_still_opens(probe, tmp_path, variab
 def test_a_policy_that_is_not_understood_forbids(tmp_path, content, is_forbidden):
     file = tmp_path / "policy.toml"
     file.write_bytes(content)
-    assert network_policy.forbids(file) is is_forbidden
-    assert network_policy.forbidding(tmp_path, tmp_path / "none") == (file if is_forbidden else None)
-    assert network_policy.forbidding(tmp_path / "other", file) == (file if is_forbidden else None)
+    assert settings.forbids_network(file) is is_forbidden
+    assert settings.forbidding_policy(tmp_path, tmp_path / "none") == (file if is_forbidden else None)
+    assert settings.forbidding_policy(tmp_path / "other", file) == (file if is_forbidden else None)
 
 
 def test_without_a_file_nothing_is_forbidden(tmp_path):
-    assert network_policy.forbidding(tmp_path, tmp_path / "none" / "policy.toml") is None
-    assert not network_policy.is_off(tmp_path)
+    assert settings.forbidding_policy(tmp_path, tmp_path / "none" / "policy.toml") is None
+    assert not settings.is_network_off(tmp_path)
 
 
 def test_no_variable_moves_the_file_of_the_administrator(monkeypatch):
-    before = network_policy.system_file()
+    before = settings.system_policy_file()
     for name in ("ProgramData", "ALLUSERSPROFILE", "HOME", "XDG_CONFIG_DIRS", "KOTAE_DATA_DIR"):
         monkeypatch.setenv(name, "/elsewhere")
-    assert network_policy.system_file() == before
+    assert settings.system_policy_file() == before

@@ -7,7 +7,7 @@ from pathlib import Path
 KEEP = """
 import logging, sys
 from pathlib import Path
-from app.base import program_log
+from app.base import diagnostics as program_log
 program_log.keep(Path(sys.argv[1]))
 logging.getLogger("kotae").warning("said")
 """

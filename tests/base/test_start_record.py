@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from app import __version__
-from app.base import start_record
-from app.base.start_record import Record
+from app.base import diagnostics
+from app.base.diagnostics import StartRecord
 
 
 @pytest.fixture
@@ -15,41 +15,41 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_the_first_start_of_all_suspects_nothing(file: Path) -> None:
-    last = start_record.read(file)
+    last = diagnostics.read_start_record(file)
     assert (last.failed_by_now, last.is_safe_mode_due, last.was_cut_off, last.version) == (0, False, False, "")
 
 
 def test_two_starts_in_a_row_that_die_make_the_third_one_safe(file: Path) -> None:
     due = []
     for _ in range(4):
-        due.append(start_record.read(file).is_safe_mode_due)
-        start_record.begin(file)
+        due.append(diagnostics.read_start_record(file).is_safe_mode_due)
+        diagnostics.record_start(file)
     assert due == [False, False, True, True]
 
 
-@pytest.mark.parametrize("end", [start_record.note_up, start_record.note_end])
+@pytest.mark.parametrize("end", [diagnostics.record_window_up, diagnostics.record_end])
 def test_a_start_that_succeeds_or_is_refused_in_words_begins_the_count_anew(file: Path, end: object) -> None:
-    start_record.begin(file)
-    start_record.begin(file)
+    diagnostics.record_start(file)
+    diagnostics.record_start(file)
     end(file)
-    assert start_record.read(file).failed_by_now == 0
-    start_record.begin(file)
-    assert start_record.read(file).failed_by_now == 1
+    assert diagnostics.read_start_record(file).failed_by_now == 0
+    diagnostics.record_start(file)
+    assert diagnostics.read_start_record(file).failed_by_now == 1
 
 
 def test_a_window_that_died_later_was_cut_off_and_is_no_failed_start(file: Path) -> None:
-    start_record.begin(file)
-    start_record.note_up(file)
-    last = start_record.read(file)
+    diagnostics.record_start(file)
+    diagnostics.record_window_up(file)
+    last = diagnostics.read_start_record(file)
     assert (last.was_cut_off, last.failed_by_now, last.version) == (True, 0, __version__)
-    start_record.begin(file)
-    assert not start_record.read(file).was_cut_off
+    diagnostics.record_start(file)
+    assert not diagnostics.read_start_record(file).was_cut_off
 
 
 def test_a_start_that_fails_keeps_the_version_that_was_up_last(file: Path) -> None:
     file.write_text('{"state": "closed", "failed": 0, "version": "0.0.9"}', "utf-8")
-    start_record.begin(file)
-    assert start_record.read(file).version == "0.0.9"
+    diagnostics.record_start(file)
+    assert diagnostics.read_start_record(file).version == "0.0.9"
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,6 @@ def test_a_start_that_fails_keeps_the_version_that_was_up_last(file: Path) -> No
 )  # fmt: skip
 def test_a_damaged_record_suspects_nothing_and_the_next_start_replaces_it(file: Path, content: bytes) -> None:
     file.write_bytes(content)
-    assert start_record.read(file) == Record()
-    start_record.begin(file)
-    assert start_record.read(file) == Record("starting")
+    assert diagnostics.read_start_record(file) == StartRecord()
+    diagnostics.record_start(file)
+    assert diagnostics.read_start_record(file) == StartRecord("starting")

@@ -46,7 +46,7 @@ def test_a_short_text_of_many_values_is_refused_before_it_takes_memory(
     path.write_text(_BOMBS[what])
     begun = time.perf_counter()
     with pytest.raises(ValueError):
-        strict_json.of_file(path)
+        strict_json.load_file(path)
     assert time.perf_counter() - begun < 2
 
 
@@ -56,7 +56,7 @@ def test_a_file_beyond_the_limit_is_not_read_at_all(tmp_path: Path, peak_mb: lis
     with path.open("wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(OSError, match="too large"):
-        strict_json.of_file(path, 1000)
+        strict_json.load_file(path, 1000)
 
 
 @pytest.mark.fault("S19")
@@ -84,15 +84,14 @@ def test_what_training_data_and_journals_look_like_is_no_bomb() -> None:
     row = '{"messages":[{"role":"user","content":"あ、い、う"},{"role":"assistant","content":"え。"}]},'
     assert not strict_json.is_crowded(row * 30_000)
     assert not strict_json.is_crowded('{"type":"step","step":1,"loss":0.1,"lr":1e-5,"time":12.5}\n' * 100_000)
-    assert strict_json.value(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+    assert strict_json.loads(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
 
 # Lines between this program and its own children, rows of its own database, and files that it ships.
 OWN = {
-    "app/base/build_facts.py", "app/base/services/asked_once.py", "app/base/services/job_child.py",
-    "app/base/store_schema.py", "app/base/tables/table_file.py", "app/chat/preset_table.py", "app/chat/store.py",
+    "app/base/diagnostics.py", "app/base/services/child_process.py", "app/base/migrations.py", "app/base/tables/table_reader.py", "app/chat/preset_table.py", "app/chat/store.py",
     "app/chat/stored_values.py",
-    "app/compliance/components.py", "app/compliance/offline_check/checking.py",
+    "app/compliance/components.py", "app/compliance/offline_check/check_run.py",
     "app/compliance/offline_check/child.py", "app/compliance/offline_check/coordinator.py",
     "app/compliance/services/offline_check.py", "app/documents/library.py",
     "app/documents/retrieval/embedding_model.py", "app/documents/retrieval/fusion.py",

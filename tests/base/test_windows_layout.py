@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LINUX_ONLY = ["app.base.desktop_notice"]
+LINUX_ONLY = ["app.base.desktop_notification"]
 
 if sys.platform != "linux":
     pytest.skip("Windows is played on Linux only", allow_module_level=True)
@@ -31,8 +31,12 @@ print(json.dumps({"count": len(names), "failed": failed}))
 FILE_WORK = """
 import dataclasses, time
 from pathlib import Path
-from app.base import backups, paths, program_log, settings
-from app.base.files import bin_folder, dated_folder
+from app.base import database as backups
+from app.base import paths
+from app.base import diagnostics as program_log
+from app.base import settings
+from app.base.files import work_folder as bin_folder
+from app.base.files import work_folder as dated_folder
 from app.models import models_folder
 from app.training import drafts
 from app.chat.store import Store

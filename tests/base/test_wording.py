@@ -21,10 +21,10 @@ def test_every_code_that_is_raised_has_a_sentence() -> None:
             re.findall(r'(?:AppError|Failed)\(\s*(?:command\.id,\s*)?"([a-z_0-9]+)"', path.read_text("utf-8"))
         )
     assert len(raised) > 15
-    assert raised - wording.codes() == set()
+    assert raised - wording.error_codes() == set()
 
 
-@pytest.mark.parametrize("code", sorted(wording.codes()))
+@pytest.mark.parametrize("code", sorted(wording.error_codes()))
 @pytest.mark.parametrize("language", wording.LANGUAGES)
 def test_a_sentence_says_what_happened_and_what_to_do(code: str, language: str) -> None:
     sentence = wording.describe(code, {}, language)
@@ -55,20 +55,20 @@ def test_facts_are_filled_in_and_bytes_become_gigabytes() -> None:
     assert "4.1 GB" in sentence.message
 
 
-@pytest.mark.parametrize("code", sorted(wording.codes()))
+@pytest.mark.parametrize("code", sorted(wording.error_codes()))
 @pytest.mark.parametrize("language", wording.LANGUAGES)
 def test_an_outline_is_a_sentence_without_holes(code: str, language: str) -> None:
     wording.use_language(language)
-    outline = wording.outline(code)
+    outline = wording.outline_error(code)
     wording.use_language("ja")
     assert len(outline) > 5
     assert not re.search(r"\(\)|（）|「」|  | \.", outline)
 
 
 def test_an_outline_leaves_out_what_it_does_not_know() -> None:
-    assert wording.outline("memory_short") == "メモリが足りません。"
+    assert wording.outline_error("memory_short") == "メモリが足りません。"
     wording.use_language("en")
-    outline = wording.outline("memory_short")
+    outline = wording.outline_error("memory_short")
     wording.use_language("ja")
     assert outline == "Not enough memory."
 

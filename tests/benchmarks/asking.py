@@ -1,6 +1,6 @@
 """One question to a model as the program asks it, waited for."""
 
-from app.base.cli.loop import Waiting
+from app.base.cli.loop import CommandLoop
 from app.base.errors import AppError
 from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome
 from app.inference import child_commands
@@ -10,7 +10,7 @@ from app.inference.services.engine import EngineClient
 def ask(engine: EngineClient, request: AnswerRequest) -> tuple[Outcome, str]:
     """The outcome and the answer. Raises what it failed with."""
     run = AnswerRun(engine, child_commands.template(), request)
-    waiting = Waiting(run.stop)
+    waiting = CommandLoop(run.stop)
     outcomes: list[Outcome] = []
     failures: list[AppError] = []
     pieces: list[str] = []

@@ -21,8 +21,8 @@ from typing import Any, TypeVar
 from PySide6.QtCore import QEventLoop, QTimer
 
 from app.base import paths
-from app.base.cli.loop import application
-from app.base.cli.output import Output
+from app.base.cli.commands import Output
+from app.base.cli.loop import core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.inference import bandwidth, child_commands
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _measured(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    app = application()
+    app = core_application()
     path = choose_model(options.model, where).path
     threads = options.threads or default_threads()
     engine = _Engine(where)

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from app.base import children, settings
-from app.base.cli.loop import Waiting, application
+from app.base import programs, settings
+from app.base.cli.loop import CommandLoop, core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
@@ -55,7 +55,7 @@ def replied(engine: EngineClient, job: PromptJob) -> dict[Prompt, Reply]:
     run = PromptRun(engine, child_commands.template(), job)
     found: dict[Prompt, Reply] = {}
     failures: list[AppError] = []
-    waiting = Waiting(run.stop)
+    waiting = CommandLoop(run.stop)
     run.progressed.connect(lambda progress: print(f"{progress.done}/{progress.total}", flush=True))
     run.finished.connect(lambda replies: (found.update(replies), waiting.stop()))
     run.failed.connect(lambda error: (failures.append(error), waiting.stop()))
@@ -93,8 +93,8 @@ def main() -> None:
     parser.add_argument("--without-adapter", action="store_true")
     options = parser.parse_args()
     where = Paths(options.data_dir)
-    keep = application()
-    children.prepare_environment()
+    keep = core_application()
+    programs.prepare_child_environment()
     every = asked(where, options.collection, options.passages, is_free=options.free)
     engine = EngineClient(child_commands.engine(), Path("engine-generation.log"))
     started = time.monotonic()

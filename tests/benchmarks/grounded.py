@@ -12,7 +12,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from app.base.cli.loop import application
+from app.base.cli.loop import core_application
 from app.base.settings import Settings
 from app.chat.presets import Choices
 from app.chat.services.answer_run import AnswerRequest, in_force
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("model", nargs="?", type=Path)
     parser.add_argument("--pairs", type=int, default=5)
     options = parser.parse_args()
-    keep = application()
+    keep = core_application()
     with tempfile.TemporaryDirectory() as folder:
         model = local_models.describe(options.model or starter.assemble(Path(folder)))
         engine = EngineClient(child_commands.engine(), Path(folder) / "engine.log")

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from app.base import children
+from app.base import programs
 
 TEXT = "橋梁の点検では、部材の損傷の程度を確かめ、記録する。" * 40
 ANSWER_TOKENS = 64
@@ -63,7 +63,7 @@ def main() -> None:
     for repack in (False, True):
         loops = [
             Loop([str(options.bundle.resolve())], options.model, options.threads, repack=repack),
-            Loop(children.program(), options.model, options.threads, repack=repack),
+            Loop(programs.own_program(), options.model, options.threads, repack=repack),
         ]
         for loop in loops:
             loop.measure()  # the first one reads the file

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from app.base import text
+from app.base import search_text
 from app.documents.library import Library
 from app.documents.records import Section
 from app.documents.retrieval import retrieval
@@ -82,11 +82,11 @@ def _windows(path: Path, files: Sequence[Path], tokenizer: str | None) -> Callab
     for file in files:
         whole = file.read_text("utf-8")
         pieces += [whole[at : at + WINDOW] for at in range(0, len(whole), WINDOW)]
-    prepared = pieces if tokenizer else [" ".join(text.terms(piece)) for piece in pieces]
+    prepared = pieces if tokenizer else [" ".join(search_text.index_terms(piece)) for piece in pieces]
     db.executemany("INSERT INTO windows VALUES (?)", [(piece,) for piece in prepared])
 
     def search(query: str, limit: int) -> Sequence[Any]:
-        wanted = query.split() if tokenizer else text.terms(query)
+        wanted = query.split() if tokenizer else search_text.index_terms(query)
         if tokenizer == "trigram":  # words of the question do not stand alone in it: all pieces of three
             wanted = [query[at : at + 3] for at in range(max(1, len(query) - 2))]
         expression = " OR ".join('"' + word.replace('"', "") + '"' for word in wanted if word.strip('" '))

@@ -16,7 +16,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-from app.base import paths, text
+from app.base import paths, search_text
 from app.chat.message_index import MessageIndex
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.chat.services.conversations import Conversations
@@ -120,9 +120,12 @@ def searches(store: Store) -> dict[str, dict[str, float]]:
     return found
 
 
-def shown(conversations: Conversations, query: str) -> list[text.Snippet]:
+def shown(conversations: Conversations, query: str) -> list[search_text.Snippet]:
     """What the page does: it makes the lines of the rows in sight."""
-    return [text.snippet(hit.text, text.words(query)) for hit in conversations.search(query).hits[:ROWS_IN_SIGHT]]
+    return [
+        search_text.make_snippet(hit.text, search_text.split_query(query))
+        for hit in conversations.search(query).hits[:ROWS_IN_SIGHT]
+    ]
 
 
 def sizes(store: Store) -> dict[str, float]:

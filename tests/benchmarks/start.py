@@ -17,8 +17,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.base import children, paths
-from app.base.cli.output import Output
+from app.base import paths, programs
+from app.base.cli.commands import Output
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
 from tests.benchmarks.engine import texts
@@ -65,12 +65,12 @@ def _fill(folder: Path, conversations: int) -> None:
 
 
 def _measure(folder: Path) -> dict[str, float]:
-    environment = os.environ | {children.REPORT_START_VARIABLE: "1"}
+    environment = os.environ | {programs.REPORT_START_VARIABLE: "1"}
     if not (environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")):
         environment.setdefault("QT_QPA_PLATFORM", "offscreen")
     began = time.perf_counter()
     process = subprocess.Popen(
-        [*children.program(), "--data-dir", str(folder)],
+        [*programs.own_program(), "--data-dir", str(folder)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.base.cli.loop import application
+from app.base.cli.loop import core_application
 from app.base.settings import Settings
 from app.chat.presets import Choices
 from app.chat.services.answer_run import AnswerRequest, in_force
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--penalty", type=float, action="append", default=[])
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    keep = application()
+    keep = core_application()
     written: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         model = local_models.describe(starter.assemble(Path(folder)))

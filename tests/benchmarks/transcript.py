@@ -34,7 +34,7 @@ from app.chat.store import Store
 from app.chat.ui.page import ChatPage
 from app.chat.ui.transcript.transcript import Transcript
 from app.inference.local_model import LocalModel
-from app.uikit.language import speak
+from app.uikit.localization import set_language
 from app.uikit.theme import Theme
 from tests import model_files as models
 
@@ -124,7 +124,7 @@ def fill(store: Store, folder: Path, count: int) -> tuple[int, int]:
 
 
 def measure(app: QApplication, folder: Path, count: int) -> dict[str, object]:
-    speak(app, "ja")
+    set_language(app, "ja")
     theme = Theme()
     theme.apply(app, Settings(theme="light"))
     where = paths.locate(str(folder / "data"))

@@ -12,8 +12,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from app.base.authenticity import Signer
 from app.base.errors import AppError
-from app.base.files.seal import Seal
 from app.base.wording import describe_error
 from app.chat.batch import answer_file, questions
 from app.chat.batch.journal import Head, Journal, path_of, standing_of
@@ -354,11 +354,11 @@ def test_a_file_of_answers_without_a_journal_is_never_replaced(tmp_path: Path) -
 def test_a_record_of_answers_that_somebody_else_has_put_there_is_refused(tmp_path: Path, made: Report) -> None:
     """Beside the questions lies a record that the program would go on with: written without marks, by another
     installation, changed in a word, or with a line of another record of this one."""
-    own, other = Seal(tmp_path / "data"), Seal(tmp_path / "other")
+    own, other = Signer(tmp_path / "data"), Signer(tmp_path / "other")
     out = tmp_path / "a.xlsx"
     results = list(made.results.values())
 
-    def written(seal: Seal | None, *, model: str = "モデル") -> bytes:
+    def written(seal: Signer | None, *, model: str = "モデル") -> bytes:
         journal = Journal.open(out, head(model_name=model), seal)
         for result in results:
             journal.add(result)
@@ -391,7 +391,7 @@ def test_a_record_of_answers_that_somebody_else_has_put_there_is_refused(tmp_pat
     assert journal.results == made.results
     journal.add(results[0])
     journal.close()
-    assert standing_of(out, Seal(tmp_path / "data")) == (head(), 1)
+    assert standing_of(out, Signer(tmp_path / "data")) == (head(), 1)
     if os.name != "nt":
         assert (tmp_path / "data" / "seal.key").stat().st_mode & 0o077 == 0
 

@@ -13,7 +13,7 @@ import pytest
 
 from app.base import paths
 from app.base.errors import AppError
-from app.base.files import whole_file
+from app.base.files import output_file
 from app.base.files.day_record import DayRecord
 from app.chat.exchange import exporting, importing, json_stream
 from app.chat.exchange.importing import bring_in
@@ -287,7 +287,7 @@ def test_one_file_replaces_what_was_there_only_when_it_is_whole(
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(whole_file.os, "fsync", full)
+    monkeypatch.setattr(output_file.os, "fsync", full)
     with pytest.raises(AppError, match="disk_full"):
         exported(store, [kept], target)
     assert target.read_text() == "前のもの"
@@ -312,7 +312,7 @@ def test_what_cannot_be_written_is_said_in_words(
     def fail(_descriptor: int) -> None:
         raise OSError(number, "x")
 
-    monkeypatch.setattr(whole_file.os, "fsync", fail)
+    monkeypatch.setattr(output_file.os, "fsync", fail)
     with pytest.raises(AppError, match=code):
         exporting.save_folder(store, [kept], "markdown", tmp_path, nothing, [], permit=PERMIT)
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == []

@@ -15,8 +15,8 @@ from docx.oxml.ns import qn
 from markdown_it import MarkdownIt
 
 from app.base import wording
-from app.base.files import file_names
-from app.base.files.inert_markdown import contained
+from app.base.files import output_file
+from app.base.files.inert_markdown import make_inert
 from app.chat.exchange import docx_answer, docx_file, exporting, markdown_file
 from app.chat.exchange.answered import Answered
 from app.chat.exchange.bundle import Bundle
@@ -165,17 +165,17 @@ def test_nothing_in_an_answer_reaches_what_follows(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["`<b>` と 10日です[1][2,3]。", "```\n<b> # x\n```", "1 < 2 # 3", "snake_case_name"])
 def test_code_and_marks_of_sources_stay_as_they_are(text: str) -> None:
-    assert contained(text, 2) == text
+    assert make_inert(text, 2) == text
 
 
 def test_addresses_stay_readable_as_code() -> None:
-    assert contained("`<b>` と <https://example.org>", 2) == "`<b>` と `https://example.org`"
-    assert contained("[題](https://example.org/a)", 2) == "題（`https://example.org/a`）"
+    assert make_inert("`<b>` と <https://example.org>", 2) == "`<b>` と `https://example.org`"
+    assert make_inert("[題](https://example.org/a)", 2) == "題（`https://example.org/a`）"
 
 
 def test_an_immense_text_is_kept_as_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "````\n# x\n" * 20_000
-    assert contained(text, 2) == f"`````\n{text.rstrip()}\n`````"
+    assert make_inert(text, 2) == f"`````\n{text.rstrip()}\n`````"
 
 
 def test_a_title_means_nothing_to_markdown() -> None:
@@ -346,12 +346,12 @@ def test_a_table_of_many_cells_is_kept_as_typed(monkeypatch: pytest.MonkeyPatch)
 )
 @pytest.mark.fault("S10")
 def test_a_title_becomes_a_name_that_every_system_takes(title: str, name: str) -> None:
-    assert file_names.safe_name(title, "会話") == name
+    assert output_file.safe_name(title, "会話") == name
 
 
 @pytest.mark.parametrize("title", ["あ" * 200, "a" * 200, "😀" * 100, "か゚" * 100])
 def test_a_long_title_is_cut_between_characters(title: str, tmp_path: Path) -> None:
-    name = file_names.safe_name(title, "会話")
+    name = output_file.safe_name(title, "会話")
     assert len(name) <= 80
     assert len(name.encode()) <= 200
     (tmp_path / f"{name} (1000).docx").touch()

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from app.base.cli.output import Output
+from app.base.cli.commands import Output
 from app.chat import answer_facts
 from app.chat.cli import ask_sources
 from app.documents.grounding.grounding import Claim, Grounding, Source

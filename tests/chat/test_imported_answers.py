@@ -13,8 +13,8 @@ import pytest
 from docx import Document
 
 from app.base import confidentiality, paths
+from app.base.migrations import MIGRATIONS
 from app.base.paths import Paths
-from app.base.store_schema import MIGRATIONS
 from app.chat import answer_origin, answer_ratings
 from app.chat.exchange import docx_answer, exporting, rechecking
 from app.chat.exchange.answered import Answered
@@ -206,7 +206,7 @@ def test_a_secret_source_of_a_file_makes_its_conversation_secret(store: Store, w
     answer = taken(store, where, forged(source(INVENTED, label="secret")), label="public")
     found = store.conversation(answer.conversation_id)
     assert found is not None
-    assert found.label == confidentiality.HIGHEST
+    assert found.label == confidentiality.HIGHEST_LABEL
 
 
 @pytest.mark.fault("S15")

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from app.base import confidentiality, export_gate, invisible
-from app.base.confidentiality import LABELS, Label
+from app.base import confidentiality, invisible_characters
+from app.base.confidentiality import CLIPBOARD, LABELS, ExportRequest, Label
 from app.base.errors import AppError
-from app.base.export_gate import CLIPBOARD, Export
 from app.base.wording import describe_error
 from app.chat import conversation_labels
 from app.chat.exchange import bundle_check, exporting
@@ -200,14 +199,14 @@ def test_what_is_asked_is_also_what_has_the_name_by_now_for_a_search_takes_that(
 
 def test_the_log_of_exports_says_what_left_and_where_to(tmp_path: Path) -> None:
     log = tmp_path / "exports.log"
-    export_of_secret = Export("copy", CLIPBOARD, lambda: "secret")
+    export_of_secret = ExportRequest("copy", CLIPBOARD, lambda: "secret")
     for export in (
-        Export("conversation", "/media/usb/会話.docx", lambda: "secret"),
+        ExportRequest("conversation", "/media/usb/会話.docx", lambda: "secret"),
         export_of_secret,
-        Export("copy", CLIPBOARD, lambda: "internal"),  # is not put on record
-        Export("kit", HOSTILE_PATH, lambda: "secret"),
+        ExportRequest("copy", CLIPBOARD, lambda: "internal"),  # is not put on record
+        ExportRequest("kit", HOSTILE_PATH, lambda: "secret"),
     ):
-        export_gate.pass_out(export, log, is_agreed=True)
+        confidentiality.permit_export(export, log, is_agreed=True)
     lines = [json.loads(line) for line in io.StringIO(log.read_text("utf-8"))]
     assert [(line["what"], line["target"]) for line in lines] == [
         ("conversation", "/media/usb/会話.docx"),
@@ -215,14 +214,14 @@ def test_the_log_of_exports_says_what_left_and_where_to(tmp_path: Path) -> None:
         ("kit", HOSTILE_PATH),
     ]
     assert len(log.read_text("utf-8").splitlines()) == 3  # and nothing in it that a terminal obeys
-    assert invisible.remove(log.read_text("utf-8")) == log.read_text("utf-8")
+    assert invisible_characters.remove(log.read_text("utf-8")) == log.read_text("utf-8")
     assert all(line["at"][10] == "T" and line["label"] == "secret" for line in lines)
     with pytest.raises(AppError) as caught:
-        export_gate.pass_out(export_of_secret, tmp_path / "fehlt" / "exports.log", is_agreed=True)
+        confidentiality.permit_export(export_of_secret, tmp_path / "fehlt" / "exports.log", is_agreed=True)
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.log")
         with pytest.raises(AppError, match="export_log_unwritable"):
-            export_gate.pass_out(export_of_secret, tmp_path / "pipe.log", is_agreed=True)
+            confidentiality.permit_export(export_of_secret, tmp_path / "pipe.log", is_agreed=True)
     assert "機密" in str(describe_error(caught.value))
 
 
@@ -235,7 +234,7 @@ def test_what_a_model_says_has_the_label_of_what_it_was_trained_on_also_where_th
     assert conversation is not None
     for label in LABELS:
         there = [Collection(1, "内規", label)]
-        expected = confidentiality.highest((label, "internal"))
+        expected = confidentiality.highest_label((label, "internal"))
         assert conversation_labels.effective(conversation, store.tree(here), there) == expected
         assert conversation_labels.highest(store, [conversation], there) == expected
     assert conversation_labels.effective(conversation, store.tree(here), None) == "secret"
@@ -257,12 +256,12 @@ def test_an_export_whose_documents_become_secret_while_it_is_written_leaves_noth
         out = tmp_path / "out"
         out.mkdir()
         target = out if is_folder else out / "a.json"
-        export = Export(
+        export = ExportRequest(
             "conversations",
             str(target),
             lambda: conversation_labels.highest(store, [one for one in found if one], library.labelled()),
         )
-        permit = export_gate.pass_out(export, tmp_path / "exports.log", is_agreed=False)
+        permit = confidentiality.permit_export(export, tmp_path / "exports.log", is_agreed=False)
 
         def report(done: int, _total: int) -> None:
             if done == 2:

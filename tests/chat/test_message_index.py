@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.base import text
+from app.base import search_text
+from app.base.migrations import MIGRATIONS
 from app.base.paths import Paths
-from app.base.store_schema import MIGRATIONS
 from app.chat import message_index
 from app.chat.message_index import MessageIndex
 from app.chat.records import AnswerDetails, Conversation, Message
@@ -108,7 +108,7 @@ def test_what_the_index_finds_can_be_shown_in_the_text(store: Store) -> None:
         start = chance.randrange(len(sentence) - 4)
         query = sentence[start : start + 4]
         for hit in MessageIndex(store.database).search(query).hits:
-            assert text.occurrences(hit.text or hit.title, text.words(query)), (query, hit)
+            assert search_text.find_occurrences(hit.text or hit.title, search_text.split_query(query)), (query, hit)
 
 
 def test_emphasis_does_not_cut_a_sentence(store: Store) -> None:

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from app.base import wording
-from app.base.storable_text import TEXT_MAX
+from app.base.invisible_characters import STORED_TEXT_MAX
 from app.chat import presets
 from app.chat.preset_table import PresetTable
 from app.chat.presets import LIMITS, NAME_MAX, PROGRAM, Choices, Preset, in_force, is_name, is_valid
@@ -76,12 +76,12 @@ def test_an_unknown_field_is_refused():
     assert not is_valid("mirostat", 1)
 
 
-@pytest.mark.parametrize("value", ["", "　", "指示", "𠮷野家", "x" * TEXT_MAX])
+@pytest.mark.parametrize("value", ["", "　", "指示", "𠮷野家", "x" * STORED_TEXT_MAX])
 def test_a_prompt_may_be_any_text(value):
     assert is_valid("system_prompt", value)
 
 
-@pytest.mark.parametrize("value", [HALF, f"橋{HALF}脚", "x" * (TEXT_MAX + 1), b"bytes", 1, None])
+@pytest.mark.parametrize("value", [HALF, f"橋{HALF}脚", "x" * (STORED_TEXT_MAX + 1), b"bytes", 1, None])
 def test_a_prompt_that_cannot_be_stored_is_refused(value):
     assert not is_valid("system_prompt", value)
 

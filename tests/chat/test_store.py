@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from app.base import backups, database, paths
+from app.base import database, paths
 from app.base.errors import AppError
 from app.base.files.day_record import PROOF_DAYS
+from app.base.migrations import MIGRATIONS
 from app.base.paths import Paths
-from app.base.store_schema import MIGRATIONS
 from app.chat import store as store_module
 from app.chat.records import AnswerDetails, Draft
 from app.chat.shelf import Shelf
@@ -131,13 +131,13 @@ def test_a_damaged_database_is_named_and_the_newest_backup_brings_it_back(where:
     for number in range(200):
         store.add_question(f"質問 {number} " + "あ" * 400)
     store.close()
-    assert backups.daily(where.database, where.backups, 1_800_000_000) is not None
+    assert database.make_daily_backup(where.database, where.backups, 1_800_000_000) is not None
     damaged = bytearray(where.database.read_bytes())
     damaged[4096 : len(damaged) - 4096 : 97] = b"\xff" * len(damaged[4096 : len(damaged) - 4096 : 97])
     where.database.write_bytes(damaged)
     with pytest.raises(AppError, match="database_damaged"):
         Store.open(where.database, where.backups)
-    assert backups.restore_newest(where.database, where.backups) is not None
+    assert database.restore_newest_backup(where.database, where.backups) is not None
     again = Store.open(where.database, where.backups)
     assert len(again.conversations()) == 200
     again.close()
@@ -149,7 +149,7 @@ def test_no_backup_at_all_gives_an_empty_database_and_keeps_the_damaged_one(wher
     where.database.write_bytes(b"not a database " * 1000)
     with pytest.raises(AppError, match="database_damaged"):
         Store.open(where.database, where.backups)
-    assert backups.restore_newest(where.database, where.backups) is None
+    assert database.restore_newest_backup(where.database, where.backups) is None
     Store.open(where.database, where.backups).close()
     assert len(list(where.data.glob("kotae.damaged-*"))) == 1
 
@@ -168,11 +168,11 @@ def test_one_backup_a_day_and_those_of_seven_days_are_kept(where: Paths) -> None
     made = []
     for day in range(9, -1, -1):
         pass_days(where.data, 1)
-        made.append(backups.daily(where.database, where.backups, NOW - day * DAY_S))
+        made.append(database.make_daily_backup(where.database, where.backups, NOW - day * DAY_S))
         assert made[-1] is not None
         _aged(made[-1], day * DAY_S)
-        backups.daily(where.database, where.backups, NOW - day * DAY_S)
-    assert backups.daily(where.database, where.backups, NOW) is None
+        database.make_daily_backup(where.database, where.backups, NOW - day * DAY_S)
+    assert database.make_daily_backup(where.database, where.backups, NOW) is None
     assert set(where.backups.iterdir()) == set(made[-8:])  # the oldest of them has its seven days today
 
 
@@ -193,19 +193,21 @@ def test_old_backups_of_every_kind_go_but_nothing_that_is_damaged_and_never_the_
         store = Store.open(where.database, where.backups)
         store.add_question(f"質問 {number}")
         store.close()
-        backups.copy(where.database, path)
+        database.copy_database(where.database, path)
         _aged(path, (8 + 4 - number if number else 20) * DAY_S)
-    made = backups.daily(where.database, where.backups, NOW)
+    made = database.make_daily_backup(where.database, where.backups, NOW)
     everything = {young, made, *sound, *(where.backups / name for name in names)}
     assert set(where.backups.iterdir()) == everything  # the clock alone says that they are old
     pass_days(where.data, PROOF_DAYS)
-    again = backups.daily(where.database, where.backups, NOW)  # the clock stands still: another of that day
+    again = database.make_daily_backup(
+        where.database, where.backups, NOW
+    )  # the clock stands still: another of that day
     assert again is not None
     assert set(where.backups.iterdir()) == {*everything, again}  # they are not yet seen for a week
-    backups.daily(where.database, where.backups, NOW + 8 * DAY_S)
+    database.make_daily_backup(where.database, where.backups, NOW + 8 * DAY_S)
     left = set(where.backups.iterdir())
     assert again in left
-    assert len(left) >= backups.KEPT
+    assert len(left) >= database.BACKUPS_KEPT
     assert not left & {*sound[:3], *(where.backups / name for name in names)}
     assert damaged.exists()
 
@@ -216,33 +218,33 @@ def test_a_damaged_database_takes_the_place_of_no_backup(where: Paths) -> None:
     for number in range(200):
         store.add_question(f"質問 {number} " + "あ" * 400)
     store.close()
-    kept = backups.daily(where.database, where.backups, NOW - 30 * DAY_S)
+    kept = database.make_daily_backup(where.database, where.backups, NOW - 30 * DAY_S)
     assert kept is not None
     _aged(kept, 30 * DAY_S)
     damaged = bytearray(where.database.read_bytes())
     damaged[4096 : len(damaged) - 4096 : 97] = b"\xff" * len(damaged[4096 : len(damaged) - 4096 : 97])
     where.database.write_bytes(damaged)
     with pytest.raises(AppError, match="database_damaged"):
-        backups.daily(where.database, where.backups, NOW)
+        database.make_daily_backup(where.database, where.backups, NOW)
     assert list(where.backups.iterdir()) == [kept]
 
 
 def test_a_backup_makes_its_folder_again_and_says_where_it_cannot(where: Paths) -> None:
     Store.open(where.database, where.backups).close()
     where.backups.rmdir()
-    assert backups.daily(where.database, where.backups, NOW) is not None
+    assert database.make_daily_backup(where.database, where.backups, NOW) is not None
     for path in where.backups.iterdir():
         path.unlink()
     where.backups.rmdir()
     where.backups.write_text("a file in its place")
     with pytest.raises(AppError, match="backup_failed") as raised:
-        backups.daily(where.database, where.backups, NOW)
+        database.make_daily_backup(where.database, where.backups, NOW)
     assert raised.value.facts["path"] == str(where.backups)
     with pytest.raises(AppError, match="backup_failed"):
-        backups.copy(where.database, where.data / "no" / "folder" / "a.sqlite")
+        database.copy_database(where.database, where.data / "no" / "folder" / "a.sqlite")
     (where.data / "taken.sqlite").mkdir()
     with pytest.raises(AppError, match="backup_failed"):
-        backups.copy(where.database, where.data / "taken.sqlite")
+        database.copy_database(where.database, where.data / "taken.sqlite")
     assert not list(where.data.rglob("*.tmp"))
 
 
@@ -254,7 +256,7 @@ def test_what_a_killed_copy_left_does_not_disturb_the_next(where: Paths) -> None
     target = where.backups / "kotae-20270115.sqlite"
     target.with_suffix(".tmp").write_bytes(where.database.read_bytes()[:5000])
     target.with_suffix(".tmp-journal").write_bytes(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" + bytes(600))
-    backups.copy(where.database, target)
+    database.copy_database(where.database, target)
     assert list(where.backups.iterdir()) == [target]
 
 
@@ -324,9 +326,9 @@ def test_backups_are_found_whatever_the_folder_is_called(tmp_path: Path, name: s
     store = Store.open(where.database, where.backups)
     store.add_question("残る")
     store.close()
-    assert backups.daily(where.database, where.backups, 1_800_000_000) is not None
+    assert database.make_daily_backup(where.database, where.backups, 1_800_000_000) is not None
     where.database.write_bytes(b"not a database " * 1000)
-    assert backups.restore_newest(where.database, where.backups) is not None
+    assert database.restore_newest_backup(where.database, where.backups) is not None
     again = Store.open(where.database, where.backups)
     assert [c.title for c in again.conversations()] == ["残る"]
     again.close()
@@ -364,19 +366,19 @@ def test_a_restore_that_fails_leaves_the_damaged_file_in_its_place(
     store = Store.open(where.database, where.backups)
     store.add_question("残る")
     store.close()
-    assert backups.daily(where.database, where.backups, NOW) is not None
+    assert database.make_daily_backup(where.database, where.backups, NOW) is not None
     where.database.write_bytes(b"damaged" * 1000)
 
     def full(*_: object) -> None:
         raise AppError("disk_full", path="/")
 
-    for place, name in ((backups, "copy"), (backups.shutil, "copyfile")):
+    for place, name in ((database, "copy"), (database.shutil, "copyfile")):
         with monkeypatch.context() as patch:
             patch.setattr(place, name, full)
             with pytest.raises(AppError):
-                backups.restore_newest(where.database, where.backups)
+                database.restore_newest_backup(where.database, where.backups)
         assert where.database.read_bytes().startswith(b"damaged")
-    assert backups.restore_newest(where.database, where.backups) is not None
+    assert database.restore_newest_backup(where.database, where.backups) is not None
     again = Store.open(where.database, where.backups)
     assert [c.title for c in again.conversations()] == ["残る"]
     again.close()

@@ -32,7 +32,7 @@ def test_each_part_has_a_licence_a_kind_and_a_text(found: tuple[Component, ...])
 def test_no_part_is_listed_twice_and_they_are_in_order(found: tuple[Component, ...]) -> None:
     names = [components.key(component.name) for component in found]
     assert len(set(names)) == len(names)
-    assert found == components.ordered(found)
+    assert found == components.sort_components(found)
 
 
 def test_what_kotae_requires_is_listed_with_what_that_requires_and_nothing_of_the_developers(

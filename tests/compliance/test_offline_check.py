@@ -15,28 +15,43 @@ from pathlib import Path
 
 import pytest
 
-from app.base import children, settings, wording
-from app.base.files.plain_file import sha256_of
-from app.base.isolation import offline
+from app.base import programs, settings, wording
+from app.base.files.input_file import sha256_of
+from app.base.isolation import network_guard
 from app.base.paths import Paths
 from app.base.settings import Settings
 from app.chat.store import Store
-from app.compliance.offline_check import counters, files, page, surroundings
-from app.compliance.offline_check.checking import Checking
-from app.compliance.offline_check.records import FLOWS, STAGES, Attempts, Fact, Flow, HashedFile, Measured, Result
+from app.compliance.offline_check import check_run, coordinator, environment_facts, report_page
+from app.compliance.offline_check.check_run import OfflineCheckRun
+from app.compliance.offline_check.records import (
+    FLOWS,
+    STAGES,
+    CheckedFlow,
+    CheckFact,
+    CheckResult,
+    HashedFile,
+    MeasuredTraffic,
+    NetworkAttempts,
+)
 from app.models import local_models
 from tests import model_files as models
 from tests.html_page import Page
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 300
-DONE = Measured(
-    "namespace", (5, 5), Attempts(4, 11), Attempts(0, 0), tuple(Flow(name, "passed", 1.5) for name in FLOWS), (), 40
+DONE = MeasuredTraffic(
+    "namespace",
+    (5, 5),
+    NetworkAttempts(4, 11),
+    NetworkAttempts(0, 0),
+    tuple(CheckedFlow(name, "passed", 1.5) for name in FLOWS),
+    (),
+    40,
 )
-RESULT = Result("1.0", 1.8e9, "Linux", "Swallow", "on", "nobody", "", DONE, (Fact("swap", "note"),), ())
+RESULT = CheckResult("1.0", 1.8e9, "Linux", "Swallow", "on", "nobody", "", DONE, (CheckFact("swap", "note"),), ())
 
 
-def of(measured: Measured = DONE, **changes: object) -> Result:
+def of(measured: MeasuredTraffic = DONE, **changes: object) -> CheckResult:
     return dataclasses.replace(RESULT, measured=measured, **changes)
 
 
@@ -44,8 +59,8 @@ def of(measured: Measured = DONE, **changes: object) -> Result:
 
 ISOLATED = """
 import json, os, subprocess, sys
-from app.compliance.offline_check import counters
-from app.compliance.offline_check.records import Attempts
+from app.compliance.offline_check import coordinator as counters
+from app.compliance.offline_check.records import NetworkAttempts as Attempts
 if counters.isolate() != "namespace":
     sys.exit(77)
 os.environ["KOTAE_OFFLINE_CHECK"] = "1"
@@ -107,17 +122,17 @@ def test_a_process_that_tries_nothing_counts_nothing() -> None:
 
 
 def test_the_leak_of_the_self_test_is_counted_and_the_guard_refuses_before_anything_is() -> None:
-    leak = counted(*children.program(), "--offline-check", "leak")
+    leak = counted(*programs.own_program(), "--offline-check", "leak")
     assert json.loads(str(leak["said"])) == {"tried": 6}
     assert leak["tries"] >= 6
-    guard = counted(*children.program(), "--offline-check", "guard")
+    guard = counted(*programs.own_program(), "--offline-check", "guard")
     told = json.loads(str(guard["said"]))
     assert told["tried"] == told["refused"] >= 4
     assert guard["tries"] == 0
 
 
 def test_the_leak_does_nothing_where_there_is_a_network() -> None:
-    command = [*children.program(), "--offline-check", "leak"]
+    command = [*programs.own_program(), "--offline-check", "leak"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=LIMIT_S)
     assert done.returncode != 0
     assert done.stdout == ""
@@ -126,14 +141,14 @@ def test_the_leak_does_nothing_where_there_is_a_network() -> None:
 # -------------------------------------------------------------------------------------------------- whole checks
 
 
-def check(where: Paths) -> tuple[Result, list[str]]:
+def check(where: Paths) -> tuple[CheckResult, list[str]]:
     stages: list[str] = []
 
     def note(stage: str, _done: float) -> None:
         if stage not in stages:
             stages.append(stage)
 
-    return Checking(where, note).run(), stages
+    return OfflineCheckRun(where, note).run(), stages
 
 
 @pytest.fixture
@@ -143,7 +158,7 @@ def with_model(where: Paths, store: Store) -> Paths:
 
 
 def is_isolated() -> bool:
-    code = "import sys; from app.compliance.offline_check import counters; sys.exit(counters.isolate() != 'namespace')"
+    code = "import sys; from app.compliance.offline_check import coordinator as counters; sys.exit(counters.isolate() != 'namespace')"
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=LIMIT_S).returncode == 0
 
 
@@ -164,7 +179,7 @@ def test_a_real_engine_answers_and_nothing_is_counted(
     assert list(temporary.iterdir()) == []
     if is_isolated():
         assert result.verdict == "clean"
-        assert result.measured.kernel == Attempts(0, 0)
+        assert result.measured.kernel == NetworkAttempts(0, 0)
         assert result.measured.leak is not None
         assert result.measured.leak.tries >= 6
     else:
@@ -188,13 +203,13 @@ def test_what_a_plug_in_sends_at_the_start_of_python_is_found(
     assert result.verdict == "leak"
     assert result.measured.kernel is not None
     assert result.measured.kernel.packets > 0
-    assert "▲" in "".join(Page(page.render(result, (), "{}", "x")).text)
+    assert "▲" in "".join(Page(report_page.render_page(result, (), "{}", "x")).text)
 
 
 def test_with_the_network_switched_off_the_kernel_gives_no_socket(where: Paths) -> None:
     """Started by a program that is under the filter, as the window is then."""
     settings.save(where.settings, Settings(network_allowed=False))
-    command = [*children.program(), "offline-check", "--json", "--data-dir", str(where.data)]
+    command = [*programs.own_program(), "offline-check", "--json", "--data-dir", str(where.data)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=LIMIT_S)
     told = json.loads(done.stdout)
     if told["filter_state"] != "on":
@@ -212,14 +227,14 @@ def test_with_the_network_switched_off_the_kernel_gives_no_socket(where: Paths) 
     ("result", "verdict"),
     [
         (of(), "clean"),
-        (of(dataclasses.replace(DONE, kernel=Attempts(0, 1))), "leak"),
-        (of(dataclasses.replace(DONE, kernel=Attempts(1, 0))), "leak"),
+        (of(dataclasses.replace(DONE, kernel=NetworkAttempts(0, 1))), "leak"),
+        (of(dataclasses.replace(DONE, kernel=NetworkAttempts(1, 0))), "leak"),
         (of(dataclasses.replace(DONE, sockets=("0.0.0.0:5000 → LISTEN",))), "leak"),
         (of(dataclasses.replace(DONE, refusals=("socket.connect",))), "leak"),
         (of(dataclasses.replace(DONE, guard=(4, 5))), "incomplete"),
         (of(dataclasses.replace(DONE, guard=(0, 0))), "incomplete"),
-        (of(dataclasses.replace(DONE, leak=Attempts(0, 0))), "incomplete"),
-        (of(dataclasses.replace(DONE, flows=(Flow("window", "failed"),))), "incomplete"),
+        (of(dataclasses.replace(DONE, leak=NetworkAttempts(0, 0))), "incomplete"),
+        (of(dataclasses.replace(DONE, flows=(CheckedFlow("window", "failed"),))), "incomplete"),
         (of(files=(HashedFile("model", "m", "m", 1, "0", "changed"),)), "incomplete"),
         (of(dataclasses.replace(DONE, isolation="refused", leak=None, kernel=None)), "limited"),
         (of(dataclasses.replace(DONE, isolation="unsupported", leak=None, kernel=None)), "limited"),
@@ -234,23 +249,23 @@ def test_with_the_network_switched_off_the_kernel_gives_no_socket(where: Paths) 
         (of(dataclasses.replace(DONE, samples=0)), "incomplete"),
     ],
 )
-def test_the_verdict(result: Result, verdict: str) -> None:
+def test_the_verdict(result: CheckResult, verdict: str) -> None:
     assert result.verdict == verdict
     assert result.is_good == (verdict in ("clean", "limited"))
-    assert Measured.from_json(json.loads(json.dumps(dataclasses.asdict(result.measured)))) == result.measured
+    assert MeasuredTraffic.from_json(json.loads(json.dumps(dataclasses.asdict(result.measured)))) == result.measured
     for language in wording.LANGUAGES:
         wording.use_language(language)
-        text = Page(page.render(result, (), "{}", "x.cdx.json")).text
-        assert page.title(result) in text
-        assert page.about(result) in text
+        text = Page(report_page.render_page(result, (), "{}", "x.cdx.json")).text
+        assert report_page.verdict_title(result) in text
+        assert report_page.verdict_text(result) in text
         assert not re.search(r"\{\w+\}", text)
 
 
 # ---------------------------------------------------------------------------------------------------------- page
 
 
-def written(folder: Path, result: Result = RESULT) -> tuple[str, Path]:
-    beside = page.write(result, folder / "report.html")
+def written(folder: Path, result: CheckResult = RESULT) -> tuple[str, Path]:
+    beside = report_page.write_page(result, folder / "report.html")
     return (folder / "report.html").read_text("utf-8"), beside
 
 
@@ -270,15 +285,21 @@ def test_the_page_needs_nothing_from_elsewhere_and_carries_the_list_of_parts(tmp
 
 def test_the_page_in_english_has_no_japanese(tmp_path: Path) -> None:
     wording.use_language("en")
-    keys = [key.removeprefix("fact_") for key in page.html_page.words(page.WORDS) if key.startswith("fact_")]
-    text, _ = written(tmp_path, dataclasses.replace(RESULT, facts=tuple(Fact(key, "ok", "/x") for key in keys)))
+    keys = [
+        key.removeprefix("fact_")
+        for key in report_page.html_page.words(report_page.REPORT_WORDS)
+        if key.startswith("fact_")
+    ]
+    text, _ = written(tmp_path, dataclasses.replace(RESULT, facts=tuple(CheckFact(key, "ok", "/x") for key in keys)))
     words = Page(text).text.replace("“", "").replace("”", "")
     assert not re.search(r"[\u3000-\u30ff\u4e00-\u9fff]", words)
 
 
 def test_names_that_look_like_markup_are_text(tmp_path: Path) -> None:
     file = HashedFile("model", "<script>x</script>", "/<b>", 1, "0" * 64, "measured")
-    measured = dataclasses.replace(DONE, refusals=("<img src=http://x>",), flows=(Flow("window", "failed", 1, "<b>"),))
+    measured = dataclasses.replace(
+        DONE, refusals=("<img src=http://x>",), flows=(CheckedFlow("window", "failed", 1, "<b>"),)
+    )
     text, _ = written(tmp_path, of(measured, files=(file,)))
     assert "<script>" not in text
     assert "<img" not in text
@@ -288,7 +309,7 @@ def test_names_that_look_like_markup_are_text(tmp_path: Path) -> None:
 # -------------------------------------------------------------------------------------------------- surroundings
 
 
-def keys(facts: Sequence[Fact]) -> set[str]:
+def keys(facts: Sequence[CheckFact]) -> set[str]:
     return {fact.key for fact in facts}
 
 
@@ -299,7 +320,7 @@ def keys(facts: Sequence[Fact]) -> set[str]:
      ("dropboxes", ""), ("inbox", ""), ("資料", "")],
 )  # fmt: skip
 def test_a_folder_that_a_cloud_takes_away_is_named(tmp_path: Path, parts: str, cloud: str) -> None:
-    fact = surroundings._cloud("data", tmp_path / parts)
+    fact = environment_facts._cloud("data", tmp_path / parts)
     assert (fact.level, fact.detail.partition(":")[0]) == ("warning", cloud) if cloud else fact.level == "ok"
 
 
@@ -307,27 +328,27 @@ def test_variables_are_named_and_their_values_are_not(tmp_path: Path, monkeypatc
     monkeypatch.setenv("HTTPS_PROXY", "http://taro:himitsu@proxy:8080")
     monkeypatch.setenv("HF_TOKEN", "hf_himitsu")
     monkeypatch.setenv("LD_PRELOAD", "")
-    facts = surroundings.look({"data": tmp_path, "models": tmp_path})
+    facts = environment_facts.collect_facts({"data": tmp_path, "models": tmp_path})
     assert {"proxies", "hub"} <= keys(facts)
     assert "preloaded" not in keys(facts)
     assert "HTTPS_PROXY" in str(facts)
     assert "HF_TOKEN" in str(facts)
     assert "himitsu" not in str(facts)
-    assert set(offline.SWITCHES) & set(re.findall(r"\w+", str(facts))) == set()
+    assert set(network_guard.SWITCHES) & set(re.findall(r"\w+", str(facts))) == set()
 
 
 def test_a_plug_in_of_python_is_found_and_a_plain_path_is_none(tmp_path: Path) -> None:
     code, plain = tmp_path / "code.pth", tmp_path / "plain.pth"
     code.write_text("# x\nimport os; os.getpid()\n", "utf-8")
     plain.write_text("/usr/lib/importer\n", "utf-8")
-    assert surroundings._runs_code(code)
-    assert not surroundings._runs_code(plain)
+    assert environment_facts._runs_code(code)
+    assert not environment_facts._runs_code(plain)
 
 
 def test_every_fact_has_its_sentence() -> None:
-    found = Path(surroundings.__file__).read_text("utf-8")
+    found = Path(environment_facts.__file__).read_text("utf-8")
     named = set(re.findall(r'"([a-z]+(?:_[a-z]+)*)"', found))
-    word = page.html_page.words(page.WORDS)
+    word = report_page.html_page.words(report_page.REPORT_WORDS)
     sentences = {key.removeprefix("fact_") for key in word if key.startswith("fact_")}
     variable = {
         f"{kind}_{what}{end}" for kind in ("cloud", "drive") for what in ("data", "models") for end in ("", "_none")
@@ -343,13 +364,13 @@ def test_a_hash_is_taken_from_the_list_only_while_the_file_is_as_it_was(tmp_path
     path = models.tiny_llama(tmp_path / "m.gguf")
     model = local_models.describe(path)
     marked = dataclasses.replace(model, files=(dataclasses.replace(files_mark(path)),))
-    assert [file.state for file in files.of_models([marked], lambda *_: None)] == ["stored"]
+    assert [file.state for file in check_run.hash_models([marked], lambda *_: None)] == ["stored"]
     with path.open("ab") as file:
         file.write(b"x")
-    (found,) = files.of_models([marked], lambda *_: None)
+    (found,) = check_run.hash_models([marked], lambda *_: None)
     assert found.state == "changed"
     path.unlink()
-    assert [file.state for file in files.of_models([marked], lambda *_: None)] == ["missing"]
+    assert [file.state for file in check_run.hash_models([marked], lambda *_: None)] == ["missing"]
 
 
 def files_mark(path: Path):
@@ -362,12 +383,12 @@ def files_mark(path: Path):
 def test_the_program_is_one_number_that_changes_with_any_of_its_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "_bundle", lambda: tmp_path)
+    monkeypatch.setattr(check_run, "_bundle", lambda: tmp_path)
     (tmp_path / "a.txt").write_text("1", "utf-8")
     (tmp_path / "__pycache__").mkdir()
 
     def number() -> str:
-        return next(file.sha256 for file in files.of_program() if file.role == "manifest")
+        return next(file.sha256 for file in check_run.hash_program() if file.role == "manifest")
 
     first = number()
     (tmp_path / "__pycache__" / "a.pyc").write_text("x", "utf-8")
@@ -382,7 +403,7 @@ def test_the_counters_are_there_on_this_kernel() -> None:
     if sys.platform != "linux":
         pytest.skip("Linux alone")
     assert {"Ip.OutRequests", "Ip.OutNoRoutes", "Tcp.ActiveOpens", "Udp.OutDatagrams", "packets"} <= set(
-        counters.read()
+        coordinator.read_counters()
     )
 
 
@@ -402,25 +423,25 @@ def bundle(folder: Path) -> Path:
 
 
 def test_a_link_is_not_counted_beside_its_file(tmp_path: Path) -> None:
-    found = files.of_folder(bundle(tmp_path / "kotae"))
+    found = check_run.hash_folder(bundle(tmp_path / "kotae"))
     assert (found.name, found.size_bytes) == ("kotae (3)", len(b"program" + b"library" + b"words"))
     (tmp_path / "kotae" / "libfoo.so").unlink()
-    assert files.of_folder(tmp_path / "kotae") == found
+    assert check_run.hash_folder(tmp_path / "kotae") == found
 
 
 def test_a_link_that_leads_out_of_the_folder_is_seen(tmp_path: Path) -> None:
     folder = bundle(tmp_path / "kotae")
-    before = files.of_folder(folder)
+    before = check_run.hash_folder(folder)
     (tmp_path / "other.so").write_bytes(b"other")
     (folder / "libfoo.so").unlink()
     (folder / "libfoo.so").symlink_to(tmp_path / "other.so")
-    assert files.of_folder(folder).sha256 != before.sha256
+    assert check_run.hash_folder(folder).sha256 != before.sha256
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the command is for Linux")
 def test_the_command_on_the_page_gives_the_same_hash(tmp_path: Path) -> None:
     folder = bundle(tmp_path / "kotae")
-    told = page.render(of(), (), "", "x.json")
+    told = report_page.render_page(of(), (), "", "x.json")
     command = html.unescape(re.search(r">(find [^<]+)<", told)[1])  # type: ignore[index]
     done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, timeout=LIMIT_S)
-    assert done.stdout.split()[0] == files.of_folder(folder).sha256
+    assert done.stdout.split()[0] == check_run.hash_folder(folder).sha256

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from app.base import wording
 from app.compliance.components import Component
-from app.compliance.offline_check import page
-from app.compliance.offline_check.records import Fact, HashedFile, Measured, Result
+from app.compliance.offline_check import report_page
+from app.compliance.offline_check.records import CheckFact, CheckResult, HashedFile, MeasuredTraffic
 
-DONE = Measured("unsupported", (5, 5), None, None, (), (), 40)
-RESULT = Result("1.0", 1.8e9, "Linux", "Swallow", "on", "nobody", "", DONE, (Fact("swap", "note"),), ())
+DONE = MeasuredTraffic("unsupported", (5, 5), None, None, (), (), 40)
+RESULT = CheckResult("1.0", 1.8e9, "Linux", "Swallow", "on", "nobody", "", DONE, (CheckFact("swap", "note"),), ())
 
 
 def test_what_matters_stands_on_the_first_sheet_and_the_long_lists_in_annexes(tmp_path: Path) -> None:
@@ -20,7 +20,9 @@ def test_what_matters_stands_on_the_first_sheet_and_the_long_lists_in_annexes(tm
     program = HashedFile("program", "kotae", "/k", 1, "4" * 64, "measured")
     for language in wording.LANGUAGES:
         wording.use_language(language)
-        page.write(dataclasses.replace(RESULT, files=(program, asked, other, bad)), tmp_path / "report.html")
+        report_page.write_page(
+            dataclasses.replace(RESULT, files=(program, asked, other, bad)), tmp_path / "report.html"
+        )
         text = html.unescape((tmp_path / "report.html").read_text("utf-8"))
         first, machine, lists = text.split('<section class="annex">')
         assert ".annex { break-before: page; }" in text.partition("@media print")[2]
@@ -30,7 +32,7 @@ def test_what_matters_stands_on_the_first_sheet_and_the_long_lists_in_annexes(tm
         assert "2" * 64 not in first
         assert "2" * 64 in lists
         assert "LGPL-3.0-only (" in first
-        word = page.html_page.words(page.WORDS)
+        word = report_page.html_page.words(report_page.REPORT_WORDS)
         assert word["annexes"] in first
         assert word["annex_machine"] in machine
         assert word["annex_parts"] in lists
@@ -41,11 +43,13 @@ def test_what_matters_stands_on_the_first_sheet_and_the_long_lists_in_annexes(tm
 def test_a_licence_is_counted_once_for_each_part_that_names_it() -> None:
     licences = ("MIT", "MIT AND (Zlib OR MIT)", "GPL-3.0-only WITH GCC-exception-3.1", "Zlib")
     parts = [Component(f"part {n}", "1", licence, "python", "", "", "") for n, licence in enumerate(licences)]
-    assert page._licences(parts) == "MIT (2), Zlib (2), GPL-3.0-only WITH GCC-exception-3.1 (1)"
+    assert report_page._licences(parts) == "MIT (2), Zlib (2), GPL-3.0-only WITH GCC-exception-3.1 (1)"
 
 
 def test_warnings_of_this_machine_are_counted_on_the_first_sheet() -> None:
-    facts = (Fact("swap", "note"), Fact("dumps_on", "warning"), Fact("preloaded", "warning", "x"))
-    told = page.render(dataclasses.replace(RESULT, facts=facts), (), "{}", "x").split('<section class="annex">')[0]
+    facts = (CheckFact("swap", "note"), CheckFact("dumps_on", "warning"), CheckFact("preloaded", "warning", "x"))
+    told = report_page.render_page(dataclasses.replace(RESULT, facts=facts), (), "{}", "x").split(
+        '<section class="annex">'
+    )[0]
     assert "▲ が 2 件あります（別紙 1）" in told
-    assert "▲ はありません（別紙 1）" in page.render(RESULT, (), "{}", "x")
+    assert "▲ はありません（別紙 1）" in report_page.render_page(RESULT, (), "{}", "x")

@@ -14,7 +14,7 @@ from app.base.paths import Paths
 from app.base.settings import Settings
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
-from app.compliance import components, problem_report, scrubbing
+from app.compliance import components, problem_report
 from app.documents.library import Library
 from app.inference.local_model import LocalModel
 from app.inference.remote_address import Remote
@@ -204,7 +204,7 @@ def test_a_folder_whose_name_begins_like_a_known_one_is_not_named(
 
 def test_the_user_and_the_machine_are_found_within_longer_words(where: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "yamada")
-    monkeypatch.setattr(scrubbing.platform, "node", lambda: "pc-7")
+    monkeypatch.setattr(problem_report.platform, "node", lambda: "pc-7")
     said = logged(where, "2026-11-26 18:00:00,000 INFO Yamada_plans on PC-7.example.jp and yamadas")
     assert "INFO <user> on <user> and yamadas" in said
 
@@ -266,14 +266,14 @@ def test_of_a_long_log_the_end_is_told(where: Paths) -> None:
 def test_names_of_two_letters_are_not_looked_for(where: Paths, store: Store) -> None:
     store.add_question("of")
     store.add_question("nebula")
-    assert scrubbing.names_of_user(where) == ["nebula"]
+    assert problem_report.find_user_names(where) == ["nebula"]
 
 
 def test_a_database_of_another_version_gives_no_names_and_no_error(where: Paths) -> None:
     with sqlite3.connect(where.database) as db:
         db.execute("CREATE TABLE conversation (subject TEXT)")
     db.close()
-    assert scrubbing.names_of_user(where) == []
+    assert problem_report.find_user_names(where) == []
 
 
 def test_it_is_saved_as_it_was_shown(where: Paths, tmp_path: Path) -> None:

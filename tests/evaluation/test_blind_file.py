@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.base.files import folder_lock
+from app.base.files import work_folder
 from app.base.wording import describe_error
 from app.evaluation.report import blind_file
 from app.evaluation.report.blind_file import BlindFile, Retracted, Revealed, Voted
@@ -106,7 +106,7 @@ def test_of_two_windows_the_one_that_has_not_seen_the_newest_vote_writes_none(tm
 
 
 def test_while_another_window_writes_it_is_said_that_it_does(tmp_path: Path) -> None:
-    lock = folder_lock.hold(tmp_path / blind_file.LOCK)
+    lock = work_folder.acquire_lock(tmp_path / blind_file.LOCK)
     try:
         with pytest.raises(AppError) as caught:
             BlindFile(tmp_path).add(ONE)
@@ -122,7 +122,7 @@ def test_nothing_is_held_between_votes_so_that_the_folder_can_be_moved(tmp_path:
     folder.mkdir()
     file = BlindFile(folder)
     file.add(ONE)
-    assert not folder_lock.is_held(folder / blind_file.LOCK)
+    assert not work_folder.is_locked(folder / blind_file.LOCK)
     folder.rename(tmp_path / "bin")
     with pytest.raises(AppError, match="blind_unwritable"):
         file.add(TWO)

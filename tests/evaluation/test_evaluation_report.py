@@ -9,7 +9,7 @@ import pytest
 
 from app.base import plots, wording
 from app.base.errors import AppError
-from app.base.plots import Bar, Estimate
+from app.base.plots import PlotBar, PlotEstimate
 from app.evaluation.report import answer_table, report
 from app.evaluation.report_parts import Section, Table
 from app.evaluation.results import Evaluation, Judge, Marks
@@ -20,7 +20,7 @@ JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uff01-\uff60]")
 ADVICE = Section(
     "どれを使うか & <b>",
     ("「元のモデル + 資料」で十分です。",),
-    (plots.plot("学習量", "行", [plots.Series("得点", "one", [(0, 1), (1, 2)])]),),
+    (plots.line_plot("学習量", "行", [plots.PlotSeries("得点", "one", [(0, 1), (1, 2)])]),),
     (Table(("構成", "差"), (("元のモデル", "+0.05"), ("学習済み", "-")), ("注の一",)),),
 )
 
@@ -204,7 +204,7 @@ def test_it_is_written_in_english_too(judged: Evaluation) -> None:
 
 
 def test_an_interval_is_drawn_within_its_frame_however_long_its_name_is() -> None:
-    drawn = plots.intervals("差", [Estimate("名" * 200 + "<終", "+0.10", 0.1, -0.2, 0.4, True)], has_zero=True)
+    drawn = plots.interval_plot("差", [PlotEstimate("名" * 200 + "<終", "+0.10", 0.1, -0.2, 0.4, True)], has_zero=True)
     tree = ET.fromstring(drawn)
     (dot,) = tree.iter("circle")
     assert 12 < float(dot.get("cx", "")) < plots.WIDTH
@@ -216,7 +216,9 @@ def test_an_interval_is_drawn_within_its_frame_however_long_its_name_is() -> Non
 
 def test_bars_are_as_long_as_each_other_and_their_parts_as_their_counts() -> None:
     tree = ET.fromstring(
-        plots.bars("内訳", ["0 点", "1 点"], [Bar("甲", (1, 3)), Bar("乙", (40, 40)), Bar("空", (0, 0))])
+        plots.bar_plot(
+            "内訳", ["0 点", "1 点"], [PlotBar("甲", (1, 3)), PlotBar("乙", (40, 40)), PlotBar("空", (0, 0))]
+        )
     )
     widths = [float(one.get("width", "")) for one in tree.iter("rect")][2:]
     assert widths == pytest.approx([124, 372, 248, 248])
@@ -229,11 +231,11 @@ def test_bars_are_as_long_as_each_other_and_their_parts_as_their_counts() -> Non
 
 
 def test_nothing_to_draw_is_no_plot() -> None:
-    assert plots.intervals("差", []) == plots.bars("内訳", ["0 点"], [Bar("甲", (0,))]) == ""
-    assert plots.intervals("差", [Estimate("甲", "", float("nan"), 0, 1)]) == ""
+    assert plots.interval_plot("差", []) == plots.bar_plot("内訳", ["0 点"], [PlotBar("甲", (0,))]) == ""
+    assert plots.interval_plot("差", [PlotEstimate("甲", "", float("nan"), 0, 1)]) == ""
 
 
 def test_scores_that_are_all_nothing_are_not_drawn_among_negative_ones() -> None:
-    drawn = plots.intervals("得点", [Estimate("甲", "0.000", 0.0, 0.0, 0.0)])
+    drawn = plots.interval_plot("得点", [PlotEstimate("甲", "0.000", 0.0, 0.0, 0.0)])
     assert ">0</text>" in drawn
     assert "-" not in "".join(re.findall(r">([^<]*)</text>", drawn))

@@ -10,9 +10,9 @@ import openpyxl
 import pytest
 
 from app.base import wording
-from app.base.bootstrap import Interval
+from app.base.bootstrap import ConfidenceInterval
+from app.base.confidentiality import ExportRequest, permit_export
 from app.base.errors import AppError
-from app.base.export_gate import Export, pass_out
 from app.evaluation.judge.comparing import MEASURES
 from app.evaluation.report import answer_table, export, facts, grids, results_file, tables
 from app.evaluation.report.grids import Column, Grid, Share
@@ -57,7 +57,7 @@ def with_rows(evaluation: Evaluation, *rows: Row) -> Evaluation:
         (0.05, Column("x", 3, is_signed=True), "+0.050"),
         (-0.0001, Column("x", 2, is_signed=True), "0.00"),
         (1234, Column("x"), "1,234"),
-        (Interval(0.1, -0.04, 0.14, 20), Column("x", 2, is_signed=True), "-0.04〜+0.14"),
+        (ConfidenceInterval(0.1, -0.04, 0.14, 20), Column("x", 2, is_signed=True), "-0.04〜+0.14"),
         (Share(17, 20), Column("x"), "17/20"),
         (Share(0, 0), Column("x"), "-"),
         ("", Column("x"), ""),
@@ -72,7 +72,7 @@ def test_a_value_is_shown_with_its_digits_and_what_is_not_known_is_a_dash(
 def test_in_a_spreadsheet_an_interval_and_a_share_are_numbers_of_two_columns() -> None:
     grid = Grid(
         (Column("名"), Column("区間", 2), Column("件", 0)),
-        (("a", Interval(0.5, 0.1234567, 0.9, 8), Share(3, 4)), ("b", None, None)),
+        (("a", ConfidenceInterval(0.5, 0.1234567, 0.9, 8), Share(3, 4)), ("b", None, None)),
     )
     head, rows = grids.cells(grid)
     assert head == ["名", "区間の下限", "区間の上限", "件（件）", "件（全体）"]
@@ -404,7 +404,9 @@ def test_a_file_says_the_label_of_what_was_asked_and_not_of_the_questions_alone(
             asked,
             [],
             out,
-            permit=pass_out(Export("answers", str(out), lambda: "secret"), tmp_path / "exports.log", is_agreed=True),
+            permit=permit_export(
+                ExportRequest("answers", str(out), lambda: "secret"), tmp_path / "exports.log", is_agreed=True
+            ),
         )
     facts_said = dict(openpyxl.load_workbook(tmp_path / "結果.xlsx")["条件"].iter_rows(values_only=True))
     assert "機密" in facts_said.values()

@@ -10,7 +10,7 @@ import filelock
 import pytest
 
 from app.base.errors import AppError
-from app.base.files.atomic import write_atomically
+from app.base.files.output_file import write_atomically
 from app.base.paths import resources
 from app.base.wording import describe_error
 from app.evaluation import question_files, question_sets

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.base.files import folder_lock
+from app.base.files import work_folder
 from app.chat.batch.journal import Head, Journal
 from app.chat.batch.results import Result
 from app.chat.presets import Choices
@@ -154,7 +154,7 @@ def test_who_works_on_a_study_keeps_others_from_it(folder: Path) -> None:
 
 
 def test_who_looks_at_a_study_for_a_moment_does_not_work_on_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder_lock, "_LIMIT_S", LIMIT_S)
+    monkeypatch.setattr(work_folder, "_LIMIT_S", LIMIT_S)
     threading.Timer(0.1, studies.hold(folder).release).start()
     taken = studies.hold(folder)
     assert taken.is_locked

@@ -4,7 +4,7 @@ import sqlite3
 import sys
 
 from app.base import database, paths
-from app.base.store_schema import MIGRATIONS
+from app.base.migrations import MIGRATIONS
 from app.chat.store import Store
 
 

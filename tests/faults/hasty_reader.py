@@ -2,10 +2,10 @@
 
 import sys
 
-from app.base.isolation import offline
+from app.base.isolation import network_guard
 from app.documents.reading import limits, worker
 
 if __name__ == "__main__":
-    offline.enforce()
+    network_guard.enforce_offline()
     limits.PAGE_S, limits.MEMORY_BYTES = float(sys.argv[2]), int(sys.argv[3])
     worker.main(sys.argv[1])

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from app import __main__ as program
-from app.base.isolation import confinement
+from app.base.isolation import sandbox
 
 _NUMBERS = {
     "x86_64": {
@@ -171,17 +171,17 @@ def main() -> None:
 
     if role == "engine":
         program._guard(["--engine"])
-        confinement.confine(confinement.graphics())
-        outcomes = confinement.run(parsed, handed_over)
+        sandbox.confine(sandbox.graphics_paths())
+        outcomes = sandbox.run_confined(parsed, handed_over)
     elif role == "reader":
         from app.documents.reading import worker
 
         program._guard(["--read-documents"])
         worker._confine(Path(other["database"]))
-        outcomes = confinement.run(parsed, handed_over)
+        outcomes = sandbox.run_confined(parsed, handed_over)
     elif role == "workbook":
         program._guard(["--read-workbook"])
-        confinement.confine(reads=())
+        sandbox.confine(reads=())
         outcomes = tried()
     elif role == "job":
         from app.inference.engine import job_process

@@ -49,21 +49,21 @@ def attempts() -> dict[str, Callable[[], object]]:
 
 def report(only: str = "") -> dict[str, Any]:
     """`only`: the attempts whose names begin so."""
-    from app.base.isolation import offline
+    from app.base.isolation import network_guard
 
-    before = len(offline.refusals())
+    before = len(network_guard.refused_attempts())
     outcomes = {name: _outcome(attempt) for name, attempt in attempts().items() if name.startswith(only)}
     return {
         "outcomes": outcomes,
         "before": before,
-        "refusals": len(offline.refusals()) - before,
-        "switches": {name: os.environ.get(name) for name in offline.SWITCHES},
+        "refusals": len(network_guard.refused_attempts()) - before,
+        "switches": {name: os.environ.get(name) for name in network_guard.SWITCHES},
         "unix": _outcome(_speak_unix),
     }
 
 
 def _outcome(attempt: Callable[[], object]) -> str:
-    from app.base.isolation.offline import NetworkRefusedError
+    from app.base.isolation.network_guard import NetworkRefusedError
 
     try:
         return f"done: {attempt()!r}"

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QTimer
 
-from app.base import children
+from app.base import programs
 from app.documents.services.documents import Documents
 
 NAME = "基準"
 
 
 def main(database: Path, folder: Path | None) -> int:
-    children.prepare_environment()
+    programs.prepare_child_environment()
     app = QCoreApplication([])
-    documents = Documents(database, children.reader(database), database.parent)
+    documents = Documents(database, programs.reader_command(database), database.parent)
 
     def begin() -> None:
         known = {one.name: one.id for one in documents.collections()}

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.base.files import plain_file
+from app.base.files import input_file
 from app.training import jobs
 from app.training.data.rows import PARTS
 from app.training.runs import runs
@@ -30,8 +30,8 @@ def finished(root: Path) -> Path:
     for part in PARTS:
         (root / f"{part}.jsonl").write_text(ROW, encoding="utf-8")
         places[part] = str(root / f"{part}.jsonl")
-    hashes = {part: plain_file.sha256_of(Path(path)) for part, path in places.items()}
-    sha256 = plain_file.sha256_of(base)
+    hashes = {part: input_file.sha256_of(Path(path)) for part, path in places.items()}
+    sha256 = input_file.sha256_of(base)
     asked = RunSpec(str(root / "runs" / "r"), str(base), name="r", base_sha256=sha256, hashes=hashes, **places)  # type: ignore[arg-type]
     runs.create(asked)
     job = jobs.make(asked, root / "job", permit=PERMIT).folder

@@ -541,9 +541,9 @@ class _Commands:
         tell("fonts", families=families, used=[raw.familyName() for raw in raws], glyphs=glyphs, width=width)
 
     def _refused(self) -> int:
-        from app.base.isolation import offline
+        from app.base.isolation import network_guard
 
-        return len(offline.refusals())
+        return len(network_guard.refused_attempts())
 
 
 if __name__ == "__main__":

@@ -77,14 +77,14 @@ def _confirm() -> None:
 def _attend(parts: Any, how: str) -> None:
     from PySide6.QtCore import QTimer
 
-    from app.base import start_record
+    from app.base import diagnostics
     from app.shell.ui.notices import StartNotice
 
     parts.preferences.change(first_run_done=True)
     file = parts.paths.data / "start.json"
 
     def look() -> None:
-        if start_record.read(file).state != start_record.UP:
+        if diagnostics.read_start_record(file).state != diagnostics.UP:
             QTimer.singleShot(10, parts.window, look)
             return
         (notice,) = parts.window.findChildren(StartNotice)

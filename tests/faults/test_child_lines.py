@@ -10,11 +10,10 @@ import psutil
 import pytest
 from PySide6.QtCore import QCoreApplication
 
-from app.base import children
+from app.base import programs
 from app.base.errors import AppError
-from app.base.services.asked_once import AskedOnce
-from app.base.services.job_child import JobChild
-from app.base.tables import table_file
+from app.base.services.child_process import JobProcess, OneShotProcess
+from app.base.tables import table_reader
 from app.inference.engine.messages import State
 from app.inference.services.engine import EngineClient
 from app.inference.services.template import TemplateRenderer
@@ -72,7 +71,7 @@ def test_nonsense_ends_a_child_at_once(
 ) -> None:
     command = child(tmp_path, f"print({NONSENSE[nonsense]}, flush=True)\ntime.sleep(60)")
     ended: list[str] = []
-    job = JobChild(command, tmp_path / "made.gguf", tmp_path / "job.log", "quantize")
+    job = JobProcess(command, tmp_path / "made.gguf", tmp_path / "job.log", "quantize")
     job.failed.connect(lambda error: ended.append(error.code))
     job.start()
     engine = EngineClient(command, tmp_path / "engine.log")
@@ -88,10 +87,10 @@ def test_nonsense_ends_a_child_at_once(
 @pytest.mark.parametrize("rows", ROWS)
 def test_rows_that_no_workbook_has_are_refused(rows: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = child(tmp_path, f"print('{ROWS[rows]}', flush=True)\ntime.sleep(60)")
-    monkeypatch.setattr(children, "program", lambda: command)
+    monkeypatch.setattr(programs, "own_program", lambda: command)
     began = time.monotonic()
     with pytest.raises(AppError) as caught:
-        list(table_file.sheets(b"PK", "表.xlsx", 1000))
+        list(table_reader.read_sheets(b"PK", "表.xlsx", 1000))
     assert caught.value.code == "table_crowded"
     assert time.monotonic() - began < LIMIT_S
 
@@ -102,11 +101,11 @@ def test_lines_and_answers_without_end_fill_nobodys_memory(
 ) -> None:
     command = child(tmp_path, "while True: os.write(1, b'x' * 65536)")
     before = psutil.Process().memory_info().rss
-    monkeypatch.setattr(children, "program", lambda: command)
+    monkeypatch.setattr(programs, "own_program", lambda: command)
     with pytest.raises(AppError, match="table_crowded"):
-        list(table_file.sheets(b"PK", "表.xlsx", 1000))
+        list(table_reader.read_sheets(b"PK", "表.xlsx", 1000))
     ended: list[bool] = []
-    asked = AskedOnce(command, {}, 10_000, qapp)
+    asked = OneShotProcess(command, {}, 10_000, qapp)
     asked.ended.connect(ended.append)
     began = time.monotonic()
     asked.start()

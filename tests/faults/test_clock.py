@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from app.base import backups, wording
-from app.base.files import bin_folder, dated_folder
+from app.base import database, wording
+from app.base.files import work_folder
 from app.base.files.day_record import DAY_S, NAME, PROOF_DAYS, DayRecord
 from app.base.paths import Paths
 from app.chat.records import AnswerDetails
@@ -61,8 +61,8 @@ class World:
         for parent in (where.runs, where.drafts):
             (parent / "a").mkdir(parents=True)
             (parent / "a" / "file").write_text("x")
-            bin_folder.put(parent / "a", self.now)
-        backups.daily(where.database, where.backups, self.now)
+            work_folder.move_to_bin(parent / "a", self.now)
+        database.make_daily_backup(where.database, where.backups, self.now)
 
     def ask(self, question: str) -> int:
         asked = self.store.add_question(question)
@@ -76,12 +76,12 @@ class World:
         self.shelf.give_up_old(DayRecord(self.where.data))
         while self.shelf.erase_some():
             pass
-        backups.daily(self.where.database, self.where.backups, now)
+        database.make_daily_backup(self.where.database, self.where.backups, now)
         housekeeping.empty_now(self.where, now)
 
     def missing(self, backups_before: set[str]) -> list[str]:
         bins = (self.where.runs, self.where.drafts, self.where.evaluations, self.where.questions)
-        gone = [str(parent) for parent in bins if not any((parent / bin_folder.BIN).iterdir())]
+        gone = [str(parent) for parent in bins if not any((parent / work_folder.BIN).iterdir())]
         gone += [f"conversation {one}" for one in (self.binned, self.kept) if self.store.conversation(one) is None]
         return gone + sorted(backups_before - self.backups())
 
@@ -152,7 +152,7 @@ def test_what_is_old_by_clock_and_record_goes_as_promised(world: World, tally: T
     world.start(NOW + (BIN_DAYS + 1) * DAY_S)
     assert world.store.conversation(world.binned) is None
     assert world.store.conversation(world.kept) is not None
-    assert not any((world.where.runs / bin_folder.BIN).iterdir())
+    assert not any((world.where.runs / work_folder.BIN).iterdir())
     world.store.close()
 
 
@@ -221,11 +221,11 @@ def test_the_newest_content_is_restored_whatever_the_dates_are(world: World, tal
     world.start(NOW + DAY_S)
     world.ask("そのあとの質問")
     world.shelf.rename(world.kept, "そのあとの名前")
-    last = backups.daily(world.where.database, world.where.backups, NOW + 2 * DAY_S)
+    last = database.make_daily_backup(world.where.database, world.where.backups, NOW + 2 * DAY_S)
     expected = contents(world.where.database)
     world.store.close()
     world.where.database.write_bytes(b"\0" * 50_000)
-    used = backups.restore_newest(world.where.database, world.where.backups)
+    used = database.restore_newest_backup(world.where.database, world.where.backups)
     tally.tried(1)
     tally.lost(int(contents(world.where.database) != expected))
     assert used == last
@@ -235,11 +235,11 @@ def test_the_newest_content_is_restored_whatever_the_dates_are(world: World, tal
 def test_a_renamed_conversation_decides_between_two_backups(world: World, tally: Tally) -> None:
     """No message is newer in it, and its date is older."""
     world.shelf.rename(world.kept, "あとの名前")
-    newer = backups.daily(world.where.database, world.where.backups, NOW - 5 * YEAR_S)
+    newer = database.make_daily_backup(world.where.database, world.where.backups, NOW - 5 * YEAR_S)
     world.store.close()
     world.where.database.write_bytes(b"\0" * 50_000)
     tally.tried(1)
-    assert backups.restore_newest(world.where.database, world.where.backups) == newer
+    assert database.restore_newest_backup(world.where.database, world.where.backups) == newer
     said = opening.outcome(world.where, newer)
     assert said.code == "restored"
     assert said.facts["conversations"] == "1"
@@ -249,7 +249,7 @@ def test_a_renamed_conversation_decides_between_two_backups(world: World, tally:
 
 def test_a_backup_without_a_conversation_has_no_date_of_one(where: Paths) -> None:
     Store.open(where.database, where.backups).close()
-    used = backups.daily(where.database, where.backups, NOW)
+    used = database.make_daily_backup(where.database, where.backups, NOW)
     said = wording.describe_error(opening.outcome(where, used))
     assert "（会話なし）" in said.message
     assert "1970" not in str(said)
@@ -260,12 +260,12 @@ def test_a_day_that_comes_again_overwrites_no_backup_and_gets_one_of_its_own(wor
     held = first.read_bytes()
     pass_days(world.where.data, 3)
     world.ask("三日あと、時計は同じ日")
-    second = backups.daily(world.where.database, world.where.backups, NOW)
+    second = database.make_daily_backup(world.where.database, world.where.backups, NOW)
     tally.tried(1)
     assert second is not None
     assert second != first
     assert first.read_bytes() == held
-    assert backups.daily(world.where.database, world.where.backups, NOW + 60) is None
+    assert database.make_daily_backup(world.where.database, world.where.backups, NOW + 60) is None
     world.store.close()
 
 
@@ -276,7 +276,7 @@ def test_a_damaged_file_that_was_kept_is_never_replaced(
     monkeypatch.setattr(time, "time", lambda: NOW)
     for number in range(3):
         world.where.database.write_bytes(b"\0" * (50_000 + number))
-        backups.restore_newest(world.where.database, world.where.backups)
+        database.restore_newest_backup(world.where.database, world.where.backups)
     sizes = {path.stat().st_size for path in world.where.data.glob("kotae.damaged-*")}
     tally.tried(1)
     assert sizes == {50_000, 50_001, 50_002}
@@ -289,7 +289,7 @@ def test_another_zone_loses_no_backup(world: World, tally: Tally, zone: str, mon
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:
-        backups.daily(world.where.database, world.where.backups, NOW)
+        database.make_daily_backup(world.where.database, world.where.backups, NOW)
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -304,10 +304,10 @@ def test_another_zone_loses_no_backup(world: World, tally: Tally, zone: str, mon
 def test_a_second_that_comes_again_gives_another_folder(tmp_path: Path, tally: Tally) -> None:
     places = []
     for _ in range(3):
-        places.append(dated_folder.new(tmp_path, "点検", NOW))
+        places.append(work_folder.timestamped_path(tmp_path, "点検", NOW))
         places[-1].mkdir()
-    bin_folder.put(places[1], NOW)
-    places.append(dated_folder.new(tmp_path, "点検", NOW))
+    work_folder.move_to_bin(places[1], NOW)
+    places.append(work_folder.timestamped_path(tmp_path, "点検", NOW))
     tally.tried(1)
     assert len(set(places)) == 4
 
@@ -316,9 +316,9 @@ def test_what_lies_in_the_bin_is_not_replaced_by_another_of_its_name(tmp_path: P
     for number in range(3):
         (tmp_path / "a").mkdir()
         (tmp_path / "a" / f"{number}").touch()
-        bin_folder.put(tmp_path / "a", NOW)
+        work_folder.move_to_bin(tmp_path / "a", NOW)
     tally.tried(1)
-    assert sorted(path.name for path in (tmp_path / bin_folder.BIN).rglob("?")) == ["0", "1", "2", "a"]
+    assert sorted(path.name for path in (tmp_path / work_folder.BIN).rglob("?")) == ["0", "1", "2", "a"]
 
 
 # ------------------------------------------------------------------------------------------- the program as a process

@@ -12,7 +12,7 @@ import pytest
 from PySide6.QtCore import QCoreApplication, QTimer
 from pytestqt.qtbot import QtBot
 
-from app.base import children, wording
+from app.base import programs, wording
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
@@ -45,7 +45,7 @@ class Desk:
         self.where, self.qtbot, self.folder = where, qtbot, folder
         self.temporary = folder / "tmp"
         self.problems: list[AppError] = []
-        self.use(children.reader(where.documents))
+        self.use(programs.reader_command(where.documents))
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.listener.setblocking(False)
         self.canary = folder / "canary"

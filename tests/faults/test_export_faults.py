@@ -19,9 +19,9 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from app.base import invisible
-from app.base.files.inert_markdown import contained, escaped
-from app.base.tables import safe_table
+from app.base import invisible_characters
+from app.base.files.inert_markdown import escape_line, make_inert
+from app.base.tables import table_writer
 from app.chat.exchange import docx_file, markdown_file
 from app.chat.exchange.bundle import Bundle
 from app.chat.records import AnswerDetails, Conversation, Message
@@ -118,10 +118,10 @@ def check(markdown: str) -> None:
 def test_no_answer_acts_in_exported_markdown(tally: Tally) -> None:
     cases = [case for case in (*MARKDOWN, *IMAGES, *HTML, *LINKS, *STRUCTURE) if len(case) < 20_000]
     for case in cases:
-        check(contained(case, 2))
+        check(make_inert(case, 2))
     for case in MARKDOWN:
-        check(contained(f"前の段落\n{case}\n\n次の段落", 2))
-        check(contained(f"> - {case}".replace("\n", "\n>   "), 2))
+        check(make_inert(f"前の段落\n{case}\n\n次の段落", 2))
+        check(make_inert(f"> - {case}".replace("\n", "\n>   "), 2))
     assert len(cases) > 100
     tally.tried(len(cases))
 
@@ -143,23 +143,23 @@ COMPUTES = re.compile(r"(?<!`)`\s*(?:\$?=\s*\w|r[ #]|\{\w+\})|<%|\{%|(?<!\\)%%")
 @pytest.mark.fault("S6")
 def test_nothing_in_exported_markdown_is_computed_or_hidden_by_an_editor(tally: Tally) -> None:
     for case in COMPUTED:
-        written = contained(case, 2)
+        written = make_inert(case, 2)
         assert COMPUTES.search(case)
         assert not COMPUTES.search(written), written
         check(written)
     kept = '`a = 1` と `{"a": 1}` と `=` と `==`、50 % と 20%'
-    assert contained(kept, 2) == kept
+    assert make_inert(kept, 2) == kept
     tally.tried(len(COMPUTED))
 
 
 @pytest.mark.parametrize("case", MARKDOWN)
 def test_what_is_written_says_the_same_when_it_is_written_again(case: str) -> None:
     """So an exported answer that becomes a document and is quoted stays as it is."""
-    once = contained(case, 0)
+    once = make_inert(case, 0)
     shown = [token.content for token in flat(once, FLAVOURS[1]) if token.type in ("text", "code_inline", "fence")]
     again = [
         token.content
-        for token in flat(contained(once, 0), FLAVOURS[1])
+        for token in flat(make_inert(once, 0), FLAVOURS[1])
         if token.type in ("text", "code_inline", "fence")
     ]
     assert "".join(again) == "".join(shown)
@@ -174,7 +174,7 @@ def test_nothing_of_a_whole_conversation_acts_in_markdown(tally: Tally) -> None:
             claims=(Claim(line, 0, len(line), (1,), False, (line,)),),
         )
         check(markdown_file.content(bundle(case, case, title=line, grounding=kept)))
-        (inline,) = [token for token in FLAVOURS[1].parse(escaped(line)) if token.type == "inline"]
+        (inline,) = [token for token in FLAVOURS[1].parse(escape_line(line)) if token.type == "inline"]
         assert {token.type for token in inline.children or ()} <= {"text", "code_inline"}
     tally.tried(len(MARKDOWN))
 
@@ -183,7 +183,7 @@ def test_nothing_of_a_whole_conversation_acts_in_markdown(tally: Tally) -> None:
 def test_addresses_stay_readable(tally: Tally) -> None:
     for address in ("http://evil.example/a.png?d=1", "file:///etc/hostname", "javascript:alert", "www.evil.example"):
         for form in ("![図]({})", "[語]({})", "{}"):
-            shown = "".join(token.content for token in flat(contained(form.format(address), 2), FLAVOURS[1]))
+            shown = "".join(token.content for token in flat(make_inert(form.format(address), 2), FLAVOURS[1]))
             assert address in shown
     tally.tried(12)
 
@@ -218,7 +218,7 @@ FORMULAS = [
 
 @pytest.mark.fault("S6")
 def test_no_cell_of_a_table_is_a_formula_or_a_link(tally: Tally) -> None:
-    book = safe_table.Book("…", "社外秘")
+    book = table_writer.WorkbookWriter("…", "社外秘")
     book.add("表", (20, 20), [(one, f"{n}") for n, one in enumerate(FORMULAS)], ["=頭", "http://evil.example"])
     made = io.BytesIO()
     book.save(made)
@@ -231,7 +231,7 @@ def test_no_cell_of_a_table_is_a_formula_or_a_link(tally: Tally) -> None:
     cells: list[Any] = [cell for row in read.iter_rows() for cell in row]
     assert {cell.data_type for cell in cells} == {"s"}
     assert all(cell.hyperlink is None for cell in cells)
-    formulas = [cell for cell in cells if safe_table.is_formula_like(cell.value)]
+    formulas = [cell for cell in cells if table_writer.is_formula_like(cell.value)]
     assert len(formulas) > len(FORMULAS) - 3
     assert all(cell.quotePrefix for cell in formulas)
     tally.tried(len(FORMULAS))
@@ -240,11 +240,13 @@ def test_no_cell_of_a_table_is_a_formula_or_a_link(tally: Tally) -> None:
 @pytest.mark.fault("S6")
 def test_no_cell_of_a_csv_file_begins_as_a_formula_and_each_is_read_back(tally: Tally) -> None:
     made = io.BytesIO()
-    safe_table.write_csv(made, ["=頭"], [(one,) for one in FORMULAS])
+    table_writer.write_csv(made, ["=頭"], [(one,) for one in FORMULAS])
     text = made.getvalue().decode("utf-8-sig")
     rows = list(csv.reader(io.StringIO(text, newline="")))
     assert all(row[0].startswith("'") for row in rows)
-    assert [safe_table.unquoted(row[0]) for row in rows[1:]] == [invisible.remove(one) for one in FORMULAS]
+    assert [table_writer.remove_quote(row[0]) for row in rows[1:]] == [
+        invisible_characters.remove(one) for one in FORMULAS
+    ]
     for delimiter in ";\t|":  # a program that separates otherwise still finds quoted cells
         assert [row[0] for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)] == [
             r[0] for r in rows
@@ -254,8 +256,8 @@ def test_no_cell_of_a_csv_file_begins_as_a_formula_and_each_is_read_back(tally: 
 
 @pytest.mark.parametrize("text", ["", "10日", "'引用'", "1-2", "a=b", "・項目", "（＝等しい）", "年次"])
 def test_what_is_no_formula_stays_as_it_is(text: str) -> None:
-    assert not safe_table.is_formula_like(text)
-    assert safe_table.unquoted(text) == text
+    assert not table_writer.is_formula_like(text)
+    assert table_writer.remove_quote(text) == text
 
 
 class Acting(HTMLParser):
@@ -296,10 +298,10 @@ def test_nothing_acts_in_a_report_of_an_evaluation(tally: Tally) -> None:
 
 
 WRITERS = {
-    "openpyxl.Workbook": {"app/base/tables/safe_table.py"},
-    "csv.writer": {"app/base/tables/safe_table.py"},
+    "openpyxl.Workbook": {"app/base/tables/table_writer.py"},
+    "csv.writer": {"app/base/tables/table_writer.py"},
     "docx.Document": {"app/chat/exchange/docx_styles.py"},
-    "markupsafe.Markup": {"app/base/html_page.py", "app/evaluation/report/report.py", "app/training/runs/report.py"},
+    "markupsafe.Markup": {"app/base/html_report.py", "app/evaluation/report/report.py", "app/training/runs/report.py"},
 }  # of each form, who makes a file of it; whoever else needs one asks these
 
 

@@ -13,11 +13,11 @@ import psutil
 import pytest
 
 from app import __version__
-from app.base import settings, start_record
+from app.base import diagnostics, settings
+from app.base.diagnostics import CLOSED, STARTING, UP, StartRecord
+from app.base.migrations import MIGRATIONS
 from app.base.paths import Paths
 from app.base.settings import Settings
-from app.base.start_record import CLOSED, STARTING, UP, Record
-from app.base.store_schema import MIGRATIONS
 from app.chat.store import Store
 from app.models import models_folder
 from app.models.models_folder import Move
@@ -62,8 +62,8 @@ class Starts:
         return told
 
     @property
-    def record(self) -> Record:
-        return start_record.read(start_record.file_of(self.where))
+    def record(self) -> StartRecord:
+        return diagnostics.read_start_record(diagnostics.start_record_file(self.where))
 
     def end(self) -> None:
         for process in self._running:
@@ -109,7 +109,7 @@ def test_after_two_starts_that_died_the_third_is_safe_and_the_fourth_as_usual(
 ) -> None:
     for number, kind in enumerate(kinds):
         die(starts, kind)
-        assert starts.record == Record(STARTING, number)
+        assert starts.record == StartRecord(STARTING, number)
     before = starts.where.settings.read_bytes()
     safe = starts.opens()
     assert safe["notice"].startswith(SAFE)
@@ -121,7 +121,7 @@ def test_after_two_starts_that_died_the_third_is_safe_and_the_fourth_as_usual(
     assert (usual["notice"], usual["theme"], usual["text_scale_percent"], usual["loads_ahead"]) == (
         "", "dark", 150, True,
     )  # fmt: skip
-    assert starts.record == Record(CLOSED, 0, __version__)
+    assert starts.record == StartRecord(CLOSED, 0, __version__)
 
 
 def test_a_crash_in_native_code_and_a_bug_are_in_the_logs(starts: Starts) -> None:
@@ -184,7 +184,7 @@ def test_the_end_of_the_session_ends_the_window_properly(starts: Starts, number:
     told_by(window)
     window.send_signal(number)
     assert window.wait(LIMIT_S) == 0
-    assert starts.record == Record(CLOSED, 0, __version__)
+    assert starts.record == StartRecord(CLOSED, 0, __version__)
     assert (starts.where.data / "window.json").exists()
     assert not starts.where.lock.exists()
     assert starts.opens()["notice"] == ""
@@ -264,7 +264,7 @@ def newer(database: Path) -> None:
     [("0.0.9", f"Kotae {__version__} になりました。"), ("99.0.0", "前回より古い版の Kotae です")],
 )
 def test_another_version_is_told_of_once(starts: Starts, before: str, words: str) -> None:
-    start_record.file_of(starts.where).write_text(json.dumps({"version": before}), "utf-8")
+    diagnostics.start_record_file(starts.where).write_text(json.dumps({"version": before}), "utf-8")
     assert starts.opens()["notice"].startswith(words)
     assert starts.opens()["notice"] == ""
 
@@ -283,7 +283,7 @@ def test_safe_mode_is_left_by_a_new_window(starts: Starts) -> None:
 
 
 def test_where_the_record_cannot_be_written_the_window_opens_all_the_same(starts: Starts) -> None:
-    start_record.file_of(starts.where).mkdir()
+    diagnostics.start_record_file(starts.where).mkdir()
     process = starts.begin("stay")
     assert wait_until(lambda: "record of starts" in log_of(starts.where), LIMIT_S)
     assert process.poll() is None

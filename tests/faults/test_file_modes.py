@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.base import made_here, paths
-from app.base.files import day_record, private, seal
+from app.base import authenticity, paths
+from app.base.files import day_record, file_permissions
 from app.documents.retrieval import embedding_model
 from app.inference import speed
 from app.models import training_environment, verify_log
@@ -88,7 +88,7 @@ def test_a_window_leaves_nothing_open_and_nothing_that_it_does_not_know(tmp_path
         os.umask(before)
     is_closed(tally, where.data)
     data = where.data
-    known = {entry.name for entry in data.iterdir() if private._is_own(entry.name)}
+    known = {entry.name for entry in data.iterdir() if file_permissions._is_own(entry.name)}
     assert {entry.name for entry in data.iterdir()} - known == {"models"}
 
 
@@ -107,7 +107,13 @@ def test_what_an_earlier_version_has_left_open_is_closed_at_the_next_start(tmp_p
 def test_what_later_versions_have_added_leaves_no_folder_open(tmp_path: Path, tally: Tally) -> None:
     """A file that is not known would make the data folder somebody else's, whose modes are left alone."""
     where = paths.locate(str(tmp_path / "データ"))
-    names = (made_here.FILE, seal.KEY_FILE, server.KEY_FILE, training_environment.KEY_FILE, folders.ATTEMPT)
+    names = (
+        authenticity.REGISTRY_FILE,
+        authenticity.KEY_FILE,
+        server.KEY_FILE,
+        training_environment.KEY_FILE,
+        folders.ATTEMPT,
+    )
     vectors = embedding_model.folder_of(where.documents)
     vectors.mkdir()
     for name in (*names, day_record.NAME, verify_log.NAME, speed.FILE_NAME, where.exports_log.name):
@@ -135,7 +141,7 @@ def test_a_run_that_is_copied_out_of_a_program_for_everybody_is_closed(tmp_path:
     (shared / "中" / "a.py").chmod(0o755)
     before = os.umask(0o077)
     try:
-        private.copy_folder(shared, tmp_path / "写し")
+        file_permissions.copy_folder(shared, tmp_path / "写し")
     finally:
         os.umask(before)
     is_closed(tally, tmp_path / "写し")
@@ -152,7 +158,7 @@ def test_a_folder_that_cannot_be_copied_is_said_in_the_words_of_its_own_error(tm
         return []
 
     with pytest.raises(OSError, match=os.strerror(errno.EEXIST)):
-        private.copy_folder(source, copy, take_its_place)
+        file_permissions.copy_folder(source, copy, take_its_place)
 
 
 def test_what_is_not_kotaes_keeps_its_modes(tmp_path: Path, tally: Tally) -> None:
@@ -169,7 +175,7 @@ def test_what_is_not_kotaes_keeps_its_modes(tmp_path: Path, tally: Tally) -> Non
     os.link(data / "runs" / "a.json", elsewhere / "a.json")
     (data / "link").symlink_to(elsewhere)
     before = {path: path.lstat().st_mode for path in (data, *data.rglob("*"), elsewhere)}
-    private.tighten(data)
+    file_permissions.tighten_permissions(data)
     changed = {path.name for path, mode in before.items() if path.lstat().st_mode != mode}
     assert changed == {"kotae.sqlite", "runs"}
     assert stat.S_IMODE((data / "kotae.sqlite").stat().st_mode) == 0o600
@@ -177,9 +183,9 @@ def test_what_is_not_kotaes_keeps_its_modes(tmp_path: Path, tally: Tally) -> Non
 
 def test_what_is_no_folder_is_left_alone(tmp_path: Path, tally: Tally) -> None:
     tally.tried(0)
-    private.tighten(tmp_path / "ない")
+    file_permissions.tighten_permissions(tmp_path / "ない")
     (tmp_path / "file").touch(mode=0o644)
-    private.tighten(tmp_path / "file")
+    file_permissions.tighten_permissions(tmp_path / "file")
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from app.base import made_here, paths, settings, this_machine, wording
+from app.base import authenticity, paths, settings, wording
+from app.base.authenticity import Signer
 from app.base.database import Database
 from app.base.errors import AppError
-from app.base.files.seal import Seal
 from app.base.paths import Paths
 from app.base.settings import Settings
 from app.chat import preset_files
@@ -68,7 +68,7 @@ def plant(base: Path, key: str | None) -> Path:
 KEYS = {
     "no stamp": None,
     "the key that lies in the folder": "a" * 32,
-    "the mark of another machine": this_machine.mark("another machine", b"a" * 32),
+    "the mark of another machine": authenticity.sign_for_this_machine("another machine", b"a" * 32),
     "an empty key": "",
 }
 
@@ -225,11 +225,11 @@ def test_files_of_ours_that_never_end_are_not_read_to_their_end(tmp_path: Path, 
         with (tmp_path / name).open("wb") as file:
             file.truncate(1 << 40)
     with pytest.raises(OSError, match="too large"):
-        Seal(tmp_path).mark(b"x")
+        Signer(tmp_path).mark(b"x")
     assert folders.attempts(tmp_path) == []
     assert not training_environment.is_ours(tmp_path / "environment", tmp_path)
-    made_here.use(tmp_path)
-    assert not made_here.knows("run.json", b"x")
+    authenticity.use_registry(tmp_path)
+    assert not authenticity.is_registered("run.json", b"x")
     tally.tried(4)
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from app.base import made_here, wording
+from app.base import authenticity, wording
 from app.base.errors import AppError
-from app.base.files import plain_file
+from app.base.files import input_file
 from app.base.paths import Paths
 from app.evaluation.report import results_file
 from app.evaluation.study import study as studies
@@ -164,7 +164,7 @@ def _other_data(job: Path) -> None:
 
 
 def made_hash(path: Path) -> str:
-    return plain_file.sha256_of(path)
+    return input_file.sha256_of(path)
 
 
 def _other_base(job: Path) -> None:
@@ -424,7 +424,7 @@ def test_a_study_with_wrong_types_is_refused_in_words(case: str, evaluated: Path
 @pytest.fixture
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in another process, which knows only what stands in the data folder."""
-    monkeypatch.setattr(made_here, "_list", made_here._List())
+    monkeypatch.setattr(authenticity, "_registry", authenticity._Registry())
 
 
 @pytest.mark.fault("S15")
@@ -433,7 +433,7 @@ def test_what_an_earlier_version_has_made_in_this_data_folder_stays_its_own(
 ) -> None:
     data = judged.parent.parent
     (data / "kotae.sqlite").touch()
-    made_here.use(data)
+    authenticity.use_registry(data)
     assert gate_file.read(judged).verdict
     assert studies.read(evaluated).name
     assert results_file.read(evaluated)
@@ -441,7 +441,7 @@ def test_what_an_earlier_version_has_made_in_this_data_folder_stays_its_own(
 
 @pytest.mark.fault("S15")
 def test_what_lay_in_a_data_folder_before_it_was_used_is_nobodys(judged: Path, forgetful: None) -> None:
-    made_here.use(judged.parent.parent)
+    authenticity.use_registry(judged.parent.parent)
     with pytest.raises(AppError, match="gate_from_elsewhere"):
         gate_file.read(judged)
 
@@ -451,17 +451,17 @@ def test_another_process_knows_what_this_one_has_measured(tmp_path: Path, monkey
     (tmp_path / "data").mkdir()
     lists = []
     for _ in range(2):
-        monkeypatch.setattr(made_here, "_list", made_here._List())
-        made_here.use(tmp_path / "data")
-        lists.append(made_here._list)
+        monkeypatch.setattr(authenticity, "_registry", authenticity._Registry())
+        authenticity.use_registry(tmp_path / "data")
+        lists.append(authenticity._registry)
     folder = report_folder.write(tmp_path / "data" / "runs" / "r")
-    assert (tmp_path / "data" / made_here.FILE).stat().st_mode & 0o077 == 0
-    monkeypatch.setattr(made_here, "_list", lists[0])
+    assert (tmp_path / "data" / authenticity.REGISTRY_FILE).stat().st_mode & 0o077 == 0
+    monkeypatch.setattr(authenticity, "_registry", lists[0])
     assert gate_file.read(folder).verdict
     shutil.copytree(folder, tmp_path / "other" / "runs" / "r")
-    monkeypatch.setattr(made_here, "_list", made_here._List())
+    monkeypatch.setattr(authenticity, "_registry", authenticity._Registry())
     (tmp_path / "other").mkdir(exist_ok=True)
-    made_here.use(tmp_path / "other")
+    authenticity.use_registry(tmp_path / "other")
     with pytest.raises(AppError, match="gate_from_elsewhere"):
         gate_file.read(tmp_path / "other" / "runs" / "r")
 

@@ -39,7 +39,7 @@ LIMIT_S = 120
 _CHILD = """\
 import sys
 from pathlib import Path
-from app.base.isolation import offline
+from app.base.isolation import network_guard as offline
 from app.models import package_locks as locks
 from app.training.environment import base_python, child
 from app.models.downloads.packages import fetch_all

@@ -14,10 +14,10 @@ import docx
 import openpyxl
 import pytest
 
-from app.base import invisible
+from app.base import invisible_characters
+from app.base.migrations import MIGRATIONS as STORE_MIGRATIONS
 from app.base.paths import Paths
-from app.base.store_schema import MIGRATIONS as STORE_MIGRATIONS
-from app.base.tables import safe_table
+from app.base.tables import table_writer
 from app.chat.exchange import exporting
 from app.chat.exchange.importing import bring_in
 from app.chat.records import AnswerDetails
@@ -58,7 +58,7 @@ def kotae(data: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def hidden_in(text: str) -> list[str]:
-    return [ascii(text[at]) for at in invisible.places(text)]
+    return [ascii(text[at]) for at in invisible_characters.find_places(text)]
 
 
 def written(folder: Path) -> int:
@@ -229,7 +229,7 @@ def test_titles_of_an_earlier_version_are_cleaned_and_its_texts_reach_no_file(
 
 
 def test_tables_and_pages_for_others_hold_none(tmp_path: Path, tally: Tally) -> None:
-    book = safe_table.Book("…", "")
+    book = table_writer.WorkbookWriter("…", "")
     book.add(EVIL, [10], [[EVIL], ["\u200b=1+1"]], [EVIL])
     with (tmp_path / "a.xlsx").open("wb") as file:
         book.save(file)
@@ -238,7 +238,7 @@ def test_tables_and_pages_for_others_hold_none(tmp_path: Path, tally: Tally) -> 
     assert cells == [SEEN, SEEN, "=1+1"]
     assert sheet["A3"].data_type == "s"
     with (tmp_path / "a.csv").open("wb") as file:
-        safe_table.write_csv(file, [EVIL], [[EVIL], ["\u200b=1+1"]])
+        table_writer.write_csv(file, [EVIL], [[EVIL], ["\u200b=1+1"]])
     assert (tmp_path / "a.csv").read_text("utf-8-sig").split() == [f'"{SEEN}"', f'"{SEEN}"', '"\'=1+1"']
     tally.tried(4)
 

@@ -16,8 +16,7 @@ from typing import Any
 
 import pytest
 
-from app.base import no_network
-from app.base.isolation import confinement
+from app.base.isolation import network_guard, sandbox
 from tests.faults.ledger import Tally
 from tests.faults.window_process import ROOT, environment
 
@@ -69,7 +68,7 @@ def _received(endpoint: socket.socket) -> bytes:
 
 @pytest.fixture
 def other(tmp_path: Path) -> Iterator[Other]:
-    if not no_network.is_supported():
+    if not network_guard.is_filter_supported():
         pytest.skip("this system has no such filter")
     for name in ("secret", "victim"):
         (tmp_path / name).write_text("mine")
@@ -141,7 +140,7 @@ def test_a_child_reaches_no_other_process_and_no_other_file(role: str, other: Ot
     done = {name for name, outcome in found.items() if outcome != "refused"} - ALLOWED
     tally.tried(len(found))
     tally.leaked(len(done))
-    if confinement.version() >= 6:
+    if sandbox.landlock_version() >= 6:
         assert done == set()
         assert other.is_untouched()
     else:
@@ -163,12 +162,12 @@ def test_without_it_the_same_tries_succeed(other: Other) -> None:
 def test_what_may_have_a_network_still_reaches_into_nobody(other: Other) -> None:
     """A child that fetches has sockets of its own, and takes none of others."""
     code = (
-        "import json, sys; from app.base import no_network; from tests.faults import isolation_probe as p;"
+        "import json, sys; from app.base.isolation import network_guard as no_network; from tests.faults import isolation_probe as p;"
         "no_network.install_for([sys.argv[1]]); tries = p.attempts(json.loads(sys.argv[2]));"
         "print([p._outcome(tries[n]) for n in ('trace it', 'read its memory', 'write its memory', 'take its socket')],"
         "no_network.gives_a_socket(2))"
     )
-    for role in no_network.FETCHING_ROLES:
+    for role in network_guard.FETCHING_ROLES:
         done = subprocess.run(
             [sys.executable, "-c", code, role, json.dumps(other.facts)],
             cwd=ROOT, env=environment(), capture_output=True, encoding="utf-8", timeout=LIMIT_S,

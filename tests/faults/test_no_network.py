@@ -16,8 +16,7 @@ from typing import Any
 
 import pytest
 
-from app.base import no_network
-from app.base.isolation import offline
+from app.base.isolation import network_guard
 from app.models import starter
 from tests.faults.window_process import ROOT, WindowProcess, environment, screen
 
@@ -180,7 +179,7 @@ def test_the_command_line_passes_without_a_network(
 @pytest.fixture
 def forbidden(tmp_path: Path) -> Path:
     """A data folder whose programs must not have a network, where the kernel can see to that."""
-    if not no_network.is_supported():
+    if not network_guard.is_filter_supported():
         pytest.skip("this system has no such filter")
     data = tmp_path / "データ"
     data.mkdir()
@@ -209,7 +208,7 @@ def test_the_window_and_all_its_children_are_under_the_filter(forbidden: Path, t
 def test_the_engine_of_a_window_that_may_download_is_under_the_filter_and_the_window_is_not(
     tmp_path: Path, tiny_model: Path
 ) -> None:
-    if not no_network.is_supported():
+    if not network_guard.is_filter_supported():
         pytest.skip("this system has no such filter")
     with WindowProcess(tmp_path / "データ", env=environment(KOTAE_ENGINE=None), limit_s=LIMIT_S) as window:
         imported = window.wait_for("imported", window.tell("import", str(tiny_model)))
@@ -224,10 +223,10 @@ def test_the_engine_of_a_window_that_may_download_is_under_the_filter_and_the_wi
 
 
 def test_the_downloading_child_of_such_a_program_gets_no_socket(tmp_path: Path) -> None:
-    if not no_network.is_supported():
+    if not network_guard.is_filter_supported():
         pytest.skip("this system has no such filter")
     code = (
-        "import os, sys; from app.base import no_network; assert no_network.install() == 'on';"
+        "import os, sys; from app.base.isolation import network_guard as no_network; assert no_network.install() == 'on';"
         "os.execv(sys.executable, [sys.executable, '-m', 'tests.faults.network_probe', 'download'])"
     )
     env = environment(KOTAE_DATA_DIR=str(tmp_path / "data"), KOTAE_TEST_SOCKET=str(tmp_path / "socket"))
@@ -274,7 +273,7 @@ def sinkhole() -> Iterator[tuple[str, list[bytes]]]:
 
 def _leading_to(address: str) -> dict[str, str | None]:
     """Every way that libraries know of to be sent somewhere; without what keeps some of them silent."""
-    unset = dict.fromkeys((*offline.SWITCHES, "CI", "NO_PROXY", "no_proxy"))
+    unset = dict.fromkeys((*network_guard.SWITCHES, "CI", "NO_PROXY", "no_proxy"))
     proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
     return unset | dict.fromkeys((*proxies, "HF_ENDPOINT", "PIP_INDEX_URL"), address)
 
@@ -300,7 +299,7 @@ def test_a_sinkhole_for_everything_sees_nothing_of_a_whole_session(tmp_path: Pat
 
 def _probed(role: str, folder: Path, before: Sequence[str] = (), **changes: str | None) -> dict[str, Any]:
     """What a process in that role could do."""
-    unset: dict[str, str | None] = dict.fromkeys(offline.SWITCHES)
+    unset: dict[str, str | None] = dict.fromkeys(network_guard.SWITCHES)
     env = environment(KOTAE_DATA_DIR=str(folder / "data"), KOTAE_TEST_SOCKET=str(folder / "socket"), **unset | changes)
     done = subprocess.run(
         [*before, sys.executable, "-m", "tests.faults.network_probe", role],
@@ -322,15 +321,15 @@ def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """What the guard refuses in each role. The roles that have the kernel's filter besides are asked without it: in an
     empty network, where the offline check asks them too."""
     folder = tmp_path_factory.mktemp(request.param)
-    if request.param not in FILTERED or not no_network.is_supported():
+    if request.param not in FILTERED or not network_guard.is_filter_supported():
         return _probed(request.param, folder)
     before = request.getfixturevalue("without_network")
-    return _probed(request.param, folder, before, **{no_network.COUNTED_VARIABLE: "1"})
+    return _probed(request.param, folder, before, **{network_guard.COUNTED_VARIABLE: "1"})
 
 
 @pytest.mark.parametrize("role", FILTERED)
 def test_a_role_that_never_needs_a_network_gets_no_socket_even_from_the_kernel(role: str, tmp_path: Path) -> None:
-    if not no_network.is_supported():
+    if not network_guard.is_filter_supported():
         pytest.skip("this system has no such filter")
     report = _probed(role, tmp_path)
     by_kernel = {name for name, outcome in report["outcomes"].items() if outcome.startswith("tried: PermissionError")}
@@ -354,7 +353,7 @@ def test_refusals_are_counted_and_logged(probe: dict[str, Any]) -> None:
 
 
 def test_the_switches_of_libraries_are_set(probe: dict[str, Any]) -> None:
-    assert probe["switches"] == offline.SWITCHES
+    assert probe["switches"] == network_guard.SWITCHES
 
 
 def test_sockets_of_the_machine_itself_pass(probe: dict[str, Any]) -> None:
@@ -366,7 +365,7 @@ def test_only_the_downloading_child_may_use_the_network(tmp_path: Path) -> None:
     env = environment(KOTAE_DATA_DIR=str(tmp_path / "data"), KOTAE_TEST_SOCKET=str(tmp_path / "socket"))
     done = subprocess.run(
         [sys.executable, "-m", "tests.faults.network_probe", "download"],
-        env=env | offline.SWITCHES,
+        env=env | network_guard.SWITCHES,
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -378,7 +377,7 @@ def test_only_the_downloading_child_may_use_the_network(tmp_path: Path) -> None:
     assert report["refusals"] == 0
     assert {outcome.partition(":")[0] for outcome in report["outcomes"].values()} == {"done"}
     lifted = {"HF_HUB_OFFLINE": None, "TRANSFORMERS_OFFLINE": None}
-    assert report["switches"] == offline.SWITCHES | lifted
+    assert report["switches"] == network_guard.SWITCHES | lifted
 
 
 # ---------------------------------------------------------------------------------------------------------- source
@@ -391,7 +390,7 @@ NETWORK_MODULES = {
 
 
 # These refuse, and ask on purpose whether what refuses does so.
-GUARDS = ("app/base/isolation/offline.py", "app/compliance/offline_check/probe.py")
+GUARDS = ("app/base/isolation/network_guard.py", "app/compliance/offline_check/coordinator.py")
 # Only these get to other machines, or listen: the downloading child, the child that asks a model elsewhere, and
 # `kotae serve`, which hears this machine alone.
 SPEAKING = ("app/models/downloads/", "app/inference/remote/", "app/serve/", "app/serve/cli/serve.py")

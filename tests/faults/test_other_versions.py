@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from app.base.migrations import MIGRATIONS
 from app.base.paths import Paths
-from app.base.store_schema import MIGRATIONS
 from app.chat.store import Store
 from app.documents.library import Library
 from app.documents.services.documents import Documents

@@ -19,9 +19,10 @@ from app.chat.records import AnswerDetails, Message
 from app.chat.ui.transcript.answer import AnswerView
 from app.chat.ui.transcript.answer_actions import Look
 from app.chat.ui.transcript.message_view import MessageRequests
+from app.uikit import untrusted_text
 from app.uikit.dialogs import Dialog
-from app.uikit.navigation import Navigation
-from app.uikit.text import links, markdown, rich_text
+from app.uikit.page import Navigation
+from app.uikit.text import markdown, rich_text
 from app.uikit.theme import Theme
 
 FREEZE_S = 1.5  # far above what is allowed (0.1 s on a quiet machine), far below what an unbounded case takes
@@ -300,8 +301,8 @@ def test_html_is_shown_as_it_was_written(case: str, theme: Theme, qtbot: QtBot) 
 def test_what_is_not_a_web_address_never_opens(href: str, theme: Theme, asked: list[str], qtbot: QtBot) -> None:
     parent = QWidget()
     qtbot.addWidget(parent)
-    assert not links.is_openable(href)
-    assert links.ask_to_open(theme, href, QDesktopServices.openUrl, parent) is None
+    assert not untrusted_text.is_openable_link(href)
+    assert untrusted_text.ask_to_open_link(theme, href, QDesktopServices.openUrl, parent) is None
     assert asked == []
 
 
@@ -313,7 +314,7 @@ def test_a_web_address_opens_only_after_it_was_shown_in_full(theme: Theme, qtbot
     opened: list[str] = []
     href = "https://user@例え.example/道?q=値#" + "a" * 500
     for key, expected in (("cancel", 0), ("open", 1)):
-        dialog = links.ask_to_open(theme, href, lambda url: opened.append(url.toString()), parent)
+        dialog = untrusted_text.ask_to_open_link(theme, href, lambda url: opened.append(url.toString()), parent)
         assert isinstance(dialog, Dialog)
         shown = dialog.findChild(QPlainTextEdit).toPlainText()
         assert shown.startswith("https://user@xn--r8jz45g.example/")

@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 from PySide6.QtGui import QTextDocument
 from pytestqt.qtbot import QtBot
 
-from app.base import invisible
+from app.base import invisible_characters
 from app.chat.ui.text import citations
 from app.documents.grounding import citing, source_marks
 from app.documents.grounding.grounding import Grounding, Source
@@ -50,7 +50,12 @@ def read_out(text: str) -> list[source_marks.Mark]:
     html = MarkdownIt("commonmark", {"html": False}).render(text)  # as the window: HTML is text
     shown = QTextDocument()
     shown.setHtml(html)
-    looks = [text, numerals.flatten(text)[0], unicodedata.normalize("NFKC", text), invisible.plain(text)]
+    looks = [
+        text,
+        numerals.flatten(text)[0],
+        unicodedata.normalize("NFKC", text),
+        invisible_characters.to_plain_text(text),
+    ]
     looks += [shown.toPlainText(), numerals.flatten(shown.toPlainText())[0]]
     return [mark for look in looks for mark in source_marks.find(look)]
 

@@ -16,7 +16,7 @@ import pytest
 from openpyxl import Workbook
 
 from app.base.errors import AppError
-from app.base.tables import table_file, workbook_child
+from app.base.tables import table_reader, workbook_child
 from app.chat.batch import table
 from app.evaluation import question_files
 from app.training.data import reading
@@ -105,7 +105,7 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused_in_time(what: str, tmp_p
     raw = _BOMBS[what]()
     begun = time.monotonic()
     with contextlib.suppress(AppError):  # or it is read, in so much time and memory
-        assert sum(len(rows) for _, rows in table_file.sheets(raw, "b.xlsx", 20_000)) <= 20_000
+        assert sum(len(rows) for _, rows in table_reader.read_sheets(raw, "b.xlsx", 20_000)) <= 20_000
     assert time.monotonic() - begun < LIMIT_S
     assert peak[0] < TREE_BYTES
 
@@ -174,7 +174,7 @@ def test_the_command_says_it_in_a_sentence(tmp_path: Path) -> None:
 
 
 def test_a_child_that_is_killed_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
-    found = table_file.sheets(_sound(3), "x.xlsx", 100)
+    found = table_reader.read_sheets(_sound(3), "x.xlsx", 100)
     title, rows = next(found)
     assert (title, len(rows)) == ("Sheet", 4)
     found.close()
@@ -182,19 +182,19 @@ def test_a_child_that_is_killed_is_an_error_and_leaves_nothing(tmp_path: Path) -
 
 
 def test_a_large_sound_workbook_is_read_whole(peak: list[int]) -> None:
-    ((_, rows),) = table_file.sheets(_sound(5_000), "x.xlsx", 300_000)
+    ((_, rows),) = table_reader.read_sheets(_sound(5_000), "x.xlsx", 300_000)
     assert len(rows) == 5_001
     assert rows[-1].cells == ("質問 4999", "答え。" * 20 + "4999", 4999, 0.5)
 
 
 @pytest.mark.fault("S19")
 def test_of_a_row_of_a_million_cells_only_the_first_are_kept() -> None:
-    (row,) = table_file.delimited(",".join(["列"] * 1_000_000) + "\n", "w.csv")
-    assert len(row.cells) == table_file.COLUMNS
+    (row,) = table_reader.read_delimited(",".join(["列"] * 1_000_000) + "\n", "w.csv")
+    assert len(row.cells) == table_reader.COLUMNS
 
 
 def test_a_budget_grows_with_the_file() -> None:
-    small, large = workbook_child.Budget.of(10_000), workbook_child.Budget.of(100 * MEGABYTE)
+    small, large = workbook_child.WorkbookBudget.of(10_000), workbook_child.WorkbookBudget.of(100 * MEGABYTE)
     assert small.memory_bytes < 110 * MEGABYTE
     assert small.processor_s < 2
     assert large.cells > 20 * small.cells

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.base.addresses import host_of, without_secrets
+from app.base.addresses import host_of, strip_credentials
 from app.base.errors import AppError
 from app.models import catalogue, download_queue
 from app.models.catalogue import ModelCard, ModelFile
@@ -122,8 +122,8 @@ def test_what_was_under_way_comes_back_paused_and_in_order(tmp_path: Path) -> No
 
 
 def test_addresses_are_kept_without_secrets() -> None:
-    assert without_secrets("https://me:key@host:8/a?token=1#x") == "https://host:8/a"
-    assert without_secrets("/media/a@b?c") == "/media/a@b?c"
-    assert "key" not in without_secrets("http://me:key@[half")
+    assert strip_credentials("https://me:key@host:8/a?token=1#x") == "https://host:8/a"
+    assert strip_credentials("/media/a@b?c") == "/media/a@b?c"
+    assert "key" not in strip_credentials("http://me:key@[half")
     assert host_of("https://me:key@Host.example:8/a") == "host.example"
     assert host_of("/media/usb") == ""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from app.base.errors import AppError
-from app.base.files import copying
+from app.base.files import output_file
 from app.chat import preset_files
 from app.chat.presets import Choices, Preset
 from app.inference.local_model import LocalModel
@@ -171,7 +171,7 @@ def test_a_file_that_no_kit_has_written_is_not_replaced(source: list[LocalModel]
 def test_a_stick_without_room_is_said_before_anything_is_written(
     source: list[LocalModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copying.shutil, "disk_usage", lambda _folder: type("Usage", (), {"free": 1000})())
+    monkeypatch.setattr(output_file.shutil, "disk_usage", lambda _folder: type("Usage", (), {"free": 1000})())
     with pytest.raises(AppError, match="drive_space"):
         kit_export.export(source, tmp_path / "k", permit=PERMIT)
     assert names(tmp_path / "k") == []
@@ -194,7 +194,7 @@ def test_a_failing_write_is_named_and_leaves_nothing_half(
 def test_a_stick_that_keeps_something_else_is_noticed(
     source: list[LocalModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kit_parts, "hash_of", lambda _path, _meter: "0" * 64)
+    monkeypatch.setattr(kit_parts, "hash_file", lambda _path, _meter: "0" * 64)
     with pytest.raises(AppError, match="move_copy_wrong"):
         kit_export.export(source, tmp_path / "k", part_bytes=PART_BYTES, permit=PERMIT)
 
@@ -397,7 +397,7 @@ def test_what_another_kit_left_half_joined_is_removed(kit: Path, target: Path) -
 def test_a_target_without_room_is_said_before_anything_is_written(
     kit: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copying.shutil, "disk_usage", lambda _folder: type("Usage", (), {"free": 1000})())
+    monkeypatch.setattr(output_file.shutil, "disk_usage", lambda _folder: type("Usage", (), {"free": 1000})())
     with pytest.raises(AppError, match="drive_space"):
         bring_in(kit, target)
     assert names(target) == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.base.wording import size
+from app.base.wording import format_size
 from app.inference.local_model import LocalModel
 from app.inference.speed import Speed
 from app.models.local_models import distinct_names
@@ -35,7 +35,7 @@ def test_models_of_one_name_are_told_apart_by_file_or_folder() -> None:
     ],
 )
 def test_a_small_file_is_not_said_to_have_no_size(size_bytes: int, words: str) -> None:
-    assert size(size_bytes) == words
+    assert format_size(size_bytes) == words
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 
 from app.base import paths, settings
 from app.base.errors import AppError
-from app.base.files import copying
+from app.base.files import output_file
 from app.base.paths import Paths
 from app.chat.store import Store
 from app.models import local_models, models_folder, verify
@@ -189,7 +189,7 @@ def test_the_same_file_that_is_there_already_is_taken_as_it_is(
 def test_a_drive_without_room_is_said_before_anything_is_copied(
     where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copying.shutil, "disk_usage", lambda _folder: type("Usage", (), {"free": 1000})())
+    monkeypatch.setattr(output_file.shutil, "disk_usage", lambda _folder: type("Usage", (), {"free": 1000})())
     assert refused(where, store, tmp_path / "new") == "drive_space"
     assert contents(tmp_path / "new") == {}
 
@@ -221,7 +221,7 @@ def test_a_failing_write_is_named_and_undone(
 def test_a_copy_that_reads_back_differently_is_thrown_away(
     where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models_folder, "hash_of", lambda _path, _meter: "0" * 64)
+    monkeypatch.setattr(models_folder, "hash_file", lambda _path, _meter: "0" * 64)
     assert refused(where, store, tmp_path / "new") == "move_copy_wrong"
     assert contents(tmp_path / "new") == {}
 

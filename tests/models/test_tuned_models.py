@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.base.files import plain_file
+from app.base.files import input_file
 from app.base.paths import Paths
 from app.chat.store import Store
 from app.inference.local_model import LocalModel
@@ -52,8 +52,8 @@ def test_a_base_with_the_adapter_of_a_run_stands_in_the_list_under_the_name_of_t
     assert (model.name, model.path, model.form_id) == ("敬語の応答 ×0.8", shelf.base.path, "question_answer_trained")
     assert model.tuned is not None
     assert (model.tuned.base_name, model.tuned.strength) == ("土台", 0.8)
-    assert model.tuned.base_sha256 == model.files[0].sha256 == plain_file.sha256_of(Path(shelf.base.path))
-    assert model.tuned.adapter_sha256 == plain_file.sha256_of(shelf.run / runs.ADAPTER)
+    assert model.tuned.base_sha256 == model.files[0].sha256 == input_file.sha256_of(Path(shelf.base.path))
+    assert model.tuned.adapter_sha256 == input_file.sha256_of(shelf.run / runs.ADAPTER)
     assert tuned_models.base_of(model, shelf.listed()) == shelf.store.local_models()[0]
     assert local_models.adapter_of(model) is None
     tuned_models.require_unchanged(model)
@@ -132,7 +132,7 @@ def test_a_merged_form_is_a_model_of_its_own_that_keeps_name_and_form(shelf: She
     assert shelf.store.local_models() == shelf.listed() == [tuned_models.base_of(model, shelf.listed()), model]
     assert (model.name, model.path, model.adapter) == ("敬語の応答 Q4_K_M", str(merged), "")
     assert model.form_id == "question_answer_trained"
-    assert model.files[0].sha256 == plain_file.sha256_of(merged)
+    assert model.files[0].sha256 == input_file.sha256_of(merged)
     assert shelf.use("Q4_K_M") == model
     again = local_models.add(shelf.store, local_models.describe(merged))
     assert (again.name, again.form_id, again.tuned) == (model.name, model.form_id, model.tuned)

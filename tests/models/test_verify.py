@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from app.base.migrations import MIGRATIONS
 from app.base.paths import Paths
-from app.base.store_schema import MIGRATIONS
 from app.chat.store import Store
 from app.inference.local_model import LocalModel
 from app.models import local_models, verify

@@ -15,7 +15,7 @@ import openai
 import psutil
 import pytest
 
-from app.base import no_network
+from app.base.isolation import network_guard
 from app.chat.store import Store
 from app.inference.remote_address import Remote
 from app.models import remote_models
@@ -132,7 +132,7 @@ def test_it_is_heard_on_this_machine_alone(served: Served) -> None:
             socket.create_connection((address, served.port), 5)
     listening = [one for one in psutil.Process(served.pid).net_connections("all") if one.status == psutil.CONN_LISTEN]
     assert [(one.laddr.ip, one.laddr.port) for one in listening] == [("127.0.0.1", served.port)]
-    if no_network.is_supported():
+    if network_guard.is_filter_supported():
         status = Path(f"/proc/{served.pid}/status").read_text("ascii")
         assert re.search(r"^Seccomp:\s2$", status, re.MULTILINE)  # no further socket can be had
 
@@ -163,7 +163,7 @@ def test_its_system_calls_bind_one_socket_and_connect_to_nothing(data: Path, bas
 def test_only_the_one_socket_may_be_bound_and_nothing_connected() -> None:
     code = """
 import json, socket
-from app.base.isolation import offline
+from app.base.isolation import network_guard as offline
 offline.enforce()
 def tried(act):
     try:

@@ -65,4 +65,4 @@ def test_an_unknown_event_is_refused():
 
 
 def test_every_failure_has_a_sentence():
-    assert set(convert_job.FAILURES) <= wording.codes()
+    assert set(convert_job.FAILURES) <= wording.error_codes()

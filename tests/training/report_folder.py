@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.base.files import plain_file
+from app.base.files import input_file
 from app.inference.holdout import Example, Holdout
 from app.inference.scores import AnswerScore, ExampleScore, Scores
 from app.training import gate, gate_file
@@ -33,7 +33,7 @@ SIZES = {gate.BASE: 0.25, gate.BASE_ADAPTER: 0.26, gate.F16_ADAPTER: 0.55, "F16"
 def write(folder: Path, *, steps: int = 120, with_gate: bool = True) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "rows.jsonl").write_text('{"a": 1}\n\n' * 480, encoding="utf-8")
-    hashes = {"train": plain_file.sha256_of(folder / "rows.jsonl"), "validation": "ab" * 32}
+    hashes = {"train": input_file.sha256_of(folder / "rows.jsonl"), "validation": "ab" * 32}
     asked = RunSpec(str(folder), "/models/base.gguf", *[str(folder / "rows.jsonl")] * 2, name=NAME, hashes=hashes)
     runs.write_spec(folder, asked)
     lines = [json.dumps(events.to_json(event), ensure_ascii=False) for event in journal(steps)]

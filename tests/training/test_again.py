@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.base.files import plain_file
+from app.base.files import input_file
 from app.base.paths import Paths
 from app.models import local_models
 from app.training import drafting, drafts, job_return, jobs
@@ -55,7 +55,7 @@ def run(where: Paths, data: Path, base: Path) -> Run:
     wishes = {"data": str(data), "base": str(base), "name": "敬体", "rank": 8, "preset": "light", "samples": ["問い"]}
     folder = runs.create(drafting.draft(wishes, where, (), ""))
     shutil.copyfile(TRANSCRIPTS / "good.jsonl", folder / standing.JOURNAL)
-    adapter_in(folder / runs.PEFT_ADAPTER, base, plain_file.sha256_of(base))
+    adapter_in(folder / runs.PEFT_ADAPTER, base, input_file.sha256_of(base))
     return runs.read(folder)
 
 

@@ -91,7 +91,7 @@ def test_a_python_in_the_folder_that_one_stands_in_is_not_started(
         monkeypatch.setenv("PATH", path)
         assert base_python.find(VERSIONS) is None
         machine.graphics(folder)
-        assert programs.find("tesseract") is None
+        assert programs.find_program("tesseract") is None
     assert not (stick / "ran").exists()
     tally.tried(5)
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from app.base import bootstrap
-from app.base.bootstrap import Interval
+from app.base.bootstrap import ConfidenceInterval
 
 
 def test_an_interval_is_the_same_each_time_and_holds_the_mean() -> None:
     random = np.random.default_rng(0)
     before, after = random.normal(20, 3, 200), random.normal(19, 3, 200)
     tokens = [10] * 200
-    first = bootstrap.interval(before.tolist(), after.tolist(), tokens)
-    assert first == bootstrap.interval(before.tolist(), after.tolist(), tokens)
+    first = bootstrap.difference_interval(before.tolist(), after.tolist(), tokens)
+    assert first == bootstrap.difference_interval(before.tolist(), after.tolist(), tokens)
     assert first.low < first.mean < first.high
     expected = 1.96 * float(np.std(after - before)) / math.sqrt(200) / 10  # the normal interval
     assert (first.high - first.low) / 2 == pytest.approx(expected, rel=0.1)
@@ -22,17 +22,17 @@ def test_an_interval_is_the_same_each_time_and_holds_the_mean() -> None:
 
 def test_examples_of_one_group_count_as_one_draw() -> None:
     after = [0.0, 0.0, -4.0, -4.0] * 25
-    apart = bootstrap.interval([0.0] * 100, after, [1] * 100)
-    together = bootstrap.interval([0.0] * 100, after, [1] * 100, [f"節 {at // 50}" for at in range(100)])
+    apart = bootstrap.difference_interval([0.0] * 100, after, [1] * 100)
+    together = bootstrap.difference_interval([0.0] * 100, after, [1] * 100, [f"節 {at // 50}" for at in range(100)])
     assert together.mean == apart.mean == -2.0
-    two = bootstrap.interval([0.0] * 100, after, [1] * 100, ["良い" if one else "同じ" for one in after])
+    two = bootstrap.difference_interval([0.0] * 100, after, [1] * 100, ["良い" if one else "同じ" for one in after])
     assert (two.low, two.high) == (-4.0, 0.0)
     assert apart.high < -1
 
 
 def test_long_examples_weigh_more_in_nats_a_token_and_no_more_in_a_mean() -> None:
-    assert bootstrap.interval([0.0] * 6, [10.0] + [0.0] * 5, [95, 1, 1, 1, 1, 1]).mean == pytest.approx(0.1)
-    found = bootstrap.of_mean([1.0, 1.0, 1.0, 0.0], ["a", "a", "a", "b"])
+    assert bootstrap.difference_interval([0.0] * 6, [10.0] + [0.0] * 5, [95, 1, 1, 1, 1, 1]).mean == pytest.approx(0.1)
+    found = bootstrap.mean_interval([1.0, 1.0, 1.0, 0.0], ["a", "a", "a", "b"])
     assert (found.mean, found.units) == (0.75, 2)
 
 
@@ -52,7 +52,7 @@ def test_quantiles_far_out_are_near_those_of_the_table(freedom: int, tabulated: 
 @pytest.mark.parametrize("count", [8, 15, 30])
 def test_of_few_units_the_interval_is_that_of_students_t(count: int) -> None:
     values = np.random.default_rng(1).normal(0, 1, count)
-    found = bootstrap.of_mean(values)
+    found = bootstrap.mean_interval(values)
     expected = bootstrap.t_quantile(0.975, count - 1) * float(np.std(values, ddof=1)) / math.sqrt(count)
     assert (found.high - found.low) / 2 == pytest.approx(expected, rel=0.06)
 
@@ -63,14 +63,20 @@ def test_of_many_units_the_percentiles_are_the_plain_ones() -> None:
 
 
 def test_a_mean_within_chance_of_zero_or_of_too_few_units_holds_zero() -> None:
-    assert Interval(0.1, -0.1, 0.3, 100).holds_zero
-    assert Interval(0.1, 0.0, 0.3, 100).holds_zero
-    assert Interval(0.1, 0.05, 0.3, bootstrap.LEAST_UNITS - 1).holds_zero
-    assert not Interval(0.1, 0.05, 0.3, bootstrap.LEAST_UNITS).holds_zero
-    assert (Interval(-0.2, -0.3, -0.1, 9).is_better, Interval(-0.2, -0.3, -0.1, 9).is_worse) == (True, False)
-    assert (Interval(0.2, 0.1, 0.3, 9).is_better, Interval(0.2, 0.1, 0.3, 9).is_worse) == (False, True)
+    assert ConfidenceInterval(0.1, -0.1, 0.3, 100).holds_zero
+    assert ConfidenceInterval(0.1, 0.0, 0.3, 100).holds_zero
+    assert ConfidenceInterval(0.1, 0.05, 0.3, bootstrap.LEAST_UNITS - 1).holds_zero
+    assert not ConfidenceInterval(0.1, 0.05, 0.3, bootstrap.LEAST_UNITS).holds_zero
+    assert (ConfidenceInterval(-0.2, -0.3, -0.1, 9).is_better, ConfidenceInterval(-0.2, -0.3, -0.1, 9).is_worse) == (
+        True,
+        False,
+    )
+    assert (ConfidenceInterval(0.2, 0.1, 0.3, 9).is_better, ConfidenceInterval(0.2, 0.1, 0.3, 9).is_worse) == (
+        False,
+        True,
+    )
 
 
 def test_of_nothing_there_is_no_interval() -> None:
     with pytest.raises(ValueError, match="nothing"):
-        bootstrap.of_mean([])
+        bootstrap.mean_interval([])

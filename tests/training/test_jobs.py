@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.base.files import plain_file
-from app.base.services.background import Cancelled
+from app.base.files import input_file
+from app.base.services.background import TaskCancelled
 from app.training import job_return, jobs
 from app.training.runs import runs
 from tests import model_files as models
@@ -45,7 +45,7 @@ def asked(tmp_path: Path) -> RunSpec:
     for part in jobs.PARTS:
         (tmp_path / f"{part}.jsonl").write_text(ROW, encoding="utf-8")
         places[part] = str(tmp_path / f"{part}.jsonl")
-    folder, sha256 = str(tmp_path / "runs" / "点検"), plain_file.sha256_of(base)
+    folder, sha256 = str(tmp_path / "runs" / "点検"), input_file.sha256_of(base)
     asked = RunSpec(folder=folder, base=str(base), name="点検", base_sha256=sha256, **places)  # type: ignore[arg-type]
     runs.create(asked)
     return asked
@@ -252,12 +252,12 @@ def test_a_return_that_is_cancelled_at_any_point_leaves_the_runs_as_they_were(
     def stop(done: int, _total: int) -> None:
         told.append(done)
         if len(told) == limit:
-            raise Cancelled
+            raise TaskCancelled
 
     limit = 0
     while not told or len(told) == limit:
         limit, told = limit + 1, []
-        with contextlib.suppress(Cancelled):
+        with contextlib.suppress(TaskCancelled):
             assert job_return.take(job, where, stop).state == "finished"
             continue
         left = [path for path in where.rglob("*") if path.name != runs.LOCK]

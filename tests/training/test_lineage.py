@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.base import export_gate, wording
+from app.base import confidentiality, wording
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.chat.store import Store
@@ -103,9 +103,9 @@ def test_a_job_asks_where_the_documents_of_its_rows_have_become_secret_since(
     change(documents, act)
     export = jobs.export_of(asked, tmp_path / "job", documents, ())
     with pytest.raises(AppError, match="secret_export"):
-        export_gate.pass_out(export, log, is_agreed=False)
+        confidentiality.permit_export(export, log, is_agreed=False)
     assert not log.exists()
-    jobs.make(asked, tmp_path / "job", permit=export_gate.pass_out(export, log, is_agreed=True))
+    jobs.make(asked, tmp_path / "job", permit=confidentiality.permit_export(export, log, is_agreed=True))
     assert json.loads(log.read_text("utf-8"))["what"] == "job"
 
 
@@ -148,16 +148,16 @@ def test_a_kit_asks_for_a_model_whose_data_have_become_secret_since(
     tuned = Tuned("学習", "学習", "f16", "小", "", "", label=label, origins=origins)
     model = LocalModel("m", "社内モデル", str(tmp_path / "小.gguf"), 1, "", "", 0, 0.0, tuned=tuned)
 
-    def exported() -> export_gate.Export:
+    def exported() -> confidentiality.ExportRequest:
         return kit_export.export_of([model], tmp_path / "kit", lambda one: lineage.label_of_model(documents, one))
 
     log = tmp_path / "exports.log"
     assert exported().check(is_agreed=False) == "internal"
     change(documents, secret)
     with pytest.raises(AppError) as refused:
-        export_gate.pass_out(exported(), log, is_agreed=False)
+        confidentiality.permit_export(exported(), log, is_agreed=False)
     assert refused.value.facts["what"] == "社内モデル"
-    export_gate.pass_out(exported(), log, is_agreed=True)
+    confidentiality.permit_export(exported(), log, is_agreed=True)
     assert json.loads(log.read_text("utf-8"))["what"] == "kit"
     other = dataclasses.replace(model, tuned=None)
     assert lineage.label_of_model(documents, other) == "public"

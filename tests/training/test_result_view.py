@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.base.bootstrap import Interval
-from app.base.files import plain_file
+from app.base.bootstrap import ConfidenceInterval
+from app.base.files import input_file
 from app.inference.holdout import Example
 from app.training import gate_file, result_view
 from app.training.gate import BASE_ADAPTER, REASONS, AnswerRow, Gate, Reason
@@ -40,7 +40,7 @@ def test_what_the_gate_has_looked_at_are_the_conditions(judged: Gate) -> None:
     assert found["training"].facts["change"] == judged.change
     assert found["training"].facts["after"] == judged.adapter_nll
     assert found["ids"].facts == {"equal": 20, "total": 20}
-    shipped = dataclasses.replace(judged, change_from_shipped=Interval(-1, -2, -0.5, 24))
+    shipped = dataclasses.replace(judged, change_from_shipped=ConfidenceInterval(-1, -2, -0.5, 24))
     assert "shipped" in {one.code for one in result_view.conditions(shipped)}
 
 
@@ -60,12 +60,12 @@ def test_each_reason_of_a_gate_stands_at_one_condition(judged: Gate) -> None:
 
 
 def test_a_form_that_is_worse_is_told_also_where_the_gate_speaks_of_the_training_alone(judged: Gate) -> None:
-    row = dataclasses.replace(judged.row(judged.proposed), change=Interval(0.2, 0.1, 0.3, 24))
+    row = dataclasses.replace(judged.row(judged.proposed), change=ConfidenceInterval(0.2, 0.1, 0.3, 24))
     forms = tuple(row if one.form == row.form else one for one in judged.forms)
     found = dataclasses.replace(judged, forms=forms, reasons=(Reason("worse", "reject"),))
     levels = {one.code: one.level for one in result_view.conditions(found)}
     assert (levels["training"], levels["form"], levels["ids"]) == ("reject", "reject", "passed")
-    assert result_view.level_of(Interval(-0.1, -0.3, 0.1, 24)) == "check"
+    assert result_view.level_of(ConfidenceInterval(-0.1, -0.3, 0.1, 24)) == "check"
 
 
 def test_a_worsened_answer_comes_first_and_the_best_beside_it() -> None:
@@ -125,7 +125,7 @@ def held_out(folder: Path, groups: list[str]) -> None:
     asked = spec.read(folder / runs.SPEC)
     told = spec.to_json(asked) | {
         "holdout": str(folder / "holdout.jsonl"),
-        "hashes": {"holdout": plain_file.sha256_of(folder / "holdout.jsonl")},
+        "hashes": {"holdout": input_file.sha256_of(folder / "holdout.jsonl")},
     }
     runs.write_spec(folder, spec.from_json(told))
     examples = [

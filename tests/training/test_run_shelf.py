@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.base.files import bin_folder
+from app.base.files import work_folder
 from app.base.files.day_record import PROOF_DAYS
 from app.base.paths import Paths
 from app.models import local_models
@@ -103,8 +103,8 @@ def test_what_was_removed_long_ago_is_emptied_with_the_bases_that_nobody_needs(r
         shelf.remove(runs.read(folder), ())
     now = time.time()
     assert overview.empty_bin(where, now) == 0
-    old = where.runs / bin_folder.BIN / other.name
-    bin_folder.mark(old, now - 31 * 86_400)
+    old = where.runs / work_folder.BIN / other.name
+    work_folder.mark_deleted(old, now - 31 * 86_400)
     assert overview.empty_bin(where, now - 31 * 86_400) == 0
     assert overview.empty_bin(where, now) == 0  # the clock alone says so
     pass_days(where.data, PROOF_DAYS)

@@ -300,7 +300,7 @@ def test_each_failure_of_a_run_has_a_sentence_with_its_facts(code: str, language
         name: ["x"] if name == "codes" else 1 if name.endswith("_bytes") else "x" for name in events.FAILURES[code]
     }
     error = problems.of_run(code, facts, "the-run")
-    assert error.code in wording.codes()
+    assert error.code in wording.error_codes()
     assert "?" not in str(wording.describe_error(error, language))
 
 

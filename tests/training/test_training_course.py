@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.base import curves
-from app.base.files import folder_lock
+from app.base import plots
+from app.base.files import work_folder
 from app.training.runs import runs, watching
 from app.training.runs.course import Course, Follower, answers_of
 from app.training.runs.history import History
@@ -93,7 +93,7 @@ def test_a_journal_that_was_brought_back_from_elsewhere_is_read_anew(folder: Fol
 def test_who_trains_it_is_told_from_who_is_gone(folder: Folder) -> None:
     folder.tell(Started(1, os.getpid(), 5.0), step(1))
     assert folder.look().state == "crashed"  # this process does not train in that folder
-    held = folder_lock.hold(folder.path / runs.LOCK)
+    held = work_folder.acquire_lock(folder.path / runs.LOCK)
     assert folder.look().state == "running"
     held.release()
     folder.tell(Paused(1))
@@ -163,16 +163,16 @@ def test_what_would_fail_again_is_not_gone_on_with(state: str, end: Failed | Non
 
 def test_curves_keep_what_sticks_out_with_few_points() -> None:
     points = [(float(x), 1.0 if x != 7777 else 9.0) for x in range(10_000)]
-    made = curves.thinned(points, 100)
+    made = plots.thin_points(points, 100)
     assert len(made) <= 100
     assert (7777.0, 9.0) in made
     assert (made[0], made[-1]) == (points[0], points[-1])
     assert list(made) == sorted(made)
-    assert curves.thinned(points[:50], 100) == tuple(points[:50])
+    assert plots.thin_points(points[:50], 100) == tuple(points[:50])
 
 
 def test_the_mean_follows_without_a_pull_from_its_beginning() -> None:
-    assert curves.smoothed([(0, 2.0), (1, 2.0)])[0] == (0, 2.0)
+    assert plots.smooth_exponentially([(0, 2.0), (1, 2.0)])[0] == (0, 2.0)
     noisy = [(x, 1.0 + (0.5 if x % 2 else -0.5)) for x in range(200)]
-    assert all(abs(y - 1.0) < 0.15 for _x, y in curves.smoothed(noisy)[50:])
-    assert curves.finite([(0, 1.0), (1, float("nan"))]) == ((0, 1.0),)
+    assert all(abs(y - 1.0) < 0.15 for _x, y in plots.smooth_exponentially(noisy)[50:])
+    assert plots.finite_points([(0, 1.0), (1, float("nan"))]) == ((0, 1.0),)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.base import html_page, plots, wording
-from app.base.plots import Series
+from app.base import html_report, plots, wording
+from app.base.plots import PlotSeries
 from app.training import gate_file
 from app.training.gate import AnswerRow
 from app.training.runs import history, report
@@ -112,7 +112,7 @@ def test_the_model_as_it_answered_before_has_a_row_of_its_own(folder: Path) -> N
 def test_a_broken_answer_has_not_improved(answer: str, ended_by: str) -> None:
     well = AnswerRow(1, "問い", "手本", "前", "end", "後", "end", -0.1)
     broken = AnswerRow(2, "問い", "手本", "前", "end", answer, ended_by, -2.0)
-    shown = dict(report._answers([well, broken], html_page.words("training.toml")))
+    shown = dict(report._answers([well, broken], html_report.load_words("training.toml")))
     assert [one.tuned for one in shown["良くなったもの"]] == ["後"]
     assert len(shown["悪くなった、または良くなっていないもの"]) == 1
 
@@ -140,8 +140,8 @@ def test_what_was_done_again_after_a_pause_stands_there_once(folder: Path) -> No
 
 def test_a_plot_is_a_drawing_with_its_lines_inside_its_frame() -> None:
     points = [(float(x), 1e-4 * x * x) for x in range(2000)]
-    drawn = plots.plot(
-        "損失 <&>", "ステップ", [Series("学習", "one", points), Series("検証", "two", points[::500], True)]
+    drawn = plots.line_plot(
+        "損失 <&>", "ステップ", [PlotSeries("学習", "one", points), PlotSeries("検証", "two", points[::500], True)]
     )
     tree = ET.fromstring(drawn)
     lines = list(tree.iter("polyline"))
@@ -158,7 +158,7 @@ def test_qt_draws_it(qapp: object) -> None:
     from PySide6.QtGui import QImage, QPainter
     from PySide6.QtSvg import QSvgRenderer
 
-    drawn = plots.plot("損失", "ステップ", [Series("学習", "one", [(0, 1), (1, 0)])])
+    drawn = plots.line_plot("損失", "ステップ", [PlotSeries("学習", "one", [(0, 1), (1, 0)])])
     plain = drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ')  # in a page it needs none
     renderer = QSvgRenderer(QByteArray(plain.replace('class="series one"', 'stroke="red" fill="none"').encode()))
     assert renderer.isValid()
@@ -175,7 +175,7 @@ def test_qt_draws_it(qapp: object) -> None:
 
 @pytest.mark.parametrize("points", [[], [(1.0, float("nan"))], [(float("inf"), 1.0)]])
 def test_nothing_to_draw_is_no_plot(points: list[tuple[float, float]]) -> None:
-    assert plots.plot("x", "y", [Series("a", "one", points)]) == ""
+    assert plots.line_plot("x", "y", [PlotSeries("a", "one", points)]) == ""
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from types import FrameType, TracebackType
 from PySide6.QtCore import QCoreApplication, QEventLoop, QTimer, qInstallMessageHandler
 
 
-def application() -> QCoreApplication:
+def core_application() -> QCoreApplication:
     """The one QCoreApplication of this process; kept by the caller."""
     # Of a locale without UTF-8 Qt warns, in English: nothing that the user has to mend (`app.shell.services.display`).
     before = qInstallMessageHandler(lambda *_: None)
@@ -18,7 +18,7 @@ def application() -> QCoreApplication:
         qInstallMessageHandler(before)
 
 
-class Waiting:
+class CommandLoop:
     """`run` returns when `stop` is called. The first Ctrl+C calls `interrupt`, a second makes `run` raise."""
 
     def __init__(self, interrupt: Callable[[], None]) -> None:

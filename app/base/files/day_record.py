@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base.files import strict_json
-from app.base.files.atomic import write_atomically
+from app.base.files.output_file import write_atomically
 
 NAME = "days.json"  # in the data folder
 PROOF_DAYS = 5
@@ -42,7 +42,7 @@ def uptime_s() -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class TrackedItem:
     """What the record knows of one thing that may be deleted some day.
 
     `age`: the days, by the record, since it was first seen with its present date. `seen_at`: the earliest moment, by
@@ -68,7 +68,7 @@ class DayRecord:
         """Return those that may be deleted after so many days, as the head of this file says. `dated`: as `look`."""
         return {name for name, one in self.look(kind, dated, now).items() if one.is_ripe(now, days)}
 
-    def look(self, kind: str, dated: Mapping[str, float], now: float) -> dict[str, Seen]:
+    def look(self, kind: str, dated: Mapping[str, float], now: float) -> dict[str, TrackedItem]:
         """Return what is known of each thing.
 
         `dated`: all that there are of a kind, and the date that each has by the clock. Others of it are forgotten.
@@ -84,8 +84,8 @@ class DayRecord:
                 write_atomically(self._file, json.dumps(state).encode())
             except OSError as error:
                 log.warning("record of days: %s", error)
-                return {name: Seen(0, now, at) for name, at in dated.items()}
-        return {name: Seen(days - first[key][0], first[key][1], dated[name]) for name, key in keys.items()}
+                return {name: TrackedItem(0, now, at) for name, at in dated.items()}
+        return {name: TrackedItem(days - first[key][0], first[key][1], dated[name]) for name, key in keys.items()}
 
     def _count(self, state: dict[str, Any]) -> int:
         up_s = max(0.0, self._uptime())
@@ -101,7 +101,7 @@ class DayRecord:
 def _read(file: Path) -> dict[str, Any] | None:
     """Return the record; None where there is none, or it says what none can say."""
     try:
-        state = strict_json.of_file(file)
+        state = strict_json.load_file(file)
         noted = {
             kind: {str(key): (_whole(day), _date(at)) for key, (day, at) in days.items()}
             for kind, days in state["noted"].items()

@@ -63,7 +63,7 @@ def parse(text: str) -> list[Token] | None:
     return None if any(token.level >= NESTING_MAX - 2 for token in tokens) else tokens
 
 
-def contained(text: str, depth: int, behind: str = "（{}）") -> str:
+def make_inert(text: str, depth: int, behind: str = "（{}）") -> str:
     """`text` with the same look, so that nothing in it acts, reaches what follows or stands above it in the outline.
 
     Headings go down by `depth`. `behind`: how the address of a link or an image follows its words. What cannot be
@@ -72,28 +72,28 @@ def contained(text: str, depth: int, behind: str = "（{}）") -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").rstrip("\n")
     tokens = parse(text)
     if tokens is None:
-        return fenced(text)
+        return fence_code(text)
     for token in tokens:  # emphasis may be nested far deeper than the tree of blocks can be walked
         token.meta, token.children = {"words": token.children or []}, None
     written = "\n".join(_Writer(depth, behind).blocks(SyntaxTreeNode(tokens)))
-    return fenced(text) if is_live(written) else written
+    return fence_code(text) if has_active_content(written) else written
 
 
-def is_live(markdown: str) -> bool:
+def has_active_content(markdown: str) -> bool:
     """Return whether a program that reads Markdown and HTML would find a link, an image or HTML in it."""
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     tokens = parser.parse(markdown)
     return any(token.type in _LIVE for top in tokens for token in (top, *(top.children or ())))
 
 
-def fenced(text: str, language: str = "") -> str:
+def fence_code(text: str, language: str = "") -> str:
     """As it was typed, whatever is in it."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"
 
 
-def escaped(text: str) -> str:
+def escape_line(text: str) -> str:
     """One line that means nothing to Markdown."""
     return _started(_plain(re.sub(r"[\0\r\n]", "", text)))
 
@@ -126,7 +126,7 @@ class _Writer:
             return [_started(line) for line in self._inline(node).split("\n")]
         if kind in ("fence", "code_block"):
             language = node.info.strip().lower() if kind == "fence" else ""
-            return fenced(node.content.rstrip("\n"), language if _LANGUAGES.fullmatch(language) else "").split("\n")
+            return fence_code(node.content.rstrip("\n"), language if _LANGUAGES.fullmatch(language) else "").split("\n")
         if kind == "blockquote":
             return [f"> {line}".rstrip() for line in self.blocks(node)]
         if kind in ("bullet_list", "ordered_list"):
@@ -239,6 +239,6 @@ def _started(line: str) -> str:
     return _LINE_START.sub(lambda found: f"{found[3]}\\{found[4]}" if found[3] else f"\\{found[0]}", line.lstrip(" \t"))
 
 
-def quoted(lines: Sequence[str]) -> str:
+def quote_lines(lines: Sequence[str]) -> str:
     """Two spaces at a line's end keep the lines of a question apart; in code they change nothing that is seen."""
     return "\n".join(f"> {line}  " if line.strip() else ">" for line in lines)

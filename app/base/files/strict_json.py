@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
-from app.base.files.plain_file import read_regular
+from app.base.files.input_file import read_regular
 
 MAX_BYTES = 8 << 20  # the largest tokenizer_config.json known has 180 kB, the largest index 6 MB
 FILE_BYTES = 64 << 20  # of our own files; the journal of a run of 100,000 steps has 30 MB
@@ -20,19 +20,19 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 FREE_VALUES, BYTES_A_VALUE, MAX_VALUES = 500_000, 8, 6_000_000
 
 
-def read(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
+def read_object(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
     """Return the object in a file. Raises AppError("hf_file_unreadable", file, reason)."""
     try:
-        return parse(read_bytes(path, max_bytes))
+        return parse_object(read_bytes(path, max_bytes))
     except OSError as error:
         raise AppError("hf_file_unreadable", file=path.name, reason=error.strerror or str(error)) from error
     except ValueError as error:
         raise AppError("hf_file_unreadable", file=path.name, reason=str(error)[:200]) from error
 
 
-def parse(raw: bytes) -> dict[str, Any]:
+def parse_object(raw: bytes) -> dict[str, Any]:
     """Return an object in which no key stands twice, and whose texts can be stored. Raises ValueError."""
-    data = value(raw, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_finite)
+    data = loads(raw, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_finite)
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
     if _SURROGATE.search(raw):  # half a character, or both halves of one
@@ -43,12 +43,12 @@ def parse(raw: bytes) -> dict[str, Any]:
     return data
 
 
-def of_file(path: Path, max_bytes: int = FILE_BYTES, max_values: int | None = None) -> Any:
+def load_file(path: Path, max_bytes: int = FILE_BYTES, max_values: int | None = None) -> Any:
     """Return what a file holds, whatever kind of value that is. Raises OSError, ValueError."""
-    return value(read_bytes(path, max_bytes), max_values)
+    return loads(read_bytes(path, max_bytes), max_values)
 
 
-def value(raw: bytes | str, max_values: int | None = None, **how: Any) -> Any:
+def loads(raw: bytes | str, max_values: int | None = None, **how: Any) -> Any:
     """Return the value that a text stands for. `how`: as `json.loads` takes it. Raises ValueError and nothing else."""
     text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
     if is_crowded(text, max_values):

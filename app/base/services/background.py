@@ -1,10 +1,14 @@
 """The single door to the thread pool: blocking work off the GUI thread, its result back on it.
 
 `run` is for short work; `run_long` for work that shows how far it is and can be cancelled.
+
+How long something still takes, told only once it can be told.
 """
 
 import functools
+import math
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeGuard, TypeVar
 
@@ -18,8 +22,8 @@ T = TypeVar("T")
 REPORT_EVERY_S = 0.05  # an eye needs no more, and thousands of queued signals would hold the window up
 
 
-class Cancelled(Exception):  # noqa: N818  nothing went wrong
-    """Raised inside cancelled work by its own `Progress`, so that it leaves through its `finally`."""
+class TaskCancelled(Exception):  # noqa: N818  nothing went wrong
+    """Raised inside cancelled work by its own `TaskProgress`, so that it leaves through its `finally`."""
 
 
 class Task(QObject):
@@ -69,7 +73,7 @@ class Task(QObject):
                 raise error
 
 
-class Progress:
+class TaskProgress:
     """What long work tells while it runs, from the pool's thread, and how it learns that nobody wants it any more."""
 
     def __init__(self, emit: Callable[[int, int], None]) -> None:
@@ -100,7 +104,7 @@ class Progress:
     def check(self) -> None:
         """Raises Cancelled when the work is to stop."""
         if self._is_cancelled:
-            raise Cancelled
+            raise TaskCancelled
 
     def report(self, done: int, total: int) -> None:
         """`done` of `total`, both in one unit of the caller's choice; `total` 0 is not known. Raises Cancelled."""
@@ -118,14 +122,14 @@ class LongTask(Task):
 
     def __init__(
         self,
-        work: Callable[[Progress], Any],
+        work: Callable[[TaskProgress], Any],
         done: Callable[[Any], None],
         failed: Callable[[AppError], None],
         progressed: Callable[[int, int], None] | None,
         cancelled: Callable[[], None] | None,
     ) -> None:
         super().__init__(work, done, failed)
-        self.progress = Progress(self.progressed.emit)
+        self.progress = TaskProgress(self.progressed.emit)
         self._progressed_callback = progressed
         self._cancelled_callback = cancelled
         self._started_at = time.monotonic()
@@ -146,7 +150,7 @@ class LongTask(Task):
         return self._work(self.progress)
 
     def _fail(self, error: Exception) -> None:
-        if not isinstance(error, Cancelled):
+        if not isinstance(error, TaskCancelled):
             super()._fail(error)
         elif _can_be_called(self._cancelled_callback):
             self._cancelled_callback()
@@ -171,29 +175,29 @@ class _Job(QRunnable):
         task.perform()
         key = id(task)
         del task  # the last to let go destroys it, and a widget that only its callbacks held: never this thread
-        _door().knocked.emit(key)
+        _result_receiver().result_arrived.emit(key)
 
 
-class _Door(QObject):
+class _ResultReceiver(QObject):
     """Where work that has ended comes back to the thread that it was asked for."""
 
-    knocked = Signal(object)  # the task's key: Python's integer, since C++'s end at 2 GiB
+    result_arrived = Signal(object)  # the task's key: Python's integer, since C++'s end at 2 GiB
 
     def __init__(self) -> None:
         super().__init__()
-        self.knocked.connect(self._on_knocked)  # a method of an object of that thread: Qt brings the call there
+        self.result_arrived.connect(self._on_knocked)  # a method of an object of that thread: Qt brings the call there
 
     def _on_knocked(self, key: int) -> None:
         _running.pop(key).deliver()
 
 
 @functools.cache
-def _door() -> _Door:
-    return _Door()
+def _result_receiver() -> _ResultReceiver:
+    return _ResultReceiver()
 
 
 def _start(task: Task) -> None:
-    _door()  # made here, not by the pool
+    _result_receiver()  # made here, not by the pool
     QThreadPool.globalInstance().start(_Job(task))
 
 
@@ -209,13 +213,13 @@ def run(work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[
 
 
 def run_long(
-    work: Callable[[Progress], T],
+    work: Callable[[TaskProgress], T],
     done: Callable[[T], None],
     failed: Callable[[AppError], None],
     progressed: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], None] | None = None,
 ) -> LongTask:
-    """As `run`, for work that reports to its `Progress`. All callbacks come on the caller's thread.
+    """As `run`, for work that reports to its `TaskProgress`. All callbacks come on the caller's thread.
 
     Exactly one of `done`, `failed` and `cancelled` is called. Work that writes a file removes it when it is left by an
     exception, Cancelled among them.
@@ -232,3 +236,40 @@ def shut_down() -> None:
         if isinstance(task, LongTask):
             task.cancel()
     QThreadPool.globalInstance().waitForDone()
+
+
+STABLE_AFTER_S = 2.0  # the first moments are start-up, and a number that jumps is worse than none
+WINDOW_S = 10.0  # the rate is that of the recent past: disks and processors get other things to do
+
+
+class TimeLeftEstimator:
+    """Takes the fraction that is done, 0 to 1, whenever it changes. One that falls begins anew."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._noted: deque[tuple[float, float]] = deque()  # time, fraction; the oldest kept is the window's edge
+        self._began_at = 0.0
+
+    def restart(self) -> None:
+        self._noted.clear()
+
+    def note(self, fraction: float) -> None:
+        now = self._clock()
+        if self._noted and fraction < self._noted[-1][1]:
+            self.restart()
+        if not self._noted:
+            self._began_at = now
+        self._noted.append((now, fraction))
+        while len(self._noted) > 2 and now - self._noted[1][0] >= WINDOW_S:
+            self._noted.popleft()
+
+    @property
+    def seconds(self) -> int | None:
+        """Whole seconds, at least 1. None while the rate is not known, and when it is done."""
+        if len(self._noted) < 2 or self._clock() - self._began_at < STABLE_AFTER_S:
+            return None
+        (first_at, first), (last_at, last) = self._noted[0], self._noted[-1]
+        if last <= first or last >= 1 or last_at <= first_at:
+            return None
+        left = (1 - last) * (last_at - first_at) / (last - first) - (self._clock() - last_at)
+        return max(1, math.ceil(left))

@@ -29,7 +29,7 @@ class Preferences(QObject):
 
         What another program, such as a command, has stored meanwhile is kept.
         """
-        kept = settings.stored(self._path) or self._kept
+        kept = settings.load_stored(self._path) or self._kept
         new = dataclasses.replace(kept, **fields)
         try:
             if new != kept:
@@ -37,7 +37,7 @@ class Preferences(QObject):
         except OSError as error:
             self.failed.emit(AppError("settings_unsaved", path=str(self._path), reason=error.strerror or str(error)))
             return
-        self._kept = new = settings.under_policy(self._path, new)
+        self._kept = new = settings.apply_policy(self._path, new)
         self._held = {name: value for name, value in self._held.items() if name not in fields}
         new = dataclasses.replace(new, **self._held)
         if new != self.value:

@@ -16,8 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from app.base.files import budget
-from app.base.isolation import confinement
+from app.base.isolation import sandbox
 from trainer.wire import EventWriter, claim_stdout
 
 COLUMNS = 200
@@ -26,7 +25,7 @@ _PACKED_TIMES = {datetime.datetime: "datetime", datetime.date: "date", datetime.
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class WorkbookBudget:
     """What a workbook may cost by its size. A cell takes 5 bytes of a packed sheet, and openpyxl 5 microseconds."""
 
     memory_bytes: int  # beside what the process needs itself
@@ -35,7 +34,7 @@ class Budget:
     characters: int
 
     @classmethod
-    def of(cls, size_bytes: int) -> "Budget":
+    def of(cls, size_bytes: int) -> "WorkbookBudget":
         return cls(
             memory_bytes=min(100_000_000 + 12 * size_bytes, 2_000_000_000),
             processor_s=1.5 + size_bytes / 200_000,
@@ -52,11 +51,11 @@ def main(arguments: Sequence[str]) -> NoReturn:
     """`arguments`: how many rows of a sheet are read. Never returns, so that nothing is freed one by one."""
     writer = claim_stdout()
     raw = sys.stdin.buffer.read()
-    allowed = Budget.of(len(raw))
+    allowed = WorkbookBudget.of(len(raw))
     try:
         _import()
-        confinement.confine(reads=())
-        budget.limit_memory((budget.address_space_bytes() or 1_000_000_000) + allowed.memory_bytes)
+        sandbox.confine(reads=())
+        sandbox.limit_memory((sandbox.address_space_bytes() or 1_000_000_000) + allowed.memory_bytes)
         threading.Thread(target=_watch, args=(writer, allowed.processor_s), daemon=True).start()
         _read(raw, int(arguments[0]), allowed, writer)
         _end(writer, "")
@@ -86,13 +85,13 @@ def _end(writer: EventWriter, problem: str) -> NoReturn:
     os._exit(0)
 
 
-def _read(raw: bytes, max_rows: int, allowed: Budget, writer: EventWriter) -> None:
+def _read(raw: bytes, max_rows: int, allowed: WorkbookBudget, writer: EventWriter) -> None:
     from openpyxl import load_workbook
 
     if raw.startswith(b"\xd0\xcf\x11\xe0"):  # an old .xls, or a workbook with a password
         _end(writer, "locked")
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-        problem = budget.problem_of(archive)
+        problem = sandbox.archive_problem(archive)
     if problem:
         _end(writer, {"protected": "locked", "bomb": "crowded"}.get(problem, "damaged"))
     cells, characters = allowed.cells, allowed.characters

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
+from app.base.confidentiality import Permit
 from app.base.errors import AppError
-from app.base.export_gate import Permit
 from app.chat.batch import text_files
 from app.chat.batch.report import Report
 
@@ -33,7 +33,7 @@ def save(report: Report, out: Path, *, permit: Permit) -> None:
 
 
 def _save(report: Report, out: Path, permit: Permit) -> None:
-    with permit.whole_file(out) as file:
+    with permit.open_atomically(out) as file:
         if out.suffix.lower() == ".xlsx":
             from app.chat.batch import excel_file  # a fifth of a second of imports
 

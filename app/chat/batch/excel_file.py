@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
-from app.base.tables.safe_table import Book
+from app.base.tables.table_writer import WorkbookWriter
 from app.base.wording import phrase
 from app.chat.batch import report as words
 from app.chat.batch.report import Line, Report
@@ -17,7 +17,7 @@ _CLAIMS = ("n", "sentence", "sources", "supported", "missing")
 
 
 def write(report: Report, file: BinaryIO) -> None:
-    book = Book(phrase("common.batch_cut"), phrase(f"common.label.{report.label}"))
+    book = WorkbookWriter(phrase("common.batch_cut"), phrase(f"common.label.{report.label}"))
     others = words.original_names(report.questions)
     lines = list(report.lines())
     columns = ["line", *others, "question", *words.ANSWER_COLUMNS]
@@ -28,7 +28,9 @@ def write(report: Report, file: BinaryIO) -> None:
     book.save(file)
 
 
-def _add_table(book: Book, key: str, columns: Sequence[str], others: int, rows: Iterable[Sequence[object]]) -> None:
+def _add_table(
+    book: WorkbookWriter, key: str, columns: Sequence[str], others: int, rows: Iterable[Sequence[object]]
+) -> None:
     """`others`: how many of the columns, behind the first, are the questions' own and have their names."""
     own = range(1, 1 + others)
     widths = [WIDTH if at in own else WIDTHS.get(name, WIDTH) for at, name in enumerate(columns)]

@@ -3,7 +3,7 @@
 The journal leaves when the file of answers is written whole; until then the same questions go on where they stopped,
 whatever has ended the program.
 
-It lies beside the user's files, where others can write: with a `Seal` each line has a mark of this installation behind
+It lies beside the user's files, where others can write: with a `Signer` each line has a mark of this installation behind
 it, and a record without them is refused. Studies keep theirs in the data folder, without one.
 """
 
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from app.base.authenticity import Signer
 from app.base.errors import AppError
-from app.base.files import strict_json, whole_file
-from app.base.files.plain_file import open_regular
-from app.base.files.seal import Seal
+from app.base.files import output_file, strict_json
+from app.base.files.input_file import open_regular
 from app.chat.batch import results
 from app.chat.batch.results import Result
 from app.chat.presets import Choices
@@ -63,7 +63,7 @@ class Journal:
         self._file = file
 
     @classmethod
-    def open(cls, out: Path, head: Head, seal: Seal | None = None) -> "Journal":
+    def open(cls, out: Path, head: Head, seal: Signer | None = None) -> "Journal":
         """Begins one, or goes on with the one that is there.
 
         Raises AppError as `check_start`, and as `whole_file`.
@@ -80,7 +80,7 @@ class Journal:
                 return cls(path, dataclasses.replace(before, path=head.path), found, file, lines)
             file = path.open("wb")
         except OSError as error:
-            raise whole_file.failure(error, out) from error
+            raise output_file.export_error(error, out) from error
         journal = cls(path, head, {}, file, _Lines(seal))
         journal._write({"kotae_batch": VERSION, **dataclasses.asdict(head), "choices": head.choices.as_dict()})
         return journal
@@ -106,7 +106,7 @@ class Journal:
             os.fsync(self._file.fileno())
         except OSError as error:
             self._take_back(place)
-            raise whole_file.failure(error, self.path) from error
+            raise output_file.export_error(error, self.path) from error
 
     def _take_back(self, place: int) -> None:
         """What is half written on a full disk: the next line must not follow it."""
@@ -121,7 +121,7 @@ class Journal:
 class _Lines:
     """The lines of one journal, each marked together with the first, so that none of another journal fits in."""
 
-    def __init__(self, seal: Seal | None) -> None:
+    def __init__(self, seal: Signer | None) -> None:
         self._seal = seal
         self._first = b""
 
@@ -135,15 +135,15 @@ class _Lines:
     def opened(self, line: bytes) -> Any:
         """Raises AppError("batch_journal_foreign"), without a path, and ValueError."""
         if self._seal is None:
-            return strict_json.value(line)
+            return strict_json.loads(line)
         body, _, mark = line.rpartition(b"\t")
         if not self._seal.is_own(mark, self._first, body):
             raise AppError("batch_journal_foreign")
         self._first = self._first or body
-        return strict_json.value(body)
+        return strict_json.loads(body)
 
 
-def standing_of(out: Path, seal: Seal | None = None) -> tuple[Head, int] | None:
+def standing_of(out: Path, seal: Signer | None = None) -> tuple[Head, int] | None:
     """Of a batch that was interrupted, with how many questions are answered; None where there is none.
 
     Raises AppError("batch_journal_damaged" | "batch_journal_foreign").
@@ -163,7 +163,7 @@ def results_of(out: Path) -> dict[int, Result]:
     try:
         stored = _read(path_of(out), None)
     except OSError as error:
-        raise whole_file.failure(error, out) from error
+        raise output_file.export_error(error, out) from error
     return stored[1] if stored is not None else {}
 
 
@@ -175,11 +175,11 @@ def count_of(out: Path) -> int:
     except FileNotFoundError:
         return 0
     except OSError as error:
-        raise whole_file.failure(error, out) from error
+        raise output_file.export_error(error, out) from error
     return max(0, lines - 1)
 
 
-def check_start(out: Path, head: Head, seal: Seal | None = None) -> None:
+def check_start(out: Path, head: Head, seal: Signer | None = None) -> None:
     """Whether `Journal.open` would begin or go on; writes nothing.
 
     Raises AppError("export_exists") where there are answers without a journal, "batch_journal_damaged",
@@ -188,7 +188,7 @@ def check_start(out: Path, head: Head, seal: Seal | None = None) -> None:
     try:
         _startable(out, head, seal)
     except OSError as error:
-        raise whole_file.failure(error, out) from error
+        raise output_file.export_error(error, out) from error
 
 
 def check(before: Head, head: Head, out: Path) -> None:
@@ -204,7 +204,7 @@ def check(before: Head, head: Head, out: Path) -> None:
         raise AppError("batch_other_choices", path=str(out))
 
 
-def _startable(out: Path, head: Head, seal: Seal | None) -> tuple[Head, dict[int, Result], int, _Lines] | None:
+def _startable(out: Path, head: Head, seal: Signer | None) -> tuple[Head, dict[int, Result], int, _Lines] | None:
     """As `_read`, of what may be gone on with. Raises as `check_start`, and OSError."""
     stored = _read(path_of(out), seal)
     if stored is not None:
@@ -214,7 +214,7 @@ def _startable(out: Path, head: Head, seal: Seal | None) -> tuple[Head, dict[int
     return stored
 
 
-def _read(path: Path, seal: Seal | None) -> tuple[Head, dict[int, Result], int, _Lines] | None:
+def _read(path: Path, seal: Signer | None) -> tuple[Head, dict[int, Result], int, _Lines] | None:
     """The head, the results, how many bytes of the file are whole lines, and what more of them are sealed with.
 
     None where not even the head is whole.

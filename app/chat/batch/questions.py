@@ -11,9 +11,9 @@ from typing import Any
 
 from app.base.errors import AppError
 from app.base.paths import resources
-from app.base.tables import columns as names
-from app.base.tables.columns import ColumnMapping
-from app.base.tables.table_file import Cell, Row, letter
+from app.base.tables import column_mapping as names
+from app.base.tables.column_mapping import ColumnMapping
+from app.base.tables.table_reader import Cell, TableRow, column_letter
 from app.base.wording import phrase
 from app.chat.batch import table
 from app.chat.batch.table import Table
@@ -80,7 +80,7 @@ def sort(read: Table, name: str, column: int | None = None) -> QuestionFile:
 
 def column_name(columns: Sequence[str], column: int) -> str:
     """As people call it: the letter that Excel gives it, and its heading."""
-    letters = letter(column)
+    letters = column_letter(column)
     heading = columns[column] if column < len(columns) else ""
     return phrase("chat.batch_column", letter=letters, heading=heading) if heading else letters
 
@@ -90,7 +90,7 @@ def _words() -> dict[str, Any]:
     return tomllib.loads((resources() / "documents" / "question_columns.toml").read_text("utf-8"))
 
 
-def _headed(rows: list[Row], named: tuple[str, ...], width: int) -> tuple[tuple[str, ...], list[Row]]:
+def _headed(rows: list[TableRow], named: tuple[str, ...], width: int) -> tuple[tuple[str, ...], list[TableRow]]:
     """The names of all columns, and the rows below them."""
     if named or not rows or rows[0].problem:
         return (*named, *[""] * (width - len(named))), rows
@@ -111,13 +111,13 @@ def _headed(rows: list[Row], named: tuple[str, ...], width: int) -> tuple[tuple[
 
 def _named_surely(columns: Sequence[str]) -> int | None:
     """The column with the best known of the headings."""
-    plain = [names.plain(name) for name in columns]
+    plain = [names.normalize_name(name) for name in columns]
     return next((plain.index(heading) for heading in _words()["headings"] if heading in plain), None)
 
 
-def _column(columns: Sequence[str], rows: Sequence[Row], width: int) -> int:
+def _column(columns: Sequence[str], rows: Sequence[TableRow], width: int) -> int:
     """By a heading as training data have it; else the first in which most cells ask, else in which most are text."""
-    guessed = names.guess(columns, ColumnMapping()).question
+    guessed = names.guess_mapping(columns, ColumnMapping()).question
     if guessed:
         return columns.index(guessed)
     sample = [row for row in rows if not row.problem][:SAMPLE_ROWS]
@@ -129,7 +129,7 @@ def _column(columns: Sequence[str], rows: Sequence[Row], width: int) -> int:
     return 0
 
 
-def _sorted(rows: Sequence[Row], column: int) -> tuple[tuple[Question, ...], tuple[Skipped, ...]]:
+def _sorted(rows: Sequence[TableRow], column: int) -> tuple[tuple[Question, ...], tuple[Skipped, ...]]:
     questions, skipped = [], []
     for row in rows:
         others = row.cells[:column] + row.cells[column + 1 :]
@@ -164,7 +164,7 @@ def _text(cell: Cell) -> str:
     return "" if cell is None else str(cell).encode("utf-8", "replace").decode().replace("\0", "").strip()
 
 
-def _trailing(rows: Sequence[Row]) -> int:
+def _trailing(rows: Sequence[TableRow]) -> int:
     """Rows without anything at the end, as formatting leaves them."""
     count = 0
     for row in reversed(rows):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app import __version__
-from app.base.confidentiality import LABELS, Label, highest
-from app.base.tables.table_file import Cell
+from app.base.confidentiality import LABELS, Label, highest_label
+from app.base.tables.table_reader import Cell
 from app.base.wording import phrase
 from app.chat.batch.journal import Head
 from app.chat.batch.questions import Question, QuestionFile, Skipped, column_name
@@ -66,7 +66,7 @@ class Report:
     @property
     def label(self) -> Label:
         """The highest of all that is in it."""
-        return highest((self.scope_label, *(result.label for result in self.results.values())))
+        return highest_label((self.scope_label, *(result.label for result in self.results.values())))
 
     def lines(self) -> Iterator[Line]:
         """In the order of the questions' file."""

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from app.base.confidentiality import LABELS, Label, highest
+from app.base.confidentiality import LABELS, Label, highest_label
 from app.documents.grounding import grounding
 from app.documents.grounding.grounding import Grounding, Source
 
@@ -64,4 +64,4 @@ def from_dict(data: dict[str, Any]) -> Result:
 
 def label_of(scope: Label, kept: Grounding | None) -> Label:
     """Of an answer: the highest of the collections that were asked and of the passages that were found."""
-    return highest((scope, *(source.label for source in kept.sources))) if kept else scope
+    return highest_label((scope, *(source.label for source in kept.sources))) if kept else scope

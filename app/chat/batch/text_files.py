@@ -3,8 +3,8 @@
 import json
 from typing import Any, BinaryIO
 
-from app.base import invisible
-from app.base.tables import safe_table
+from app.base import invisible_characters
+from app.base.tables import table_writer
 from app.base.wording import phrase
 from app.chat import answer_facts
 from app.chat.batch import report as words
@@ -15,13 +15,13 @@ from app.documents.grounding.grounding import Grounding
 def write_csv(report: Report, file: BinaryIO) -> None:
     names = [phrase(f"common.batch_column.{name}") for name in ("line", "question", *words.ANSWER_COLUMNS)]
     head = [names[0], *words.original_names(report.questions), *names[1:]]
-    safe_table.write_csv(file, head, (words.cells(report, line) for line in report.lines()))
+    table_writer.write_csv(file, head, (words.cells(report, line) for line in report.lines()))
 
 
 def write_json(report: Report, file: BinaryIO) -> None:
     """One object a line: as `kotae ask --json` prints it, with the question and where it stood."""
     for line in report.lines():
-        written = invisible.escaped_json(json.dumps(_object(report, line), ensure_ascii=False))
+        written = invisible_characters.escape_json(json.dumps(_object(report, line), ensure_ascii=False))
         file.write(written.encode("utf-8", "replace") + b"\n")
 
 

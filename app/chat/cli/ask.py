@@ -7,10 +7,9 @@ import signal
 from contextlib import nullcontext
 from typing import Any
 
-from app.base.cli.command_tree import add_command
-from app.base.cli.loop import Waiting, application
-from app.base.cli.output import Output
-from app.base.confidentiality import DEFAULT, Label, highest
+from app.base.cli.commands import Output, add_command
+from app.base.cli.loop import CommandLoop, core_application
+from app.base.confidentiality import DEFAULT_LABEL, Label, highest_label
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
@@ -65,7 +64,7 @@ def run(find_run: FindRun, label_of: LabelOf, options: argparse.Namespace, where
         raise AppError("empty_question")
     request = request_of(options, where, find_run)
     learned = ask_adapter.learned(where.documents, label_of, request.model, request.adapters)
-    app = application()
+    app = core_application()
     with Meanings(where, output) if request.wanted else nullcontext() as meanings:
         embedding = meanings.embedding if meanings else None
         engine = EngineClient(child_commands.engine(), where.logs / "engine-ask.log")
@@ -97,7 +96,7 @@ class _Asking:
         self.outcome: Outcome | None = None
         self.error: AppError | None = None
         self.broken_pipe: BrokenPipeError | None = None
-        self.waiting = Waiting(run.stop)
+        self.waiting = CommandLoop(run.stop)
         run.stage_changed.connect(self._on_stage)
         run.text_received.connect(self._on_text)
         run.finished.connect(self._on_finished)
@@ -173,8 +172,8 @@ def _print(asking: _Asking, request: AnswerRequest, output: Output, learned: Lab
 
 def _label(request: AnswerRequest, learned: Label, kept: Grounding | None) -> Label:
     """Return what the answer is labelled now, as `Report` has it for a batch."""
-    asked = labels.of_scope_now(request.wanted.documents, request.wanted.scope) if request.wanted else DEFAULT
-    return results.label_of(highest((asked, learned)), kept)
+    asked = labels.of_scope_now(request.wanted.documents, request.wanted.scope) if request.wanted else DEFAULT_LABEL
+    return results.label_of(highest_label((asked, learned)), kept)
 
 
 def _shown(model: LocalModel, adapter: str | None) -> str:

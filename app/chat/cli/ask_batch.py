@@ -7,9 +7,9 @@ import signal
 from contextlib import nullcontext
 from pathlib import Path
 
-from app.base import export_gate
-from app.base.cli.loop import Waiting, application
-from app.base.cli.output import Output, left
+from app.base import confidentiality
+from app.base.cli.commands import Output, format_time_left
+from app.base.cli.loop import CommandLoop, core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
@@ -45,8 +45,8 @@ def run(find_run: FindRun, label_of: LabelOf, options: argparse.Namespace, where
         ),
     )  # fmt: skip
     batch.check()
-    permit = export_gate.pass_out(export_of(batch), where.exports_log, is_agreed=options.allow_secret)
-    app = application()
+    permit = confidentiality.permit_export(export_of(batch), where.exports_log, is_agreed=options.allow_secret)
+    app = core_application()
     with Meanings(where, output) if scope else nullcontext() as meanings:
         embedding = meanings.embedding if meanings else None
         engine = EngineClient(child_commands.engine(), where.logs / "engine-batch.log")
@@ -94,7 +94,7 @@ class _Answering:
         self.ended: Ended | None = None
         self.error: AppError | None = None
         self._standing = run.standing
-        self.waiting = Waiting(run.stop)
+        self.waiting = CommandLoop(run.stop)
         run.begun.connect(self._on_begun)
         run.progressed.connect(self._on_progressed)
         run.answered.connect(self._on_answered)
@@ -114,7 +114,7 @@ class _Answering:
 
     def _on_progressed(self, standing: Standing) -> None:
         self._output.progress(
-            "chat.batch_progress", done=standing.done, total=standing.total, left=left(standing.left_s)
+            "chat.batch_progress", done=standing.done, total=standing.total, left=format_time_left(standing.left_s)
         )
 
     def _on_answered(self, result: Result) -> None:

@@ -1,6 +1,6 @@
 """What `kotae ask --collection` says of an answer's sources: which collections are asked, and how they are shown."""
 
-from app.base.cli.output import Output
+from app.base.cli.commands import Output
 from app.documents.grounding import checked, citing
 from app.documents.grounding.grounding import Grounding, Source
 

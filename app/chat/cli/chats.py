@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from app.base import confidentiality, export_gate
-from app.base.cli.output import Output
+from app.base import confidentiality
+from app.base.cli.commands import Output
+from app.base.confidentiality import ExportRequest, Permit
 from app.base.errors import AppError
-from app.base.export_gate import Export, Permit
 from app.base.paths import Paths
 from app.base.wording import help_text
 from app.chat import conversation_labels
@@ -21,7 +21,7 @@ SHOWN_TITLES = 3
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
+    from app.base.cli.commands import add_command
 
     group = add_command(commands, shared, "chats", help_text("chats"), None)
     actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
@@ -109,14 +109,14 @@ def _permit(store: Store, ids: list[int], target: Path, where: Paths, *, is_allo
     if gone:
         raise AppError("conversation_gone", id=min(gone))
     labels = conversation_labels.each(store, found, collections_now(where.documents))
-    secret = [one for one in found if labels[one.id] == confidentiality.HIGHEST]
-    export = Export(
+    secret = [one for one in found if labels[one.id] == confidentiality.HIGHEST_LABEL]
+    export = ExportRequest(
         "conversation" if len(ids) == 1 else "conversations",
         str(target.absolute()),
         lambda: conversation_labels.highest(store, found, collections_now(where.documents)),
         " / ".join(one.title for one in secret[:SHOWN_TITLES]),
     )
-    return export_gate.pass_out(export, where.exports_log, is_agreed=is_allowed)
+    return confidentiality.permit_export(export, where.exports_log, is_agreed=is_allowed)
 
 
 def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:

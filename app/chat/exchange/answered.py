@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from app import __version__
-from app.base.confidentiality import Label, highest
+from app.base.confidentiality import Label, highest_label
 from app.base.wording import phrase
 from app.chat import answer_origin
 from app.chat.records import AnswerDetails, Message
@@ -24,7 +24,7 @@ class Answered:
     @property
     def highest_label(self) -> Label:
         """With its own sources."""
-        return highest((self.label, *(source.label for source in self._details.named_sources)))
+        return highest_label((self.label, *(source.label for source in self._details.named_sources)))
 
     @property
     def _details(self) -> AnswerDetails:

@@ -11,8 +11,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from app.base import invisible, wording
-from app.base.confidentiality import DEFAULT, highest, of_stored
+from app.base import invisible_characters, wording
+from app.base.confidentiality import DEFAULT_LABEL, highest_label, stored_label
 from app.chat.exchange.bundle import Bundle
 from app.chat.presets import LIMITS, Choices
 from app.chat.records import AnswerDetails, Conversation, Message
@@ -72,7 +72,9 @@ def from_dict(data: Any) -> Bundle:
         pinned_at=None if pinned_at is None else _time(pinned_at),
         preset_id=preset_id,
         choices=_choices(data.get("choices")) or Choices(),
-        label=highest((DEFAULT, of_stored(data.get("label", DEFAULT)))),  # a file can raise it, and never lower it
+        label=highest_label(
+            (DEFAULT_LABEL, stored_label(data.get("label", DEFAULT_LABEL)))
+        ),  # a file can raise it, and never lower it
     )
     folder = data.get("folder")
     name = "" if folder is None else title_of(_text(folder, "folder"))
@@ -177,7 +179,7 @@ def _details(data: Any, role: str, at: int) -> AnswerDetails | None:
         elif value is not None and not _is_detail(field.type, value):
             raise RefusedError("details", at)
         if value is not None and field.name in _TAKEN and not _is_absurd(field.name, value):
-            values[field.name] = invisible.remove(value) if isinstance(value, str) else value
+            values[field.name] = invisible_characters.remove(value) if isinstance(value, str) else value
     low, high = CONTEXT_LIMITS
     if not low <= values.get("context_tokens", 0) <= high:
         values.pop("choices", None)  # with these it could be asked again, but not in a context like that
@@ -198,7 +200,7 @@ def _quoted(data: dict[str, Any], at: int) -> tuple[Source, ...]:
         named = named or grounding.from_dict({"sources": [] if quoted is None else quoted}).sources
     except ValueError as error:
         raise RefusedError("details", at) from error
-    line = invisible.line  # a name of several lines could pose as a line of ours
+    line = invisible_characters.to_single_line  # a name of several lines could pose as a line of ours
     return tuple(
         dataclasses.replace(
             one, collection=line(one.collection), document=line(one.document), heading=tuple(map(line, one.heading)),
@@ -250,7 +252,7 @@ def _text(value: Any, reason: str, at: int = 0) -> str:
         raise RefusedError(reason, at)
     if not _is_whole(value):
         raise RefusedError("characters", at)
-    return invisible.remove(value)
+    return invisible_characters.remove(value)
 
 
 def _is_whole(text: str) -> bool:

@@ -5,7 +5,7 @@ import io
 from docx.document import Document as WordDocument
 from docx.enum.text import WD_ALIGN_PARAGRAPH
 
-from app.base.files.whole_file import require_zip_date
+from app.base.files.output_file import require_zip_date
 from app.base.wording import phrase
 from app.chat import answer_origin
 from app.chat.exchange import docx_file, docx_grounding, docx_styles, markdown_file

@@ -16,7 +16,7 @@ from docx.shared import Mm
 from markdown_it.token import Token
 
 from app.base.files.inert_markdown import parse
-from app.base.files.whole_file import require_zip_date
+from app.base.files.output_file import require_zip_date
 from app.base.wording import phrase
 from app.chat import answer_origin
 from app.chat.exchange import docx_grounding, docx_styles, markdown_file

@@ -1,8 +1,8 @@
 """Text that a Word document can hold."""
 
-from app.base import invisible
+from app.base import invisible_characters
 
 
 def legal(text: str) -> str:
     """Without what nobody sees, the characters that XML cannot hold among them: a file with one would not open."""
-    return invisible.remove(text)
+    return invisible_characters.remove(text)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from app.base.confidentiality import Permit
 from app.base.errors import AppError
-from app.base.export_gate import Permit
-from app.base.files import file_names
-from app.base.files.whole_file import reserve, whole_file
+from app.base.files import output_file
+from app.base.files.output_file import create_numbered_file, open_atomically
 from app.base.wording import phrase
 from app.chat import conversation_labels
 from app.chat.conversation_labels import Known
@@ -35,14 +35,14 @@ def save_file(
 
     Raises AppError("conversation_gone"), and as `Permit.whole_file`.
     """
-    with permit.whole_file(target) as file:
+    with permit.open_atomically(target) as file:
         _write(file, _bundles(store, ids, report, there), file_format)
     return [target]
 
 
 def save_unstored(bundle: Bundle, file_format: str, target: Path, *, permit: Permit) -> list[Path]:
     """A conversation that lives in memory only. Raises as `save_file`."""
-    with permit.whole_file(target) as file:
+    with permit.open_atomically(target) as file:
         _write(file, [bundle], file_format)
     return [target]
 
@@ -51,7 +51,7 @@ def save_answer(answered: Answered, target: Path, *, permit: Permit) -> list[Pat
     """One answer as a Word document. Raises as `save_file`."""
     from app.chat.exchange import docx_answer  # lxml takes a tenth of a second, which the window's start need not pay
 
-    with permit.whole_file(target) as file:
+    with permit.open_atomically(target) as file:
         file.write(docx_answer.content(answered))
     return [target]
 
@@ -67,8 +67,12 @@ def save_folder(
     numbers: dict[str, int] = {}
     try:
         for bundle in _bundles(store, ids, report, there):
-            made.append(reserve(permit.at(folder), suggested_name(bundle.conversation), SUFFIXES[file_format], numbers))
-            with whole_file(made[-1]) as file:
+            made.append(
+                create_numbered_file(
+                    permit.at(folder), suggested_name(bundle.conversation), SUFFIXES[file_format], numbers
+                )
+            )
+            with open_atomically(made[-1]) as file:
                 file.write(_content(bundle, file_format))
         permit.require()
     except BaseException:
@@ -87,7 +91,7 @@ def labelled(bundle: Bundle, there: Known) -> Bundle:
 
 def suggested_name(conversation: Conversation) -> str:
     """A file name for it, without suffix."""
-    return file_names.safe_name(conversation.title, phrase("common.export_untitled"))
+    return output_file.safe_name(conversation.title, phrase("common.export_untitled"))
 
 
 def _bundles(store: Store, ids: Sequence[int], report: Report, there: Known) -> Iterator[Bundle]:

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from app import __version__
-from app.base import invisible
+from app.base import invisible_characters
 from app.base.errors import AppError
-from app.base.files.plain_file import open_regular
+from app.base.files.input_file import open_regular
 from app.chat.exchange import bundle_check
 from app.chat.exchange.bundle import Bundle, as_dict
 from app.chat.exchange.bundle_check import RefusedError
@@ -48,7 +48,7 @@ def write(file: BinaryIO, bundles: Iterable[Bundle], exported_at: float) -> None
     for number, bundle in enumerate(bundles):
         file.write(b",\n" if number else b"\n")
         written = json.dumps(as_dict(bundle), ensure_ascii=False, allow_nan=False)
-        file.write(invisible.escaped_json(written).encode())
+        file.write(invisible_characters.escape_json(written).encode())
     file.write(b"\n]}\n")
 
 

@@ -4,8 +4,8 @@ import time
 from collections.abc import Sequence
 
 from app import __version__
-from app.base import invisible
-from app.base.files.inert_markdown import contained, escaped, quoted
+from app.base import invisible_characters
+from app.base.files.inert_markdown import escape_line, make_inert, quote_lines
 from app.base.wording import phrase
 from app.chat import answer_origin
 from app.chat.exchange.bundle import Bundle
@@ -17,19 +17,19 @@ TURN_DEPTH = 2  # headings of answers begin one below those of the turns
 
 
 def content(bundle: Bundle) -> str:
-    lines = [f"# {escaped(bundle.conversation.title)}", "", *(f"- {escaped(fact)}" for fact in facts(bundle))]
+    lines = [f"# {escape_line(bundle.conversation.title)}", "", *(f"- {escape_line(fact)}" for fact in facts(bundle))]
     number = 0
     for message in shown(bundle):
         number += message.role == "question"
-        lines += ["", f"## {escaped(heading(message, number))}", ""]
+        lines += ["", f"## {escape_line(heading(message, number))}", ""]
         grounding = answer_origin.grounding_of(message)
         text = citing.marked(message.text, grounding) if grounding else message.text
-        written = contained(text, TURN_DEPTH, phrase("common.export_address", address="{}"))
-        lines.append(quoted(written.split("\n")) if message.role == "question" else written)
+        written = make_inert(text, TURN_DEPTH, phrase("common.export_address", address="{}"))
+        lines.append(quote_lines(written.split("\n")) if message.role == "question" else written)
         if grounds := _grounds(message, grounding):
-            lines += ["", *(f"- {escaped(line)}" for line in grounds)]
-        lines += [f"\n*{escaped(note)}*" for note in [remark(message)] if note]
-    return invisible.remove("\n".join(lines) + "\n")
+            lines += ["", *(f"- {escape_line(line)}" for line in grounds)]
+        lines += [f"\n*{escape_line(note)}*" for note in [remark(message)] if note]
+    return invisible_characters.remove("\n".join(lines) + "\n")
 
 
 def _grounds(message: Message, grounding: Grounding | None) -> list[str]:

@@ -67,7 +67,7 @@ class AnswerRequest:
     json_schema: str = ""  # JSON Schema that it follows instead; "": none
     stop: tuple[str, ...] = ()  # texts that end it, beside those of the model's form
     # Of a model elsewhere: what the turns are labelled with, and whether the user has agreed that they are sent there.
-    label: Label = confidentiality.DEFAULT
+    label: Label = confidentiality.DEFAULT_LABEL
     is_agreed: bool = False
 
 
@@ -366,7 +366,7 @@ def _check_remote(request: AnswerRequest, keys: RemoteKeys) -> None:
 
 def _checked(model: LocalModel, found: Found) -> Found:
     """Return what was found, now or earlier, if it may be sent to the model. Raises AppError("remote_secret")."""
-    remote_models.require_sendable(model, confidentiality.highest(source.label for source in found.sources))
+    remote_models.require_sendable(model, confidentiality.highest_label(source.label for source in found.sources))
     return found
 
 

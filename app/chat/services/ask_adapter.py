@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.base.confidentiality import Label, highest
+from app.base.confidentiality import Label, highest_label
 from app.base.errors import AppError
 from app.base.wording import phrase
 from app.inference import gguf
@@ -141,4 +141,4 @@ def learned(documents: Path, label_of: LabelOf, model: LocalModel, adapters: Col
     """Return the label of what the model was trained on: as it is in the list, and with each adapter that it is asked
     with instead. `documents`: the database."""
     others = [replace(model, adapter=one.path) for one in adapters or ()]
-    return highest(label_of(documents, one) for one in (model, *others))
+    return highest_label(label_of(documents, one) for one in (model, *others))

@@ -9,10 +9,9 @@ from pathlib import Path
 from PySide6.QtCore import QLockFile, QObject, Signal
 
 from app.base import confidentiality
-from app.base.confidentiality import Label
+from app.base.authenticity import Signer
+from app.base.confidentiality import ExportRequest, Label, Permit
 from app.base.errors import AppError
-from app.base.export_gate import Export, Permit
-from app.base.files.seal import Seal
 from app.base.services import background
 from app.base.settings import Settings
 from app.base.wording import describe_error
@@ -67,9 +66,9 @@ class Batch:
         journal.check_start(self.out, self.head(), self.seal)
 
     @property
-    def seal(self) -> Seal:
+    def seal(self) -> Signer:
         """Of the data folder, which the documents' database lies in."""
-        return Seal(self.documents.parent)
+        return Signer(self.documents.parent)
 
 
 def _name(adapter: Path) -> str:
@@ -127,7 +126,7 @@ class BatchRun(QObject):
         self._lock = QLockFile(str(batch.out) + journal.SUFFIX + ".lock")
         self._lock.setStaleLockTime(0)  # stale only when its process is gone, however long it takes
         self._journal: Journal | None = None
-        self._scope_label: Label = confidentiality.DEFAULT
+        self._scope_label: Label = confidentiality.DEFAULT_LABEL
         self._queue = AnswerQueue(
             engine, template_command, self._request_of, self, embedding, lambda _text: permit.require()
         )
@@ -267,12 +266,12 @@ class BatchRun(QObject):
 
 def label_of_batch(batch: Batch) -> Label:
     """Of what is asked, and of what the model that answers was trained on, as they are now."""
-    return confidentiality.highest((labels.of_scope_now(batch.documents, batch.scope), batch.learned()))
+    return confidentiality.highest_label((labels.of_scope_now(batch.documents, batch.scope), batch.learned()))
 
 
-def export_of(batch: Batch) -> Export:
+def export_of(batch: Batch) -> ExportRequest:
     named = " / ".join([*(ref.name for ref in batch.scope), batch.model.name])
-    return Export("answers", str(batch.out.absolute()), lambda: label_of_batch(batch), named)
+    return ExportRequest("answers", str(batch.out.absolute()), lambda: label_of_batch(batch), named)
 
 
 def _opened(batch: Batch, permit: Permit) -> tuple[Journal, Label]:

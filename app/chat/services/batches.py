@@ -10,12 +10,11 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
-from app.base.confidentiality import DEFAULT, Label
+from app.base.authenticity import Signer
+from app.base.confidentiality import DEFAULT_LABEL, Label, Permit
 from app.base.errors import AppError
-from app.base.export_gate import Permit
 from app.base.files import strict_json
-from app.base.files.atomic import write_atomically
-from app.base.files.seal import Seal
+from app.base.files.output_file import write_atomically
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.chat.batch import journal, questions
@@ -109,7 +108,7 @@ class Batches(QObject):
 
     def label_now(self) -> Label:
         """Of the batch that runs; of no documents where none does."""
-        return label_of_batch(self._run.batch) if self._run is not None else DEFAULT
+        return label_of_batch(self._run.batch) if self._run is not None else DEFAULT_LABEL
 
     # --------------------------------------------------------------------- files
 
@@ -261,8 +260,8 @@ def _checked(batch: Batch) -> Batch:
 def _unfinished(memory: Path) -> Unfinished | None:
     """None where the last batch has come to its end, or lies on a drive that is not there."""
     try:
-        out = Path(strict_json.of_file(memory)["out"])
+        out = Path(strict_json.load_file(memory)["out"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    found = journal.standing_of(out, Seal(memory.parent))
+    found = journal.standing_of(out, Signer(memory.parent))
     return None if found is None else Unfinished(out, *found)

@@ -281,7 +281,7 @@ class ChatSession(OpenConversation):
         *,
         keeps_draft: bool = False,
         is_action: bool = False,
-        label: Label = confidentiality.DEFAULT,
+        label: Label = confidentiality.DEFAULT_LABEL,
     ) -> bool:
         """`own`: choices of this one answer. `is_action`: about the answer above. `label`: of the conversation that
         the question was taken from."""
@@ -300,7 +300,7 @@ class ChatSession(OpenConversation):
                     self._store.set_answering(question.conversation_id, *self._answering.of_new)
                 if here is None and self._answering.scope_of_new:
                     self._store.set_scope(question.conversation_id, self._answering.scope_of_new)
-                if here is None and label == confidentiality.HIGHEST:
+                if here is None and label == confidentiality.HIGHEST_LABEL:
                     conversation_labels.give(self._store, question.conversation_id, label)
                 if here is None and self.model is not None and self._agreed_origin == self._origin != "":
                     remote_consent.consent(self._store, question.conversation_id, self.model)
@@ -340,7 +340,7 @@ class ChatSession(OpenConversation):
         if model is not None and model.remote is not None:  # with what the collections are labelled by now
             there = collections_now(self._documents)
             now = conversation_labels.of_collections(there, (), self.messages())
-            label = confidentiality.highest((label, *now))
+            label = confidentiality.highest_label((label, *now))
         is_next = self._store.leaf_id(self.conversation.id) == question_id
         if emptied is not None:
             answer = self._store.restart_answer(emptied.id, plan)

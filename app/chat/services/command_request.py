@@ -5,7 +5,7 @@ import dataclasses
 from pathlib import Path
 
 from app.base import settings
-from app.base.cli.option_limits import check
+from app.base.cli.commands import check_limit
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.settings import Settings
@@ -65,10 +65,10 @@ def _preset(wanted: str, presets: Presets) -> Preset:
 
 def request_of(options: argparse.Namespace, where: Paths, find_run: FindRun) -> AnswerRequest:
     """What the options say. Raises AppError as `choose_model`, "bad_option", "unknown_preset", "unknown_collection"."""
-    check("--max-tokens", options.max_tokens, 1, 1 << 20)
-    check("--temperature", options.temperature, 0, 5)
-    check("--seed", options.seed, 0, (1 << 32) - 1)
-    check("--context", options.context, 256, 1 << 20)
+    check_limit("--max-tokens", options.max_tokens, 1, 1 << 20)
+    check_limit("--temperature", options.temperature, 0, 5)
+    check_limit("--seed", options.seed, 0, (1 << 32) - 1)
+    check_limit("--context", options.context, 256, 1 << 20)
     chosen = options.adapter
     adapter = ask_adapter.choose(chosen, where.runs, find_run) if chosen is not None else None
     model, stored, preset = _choose(options.model, options.preset, where, adapter)

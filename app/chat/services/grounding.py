@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.base import invisible
+from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import phrase
@@ -53,7 +53,7 @@ class Wanted:
         """What is looked for: with the question before it where this one would mean nothing alone."""
         *earlier, last = self.turns
         before = f"{earlier[-1].question}\n" if earlier and evidence.refers_back(last.question) else ""
-        return invisible.plain(before + last.question)
+        return invisible_characters.to_plain_text(before + last.question)
 
 
 @dataclass(frozen=True, slots=True)

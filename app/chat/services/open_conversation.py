@@ -138,7 +138,7 @@ class OpenConversation(QObject):
     def label(self) -> Label:
         """As its documents and the user have made it by now."""
         stored = self._store.conversation(self.conversation.id) if self.conversation else None
-        return stored.label if stored else confidentiality.DEFAULT
+        return stored.label if stored else confidentiality.DEFAULT_LABEL
 
     def give_label(self, label: Label) -> bool:
         """Never below its documents. False: it could not be stored, as `problem_occurred` says."""

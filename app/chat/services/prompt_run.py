@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
-from app.base.files import plain_file
+from app.base.files import input_file
 from app.base.services import background
 from app.base.settings import Settings
 from app.chat.presets import Choices
@@ -166,8 +166,8 @@ def answered_by(job: PromptJob) -> str:
     if model.remote is not None:  # what it says today and tomorrow need not be the same model's
         raise AppError("remote_cannot", address=remote_models.shown(model))
     used = local_models.in_use(model, job.adapters)[1]
-    adapters = [[plain_file.sha256_of(Path(use.path)), use.strength] for use in used]
-    sha256 = (model.files[0].sha256 if model.files else "") or plain_file.sha256_of(Path(model.path))
+    adapters = [[input_file.sha256_of(Path(use.path)), use.strength] for use in used]
+    sha256 = (model.files[0].sha256 if model.files else "") or input_file.sha256_of(Path(model.path))
     context = job.settings.context_tokens
     return json.dumps([sha256, model.form_id, model.template_allowed, adapters, job.choices.as_dict(), context])
 

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from app.base.confidentiality import Label
+from app.base.confidentiality import Label, Permit
 from app.base.errors import AppError
-from app.base.export_gate import Permit
 from app.base.services import background
-from app.base.services.background import Progress
+from app.base.services.background import TaskProgress
 from app.chat import conversation_labels
 from app.chat.exchange import exporting, importing
 from app.chat.exchange.answered import Answered
@@ -61,7 +60,7 @@ class Transfer(QObject):
         save = exporting.save_file if file_format == "json" or len(ids) == 1 else exporting.save_folder
         chosen, documents = list(ids), self._documents
 
-        def work(store: Store, progress: Progress) -> list[Path]:
+        def work(store: Store, progress: TaskProgress) -> list[Path]:
             return save(store, chosen, file_format, target, progress.report, collections_now(documents), permit=permit)
 
         self._run(work, self._on_exported)
@@ -88,7 +87,7 @@ class Transfer(QObject):
         if self._task is not None:
             self._task.cancel()
 
-    def _run(self, work: Callable[[Store, Progress], object], done: Callable[..., None]) -> None:
+    def _run(self, work: Callable[[Store, TaskProgress], object], done: Callable[..., None]) -> None:
         if self._task is None:
             path = self._store.path
             self._task = background.run_long(
@@ -122,7 +121,7 @@ class Transfer(QObject):
         self._task = None
 
 
-def _with_store(path: Path, work: Callable[[Store, Progress], object], progress: Progress) -> object:
+def _with_store(path: Path, work: Callable[[Store, TaskProgress], object], progress: TaskProgress) -> object:
     """A connection of the thread's own: sqlite's belong to the thread that made them."""
     with contextlib.closing(Store.beside(path)) as store:
         return work(store, progress)

@@ -13,10 +13,8 @@ from app.chat.ui.editor import TEXT_MAX, QuestionEditor
 from app.chat.ui.remote_mark import RemoteMark
 from app.uikit.input_method import guard_of
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.key_hint import KeyHint
-from app.uikit.widgets.labels import ElidedLabel, Label, tip
-from app.uikit.words import icon_button
+from app.uikit.widgets.buttons import Button, KeyHint, make_icon_button
+from app.uikit.widgets.labels import ElidedLabel, Label, plain_tooltip
 
 
 class Composer(QWidget):
@@ -54,7 +52,7 @@ class Composer(QWidget):
         self.hint = KeyHint(self._theme)
         self.waiting = ElidedLabel(role="caption", tone="text2")
         self.send_button = Button(self._theme, phrase("chat.send"), "primary")
-        self.stop_button = icon_button(self._theme, phrase("chat.stop_esc"), "square")
+        self.stop_button = make_icon_button(self._theme, phrase("chat.stop_esc"), "square")
         self.stop_button.setAccessibleName(phrase("common.stop"))
         row = QHBoxLayout()
         row.setContentsMargins(4, 0, 0, 0)
@@ -198,7 +196,7 @@ class Composer(QWidget):
         if not is_sendable and self.send_button.hasFocus():
             self.editor.setFocus()
         self.send_button.setEnabled(is_sendable)
-        self.send_button.setToolTip("" if is_sendable else tip(phrase("chat.type_a_question_to_send")))
+        self.send_button.setToolTip("" if is_sendable else plain_tooltip(phrase("chat.type_a_question_to_send")))
 
     def _on_text_refused(self, length: int) -> None:
         text = phrase("chat.too_long_to_paste_n")

@@ -4,11 +4,10 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.base.wording import phrase
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.buttons import Button, make_icon_button
 from app.uikit.widgets.labels import Label, set_surface
-from app.uikit.words import icon_button
 
 
 class EmptyView(QWidget):
@@ -88,7 +87,7 @@ class EmptyView(QWidget):
     def _build_without_model(self) -> QWidget:
         self.starter_button = Button(self._theme, "", "primary")
         self.starter_button.clicked.connect(self._navigation.starter_requested)
-        self.import_button = icon_button(self._theme, phrase("common.import_a_gguf_file"), "file-box")
+        self.import_button = make_icon_button(self._theme, phrase("common.import_a_gguf_file"), "file-box")
         self.import_button.clicked.connect(self._navigation.model_file_requested)
         self.progress_button = Button(self._theme, phrase("chat.show_progress"))
         self.progress_button.clicked.connect(lambda: self._navigation.page_requested.emit("models"))

@@ -6,29 +6,26 @@ from PySide6.QtWidgets import QMenu
 
 from app.base import confidentiality
 from app.base.confidentiality import LABELS, Label
-from app.base.wording import phrase, size
+from app.base.wording import format_size, phrase
 from app.chat.presets import Preset
 from app.chat.ui.scope_line import LabelTag
 from app.chat.ui.temporary_tag import TemporaryTag
 from app.chat.ui.title_field import TitleField
 from app.inference.local_model import LocalModel
 from app.models import remote_models
-from app.uikit import phrases
-from app.uikit.language import joined, noted
-from app.uikit.navigation import Navigation
-from app.uikit.phrases import sends_to
+from app.uikit import localization
+from app.uikit.localization import join_facts, sends_to_text, with_note
+from app.uikit.page import Navigation, PageHeader
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import IconButton
-from app.uikit.widgets.header import Header
-from app.uikit.widgets.labels import tip
-from app.uikit.words import icon_button, literal, spaced
+from app.uikit.widgets.buttons import IconButton, escape_mnemonic, make_icon_button, with_icon_space
+from app.uikit.widgets.labels import plain_tooltip
 
 NARROW_PX = 620  # below, model and preset are chosen in the menu
 TAG_PX = 200  # more when the mark of a temporary conversation stands there too
 NAME_CHARACTERS = 28
 
 
-class ChatHeader(Header):
+class ChatHeader(PageHeader):
     model_chosen = Signal(str)  # its id
     preset_chosen = Signal(str)  # its id
     new_requested = Signal()
@@ -47,16 +44,16 @@ class ChatHeader(Header):
         self._preset_id = ""
         self._has_messages = False
         self._is_temporary = False
-        self._label: Label = confidentiality.DEFAULT
+        self._label: Label = confidentiality.DEFAULT_LABEL
         self._lowest: Label = LABELS[0]
         self.field = TitleField()
         self.tag = TemporaryTag(theme)
         self.tag.hide()
         self.label_tag = LabelTag(theme)
-        self.model_button = icon_button(theme, "", "box")
+        self.model_button = make_icon_button(theme, "", "box")
         self.model_button.setMenu(QMenu(self.model_button))
         self.model_button.menu().aboutToShow.connect(lambda: self._fill_models(self.model_button.menu()))
-        self.preset_button = icon_button(theme, "", "sliders-horizontal")
+        self.preset_button = make_icon_button(theme, "", "sliders-horizontal")
         self.preset_button.setMenu(QMenu(self.preset_button))
         self.preset_button.menu().aboutToShow.connect(lambda: self._fill_presets(self.preset_button.menu()))
         self.menu_button = IconButton(theme, "ellipsis", phrase("chat.more_actions"))
@@ -84,24 +81,24 @@ class ChatHeader(Header):
 
     def offer_labels(self, given: Label, lowest: Label) -> None:
         """What the menu offers: `given` is the one that is stored, `lowest` what its documents ask for at least."""
-        self._label, self._lowest = confidentiality.highest((given, lowest)), lowest
+        self._label, self._lowest = confidentiality.highest_label((given, lowest)), lowest
 
     def show_models(self, models: list[LocalModel], model_id: str | None) -> None:
         self._models, self._model_id = models, model_id
         model = next((model for model in models if model.id == model_id), None)
         name = model.name if model else phrase("common.choose_a_model")
-        self.model_button.setText(spaced(literal(_shortened(name))))
+        self.model_button.setText(with_icon_space(escape_mnemonic(_shortened(name))))
         place = remote_models.shown(model) if model else ""
-        self.model_button.setToolTip(tip(sends_to(place)) if place else "")
+        self.model_button.setToolTip(plain_tooltip(sends_to_text(place)) if place else "")
         self.model_button.setAccessibleName(
-            noted(phrase("chat.model_name", name=name), sends_to(place) if place else "")
+            with_note(phrase("chat.model_name", name=name), sends_to_text(place) if place else "")
         )
 
     def show_presets(self, presets: list[Preset], current: Preset, *, deviates: bool) -> None:
         """`deviates`: the conversation has something otherwise than its preset."""
         self._presets, self._preset_id = presets, current.id
-        name = noted(current.name, phrase("chat.changed")) if deviates else current.name
-        self.preset_button.setText(spaced(literal(_shortened(name))))
+        name = with_note(current.name, phrase("chat.changed")) if deviates else current.name
+        self.preset_button.setText(with_icon_space(escape_mnemonic(_shortened(name))))
         self.preset_button.setAccessibleName(phrase("chat.preset_name", name=name))
 
     def start_renaming(self) -> None:
@@ -159,7 +156,7 @@ class ChatHeader(Header):
     def _fill_models(self, menu: QMenu) -> None:
         menu.clear()
         for model in self._models:
-            action = menu.addAction(literal(joined(model.name, self._about(model))))
+            action = menu.addAction(escape_mnemonic(join_facts(model.name, self._about(model))))
             action.setCheckable(True)
             action.setChecked(model.id == self._model_id)
             action.triggered.connect(lambda _=False, model_id=model.id: self.model_chosen.emit(model_id))
@@ -168,16 +165,16 @@ class ChatHeader(Header):
 
     def _about(self, model: LocalModel) -> str:
         if model.remote is not None:
-            return sends_to(remote_models.shown(model))
+            return sends_to_text(remote_models.shown(model))
         if model.tuned is not None:
             base = phrase("common.base_name", name=_shortened(model.tuned.base_name))
-            return noted(phrase("common.tuned"), base)
-        return size(model.size_bytes)
+            return with_note(phrase("common.tuned"), base)
+        return format_size(model.size_bytes)
 
     def _fill_presets(self, menu: QMenu) -> None:
         menu.clear()
         for preset in self._presets:
-            action = menu.addAction(literal(preset.name))
+            action = menu.addAction(escape_mnemonic(preset.name))
             action.setCheckable(True)
             action.setChecked(preset.id == self._preset_id)
             action.triggered.connect(lambda _=False, preset_id=preset.id: self.preset_chosen.emit(preset_id))
@@ -188,12 +185,12 @@ class ChatHeader(Header):
     def _fill_labels(self, menu: QMenu) -> None:
         menu.setToolTipsVisible(True)
         for label in LABELS:
-            action = menu.addAction(phrases.label(label))
+            action = menu.addAction(localization.label_name(label))
             action.setCheckable(True)
             action.setChecked(label == self._label)
             if LABELS.index(label) < LABELS.index(self._lowest):
                 action.setEnabled(False)
-                action.setToolTip(tip(phrase("chat.it_cannot_be_lower_than")))
+                action.setToolTip(plain_tooltip(phrase("chat.it_cannot_be_lower_than")))
             action.triggered.connect(lambda _=False, label=label: self.label_chosen.emit(label))
 
     def _on_renamed(self, title: str) -> None:

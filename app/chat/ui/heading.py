@@ -14,7 +14,7 @@ from app.chat.ui.header import ChatHeader
 from app.chat.ui.scoping import Scoping
 from app.chat.ui.transcript.transcript import Transcript
 from app.models.services.library import ModelLibrary
-from app.uikit import text_exits
+from app.uikit import clipboard_guard
 
 
 class Heading(QObject):
@@ -72,7 +72,7 @@ class Heading(QObject):
         is_unanswered = labelling.is_unanswered(messages)
         asked = self._scoping.labels(messages, self._session.asked())  # all branches leave with it
         self._header.show_label(labelling.shown(given, asked, is_unanswered=is_unanswered))
-        self._header.offer_labels(given, confidentiality.highest(asked))
+        self._header.offer_labels(given, confidentiality.highest_label(asked))
 
     def show_models(self) -> None:
         self._header.show_models(self._library.answering(), self._session.model_id)
@@ -94,4 +94,4 @@ class Heading(QObject):
             + answer_origin.copied(message, message.text)
             for message in self._transcript.messages
         ]
-        text_exits.copy(self._transcript, "\n\n".join(parts))
+        clipboard_guard.copy_text(self._transcript, "\n\n".join(parts))

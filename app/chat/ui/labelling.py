@@ -19,6 +19,6 @@ def is_unanswered(messages: Sequence[Message]) -> bool:
 
 def shown(own: Label, others: Sequence[Label], *, is_unanswered: bool) -> Label | None:
     """`own`: as it is stored. `others`: of its documents. None: nothing says anything about it."""
-    if is_unanswered and own == confidentiality.DEFAULT:
-        return confidentiality.highest(others) if others else None
-    return confidentiality.highest((own, *others)) if others or own != confidentiality.DEFAULT else None
+    if is_unanswered and own == confidentiality.DEFAULT_LABEL:
+        return confidentiality.highest_label(others) if others else None
+    return confidentiality.highest_label((own, *others)) if others or own != confidentiality.DEFAULT_LABEL else None

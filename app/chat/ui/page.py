@@ -38,13 +38,12 @@ from app.chat.ui.trial_notice import TrialNotice
 from app.documents.services.documents import Documents
 from app.inference.services.events import Stage
 from app.models.services.library import ModelLibrary
-from app.uikit.navigation import Navigation
-from app.uikit.text import links
+from app.uikit import untrusted_text
+from app.uikit.page import Navigation, Page
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.containers import make_scrollable
 from app.uikit.widgets.labels import set_surface
-from app.uikit.widgets.page import Page
-from app.uikit.widgets.scroll import scrolled
 
 
 class ChatPage(Page):
@@ -99,7 +98,7 @@ class ChatPage(Page):
         self.empty = EmptyView(self._theme, self._navigation)
         self.stack = QStackedWidget()
         self.stack.setMinimumHeight(1)
-        self.stack.addWidget(scrolled(self.empty))
+        self.stack.addWidget(make_scrollable(self.empty))
         self.stack.addWidget(self.transcript)
         self.composer = Composer(self._theme)
         self.scope_line = ScopeLine(self._theme, self._navigation)
@@ -165,7 +164,9 @@ class ChatPage(Page):
         requests.action_chosen.connect(lambda answer_id, preset: self._answer(session.act, answer_id, preset))
         requests.edit_requested.connect(self._on_edit_requested)
         requests.branch_requested.connect(session.show_branch)
-        requests.link_chosen.connect(lambda href: links.ask_to_open(self._theme, href, self._open_url, self))
+        requests.link_chosen.connect(
+            lambda href: untrusted_text.ask_to_open_link(self._theme, href, self._open_url, self)
+        )
 
     def _add_shortcuts(self) -> None:
         """Those of this page alone."""

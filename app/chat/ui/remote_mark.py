@@ -3,16 +3,15 @@
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from app.base.wording import phrase
-from app.uikit.phrases import sends_to
+from app.uikit.localization import sends_to_text
 from app.uikit.theme import Theme
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import ElidedLabel
+from app.uikit.widgets.labels import ElidedLabel, IconLabel
 
 
 class RemoteMark(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._icon = Icon(theme, "external-link", "warning")
+        self._icon = IconLabel(theme, "external-link", "warning")
         self.words = ElidedLabel("", "caption", "warning", strong=True)
         row = QHBoxLayout(self)
         row.setContentsMargins(4, 0, 4, 2)
@@ -25,6 +24,6 @@ class RemoteMark(QWidget):
         """`place`: host and port; "": the model is of this machine. `is_allowed`: something may leave at all."""
         self.setVisible(bool(place))
         stopped = phrase("chat.outside_traffic_is_blocked_so", place=place)
-        self.words.setText(sends_to(place) if is_allowed else stopped)
+        self.words.setText(sends_to_text(place) if is_allowed else stopped)
         self._icon.show_icon(*(("external-link", "warning") if is_allowed else ("lock", "warning")))
         self.setAccessibleName(self.words.text())

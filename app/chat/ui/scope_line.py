@@ -7,17 +7,15 @@ from PySide6.QtCore import QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QWidget
 
-from app.base.confidentiality import HIGHEST, LABELS, Label
+from app.base.confidentiality import HIGHEST_LABEL, LABELS, Label
 from app.base.wording import phrase
-from app.uikit import confidentiality_look, phrases
-from app.uikit.language import joined, noted
-from app.uikit.navigation import Navigation
+from app.uikit import confidentiality_guard, localization
+from app.uikit.localization import join_facts, with_note
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets import labels
-from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import ElidedLabel, tip
-from app.uikit.words import icon_button, literal
+from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button
+from app.uikit.widgets.labels import ElidedLabel, IconLabel, plain_tooltip
 
 CHIP_PX = 220  # a longer name ends in …
 
@@ -87,7 +85,9 @@ class ScopeLine(QWidget):
         menu.setToolTipsVisible(True)
         for choice in self._choices:
             action = menu.addAction(
-                literal(joined(choice.name, confidentiality_look.told(choice.label), self._state(choice)))
+                escape_mnemonic(
+                    join_facts(choice.name, confidentiality_guard.label_text(choice.label), self._state(choice))
+                )
             )
             action.setCheckable(True)
             action.setChecked(choice.is_asked)
@@ -109,8 +109,8 @@ class ScopeLine(QWidget):
 
     def _build(self) -> None:
         self.caption = ElidedLabel(role="caption", tone="text2")
-        self.add_button = icon_button(self._theme, phrase("chat.choose_documents"), "plus", "quiet", compact=True)
-        self.add_button.setToolTip(tip(noted(phrase("chat.choose_the_documents_to_ask"), "Ctrl+L")))
+        self.add_button = make_icon_button(self._theme, phrase("chat.choose_documents"), "plus", "quiet", compact=True)
+        self.add_button.setToolTip(plain_tooltip(with_note(phrase("chat.choose_the_documents_to_ask"), "Ctrl+L")))
         self.add_button.clicked.connect(self.open_menu)
         self.count_button = Button(self._theme, "", compact=True)
         self.count_button.clicked.connect(self.open_menu)
@@ -118,7 +118,7 @@ class ScopeLine(QWidget):
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(self._theme.px(6))
         self._row.setSizeConstraint(QHBoxLayout.SizeConstraint.SetNoConstraint)
-        self._row.addWidget(Icon(self._theme, "library-big", size=14))
+        self._row.addWidget(IconLabel(self._theme, "library-big", size=14))
         self._row.addWidget(self.caption)
         self._row.addWidget(self.count_button)
         self._row.addWidget(self.add_button)
@@ -133,9 +133,9 @@ class ScopeLine(QWidget):
         )
         self.count_button.setText(phrase("common.n_items", n=len(names)))
         self.count_button.setAccessibleName(
-            noted(phrase("chat.documents_to_search"), phrase("common.data_gap").join(names))
+            with_note(phrase("chat.documents_to_search"), phrase("common.data_gap").join(names))
         )
-        self.count_button.setToolTip(tip(phrase("common.data_gap").join(names)))
+        self.count_button.setToolTip(plain_tooltip(phrase("common.data_gap").join(names)))
 
     def _lay_out(self) -> None:
         """Whether chips fit is known from their sizes, shown or not."""
@@ -153,7 +153,7 @@ class ScopeLine(QWidget):
             return phrase("chat.not_found")
         count = phrase("common.n_items", n=f"{choice.documents:,}")
         reading = phrase("chat.n_not_read_yet", n=f"{choice.unfinished:,}") if choice.unfinished else ""
-        return noted(count, reading)
+        return with_note(count, reading)
 
     def _leave_out(self, name: str) -> None:
         self._choose(name, is_asked=False)
@@ -179,15 +179,15 @@ class ScopeChip(QFrame):
         if choice.is_there:
             self.label = ElidedLabel(choice.name, role="caption")
         else:
-            self.label = ElidedLabel(noted(choice.name, phrase("chat.not_found")), role="caption", tone="warning")
-            row.addWidget(Icon(theme, "triangle-alert", "warning", size=14))
+            self.label = ElidedLabel(with_note(choice.name, phrase("chat.not_found")), role="caption", tone="warning")
+            row.addWidget(IconLabel(theme, "triangle-alert", "warning", size=14))
         self.label.setMaximumWidth(theme.px(CHIP_PX))
         button = IconButton(theme, "x", phrase("chat.remove_name", name=choice.name))
-        if choice.label == HIGHEST:
-            told = confidentiality_look.told(choice.label)
-            lock = Icon(theme, *confidentiality_look.LOOKS[choice.label], size=14)
+        if choice.label == HIGHEST_LABEL:
+            told = confidentiality_guard.label_text(choice.label)
+            lock = IconLabel(theme, *confidentiality_guard.LABEL_LOOKS[choice.label], size=14)
             lock.setAccessibleName(told)
-            lock.setToolTip(tip(told))
+            lock.setToolTip(plain_tooltip(told))
             row.addWidget(lock)
             button.setAccessibleDescription(told)  # icons take no keyboard
         button.setProperty("tight", True)
@@ -220,7 +220,7 @@ class LabelTag(QFrame):
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._icon = Icon(theme, "lock", size=14)
+        self._icon = IconLabel(theme, "lock", size=14)
         self._words = labels.Label(role="caption")
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 3, 8, 3)
@@ -234,12 +234,12 @@ class LabelTag(QFrame):
         self.setVisible(label is not None)
         if label is None:
             return
-        icon, tone = confidentiality_look.LOOKS[label]
+        icon, tone = confidentiality_guard.LABEL_LOOKS[label]
         if icon:
             self._icon.show_icon(icon, tone)
         self._icon.setVisible(bool(icon))
-        is_highest = label == HIGHEST
-        self._words.setText(phrases.label(label))
+        is_highest = label == HIGHEST_LABEL
+        self._words.setText(localization.label_name(label))
         self._words.setProperty("strong", is_highest)
         self._words.setProperty("tone", tone)
         self.setProperty("surface", tone if is_highest else "tag")

@@ -51,7 +51,7 @@ class Scoping(QObject):
 
     def raised(self, label: Label) -> Label:
         """With the documents of an answer that is being written, whose label is stored when it ends."""
-        return confidentiality.highest((label, *self.labels(self._session.messages())))
+        return confidentiality.highest_label((label, *self.labels(self._session.messages())))
 
     def label_now(self) -> Label:
         """Of the open conversation, with the collections as they are labelled at this moment."""
@@ -59,7 +59,7 @@ class Scoping(QObject):
         messages, here = self._session.messages(), self._session.conversation
         scope = (*self._session.scope, *(here.scope if here is not None else ()))
         now = conversation_labels.of_collections(there, scope, messages)
-        return confidentiality.highest((self.raised(self._session.label), *now))
+        return confidentiality.highest_label((self.raised(self._session.label), *now))
 
     @property
     def asks_manual(self) -> bool:

@@ -4,7 +4,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.base.wording import phrase
 from app.inference.local_model import LocalModel
-from app.uikit.dialogs import Choice, Dialog
+from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 
 
@@ -22,8 +22,8 @@ def consent_dialog(theme: Theme, model: LocalModel, parent: QWidget, *, is_batch
         question,
         "\n".join((body.format(address=model.remote.address), more)),
         (
-            Choice("cancel", phrase("chat.do_not_send"), is_default=True),
-            Choice("send", phrase("chat.send_and_ask")),
+            DialogButton("cancel", phrase("chat.do_not_send"), is_default=True),
+            DialogButton("send", phrase("chat.send_and_ask")),
         ),
         parent,
         icon=("external-link", "warning"),

@@ -20,7 +20,7 @@ from app.documents.grounding.grounding import Grounding, Source
 from app.documents.records import Collection, Document
 from app.documents.services.documents import Documents
 from app.documents.services.pictures import PagePicture, Wanted
-from app.uikit import text_exits
+from app.uikit import clipboard_guard
 
 PAGES_LOOKED_AT = 5  # of a source that goes over several, for the first with what was used
 
@@ -252,7 +252,7 @@ class Sources(QObject):
         source = self._source()
         grounding, _ = self._of(self._answer_id)
         if source is not None and grounding is not None:
-            text_exits.copy(self._transcript, citing.quotation(grounding, self._number))
+            clipboard_guard.copy_text(self._transcript, citing.quotation(grounding, self._number))
 
 
 def _choose_file(parent: QWidget, name: str) -> str:

@@ -4,8 +4,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout
 
 from app.base.wording import phrase
 from app.uikit.theme import Theme
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import ElidedLabel
+from app.uikit.widgets.labels import ElidedLabel, IconLabel
 
 
 class TemporaryTag(QFrame):
@@ -15,5 +14,5 @@ class TemporaryTag(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 3, 8, 3)
         row.setSpacing(6)
-        row.addWidget(Icon(theme, "message-circle-dashed", size=14))
+        row.addWidget(IconLabel(theme, "message-circle-dashed", size=14))
         row.addWidget(ElidedLabel(phrase("chat.temporary_chat_not_saved"), role="caption", tone="text2"))

@@ -4,11 +4,10 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.base.wording import phrase
 from app.chat.ui.transcript.centred import Centred
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label, Rule
+from app.uikit.widgets.labels import IconLabel, Label, Separator
 
 
 class TrialNotice(QWidget):
@@ -21,11 +20,11 @@ class TrialNotice(QWidget):
         row = QHBoxLayout(content)
         row.setContentsMargins(0, 6, 0, 6)
         row.setSpacing(8)
-        row.addWidget(Icon(theme, "info"))
+        row.addWidget(IconLabel(theme, "info"))
         row.addWidget(Label(words, tone="text2", wraps=True), 1)
         row.addWidget(choose)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addLayout(Centred(theme, content))
-        column.addWidget(Rule())
+        column.addWidget(Separator())

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from app import __version__
-from app.base.cli.output import Output
+from app.base.cli.commands import Output
 from app.base.errors import AppError
-from app.base.files.whole_file import whole_file
+from app.base.files.output_file import open_atomically
 from app.base.paths import Paths
 from app.base.wording import help_text, phrase
 from app.compliance import components
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
+    from app.base.cli.commands import add_command
 
     parser = add_command(commands, shared, "licences", help_text("licences"), _run)
     wanted = parser.add_mutually_exclusive_group()
@@ -44,12 +44,12 @@ def _run(options: argparse.Namespace, _where: Paths, output: Output) -> int:
 
 def _write_sbom(file: Path, output: Output) -> int:
     """Nothing that exists is replaced."""
-    from app.compliance import sbom
+    from app.compliance import components
 
     if file.exists():
         raise AppError("export_exists", path=str(file))
-    bill = sbom.cyclonedx(components.load(), __version__, datetime.now(UTC))
-    with whole_file(file) as target:
+    bill = components.make_cyclonedx(components.load(), __version__, datetime.now(UTC))
+    with open_atomically(file) as target:
         target.write((json.dumps(bill, ensure_ascii=False, indent=1) + "\n").encode())
     count = len(bill["components"])
     output.result(

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from app.base.cli.output import Output
+from app.base.cli.commands import Output
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text
@@ -13,7 +13,7 @@ NAME = "offline-check"
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
+    from app.base.cli.commands import add_command
 
     parser = add_command(commands, shared, NAME, help_text(NAME), run)
     parser.add_argument("--report", metavar="FILE.html", help=help_text(f"{NAME} --report"))
@@ -21,8 +21,8 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0 nothing was found; 1 something was, or the check is not complete; 3 expected error."""
-    from app.compliance.offline_check import page
-    from app.compliance.offline_check.checking import Checking
+    from app.compliance.offline_check import report_page
+    from app.compliance.offline_check.check_run import OfflineCheckRun
 
     report = _report(options.report) if options.report is not None else None
 
@@ -32,15 +32,15 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
             "compliance.offline_stage", stage=output.phrase(f"compliance.offline_stage_{stage}"), percent=percent
         )
 
-    checking = Checking(where, show)
+    checking = OfflineCheckRun(where, show)
     try:
         result = checking.run()
     except KeyboardInterrupt:
         checking.stop()
         raise
-    beside = page.write(result, report) if report is not None else None
+    beside = report_page.write_page(result, report) if report is not None else None
     output.end_progress()
-    lines = [f"{page.title(result)}: {page.about(result)}"]
+    lines = [f"{report_page.verdict_title(result)}: {report_page.verdict_text(result)}"]
     if report is not None:
         lines.append(output.phrase("compliance.offline_report", path=report, sbom=beside))
     told = result.as_json() | {"report": str(report) if report else None, "sbom": str(beside) if beside else None}
@@ -54,7 +54,7 @@ def _report(text: str) -> Path:
     Raises AppError, all before the check takes its time: bad_option, export_folder_gone, export_exists,
     offline_check_unwritable.
     """
-    from app.compliance.offline_check import page
+    from app.compliance.offline_check import report_page
 
     path = Path(text).expanduser().absolute()
     try:
@@ -62,7 +62,7 @@ def _report(text: str) -> Path:
             raise AppError("export_folder_gone", path=str(path.parent))
         if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
             raise AppError("bad_option", option="--report", value=text, expected="FOLDER/FILE.html")
-        for one in (path, page.beside(path)):
+        for one in (path, report_page.sbom_path(path)):
             if one.exists():
                 raise AppError("export_exists", path=str(one))
     except OSError as error:  # a folder that may not be looked into, a name that is too long

@@ -10,8 +10,7 @@ from typing import Any
 import PySide6
 from PySide6.QtCore import qVersion
 
-from app.base.cli.command_tree import add_command
-from app.base.cli.output import Output
+from app.base.cli.commands import Output, add_command
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text

@@ -16,14 +16,14 @@ from app.base.errors import AppError
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
-    from app.compliance.offline_check import coordinator, probe
+    from app.compliance.offline_check import coordinator
 
     roles: dict[str, Callable[[], NoReturn]] = {
         "run": _run,
         "coordinate": coordinator.main,
-        "guard": probe.ask_guard,
-        "filter": probe.ask_filter,
-        "leak": probe.leak,
+        "guard": coordinator.probe_guard,
+        "filter": coordinator.probe_filter,
+        "leak": coordinator.try_to_leak,
     }
     role = roles.get(arguments[0] if arguments else "")
     if role is None:
@@ -33,8 +33,8 @@ def main(arguments: Sequence[str]) -> NoReturn:
 
 def _run() -> NoReturn:
     from app.base import paths, wording
-    from app.compliance.offline_check import page
-    from app.compliance.offline_check.checking import Checking
+    from app.compliance.offline_check import report_page
+    from app.compliance.offline_check.check_run import OfflineCheckRun
     from app.models import catalogue
 
     job = json.loads(sys.stdin.readline())
@@ -42,12 +42,16 @@ def _run() -> NoReturn:
     try:
         where = paths.locate(job["data"])
         catalogue.use_folder(where.cards)
-        checking = Checking(where, lambda stage, done: _say(stage=stage, done=done))
+        checking = OfflineCheckRun(where, lambda stage, done: _say(stage=stage, done=done))
         threading.Thread(target=_stop_with_input, args=(checking.stop,), daemon=True).start()
         result = checking.run()
         report = Path(job["report"])
-        page.write(result, report)
-        told = {"verdict": result.verdict, "title": page.title(result), "about": page.about(result)}
+        report_page.write_page(result, report)
+        told = {
+            "verdict": result.verdict,
+            "title": report_page.verdict_title(result),
+            "about": report_page.verdict_text(result),
+        }
         _say(result=told, report=str(report))
     except AppError as error:
         _say(error={"code": error.code, "facts": {key: str(value) for key, value in error.facts.items()}})

@@ -2,25 +2,118 @@
 
 Told its job by one line on standard input; ends with what it has started when that is closed. Prints a line
 {"stage": …} before each piece of work, then {"measured": …}.
+
+An empty network of one's own, and what the kernel counts in it. Linux alone.
+
+Processes that try to reach the network on purpose: the check counts them, so that its zero means something.
+
+All addresses are of the block that is kept for examples (RFC 5737, RFC 3849) or this machine's own.
 """
 
+import ctypes
 import dataclasses
 import json
 import os
 import shutil
+import socket
+import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 import psutil
 
-from app.base import children, no_network
-from app.compliance.offline_check import counters
-from app.compliance.offline_check.records import FLOWS, Attempts, Flow, Measured
+from app.base import programs
+from app.base.isolation import network_guard, sandbox
+from app.compliance.offline_check.records import FLOWS, CheckedFlow, MeasuredTraffic, NetworkAttempts
+
+_NEW_USER, _NEW_NETWORK = 0x1000_0000, 0x4000_0000  # CLONE_NEWUSER, CLONE_NEWNET
+_SET_FLAGS, _UP = 0x8914, 0x1  # SIOCSIFFLAGS, IFF_UP
+_NET = Path("/proc/self/net")
+# Of these every one is a try: a datagram, a connection, a packet, or one of them that found no way out.
+_TRIES = (
+    "Ip.OutRequests", "Ip.OutNoRoutes", "Icmp.OutMsgs", "Tcp.ActiveOpens", "Udp.OutDatagrams", "UdpLite.OutDatagrams",
+    "Ip6OutRequests", "Ip6OutNoRoutes", "Icmp6OutMsgs", "Udp6OutDatagrams", "UdpLite6OutDatagrams",
+)  # fmt: skip
+
+
+def isolate() -> str:
+    """Takes this process, and all that it will start, into a network that has its own loopback and no way out. For a
+    process with one thread.
+
+    Gives namespace | unsupported | refused (some systems keep this from all but administrators).
+    """
+    if sys.platform != "linux":
+        return "unsupported"
+    user, group = os.getuid(), os.getgid()
+    if ctypes.CDLL(None, use_errno=True).unshare(_NEW_USER | _NEW_NETWORK) != 0:
+        return "refused"
+    try:
+        # The same numbers as outside: the display and D-Bus ask who is speaking.
+        Path("/proc/self/setgroups").write_text("deny", "ascii")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1", "ascii")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1", "ascii")
+        _start_loopback()
+        read_counters()
+    except OSError as error:
+        print(f"offline check: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
+        return "refused"
+    return "namespace"
+
+
+def _start_loopback() -> None:
+    """With it there is an address to send from: without one, IPv6 gives up before anything is counted."""
+    import fcntl  # not on Windows
+
+    system = ctypes.CDLL(None, use_errno=True)
+    number: int = system.socket(1, 2, 0)  # AF_UNIX, SOCK_DGRAM: any socket does
+    try:
+        fcntl.ioctl(number, _SET_FLAGS, struct.pack("16sH14x", b"lo", _UP))
+    finally:
+        os.close(number)
+
+
+def read_counters() -> dict[str, int]:
+    """The counters of the network that this process is in. Raises OSError."""
+    return dict([*_named(), *_of_version_6(), ("packets", _packets())])
+
+
+def counted_attempts(before: dict[str, int], after: dict[str, int]) -> NetworkAttempts:
+    moved = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
+    return NetworkAttempts(moved.pop("packets", 0), sum(moved.values()), moved)
+
+
+def _named() -> Iterator[tuple[str, int]]:
+    """Of /proc/net/snmp, where a line of names stands above each line of numbers."""
+    lines = [line.split() for line in (_NET / "snmp").read_text("ascii").splitlines()]
+    for names, numbers in zip(lines[::2], lines[1::2], strict=True):
+        for name, number in zip(names[1:], numbers[1:], strict=True):
+            if (full := f"{names[0].rstrip(':')}.{name}") in _TRIES:
+                yield full, int(number)
+
+
+def _of_version_6() -> Iterator[tuple[str, int]]:
+    try:
+        text = (_NET / "snmp6").read_text("ascii")
+    except FileNotFoundError:  # a kernel without it
+        return
+    for line in text.splitlines():
+        name, number = line.split()
+        if name in _TRIES:
+            yield name, int(number)
+
+
+def _packets() -> int:
+    """Sent, on all interfaces together: the tenth number of each line (proc_net(5))."""
+    lines = (_NET / "dev").read_text("ascii").splitlines()[2:]
+    return sum(int(line.partition(":")[2].split()[9]) for line in lines)
+
 
 LIMIT_S = 900.0  # of one flow: a large model on a slow machine
 _SAMPLE_S = 0.25
@@ -31,7 +124,7 @@ _TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class CheckJob:
     """`folder`: empty, deleted afterwards. `model`: a file, "" for none. `text`, `question`: in the user's language."""
 
     folder: str
@@ -56,7 +149,7 @@ class _Watch:
         has_looked = False
         for process in psutil.Process().children(recursive=True):
             try:
-                self.sockets |= {_told(one) for one in process.net_connections(kind="inet")}
+                self.sockets |= {_connection_text(one) for one in process.net_connections(kind="inet")}
             except psutil.Error:  # it has ended, or the system does not tell
                 continue
             has_looked = True
@@ -67,24 +160,24 @@ class _Watch:
 
 
 def main() -> NoReturn:
-    is_filtered = no_network.is_supported() and not no_network.gives_a_socket(2)  # AF_INET
-    isolation = counters.isolate()
+    is_filtered = network_guard.is_filter_supported() and not network_guard.can_create_socket(2)  # AF_INET
+    isolation = isolate()
     if is_filtered:
         isolation = "filtered"
     elif isolation == "namespace":
-        os.environ[no_network.COUNTED_VARIABLE] = "1"
-    job = Job(**json.loads(sys.stdin.readline()))
+        os.environ[network_guard.COUNTED_VARIABLE] = "1"
+    job = CheckJob(**json.loads(sys.stdin.readline()))
     threading.Thread(target=_end_with_input, args=(job.folder,), daemon=True).start()
     _say(measured=dataclasses.asdict(measure(job, isolation)))
     os._exit(0)
 
 
-def measure(job: Job, isolation: str) -> Measured:
+def measure(job: CheckJob, isolation: str) -> MeasuredTraffic:
     is_counted = isolation == "namespace"
     _say(stage="self_test")
     leak = _leak() if is_counted else None
     guard = _guard()
-    before = counters.read() if is_counted else {}
+    before = read_counters() if is_counted else {}
     watch = _Watch()
     watcher = threading.Thread(target=watch.run)
     watcher.start()
@@ -93,18 +186,18 @@ def measure(job: Job, isolation: str) -> Measured:
     finally:
         watch.end()
         watcher.join()
-    kernel = counters.difference(before, counters.read()) if is_counted else None
+    kernel = counted_attempts(before, read_counters()) if is_counted else None
     refusals = _refusals(Path(job.folder))
-    return Measured(isolation, guard, leak, kernel, flows, tuple(sorted(watch.sockets)), watch.samples, refusals)
+    return MeasuredTraffic(isolation, guard, leak, kernel, flows, tuple(sorted(watch.sockets)), watch.samples, refusals)
 
 
 # ------------------------------------------------------------------------- self-test
 
 
-def _leak() -> Attempts:
-    before = counters.read()
+def _leak() -> NetworkAttempts:
+    before = read_counters()
     _probe("leak")
-    return counters.difference(before, counters.read())
+    return counted_attempts(before, read_counters())
 
 
 def _guard() -> tuple[int, int]:
@@ -113,7 +206,7 @@ def _guard() -> tuple[int, int]:
 
 
 def _probe(name: str) -> dict[str, Any]:
-    command = [*children.program(), "--offline-check", name]
+    command = [*programs.own_program(), "--offline-check", name]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=LIMIT_S, check=False
     )
@@ -127,9 +220,9 @@ def _probe(name: str) -> dict[str, Any]:
 # ----------------------------------------------------------------------------- flows
 
 
-def _flow(name: str, job: Job) -> Flow:
+def _flow(name: str, job: CheckJob) -> CheckedFlow:
     if name == "answer" and not job.model:
-        return Flow(name, "not_tried", reason="no_model")
+        return CheckedFlow(name, "not_tried", reason="no_model")
     _say(stage=name)
     command, told, extra = _command(name, job)
     errors = Path(job.folder) / f"{name}.stderr.log"
@@ -137,19 +230,19 @@ def _flow(name: str, job: Job) -> Flow:
     with errors.open("wb") as log:
         try:
             done = subprocess.run(
-                [*children.program(), *command], input=told.encode("utf-8"), stdout=subprocess.PIPE, stderr=log,
+                [*programs.own_program(), *command], input=told.encode("utf-8"), stdout=subprocess.PIPE, stderr=log,
                 env=os.environ | extra, timeout=LIMIT_S, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            return Flow(name, "failed", time.monotonic() - began, f"> {LIMIT_S:.0f} s")
+            return CheckedFlow(name, "failed", time.monotonic() - began, f"> {LIMIT_S:.0f} s")
     seconds = time.monotonic() - began
     if done.returncode == 0 and not (name == "template" and b'"segments"' not in done.stdout):
-        return Flow(name, "passed", seconds)
+        return CheckedFlow(name, "passed", seconds)
     said = errors.read_text("utf-8", "replace").strip() or done.stdout.decode("utf-8", "replace")
-    return Flow(name, "failed", seconds, f"{done.returncode}: {said[-_REASON_CHARACTERS:]}")
+    return CheckedFlow(name, "failed", seconds, f"{done.returncode}: {said[-_REASON_CHARACTERS:]}")
 
 
-def _command(name: str, job: Job) -> tuple[list[str], str, dict[str, str]]:
+def _command(name: str, job: CheckJob) -> tuple[list[str], str, dict[str, str]]:
     """What to start, what it is told, and what is in its environment besides."""
     data = ["--data-dir", str(Path(job.folder) / "data")]
     if name == "documents":
@@ -166,7 +259,7 @@ def _command(name: str, job: Job) -> tuple[list[str], str, dict[str, str]]:
     if name == "answer":
         asked = ["ask", job.question, "--model", job.model, "--collection", _COLLECTION, "--max-tokens", "8"]
         return [*asked, *data, "--json"], "", {}
-    return data, "", {"QT_QPA_PLATFORM": "offscreen", children.REPORT_START_VARIABLE: "1"}
+    return data, "", {"QT_QPA_PLATFORM": "offscreen", programs.REPORT_START_VARIABLE: "1"}
 
 
 def _refusals(folder: Path) -> tuple[str, ...]:
@@ -176,7 +269,7 @@ def _refusals(folder: Path) -> tuple[str, ...]:
     return tuple(line.partition(_REFUSED)[2] for line in lines if _REFUSED in line)
 
 
-def _told(connection: Any) -> str:
+def _connection_text(connection: Any) -> str:
     ends = [f"{end.ip}:{end.port}" for end in (connection.laddr, connection.raddr) if end]
     return " → ".join([*ends, connection.status] if connection.status != "NONE" else ends) or "socket"
 
@@ -195,3 +288,103 @@ def _end_with_input(folder: str) -> None:
             continue
     shutil.rmtree(folder, ignore_errors=True)  # whoever has made it may have been killed
     os._exit(1)
+
+
+_FOREIGN, _OWN, _FOREIGN_6 = "192.0.2.1", "127.0.0.1", "2001:db8::1"
+_PORT = 9  # discard
+
+
+def probe_guard() -> NoReturn:
+    """Prints how many ways out were tried, and how many were refused: by the guard, or by the kernel before it."""
+    ways = _ways_out()
+    _print_and_exit({"tried": len(ways), "refused": sum(map(_is_refused, ways))})
+
+
+def probe_filter() -> NoReturn:
+    """Prints what the kernel filter and Landlock do on this machine, as `records.Result` names it."""
+    state = network_guard.install_filter()
+    if state == "on" and (
+        network_guard.can_create_socket(socket.AF_INET) or network_guard.can_create_socket(socket.AF_INET6)
+    ):
+        state = "leaky"
+    _print_and_exit({"state": state, "confinement": _confinement()})
+
+
+def _confinement() -> str:
+    """Where files can be confined, this process is from here on."""
+    if sys.platform != "linux":
+        return "unsupported"
+    if not sandbox.confine():
+        return "off"
+    try:
+        with tempfile.TemporaryFile():
+            return "leaky"
+    except OSError:
+        return "on"
+
+
+def try_to_leak() -> NoReturn:
+    """Tries to leave as native code would, past Python's guard. Only in a network that leads nowhere.
+
+    Prints how many ways were tried.
+    """
+    assert network_guard.is_attempt_counted()
+    system = ctypes.CDLL(None, use_errno=True)
+    tries = [
+        (socket.AF_INET, _address_4(_FOREIGN)),
+        (socket.AF_INET, _address_4(_OWN)),
+        (socket.AF_INET6, struct.pack("=H", socket.AF_INET6) + struct.pack("!HI16sI", _PORT, 0, _packed_6(), 0)),
+    ]
+    for family, address in tries:
+        for kind, call in ((socket.SOCK_DGRAM, _send), (socket.SOCK_STREAM, _connect)):
+            number = system.socket(int(family), int(kind), 0)
+            call(system, number, address)
+            os.close(number)
+    _print_and_exit({"tried": 2 * len(tries)})
+
+
+def _is_refused(way: Callable[[], object]) -> bool:
+    try:
+        way()
+    except PermissionError:  # NetworkRefusedError is one
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _ways_out() -> list[Callable[[], object]]:
+    def datagram(family: int, host: str) -> None:
+        with socket.socket(family, socket.SOCK_DGRAM) as endpoint:
+            endpoint.sendto(b"x", (host, _PORT))
+
+    ways: list[Callable[[], object]] = [
+        lambda: socket.create_connection((_FOREIGN, _PORT), 1),
+        lambda: socket.create_connection((_OWN, _PORT), 1),
+        lambda: datagram(socket.AF_INET, _FOREIGN),
+        lambda: socket.getaddrinfo("example.invalid", 443),
+    ]
+    if socket.has_ipv6:
+        ways.append(lambda: datagram(socket.AF_INET6, _FOREIGN_6))
+    return ways
+
+
+def _address_4(host: str) -> bytes:
+    return struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", _PORT, socket.inet_aton(host))
+
+
+def _packed_6() -> bytes:
+    return socket.inet_pton(socket.AF_INET6, _FOREIGN_6)
+
+
+def _send(system: ctypes.CDLL, number: int, address: bytes) -> None:
+    system.sendto(number, b"x", ctypes.c_size_t(1), 0, address, len(address))
+
+
+def _connect(system: ctypes.CDLL, number: int, address: bytes) -> None:
+    system.connect(number, address, len(address))
+
+
+def _print_and_exit(data: dict[str, object]) -> NoReturn:
+    os.write(1, json.dumps(data).encode("ascii") + b"\n")
+    os._exit(0)

@@ -11,7 +11,7 @@ VERDICTS = ("leak", "incomplete", "limited", "clean")  # the worst first
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
+class CheckedFlow:
     """Something that was done. `state`: passed | failed | not_tried; `reason`: why not, or the end of what it said."""
 
     name: str
@@ -21,7 +21,7 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempts:
+class NetworkAttempts:
     """What the kernel counted in an empty network. `packets`: were sent, on any interface. `tries`: to send some, or to
     open a connection, also those that found no way out. `counters`: those that moved, by their names in /proc/net."""
 
@@ -31,7 +31,7 @@ class Attempts:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredTraffic:
     """What the coordinator has found.
 
     `isolation`: namespace (an empty network, with counters) | filtered (the kernel gives no socket, so that nothing can
@@ -45,9 +45,9 @@ class Measured:
 
     isolation: str
     guard: tuple[int, int]
-    leak: Attempts | None
-    kernel: Attempts | None
-    flows: tuple[Flow, ...]
+    leak: NetworkAttempts | None
+    kernel: NetworkAttempts | None
+    flows: tuple[CheckedFlow, ...]
     sockets: tuple[str, ...] = ()
     samples: int = 0
     refusals: tuple[str, ...] = ()
@@ -62,18 +62,18 @@ class Measured:
         return bool(counted or self.sockets or self.refusals)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Measured":
+    def from_json(cls, data: dict[str, Any]) -> "MeasuredTraffic":
         told = dict(data)
-        told["flows"] = tuple(Flow(**one) for one in data["flows"])
+        told["flows"] = tuple(CheckedFlow(**one) for one in data["flows"])
         for name in ("leak", "kernel"):
-            told[name] = Attempts(**data[name]) if data[name] is not None else None
+            told[name] = NetworkAttempts(**data[name]) if data[name] is not None else None
         for name in ("guard", "sockets", "refusals"):
             told[name] = tuple(data[name])
         return cls(**told)
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class CheckFact:
     """Something about this machine that an IT department wants to know. `level`: ok | note | warning.
 
     `key` names its sentence in `resources/report/offline.toml`, `detail` fills it.
@@ -98,7 +98,7 @@ class HashedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CheckResult:
     """`filter_state`: whether the kernel filter works on this machine: on | unsupported | refused | leaky.
 
     `confinement`: whether Landlock works: on | off (not in this kernel) | unsupported (by the system) | leaky.
@@ -112,8 +112,8 @@ class Result:
     filter_state: str
     mode: str
     policy: str
-    measured: Measured
-    facts: tuple[Fact, ...]
+    measured: MeasuredTraffic
+    facts: tuple[CheckFact, ...]
     files: tuple[HashedFile, ...]
     confinement: str = "unsupported"
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
-from app.base import children, wording
+from app.base import programs, wording
 from app.base.errors import AppError
-from app.base.files.file_names import free_place
+from app.base.files.output_file import free_path
 from app.base.paths import Paths
-from app.base.services.process import ChildProcess, Exit
+from app.base.services.child_process import ChildExit, ChildProcess
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CheckOutcome:
     """`verdict`: clean | limited | incomplete | leak. `title` and `about` say it. `report`: the page."""
 
     verdict: str
@@ -35,8 +35,8 @@ class OfflineCheck(QObject):
     def __init__(self, paths: Paths, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._paths = paths
-        self._told: Outcome | AppError | None = None
-        command = [*children.program(), "--offline-check", "run"]
+        self._told: CheckOutcome | AppError | None = None
+        command = [*programs.own_program(), "--offline-check", "run"]
         self._child = ChildProcess(command, paths.logs / "offline-check.log", self)
         self._child.line_received.connect(self._on_line)
         self._child.exited.connect(self._on_exited)
@@ -51,7 +51,7 @@ class OfflineCheck(QObject):
     @property
     def report(self) -> Path:
         """The page of the last check, or where the first one would be. Their names have their times: all are kept."""
-        if isinstance(self._told, Outcome):  # whatever the clock has called others
+        if isinstance(self._told, CheckOutcome):  # whatever the clock has called others
             return self._told.report
         place = self._new_report()
         return max(place.parent.glob("kotae-offline-check-*.html"), default=place)
@@ -64,7 +64,7 @@ class OfflineCheck(QObject):
 
     def _new_report(self) -> Path:
         name = time.strftime("kotae-offline-check-%Y%m%d-%H%M%S.html", time.localtime())
-        return free_place(self._paths.data / "offline-check" / name)
+        return free_path(self._paths.data / "offline-check" / name)
 
     def cancel(self) -> None:
         self._child.end()
@@ -74,14 +74,14 @@ class OfflineCheck(QObject):
         if "stage" in event:
             self.stage_changed.emit(event["stage"], event["done"])
         elif "result" in event:
-            self._told = Outcome(**event["result"], report=Path(event["report"]))
+            self._told = CheckOutcome(**event["result"], report=Path(event["report"]))
         else:
             self._told = AppError(event["error"]["code"], **event["error"]["facts"])
 
-    def _on_exited(self, how: Exit) -> None:
+    def _on_exited(self, how: ChildExit) -> None:
         if how.cause == "stopped":
             self.cancelled.emit()
-        elif isinstance(self._told, Outcome):
+        elif isinstance(self._told, CheckOutcome):
             self.finished.emit(self._told)
         elif isinstance(self._told, AppError):
             self.failed.emit(self._told)

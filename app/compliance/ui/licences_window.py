@@ -20,16 +20,15 @@ from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.compliance import components
 from app.compliance.components import Component
-from app.uikit import text_exits
+from app.uikit import clipboard_guard
 from app.uikit.desktop import open_folder
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets.announce import announce
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.labels import Label, Rule, set_surface, tip
-from app.uikit.widgets.named_list import EntryRole, NamedList, SaidRole
-from app.uikit.widgets.scroll import scrolled
-from app.uikit.widgets.search_field import SearchField
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.fields import SearchField
+from app.uikit.widgets.labels import Label, Separator, announce, plain_tooltip, set_surface
+from app.uikit.widgets.list_rows import DescriptionRole, EntryRole, NamedList
 
 SIZE_PX = (900, 640)
 MARGIN_PX = 16
@@ -50,10 +49,10 @@ def _kind(component: Component) -> str:
 
 def _summary(component: Component) -> str:
     """One line below its name."""
-    return joined(_kind(component), component.version, component.licence)
+    return join_facts(_kind(component), component.version, component.licence)
 
 
-class ComponentList(QAbstractListModel):
+class ComponentListModel(QAbstractListModel):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._components: Sequence[Component] = ()
@@ -71,23 +70,23 @@ class ComponentList(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return component.name
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return joined(component.name, _summary(component))
+            return join_facts(component.name, _summary(component))
         if role == Qt.ItemDataRole.ToolTipRole:
-            return tip(joined(component.name, _summary(component)))
-        if role == SaidRole:
+            return plain_tooltip(join_facts(component.name, _summary(component)))
+        if role == DescriptionRole:
             return _summary(component)
         return component if role == EntryRole else None
 
 
-class Found(QSortFilterProxyModel):
+class ComponentFilter(QSortFilterProxyModel):
     """Those whose name, kind, version or licence holds every word that is looked for."""
 
-    def __init__(self, components: ComponentList, parent: QObject) -> None:
+    def __init__(self, components: ComponentListModel, parent: QObject) -> None:
         super().__init__(parent)
         self._words: list[str] = []
         self.setSourceModel(components)
 
-    def look_for(self, query: str) -> None:
+    def set_query(self, query: str) -> None:
         self.beginFilterChange()
         self._words = query.casefold().split()
         self.endFilterChange(QSortFilterProxyModel.Direction.Rows)
@@ -109,8 +108,8 @@ class LicencesWindow(QDialog):
     ) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._model = ComponentList(self)
-        self._found = Found(self._model, self)
+        self._model = ComponentListModel(self)
+        self._found = ComponentFilter(self._model, self)
         self.setWindowTitle(phrase("common.licences"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._build()
@@ -162,8 +161,8 @@ class LicencesWindow(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(scrolled(page), 1)  # a small window with large letters has no room for all of it
-        column.addWidget(Rule())
+        column.addWidget(make_scrollable(page), 1)  # a small window with large letters has no room for all of it
+        column.addWidget(Separator())
         column.addLayout(self._build_foot())
 
     def _build_detail(self) -> QVBoxLayout:
@@ -239,7 +238,7 @@ class LicencesWindow(QDialog):
         self.count.setText(str(describe_error(error)))
 
     def _on_query_changed(self, query: str) -> None:
-        self._found.look_for(query)
+        self._found.set_query(query)
         if not self.list.currentIndex().isValid():
             self.list.setCurrentIndex(self._found.index(0, 0))
         self._show_count()
@@ -251,14 +250,14 @@ class LicencesWindow(QDialog):
     def _show_chosen(self, index: QModelIndex) -> None:
         chosen: Component | None = index.data(EntryRole) if index.isValid() else None
         self.told.setText("" if chosen else phrase("compliance.choose_a_part_to_copy"))
-        self.name.setText(joined(chosen.name, chosen.version) if chosen else "")
-        self.facts.setText(joined(_kind(chosen), chosen.licence) if chosen else "")
+        self.name.setText(join_facts(chosen.name, chosen.version) if chosen else "")
+        self.facts.setText(join_facts(_kind(chosen), chosen.licence) if chosen else "")
         self.holder.setText("\n".join(filter(None, (chosen.copyright, chosen.homepage))) if chosen else "")
         self.text.setPlainText(chosen.notice if chosen else "")
         self.copy_button.setEnabled(chosen is not None)
 
     def _on_copy_clicked(self) -> None:
-        text_exits.copy(self, self.text.toPlainText())
+        clipboard_guard.copy_text(self, self.text.toPlainText())
         said = phrase("compliance.copied")
         self.told.setText(said)
         announce(self, said)

@@ -6,12 +6,12 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
 from app.compliance.offline_check.records import STAGES
-from app.compliance.services.offline_check import OfflineCheck, Outcome
+from app.compliance.services.offline_check import CheckOutcome, OfflineCheck
 from app.uikit.desktop import open_file, open_folder
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.containers import FlowBox
 from app.uikit.widgets.progress_row import ProgressRow
 
 _LEVELS = {"clean": "success", "limited": "success", "incomplete": "warning", "leak": "danger"}
@@ -25,7 +25,7 @@ class OfflineCheckPanel(QWidget):
         self._build()
         self._connect()
 
-    def show_outcome(self, outcome: Outcome) -> None:
+    def show_outcome(self, outcome: CheckOutcome) -> None:
         self._end()
         self.banner.show_message(_LEVELS[outcome.verdict], outcome.title, outcome.about)
 
@@ -38,7 +38,7 @@ class OfflineCheckPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
-        for widget in (Flow(self.button, self.report_button, self.folder_button), self.progress, self.banner):
+        for widget in (FlowBox(self.button, self.report_button, self.folder_button), self.progress, self.banner):
             column.addWidget(widget)
         self.setFocusProxy(self.button)
         self._show_buttons(is_idle=True)

@@ -15,14 +15,14 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.compliance import problem_report
-from app.uikit import text_exits
-from app.uikit.phrases import breakable
-from app.uikit.pickers import Pickers
+from app.uikit import clipboard_guard
+from app.uikit.desktop import Pickers
+from app.uikit.localization import make_breakable
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.find_field import FindField
-from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.fields import FindField
 from app.uikit.widgets.labels import Label
 
 SIZE_PX = (760, 540)
@@ -93,7 +93,7 @@ class ReportWindow(QDialog):
         column.addWidget(self.text, 1)
         column.addWidget(self.banner)
         column.addWidget(self.state)
-        column.addWidget(Flow(self.save_button, self.copy_button, self.close_button))
+        column.addWidget(FlowBox(self.save_button, self.copy_button, self.close_button))
         parent = self.parentWidget()
         assert parent is not None
         room = parent.window().size()
@@ -104,7 +104,7 @@ class ReportWindow(QDialog):
 
     def _connect(self) -> None:
         self.save_button.clicked.connect(self._save)
-        self.copy_button.clicked.connect(lambda: text_exits.copy(self, self.text.toPlainText()))
+        self.copy_button.clicked.connect(lambda: clipboard_guard.copy_text(self, self.text.toPlainText()))
         self.close_button.clicked.connect(self.close)
         self.field.textChanged.connect(lambda: self._find(0))
         self.field.step_requested.connect(self._find)
@@ -135,7 +135,7 @@ class ReportWindow(QDialog):
             self._on_failed(error)
             return
         what = phrase("compliance.saved_nothing_was_sent")
-        self.banner.show_message("success", what, phrase("compliance.place_path", path=breakable(path)))
+        self.banner.show_message("success", what, phrase("compliance.place_path", path=make_breakable(path)))
 
     def _find(self, step: int) -> None:
         """`step`: 1 on, -1 back, 0 from the beginning. Goes round at the ends."""

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.base import confidentiality, export_gate, invisible
-from app.base.cli import similar_names
-from app.base.cli.output import Output
+from app.base import confidentiality, invisible_characters
+from app.base.cli import commands
+from app.base.cli.commands import Output
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text, phrase
@@ -28,7 +28,7 @@ FOUND_MOST = 100  # of -k
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
+    from app.base.cli.commands import add_command
 
     group = add_command(commands, shared, "docs", help_text("docs"), None)
     actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
@@ -67,10 +67,10 @@ def _labels() -> list[str]:
 def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 when something could not be read; 3 expected error; 130 interrupted."""
     named = [_existing(path) for path in options.paths]
-    label = confidentiality.label_of(options.label) if options.label is not None else None
+    label = confidentiality.label_from_word(options.label) if options.label is not None else None
     if options.label is not None and label is None:
         raise AppError("bad_option", option="--label", value=options.label, expected=" / ".join(_labels()))
-    name = invisible.line(options.collection)
+    name = invisible_characters.to_single_line(options.collection)
     if not name:
         raise AppError("collection_unnamed")
     started = time.monotonic()
@@ -82,7 +82,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
         permit = None
         if before is not None and label is not None:
             export = reading.documents.labelling(before, label)
-            permit = export_gate.pass_out(export, where.exports_log, is_agreed=options.allow_secret)
+            permit = confidentiality.permit_export(export, where.exports_log, is_agreed=options.allow_secret)
         added = reading.add(name, label, named, permit)
         if all(one.id != added.collection_id for one in reading.documents.collections()):
             raise AppError("collection_removed_meanwhile", name=name)
@@ -206,7 +206,7 @@ def _existing(name: str) -> Path:
         beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
     except (OSError, ValueError, RuntimeError) as error:  # no right to look, a NUL, no text, `~` of nobody
         raise AppError("docs_path_missing", path=name) from error
-    offered = similar_names.near(path.name, beside)
+    offered = commands.find_similar_names(path.name, beside)
     if offered:
         raise AppError("docs_path_missing_near", path=name, near=" / ".join(offered))
     raise AppError("docs_path_missing", path=name)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.base.errors import AppError
-from app.base.wording import Sentence, describe_error, phrase
+from app.base.wording import ErrorMessage, describe_error, phrase
 from app.documents import encodings, terms
 from app.documents.grounding import clauses
 from app.documents.records import DOUBTFUL_GARBLED_SHARE, Collection, Document, Passage, Section, page_ranges
@@ -53,7 +53,7 @@ def document_line(document: Document) -> str:
     return f"{document.name}\t{phrase(f'documents.state_{document.state}')}\t{sections}"
 
 
-def sentence_of(document: Document) -> Sentence | None:
+def sentence_of(document: Document) -> ErrorMessage | None:
     """Why it could not be read."""
     if document.state != "failed" or not document.error_code:
         return None
@@ -63,7 +63,7 @@ def sentence_of(document: Document) -> Sentence | None:
 def attention_data(document: Document) -> dict[str, Any]:
     """Of a document that is doubtful or has failed."""
     error = sentence_of(document)
-    reason = error or Sentence("".join(doubts(document)), phrase("documents.docs_look", name=document.name))
+    reason = error or ErrorMessage("".join(doubts(document)), phrase("documents.docs_look", name=document.name))
     place = {"document": document.name, "path": document.path, "state": document.state}
     return {**place, "code": document.error_code, "message": reason.message, "next": reason.next}
 

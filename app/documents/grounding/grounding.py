@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
-from app.base import invisible
+from app.base import invisible_characters
 from app.base.confidentiality import LABELS, Label
 from app.documents.records import Box, Passage, Section
 
@@ -166,7 +166,7 @@ def _value(value: Any, kind: Any, name: str) -> Any:
     }.get(kind)
     if is_right is not None and not is_right():
         raise ValueError(name)
-    return invisible.remove(value) if isinstance(value, str) else value
+    return invisible_characters.remove(value) if isinstance(value, str) else value
 
 
 def _list(value: Any, name: str) -> list[Any]:

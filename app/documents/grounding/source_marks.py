@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from app.base import invisible
+from app.base import invisible_characters
 from app.documents.values import numerals
 
 _OPEN, _CLOSE = r"[\[［]", r"[\]］]"
@@ -70,7 +70,7 @@ def neutralised(text: str) -> str:
 
     Entities of HTML are decoded and what nobody sees is left out: either could make a mark later.
     """
-    text = invisible.plain(re.sub(ENTITY, _decoded, text))
+    text = invisible_characters.to_plain_text(re.sub(ENTITY, _decoded, text))
     flat, origin = numerals.flatten(text)
     letters = list(text)
     for found in _FORGED.finditer(flat):

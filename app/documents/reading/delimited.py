@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.base.errors import AppError
-from app.base.tables.table_file import separator_of
+from app.base.tables.table_reader import find_separator
 from app.documents.reading import limits, plain, tabular
 from app.documents.reading.blocks import Block, Reading, Tell
 from app.documents.records import Report
@@ -21,7 +21,7 @@ def read(path: Path, tell: Tell, wished_encoding: str = "") -> Reading:
     "document_wide_table" | "document_damaged"), OSError."""
     text, codec = plain.text_of(path, wished_encoding)
     csv.field_size_limit(CELL_CHARACTERS)
-    separator = separator_of(text, SEPARATORS)
+    separator = find_separator(text, SEPARATORS)
     widths: set[int] = set()
     characters = limits.Characters()  # the names of the columns are said in each row
     blocks: list[Block] = []

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.base.errors import AppError
-from app.base.files.plain_file import open_regular
+from app.base.files.input_file import open_regular
 from app.documents import formats
 from app.documents.reading import limits
 

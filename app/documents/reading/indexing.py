@@ -6,10 +6,10 @@ import os
 import stat
 from pathlib import Path
 
-from app.base import invisible, programs
+from app.base import invisible_characters, programs
 from app.base.errors import AppError
-from app.base.files.plain_file import open_regular
-from app.base.isolation import confinement
+from app.base.files.input_file import open_regular
+from app.base.isolation import sandbox
 from app.documents.library import Library
 from app.documents.reading import detect, hygiene, limits, sections
 from app.documents.reading.blocks import Block, Reading, Tell
@@ -32,7 +32,7 @@ def index(library: Library, document: Document, *, ocr: bool, tell: Tell, indexi
     found = dataclasses.replace(
         document, size_bytes=status.st_size, modified_ns=status.st_mtime_ns, sha256=_digest(path, tell)
     )
-    read = confinement.run(lambda: _read(path, document.wished_encoding, ocr, tell), [path, *_recognizing(ocr)])
+    read = sandbox.run_confined(lambda: _read(path, document.wished_encoding, ocr, tell), [path, *_recognizing(ocr)])
     reading = cleaned(read)
     cut = sections.split(reading)
     indexing(0, len(cut))
@@ -49,7 +49,7 @@ def index(library: Library, document: Document, *, ocr: bool, tell: Tell, indexi
 
 def _recognizing(is_wanted: bool) -> list[Path]:
     """What Tesseract is made of, and its data, if they are not among the system's programs (Conda, Homebrew)."""
-    program = programs.find(recognition.PROGRAM) if is_wanted else None
+    program = programs.find_program(recognition.PROGRAM) if is_wanted else None
     if program is None:
         return []
     found = Path(program).resolve()
@@ -136,9 +136,9 @@ def cleaned(reading: Reading) -> Reading:
     count = garbled = 0
     for block in reading.blocks:
         garbled += hygiene.garbled(block.text)
-        text, removed = invisible.counted(block.text)
+        text, removed = invisible_characters.remove_and_count(block.text)
         count += removed
-        text = invisible.without_variants(text)
+        text = invisible_characters.without_variants(text)
         if block.kind != "paragraph" and "\n" not in block.text:
             text = text.replace("\n", " ")  # a separator of lines inside a cell or a title
         if text.strip():
@@ -147,7 +147,9 @@ def cleaned(reading: Reading) -> Reading:
     share = garbled / max(1, sum(len(block.text) for block in reading.blocks))
     share = max(reading.report.garbled_share, share)
     report = dataclasses.replace(reading.report, invisible=count, garbled_share=share)
-    return dataclasses.replace(reading, blocks=blocks, title=invisible.plain(reading.title), report=report)
+    return dataclasses.replace(
+        reading, blocks=blocks, title=invisible_characters.to_plain_text(reading.title), report=report
+    )
 
 
 def _report(reading: Reading, cut: list[Section]) -> Report:

@@ -1,6 +1,6 @@
 """What a foreign document may cost. Checked before anything is opened, or while it is read; each figure has its reason.
 
-What archives may unpack to is `app.base.files.budget`'s. Memory and priority are limits of the process, set once by
+What archives may unpack to is `app.base.isolation.sandbox`'s. Memory and priority are limits of the process, set once by
 `lower`.
 """
 
@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 from app.base.errors import AppError
-from app.base.files import budget
+from app.base.isolation import sandbox
 
 # Address space of the child. The largest documents of our tests need 700 MB; on a machine with 8 GB the window and a
 # loaded model keep their room. Windows has no such limit without a job object: the parent watches there.
@@ -26,8 +26,8 @@ DOCUMENT_S = 3600.0  # all of a document
 
 def lower() -> None:
     """Take memory and priority from this process for the rest of its life."""
-    budget.step_back()
-    budget.limit_memory(MEMORY_BYTES)
+    sandbox.lower_priority()
+    sandbox.limit_memory(MEMORY_BYTES)
 
 
 def check_size(size_bytes: int, most_bytes: int = FILE_BYTES) -> None:
@@ -43,13 +43,13 @@ def check_archive(archive: zipfile.ZipFile) -> None:
 
     Raises AppError("document_bomb" | "document_damaged" | "document_protected").
     """
-    match budget.problem_of(archive):
+    match sandbox.archive_problem(archive):
         case "protected":
             raise AppError("document_protected")
         case "damaged":
             raise AppError("document_damaged", detail="ZIP method")
         case "bomb":
-            raise AppError("document_bomb", unpacked_bytes=budget.unpacked_bytes(archive))
+            raise AppError("document_bomb", unpacked_bytes=sandbox.unpacked_bytes(archive))
 
 
 class Characters:

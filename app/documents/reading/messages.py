@@ -7,7 +7,7 @@ is no command to cancel: the process is killed, and a document is in the databas
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from app.base import lines
+from app.base import json_lines
 
 PROTOCOL = 1
 # A child that is alive says something at least so often while it reads; a page may take 60 s
@@ -114,16 +114,16 @@ _EVENTS = {kind.__name__: kind for kind in get_args(Event)}
 
 
 def to_line(message: Command | Event) -> bytes:
-    return lines.to_line(message)
+    return json_lines.encode_line(message)
 
 
 def command_from_json(data: dict[str, Any]) -> Command:
     """Raises ValueError for anything that is not a command of this protocol."""
-    command: Command = lines.from_json(data, _COMMANDS)
+    command: Command = json_lines.decode_message(data, _COMMANDS)
     return command
 
 
 def event_from_json(data: dict[str, Any]) -> Event:
     """Raises ValueError for anything that is not an event of this protocol."""
-    event: Event = lines.from_json(data, _EVENTS)
+    event: Event = json_lines.decode_message(data, _EVENTS)
     return event

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-from app.base.files.plain_file import read_regular
+from app.base.files.input_file import read_regular
 from app.documents import encodings
 from app.documents.reading import limits
 from app.documents.reading.blocks import Block, Reading, Tell

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import ParseError
 from defusedxml.common import DefusedXmlException
 
 from app.base.errors import AppError
-from app.base.files import budget
+from app.base.isolation import sandbox
 from app.documents.reading import limits, tabular
 from app.documents.reading.blocks import Block, Reading, Tell
 from app.documents.reading.spreadsheet_raw import Raw, raw_of
@@ -36,9 +36,9 @@ def read(path: Path, tell: Tell) -> Reading:
     import openpyxl
 
     size_bytes = path.stat().st_size
-    with limits.open_archive(path) as archive, budget.more_memory_at_most(_memory_bytes(size_bytes)):
+    with limits.open_archive(path) as archive, sandbox.limit_added_memory(_memory_bytes(size_bytes)):
         formats = [one for one in archive.infolist() if one.filename == _FORMATS]
-        if any(budget.is_packed_too_well(one.file_size, one.compress_size, _FORMATS_BYTES) for one in formats):
+        if any(sandbox.is_compression_suspicious(one.file_size, one.compress_size, _FORMATS_BYTES) for one in formats):
             raise AppError("document_bomb", unpacked_bytes=formats[0].file_size)
         try:
             book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from app.base import programs
 from app.base.errors import AppError
-from app.base.isolation import confinement
+from app.base.isolation import sandbox
 from app.documents.library import Library
 from app.documents.reading import indexing, limits, messages
 from app.documents.reading.messages import Failed, Index, Indexed, Progress, Remove, Removed, Render, Rendered
@@ -48,9 +48,9 @@ def main(database: str) -> NoReturn:
 def _confine(database: Path) -> None:
     """Leave this process the database, which is open, and the programs that recognize letters."""
     parts = [database.with_name(f"{database.name}{end}") for end in ("", "-wal", "-shm")]
-    program = programs.find(ocr.PROGRAM)
-    starts = [*map(Path, confinement.PROGRAMS), Path(program).resolve()] if program else []
-    confinement.confine(parts, starts)
+    program = programs.find_program(ocr.PROGRAM)
+    starts = [*map(Path, sandbox.PROGRAMS), Path(program).resolve()] if program else []
+    sandbox.confine(parts, starts)
 
 
 class Worker:
@@ -118,7 +118,7 @@ class Worker:
         self._rendering = command
         self._watch.begin()
         try:
-            return confinement.run(lambda: render.render(document, command), [Path(document.path)])
+            return sandbox.run_confined(lambda: render.render(document, command), [Path(document.path)])
         except Exception as error:  # as when it is read
             raise _expected(error) from error
         finally:

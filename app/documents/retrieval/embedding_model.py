@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.base.database import Database
-from app.base.files.plain_file import open_regular
+from app.base.files.input_file import open_regular
 from app.documents.retrieval.fusion import embedded_section
 from app.documents.retrieval.vectors import Vectors, digest_of
 from app.inference import gguf

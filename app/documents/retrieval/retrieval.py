@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.base import invisible
+from app.base import invisible_characters
 from app.base.database import Database, Row
 from app.documents import terms
 from app.documents.library import Library
@@ -71,7 +71,7 @@ def _by_words(
     database: Database, query: str, collection_ids: Sequence[int], glossary: Path | None
 ) -> list[tuple[int, float]]:
     """(section id, score), the best first."""
-    wanted = _wanted(database, invisible.plain(query), glossary)
+    wanted = _wanted(database, invisible_characters.to_plain_text(query), glossary)
     if not collection_ids or not wanted.rare:
         return []
     rows = _candidates(database, wanted.rare, collection_ids)

@@ -5,9 +5,9 @@ import re
 import tomllib
 from pathlib import Path
 
-from app.base import text
+from app.base import search_text
 from app.base.errors import AppError
-from app.base.files.plain_file import read_regular
+from app.base.files.input_file import read_regular
 from app.base.paths import resources
 from app.documents import encodings, terms
 
@@ -26,7 +26,7 @@ def of_query(query: str, own: Path | None = None) -> list[list[dict[str, float]]
 
 def by_word(query: str, own: Path | None = None) -> list[tuple[str, list[list[str]]]]:
     """Each listed word of the query with the terms of each other word that means the same. Raises as `glossary`."""
-    folded = text.fold(query)
+    folded = search_text.fold(query)
     found = []
     for word, others in (*_shipped().items(), *(glossary(own) if own else {}).items()):
         if word in folded and _stands_alone(word, folded):
@@ -69,7 +69,7 @@ def _glossary(path: Path, _modified_ns: int, size: int) -> dict[str, tuple[str, 
         raise AppError("glossary_unreadable", path=str(path), reason=str(error)) from error
     found: dict[str, tuple[str, ...]] = {}
     for line in lines:
-        words = [text.fold(word.strip()) for word in line.replace("\t", ",").replace("、", ",").split(",")]
+        words = [search_text.fold(word.strip()) for word in line.replace("\t", ",").replace("、", ",").split(",")]
         words = [word for word in words if word and not word.startswith("#")]
         for word in words:
             found[word] = (*found.get(word, ()), *(other for other in words if other != word))
@@ -81,6 +81,6 @@ def _shipped() -> dict[str, tuple[str, ...]]:
     listed = tomllib.loads((resources() / FILE).read_text("utf-8"))["words"]
     found: dict[str, tuple[str, ...]] = {}
     for words, others in listed.items():
-        for word in text.fold(words).split():
-            found[word] = (*found.get(word, ()), *text.fold(others).split())
+        for word in search_text.fold(words).split():
+            found[word] = (*found.get(word, ()), *search_text.fold(others).split())
     return found

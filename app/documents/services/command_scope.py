@@ -1,6 +1,6 @@
 """The collections that a command names, as the scope of a question."""
 
-from app.base.cli.output import Output
+from app.base.cli.commands import Output
 from app.base.paths import Paths
 from app.documents import collections
 from app.documents.grounding.grounding import CollectionRef

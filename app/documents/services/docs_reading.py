@@ -8,12 +8,11 @@ from typing import Any
 
 from PySide6.QtCore import QTimer
 
-from app.base import children, invisible, paths, wording
-from app.base.cli.loop import Waiting, application
-from app.base.cli.output import Output
-from app.base.confidentiality import Label
+from app.base import invisible_characters, paths, programs, wording
+from app.base.cli.commands import Output
+from app.base.cli.loop import CommandLoop, core_application
+from app.base.confidentiality import Label, Permit
 from app.base.errors import AppError
-from app.base.export_gate import Permit
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import describe_error, phrase
@@ -31,13 +30,13 @@ class Reading:
     """
 
     def __init__(self, where: Paths, output: Output) -> None:
-        self._app = application()
+        self._app = core_application()
         self._output = output
         self._problem: AppError | None = None
-        self._waiting = Waiting(self._stop)
+        self._waiting = CommandLoop(self._stop)
         logs = where.logs / "docs"  # not those of a window's children
         logs.mkdir(parents=True, exist_ok=True)
-        self.documents = documents = Documents(where.documents, children.reader(where.documents), logs)
+        self.documents = documents = Documents(where.documents, programs.reader_command(where.documents), logs)
         documents.failed.connect(self._on_failed)
         documents.not_opened.connect(self._on_not_opened)
         documents.lane.counted.connect(self._on_counted)
@@ -60,7 +59,9 @@ class Reading:
         """Into the collection of that name, which is made where there is none; what it knew and has changed is read
         again. `permit`: to lower the label that it has."""
         documents = self.documents
-        there = next((one for one in documents.collections() if one.name == invisible.remove(name).strip()), None)
+        there = next(
+            (one for one in documents.collections() if one.name == invisible_characters.remove(name).strip()), None
+        )
         if there is None:
             collection_id: int = self._wait_for(
                 documents.collection_added, lambda: documents.add_collection(name, label or "internal")

@@ -16,11 +16,10 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from app.base.confidentiality import HIGHEST, Label, highest, of_stored
+from app.base.confidentiality import HIGHEST_LABEL, ExportRequest, Label, Permit, highest_label, stored_label
 from app.base.errors import AppError
-from app.base.export_gate import Export, Permit
 from app.base.services import background
-from app.base.services.background import Progress
+from app.base.services.background import TaskProgress
 from app.documents import gather, own_manual
 from app.documents.gather import Added
 from app.documents.grounding.grounding import Source
@@ -171,14 +170,16 @@ class Documents(QObject):
         """Of the database."""
         return self._path
 
-    def labelling(self, collection: Collection, label: Label) -> Export:
+    def labelling(self, collection: Collection, label: Label) -> ExportRequest:
         """Return what passes the gate before `set_label`: what is no more confidential may leave unasked."""
 
         def label_now() -> Label:
             there = collections_now(self._path)
-            return HIGHEST if there is None else highest(one.label for one in there if one.id == collection.id)
+            return (
+                HIGHEST_LABEL if there is None else highest_label(one.label for one in there if one.id == collection.id)
+            )
 
-        return Export("label", collection.name, label_now, collection.name, becomes=label)
+        return ExportRequest("label", collection.name, label_now, collection.name, becomes=label)
 
     def set_label(self, collection_id: int, label: Label, permit: Permit | None = None) -> None:
         self._change(lambda library, _progress: library.set_label(collection_id, label, permit))
@@ -215,7 +216,7 @@ class Documents(QObject):
     def add(self, collection_id: int, paths: Sequence[Path]) -> None:
         """Add files, and folders with what they hold. `added` carries the result."""
 
-        def work(library: Library, progress: Progress) -> Added:
+        def work(library: Library, progress: TaskProgress) -> Added:
             return gather.add(library, collection_id, paths, lambda count: progress.report(count, 0))
 
         self.lane.do(work, self._on_added)
@@ -223,7 +224,7 @@ class Documents(QObject):
     def refresh(self, collection_id: int) -> None:
         """Read new and changed files, and take vanished ones out. `refreshed` carries the result."""
 
-        def work(library: Library, progress: Progress) -> gather.Refreshed:
+        def work(library: Library, progress: TaskProgress) -> gather.Refreshed:
             return gather.refresh(library, collection_id, lambda count: progress.report(count, 0))
 
         self.lane.do(work, self._on_refreshed)
@@ -305,12 +306,12 @@ class Documents(QObject):
         self.lane.do(lambda library, _progress: library.add_collection(name, label), made)
 
     def _bring_back(self, collection_id: int, paths: Sequence[Path], files: Sequence[Path]) -> None:
-        def work(library: Library, progress: Progress) -> Added:
+        def work(library: Library, progress: TaskProgress) -> Added:
             return gather.bring_back(library, collection_id, paths, files, lambda count: progress.report(count, 0))
 
         self.lane.do(work, self._on_added)
 
-    def _change(self, work: Callable[[Library, Progress], None]) -> None:
+    def _change(self, work: Callable[[Library, TaskProgress], None]) -> None:
         self.lane.do(work, lambda _nothing: self.changed.emit())
 
     def _on_opened(self, was_damaged: bool) -> None:
@@ -426,7 +427,7 @@ def _labels_in(damaged: Path) -> list[Former]:
                 " WHERE NOT c.is_builtin",
             ):
                 rows = db.execute(names).fetchall()
-                found += [(str(row[0]), str(row[1]), int(row[2]), of_stored(row[3])) for row in rows]
+                found += [(str(row[0]), str(row[1]), int(row[2]), stored_label(row[3])) for row in rows]
     except (sqlite3.Error, TypeError, ValueError):
         found.append(UNKNOWN)
     return found

@@ -9,11 +9,11 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.services.background import Progress
+from app.base.services.background import TaskProgress
 from app.documents.library import Library
 
 T = TypeVar("T")
-Work = Callable[[Library, Progress], T]
+Work = Callable[[Library, TaskProgress], T]
 
 PATIENCE_MS = 120_000  # the reading child writes all sections of a document at once
 
@@ -42,7 +42,7 @@ class LibraryLane(QObject):
             self._next()
 
     def cancel(self) -> None:
-        """What runs ends where it asks its `Progress`; what it has committed stays. The rest still comes."""
+        """What runs ends where it asks its `TaskProgress`; what it has committed stays. The rest still comes."""
         if self._task is not None:
             self._task.cancel()
 
@@ -53,7 +53,7 @@ class LibraryLane(QObject):
             return
         work, self._done = self._pieces.popleft()
 
-        def run(progress: Progress) -> Any:
+        def run(progress: TaskProgress) -> Any:
             library = Library.beside(self._path)
             try:
                 library.database.read(f"PRAGMA busy_timeout = {PATIENCE_MS}")

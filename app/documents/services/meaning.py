@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from app.base.cli.loop import Waiting, application
-from app.base.cli.output import Output
+from app.base.cli.commands import Output
+from app.base.cli.loop import CommandLoop, core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
@@ -30,8 +30,8 @@ class Meanings:
         self._models = _models(where)
         self.embedding: Embedding | None = None
         if self._models:
-            self._app = application()
-            self._waiting = Waiting(lambda: self._waiting.stop())
+            self._app = core_application()
+            self._waiting = CommandLoop(lambda: self._waiting.stop())
             logs = where.logs / "docs"  # not those of a window's children
             logs.mkdir(parents=True, exist_ok=True)
             self.embedding = Embedding(child_commands.engine(), logs, where.documents)

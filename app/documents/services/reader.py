@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.base import lines
-from app.base.services.process import ChildProcess, Exit
+from app.base import json_lines
+from app.base.services.child_process import ChildExit, ChildProcess
 from app.documents.reading import limits, messages
 from app.documents.reading.messages import Failed, Hello, Index, Indexed, Progress, Remove, Removed, Render, Rendered
 
@@ -94,7 +94,7 @@ class Reader(QObject):
     def _on_line(self, line: bytes) -> None:
         self._heard_at = time.monotonic()
         try:
-            event = messages.event_from_json(lines.object_of(line))
+            event = messages.event_from_json(json_lines.decode_object(line))
         except ValueError:
             self._kill("crashed")
             return
@@ -127,7 +127,7 @@ class Reader(QObject):
         self._verdict = self._verdict or verdict
         self._child.kill()
 
-    def _on_exited(self, how: Exit) -> None:
+    def _on_exited(self, how: ChildExit) -> None:
         if how.cause != "stopped" and self.is_working:
             cause = "not_started" if how.cause == "not_started" else self._verdict or "crashed"
             self._end(Death(cause, how.detail))

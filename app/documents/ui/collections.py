@@ -10,12 +10,12 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem,
 from app.base.wording import phrase
 from app.documents.records import Collection
 from app.documents.ui import words
-from app.uikit import confidentiality_look, phrases
-from app.uikit.language import joined
+from app.uikit import confidentiality_guard, localization
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets import rows
-from app.uikit.widgets.labels import tip
-from app.uikit.widgets.named_list import NamedList
+from app.uikit.widgets import list_rows
+from app.uikit.widgets.labels import plain_tooltip
+from app.uikit.widgets.list_rows import NamedList
 
 IdRole = Qt.ItemDataRole.UserRole + 1
 CollectionRole = Qt.ItemDataRole.UserRole + 2
@@ -51,9 +51,9 @@ class CollectionList(QAbstractListModel):
             case Qt.ItemDataRole.DisplayRole:
                 return one.name
             case Qt.ItemDataRole.ToolTipRole:
-                return tip(joined(one.name, phrases.label(one.label)))
+                return plain_tooltip(join_facts(one.name, localization.label_name(one.label)))
             case Qt.ItemDataRole.AccessibleTextRole:
-                return joined(one.name, phrases.label(one.label), self._said(one))
+                return join_facts(one.name, localization.label_name(one.label), self._said(one))
             case _ if role == IdRole:
                 return one.id
             case _ if role == CollectionRole:
@@ -66,7 +66,7 @@ class CollectionList(QAbstractListModel):
             parts.append(phrase("documents.n_waiting_to_be_read", n=f"{one.unfinished:,}"))
         if one.troubled:
             parts.append(phrase("documents.n_need_attention", n=f"{one.troubled:,}"))
-        return joined(*parts)
+        return join_facts(*parts)
 
 
 class CollectionDelegate(QStyledItemDelegate):
@@ -85,26 +85,26 @@ class CollectionDelegate(QStyledItemDelegate):
         one: Collection = index.data(CollectionRole)
         is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
         area: QRect = option.rect.adjusted(4, 1, -4, -1)
-        rows.draw_ground(painter, theme, area, is_chosen=is_chosen, option=option)
+        list_rows.draw_ground(painter, theme, area, is_chosen=is_chosen, option=option)
         inside = area.adjusted(10, theme.px(4), -10, -theme.px(4))
         above = QRect(inside.left(), inside.top(), inside.width(), theme.line_height("ui"))
         below = QRect(inside.left(), above.bottom() + 1, inside.width(), theme.line_height("caption"))
         tone = "text2" if is_chosen else "muted"
         count = f"{one.documents:,}"
         width = QFontMetrics(theme.font("caption")).horizontalAdvance(count) + 1
-        rows.draw_text(
+        list_rows.draw_text(
             painter, theme, QRect(above.right() - width, above.top(), width, above.height()), count, "caption", tone
         )
         name = above.adjusted(0, 0, -(width + theme.px(8)), 0)
-        rows.draw_text(painter, theme, name, one.name, "ui", "text", weight=600 if is_chosen else 400)
-        taken = confidentiality_look.draw(painter, theme, below, one.label, tone)
+        list_rows.draw_text(painter, theme, name, one.name, "ui", "text", weight=600 if is_chosen else 400)
+        taken = confidentiality_guard.draw_label(painter, theme, below, one.label, tone)
         self._draw_sign(painter, one, below.adjusted(taken + theme.px(8), 0, 0, 0))
         painter.restore()
 
     def _draw_sign(self, painter: QPainter, one: Collection, area: QRect) -> None:
         sign = "waiting" if one.unfinished else "doubtful" if one.troubled else ""
         if sign:
-            rows.draw_sign(painter, self._theme, area, *words.STATES[sign], f"{one.unfinished or one.troubled:,}")
+            list_rows.draw_sign(painter, self._theme, area, *words.STATES[sign], f"{one.unfinished or one.troubled:,}")
 
 
 class CollectionView(NamedList):

@@ -7,9 +7,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QStandardPaths
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from app.base.confidentiality import HIGHEST, Label
+from app.base.confidentiality import HIGHEST_LABEL, Label, Permit
 from app.base.errors import AppError
-from app.base.export_gate import Permit
 from app.base.wording import describe_error, phrase
 from app.documents import formats
 from app.documents.gather import Added, Refreshed
@@ -17,10 +16,10 @@ from app.documents.records import Collection, Document
 from app.documents.services.documents import Documents
 from app.documents.ui import words
 from app.documents.ui.dialogs import CollectionDialog, EncodingDialog
-from app.uikit import desktop, phrases
-from app.uikit.language import joined
-from app.uikit.navigation import Navigation
-from app.uikit.secrecy import Secrecy
+from app.uikit import desktop, localization
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.localization import join_facts
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 
@@ -49,7 +48,7 @@ class Deeds(QObject):
         documents: Documents,
         banner: Banner,
         page: QWidget,
-        secrecy: Secrecy,
+        secrecy: ConfidentialityGuard,
         pickers: Pickers | None = None,
     ) -> None:
         super().__init__(page)
@@ -131,11 +130,11 @@ class Deeds(QObject):
 
     def _label(self, collection: Collection, label: Label, permit: Permit) -> None:
         self._documents.set_label(collection.id, label, permit)
-        if permit.label == HIGHEST != label:
+        if permit.label == HIGHEST_LABEL != label:
             text = phrase("documents.the_label_of_collection_name")
-            undo = lambda: self._documents.set_label(collection.id, HIGHEST)  # noqa: E731
+            undo = lambda: self._documents.set_label(collection.id, HIGHEST_LABEL)  # noqa: E731
             self._navigation.undo_offered.emit(
-                text.format(name=words.short(collection.name), label=phrases.label(label)), undo
+                text.format(name=words.short(collection.name), label=localization.label_name(label)), undo
             )
 
     def remove_collection(self, collection: Collection) -> None:
@@ -210,7 +209,7 @@ class Deeds(QObject):
             known = phrase("documents.already_there_n", n=f"{added.known:,}") if added.known else ""
             left = phrase("documents.not_taken_list", list=left_out) if left_out else ""
             level, what = ("success", done) if count else ("warning", nothing)
-            self._banner.show_message(level, what, joined(known, left))
+            self._banner.show_message(level, what, join_facts(known, left))
 
     def _on_refreshed(self, done: Refreshed) -> None:
         was_asked = done.collection_id in self._asked

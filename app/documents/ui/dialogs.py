@@ -8,14 +8,14 @@ from PySide6.QtWidgets import QComboBox, QLineEdit, QPlainTextEdit, QVBoxLayout,
 
 from app.base.confidentiality import LABELS, Label
 from app.base.errors import AppError
-from app.base.files.plain_file import open_regular
+from app.base.files.input_file import open_regular
 from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.documents import encodings
 from app.documents.records import Document
-from app.uikit import phrases
-from app.uikit.dialogs import Choice, Dialog, scrolled_height
-from app.uikit.language import noted
+from app.uikit import localization
+from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
+from app.uikit.localization import with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets import labels
 
@@ -43,7 +43,7 @@ class CollectionDialog(Dialog):
         self.label = QComboBox()
         self.label.setAccessibleName(phrase("common.batch_column.label"))
         for key in LABELS:
-            self.label.addItem(phrases.label(key), key)
+            self.label.addItem(localization.label_name(key), key)
         self.label.setCurrentIndex(LABELS.index(label))
         self._problem = labels.Label(role="caption", tone="danger", wraps=True)
         super().__init__(
@@ -51,8 +51,8 @@ class CollectionDialog(Dialog):
             question,
             phrase("documents.exports_of_confidential_documents_ask"),
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("done", done, "primary", is_default=True),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("done", done, "primary", is_default=True),
             ),
             parent,
             content=self._content(),
@@ -113,8 +113,8 @@ class EncodingDialog(Dialog):
             phrase("documents.choose_the_encoding"),
             phrase("documents.choose_the_one_in_which"),
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("read", phrase("documents.read_again"), "primary", is_default=True),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("read", phrase("documents.read_again"), "primary", is_default=True),
             ),
             parent,
             content=self._content(),
@@ -135,7 +135,7 @@ class EncodingDialog(Dialog):
     def _on_read(self, sample: bytes) -> None:
         self._sample = sample
         self.choice.setItemText(
-            0, noted(phrase("documents.detect_automatically"), encodings.name_of(encodings.detect(sample)))
+            0, with_note(phrase("documents.detect_automatically"), encodings.name_of(encodings.detect(sample)))
         )
         self._show_sample()
 

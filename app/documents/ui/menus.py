@@ -10,9 +10,9 @@ from PySide6.QtWidgets import QMenu, QWidget
 from app.base.confidentiality import LABELS
 from app.base.wording import phrase
 from app.documents.records import Collection
-from app.uikit import phrases
+from app.uikit import localization
 from app.uikit.theme import Theme
-from app.uikit.words import literal
+from app.uikit.widgets.buttons import escape_mnemonic
 
 
 class CollectionMenu(QMenu):
@@ -89,7 +89,7 @@ class ChoiceMenu(QMenu):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         for one in collections:
-            action = self.addAction(literal(one.name), functools.partial(self.chosen.emit, one.id))
+            action = self.addAction(escape_mnemonic(one.name), functools.partial(self.chosen.emit, one.id))
             action.setCheckable(True)
             action.setChecked(one.id == current_id)
 
@@ -102,7 +102,7 @@ class LabelMenu(QMenu):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         group = QActionGroup(self)
         for key in LABELS:
-            action = self.addAction(phrases.label(key), functools.partial(self.chosen.emit, key))
+            action = self.addAction(localization.label_name(key), functools.partial(self.chosen.emit, key))
             action.setCheckable(True)
             action.setChecked(key == current)
             group.addAction(action)

@@ -22,18 +22,16 @@ from app.documents.ui.queue_row import QueueRow
 from app.documents.ui.report import ReportPanel
 from app.documents.ui.table import DocumentTable, ShownDocuments
 from app.documents.ui.table_view import DocumentView
-from app.uikit import confidentiality_look, phrases
-from app.uikit.drop_zone import DropZone, dropped_paths
-from app.uikit.navigation import Navigation
-from app.uikit.secrecy import Secrecy
+from app.uikit import confidentiality_guard, localization
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import DropZone, dropped_paths
+from app.uikit.page import Navigation, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.header import Header
-from app.uikit.widgets.labels import Label, Rule, set_surface
-from app.uikit.widgets.page import Page
-from app.uikit.widgets.scroll import scrolled
-from app.uikit.widgets.search_field import SearchField
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.fields import SearchField
+from app.uikit.widgets.labels import Label, Separator, set_surface
 
 REFILL_MS = 80  # documents end faster than anybody reads
 SIDE_PX = 210
@@ -51,7 +49,7 @@ class DocumentsPage(Page):
         navigation: Navigation,
         documents: Documents,
         embedding: Embedding,
-        secrecy: Secrecy,
+        secrecy: ConfidentialityGuard,
         pickers: Pickers | None = None,
     ) -> None:
         super().__init__()
@@ -82,7 +80,7 @@ class DocumentsPage(Page):
         if not self._documents.path.is_file():
             return confidentiality.LABELS[0]
         with contextlib.closing(Library.beside(self._documents.path)) as library:
-            return confidentiality.highest(one.label for one in library.collections())
+            return confidentiality.highest_label(one.label for one in library.collections())
 
     def focus_first(self) -> None:
         first = self.view if self.table.rowCount() else self.list if self._side.isVisible() else self.add_button
@@ -123,7 +121,7 @@ class DocumentsPage(Page):
         set_surface(self, "base")
         self.setAcceptDrops(True)
         theme = self._theme
-        self._header = Header(theme, phrase("common.documents"))
+        self._header = PageHeader(theme, phrase("common.documents"))
         self.label_button = Button(theme, phrase("common.batch_column.label"), "quiet", compact=True)
         self.folder_button = Button(theme, phrase("documents.add_a_folder_2"), icon="folder-plus")
         self.add_button = Button(theme, phrase("documents.add_files_2"), "primary", "plus")
@@ -133,7 +131,7 @@ class DocumentsPage(Page):
         columns = QHBoxLayout()
         columns.setSpacing(0)
         columns.addWidget(self._build_side())
-        columns.addWidget(scrolled(self._build_content()), 1)
+        columns.addWidget(make_scrollable(self._build_content()), 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -153,7 +151,7 @@ class DocumentsPage(Page):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addLayout(inside, 1)
-        row.addWidget(Rule("vertical"))
+        row.addWidget(Separator("vertical"))
         return self._side
 
     def _build_content(self) -> QWidget:
@@ -291,9 +289,11 @@ class DocumentsPage(Page):
         one = self.collection
         self._header.title.setText(one.name if one else phrase("common.documents"))
         if one is not None:
-            self.label_button.show_icon(*confidentiality_look.LOOKS[one.label])
-            self.label_button.setText(phrase("documents.label_2", label=phrases.label(one.label)))
-            self.label_button.setAccessibleName(phrase("documents.label_label", label=phrases.label(one.label)))
+            self.label_button.show_icon(*confidentiality_guard.LABEL_LOOKS[one.label])
+            self.label_button.setText(phrase("documents.label_2", label=localization.label_name(one.label)))
+            self.label_button.setAccessibleName(
+                phrase("documents.label_label", label=localization.label_name(one.label))
+            )
         waits = not self._documents.is_open
         nothing = phrase("documents.no_documents_yet_you_can")
         if one is not None:

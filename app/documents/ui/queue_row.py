@@ -8,11 +8,11 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QVBoxLayout
 from app.base.wording import phrase
 from app.documents.services.reading_queue import Standing
 from app.documents.ui import words
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.labels import ElidedLabel, Label
-from app.uikit.widgets.time_left import TimeLeft
+from app.uikit.widgets.progress_row import TimeLeftText
 
 STEPS = 1000  # of the bar
 RATED_AFTER_S = 10.0  # a number that jumps is worse than none
@@ -29,7 +29,7 @@ class QueueRow(QFrame):
         super().__init__()
         self._standing = Standing()
         self._found = 0  # files, while folders are looked through
-        self._time_left = TimeLeft()
+        self._time_left = TimeLeftText()
         self._began_at = time.monotonic()
         self._second = QTimer(self, interval=1000)
         self._second.timeout.connect(self._refresh)
@@ -131,7 +131,7 @@ class QueueRow(QFrame):
         elif standing.total:
             within = words.reading(standing.done, standing.total)
         can_rate = standing.documents_total >= RATED_FROM or (standing.documents_total == 1 and standing.total > 0)
-        return joined(done, within, self._rate(standing), self._time_left.words if can_rate else "")
+        return join_facts(done, within, self._rate(standing), self._time_left.words if can_rate else "")
 
     def _rate(self, standing: Standing) -> str:
         """Documents a minute, once there are enough of them to say so."""

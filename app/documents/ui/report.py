@@ -11,10 +11,8 @@ from app.documents.ui import words
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.fact_list import FactList
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.labels import ElidedLabel, Label
-from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.containers import FlowBox, make_scrollable
+from app.uikit.widgets.labels import ElidedLabel, FactList, Label
 
 
 class ReportPanel(QFrame):
@@ -82,7 +80,7 @@ class ReportPanel(QFrame):
         inside.addStretch(1)
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 1)
-        column.addWidget(scrolled(content))
+        column.addWidget(make_scrollable(content))
 
     def _build_actions(self) -> QWidget:
         theme = self._theme
@@ -90,7 +88,7 @@ class ReportPanel(QFrame):
         self.folder_button = Button(theme, phrase("documents.show_in_folder"), icon="folder-open", compact=True)
         self.again_button = Button(theme, phrase("common.read_again"), icon="refresh-cw", compact=True)
         self.encoding_button = Button(theme, phrase("documents.change_the_encoding"), compact=True)
-        return Flow(self.open_button, self.folder_button, self.again_button, self.encoding_button)
+        return FlowBox(self.open_button, self.folder_button, self.again_button, self.encoding_button)
 
     # ------------------------------------------------------------------- showing
 

@@ -10,8 +10,8 @@ from app.base.wording import phrase
 from app.documents.records import Document
 from app.documents.services.reading_queue import Standing
 from app.documents.ui import words
-from app.uikit.language import joined
-from app.uikit.widgets.labels import tip
+from app.uikit.localization import join_facts
+from app.uikit.widgets.labels import plain_tooltip
 
 STATE, NAME, PAGES, SECTIONS, PROBLEMS = range(5)
 DocumentRole = Qt.ItemDataRole.UserRole + 1
@@ -83,7 +83,7 @@ class DocumentTable(QAbstractTableModel):
                 return self._cell(document, index.column())
             case Qt.ItemDataRole.ToolTipRole:
                 error = words.error(document)
-                return tip(document.path if index.column() or error is None else str(error))
+                return plain_tooltip(document.path if index.column() or error is None else str(error))
             case Qt.ItemDataRole.AccessibleTextRole:
                 return self._said(document) if index.column() == STATE else self._cell(document, index.column())
             case _ if role == DocumentRole:
@@ -118,7 +118,7 @@ class DocumentTable(QAbstractTableModel):
     def _said(self, document: Document) -> str:
         cells = [self._cell(document, column) for column in range(5)]
         numbers = [f"{title} {cell}" for title, cell in zip(self.titles()[2:], cells[2:], strict=True) if cell != "–"]
-        return joined(cells[0], cells[1], *numbers)
+        return join_facts(cells[0], cells[1], *numbers)
 
     def _order(self, document: Document, column: int) -> Any:
         report = document.report

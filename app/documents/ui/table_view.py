@@ -9,7 +9,7 @@ from app.documents.records import Document
 from app.documents.ui import words
 from app.documents.ui.table import NAME, PAGES, PROBLEMS, SECTIONS, STATE, DocumentRole, ShownDocuments, StateRole
 from app.uikit.theme import Theme
-from app.uikit.widgets import rows
+from app.uikit.widgets import list_rows
 
 WIDTHS_PX = {STATE: 150, PAGES: 72, SECTIONS: 72, PROBLEMS: 64}
 # Where the table is narrower, these columns are left out; the report has what they say.
@@ -39,19 +39,19 @@ class DocumentDelegate(QStyledItemDelegate):
         icon, tone = words.STATES[index.data(StateRole)]
         if column == STATE:
             if is_chosen:
-                painter.fillRect(QRect(area.left(), area.top(), rows.BAR_PX, area.height()), theme.color("accent"))
+                painter.fillRect(QRect(area.left(), area.top(), list_rows.BAR_PX, area.height()), theme.color("accent"))
             size = theme.px(14)
             theme.icon(icon, tone, 14).paint(painter, QRect(inside.left(), inside.top(), size, inside.height()))
             inside.setLeft(inside.left() + size + theme.px(6))
-            rows.draw_text(painter, theme, inside, index.data(), "ui", "text" if tone == "success" else tone)
+            list_rows.draw_text(painter, theme, inside, index.data(), "ui", "text" if tone == "success" else tone)
         elif column == NAME:
-            rows.draw_text(painter, theme, inside, index.data(), "ui", "text")
+            list_rows.draw_text(painter, theme, inside, index.data(), "ui", "text")
         else:
             is_warning = column == PROBLEMS and index.data() not in ("0", "–")
             tone = "warning" if is_warning else "text2"
             width = QFontMetrics(theme.font("ui")).horizontalAdvance(index.data()) + 1
             inside.setLeft(max(inside.left(), inside.right() - width + 1))
-            rows.draw_text(painter, theme, inside, index.data(), "ui", tone)
+            list_rows.draw_text(painter, theme, inside, index.data(), "ui", tone)
         self._draw_ring(painter, option, area, index)
         painter.restore()
 

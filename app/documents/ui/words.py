@@ -8,7 +8,7 @@ from app.base.errors import AppError
 from app.base.wording import phrase
 from app.documents import encodings
 from app.documents.records import DOUBTFUL_GARBLED_SHARE, DOUBTFUL_NOTES, Document, Report, page_ranges
-from app.uikit import language
+from app.uikit import localization
 
 # Icon and colour of each state, and where it stands when sorted: what needs a person first.
 STATES = {
@@ -46,7 +46,7 @@ def problems(document: Document) -> int:
     return len(report.pages_without_text) + is_garbled + noted + (document.state == "failed")
 
 
-def error(document: Document) -> wording.Sentence | None:
+def error(document: Document) -> wording.ErrorMessage | None:
     """Why it could not be read."""
     if document.state != "failed" or not document.error_code:
         return None
@@ -70,7 +70,7 @@ def facts(document: Document) -> list[tuple[str, str]]:
         (phrase("documents.docs_report.encoding"), encodings.name_of(report.encoding)),
         (
             phrase("documents.read_on"),
-            language.full_date(day),
+            localization.format_date(day),
         ),
     ]
 
@@ -90,7 +90,7 @@ def pages(numbers: tuple[int, ...]) -> str:
     listed = comma.join(ranges[:LISTED_PAGES])
     if len(ranges) > LISTED_PAGES:
         listed += f"{comma}…"
-    return language.noted(phrase("documents.n_pages", n=f"{len(numbers):,}"), listed)
+    return localization.with_note(phrase("documents.n_pages", n=f"{len(numbers):,}"), listed)
 
 
 def share(part: float) -> str:

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from app.base.cli.output import Output
+from app.base.cli.commands import Output
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text, phrase
@@ -13,7 +13,7 @@ from app.evaluation import from_conversations, question_sets
 
 
 def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
+    from app.base.cli.commands import add_command
 
     parser = add_command(actions, shared, "from-chats", help_text("eval sets from-chats"), _from_chats)
     parser.add_argument("name", metavar="NAME", help=help_text("eval sets add name"))

@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.base import settings
-from app.base.cli import option_limits
-from app.base.cli.command_tree import set_command
-from app.base.cli.output import Output
+from app.base.cli import commands
+from app.base.cli.commands import Output, set_command
 from app.base.errors import AppError
-from app.base.files import dated_folder
+from app.base.files import work_folder
 from app.base.paths import Paths
 from app.base.wording import help_text, phrase
 from app.chat.services import ask_adapter
@@ -62,8 +61,8 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
 def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status as `eval_run.run_study`; the same command goes on with the stage that was interrupted."""
     folder = Path(options.folder).expanduser()
-    option_limits.check("--divide", options.divide, 1, 1 << 20)
-    option_limits.check("--limit", options.limit, 1, 1 << 20)
+    commands.check_limit("--divide", options.divide, 1, 1 << 20)
+    commands.check_limit("--limit", options.limit, 1, 1 << 20)
     paths = _paths(options.base, where)
     judge = model_choice.choose_model(options.judge, where) if options.judge else None
     is_whole = best_card() is not None
@@ -199,7 +198,7 @@ class _Best:
 def _bases(wish: Scale, wanted: list[str], best: _Best, where: Paths, output: Output) -> Path:
     """Every base by itself and trained on the best amount."""
     models, (command, converter) = eval_scale.models_of(where), eval_scale.planner(where)
-    folder = dated_folder.new(where.evaluations, wish.asking.name, time.time())
+    folder = work_folder.timestamped_path(where.evaluations, wish.asking.name, time.time())
     contenders, trainings = list[Contender](), list[Training]()
     assert wish.questions is not None
     try:
@@ -231,7 +230,7 @@ def _quant(wish: Scale, best: _Best, where: Paths, output: Output) -> Path:
     """Base and tuned of the best, in the paper's forms."""
     questions = wish.questions
     assert questions is not None
-    folder = dated_folder.new(where.evaluations, wish.asking.name, time.time())
+    folder = work_folder.timestamped_path(where.evaluations, wish.asking.name, time.time())
     system = best.result.system
     base = model_choice.choose_model(system.model, where)
     adapter = ask_adapter.choose(system.adapter, where.runs, runs.find_folder)

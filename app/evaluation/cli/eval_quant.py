@@ -6,11 +6,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.base.cli.command_tree import set_command
-from app.base.cli.output import Output
+from app.base.cli.commands import Output, set_command
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.base.wording import help_text, size
+from app.base.wording import format_size, help_text
 from app.chat.services import ask_adapter
 from app.evaluation.cli import eval_questions, eval_run
 from app.evaluation.study import planning, quant_plan
@@ -49,7 +48,9 @@ def tell_room(study: Study, where: Paths, output: Output) -> None:
     """What the forms take of the disk, before hours have gone. Raises AppError("drive_space")."""
     most = planning.require_room(study, where.data)
     if most:
-        output.note("evaluation.quant_room", disk=size(most), free=size(shutil.disk_usage(where.data).free))
+        output.note(
+            "evaluation.quant_room", disk=format_size(most), free=format_size(shutil.disk_usage(where.data).free)
+        )
 
 
 def _models(options: argparse.Namespace, where: Paths) -> list[LocalModel]:

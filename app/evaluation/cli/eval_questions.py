@@ -5,9 +5,8 @@ import dataclasses
 from pathlib import Path
 
 from app.base import settings
-from app.base.cli import option_limits
-from app.base.cli.command_tree import set_command
-from app.base.cli.output import Output
+from app.base.cli import commands
+from app.base.cli.commands import Output, set_command
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text
@@ -95,16 +94,16 @@ def questions_of(options: argparse.Namespace, where: Paths, output: Output) -> Q
     found = eval_sets.load(options.file, where, output) if options.file else question_sets.shipped()
     if options.limit is None:
         return found
-    option_limits.check("--limit", options.limit, 1, 1 << 20)
+    commands.check_limit("--limit", options.limit, 1, 1 << 20)
     return dataclasses.replace(found, questions=found.questions[: options.limit])
 
 
 def asking_of(options: argparse.Namespace, questions: QuestionSet, judge: LocalModel | None, where: Paths) -> Asking:
     """`judge`: as of `judge_of`. Raises AppError: bad_option, unknown_preset, and as `_rated`."""
-    option_limits.check("--seeds", options.seeds, 1, 100)
-    option_limits.check("--temperature", options.temperature, 0, 5)
-    option_limits.check("--max-tokens", options.max_tokens, 1, 1 << 20)
-    option_limits.check("--context", options.context, 256, 1 << 20)
+    commands.check_limit("--seeds", options.seeds, 1, 100)
+    commands.check_limit("--temperature", options.temperature, 0, 5)
+    commands.check_limit("--max-tokens", options.max_tokens, 1, 1 << 20)
+    commands.check_limit("--context", options.context, 256, 1 << 20)
     return Asking(
         name=options.name or "",
         seeds=options.seeds,

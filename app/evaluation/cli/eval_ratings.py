@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.base.cli.output import Output
+from app.base.cli.commands import Output
 from app.base.wording import phrase
 from app.evaluation.judge import ratings
 from app.evaluation.judge.ratings import Ratings, Skipped

@@ -4,8 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from app.base.cli.command_tree import set_command
-from app.base.cli.output import Output
+from app.base.cli.commands import Output, set_command
 from app.base.paths import Paths
 from app.base.wording import help_text
 from app.documents import collections

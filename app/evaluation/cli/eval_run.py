@@ -8,16 +8,15 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from app.base import export_gate, settings
-from app.base.cli import option_limits
-from app.base.cli.command_tree import set_command
-from app.base.cli.loop import Waiting, application
-from app.base.cli.output import Output, left
+from app.base import confidentiality, settings
+from app.base.cli import commands
+from app.base.cli.commands import Output, format_time_left, set_command
+from app.base.cli.loop import CommandLoop, core_application
+from app.base.confidentiality import ExportRequest, Permit
 from app.base.errors import AppError
-from app.base.export_gate import Export, Permit
 from app.base.paths import Paths
 from app.base.services import background
-from app.base.wording import help_text, phrase, size
+from app.base.wording import format_size, help_text, phrase
 from app.documents.services.meaning import Meanings
 from app.evaluation import label_now
 from app.evaluation.cli import eval_words
@@ -77,7 +76,7 @@ def carry_out(folder: Path, where: Paths, output: Output) -> int:
     study = studies.read(folder)
     for one in memory.beyond(study, folder, room.measure()):
         key = "evaluation.eval_memory_short_judge" if one.is_judge else "evaluation.eval_memory_short"
-        output.note(key, name=one.name, need=size(one.need_bytes))
+        output.note(key, name=one.name, need=format_size(one.need_bytes))
     running: _Running | None = None
     try:
         running = _run(folder, study, where, output)
@@ -95,7 +94,7 @@ def carry_out(folder: Path, where: Paths, output: Output) -> int:
 
 def _run(folder: Path, study: Study, where: Paths, output: Output) -> "_Running":
     """Raises what `StudyRun.start` raises, and KeyboardInterrupt."""
-    app = application()
+    app = core_application()
     has_documents = any(one.scope for one in study.contenders)
     with Meanings(where, output) if has_documents else nullcontext() as meanings:
         if meanings is not None:
@@ -192,7 +191,7 @@ def _export(
 
 def _ratings(options: argparse.Namespace, where: Paths, output: Output) -> int:
     _entry, found, _sections = _finished(options.wanted, where)
-    option_limits.check("--n", options.n, 1, 10_000)
+    commands.check_limit("--n", options.n, 1, 10_000)
     answers, out = ratings.drawn(found, options.n), Path(options.out).expanduser()
     ratings.check_target(out)
     permit = _permit(found, out, where, is_allowed=options.allow_secret)
@@ -206,8 +205,10 @@ def _ratings(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _permit(found: Evaluation, out: Path, where: Paths, *, is_allowed: bool) -> Permit:
-    export = Export("answers", str(out.absolute()), lambda: label_now.of_evaluation(found, where.documents), found.name)
-    return export_gate.pass_out(export, where.exports_log, is_agreed=is_allowed)
+    export = ExportRequest(
+        "answers", str(out.absolute()), lambda: label_now.of_evaluation(found, where.documents), found.name
+    )
+    return confidentiality.permit_export(export, where.exports_log, is_agreed=is_allowed)
 
 
 def _finished(wanted: str, where: Paths) -> tuple[Entry, Evaluation, tuple[Section, ...]]:
@@ -258,7 +259,7 @@ class _Running:
         self._told = ("", "")  # the step whose line is out
         self.evaluation: Evaluation | None = None
         self.error: AppError | None = None
-        self.waiting = Waiting(self._interrupt)
+        self.waiting = CommandLoop(self._interrupt)
         run.progressed.connect(self._on_progressed)
         run.finished.connect(self._on_finished)
         run.failed.connect(self._on_failed)
@@ -289,7 +290,9 @@ class _Running:
                 self._output.note("evaluation.eval_step", **facts)
         elif part is not None and part.total:
             percent = 100 * part.done // part.total
-            self._output.progress("evaluation.eval_step_percent", percent=percent, left=left(part.left_s), **facts)
+            self._output.progress(
+                "evaluation.eval_step_percent", percent=percent, left=format_time_left(part.left_s), **facts
+            )
         else:
             self._output.progress("evaluation.eval_step", **facts)
 

@@ -5,13 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.base import settings
-from app.base.cli import option_limits
-from app.base.cli.command_tree import set_command
-from app.base.cli.durations import duration
-from app.base.cli.output import Output
+from app.base.cli import commands
+from app.base.cli.commands import Output, format_duration, set_command
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.base.wording import help_text, phrase, size
+from app.base.wording import format_size, help_text, phrase
 from app.chat.store import Store
 from app.evaluation.cli import eval_run, eval_sets
 from app.evaluation.judge import judging
@@ -50,7 +48,7 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
 
 def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status as `eval_run.run_study`."""
-    option_limits.check("--seeds", options.seeds, 1, _MOST_SEEDS)
+    commands.check_limit("--seeds", options.seeds, 1, _MOST_SEEDS)
     if options.judge and not options.questions:
         options.missing("--questions")
     if options.questions:
@@ -110,7 +108,7 @@ def _material(options: argparse.Namespace) -> Material:
         return scale_subsets.nested(data, _sizes(options.sizes))
     if options.sizes:
         raise AppError("bad_option", option="--sizes", value=options.sizes, expected="--subsets FILE")
-    option_limits.check("--divide", options.divide, 1, 1 << 20)
+    commands.check_limit("--divide", options.divide, 1, 1 << 20)
     return scale_subsets.given(data, Path(options.subsets).expanduser(), options.divide or 1)
 
 
@@ -135,12 +133,14 @@ def _tell(planned: Planned, material: Material, output: Output) -> None:
         "evaluation.scale_estimate",
         runs=len(planned.trainings),
         sizes=sizes,
-        time=duration(planned.seconds),
-        disk=size(planned.disk_bytes),
-        free=size(largest.free_disk_bytes),
+        time=format_duration(planned.seconds),
+        disk=format_size(planned.disk_bytes),
+        free=format_size(largest.free_disk_bytes),
     )
     if not largest.has_memory:  # the first run will say so too, but only once it has begun
-        output.note("common.plan_short", allowed=size(largest.allowed_bytes), total=size(largest.memory.total))
+        output.note(
+            "common.plan_short", allowed=format_size(largest.allowed_bytes), total=format_size(largest.memory.total)
+        )
     removed = [
         phrase("evaluation.scale_removed_of", rows=f"{one.rows + one.removed:,}", removed=one.removed)
         for one in material.subsets

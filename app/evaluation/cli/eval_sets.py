@@ -9,13 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app.base import confidentiality, export_gate
-from app.base.cli.output import Output
-from app.base.confidentiality import LABELS, Label
+from app.base import confidentiality
+from app.base.cli.commands import Output
+from app.base.confidentiality import LABELS, ExportRequest, Label
 from app.base.errors import AppError
-from app.base.export_gate import Export
 from app.base.paths import Paths
-from app.base.tables import columns
+from app.base.tables import column_mapping
 from app.base.wording import help_text, phrase
 from app.evaluation import label_now, question_files, question_rows, question_sets
 from app.evaluation.cli import eval_from_chats
@@ -30,7 +29,7 @@ NAMED_ROWS = 5  # in one sentence
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
+    from app.base.cli.commands import add_command
 
     group = add_command(commands, shared, "sets", help_text("eval sets"), None)
     actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
@@ -79,7 +78,9 @@ def _mapping(named: dict[str, str]) -> list[str]:
     told = []
     for field, column in named.items():
         name = phrase(f"evaluation.question_column.{field}")
-        if field == "document_group" or columns.plain(column) not in map(columns.plain, (field, name)):
+        if field == "document_group" or column_mapping.normalize_name(column) not in map(
+            column_mapping.normalize_name, (field, name)
+        ):
             told.append(phrase("common.data_mapping_one", field=name, column=short(column)))
     if len(told) < len(named):
         told.append(phrase("evaluation.questions_same_columns" if told else "evaluation.questions_all_columns"))
@@ -215,7 +216,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
         output.note("evaluation.questions_repeated", count=len(repeated), rows=_first(repeated))
     newest, before = question_sets.newest_version(where.questions, options.name), _before(options.name, where)
     source = phrase("common.data_gap").join(found.name for found in files)
-    label = _raised(given, confidentiality.highest(found.label for found in files))
+    label = _raised(given, confidentiality.highest_label(found.label for found in files))
     stored = question_sets.store(where.questions, options.name, questions, label, source)
     is_new = stored.version > newest
     changes = question_sets.changes(before.questions, stored.questions) if before is not None and is_new else None
@@ -276,7 +277,7 @@ def _labels() -> list[str]:
 
 def _label(word: str | None) -> Label | None:
     """Raises AppError("bad_option")."""
-    label = confidentiality.label_of(word) if word is not None else None
+    label = confidentiality.label_from_word(word) if word is not None else None
     if word is not None and label is None:
         raise AppError("bad_option", option="--label", value=word, expected=" / ".join(_labels()))
     return label
@@ -284,7 +285,7 @@ def _label(word: str | None) -> Label | None:
 
 def _raised(given: Label | None, carried: Label) -> Label | None:
     """What was made of confidential documents is confidential, whatever label it is given."""
-    return given if carried == LABELS[0] else confidentiality.highest((given or carried, carried))
+    return given if carried == LABELS[0] else confidentiality.highest_label((given or carried, carried))
 
 
 def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -292,8 +293,10 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
     out = Path(options.out).expanduser()
     found = question_sets.find(where.questions, options.wanted)
     question_files.check_target(out)
-    export = Export("questions", str(out.absolute()), lambda: label_now.of_set(found, where.documents), found.name)
-    permit = export_gate.pass_out(export, where.exports_log, is_agreed=options.allow_secret)
+    export = ExportRequest(
+        "questions", str(out.absolute()), lambda: label_now.of_set(found, where.documents), found.name
+    )
+    permit = confidentiality.permit_export(export, where.exports_log, is_agreed=options.allow_secret)
     question_files.write(out, found.questions, permit=permit)
     output.result(
         _described(found) | {"out": str(out)},

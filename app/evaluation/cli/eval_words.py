@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.base import html_page
-from app.base.bootstrap import Interval
-from app.base.cli.output import Output
+from app.base import html_report
+from app.base.bootstrap import ConfidenceInterval
+from app.base.cli.commands import Output
 from app.evaluation.judge import comparing
 from app.evaluation.judge.comparing import MEASURES, Comparison, Measure
 from app.evaluation.report import grids, tables
@@ -60,7 +60,7 @@ def as_json(folder: Path | None, found: Evaluation, sections: Sequence[Section])
 
 def _compared_systems(found: Evaluation) -> list[str]:
     """A row each: how good, how fast, how often no answer came of it."""
-    word, grid = html_page.words(WORDS), tables.summary(found)
+    word, grid = html_report.load_words(WORDS), tables.summary(found)
     names = [word["system"], *_in_table(found)]
     table = grids.shown(grids.only(grid, names))
     notes = [word["note_cut_off"]] if word["note_cut_off"] in grid.notes else []
@@ -68,7 +68,7 @@ def _compared_systems(found: Evaluation) -> list[str]:
 
 
 def _in_table(found: Evaluation) -> list[str]:
-    word = html_page.words(WORDS)
+    word = html_report.load_words(WORDS)
     means = [word[f"{measure.name}_mean"] for measure in tables.measures(found)]
     return [*means, *(word[name] for name in ("seconds", "cut_off", "broken", "failed"))]
 
@@ -187,7 +187,7 @@ def _compared(
     }
 
 
-def _interval(one: Interval) -> dict[str, float | int]:
+def _interval(one: ConfidenceInterval) -> dict[str, float | int]:
     return {"mean": round(one.mean, 4), "low": round(one.low, 4), "high": round(one.high, 4), "units": one.units}
 
 

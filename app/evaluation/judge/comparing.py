@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.base import bootstrap
-from app.base.bootstrap import LEAST_UNITS, Interval
+from app.base.bootstrap import LEAST_UNITS, ConfidenceInterval
 from app.base.wording import phrase
 from app.evaluation.records import Question
 from app.evaluation.results import Row, SystemResult
@@ -39,8 +39,8 @@ class Mean:
     `spread`: standard deviation of the seeds' means; None: there is one seed.
     """
 
-    by_question: Interval
-    by_group: Interval | None
+    by_question: ConfidenceInterval
+    by_group: ConfidenceInterval | None
     spread: float | None
 
 
@@ -55,8 +55,8 @@ class Comparison:
     measure: str
     first: float  # mean
     second: float
-    by_question: Interval
-    by_group: Interval | None
+    by_question: ConfidenceInterval
+    by_group: ConfidenceInterval | None
     wins: int
     ties: int
     losses: int
@@ -80,7 +80,7 @@ class Comparison:
         return is_grouped and not self.by_question.holds_zero
 
     @property
-    def decisive(self) -> Interval:
+    def decisive(self) -> ConfidenceInterval:
         """The interval that decides."""
         return self.by_group if self.decides_by_group and self.by_group is not None else self.by_question
 
@@ -201,7 +201,7 @@ def groups_of(questions: Sequence[Question]) -> list[str]:
     return groups if len(set(groups)) < len(groups) else []
 
 
-def _verdict(by_question: Interval, by_group: Interval | None) -> Verdict:
+def _verdict(by_question: ConfidenceInterval, by_group: ConfidenceInterval | None) -> Verdict:
     """Few groups say nothing of chance; then the questions decide alone."""
     is_grouped = by_group is not None and by_group.units >= LEAST_UNITS
     if by_question.holds_zero or (is_grouped and by_group is not None and by_group.holds_zero):
@@ -209,10 +209,12 @@ def _verdict(by_question: Interval, by_group: Interval | None) -> Verdict:
     return "worse" if by_question.mean < 0 else "better"
 
 
-def _intervals(values: Sequence[float], questions: Sequence[Question]) -> tuple[Interval, Interval | None]:
+def _intervals(
+    values: Sequence[float], questions: Sequence[Question]
+) -> tuple[ConfidenceInterval, ConfidenceInterval | None]:
     """By question, and by group unless each question is one."""
     groups = groups_of(questions)
-    return bootstrap.of_mean(values), bootstrap.of_mean(values, groups) if groups else None
+    return bootstrap.mean_interval(values), bootstrap.mean_interval(values, groups) if groups else None
 
 
 def _by_question(result: SystemResult, measure: Measure) -> dict[str, float]:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.base import text
+from app.base import search_text
+from app.base.confidentiality import Permit
 from app.base.errors import AppError
-from app.base.export_gate import Permit
-from app.base.files.whole_file import check_new
+from app.base.files.output_file import check_new_target
 from app.base.paths import resources
-from app.base.tables import columns, safe_table
-from app.base.tables.table_file import Cell, Row
+from app.base.tables import column_mapping, table_writer
+from app.base.tables.table_reader import Cell, TableRow
 from app.base.wording import phrase
 from app.chat.batch import table
 from app.evaluation.judge import judging
@@ -85,7 +85,7 @@ def check_target(out: Path) -> None:
 
     Raises AppError("ratings_out_format" | "export_folder_gone" | "export_exists").
     """
-    check_new(out, SUFFIXES, "ratings_out_format")
+    check_new_target(out, SUFFIXES, "ratings_out_format")
 
 
 def write_blank(out: Path, answers: Sequence[tuple[Question, str]], *, permit: Permit) -> None:
@@ -93,11 +93,11 @@ def write_blank(out: Path, answers: Sequence[tuple[Question, str]], *, permit: P
     check_target(out)
     head = [phrase(f"evaluation.rating_column.{name}") for name in _COLUMNS]
     rows = [(question.id, question.text, question.reference, answer, None) for question, answer in answers]
-    with permit.whole_file(out) as file:
+    with permit.open_atomically(out) as file:
         if out.suffix.lower() == ".csv":
-            safe_table.write_csv(file, head, rows)
+            table_writer.write_csv(file, head, rows)
             return
-        book = safe_table.Book(phrase("common.batch_cut"), phrase(f"common.label.{permit.label}"))
+        book = table_writer.WorkbookWriter(phrase("common.batch_cut"), phrase(f"common.label.{permit.label}"))
         scores = {len(head): (min(judging.SCORES), max(judging.SCORES), phrase("evaluation.rating_not_score"))}
         book.add(phrase("evaluation.rating_sheet"), _WIDTHS, rows, head, numbers=scores)
         book.add(phrase("evaluation.rating_sheet_rubric"), _RUBRIC_WIDTHS, list(enumerate(judging.rubric("kotae"))))
@@ -126,10 +126,10 @@ def drawn(evaluation: Evaluation, count: int) -> list[tuple[Question, str]]:
     return chance.sample(list(found.values()), len(found))
 
 
-def _places(found: table.Table, name: str) -> tuple[dict[str, int], Sequence[Row]]:
+def _places(found: table.Table, name: str) -> tuple[dict[str, int], Sequence[TableRow]]:
     """Where the columns are, and the rows below their names."""
     first = found.rows[0].cells if found.rows and not found.columns else found.columns
-    plain = [columns.plain(_text(cell)) for cell in first]
+    plain = [column_mapping.normalize_name(_text(cell)) for cell in first]
     places = dict(_known(plain))
     if "answer" not in places or "score" not in places or not {"id", "question"} & places.keys():
         raise AppError("ratings_columns", name=name)
@@ -137,8 +137,8 @@ def _places(found: table.Table, name: str) -> tuple[dict[str, int], Sequence[Row
 
 
 def _known(plain: Sequence[str]) -> Iterator[tuple[str, int]]:
-    for name, words in (_words() | {"question": columns.words()["question"]}).items():
-        at = next((plain.index(word) for word in map(columns.plain, words) if word in plain), None)
+    for name, words in (_words() | {"question": column_mapping.column_words()["question"]}).items():
+        at = next((plain.index(word) for word in map(column_mapping.normalize_name, words) if word in plain), None)
         if at is not None:
             yield name, at
 
@@ -152,13 +152,13 @@ def _reason(cell: Cell, question: Question | None, answer: str, score: int | Non
 
 
 def _score(cell: Cell) -> int | None:
-    written = _SCORE.fullmatch(text.nfkc(_text(cell)))
+    written = _SCORE.fullmatch(search_text.normalize_nfkc(_text(cell)))
     return int(written[1]) if written and not isinstance(cell, bool) else None
 
 
 def _answer(cell: Cell) -> str:
     """Without the sign that keeps what begins as a formula does from being one (`safe_table.write_csv`)."""
-    return safe_table.unquoted(_text(cell))
+    return table_writer.remove_quote(_text(cell))
 
 
 def _text(cell: Cell) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from app.base import text
+from app.base import search_text
 from app.base.paths import resources
 from app.documents.grounding import polarity, sentences
 from app.documents.values import numerals, quantities
@@ -111,9 +111,9 @@ def _with_other_number(reference: str, value: Quantity) -> str | None:
         kanji = re.match(f"[{numerals.KANJI}]+", written)
         made = number + written[kanji.end() :] if kanji else ""
     else:
-        flat = Decimal(text.nfkc(digits.group()).replace(",", ""))
+        flat = Decimal(search_text.normalize_nfkc(digits.group()).replace(",", ""))
         other = flat / 2 if value.unit == "%" and 50 < value.value <= 100 else flat * 2
-        shown = f"{other:,}" if "," in text.nfkc(digits.group()) else f"{other:f}"
+        shown = f"{other:,}" if "," in search_text.normalize_nfkc(digits.group()) else f"{other:f}"
         made = written[: digits.start()] + shown + written[digits.end() :]
     whole = reference[: value.start] + made + reference[value.end :]
     now = next((one for one in quantities.parse(whole) if one.start == value.start), None)

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.base.bootstrap import LEAST_UNITS, Interval
-from app.base.wording import phrase, size
+from app.base.bootstrap import LEAST_UNITS, ConfidenceInterval
+from app.base.wording import format_size, phrase
 from app.evaluation.judge import comparing
 from app.evaluation.judge.comparing import MEASURES, Comparison, Measure
 from app.evaluation.report import losses, tables
@@ -120,13 +120,13 @@ def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> Told:
     return _best_of(found)
 
 
-def _means(found: Evaluation, measure: Measure) -> dict[str, Interval]:
+def _means(found: Evaluation, measure: Measure) -> dict[str, ConfidenceInterval]:
     """By question, of the systems of which enough answers have a value."""
     means = {one.system.id: comparing.mean(one, found.questions.questions, measure) for one in found.systems}
     return {key: mean.by_question for key, mean in means.items() if mean and mean.by_question.units >= LEAST_UNITS}
 
 
-def _is_low(means: Mapping[str, Interval], measure: Measure) -> bool:
+def _is_low(means: Mapping[str, ConfidenceInterval], measure: Measure) -> bool:
     """Whether nobody answers anything to speak of."""
     return max(one.mean for one in means.values()) < LEAST_SHARE * comparing.most(measure)
 
@@ -216,7 +216,7 @@ def _of_family(found: Evaluation, family: Family) -> Told | None:
         return None
     kept = [one for one in others if standings[one.system.id] == "keeps"]
     smallest = min((first, *kept), key=lambda one: one.system.size_bytes)
-    facts = {"name": smallest.system.name, "size": size(smallest.system.size_bytes), "first": first.system.name}
+    facts = {"name": smallest.system.name, "size": format_size(smallest.system.size_bytes), "first": first.system.name}
     key = "evaluation.quant_advice" if _loss(found, first, smallest) else "evaluation.quant_advice_scores"
     if smallest is first:
         key = "evaluation.quant_advice_none"

@@ -4,7 +4,7 @@ import re
 import statistics
 from dataclasses import dataclass
 
-from app.base import html_page
+from app.base import html_report
 from app.base.wording import phrase
 from app.evaluation.judge.comparing import Measure
 from app.evaluation.records import Question
@@ -42,7 +42,7 @@ class Change:
 
 def every(evaluation: Evaluation) -> Grid:
     """By question, then by system, then by seed."""
-    word = html_page.words(WORDS)
+    word = html_report.load_words(WORDS)
     columns = [Column(word[name]) for name in _COLUMNS]
     columns.append(Column(word["score_mean"], 3))
     columns += [Column(word[name], 3 if name == "char_f1" else 0) for name in _MARKS]
@@ -91,7 +91,7 @@ def reason(judgement: Judgement | None) -> str:
     """What the judge says, or why it gave no score of its own, and what it has not seen."""
     if judgement is None:
         return ""
-    word = html_page.words(WORDS)
+    word = html_report.load_words(WORDS)
     said = [judgement.reason, word[f"trouble_{judgement.trouble}"] if judgement.trouble else ""]
     said.append(word["cut"].format(count=f"{judgement.cut_characters:,}") if judgement.cut_characters else "")
     return "\n".join(filter(None, said))
@@ -115,7 +115,7 @@ def marks(row: Row) -> dict[str, Value]:
 
 def told_marks(row: Row) -> list[str]:
     """As "name value", those that apply."""
-    word = html_page.words(WORDS)
+    word = html_report.load_words(WORDS)
     found = [] if row.marks.score is None else [f"{word['score_mean']} {row.marks.score:.2f}"]
     for name, value in marks(row).items():
         if isinstance(value, float):
@@ -133,7 +133,7 @@ def _row(question: Question, result: SystemResult, row: Row) -> tuple[Value, ...
     judgement, marked = row.judgement, marks(row)
     return (
         *(question.id, question.text, question.category, question.group),
-        html_page.words(WORDS)["yes" if question.is_answerable else "no"],
+        html_report.load_words(WORDS)["yes" if question.is_answerable else "no"],
         *(question.reference, " / ".join(question.must_include), result.system.name, row.seed),
         *(phrase(f"common.batch_verdict.{row.verdict}"), row.answer),
         *(judgement.score if judgement else None, reason(judgement), row.marks.score),
@@ -161,4 +161,4 @@ def _percent(share: float | None) -> float | None:
 
 
 def _said(claim: bool) -> str:
-    return html_page.words(WORDS)["yes"] if claim else ""
+    return html_report.load_words(WORDS)["yes"] if claim else ""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.base.bootstrap import Interval
+from app.base.bootstrap import ConfidenceInterval
 from app.evaluation.judge import agreement, comparing
 from app.evaluation.judge.comparing import Comparison, Measure
 from app.evaluation.records import Question
@@ -84,7 +84,7 @@ class Outcome:
     both_wrong: int
     when_open: int
     decided: int
-    difference: Interval | None  # None: no blind vote
+    difference: ConfidenceInterval | None  # None: no blind vote
     verdict: Verdict
     agreement: Agreement
 

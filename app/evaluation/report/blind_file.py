@@ -17,10 +17,10 @@ from typing import Literal, get_args
 
 import filelock
 
-from app.base import lines
+from app.base import json_lines
 from app.base.errors import AppError
-from app.base.files import folder_lock, strict_json
-from app.base.files.copying import sync_folder, write_failure
+from app.base.files import strict_json, work_folder
+from app.base.files.output_file import drive_error, sync_folder
 
 Vote = Literal["a_better", "b_better", "same", "both_wrong"]
 VOTES: tuple[Vote, ...] = get_args(Vote)
@@ -101,7 +101,7 @@ class BlindFile:
         read anew), "blind_unwritable" | "drive_space" | "drive_file_limit".
         """
         head = () if self._whole_bytes else (Begun(),)
-        raw = b"".join(map(lines.to_line, (*head, *entries)))
+        raw = b"".join(map(json_lines.encode_line, (*head, *entries)))
         with self._held():
             self._append(raw)
         for entry in entries:
@@ -124,7 +124,7 @@ class BlindFile:
     @contextmanager
     def _held(self) -> Iterator[None]:
         try:
-            lock = folder_lock.hold(self.path.with_name(LOCK))
+            lock = work_folder.acquire_lock(self.path.with_name(LOCK))
         except filelock.Timeout as error:
             raise AppError("blind_busy") from error
         except OSError as error:
@@ -162,16 +162,16 @@ class BlindFile:
         self._seen_bytes = self._whole_bytes = self._whole_bytes + len(raw)
 
     def _failure(self, error: OSError) -> AppError:
-        return write_failure(error, self.path.parent, "blind_unwritable")
+        return drive_error(error, self.path.parent, "blind_unwritable")
 
 
 def _entries(raw: bytes) -> Iterator[Entry]:
     """Raises ValueError for what this version cannot have written."""
     for number, line in enumerate(raw.splitlines()):
-        data = strict_json.value(line)
+        data = strict_json.loads(line)
         if not isinstance(data, dict):
             raise ValueError(f"line {number + 1}")
-        entry = lines.from_json(data, _KINDS)
+        entry = json_lines.decode_message(data, _KINDS)
         if isinstance(entry, Begun) != (number == 0) or (number == 0 and entry.version != VERSION):
             raise ValueError("another version")
         if not isinstance(entry, Begun):

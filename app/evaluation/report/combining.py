@@ -32,7 +32,7 @@ def combined(found: Sequence[Evaluation]) -> Evaluation:
     told = [one.judge for one in found if one.judge is not None]
     judge = min(told, key=_trust) if is_judged and told else None
     questions = dataclasses.replace(
-        first.questions, label=confidentiality.highest(one.questions.label for one in found)
+        first.questions, label=confidentiality.highest_label(one.questions.label for one in found)
     )
     return dataclasses.replace(first, questions=questions, systems=tuple(systems), seeds=seeds, judge=judge)
 

@@ -101,7 +101,7 @@ def evaluation(
     told = {questions.label}
     judgements = judged.answers if judged else {}
     found = tuple(_system(study, folder, questions, contender, judgements, told) for contender in study.contenders)
-    questions = dataclasses.replace(questions, label=confidentiality.highest(told))
+    questions = dataclasses.replace(questions, label=confidentiality.highest_label(told))
     judge, preferences = None, judged.preferences if judged else ()
     if judged is not None:
         measured = judged.measured

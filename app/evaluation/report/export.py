@@ -6,11 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from app.base import html_page
-from app.base.confidentiality import highest
-from app.base.export_gate import Permit
-from app.base.files.whole_file import check_new
-from app.base.tables import safe_table
+from app.base import html_report
+from app.base.confidentiality import Permit, highest_label
+from app.base.files.output_file import check_new_target
+from app.base.tables import table_writer
 from app.base.wording import phrase
 from app.evaluation.report import answer_table, blind_table, facts, grids, report, tables
 from app.evaluation.report.grids import WORDS, Column, Grid
@@ -26,7 +25,7 @@ _NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d{0,14}|[1-9]\d{0,2}(?:,\d{3})+)(?:\.\d+)
 
 def check_target(out: Path) -> None:
     """Raises AppError("evaluation_out_format" | "export_folder_gone" | "export_exists")."""
-    check_new(out, SUFFIXES, "evaluation_out_format")
+    check_new_target(out, SUFFIXES, "evaluation_out_format")
 
 
 def save(
@@ -38,14 +37,14 @@ def save(
     Raises AppError as `check_target` and `Permit.whole_file`.
     """
     check_target(out)
-    label = highest((evaluation.questions.label, permit.label))
+    label = highest_label((evaluation.questions.label, permit.label))
     evaluation = replace(evaluation, questions=replace(evaluation.questions, label=label))
     suffix = out.suffix.lower()
-    with permit.whole_file(out) as file:
+    with permit.open_atomically(out) as file:
         if suffix == ".html":
             file.write(report.content(evaluation, sections))
         elif suffix == ".csv":
-            safe_table.write_csv(file, *_one_table(evaluation, sections))
+            table_writer.write_csv(file, *_one_table(evaluation, sections))
         else:
             votes = blind_table.sections(evaluation, folder) if folder is not None else ()
             _write_book(evaluation, (*sections, *votes), file)
@@ -58,8 +57,8 @@ def _one_table(evaluation: Evaluation, sections: Sequence[Section]) -> tuple[lis
 
 
 def _write_book(evaluation: Evaluation, sections: Sequence[Section], file: BinaryIO) -> None:
-    word = html_page.words(WORDS)
-    book = safe_table.Book(phrase("common.batch_cut"), phrase(f"common.label.{evaluation.questions.label}"))
+    word = html_report.load_words(WORDS)
+    book = table_writer.WorkbookWriter(phrase("common.batch_cut"), phrase(f"common.label.{evaluation.questions.label}"))
     found = (
         ("summary", tables.summary(evaluation)),
         ("differences", _differences(evaluation)),
@@ -83,7 +82,7 @@ def _differences(evaluation: Evaluation) -> Grid:
     found = [pair for measure in tables.measures(evaluation) for pair in tables.pairs(evaluation, measure)]
     if not found:
         return Grid((), ())
-    word, grid = html_page.words(WORDS), tables.differences(evaluation, found)
+    word, grid = html_report.load_words(WORDS), tables.differences(evaluation, found)
     rows = (
         (phrase(f"evaluation.measure.{pair.comparison.measure}"), *row, pair.sentence)
         for row, pair in zip(grid.rows, found, strict=True)

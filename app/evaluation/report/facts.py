@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from app import __version__
-from app.base import html_page
+from app.base import html_report
 from app.base.wording import phrase
 from app.evaluation.report.grids import NONE, WORDS
 from app.evaluation.results import Evaluation, Judge, System
@@ -12,7 +12,7 @@ from app.evaluation.results import Evaluation, Judge, System
 
 def of(evaluation: Evaluation) -> list[tuple[str, str]]:
     """All of them, in the language in use."""
-    word = html_page.words(WORDS)
+    word = html_report.load_words(WORDS)
     found = [
         (word["fact_name"], evaluation.name),
         *of_questions(evaluation),
@@ -28,7 +28,7 @@ def of(evaluation: Evaluation) -> list[tuple[str, str]]:
 
 def of_questions(evaluation: Evaluation) -> list[tuple[str, str]]:
     """What was asked, and who judged."""
-    word, questions, judge = html_page.words(WORDS), evaluation.questions, evaluation.judge
+    word, questions, judge = html_report.load_words(WORDS), evaluation.questions, evaluation.judge
     named = word["set_version"].format(name=questions.name, version=questions.version)
     found = [
         (word["fact_set"], named if questions.version else questions.name),
@@ -51,21 +51,21 @@ def kappa(judge: Judge) -> str:
 
 
 def _count(evaluation: Evaluation) -> str:
-    word, asked = html_page.words(WORDS), evaluation.questions.questions
+    word, asked = html_report.load_words(WORDS), evaluation.questions.questions
     unanswerable = sum(not question.is_answerable for question in asked)
     form = word["count_unanswerable" if unanswerable else "count_all"]
     return form.format(count=f"{len(asked):,}", unanswerable=f"{unanswerable:,}")
 
 
 def _trust(judge: Judge) -> list[tuple[str, str]]:
-    word = html_page.words(WORDS)
+    word = html_report.load_words(WORDS)
     said = {True: "yes", False: "no", None: "not_known"}[judge.is_trusted]
     return [(word["fact_kappa"], kappa(judge)), (word["fact_trusted"], word[said])]
 
 
 def _of_system(system: System) -> str:
     """Names of files, not where they are: whoever reads the report has them elsewhere."""
-    word = html_page.words(WORDS)
+    word = html_report.load_words(WORDS)
     is_named = system.quantization in system.model_name
     model = system.model_name if is_named else f"{system.model_name} {system.quantization}"
     found = [system.name, word["system_model"].format(model=model)]

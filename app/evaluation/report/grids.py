@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.base import html_page
-from app.base.bootstrap import Interval
+from app.base import html_report
+from app.base.bootstrap import ConfidenceInterval
 from app.evaluation.report_parts import Table
 
 NONE = "-"
@@ -21,7 +21,7 @@ class Share:
     total: int
 
 
-Value = str | int | float | Interval | Share | None
+Value = str | int | float | ConfidenceInterval | Share | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ def shown(grid: Grid) -> Table:
 
 def text_of(value: Value, column: Column) -> str:
     """What is not known, or is no finite number, is "-"."""
-    if isinstance(value, Interval):
+    if isinstance(value, ConfidenceInterval):
         low, high = (_number(end, column) for end in (value.low, value.high))
-        return html_page.words(WORDS)["range"].format(low=low, high=high)
+        return html_report.load_words(WORDS)["range"].format(low=low, high=high)
     if isinstance(value, Share):
         return f"{value.count}/{value.total}" if value.total else NONE
     if isinstance(value, float):
@@ -66,7 +66,7 @@ def cells(grid: Grid) -> tuple[list[str], list[list[object]]]:
 
     A share must not be one: a spreadsheet reads 3/4 as a day.
     """
-    word = html_page.words(WORDS)
+    word = html_report.load_words(WORDS)
     parts = [_parts([row[at] for row in grid.rows]) for at in range(len(grid.columns))]
     head = [
         word[f"part_{part}"].format(name=column.name) if part else column.name
@@ -130,13 +130,13 @@ def _number(value: float, column: Column) -> str:
 
 
 def _parts(values: Sequence[Value]) -> tuple[str, ...]:
-    if any(isinstance(value, Interval) for value in values):
+    if any(isinstance(value, ConfidenceInterval) for value in values):
         return ("low", "high")
     return ("count", "total") if any(isinstance(value, Share) for value in values) else ("",)
 
 
 def _split(value: Value, count: int, digits: int) -> Sequence[object]:
-    if isinstance(value, Interval):
+    if isinstance(value, ConfidenceInterval):
         return (_rounded(value.low, digits), _rounded(value.high, digits))
     if isinstance(value, Share):
         return (value.count, value.total)

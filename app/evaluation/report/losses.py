@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.base import bootstrap, html_page, plots
-from app.base.bootstrap import LEAST_UNITS, Interval
-from app.base.plots import Series
+from app.base import bootstrap, html_report, plots
+from app.base.bootstrap import LEAST_UNITS, ConfidenceInterval
+from app.base.plots import PlotSeries
 from app.base.wording import phrase
 from app.evaluation.judge import comparing
 from app.evaluation.records import Question
@@ -25,16 +25,16 @@ Family = Sequence[SystemResult]  # of one tokenizer; the others are compared wit
 class Loss:
     """Of second - first, in nats a token, over the references of both. `by_group`: as in `comparing.Mean`."""
 
-    by_question: Interval
-    by_group: Interval | None
+    by_question: ConfidenceInterval
+    by_group: ConfidenceInterval | None
 
     @property
-    def decisive(self) -> Interval:
+    def decisive(self) -> ConfidenceInterval:
         """As wide as both together: what one of them does not exclude may be. Few groups say nothing of chance."""
         one, group = self.by_question, self.by_group
         if group is None or group.units < LEAST_UNITS:
             return one
-        return Interval(one.mean, min(one.low, group.low), max(one.high, group.high), one.units)
+        return ConfidenceInterval(one.mean, min(one.low, group.low), max(one.high, group.high), one.units)
 
     @property
     def verdict(self) -> Literal["loses", "keeps", "unclear"]:
@@ -60,13 +60,13 @@ def of(first: SystemResult, second: SystemResult, questions: Sequence[Question])
     nats = [before.nll for before, _ in pairs], [after.nll for _, after in pairs]
     tokens = [after.tokens for _, after in pairs]
     groups = comparing.groups_of([questions[after.line - 1] for _, after in pairs])
-    by_question = bootstrap.interval(*nats, tokens)
-    return Loss(by_question, bootstrap.interval(*nats, tokens, groups) if groups else None)
+    by_question = bootstrap.difference_interval(*nats, tokens)
+    return Loss(by_question, bootstrap.difference_interval(*nats, tokens, groups) if groups else None)
 
 
 def table(families: Sequence[Family], questions: Sequence[Question]) -> Iterator[Table]:
     """One, where any loss is known."""
-    word, rows, has_few_groups = html_page.words(WORDS), list[tuple[Value, ...]](), False
+    word, rows, has_few_groups = html_report.load_words(WORDS), list[tuple[Value, ...]](), False
     for first, *others in families:
         for one in others:
             if (loss := of(first, one, questions)) is not None:
@@ -86,8 +86,8 @@ def drawn(families: Mapping[str, Family]) -> Iterator[str]:
     lines = [(name, points) for name, family in families.items() if (points := _by_size(family))]
     for at in range(0, len(lines), len(_STYLES)):
         some = zip(lines[at : at + len(_STYLES)], _STYLES, strict=False)
-        series = [Series(name, style, points, has_dots=True) for (name, points), style in some]
-        yield plots.plot(phrase("evaluation.quant_plot"), phrase("evaluation.quant_gigabytes"), series)
+        series = [PlotSeries(name, style, points, has_dots=True) for (name, points), style in some]
+        yield plots.line_plot(phrase("evaluation.quant_plot"), phrase("evaluation.quant_gigabytes"), series)
 
 
 def _by_size(family: Family) -> list[tuple[float, float]]:

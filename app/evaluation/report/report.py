@@ -11,11 +11,10 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from app.base import html_page, plots
-from app.base.bootstrap import Interval
-from app.base.files.atomic import write_atomically
-from app.base.files.copying import write_failure
-from app.base.plots import Bar, Estimate
+from app.base import html_report, plots
+from app.base.bootstrap import ConfidenceInterval
+from app.base.files.output_file import drive_error, write_atomically
+from app.base.plots import PlotBar, PlotEstimate
 from app.base.wording import phrase
 from app.evaluation.judge import comparing, judging
 from app.evaluation.judge.comparing import Measure
@@ -36,7 +35,7 @@ def write(evaluation: Evaluation, sections: Sequence[Section], folder: Path) -> 
     try:
         write_atomically(path, content(evaluation, sections))
     except OSError as error:
-        raise write_failure(error, folder, "evaluation_unwritable") from error
+        raise drive_error(error, folder, "evaluation_unwritable") from error
     return path
 
 
@@ -47,9 +46,9 @@ def content(evaluation: Evaluation, sections: Sequence[Section] = ()) -> bytes:
 def render(evaluation: Evaluation, sections: Sequence[Section] = ()) -> str:
     measured = tables.measures(evaluation)
     banner, is_warning = _banner(evaluation, measured)
-    return html_page.render(
+    return html_report.render(
         "evaluation.html",
-        html_page.words(WORDS),
+        html_report.load_words(WORDS),
         name=evaluation.name,
         id=evaluation.id,
         made_at=facts.moment(evaluation.made_at),
@@ -70,7 +69,7 @@ def render(evaluation: Evaluation, sections: Sequence[Section] = ()) -> str:
 
 def _banner(evaluation: Evaluation, measured: Sequence[Measure]) -> tuple[str, bool]:
     """What is said of the judge and of what systems are compared by, and whether it is a warning."""
-    word, judge = html_page.words(WORDS), evaluation.judge
+    word, judge = html_report.load_words(WORDS), evaluation.judge
     by = word[f"banner_by_{measured[0].name}"] if measured else ""
     if judge is None:
         return word["judge_banner_none"] + by, False
@@ -81,7 +80,7 @@ def _banner(evaluation: Evaluation, measured: Sequence[Measure]) -> tuple[str, b
 
 def _note(key: str, evaluation: Evaluation, measured: Sequence[Measure]) -> str:
     measure = phrase(f"evaluation.measure.{measured[0].name}") if measured else ""
-    return html_page.words(WORDS)[key].format(first=_first_name(evaluation), measure=measure)
+    return html_report.load_words(WORDS)[key].format(first=_first_name(evaluation), measure=measure)
 
 
 def _first_name(evaluation: Evaluation) -> str:
@@ -109,30 +108,30 @@ _TABLES: dict[str, Callable[[Evaluation], Grid]] = {
 
 
 def _section(key: str, *found: Grid, drawn: Sequence[str] = ()) -> Section:
-    title = html_page.words(WORDS)[f"section_{key}"]
+    title = html_report.load_words(WORDS)[f"section_{key}"]
     return Section(title, plots=tuple(drawn), tables=tuple(map(grids.shown, found)))
 
 
 def _interval_plot(evaluation: Evaluation, measure: Measure) -> str:
-    digits, estimates = tables.DIGITS[measure.name], list[Estimate]()
+    digits, estimates = tables.DIGITS[measure.name], list[PlotEstimate]()
     for result in evaluation.systems:
         found = comparing.mean(result, evaluation.questions.questions, measure)
         if found is not None and tables.enough(found.by_question):
             estimates.append(_estimate(result, found.by_question, Column("", digits)))
-    return plots.intervals(html_page.words(WORDS)[f"plot_{measure.name}"], estimates)
+    return plots.interval_plot(html_report.load_words(WORDS)[f"plot_{measure.name}"], estimates)
 
 
-def _estimate(result: SystemResult, one: Interval, column: Column, *, is_open: bool = False) -> Estimate:
+def _estimate(result: SystemResult, one: ConfidenceInterval, column: Column, *, is_open: bool = False) -> PlotEstimate:
     text = f"{grids.text_of(one.mean, column)} ({grids.text_of(one, column)})"
-    return Estimate(result.system.name, text, one.mean, one.low, one.high, is_open)
+    return PlotEstimate(result.system.name, text, one.mean, one.low, one.high, is_open)
 
 
 def _share_plot(evaluation: Evaluation) -> str:
-    word, rows = html_page.words(WORDS), list[Bar]()
+    word, rows = html_report.load_words(WORDS), list[PlotBar]()
     for result in evaluation.systems:
         scores = [row.judgement.score for row in result.rows if row.judgement]
-        rows.append(Bar(result.system.name, tuple(scores.count(score) for score in judging.SCORES)))
-    return plots.bars(word["plot_shares"], [word["points"].format(score=score) for score in judging.SCORES], rows)
+        rows.append(PlotBar(result.system.name, tuple(scores.count(score) for score in judging.SCORES)))
+    return plots.bar_plot(word["plot_shares"], [word["points"].format(score=score) for score in judging.SCORES], rows)
 
 
 def _differences(evaluation: Evaluation, measure: Measure) -> Section | None:
@@ -140,7 +139,7 @@ def _differences(evaluation: Evaluation, measure: Measure) -> Section | None:
     found = tables.pairs(evaluation, measure)
     if not found:
         return None
-    word, column = html_page.words(WORDS), Column("", tables.DIFFERENCE_DIGITS, is_signed=True)
+    word, column = html_report.load_words(WORDS), Column("", tables.DIFFERENCE_DIGITS, is_signed=True)
     estimates = [
         _estimate(pair.result, pair.comparison.by_question, column, is_open=pair.comparison.verdict == "unclear")
         for pair in found
@@ -149,7 +148,7 @@ def _differences(evaluation: Evaluation, measure: Measure) -> Section | None:
     return Section(
         word["section_differences"].format(measure=phrase(f"evaluation.measure.{measure.name}")),
         tables.sentences(found),
-        (plots.intervals(word["plot_difference"], estimates, has_zero=True),),
+        (plots.interval_plot(word["plot_difference"], estimates, has_zero=True),),
         (grids.shown(tables.differences(evaluation, found)),),
     )
 
@@ -210,7 +209,7 @@ class _Question:
 
 def _pairs(evaluation: Evaluation, measure: Measure) -> list[tuple[str, str, list[Change]]]:
     """A heading, the name of the second system, and the questions."""
-    word, found = html_page.words(WORDS), []
+    word, found = html_report.load_words(WORDS), []
     for result in evaluation.systems[1:]:
         name, changes = result.system.name, answer_table.changes(evaluation, result, measure)
         for key, some in zip(("better_than_first", "worse_than_first"), changes, strict=True):
@@ -234,7 +233,7 @@ def _points(value: float | None) -> str:
 
 
 def _answer(evaluation: Evaluation, result: SystemResult, row: Row) -> _Answer:
-    word = html_page.words(WORDS)
+    word = html_report.load_words(WORDS)
     seconds = word["seconds_of"].format(seconds=f"{row.total_s:.1f}") if row.total_s else ""
     seed = word["seed_of"].format(seed=row.seed) if len(evaluation.seeds) > 1 else ""
     outcome = phrase(f"common.batch_verdict.{row.verdict}") if row.verdict != "answered" else ""
@@ -250,5 +249,5 @@ def _answer(evaluation: Evaluation, result: SystemResult, row: Row) -> _Answer:
 
 
 def _place(gold: Gold) -> str:
-    page = html_page.words(WORDS)["page"].format(page=gold.page) if gold.page else ""
+    page = html_report.load_words(WORDS)["page"].format(page=gold.page) if gold.page else ""
     return " > ".join(filter(None, (gold.document, *gold.heading, page)))

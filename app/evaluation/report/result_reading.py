@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from app.base import html_page
-from app.base.bootstrap import LEAST_UNITS, RESAMPLES, Interval
-from app.base.export_gate import Permit
-from app.base.files.whole_file import failure
+from app.base import html_report
+from app.base.bootstrap import LEAST_UNITS, RESAMPLES, ConfidenceInterval
+from app.base.confidentiality import Permit
+from app.base.files.output_file import export_error
 from app.base.wording import phrase
 from app.evaluation.judge import comparing
 from app.evaluation.judge.comparing import MEASURES, Comparison, Measure
@@ -66,7 +66,7 @@ def save(
         beside.replace(permit.at(out))
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise failure(error, out) from error
+        raise export_error(error, out) from error
 
 
 # -------------------------------------------------------------------------- advice
@@ -83,7 +83,7 @@ def _without_advice(head: Section | None, rest: Sequence[Section], study: Study)
     """The plots and tables that belong to the advice stand for themselves, below a title that says what they are."""
     if head is not None and (any(head.plots) or any(table.rows for table in head.tables)):
         is_advice = study.kind == "quantizations"
-        title = html_page.words(WORDS)["section_models"] if is_advice else head.title
+        title = html_report.load_words(WORDS)["section_models"] if is_advice else head.title
         yield Section(title, (), head.plots, head.tables)
     yield from rest
 
@@ -91,7 +91,7 @@ def _without_advice(head: Section | None, rest: Sequence[Section], study: Study)
 def _doubt(found: Evaluation, measured: Sequence[Measure]) -> str:
     if found.judge is None or found.judge.is_trusted:
         return ""
-    word = html_page.words(WORDS)
+    word = html_report.load_words(WORDS)
     key = "untrusted" if found.judge.is_trusted is False else "unknown"
     said = word[f"judge_banner_{key}"].format(model=found.judge.model_name, kappa=facts.kappa(found.judge))
     return said + (word[f"banner_by_{measured[0].name}"] if measured else "")
@@ -163,7 +163,7 @@ def _differences(study: Study, found: Evaluation, measure: Measure) -> tuple[tup
     asked = found.questions.questions
     compared = [(one, other, comparing.compare(one, other, asked, measure)) for one, other in pairs]
     shown = [_difference(found, one, other, said) for one, other, said in compared if said is not None]
-    word, notes = html_page.words(WORDS), []
+    word, notes = html_report.load_words(WORDS), []
     if len(shown) > 1:
         notes.append(word["note_several"].format(count=len(shown)))
     if left_out := max((said.left_out for *_, said in compared if said is not None), default=0):
@@ -210,7 +210,7 @@ def _questions(found: Evaluation, measure: Measure | None) -> Iterable[QuestionS
 
 
 def _answer(found: Evaluation, system: int, row: Row) -> AnswerShown:
-    word = html_page.words(WORDS)
+    word = html_report.load_words(WORDS)
     told = [
         word["seed_of"].format(seed=row.seed) if len(found.seeds) > 1 else "",
         word["seconds_of"].format(seconds=f"{row.total_s:.1f}") if row.total_s else "",
@@ -229,7 +229,7 @@ def _answer(found: Evaluation, system: int, row: Row) -> AnswerShown:
 # ------------------------------------------------------------------------- private
 
 
-def _span(found: Interval | None) -> Span | None:
+def _span(found: ConfidenceInterval | None) -> Span | None:
     return Span(found.mean, found.low, found.high) if found is not None else None
 
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.base import lines, made_here
+from app.base import authenticity, json_lines
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.copying import write_failure
+from app.base.files.output_file import drive_error
 from app.evaluation.report_parts import Section
 from app.evaluation.results import Evaluation
 from app.evaluation.study.study import RESULTS
@@ -25,11 +25,11 @@ class _Results:
 def write(evaluation: Evaluation, sections: Sequence[Section], folder: Path) -> Path:
     """Raises AppError("evaluation_unwritable" | "drive_space")."""
     path = folder / RESULTS
-    raw = lines.to_line(_Results(VERSION, evaluation, tuple(sections)))
+    raw = json_lines.encode_line(_Results(VERSION, evaluation, tuple(sections)))
     try:
-        made_here.write_ours(path, raw)
+        authenticity.write_registered(path, raw)
     except OSError as error:
-        raise write_failure(error, folder, "evaluation_unwritable") from error
+        raise drive_error(error, folder, "evaluation_unwritable") from error
     return path
 
 
@@ -38,14 +38,14 @@ def read(folder: Path) -> tuple[Evaluation, tuple[Section, ...]]:
     evaluation_from_elsewhere for what was not measured here."""
     try:
         raw = strict_json.read_bytes(folder / RESULTS)
-        data = strict_json.value(raw)
+        data = strict_json.loads(raw)
         if not isinstance(data, dict) or data.get("version") != VERSION:
             raise ValueError("another version")
-        found: _Results = lines.from_json(data, {"_Results": _Results})
+        found: _Results = json_lines.decode_message(data, {"_Results": _Results})
         _check(found.evaluation)
     except (OSError, ValueError, TypeError) as error:
         raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error
-    if not made_here.knows(RESULTS, raw):
+    if not authenticity.is_registered(RESULTS, raw):
         raise AppError("evaluation_from_elsewhere", id=folder.name)
     return found.evaluation, found.sections
 

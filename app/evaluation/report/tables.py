@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from app.base import html_page
-from app.base.bootstrap import LEAST_UNITS, Interval
+from app.base import html_report
+from app.base.bootstrap import LEAST_UNITS, ConfidenceInterval
 from app.base.wording import phrase
 from app.evaluation.judge import comparing, judging
 from app.evaluation.judge.comparing import MEASURES, Comparison, Measure
@@ -279,7 +279,7 @@ def categories(evaluation: Evaluation) -> Grid:
     return Grid(tuple(columns), tuple(rows), (word["note_few"].format(least=LEAST_UNITS),))
 
 
-def enough(one: Interval | None) -> Interval | None:
+def enough(one: ConfidenceInterval | None) -> ConfidenceInterval | None:
     """None where too few were drawn: it would be too narrow to be shown."""
     return one if one is not None and one.units >= LEAST_UNITS else None
 
@@ -288,7 +288,7 @@ def enough(one: Interval | None) -> Interval | None:
 
 
 def _words() -> dict[str, str]:
-    return html_page.words(WORDS)
+    return html_report.load_words(WORDS)
 
 
 def _categories(evaluation: Evaluation) -> list[str]:

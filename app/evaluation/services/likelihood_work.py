@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject
 
-from app.base.files.copying import write_failure
+from app.base.files.output_file import drive_error
 from app.chat.services.answer_run import in_force
 from app.evaluation.records import QuestionSet
 from app.evaluation.services.study_work import JobWork, Work
@@ -71,7 +71,7 @@ class LikelihoodWork(Work):
         try:
             job = self._job = JobWork(score, step.target, self._folder, self)
         except OSError as error:
-            self.ended.emit(write_failure(error, self._folder, "evaluation_unwritable"))
+            self.ended.emit(drive_error(error, self._folder, "evaluation_unwritable"))
             return
         job.progressed.connect(self.progressed)
         job.ended.connect(self.ended)

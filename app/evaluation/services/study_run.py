@@ -11,7 +11,7 @@ import filelock
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base.errors import AppError
-from app.base.files.copying import require_space
+from app.base.files.output_file import require_space
 from app.base.services import background
 from app.base.settings import Settings
 from app.chat.services.prompt_run import Progress, PromptJob

@@ -9,9 +9,9 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.atomic import write_atomically
+from app.base.files.output_file import write_atomically
 from app.base.services import background
-from app.base.services.job_child import JobChild
+from app.base.services.child_process import JobProcess
 from app.base.settings import Settings
 from app.chat.batch.journal import Head, Journal
 from app.chat.batch.results import Result
@@ -83,7 +83,7 @@ class JobWork(Work):
             path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
             assert trainer is not None
             command = _required(trainer).environment.command("trainer.convert", str(path))
-        self._child = JobChild(command, target, folder / f"{name.lower()}.log", f"{name} {target.name}", self)
+        self._child = JobProcess(command, target, folder / f"{name.lower()}.log", f"{name} {target.name}", self)
         self._child.progressed.connect(
             lambda event: self.progressed.emit(Progress(event.done_bytes, event.total_bytes or 0))
         )
@@ -292,7 +292,7 @@ def _deaths_file(answers: Path) -> Path:
 def _deaths(answers: Path) -> frozenset[int]:
     """The numbers of questions at which the engine has died the last time."""
     try:
-        return frozenset(strict_json.of_file(_deaths_file(answers)))
+        return frozenset(strict_json.load_file(_deaths_file(answers)))
     except (OSError, ValueError, TypeError):  # none, or it is torn: then they are asked once more
         return frozenset()
 

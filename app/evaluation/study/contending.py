@@ -8,7 +8,7 @@ from pathlib import Path
 from app.base import confidentiality
 from app.base.confidentiality import Label
 from app.base.errors import AppError
-from app.base.files import plain_file
+from app.base.files import input_file
 from app.base.wording import phrase
 from app.documents.grounding.grounding import CollectionRef
 from app.evaluation.results import System
@@ -26,7 +26,7 @@ class Tuning:
     path: str
     strength: float = 1.0
     name: str = ""
-    label: Label = confidentiality.DEFAULT
+    label: Label = confidentiality.DEFAULT_LABEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Documents:
     """What is asked beside the model."""
 
     scope: tuple[CollectionRef, ...]
-    label: Label = confidentiality.DEFAULT
+    label: Label = confidentiality.DEFAULT_LABEL
     may_quote: bool = True
     sha256: str = ""  # as of Contender
 
@@ -63,8 +63,8 @@ def contender(model: LocalModel, tuning: Tuning | None, documents: Documents | N
         model,
         scope,
         may_quote=documents.may_quote if documents else True,
-        label=confidentiality.highest(
-            (documents.label if documents else confidentiality.DEFAULT, trained_on(model, tuning))
+        label=confidentiality.highest_label(
+            (documents.label if documents else confidentiality.DEFAULT_LABEL, trained_on(model, tuning))
         ),
         documents_sha256=documents.sha256 if documents else "",
     )
@@ -72,8 +72,8 @@ def contender(model: LocalModel, tuning: Tuning | None, documents: Documents | N
 
 def trained_on(model: LocalModel, tuning: Tuning | None = None) -> Label:
     """The label of the data that a model of the list or the adapter was trained on."""
-    own = lineage.of_model(model).label or confidentiality.DEFAULT
-    return confidentiality.highest((own, tuning.label if tuning is not None else confidentiality.DEFAULT))
+    own = lineage.of_model(model).label or confidentiality.DEFAULT_LABEL
+    return confidentiality.highest_label((own, tuning.label if tuning is not None else confidentiality.DEFAULT_LABEL))
 
 
 def of_card(model: LocalModel) -> tuple[LocalModel, Tuning | None]:
@@ -122,7 +122,7 @@ def four_ways(
 def adapter_sha256(path: str) -> str:
     """ "": there is none yet, as of a training to come. Raises AppError("file_unreadable")."""
     try:
-        return plain_file.sha256_of(Path(path))
+        return input_file.sha256_of(Path(path))
     except FileNotFoundError:
         return ""
     except OSError as error:
@@ -156,4 +156,4 @@ def renamed(one: Contender, name: str) -> Contender:
 
 def label_of(contenders: Sequence[Contender], others: Sequence[Label] = ()) -> Label:
     """The highest of all that is asked."""
-    return confidentiality.highest((*(one.label for one in contenders), *others), confidentiality.DEFAULT)
+    return confidentiality.highest_label((*(one.label for one in contenders), *others), confidentiality.DEFAULT_LABEL)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.base import invisible
+from app.base import invisible_characters
 from app.base.errors import AppError
-from app.base.files import dated_folder
-from app.base.files.copying import require_space
+from app.base.files import work_folder
+from app.base.files.output_file import require_space
 from app.chat import presets
 from app.chat.presets import Choices
 from app.evaluation.records import QuestionSet
@@ -43,7 +43,7 @@ class Asking:
     has_pairs: bool = False  # the judge is also shown two answers at a time
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", invisible.line(self.name))  # lists show it
+        object.__setattr__(self, "name", invisible_characters.to_single_line(self.name))  # lists show it
 
 
 def study(
@@ -66,7 +66,7 @@ def study(
     own = Choices(temperature=temperature, max_tokens=asking.max_tokens)
     now, name = time.time(), asking.name or studies.free_name(evaluations, questions.name)
     fields: dict[str, Any] = {
-        "id": dated_folder.new(evaluations, name, now).name,
+        "id": work_folder.timestamped_path(evaluations, name, now).name,
         "name": name,
         "kind": kind,
         "set_name": questions.name,

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from app.base import plots
-from app.base.bootstrap import Interval
-from app.base.plots import Series
+from app.base.bootstrap import ConfidenceInterval
+from app.base.plots import PlotSeries
 from app.base.wording import phrase
 from app.evaluation.records import QuestionSet
 from app.evaluation.report_parts import Section, Table
@@ -105,7 +105,7 @@ def curve_of(found: Scale) -> Curve | None:
 # -------------------------------------------------------------------------- words
 
 
-def _advice(code: str, reason: str, of: Interval, **facts: Any) -> Advice:
+def _advice(code: str, reason: str, of: ConfidenceInterval, **facts: Any) -> Advice:
     key = f"evaluation.scale_advice.{code}" + (f"_{reason}" if reason else "")
     return Advice(code, phrase(key, **_numbers(of), **facts))
 
@@ -116,7 +116,7 @@ def _facts(questions: QuestionSet | None) -> tuple[int, int]:
     return sum(bool(one.gold or one.must_include) for one in asked), len(asked)
 
 
-def _numbers(of: Interval) -> dict[str, Any]:
+def _numbers(of: ConfidenceInterval) -> dict[str, Any]:
     return {"mean": f"{of.mean:+.3f}", "low": f"{of.low:+.3f}", "high": f"{of.high:+.3f}", "units": of.units}
 
 
@@ -251,14 +251,16 @@ def _change(change: Change | None) -> str:
 def _plot(found: Scale, drawn: Curve | None) -> str:
     first, last = found.sizes[0].rows, _MOST_TIMES * found.largest.rows
     series = [
-        Series(phrase("evaluation.scale_series"), "one", [(size.rows, size.nll) for size in found.sizes], has_dots=True)
+        PlotSeries(
+            phrase("evaluation.scale_series"), "one", [(size.rows, size.nll) for size in found.sizes], has_dots=True
+        )
     ]
     if drawn is not None:
         places = [first + (last - first) * at / _CURVE_POINTS for at in range(_CURVE_POINTS + 1)]
         series.append(
-            Series(phrase("evaluation.scale_series_curve"), "two", [(rows, drawn.at(rows)) for rows in places])
+            PlotSeries(phrase("evaluation.scale_series_curve"), "two", [(rows, drawn.at(rows)) for rows in places])
         )
-    return plots.plot(phrase("evaluation.scale_plot"), phrase("evaluation.scale_column.rows"), series)
+    return plots.line_plot(phrase("evaluation.scale_plot"), phrase("evaluation.scale_column.rows"), series)
 
 
 def _course_plots(found: Scale) -> Iterator[str]:
@@ -267,11 +269,11 @@ def _course_plots(found: Scale) -> Iterator[str]:
         run = size.runs[0]
         control = next((one.run for one in found.controls if one.run.training.rows == size.rows), None)
         series = [
-            Series(phrase("evaluation.scale_series_training"), "two", run.course.training),
-            Series(phrase("evaluation.scale_series_validation"), "one", run.course.validation),
+            PlotSeries(phrase("evaluation.scale_series_training"), "two", run.course.training),
+            PlotSeries(phrase("evaluation.scale_series_validation"), "one", run.course.validation),
         ]
         if control is not None:
-            series.append(Series(phrase("evaluation.scale_series_control"), "three", control.course.validation))
-        yield plots.plot(
+            series.append(PlotSeries(phrase("evaluation.scale_series_control"), "three", control.course.validation))
+        yield plots.line_plot(
             phrase("evaluation.scale_size", rows=f"{size.rows:,}"), phrase("evaluation.scale_column.step"), series
         )

@@ -17,8 +17,7 @@ from typing import Any
 
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.atomic import write_atomically
-from app.base.files.copying import require_space, write_failure
+from app.base.files.output_file import drive_error, require_space, write_atomically
 from app.base.wording import phrase
 from app.evaluation import question_files
 from app.evaluation.records import Question, QuestionSet
@@ -80,7 +79,7 @@ def plan(
     try:
         (folder / DATA).mkdir(mode=0o700, parents=True)  # where it is somebody else's, nothing is deleted
     except OSError as error:
-        raise write_failure(error, folder, "evaluation_unwritable") from error
+        raise drive_error(error, folder, "evaluation_unwritable") from error
     try:
         files = _write(folder / DATA, material)
         count = material.subsets[-1].rows
@@ -211,7 +210,7 @@ def _write(folder: Path, material: Material) -> dict[str, tuple[Path, str]]:
             write_atomically(folder / f"{name}.jsonl", raw)
         write_atomically(folder / ABOUT, json.dumps(about, ensure_ascii=False, indent=1).encode())
     except OSError as error:
-        raise write_failure(error, folder, "evaluation_unwritable") from error
+        raise drive_error(error, folder, "evaluation_unwritable") from error
     return {name: (folder / f"{name}.jsonl", hashlib.sha256(raw).hexdigest()) for name, raw in parts.items()}
 
 
@@ -231,7 +230,7 @@ def _with_data(one: RunSpec, files: dict[str, tuple[Path, str]], rows: int) -> R
 def about(folder: Path) -> dict[str, Any]:
     """What `_write` has said of the data. Raises AppError("evaluation_damaged")."""
     try:
-        found: dict[str, Any] = strict_json.of_file(folder / DATA / ABOUT)
+        found: dict[str, Any] = strict_json.load_file(folder / DATA / ABOUT)
     except (OSError, ValueError) as error:
         raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error
     return found

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from app.base import bootstrap
-from app.base.bootstrap import LEAST_UNITS, Interval
+from app.base.bootstrap import LEAST_UNITS, ConfidenceInterval
 from app.base.errors import AppError
 from app.base.wording import phrase
 from app.evaluation.study import steps
@@ -58,12 +58,12 @@ class Change:
     `by_seed`: of each seed that both have, its own difference.
     """
 
-    by_example: Interval
-    by_group: Interval | None
+    by_example: ConfidenceInterval
+    by_group: ConfidenceInterval | None
     by_seed: tuple[float, ...]
 
     @property
-    def decisive(self) -> Interval:
+    def decisive(self) -> ConfidenceInterval:
         """By group, unless only the one by example holds 0. Few groups say nothing of chance."""
         group = self.by_group
         if group is None or group.units < LEAST_UNITS or (self.by_example.holds_zero and not group.holds_zero):
@@ -162,8 +162,8 @@ class Judged:
         return self._between(self.base, _mean(after), by_seed)
 
     def _between(self, before: Sequence[float], after: Sequence[float], by_seed: tuple[float, ...]) -> Change:
-        grouped = bootstrap.interval(before, after, self.tokens, self.groups) if self.groups else None
-        return Change(bootstrap.interval(before, after, self.tokens), grouped, by_seed)
+        grouped = bootstrap.difference_interval(before, after, self.tokens, self.groups) if self.groups else None
+        return Change(bootstrap.difference_interval(before, after, self.tokens), grouped, by_seed)
 
 
 def measure(study: Study) -> Scale:

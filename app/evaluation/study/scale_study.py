@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.base import confidentiality
-from app.base.files import dated_folder
+from app.base.files import work_folder
 from app.base.paths import Paths
 from app.evaluation.records import QuestionSet
 from app.evaluation.study import planning, scale_plan
@@ -80,7 +80,7 @@ def make(
     asking = dataclasses.replace(
         asked.asking, name=asked.asking.name or studies.free_name(evaluations, material.name), seeds=1, temperature=0.0
     )
-    folder = dated_folder.new(evaluations, asking.name, time.time())
+    folder = work_folder.timestamped_path(evaluations, asking.name, time.time())
     asked = dataclasses.replace(asked, asking=asking)
     planned = trainings_of(folder, asked, material, where, models, command, converter)
     try:
@@ -88,11 +88,11 @@ def make(
         if asked.questions is not None:
             model = bases.model_for(planned.asked, models)
             contenders = tuple(
-                dataclasses.replace(one, label=confidentiality.highest((one.label, material.label)))
+                dataclasses.replace(one, label=confidentiality.highest_label((one.label, material.label)))
                 for one in scale_plan.contenders(model, planned.asked, planned.trainings)
             )
         questions = asked.questions or scale_plan.holdout_questions(material, folder)
-        label = confidentiality.highest((questions.label, material.label))
+        label = confidentiality.highest_label((questions.label, material.label))
         made = planning.study(
             evaluations, "scale", questions, contenders, asking,
             id=folder.name, label=label, trainings=planned.trainings,

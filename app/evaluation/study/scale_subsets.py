@@ -15,7 +15,7 @@ from app.base import confidentiality
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.plain_file import open_regular, read_regular
+from app.base.files.input_file import open_regular, read_regular
 from app.base.wording import phrase
 from app.evaluation.study.scale_limits import LEAST_ROWS, LEAST_SIZES
 from app.training.data import duplicates, reading, rows, split
@@ -57,7 +57,7 @@ class Material:
     holdout: bytes
     is_nested: bool
     unusable: int = 0
-    label: Label = confidentiality.DEFAULT
+    label: Label = confidentiality.DEFAULT_LABEL
 
 
 def nested(data: Path, sizes: Sequence[int] = ()) -> Material:
@@ -66,14 +66,18 @@ def nested(data: Path, sizes: Sequence[int] = ()) -> Material:
     `sizes`: rows, rising; (): SHARES of all. Raises AppError: split_*, scale_few_rows, scale_sizes_order,
     scale_size_small, scale_size_large, and as `reading.read`.
     """
-    unusable, label = 0, confidentiality.DEFAULT
+    unusable, label = 0, confidentiality.DEFAULT_LABEL
     if data.is_dir():
         split.verify(data)
-        label = lineage.of_data(data).label or confidentiality.DEFAULT
+        label = lineage.of_data(data).label or confidentiality.DEFAULT_LABEL
         train, validation, holdout = (read_regular(data / f"{part}.jsonl", _DATA_BYTES) for part in rows.PARTS)
     else:
         imported = reading.read(data)
-        made, unusable, label = split.split(imported.rows), len(imported.bad), confidentiality.of_told(imported.label)
+        made, unusable, label = (
+            split.split(imported.rows),
+            len(imported.bad),
+            confidentiality.label_from(imported.label),
+        )
         train, validation, holdout = (_raw(made.part(part)) for part in rows.PARTS)
     lines = [line for line in train.splitlines(keepends=True) if line.strip()]
     wanted = list(sizes) or _default(len(lines))
@@ -110,7 +114,7 @@ def given(data: Path, indices: Path, divisor: int = 1) -> Material:
     kept = [row for row in validation if row.id not in like]
     return Material(
         data.stem, tuple(subsets), _raw(kept), _raw(holdout),
-        is_nested=False, unusable=len(found.bad), label=confidentiality.of_told(found.label),
+        is_nested=False, unusable=len(found.bad), label=confidentiality.label_from(found.label),
     )  # fmt: skip
 
 
@@ -137,7 +141,7 @@ def _read(indices: Path) -> list[list[int]]:
     """Raises AppError("scale_indices_unreadable")."""
     try:
         with open_regular(indices) as file:
-            data = strict_json.value(file.read(_INDEX_BYTES))
+            data = strict_json.loads(file.read(_INDEX_BYTES))
         if not isinstance(data, dict) or not data:
             raise ValueError(phrase("evaluation.scale_indices_shape"))
         for name, places in data.items():

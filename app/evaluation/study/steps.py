@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.base.files.plain_file import read_regular
+from app.base.files.input_file import read_regular
 from app.chat.batch import journal
 from app.chat.batch.results import Result
 from app.evaluation.study import study as studies

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import filelock
 
-from app.base import invisible, lines, made_here
+from app.base import authenticity, invisible_characters, json_lines
 from app.base.confidentiality import Label
 from app.base.errors import AppError
-from app.base.files import bin_folder, folder_lock, strict_json
-from app.base.files.atomic import write_atomically
-from app.base.files.copying import write_failure
+from app.base.files import strict_json, work_folder
 from app.base.files.day_record import DayRecord
+from app.base.files.output_file import drive_error, write_atomically
 from app.base.wording import phrase
 from app.chat.presets import Choices
 from app.chat.shelf import BIN_DAYS
@@ -135,11 +134,11 @@ def create(folder: Path, study: Study, questions: QuestionSet) -> None:
         for name in (ANSWERS, LIKELIHOODS, MODELS):
             (folder / name).mkdir(mode=0o700)
         write_atomically(folder / QUESTIONS, question_files.to_lines(questions.questions))
-        told = {"version": VERSION, **json.loads(lines.to_line(study))}
+        told = {"version": VERSION, **json.loads(json_lines.encode_line(study))}
         raw = json.dumps(told, ensure_ascii=False, indent=1).encode("utf-8", "replace")
-        made_here.write_ours(folder / STUDY, raw)
+        authenticity.write_registered(folder / STUDY, raw)
     except OSError as error:
-        raise write_failure(error, folder, "evaluation_unwritable") from error
+        raise drive_error(error, folder, "evaluation_unwritable") from error
 
 
 def read(folder: Path) -> Study:
@@ -147,15 +146,19 @@ def read(folder: Path) -> Study:
     that would be made and deleted, and its answers and verdicts are anybody's."""
     try:
         raw = strict_json.read_bytes(folder / STUDY)
-        data = strict_json.parse(raw)
+        data = strict_json.parse_object(raw)
         if data.pop("version", None) != VERSION:
             raise ValueError("another version")
-        found: Study = lines.from_json(data, {"Study": Study})
+        found: Study = json_lines.decode_message(data, {"Study": Study})
     except (OSError, ValueError) as error:
         raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error
-    if not made_here.knows(STUDY, raw):
+    if not authenticity.is_registered(STUDY, raw):
         raise AppError("evaluation_from_elsewhere", id=folder.name)
-    return dataclasses.replace(found, name=invisible.line(found.name), set_name=invisible.line(found.set_name))
+    return dataclasses.replace(
+        found,
+        name=invisible_characters.to_single_line(found.name),
+        set_name=invisible_characters.to_single_line(found.set_name),
+    )
 
 
 def questions_of(folder: Path, study: Study) -> QuestionSet:
@@ -212,11 +215,11 @@ def find(evaluations: Path, wanted: str) -> Entry:
 def hold(folder: Path) -> filelock.BaseFileLock:
     """Nobody else works on it until it is released. Raises AppError("evaluation_busy" | "evaluation_unwritable")."""
     try:
-        return folder_lock.hold(folder / LOCK)
+        return work_folder.acquire_lock(folder / LOCK)
     except filelock.Timeout as error:
         raise AppError("evaluation_busy", id=folder.name) from error
     except OSError as error:
-        raise write_failure(error, folder, "evaluation_unwritable") from error
+        raise drive_error(error, folder, "evaluation_unwritable") from error
 
 
 def remove(entry: Entry) -> Path:
@@ -226,7 +229,7 @@ def remove(entry: Entry) -> Path:
     """
     hold(entry.folder).release()  # nobody works on it; a folder with an open file cannot be moved everywhere
     place = _move(entry.folder, entry.folder.parent / BIN / entry.id)
-    bin_folder.mark(place, time.time())
+    work_folder.mark_deleted(place, time.time())
     return place
 
 
@@ -234,13 +237,13 @@ def restore(evaluations: Path, wanted: str) -> Entry:
     """Out of the bin, as `find` finds it there. Raises AppError as `find` and `remove`."""
     found = find(evaluations / BIN, wanted)
     folder = _move(found.folder, evaluations / found.id)
-    bin_folder.unmark(folder)
+    work_folder.unmark_deleted(folder)
     return _entry(folder)
 
 
 def empty_bin(evaluations: Path, record: DayRecord, now: float, days: float = BIN_DAYS) -> int:
     """Deletes for good what was removed so many days ago; gives how many. To be called in the background."""
-    return len(bin_folder.empty(evaluations, record, now, days))
+    return len(work_folder.empty_bin(evaluations, record, now, days))
 
 
 def free_name(evaluations: Path, name: str) -> str:
@@ -258,7 +261,7 @@ def _move(folder: Path, target: Path) -> Path:
         target.parent.mkdir(mode=0o700, exist_ok=True)
         return folder.rename(target)
     except OSError as error:
-        raise write_failure(error, folder, "evaluation_unwritable") from error
+        raise drive_error(error, folder, "evaluation_unwritable") from error
 
 
 def _entry(folder: Path) -> Entry:
@@ -272,6 +275,6 @@ def _entry(folder: Path) -> Entry:
 
 def state_of(folder: Path) -> str:
     """As of Entry."""
-    if folder_lock.is_held(folder / LOCK):
+    if work_folder.is_locked(folder / LOCK):
         return "running"
     return "finished" if (folder / RESULTS).is_file() else "waiting"

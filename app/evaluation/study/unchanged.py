@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.base.errors import AppError
-from app.base.files import plain_file
+from app.base.files import input_file
 from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
 from app.evaluation.study import contending, steps
@@ -73,7 +73,7 @@ def _require_source(study: Study, made: Made) -> None:
     """What is unpacked stands under the hash of its file for others too, so the file is always read."""
     path = Path(made.source)
     try:
-        is_same = plain_file.sha256_of(path) == made.source_sha256
+        is_same = input_file.sha256_of(path) == made.source_sha256
     except OSError as error:
         raise AppError("model_missing", path=str(path)) from error
     if not is_same:

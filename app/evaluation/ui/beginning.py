@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.services.background import LongTask, Progress
+from app.base.services.background import LongTask, TaskProgress
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.services import study_making
 from app.evaluation.services.evaluations import Evaluations
@@ -90,7 +90,7 @@ class Beginning(QObject):
     def _make(self, wish: StudyWish) -> None:
         model, models = self.model, tuple(self.model.models())
 
-        def make(progress: Progress) -> Path:
+        def make(progress: TaskProgress) -> Path:
             folder = study_making.make(wish, model.paths, models, model.trainer())
             if progress.is_cancelled:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -10,7 +10,7 @@ from app.evaluation.services.evaluations import Evaluations
 from app.models.services.library import ModelLibrary
 from app.training.services import training
 from app.training.services.trainings import Trainings
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from app.evaluation.results import Evaluation
 from app.evaluation.study import study as studies
 from app.evaluation.study.study import Entry
 from app.evaluation.ui.entry_list import Key, Shown, key_of
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.labels import Label
@@ -99,7 +99,7 @@ class Contents(QStackedWidget):
         if self.compared:
             return phrase("evaluation.n_results", n=len(self.compared))
         if isinstance(self.entry, Entry) and self.entry.study is not None and self.currentWidget() is self._result:
-            return joined(self.entry.study.name, self.entry.study.set_name)
+            return join_facts(self.entry.study.name, self.entry.study.set_name)
         return ""
 
     @property

@@ -12,11 +12,11 @@ from app.base.wording import phrase
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.study.study import Entry
 from app.evaluation.ui import words
-from app.uikit import confidentiality_look
-from app.uikit.language import joined
+from app.uikit import confidentiality_guard
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets.labels import tip
-from app.uikit.widgets.named_list import EntryRole, NamedList, SaidRole, SignRole
+from app.uikit.widgets.labels import plain_tooltip
+from app.uikit.widgets.list_rows import DescriptionRole, EntryRole, NamedList, SignRole
 
 Index = QModelIndex | QPersistentModelIndex
 Shown = KeptSet | Entry
@@ -96,15 +96,15 @@ class EntryList(QAbstractListModel):
             case Qt.ItemDataRole.DisplayRole:
                 return row.heading if shown is None else _name(shown)
             case Qt.ItemDataRole.ToolTipRole if shown is not None:
-                return tip(joined(_name(shown), _about(shown)))
+                return plain_tooltip(join_facts(_name(shown), _about(shown)))
             case Qt.ItemDataRole.AccessibleTextRole if shown is not None:
-                return joined(_name(shown), self._said(shown))
+                return join_facts(_name(shown), self._said(shown))
             case _ if role == EntryRole:
                 return shown
-            case _ if role == SaidRole and shown is not None:
+            case _ if role == DescriptionRole and shown is not None:
                 return self._said(shown)
-            case _ if role == SignRole and isinstance(shown, KeptSet) and shown.label == confidentiality.HIGHEST:
-                return confidentiality_look.LOOKS[shown.label]
+            case _ if role == SignRole and isinstance(shown, KeptSet) and shown.label == confidentiality.HIGHEST_LABEL:
+                return confidentiality_guard.LABEL_LOOKS[shown.label]
             case _ if role == SignRole and isinstance(shown, Entry):
                 return words.study_sign(shown, is_live=shown.id in self._live)
         return None

@@ -28,16 +28,13 @@ from app.evaluation.ui.sets.words import in_window
 from app.evaluation.ui.start.study_dialog_model import StudyDialogModel
 from app.evaluation.ui.study.words import failure, named
 from app.evaluation.ui.using import Using
-from app.uikit.desktop import open_folder
-from app.uikit.drop_zone import dropped_paths
-from app.uikit.navigation import Navigation
-from app.uikit.secrecy import Secrecy
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import dropped_paths, open_folder
+from app.uikit.page import PAGE_MARGIN_PX, Navigation, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.header import MARGIN, Header
-from app.uikit.widgets.labels import Rule, set_surface
-from app.uikit.widgets.page import Page
+from app.uikit.widgets.labels import Separator, set_surface
 
 if TYPE_CHECKING:
     from app.evaluation.ui.result.view import ResultView
@@ -65,7 +62,7 @@ class EvaluationPage(Page):
         self._paths = paths
         self._models = dialog_model.models
         self._evaluations = evaluations
-        self._secrecy = Secrecy(theme, paths.exports_log)
+        self._secrecy = ConfidentialityGuard(theme, paths.exports_log)
         self._listed = Listed()
         self._wanted: Key | None = None  # it is shown as soon as it is in the list
         self._is_reading = False
@@ -88,7 +85,9 @@ class EvaluationPage(Page):
         entry = self.contents.entry
         if isinstance(entry, Entry):
             study = entry.study
-            return label_now.of_study(study, self._paths.documents) if study is not None else confidentiality.HIGHEST
+            return (
+                label_now.of_study(study, self._paths.documents) if study is not None else confidentiality.HIGHEST_LABEL
+            )
         if entry is None:
             return confidentiality.LABELS[0]
         return self.contents.label_of_set()
@@ -150,7 +149,7 @@ class EvaluationPage(Page):
         set_surface(self, "base")
         self.setAcceptDrops(True)
         theme = self._theme
-        self._header = Header(theme, phrase("common.evaluation"))
+        self._header = PageHeader(theme, phrase("common.evaluation"))
         self.list_button = Button(theme, phrase("common.list"), icon="arrow-left", compact=True)
         self.run_button = Button(theme, phrase("evaluation.run_evaluation_2"))
         self._nowhere = QWidget(self)  # what can be done with what is not shown
@@ -191,13 +190,13 @@ class EvaluationPage(Page):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addLayout(inside, 1)
-        row.addWidget(Rule("vertical"))
+        row.addWidget(Separator("vertical"))
         return self._side
 
     def _build_content(self) -> QVBoxLayout:
         self._below = QWidget()  # the header, where that is too narrow for what can be done
         self._below_row = QHBoxLayout(self._below)
-        self._below_row.setContentsMargins(MARGIN, 10, MARGIN, 0)
+        self._below_row.setContentsMargins(PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 0)
         self._below_row.addStretch(1)
         self.banner = Banner(self._theme)
         column = QVBoxLayout()

@@ -13,7 +13,7 @@ from app.documents.records import Collection
 from app.evaluation.report.result_shown import obstacle, row_of
 from app.evaluation.results import System
 from app.inference.local_model import LocalModel
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 
 
 class Using(QObject):

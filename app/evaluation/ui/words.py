@@ -7,8 +7,8 @@ from app.evaluation.question_sets import KeptSet
 from app.evaluation.services.study_run import StudyProgress
 from app.evaluation.study.study import Entry
 from app.evaluation.ui.study import words as study_words
-from app.uikit import confidentiality_look
-from app.uikit.language import day_of_year, full_date, joined
+from app.uikit import confidentiality_guard
+from app.uikit.localization import format_date, format_day, join_facts
 
 
 def set_said(kept: KeptSet) -> str:
@@ -16,7 +16,7 @@ def set_said(kept: KeptSet) -> str:
     if not kept.versions:
         return phrase("evaluation.cannot_be_read")
     count = phrase("evaluation.n_questions", n=f"{kept.newest.count:,}")
-    return joined(count, confidentiality_look.told(kept.label))
+    return join_facts(count, confidentiality_guard.label_text(kept.label))
 
 
 def study_name(entry: Entry) -> str:
@@ -32,15 +32,15 @@ def study_said(entry: Entry, live: str = "") -> str:
         return live or phrase("evaluation.running")
     day = _day(study.created_at) if study.created_at else ""
     if entry.state == "waiting":
-        return joined(day, phrase("evaluation.can_be_continued"))
+        return join_facts(day, phrase("evaluation.can_be_continued"))
     if study.kind == "scale":
-        return joined(day, phrase("evaluation.n_runs", n=len(study.trainings)))
-    return joined(day, phrase("evaluation.n_systems", n=len(study.contenders)))
+        return join_facts(day, phrase("evaluation.n_runs", n=len(study.trainings)))
+    return join_facts(day, phrase("evaluation.n_systems", n=len(study.contenders)))
 
 
 def _day(time_s: float) -> str:
     day = datetime.datetime.fromtimestamp(time_s).astimezone().date()
-    return day_of_year(day) if day.year == datetime.datetime.now().astimezone().year else full_date(day)
+    return format_day(day) if day.year == datetime.datetime.now().astimezone().year else format_date(day)
 
 
 def study_sign(entry: Entry, *, is_live: bool) -> tuple[str, str]:
@@ -62,4 +62,4 @@ def progress(told: StudyProgress) -> str:
         "judge": phrase("evaluation.judging"),
         "conclude": phrase("evaluation.summing_up"),
     }[told.kind]
-    return joined(study_words.amount(told.number, told.steps), doing)
+    return join_facts(study_words.amount(told.number, told.steps), doing)

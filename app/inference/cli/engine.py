@@ -5,15 +5,15 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from app.base.cli.output import Output
-from app.base.files.absolute_path import absolute
+from app.base.cli.commands import Output
+from app.base.files.input_file import absolute_path
 from app.base.paths import Paths
-from app.base.wording import help_text, size
+from app.base.wording import format_size, help_text
 from app.inference import engine_packs
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
+    from app.base.cli.commands import add_command
 
     parser = add_command(commands, shared, "engine", help_text("engine"), None)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -25,7 +25,9 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     known, there = engine_packs.known(), engine_packs.installed(where.engine_packs)
-    lines = [output.phrase("inference.engine_pack", name=pack.name, size=size(pack.size_bytes)) for pack in there]
+    lines = [
+        output.phrase("inference.engine_pack", name=pack.name, size=format_size(pack.size_bytes)) for pack in there
+    ]
     words = "\n".join(lines) or output.phrase(
         "inference.engine_packs_none" if known else "inference.engine_packs_not_for_this"
     )
@@ -35,7 +37,7 @@ def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    pack = engine_packs.install(absolute(Path(options.file)), where.engine_packs)
+    pack = engine_packs.install(absolute_path(Path(options.file)), where.engine_packs)
     output.result(dataclasses.asdict(pack), output.phrase("inference.engine_pack_added", name=pack.name))
     return 0
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.base.errors import AppError
-from app.base.files.plain_file import open_regular
+from app.base.files.input_file import open_regular
 from app.inference import gguf
 from app.inference.engine import log_facts
 from app.inference.engine.llama import EngineLog, api

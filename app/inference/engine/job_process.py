@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from app.base.errors import AppError
-from app.base.files.copying import sync_folder
-from app.base.isolation import confinement
+from app.base.files.output_file import sync_folder
+from app.base.isolation import sandbox
 from app.inference import gguf
 from trainer import convert_job
 from trainer.convert_job import EXIT_PARENT_GONE, EXIT_UNREADABLE_JOB, Failed, Finished, Phase, part_path
@@ -73,7 +73,7 @@ def run(
 def _confine(job: HasTarget, parts: list[Path]) -> None:
     """Leave this process what the job reads and the folders that it writes into: its weights may be a stranger's."""
     sources = [path for name in job.sources() if name for path in gguf.parts_of(Path(name))]
-    confinement.confine([*(part.parent for part in parts), *confinement.graphics()], reads=sources)
+    sandbox.confine([*(part.parent for part in parts), *sandbox.graphics_paths()], reads=sources)
 
 
 def _watch(parts: list[Path]) -> None:

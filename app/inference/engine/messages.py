@@ -7,7 +7,7 @@ carries the command's `id`. An `Ask` ends with exactly one `Done` or `Failed`, o
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.base import lines
+from app.base import json_lines
 from app.inference.prompt import Segment
 from app.inference.remote_address import Remote
 
@@ -284,16 +284,16 @@ _EVENTS = {
 
 
 def to_line(message: Command | Event) -> bytes:
-    return lines.to_line(message)
+    return json_lines.encode_line(message)
 
 
 def command_from_json(data: dict[str, Any]) -> Command:
     """Raises ValueError for anything that is not a command of this protocol."""
-    command: Command = lines.from_json(data, _COMMANDS)
+    command: Command = json_lines.decode_message(data, _COMMANDS)
     return command
 
 
 def event_from_json(data: dict[str, Any]) -> Event:
     """Raises ValueError for anything that is not an event of this protocol."""
-    event: Event = lines.from_json(data, _EVENTS)
+    event: Event = json_lines.decode_message(data, _EVENTS)
     return event

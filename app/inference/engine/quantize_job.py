@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.base import lines
+from app.base import json_lines
 from app.base.files import strict_json
 
 
@@ -46,13 +46,13 @@ _JOBS: dict[str, Any] = {kind.__name__: kind for kind in (Quantize, Imatrix)}
 
 
 def write(job: Job, path: Path) -> None:
-    path.write_bytes(lines.to_line(job))
+    path.write_bytes(json_lines.encode_line(job))
 
 
 def read(path: Path) -> Job:
     """Raises OSError, and ValueError for anything that is not a job of these kinds."""
-    data = strict_json.of_file(path)
+    data = strict_json.load_file(path)
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
-    job: Job = lines.from_json(data, _JOBS)
+    job: Job = json_lines.decode_message(data, _JOBS)
     return job

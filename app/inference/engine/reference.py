@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.base.errors import AppError
-from app.base.files.copying import write_failure
+from app.base.files.output_file import drive_error
 
 VERSION = 1
 KEPT = 1024
@@ -91,7 +91,7 @@ class Writer:
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> AppError:
-        return write_failure(error, self._path.parent, "build_unwritable", self._about.size_bytes)
+        return drive_error(error, self._path.parent, "build_unwritable", self._about.size_bytes)
 
 
 class Reader:

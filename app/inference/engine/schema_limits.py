@@ -27,7 +27,7 @@ def problem_of(schema: str) -> str:
     if len(schema) > SCHEMA_BYTES:
         return f"a schema of more than {SCHEMA_BYTES:,} characters"
     try:
-        values = list(_values(strict_json.value(schema), 0))
+        values = list(_values(strict_json.loads(schema), 0))
     except ValueError:
         return f"a schema that is nested deeper than {DEPTH_MOST}, or is no JSON"
     if len(values) > VALUES_MOST:

@@ -10,7 +10,7 @@ from typing import NoReturn
 import numpy as np
 
 from app.base.errors import AppError
-from app.base.files.copying import require_space, write_failure
+from app.base.files.output_file import drive_error, require_space
 from app.inference import fit
 from app.inference import holdout as holdouts
 from app.inference import scores as score_files
@@ -51,7 +51,7 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
     try:
         score_files.write(scores, part)
     except OSError as error:
-        raise write_failure(error, part.parent, "build_unwritable") from error
+        raise drive_error(error, part.parent, "build_unwritable") from error
     return {
         "tokens": scores.tokens,
         "rows": model.rows,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.base import lines
+from app.base import json_lines
 from app.base.files import strict_json
 from app.base.settings import Settings
 from app.inference.prompt import ScoredText, Segment
@@ -55,15 +55,15 @@ _JOBS: dict[str, Any] = {"Score": Score}
 
 
 def write(job: Score, path: Path) -> None:
-    path.write_bytes(lines.to_line(job))
+    path.write_bytes(json_lines.encode_line(job))
 
 
 def read(path: Path) -> Score:
     """Raises OSError, and ValueError for anything that is not a job of this kind."""
-    data = strict_json.of_file(path)
+    data = strict_json.load_file(path)
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
-    job: Score = lines.from_json(data, _JOBS)
+    job: Score = json_lines.decode_message(data, _JOBS)
     if bool(job.holdout) == bool(job.texts):
         raise ValueError("either a hold-out or texts")
     return job

@@ -12,7 +12,7 @@ import re
 import sys
 from typing import Any
 
-from app.base.isolation import confinement
+from app.base.isolation import sandbox
 from app.inference.prompt import Segment
 from trainer.wire import claim_stdout
 
@@ -27,7 +27,7 @@ def main() -> int:
     """Reads one JSON object {template, messages, end}; writes {"segments": [[text, markup], …]} or {"error"}."""
     writer = claim_stdout()
     _limit()
-    confinement.confine(reads=())
+    sandbox.confine(reads=())
     request = json.loads(sys.stdin.buffer.readline())
     try:
         segments = render(request["template"], request["messages"], request["end"])

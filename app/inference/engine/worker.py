@@ -12,9 +12,9 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
-from app.base import invisible
+from app.base import invisible_characters
 from app.base.errors import AppError
-from app.base.isolation import confinement
+from app.base.isolation import sandbox
 from app.inference import engine_packs, gguf
 from app.inference.engine import messages
 from app.inference.engine.backend import Backend, Cancellation
@@ -45,7 +45,7 @@ def main(backend_name: str, packs: Path | None = None) -> NoReturn:
     writer = claim_stdout()
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     try:
-        confinement.confine(confinement.graphics())
+        sandbox.confine(sandbox.graphics_paths())
         Worker(_make_backend(backend_name, packs), writer).run()
     except BaseException:  # noqa: BLE001  printed, and the process ends
         # A bug. Python would wait for the reader's lock on standard input at exit, and abort instead of ending.
@@ -116,7 +116,9 @@ class Worker:
     def _answer(self, command: messages.Command) -> None:
         self._cancellation.begin(command.id)
         try:
-            self._send(confinement.run(lambda: self._result(command), [*_files_of(command), *confinement.graphics()]))
+            self._send(
+                sandbox.run_confined(lambda: self._result(command), [*_files_of(command), *sandbox.graphics_paths()])
+            )
         except AppError as error:
             self._send(Failed(command.id, error.code, error.facts))
         except MemoryError:
@@ -144,7 +146,7 @@ class Worker:
 
     def _asked(self, command: Ask) -> messages.Done:
         """Answer, without the characters that nobody sees, however a model or a server cuts its text."""
-        stream = invisible.Stream()
+        stream = invisible_characters.StreamFilter()
 
         def emit(event: messages.Event) -> None:
             if isinstance(event, Token):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from app.base import invisible
+from app.base import invisible_characters
 from app.inference.gguf import tables
 
 Scalar = bool | int | float | str
@@ -90,12 +90,12 @@ class GgufHeader:
 
     @property
     def name(self) -> str:
-        return invisible.line(self.text("general.name") or "") or self.path.stem
+        return invisible_characters.to_single_line(self.text("general.name") or "") or self.path.stem
 
     @property
     def licence(self) -> str | None:
         licence = self.text("general.license")
-        return licence if licence is None else invisible.line(licence)
+        return licence if licence is None else invisible_characters.to_single_line(licence)
 
     @property
     def file_type(self) -> int | None:

@@ -10,9 +10,9 @@ import struct
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-from app.base import invisible
+from app.base import invisible_characters
 from app.base.errors import AppError
-from app.base.files.plain_file import open_regular
+from app.base.files.input_file import open_regular
 from app.inference.gguf import foreign, tables
 from app.inference.gguf.header import (
     MAX_KEPT_ARRAY_ELEMENTS,
@@ -383,4 +383,4 @@ def _placed(infos: list[TensorInfo], alignment: int, data_offset: int, size: int
 
 def printable(text: str) -> str:
     """A name from a file as a fact of an error: short, one line, without what nobody sees."""
-    return invisible.line(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))[:80]
+    return invisible_characters.to_single_line(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))[:80]

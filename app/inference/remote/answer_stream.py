@@ -64,7 +64,7 @@ def _events(response: http.client.HTTPResponse, shown: str) -> Iterator[str | No
 
 def _object(data: str, shown: str) -> dict[str, Any]:
     try:
-        found = strict_json.value(data)
+        found = strict_json.loads(data)
     except ValueError as error:
         raise AppError("remote_garbage", address=shown) from error
     if not isinstance(found, dict):

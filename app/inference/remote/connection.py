@@ -20,7 +20,7 @@ import truststore
 from app.base import addresses
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.isolation import offline
+from app.base.isolation import network_guard
 from app.inference import remote_address
 from app.inference.engine.backend import Cancellation
 from app.inference.remote import refusals
@@ -76,11 +76,11 @@ class Server:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise AppError("remote_name_unknown", host=host) from error
-        local = [(family, target) for family, _, _, _, target in found if addresses.is_local(str(target[0]))]
+        local = [(family, target) for family, _, _, _, target in found if addresses.is_local_address(str(target[0]))]
         if not local:
             raise AppError("remote_public", address=self.shown)
         for _, target in local:
-            offline.open_door(str(target[0]), port)
+            network_guard.allow_address(str(target[0]), port)
         self._targets = local
 
     def json(self, path: str, body: dict[str, Any] | None = None, *, from_root: bool = False) -> Any:
@@ -92,7 +92,7 @@ class Server:
             text = _whole(response)
         refusals.check(response, text, self.shown)
         try:
-            return strict_json.value(text)
+            return strict_json.loads(text)
         except ValueError as error:
             raise AppError("remote_garbage", address=self.shown) from error
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.base import invisible
+from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.files import strict_json
 
@@ -82,13 +82,13 @@ def _place(location: str) -> str:
 
 def reason_of(told: dict[str, Any]) -> str:
     """Its own words, in one short line."""
-    return invisible.line(str(told.get("message", "")))[:REASON_MAX]
+    return invisible_characters.to_single_line(str(told.get("message", "")))[:REASON_MAX]
 
 
 def _told(text: bytes) -> dict[str, Any]:
     """{"error": {"message", "code", "type"}} as OpenAI writes it; {"error": "…"}, {"message": …}, {"detail": …} too."""
     try:
-        data = strict_json.value(text)
+        data = strict_json.loads(text)
     except ValueError:
         return {}
     return told_of(data) if isinstance(data, dict) else {}

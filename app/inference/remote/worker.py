@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from app.base.errors import AppError
-from app.base.isolation import offline
+from app.base.isolation import network_guard
 from app.inference import remote_address
 from app.inference.engine.worker import Worker
 from app.inference.remote import server_facts
@@ -25,7 +25,7 @@ from trainer.wire import claim_stdout
 def guard(arguments: Sequence[str]) -> None:
     """Before anything else in this process. `arguments`: address, and perhaps --check. Raises AppError."""
     place = remote_address.place_of(remote_address.normal(arguments[0]))
-    offline.enforce((place.host, place.port))
+    network_guard.enforce_offline((place.host, place.port))
 
 
 def main(arguments: Sequence[str]) -> NoReturn:

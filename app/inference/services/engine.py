@@ -8,9 +8,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.base import children, lines
+from app.base import json_lines, programs
 from app.base.errors import AppError
-from app.base.services.process import ChildProcess, Exit
+from app.base.services.child_process import ChildExit, ChildProcess
 from app.inference import remote_address
 from app.inference.engine import messages
 from app.inference.engine.messages import (
@@ -167,7 +167,7 @@ class EngineClient(QObject):
         if self._child.is_running:
             self.end()
         self._address = address
-        self._child.use_command(children.remote_engine(address) if address else self._local_command)
+        self._child.use_command(programs.remote_engine_command(address) if address else self._local_command)
 
     def cancel(self, command_id: str) -> None:
         if self.loading is not None and self.loading.id == command_id:
@@ -254,7 +254,7 @@ class EngineClient(QObject):
             return
         self._heard_at = time.monotonic()
         try:
-            event = messages.event_from_json(lines.object_of(line))
+            event = messages.event_from_json(json_lines.decode_object(line))
         except ValueError:
             self._kill("garbled")
             return
@@ -322,7 +322,7 @@ class EngineClient(QObject):
         self._verdict = verdict
         self._child.kill()
 
-    def _on_exited(self, how: Exit) -> None:
+    def _on_exited(self, how: ChildExit) -> None:
         self._watch.stop()
         self._is_ending = False
         self._running = self.loading = self.loaded = None

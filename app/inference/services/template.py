@@ -5,9 +5,9 @@ from typing import Any
 
 from PySide6.QtCore import QObject
 
-from app.base import invisible, lines
+from app.base import invisible_characters, json_lines
 from app.base.errors import AppError
-from app.base.services.asked_once import AskedOnce
+from app.base.services.child_process import OneShotProcess
 from app.inference.prompt import Segment, Turn
 
 DEADLINE_MS = 2000
@@ -37,7 +37,7 @@ class TemplateRenderer(QObject):
         super().__init__()
         self._done: Done = done
         self._failed: Failed = failed
-        self._child = AskedOnce(command, request, DEADLINE_MS, self)
+        self._child = OneShotProcess(command, request, DEADLINE_MS, self)
         self._child.answered.connect(self._on_answered)
         self._child.ended.connect(self._on_ended)
         self._child.start()
@@ -48,10 +48,10 @@ class TemplateRenderer(QObject):
 
     def _on_answered(self, answer: dict[str, Any]) -> None:
         if "segments" not in answer:
-            self._fail(invisible.line(str(answer.get("error", "")))[:REASON_MOST])
+            self._fail(invisible_characters.to_single_line(str(answer.get("error", "")))[:REASON_MOST])
             return
         try:
-            found = lines.of_type(tuple[tuple[str, bool], ...], answer["segments"])
+            found = json_lines.convert_value(tuple[tuple[str, bool], ...], answer["segments"])
         except ValueError as error:
             self._fail(str(error))
             return

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.base import export_gate, invisible
-from app.base.cli.loop import Waiting, application
-from app.base.cli.output import Output
-from app.base.confidentiality import Label
+from app.base import confidentiality, invisible_characters
+from app.base.cli.commands import Output
+from app.base.cli.loop import CommandLoop, core_application
+from app.base.confidentiality import ExportRequest, Label
 from app.base.errors import AppError
-from app.base.export_gate import Export
-from app.base.files import absolute_path
+from app.base.files import input_file
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import help_text
@@ -39,7 +38,7 @@ LearnedBy = Callable[[Path, Path], Label]
 def add_parsers(
     actions: Any, shared: argparse.ArgumentParser, learned_by: LearnedBy, keep_lineage: KeepLineage
 ) -> None:
-    from app.base.cli.command_tree import add_command
+    from app.base.cli.commands import add_command
 
     build = functools.partial(_build, learned_by, keep_lineage)
     parser = add_command(actions, shared, "build", help_text("models build"), build)
@@ -57,7 +56,7 @@ def _build(
     learned_by: LearnedBy, keep_lineage: KeepLineage, options: argparse.Namespace, where: Paths, output: Output
 ) -> int:
     """Exit status: 0; 3 expected error; 130 interrupted. After the latter two the same command goes on."""
-    target = absolute_path.absolute(Path(options.to)) if options.to else where.models
+    target = input_file.absolute_path(Path(options.to)) if options.to else where.models
     if options.clean:
         return _clean(target, output)
     if options.folder is None:
@@ -65,14 +64,14 @@ def _build(
     plan = _plan(options, target)
     if options.to and options.adapter:
         adapter = Path(options.adapter)
-        export = Export("kit", str(target), lambda: learned_by(where.documents, adapter), plan.name)
-        export_gate.pass_out(export, where.exports_log, is_agreed=options.allow_secret)
+        export = ExportRequest("kit", str(target), lambda: learned_by(where.documents, adapter), plan.name)
+        confidentiality.permit_export(export, where.exports_log, is_agreed=options.allow_secret)
     if plan.other_base:
         output.note("models.build_other_base", base=plan.other_base, name=plan.request.model.repository)
     from app.models.services.builds import Builds, Commands
 
     environment = training_environment.locate(where.data)
-    app = application()
+    app = core_application()
     store = ModelStore.open(where.database, where.backups)
     try:
         builds = Builds(
@@ -106,7 +105,7 @@ def _plan(options: argparse.Namespace, target: Path) -> BuildPlan:
             models=target,
             adapter=hf_adapter.read(Path(options.adapter), model) if options.adapter else None,
             name=options.name,
-            text=absolute_path.absolute(Path(options.imatrix)) if options.imatrix else None,
+            text=input_file.absolute_path(Path(options.imatrix)) if options.imatrix else None,
         )
     )
 
@@ -132,7 +131,7 @@ class _Building:
         self._output = output
         self.models: list[LocalModel] | None = None
         self.error: AppError | None = None
-        self.waiting = Waiting(builds.cancel)
+        self.waiting = CommandLoop(builds.cancel)
         builds.progressed.connect(self._on_progressed)
         builds.model_added.connect(self._on_model_added)
         builds.finished.connect(self._on_finished)
@@ -174,7 +173,7 @@ def _print(plan: BuildPlan, models: list[LocalModel], builds: "Builds", output: 
         made.append(model_fit.described(model) | {"trial": trial.text if trial else None})
         lines.append(output.phrase("models.built", name=model.name, id=model.id, size_bytes=model.size_bytes))
         if trial is not None:
-            text = invisible.line(trial.text or "")
+            text = invisible_characters.to_single_line(trial.text or "")
             lines.append(
                 output.phrase("models.build_not_tried" if trial.text is None else "models.build_trial", text=text)
             )

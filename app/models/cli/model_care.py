@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.base.cli.output import Output
+from app.base.cli.commands import Output
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.single_instance import without_window
-from app.base.wording import describe_error, help_text, size
+from app.base.wording import describe_error, format_size, help_text
 from app.inference.local_model import LocalModel
 from app.models import (
     found_models,
@@ -27,7 +27,7 @@ from app.models.verify import Verdict
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
+    from app.base.cli.commands import add_command
 
     add_command(actions, shared, "find", help_text("models find"), _find)
     verifying = add_command(actions, shared, "verify", help_text("models verify"), _verify)
@@ -88,7 +88,9 @@ def _find(_options: argparse.Namespace, where: Paths, output: Output) -> int:
         for model in found.models
     ]
     skipped = [{"path": str(s.path), "source": s.source, "problem": as_data(s.reason)} for s in found.skipped]
-    lines = [f"{output.phrase('source_' + m.source)}\t{m.name}\t{size(m.size_bytes)}\t{m.path}" for m in found.models]
+    lines = [
+        f"{output.phrase('source_' + m.source)}\t{m.name}\t{format_size(m.size_bytes)}\t{m.path}" for m in found.models
+    ]
     for one in found.skipped:
         output.note("models.found_skipped", path=one.path, reason=describe_error(one.reason))
     if not found.is_complete:

@@ -6,17 +6,17 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from app.base import children
+from app.base import programs
 from app.base.addresses import host_of, origin_of
-from app.base.cli import similar_names
-from app.base.cli.loop import Waiting, application
-from app.base.cli.output import Output, left
+from app.base.cli import commands
+from app.base.cli.commands import Output, format_time_left
+from app.base.cli.loop import CommandLoop, core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
-from app.base.wording import help_text, outline
+from app.base.wording import help_text, outline_error
 from app.inference.local_model import LocalModel
 from app.inference.services import keychain
 from app.models import catalogue
@@ -32,7 +32,7 @@ PREFERRED = "Q4_K_M"
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
+    from app.base.cli.commands import add_command
 
     parser = add_command(actions, shared, "download", help_text("models download"), _download)
     parser.add_argument("model", metavar="ID")
@@ -47,14 +47,14 @@ def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status 130 after Ctrl+C: the same command goes on where this one ended."""
     card, file = _chosen(options.model, options.quant)
     token = _token_in(options.token_file) if options.token_file else ""
-    app = application()
+    app = core_application()
     store = ModelStore.open(where.database, where.backups)
     try:
         preferences = Preferences(where.settings)
         downloads = Downloads(
             ModelLibrary(store, where.models),
             preferences,
-            children.downloader(),
+            programs.downloader_command(),
             where.logs / "download-command.log",
             None,
         )
@@ -72,7 +72,9 @@ def _chosen(wanted: str, quantization: str | None) -> tuple[ModelCard, ModelFile
     book = catalogue.load()
     card = book.find(wanted)
     if card is None:
-        near = similar_names.near(wanted, [card.id for card in book.cards if any(file.file for file in card.files)])
+        near = commands.find_similar_names(
+            wanted, [card.id for card in book.cards if any(file.file for file in card.files)]
+        )
         if near:
             raise AppError("download_unknown_card_near", wanted=wanted, near=" / ".join(near))
         raise AppError("download_unknown_card", wanted=wanted)
@@ -119,7 +121,7 @@ class _Fetching:
         if token:
             downloads.set_token(token, place)
         self._card: ModelCard | None = None  # whose licence is still to be told
-        self.waiting = Waiting(self._interrupt)
+        self.waiting = CommandLoop(self._interrupt)
         self.model: LocalModel | None = None
         self.problem: AppError | None = None
         self.paused: Download | None = None
@@ -164,14 +166,14 @@ class _Fetching:
             self._output.progress(f"models.download_{item.state}", **facts)
             return
         if item.problem is not None:
-            self._output.progress("models.download_again", problem=outline(item.problem.code), **facts)
+            self._output.progress("models.download_again", problem=outline_error(item.problem.code), **facts)
             return
         self._output.progress(
             "models.download_running",
             done_bytes=item.done_bytes,
             total_bytes=item.total_bytes,
             speed=f"{item.bytes_per_s / 1e6:.1f}",
-            left=left(item.seconds_left),
+            left=format_time_left(item.seconds_left),
             **facts,
         )
 

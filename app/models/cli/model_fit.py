@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from app.base import settings
-from app.base.cli.output import Output
+from app.base.cli.commands import Output
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.base.wording import field_name, help_text, phrase, size
+from app.base.wording import field_name, format_size, help_text, phrase
 from app.inference import gguf, room, speed
 from app.inference.fit import MemoryEstimate, estimate
 from app.inference.gguf import GgufHeader
@@ -54,7 +54,7 @@ class _Subject:
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
+    from app.base.cli.commands import add_command
 
     show = add_command(actions, shared, "show", help_text("models show"), _show)
     show.add_argument("model", metavar="ID|FILE")
@@ -256,7 +256,7 @@ def _plain(key: str, value: Any) -> str:
         case _, bool():
             return phrase("models.yes" if value else "models.no")
         case "size_bytes", int():
-            return size(value)
+            return format_size(value)
         case _, int():
             return f"{value:,}"
         case "kind", _:
@@ -264,7 +264,7 @@ def _plain(key: str, value: Any) -> str:
         case "unverified", list():
             return ", ".join(map(field_name, value))
         case "files", list():
-            return ", ".join(f"{file['quantization']} {size(file['size_bytes'])}" for file in value)
+            return ", ".join(f"{file['quantization']} {format_size(file['size_bytes'])}" for file in value)
         case "speeds", dict():
             facts = {how: {name: f"{number:.1f}" for name, number in speed.items()} for how, speed in value.items()}
             return ", ".join(phrase(f"models.speed_{how}", **speed) for how, speed in facts.items())

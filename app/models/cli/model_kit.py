@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.base import export_gate
-from app.base.cli.command_tree import add_command
-from app.base.cli.output import Output
+from app.base import confidentiality
+from app.base.cli.commands import Output, add_command
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -58,7 +57,7 @@ def _export(presets_of: PresetsOf, label_of: LabelOf, options: argparse.Namespac
     kit = kit_export.export(
         models,
         folder,
-        permit=export_gate.pass_out(exported, where.exports_log, is_agreed=options.allow_secret),
+        permit=confidentiality.permit_export(exported, where.exports_log, is_agreed=options.allow_secret),
         presets=presets,
         part_bytes=part_bytes,
         report=percent(output, "models.kit_exporting"),

@@ -5,8 +5,8 @@ from typing import Any
 
 from app.base import settings
 from app.base.addresses import origin_of
-from app.base.cli.loop import Waiting, application
-from app.base.cli.output import Output
+from app.base.cli.commands import Output
+from app.base.cli.loop import CommandLoop, core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text, phrase
@@ -21,7 +21,7 @@ from app.models.services.remote_options import _key
 
 
 def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
+    from app.base.cli.commands import add_command
 
     adding = add_command(actions, shared, "add-remote", help_text("models add-remote"), _add)
     adding.add_argument("address", metavar="URL", help=help_text("models add-remote address"))
@@ -34,9 +34,9 @@ def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status 3 where the server cannot be asked; nothing is added then."""
-    from app.base.cli.option_limits import check
+    from app.base.cli.commands import check_limit
 
-    check("--context", options.context, 256, 1 << 20)
+    check_limit("--context", options.context, 256, 1 << 20)
     address = remote_address.normal(options.address)
     if not settings.load(where.settings).network_allowed:
         raise AppError("remote_network_off")
@@ -57,10 +57,10 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _offered(address: str, key: str) -> tuple[Remote, ...]:
-    app = application()
+    app = core_application()
     asking = RemoteCheck(address, key)
     said: list[tuple[Remote, ...] | AppError] = []
-    waiting = Waiting(lambda: waiting.stop())
+    waiting = CommandLoop(lambda: waiting.stop())
     for told in (asking.found, asking.failed):
         told.connect(said.append)
         told.connect(waiting.stop)

@@ -8,12 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.base.cli.command_tree import add_command
-from app.base.cli.option_limits import check
-from app.base.cli.output import Output
+from app.base.cli.commands import Output, add_command, check_limit
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.base.wording import describe_error, help_text, size
+from app.base.wording import describe_error, format_size, help_text
 from app.inference.local_model import LocalModel
 from app.models import catalogue, local_models, starter, tuned_models
 from app.models.build_plan import KeepLineage
@@ -80,19 +78,19 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _line(model: LocalModel, name: str, output: Output) -> str:
-    line = f"{model.id}\t{name}\t{model.remote.address if model.remote else size(model.size_bytes)}"
+    line = f"{model.id}\t{name}\t{model.remote.address if model.remote else format_size(model.size_bytes)}"
     return f"{line}\t{output.phrase('models.tuned_of', base=model.tuned.base_name)}" if model.tuned else line
 
 
 def _catalogue_line(card: ModelCard) -> str:
-    sizes = ", ".join(f"{file.quantization} {size(file.size_bytes)}" for file in card.files)
+    sizes = ", ".join(f"{file.quantization} {format_size(file.size_bytes)}" for file in card.files)
     return f"{card.id}\t{card.title}\t{sizes or '-'}\t{card.licence}"
 
 
 def _add(trained: Trained, options: argparse.Namespace, where: Paths, output: Output) -> int:
     if options.what == "starter":
         return _add_starter(where, output)
-    check("--strength", options.strength, 0, 2)
+    check_limit("--strength", options.strength, 0, 2)
     publish = trained(options.what, options.form, options.strength, where)
     store = ModelStore.open(where.database, where.backups)
     try:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.base.errors import AppError
-from app.base.files.plain_file import open_regular
+from app.base.files.input_file import open_regular
 from app.models.downloads.messages import Listed, ListedFile
 from app.models.downloads.source import ChangedError, Identity, TransientError
 

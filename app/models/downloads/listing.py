@@ -7,7 +7,7 @@ import httpx2
 import huggingface_hub
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-from app.base.addresses import without_secrets
+from app.base.addresses import strip_credentials
 from app.base.errors import AppError
 from app.models.downloads import network
 from app.models.downloads.messages import Contacted, List, Listed, ListedFile, Origin, Pace, Waiting
@@ -40,7 +40,7 @@ def _asked(command: List, send: Send) -> Listed:
     huggingface_hub.set_client_factory(lambda: _client(command, send))
     origin = Origin(command.place, command.repository, command.revision)
     network.url_of(origin)
-    endpoint = without_secrets(command.place).rstrip("/")
+    endpoint = strip_credentials(command.place).rstrip("/")
     api = huggingface_hub.HfApi(endpoint=endpoint, token=command.access.token or False)
     with network.explained(origin):
         try:

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx2
 
-from app.base.addresses import without_secrets
+from app.base.addresses import strip_credentials
 from app.base.errors import AppError
 from app.models.downloads.messages import Access, Origin, Pace
 from app.models.downloads.source import BadRangeError, ChangedError, Identity, NoRangesError, TransientError
@@ -62,9 +62,9 @@ def url_of(origin: Origin) -> httpx2.URL:
         parts = urlsplit(origin.place)
         is_good = url.scheme in ("http", "https") and parts.port != 0 and not re.search(r"\s", parts.netloc)
     except (httpx2.InvalidURL, ValueError) as error:  # ValueError: brackets, a port above 65535
-        raise AppError("download_bad_address", address=without_secrets(origin.place)) from error
+        raise AppError("download_bad_address", address=strip_credentials(origin.place)) from error
     if not (is_good and parts.hostname):
-        raise AppError("download_bad_address", address=without_secrets(origin.place))
+        raise AppError("download_bad_address", address=strip_credentials(origin.place))
     return url
 
 

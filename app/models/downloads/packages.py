@@ -16,7 +16,7 @@ import httpx2
 from app.base.addresses import host_of
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.plain_file import sha256_of
+from app.base.files.input_file import sha256_of
 from app.models.downloads import network
 from app.models.downloads.fetch import fetch
 from app.models.downloads.messages import Access, Contacted, Event, Fetch, Origin, Pace, Progress
@@ -160,7 +160,7 @@ class _Links(HTMLParser):
 def _listed(text: str) -> list[str]:
     """Of an index's answer in JSON (PEP 691); nothing of what is none."""
     try:
-        return [str(file["url"]) for file in strict_json.value(text)["files"]]
+        return [str(file["url"]) for file in strict_json.loads(text)["files"]]
     except (ValueError, KeyError, TypeError):
         return []
 

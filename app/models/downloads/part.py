@@ -24,7 +24,7 @@ from typing import Any
 
 import psutil
 
-from app.base.addresses import without_secrets
+from app.base.addresses import strip_credentials
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.models.downloads.messages import Fetch, Origin
@@ -107,7 +107,7 @@ def temporary(path: Path) -> Path:
 
 
 def new_mark(fetch: Fetch, identity: Identity) -> Mark:
-    origin = dataclasses.replace(fetch.origin, place=without_secrets(fetch.origin.place))
+    origin = dataclasses.replace(fetch.origin, place=strip_credentials(fetch.origin.place))
     sha256 = fetch.sha256 or identity.sha256
     return Mark(origin, fetch.card_id, identity.size_bytes, identity.etag, sha256, modified=identity.modified)
 
@@ -115,7 +115,7 @@ def new_mark(fetch: Fetch, identity: Identity) -> Mark:
 def read_mark(path: Path) -> Mark | None:
     """None where there is none that can be used; then the file is fetched from the beginning."""
     try:
-        data = strict_json.of_file(path)
+        data = strict_json.load_file(path)
         if data.pop("version") != VERSION:
             return None
         mark = Mark(Origin(**data.pop("origin")), **data)
@@ -142,7 +142,7 @@ def _check_types(mark: Mark) -> None:
 def _read_now(path: Path, attempt: int) -> dict[str, Any]:
     """What was written since the mark; nothing where the machine has been started anew since, or it is unreadable."""
     try:
-        now: dict[str, Any] = strict_json.of_file(path)
+        now: dict[str, Any] = strict_json.load_file(path)
         return now if now["boot"] == boot() and now["attempt"] == attempt else {}
     except (OSError, ValueError, TypeError, KeyError):
         return {}

@@ -9,13 +9,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app.base import confidentiality
-from app.base.confidentiality import Label
+from app.base.confidentiality import ExportRequest, Label, Permit
 from app.base.errors import AppError
-from app.base.export_gate import Export, Permit
-from app.base.files.copying import Meter, Report, require_space, sync_folder, write_failure
-from app.base.files.file_names import safe_name
-from app.base.files.plain_file import read_regular
-from app.base.files.whole_file import whole_file
+from app.base.files.input_file import read_regular
+from app.base.files.output_file import (
+    CopyProgress,
+    ReportBytes,
+    drive_error,
+    open_atomically,
+    require_space,
+    safe_name,
+    sync_folder,
+)
 from app.base.wording import phrase
 from app.inference import gguf
 from app.inference.local_model import LocalModel
@@ -25,11 +30,11 @@ from app.models.kits.kit_manifest import EXTRA_NAMES, PART_SUFFIX, Kit, KitExtra
 from app.models.kits.kit_parts import PART_BYTES, PartWriter
 
 
-def export_of(models: Sequence[LocalModel], folder: Path, label_of: Callable[[LocalModel], Label]) -> Export:
+def export_of(models: Sequence[LocalModel], folder: Path, label_of: Callable[[LocalModel], Label]) -> ExportRequest:
     """`label_of`: of what a model has learned, as it is now."""
-    secret = [model.name for model in models if label_of(model) == confidentiality.HIGHEST]
-    return Export(
-        "kit", str(folder.absolute()), lambda: confidentiality.highest(map(label_of, models)), " / ".join(secret)
+    secret = [model.name for model in models if label_of(model) == confidentiality.HIGHEST_LABEL]
+    return ExportRequest(
+        "kit", str(folder.absolute()), lambda: confidentiality.highest_label(map(label_of, models)), " / ".join(secret)
     )
 
 
@@ -40,7 +45,7 @@ def export(
     permit: Permit,
     presets: bytes = b"",
     part_bytes: int = PART_BYTES,
-    report: Report = lambda _done, _total: None,
+    report: ReportBytes = lambda _done, _total: None,
 ) -> Kit:
     """Writes the kit and gives its table. `presets`: a file that is carried as it is; b"": none.
 
@@ -66,7 +71,7 @@ def export(
         sync_folder(folder)
         _remove_old_parts(folder, kit)
     except OSError as error:
-        raise write_failure(error, folder, "kit_unwritable", part_bytes) from error
+        raise drive_error(error, folder, "kit_unwritable", part_bytes) from error
     return kit
 
 
@@ -100,7 +105,7 @@ def _files(model: LocalModel) -> list[Path]:
 
 
 class _Export:
-    def __init__(self, folder: Path, part_bytes: int, report: Report) -> None:
+    def __init__(self, folder: Path, part_bytes: int, report: ReportBytes) -> None:
         self._folder = folder
         self._part_bytes = part_bytes
         self._report = report
@@ -112,7 +117,7 @@ class _Export:
         total = sum(path.stat().st_size for paths in files.values() for path in paths)
         here = sum(path.stat().st_size for path in self._folder.glob(f"*{PART_SUFFIX}") if path.is_file())
         require_space(self._folder, max(0, total - here))
-        self._writer = PartWriter(self._folder, self._part_bytes, Meter(self._report, total, passes=2))
+        self._writer = PartWriter(self._folder, self._part_bytes, CopyProgress(self._report, total, passes=2))
         made = tuple(self._model(model, files[model.id]) for model in models)
         extras = [self._extra("presets", presets)] if presets else []
         terms = [path.with_name(starter.TERMS_NAME) for paths in files.values() for path in paths[:1]]
@@ -152,7 +157,7 @@ class _Export:
 
 
 def _put(path: Path, content: bytes) -> None:
-    with whole_file(path) as file:
+    with open_atomically(path) as file:
         file.write(content)
 
 

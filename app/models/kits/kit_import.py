@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.base.errors import AppError
-from app.base.files.atomic import write_atomically
-from app.base.files.copying import Report, require_space, write_failure
+from app.base.files.output_file import ReportBytes, drive_error, require_space, write_atomically
 from app.base.wording import phrase
 from app.inference.local_model import FileMark, LocalModel
 from app.models import local_models, starter
@@ -62,7 +61,7 @@ def bring_in(
     target: Path,
     register: Register,
     read_presets: ReadPresets,
-    report: Report = lambda _done, _total: None,
+    report: ReportBytes = lambda _done, _total: None,
 ) -> Imported:
     """Join the kit's models in `target` and hand each whole one to `register`.
 
@@ -81,7 +80,7 @@ def bring_in(
         for extra in kit.extras:
             _take_extra(extra, folder, target, read_presets, outcome)
     except OSError as error:
-        raise write_failure(error, target, "kit_target_unusable") from error
+        raise drive_error(error, target, "kit_target_unusable") from error
     return outcome
 
 

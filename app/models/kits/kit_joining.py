@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.base.errors import AppError
-from app.base.files.copying import BLOCK_BYTES, Meter, Report, forget_cached, hash_of, sync_folder
-from app.base.files.plain_file import open_regular, read_regular
+from app.base.files.input_file import open_regular, read_regular
+from app.base.files.output_file import BLOCK_BYTES, CopyProgress, ReportBytes, drop_from_cache, hash_file, sync_folder
 from app.models.kits.kit_manifest import Kit, KitExtra, KitFile, KitModel, KitPart
 
 _SUFFIX = ".kotae-joining"
@@ -31,11 +31,11 @@ class Joined:
 class Joining:
     """Raises OSError where the target folder cannot be written; what is wrong with the kit is in `Joined`."""
 
-    def __init__(self, kit: Kit, folder: Path, target: Path, report: Report) -> None:
+    def __init__(self, kit: Kit, folder: Path, target: Path, report: ReportBytes) -> None:
         """Half joined files of other kits are removed."""
         self._kit = kit
         self._target = target
-        self._meter = Meter(report, kit.size_bytes, passes=2)  # joined, read back
+        self._meter = CopyProgress(report, kit.size_bytes, passes=2)  # joined, read back
         self._joiner = PartJoiner(folder, self._meter)
         own = {_half(target, file) for model in kit.models for file in model.files}
         for path in target.glob(f".*{_SUFFIX}"):
@@ -93,13 +93,13 @@ class Joining:
         path = self._target / name
         if not path.exists() and not path.is_symlink():
             return True
-        return _has_size(path, file.size_bytes) and hash_of(path, self._meter) == file.sha256
+        return _has_size(path, file.size_bytes) and hash_file(path, self._meter) == file.sha256
 
 
 class PartJoiner:
     """The parts in one folder. Every byte counts twice: joined, read back."""
 
-    def __init__(self, folder: Path, meter: Meter) -> None:
+    def __init__(self, folder: Path, meter: CopyProgress) -> None:
         self._folder = folder
         self._meter = meter
 
@@ -126,7 +126,7 @@ class PartJoiner:
 
     def _whole_hash(self, out: BinaryIO, size: int) -> str:
         """Of what has reached the drive."""
-        forget_cached(out)
+        drop_from_cache(out)
         digest = hashlib.sha256()
         for block in _range(out, 0, size):
             digest.update(block)

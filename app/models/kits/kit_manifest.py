@@ -24,8 +24,8 @@ from typing import Any, NoReturn
 
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.file_names import safe_name
-from app.base.files.plain_file import open_regular
+from app.base.files.input_file import open_regular
+from app.base.files.output_file import safe_name
 from app.models import starter
 
 FORMAT = "kotae-model-kit"
@@ -151,7 +151,7 @@ def _checksum(document: dict[str, Any]) -> str:
 def _document(data: bytes, path: Path, format_name: str, known_version: int) -> dict[str, Any]:
     """A flipped byte anywhere is damage; a file that was never ours is said to be that."""
     try:
-        document = strict_json.value(data)
+        document = strict_json.loads(data)
         checksum = _checksum(document) if isinstance(document, dict) else ""
     except (ValueError, RecursionError) as error:
         is_ours = format_name.encode() in data

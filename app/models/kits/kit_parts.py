@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from app.base.errors import AppError
-from app.base.files.copying import BLOCK_BYTES, Meter, hash_of
-from app.base.files.plain_file import open_regular
+from app.base.files.input_file import open_regular
+from app.base.files.output_file import BLOCK_BYTES, CopyProgress, hash_file
 from app.models.kits.kit_manifest import KitFile, KitPart, part_name
 
 PART_BYTES = 3_900_000_000  # FAT32 takes 4 GiB less one byte
@@ -25,7 +25,7 @@ class Digest(Protocol):
 class PartWriter:
     """Into one folder. Every byte counts twice: written, read back."""
 
-    def __init__(self, folder: Path, part_bytes: int, meter: Meter) -> None:
+    def __init__(self, folder: Path, part_bytes: int, meter: CopyProgress) -> None:
         self._folder = folder
         self._part_bytes = part_bytes
         self._meter = meter
@@ -77,7 +77,7 @@ class PartWriter:
                     self._meter.add(len(block))
                 out.flush()
                 os.fsync(out.fileno())
-            if hash_of(half, self._meter) != digests[0].hexdigest():
+            if hash_file(half, self._meter) != digests[0].hexdigest():
                 raise AppError("move_copy_wrong", path=str(target))
             half.replace(target)
         except BaseException:
@@ -103,8 +103,8 @@ def _unreadable(path: Path, error: OSError) -> AppError:
     return AppError("file_unreadable", path=str(path), reason=error.strerror or str(error))
 
 
-def _hash_or_nothing(path: Path, meter: Meter) -> str:
+def _hash_or_nothing(path: Path, meter: CopyProgress) -> str:
     try:
-        return hash_of(path, meter)
+        return hash_file(path, meter)
     except OSError:  # a spoilt stick: it is written anew
         return ""

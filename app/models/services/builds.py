@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.services.job_child import JobChild
+from app.base.services.child_process import JobProcess
 from app.inference import gguf
 from app.inference.engine import quantize_job
 from app.inference.engine.quantize_job import Imatrix, Quantize
@@ -92,7 +92,7 @@ class Builds(QObject):
         self._steps: list[Step] = []
         self._count = 0
         self._models: dict[str, LocalModel] = {}  # form -> model
-        self._child: JobChild | None = None
+        self._child: JobProcess | None = None
         self._trial: TrialAnswer | None = None
         self.reports: list[StepReport] = []
         self.trials: dict[str, Trial] = {}  # form -> its first words
@@ -180,7 +180,7 @@ class Builds(QObject):
         else:
             path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
             command = self._commands.convert(path)
-        child = JobChild(command, target, self._logs / f"build-{step.kind}.log", step.title, self)
+        child = JobProcess(command, target, self._logs / f"build-{step.kind}.log", step.title, self)
         child.progressed.connect(lambda event: self._tell(step.kind, event.done_bytes, event.total_bytes))
         child.finished.connect(self._on_finished)
         child.failed.connect(self._fail)

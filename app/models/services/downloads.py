@@ -14,9 +14,9 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from app.base.addresses import host_of
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.services.background import TimeLeftEstimator
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
-from app.base.time_left import TimeLeft
 from app.inference.local_model import LocalModel
 from app.inference.services.events import Contact, Download
 from app.models import download_queue
@@ -60,7 +60,7 @@ class Downloads(QObject):
         self._step = Step()
         self._active_id = ""  # of what the child brings, or of what has arrived and is being looked at
         self._is_adding = self._is_closing = False
-        self._time_left = TimeLeft()
+        self._time_left = TimeLeftEstimator()
         self._fetcher = Fetcher(command, log, self)
         self._fetcher.stepped.connect(self._on_stepped)
         self._fetcher.learned.connect(self._on_learned)

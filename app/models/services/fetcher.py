@@ -8,9 +8,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.base import lines
+from app.base import json_lines
 from app.base.errors import AppError
-from app.base.services.process import ChildProcess, Exit
+from app.base.services.child_process import ChildExit, ChildProcess
 from app.models import download_queue
 from app.models.download_queue import Queued, QueuedFile
 from app.models.downloads import messages
@@ -198,7 +198,7 @@ class Fetcher(QObject):
     def _on_line(self, line: bytes) -> None:
         self._heard_at = time.monotonic()
         try:
-            event = messages.event_from_json(lines.object_of(line))
+            event = messages.event_from_json(json_lines.decode_object(line))
         except ValueError:
             self._kill("garbled")
             return
@@ -272,7 +272,7 @@ class Fetcher(QObject):
         if self._job is not None:
             self._go_on()
 
-    def _on_exited(self, how: Exit) -> None:
+    def _on_exited(self, how: ChildExit) -> None:
         self._watch.stop()
         if how.cause == "stopped" or self._job is None:
             return

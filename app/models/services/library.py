@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.services.background import Progress
+from app.base.services.background import TaskProgress
 from app.inference import load_plan
 from app.inference.engine.messages import Done
 from app.inference.local_model import FileMark, LocalModel
@@ -180,7 +180,7 @@ class ModelLibrary(QObject):
         self._is_adding_trained = False
         self.trained_refused.emit(error)
 
-    def _assembled(self, progress: Progress) -> LocalModel:
+    def _assembled(self, progress: TaskProgress) -> LocalModel:
         size_bytes = starter.card().files[0].size_bytes
 
         def report(fraction: float) -> bool:
@@ -189,7 +189,7 @@ class ModelLibrary(QObject):
 
         return starter.described(starter.assemble(self._folder, report))
 
-    def _run(self, work: Callable[[Progress], LocalModel]) -> None:
+    def _run(self, work: Callable[[TaskProgress], LocalModel]) -> None:
         if self._task is None:
             self._task = background.run_long(
                 work, self._on_described, self._on_failed, self.progressed.emit, self._on_cancelled

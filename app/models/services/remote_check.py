@@ -4,9 +4,9 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.base import children
+from app.base import programs
 from app.base.errors import AppError
-from app.base.services.asked_once import AskedOnce
+from app.base.services.child_process import OneShotProcess
 from app.inference import remote_address
 from app.inference.remote_address import Remote
 
@@ -24,7 +24,7 @@ class RemoteCheck(QObject):
         """`address`: a normal one (`app.inference.remote_address`)."""
         super().__init__(parent)
         self._address = address
-        self._child = AskedOnce(children.remote_check(address), {"key": key}, DEADLINE_MS, self)
+        self._child = OneShotProcess(programs.remote_check_command(address), {"key": key}, DEADLINE_MS, self)
         self._child.answered.connect(self._on_answered)
         self._child.ended.connect(self._on_ended)
         QTimer.singleShot(0, self, self._child.start)  # whoever made it has to listen first

@@ -9,12 +9,11 @@ from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from app.base.confidentiality import Label
+from app.base.confidentiality import ExportRequest, Label, Permit
 from app.base.errors import AppError
-from app.base.export_gate import Export, Permit
 from app.base.paths import Paths
 from app.base.services import background
-from app.base.services.background import Progress
+from app.base.services.background import TaskProgress
 from app.base.services.preferences import Preferences
 from app.inference.local_model import LocalModel
 from app.models import found_models, local_models, model_places, models_folder, verify, verify_log
@@ -107,7 +106,7 @@ class ModelUpkeep(QObject):
         models = self._models(model_ids)
         self._verdicts = verdicts = []
 
-        def work(progress: Progress) -> list[Verdict]:
+        def work(progress: TaskProgress) -> list[Verdict]:
             total, before = sum(model.size_bytes for model in models), 0
             for model in models:
                 report = functools.partial(_report_after, progress, before, total)
@@ -120,7 +119,7 @@ class ModelUpkeep(QObject):
     def move_folder(self, target: Path) -> None:
         """The engine must not be loading meanwhile; models elsewhere stay where they are."""
 
-        def work(progress: Progress) -> Moved:
+        def work(progress: TaskProgress) -> Moved:
             store = ModelStore.beside(self._store.path)
             try:
                 return models_folder.move(self._where, target, store, progress.report)
@@ -137,7 +136,7 @@ class ModelUpkeep(QObject):
     def exports_log(self) -> Path:
         return self._where.exports_log
 
-    def kit_of(self, model_ids: Sequence[str], folder: Path) -> Export:
+    def kit_of(self, model_ids: Sequence[str], folder: Path) -> ExportRequest:
         """The kit in that folder, for the gate: by the label that what the models have learned has now."""
         models = self._models(model_ids)
         return kit_export.export_of(models, folder, self._label_of)
@@ -157,7 +156,7 @@ class ModelUpkeep(QObject):
     def import_kit(self, folder: Path) -> None:
         """Whole models are in the list when `kit_read` comes, which also says what was wrong with the others."""
 
-        def work(progress: Progress) -> Imported:
+        def work(progress: TaskProgress) -> Imported:
             store = ModelStore.beside(self._store.path)
             try:
                 return kit_import.bring_in(
@@ -177,7 +176,7 @@ class ModelUpkeep(QObject):
     def _models(self, model_ids: Sequence[str]) -> list[LocalModel]:
         return [model for model in self._library.models() if not model_ids or model.id in model_ids]
 
-    def _run(self, work: Callable[[Progress], T], done: Callable[[T], None]) -> None:
+    def _run(self, work: Callable[[TaskProgress], T], done: Callable[[T], None]) -> None:
         if self._task is None:
             self._done = done
             self._task = background.run_long(
@@ -227,5 +226,5 @@ class ModelUpkeep(QObject):
         self.kit_read.emit(outcome)
 
 
-def _report_after(progress: Progress, before: int, total: int, done: int, _of: int) -> None:
+def _report_after(progress: TaskProgress, before: int, total: int, done: int, _of: int) -> None:
     progress.report(min(before + done, total), total)

@@ -7,11 +7,10 @@ from app.base.wording import phrase
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.ui import words
 from app.models.ui.care.marked_list import MarkedList
-from app.uikit.dialogs import Choice, Dialog
+from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.fact_list import FactList
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.labels import FactList, Label
 
 WIDTH_PX = 560
 SIDES_PX = 80  # margins of the dialog and of the terms, left and right
@@ -39,8 +38,8 @@ class DownloadConsent(Dialog):
                 size=size if file.verified else phrase("common.about_size", size=size),
             ),
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("accept", phrase("models.accept_and_download"), "primary", is_default=True),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("accept", phrase("models.accept_and_download"), "primary", is_default=True),
             ),
             parent,
             content=self._content(theme, card, source, parent),

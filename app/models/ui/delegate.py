@@ -7,9 +7,9 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem,
 from app.base.wording import phrase
 from app.models.ui import remote_words, words
 from app.models.ui.entries import Entry, EntryRole
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets import rows
+from app.uikit.widgets import list_rows
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -39,14 +39,14 @@ class ModelDelegate(QStyledItemDelegate):
         else:
             painter.fillRect(area, theme.color("raised"))
             words_area = area.adjusted(MARGIN_PX, 0, -MARGIN_PX, 0)
-            rows.draw_text(painter, theme, words_area, entry.title, "caption", "text2", weight=600)
+            list_rows.draw_text(painter, theme, words_area, entry.title, "caption", "text2", weight=600)
         painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
         painter.restore()
 
     def _paint_entry(self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, entry: Entry) -> None:
         theme = self._theme
         is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
-        rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
+        list_rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
         left, right = area.left() + MARGIN_PX, area.right() - MARGIN_PX
         top = area.top() + theme.px(12)
         free = self._paint_badges(painter, entry, right, top)
@@ -57,7 +57,7 @@ class ModelDelegate(QStyledItemDelegate):
         )
         for text, role, tone, weight, end in lines:
             line = QRect(left, top, end - left, theme.line_height(role))
-            rows.draw_text(painter, theme, line, text, role, tone, weight=weight)
+            list_rows.draw_text(painter, theme, line, text, role, tone, weight=weight)
             top = line.bottom() + 1 + theme.px(1)
 
     def _paint_badges(self, painter: QPainter, entry: Entry, right: int, top: int) -> int:
@@ -65,18 +65,20 @@ class ModelDelegate(QStyledItemDelegate):
         theme = self._theme
         if entry.usual is not None:
             tone, icon = words.fit_badge(entry.usual)
-            right = rows.draw_badge(painter, theme, right, top, words.fit_word(entry.usual), tone, icon) - 6
+            right = list_rows.draw_badge(painter, theme, right, top, words.fit_word(entry.usual), tone, icon) - 6
         if entry.is_used:
-            right = rows.draw_badge(painter, theme, right, top, phrase("models.in_use"), "accent") - 6
+            right = list_rows.draw_badge(painter, theme, right, top, phrase("models.in_use"), "accent") - 6
         if entry.is_tuned:
-            right = rows.draw_badge(painter, theme, right, top, phrase("common.tuned"), "accent", "graduation-cap") - 6
+            right = (
+                list_rows.draw_badge(painter, theme, right, top, phrase("common.tuned"), "accent", "graduation-cap") - 6
+            )
         return right
 
     def _facts(self, entry: Entry) -> str:
         if entry.model is not None:
             return remote_words.facts(entry.model) if entry.is_remote else words.model_facts(entry.model)
         if entry.card is not None and entry.download is not None:
-            return joined(words.card_facts(entry.card), entry.download.quantization)
+            return join_facts(words.card_facts(entry.card), entry.download.quantization)
         return words.card_facts(entry.card) if entry.card else ""
 
 

@@ -18,15 +18,13 @@ from app.models.ui.fits import Judged
 from app.models.ui.memory_bar import MemoryBar
 from app.models.ui.quantizations import Quantizations
 from app.models.verify_log import LastVerified
-from app.uikit.language import joined, noted
-from app.uikit.navigation import Navigation
+from app.uikit.localization import join_facts, with_note
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.fact_list import FactList
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.labels import Label, Rule, tip
-from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.containers import FlowBox, make_scrollable
+from app.uikit.widgets.labels import FactList, Label, Separator, plain_tooltip
 
 FOOT_SIDE_PX = 20
 
@@ -116,8 +114,8 @@ class ModelDetail(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
-        self._content, self._outside, self._rule = self._build_content(), column, Rule()
-        column.addWidget(scrolled(self._content), 1)
+        self._content, self._outside, self._rule = self._build_content(), column, Separator()
+        column.addWidget(make_scrollable(self._content), 1)
         column.addWidget(self._rule)
         self._foot = self._build_actions()
         column.addWidget(self._foot)
@@ -134,7 +132,7 @@ class ModelDetail(QFrame):
         self._verified_next = Label(tone="text2", wraps=True)
         self.licence_button = Button(self._theme, phrase("common.read_the_licence_in_full"), "link", "external-link")
         self._files_title = Label(phrase("models.choose_a_quantization"), strong=True)
-        self._files_title.setToolTip(tip(phrase("models.numbers_rounded_to_take_less")))
+        self._files_title.setToolTip(plain_tooltip(phrase("models.numbers_rounded_to_take_less")))
         self.files = Quantizations(self._theme)
         self._memory_title = Label(strong=True)
         self._memory = MemoryBar(self._theme)
@@ -166,7 +164,7 @@ class ModelDetail(QFrame):
         self.starter_button = Button(self._theme, phrase("models.add_the_trial_model"), "primary")
         self.download_button = Button(self._theme, phrase("models.download"), "primary", "download")
         self.verify_button = Button(self._theme, phrase("models.verify_file"), icon="shield-check")
-        self.verify_button.setToolTip(tip(phrase("models.reads_the_whole_file_and")))
+        self.verify_button.setToolTip(plain_tooltip(phrase("models.reads_the_whole_file_and")))
         self.folder_button = Button(self._theme, phrase("common.open_the_folder"), icon="folder-open")
         self.remove_button = Button(self._theme, phrase("models.take_off_the_list"), "danger")
         self.connection_button = Button(self._theme, phrase("models.change_connection"), icon="pencil")
@@ -183,7 +181,9 @@ class ModelDetail(QFrame):
         column.addWidget(self.offline)
         column.addWidget(self._reason)
         first = (self.use_button, self.rollback_button, self.starter_button, self.download_button)
-        self._actions = Flow(*first, self.connection_button, self.verify_button, self.folder_button, self.remove_button)
+        self._actions = FlowBox(
+            *first, self.connection_button, self.verify_button, self.folder_button, self.remove_button
+        )
         column.addWidget(self._actions)
         return foot
 
@@ -204,7 +204,7 @@ class ModelDetail(QFrame):
             ),
             (phrase("common.base_model"), card.base_model if card and card.kind != "chat" else ""),
             (phrase("common.size"), words.gigabytes(model.size_bytes) if model else ""),
-            (phrase("models.format"), joined(model.architecture, model.quantization) if model else ""),
+            (phrase("models.format"), join_facts(model.architecture, model.quantization) if model else ""),
             (phrase("models.adapter_it_comes_with"), self._adapter(model)),
             (phrase("common.context_length"), self._context(model, card)),
             (
@@ -234,7 +234,7 @@ class ModelDetail(QFrame):
             (model is not None and model.context_tokens > 0) or not card or "context_tokens" not in card.unverified
         )
         text = phrase("models.up_to_tokens", tokens=words.tokens(count))
-        return text if is_sure else noted(text, phrase("models.unconfirmed"))
+        return text if is_sure else with_note(text, phrase("models.unconfirmed"))
 
     def _show_files(self, entry: Entry) -> None:
         files = entry.card.files if entry.card and not entry.is_tuned else ()
@@ -258,7 +258,7 @@ class ModelDetail(QFrame):
             phrase("models.gpu_memory_use") if judged.fit.judgement.place == "graphics" else phrase("models.memory_use")
         )
         context = phrase("models.context_n", n=f"{judged.fit.context_tokens:,}")
-        self._memory_title.setText(noted(where, joined(self._chosen, context)))
+        self._memory_title.setText(with_note(where, join_facts(self._chosen, context)))
         self._memory.show_judged(judged)
 
     def _show_effective(self, model: LocalModel | None, facts: EngineFacts | None, judged: Judged | None) -> None:

@@ -16,8 +16,8 @@ from app.models.ui.consent import DownloadConsent
 from app.models.ui.source_dialog import SourceDialog
 from app.models.ui.token_dialog import TokenDialog
 from app.uikit.dialogs import Dialog
-from app.uikit.language import noted
-from app.uikit.navigation import Navigation
+from app.uikit.localization import with_note
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 
 # What a person can do about it, beside trying again.
@@ -78,7 +78,7 @@ class DownloadDesk(QObject):
     def _source(self, file: ModelFile, place: str) -> str:
         """In words."""
         kind, host = kind_of(place), host_of(place or hub(self._preferences.value))
-        return noted(file.repository, host) if kind == "hub" else host or place
+        return with_note(file.repository, host) if kind == "hub" else host or place
 
     def find(self, download_id: str) -> Download | None:
         return next((item for item in self.downloads.items() if item.id == download_id), None)

@@ -9,11 +9,11 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 from app.base.wording import describe_error, phrase
 from app.models.services.downloads import Download
 from app.models.ui import words
-from app.uikit.language import joined, noted
+from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
 from app.uikit.widgets.labels import ElidedLabel
-from app.uikit.widgets.time_left import in_words
+from app.uikit.widgets.progress_row import format_time_left
 
 STEPS = 1000  # of the bar
 
@@ -75,7 +75,7 @@ class DownloadRow(QWidget):
         self._name(download)
 
     def _name(self, download: Download) -> None:
-        title = noted(download.title, download.quantization)
+        title = with_note(download.title, download.quantization)
         self.bar.setAccessibleName(phrase("models.download_of_name", name=title))
         for button in (self.pause_button, self.resume_button, self.cancel_button):
             button.setAccessibleName(f"{button.text()} {title}")
@@ -87,22 +87,22 @@ def state_words(download: Download, place: int = 0) -> str:
     amount = amount_words(download)
     if download.state == "waiting":
         turn = phrase("models.waiting_n_before_it", n=place)
-        return joined(turn if place else phrase("models.starting_soon"), amount)
+        return join_facts(turn if place else phrase("models.starting_soon"), amount)
     if download.state == "paused":
-        return joined(phrase("models.paused"), amount)
+        return join_facts(phrase("models.paused"), amount)
     if download.state == "failed":
         reason = describe_error(download.problem).message if download.problem else ""
-        return joined(phrase("models.stopped"), reason, amount)
+        return join_facts(phrase("models.stopped"), reason, amount)
     if download.state == "verifying":
-        return joined(phrase("models.verifying_2"), amount)
+        return join_facts(phrase("models.verifying_2"), amount)
     if download.state == "repairing":
-        return joined(phrase("models.fetching_only_the_damaged_part"), amount)
+        return join_facts(phrase("models.fetching_only_the_damaged_part"), amount)
     if download.problem is not None:  # it is tried again
-        return joined(phrase("models.reconnecting"), amount)
+        return join_facts(phrase("models.reconnecting"), amount)
     if not download.done_bytes:
-        return joined(phrase("models.connecting"), amount)
-    left = in_words(max(1, math.ceil(download.seconds_left))) if download.seconds_left is not None else ""
-    return joined(amount, speed_words(download.bytes_per_s), left)
+        return join_facts(phrase("models.connecting"), amount)
+    left = format_time_left(max(1, math.ceil(download.seconds_left))) if download.seconds_left is not None else ""
+    return join_facts(amount, speed_words(download.bytes_per_s), left)
 
 
 def amount_words(download: Download) -> str:

@@ -12,9 +12,9 @@ from app.models.ui.download_row import DownloadRow
 from app.models.ui.menus import pop_up
 from app.models.ui.model_view import ModelView
 from app.models.ui.queue_order import QueueOrder, steps_of
-from app.uikit.language import joined
-from app.uikit.widgets.announce import announce
+from app.uikit.localization import join_facts
 from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.labels import announce
 
 
 class Downloading(QObject):
@@ -98,7 +98,7 @@ class Downloading(QObject):
         if item.problem is None:
             return
         sentence = describe_error(item.problem)
-        what = joined(item.title, sentence.message)
+        what = join_facts(item.title, sentence.message)
         self._explained = item.id
         self._banner.show_message("danger", what, self._desk.next_step(item), self._desk.actions(item))
 

@@ -9,11 +9,10 @@ from app.base.wording import phrase
 from app.inference import machine
 from app.inference.room import Room
 from app.inference.speed import MachineSpeed
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import ElidedLabel, Label, tip
+from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, plain_tooltip
 
 
 class MachineLine(QWidget):
@@ -25,11 +24,11 @@ class MachineLine(QWidget):
         self._others_bytes = 0
         self._facts = ElidedLabel(tone="text2")
         self.measure_button = Button(theme, "", "link", "refresh-cw")
-        self.measure_button.setToolTip(tip(phrase("models.uses_the_cpu_and_memory")))
+        self.measure_button.setToolTip(plain_tooltip(phrase("models.uses_the_cpu_and_memory")))
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(10)
-        row.addWidget(Icon(theme, "monitor"))
+        row.addWidget(IconLabel(theme, "monitor"))
         row.addWidget(Label(phrase("common.this_pc"), strong=True))
         row.addWidget(self._facts, 1)
         row.addWidget(self.measure_button)
@@ -55,7 +54,7 @@ class MachineLine(QWidget):
     def text(self) -> str:
         here = machine.measure(self._folder)
         others = phrase("models.other_programs_use_n_gb", n=_gb(self._others_bytes))
-        return joined(
+        return join_facts(
             phrase("models.memory_a_gb_b_gb", a=_gb(here.memory_bytes), b=_gb(here.available_bytes)),
             others if self._others_bytes else "",
             phrase("models.cpu_n_cores", n=here.cores),

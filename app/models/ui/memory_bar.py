@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 from app.base.wording import phrase
 from app.models.ui import words
 from app.models.ui.fits import Judged
-from app.uikit import phrases
+from app.uikit import localization
 from app.uikit.theme import Theme
-from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.containers import FlowBox
 from app.uikit.widgets.labels import Label
 
 BAR_PX, SWATCH_PX = 18, 10
@@ -52,7 +52,7 @@ class MemoryBar(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
         column.addWidget(self._bar)
-        column.addWidget(Flow(*self._items.values()))
+        column.addWidget(FlowBox(*self._items.values()))
 
     def show_judged(self, judged: Judged) -> None:
         parts = parts_of(judged)
@@ -71,7 +71,7 @@ class MemoryBar(QWidget):
             item.setVisible(part.size_bytes > 0)
         sizes = [f"{names[part.kind]} {words.gigabytes(part.size_bytes)}" for part in parts if part.size_bytes]
         self._bar.setAccessibleName(phrase("models.memory_use"))
-        self._bar.setAccessibleDescription("、".join(sizes) if phrases.is_japanese() else ", ".join(sizes))
+        self._bar.setAccessibleDescription("、".join(sizes) if localization.is_japanese() else ", ".join(sizes))
 
 
 class _Bar(QWidget):

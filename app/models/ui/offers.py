@@ -3,16 +3,16 @@
 from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from app.base import invisible, wording
+from app.base import invisible_characters, wording
 from app.base.wording import phrase
 from app.models.models_folder import Moved
 from app.models.services.upkeep import ModelUpkeep
 from app.models.ui.download_desk import DownloadDesk
-from app.uikit import phrases
-from app.uikit.language import noted
+from app.uikit import localization
+from app.uikit.localization import with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.labels import Rule, set_surface
+from app.uikit.widgets.labels import Separator, set_surface
 
 _SHOWN = 200  # letters of a path that somebody else may have written
 
@@ -34,7 +34,7 @@ class StartOffers(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(Rule())
+        column.addWidget(Separator())
         column.addLayout(inside)
         for banner in (self.downloads, self.moving):
             inside.addWidget(banner)
@@ -55,7 +55,9 @@ class StartOffers(QWidget):
             if not plan.is_own:
                 if plan.state == "over":
                     what = phrase("models.a_move_of_the_models")
-                source, target = (invisible.marked(str(path)[:_SHOWN]) for path in (plan.source, plan.target))
+                source, target = (
+                    invisible_characters.replace_with_mark(str(path)[:_SHOWN]) for path in (plan.source, plan.target)
+                )
                 sentence = wording.phrase(f"models.move_{plan.state}", source=source, target=target)
                 self.moving.show_message("warning", what, sentence, (("undo", phrase("models.dismiss_this_notice")),))
                 return
@@ -66,7 +68,7 @@ class StartOffers(QWidget):
         waiting = [item for item in self._desk.downloads.items() if item.state == "paused"]
         if waiting and self._desk.is_allowed:
             what = phrase("models.there_are_unfinished_downloads_n", n=len(waiting))
-            names = phrases.enumerated([noted(item.title, item.quantization) for item in waiting])
+            names = localization.join_names([with_note(item.title, item.quantization) for item in waiting])
             actions = (("resume", phrase("common.resume")), ("look", phrase("models.open_models")))
             self.downloads.show_message("warning", what, names, actions)
 

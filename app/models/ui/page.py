@@ -40,13 +40,11 @@ from app.models.ui.tabs import ModelTabs
 from app.models.ui.using import Using
 from app.uikit import desktop
 from app.uikit.dialogs import Dialog
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.header import Header
 from app.uikit.widgets.labels import ElidedLabel, Label, set_surface
-from app.uikit.widgets.page import Page
 from app.uikit.widgets.progress_row import ProgressRow
 
 STACK_BELOW_PX = 860
@@ -143,7 +141,7 @@ class ModelsPage(Page):
     def _build(self) -> None:
         set_surface(self, "base")
         self.setAcceptDrops(True)
-        self._header = Header(self._theme, phrase("common.models"))
+        self._header = PageHeader(self._theme, phrase("common.models"))
         self.import_button = Button(self._theme, phrase("common.import_a_gguf_file"), icon="folder-open")
         self.kit_button = Button(self._theme, phrase("models.transfer_kit"), icon="hard-drive")
         self.menu_button = IconButton(self._theme, "ellipsis", phrase("models.model_actions"))

@@ -9,7 +9,7 @@ from app.base.wording import phrase
 from app.models.catalogue import ModelFile
 from app.models.ui import words
 from app.models.ui.fits import Judged
-from app.uikit import phrases
+from app.uikit import localization
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import ElidedLabel, Label
 
@@ -62,7 +62,7 @@ class Quantizations(QWidget):
         if found is not None:
             verdict, tone = words.verdict(found), words.fit_badge(found)[0]
             self._put(ElidedLabel(verdict, "caption", tone), row, column)
-        self._put(ElidedLabel(phrases.quality(file.quantization), "caption", "text2"), row, column + 1)
+        self._put(ElidedLabel(localization.quality_text(file.quantization), "caption", "text2"), row, column + 1)
 
     def _memory(self, found: Judged | None) -> str:
         if found is None:

@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.base.wording import phrase
 from app.inference.local_model import LocalModel
-from app.uikit.dialogs import Choice, Dialog
+from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 
 
@@ -25,8 +25,8 @@ def consent_dialog(theme: Theme, parent: QWidget) -> Dialog:
         phrase("models.this_file_brings_its_authors"),
         phrase("models.in_isolation_a_separate_process"),
         (
-            Choice("plain", phrase("models.do_without_it")),
-            Choice("allow", phrase("models.use_it_in_isolation"), "primary", is_default=True),
+            DialogButton("plain", phrase("models.do_without_it")),
+            DialogButton("allow", phrase("models.use_it_in_isolation"), "primary", is_default=True),
         ),
         parent,
         icon=("file-text", "text2"),
@@ -40,8 +40,8 @@ def licence_dialog(theme: Theme, url: str, parent: QWidget) -> Dialog:
         phrase("models.open_the_licence_in_the"),
         phrase("models.this_connects_to_the_internet", url=url),
         (
-            Choice("cancel", phrase("common.cancel"), is_default=True),
-            Choice("open", phrase("common.open_in_the_browser")),
+            DialogButton("cancel", phrase("common.cancel"), is_default=True),
+            DialogButton("open", phrase("common.open_in_the_browser")),
         ),
         parent,
     )
@@ -57,8 +57,8 @@ def removal_dialog(theme: Theme, model: LocalModel, parent: QWidget) -> Dialog:
         phrase("models.take_name_off_the_list", name=model.name),
         body.format(path=model.path),
         (
-            Choice("cancel", phrase("common.cancel"), is_default=True),
-            Choice("remove", phrase("models.take_off_the_list_2"), "danger_fill"),
+            DialogButton("cancel", phrase("common.cancel"), is_default=True),
+            DialogButton("remove", phrase("models.take_off_the_list_2"), "danger_fill"),
         ),
         parent,
     )

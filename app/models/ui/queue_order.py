@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QMenu, QWidget
 from app.base.wording import phrase
 from app.models.services.downloads import Download
 from app.models.ui.download_desk import DownloadDesk
-from app.uikit.language import noted
-from app.uikit.widgets.announce import announce
+from app.uikit.localization import with_note
+from app.uikit.widgets.labels import announce
 
 UNDER_WAY = ("running", "verifying", "repairing")
 KEYS = {-1: "Alt+Up", 1: "Alt+Down"}
@@ -63,6 +63,6 @@ class QueueOrder(QObject):
             return
         place, item = next((place, item) for place, item in enumerate(items) if item.id == download_id)
         self._desk.downloads.move(download_id, place + step)
-        title = noted(item.title, item.quantization)
+        title = with_note(item.title, item.quantization)
         words = phrase("models.title_is_now_number_n", title=title, n=place + step + 1)
         announce(self._view, words)

@@ -35,7 +35,7 @@ class RemoteDesk(QObject):
         """For a new server, or about the connection of one that is there."""
         window = self._parent.window()
         if not self._preferences.value.network_allowed:
-            dialog = dialogs.problem(self._theme, AppError("remote_network_off"), window)
+            dialog = dialogs.problem_dialog(self._theme, AppError("remote_network_off"), window)
             dialog.open()
             return dialog
         asking = RemoteDialog(self._theme, window, before=before, can_store=keychain.is_available())
@@ -60,4 +60,4 @@ class RemoteDesk(QObject):
             self.model_wanted.emit(model.id)
 
     def _on_not_stored(self, error: AppError) -> None:
-        dialogs.problem(self._theme, error, self._parent.window()).open()
+        dialogs.problem_dialog(self._theme, error, self._parent.window()).open()

@@ -10,12 +10,12 @@ from app.inference.local_model import LocalModel
 from app.inference.remote_address import Remote
 from app.models import remote_models
 from app.models.services.remote_check import RemoteCheck
-from app.uikit.dialogs import Choice, Dialog
+from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
-from app.uikit.widgets.auto_spin import AutoSpin
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.labels import Label, tip
-from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.fields import AutoSpin
+from app.uikit.widgets.labels import Label, plain_tooltip
 
 WIDTH_PX = 560
 SIDES_PX = 48  # margins of the dialog, left and right
@@ -46,8 +46,8 @@ class RemoteDialog(Dialog):
             phrase("models.change_the_connection_to_a") if before else phrase("models.use_a_server_in_the_lan"),
             phrase("models.asks_a_model_of_an"),
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("use", accept, "primary"),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("use", accept, "primary"),
             ),
             parent,
             content=self._content(),
@@ -107,7 +107,7 @@ class RemoteDialog(Dialog):
         self._second = _column(*_named(self.model), *_named(self.context), self.context_hint, *_named(self.name))
         self._fields = _column(*first, self.check_button, self.note, self._second)
         self._fields.setContentsMargins(0, 0, SCROLL_PX, 0)
-        self.area = scrolled(self._fields)
+        self.area = make_scrollable(self._fields)
         return self.area
 
     def _about_key(self) -> str:
@@ -155,7 +155,7 @@ class RemoteDialog(Dialog):
     def _show_chosen(self, *, is_new: bool) -> None:
         """`is_new`: another model than the one that the name was given to."""
         one = self._found[self.model.currentIndex()]
-        self.model.setToolTip(tip(one.model))
+        self.model.setToolTip(plain_tooltip(one.model))
         if is_new:
             self.name.setText(one.model.rpartition("/")[2])
         if one.context_tokens:

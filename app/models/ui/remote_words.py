@@ -5,8 +5,7 @@ from app.inference.engine.messages import EngineFacts
 from app.inference.local_model import LocalModel
 from app.models import remote_models
 from app.models.ui import words
-from app.uikit.language import joined
-from app.uikit.phrases import sends_to
+from app.uikit.localization import join_facts, sends_to_text
 
 
 def summary(model: LocalModel) -> str:
@@ -17,7 +16,7 @@ def summary(model: LocalModel) -> str:
 def facts(model: LocalModel) -> str:
     """For the list: whom it is sent to, and what the server calls it."""
     assert model.remote is not None
-    return joined(sends_to(remote_models.shown(model)), model.remote.model)
+    return join_facts(sends_to_text(remote_models.shown(model)), model.remote.model)
 
 
 def described(model: LocalModel) -> list[tuple[str, str]]:

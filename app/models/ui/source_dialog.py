@@ -11,10 +11,10 @@ from app.base.wording import phrase
 from app.models import download_queue
 from app.models.catalogue import ModelFile
 from app.models.ui.care.marked_list import MarkedList
-from app.uikit.dialogs import Choice, Dialog
-from app.uikit.path_row import PathRow
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
+from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
+from app.uikit.widgets.form_rows import PathRow
 from app.uikit.widgets.labels import Label
 
 WIDTH_PX = 560
@@ -56,8 +56,8 @@ class SourceDialog(Dialog):
             phrase("models.choose_a_source_2"),
             phrase("models.where_should_name_come_from", name=self._names[0]),
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("next", phrase("common.next"), "primary", is_default=True),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("next", phrase("common.next"), "primary", is_default=True),
             ),
             parent,
             content=self._content(),

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QBoxLayout, QButtonGroup, QHBoxLayout, QWidget
 from app.base.wording import phrase
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.search_field import SearchField
+from app.uikit.widgets.fields import SearchField
 
 FILTER_LEAST_PX, FILTER_MOST_PX = 96, 190
 PADDING_PX = 24  # left and right of the field's text

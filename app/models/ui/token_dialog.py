@@ -4,7 +4,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QLineEdit, QVBoxLayout, QWidget
 
 from app.base.wording import phrase
-from app.uikit.dialogs import Choice, Dialog
+from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
 
@@ -32,8 +32,8 @@ class TokenDialog(Dialog):
             phrase("models.enter_an_access_token"),
             phrase("models.some_models_are_given_only"),
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("use", phrase("common.use"), "primary", is_default=True),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("use", phrase("common.use"), "primary", is_default=True),
             ),
             parent,
             content=self._content(steps),

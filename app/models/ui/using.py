@@ -12,7 +12,7 @@ from app.models import local_models, tuned_models
 from app.models.services.library import ModelLibrary
 from app.models.ui import questions
 from app.uikit.dialogs import Dialog
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 
 

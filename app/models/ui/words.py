@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from app.base.wording import describe_error, phrase, size
+from app.base.wording import describe_error, format_size, phrase
 from app.inference.engine.messages import EngineFacts
 from app.inference.fit import MemoryEstimate
 from app.inference.local_model import LocalModel, Tuned
@@ -10,8 +10,7 @@ from app.inference.speed import Speed
 from app.models.catalogue import ModelCard
 from app.models.ui.fits import Judged
 from app.models.verify_log import LastVerified
-from app.uikit.language import day_of_year, joined, noted
-from app.uikit.phrases import is_japanese
+from app.uikit.localization import format_day, is_japanese, join_facts, with_note
 
 FIT_BADGES = {
     "comfortable": ("success", "circle-check"),
@@ -22,7 +21,7 @@ FIT_BADGES = {
 
 def gigabytes(size_bytes: int) -> str:
     """In 10^9 bytes, as drives and download pages count; what is smaller in 10^6."""
-    return size(size_bytes)
+    return format_size(size_bytes)
 
 
 def _gb(size_bytes: float) -> str:
@@ -109,7 +108,7 @@ def trained_on(tuned: Tuned) -> str:
     """The base of a tuned model and, where it is not as it was trained, the strength."""
     base = phrase("common.base_name", name=tuned.base_name)
     strength = phrase("models.strength_n", n=f"{tuned.strength:g}")
-    return base if tuned.strength == 1 else joined(base, strength)
+    return base if tuned.strength == 1 else join_facts(base, strength)
 
 
 def speed(predicted: Speed | None) -> str:
@@ -128,7 +127,7 @@ def verified(last: LastVerified) -> tuple[str, str]:
         "damaged": (phrase("models.damaged"), "danger"),
         "missing": (phrase("models.not_found"), "danger"),
     }[last.state]
-    return noted(words, moment(last.at)), tone
+    return with_note(words, moment(last.at)), tone
 
 
 def verified_next(last: LastVerified) -> str:
@@ -143,7 +142,7 @@ def verified_next(last: LastVerified) -> str:
 def moment(at: float) -> str:
     """Day and time."""
     when = datetime.fromtimestamp(at)
-    return f"{day_of_year(when.date())} {when:%H:%M}"
+    return f"{format_day(when.date())} {when:%H:%M}"
 
 
 def _sentences(*parts: str) -> str:
@@ -154,7 +153,7 @@ def model_facts(model: LocalModel) -> str:
     parts = [gigabytes(model.size_bytes), model.quantization]
     if model.context_tokens:
         parts.append(phrase("models.context_n", n=f"{model.context_tokens:,}"))
-    return joined(*parts)
+    return join_facts(*parts)
 
 
 def card_facts(card: ModelCard) -> str:
@@ -164,7 +163,7 @@ def card_facts(card: ModelCard) -> str:
     if len(card.files) > 1:
         size = phrase("models.from_size", size=size)
     context = phrase("models.context_n", n=f"{card.context_tokens:,}")
-    return joined(card.size_label, size, context, card.licence)
+    return join_facts(card.size_label, size, context, card.licence)
 
 
 def engine_facts(facts: EngineFacts, predicted: MemoryEstimate | None = None) -> list[tuple[str, str]]:
@@ -199,7 +198,7 @@ def speeds(model: LocalModel) -> str:
     """The measured speeds, "" before the first measurement."""
     names = {"plain": phrase("models.as_it_is"), "repacked": phrase("models.repacked")}
     words = phrase("models.how_reading_p_answering_a")
-    return joined(
+    return join_facts(
         *(
             words.format(how=names.get(key, key), p=f"{speed['prompt']:.0f}", a=f"{speed['answer']:.1f}")
             for key, speed in (model.speeds or {}).items()
@@ -211,20 +210,20 @@ def _beside(measured_bytes: int, predicted_bytes: int) -> str:
     if not predicted_bytes:
         return gigabytes(measured_bytes)
     predicted = phrase("models.predicted_size", size=gigabytes(predicted_bytes))
-    return noted(gigabytes(measured_bytes), predicted)
+    return with_note(gigabytes(measured_bytes), predicted)
 
 
 def _device(facts: EngineFacts) -> str:
     if facts.gpu_layers > 0:
         layers = phrase("common.gpu_a_b_layers", a=facts.gpu_layers, b=facts.total_layers)
-        return noted(layers, facts.backend)
+        return with_note(layers, facts.backend)
     reasons = {
         "no_backend": phrase("models.this_version_does_not_support"),
         "no_device": phrase("models.no_usable_gpu"),
         "not_requested": phrase("models.switched_off_in_the_settings"),
         "offload_failed": phrase("models.loading_onto_the_gpu_failed"),
     }
-    return noted("CPU", reasons.get(facts.gpu_reason, ""))
+    return with_note("CPU", reasons.get(facts.gpu_reason, ""))
 
 
 def _done(is_done: bool) -> str:

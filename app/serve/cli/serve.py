@@ -10,12 +10,12 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from app.base import no_network, settings
-from app.base.cli import option_limits
-from app.base.cli.loop import Waiting, application
-from app.base.cli.output import Output
+from app.base import settings
+from app.base.cli import commands
+from app.base.cli.commands import Output
+from app.base.cli.loop import CommandLoop, core_application
 from app.base.errors import AppError
-from app.base.isolation import offline
+from app.base.isolation import network_guard
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import help_text
@@ -39,7 +39,7 @@ PORT_LEAST, PORT_MOST = 1024, 65535
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
+    from app.base.cli.commands import add_command
 
     parser = add_command(commands, shared, "serve", help_text("serve"), run)
     parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
@@ -56,7 +56,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0 after Ctrl+C, which is how it ends; 3 expected error."""
-    option_limits.check("--port", options.port, PORT_LEAST, PORT_MOST)
+    commands.check_limit("--port", options.port, PORT_LEAST, PORT_MOST)
     if not settings.load(where.settings).network_allowed:  # then no process of Kotae has a socket, not one of loopback
         raise AppError("serve_network_off")
     request = _request_of(options, where)
@@ -65,9 +65,9 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
         key = read_key(Path(options.key_file).expanduser())
     else:
         key = own_key(where.data, is_renewed=options.new_key)
-    app = application()
+    app = core_application()
     listener = _listener(options.port, output)
-    no_network.install()  # from here on there is no other socket to be had, for the children either
+    network_guard.install_filter()  # from here on there is no other socket to be had, for the children either
     with listener, Meanings(where, output) if where.documents.is_file() else nullcontext() as meanings:
         engine = EngineClient(child_commands.engine(), where.logs / "engine-serve.log")
         embedding = meanings.embedding if meanings else None
@@ -120,14 +120,14 @@ def _listener(port: int | None, output: Output) -> socket.socket:
     Raises AppError("serve_port_taken" | "serve_no_port").
     """
     try:
-        return offline.listen(PORT if port is None else port)
+        return network_guard.listen_on_loopback(PORT if port is None else port)
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise AppError("serve_no_port", reason=error.strerror or str(error)) from error
         if port is not None:
             raise AppError("serve_port_taken", port=port) from error
     try:
-        listener = offline.listen(0)
+        listener = network_guard.listen_on_loopback(0)
     except OSError as error:
         raise AppError("serve_no_port", reason=error.strerror or str(error)) from error
     output.note("serve.serve_other_port", port=PORT)
@@ -153,7 +153,7 @@ class _Serving:
         self._offers = offers
         self._key = key
         self._output = output
-        self._waiting = Waiting(lambda: self._waiting.stop())
+        self._waiting = CommandLoop(lambda: self._waiting.stop())
         self.error: AppError | None = None
         loading.progressed.connect(self._on_progressed)
         loading.done.connect(self._on_loaded)

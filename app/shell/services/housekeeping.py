@@ -5,7 +5,7 @@ import time
 
 from PySide6.QtCore import QObject, QTimer
 
-from app.base import backups
+from app.base import database
 from app.base.files.day_record import DayRecord
 from app.base.paths import Paths
 from app.base.services import background
@@ -21,7 +21,7 @@ def back_up_daily(where: Paths, parent: QObject) -> None:
 
     def back_up() -> None:
         background.run(
-            lambda: backups.daily(where.database, where.backups, time.time()),
+            lambda: database.make_daily_backup(where.database, where.backups, time.time()),
             lambda made: log.info("backup: %s", made) if made else None,
             lambda error: log.warning("no backup: %s", error),
         )

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer
 
-from app.base import children, paths, program_log, start_record
+from app.base import diagnostics, paths, programs
+from app.base.diagnostics import StartRecord
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.base.services.single_instance import SingleInstance
-from app.base.start_record import Record
 from app.inference import engine_packs
 
 UP_AFTER_MS = 3000  # from here on a window that ends is not a start that has failed
@@ -45,7 +45,7 @@ class Start:
         self._environment = dict(os.environ)
         self._is_on_record = False
         self._wants_restart = False
-        self.last = Record()
+        self.last = StartRecord()
         self.is_safe = is_wished_safe
         try:
             self._where = paths.locate(data_dir)
@@ -55,8 +55,8 @@ class Start:
         self.instance = SingleInstance(self._where.lock, self._where.raise_request)
         if self.instance.take():  # a second window ends at once, and is no start
             self._begin(self._where)
-        program_log.keep(self._where.logs)
-        if self.last.state != start_record.CLOSED:
+        diagnostics.set_up_logging(self._where.logs)
+        if self.last.state != diagnostics.CLOSED:
             log.warning("the last window did not end properly: %s, safe mode: %s", self.last, self.is_safe)
         if self.is_safe:
             draw_by_software(os.environ)
@@ -84,10 +84,10 @@ class Start:
         if not self._is_on_record:
             return
         self._is_on_record = False
-        self._note(start_record.note_end)
+        self._note(diagnostics.record_end)
         self.instance.release()
         if self._wants_restart:
-            command = [*children.program(), *(word for word in sys.argv[1:] if not word.startswith(SAFE_FLAG))]
+            command = [*programs.own_program(), *(word for word in sys.argv[1:] if not word.startswith(SAFE_FLAG))]
             nowhere = subprocess.DEVNULL  # who has started this window waits for its output to end
             subprocess.Popen(
                 command,
@@ -105,18 +105,18 @@ class Start:
     # ------------------------------------------------------------------- private
 
     def _begin(self, where: Paths) -> None:
-        self.last = start_record.read(start_record.file_of(where))
+        self.last = diagnostics.read_start_record(diagnostics.start_record_file(where))
         self.is_safe = self.is_safe or self.last.is_safe_mode_due
         self._is_on_record = True
-        self._note(start_record.begin)
+        self._note(diagnostics.record_start)
 
     def _on_up(self) -> None:
         if self._is_on_record:
-            self._note(start_record.note_up)
+            self._note(diagnostics.record_window_up)
 
     def _note(self, change: Callable[[Path], None]) -> None:
         try:
-            change(start_record.file_of(self.where()))
+            change(diagnostics.start_record_file(self.where()))
         except OSError as error:  # a full disk must not keep the window shut
             log.warning("record of starts: %s", error.strerror)
 

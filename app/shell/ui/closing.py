@@ -10,7 +10,7 @@ from app.base.wording import phrase
 from app.evaluation.services.evaluations import Evaluations
 from app.shell.ui.notifications import Notifier
 from app.training.services.trainings import Trainings
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 
 # A message of a tray icon goes with its program (Windows, macOS); on Linux the desktop keeps it.
 LINGER_MS = 0 if sys.platform == "linux" else 10_000

@@ -5,7 +5,7 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResize
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app.uikit.theme import Theme
-from app.uikit.widgets.labels import Rule
+from app.uikit.widgets.labels import Separator
 
 VEIL_ALPHA = 90
 
@@ -44,7 +44,7 @@ class Frame(QWidget):
         page.setParent(self)
         self._veil = Veil(theme, self)
         sidebar.setParent(self)
-        self._rule = Rule("vertical")
+        self._rule = Separator("vertical")
         self._rule.setParent(self)
         self._veil.clicked.connect(self.hide_sidebar)
         theme.changed.connect(self.lay_out)

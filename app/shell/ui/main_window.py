@@ -32,13 +32,11 @@ from app.shell.ui.window_place import WindowPlace
 from app.training.services.training_setup import TrainingSetup
 from app.training.services.trainings import Trainings
 from app.uikit import dialogs
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation, Page
 from app.uikit.theme import Theme
-from app.uikit.undo import UndoStack
+from app.uikit.undo import Toast, UndoStack
 from app.uikit.widgets.buttons import IconButton
-from app.uikit.widgets.labels import Rule
-from app.uikit.widgets.page import Page
-from app.uikit.widgets.toast import Toast
+from app.uikit.widgets.labels import Separator
 
 if TYPE_CHECKING:
     from app.models.ui.page import ModelsPage  # most starts never need it
@@ -157,7 +155,7 @@ class MainWindow(QMainWindow):
         self._column.insertWidget(1, widget)
 
     def show_problem(self, error: AppError) -> dialogs.Dialog:
-        dialog = dialogs.problem(self.theme, error, self)
+        dialog = dialogs.problem_dialog(self.theme, error, self)
         dialog.open()
         return dialog
 
@@ -183,7 +181,7 @@ class MainWindow(QMainWindow):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.frame, 1)
-        column.addWidget(Rule())
+        column.addWidget(Separator())
         column.addWidget(self.status_line)
         self.setCentralWidget(centre)
         self.menu_button = IconButton(self.theme, "menu", phrase("shell.conversations_and_pages"), "Ctrl+B", self.stack)

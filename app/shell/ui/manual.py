@@ -12,7 +12,7 @@ from app.base.paths import resources
 from app.base.wording import current_language, phrase
 from app.uikit.text.rich_text import RichText
 from app.uikit.theme import Theme
-from app.uikit.widgets.labels import tip
+from app.uikit.widgets.labels import plain_tooltip
 
 HEIGHT_PX = 620
 MARGIN_PX = 24
@@ -85,7 +85,7 @@ class Picture(QWidget):
         self._pixmap = pixmap
         self._theme = theme
         self.setAccessibleName(about)
-        self.setToolTip(tip(about))
+        self.setToolTip(plain_tooltip(about))
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)

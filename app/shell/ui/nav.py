@@ -4,10 +4,10 @@ from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QGridLayout, QStyleOptionViewItem, QWidget
 
-from app.uikit.language import joined, noted
+from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
-from app.uikit.widgets import rows
-from app.uikit.widgets.labels import tip
+from app.uikit.widgets import list_rows
+from app.uikit.widgets.labels import plain_tooltip
 
 
 class NavButton(QAbstractButton):
@@ -20,7 +20,7 @@ class NavButton(QAbstractButton):
         self.note = ""
         self.setText(text)
         self.setAccessibleName(text)
-        self.setToolTip(tip(noted(text, shortcut)))
+        self.setToolTip(plain_tooltip(with_note(text, shortcut)))
         self.setCheckable(True)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -29,7 +29,7 @@ class NavButton(QAbstractButton):
     def set_note(self, note: str) -> None:
         """A few characters at the right."""
         self.note = note
-        self.setAccessibleName(joined(self.text(), note))
+        self.setAccessibleName(join_facts(self.text(), note))
         self.update()
 
     def sizeHint(self) -> QSize:
@@ -39,17 +39,17 @@ class NavButton(QAbstractButton):
         theme = self._theme
         painter = QPainter(self)
         area = self._ground()
-        rows.draw_ground(painter, theme, area, is_chosen=self.isChecked(), option=self._option())
+        list_rows.draw_ground(painter, theme, area, is_chosen=self.isChecked(), option=self._option())
         size = theme.px(16)
         token = "accent" if self.isChecked() else "text2"
         theme.icon(self._icon, token).paint(painter, QRect(area.left() + 10, area.top(), size, area.height()))
-        rows.draw_text(
+        list_rows.draw_text(
             painter, theme, self.words_area(), self.text(), "ui", "text", weight=600 if self.isChecked() else 400
         )
         if self.note:
             width = self._note_width()
             place = QRect(area.right() - 8 - width, area.top(), width, area.height())
-            rows.draw_text(painter, theme, place, self.note, "caption", "muted")
+            list_rows.draw_text(painter, theme, place, self.note, "caption", "muted")
 
     def words_area(self) -> QRect:
         """Where the word stands, behind the icon."""

@@ -6,15 +6,15 @@ from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
 
 from app import __version__
+from app.base.diagnostics import StartRecord
 from app.base.paths import Paths
-from app.base.start_record import Record
 from app.base.wording import phrase
 from app.shell.ui.main_window import MainWindow
 from app.shell.ui.report_opening import show_report
-from app.uikit.dialogs import Choice, Dialog, scrolled_height
+from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.labels import Rule, set_surface
+from app.uikit.widgets.labels import Separator, set_surface
 
 WIDTH_PX = 680
 TEXT_PX = 400  # the height of what can be read at once
@@ -38,13 +38,13 @@ class StartNotice(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(Rule())
+        column.addWidget(Separator())
         column.addLayout(inside)
         self.banner.installEventFilter(self)
         self.banner.action_requested.connect(self._on_action)
         self.hide()
 
-    def tell(self, last: Record, *, is_safe: bool) -> None:
+    def tell(self, last: StartRecord, *, is_safe: bool) -> None:
         """`last`: what is on record of the start before this one. Once it has its place: it may show itself."""
         report = ("report", phrase("common.make_a_report"))
         if is_safe:
@@ -70,7 +70,7 @@ class StartNotice(QWidget):
             self.setVisible(not self.banner.isHidden())
         return super().eventFilter(watched, event)
 
-    def _why_safe(self, last: Record) -> str:
+    def _why_safe(self, last: StartRecord) -> str:
         if last.is_safe_mode_due:
             why = phrase("shell.n_starts_in_a_row")
             return why.format(n=last.failed_by_now)
@@ -86,7 +86,7 @@ class StartNotice(QWidget):
 
 
 def show_notices(
-    window: MainWindow, where: Paths, last: Record, is_safe: bool, restart: Callable[[], None]
+    window: MainWindow, where: Paths, last: StartRecord, is_safe: bool, restart: Callable[[], None]
 ) -> StartNotice:
     """Only where there is something to say does it take room. `restart`: as the user does, in the usual way."""
     notice = StartNotice(window.theme)
@@ -118,7 +118,7 @@ def safe_mode_dialog(theme: Theme, where: Paths, parent: QWidget) -> Dialog:
         theme,
         phrase("shell.about_safe_mode"),
         phrase("shell.asking_searching_conversations_and_exporting"),
-        (Choice("cancel", phrase("common.close"), is_default=True),),
+        (DialogButton("cancel", phrase("common.close"), is_default=True),),
         parent,
         icon=("info", "text2"),
         content=text,

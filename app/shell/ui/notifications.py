@@ -156,9 +156,11 @@ class Notifier(QObject):
 
     def _show_on_desktop(self, words: str) -> None:
         if sys.platform == "linux":
-            from app.base import desktop_notice
+            from app.base import desktop_notification
 
-            background.run(lambda: desktop_notice.show(words), lambda _shown: None, lambda _error: None)
+            background.run(
+                lambda: desktop_notification.show_notification(words), lambda _shown: None, lambda _error: None
+            )
         elif QSystemTrayIcon.supportsMessages():
             self._show_from_tray(words)
 

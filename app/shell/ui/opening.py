@@ -4,7 +4,7 @@ import logging
 import time
 from pathlib import Path
 
-from app.base import backups
+from app.base import database
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import phrase
@@ -21,20 +21,20 @@ def open_store(where: Paths, theme: Theme) -> Store | None:
         return Store.open(where.database, where.backups)
     except AppError as error:
         log.warning("database: %s", error)
-        restore = dialogs.Choice("restore", phrase("shell.restore_the_backup"), "primary")
-        quit_choice = dialogs.Choice("cancel", phrase("shell.quit"), is_default=True)
+        restore = dialogs.DialogButton("restore", phrase("shell.restore_the_backup"), "primary")
+        quit_choice = dialogs.DialogButton("cancel", phrase("shell.quit"), is_default=True)
         choices = (restore, quit_choice) if error.code == "database_damaged" else (quit_choice,)
-        dialog = dialogs.problem(theme, error, choices=choices)
+        dialog = dialogs.problem_dialog(theme, error, choices=choices)
         if not dialog.exec():
             return None
-    used = backups.restore_newest(where.database, where.backups)
-    dialogs.problem(theme, outcome(where, used)).exec()
+    used = database.restore_newest_backup(where.database, where.backups)
+    dialogs.problem_dialog(theme, outcome(where, used)).exec()
     return Store.open(where.database, where.backups)
 
 
 def outcome(where: Paths, used: Path | None) -> AppError:
     """Return what was restored, and why it was this one."""
-    held = backups.content(used) if used is not None else None
+    held = database.backup_content(used) if used is not None else None
     if used is None or held is None:
         return AppError("no_backup", path=str(where.data))
     log.warning("restored from %s: %s", used.name, held)

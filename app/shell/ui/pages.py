@@ -7,7 +7,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.chat.ui.conversations.search_page import SearchPage
 from app.shell.ui.settings.page import SettingsPage
-from app.uikit.widgets.page import Page
+from app.uikit.page import Page
 
 if TYPE_CHECKING:
     from app.models.ui.page import ModelsPage

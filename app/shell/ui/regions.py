@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
-from app.uikit.widgets.page import Page
+from app.uikit.page import Page
 
 
 def move_focus(regions: Sequence[QWidget], focus: QWidget | None, step: int) -> None:

@@ -15,8 +15,8 @@ from app.shell.ui.nav import Nav, NavButton
 from app.shell.ui.traffic import Traffic
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.labels import Label, Rule, set_surface
-from app.uikit.widgets.search_field import SearchField
+from app.uikit.widgets.fields import SearchField
+from app.uikit.widgets.labels import Label, Separator, set_surface
 
 BIN_FROM_HEIGHT_PX = 420
 BELOW_NAV_PX = 250  # what stands below the pages, with a short list
@@ -39,7 +39,9 @@ class Sidebar(QWidget):
         """`outside_connections` counts the connections that were refused since the start of the program."""
         super().__init__()
         self._theme = theme
-        self.label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST  # of conversations
+        self.label_of_all: Callable[[], confidentiality.Label] = lambda: (
+            confidentiality.HIGHEST_LABEL
+        )  # of conversations
         self.traffic = Traffic(theme, outside_connections)
         self._fill: Callable[[], None] | None = None  # waits for the end of renaming
         self.conversations = ConversationList()
@@ -111,12 +113,12 @@ class Sidebar(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.nav)
-        column.addWidget(Rule())
+        column.addWidget(Separator())
         column.addLayout(self._tools())
         column.addWidget(self._empty)
         column.addWidget(self.list, 1)
         column.addLayout(self._bin_row())
-        column.addWidget(Rule())
+        column.addWidget(Separator())
         column.addWidget(self.traffic)
         self._resize()
 

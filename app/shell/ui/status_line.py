@@ -7,11 +7,10 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QWidget
 from app.base.wording import phrase
 from app.inference.engine.messages import EngineFacts
 from app.inference.services.events import EngineStatus
-from app.uikit.phrases import sends_to
+from app.uikit.localization import sends_to_text
 from app.uikit.theme import Theme
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import ElidedLabel, Label, Rule, repolish, set_surface, tip
-from app.uikit.widgets.time_left import TimeLeft
+from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, Separator, plain_tooltip, repolish, set_surface
+from app.uikit.widgets.progress_row import TimeLeftText
 
 LOW_SHARE = 0.9  # of the context; from here on the user is warned
 COMPACT_BELOW_PX = 900
@@ -25,7 +24,7 @@ class Part(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
-        rule = Rule("vertical")
+        rule = Separator("vertical")
         rule.setFixedHeight(16)
         row.addWidget(rule)
         row.addSpacing(6)
@@ -40,7 +39,7 @@ class StatusLine(QWidget):
         self._status = EngineStatus()
         self._shows_details = False
         self._work = ""  # that has the memory: training | evaluation
-        self._load_left = TimeLeft()
+        self._load_left = TimeLeftText()
         self._build()
         self._connect()
         self.show_status(self._status)
@@ -84,7 +83,7 @@ class StatusLine(QWidget):
         set_surface(self, "side")
         self.model = ElidedLabel(role="caption", tone="text2")
         self.device = ElidedLabel(role="caption", tone="text2")
-        self._sending = Icon(self._theme, "external-link", "warning", 14)
+        self._sending = IconLabel(self._theme, "external-link", "warning", 14)
         self.state = Label(role="caption", tone="text2")
         self.loading = self._bar(phrase("shell.loading_progress"))
         self.load_left = Label(role="caption", tone="text2")
@@ -111,7 +110,7 @@ class StatusLine(QWidget):
         part = Part(
             Label(phrase("common.context"), role="caption", tone="text2"), self.meter, self.context, self.warning
         )
-        part.setToolTip(tip(phrase("shell.how_much_the_model_can_read_at")))
+        part.setToolTip(plain_tooltip(phrase("shell.how_much_the_model_can_read_at")))
         return part
 
     def _bar(self, name: str) -> QProgressBar:
@@ -137,7 +136,7 @@ class StatusLine(QWidget):
         if facts is None:
             return
         if place:
-            words = sends_to(place)
+            words = sends_to_text(place)
         elif facts.gpu_layers > 0:
             words = phrase("common.gpu_a_b_layers", a=facts.gpu_layers, b=facts.total_layers)
         else:

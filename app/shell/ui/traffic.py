@@ -9,11 +9,10 @@ from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QStyleOptionViewItem
 
 from app.base.wording import phrase
 from app.models.services.downloads import Contact
-from app.uikit.language import noted
+from app.uikit.localization import with_note
 from app.uikit.theme import Theme
-from app.uikit.widgets import rows
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label, tip
+from app.uikit.widgets import list_rows
+from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 
 LISTED = 8  # contacts in the tooltip
 
@@ -30,7 +29,7 @@ class Traffic(QAbstractButton):
         self._is_sending = False
         self._is_model = True
         self._contacts: list[Contact] = []
-        self._icon = Icon(theme, "shield-check", "success")
+        self._icon = IconLabel(theme, "shield-check", "success")
         self.state = Label(role="caption", strong=True)
         self.since = Label(role="caption", tone="muted")
         row = QHBoxLayout(self)
@@ -67,7 +66,7 @@ class Traffic(QAbstractButton):
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
         option = QStyleOptionViewItem()
         option.initFrom(self)
-        rows.draw_ground(
+        list_rows.draw_ground(
             QPainter(self), self._theme, self.rect().adjusted(8, 4, -8, -4), is_chosen=False, option=option
         )
 
@@ -86,7 +85,7 @@ class Traffic(QAbstractButton):
         self._icon.show_icon(*(download if self._online else warning if is_warned else safe))
         text = "\n".join(self._line(contact) for contact in self._contacts[-LISTED:])
         leads = phrase("shell.press_to_check_that_nothing")
-        self.setToolTip(tip("\n".join(filter(None, (text, leads)))).replace("\n", "<br>"))
+        self.setToolTip(plain_tooltip("\n".join(filter(None, (text, leads)))).replace("\n", "<br>"))
         self.setAccessibleName(phrase("shell.network"))
         self.setAccessibleDescription(" ".join((self.state.text(), self.since.text(), text, leads)).strip())
 
@@ -97,4 +96,4 @@ class Traffic(QAbstractButton):
             words = phrase("shell.question_sent_to_title_time", title=contact.title, time=when)
         elif not contact.title:
             words = phrase("shell.parts_of_the_training_environment", time=when)
-        return noted(contact.host, words)
+        return with_note(contact.host, words)

@@ -44,7 +44,7 @@ class WindowPlace:
 
     def _stored(self) -> dict[str, Any]:
         try:
-            stored = strict_json.of_file(self._path)
+            stored = strict_json.load_file(self._path)
         except (OSError, ValueError):
             return {}
         return stored if isinstance(stored, dict) else {}

@@ -13,15 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app.base import confidentiality, export_gate
-from app.base.cli.command_tree import add_command
-from app.base.cli.loop import Waiting, application
-from app.base.cli.output import Output
+from app.base import confidentiality
+from app.base.cli.commands import Output, add_command
+from app.base.cli.loop import CommandLoop, core_application
+from app.base.confidentiality import ExportKind, ExportRequest, Permit
 from app.base.errors import AppError
-from app.base.export_gate import Export, Permit, What
-from app.base.files.whole_file import check_new
+from app.base.files.output_file import check_new_target
 from app.base.paths import Paths
-from app.base.tables.columns import ColumnMapping
+from app.base.tables.column_mapping import ColumnMapping
 from app.base.wording import help_text, phrase
 from app.documents import labels
 from app.inference import child_commands, fit, gguf
@@ -97,7 +96,7 @@ def _check(options: argparse.Namespace, where: Paths, output: Output) -> int:
     )
     output.end_progress()
     if out is not None:
-        known = Lineage(confidentiality.label_of(imported.label), imported.origins)
+        known = Lineage(confidentiality.label_from_word(imported.label), imported.origins)
         permit = _pass_out("rows", known, Path(options.file), out, where, is_allowed=options.allow_secret)
         check_file.save(out, imported, found, permit=permit)
     base = options.base if tokens else ""
@@ -240,7 +239,7 @@ def _count_tokens(rows: Sequence[Row], model: LocalModel, where: Paths, output: 
     Raises AppError("memory_short" | "engine_died"), what the engine fails with, and KeyboardInterrupt.
     """
     _check_memory(model)
-    app = application()
+    app = core_application()
     engine = EngineClient(child_commands.engine(), where.logs / "engine-data.log")
     counting = _Counting(engine, rows, output)
     try:
@@ -282,7 +281,7 @@ class _Counting:
         self._empty: int | None = None  # tokens of a prompt without any text
         self.counts: list[int] = []
         self.error: AppError | None = None
-        self._waiting = Waiting(lambda: self._waiting.stop())
+        self._waiting = CommandLoop(lambda: self._waiting.stop())
         engine.event_received.connect(self._on_event)
         engine.died.connect(self._on_died)
 
@@ -360,7 +359,7 @@ def _split(options: argparse.Namespace, where: Paths, output: Output) -> int:
     imported = reading.read(Path(options.file), mapping_of(options))
     gate: AbstractContextManager[None] = nullcontext()
     if Path(options.file).resolve().is_relative_to(where.data.resolve()):  # else the user has the rows outside anyway
-        known = Lineage(confidentiality.label_of(imported.label), imported.origins)
+        known = Lineage(confidentiality.label_from_word(imported.label), imported.origins)
         permit = _pass_out("rows", known, Path(options.file), folder, where, is_allowed=options.allow_secret)
         gate = permit.whole_folder(folder)  # thousands of rows take minutes to be compared
     output.progress("training.split_comparing", rows=f"{len(imported.rows):,}")
@@ -394,7 +393,7 @@ def _split_source(imported: Imported) -> dict[str, Any]:
         "rows": len(imported.rows),
         "unusable_rows": len(imported.bad),
         "mapping": imported.mapping.as_dict(),
-    } | Lineage(confidentiality.label_of(imported.label), imported.origins).as_json()
+    } | Lineage(confidentiality.label_from_word(imported.label), imported.origins).as_json()
 
 
 def _by_code(flagged: Mapping[int, Collection[str]]) -> dict[str, list[int]]:
@@ -497,7 +496,7 @@ def _review(options: argparse.Namespace, where: Paths, output: Output) -> int:
     path, out = Path(options.file).expanduser(), Path(options.out).expanduser()
     kind = path.suffix.lower()
     allowed = review.TABLES if kind == LINES else (LINES,) if kind in review.TABLES else ()
-    check_new(out, allowed, "review_format", name=path.name, out=out.name)
+    check_new_target(out, allowed, "review_format", name=path.name, out=out.name)
     if kind == LINES:
         pairs = review.load(path)
         permit = _pass_out("pairs", _known(pairs), path, out, where, is_allowed=options.allow_secret)
@@ -506,7 +505,7 @@ def _review(options: argparse.Namespace, where: Paths, output: Output) -> int:
     found = review.read(path, pairs)
     if found.kept:
         permit = _pass_out("pairs", _known(found.kept), path, out, where, is_allowed=options.allow_secret)
-        with permit.whole_file(out) as file:
+        with permit.open_atomically(out) as file:
             file.write(lines_of(found.kept))
     output.result(_review_object(found, out), "\n".join(_review_text(found, out)))
     return 0 if found.kept and not found.problems else 1
@@ -514,13 +513,13 @@ def _review(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _known(pairs: Sequence[dict[str, Any]]) -> Lineage:
     """Both files of a review hold passages."""
-    return Lineage(confidentiality.of_rows(pairs), labels.origins_of(pairs))
+    return Lineage(confidentiality.label_of_rows(pairs), labels.origins_of(pairs))
 
 
-def _pass_out(what: What, known: Lineage, path: Path, out: Path, where: Paths, *, is_allowed: bool) -> Permit:
+def _pass_out(what: ExportKind, known: Lineage, path: Path, out: Path, where: Paths, *, is_allowed: bool) -> Permit:
     """Raises AppError("secret_export" | "export_log_unwritable")."""
-    export = Export(what, str(out.absolute()), lambda: known.label_now(where.documents), path.name)
-    return export_gate.pass_out(export, where.exports_log, is_agreed=is_allowed)
+    export = ExportRequest(what, str(out.absolute()), lambda: known.label_now(where.documents), path.name)
+    return confidentiality.permit_export(export, where.exports_log, is_agreed=is_allowed)
 
 
 def _write_table(pairs: Sequence[dict[str, Any]], path: Path, out: Path, output: Output, permit: Permit) -> int:

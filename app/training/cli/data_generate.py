@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from app.base import settings
-from app.base.cli.loop import Waiting, application
-from app.base.cli.output import Output, left
+from app.base.cli.commands import Output, format_time_left
+from app.base.cli.loop import CommandLoop, core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
@@ -32,7 +32,7 @@ LINE_S = 30.0  # between lines of progress in a log
 
 
 def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
+    from app.base.cli.commands import add_command
 
     parser = add_command(actions, shared, "generate", help_text("data generate"), _generate)
     parser.add_argument("collection", metavar="COLLECTION", help=help_text("data generate collection"))
@@ -63,7 +63,7 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
     kept = len(replies.read(job.journal))
     if kept:
         output.note("training.generation_resumed", count=kept)
-    app = application()
+    app = core_application()
     engine = EngineClient(child_commands.engine(), where.logs / "engine-generate.log")
     waiting = _Waiting(Generation(engine, child_commands.template(), job), output)
     try:
@@ -99,7 +99,7 @@ class _Waiting:
         self.stopped: Stopped | None = None  # None, too, where nobody waited for it
         self._told_at: float | None = None  # when the last line of progress went into a log; None: nothing was told
         self._has_told_left = False
-        self._loop = Waiting(generation.stop)
+        self._loop = CommandLoop(generation.stop)
         generation.progressed.connect(self._on_progressed)
         generation.finished.connect(self._on_finished)
         generation.failed.connect(self._on_failed)
@@ -117,7 +117,7 @@ class _Waiting:
             self._output.note(
                 "training.generation_begun", name=name, passages=progress.passages, wanted=progress.wanted
             )
-        facts["left"] = left(progress.round.left_s)
+        facts["left"] = format_time_left(progress.round.left_s)
         if sys.stderr.isatty():
             self._told_at = time.monotonic()
             self._output.progress("training.generation_progress", **facts)

@@ -8,7 +8,7 @@ from app.training.cli import train_environment, train_gate, train_jobs, train_pl
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
+    from app.base.cli.commands import add_command
 
     train = add_command(commands, shared, "train", help_text("train"), None)
     actions = train.add_subparsers(dest="action", metavar="ACTION", required=True, title=help_text("commands"))

@@ -11,12 +11,11 @@ from typing import Any
 
 from PySide6.QtCore import QTimer
 
-from app.base import children, wording
-from app.base.cli.command_tree import add_command
-from app.base.cli.loop import Waiting, application
-from app.base.cli.output import Output
+from app.base import programs, wording
+from app.base.cli.commands import Output, add_command
+from app.base.cli.loop import CommandLoop, core_application
 from app.base.errors import AppError
-from app.base.files.absolute_path import absolute
+from app.base.files.input_file import absolute_path
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences
@@ -57,7 +56,7 @@ def _environment(options: argparse.Namespace, where: Paths, output: Output) -> i
         folders.go_back(base_folder(where.data))
     extra: dict[str, Any] = {}
     if options.create:
-        wheels, base = (absolute(Path(name)) if name else None for name in (options.wheels, options.folder))
+        wheels, base = (absolute_path(Path(name)) if name else None for name in (options.wheels, options.folder))
         base = base or folders.proposed(where.data)
         extra["seconds"] = _create(wheels, base, options.variant or "", where, output)
     return _print(report(where.data), extra, output)
@@ -101,10 +100,10 @@ def _tell_need(needed: Need, output: Output) -> None:
 
 def run_setup(where: Paths, output: Output, begin: Callable[[TrainingSetup], None]) -> float:
     """`begin` starts the work. Seconds that it took. Raises AppError, KeyboardInterrupt."""
-    app = application()
+    app = core_application()
     preferences = Preferences(where.settings)
     setup = TrainingSetup(
-        preferences, children.training_setup(), where.data, where.logs, lambda: preferences.value.proxy
+        preferences, programs.training_setup_command(), where.data, where.logs, lambda: preferences.value.proxy
     )
     making = _Making(setup, output)
     making.wait(begin)
@@ -125,7 +124,7 @@ class _Making:
         self._output = output
         self.error: AppError | None = None
         self._has_ended = False
-        self.waiting = Waiting(self._interrupt)
+        self.waiting = CommandLoop(self._interrupt)
         setup.progressed.connect(self._show)
         self._pulse = QTimer(interval=1000)  # some steps say nothing until they have ended
         self._pulse.timeout.connect(self._show)
@@ -226,8 +225,8 @@ def _write_kit(options: argparse.Namespace, where: Paths, output: Output) -> int
     version = options.python_version or ""
     if version and locks.python_from(version) is None:
         raise AppError("bad_option", option="--python-version", value=version, expected="3.12")
-    out = absolute(Path(options.out))
-    wheels, archive = (absolute(Path(name)) if name else None for name in (options.wheels, options.python))
+    out = absolute_path(Path(options.out))
+    wheels, archive = (absolute_path(Path(name)) if name else None for name in (options.wheels, options.python))
     if wheels is not None and not wheels.is_dir():
         raise AppError("wheels_folder_missing", path=str(wheels))
     job = KitJob(str(out), options.system or "", version, str(archive or ""), part_bytes_from(options.part_size))

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.base.cli.loop import Waiting, application
-from app.base.cli.output import Output
+from app.base.cli.commands import Output
+from app.base.cli.loop import CommandLoop, core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # what measures and draws is loaded when something is measure
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
+    from app.base.cli.commands import add_command
 
     for name, command in (("gate", _gate), ("report", _report)):
         parser = add_command(actions, shared, name, help_text(f"train {name}"), command)
@@ -60,7 +60,7 @@ def judge(trainer: Trainer, folder: Path, where: Paths, output: Output) -> "Gate
     """Runs the gate of a finished run to its end. Raises AppError, KeyboardInterrupt."""
     from app.training.services.gate import GateCommands, GateRun
 
-    app = application()
+    app = core_application()
     gate_run = GateRun(GateCommands(trainer.environment, child_commands.quantizer, child_commands.scorer))
     judging = _Judging(gate_run, output)
     try:
@@ -95,7 +95,7 @@ class _Judging:
         self._told = 0  # the step whose line is out
         self.gate: Gate | None = None
         self.error: AppError | None = None
-        self.waiting = Waiting(run.cancel)
+        self.waiting = CommandLoop(run.cancel)
         run.progressed.connect(self._on_progressed)
         run.finished.connect(self._on_finished)
         run.failed.connect(self._on_failed)

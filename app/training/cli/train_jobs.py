@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from app.base.cli.output import Output
-from app.base.export_gate import Permit
+from app.base.cli.commands import Output
+from app.base.confidentiality import Permit
 from app.base.paths import Paths
-from app.base.wording import help_text, size
+from app.base.wording import format_size, help_text
 from app.training import job_return, jobs
 from app.training.cli import train_words
 from app.training.runs import runs
@@ -15,7 +15,7 @@ from trainer.spec import RunSpec
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
+    from app.base.cli.commands import add_command
 
     parser = add_command(actions, shared, "import", help_text("train import"), _import)
     parser.add_argument("folder", metavar="DIR", help=help_text("train import folder"))
@@ -30,7 +30,7 @@ def make(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool, outpu
     finally:
         output.end_progress()
     run = runs.create(asked).name
-    lines = [output.phrase("training.job_made", path=job.folder, size=size(job.size_bytes), id=run)]
+    lines = [output.phrase("training.job_made", path=job.folder, size=format_size(job.size_bytes), id=run)]
     if not job.has_base:
         lines.append(output.phrase("training.job_base_missing", files=", ".join(job.base_files)))
     lines.append(output.phrase("training.job_next", path=job.folder))

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from app.base import export_gate, invisible, wording
-from app.base.cli.durations import duration
-from app.base.cli.output import Output
+from app.base import confidentiality, invisible_characters, wording
+from app.base.cli.commands import Output, format_duration
 from app.base.errors import AppError
-from app.base.files.absolute_path import absolute
+from app.base.files.input_file import absolute_path
 from app.base.paths import Paths
-from app.base.wording import help_text, phrase, size
+from app.base.wording import format_size, help_text, phrase
 from app.chat.store import Store
 from app.inference import speed
 from app.models import training_environment
@@ -34,7 +33,7 @@ _SETTINGS = (
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
+    from app.base.cli.commands import add_command
 
     parser = add_command(actions, shared, "plan", help_text("train plan"), _plan)
     train_runs.add_wishes(parser)
@@ -57,9 +56,9 @@ def _plan(options: argparse.Namespace, where: Paths, output: Output) -> int:
     finally:
         store.close()
     if options.job:
-        folder = absolute(Path(options.job))
+        folder = absolute_path(Path(options.job))
         export = jobs.export_of(asked, folder, where.documents, models)
-        permit = export_gate.pass_out(export, where.exports_log, is_agreed=options.allow_secret)
+        permit = confidentiality.permit_export(export, where.exports_log, is_agreed=options.allow_secret)
         status = train_jobs.make(asked, folder, permit=permit, with_base=options.with_base, output=output)
         runs.note_export(Path(asked.folder), folder)
         return status
@@ -107,14 +106,21 @@ def page(plan: Plan) -> list[str]:
 def _costs(plan: Plan) -> Iterator[str]:
     memory, device = plan.memory, plan.device
     place = device.name or phrase("training.plan_processor")
-    yield phrase("training.plan_memory", total=size(memory.total), free=size(device.free_bytes), place=place)
+    yield phrase(
+        "training.plan_memory", total=format_size(memory.total), free=format_size(device.free_bytes), place=place
+    )
     for name in _MEMORY:
         part = getattr(memory, name)
         if part:
-            yield phrase("training.plan_part", name=phrase(f"training.plan_memory_{name}"), size=size(part))
+            yield phrase("training.plan_part", name=phrase(f"training.plan_memory_{name}"), size=format_size(part))
     yield from _times(plan)
     disk, free = plan.disk, plan.free_disk_bytes
-    yield phrase("training.plan_disk", total=size(disk.training), free=size(free), checkpoints=size(disk.checkpoints))
+    yield phrase(
+        "training.plan_disk",
+        total=format_size(disk.training),
+        free=format_size(free),
+        checkpoints=format_size(disk.checkpoints),
+    )
 
 
 def _times(plan: Plan) -> Iterator[str]:
@@ -122,15 +128,18 @@ def _times(plan: Plan) -> Iterator[str]:
     time = plan.time
     total_s, steps_s = round(time.total_s), round(time.steps * time.step_s)
     yield phrase(
-        "training.plan_time_card" if plan.device.kind == "cuda" else "training.plan_time", total=duration(total_s)
+        "training.plan_time_card" if plan.device.kind == "cuda" else "training.plan_time",
+        total=format_duration(total_s),
     )
     is_long = time.step_s >= 1
     step = (
-        phrase("training.plan_about", time=duration(time.step_s)) if is_long else phrase("training.plan_under_a_second")
+        phrase("training.plan_about", time=format_duration(time.step_s))
+        if is_long
+        else phrase("training.plan_under_a_second")
     )
-    yield phrase("training.plan_time_steps", steps=f"{time.steps:,}", step=step, total=duration(steps_s))
+    yield phrase("training.plan_time_steps", steps=f"{time.steps:,}", step=step, total=format_duration(steps_s))
     if total_s > steps_s:
-        yield phrase("training.plan_time_evaluations", total=duration(total_s - steps_s))
+        yield phrase("training.plan_time_evaluations", total=format_duration(total_s - steps_s))
     yield phrase("training.plan_time_judged" if plan.spec.holdout else "training.plan_time_not_counted")
 
 
@@ -138,14 +147,16 @@ def _verdict(plan: Plan) -> Iterator[str]:
     if plan.problem is not None:
         yield str(wording.describe_error(plan.problem))
     if not plan.has_memory:
-        yield phrase("common.plan_short", allowed=size(plan.allowed_bytes), total=size(plan.memory.total))
+        yield phrase("common.plan_short", allowed=format_size(plan.allowed_bytes), total=format_size(plan.memory.total))
         changes = phrase("common.setting_between").join(
             phrase("training.plan_change", setting=problems.setting(name, value), key=name, value=json.dumps(value))
             for name, value in plan.changes
         )
         yield phrase("training.plan_changes", changes=changes) if changes else phrase("training.plan_no_changes")
     if not plan.has_disk:
-        yield phrase("training.plan_disk_short", total=size(plan.disk.training), free=size(plan.free_disk_bytes))
+        yield phrase(
+            "training.plan_disk_short", total=format_size(plan.disk.training), free=format_size(plan.free_disk_bytes)
+        )
     if plan.fits:
         yield phrase("training.plan_fits")
 
@@ -162,7 +173,7 @@ def tokens_text(preview: Preview) -> str:
 
 def _shown(token: PreviewToken) -> str:
     text = token.text.replace("\n", "⏎")
-    return invisible.remove(text) or "·"
+    return invisible_characters.remove(text) or "·"
 
 
 def described(plan: Plan) -> dict[str, Any]:

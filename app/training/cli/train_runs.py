@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.base.cli.loop import application
-from app.base.cli.output import Output
+from app.base.cli.commands import Output
+from app.base.cli.loop import core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
-from app.base.wording import help_text, size
+from app.base.wording import format_size, help_text
 from app.chat.store import Store
 from app.inference.local_model import LocalModel
 from app.training import drafting
@@ -29,7 +29,7 @@ _OPTIONS = ("base", "preset", "name", "adapter")  # of the command line, by the 
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.command_tree import add_command
+    from app.base.cli.commands import add_command
 
     parser = add_command(actions, shared, "run", help_text("train run"), _run)
     add_wishes(parser)
@@ -101,7 +101,7 @@ def _tell_begun(trainer: Trainer, asked: RunSpec, run_id: str, output: Output) -
 
 
 def _train(trainer: Trainer, folder: Path, where: Paths, output: Output, begun: Callable[[], None]) -> int:
-    app = application()
+    app = core_application()
     began_at = time.monotonic()
     training_run = TrainingRun(trainer, folder)
     live = Live(training_run, folder.name, output, begun)
@@ -171,9 +171,9 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
     freed = runs.remove(run)
     freed_bases = shelf.clear_bases(where.runs, where.bases)
     if freed_bases:
-        output.note("common.run_bases_removed", size=size(freed_bases))
+        output.note("common.run_bases_removed", size=format_size(freed_bases))
     freed += freed_bases
     output.result(
-        {"id": run.id, "freed_bytes": freed}, output.phrase("common.run_removed", id=run.id, size=size(freed))
+        {"id": run.id, "freed_bytes": freed}, output.phrase("common.run_removed", id=run.id, size=format_size(freed))
     )
     return 0

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.base.wording import phrase, size
+from app.base.wording import format_size, phrase
 from app.training import gate as gates
 from app.training import gate_file
 from app.training.gate import Gate
@@ -19,7 +19,7 @@ def lines(run: Run, found: Gate) -> list[str]:
     report = phrase("common.run_report", path=run.folder / runs.REPORT)
     if not found.is_usable:
         return [*told, phrase("common.run_rejected"), report]
-    told += [phrase("common.run_proposed", form=form_name(found.proposed), size=size(row.size_bytes)), report]
+    told += [phrase("common.run_proposed", form=form_name(found.proposed), size=format_size(row.size_bytes)), report]
     if found.proposed == gates.BASE_ADAPTER:
         told.append(phrase("common.run_use", id=run.id))
     else:

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.base import invisible, wording
-from app.base.cli.durations import duration
+from app.base import invisible_characters, wording
+from app.base.cli.commands import format_duration
 from app.base.errors import AppError
-from app.base.wording import phrase, size
+from app.base.wording import format_size, phrase
 from app.training import problems
 from app.training.runs import runs
 from app.training.runs.runs import Run
@@ -34,7 +34,7 @@ def line(run: Run) -> str:
         state = phrase("training.run_state.elsewhere", state=state)
     if run.state == "exported":
         path = runs.exported_to(run.folder)
-        return phrase("common.run_line_exported", id=run.id, state=state, path=path, size=size(run.size_bytes))
+        return phrase("common.run_line_exported", id=run.id, state=state, path=path, size=format_size(run.size_bytes))
     return phrase(
         "common.run_line",
         id=run.id,
@@ -42,7 +42,7 @@ def line(run: Run) -> str:
         step=standing.last_step,
         total=_total(standing),
         loss=number(best.loss if best else None),
-        size=size(run.size_bytes),
+        size=format_size(run.size_bytes),
     )
 
 
@@ -60,7 +60,7 @@ def page(run: Run) -> list[str]:
         lines.append(phrase("common.run_show_data", path=run.spec.train))
         if run.spec.adapter:
             lines.append(phrase("common.run_show_start", name=_start_name(run.spec.adapter)))
-    lines.append(phrase("common.run_show_folder", path=run.folder, size=size(run.size_bytes)))
+    lines.append(phrase("common.run_show_folder", path=run.folder, size=format_size(run.size_bytes)))
     if decided := settings(run):
         lines.append(phrase("common.run_show_settings", settings=settings_text(decided)))
     lines += _course(standing)
@@ -97,11 +97,11 @@ def _course(standing: Standing) -> list[str]:
 
 def plain(text: str) -> str:
     """On one line, and nothing that a terminal would obey: models write anything."""
-    return invisible.line(text)
+    return invisible_characters.to_single_line(text)
 
 
 def outcome(run: Run, end: Finished) -> list[str]:
-    lines = [phrase(f"training.run_finished.{end.reason}", step=end.step, time=duration(end.seconds))]
+    lines = [phrase(f"training.run_finished.{end.reason}", step=end.step, time=format_duration(end.seconds))]
     if run.is_from_elsewhere:
         lines.append(phrase("common.run_trained_elsewhere"))
     if end.best_loss is not None:
@@ -122,9 +122,9 @@ def elapsed(trained_s: float, elapsed_s: float, *, is_judged: bool) -> str:
     """By the clock, since the command was given."""
     return phrase(
         "common.run_elapsed_judged" if is_judged else "common.run_elapsed",
-        total=duration(elapsed_s),
-        trained=duration(trained_s),
-        judged=duration(round(elapsed_s) - round(trained_s)),
+        total=format_duration(elapsed_s),
+        trained=format_duration(trained_s),
+        judged=format_duration(round(elapsed_s) - round(trained_s)),
     )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from app.base.export_gate import Permit
-from app.base.files.whole_file import check_new
-from app.base.tables import safe_table
+from app.base.confidentiality import Permit
+from app.base.files.output_file import check_new_target
+from app.base.tables import table_writer
 from app.base.wording import phrase
 from app.training.data.check import CheckReport, Place
 from app.training.data.reading import Imported
@@ -24,18 +24,18 @@ DETAILED = ("not_text", "too_long", "not_characters", "cell_error", "unknown_rol
 
 def check_target(out: Path) -> None:
     """Before anything is read. Raises AppError("data_out_format" | "export_folder_gone" | "export_exists")."""
-    check_new(out, SUFFIXES, "data_out_format")
+    check_new_target(out, SUFFIXES, "data_out_format")
 
 
 def save(out: Path, imported: Imported, found: CheckReport, *, permit: Permit) -> None:
     """Raises AppError as `whole_file`."""
-    with permit.whole_file(out) as file:
+    with permit.open_atomically(out) as file:
         head = [phrase(f"training.data_column.{name}") for name in HEAD]
         if out.suffix.lower() == ".csv":
-            safe_table.write_csv(file, head, _lines(imported, found))
+            table_writer.write_csv(file, head, _lines(imported, found))
         elif out.suffix.lower() == ".xlsx":
             label = phrase(f"common.label.{permit.label}")
-            book = safe_table.Book(phrase("common.batch_cut"), label)
+            book = table_writer.WorkbookWriter(phrase("common.batch_cut"), label)
             book.add(
                 phrase("training.data_sheet"),
                 WIDTHS,

@@ -13,13 +13,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from app.base import lines
+from app.base import json_lines
 from app.base.confidentiality import LABELS
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.atomic import write_atomically
-from app.base.files.copying import write_failure
-from app.base.files.plain_file import lines_of
+from app.base.files.input_file import lines_of
+from app.base.files.output_file import drive_error, write_atomically
 from app.base.wording import phrase
 from app.training.data import shapes
 from app.training.data.check import CheckReport
@@ -108,10 +107,10 @@ def create(folder: Path, items: Sequence[Item]) -> None:
     """In place of what the folder had. Raises AppError("draft_unwritable" | "drive_space")."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(folder / ITEMS, b"".join(map(lines.to_line, items)))
+        write_atomically(folder / ITEMS, b"".join(map(json_lines.encode_line, items)))
         (folder / DECISIONS).unlink(missing_ok=True)
     except OSError as error:
-        raise write_failure(error, folder, "draft_unwritable") from error
+        raise drive_error(error, folder, "draft_unwritable") from error
 
 
 def standing(item: Item) -> State:
@@ -139,14 +138,14 @@ class Curation:
             raw = strict_json.read_bytes(self._path) if self._path.exists() else b""
             whole = raw[: raw.rfind(b"\n") + 1]  # half a line, from when the power went, is dropped
             for line in whole.splitlines():
-                self._replay(strict_json.value(line))
+                self._replay(strict_json.loads(line))
             if raw != whole:
                 os.truncate(self._path, len(whole))
             self._size = len(whole)
         except FileNotFoundError as error:
             raise AppError("draft_damaged", path=str(folder)) from error
         except OSError as error:
-            raise write_failure(error, folder, "draft_unwritable") from error
+            raise drive_error(error, folder, "draft_unwritable") from error
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise AppError("draft_damaged", path=str(folder)) from error
 
@@ -244,11 +243,11 @@ class Curation:
                     raise
                 self._size = place + len(line)
         except OSError as error:
-            raise write_failure(error, self._path.parent, "draft_unwritable") from error
+            raise drive_error(error, self._path.parent, "draft_unwritable") from error
 
 
 def _item(line: bytes) -> Item:
-    found: Item = lines.from_json(strict_json.value(line), {"Item": Item})
+    found: Item = json_lines.decode_message(strict_json.loads(line), {"Item": Item})
     return found
 
 

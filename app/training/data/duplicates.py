@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from app.base.text import nfkc
+from app.base.search_text import normalize_nfkc
 from app.training.data.rows import Row
 
 Part = Literal["row", "question"]  # question and answer with a line break between, or the question alone
@@ -47,7 +47,7 @@ PAPER = Measure(n=2, threshold=0.45, part="question")  # arXiv 2603.18037
 
 
 def normalized(text: str) -> str:
-    return "".join(nfkc(text).split())
+    return "".join(normalize_nfkc(text).split())
 
 
 def exact(rows: Sequence[Row]) -> list[tuple[int, ...]]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from app.base.tables.table_file import Row as TableRow
+from app.base.tables.table_reader import TableRow
 from app.training.data import shapes
 from app.training.data.records import BadRow, short
 from app.training.data.rows import Row

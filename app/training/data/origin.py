@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from app.base import lines
+from app.base import json_lines
 from app.base.files import strict_json
-from app.base.files.atomic import write_atomically
-from app.base.files.copying import write_failure
+from app.base.files.output_file import drive_error, write_atomically
 from app.training.data.reading import Imported
 
 FILE = "origin.json"  # beside the rows
@@ -46,15 +45,15 @@ def of(path: Path, imported: Imported) -> Origin:
 def keep(folder: Path, origin: Origin) -> None:
     """Raises AppError("draft_unwritable" | "drive_space")."""
     try:
-        write_atomically(folder / FILE, lines.to_line(origin))
+        write_atomically(folder / FILE, json_lines.encode_line(origin))
     except OSError as error:
-        raise write_failure(error, folder, "draft_unwritable") from error
+        raise drive_error(error, folder, "draft_unwritable") from error
 
 
 def read(folder: Path) -> Origin | None:
     """None for rows that were generated, and where it cannot be read: the rows are whole without it."""
     try:
-        found: Origin = lines.from_json(strict_json.of_file(folder / FILE), {"Origin": Origin})
+        found: Origin = json_lines.decode_message(strict_json.load_file(folder / FILE), {"Origin": Origin})
     except (OSError, ValueError, AttributeError):
         return None
     return found

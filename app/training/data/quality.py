@@ -6,7 +6,7 @@ Looks at one text by itself and changes nothing. Whether a statement is true, no
 import re
 from collections import Counter
 
-from app.base import invisible
+from app.base import invisible_characters
 from app.base.files import strict_json
 
 CODES = ("json_debris", "unfinished", "mojibake", "repetition", "control_characters")
@@ -78,7 +78,7 @@ def flags(text: str) -> tuple[str, ...]:
 
 
 def _has_controls(text: str) -> bool:
-    return invisible.places(text.replace("\r", "")) != [] or _PRIVATE.search(text) is not None
+    return invisible_characters.find_places(text.replace("\r", "")) != [] or _PRIVATE.search(text) is not None
 
 
 # ------------------------------------------------------------------ remains of JSON
@@ -103,7 +103,7 @@ def _is_json(text: str) -> bool:
     if not text.lstrip().startswith(("{", "[")):
         return False
     try:
-        strict_json.value(text)
+        strict_json.loads(text)
     except ValueError:
         return False
     return True

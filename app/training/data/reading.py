@@ -9,9 +9,9 @@ from typing import Any
 
 from app.base import confidentiality
 from app.base.errors import AppError
-from app.base.tables import columns as names
-from app.base.tables import table_file
-from app.base.tables.columns import ColumnMapping
+from app.base.tables import column_mapping as names
+from app.base.tables import table_reader
+from app.base.tables.column_mapping import ColumnMapping
 from app.base.wording import phrase
 from app.documents import encodings, labels
 from app.training.data import markdown_pairs, records, shapes, split_record
@@ -23,7 +23,7 @@ JSON_LINES = (".jsonl", ".ndjson")
 JSON = (".json",)
 TABLES = (".csv", ".tsv")
 MARKDOWN = (".md", ".markdown", ".txt")
-SUFFIXES = (*JSON_LINES, *JSON, *TABLES, *table_file.WORKBOOKS, *MARKDOWN)
+SUFFIXES = (*JSON_LINES, *JSON, *TABLES, *table_reader.WORKBOOKS, *MARKDOWN)
 FILE_BYTES = 300_000_000  # 150,000 answers of a page each
 ROWS = 300_000  # an 8B model on a graphics card is weeks at them
 SAMPLES, SAMPLE_CHARACTERS, SAMPLE_ITEMS = 3, 2_000, 50
@@ -79,15 +79,15 @@ def read(path: Path, mapping: ColumnMapping | None = None) -> Imported:
 def _with_record(imported: Imported, folder: Path) -> Imported:
     """Return it with what the record of a split says where the file is one of its parts."""
     label, origins = split_record.told_of(folder)
-    known = {one for one in (label, confidentiality.label_of(imported.label)) if one is not None}
-    highest = confidentiality.highest(known) if known else ""
+    known = {one for one in (label, confidentiality.label_from_word(imported.label)) if one is not None}
+    highest = confidentiality.highest_label(known) if known else ""
     return replace(imported, label=highest, origins=tuple(sorted({*imported.origins, *origins})))
 
 
 def outline(path: Path) -> tuple[tuple[str, ...], tuple[Record, ...]]:
     """The columns of a file and samples of it, where nobody knows yet what they mean. Raises AppError as `read`."""
     raw, suffix = _bytes(path), path.suffix.lower()
-    text, _codec = ("", "") if suffix in table_file.WORKBOOKS else _text(raw, path.name)
+    text, _codec = ("", "") if suffix in table_reader.WORKBOOKS else _text(raw, path.name)
     table = markdown_pairs.table(text) if suffix in MARKDOWN else []
     wanted = ColumnMapping()
     found = records.of_table(table, wanted, is_text=True) if table else _found(raw, text, path, wanted)
@@ -100,7 +100,7 @@ def encoding_name(codec: str) -> str:
 
 
 def _bytes(path: Path) -> bytes:
-    raw = table_file.read_bytes(path, FILE_BYTES, SUFFIXES, missing="file_missing", other="data_format")
+    raw = table_reader.read_bytes(path, FILE_BYTES, SUFFIXES, missing="file_missing", other="data_format")
     if not raw.strip():
         raise AppError("data_empty", name=path.name)
     return raw
@@ -108,7 +108,7 @@ def _bytes(path: Path) -> bytes:
 
 def _parsed(raw: bytes, path: Path, wanted: ColumnMapping) -> Imported:
     suffix, sha256 = path.suffix.lower(), hashlib.sha256(raw).hexdigest()
-    text, codec = ("", "") if suffix in table_file.WORKBOOKS else _text(raw, path.name)
+    text, codec = ("", "") if suffix in table_reader.WORKBOOKS else _text(raw, path.name)
     if suffix in MARKDOWN:
         return _of_markdown(text, path.name, sha256, codec, wanted)
     return _of_records(_found(raw, text, path, wanted), path.name, sha256, codec, wanted)
@@ -122,20 +122,20 @@ def _text(raw: bytes, name: str) -> tuple[str, str]:
     text = encodings.decode(raw, codec)
     if not text.strip("\ufeff\0 \t\r\n"):
         raise AppError("data_empty", name=name)
-    table_file.check_text(text, name)
+    table_reader.check_text(text, name)
     return text, "utf-8-sig" if raw.startswith(codecs.BOM_UTF8) else codec
 
 
 def _found(raw: bytes, text: str, path: Path, wanted: ColumnMapping) -> Records:
     """Of a workbook `raw`, of other files `text`."""
     suffix = path.suffix.lower()
-    if suffix in table_file.WORKBOOKS:
-        sheets = list(table_file.sheets(raw, path.name, ROWS + records.HEADING_ROWS))
+    if suffix in table_reader.WORKBOOKS:
+        sheets = list(table_reader.read_sheets(raw, path.name, ROWS + records.HEADING_ROWS))
         if not sheets:
             raise AppError("data_empty", name=path.name)
         return records.of_sheets(sheets, wanted)
     if suffix in TABLES:
-        return records.of_table(list(table_file.delimited(text, path.name)), wanted, is_text=True)
+        return records.of_table(list(table_reader.read_delimited(text, path.name)), wanted, is_text=True)
     return records.of_json(text, path.name, is_lines=suffix in JSON_LINES)
 
 
@@ -175,25 +175,25 @@ def _of_records(found: Records, name: str, sha256: str, codec: str, wanted: Colu
         other_sheets=found.other_sheets,
         blank=found.blank,
         samples=_samples(found),
-        label=confidentiality.told_of_rows(record.values for record in found.found) or "",
+        label=confidentiality.label_of_rows_or_none(record.values for record in found.found) or "",
         origins=labels.origins_of(record.values for record in found.found),
     )
 
 
 def _mapping(found: Records, name: str, wanted: ColumnMapping) -> tuple[ColumnMapping, Shape]:
-    wanted = names.chosen(wanted, found.columns, found.columns if found.is_table else ())
+    wanted = names.resolve_mapping(wanted, found.columns, found.columns if found.is_table else ())
     column, shape = shapes.conversations(found.found, found.columns)
     if column and not (wanted.question or wanted.answer):
-        guessed = names.guess([one for one in found.columns if one != column], wanted)
+        guessed = names.guess_mapping([one for one in found.columns if one != column], wanted)
         return ColumnMapping(system=guessed.system, group=guessed.group, messages=column), shape
-    mapping = names.guess(found.columns if found.has_names else (), wanted)
+    mapping = names.guess_mapping(found.columns if found.has_names else (), wanted)
     is_half_known = bool(mapping.question or mapping.answer)
     if found.is_table and len(found.columns) == 2 and (is_half_known or not found.has_names):
         left, right = found.columns
         is_turned = mapping.question == right or mapping.answer == left
         mapping = ColumnMapping(*((right, left) if is_turned else (left, right)))
     if found.found and not (mapping.question and mapping.answer):
-        raise AppError("data_no_columns", name=name, columns=names.listed(found.columns))
+        raise AppError("data_no_columns", name=name, columns=names.list_columns(found.columns))
     return mapping, shapes.shape_of(mapping)
 
 
@@ -203,6 +203,6 @@ def _of_markdown(text: str, name: str, sha256: str, codec: str, wanted: ColumnMa
     if rows or any(one.code != "outside" for one in bad):
         return Imported(name, tuple(rows), tuple(bad), "markdown", ColumnMapping(), sha256, encoding=codec)
     table = markdown_pairs.table(text)
-    if table and (wanted.as_dict() or any(map(names.is_known, map(str, table[0].cells)))):
+    if table and (wanted.as_dict() or any(map(names.is_known_column, map(str, table[0].cells)))):
         return _of_records(records.of_table(table, wanted, is_text=True), name, sha256, codec, wanted)
     raise AppError("data_without_columns" if wanted.as_dict() else "data_no_rows", name=name)

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.base import invisible
+from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.tables import columns as names
-from app.base.tables import table_file
-from app.base.tables.columns import ColumnMapping
-from app.base.tables.table_file import Row
+from app.base.tables import column_mapping as names
+from app.base.tables import table_reader
+from app.base.tables.column_mapping import ColumnMapping
+from app.base.tables.table_reader import TableRow
 
 RECORD_CHARACTERS = 4_000_000  # of one line or object; a longer one is no conversation
 HEADING_ROWS = 20  # searched for the one with the names of the columns
@@ -59,7 +59,7 @@ def short(value: object, most: int = DETAIL_CHARACTERS) -> str:
     text = value if isinstance(value, str) else _written(value)
     line = " ".join(text[: 20 * most].split())
     cut = line if len(line) <= most and len(text) <= 20 * most else f"{line[: most - 1]}…"
-    return invisible.marked(cut)
+    return invisible_characters.replace_with_mark(cut)
 
 
 def _written(value: object) -> str:
@@ -72,7 +72,7 @@ def _written(value: object) -> str:
 # ------------------------------------------------------------------------ tables
 
 
-def of_sheets(sheets: Sequence[tuple[str, list[Row]]], wanted: ColumnMapping) -> Records:
+def of_sheets(sheets: Sequence[tuple[str, list[TableRow]]], wanted: ColumnMapping) -> Records:
     """Of the first sheet whose columns can be told, else of the longest."""
     longest = max(range(len(sheets)), key=lambda at: len(_filled(sheets[at][1])))
     best = next((at for at, (_, rows) in enumerate(sheets) if _heading(_filled(rows), wanted) is not None), longest)
@@ -81,10 +81,10 @@ def of_sheets(sheets: Sequence[tuple[str, list[Row]]], wanted: ColumnMapping) ->
     return replace(of_table(rows, wanted), sheet=title, other_sheets=others)
 
 
-def of_table(rows: Sequence[Row], wanted: ColumnMapping, *, is_text: bool = False) -> Records:
+def of_table(rows: Sequence[TableRow], wanted: ColumnMapping, *, is_text: bool = False) -> Records:
     """`is_text`: of a CSV, where a row with more cells than the heading has a separator too many."""
     filled = _filled(rows)
-    widths = [len(table_file.trimmed(row.cells)) for row in filled if not row.problem] or [0]
+    widths = [len(table_reader.trim_cells(row.cells)) for row in filled if not row.problem] or [0]
     heading = _heading(filled, wanted)
     if heading is None:
         heading = _likely_heading(filled, max(set(widths), key=widths.count))
@@ -96,7 +96,7 @@ def of_table(rows: Sequence[Row], wanted: ColumnMapping, *, is_text: bool = Fals
     bad = [BadRow(row.line, row.problem or "above_heading", short(_joined(row))) for row in filled[: heading or 0]]
     found: list[Record] = []
     for row in filled[heading + 1 :] if heading is not None else filled:
-        cells = table_file.trimmed(row.cells)
+        cells = table_reader.trim_cells(row.cells)
         if row.problem or len(cells) > most:
             bad.append(BadRow(row.line, row.problem or "too_many_cells", short(_joined(row))))
         else:
@@ -105,30 +105,32 @@ def of_table(rows: Sequence[Row], wanted: ColumnMapping, *, is_text: bool = Fals
     return Records(found, bad, columns, is_table=True, has_names=heading is not None, blank=blank)
 
 
-def _filled(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if row.problem or table_file.trimmed(row.cells)]
+def _filled(rows: Sequence[TableRow]) -> list[TableRow]:
+    return [row for row in rows if row.problem or table_reader.trim_cells(row.cells)]
 
 
-def _heading(filled: Sequence[Row], wanted: ColumnMapping) -> int | None:
+def _heading(filled: Sequence[TableRow], wanted: ColumnMapping) -> int | None:
     """The place of the row with the names of the columns: those that the user names, or known ones."""
-    named = {names.plain(column) for column in wanted.as_dict().values() if column != names.NONE}
+    named = {names.normalize_name(column) for column in wanted.as_dict().values() if column != names.NO_COLUMN}
     for at, row in enumerate(filled[:HEADING_ROWS]):
         cells = [cell for cell in row.cells if isinstance(cell, str) and 0 < len(cell) <= HEADING_CHARACTERS]
-        guessed = names.guess(cells, ColumnMapping())
+        guessed = names.guess_mapping(cells, ColumnMapping())
         if (guessed.question and guessed.answer) or names.messages_column(cells):
             return at
-        if named & set(map(names.plain, cells)):
+        if named & set(map(names.normalize_name, cells)):
             return at
     return None
 
 
-def _likely_heading(filled: Sequence[Row], width: int) -> int | None:
+def _likely_heading(filled: Sequence[TableRow], width: int) -> int | None:
     """The first row of that width, when it has a known name, or only short names above something else."""
-    at = next((at for at, row in enumerate(filled[:HEADING_ROWS]) if len(table_file.trimmed(row.cells)) >= width), None)
+    at = next(
+        (at for at, row in enumerate(filled[:HEADING_ROWS]) if len(table_reader.trim_cells(row.cells)) >= width), None
+    )
     if at is None or at + 1 == len(filled) or filled[at].problem:
         return None
-    cells, short_name = table_file.trimmed(filled[at].cells), HEADING_CHARACTERS // 2
-    if any(isinstance(cell, str) and 0 < len(cell) <= short_name and names.is_known(cell) for cell in cells):
+    cells, short_name = table_reader.trim_cells(filled[at].cells), HEADING_CHARACTERS // 2
+    if any(isinstance(cell, str) and 0 < len(cell) <= short_name and names.is_known_column(cell) for cell in cells):
         return at
     is_short = all(
         isinstance(cell, str) and 0 < len(cell) <= short_name and not re.search(r"[?？。、!！\d]", cell)
@@ -137,19 +139,19 @@ def _likely_heading(filled: Sequence[Row], width: int) -> int | None:
     return at if is_short and any(len(str(cell or "")) > short_name for row in filled for cell in row.cells) else None
 
 
-def _column_names(row: Row | None, width: int) -> tuple[str, ...]:
+def _column_names(row: TableRow | None, width: int) -> tuple[str, ...]:
     """Unique ones; a column without a name is called by its letter."""
     given = [str(cell or "").strip() for cell in (row.cells[:width] if row else ())]
     found: list[str] = []
     for at in range(width):
         name = given[at] if at < len(given) else ""
         if name in found:
-            name = f"{name} ({table_file.letter(at)})"
-        found.append(name or table_file.letter(at))
+            name = f"{name} ({table_reader.column_letter(at)})"
+        found.append(name or table_reader.column_letter(at))
     return tuple(found)
 
 
-def _joined(row: Row) -> str:
+def _joined(row: TableRow) -> str:
     return " ".join(str(cell) for cell in row.cells if cell not in (None, ""))
 
 

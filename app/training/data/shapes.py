@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.base.files import strict_json
-from app.base.tables import columns as names
-from app.base.tables.columns import ColumnMapping
+from app.base.tables import column_mapping as names
+from app.base.tables.column_mapping import ColumnMapping
 from app.training.data.records import RECORD_CHARACTERS, BadRow, Record, Twice, short
 from app.training.data.rows import Message, Row
 
@@ -43,7 +43,7 @@ def shape_of(mapping: ColumnMapping) -> Shape:
 
 def row_of(record: Record, mapping: ColumnMapping) -> Row | BadRow:
     try:
-        group = _plain_value(names.value(record.values, mapping.group)) if mapping.group else ""
+        group = _plain_value(names.column_value(record.values, mapping.group)) if mapping.group else ""
         return Row(record.line, _messages(record.values, mapping), group)
     except RefusedError as error:
         return BadRow(record.line, error.code, error.detail)
@@ -95,14 +95,14 @@ def _system(text: str) -> tuple[Message, ...]:
 
 
 def _messages(values: dict[str, Any], mapping: ColumnMapping) -> tuple[Message, ...]:
-    system = text_of(names.value(values, mapping.system), mapping.system) if mapping.system else ""
+    system = text_of(names.column_value(values, mapping.system), mapping.system) if mapping.system else ""
     if mapping.messages:
         return _conversation(values.get(mapping.messages), system)
-    asked, answered = names.value(values, mapping.question), names.value(values, mapping.answer)
+    asked, answered = names.column_value(values, mapping.question), names.column_value(values, mapping.answer)
     if isinstance(asked, list) and isinstance(answered, list):  # prompt and completion as TRL has them
         return _conversation([*asked, *answered], system)
     question, answer = text_of(asked, mapping.question), text_of(answered, mapping.answer)
-    more = text_of(names.value(values, mapping.input), mapping.input) if mapping.input else ""
+    more = text_of(names.column_value(values, mapping.input), mapping.input) if mapping.input else ""
     return pair(f"{question}\n\n{more}" if question and more else question, answer, system)
 
 
@@ -130,7 +130,7 @@ def as_list(value: Any) -> list[Any] | None:
     """A list (of messages, of words); in a table it is written as JSON."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
-            value = strict_json.value(value)
+            value = strict_json.loads(value)
         except ValueError:
             return None
     return value if isinstance(value, list) else None
@@ -145,7 +145,7 @@ def _message(one: Any) -> Message:
     if not isinstance(role, str):
         raise RefusedError("bad_message", short(one))
     plain = role.strip().casefold()
-    known = next((name for name, words in names.words()["roles"].items() if plain in words), None)
+    known = next((name for name, words in names.column_words()["roles"].items() if plain in words), None)
     if known is None:
         raise RefusedError("unknown_role", short(role))
     if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content):

@@ -20,9 +20,8 @@ from typing import Any
 
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.copying import sync_folder
-from app.base.files.plain_file import sha256_of
-from app.base.files.whole_file import failure
+from app.base.files.input_file import sha256_of
+from app.base.files.output_file import export_error, sync_folder
 from app.training.data import duplicates
 from app.training.data.duplicates import DEFAULT, Measure
 from app.training.data.rows import PARTS, Row
@@ -238,7 +237,7 @@ def write(split: Split, folder: Path, source: dict[str, Any], leakage: dict[str,
         temporary.replace(folder)
         sync_folder(folder.parent)
     except OSError as error:
-        raise failure(error, folder) from error
+        raise export_error(error, folder) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return manifest
@@ -252,7 +251,7 @@ def require_free(folder: Path) -> None:
         if folder.is_dir() and any(folder.iterdir()):
             raise AppError("split_exists", path=str(folder))
     except OSError as error:
-        raise failure(error, folder / MANIFEST) from error
+        raise export_error(error, folder / MANIFEST) from error
 
 
 def _written(split: Split, folder: Path, source: dict[str, Any], leakage: dict[str, Any]) -> dict[str, Any]:
@@ -288,7 +287,7 @@ def verify(folder: Path) -> dict[str, Any]:
     Raises AppError("split_unusable" | "split_changed" | "newer_data").
     """
     try:
-        manifest = strict_json.of_file(folder / MANIFEST)
+        manifest = strict_json.load_file(folder / MANIFEST)
         hashes = {name: manifest["files"][name]["sha256"] for name in PARTS}
         if manifest["version"] > VERSION:
             raise AppError("newer_data")

@@ -48,10 +48,10 @@ def candidates(versions: Sequence[Python]) -> list[list[str]]:
     found = []
     if not getattr(sys, "frozen", False):
         found.append([getattr(sys, "_base_executable", sys.executable)])
-    launcher = programs.find("py") if os.name == "nt" else None
+    launcher = programs.find_program("py") if os.name == "nt" else None
     if launcher:
         found += [[launcher, f"-{name}"] for name in names]
-    installed = [programs.find(name) for name in (*(f"python{name}" for name in names), "python3", "python")]
+    installed = [programs.find_program(name) for name in (*(f"python{name}" for name in names), "python3", "python")]
     return found + [[program] for program in installed if program]
 
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from app.base.errors import AppError
-from app.base.files import private
+from app.base.files import file_permissions
 from app.base.paths import resources
 from app.models import training_environment
 from app.models.training_environment import CONVERTER, DEVELOPMENT_FOLDER, VERSION_FILE
@@ -32,7 +32,7 @@ def find() -> tuple[Path, str]:
 def copy(source: Path, version: str, environment: Path) -> None:
     """Raises OSError."""
     target = environment / CONVERTER
-    private.copy_folder(source, target)
+    file_permissions.copy_folder(source, target)
     (target / VERSION_FILE).write_text(f"{version}\n", encoding="utf-8")
 
 

@@ -21,9 +21,8 @@ import filelock
 
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.base.files.atomic import write_atomically
-from app.base.files.copying import write_failure
-from app.base.files.plain_file import read_regular
+from app.base.files.input_file import read_regular
+from app.base.files.output_file import drive_error, write_atomically
 from app.models import package_locks as locks
 from app.models import training_environment
 from app.models.package_locks import Lock
@@ -266,7 +265,7 @@ def write_stamp(folder: Path, lock: Lock, key: str) -> None:
 def is_current(folder: Path) -> bool:
     """Whether it holds what this version of Kotae would install; True for one that was made by hand."""
     try:
-        stamp: Any = strict_json.of_file(folder / training_environment.STAMP)
+        stamp: Any = strict_json.load_file(folder / training_environment.STAMP)
     except OSError:
         return True
     except ValueError:
@@ -276,4 +275,4 @@ def is_current(folder: Path) -> bool:
 
 
 def unwritable(error: OSError, folder: Path) -> AppError:
-    return write_failure(error, folder, "training_environment_unwritable")
+    return drive_error(error, folder, "training_environment_unwritable")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from app.base.errors import AppError
-from app.base.files.copying import Meter, hash_of
+from app.base.files.output_file import CopyProgress, hash_file
 from app.models.kits.kit_joining import PartJoiner, is_regular
 from app.models.kits.kit_manifest import KitFile, KitPart
 from app.models.package_locks import Lock, LockedFile
@@ -105,7 +105,7 @@ def _copied(file: KitFile, folder: Path, target: Path, damaged: AppError, told: 
     if is_regular(target) and _hash(target) == file.sha256:
         return target
     try:
-        joiner = PartJoiner(folder, Meter(told, file.size_bytes, passes=2))
+        joiner = PartJoiner(folder, CopyProgress(told, file.size_bytes, passes=2))
         problems = joiner.join(file, target.with_name(f"{target.name}.joining"), target.name)
         if problems:
             is_whole = len(file.parts) == 1 or problems[0].code == "kit_content_refused"
@@ -119,6 +119,6 @@ def _copied(file: KitFile, folder: Path, target: Path, damaged: AppError, told: 
 def _hash(path: Path) -> str:
     """ "" for what cannot be read."""
     try:
-        return hash_of(path, Meter(lambda _done, _total: None, 0))
+        return hash_file(path, CopyProgress(lambda _done, _total: None, 0))
     except OSError:
         return ""

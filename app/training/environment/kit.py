@@ -23,9 +23,15 @@ from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
-from app.base.files.copying import Meter, Report, require_space, sync_folder, write_failure
-from app.base.files.plain_file import open_regular
-from app.base.files.whole_file import whole_file
+from app.base.files.input_file import open_regular
+from app.base.files.output_file import (
+    CopyProgress,
+    ReportBytes,
+    drive_error,
+    open_atomically,
+    require_space,
+    sync_folder,
+)
 from app.base.paths import resources
 from app.models import package_locks as locks
 from app.models.kits import kit_manifest
@@ -83,7 +89,7 @@ def write(
     wheels: dict[str, Path],
     archive: tuple[Path, PinnedPython] | None,
     part_bytes: int = 0,
-    report: Report = lambda _done, _total: None,
+    report: ReportBytes = lambda _done, _total: None,
 ) -> TrainingKit:
     """`wheels`: the lock's files by name, verified. `archive`: a Python to go with them, and what it must be.
 
@@ -111,7 +117,7 @@ def write(
         sync_folder(folder)
         _remove_others(folder, kit, earlier | {entry.name for entry in kit.entries})
     except OSError as error:
-        raise write_failure(error, folder, "kit_unwritable", size) from error
+        raise drive_error(error, folder, "kit_unwritable", size) from error
     return kit
 
 
@@ -165,12 +171,12 @@ def lock_of(kit: TrainingKit, folder: Path) -> Lock:
     return lock
 
 
-def _write_files(folder: Path, paths: list[Path], part_bytes: int, report: Report) -> list[Entry]:
+def _write_files(folder: Path, paths: list[Path], part_bytes: int, report: ReportBytes) -> list[Entry]:
     sizes = [path.stat().st_size for path in paths]
     names = {path.name for path in paths}
     there = [path for path in folder.iterdir() if path.name in names or path.name.endswith(PART_SUFFIX)]
     require_space(folder, max(0, sum(sizes) - sum(path.stat().st_size for path in there if path.is_file())))
-    writer = PartWriter(folder, part_bytes, Meter(report, sum(sizes), passes=2))
+    writer = PartWriter(folder, part_bytes, CopyProgress(report, sum(sizes), passes=2))
     entries = []
     for number, path in enumerate(paths, start=1):
         entries.append(Entry(path.name, writer.write(path, number, keeps_name=True)))
@@ -202,7 +208,7 @@ def _is_our_readme(path: Path) -> bool:
 
 
 def _put(path: Path, content: bytes) -> None:
-    with whole_file(path) as file:
+    with open_atomically(path) as file:
         file.write(content)
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from app.base.errors import AppError
-from app.base.files.copying import require_space
+from app.base.files.output_file import require_space
 from app.models import package_locks as locks
 from app.models.package_locks import Lock
 from app.training.environment import gathering, kit, python_pins

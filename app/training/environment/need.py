@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.base.files.copying import require_space
+from app.base.files.output_file import require_space
 from app.models import package_locks as locks
 from app.training.environment import planning
 from app.training.environment.folders import Folders

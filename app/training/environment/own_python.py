@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 
 from app.base.errors import AppError
-from app.base.files.plain_file import read_regular
+from app.base.files.input_file import read_regular
 from app.models import training_environment
 from app.training.environment import folders
 from app.training.environment.folders import Folders, unwritable

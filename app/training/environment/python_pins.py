@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.base.errors import AppError
-from app.base.files.copying import Meter, hash_of
+from app.base.files.output_file import CopyProgress, hash_file
 from app.models import package_locks as locks
 from app.models.package_locks import Lock, Python
 
@@ -69,7 +69,7 @@ def of_file(path: Path, system: str = "", python: Python | None = None) -> Pinne
     """
     try:
         is_small = path.is_file() and path.stat().st_size <= ARCHIVE_MAX_BYTES
-        pin = with_hash(hash_of(path, Meter(lambda _done, _total: None, 0))) if is_small else None
+        pin = with_hash(hash_file(path, CopyProgress(lambda _done, _total: None, 0))) if is_small else None
     except OSError as error:
         raise AppError("file_unreadable", path=str(path), reason=error.strerror or str(error)) from error
     if pin is None:

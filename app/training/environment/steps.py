@@ -5,9 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from app.base import no_network
 from app.base.errors import AppError
-from app.base.isolation import offline
+from app.base.isolation import network_guard
 from app.models import package_indexes as indexes
 from app.models import package_locks as locks
 from app.models import training_environment
@@ -80,8 +79,8 @@ def make(job: Job, report: Report, fetch: Fetch) -> Path:
 
 def forbid_network() -> None:
     """From here on, for this process and all that it starts, uv and what it installs included."""
-    offline.enforce()
-    no_network.install()
+    network_guard.enforce_offline()
+    network_guard.install_filter()
 
 
 def _own_python(job: Job, plan: Plan, source: Path | None, where: Folders, report: Report) -> BasePython:

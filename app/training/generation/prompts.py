@@ -63,7 +63,7 @@ def score(reply: Reply) -> int | None:
 
 def _object(reply: Reply) -> dict[str, object]:
     try:
-        data = strict_json.value(reply.text)
+        data = strict_json.loads(reply.text)
     except ValueError:
         return {}
     return data if isinstance(data, dict) else {}

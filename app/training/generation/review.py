@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from app.base import confidentiality
-from app.base.confidentiality import LABELS
+from app.base.confidentiality import LABELS, Permit
 from app.base.errors import AppError
-from app.base.export_gate import Permit
 from app.base.files import strict_json
-from app.base.tables import safe_table
-from app.base.tables.columns import plain
-from app.base.tables.table_file import Cell, Row
+from app.base.tables import table_writer
+from app.base.tables.column_mapping import normalize_name
+from app.base.tables.table_reader import Cell, TableRow
 from app.base.wording import current_language, phrase
 from app.chat.batch import table
 from app.training.generation import rows, words
@@ -85,19 +84,19 @@ def write(pairs: Sequence[_Pair], out: Path, *, permit: Permit) -> None:
     place = 0 if current_language() == "ja" else 1
     head = [words.review(name)[place] for name in COLUMNS]
     lines = (_cells(number, pair) for number, pair in enumerate(pairs, start=1))
-    with permit.whole_file(out) as file:
+    with permit.open_atomically(out) as file:
         if out.suffix.lower() == ".csv":
-            safe_table.write_csv(file, head, lines)
+            table_writer.write_csv(file, head, lines)
             return
-        label = confidentiality.highest((confidentiality.of_rows(pairs), permit.label))
-        book = safe_table.Book(phrase("common.batch_cut"), phrase(f"common.label.{label}"))
+        label = confidentiality.highest_label((confidentiality.label_of_rows(pairs), permit.label))
+        book = table_writer.WorkbookWriter(phrase("common.batch_cut"), phrase(f"common.label.{label}"))
         book.add(phrase("training.review_sheet"), WIDTHS, lines, head)
         book.save(file)
 
 
 def _pair(line: str) -> _Pair | None:
     try:
-        pair = strict_json.value(line)
+        pair = strict_json.loads(line)
         quotes = [gold["quote"] for gold in pair["gold"]]
         origin, quality = pair["provenance"], pair["quality"]
         texts = [pair[name] for name in ("id", "question", "answer", "category", "group")]
@@ -163,7 +162,7 @@ class _TableRow:
 
 def _rows(path: Path) -> Iterator[_TableRow]:
     filled = [row for row in table.read(path).rows if any(map(_text, row.cells))]
-    head = [plain(_text(cell)) for cell in filled[0].cells] if filled else []
+    head = [normalize_name(_text(cell)) for cell in filled[0].cells] if filled else []
     places = {name: at for name in COLUMNS if (at := _place(name, head)) is not None}
     missing = [words.review(name)[0] for name in NEEDED if name not in places]
     if missing:
@@ -178,16 +177,16 @@ def _place(name: str, head: Sequence[str]) -> int | None:
 
 @functools.cache
 def _known(name: str) -> tuple[str, ...]:
-    return tuple(map(plain, words.review(name)))
+    return tuple(map(normalize_name, words.review(name)))
 
 
-def _cell(row: Row, at: int) -> str:
+def _cell(row: TableRow, at: int) -> str:
     return _text(row.cells[at]) if at < len(row.cells) else ""
 
 
 def _text(cell: Cell) -> str:
     """Without the apostrophe that a CSV has before what would be a formula."""
-    return safe_table.unquoted("" if cell is None else str(cell).replace("\r\n", "\n").strip())
+    return table_writer.remove_quote("" if cell is None else str(cell).replace("\r\n", "\n").strip())
 
 
 def _decided(texts: Mapping[str, str], pair: _Pair) -> _Pair | str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from app.base.confidentiality import LABELS, Label, highest
+from app.base.confidentiality import LABELS, Label, highest_label
 from app.documents.grounding import clauses, evidence
 from app.documents.records import Section
 from app.documents.values import dates, quantities
@@ -46,7 +46,7 @@ def row(pair: Pair, writer: Writer, least: Label = LABELS[0]) -> dict[str, Any]:
             "collection": passage.collection,
             **place,
             "tag": section.tag,
-            "label": highest((passage.label, least)),
+            "label": highest_label((passage.label, least)),
             "passage": passage.section.text,
             "passage_sha256": digest(passage),
             **asdict(writer),

@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from app.base.files import strict_json
-from app.base.files.atomic import write_atomically
-from app.base.files.copying import write_failure
+from app.base.files.output_file import drive_error, write_atomically
 
 FILE = "pairs.json"
 LEAST, MOST = 10, 10_000  # pairs
@@ -42,13 +41,13 @@ def keep(folder: Path, wish: Wish) -> None:
     try:
         write_atomically(folder / FILE, json.dumps(asdict(wish), ensure_ascii=False).encode())
     except OSError as error:
-        raise write_failure(error, folder, "draft_unwritable") from error
+        raise drive_error(error, folder, "draft_unwritable") from error
 
 
 def read(folder: Path) -> Wish | None:
     """None where nothing is wanted, or nobody can read it."""
     try:
-        return Wish(**strict_json.of_file(folder / FILE))
+        return Wish(**strict_json.load_file(folder / FILE))
     except (OSError, ValueError, TypeError):
         return None
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from app.base.errors import AppError
-from app.base.files import private, strict_json
-from app.base.files.copying import write_failure
+from app.base.files import file_permissions, strict_json
+from app.base.files.output_file import drive_error
 from app.base.paths import Paths
 from app.inference.local_model import LocalModel
 from app.training import drafts
@@ -128,7 +128,7 @@ def _with_rows(
     target = drafts.free(where.drafts, draft.id, drafts.SPLIT)
     try:
         if before and before.data and before.frozen and manifest and _is_of(before, manifest):
-            private.copy_folder(Path(before.data.folder), rows)
+            file_permissions.copy_folder(Path(before.data.folder), rows)
             data = dataclasses.replace(before.data, folder=str(rows))
         else:
             curation.create(rows, [curation.Item(row.line, row) for row in _rows(_spec_of(run))])
@@ -139,9 +139,9 @@ def _with_rows(
             )
         if manifest is None:
             return data, None
-        private.copy_folder(source, target)
+        file_permissions.copy_folder(source, target)
     except OSError as error:
-        raise write_failure(error, where.drafts / draft.id, "draft_unwritable") from error
+        raise drive_error(error, where.drafts / draft.id, "draft_unwritable") from error
     train, validation, holdout = (manifest["files"][part]["rows"] for part in PARTS)
     hashes, leakage = tuple(manifest["files"][part]["sha256"] for part in PARTS), manifest.get("leakage") or {}
     is_sound = not (leakage.get("near") or leakage.get("answers_known") or leakage.get("shared_groups"))
@@ -155,7 +155,7 @@ def _is_of(draft: Draft, manifest: dict[str, Any]) -> bool:
     assert draft.data is not None
     assert draft.frozen is not None
     try:
-        split_now = strict_json.of_file(Path(draft.frozen.folder) / split_record.MANIFEST)
+        split_now = strict_json.load_file(Path(draft.frozen.folder) / split_record.MANIFEST)
     except (OSError, ValueError):
         return False
     is_whole = (Path(draft.data.folder) / curation.ITEMS).is_file()

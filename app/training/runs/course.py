@@ -5,10 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.base import curves
-from app.base.curves import Points
+from app.base import plots
 from app.base.files import strict_json
-from app.base.files.plain_file import open_regular
+from app.base.files.input_file import open_regular
+from app.base.plots import CurvePoints
 from app.models import bases
 from app.training.runs import journal, runs, standing, watching
 from app.training.runs.history import History
@@ -50,13 +50,13 @@ class Course:
     has_holdout: bool = False  # whether there is something to judge it by
     steps: tuple[Step, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
-    raw: Points = ()
-    smooth: Points = ()
-    validation: Points = ()
-    rate: Points = ()
-    norm: Points = ()
-    speed: Points = ()
-    memory: Points = ()
+    raw: CurvePoints = ()
+    smooth: CurvePoints = ()
+    validation: CurvePoints = ()
+    rate: CurvePoints = ()
+    norm: CurvePoints = ()
+    speed: CurvePoints = ()
+    memory: CurvePoints = ()
     answers: tuple[Answers, ...] = ()
     watched: tuple[Watched, ...] = ()
 
@@ -128,8 +128,8 @@ class Follower:
     def _course(self, state: str) -> Course:
         history, folder = self._history, self._folder
         steps, evaluations = tuple(history.steps), tuple(history.evaluations)
-        losses = curves.finite([(one.step, one.loss) for one in steps])
-        raw, smooth = _thinned(losses), _thinned(curves.smoothed(losses))
+        losses = plots.finite_points([(one.step, one.loss) for one in steps])
+        raw, smooth = _thinned(losses), _thinned(plots.smooth_exponentially(losses))
         started = history.started
         return Course(
             state=state,
@@ -174,18 +174,18 @@ def _by_question(samples: Sequence[Sample]) -> Collection[list[Sample]]:
     return found.values()
 
 
-def _marked(evaluations: Sequence[Evaluation]) -> Points:
-    return curves.thinned(curves.finite([(one.step, one.loss) for one in evaluations]), MARKED_POINTS)
+def _marked(evaluations: Sequence[Evaluation]) -> CurvePoints:
+    return plots.thin_points(plots.finite_points([(one.step, one.loss) for one in evaluations]), MARKED_POINTS)
 
 
-def _small(points: Sequence[tuple[float, float]]) -> Points:
-    return _thinned(curves.finite(points), SMALL_POINTS)
+def _small(points: Sequence[tuple[float, float]]) -> CurvePoints:
+    return _thinned(plots.finite_points(points), SMALL_POINTS)
 
 
-def _thinned(points: Points, most: int = curves.MOST_POINTS) -> Points:
+def _thinned(points: CurvePoints, most: int = plots.CURVE_POINTS_MAX) -> CurvePoints:
     if len(points) > BREATH_POINTS:
         time.sleep(BREATH_S)
-    return curves.thinned(points, most)
+    return plots.thin_points(points, most)
 
 
 def _asked(folder: Path) -> RunSpec | None:
@@ -201,7 +201,7 @@ def _references(asked: RunSpec | None) -> dict[str, str]:
         return found
     for line in lines:
         try:
-            messages = strict_json.value(line)["messages"]
+            messages = strict_json.loads(line)["messages"]
             found.setdefault(messages[-2]["content"], messages[-1]["content"])
         except (ValueError, KeyError, IndexError, TypeError):
             continue

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from app.base import lines
+from app.base import json_lines
 from app.base.files import strict_json
 from trainer import events, spec
 from trainer.events import Event
@@ -30,7 +30,7 @@ def event_of(data: Mapping[str, Any]) -> Event:
     kind = _KINDS.get(str(data.get("event")))
     if kind is None:
         raise ValueError("unknown event")
-    event: Event = lines.of_type(kind, {key: value for key, value in data.items() if key != "event"})
+    event: Event = json_lines.convert_value(kind, {key: value for key, value in data.items() if key != "event"})
     for field in dataclasses.fields(event):
         value = getattr(event, field.name)
         if isinstance(value, float) and field.name not in _MAY_BE_INFINITE and not math.isfinite(value):
@@ -46,7 +46,7 @@ def event_of(data: Mapping[str, Any]) -> Event:
 
 def read_line(line: bytes) -> Event:
     """Raises ValueError."""
-    return event_of(lines.object_of(line))
+    return event_of(json_lines.decode_object(line))
 
 
 def read(path: Path) -> Iterator[Event]:

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from app.base import confidentiality
-from app.base.confidentiality import DEFAULT, LABELS, Label
+from app.base.confidentiality import DEFAULT_LABEL, LABELS, Label
 from app.base.files import strict_json
-from app.base.files.atomic import write_atomically
-from app.base.files.copying import write_failure
-from app.base.files.plain_file import lines_of
+from app.base.files.input_file import lines_of
+from app.base.files.output_file import drive_error, write_atomically
 from app.documents import labels
 from app.documents.labels import Origin
 from app.inference.local_model import LocalModel
@@ -38,12 +37,12 @@ class Lineage:
 
     def label_now(self, documents: Path) -> Label:
         """By the documents' database of today; as of any document where nothing is known."""
-        return labels.now(documents, self.origins, self.label or DEFAULT)
+        return labels.now(documents, self.origins, self.label or DEFAULT_LABEL)
 
     def joined(self, *others: "Lineage") -> "Lineage":
         known = [one.label for one in (self, *others) if one.label is not None]
         origins = {origin for one in (self, *others) for origin in one.origins}
-        return Lineage(confidentiality.highest(known) if known else None, tuple(sorted(origins)))
+        return Lineage(confidentiality.highest_label(known) if known else None, tuple(sorted(origins)))
 
     def as_json(self) -> dict[str, Any]:
         """Return what `of_json` reads; nothing where nothing is known."""
@@ -68,7 +67,7 @@ def of_model(model: LocalModel) -> Lineage:
     beside them."""
     own, tuned = Lineage(), model.tuned
     if tuned is not None:
-        own = Lineage(confidentiality.of_told(tuned.label) if tuned.label else None, tuned.origins)
+        own = Lineage(confidentiality.label_from(tuned.label) if tuned.label else None, tuned.origins)
     places = (model.path, model.adapter) if model.remote is None else ()
     return own.joined(*(of_adapter(Path(place)) for place in places if place))
 
@@ -85,7 +84,7 @@ def learned(model: LocalModel) -> Mapping[str, Any]:
     if found == Lineage():
         return {}
     names = tuple(dict.fromkeys(name for name, _document in found.origins))
-    return {"model_label": found.label or DEFAULT, "learned": names}
+    return {"model_label": found.label or DEFAULT_LABEL, "learned": names}
 
 
 def label_of_file(documents: Path, place: Path) -> Label:
@@ -119,7 +118,7 @@ def keep_beside(adapter: Path, merged: Path) -> None:
         try:
             write_atomically(_beside(merged), json.dumps(known, ensure_ascii=False).encode("utf-8", "replace"))
         except OSError as error:
-            raise write_failure(error, merged.parent, "build_unwritable") from error
+            raise drive_error(error, merged.parent, "build_unwritable") from error
 
 
 def _beside(file: Path) -> Path:
@@ -150,11 +149,11 @@ def _of_adapter(place: Path, seen: set[Path]) -> Lineage:
 
 def _kept(file: Path) -> Lineage:
     try:
-        return of_json(strict_json.of_file(file))
+        return of_json(strict_json.load_file(file))
     except OSError:
         return Lineage()
     except ValueError:
-        return Lineage(confidentiality.HIGHEST)
+        return Lineage(confidentiality.HIGHEST_LABEL)
 
 
 def _version(file: Path) -> tuple[int, int]:
@@ -175,10 +174,10 @@ def _of_manifest(file: Path, _modified_ns: int, _size_bytes: int) -> Lineage:
 def _of_rows(file: Path, _modified_ns: int, _size_bytes: int) -> Lineage:
     """Return what the rows of a file say themselves. One that cannot be read may say anything."""
     try:
-        rows = [strict_json.value(line) for line in lines_of(file) if line.strip()]
+        rows = [strict_json.loads(line) for line in lines_of(file) if line.strip()]
     except FileNotFoundError:
         return Lineage()
     except (OSError, ValueError):
-        return Lineage(confidentiality.HIGHEST)
+        return Lineage(confidentiality.HIGHEST_LABEL)
     said = [{key: row.get(key) for key in ("provenance", "label")} for row in rows if isinstance(row, dict)]
-    return Lineage(confidentiality.told_of_rows(said), labels.origins_of(said))
+    return Lineage(confidentiality.label_of_rows_or_none(said), labels.origins_of(said))

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from app.base import invisible, made_here, text
+from app.base import authenticity, invisible_characters, search_text
 from app.base.errors import AppError
-from app.base.files import bin_folder, strict_json
+from app.base.files import strict_json, work_folder
 from app.base.files.day_record import DayRecord
-from app.base.files.plain_file import open_regular
+from app.base.files.input_file import open_regular
 from app.base.paths import Paths
 from app.chat.shelf import BIN_DAYS
 from app.inference.local_model import LocalModel
@@ -79,10 +79,14 @@ class Overview:
 
     def search(self, query: str) -> "Overview":
         """Those that have every word of the query; all of them where it has none."""
-        sought = text.words(query)
+        sought = search_text.split_query(query)
 
         def kept(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
-            return tuple(entry for entry in entries if all(text.count(text.fold(entry.words), [w]) for w in sought))
+            return tuple(
+                entry
+                for entry in entries
+                if all(search_text.count_occurrences(search_text.fold(entry.words), [w]) for w in sought)
+            )
 
         return Overview(kept(self.in_progress), kept(self.history))
 
@@ -143,10 +147,10 @@ def restore(where: Paths, entry: Entry) -> None:
 def empty_bin(where: Paths, now: float, days: float = BIN_DAYS) -> int:
     """Deletes for good what was removed so many days ago; gives how many. To be called in the background."""
     record = DayRecord(where.data)
-    gone = bin_folder.empty(where.runs, record, now, days)
+    gone = work_folder.empty_bin(where.runs, record, now, days)
     if gone:
         shelf.clear_bases(where.runs, where.bases)
-    return len(gone) + len(bin_folder.empty(where.drafts, record, now, days))
+    return len(gone) + len(work_folder.empty_bin(where.drafts, record, now, days))
 
 
 # ----------------------------------------------------------------------- drafts
@@ -191,7 +195,7 @@ def _run(folder: Path, _stamps: tuple[tuple[int, int], ...]) -> tuple[Entry, Sta
     told = _ends(folder / standing.JOURNAL)
     asked = bases.read_spec(folder / runs.SPEC)
     entry = Entry(
-        "run", folder.name, (asked.name if asked else "") or invisible.line(folder.name), "",
+        "run", folder.name, (asked.name if asked else "") or invisible_characters.to_single_line(folder.name), "",
         told.started_at or _time(folder / runs.SPEC), _verdict(folder / runs.GATE),
         _base_name(asked.base) if asked else "", _data_name(Path(asked.train)) if asked else "",
         shelf.note_of(folder), folder=folder,
@@ -247,7 +251,7 @@ def _verdict(path: Path) -> str:
     """Nothing of one that was not measured here."""
     try:
         raw = strict_json.read_bytes(path)
-        found = strict_json.value(raw)["verdict"] if made_here.knows(path.name, raw) else ""
+        found = strict_json.loads(raw)["verdict"] if authenticity.is_registered(path.name, raw) else ""
     except (OSError, ValueError, TypeError, LookupError):
         return ""
     return found if found in _VERDICTS else ""
@@ -256,17 +260,17 @@ def _verdict(path: Path) -> str:
 def _data_name(train: Path) -> str:
     source = _json(train.parent / split_record.MANIFEST).get("source")
     name = source.get("name") if isinstance(source, dict) else None
-    return invisible.line(str(name or train.name))
+    return invisible_characters.to_single_line(str(name or train.name))
 
 
 def _base_name(base: str) -> str:
-    return invisible.line(Path(base).name)
+    return invisible_characters.to_single_line(Path(base).name)
 
 
 def _json(path: Path) -> dict[str, Any]:
     """{}: not there, or not readable."""
     try:
-        found = strict_json.of_file(path)
+        found = strict_json.load_file(path)
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

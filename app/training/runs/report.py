@@ -13,14 +13,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from app.base import confidentiality, html_page, plots, wording
-from app.base.bootstrap import Interval
+from app.base import confidentiality, html_report, plots, wording
+from app.base.bootstrap import ConfidenceInterval
 from app.base.errors import AppError
-from app.base.files.atomic import write_atomically
-from app.base.files.copying import write_failure
-from app.base.files.plain_file import lines_of
-from app.base.plots import Series
-from app.base.wording import size
+from app.base.files.input_file import lines_of
+from app.base.files.output_file import drive_error, write_atomically
+from app.base.plots import PlotSeries
+from app.base.wording import format_size
 from app.inference import scores
 from app.training import gate as gates
 from app.training import gate_file, problems
@@ -43,7 +42,7 @@ def write(folder: Path) -> Path:
     try:
         write_atomically(path, render(folder).encode("utf-8", "replace"))
     except OSError as error:
-        raise write_failure(error, folder, "run_unwritable") from error
+        raise drive_error(error, folder, "run_unwritable") from error
     return path
 
 
@@ -51,9 +50,9 @@ def render(folder: Path) -> str:
     run = runs.read(folder)
     told = history.read(folder)
     gate = _gate(folder)
-    word = html_page.words("training.toml")
+    word = html_report.load_words("training.toml")
     made_at = gate.made_at if gate else 0.0
-    return html_page.render(
+    return html_report.render(
         "training.html",
         word,
         name=run.name,
@@ -94,7 +93,7 @@ def _summary(gate: Gate, word: dict[str, str]) -> list[tuple[str, str]]:
     row, base = gate.row(gate.proposed), gate.row(gates.BASE)
     name = word["proposed_none"] if gate.proposed == gates.BASE_ADAPTER else _form_name(gate.proposed, word)
     pairs = [
-        (word["proposed" if gate.is_usable else "judged"], f"{name} ({size(row.size_bytes)})"),
+        (word["proposed" if gate.is_usable else "judged"], f"{name} ({format_size(row.size_bytes)})"),
         (word["nll"], f"{base.nll:.3f} → {row.nll:.3f}"),
         (word["change"], _change(row.change)),
         (word["change_by_training"], _change(gate.change)),
@@ -105,7 +104,7 @@ def _summary(gate: Gate, word: dict[str, str]) -> list[tuple[str, str]]:
         pairs.append((f"{word['precision']} ({gate.precision})", f"{gate.base_nll:.3f} → {gate.adapter_nll:.3f}"))
     if gate.chats:
         pairs.append((word["chats_equal"], f"{gate.chats_equal} / {gate.chats}"))
-    pairs.append((word["memory_free"], size(gate.available_bytes)))
+    pairs.append((word["memory_free"], format_size(gate.available_bytes)))
     return pairs
 
 
@@ -130,8 +129,8 @@ def _form(row: FormRow, gate: Gate, word: dict[str, str]) -> _Form:
     loss = f"{row.loss_nats:+.3f}" if row.loss_nats is not None else _NONE
     speed = f"{row.write_tokens_per_s:.1f}" if row.write_tokens_per_s else _NONE
     cells = (
-        _Cell(size(row.size_bytes)),
-        _Cell(size(row.memory_bytes)),
+        _Cell(format_size(row.size_bytes)),
+        _Cell(format_size(row.memory_bytes)),
         _Cell(f"{row.nll:.4f}"),
         _Cell(f"▲ {loss}" if is_loss else loss, is_loss),
         _Cell(_change(row.change)),
@@ -153,7 +152,7 @@ def _form_name(form: str, word: dict[str, str]) -> str:
     return word["form_" + form.replace("+", "_")] if form in own else word["form_merged"].format(form=form)
 
 
-def _change(change: Interval | None) -> str:
+def _change(change: ConfidenceInterval | None) -> str:
     return f"{change.mean:+.3f} ({change.low:+.3f} … {change.high:+.3f})" if change else _NONE
 
 
@@ -198,19 +197,19 @@ def _plots(told: History, word: dict[str, str]) -> list[str]:
     losses = [(float(step.step), step.loss) for step in told.steps]
     validation = [(float(one.step), one.loss) for one in told.evaluations]
     is_long = len(losses) > 3 * _MEAN_STEPS
-    train = [Series(word["series_train"], "three" if is_long else "one", losses)]
+    train = [PlotSeries(word["series_train"], "three" if is_long else "one", losses)]
     if is_long:
-        train.append(Series(word["series_smooth"], "one", plots.smooth(losses, _MEAN_STEPS)))
+        train.append(PlotSeries(word["series_smooth"], "one", plots.moving_average(losses, _MEAN_STEPS)))
     rates = [(float(step.step), step.learning_rate) for step in told.steps]
     norms = [(float(step.step), step.gradient_norm) for step in told.steps]
     return [
-        plots.plot(
+        plots.line_plot(
             word["plot_loss"],
             word["step"],
-            [*train, Series(word["series_validation"], "two", validation, has_dots=len(validation) <= 60)],
+            [*train, PlotSeries(word["series_validation"], "two", validation, has_dots=len(validation) <= 60)],
         ),
-        plots.plot(word["plot_rate"], word["step"], [Series(word["series_rate"], "one", rates)]),
-        plots.plot(word["plot_norm"], word["step"], [Series(word["series_norm"], "one", norms)]),
+        plots.line_plot(word["plot_rate"], word["step"], [PlotSeries(word["series_rate"], "one", rates)]),
+        plots.line_plot(word["plot_norm"], word["step"], [PlotSeries(word["series_norm"], "one", norms)]),
     ]
 
 
@@ -260,7 +259,7 @@ def _data(folder: Path, asked: spec.RunSpec, word: dict[str, str]) -> list[tuple
         told += [f"sha256: {known or sha256}"] if known or sha256 else []
         if told:
             found.append((word[f"of_{name}"], ", ".join(told)))
-    label = lineage.of_run(folder).label or confidentiality.DEFAULT
+    label = lineage.of_run(folder).label or confidentiality.DEFAULT_LABEL
     return [*found, (word["label"], wording.phrase(f"common.label.{label}"))]
 
 
@@ -285,7 +284,7 @@ def _end(told: History, word: dict[str, str]) -> dict[str, Any]:
         "best_step": end.best_step,
         "seconds": round(end.seconds),
         "tokens_per_s": round(end.tokens_per_s, 1),
-        "peak_bytes": size(end.peak_bytes),
+        "peak_bytes": format_size(end.peak_bytes),
     }
 
 

@@ -13,13 +13,11 @@ from typing import Any
 import filelock
 import psutil
 
-from app.base import invisible, made_here
+from app.base import authenticity, invisible_characters
 from app.base.errors import AppError
-from app.base.files import folder_lock
-from app.base.files.appending import append_line
-from app.base.files.atomic import write_atomically
-from app.base.files.copying import write_failure
-from app.base.files.plain_file import read_regular
+from app.base.files import work_folder
+from app.base.files.input_file import read_regular
+from app.base.files.output_file import append_line, drive_error, write_atomically
 from app.inference import holdout
 from app.inference.holdout import Holdout
 from app.models import bases
@@ -57,7 +55,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        return (self.spec.name if self.spec else "") or invisible.line(self.id)
+        return (self.spec.name if self.spec else "") or invisible_characters.to_single_line(self.id)
 
     @property
     def has_checkpoint(self) -> bool:
@@ -136,7 +134,7 @@ def is_from_elsewhere(folder: Path) -> bool:
 
 def is_planned_here(folder: Path) -> bool:
     """Whether this program has written its spec: somebody else's names places and files of this machine."""
-    return made_here.knows_file(folder / SPEC)
+    return authenticity.is_registered_file(folder / SPEC)
 
 
 def require_planned_here(run: Run) -> None:
@@ -210,7 +208,7 @@ def create(asked: RunSpec, *, takes_data: bool = False) -> Path:
             write_atomically(folder / lineage.FILE, json.dumps(known, ensure_ascii=False).encode("utf-8", "replace"))
         _put_spec(folder, settled)
     except OSError as error:
-        failure = write_failure(error, folder, "run_unwritable")
+        failure = drive_error(error, folder, "run_unwritable")
         shutil.rmtree(folder, ignore_errors=True)
         raise failure from error
     except AppError:
@@ -262,7 +260,7 @@ def write_spec(folder: Path, asked: RunSpec) -> None:
 def _put_spec(folder: Path, asked: RunSpec) -> None:
     """Raises OSError."""
     told = json.dumps(spec.to_json(asked), ensure_ascii=False, indent=1).encode("utf-8", "replace")
-    made_here.write_ours(folder / SPEC, told)
+    authenticity.write_registered(folder / SPEC, told)
 
 
 def _write(folder: Path, name: str, data: bytes) -> None:
@@ -293,7 +291,7 @@ def hold(folder: Path) -> filelock.BaseFileLock:
     Raises AppError: run_busy, run_judging, run_unwritable; run_ending where who began it is gone.
     """
     try:
-        lock = folder_lock.hold(folder / LOCK)
+        lock = work_folder.acquire_lock(folder / LOCK)
     except filelock.Timeout as error:
         is_judged = standings.replay(folder).state == "finished"
         raise AppError("run_judging" if is_judged else "run_busy", id=folder.name) from error
@@ -308,7 +306,7 @@ def hold(folder: Path) -> filelock.BaseFileLock:
 
 def is_held(folder: Path) -> bool:
     """Whether somebody trains or judges in this folder."""
-    return folder_lock.is_held(folder / LOCK)
+    return work_folder.is_locked(folder / LOCK)
 
 
 def _has_ended(pid: int, folder: Path, limit_s: float) -> bool:

@@ -5,12 +5,11 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from app.base import made_here
+from app.base import authenticity
 from app.base.errors import AppError
-from app.base.files import bin_folder, strict_json
-from app.base.files.atomic import write_atomically
-from app.base.files.copying import write_failure
-from app.base.files.plain_file import open_regular
+from app.base.files import strict_json, work_folder
+from app.base.files.input_file import open_regular
+from app.base.files.output_file import drive_error, write_atomically
 from app.inference.local_model import LocalModel
 from app.models import bases
 from app.training.runs import runs
@@ -39,7 +38,7 @@ def write_note(folder: Path, text: str) -> None:
         else:
             (folder / NOTE).unlink(missing_ok=True)
     except OSError as error:
-        raise write_failure(error, folder, "run_unwritable") from error
+        raise drive_error(error, folder, "run_unwritable") from error
 
 
 def rename(run: Run, name: str) -> None:
@@ -53,12 +52,12 @@ def rename(run: Run, name: str) -> None:
     held = runs.hold(run.folder)
     path = run.folder / runs.SPEC
     try:
-        said = strict_json.of_file(path)
+        said = strict_json.load_file(path)
         said["name"] = name.strip().encode("utf-8", "replace").decode()
         told = json.dumps(said, ensure_ascii=False, indent=1).encode()
-        made_here.write_ours(path, told)
+        authenticity.write_registered(path, told)
     except OSError as error:
-        raise write_failure(error, run.folder, "run_unwritable") from error
+        raise drive_error(error, run.folder, "run_unwritable") from error
     finally:
         held.release()
 
@@ -74,7 +73,7 @@ def remove(run: Run, models: Collection[LocalModel]) -> None:
     require_no_model(run, models)
     runs.hold(run.folder).release()  # nobody works on it; a folder with an open file cannot be moved everywhere
     try:
-        bin_folder.put(run.folder, time.time())
+        work_folder.move_to_bin(run.folder, time.time())
     except OSError as error:
         raise AppError("run_not_removed", id=run.id, reason=error.strerror or str(error)) from error
 
@@ -82,9 +81,9 @@ def remove(run: Run, models: Collection[LocalModel]) -> None:
 def restore(where: Path, id: str) -> Run:
     """`where`: the runs' folder. Raises AppError("run_unwritable")."""
     try:
-        return runs.read(bin_folder.take_back(where, id))
+        return runs.read(work_folder.restore_from_bin(where, id))
     except OSError as error:
-        raise write_failure(error, where / id, "run_unwritable") from error
+        raise drive_error(error, where / id, "run_unwritable") from error
 
 
 def require_no_model(run: Run, models: Collection[LocalModel]) -> None:

@@ -57,7 +57,7 @@ def _of_drafts(folder: Path) -> Iterator[tuple[str, Path]]:
 def _read(name: str, folder: Path) -> tuple[tuple[str, ...], SplitChoice] | None:
     """With the hashes of its parts. None: no split lies there, or its record cannot be read."""
     try:
-        manifest = strict_json.of_file(folder / split_record.MANIFEST)
+        manifest = strict_json.load_file(folder / split_record.MANIFEST)
         files = manifest["files"]
         hashes = tuple(str(files[part]["sha256"]) for part in PARTS)
         source = str(manifest.get("source", {}).get("name") or "")

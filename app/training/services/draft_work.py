@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from app.base import confidentiality
-from app.base.services.background import Progress
-from app.base.tables.columns import ColumnMapping
+from app.base.services.background import TaskProgress
+from app.base.tables.column_mapping import ColumnMapping
 from app.training.data import check, curation, leakage, origin, reading, split
 from app.training.data.curation import Curation, Item
 from app.training.data.leakage import LeakageReport
@@ -19,7 +19,7 @@ from app.training.plan import Data, Frozen
 from app.training.runs.lineage import Lineage
 
 
-def whole(work: Callable[[Progress], Any], made: Sequence[Path], progress: Progress) -> Any:
+def whole(work: Callable[[TaskProgress], Any], made: Sequence[Path], progress: TaskProgress) -> Any:
     """The result of work that nobody has cancelled; otherwise nothing of it stays. Raises what `work` does, and
     Cancelled."""
     try:
@@ -70,10 +70,14 @@ def lineage_of(data: Data, rows: Curation, file: Origin | None) -> Lineage:
     """What is known of where the rows are from. `file`: as of `source`."""
     made_of = {(one.evidence.collection, one.evidence.document) for one in rows.items if one.evidence is not None}
     made_of |= set(file.imported.origins) if file is not None else set()
-    return Lineage(confidentiality.label_of(rows.label or data.label), tuple(sorted(made_of | set(data.origins))))
+    return Lineage(
+        confidentiality.label_from_word(rows.label or data.label), tuple(sorted(made_of | set(data.origins)))
+    )
 
 
-def imported(path: Path, mapping: ColumnMapping | None, folder: Path, progress: Progress) -> tuple[Origin, Curation]:
+def imported(
+    path: Path, mapping: ColumnMapping | None, folder: Path, progress: TaskProgress
+) -> tuple[Origin, Curation]:
     file = reading.read(path, mapping)
     progress.check()
     found = check.check(file, report=lambda _step, done, total: progress.report(done, total))
@@ -92,7 +96,12 @@ def _made(folder: Path, items: Sequence[Item]) -> Curation:
 
 
 def frozen(
-    rows: Sequence[Row], revision: int, source: dict[str, Any], folder: Path, known: Collection[str], progress: Progress
+    rows: Sequence[Row],
+    revision: int,
+    source: dict[str, Any],
+    folder: Path,
+    known: Collection[str],
+    progress: TaskProgress,
 ) -> tuple[Frozen, LeakageReport]:
     """`known`: ids of rows that the adapter which is trained further knows. Raises Cancelled, AppError."""
     made = split.split(rows, known=known)

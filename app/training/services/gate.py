@@ -14,7 +14,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.services.job_child import JobChild
+from app.base.services.child_process import JobProcess
 from app.inference import fit
 from app.inference import scores as score_files
 from app.inference.engine import quantize_job, score_job
@@ -80,7 +80,7 @@ class GateRun(QObject):
         self._available_bytes = 0
         self._form = ""  # the one that is made, and nothing is judged
         self._measured: dict[str, Scores] = {}
-        self._child: JobChild | None = None
+        self._child: JobProcess | None = None
 
     @property
     def is_running(self) -> bool:
@@ -197,7 +197,7 @@ class GateRun(QObject):
             path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
             command = self._commands.environment.command("trainer.convert", str(path))
         log = self._run / f"gate-{step.kind}.log"
-        child = JobChild(command, step.path, log, f"{step.kind} {step.form}", self)
+        child = JobProcess(command, step.path, log, f"{step.kind} {step.form}", self)
         child.progressed.connect(lambda event: self._tell(step, event.done_bytes, event.total_bytes))
         child.finished.connect(lambda _event: self._on_finished(step))
         child.failed.connect(self._fail)

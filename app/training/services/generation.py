@@ -11,12 +11,11 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from app import __version__
-from app.base import confidentiality, export_gate
-from app.base.confidentiality import Label
+from app.base import confidentiality
+from app.base.confidentiality import ExportRequest, Label, Permit
 from app.base.errors import AppError
-from app.base.export_gate import Export, Permit
-from app.base.files import plain_file
-from app.base.files.whole_file import check_new
+from app.base.files import input_file
+from app.base.files.output_file import check_new_target
 from app.base.services import background
 from app.base.settings import Settings
 from app.chat.services.prompt_run import Progress, PromptJob, PromptRun
@@ -57,9 +56,9 @@ class GenerationJob:
     is_agreed: bool = False
 
     @property
-    def export(self) -> Export:
+    def export(self) -> ExportRequest:
         """By the label of the collection, and of what the model was trained on that writes the pairs."""
-        return Export(
+        return ExportRequest(
             "pairs",
             str(self.out.absolute()),
             lambda: label_now(self.documents, self.collection, self.model),
@@ -108,12 +107,12 @@ class _Prepared:
 def label_now(documents: Path, collection: Collection, model: LocalModel) -> Label:
     """Of pairs that this model would write of this collection."""
     asked = labels.of_scope_now(documents, (CollectionRef(collection.id, collection.name),))
-    return confidentiality.highest((asked, lineage.label_of_model(documents, model)))
+    return confidentiality.highest_label((asked, lineage.label_of_model(documents, model)))
 
 
 def check_target(out: Path) -> None:
     """Raises AppError("generation_out_format" | "export_folder_gone" | "export_exists")."""
-    check_new(out, SUFFIXES, "generation_out_format")
+    check_new_target(out, SUFFIXES, "generation_out_format")
 
 
 class Generation(QObject):
@@ -210,7 +209,7 @@ class Generation(QObject):
         """
         job = self.job
         if self._permit is None:
-            self._permit = export_gate.pass_out(job.export, job.exports_log, is_agreed=job.is_agreed)
+            self._permit = confidentiality.permit_export(job.export, job.exports_log, is_agreed=job.is_agreed)
         self._permit.require()
         return self._permit
 
@@ -292,7 +291,7 @@ def _writer(job: GenerationJob) -> Writer:
     shipped = local_models.adapter_of(job.model)
     path = shipped.path if shipped is not None else None
     try:
-        adapter = plain_file.sha256_of(path) if path is not None else ""
+        adapter = input_file.sha256_of(path) if path is not None else ""
     except OSError as error:
         raise AppError("file_unreadable", path=str(path), reason=error.strerror or str(error)) from error
     return Writer(job.model.name, bases.sha256_of(job.model), adapter, job.seed, __version__)
@@ -321,7 +320,7 @@ def _written(job: GenerationJob, generated: Generated, writer: Writer, permit: P
     """
     check_target(job.out)
     if permit is not None:
-        with permit.whole_file(job.out) as file:
+        with permit.open_atomically(job.out) as file:
             file.write(
                 rows.to_lines(generated.standing.accepted, writer, lineage.label_of_model(job.documents, job.model))
             )

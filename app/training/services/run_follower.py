@@ -56,7 +56,7 @@ class RunFollower(QObject):
 
             def look() -> Course:
                 if is_first:
-                    wording.codes()  # reading its file takes a tenth of a second
+                    wording.error_codes()  # reading its file takes a tenth of a second
                 return self._follower.look(is_ours=is_ours)
 
             background.run(look, self._on_looked, self._on_failed)

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from PySide6.QtCore import QTimer
 
 from app.base import wording
-from app.base.cli.durations import duration
-from app.base.cli.loop import Waiting
-from app.base.cli.output import Output, left
+from app.base.cli.commands import Output, format_duration, format_time_left
+from app.base.cli.loop import CommandLoop
 from app.base.errors import AppError
 from app.training import problems
 from app.training.runs.standing import Standing
@@ -42,7 +41,7 @@ class Live:
         self._output = output
         self.end: Finished | Paused | Cancelled | None = None
         self.error: AppError | None = None
-        self.waiting = Waiting(self._interrupt)
+        self.waiting = CommandLoop(self._interrupt)
         run.event_received.connect(self._on_event)
         for ended in (run.finished, run.paused, run.cancelled):
             ended.connect(self._on_ended)
@@ -99,7 +98,7 @@ class Live:
             case Forecast():
                 facts = {"peak_bytes": event.peak_bytes, "available_bytes": event.available_bytes}
                 key = "common.run_forecast_measured" if event.is_measured else "common.run_forecast"
-                self._say(key, time=duration(event.total_s), disk_bytes=event.disk_bytes, **facts)
+                self._say(key, time=format_duration(event.total_s), disk_bytes=event.disk_bytes, **facts)
             case Adjusted():
                 self._say(f"training.run_adjusted.{event.reason}", step=event.step)
 
@@ -124,7 +123,9 @@ class Live:
             validation=number(best.loss if best else None),
             tokens_per_s=f"{event.tokens_per_s:.0f}",
             memory_bytes=event.memory_bytes,
-            left=wording.phrase("common.run_left", left=left(event.left_s)) if math.isfinite(event.left_s) else "",
+            left=wording.phrase("common.run_left", left=format_time_left(event.left_s))
+            if math.isfinite(event.left_s)
+            else "",
         )
 
     def _tell_evaluation(self, event: Evaluation) -> None:
@@ -152,7 +153,7 @@ def say_pausing(standing: Standing, output: Output) -> None:
     if name == "saving":
         name = "training"
     step_s = forecast.step_s if forecast and forecast.is_measured else 0.0
-    about = wording.phrase("common.run_step_takes", time=duration(step_s)) if step_s >= 1 else ""
+    about = wording.phrase("common.run_step_takes", time=format_duration(step_s)) if step_s >= 1 else ""
     known = name in ("training", "evaluating", "exporting")
     output.note(f"training.run_pausing.{name}" if known else "common.run_pausing", phase=phase_text(name), about=about)
 

@@ -11,7 +11,7 @@ import filelock
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base.errors import AppError
-from app.base.services.process import ChildProcess, Exit
+from app.base.services.child_process import ChildExit, ChildProcess
 from app.models import training_environment
 from app.models.training_environment import TrainingEnvironment
 from app.training import problems
@@ -189,7 +189,7 @@ class TrainingRun(QObject):
         if self._child is not None:
             self._child.kill()
 
-    def _on_exited(self, how: Exit) -> None:
+    def _on_exited(self, how: ChildExit) -> None:
         """What it said last counts, also where it fell over its own feet afterwards."""
         self._patience.stop()
         child, self._child = self._child, None
@@ -216,7 +216,7 @@ class TrainingRun(QObject):
         runs.note(self._folder, end)
         self.standing = standing.after(self.standing, end)
 
-    def _crash(self, how: Exit) -> AppError:
+    def _crash(self, how: ChildExit) -> AppError:
         facts = {"id": self._folder.name, "log": str(self._folder / runs.LOG)}
         if how.cause == "not_started":
             return AppError("training_environment_broken", path=how.detail, reason="not started")

@@ -11,14 +11,13 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from app.base import confidentiality
-from app.base.confidentiality import Label
+from app.base.confidentiality import ExportRequest, Label, Permit
 from app.base.errors import AppError
-from app.base.export_gate import Export, Permit
 from app.base.paths import Paths
 from app.base.services import background
-from app.base.services.background import LongTask, Progress
-from app.base.services.process import wait_for_end
-from app.base.tables.columns import ColumnMapping
+from app.base.services.background import LongTask, TaskProgress
+from app.base.services.child_process import wait_for_end
+from app.base.tables.column_mapping import ColumnMapping
 from app.inference import speed
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
@@ -166,7 +165,7 @@ class TrainingDraft(QObject):
         folder = drafts.free(self._drafts, self.draft.id, drafts.SPLIT)
         source, start = draft_work.source(self.draft.data, self.curation, self.origin), self.draft.start
 
-        def work(progress: Progress) -> tuple[Frozen, LeakageReport]:
+        def work(progress: TaskProgress) -> tuple[Frozen, LeakageReport]:
             known = adapter.known_rows(Path(start.folder)) if start else frozenset()
             return draft_work.frozen(rows, revision, source, folder, known, progress)
 
@@ -183,7 +182,7 @@ class TrainingDraft(QObject):
         refusal = _refusal(engine, measures=measures)
         ending = engine.end() if engine is not None and refusal is None else 0
 
-        def work(progress: Progress) -> Plan | AppError:
+        def work(progress: TaskProgress) -> Plan | AppError:
             if refusal is not None:
                 raise refusal
             wait_for_end(ending)
@@ -199,7 +198,7 @@ class TrainingDraft(QObject):
         draft, made = self.draft, list[Path]()
         is_taken = self._engine is not None and self._engine.refusal is not None
 
-        def work(progress: Progress) -> Path:
+        def work(progress: TaskProgress) -> Path:
             if is_taken:
                 raise AppError("begin_memory_taken")
             asked = self._asked(draft)
@@ -220,9 +219,13 @@ class TrainingDraft(QObject):
         found = lineage.of_data(Path(frozen.folder)) if frozen is not None else Lineage()
         if data is not None and self.curation is not None:
             return found.joined(draft_work.lineage_of(data, self.curation, self.origin))
-        return found.joined(Lineage(confidentiality.label_of(data.label), data.origins)) if data is not None else found
+        return (
+            found.joined(Lineage(confidentiality.label_from_word(data.label), data.origins))
+            if data is not None
+            else found
+        )
 
-    def job_of(self, folder: Path) -> Export:
+    def job_of(self, folder: Path) -> ExportRequest:
         """The job in that folder, for the gate: by the labels that data, adapter and base have now."""
         draft, documents = self.draft, self._paths.documents
         known = self.lineage
@@ -232,16 +235,16 @@ class TrainingDraft(QObject):
 
         def label_now() -> Label:
             of_base = [lineage.label_of_model(documents, model) for model in found]
-            return confidentiality.highest((known.label_now(documents), *of_base))
+            return confidentiality.highest_label((known.label_now(documents), *of_base))
 
-        return Export("job", str(folder.absolute()), label_now, draft.name)
+        return ExportRequest("job", str(folder.absolute()), label_now, draft.name)
 
     def make_job(self, folder: Path, permit: Permit, *, with_base: bool = False) -> None:
         """A folder with which another machine trains it, into an empty one or one that is not there yet. The run is
         listed here as one that another machine has. Fails with converter_missing and converter_not_shipped, too."""
         draft, made = self.draft, list[Path]()
 
-        def work(progress: Progress) -> tuple[Job, Path]:
+        def work(progress: TaskProgress) -> tuple[Job, Path]:
             trainer = self._trainer()
             # What the adapter becomes a GGUF file with, where it is trained.
             asked = self._asked(draft, trainer.converter if trainer is not None else str(converter.find()[0]))
@@ -259,7 +262,7 @@ class TrainingDraft(QObject):
     # ------------------------------------------------------------------- private
 
     def _do(
-        self, what: str, work: Callable[[Progress], Any], done: Callable[[Any], None], made: Sequence[Path] = ()
+        self, what: str, work: Callable[[TaskProgress], Any], done: Callable[[Any], None], made: Sequence[Path] = ()
     ) -> None:
         """`made`: as in `_Work`; it may grow while it works."""
         assert not self.is_busy
@@ -389,7 +392,7 @@ class TrainingDraft(QObject):
         chosen = {"name": draft.name, "base": draft.base, "data": data, "preset": draft.preset, "adapter": start}
         return drafting.draft(chosen | draft.settings, self._paths, self._models(), converter_folder)
 
-    def _plan(self, draft: Draft, progress: Progress, *, measures: bool) -> Plan:
+    def _plan(self, draft: Draft, progress: TaskProgress, *, measures: bool) -> Plan:
         """Raises AppError as `planning.plan`, what a run would fail by, probe_died."""
         trainer, speed_file = self._trainer(), self._paths.data / speed.FILE_NAME
         command = trainer.command if trainer is not None and trainer.can_judge else None  # the fake cannot plan

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
-from app.base.services.background import LongTask, Progress
+from app.base.services.background import LongTask, TaskProgress
 from app.inference import speed
 from app.inference.local_model import LocalModel
 from app.models import bases
@@ -75,10 +75,10 @@ class Outlooks(QObject):
 
     # ------------------------------------------------------------------- private
 
-    def _do(self, work: Callable[[Progress], "Outlook | _Prepared"]) -> None:
+    def _do(self, work: Callable[[TaskProgress], "Outlook | _Prepared"]) -> None:
         question = self._question
 
-        def told(progress: Progress) -> tuple[int, "Outlook | _Prepared | AppError"]:
+        def told(progress: TaskProgress) -> tuple[int, "Outlook | _Prepared | AppError"]:
             try:
                 return question, work(progress)
             except AppError as error:
@@ -140,12 +140,12 @@ def _base(wanted: str, models: Sequence[LocalModel]) -> Path:
     return Path(model.path)
 
 
-def _outlook(made: _Prepared, preset: str, progress: Progress) -> Outlook:
+def _outlook(made: _Prepared, preset: str, progress: TaskProgress) -> Outlook:
     left = {name: getattr(_plan(made, preset, name, progress).spec, name) for name in made.settings}
     return Outlook(_plan(made, preset, "", progress), left)
 
 
-def _plan(made: _Prepared, preset: str, without: str, progress: Progress) -> Plan:
+def _plan(made: _Prepared, preset: str, without: str, progress: TaskProgress) -> Plan:
     """`without`: a setting that is left to the preset."""
     progress.check()
     said = spec.to_json(made.asked) | {"preset": preset}

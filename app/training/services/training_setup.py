@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, SignalInstance
 
-from app.base import lines
+from app.base import json_lines
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.services.child_process import ChildExit, ChildProcess
 from app.base.services.preferences import Preferences
-from app.base.services.process import ChildProcess, Exit
 from app.base.settings import Settings
 from app.inference.services.events import Contact
 from app.models import training_environment
@@ -268,7 +268,7 @@ class TrainingSetup(QObject):
 
     def _on_line(self, line: bytes) -> None:
         try:
-            event = event_from_json(lines.object_of(line))
+            event = event_from_json(json_lines.decode_object(line))
         except ValueError:
             self._outcome = AppError("training_setup_died", cause="garbled")
             self._child.kill()
@@ -286,7 +286,7 @@ class TrainingSetup(QObject):
             case Done():
                 self._outcome = event
 
-    def _on_exited(self, how: Exit) -> None:
+    def _on_exited(self, how: ChildExit) -> None:
         self._end_group()
         outcome, self._outcome = self._outcome, None
         if isinstance(outcome, Done) and self._is_kit:

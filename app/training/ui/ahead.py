@@ -49,7 +49,7 @@ class Ahead(QObject):
 
 
 def _load_core() -> None:
-    wording.codes()  # reading its file takes a tenth of a second
+    wording.error_codes()  # reading its file takes a tenth of a second
     for name in _CORE:
         importlib.import_module(name)
 

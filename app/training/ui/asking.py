@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
-from app.base.wording import Sentence, current_language, describe_error, phrase
+from app.base.wording import ErrorMessage, current_language, describe_error, phrase
 from app.models import package_locks as locks
 from app.training.environment import uv
 from app.training.services.training_setup import TrainingSetup
-from app.uikit.dialogs import Choice, Dialog
-from app.uikit.language import joined
-from app.uikit.path_row import PathRow
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
+from app.uikit.widgets.form_rows import Chooser, PathRow
 from app.uikit.widgets.labels import Label
-from app.uikit.widgets.setting_rows import Chooser
 
 if TYPE_CHECKING:
     from app.training.environment.need import Need
@@ -58,15 +57,15 @@ class MakeDialog(Dialog):
         self.place = PathRow(theme, phrase("training.place"), "", can_clear=False)
         self.room = Label(wraps=True)
         self.network = Label(wraps=True)
-        offline = () if wheels else (Choice("offline", phrase("common.make_it_offline")),)
+        offline = () if wheels else (DialogButton("offline", phrase("common.make_it_offline")),)
         super().__init__(
             theme,
             phrase("training.make_the_training_environment"),
             phrase("training.installs_python_torch_and_what"),
             (
-                Choice("cancel", phrase("common.cancel")),
+                DialogButton("cancel", phrase("common.cancel")),
                 *offline,
-                Choice("make", phrase("common.create"), "primary", is_default=True),
+                DialogButton("make", phrase("common.create"), "primary", is_default=True),
             ),
             parent,
             content=self._content(),
@@ -140,7 +139,7 @@ class MakeDialog(Dialog):
             text = fetched.format(size=_gigabytes(size_bytes)) if size_bytes else words
             own = phrase("training.python_version_is_fetched_too")
             hosts = "、".join(uv.python_hosts()) if current_language() == "ja" else ", ".join(uv.python_hosts())
-            self.network.setText(str(Sentence(text, own.format(version=python, hosts=hosts))) if python else text)
+            self.network.setText(str(ErrorMessage(text, own.format(version=python, hosts=hosts))) if python else text)
         else:
             self.network.set_tone("warning")
             self.network.setText(phrase("training.block_all_outside_traffic_is"))
@@ -153,7 +152,7 @@ class MakeDialog(Dialog):
         text = words.format(need=_gigabytes(need.room_bytes), free=_gigabytes(need.free_bytes))
         elsewhere = phrase("training.there_is_not_enough_space")
         kind = _kind_words(need)
-        said = f"▲ {Sentence(text, elsewhere)}" if is_short else text
+        said = f"▲ {ErrorMessage(text, elsewhere)}" if is_short else text
         self.room.setText("\n".join(words for words in (kind, said) if words))
         self.room.set_tone("warning" if is_short or need.lacks_cuda else "text")
         self._show_network(need.download_bytes, need.python if need.fetches_python else "")
@@ -177,7 +176,7 @@ def _kind_words(need: "Need") -> str:
         return ""
     kind = phrase("common.for_gpus_cuda") if need.variant == "cuda" else phrase("common.for_cpus")
     lacks = phrase("training.these_parts_do_not_use")
-    words = joined(kind, f"Python {need.python}")
+    words = join_facts(kind, f"Python {need.python}")
     return f"{words}\n{lacks}" if need.lacks_cuda else words
 
 

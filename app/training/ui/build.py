@@ -15,7 +15,7 @@ from app.training.services import training
 from app.training.services.training import Trainer
 from app.training.services.training_setup import TrainingSetup
 from app.training.services.trainings import Trainings
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from app.base.wording import phrase
 from app.training import problems
 from app.training.plan import Draft
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from trainer import awake
 from trainer.events import Finding
 
@@ -82,7 +82,7 @@ def _data(draft: Draft, found: list[Line]) -> Line | None:
         (phrase("training.n_for_validation"), draft.frozen.validation),
         (phrase("training.n_for_the_test_never"), draft.frozen.holdout),
     )
-    return Line(OK, _data_name(), joined(*(words.format(n=f"{count:,}") for words, count in counts)))
+    return Line(OK, _data_name(), join_facts(*(words.format(n=f"{count:,}") for words, count in counts)))
 
 
 def _form(draft: Draft, found: list[Line], *, has_preview: bool) -> list[Line]:

@@ -22,9 +22,9 @@ from app.training.runs.runs import Run
 from app.training.runs.shelf import NOTE_LETTERS
 from app.training.ui import words
 from app.training.ui.return_dialog import ReturnDialog
-from app.uikit.dialogs import Choice, Dialog, scrolled_height
-from app.uikit.navigation import Navigation
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
+from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
 
@@ -182,8 +182,8 @@ class EntryDialog(Dialog):
             phrase("training.rename") if note is None else phrase("training.name_and_note_2"),
             "",
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("keep", phrase("common.save"), "primary", is_default=True),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("keep", phrase("common.save"), "primary", is_default=True),
             ),
             parent,
             content=content,

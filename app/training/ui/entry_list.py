@@ -10,10 +10,10 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 from app.base.wording import phrase
 from app.training.runs.overview import Entry, Overview
 from app.training.ui import words
-from app.uikit.language import day_of_year, joined
+from app.uikit.localization import format_day, join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets.labels import tip
-from app.uikit.widgets.named_list import EntryRole, NamedList, SaidRole, SignRole
+from app.uikit.widgets.labels import plain_tooltip
+from app.uikit.widgets.list_rows import DescriptionRole, EntryRole, NamedList, SignRole
 
 Index = QModelIndex | QPersistentModelIndex
 Key = tuple[str, str]  # kind, id
@@ -79,12 +79,12 @@ class EntryList(QAbstractListModel):
             case Qt.ItemDataRole.DisplayRole:
                 return row.heading if entry is None else words.entry_name(entry)
             case Qt.ItemDataRole.ToolTipRole if entry is not None:
-                return tip(joined(words.entry_name(entry), entry.base, entry.data, entry.note))
+                return plain_tooltip(join_facts(words.entry_name(entry), entry.base, entry.data, entry.note))
             case Qt.ItemDataRole.AccessibleTextRole if entry is not None:
-                return joined(words.entry_name(entry), self._said(entry))
+                return join_facts(words.entry_name(entry), self._said(entry))
             case _ if role == EntryRole:
                 return entry
-            case _ if role == SaidRole and entry is not None:
+            case _ if role == DescriptionRole and entry is not None:
                 return self._said(entry)
             case _ if role == SignRole and entry is not None:
                 return words.entry_sign(entry)
@@ -93,8 +93,8 @@ class EntryList(QAbstractListModel):
     def _said(self, entry: Entry) -> str:
         if entry.is_open:
             return self._live.get(key_of(entry)) or words.entry_state(entry)
-        day = day_of_year(datetime.datetime.fromtimestamp(entry.when).astimezone().date())
-        return joined(day, words.entry_state(entry))
+        day = format_day(datetime.datetime.fromtimestamp(entry.when).astimezone().date())
+        return join_facts(day, words.entry_state(entry))
 
     @staticmethod
     def _group(heading: str, entries: tuple[Entry, ...]) -> list[_Row]:

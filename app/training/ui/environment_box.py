@@ -10,12 +10,11 @@ from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
 from app.training.services.training_setup import TrainingSetup
 from app.training.ui.making import EnvironmentMaking
-from app.uikit.language import joined
-from app.uikit.phrases import breakable
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
+from app.uikit.localization import join_facts, make_breakable
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.containers import FlowBox
 from app.uikit.widgets.labels import Label
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class EnvironmentBox(QFrame):
 
     def _build(self) -> None:
         self.setProperty("surface", "card")
-        self._buttons = Flow(self.make_button, self.offline_button)
+        self._buttons = FlowBox(self.make_button, self.offline_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 12, 16, 14)
         column.setSpacing(8)
@@ -107,7 +106,7 @@ class EnvironmentBox(QFrame):
         probe = report.probe
         if probe is None:
             return ""
-        return joined(
+        return join_facts(
             f"Python {probe.python}",
             f"torch {probe.versions.get('torch', '')}",
             f"CUDA {probe.cuda}" if probe.cuda else phrase("training.no_cuda"),
@@ -117,7 +116,7 @@ class EnvironmentBox(QFrame):
         words = phrase("training.about_download_gb_is_fetched")
         sizes = {"download": need.download_bytes, "room": need.room_bytes, "free": need.free_bytes}
         text = words.format(**{name: f"{size_bytes / 1e9:,.1f}" for name, size_bytes in sizes.items()})
-        place = phrase("training.place_folder_you_can_choose", folder=breakable(str(need.base)))
+        place = phrase("training.place_folder_you_can_choose", folder=make_breakable(str(need.base)))
         short = phrase("training.there_is_not_enough_space_choose_a")
         return "\n".join([text, place, *([short] if need.free_bytes < need.room_bytes else [])])
 

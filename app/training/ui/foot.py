@@ -10,8 +10,7 @@ from app.training.plan import Problem
 from app.training.ui import words
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label, Rule, set_surface
+from app.uikit.widgets.labels import IconLabel, Label, Separator, set_surface
 
 MARGIN_PX = 24
 
@@ -20,7 +19,7 @@ class Foot(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         set_surface(self, "base")
-        self._icon = Icon(theme, "triangle-alert", "warning")
+        self._icon = IconLabel(theme, "triangle-alert", "warning")
         self.reason = Label(role="caption", tone="text2", wraps=True)
         self.back_button = Button(theme, phrase("common.back"))
         self.next_button = Button(theme, "", "primary")
@@ -34,7 +33,7 @@ class Foot(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(Rule())
+        column.addWidget(Separator())
         column.addLayout(row)
 
     def show_state(self, found: Sequence[Problem], primary: str, *, can_act: bool, can_go_back: bool) -> None:

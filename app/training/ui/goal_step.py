@@ -22,17 +22,15 @@ from app.training.services.training_setup import TrainingSetup
 from app.training.ui.environment_box import EnvironmentBox
 from app.training.ui.job_dialog import JobDialog
 from app.training.ui.step import Step
-from app.uikit.language import joined
-from app.uikit.navigation import Navigation
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
+from app.uikit.localization import join_facts
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
-from app.uikit.widgets.answer_choice import AnswerChoice
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.fact_list import FactList
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.form_rows import AnswerChoice
+from app.uikit.widgets.labels import FactList, IconLabel, Label
 
 if TYPE_CHECKING:
     from app.training.environment.report import Report
@@ -127,7 +125,7 @@ class GoalStep(Step):
         inside.setContentsMargins(16, 12, 16, 12)
         inside.setSpacing(8)
         inside.addWidget(self.advice)
-        inside.addWidget(Flow(self.documents_button))
+        inside.addWidget(FlowBox(self.documents_button))
         return frame
 
     def _limits(self) -> QVBoxLayout:
@@ -151,7 +149,7 @@ class GoalStep(Step):
         column = QVBoxLayout()
         column.setSpacing(6)
         for icon, tone, words in lines:
-            mark = Icon(self._theme, icon, tone)
+            mark = IconLabel(self._theme, icon, tone)
             mark.setContentsMargins(0, MARK_DOWN_PX, 0, 0)
             row = QHBoxLayout()
             row.setSpacing(8)
@@ -263,7 +261,7 @@ class MachinePanel(QFrame):
         self._theme = theme
         self.ability: Ability | None = None  # None: being measured
         self.measure_button = Button(theme, phrase("training.measure_again"), "quiet", "refresh-cw", compact=True)
-        self._mark = Icon(theme, "info", "text2")
+        self._mark = IconLabel(theme, "info", "text2")
         self._mark.setContentsMargins(0, MARK_DOWN_PX, 0, 0)
         self.verdict = Label(role="heading3", wraps=True)
         self.facts = FactList(theme)
@@ -326,7 +324,7 @@ class MachinePanel(QFrame):
         verdict.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
         verdict.addWidget(self.verdict, 1)
         self._remarks.setSpacing(4)
-        self._offers = Flow(self.practice_button, self.job_button)
+        self._offers = FlowBox(self.practice_button, self.job_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 12, 16, 14)
         column.setSpacing(10)
@@ -350,7 +348,7 @@ class MachinePanel(QFrame):
 
     def _facts(self, ability: Ability, found: Measured) -> list[tuple[str, str]]:
         card = ability.card
-        names = joined(*(gpu.name for gpu in found.gpus)) or phrase("training.none_found")
+        names = join_facts(*(gpu.name for gpu in found.gpus)) or phrase("training.none_found")
         facts = [("GPU", self._marked(card.name if card else names, _CARD))]
         if card is not None:
             version = ".".join(map(str, card.capability)) if card.capability else ""

@@ -6,20 +6,19 @@ from PySide6.QtCore import QStandardPaths
 from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from app.base import wording
+from app.base.confidentiality import Permit
 from app.base.errors import AppError
-from app.base.export_gate import Permit
 from app.base.wording import describe_error, phrase
 from app.training.jobs import SMALL_BYTES, Job
 from app.training.services.training_draft import TrainingDraft
 from app.uikit import desktop
-from app.uikit.dialogs import Choice, Dialog
-from app.uikit.language import noted
-from app.uikit.path_row import PathRow
-from app.uikit.phrases import breakable
-from app.uikit.pickers import Pickers
-from app.uikit.secrecy import Secrecy
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import Pickers
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import make_breakable, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.form_rows import PathRow
 from app.uikit.widgets.labels import Label
 from app.uikit.widgets.progress_row import ProgressRow
 
@@ -31,7 +30,7 @@ class JobDialog(Dialog):
     """Stays open while it is made; `made_dialog` follows. For a draft whose data and base are chosen."""
 
     def __init__(self, theme: Theme, work: TrainingDraft, parent: QWidget, pickers: Pickers) -> None:
-        self.secrecy = Secrecy(theme, work.exports_log)
+        self.secrecy = ConfidentialityGuard(theme, work.exports_log)
         self._work = work
         self._pickers = pickers
         self._folder: Path | None = None
@@ -48,8 +47,8 @@ class JobDialog(Dialog):
             phrase("training.make_a_job_folder_for_another_pc"),
             phrase("training.data_the_training_program_and"),
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("make", phrase("common.make"), "primary", is_default=True),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("make", phrase("common.make"), "primary", is_default=True),
             ),
             parent,
             content=self._content(),
@@ -120,8 +119,8 @@ class JobDialog(Dialog):
 
 def made_dialog(theme: Theme, job: Job, parent: QWidget | None) -> Dialog:
     """Where it is, and what is done with it there."""
-    size = wording.size(job.size_bytes).replace(" ", "\u00a0")
-    place = noted(breakable(str(job.folder)), size)
+    size = wording.format_size(job.size_bytes).replace(" ", "\u00a0")
+    place = with_note(make_breakable(str(job.folder)), size)
     lines = [
         place,
         phrase("training.move_the_whole_folder_to"),
@@ -135,8 +134,8 @@ def made_dialog(theme: Theme, job: Job, parent: QWidget | None) -> Dialog:
         phrase("training.the_job_folder_is_made"),
         "\n".join(lines),
         (
-            Choice("open", phrase("common.open_the_folder")),
-            Choice("cancel", phrase("common.close"), is_default=True),
+            DialogButton("open", phrase("common.open_the_folder")),
+            DialogButton("cancel", phrase("common.close"), is_default=True),
         ),
         parent,
         icon=("circle-check", "success"),

@@ -10,7 +10,7 @@ from app.base.wording import describe_error, phrase
 from app.training.environment.messages import Phase
 from app.training.services.training_setup import TrainingSetup
 from app.training.ui.asking import MakeDialog
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.progress_row import ProgressRow

@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from app.base.wording import phrase
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.containers import FlowBox
 from app.uikit.widgets.labels import Label
 
 MARGIN_PX = 24
@@ -23,6 +23,6 @@ class Nothing(QWidget):
         column.setSpacing(12)
         column.addStretch(2)
         column.addWidget(Label(said, "heading3", wraps=True))
-        column.addWidget(Flow(self.button, self.return_button))
+        column.addWidget(FlowBox(self.button, self.return_button))
         column.addWidget(Label(example, tone="muted", wraps=True))
         column.addStretch(3)

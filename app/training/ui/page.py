@@ -31,15 +31,13 @@ from app.training.ui.planning import Planning
 from app.training.ui.running import Running
 from app.training.ui.steps import Steps
 from app.uikit.desktop import open_folder
-from app.uikit.navigation import Navigation
+from app.uikit.page import PAGE_MARGIN_PX, Navigation, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.header import MARGIN, Header
-from app.uikit.widgets.labels import Label, Rule, set_surface
-from app.uikit.widgets.page import Page
-from app.uikit.widgets.search_field import SearchField
-from app.uikit.widgets.step_rail import StepRail
+from app.uikit.widgets.fields import SearchField
+from app.uikit.widgets.labels import Label, Separator, set_surface
+from app.uikit.widgets.section_bars import StepRail
 from trainer.events import Step as TrainingStep
 
 SIDE_PX = 226
@@ -86,7 +84,7 @@ class TrainingPage(Page):
             known = content.work.lineage
         elif content is not None:
             asked = bases.read_spec(content.folder / bases.SPEC)
-            known = lineage.of_run(content.folder) if asked is not None else Lineage(confidentiality.HIGHEST)
+            known = lineage.of_run(content.folder) if asked is not None else Lineage(confidentiality.HIGHEST_LABEL)
         else:
             return confidentiality.LABELS[0]
         return known.label_now(self._paths.documents)
@@ -151,7 +149,7 @@ class TrainingPage(Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self._header = Header(self._theme, phrase("common.fine_tuning"))
+        self._header = PageHeader(self._theme, phrase("common.fine_tuning"))
         self.list_button = Button(self._theme, phrase("common.list"), icon="arrow-left", compact=True)
         self._header.add_action(self.list_button)
         self._nowhere = QWidget(self)  # what can be done in steps that are not shown
@@ -186,7 +184,7 @@ class TrainingPage(Page):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addLayout(inside, 1)
-        row.addWidget(Rule("vertical"))
+        row.addWidget(Separator("vertical"))
         return self._side
 
     def _build_content(self) -> QVBoxLayout:
@@ -194,14 +192,14 @@ class TrainingPage(Page):
         self._saved = Label(phrase("training.the_draft_is_saved_automatically"), "caption", "muted")
         self._rail_row = QWidget()
         row = QHBoxLayout(self._rail_row)
-        row.setContentsMargins(MARGIN, 10, MARGIN, 10)
+        row.setContentsMargins(PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 10)
         row.setSpacing(16)
         row.addWidget(self.rail, 1)
         row.addWidget(self._saved)
-        self._rail_rule = Rule()
+        self._rail_rule = Separator()
         self._below = QWidget()  # the header, where that is too narrow for what can be done
         self._below_row = QHBoxLayout(self._below)
-        self._below_row.setContentsMargins(MARGIN, 10, MARGIN, 0)
+        self._below_row.setContentsMargins(PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 0)
         self._below_row.addStretch(1)
         self.banner = Banner(self._theme)
         self.nothing = Nothing(self._theme)

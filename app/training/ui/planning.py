@@ -12,7 +12,7 @@ from app.training.ui import words
 from app.training.ui.foot import Foot
 from app.training.ui.step import Step
 from app.uikit.theme import Theme
-from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.containers import make_scrollable
 
 Make = Callable[[str, TrainingDraft, Callable[[str], None]], Step]  # of a key, with what shows another step
 
@@ -74,7 +74,7 @@ class Planning(QWidget):
     def _place(self, key: str) -> None:
         """Qt works out the style of all that the step holds."""
         if key not in self._areas:
-            area = self._areas[key] = scrolled(self._steps[key], self._stack)
+            area = self._areas[key] = make_scrollable(self._steps[key], self._stack)
             self._stack.addWidget(area)
 
     def _build_ahead(self) -> None:

@@ -10,11 +10,11 @@ from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.training import job_return
 from app.training.runs.runs import Run
-from app.uikit.dialogs import Choice, Dialog
-from app.uikit.path_row import PathRow
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
+from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.form_rows import PathRow
 from app.uikit.widgets.progress_row import ProgressRow
 
 WIDTH_PX = 600
@@ -44,8 +44,8 @@ class ReturnDialog(Dialog):
             phrase("training.take_in_the_result_of_a_work"),
             phrase("training.a_training_that_was_finished"),
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("take", phrase("common.import"), "primary", is_default=True),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("take", phrase("common.import"), "primary", is_default=True),
             ),
             parent,
             content=self._content(),

@@ -13,7 +13,7 @@ from app.training.ui import words
 from app.training.ui.foot import Foot
 from app.training.ui.step import Step
 from app.uikit.theme import Theme
-from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.containers import make_scrollable
 
 
 class Running(QWidget):
@@ -55,7 +55,7 @@ class Running(QWidget):
         if key not in self._steps:
             step = self._steps[key] = self._make_step(key, self.folder)
             step.changed.connect(lambda: self.step_shown.emit(self.key))  # what can be done with it may be more now
-            self._areas[key] = scrolled(step, self._stack)
+            self._areas[key] = make_scrollable(step, self._stack)
             self._stack.addWidget(self._areas[key])
         self.step.show_draft()
         self._stack.setCurrentWidget(self._areas[key])

@@ -25,8 +25,8 @@ from app.training.services.trainings import Trainings
 from app.training.ui.ahead import Ahead
 from app.training.ui.step import Step
 from app.uikit import desktop
-from app.uikit.navigation import Navigation
-from app.uikit.secrecy import Secrecy
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 
 
@@ -64,7 +64,7 @@ class Steps(QObject):
         self._trainings = trainings
         self._is_environment_in_use = is_environment_in_use
         self._making = PairMaking(session, library, preferences, engine, child_commands.template(), paths, self)
-        self._secrecy = Secrecy(theme, paths.exports_log)
+        self._secrecy = ConfidentialityGuard(theme, paths.exports_log)
         library.trained_refused.connect(self.failed)
         Ahead(self)
 

@@ -5,7 +5,7 @@ from app.base.errors import AppError
 from app.base.wording import phrase
 from app.training.plan import Problem
 from app.training.runs.overview import DAMAGED, Entry
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from trainer.events import Finding, Step
 
 _SIZES = frozenset(("need", "allowed", "free"))
@@ -32,7 +32,7 @@ def problem(found: Problem) -> str:
         from app.training.ui.check_words import sentence  # which most steps never need
 
         return sentence(Finding(facts["code"], "", facts["facts"]))
-    shown = {name: wording.size(value) if name in _SIZES else value for name, value in facts.items()}
+    shown = {name: wording.format_size(value) if name in _SIZES else value for name, value in facts.items()}
     return wording.phrase(f"training.draft_{found.code}", **shown)
 
 
@@ -70,7 +70,7 @@ def progress(step: Step) -> str:
 
     percent = f"{100 * step.step // step.total}\u00a0%" if step.total else ""
     left = words.left(step.left_s)
-    return joined(percent, phrase("training.time_left", time=left) if left else "")
+    return join_facts(percent, phrase("training.time_left", time=left) if left else "")
 
 
 _SIGNS = {

@@ -11,9 +11,8 @@ from PySide6.QtCore import QObject, QSizeF
 from PySide6.QtGui import QPainter, QPyTextObject, QTextBlock, QTextCharFormat, QTextCursor, QTextDocument, QTextFormat
 
 from app.base.wording import phrase
-from app.uikit import characters
-from app.uikit.language import joined
-from app.uikit.text import links
+from app.uikit import untrusted_text
+from app.uikit.localization import join_facts
 
 PAGE_CHARACTERS = 20_000  # at most this much is laid out at a time, whatever it is: under 100 ms
 PAGE_LINES = 600
@@ -63,7 +62,7 @@ class _NoImages(QPyTextObject):
 def parse(text: str) -> SafeDocument:
     """The document of `text`, not laid out yet. Text beyond what can be laid out quickly is taken as plain."""
     document = SafeDocument()
-    text = characters.harmless(text)
+    text = untrusted_text.make_harmless(text)
     if is_bounded(text):
         document.setMarkdown(_prepared(text), _FEATURES)
         _disarm(document)
@@ -76,7 +75,7 @@ def parse(text: str) -> SafeDocument:
 def parse_plain(text: str) -> SafeDocument:
     """A question: every character is shown as it was typed."""
     document = SafeDocument()
-    document.setPlainText(characters.harmless(text))
+    document.setPlainText(untrusted_text.make_harmless(text))
     document.is_plain = True
     return document
 
@@ -143,7 +142,7 @@ def _prepared(text: str) -> str:
         else:
             line = _DEFINITION.sub(r"\1\\[", line)
             if _breaks(line, lines[number + 1] if number + 1 < len(lines) else ""):
-                line += characters.LINE_BREAK + "  "
+                line += untrusted_text.LINE_BREAK + "  "
         prepared.append(line)
     return "\n" + "\n".join(prepared)
 
@@ -192,14 +191,14 @@ def _links_and_images(block: QTextBlock) -> list[tuple[int, int, str, QTextCharF
         style = fragment.charFormat()
         start, end = fragment.position(), fragment.position() + fragment.length()
         if style.isImageFormat():
-            edits.append((start, end, _image_text(style) + links.suffix(style.anchorHref(), ""), None))
+            edits.append((start, end, _image_text(style) + untrusted_text.link_suffix(style.anchorHref(), ""), None))
         elif style.isAnchor():
             href = style.anchorHref()
             following = None if iterator.atEnd() else iterator.fragment().charFormat()
             shown += fragment.text()
             is_last = following is None or following.anchorHref() != href or following.isImageFormat()
-            suffix = links.suffix(href, shown) if is_last else ""
-            edits.append((start, end, suffix, style if links.is_openable(href) else _without_link(style)))
+            suffix = untrusted_text.link_suffix(href, shown) if is_last else ""
+            edits.append((start, end, suffix, style if untrusted_text.is_openable_link(href) else _without_link(style)))
             shown = "" if is_last else shown
     return edits
 
@@ -208,7 +207,7 @@ def _image_text(style: QTextCharFormat) -> str:
     alternative = style.property(QTextFormat.Property.ImageAltText.value) or ""
     address = style.toImageFormat().name()
     words = phrase("uikit.image_what")
-    return characters.harmless(words.format(what=joined(alternative, address)))
+    return untrusted_text.make_harmless(words.format(what=join_facts(alternative, address)))
 
 
 def _without_link(style: QTextCharFormat) -> QTextCharFormat:
@@ -222,14 +221,14 @@ def _without_link(style: QTextCharFormat) -> QTextCharFormat:
 def _replace_characters(cursor: QTextCursor, block: QTextBlock) -> None:
     """Inside one block: joins broken lines, replaces what entities brought in, adds display helpers."""
     text = block.text()
-    edits = [] if is_code(block) else characters.helpers(text)
-    edits += characters.unsafe(text)
+    edits = [] if is_code(block) else untrusted_text.display_helpers(text)
+    edits += untrusted_text.find_unsafe(text)
     has_next = block.next().isValid()
     for position, length, replacement in sorted(edits, reverse=True):
-        start = block.position() + characters.in_utf16(text, position)
+        start = block.position() + untrusted_text.utf16_offset(text, position)
         cursor.setPosition(start)
         end = start + len(text[position : position + length].encode("utf-16-le")) // 2
-        if text[position : position + length] == characters.LINE_BREAK and position == len(text) - 1 and has_next:
+        if text[position : position + length] == untrusted_text.LINE_BREAK and position == len(text) - 1 and has_next:
             replacement = "\u2028"
             end += 1
         cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)

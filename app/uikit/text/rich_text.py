@@ -24,11 +24,11 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QMenu, QSizePolicy, QTextBrowser, QTextEdit, QWidget
 
-from app.base.text import occurrences
-from app.uikit import characters, text_exits
-from app.uikit.characters import without_helpers
-from app.uikit.text import formats, markdown
+from app.base.search_text import find_occurrences
+from app.uikit import clipboard_guard, untrusted_text
+from app.uikit.text import document_style, markdown
 from app.uikit.theme import Theme
+from app.uikit.untrusted_text import remove_display_helpers
 
 MARKS_MAX = 1000  # of words in one text; more would be no help, and each is painted
 _SCROLLING_KEYS = (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
@@ -38,11 +38,13 @@ Place = tuple[int, int]  # start and end, as Qt counts
 
 
 def word_places(document: QTextDocument, query_words: Sequence[str]) -> list[Place]:
-    """Return where these words stand, in order. `query_words`: as `app.base.text` folds them."""
+    """Return where these words stand, in order. `query_words`: as `app.base.search_text` folds them."""
     shown = document.toPlainText()
-    found = occurrences(shown, query_words)[:MARKS_MAX]
+    found = find_occurrences(shown, query_words)[:MARKS_MAX]
     if found and max(shown) > "\uffff":
-        return [(characters.in_utf16(shown, start), characters.in_utf16(shown, end)) for start, end in found]
+        return [
+            (untrusted_text.utf16_offset(shown, start), untrusted_text.utf16_offset(shown, end)) for start, end in found
+        ]
     return found
 
 
@@ -110,7 +112,7 @@ class StreamedDocument:
             return
         piece = markdown.parse(text)
         follows = self._document.characterCount() > 1
-        formats.style(piece, self._theme, continues=follows)
+        document_style.style_document(piece, self._theme, continues=follows)
         first = piece.begin()
         cursor.movePosition(QTextCursor.MoveOperation.End)
         if follows:
@@ -171,7 +173,7 @@ class RichText(QTextBrowser):
         """`text`: all of an answer so far. Only its last, unfinished blocks are parsed again."""
         if self._stream is None:
             document = markdown.SafeDocument()
-            formats.style(document, self._theme)
+            document_style.style_document(document, self._theme)
             self._show(document)
             self._stream = StreamedDocument(document, self._theme)
         self._stream.update(text)
@@ -181,7 +183,7 @@ class RichText(QTextBrowser):
         cursor = QTextCursor(self.document())
         cursor.movePosition(QTextCursor.MoveOperation.End)
         cursor.insertBlock()
-        cursor.insertText(characters.harmless(text))
+        cursor.insertText(untrusted_text.make_harmless(text))
         if self._sought:
             self._mark()
 
@@ -228,7 +230,7 @@ class RichText(QTextBrowser):
         return height
 
     def plain_text(self) -> str:
-        return without_helpers(self.document().toPlainText())
+        return remove_display_helpers(self.document().toPlainText())
 
     def _show(self, document: markdown.SafeDocument) -> None:
         self._style(document)
@@ -246,7 +248,7 @@ class RichText(QTextBrowser):
 
     def _style(self, document: markdown.SafeDocument) -> None:
         """Give a document its looks before it is laid out."""
-        formats.style(document, self._theme)
+        document_style.style_document(document, self._theme)
 
     def _kept_selection(self, document: QTextDocument) -> QTextCursor | None:
         """The selection in the new document, where the text up to it is the same."""
@@ -276,7 +278,7 @@ class RichText(QTextBrowser):
         data.text()  # Qt fills it when it is first asked
         for kind in data.formats():
             data.removeFormat(kind)
-        data.setText(without_helpers(self.textCursor().selection().toPlainText()))
+        data.setText(remove_display_helpers(self.textCursor().selection().toPlainText()))
         return data
 
     def wheelEvent(self, event: QWheelEvent) -> None:
@@ -290,12 +292,12 @@ class RichText(QTextBrowser):
     def menu_at(self, place: QPoint) -> QMenu:
         """Qt's own, but what it copies passes the gate."""
         menu = self.createStandardContextMenu(place)
-        text_exits.take_over(menu, self)
+        clipboard_guard.guard_menu(menu, self)
         return menu
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.matches(QKeySequence.StandardKey.Copy):
-            text_exits.copy(self, text_exits.selected_text(self))
+            clipboard_guard.copy_text(self, clipboard_guard.selected_text(self))
         elif event.key() in _SCROLLING_KEYS and not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             event.ignore()
         else:
@@ -336,11 +338,11 @@ class RichText(QTextBrowser):
         block = self._start_of_run(block)
         while block.isValid():
             last = self._end_of_run(block)
-            kind = block.blockFormat().property(formats.KIND)
+            kind = block.blockFormat().property(document_style.KIND)
             rect = layout.blockBoundingRect(block).united(layout.blockBoundingRect(last))
             if rect.top() > exposed.bottom():
                 break
-            if kind == formats.BULLET:
+            if kind == document_style.BULLET:
                 self._paint_bullet(painter, block, layout.blockBoundingRect(block))
                 last = block
             elif kind:
@@ -359,25 +361,27 @@ class RichText(QTextBrowser):
     def _paint_ground(self, painter: QPainter, kind: str, text: QRectF) -> None:
         width = self.viewport().width()
         px = self._theme.px
-        if kind == formats.CODE:
+        if kind == document_style.CODE:
             ground = QRectF(0, text.top() - px(10), width, text.height() + px(20))
             _fill(painter, ground, self._theme.color("sunken"), px(6))
-        elif kind == formats.QUOTE:
+        elif kind == document_style.QUOTE:
             _fill(painter, QRectF(0, text.top(), px(3), text.height()), self._theme.color("control"), 0)
         else:
             _fill(painter, QRectF(0, text.center().y(), width, 1), self._theme.color("line"), 0)
 
     @staticmethod
     def _start_of_run(block: QTextBlock) -> QTextBlock:
-        kind = block.blockFormat().property(formats.KIND)
-        while kind and block.previous().isValid() and block.previous().blockFormat().property(formats.KIND) == kind:
+        kind = block.blockFormat().property(document_style.KIND)
+        while (
+            kind and block.previous().isValid() and block.previous().blockFormat().property(document_style.KIND) == kind
+        ):
             block = block.previous()
         return block
 
     @staticmethod
     def _end_of_run(block: QTextBlock) -> QTextBlock:
-        kind = block.blockFormat().property(formats.KIND)
-        while kind and block.next().isValid() and block.next().blockFormat().property(formats.KIND) == kind:
+        kind = block.blockFormat().property(document_style.KIND)
+        while kind and block.next().isValid() and block.next().blockFormat().property(document_style.KIND) == kind:
             block = block.next()
         return block
 

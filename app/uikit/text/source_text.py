@@ -7,7 +7,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QTextCharFormat, 
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from app.base.wording import phrase
-from app.uikit import characters
+from app.uikit import untrusted_text
 from app.uikit.text.rich_text import RichText, selection
 from app.uikit.theme import Theme
 
@@ -23,7 +23,7 @@ class SourceText(QScrollArea):
         self._theme = theme
         self._text = ""
         self._places: tuple[tuple[int, int], ...] = ()
-        self.sheet = Sheet(theme)
+        self.sheet = SourcePage(theme)
         self.setWidget(self.sheet)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -53,7 +53,7 @@ class SourceText(QScrollArea):
         self.sheet.fit(self.width() - self.verticalScrollBar().sizeHint().width())
 
 
-class Sheet(QWidget):
+class SourcePage(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
@@ -96,5 +96,5 @@ class Sheet(QWidget):
 
 def _shown_length(text: str) -> int:
     """What a beginning of a text takes in the shown document."""
-    shown = characters.harmless(text)
-    return characters.in_utf16(shown, len(shown))
+    shown = untrusted_text.make_harmless(text)
+    return untrusted_text.utf16_offset(shown, len(shown))

@@ -8,11 +8,10 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.base.wording import phrase
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label, repolish
+from app.uikit.widgets.labels import IconLabel, Label, repolish
 
 WORDS_PX = 260  # the least width that the words keep beside the buttons
 
@@ -42,7 +41,7 @@ class Banner(QFrame):
         self._sentence.setText(sentence)
         self._sentence.setVisible(bool(sentence))
         self._set_actions(actions)
-        self.setAccessibleName(joined(what, sentence))
+        self.setAccessibleName(join_facts(what, sentence))
         repolish(self)
         self._turn()
         self.show()
@@ -59,7 +58,7 @@ class Banner(QFrame):
         self._turn()
 
     def _build(self, can_close: bool) -> None:
-        self._icon = Icon(self._theme, "triangle-alert", "warning")
+        self._icon = IconLabel(self._theme, "triangle-alert", "warning")
         self._what = Label(strong=True, wraps=True)
         self._sentence = Label(tone="text2", wraps=True)
         words = QVBoxLayout()

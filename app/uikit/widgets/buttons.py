@@ -1,12 +1,20 @@
-"""Buttons that keep their icon in the colours of the theme."""
+"""Buttons that keep their icon in the colours of the theme.
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QIcon, QKeyEvent
-from PySide6.QtWidgets import QAbstractButton, QPushButton, QToolButton, QWidget
+Words on buttons.
 
-from app.uikit.language import noted
-from app.uikit.theme import Theme
-from app.uikit.widgets.labels import repolish, tip
+A button that shows its key as a key cap.
+
+Keys drawn as key caps with what they do.
+"""
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QFontMetrics, QIcon, QKeyEvent, QPainter, QPaintEvent, QPen, QPixmap
+from PySide6.QtWidgets import QAbstractButton, QPushButton, QSizePolicy, QToolButton, QWidget
+
+from app.base.wording import current_language
+from app.uikit.localization import with_note
+from app.uikit.theme import PIXEL_RATIOS, Theme
+from app.uikit.widgets.labels import plain_tooltip, repolish
 
 LEADING_GAP_PX = 4
 
@@ -68,7 +76,7 @@ class IconButton(QToolButton):
         self._theme = theme
         self._icon = icon
         self.setAccessibleName(name)
-        self.setToolTip(tip(noted(name, shortcut)))
+        self.setToolTip(plain_tooltip(with_note(name, shortcut)))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         theme.changed.connect(self._retint)
         self._retint()
@@ -92,3 +100,114 @@ def _pressed_by(event: QKeyEvent, button: QAbstractButton) -> bool:
 
 
 _KEYPAD = Qt.KeyboardModifier.KeypadModifier
+
+
+_SPACE = "\u2009"  # Qt leaves 4 px between icon and words, Japanese letters need a little more
+
+
+def make_icon_button(theme: Theme, words: str, icon: str, kind: str = "", *, compact: bool = False) -> Button:
+    """A button with an icon before its words."""
+    button = Button(theme, with_icon_space(words), kind, icon, compact=compact)
+    button.setAccessibleName(words)
+    return button
+
+
+def with_icon_space(words: str) -> str:
+    """Words that stand after an icon."""
+    return _SPACE + words
+
+
+def escape_mnemonic(text: str) -> str:
+    """Qt takes & in the words of buttons and menus for the mark of a shortcut."""
+    return text.replace("&", "&&")
+
+
+CAP_PX, CAP_GAP_PX = 18, 6
+
+
+class KeyButton(Button):
+    """A button whose key stands behind its word, as a key cap."""
+
+    def __init__(self, theme: Theme, text: str, key: str) -> None:
+        super().__init__(theme, text)
+        self._key = key
+        self.setAccessibleName(with_note(text, key))
+        self.setLayoutDirection(Qt.LayoutDirection.RightToLeft)  # the cap is its icon, behind the word
+        theme.changed.connect(self._draw_cap)
+        self._draw_cap()
+
+    def _draw_cap(self) -> None:
+        theme = self._theme
+        icon = QIcon()
+        for mode, token in ((QIcon.Mode.Normal, "text2"), (QIcon.Mode.Disabled, "control")):
+            for ratio in PIXEL_RATIOS:
+                icon.addPixmap(_draw_key_cap(theme, self._key, token, ratio), mode)
+        self.setIcon(icon)
+        self.setIconSize(QSize(theme.px(CAP_PX + CAP_GAP_PX), theme.px(CAP_PX)))
+
+
+def _draw_key_cap(theme: Theme, key: str, token: str, ratio: float) -> QPixmap:
+    """Room at its left keeps it from the word."""
+    size, gap = theme.px(CAP_PX), theme.px(CAP_GAP_PX)
+    pixmap = QPixmap(QSize(size + gap, size) * ratio)
+    pixmap.setDevicePixelRatio(ratio)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(theme.color(token), 1))
+    cap = QRectF(gap + 0.5, 0.5, size - 1, size - 1)
+    painter.drawRoundedRect(cap, theme.px(4), theme.px(4))
+    painter.setFont(theme.font("caption"))
+    painter.drawText(cap, int(Qt.AlignmentFlag.AlignCenter), key)
+    painter.end()
+    return pixmap
+
+
+KeyHintPart = tuple[str, bool]  # words, and whether they are a key
+
+
+class KeyHint(QWidget):
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._parts: tuple[KeyHintPart, ...] = ()
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        theme.changed.connect(self.updateGeometry)
+        theme.changed.connect(self.update)
+
+    def show_parts(self, *parts: KeyHintPart) -> None:
+        self._parts = parts
+        gap = "" if current_language() == "ja" else " "
+        self.setAccessibleName(gap.join(words.strip(" ") for words, _ in parts))
+        self.updateGeometry()
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(int(self._lay_out()[-1][0].right()) if self._parts else 0, self._theme.px(22))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, self._theme.px(22))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setFont(self._theme.font("caption"))
+        for place, words, is_key in self._lay_out():
+            if place.right() > self.width() + 1:
+                break
+            if is_key:
+                painter.setPen(QPen(self._theme.color("control"), 1))
+                painter.drawRoundedRect(place.adjusted(0.5, 0.5, -0.5, -0.5), self._theme.px(3), self._theme.px(3))
+            painter.setPen(self._theme.color("text2"))
+            painter.drawText(place, int(Qt.AlignmentFlag.AlignCenter), words)
+
+    def _lay_out(self) -> list[tuple[QRectF, str, bool]]:
+        metrics = QFontMetrics(self._theme.font("caption"))
+        height = self._theme.px(20)
+        x = 0.0
+        placed = []
+        for words, is_key in self._parts:
+            width = metrics.horizontalAdvance(words) + self._theme.px(10 if is_key else 8)
+            placed.append((QRectF(x, self._theme.px(1), width, height), words, is_key))
+            x += width
+        return placed

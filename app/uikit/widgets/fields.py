@@ -1,11 +1,338 @@
-"""A text that is corrected: as high as it needs, with keys to keep the change and to give it up."""
+"""A text that is corrected: as high as it needs, with keys to keep the change and to give it up.
 
-from PySide6.QtCore import QMimeData, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QResizeEvent, QTextCursor, QTextOption
-from PySide6.QtWidgets import QPlainTextEdit
+A field for words that are looked for: a magnifying glass before them, and a button that clears them.
 
+A search field that steps through what was found.
+
+A number that can be left to measurement, or to a recommendation (自動).
+
+Where the instruction to the model comes from: left to the level below, none at all, or written here.
+"""
+
+import unicodedata
+from collections.abc import Callable
+from contextlib import suppress
+
+from PySide6.QtCore import QEvent, QMimeData, QRect, Qt, Signal
+from PySide6.QtGui import (
+    QFocusEvent,
+    QInputMethodEvent,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+    QTextCursor,
+    QTextOption,
+    QValidator,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QLineEdit,
+    QPlainTextEdit,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.base.invisible_characters import STORED_TEXT_MAX, is_storable_text
+from app.base.wording import phrase
 from app.uikit.input_method import guard_of
 from app.uikit.theme import Theme
+from app.uikit.widgets.form_rows import CONTROL_WIDTH_PX, Chooser
+from app.uikit.widgets.labels import Label
+
+QUERY_MAX = 200  # characters; longer than anything that people look for
+ICON_LEFT_PX, ICON_PX, GAP_PX = 9, 16, 7
+
+
+class SearchField(QLineEdit):
+    """`name` is its placeholder, and what screen readers say.
+
+    The glass is painted: Qt's own way would make a button of it, which does nothing and has no name.
+    """
+
+    def __init__(self, theme: Theme, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.setMaxLength(QUERY_MAX)
+        self.setPlaceholderText(name)
+        self.setAccessibleName(name)
+        self.setClearButtonEnabled(True)
+        clear_button = self.findChild(QToolButton)
+        assert clear_button is not None
+        self.clear_button: QToolButton = clear_button
+        self.clear_button.setAccessibleName(phrase("uikit.clear_the_search"))
+        theme.changed.connect(self._on_theme_changed)
+        self._on_theme_changed()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        size = self._theme.px(ICON_PX)
+        place = QRect(self._theme.px(ICON_LEFT_PX), (self.height() - size) // 2, size, size)
+        self._theme.icon("search", "muted").paint(QPainter(self), place)
+
+    def _on_theme_changed(self) -> None:
+        self.setTextMargins(self._theme.px(ICON_PX + GAP_PX), 0, 0, 0)
+        self.clear_button.setIcon(self._theme.icon("x", "text2"))
+
+
+class FindField(SearchField):
+    """Enter and Shift+Enter step; Esc closes, before it can stop an answer that is being written."""
+
+    step_requested = Signal(int)  # 1 or -1
+    closed = Signal()
+
+    def event(self, event: QEvent) -> bool:
+        is_escape = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+        if is_escape and event.type() == QEvent.Type.ShortcutOverride:
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.step_requested.emit(-1 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1)
+        elif event.key() == Qt.Key.Key_Escape:
+            self.closed.emit()
+        else:
+            super().keyPressEvent(event)
+
+
+TEXT_MARGIN_PX = 7
+
+
+class AutoSpin(QDoubleSpinBox):
+    """The lowest position is 自動 and stands for None; so does a field that was emptied. It lies one place of the
+    smallest digit below `low`: nothing else can be typed or stepped to there."""
+
+    def __init__(
+        self, low: float, high: float, step: float, decimals: int, suffix: str, changed: Callable[[float | None], None]
+    ) -> None:
+        super().__init__()
+        self._lowest = low
+        self._auto_number: float | None = None
+        self.setDecimals(decimals)
+        self.setRange(low - 10**-decimals, high)
+        self.setSingleStep(step)
+        self.setSuffix(suffix)
+        self.lineEdit().setTextMargins(TEXT_MARGIN_PX, 0, 0, 0)  # the style sheet's padding does not reach it
+        self.setSpecialValueText(phrase("common.automatic"))
+        self.setKeyboardTracking(False)  # a number counts when it is complete
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.valueChanged.connect(lambda _: changed(self.number()))
+
+    def number(self) -> float | None:
+        value = round(self.value(), self.decimals())
+        return None if value < self._lowest else value
+
+    def show_number(self, number: float | None) -> None:
+        guard_of(self).when_free(lambda: self._replace(number))
+
+    def _replace(self, number: float | None) -> None:
+        self.blockSignals(True)
+        self.setValue(self.minimum() if number is None else number)
+        self.blockSignals(False)
+
+    def show_auto(self, words: str, number: float | None) -> None:
+        """Says in `words` what 自動 comes to; stepping starts from there. `number` None: it is not one number."""
+        self._auto_number = number
+        self.setSpecialValueText(words)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Scrolling the page must not change a setting that happens to be under the mouse."""
+        event.ignore()
+
+    # --------------------------------------------------------------------- typing
+
+    def event(self, event: QEvent) -> bool:
+        """Typing replaces the words of 自動 wherever the cursor stands: Qt would refuse letters among them."""
+        words = self.specialValueText()
+        is_words = self.text() == words and not words.removesuffix(self.suffix()).isdecimal()
+        if is_words and _is_typing(event):
+            self.selectAll()
+        return super().event(event)
+
+    def validate(self, text: str, place: int) -> tuple[QValidator.State, str, int]:
+        """Digits may be full-width: a Japanese input method gives those."""
+        if text != self.specialValueText():
+            text = unicodedata.normalize("NFKC", text)
+        if self._is_auto(text):
+            return QValidator.State.Acceptable, text, place
+        if self._lowest >= 0 and "-" in text:
+            return QValidator.State.Invalid, text, place
+        state, text, place = super().validate(text, place)
+        if state == QValidator.State.Acceptable and super().valueFromText(text) < self._lowest:
+            state = QValidator.State.Intermediate  # more digits may follow
+        return state, text, place
+
+    def fixup(self, text: str) -> str:
+        """What ends below the lowest number becomes that."""
+        with suppress(ValueError):
+            if float(text.removesuffix(self.suffix())) < self._lowest:
+                return f"{self.textFromValue(self._lowest)}{self.suffix()}"
+        return str(super().fixup(text) or text)
+
+    def valueFromText(self, text: str) -> float:
+        return self.minimum() if self._is_auto(text) else super().valueFromText(text)
+
+    def textFromValue(self, value: float) -> str:
+        """Without zeros at the end that say nothing."""
+        text = super().textFromValue(value)
+        return text.rstrip("0").rstrip(".") if "." in text else text
+
+    def _is_auto(self, text: str) -> bool:
+        """The words may be a number, such as 1 回: then it means the same."""
+        return text == self.specialValueText() or not text.removesuffix(self.suffix()).strip()
+
+    # ------------------------------------------------------------------- stepping
+
+    def stepEnabled(self) -> QAbstractSpinBox.StepEnabledFlag:
+        flags = super().stepEnabled()
+        if self.number() is None and self._auto_number is not None:
+            flags |= QAbstractSpinBox.StepEnabledFlag.StepDownEnabled
+        return flags
+
+    def stepBy(self, steps: int) -> None:
+        """Down to the lowest number, and from there to 自動."""
+        self.interpretText()
+        number, way = self.number(), steps * self.singleStep()
+        if number is not None:
+            low = self._lowest if number > self._lowest else self.minimum()
+            self.setValue(max(low, number + way))
+        elif self._auto_number is not None:
+            self.setValue(max(self._lowest, self._auto_number + way))
+        elif steps > 0:
+            self.setValue(self._lowest + way - self.singleStep())
+        self.selectAll()
+
+
+def _is_typing(event: QEvent) -> bool:
+    if isinstance(event, QKeyEvent):
+        return event.type() == QEvent.Type.KeyPress and event.text() != "" and event.text().isprintable()
+    return isinstance(event, QInputMethodEvent)
+
+
+TEXT_HEIGHT_PX = 116
+QUOTED_MAX = 400  # characters of the text below; more would push the rest of the form away
+
+BELOW, NONE, OWN = "below", "none", "own"
+
+
+class PromptField(QWidget):
+    """None, "" and a text are three answers to one question, so they are three choices of one list."""
+
+    changed = Signal()
+
+    def __init__(self, theme: Theme, below_words: str) -> None:
+        """`below_words` names what holds when nothing is chosen here."""
+        super().__init__()
+        self._theme = theme
+        self._below = ""
+        choices = [(below_words, BELOW), (phrase("uikit.no_instruction"), NONE), (phrase("uikit.write_my_own"), OWN)]
+        self.source = Chooser(choices, self._on_chosen)
+        self._source = BELOW
+        self.text = TextField(theme, phrase("uikit.text_of_the_system_prompt"), TEXT_HEIGHT_PX)
+        self._quoted = Label(tone="text2", wraps=True)
+        self._quoted.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setFocusProxy(self.source)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self.source)
+        column.addWidget(self._quoted)
+        column.addWidget(self.text)
+        self.source.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.source.setMinimumWidth(theme.px(CONTROL_WIDTH_PX))
+        self.source.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self.text.textChanged.connect(self.changed)
+
+    def setAccessibleName(self, name: str) -> None:
+        super().setAccessibleName(name)
+        self.source.setAccessibleName(name)
+
+    def setAccessibleDescription(self, description: str) -> None:
+        super().setAccessibleDescription(description)
+        self.source.setAccessibleDescription(description)
+
+    def prompt(self) -> str | None:
+        if self._source == OWN:
+            return storable_text(self.text)
+        return "" if self._source == NONE else None
+
+    def problem(self) -> str:
+        """Why this cannot be stored; "" when it can."""
+        if self._source != OWN:
+            return ""
+        if not self.text.toPlainText().strip():
+            return phrase("uikit.write_the_system_prompt_or")
+        return length_problem(self.text)
+
+    def show_prompt(self, prompt: str | None) -> None:
+        self._source = BELOW if prompt is None else OWN if prompt else NONE
+        replace_text(self.text, prompt or "")
+        self._show()
+
+    def show_below(self, text: str) -> None:
+        """The text that holds when nothing is chosen here."""
+        self._below = text
+        self._show()
+
+    def _on_chosen(self, source: str) -> None:
+        self._source = source
+        if source == OWN and not self.text.toPlainText().strip():
+            replace_text(self.text, self._below)  # most people change what is there
+        self._show()
+        if source == OWN:
+            self.text.setFocus()
+        self.changed.emit()
+
+    def _show(self) -> None:
+        self.source.show_value(self._source)
+        self.text.setVisible(self._source == OWN)
+        self._quoted.setVisible(self._source == BELOW)
+        short = self._below if len(self._below) <= QUOTED_MAX else self._below[: QUOTED_MAX - 1] + "…"
+        self._quoted.setText(phrase("common.text", text=short) if short else phrase("uikit.no_instruction_2"))
+
+
+class TextField(QPlainTextEdit):
+    """A field of several lines that Tab leaves."""
+
+    def __init__(self, theme: Theme, name: str, height_px: int) -> None:
+        super().__init__()
+        self._theme = theme
+        self._height_px = height_px
+        self.setProperty("field", True)
+        self.setAccessibleName(name)
+        self.setTabChangesFocus(True)
+        theme.changed.connect(self._resize)
+        self._resize()
+
+    def _resize(self) -> None:
+        self.setFixedHeight(self._theme.px(self._height_px))
+
+
+def replace_text(field: QPlainTextEdit, text: str) -> None:
+    """Never into the middle of a conversion."""
+    guard_of(field).when_free(lambda: field.setPlainText(text))
+
+
+def storable_text(field: QPlainTextEdit) -> str:
+    """What is written, without halves of surrogate pairs, which the database does not take."""
+    return field.toPlainText().encode("utf-8", "replace").decode("utf-8")
+
+
+def length_problem(field: QPlainTextEdit) -> str:
+    text = storable_text(field)
+    if is_storable_text(text):
+        return ""
+    words = phrase("common.the_text_is_too_long")
+    return words.format(n=f"{len(text):,}", limit=f"{STORED_TEXT_MAX:,}")
+
 
 FRAME_PX = 12  # border and padding of the style sheet, above and below
 

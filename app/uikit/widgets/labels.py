@@ -1,10 +1,20 @@
-"""Text that is shown as it is: never read as HTML, whoever wrote it."""
+"""Text that is shown as it is: never read as HTML, whoever wrote it.
+
+An icon that stands before words.
+
+What a screen reader is to say although nothing that has the keyboard has changed.
+
+Names and values in two columns.
+"""
 
 import html
+from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QWidget
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QFontMetrics, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QWidget
+
+from app.uikit.theme import Theme
 
 
 class Label(QLabel):
@@ -59,14 +69,14 @@ class ElidedLabel(Label):
         painter.drawText(self.contentsRect(), int(self.alignment()), self._shown())
 
     def _name_whole(self) -> None:
-        self.setToolTip(tip(self.text()) if self._shown() != self.text() else "")
+        self.setToolTip(plain_tooltip(self.text()) if self._shown() != self.text() else "")
 
     def _shown(self) -> str:
         metrics = QFontMetrics(self.font())
         return metrics.elidedText(self.text(), Qt.TextElideMode.ElideRight, self.contentsRect().width())
 
 
-class Rule(QFrame):
+class Separator(QFrame):
     """A line that separates; one device-independent pixel, horizontal or vertical."""
 
     def __init__(self, direction: str = "horizontal") -> None:
@@ -74,7 +84,7 @@ class Rule(QFrame):
         self.setProperty("line", direction)
 
 
-def tip(text: str) -> str:
+def plain_tooltip(text: str) -> str:
     """A tooltip that shows `text` literally: Qt would take one that looks like HTML for HTML."""
     return f"<qt>{html.escape(text)}</qt>" if text else ""
 
@@ -90,3 +100,70 @@ def set_surface(widget: QWidget, surface: str) -> None:
     """Gives a widget one of the grounds of the style sheet, which plain QWidgets do not draw by themselves."""
     widget.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
     widget.setProperty("surface", surface)
+
+
+class IconLabel(QLabel):
+    """Decoration for the words beside it, so it has no name of its own."""
+
+    def __init__(self, theme: Theme, name: str, token: str = "text2", size: int = 16) -> None:  # noqa: S107 (a colour)
+        super().__init__()
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self._theme = theme
+        self._name, self._token, self._size = name, token, size
+        theme.changed.connect(self._draw)
+        self._draw()
+
+    def show_icon(self, name: str, token: str) -> None:
+        self._name, self._token = name, token
+        self._draw()
+
+    def _draw(self) -> None:
+        size = self._theme.px(self._size)
+        icon = self._theme.icon(self._name, self._token, self._size)
+        self.setPixmap(icon.pixmap(size, size))
+        self.setFixedWidth(size)
+
+
+def announce(widget: QWidget, words: str) -> None:
+    """Said when the screen reader has finished what it is saying. `widget` is where the words are shown."""
+    event = QAccessibleAnnouncementEvent(widget, words)
+    event.setPoliteness(QAccessible.AnnouncementPoliteness.Polite)
+    QAccessible.updateAccessibility(event)
+
+
+FACT_NAME_WIDTH_PX = 104
+
+
+class FactList(QWidget):
+    """Values wrap and can be copied."""
+
+    def __init__(self, theme: Theme, *, is_compact: bool = False) -> None:
+        super().__init__()
+        self._theme = theme
+        self._role = "caption" if is_compact else "ui"
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(12)
+        self._grid.setVerticalSpacing(4)
+        self._grid.setColumnStretch(1, 1)
+
+    def set_facts(self, facts: Sequence[tuple[str, str]]) -> None:
+        """Leaves out facts without a value."""
+        while (item := self._grid.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        self._grid.setColumnMinimumWidth(0, self._theme.px(FACT_NAME_WIDTH_PX))
+        for row, (name, value) in enumerate((name, value) for name, value in facts if value):
+            name_label, value_label = Label(name, self._role, "muted"), _value_label(value, self._role)
+            self._grid.addWidget(name_label, row, 0, Qt.AlignmentFlag.AlignTop)
+            self._grid.addWidget(value_label, row, 1)
+            name_label.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers
+            value_label.show()
+
+
+def _value_label(text: str, role: str) -> Label:
+    label = Label(text, role, wraps=True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+    return label

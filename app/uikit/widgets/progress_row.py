@@ -1,16 +1,43 @@
-"""A long step: what, how far, how long still, and a way to stop it."""
+"""A long step: what, how far, how long still, and a way to stop it.
 
+The time that something still takes, in words.
+
+At the foot of the window: how far an export or import is, and how it ended.
+"""
+
+import math
 import time
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
+from app.base.services import background
 from app.base.wording import phrase
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.labels import ElidedLabel, Label
-from app.uikit.widgets.time_left import TimeLeft
+from app.uikit.widgets.labels import ElidedLabel, Label, Separator, set_surface
+
+
+class TimeLeftText(background.TimeLeftEstimator):
+    """Takes the fraction that is done, and says how long the rest takes."""
+
+    @property
+    def words(self) -> str:
+        """ "" while it is not known."""
+        return format_time_left(self.seconds) if self.seconds is not None else ""
+
+
+def format_time_left(seconds: int) -> str:
+    """Exact below a minute, rounded up to minutes above."""
+    if seconds < 60:
+        return phrase("uikit.s_s_left", s=seconds)
+    minutes = math.ceil(seconds / 60)
+    if minutes < 60:
+        return phrase("uikit.about_m_min_left", m=minutes)
+    return phrase("uikit.about_h_h_m_min", h=minutes // 60, m=minutes % 60)
+
 
 STEPS = 1000  # of the bar
 
@@ -28,7 +55,7 @@ class ProgressRow(QFrame):
         self._theme = theme
         self._started_at = 0.0
         self._amount_words = ""  # "": the length is not known
-        self._time_left = TimeLeft()
+        self._time_left = TimeLeftText()
         self._timer = QTimer(self, interval=1000)
         self._build(can_cancel)
         self._connect()
@@ -115,4 +142,31 @@ class ProgressRow(QFrame):
         """Each second, and with each step: the time left goes on where no step comes."""
         elapsed = phrase("common.s_s", s=int(time.monotonic() - self._started_at))
         left = self._time_left.words if self._amount_words else ""
-        self._amount.setText(joined(self._amount_words or elapsed, left))
+        self._amount.setText(join_facts(self._amount_words or elapsed, left))
+
+
+class TransferStrip(QWidget):
+    """Takes no room while there is nothing to say."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        set_surface(self, "base")
+        self.progress = ProgressRow(theme)
+        self.banner = Banner(theme)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(Separator())
+        inside = QVBoxLayout()
+        inside.setContentsMargins(16, 8, 16, 8)
+        inside.addWidget(self.progress)
+        inside.addWidget(self.banner)
+        column.addLayout(inside)
+        for part in (self.progress, self.banner):
+            part.installEventFilter(self)
+        self.hide()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
+            self.setVisible(not (self.progress.isHidden() and self.banner.isHidden()))
+        return super().eventFilter(watched, event)

@@ -8,13 +8,13 @@ import sys
 import pytest
 from PySide6.QtCore import QCoreApplication, QTimer
 
-from app.base.cli.loop import Waiting
+from app.base.cli.loop import CommandLoop
 from tests.base.cli.processes import ROOT
 from tests.waiting import LIMIT_S
 
 
 def test_it_ends_when_it_is_told_to(qapp: QCoreApplication) -> None:
-    waiting = Waiting(lambda: None)
+    waiting = CommandLoop(lambda: None)
     QTimer.singleShot(0, waiting.stop)
     waiting.run()
     assert not waiting.was_interrupted
@@ -32,7 +32,7 @@ def test_an_interrupt_never_comes_in_the_middle_of_a_slot(qapp: QCoreApplication
         signal.raise_signal(signal.SIGINT)
         told.append("end")
 
-    waiting = Waiting(interrupt)
+    waiting = CommandLoop(interrupt)
     QTimer.singleShot(0, slot)
     waiting.run()
     assert told == ["begin", "end", "interrupt"]
@@ -40,7 +40,7 @@ def test_an_interrupt_never_comes_in_the_middle_of_a_slot(qapp: QCoreApplication
 
 
 def test_a_second_interrupt_does_not_wait(qapp: QCoreApplication) -> None:
-    waiting = Waiting(lambda: None)
+    waiting = CommandLoop(lambda: None)
     for moment_ms in (0, 1):
         QTimer.singleShot(moment_ms, lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
@@ -48,7 +48,7 @@ def test_a_second_interrupt_does_not_wait(qapp: QCoreApplication) -> None:
 
 
 def test_a_bug_in_a_slot_ends_it_and_is_raised(qapp: QCoreApplication) -> None:
-    waiting = Waiting(lambda: None)
+    waiting = CommandLoop(lambda: None)
 
     def fail() -> None:
         raise ZeroDivisionError("a bug")
@@ -60,7 +60,7 @@ def test_a_bug_in_a_slot_ends_it_and_is_raised(qapp: QCoreApplication) -> None:
 
 @pytest.mark.parametrize("locale", ["C", "xx_XX.ISO-8859-1"])
 def test_of_a_locale_that_is_none_qt_says_nothing(locale: str) -> None:
-    code = "from app.base.cli.loop import application; app = application()"
+    code = "from app.base.cli.loop import core_application as application; app = application()"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"LC_ALL": locale},

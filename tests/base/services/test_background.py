@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.services.background import Progress
+from app.base.services.background import TaskProgress
 
 
 class Ends:
@@ -36,7 +36,7 @@ class Ends:
         self.threads.add(QThread.currentThread())
         self.steps.append((done, total))
 
-    def run(self, work: Callable[[Progress], Any]) -> background.LongTask:
+    def run(self, work: Callable[[TaskProgress], Any]) -> background.LongTask:
         return background.run_long(work, self.done, self.failed, self.progressed, self.cancelled)
 
     def _note(self, name: str, value: Any) -> None:
@@ -52,7 +52,7 @@ def ends() -> Ends:
 def test_the_result_of_long_work_comes_back_on_the_callers_thread(qtbot: QtBot, ends: Ends) -> None:
     workers: list[QThread] = []
 
-    def work(progress: Progress) -> str:
+    def work(progress: TaskProgress) -> str:
         workers.append(QThread.currentThread())
         progress.report(1, 2)
         progress.report(2, 2)
@@ -73,7 +73,7 @@ def test_progress_counts_past_what_an_int_of_c_holds(qtbot: QtBot, ends: Ends) -
 
 @pytest.mark.parametrize("total", [20_000, 0])
 def test_thousands_of_reports_reach_the_window_as_a_few(qtbot: QtBot, ends: Ends, total: int) -> None:
-    def work(progress: Progress) -> None:
+    def work(progress: TaskProgress) -> None:
         for done in range(1, 20_001):
             progress.report(done, total)
 
@@ -84,7 +84,7 @@ def test_thousands_of_reports_reach_the_window_as_a_few(qtbot: QtBot, ends: Ends
 
 
 def test_an_expected_error_of_long_work_is_told(qtbot: QtBot, ends: Ends) -> None:
-    def work(_progress: Progress) -> None:
+    def work(_progress: TaskProgress) -> None:
         raise AppError("disk_full", path="/", need_bytes=2, free_bytes=1)
 
     ends.run(work)
@@ -92,7 +92,7 @@ def test_an_expected_error_of_long_work_is_told(qtbot: QtBot, ends: Ends) -> Non
 
 
 def test_a_bug_in_long_work_rises(qtbot: QtBot, ends: Ends) -> None:
-    def work(_progress: Progress) -> None:
+    def work(_progress: TaskProgress) -> None:
         raise ValueError("a bug")
 
     with qtbot.captureExceptions() as bugs:
@@ -109,7 +109,7 @@ def test_cancelled_work_ends_quietly_and_leaves_through_its_finally(
     half = tmp_path / "half.txt"
     started, go_on = threading.Event(), threading.Event()
 
-    def work(progress: Progress) -> None:
+    def work(progress: TaskProgress) -> None:
         half.write_text("half")
         try:
             started.set()
@@ -130,7 +130,7 @@ def test_cancelled_work_ends_quietly_and_leaves_through_its_finally(
 def test_work_that_was_finished_when_it_was_cancelled_is_done(qtbot: QtBot, ends: Ends) -> None:
     go_on = threading.Event()
 
-    def work(progress: Progress) -> bool:
+    def work(progress: TaskProgress) -> bool:
         go_on.wait()
         return progress.is_cancelled
 
@@ -144,7 +144,7 @@ def test_closing_cancels_the_long_work_and_waits_for_it(qtbot: QtBot, ends: Ends
     half = tmp_path / "half.txt"
     started = threading.Event()
 
-    def work(progress: Progress) -> None:
+    def work(progress: TaskProgress) -> None:
         half.write_text("half")
         try:
             started.set()
@@ -185,7 +185,7 @@ def test_an_object_that_was_deleted_meanwhile_is_not_called(qtbot: QtBot) -> Non
 def test_what_long_work_waits_for_is_ended_when_it_is_cancelled(qtbot: QtBot, ends: Ends) -> None:
     waits, is_over = threading.Event(), threading.Event()
 
-    def work(progress: Progress) -> None:
+    def work(progress: TaskProgress) -> None:
         progress.on_cancel(is_over.set)
         waits.set()
         is_over.wait()
@@ -204,7 +204,7 @@ class Kept:
     def __init__(self, released_by: list[int]) -> None:
         self._released_by = released_by
 
-    def work(self, _progress: Progress | None = None) -> None:
+    def work(self, _progress: TaskProgress | None = None) -> None:
         pass
 
     def fail(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QTimer
 from pytestqt.qtbot import QtBot
 
-from app.base.services.process import ChildProcess, Exit, wait_for_end
+from app.base.services.child_process import ChildExit, ChildProcess, wait_for_end
 
 LINES = 4000
 
@@ -28,7 +28,7 @@ class Child:
     def until_it_speaks(self) -> None:
         self._qtbot.waitUntil(lambda: bool(self.lines))
 
-    def _on_exited(self, how: Exit) -> None:
+    def _on_exited(self, how: ChildExit) -> None:
         self.ends.append((how.cause, len(self.lines)))
 
 

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from app.base.confidentiality import Label
+from app.base.confidentiality import Label, permit_export
 from app.base.errors import AppError
-from app.base.export_gate import pass_out
 from app.base.services import background
 from app.chat.batch.journal import Journal, count_of, path_of
 from app.chat.batch.results import Result
@@ -251,7 +250,7 @@ def test_a_batch_keeps_no_answer_and_writes_no_file_once_what_it_asks_is_secret(
     desk.batches.prepared.disconnect()
 
     def begin(batch: Batch) -> None:
-        desk.batches.begin(batch, pass_out(export_of(batch), log, is_agreed=False))
+        desk.batches.begin(batch, permit_export(export_of(batch), log, is_agreed=False))
 
     desk.batches.prepared.connect(begin)
     desk.after_each_answer(lambda _result: library.set_label(collection, "secret"))
@@ -276,7 +275,7 @@ def test_the_window_never_waits_for_the_label_of_what_is_asked(desk: Desk) -> No
 
     def begin(batch: Batch) -> None:
         export = dataclasses.replace(export_of(batch), label_now=lambda: look(batch))
-        permit = pass_out(export, desk.scene.where.data / "exports.log", is_agreed=False)
+        permit = permit_export(export, desk.scene.where.data / "exports.log", is_agreed=False)
         on_gui_thread.clear()  # before it begins the window asks
         desk.batches.begin(batch, permit)
 
@@ -297,7 +296,7 @@ def test_an_answer_is_counted_when_it_is_on_the_disk_and_a_stop_before_loses_non
     def begin(batch: Batch) -> None:
         may_go_on.set()
         export = dataclasses.replace(export_of(batch), label_now=look)
-        permit = pass_out(export, desk.scene.where.data / "exports.log", is_agreed=False)
+        permit = permit_export(export, desk.scene.where.data / "exports.log", is_agreed=False)
         waiting.clear()
         may_go_on.clear()
         desk.batches.begin(batch, permit)

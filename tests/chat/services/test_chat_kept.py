@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.base import backups
+from app.base import database
 from app.base.errors import AppError
 from app.chat.presets import Choices
 from app.chat.records import Draft
@@ -157,7 +157,7 @@ def test_a_temporary_conversation_leaves_no_byte_on_the_disk(scene: Scene) -> No
     assert session.is_temporary
     assert len(scene.conversations.all()) == 1
     session.new()
-    backups.daily(scene.where.database, scene.where.backups, 1.8e9)
+    database.make_daily_backup(scene.where.database, scene.where.backups, 1.8e9)
     data = scene.where.database.parent
     assert files_with(data, CANARY[::-1]), "what is kept is found by the same search"
     assert files_with(data, CANARY) == []

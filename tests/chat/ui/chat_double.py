@@ -17,7 +17,7 @@ from app.documents.grounding.grounding import CollectionRef
 from app.documents.services.documents import Documents
 from app.inference.local_model import LocalModel
 from app.models import catalogue
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 
 MODEL = LocalModel("m", "R&D モデル Q4_K_M", "/x", 4_920_000_000, "llama", "Q4_K_M", 8192, 1.0)

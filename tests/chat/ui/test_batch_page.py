@@ -19,7 +19,7 @@ from app.chat.ui.batch.page import BatchPage
 from app.documents.library import Library
 from app.documents.records import Section
 from app.inference.local_model import LocalModel
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
 
 Open = Callable[..., AppContext]
 LIMIT_MS = 30_000

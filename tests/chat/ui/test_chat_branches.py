@@ -16,7 +16,7 @@ from app.chat.ui.transcript.answer import AnswerView
 from app.chat.ui.transcript.answer_actions import AnswerActions, Look
 from app.chat.ui.transcript.question import QuestionView
 from app.chat.ui.transcript.transcript import Transcript
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 
 DETAILS = AnswerDetails(

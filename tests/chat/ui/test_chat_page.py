@@ -11,7 +11,7 @@ from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QAbstractButton, QLabel, QMenu, QPlainTextEdit, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.base import children
+from app.base import programs
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
@@ -31,7 +31,7 @@ from app.inference.services.engine import EngineClient
 from app.inference.services.events import Overflow, Stage
 from app.models.services.library import ModelLibrary
 from app.uikit.dialogs import Dialog
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from tests import model_files as models
 from tests.chat.ui.chat_double import Double, answer, question
@@ -506,7 +506,7 @@ def page(theme: Theme, where: Paths, store: Store, model_file: Path, qtbot: QtBo
     store.put_local_model(
         LocalModel("tiny", "小さなモデル", str(model_file), 1, "llama", "F32", 32768, 1.0, form_id="llama3")
     )
-    engine = EngineClient([*children.program(), "--engine", "echo"], where.logs / "engine.log")
+    engine = EngineClient([*programs.own_program(), "--engine", "echo"], where.logs / "engine.log")
     library = ModelLibrary(store, where.models)
     preferences = Preferences(where.settings)
     conversations, presets = Conversations(store), Presets(store)

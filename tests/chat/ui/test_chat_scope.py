@@ -16,9 +16,9 @@ from app.chat.ui.scope_line import StayingMenu
 from app.documents.library import Library
 from app.documents.records import Document, Section
 from app.inference.local_model import LocalModel
-from app.uikit import text_exits
+from app.uikit import clipboard_guard
 from app.uikit.widgets.buttons import IconButton
-from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import IconLabel
 from tests.permits import permit_to_lower
 
 TIMEOUT_MS = 60_000
@@ -151,7 +151,7 @@ def test_a_chip_has_a_lock_where_its_documents_are_secret(library: Library, open
     for name, label in LABELS.items():
         put(library, name, label)
     chips = {chip.label.text(): chip for chip in opened().window.page("ask").scope_line.chips}
-    locks = {name: [icon.accessibleName() for icon in chip.findChildren(Icon)] for name, chip in chips.items()}
+    locks = {name: [icon.accessibleName() for icon in chip.findChildren(IconLabel)] for name, chip in chips.items()}
     assert locks == {"基準": [], "点検記録": ["機密"]}
     told = {name: chip.findChild(IconButton).accessibleDescription() for name, chip in chips.items()}
     assert told == {"基準": "", "点検記録": "機密"}
@@ -165,7 +165,7 @@ def test_a_label_that_another_process_changed_is_shown_when_a_page_is_shown_or_t
     window, page = parts.window, parts.window.page("ask")
 
     def locks() -> list[str]:
-        return [icon.accessibleName() for icon in page.scope_line.chips[0].findChildren(Icon)]
+        return [icon.accessibleName() for icon in page.scope_line.chips[0].findChildren(IconLabel)]
 
     window.show_page("documents")
     window.show_page("ask")
@@ -264,7 +264,7 @@ def test_while_an_answer_is_written_its_label_stays_whatever_is_asked_next(
         assert asked(parts) == ["公報"]
         assert told(parts) == ("機密", "機密")
         QGuiApplication.clipboard().setText("前")
-        text_exits.copy(parts.window.page("ask").transcript, "回答の文")  # what is selected in it
+        clipboard_guard.copy_text(parts.window.page("ask").transcript, "回答の文")  # what is selected in it
         assert QGuiApplication.clipboard().text() == "前"
         parts.secrecy.dialog.reject()
     assert parts.session.label == "secret"

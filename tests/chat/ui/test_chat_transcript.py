@@ -17,10 +17,10 @@ from app.chat.ui.transcript.answer_end import AnswerEnd
 from app.chat.ui.transcript.heights import Heights
 from app.chat.ui.transcript.transcript import FLUSH_MS, Transcript
 from app.inference.services.events import Stage
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 from app.uikit.text import rich_text
 from app.uikit.theme import Theme
-from app.uikit.widgets.announce import announce
+from app.uikit.widgets.labels import announce
 
 DETAILS = AnswerDetails(model_name="試験", stop_reason="end", total_s=8.2, tokens_per_s=44.94, seed=7, answer_tokens=30)
 

@@ -12,8 +12,7 @@ from app.base.settings import Settings
 from app.chat.records import Draft
 from app.chat.ui.composer import Composer
 from app.chat.ui.editor import TEXT_MAX
-from app.uikit.composition import GUARD_S, Composition
-from app.uikit.input_method import guard_of
+from app.uikit.input_method import GUARD_S, Composition, guard_of
 from app.uikit.theme import Theme
 
 ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)

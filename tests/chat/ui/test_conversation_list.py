@@ -17,7 +17,7 @@ from app.chat.ui.conversations.conversation_list import (
     TimeRole,
 )
 from app.documents.grounding.grounding import CollectionRef
-from app.uikit.widgets.labels import tip
+from app.uikit.widgets.labels import plain_tooltip
 
 NOW = datetime(2026, 11, 25, 15, 30)
 ROADS, BRIDGES = Folder(1, "道路"), Folder(2, "橋梁")
@@ -205,5 +205,5 @@ def test_a_title_that_looks_like_html_is_shown_as_it_is():
     model = filled(conversation(1, "<b>太字</b>"), folders=(Folder(1, "<i>斜体</i>"),))
     for row, text in ((0, "<i>斜体</i>"), (2, "<b>太字</b>")):
         shown = model.index(row).data(Qt.ItemDataRole.ToolTipRole)
-        assert shown == tip(text)
+        assert shown == plain_tooltip(text)
         assert "&lt;" in shown

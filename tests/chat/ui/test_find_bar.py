@@ -18,7 +18,7 @@ from app.chat.ui.transcript.find_bar import FindBar
 from app.chat.ui.transcript.finding import Finding
 from app.chat.ui.transcript.transcript import Transcript
 from app.inference.services.events import Stage
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from tests.uikit.ui.words import marked
 

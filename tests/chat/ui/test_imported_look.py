@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from app.base.paths import Paths
-from app.base.text import Snippet
+from app.base.search_text import Snippet
 from app.chat.message_index import Hit
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.chat.store import Store
@@ -19,7 +19,7 @@ from app.chat.ui.transcript.answer import AnswerView
 from app.chat.ui.transcript.answer_actions import Look
 from app.chat.ui.transcript.message_view import MessageRequests
 from app.documents.grounding.grounding import Claim, Grounding, Source
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from tests.chat.ui.chat_double import Double
 

@@ -19,8 +19,8 @@ from app.chat.store import Store
 from app.chat.ui.conversations.conversation_list import FactsRole
 from app.documents.grounding.grounding import CollectionRef, Grounding, Source
 from app.documents.library import Library
-from app.uikit import text_exits
-from app.uikit.pickers import Pickers
+from app.uikit import clipboard_guard
+from app.uikit.desktop import Pickers
 from tests.permits import PERMIT, permit_to_lower
 
 TIMEOUT_MS = 10_000
@@ -84,7 +84,7 @@ def check_ways_out(parts: AppContext, where: Paths, tmp_path: Path, qtbot: QtBot
     desk.export_answer(parts.session.messages()[-1].id)
     with qtbot.waitSignal(desk._transfer.exported):
         parts.secrecy.dialog.buttons["go"].click()
-    text_exits.copy(parts.page.transcript, "守衛室です。")
+    clipboard_guard.copy_text(parts.page.transcript, "守衛室です。")
     assert QGuiApplication.clipboard().text() == "前"
     parts.secrecy.dialog.buttons["go"].click()
     assert QGuiApplication.clipboard().text() == "守衛室です。"
@@ -175,7 +175,7 @@ def test_before_the_documents_are_open_a_copy_is_asked_about_too(
     QGuiApplication.clipboard().setText("前")
     parts = open_window()
     parts.session.open(kept)
-    text_exits.copy(parts.window.page("ask").transcript, "守衛室です。")
+    clipboard_guard.copy_text(parts.window.page("ask").transcript, "守衛室です。")
     assert QGuiApplication.clipboard().text() == "前"
     parts.secrecy.dialog.buttons["go"].click()
     assert QGuiApplication.clipboard().text() == "守衛室です。"

@@ -14,10 +14,10 @@ from app.chat.ui.scope_line import LabelTag
 from app.documents.grounding.grounding import CollectionRef
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.ui.entry_list import EntryList, Listed
-from app.uikit import confidentiality_look
+from app.uikit import confidentiality_guard
 from app.uikit.theme import Theme
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.named_list import SignRole
+from app.uikit.widgets.labels import IconLabel
+from app.uikit.widgets.list_rows import SignRole
 
 QUESTION = Message(1, 1, None, "question", "幅は。", "done", 1.0)
 
@@ -40,7 +40,7 @@ def test_the_badge_of_each_label_has_a_look_of_its_own_and_the_highest_stands_ou
 
     def look(label: Label) -> tuple[str, bool, str, bool]:
         tag.show_label(label)
-        has_lock = tag.findChild(Icon).isVisible()
+        has_lock = tag.findChild(IconLabel).isVisible()
         return tag.property("surface"), has_lock, tag._words.property("tone"), tag._words.property("strong")
 
     for _ in range(2):  # it follows its conversation up and down
@@ -86,7 +86,7 @@ def in_a_row(theme: Theme, label: Label) -> tuple[list[QColor], int]:
     image = QImage(120, 20, QImage.Format.Format_RGB32)
     image.fill(theme.color("side"))
     painter = QPainter(image)
-    width = confidentiality_look.draw(painter, theme, QRect(0, 0, 120, 20), label, "muted")
+    width = confidentiality_guard.draw_label(painter, theme, QRect(0, 0, 120, 20), label, "muted")
     painter.end()
     return colors(image), width
 

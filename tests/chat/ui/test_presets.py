@@ -9,7 +9,7 @@ from PySide6.QtGui import QInputMethodEvent
 from PySide6.QtWidgets import QApplication, QMenu, QPlainTextEdit
 
 from app.base.errors import AppError
-from app.base.storable_text import TEXT_MAX
+from app.base.invisible_characters import STORED_TEXT_MAX
 from app.chat.presets import STANDARD, Choices, Preset
 from app.chat.services.presets import Presets
 from app.chat.ui.presets import words
@@ -18,7 +18,7 @@ from app.chat.ui.presets.editor import PresetEditor
 from app.chat.ui.presets.files import ExportDialog
 from app.chat.ui.presets.section import PresetsSection
 from app.models import catalogue
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 
 CARD = catalogue.load().card("qwen2.5-7b-instruct")  # temperature 0.7, top_k 20
 
@@ -286,7 +286,7 @@ def test_a_prompt_of_ones_own_must_say_something_and_not_too_much(open_editor, q
     editor.form.prompt.text.setPlainText(" \n")
     click(editor.save_button, qtbot)
     assert "システムプロンプトの文を書く" in editor.problem.text()
-    editor.form.prompt.text.setPlainText("あ" * (TEXT_MAX + 1))
+    editor.form.prompt.text.setPlainText("あ" * (STORED_TEXT_MAX + 1))
     click(editor.save_button, qtbot)
     assert "20,001 文字" in editor.problem.text()
     close(editor, qtbot)

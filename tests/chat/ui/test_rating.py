@@ -27,9 +27,9 @@ from app.documents.services.documents import Documents
 from app.inference import child_commands
 from app.inference.services.engine import EngineClient
 from app.models.services.library import ModelLibrary
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
-from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import IconLabel
 
 TEXT = "年に一度です。[1]"
 
@@ -84,7 +84,7 @@ class Scene:
 
     def mark(self, answer_id: int) -> str:
         mark = self.row(answer_id)._rating
-        icons = [icon for icon in mark.findChildren(Icon) if not icon.isHidden()]
+        icons = [icon for icon in mark.findChildren(IconLabel) if not icon.isHidden()]
         words = [label.text() for label in mark.findChildren(QLabel) if label.text()]
         assert mark.isHidden() or len(icons) == len(words) == 1, "a word and a sign, not a colour"
         return "" if mark.isHidden() else words[0]

@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from app.application import AppContext
 from app.base.errors import AppError
-from app.base.text import Snippet
+from app.base.search_text import Snippet
 from app.chat import message_index
 from app.chat.message_index import Hit
 from app.chat.records import AnswerDetails, Message
@@ -23,7 +23,7 @@ from app.chat.ui.conversations.search_page import SearchPage
 from app.chat.ui.conversations.search_results import ResultList
 from app.chat.ui.page import ChatPage
 from app.chat.ui.transcript import rows_view
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 
 CONTROL = Qt.KeyboardModifier.ControlModifier

@@ -14,9 +14,8 @@ from pytestqt.qtbot import QtBot
 from app.application import AppContext
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
+from app.uikit.desktop import Pickers, complete_suffix, json_file_in
 from app.uikit.dialogs import Dialog
-from app.uikit.drop import json_file_in
-from app.uikit.pickers import Pickers, completed
 from tests.chat.exchange_trees import conversation, document, message
 
 Open = Callable[..., AppContext]
@@ -280,9 +279,9 @@ def test_nothing_else_that_is_dropped_is_taken(url: str, qapp: QApplication) -> 
 
 def test_a_name_without_suffix_gets_one_and_replaces_nothing(tmp_path: Path) -> None:
     (tmp_path / "報告.docx").touch()
-    assert completed(tmp_path / "報告", ".docx") == tmp_path / "報告 (2).docx"
-    assert completed(tmp_path / "報告.DOCX", ".docx") == tmp_path / "報告.DOCX"
-    assert completed(tmp_path / "v1.2", ".md") == tmp_path / "v1.2.md"
+    assert complete_suffix(tmp_path / "報告", ".docx") == tmp_path / "報告 (2).docx"
+    assert complete_suffix(tmp_path / "報告.DOCX", ".docx") == tmp_path / "報告.DOCX"
+    assert complete_suffix(tmp_path / "v1.2", ".md") == tmp_path / "v1.2.md"
 
 
 def test_a_file_that_took_long_is_told_to_whoever_is_away(open_window: Open, tmp_path: Path, qtbot: QtBot) -> None:

@@ -9,7 +9,7 @@ from pytestqt.qtbot import QtBot
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.compliance.offline_check.records import STAGES
-from app.compliance.services.offline_check import OfflineCheck, Outcome
+from app.compliance.services.offline_check import CheckOutcome, OfflineCheck
 
 LIMIT_MS = 300_000
 
@@ -36,7 +36,7 @@ def test_it_tells_how_far_it_is_and_leaves_a_page(check: OfflineCheck, qtbot: Qt
         check.start()
         assert check.is_running
     outcome = ended.args[0]
-    assert isinstance(outcome, Outcome)
+    assert isinstance(outcome, CheckOutcome)
     assert outcome.verdict in ("clean", "limited")
     assert outcome.title in outcome.report.read_text("utf-8")
     assert outcome.report.with_suffix(".cdx.json").is_file()

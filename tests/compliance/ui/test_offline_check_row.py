@@ -6,8 +6,8 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel
 
-from app.base import no_network
-from app.compliance.services.offline_check import Outcome
+from app.base.isolation import network_guard
+from app.compliance.services.offline_check import CheckOutcome
 from app.compliance.ui import offline_panel as panels
 
 LEFT = Qt.MouseButton.LeftButton
@@ -105,7 +105,7 @@ def test_who_has_gone_on_to_another_setting_is_not_called_back(network, qtbot):
     [("clean", "success"), ("limited", "success"), ("incomplete", "warning"), ("leak", "danger")],
 )
 def test_the_outcome_has_its_colour(network, verdict, level):
-    network.check.show_outcome(Outcome(verdict, "見出し", "説明", network.check._check.report))
+    network.check.show_outcome(CheckOutcome(verdict, "見出し", "説明", network.check._check.report))
     assert network.check.banner.property("surface") == level
     assert "見出し\n説明" in words(network.check.banner)
 
@@ -128,7 +128,7 @@ def test_stopping_says_what_the_kernel_does_and_when(network, qtbot):
     """This process is not under the filter: it cannot be taken off again."""
     network.block.click()
     kernel = "次に Kotae を開いたときからは、OS のカーネルも止めます。"
-    expected = kernel if no_network.is_supported() else "OS のカーネルでは止められません"
+    expected = kernel if network_guard.is_filter_supported() else "OS のカーネルでは止められません"
     assert f"✓ Kotae が、すべての通信を断ります。{expected}" in words(network)
     network.block.click()
     assert "カーネル" not in words(network._block_row._note)

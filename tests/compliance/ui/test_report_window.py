@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
 from app.compliance.ui.report_window import ReportWindow
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
 
 SECRET = "猫柳の橋の点検はいつですか"
 

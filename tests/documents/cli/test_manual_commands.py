@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app import cli as main
-from app.base.cli.output import Output
+from app.base.cli.commands import Output
 from app.base.paths import resources
 
 # In a sentence, without what they work on, or of the window alone.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from app.base import children
+from app.base import programs
 from app.documents.library import Library
 from app.documents.reading import messages
 from app.documents.reading.messages import Command, Event, Failed, Hello, Index, Indexed, Removed
@@ -30,7 +30,11 @@ class ReadingChild:
 
     def _started(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            children.reader(self.database), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._file, cwd=ROOT
+            programs.reader_command(self.database),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._file,
+            cwd=ROOT,
         )
         self.process = process
         assert isinstance(self.read(), Hello)

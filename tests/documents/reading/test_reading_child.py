@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from app.base import wording
-from app.base.files import budget
+from app.base.isolation import sandbox
 from app.documents.reading import indexing, limits
 from app.documents.reading.messages import Failed, Index, Indexed, Progress
 from app.documents.reading.watch import Watch
@@ -220,7 +220,7 @@ def test_a_kill_leaves_the_old_sections_or_the_new(child: ReadingChild, tmp_path
 
 def test_the_child_has_its_limits(child: ReadingChild) -> None:
     process = psutil.Process(child.process.pid)
-    assert process.nice() == min(19, psutil.Process().nice() + budget.NICE)
+    assert process.nice() == min(19, psutil.Process().nice() + sandbox.NICE)
     if hasattr(process, "rlimit"):
         assert process.rlimit(psutil.RLIMIT_AS) == (limits.MEMORY_BYTES, limits.MEMORY_BYTES)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.base import invisible
+from app.base import invisible_characters
 from app.base.errors import AppError
 from app.documents import encodings
 from app.documents.formats import shown_name
@@ -134,8 +134,8 @@ def test_lines_are_joined_as_their_language_does(first: str, second: str, joined
 
 
 def test_what_harms_is_taken_out_and_the_rest_stays() -> None:
-    assert invisible.remove("a\0b\x07c\u202ed\ufeffe\ud800f\tg\n①㈱髙﨑") == "abcde\ufffdf\tg\n①㈱髙﨑"
-    assert invisible.remove("\ud83d\ude00") == "😀"
+    assert invisible_characters.remove("a\0b\x07c\u202ed\ufeffe\ud800f\tg\n①㈱髙﨑") == "abcde\ufffdf\tg\n①㈱髙﨑"
+    assert invisible_characters.remove("\ud83d\ude00") == "😀"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtCore import QCoreApplication
 from pytestqt.qtbot import QtBot
 
-from app.base import children
+from app.base import programs
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
@@ -512,7 +512,7 @@ def test_on_a_full_disk_the_queue_pauses_and_goes_on_later_where_it_was(
     assert desk.states(collection) == {"1.txt": "done", "2.md": "waiting", "2.txt": "waiting", "3.txt": "waiting"}
     desk.close()
     roomy = Desk(where, qtbot)
-    roomy.documents = Documents(where.documents, children.reader(where.documents), where.logs)
+    roomy.documents = Documents(where.documents, programs.reader_command(where.documents), where.logs)
     roomy.open()
     roomy.wait_until_read()
     assert set(roomy.states(collection).values()) == {"done"}

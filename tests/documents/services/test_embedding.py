@@ -13,7 +13,7 @@ import pytest
 from PySide6.QtCore import QLockFile
 from pytestqt.qtbot import QtBot
 
-from app.base import children
+from app.base import programs
 from app.base.paths import Paths
 from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
@@ -64,7 +64,7 @@ def make(where: Paths) -> Iterator[Callable[[], Embedding]]:
     made: list[Embedding] = []
 
     def make() -> Embedding:
-        made.append(Embedding([*children.program(), "--engine", "llama"], where.logs, where.documents))
+        made.append(Embedding([*programs.own_program(), "--engine", "llama"], where.logs, where.documents))
         return made[-1]
 
     yield make
@@ -292,7 +292,8 @@ HOST = """
 import sys
 from pathlib import Path
 from PySide6.QtCore import QCoreApplication, QTimer
-from app.base import children, paths
+from app.base import programs as children
+from app.base import paths
 from app.models import local_models
 from app.documents.services import embedding
 embedding.BATCH_MOST = 2
@@ -383,7 +384,7 @@ def test_a_window_searches_by_meaning_once_a_model_is_added(
     scene: Scene, library: Library, make: Callable[[], Embedding], encoder: LocalModel, qtbot: QtBot
 ) -> None:
     service = make()
-    documents = Documents(scene.where.documents, children.reader(scene.where.documents), scene.where.logs)
+    documents = Documents(scene.where.documents, programs.reader_command(scene.where.documents), scene.where.logs)
     service.follow(documents, scene.library, scene.engine)
     documents.open()
     qtbot.waitUntil(lambda: documents.is_open, timeout=10_000)

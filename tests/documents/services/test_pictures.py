@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.base import children
+from app.base import programs
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
@@ -24,7 +24,7 @@ SENTENCE = "発電機は毎月一回運転する。"
 @pytest.fixture
 def documents(where: Paths, qtbot: QtBot) -> Iterator[Documents]:
     where.logs.mkdir(parents=True, exist_ok=True)
-    documents = Documents(where.documents, children.reader(where.documents), where.logs)
+    documents = Documents(where.documents, programs.reader_command(where.documents), where.logs)
     with qtbot.waitSignal(documents.opened, timeout=TIMEOUT_MS):
         documents.open()
     yield documents

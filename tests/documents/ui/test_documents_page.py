@@ -26,8 +26,8 @@ from app.documents.ui.menus import LabelMenu
 from app.documents.ui.page import DocumentsPage
 from app.documents.ui.table import NAME, PROBLEMS, STATE
 from app.inference import child_commands
-from app.uikit.navigation import Navigation
-from app.uikit.secrecy import Secrecy
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 
 SCRIPTED = [sys.executable, str(Path(__file__).parents[2] / "scripted_reader.py")]
@@ -43,7 +43,7 @@ class Desk:
         pickers = Pickers(lambda *_: self.files, lambda *_: self.folder)
         self.embedding = Embedding(child_commands.engine(), where.logs, where.documents)
         self.navigation = Navigation()
-        self.secrecy = Secrecy(theme, where.exports_log)
+        self.secrecy = ConfidentialityGuard(theme, where.exports_log)
         self.page = DocumentsPage(theme, self.navigation, self.documents, self.embedding, self.secrecy, pickers)
         self.undo: list[tuple[str, Callable[[], object]]] = []
         self.navigation.undo_offered.connect(lambda text, undo: self.undo.append((text, undo)))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.base.cli.output import Output
+from app.base.cli.commands import Output
 from app.evaluation.cli import eval_ratings
 from app.evaluation.records import Question
 

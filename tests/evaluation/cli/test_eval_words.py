@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from app.base.cli.output import Output
+from app.base.cli.commands import Output
 from app.evaluation.cli import eval_words
 from app.evaluation.judge import calibration
 from app.evaluation.report_parts import Section

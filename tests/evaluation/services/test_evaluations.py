@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.base import children
+from app.base import programs
 from app.base.errors import AppError
 from app.base.services import background
 from app.documents.grounding.grounding import CollectionRef
@@ -310,7 +310,7 @@ def test_every_section_can_be_found_by_meaning_before_the_first_answer(
     desk: Desk, scope: tuple[CollectionRef, ...], tmp_path: Path, qtbot: QtBot
 ) -> None:
     where = desk.scene.where
-    embedding = Embedding([*children.program(), "--engine", "llama"], where.logs, where.documents)
+    embedding = Embedding([*programs.own_program(), "--engine", "llama"], where.logs, where.documents)
     embedding.use_at_once([local_models.describe(tiny_bert(tmp_path / "encoder.gguf", {"賃": "給", "金": "与"}))])
     evaluations = desk.made(embedding=embedding)
     limit_s, seen = embedding.question_limit_s, list[tuple[str, int, bool]]()
@@ -343,7 +343,7 @@ def test_vectors_whose_first_try_fails_are_waited_for(
 
     monkeypatch.setattr(embedding_model, "look", fail_once)
     where = desk.scene.where
-    embedding = Embedding([*children.program(), "--engine", "llama"], where.logs, where.documents)
+    embedding = Embedding([*programs.own_program(), "--engine", "llama"], where.logs, where.documents)
     embedding.use_at_once([local_models.describe(tiny_bert(tmp_path / "encoder.gguf", {"賃": "給"}))])
     evaluations, seen = desk.made(embedding=embedding), list[int]()
     evaluations.progressed.connect(lambda _told: seen.append(embedding.standing.done))
@@ -358,7 +358,7 @@ def test_a_study_that_waits_for_vectors_can_be_stopped(
     desk: Desk, scope: tuple[CollectionRef, ...], tmp_path: Path, qtbot: QtBot
 ) -> None:
     where = desk.scene.where
-    embedding = Embedding([*children.program(), "--engine", "llama"], where.logs, where.documents)
+    embedding = Embedding([*programs.own_program(), "--engine", "llama"], where.logs, where.documents)
     embedding.use_at_once([local_models.describe(tiny_bert(tmp_path / "encoder.gguf", {}))])
     embedding.set_paused(True)  # nothing comes of it
     evaluations, limit_s = desk.made(embedding=embedding), embedding.question_limit_s

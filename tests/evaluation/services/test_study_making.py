@@ -12,7 +12,7 @@ import pytest
 from PySide6.QtCore import QCoreApplication
 
 from app import cli as main
-from app.base import lines, settings
+from app.base import json_lines, settings
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import describe_error
@@ -116,7 +116,7 @@ def bench(where: Paths, store: Store, tmp_path: Path, qapp: QCoreApplication, mo
 def plain(study: Study) -> dict[str, Any]:
     """Without what two of the same wish differ in: name, time and folder, and where a copy of the adapter lies. What is
     known of the model's file may differ, too."""
-    found: dict[str, Any] = json.loads(lines.to_line(study).replace(study.id.encode(), b"ID"))
+    found: dict[str, Any] = json.loads(json_lines.encode_line(study).replace(study.id.encode(), b"ID"))
     for contender in found["contenders"]:
         contender["system"]["adapter"] = bool(contender["system"]["adapter"])
         contender["model"] = {key: contender["model"][key] for key in ("path", "form_id", "name", "size_bytes")}
@@ -351,7 +351,7 @@ def test_no_model_is_read_for_a_forecast(bench: Bench) -> None:
     def fail(_path: Path) -> str:
         raise AssertionError("read")
 
-    bench.monkeypatch.setattr("app.base.files.plain_file.sha256_of", fail)
+    bench.monkeypatch.setattr("app.base.files.input_file.sha256_of", fail)
     assert bench.forecast(bench.wish("quantizations", bench.base, forms=("Q8_0",))).systems == 2
 
 

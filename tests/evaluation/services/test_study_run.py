@@ -17,8 +17,7 @@ from PySide6.QtCore import QTimer
 from pytestqt.qtbot import QtBot
 
 from app.base.errors import AppError
-from app.base.services.job_child import JobChild
-from app.base.services.process import STOP_GRACE_MS
+from app.base.services.child_process import STOP_GRACE_MS, JobProcess
 from app.base.settings import Settings
 from app.chat.batch.journal import Head, Journal
 from app.chat.batch.results import Result
@@ -459,7 +458,7 @@ def test_a_run_that_somebody_else_trains_is_told_and_not_waited_for(desk: Desk, 
 def test_half_a_folder_of_a_child_that_was_killed_is_deleted(qtbot: QtBot, tmp_path: Path) -> None:
     target, part = tmp_path / "folder", tmp_path / "folder.part"
     code = f"import os; os.mkdir({str(part)!r}); open({str(part / 'half')!r}, 'w'); os.kill(os.getpid(), 9)"
-    child = JobChild([sys.executable, "-c", code], target, tmp_path / "log", "unpack")
+    child = JobProcess([sys.executable, "-c", code], target, tmp_path / "log", "unpack")
     with qtbot.waitSignal(child.failed) as caught:
         child.start()
     assert caught.args[0].code == "build_died"

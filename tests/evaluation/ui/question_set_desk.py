@@ -15,8 +15,8 @@ from app.evaluation.from_conversations import Collected
 from app.evaluation.records import Gold, Question
 from app.evaluation.ui.sets.adding import AddSet
 from app.evaluation.ui.sets.view import SetView
-from app.uikit.pickers import Pickers
-from app.uikit.secrecy import Secrecy
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
 from tests.window_fixtures import settle
 
@@ -42,7 +42,11 @@ class Desk(QObject):
         pickers = Pickers(save=lambda *_: self.target, open=lambda *_: self.target)
         self.window = QWidget()
         self.view = SetView(
-            theme, folder, folder.parent / "documents.sqlite", Secrecy(theme, folder.parent / "exports.jsonl"), pickers
+            theme,
+            folder,
+            folder.parent / "documents.sqlite",
+            ConfidentialityGuard(theme, folder.parent / "exports.jsonl"),
+            pickers,
         )
         column = QVBoxLayout(self.window)
         column.setContentsMargins(0, 0, 0, 0)

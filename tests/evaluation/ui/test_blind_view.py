@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.base.files import folder_lock
+from app.base.files import work_folder
 from app.base.services import background
 from app.base.settings import Settings
 from app.evaluation.report import blind_file
@@ -365,7 +365,7 @@ def test_a_vote_while_another_window_writes_is_not_counted_and_can_be_given_agai
 ) -> None:
     desk = open_desk(blind_study(6))
     desk.begin()
-    lock = folder_lock.hold(tmp_path / blind_file.LOCK)
+    lock = work_folder.acquire_lock(tmp_path / blind_file.LOCK)
     desk.press(Qt.Key.Key_1)
     lock.release()
     assert desk.view.voting.progress.text() == "0／6 問"

@@ -33,8 +33,8 @@ from app.inference.local_model import FileMark, LocalModel
 from app.models import catalogue
 from app.shell.ui.closing import Closing
 from app.training.services.training import Trainer
-from app.uikit import text_exits
-from app.uikit.widgets.named_list import EntryRole, SaidRole
+from app.uikit import clipboard_guard
+from app.uikit.widgets.list_rows import DescriptionRole, EntryRole
 
 SLOW = "!slow " + "とても長い答え" * 4
 CSV = "質問,模範解答\n窓口は何時までですか。,17 時までです。\n駐車場はありますか。,あります。\n"
@@ -95,7 +95,7 @@ class Scene:
     def listed(self) -> list[tuple[str, str | None]]:
         """Names, and what is said of each; None: of a heading."""
         indexes = [self.page.entries.index(row) for row in range(self.page.entries.rowCount())]
-        return [(index.data(), index.data(SaidRole)) for index in indexes]
+        return [(index.data(), index.data(DescriptionRole)) for index in indexes]
 
     def said(self, name: str) -> str:
         return next(said or "" for shown, said in self.listed() if shown == name)
@@ -195,11 +195,11 @@ def test_what_a_set_shows_is_secret_once_the_documents_are_that_it_is_of(scene: 
     page = scene.open()
     scene.until_shown("SetView")
     scene.until(lambda: page.contents._set_view().work.shown is not None)
-    assert text_exits.label_at(scene.shown()) == "internal"
+    assert clipboard_guard.label_at(scene.shown()) == "internal"
     shutil.rmtree(scene.where.questions)  # no selection reads the set again
-    assert text_exits.label_at(scene.shown()) == page.label_now() == "internal"
+    assert clipboard_guard.label_at(scene.shown()) == page.label_now() == "internal"
     library.set_label(collection, "secret")
-    assert text_exits.label_at(scene.shown()) == "secret"
+    assert clipboard_guard.label_at(scene.shown()) == "secret"
     assert page.label_now() == "secret"
 
 

@@ -33,8 +33,8 @@ from app.evaluation.ui.result.text_table import TextTable
 from app.evaluation.ui.result.view import ResultView
 from app.inference.local_model import FileMark, LocalModel
 from app.models import catalogue, local_models
-from app.uikit.pickers import Pickers
-from app.uikit.secrecy import Secrecy
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.labels import Label
@@ -81,7 +81,7 @@ def open_desk(theme: Theme, tmp_path: Path, qtbot: QtBot) -> Iterator[Callable[.
         models = result_studies.models()
         pickers = Pickers(save=lambda _parent, _title, _start, _kinds: str(opened[-1].target))
         view = ResultView(
-            theme, Secrecy(theme, tmp_path / "log"), tmp_path / "documents.sqlite", lambda: models, pickers
+            theme, ConfidentialityGuard(theme, tmp_path / "log"), tmp_path / "documents.sqlite", lambda: models, pickers
         )
         window = QWidget()
         column = QVBoxLayout(window)

@@ -24,7 +24,7 @@ from app.evaluation.records import Question
 from app.evaluation.ui.sets import adding
 from app.evaluation.ui.sets.adding import ConversationsDialog, ImportDialog
 from app.evaluation.ui.sets.question_dialog import QuestionDialog
-from app.uikit import text_exits
+from app.uikit import clipboard_guard
 from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme
 from tests.evaluation.ui.question_set_desk import NAME, QUESTIONS, Desk
@@ -343,7 +343,7 @@ def test_what_is_about_to_be_stored_is_as_secret_as_the_conversations_that_it_is
     desk.settle()
     dialog = desk.adding.dialog
     assert isinstance(dialog, ConversationsDialog)
-    assert {text_exits.label_at(part) for part in dialog.parts} == {label}
+    assert {clipboard_guard.label_at(part) for part in dialog.parts} == {label}
 
 
 def test_without_a_rated_answer_it_says_what_to_do(desk: Desk, where: Paths, store: Store) -> None:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.base import children
+from app.base import programs
 from app.inference import remote_address, remote_prompt
 from app.inference.engine.messages import Ask, EngineFacts, Failed, Load, Ready, Sampling
 from app.inference.prompt import Segment, Turn, build
@@ -31,7 +31,7 @@ class RemoteChild(Child):
 
     def _command(self, limits_s: tuple[float, float, float] | None) -> list[str]:
         if limits_s is None:
-            return children.remote_engine(self.address)
+            return programs.remote_engine_command(self.address)
         return [sys.executable, "-m", "tests.inference.remote.hasty_remote", self.address, *map(str, limits_s)]
 
     def load_remote(self, model: str = "m", *, key: str = "", context: int = 0) -> EngineFacts | Failed:
@@ -48,7 +48,7 @@ def asked(question: str, system: str = "", max_tokens: int = 16, id: str = "ask"
 
 def check(address: str, key: str = "") -> dict[str, object]:
     """What `--check` says of a server."""
-    command = children.remote_check(remote_address.normal(address))
+    command = programs.remote_check_command(remote_address.normal(address))
     line = json.dumps({"key": key}) + "\n"
     done = subprocess.run(command, input=line, capture_output=True, text=True, cwd=ROOT, check=True)
     found: dict[str, object] = json.loads(done.stdout)

@@ -13,7 +13,7 @@ import pytest
 
 from app.base import addresses
 from app.base.errors import AppError
-from app.base.isolation import offline
+from app.base.isolation import network_guard
 from app.inference import remote_address
 from app.inference.engine.messages import EngineFacts, Failed
 from app.inference.remote.connection import Server
@@ -24,7 +24,7 @@ from tests.inference.remote.servers import scripted_server
 # What a process says that has the guard for one server, and then reaches for others.
 REACHING = """
 import json, socket, sys
-from app.base.isolation import offline
+from app.base.isolation import network_guard as offline
 offline.enforce(("127.0.0.1", int(sys.argv[1])))
 
 def said(act):
@@ -95,7 +95,7 @@ def test_the_process_reaches_one_address_and_no_other() -> None:
     ],
 )
 def test_the_local_network_is_told_from_the_rest(address: str, is_local: bool) -> None:
-    assert addresses.is_local(address) is is_local
+    assert addresses.is_local_address(address) is is_local
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_name_with_several_addresses_is_asked_at_the_first_that_listens(monkey
         port = int(script.address.partition(":")[2])
         told = [(*one[:4], (one[4][0], port)) for one in both]
         monkeypatch.setattr("socket.getaddrinfo", lambda *_asked, **_kind: told)
-        monkeypatch.setattr(offline, "open_door", lambda ip, _port: opened.append(ip))
+        monkeypatch.setattr(network_guard, "allow_address", lambda ip, _port: opened.append(ip))
         assert Server(remote_address.normal(f"localhost:{port}")).json("/models")["data"][0]["id"] == "m"
     assert opened == ["127.0.0.2", "127.0.0.1"]
 

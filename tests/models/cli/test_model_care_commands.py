@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QLockFile
 
-from app.base.wording import size
+from app.base.wording import format_size
 from app.models import verify_log
 from tests import model_files as models
 from tests.models.test_found_models import put_into_ollama
@@ -59,7 +59,7 @@ def test_ollamas_models_are_found_and_imported_by_their_path(kotae: Run, tmp_pat
     (tmp_path / "home" / "jan" / "models" / "bad.gguf").write_text("<html>")
     done = kotae("find")
     assert done.returncode == 0
-    assert done.stdout.split("\t") == ["Ollama", "qwen2.5:7b", size(blob.stat().st_size), f"{blob}\n"]
+    assert done.stdout.split("\t") == ["Ollama", "qwen2.5:7b", format_size(blob.stat().st_size), f"{blob}\n"]
     assert "保存された Web ページ" in done.stderr
     assert kotae("import", str(blob)).returncode == 0
     found = data_of(kotae("find", "--json"))

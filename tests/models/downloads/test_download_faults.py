@@ -139,7 +139,7 @@ def _check(result: Done | AppError, events: list[Event], case: Case, hub: Hub, w
     if case.code:
         assert isinstance(result, AppError), result
         assert result.code == case.code, result
-        assert result.code in wording.codes()
+        assert result.code in wording.error_codes()
         assert not target.exists()
     else:
         assert isinstance(result, Done), result

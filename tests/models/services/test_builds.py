@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.base import children
+from app.base import programs
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.chat.store import Store
@@ -26,7 +26,7 @@ from tests import model_files as models
 from tests.model_files import TinyShape
 
 CONVERTER = Path(__file__).parents[2] / "scripted_converter.py"
-ECHO = [*children.program(), "--engine", "echo"]
+ECHO = [*programs.own_program(), "--engine", "echo"]
 SHAPE = TinyShape(embedding=256, feed_forward=512)
 
 

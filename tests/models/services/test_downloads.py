@@ -15,7 +15,7 @@ import psutil
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.base import children
+from app.base import programs
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
@@ -52,7 +52,7 @@ class Desk:
     def open(self) -> None:
         self.library = ModelLibrary(self._store, self.where.models)
         self.preferences = Preferences(self.where.settings)
-        command = children.downloader()
+        command = programs.downloader_command()
         log = self.where.logs / "download.log"
         self.downloads = Downloads(self.library, self.preferences, command, log, self.queue)
         self._made.append(self.downloads)
@@ -405,7 +405,8 @@ _HOLDER = """
 import sys
 from pathlib import Path
 from PySide6.QtCore import QCoreApplication
-from app.base import children, paths
+from app.base import programs as children
+from app.base import paths
 from app.models import catalogue
 from app.chat.store import Store
 from app.models.services.downloads import Downloads

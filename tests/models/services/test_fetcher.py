@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.base import children
+from app.base import programs
 from app.models.download_queue import Queued, QueuedFile
 from app.models.downloads.messages import Access
 from app.models.services.fetcher import End, Fetcher
@@ -32,7 +32,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_a_child_that_falls_silent_is_replaced_once(qtbot: QtBot, log: Path, tmp_path: Path) -> None:
-    fetcher = Fetcher(children.downloader(), log, silence_limit_s=3)
+    fetcher = Fetcher(programs.downloader_command(), log, silence_limit_s=3)
     ends: list[End] = []
     fetcher.ended.connect(ends.append)
     with Hub(CONTENT, Fault("slow", bytes_per_s=8 << 20)) as hub:

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLabel
 
 from app.inference import child_commands
 from app.models.services.builds import Builds, Commands
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
 from tests import hf_models
 from tests import model_files as models
 from tests.models.services.test_builds import ECHO, SHAPE, ScriptedEnvironment

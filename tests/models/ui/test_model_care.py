@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QApplication, QLabel
 
 from app.models import local_models
 from app.models.ui.care.kit_dialogs import KitExportDialog
+from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog
-from app.uikit.pickers import Pickers
 from tests import model_files as models
 from tests.models.test_verify import flip
 

@@ -13,7 +13,7 @@ from app.base.errors import AppError
 from app.chat.ui.adding import Adding
 from app.chat.ui.empty import EmptyView
 from app.models.kits import kit_import
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 
 

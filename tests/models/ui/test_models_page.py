@@ -9,7 +9,7 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QLabel
 
 from app.base.errors import AppError
-from app.base.wording import size
+from app.base.wording import format_size
 from app.inference import fit, speed
 from app.inference.local_model import LocalModel
 from app.inference.speed import MachineSpeed
@@ -116,8 +116,8 @@ def test_what_was_predicted_stands_beside_what_was_measured(page, qtbot, tiny_mo
     )
     page.parts.engine.status = status
     page.parts.engine.status_changed.emit(status)
-    assert f"6.40 GB（予測 {size(predicted.needed.total_bytes)}）" in shown(page)
-    assert f"0.41 GB（予測 {size(predicted.needed.compute_bytes)}）" in shown(page)
+    assert f"6.40 GB（予測 {format_size(predicted.needed.total_bytes)}）" in shown(page)
+    assert f"0.41 GB（予測 {format_size(predicted.needed.compute_bytes)}）" in shown(page)
 
 
 def test_taking_a_model_off_the_list_keeps_its_file(page, tmp_path):

@@ -10,17 +10,17 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QPlainTextEdit
 
 from app import __version__
-from app.base.build_facts import BuildFacts
-from app.base.isolation import offline
+from app.base.diagnostics import BuildFacts
+from app.base.isolation import network_guard
 from app.base.services.preferences import Preferences
 from app.compliance.ui.report_window import ReportWindow
 from app.inference import engine_packs
 from app.inference.engine_packs import Pack
 from app.shell.ui.settings.about import AboutSection
 from app.shell.ui.settings.news import NewsWindow
+from app.uikit.desktop import Pickers
 from app.uikit.dialogs import BugReporter, Dialog
-from app.uikit.navigation import Navigation
-from app.uikit.pickers import Pickers
+from app.uikit.page import Navigation
 from tests.uikit.ui.clipping import clipped
 from tests.uikit.ui.words import shown
 
@@ -86,11 +86,11 @@ def test_looking_at_it_and_pressing_all_of_it_connects_to_nobody(make_section, q
     asked = []
     monkeypatch.setattr(socket.socket, "connect", lambda _self, address: asked.append(address))
     section = make_section(built(800, home="https://kotae.example"))
-    before = offline.refusals()
+    before = network_guard.refused_attempts()
     for button in (section.check_button, section.news_button, section.report_button, section.licences_button):
         button.click()
     qtbot.waitUntil(lambda: all(one.is_composed for one in windows(ReportWindow)))
-    assert (asked, offline.refusals()) == ([], before)
+    assert (asked, network_guard.refused_attempts()) == ([], before)
     for window in QApplication.topLevelWidgets():
         if window is not section:
             window.close()

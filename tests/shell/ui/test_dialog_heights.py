@@ -14,9 +14,9 @@ from app.chat.ui.presets import files
 from app.chat.ui.presets.files import LIST_PX
 from app.shell.ui.notices import TEXT_PX, safe_mode_dialog
 from app.uikit.dialogs import DETAILS_PX, BugReporter, Dialog
-from app.uikit.text.links import ADDRESS_PX, ask_to_open
-from app.uikit.text_field import TextField
 from app.uikit.theme import Theme
+from app.uikit.untrusted_text import ADDRESS_PX, ask_to_open_link
+from app.uikit.widgets.fields import TextField
 
 OpenParts = Callable[[int, int, int], AppContext]
 
@@ -27,7 +27,7 @@ def of_a_bug(parts: AppContext) -> Dialog | None:
 
 
 def of_a_link(parts: AppContext) -> Dialog | None:
-    return ask_to_open(parts.theme, f"https://example.com/{'a' * 200}", lambda _: None, parts.window)
+    return ask_to_open_link(parts.theme, f"https://example.com/{'a' * 200}", lambda _: None, parts.window)
 
 
 def of_refused_presets(parts: AppContext) -> Dialog:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 from app.inference import engine_packs
 from app.inference.engine_packs import Pack
 from app.shell.ui.settings.engine_packs import EnginePacks
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
 
 LIBRARY = bytes(range(256)) * 40
 PACK = Pack("vulkan", "libggml-vulkan.so", len(LIBRARY), hashlib.sha256(LIBRARY).hexdigest())

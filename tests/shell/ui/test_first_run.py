@@ -17,8 +17,8 @@ from app.models import local_models, starter
 from app.models.kits import kit_export, kit_import
 from app.models.ui import questions
 from app.shell.ui.first_run.dialog import FirstRunDialog
+from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog
-from app.uikit.pickers import Pickers
 from tests import model_files as models
 from tests.models.test_verify import flip
 from tests.permits import PERMIT

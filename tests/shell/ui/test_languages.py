@@ -21,11 +21,10 @@ from pytestqt.qtbot import QtBot
 from app.base import paths, settings, wording
 from app.base.settings import Settings
 from app.shell.ui.manual import ManualWindow
-from app.uikit import language
+from app.uikit import localization
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.progress_row import ProgressRow
-from app.uikit.widgets.time_left import TimeLeft
+from app.uikit.widgets.progress_row import ProgressRow, TimeLeftText
 from tests import screenshots
 from tests.dev_scripts import ROOT
 from tests.uikit.ui.words import JAPANESE, shown
@@ -33,9 +32,9 @@ from tests.uikit.ui.words import JAPANESE, shown
 
 @pytest.fixture
 def in_english(qapp: QApplication, theme: Theme) -> Iterator[None]:
-    language.speak(qapp, "en")
+    localization.set_language(qapp, "en")
     yield
-    language.speak(qapp, "ja")
+    localization.set_language(qapp, "ja")
 
 
 # --------------------------------------------------------------- which language
@@ -57,14 +56,14 @@ def in_english(qapp: QApplication, theme: Theme) -> Iterator[None]:
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the language is no variable")
 def test_the_system_decides_unless_it_says_nothing(environment: dict[str, str], spoken: str) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LANG", "LC_"))}
-    code = "from app.uikit.language import resolve; print(resolve('system'))"
+    code = "from app.uikit.localization import resolve_language as resolve; print(resolve('system'))"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=kept | environment, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == spoken
 
 
 def test_a_wish_goes_before_the_system() -> None:
-    assert (language.resolve("ja"), language.resolve("en")) == ("ja", "en")
+    assert (localization.resolve_language("ja"), localization.resolve_language("en")) == ("ja", "en")
 
 
 START = """
@@ -96,7 +95,7 @@ def test_the_window_starts_in_the_language_of_the_setting_unless_another_is_wish
 def test_changing_the_language_leaves_nothing_of_the_other(qapp: QApplication, in_english: None) -> None:
     assert wording.phrase("common.undo") == "Undo"
     assert wording.describe("cancelled", {}).message == "Cancelled."
-    language.speak(qapp, "ja")
+    localization.set_language(qapp, "ja")
     assert wording.phrase("common.undo") == "元に戻す"
     assert QCoreApplication.translate("QFileDialog", "Warning") == "警告"
     assert QCoreApplication.translate("QPlatformTheme", "Cancel") == "キャンセル"
@@ -105,18 +104,18 @@ def test_changing_the_language_leaves_nothing_of_the_other(qapp: QApplication, i
 
 def test_dates_and_facts_are_written_as_the_language_writes_them(in_english: None) -> None:
     day = date(2026, 11, 3)
-    assert (language.day_of_year(day), language.month_and_year(day)) == ("Nov 3", "November 2026")
-    assert (language.month(day), language.full_date(day)) == ("November", "Nov 3, 2026")
-    assert language.joined("4.92 GB", "", "Q4_K_M") == "4.92 GB · Q4_K_M"
-    assert language.noted("CPU", "no usable GPU") == "CPU (no usable GPU)"
+    assert (localization.format_day(day), localization.format_month_and_year(day)) == ("Nov 3", "November 2026")
+    assert (localization.format_month(day), localization.format_date(day)) == ("November", "Nov 3, 2026")
+    assert localization.join_facts("4.92 GB", "", "Q4_K_M") == "4.92 GB · Q4_K_M"
+    assert localization.with_note("CPU", "no usable GPU") == "CPU (no usable GPU)"
 
 
 def test_dates_and_facts_are_written_as_japanese_writes_them(theme: Theme) -> None:
     day = date(2026, 11, 3)
-    assert (language.day_of_year(day), language.month_and_year(day)) == ("11月3日", "2026年11月")
-    assert (language.month(day), language.full_date(day)) == ("11月", "2026年11月3日")
-    assert language.joined("4.92 GB", "", "Q4_K_M") == "4.92 GB　Q4_K_M"
-    assert (language.noted("CPU", "理由"), language.noted("CPU", "")) == ("CPU（理由）", "CPU")
+    assert (localization.format_day(day), localization.format_month_and_year(day)) == ("11月3日", "2026年11月")
+    assert (localization.format_month(day), localization.format_date(day)) == ("11月", "2026年11月3日")
+    assert localization.join_facts("4.92 GB", "", "Q4_K_M") == "4.92 GB　Q4_K_M"
+    assert (localization.with_note("CPU", "理由"), localization.with_note("CPU", "")) == ("CPU（理由）", "CPU")
 
 
 # -------------------------------------------------------------------- the window
@@ -141,11 +140,11 @@ def is_menu_maker(widget: QWidget) -> bool:
 def test_the_manual_is_in_the_language_of_the_window(
     qapp: QApplication, theme: Theme, qtbot: QtBot, spoken: str
 ) -> None:
-    language.speak(qapp, spoken)
+    localization.set_language(qapp, spoken)
     manual = ManualWindow(theme)
     qtbot.addWidget(manual)
     text = manual.plain_text()
-    language.speak(qapp, "ja")
+    localization.set_language(qapp, "ja")
     assert len(text) > 1500
     assert bool(JAPANESE.search(text)) == (spoken == "ja")
 
@@ -155,7 +154,7 @@ def test_progress_and_banners_join_their_words_as_english_does(in_english: None,
     for widget in (row, banner):
         qtbot.addWidget(widget)
     now = [0.0]
-    row._time_left = TimeLeft(lambda: now[0])
+    row._time_left = TimeLeftText(lambda: now[0])
     row.start("Exporting")
     row.set_progress(0, 100)
     now[0] = 4.0

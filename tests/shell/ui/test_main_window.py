@@ -17,7 +17,7 @@ from app.shell.ui import window_place
 from app.shell.ui.main_window import DEFAULT_SIZE
 from app.shell.ui.window_place import WindowPlace
 from app.uikit import dialogs
-from app.uikit.widgets.step_rail import Step
+from app.uikit.widgets.section_bars import RailStep
 from tests.dev_scripts import ROOT
 from tests.screenshots import facts
 
@@ -200,7 +200,7 @@ def test_everything_one_can_use_has_a_name_and_takes_the_keyboard(open_window):
 def is_inside_a_control(widget) -> bool:
     """The list of a combo box, the field of a spin box and the head of a table belong to it; a step to come to its
     rail."""
-    if widget.inherits("QHeaderView") or (isinstance(widget, Step) and not widget.isEnabled()):
+    if widget.inherits("QHeaderView") or (isinstance(widget, RailStep) and not widget.isEnabled()):
         return True
     parent = widget.parentWidget()
     while parent is not None:
@@ -300,7 +300,10 @@ def test_each_bug_is_shown_once(qtbot, theme):
 
 
 def test_closing_a_dialog_is_to_cancel(qtbot, theme):
-    choices = (dialogs.Choice("cancel", "キャンセル", is_default=True), dialogs.Choice("go", "消す", "danger_fill"))
+    choices = (
+        dialogs.DialogButton("cancel", "キャンセル", is_default=True),
+        dialogs.DialogButton("go", "消す", "danger_fill"),
+    )
     dialog = dialogs.Dialog(theme, "消しますか", "戻せません。", choices)
     dialog.open()
     with qtbot.waitSignal(dialog.chosen) as signal:

@@ -9,7 +9,7 @@ from pytestqt.qtbot import QtBot
 from app.base import wording
 from app.base.paths import resources
 from app.shell.ui.manual import ManualWindow, Picture
-from app.uikit import language
+from app.uikit import localization
 from app.uikit.theme import Theme
 
 FOLDER = resources() / "manual"
@@ -27,7 +27,7 @@ def test_every_picture_that_the_manual_names_is_there_and_none_is_named_by_nobod
 
 
 def test_the_pictures_stand_in_the_window_with_what_they_show(qapp: QApplication, theme: Theme, qtbot: QtBot) -> None:
-    language.speak(qapp, "ja")
+    localization.set_language(qapp, "ja")
     manual = ManualWindow(theme)
     qtbot.addWidget(manual)
     manual.show()

@@ -131,7 +131,7 @@ def test_adding_that_failed_is_told_but_not_when_it_was_cancelled(followed, desk
 @pytest.mark.skipif("sys.platform != 'linux'")
 def test_the_desktop_is_asked_off_the_gui_thread(window, qtbot, alerted, monkeypatch):
     asked: list[str] = []
-    monkeypatch.setattr("app.base.desktop_notice.show", lambda words: bool(asked.append(words)))
+    monkeypatch.setattr("app.base.desktop_notification.show_notification", lambda words: bool(asked.append(words)))
     Notifier(window, lambda: True).finished("書き出しが終わりました", 10.0)
     qtbot.waitUntil(lambda: asked == ["書き出しが終わりました"])
 

@@ -10,10 +10,10 @@ from app.application import AppContext
 from app.base.errors import AppError
 from app.inference.services.events import EngineStatus
 from app.models import catalogue
-from app.uikit import language
+from app.uikit import localization
 from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme
-from app.uikit.widgets.icon import Icon
+from app.uikit.widgets.labels import IconLabel
 from tests import screenshots
 from tests.training_shots import SELDOM
 from tests.uikit.ui import accessible
@@ -35,9 +35,9 @@ LOOKS = [
 @pytest.fixture(params=LOOKS, ids=str)
 def look(request: pytest.FixtureRequest, qapp: QApplication, theme: Theme) -> Iterator[tuple[str, int]]:
     """Language, and size of the letters in percent."""
-    language.speak(qapp, request.param[0])
+    localization.set_language(qapp, request.param[0])
     yield request.param
-    language.speak(qapp, "ja")
+    localization.set_language(qapp, "ja")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def has_sign(label: QWidget) -> bool:
     """A sign in the text, or an icon beside it."""
     if any(sign in label.text() for sign in SIGNS):
         return True
-    beside = label.parentWidget().findChildren(Icon) if label.parentWidget() else []
+    beside = label.parentWidget().findChildren(IconLabel) if label.parentWidget() else []
     return any(icon.isVisible() for icon in beside)
 
 

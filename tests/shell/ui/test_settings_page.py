@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from app.base import settings
-from app.uikit.widgets.setting_rows import Chooser, SettingRow
+from app.uikit.widgets.form_rows import Chooser, SettingRow
 
 
 @pytest.fixture

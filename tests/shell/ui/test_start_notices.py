@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtWidgets import QPlainTextEdit
 
 from app import __version__
-from app.base.start_record import CLOSED, STARTING, UP, Record
+from app.base.diagnostics import CLOSED, STARTING, UP, StartRecord
 from app.compliance.ui.report_window import ReportWindow
 from app.shell.ui.holding import hold_back
 from app.shell.ui.notices import safe_mode_dialog, show_notices
@@ -18,7 +18,7 @@ def said(open_window):
     """Shows the notice of a start; gives it with the window and what was asked for."""
     parts = open_window(1000, 700)
 
-    def say(last: Record, *, is_safe: bool = False):
+    def say(last: StartRecord, *, is_safe: bool = False):
         asked = []
         where = parts.paths
         notice = show_notices(parts.window, where, last, is_safe, lambda: asked.append("restart"))
@@ -33,24 +33,24 @@ def press(notice, words: str) -> None:
 
 
 def test_an_ordinary_start_says_nothing_and_takes_no_room(said):
-    notice, _, _ = said(Record(CLOSED, 0, __version__))
+    notice, _, _ = said(StartRecord(CLOSED, 0, __version__))
     assert notice.isHidden()
 
 
 def test_the_very_first_start_says_nothing(said):
-    assert said(Record())[0].isHidden()
+    assert said(StartRecord())[0].isHidden()
 
 
 @pytest.mark.parametrize(
     ("last", "is_safe", "words"),
     [
-        (Record(STARTING, 1, __version__), True, "起動に 2 回続けて"),
-        (Record(STARTING, 4, __version__), True, "起動に 5 回続けて"),
-        (Record(CLOSED, 0, __version__), True, "セーフモードで開いています。"),
-        (Record(UP, 0, __version__), False, "前回は正しく終わりませんでした。"),
-        (Record(UP, 0, "0.0.1"), True, "セーフモードで開いています。"),
-        (Record(CLOSED, 0, "0.0.1"), False, f"Kotae {__version__} になりました。"),
-        (Record(CLOSED, 0, "99.0"), False, f"今は {__version__}、前回は 99.0"),
+        (StartRecord(STARTING, 1, __version__), True, "起動に 2 回続けて"),
+        (StartRecord(STARTING, 4, __version__), True, "起動に 5 回続けて"),
+        (StartRecord(CLOSED, 0, __version__), True, "セーフモードで開いています。"),
+        (StartRecord(UP, 0, __version__), False, "前回は正しく終わりませんでした。"),
+        (StartRecord(UP, 0, "0.0.1"), True, "セーフモードで開いています。"),
+        (StartRecord(CLOSED, 0, "0.0.1"), False, f"Kotae {__version__} になりました。"),
+        (StartRecord(CLOSED, 0, "99.0"), False, f"今は {__version__}、前回は 99.0"),
     ],
 )
 def test_the_weightiest_thing_is_said(said, last, is_safe, words):
@@ -60,13 +60,13 @@ def test_the_weightiest_thing_is_said(said, last, is_safe, words):
 
 
 def test_it_goes_when_it_is_closed(said):
-    notice, _, _ = said(Record(UP, 0, __version__))
+    notice, _, _ = said(StartRecord(UP, 0, __version__))
     notice.banner.dismiss()
     assert notice.isHidden()
 
 
 def test_safe_mode_offers_a_usual_start_the_report_and_what_to_try(said, qtbot):
-    notice, parts, asked = said(Record(STARTING, 1), is_safe=True)
+    notice, parts, asked = said(StartRecord(STARTING, 1), is_safe=True)
     press(notice, "ふつうに起動し直す")
     assert asked == ["restart"]
     press(notice, "報告を作る…")
@@ -111,7 +111,7 @@ def test_safe_mode_leaves_the_place_of_the_window_alone(open_window, where):
 
 
 def test_the_news_of_another_version_are_one_click_away_and_the_notice_goes(said):
-    notice, parts, _ = said(Record(CLOSED, 0, "0.0.1"))
+    notice, parts, _ = said(StartRecord(CLOSED, 0, "0.0.1"))
     press(notice, "新しくなったこと")
     assert notice.isHidden()
     (news,) = parts.window.findChildren(NewsWindow)

@@ -13,8 +13,8 @@ from app.inference.services.events import EngineStatus
 from app.models import local_models, models_folder
 from app.models.models_folder import Move
 from app.shell.ui.first_run.dialog import FirstRunDialog
+from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog
-from app.uikit.pickers import Pickers
 from tests import model_files as models
 
 LEFT = Qt.MouseButton.LeftButton

@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import QCoreApplication
 
-from app.base.cli.output import Output
+from app.base.cli.commands import Output
 from app.training.cli import train_gate
 from app.training.services.gate import GateCommands, GateProgress, GateRun
 

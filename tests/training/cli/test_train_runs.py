@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from app.base.bootstrap import Interval
+from app.base.bootstrap import ConfidenceInterval
 from app.training import gate_file
 from app.training.gate import BASE, BASE_ADAPTER, FormRow, Gate, Reason
 from app.training.runs import runs
@@ -22,7 +22,7 @@ from tests.base.cli.processes import Start
 from tests.command_fixtures import Kotae, read_all
 from tests.waiting import wait_until
 
-CHANGE = Interval(-0.5, -0.6, -0.4, 40)
+CHANGE = ConfidenceInterval(-0.5, -0.6, -0.4, 40)
 
 
 def test_data_and_base_are_trained_and_the_adapter_answers(

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from PySide6.QtCore import QCoreApplication
 
-from app.base.cli.output import Output
+from app.base.cli.commands import Output
 from app.models.training_environment import TrainingEnvironment
 from app.training.runs.standing import Standing
 from app.training.services.train_live import Live

@@ -10,7 +10,7 @@ from typing import Any
 
 import openpyxl
 
-from app.base.tables.columns import ColumnMapping
+from app.base.tables.column_mapping import ColumnMapping
 from app.training.data.reading import Imported
 
 Q1, A1 = "門の鍵はどこにありますか。", "守衛室にあります。"

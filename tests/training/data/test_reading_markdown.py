@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.base.tables import columns
+from app.base.tables import column_mapping
 from app.training.data import markdown_pairs, reading
 from app.training.data.rows import Row
 
@@ -119,7 +119,7 @@ def test_long_lines_of_signs_hold_nothing_up(line: str) -> None:
     rows, bad = markdown_pairs.read(f"{line}\nQ: 鍵は？\nA: {line}守衛室です。\n# {line}\n")
     markdown_pairs.table(line)
     assert len(rows) + len(bad) >= 1
-    assert columns.plain(line) == columns.plain(line[:100])
+    assert column_mapping.normalize_name(line) == column_mapping.normalize_name(line[:100])
 
 
 def test_tildes_and_unclosed_code_hold_nothing_up() -> None:

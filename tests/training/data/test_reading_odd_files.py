@@ -7,7 +7,7 @@ import openpyxl
 import pytest
 
 from app.base.errors import AppError
-from app.base.tables.columns import ColumnMapping
+from app.base.tables.column_mapping import ColumnMapping
 from app.base.wording import describe_error, phrase
 from app.training.data import reading
 from app.training.data.reading import Imported

@@ -9,8 +9,8 @@ from typing import Any
 import openpyxl
 import pytest
 
+from app.base.confidentiality import ExportRequest, permit_export
 from app.base.errors import AppError
-from app.base.export_gate import Export, pass_out
 from app.base.wording import phrase
 from app.training.generation import review, rows
 from app.training.generation.records import UNANSWERABLE, Candidate, Pair, Writer
@@ -155,8 +155,8 @@ def test_no_cell_is_a_formula_and_what_was_not_touched_is_not_taken_for_changed(
 @pytest.mark.fault("S16")
 def test_a_table_says_the_label_of_the_moment(pairs: list[dict[str, Any]], tmp_path: Path) -> None:
     out = tmp_path / "表.xlsx"
-    export = Export("pairs", str(out), lambda: "secret")
-    review.write(pairs, out, permit=pass_out(export, tmp_path / "exports.log", is_agreed=True))
+    export = ExportRequest("pairs", str(out), lambda: "secret")
+    review.write(pairs, out, permit=permit_export(export, tmp_path / "exports.log", is_agreed=True))
     assert openpyxl.load_workbook(out).worksheets[0].oddHeader.right.text == "機密"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.base.files import plain_file
+from app.base.files import input_file
 from app.inference import child_commands
 from app.inference.engine.messages import AdapterUse, Ask, Command
 from app.training.runs import runs
@@ -49,7 +49,7 @@ class Bench:
 def bench(scene: Scene, long_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     run = tmp_path / "実行"
     run.mkdir()
-    asked = RunSpec(str(run), str(long_model), "train.jsonl", "val.jsonl", base_sha256=plain_file.sha256_of(long_model))
+    asked = RunSpec(str(run), str(long_model), "train.jsonl", "val.jsonl", base_sha256=input_file.sha256_of(long_model))
     runs.write_spec(run, asked)
     models.tiny_adapter(run / runs.ADAPTER)
     models_of, settings_of = scene.store.local_models, lambda: scene.preferences.value

@@ -15,7 +15,7 @@ from PySide6.QtCore import QTimer
 from pytestqt.qtbot import QtBot
 
 from app.base.errors import AppError
-from app.base.files import plain_file
+from app.base.files import input_file
 from app.inference import child_commands, gguf, quantizations
 from app.inference.holdout import Chat
 from app.inference.local_model import LocalModel
@@ -110,7 +110,7 @@ def bench(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iter
     (tmp_path / "script" / "model.gguf").write_bytes(base.read_bytes())
     run = tmp_path / "runs" / "実行"
     run.mkdir(parents=True)
-    folder = hf_models.model(tmp_path / "bases" / plain_file.sha256_of(base)[:16])
+    folder = hf_models.model(tmp_path / "bases" / input_file.sha256_of(base)[:16])
     assert folder.is_dir()
     form = bases.form_of(catalogue.load().forms["question_answer"])
     asked = RunSpec(
@@ -214,7 +214,7 @@ def test_a_base_with_a_shipped_adapter_is_measured_with_it(bench: Bench, monkeyp
     shipped = models.tiny_adapter(bench.run.parent.parent / "shipped.gguf", shape=SHAPE, size=0.05)
 
     def adapter_of(model: LocalModel) -> CardAdapter | None:
-        return CardAdapter(shipped, "") if model.files[0].sha256 == plain_file.sha256_of(base) else None
+        return CardAdapter(shipped, "") if model.files[0].sha256 == input_file.sha256_of(base) else None
 
     monkeypatch.setattr("app.models.local_models.adapter_of", adapter_of)
     bench.cancel_at("score", "base+adapter")
@@ -265,7 +265,7 @@ def test_what_is_missing_is_named_before_anything_begins(bench: Bench) -> None:
     moved = base.rename(base.with_suffix(".old"))
     assert bench.failure().code == "gate_no_base"
     base.write_bytes(moved.read_bytes() + bytes(1))
-    asked = dataclasses.replace(spec.read(bench.run / runs.SPEC), base_sha256=plain_file.sha256_of(moved))
+    asked = dataclasses.replace(spec.read(bench.run / runs.SPEC), base_sha256=input_file.sha256_of(moved))
     (bench.run / runs.EFFECTIVE).write_text(json.dumps(spec.to_json(asked)), encoding="utf-8")
     assert bench.failure().code == "gate_other_base"
     assert not (bench.environment.folder / "jobs").exists()

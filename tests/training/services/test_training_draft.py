@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.base.files import bin_folder
+from app.base.files import work_folder
 from app.base.files.day_record import PROOF_DAYS
 from app.documents.library import Library
 from app.training import drafting, drafts
@@ -127,8 +127,8 @@ def test_what_becomes_of_a_draft_does_not_touch_its_run(desk: Desk, tmp_path: Pa
     desk.wait()
     drafts.remove(desk.where.drafts, desk.draft.draft.id)
     for _ in range(2):
-        bin_folder.empty(desk.where.drafts, pass_days(desk.where.data, PROOF_DAYS), time.time() + 1, 0)
-    assert list((desk.where.drafts / bin_folder.BIN).iterdir()) == []
+        work_folder.empty_bin(desk.where.drafts, pass_days(desk.where.data, PROOF_DAYS), time.time() + 1, 0)
+    assert list((desk.where.drafts / work_folder.BIN).iterdir()) == []
     places = {"data": str(folder / runs.DATA), "base": asked.base}
     once_more = drafting.draft(places, desk.where, (), "")  # the very same rows, by their hashes
     assert once_more.hashes == asked.hashes

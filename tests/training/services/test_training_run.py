@@ -151,7 +151,7 @@ def test_a_second_program_does_not_train_in_the_same_folder(start: Start) -> Non
 def test_a_failure_becomes_an_error_with_words(start: Start, code: str) -> None:
     error = start(f"fail:{code}").to_its_end()
     assert isinstance(error, AppError)
-    assert error.code in wording.codes()
+    assert error.code in wording.error_codes()
     assert error.code.endswith(code)
     assert "?" not in str(wording.describe_error(error))
 

@@ -14,7 +14,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from app.base.errors import AppError
-from app.base.files import private
+from app.base.files import file_permissions
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences
@@ -35,7 +35,7 @@ LIMIT_MS = 120_000
 _CHILD = """\
 import sys
 from pathlib import Path
-from app.base.isolation import offline
+from app.base.isolation import network_guard as offline
 from app.models import package_locks as locks
 from app.training.environment import child
 from app.models.downloads.packages import fetch_all
@@ -419,7 +419,7 @@ def test_a_copy_that_fills_the_disk_says_so(small_disk: Path, tmp_path: Path) ->
     with (tmp_path / "元" / "大きい").open("wb") as file:
         file.truncate(80 << 20)
     with pytest.raises(OSError, match="大きい") as failed:
-        private.copy_folder(tmp_path / "元", small_disk / "写し")
+        file_permissions.copy_folder(tmp_path / "元", small_disk / "写し")
     assert failed.value.errno == errno.ENOSPC
 
 

@@ -10,7 +10,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from app.base.errors import AppError
-from app.base.services.process import STOP_GRACE_MS
+from app.base.services.child_process import STOP_GRACE_MS
 from app.inference import child_commands
 from app.inference.engine.messages import Load
 from app.inference.services.engine import EngineClient

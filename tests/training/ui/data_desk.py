@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
-from app.base import children
+from app.base import programs
 from app.documents.services.documents import Documents
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
@@ -20,9 +20,9 @@ from app.training.ui.data.lengths import LengthsTab
 from app.training.ui.data.problems import ProblemsTab
 from app.training.ui.data.split import SplitTab
 from app.training.ui.data.step import DataStep
-from app.uikit.navigation import Navigation
-from app.uikit.pickers import Pickers
-from app.uikit.secrecy import Secrecy
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import Pickers
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from tests.scene import Scene
 
@@ -34,9 +34,9 @@ class Desk:
         self.scene, self.where, self.model = scene, scene.where, model
         self.chosen = Path()  # what the file window gives
         scene.preferences.change(context_tokens=8192)
-        self.documents = Documents(self.where.documents, children.reader(self.where.documents), self.where.logs)
+        self.documents = Documents(self.where.documents, programs.reader_command(self.where.documents), self.where.logs)
         self.making = self.pair_making()
-        self.secrecy = Secrecy(theme, self.where.exports_log)
+        self.secrecy = ConfidentialityGuard(theme, self.where.exports_log)
         self.theme, self.navigation = theme, Navigation()
         self.work = self.draft(drafts.new(self.where.drafts, 1.0))
         self.step = self.shown(self.work)

@@ -22,7 +22,7 @@ from app.training.ui import check_words, words
 from app.training.ui.check.step import CheckStep
 from app.training.ui.job_dialog import JobDialog
 from app.uikit.theme import Theme
-from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.containers import make_scrollable
 from tests import scripted_trainer
 from tests.training.ui.planned import Planned
 from tests.uikit.ui import accessible
@@ -317,7 +317,7 @@ def test_the_check_is_not_clipped_where_there_is_little_room(
 ) -> None:
     desk.theme.apply(qapp, Settings(theme="light", text_scale_percent=scale))
     step = desk.open(PLAN)
-    area = scrolled(step)
+    area = make_scrollable(step)
     desk.planned.show(step, area, width, 600)
     desk.do("check")
     for _ in range(6):

@@ -32,11 +32,11 @@ from app.training.services.training_setup import TrainingSetup
 from app.training.ui.asking import MakeDialog
 from app.training.ui.goal_step import GoalStep
 from app.training.ui.job_dialog import JobDialog
+from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog
-from app.uikit.navigation import Navigation
-from app.uikit.pickers import Pickers
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
-from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.containers import make_scrollable
 from tests import model_files as models
 from tests.models.test_training_environment import REPORT, answering
 from tests.training.ui.planned import Planned
@@ -77,7 +77,7 @@ class Desk:
             lambda: self.is_used, pickers,
         )  # fmt: skip
         self.work.changed.connect(self.step.show_draft)
-        self.area = scrolled(self.step)
+        self.area = make_scrollable(self.step)
         self.qtbot.addWidget(self.area)
         self.area.resize(width, height)
         self.step.show_draft()

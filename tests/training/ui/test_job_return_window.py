@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from app.base import paths
-from app.base.files import plain_file
+from app.base.files import input_file
 from app.base.paths import Paths
 from app.base.services import background
 from app.training import job_return
@@ -20,7 +20,7 @@ from app.training.data.rows import PARTS
 from app.training.runs import runs
 from app.training.ui.return_dialog import ReturnDialog
 from app.training.ui.running import Running
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
 from tests import model_files as models
 from tests.training.test_jobs import ROW, Script, job, start  # noqa: F401  fixtures
@@ -45,7 +45,7 @@ def asked(tmp_path: Path, where: Paths) -> RunSpec:
     for part in PARTS:
         (tmp_path / f"{part}.jsonl").write_text(ROW, encoding="utf-8")
         places[part] = str(tmp_path / f"{part}.jsonl")
-    sha256 = plain_file.sha256_of(base)
+    sha256 = input_file.sha256_of(base)
     asked = RunSpec(str(where.runs / "点検"), str(base), name="点検", base_sha256=sha256, **places)  # type: ignore[arg-type]
     runs.create(asked)
     return asked

@@ -15,10 +15,10 @@ from app.base.settings import Settings
 from app.training.plan import Start
 from app.training.ui.model import words
 from app.training.ui.model.step import ModelStep
-from app.uikit.navigation import Navigation
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
-from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.containers import make_scrollable
 from tests import hf_models
 from tests.training.ui.planned import Planned
 from tests.uikit.ui import accessible
@@ -238,7 +238,7 @@ def test_nothing_is_clipped_where_there_is_little_room(
 ) -> None:
     theme.apply(qapp, Settings(theme="light", text_scale_percent=scale))
     desk.work.choose(rank=32)
-    area = scrolled(desk.step)
+    area = make_scrollable(desk.step)
     desk.show(desk.step, area, width, 600)
     desk.settle()
     desk.details()

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.base.errors import AppError
-from app.base.files import plain_file
+from app.base.files import input_file
 from app.base.services import background
 from app.inference import child_commands, holdout
 from app.training import gate_file
@@ -26,10 +26,10 @@ from app.training.services.adapter_trial import AdapterTrial
 from app.training.services.gate import GateProgress
 from app.training.services.trainings import Trainings
 from app.training.ui.result.step import ResultStep
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
+from app.uikit.widgets.containers import make_scrollable
 from app.uikit.widgets.labels import Label
-from app.uikit.widgets.scroll import scrolled
 from tests import model_files as models
 from tests.scene import Scene
 from tests.training import report_folder, test_gate
@@ -86,9 +86,9 @@ def write_run(folder: Path, base: Path, gate: Gate | None) -> Path:
     (folder / "holdout.jsonl").write_text(rows, encoding="utf-8")
     told = spec.to_json(spec.read(folder / runs.SPEC)) | {
         "base": str(base),
-        "base_sha256": plain_file.sha256_of(base),
+        "base_sha256": input_file.sha256_of(base),
         "holdout": str(folder / "holdout.jsonl"),
-        "hashes": {"holdout": plain_file.sha256_of(folder / "holdout.jsonl")},
+        "hashes": {"holdout": input_file.sha256_of(folder / "holdout.jsonl")},
     }
     runs.write_spec(folder, spec.from_json(told))
     examples = [
@@ -118,7 +118,7 @@ def open_step(
         models_of, settings_of = scene.store.local_models, lambda: scene.preferences.value
         trial = AdapterTrial(folder, scene.engine, child_commands.template(), models_of, settings_of)
         step = ResultStep(theme, navigation, folder, trainings, trial, lambda: in_use)
-        area = scrolled(step)
+        area = make_scrollable(step)
         area.resize(width, 900)
         area.show()
         desk = Desk(folder, step, area, trainings, qtbot)

@@ -16,7 +16,7 @@ from app.training.data.curation import Item
 from app.training.data.reviewing import Pace
 from app.training.ui.review.tab import ReviewTab
 from app.uikit.theme import Theme
-from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.containers import make_scrollable
 from tests.training.ui.review_desk import PASSAGE, QUOTE, Desk, file_items, make_work, pair
 from tests.uikit.ui import accessible
 from tests.uikit.ui.clipping import clipped
@@ -221,7 +221,7 @@ def test_nothing_is_clipped(
         *(dataclasses.replace(i, number=i.number + 1) for i in file_items()),
     ]
     tab = ReviewTab(theme, make_work(tmp_path, items))
-    area: QScrollArea = scrolled(tab)  # as in the page
+    area: QScrollArea = make_scrollable(tab)  # as in the page
     qtbot.addWidget(area)
     area.resize(width, 520)
     area.show()

@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel, QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.base.files import folder_lock
+from app.base.files import work_folder
 from app.base.services import background
 from app.base.settings import Settings
 from app.inference import child_commands
@@ -25,7 +25,7 @@ from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.containers import make_scrollable
 from tests.uikit.ui.clipping import clipped
 from trainer import events, spec
 from trainer.events import Checkpoint, Effective, Evaluation, Event, Failed, Paused, Sample, Started, Step
@@ -61,7 +61,7 @@ class Desk:
 
     def show(self, width: int = 1168, height: int = 820) -> RunStep:
         step = RunStep(self.theme, self.trainings, self.run, self.opened.append)
-        area = scrolled(step)
+        area = make_scrollable(step)
         self.areas.append(area)
         area.resize(width, height)
         area.show()
@@ -180,7 +180,7 @@ def test_giving_up_is_asked_first_and_tells_what_is_kept(desk: Desk, qtbot: QtBo
 
 
 def test_a_run_of_another_process_is_followed_and_left_alone(desk: Desk, qtbot: QtBot) -> None:
-    held = folder_lock.hold(desk.run / runs.LOCK)
+    held = work_folder.acquire_lock(desk.run / runs.LOCK)
     desk.tell(*told(1.6, 1.3))
     step = desk.show()
     assert buttons(step) == []

@@ -18,8 +18,8 @@ from app.shell.ui.notifications import Notifier
 from app.training.environment.folders import Folders
 from app.training.environment.need import Need
 from app.training.ui.asking import MakeDialog
-from app.uikit.language import speak
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
+from app.uikit.localization import set_language
 from tests.training.services.test_training_setup import _CHILD, ROOT, processes_below
 from tests.wheelhouse import Index, make_wheels, write_lock
 
@@ -259,7 +259,7 @@ def test_a_refusal_of_the_place_before_says_nothing_of_the_one_that_is_chosen(pa
 
 
 def test_in_english_the_room_and_what_to_do_about_it_are_two_sentences(parts, panel, where, qtbot):
-    speak(QApplication.instance(), "en")
+    set_language(QApplication.instance(), "en")
     qtbot.mouseClick(panel.offline_button, LEFT)
     dialog = asking()
     qtbot.waitUntil(dialog.buttons["make"].isEnabled, timeout=LIMIT_MS)

@@ -26,9 +26,9 @@ from app.training.ui.planning import Planning
 from app.training.ui.running import Running
 from app.training.ui.step import Deed, Step
 from app.training.ui.steps import Steps
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
-from app.uikit.widgets.named_list import EntryRole, SaidRole
+from app.uikit.widgets.list_rows import DescriptionRole, EntryRole
 from trainer import events, spec
 
 
@@ -330,7 +330,7 @@ def test_thousands_of_steps_are_told_a_few_times_a_second(scene: Scene) -> None:
     scene.show()
     index = scene.page.entries.index_of(("run", folder.name))
     told: list[str] = []
-    scene.page.entries.dataChanged.connect(lambda *_: told.append(index.data(SaidRole)))
+    scene.page.entries.dataChanged.connect(lambda *_: told.append(index.data(DescriptionRole)))
     scene.trainings.folder = folder
     for number in range(1, 2001):
         scene.trainings.event_received.emit(events.Step(number, 4000, 1.0, 1.5, 1e-4, 1.0, 1.0, 1, 60.0))

@@ -23,7 +23,7 @@ from app.training.ui.result.step import ResultStep
 from app.training.ui.run.step import RunStep
 from app.training.ui.running import Running
 from app.uikit.dialogs import Dialog
-from app.uikit.widgets.named_list import SaidRole
+from app.uikit.widgets.list_rows import DescriptionRole
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -159,7 +159,7 @@ class Wizard:
         """Headings, and entries with what is said of them."""
         entries = self.page.entries
         indexes = [entries.index(row) for row in range(entries.rowCount())]
-        return [": ".join(filter(None, (index.data(), index.data(SaidRole)))) for index in indexes]
+        return [": ".join(filter(None, (index.data(), index.data(DescriptionRole)))) for index in indexes]
 
     @property
     def actions(self) -> list[QPushButton]:

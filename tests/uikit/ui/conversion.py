@@ -18,9 +18,9 @@ from shiboken6 import isValid
 from app.application import AppContext
 from app.documents.library import Library
 from app.documents.ui.page import FILTER_FROM
+from app.uikit import untrusted_text
 from app.uikit.dialogs import BugReporter
 from app.uikit.input_method import guard_of
-from app.uikit.text import links
 from tests import document_shots, screenshots
 from tests.evaluation.ui import evaluation_places
 from tests.training.ui import training_places
@@ -151,7 +151,9 @@ OTHERS: dict[str, Callable[[AppContext], object]] = {
     "rename": rename,
     "rename_in_header": lambda parts: parts.window.page("ask").header.start_renaming(),
     "many_documents": many_documents,
-    "link": lambda parts: links.ask_to_open(parts.theme, "https://example.org/", lambda _url: None, parts.window),
+    "link": lambda parts: untrusted_text.ask_to_open_link(
+        parts.theme, "https://example.org/", lambda _url: None, parts.window
+    ),
     "bug": lambda parts: BugReporter(parts.theme, parts.window, lambda: None).report(ValueError, ValueError("x"), None),
     "manual": lambda parts: parts.window.show_manual(),
     **training_places.PLACES,

@@ -18,9 +18,9 @@ from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPlainTextEdit, Q
 
 from app.base.confidentiality import Label
 from app.base.settings import Settings
-from app.uikit.secrecy import Secrecy
+from app.uikit.clipboard_guard import ClipboardGuard
+from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.text.rich_text import RichText
-from app.uikit.text_exits import TextExits
 from app.uikit.theme import Theme
 
 TEXT = "SECRETWORDS"
@@ -114,8 +114,8 @@ def show(label: Label) -> None:
     theme.apply(app, Settings(theme="light"))
     window = Window(label, theme)
     log = Path(tempfile.mkdtemp()) / "exports.log"
-    secrecy = Secrecy(theme, log)
-    TextExits(window, secrecy)
+    secrecy = ConfidentialityGuard(theme, log)
+    ClipboardGuard(window, secrecy)
     window.show()
     window.activateWindow()
     QTest.qWaitForWindowExposed(window)

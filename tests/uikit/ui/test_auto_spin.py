@@ -5,7 +5,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from app.uikit.widgets.auto_spin import AutoSpin
+from app.uikit.widgets.fields import AutoSpin
 
 KEY = Qt.Key
 TOKENS = ((16, 8192), 64, " トークン", "512 トークン", 512)

@@ -13,7 +13,7 @@ import pytest
 
 from app.base import paths
 from app.base.paths import Paths
-from app.uikit import fcitx
+from app.uikit import input_method
 from tests.faults.window_process import WindowProcess, add_tiny_model, environment, screen, wait_until
 
 # ------------------------------------------------------------------------------------------------ the environment
@@ -26,7 +26,7 @@ def prepared(tmp_path: Path, before: Mapping[str, str], plugin: str = "libibuspl
     folder.mkdir()
     (folder / plugin).touch()
     values = dict(before)
-    fcitx.prepare(values, tmp_path)
+    input_method.prepare_fcitx(values, tmp_path)
     return values
 
 

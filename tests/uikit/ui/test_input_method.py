@@ -34,8 +34,7 @@ from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
 from app.application import AppContext
-from app.uikit.composition import GUARD_S, Composition
-from app.uikit.input_method import FieldGuard, InputMethodGuard, guard_of
+from app.uikit.input_method import GUARD_S, Composition, FieldGuard, InputMethodGuard, guard_of
 from tests.uikit.ui import conversion
 from tests.uikit.ui.conversion import Behind, Witness, convert, is_typed_into, state, text_of
 

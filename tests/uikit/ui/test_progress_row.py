@@ -9,9 +9,8 @@ from PySide6.QtWidgets import QProgressBar
 from app.chat.ui.transcript.stage_line import StageLine
 from app.inference.services.events import EngineStatus, Stage
 from app.shell.ui.status_line import StatusLine
-from app.uikit.widgets import time_left
-from app.uikit.widgets.progress_row import ProgressRow
-from app.uikit.widgets.time_left import TimeLeft
+from app.uikit.widgets import progress_row
+from app.uikit.widgets.progress_row import ProgressRow, TimeLeftText
 
 
 class Clock:
@@ -27,7 +26,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def go_on(left: TimeLeft, clock: Clock, steps: list[tuple[float, float]]) -> None:
+def go_on(left: TimeLeftText, clock: Clock, steps: list[tuple[float, float]]) -> None:
     """`steps`: seconds that pass, and the fraction that is done then."""
     for seconds, fraction in steps:
         clock.now += seconds
@@ -35,13 +34,13 @@ def go_on(left: TimeLeft, clock: Clock, steps: list[tuple[float, float]]) -> Non
 
 
 def test_the_time_left_follows_from_the_rate(clock: Clock) -> None:
-    left = TimeLeft(clock)
+    left = TimeLeftText(clock)
     go_on(left, clock, [(0, 0.0), (1, 0.1), (1, 0.2), (1, 0.3)])
     assert left.seconds == 7
 
 
 def test_nothing_is_said_before_the_rate_is_stable(clock: Clock) -> None:
-    left = TimeLeft(clock)
+    left = TimeLeftText(clock)
     assert left.seconds is None
     go_on(left, clock, [(0, 0.0), (0.5, 0.3), (0.5, 0.4)])
     assert left.seconds is None
@@ -49,7 +48,7 @@ def test_nothing_is_said_before_the_rate_is_stable(clock: Clock) -> None:
 
 
 def test_nothing_is_said_while_nothing_moves_nor_when_it_is_done(clock: Clock) -> None:
-    left = TimeLeft(clock)
+    left = TimeLeftText(clock)
     go_on(left, clock, [(0, 0.5), (5, 0.5)])
     assert left.seconds is None
     go_on(left, clock, [(1, 1.0)])
@@ -57,7 +56,7 @@ def test_nothing_is_said_while_nothing_moves_nor_when_it_is_done(clock: Clock) -
 
 
 def test_the_time_left_runs_down_between_two_steps_but_never_to_nothing(clock: Clock) -> None:
-    left = TimeLeft(clock)
+    left = TimeLeftText(clock)
     go_on(left, clock, [(0, 0.0), (5, 0.5)])
     assert left.seconds == 5
     clock.now += 3
@@ -67,7 +66,7 @@ def test_the_time_left_runs_down_between_two_steps_but_never_to_nothing(clock: C
 
 
 def test_the_rate_is_that_of_the_recent_past(clock: Clock) -> None:
-    left = TimeLeft(clock)
+    left = TimeLeftText(clock)
     go_on(left, clock, [(0, 0.0), *[(1, 0.01 * n) for n in range(1, 21)]])
     assert left.seconds == 80
     go_on(left, clock, [(1, 0.2 + 0.05 * n) for n in range(1, 13)])
@@ -75,7 +74,7 @@ def test_the_rate_is_that_of_the_recent_past(clock: Clock) -> None:
 
 
 def test_work_that_begins_again_is_estimated_anew(clock: Clock) -> None:
-    left = TimeLeft(clock)
+    left = TimeLeftText(clock)
     go_on(left, clock, [(0, 0.0), (5, 0.9), (1, 0.0)])
     assert left.seconds is None
     go_on(left, clock, [(2, 0.5)])
@@ -95,7 +94,7 @@ def test_work_that_begins_again_is_estimated_anew(clock: Clock) -> None:
     ],
 )
 def test_the_time_left_in_words(seconds: int, words: str) -> None:
-    assert time_left.in_words(seconds) == words
+    assert progress_row.format_time_left(seconds) == words
 
 
 @pytest.fixture
@@ -137,7 +136,7 @@ def test_bytes_are_shown_in_gigabytes_past_what_an_int_of_c_holds(row) -> None:
 
 
 def test_the_time_left_stands_after_the_amount(row, clock, monkeypatch) -> None:
-    monkeypatch.setattr(row, "_time_left", TimeLeft(clock))
+    monkeypatch.setattr(row, "_time_left", TimeLeftText(clock))
     row.start("書き出しています")
     row.set_progress(0, 100)
     clock.now += 4
@@ -160,7 +159,7 @@ def test_cancelling_is_said_once_and_shown_until_the_work_has_ended(row, qtbot) 
 def test_loading_a_model_tells_the_time_left_beside_the_question(theme, qtbot, clock, monkeypatch) -> None:
     line = StageLine(theme)
     qtbot.addWidget(line)
-    monkeypatch.setattr(line, "_time_left", TimeLeft(clock))
+    monkeypatch.setattr(line, "_time_left", TimeLeftText(clock))
     began_at = time.monotonic()
     line.show_stage(Stage("loading", 0.0, began_at))
     assert line.text() == "モデルを読み込んでいます… 0 秒"
@@ -174,7 +173,7 @@ def test_loading_a_model_tells_the_time_left_beside_the_question(theme, qtbot, c
 def test_loading_a_model_tells_the_time_left_at_the_foot_of_the_window(theme, qtbot, clock, monkeypatch) -> None:
     line = StatusLine(theme)
     qtbot.addWidget(line)
-    monkeypatch.setattr(line, "_load_left", TimeLeft(clock))
+    monkeypatch.setattr(line, "_load_left", TimeLeftText(clock))
     line.show_status(EngineStatus("loading", "小さなモデル", load_fraction=0.25))
     assert line.load_left.isHidden()
     clock.now += 5

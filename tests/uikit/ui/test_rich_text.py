@@ -6,8 +6,8 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.base.settings import Settings
-from app.uikit import characters
-from app.uikit.text import formats, markdown, rich_text
+from app.uikit import untrusted_text
+from app.uikit.text import document_style, markdown, rich_text
 from app.uikit.text.rich_text import RichText
 from app.uikit.theme import Theme
 from tests.uikit.ui.words import marked
@@ -75,7 +75,7 @@ def look(text: RichText) -> list[tuple[object, ...]]:
                 style.bottomMargin(),
                 style.leftMargin(),
                 style.alignment(),
-                style.property(formats.KIND),
+                style.property(document_style.KIND),
                 (items.format().style(), items.format().indent(), items.itemNumber(block)) if items else None,
                 QTextCursor(block).currentTable() is not None,
                 [
@@ -134,7 +134,7 @@ def test_a_line_end_before_another_structure_is_none(text: RichText, markup: str
     text.show_markdown(markup)
     shown = text.document().toPlainText()
     assert "\u2028" not in "".join(block.text() for block in markdown.blocks(text.document()))
-    assert characters.LINE_BREAK not in shown
+    assert untrusted_text.LINE_BREAK not in shown
 
 
 @pytest.mark.parametrize(

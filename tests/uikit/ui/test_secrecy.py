@@ -19,8 +19,8 @@ from app.chat.records import AnswerDetails
 from app.chat.store import Store
 from app.documents.grounding.grounding import Claim, Grounding, Source
 from app.documents.library import Library
-from app.uikit import text_exits
-from app.uikit.pickers import Pickers
+from app.uikit import clipboard_guard
+from app.uikit.desktop import Pickers
 from tests.faults.ledger import Tally
 
 Open = Callable[..., AppContext]
@@ -253,12 +253,12 @@ def test_every_page_says_how_confidential_it_is_now(
     show(parts, keep(store, "internal"), tmp_path)
     before = {key: parts.window.page(key).label_now() for key in PAGES}
     assert "secret" not in before.values()
-    assert text_exits.label_at(parts.window.sidebar.list) == "internal"
+    assert clipboard_guard.label_at(parts.window.sidebar.list) == "internal"
     library.set_label(collection, "secret")  # as another process may do it
     after = {key for key in PAGES if parts.window.page(key).label_now() == "secret"}
     assert after == {"ask", "documents", "bin", "search"}  # the answer rests on it; the others show nothing of it
-    assert text_exits.label_at(parts.window.sidebar.list) == "secret"  # titles are of the conversations
-    assert text_exits.label_at(parts.window.page("ask").composer.editor) == "secret"
+    assert clipboard_guard.label_at(parts.window.sidebar.list) == "secret"  # titles are of the conversations
+    assert clipboard_guard.label_at(parts.window.page("ask").composer.editor) == "secret"
     tally.tried(len(PAGES) + 2)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import Qt
 
-from app.uikit.widgets.step_rail import StepRail
+from app.uikit.widgets.section_bars import StepRail
 
 NAMES = ("目的", "データ", "確認")
 

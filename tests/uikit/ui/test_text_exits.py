@@ -17,9 +17,9 @@ from pytestqt.qtbot import QtBot
 
 from app.base.confidentiality import Label
 from app.base.errors import AppError
-from app.uikit import text_exits
-from app.uikit.secrecy import Secrecy
-from app.uikit.text_exits import TextExits
+from app.uikit import clipboard_guard
+from app.uikit.clipboard_guard import ClipboardGuard
+from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.theme import Theme
 from tests.faults.ledger import Tally
 
@@ -56,8 +56,8 @@ class Window(QWidget):
 def window(theme: Theme, qtbot: QtBot, tmp_path: Path) -> Window:
     window = Window()
     qtbot.addWidget(window)
-    window.secrecy = Secrecy(theme, tmp_path / "exports.log")  # type: ignore[attr-defined]
-    TextExits(window, window.secrecy)  # type: ignore[attr-defined]
+    window.secrecy = ConfidentialityGuard(theme, tmp_path / "exports.log")  # type: ignore[attr-defined]
+    ClipboardGuard(window, window.secrecy)  # type: ignore[attr-defined]
     window.show()
     qtbot.waitActive(window)
     QGuiApplication.clipboard().setText("前")
@@ -144,20 +144,20 @@ def test_a_press_on_secret_text_begins_no_drag_whatever_key_is_held(window: Wind
         QApplication.sendEvent(part, event)
 
     press()
-    assert text_exits.selected_text(view) == ""
+    assert clipboard_guard.selected_text(view) == ""
     QTest.mouseRelease(part, Qt.MouseButton.LeftButton)
     window.label = "public"
     window.select()
     press()
-    assert text_exits.selected_text(view) == TEXT
+    assert clipboard_guard.selected_text(view) == TEXT
     QTest.mouseRelease(part, Qt.MouseButton.LeftButton)
 
 
 @pytest.mark.fault("S16")
 def test_what_nobody_labels_and_what_cannot_be_looked_up_counts_as_secret(window: Window, theme: Theme) -> None:
     alone = QLabel(TEXT)
-    assert text_exits.label_at(alone) == text_exits.label_at(None) == "secret"
-    text_exits.copy(alone, TEXT)
+    assert clipboard_guard.label_at(alone) == clipboard_guard.label_at(None) == "secret"
+    clipboard_guard.copy_text(alone, TEXT)
     assert QGuiApplication.clipboard().text() == "前"
     assert dialog(window) is not None
     alone.deleteLater()
@@ -166,7 +166,7 @@ def test_what_nobody_labels_and_what_cannot_be_looked_up_counts_as_secret(window
         def label_now(self) -> Label:
             raise AppError("documents_damaged", path="")
 
-    assert text_exits.label_at(Broken()) == "secret"
+    assert clipboard_guard.label_at(Broken()) == "secret"
 
 
 @pytest.mark.fault("S16")

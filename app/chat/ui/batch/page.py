@@ -10,9 +10,9 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from app.base import confidentiality
+from app.base.confidentiality import Permit
 from app.base.errors import AppError
-from app.base.export_gate import Permit
-from app.base.wording import Sentence, describe_error, phrase
+from app.base.wording import ErrorMessage, describe_error, phrase
 from app.chat.batch import table
 from app.chat.batch.questions import QuestionFile
 from app.chat.services.batch import Batch, Ended, Standing, export_of
@@ -25,19 +25,15 @@ from app.chat.ui.sending import consent_dialog
 from app.chat.ui.transcript.centred import Centred
 from app.documents.services.documents import Documents
 from app.models import remote_models
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import Pickers, dropped_paths
 from app.uikit.dialogs import Dialog
-from app.uikit.drop_zone import dropped_paths
-from app.uikit.language import noted
-from app.uikit.navigation import Navigation
-from app.uikit.phrases import sends_to
-from app.uikit.pickers import Pickers
-from app.uikit.secrecy import Secrecy
+from app.uikit.localization import sends_to_text, with_note
+from app.uikit.page import Navigation, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.header import Header
 from app.uikit.widgets.labels import Label, set_surface
-from app.uikit.widgets.page import Page
 
 
 class BatchPage(Page):
@@ -48,7 +44,7 @@ class BatchPage(Page):
         batches: Batches,
         session: ChatSession,
         documents: Documents,
-        secrecy: Secrecy,
+        secrecy: ConfidentialityGuard,
         open_folder: Callable[[Path], None],
         pickers: Pickers | None = None,
     ) -> None:
@@ -67,7 +63,7 @@ class BatchPage(Page):
         self._began_at = 0.0
         self._unfinished: Unfinished | None = None
         self.consent: Dialog | None = None  # the last one that was opened
-        self._failure: Sentence | None = None  # that the banner shows
+        self._failure: ErrorMessage | None = None  # that the banner shows
         self._build()
         self._connect()
         documents.open()
@@ -111,7 +107,7 @@ class BatchPage(Page):
     def _build(self) -> None:
         set_surface(self, "base")
         self.setAcceptDrops(True)
-        self._header = Header(self._theme, phrase("chat.ask_in_batch"))
+        self._header = PageHeader(self._theme, phrase("chat.ask_in_batch"))
         self.back_button = Button(self._theme, phrase("chat.back_to_asking"), "quiet", "arrow-left", compact=True)
         self._header.add_action(self.back_button)
         self.banner = Banner(self._theme)
@@ -210,7 +206,7 @@ class BatchPage(Page):
     def _show_model(self) -> None:
         model = self._session.model
         place = remote_models.shown(model) if model else ""
-        self.setup.show_model(noted(model.name if model else "", sends_to(place) if place else ""))
+        self.setup.show_model(with_note(model.name if model else "", sends_to_text(place) if place else ""))
 
     def _show_collections(self) -> None:
         if self._found is not None:

@@ -5,11 +5,11 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QVBoxLayout
 
 from app.base.wording import phrase
 from app.chat.services.batch import Standing
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.labels import ElidedLabel, Label
-from app.uikit.widgets.time_left import in_words
+from app.uikit.widgets.progress_row import format_time_left
 
 
 class Running(QFrame):
@@ -54,8 +54,8 @@ class Running(QFrame):
         self.what.setText(words.format(question=question))
         percent = round(100 * standing.done / max(1, standing.total))
         done = phrase("chat.a_of_b_p", a=f"{standing.done:,}", b=f"{standing.total:,}", p=percent)
-        left = in_words(standing.left_s) if standing.left_s and not is_paused else ""
-        self.amount.setText(joined(done, left))
+        left = format_time_left(standing.left_s) if standing.left_s and not is_paused else ""
+        self.amount.setText(join_facts(done, left))
         self.bar.setRange(0, max(1, standing.total))
         self.bar.setValue(standing.done)
         self._show_paused(is_paused=is_paused)

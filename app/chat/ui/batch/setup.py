@@ -11,11 +11,10 @@ from app.chat.batch.questions import QuestionFile
 from app.chat.ui.batch import words
 from app.documents.grounding.grounding import CollectionRef
 from app.documents.records import Collection
-from app.uikit.language import joined
-from app.uikit.phrases import label
+from app.uikit.localization import join_facts, label_name
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.check_row import CheckRow
+from app.uikit.widgets.form_rows import CheckRow
 from app.uikit.widgets.labels import ElidedLabel, Label
 
 PREVIEWED = 5  # questions
@@ -70,7 +69,7 @@ class Setup(QWidget):
         self._refs = [CollectionRef(one.id, one.name) for one in collections]
         self._rows: list[CheckRow] = []
         for one in collections:
-            facts = joined(phrase("chat.n_documents", n=f"{one.documents:,}"), label(one.label))
+            facts = join_facts(phrase("chat.n_documents", n=f"{one.documents:,}"), label_name(one.label))
             row = CheckRow(one.name, facts, is_checked=one.name in kept)
             row.toggled.connect(self._show_scope)
             row.setContentsMargins(-12, -6, 0, 2)  # in line with what stands above and below

@@ -6,7 +6,7 @@ from app.base.wording import phrase
 from app.chat.batch.questions import QuestionFile, Skipped, column_name
 from app.chat.services.batch import Ended
 from app.documents import encodings
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 
 SHOWN_SKIPPED = 3
 COLUMN_CHARACTERS = 12
@@ -18,7 +18,7 @@ def facts(found: QuestionFile) -> str:
     sheet = phrase("chat.sheet_name", name=found.sheet) if found.sheet else ""
     codec = encodings.name_of(found.encoding) if found.encoding else ""
     blank = phrase("chat.n_empty_rows", n=f"{found.blank_lines:,}") if found.blank_lines else ""
-    return joined(count, sheet, phrase("chat.encoding_name", name=codec) if codec else "", blank)
+    return join_facts(count, sheet, phrase("chat.encoding_name", name=codec) if codec else "", blank)
 
 
 def skipped(rows: Sequence[Skipped]) -> str:
@@ -49,4 +49,4 @@ def ended(result: Ended) -> str:
         (phrase("chat.n_could_not_be_answered"), result.failed),
         (phrase("chat.n_rows_that_are_no"), result.skipped),
     )
-    return joined(*(words.format(n=f"{count:,}") for words, count in counts if count))
+    return join_facts(*(words.format(n=f"{count:,}") for words, count in counts if count))

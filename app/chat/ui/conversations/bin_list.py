@@ -13,10 +13,10 @@ from app.base.wording import phrase
 from app.chat.records import Conversation
 from app.chat.shelf import BIN_DAYS
 from app.chat.ui.conversations.conversation_list import IdRole
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets import rows
-from app.uikit.widgets.labels import tip
+from app.uikit.widgets import list_rows
+from app.uikit.widgets.labels import plain_tooltip
 
 LeftRole = Qt.ItemDataRole.UserRole + 20  # how long it is kept
 TWO_LINES_BELOW_PX = 520
@@ -53,9 +53,9 @@ class BinList(QAbstractListModel):
             case Qt.ItemDataRole.DisplayRole:
                 return conversation.title
             case Qt.ItemDataRole.ToolTipRole:
-                return tip(conversation.title)
+                return plain_tooltip(conversation.title)
             case Qt.ItemDataRole.AccessibleTextRole:
-                return joined(conversation.title, self._left(conversation))
+                return join_facts(conversation.title, self._left(conversation))
             case _ if role == IdRole:
                 return conversation.id
             case _ if role == LeftRole:
@@ -67,7 +67,7 @@ class BinList(QAbstractListModel):
         left = phrase("chat.goes_soon")
         if days > 0:
             left = phrase("chat.days_left_n", n=min(days, BIN_DAYS))
-        return left if conversation.imported_at is None else joined(phrase("chat.imported_in_list"), left)
+        return left if conversation.imported_at is None else join_facts(phrase("chat.imported_in_list"), left)
 
 
 class BinDelegate(QStyledItemDelegate):
@@ -85,7 +85,7 @@ class BinDelegate(QStyledItemDelegate):
         theme = self._theme
         area: QRect = option.rect
         is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
-        rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
+        list_rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
         size = theme.px(16)
         words = area.adjusted(14 + size + theme.px(10), theme.px(4), -14, -theme.px(4))
         if is_chosen:
@@ -99,8 +99,8 @@ class BinDelegate(QStyledItemDelegate):
             width = QFontMetrics(theme.font("caption")).horizontalAdvance(left) + 1
             below = QRect(words.right() - width, words.top(), width, words.height())
             title = words.adjusted(0, 0, -(width + theme.px(16)), 0)
-        rows.draw_text(painter, theme, title, index.data(), "ui", "text")
-        rows.draw_text(painter, theme, below, left, "caption", tone)
+        list_rows.draw_text(painter, theme, title, index.data(), "ui", "text")
+        list_rows.draw_text(painter, theme, below, left, "caption", tone)
         painter.restore()
 
     def _is_narrow(self) -> bool:

@@ -11,12 +11,10 @@ from app.base.wording import phrase
 from app.chat.services.conversations import Conversations
 from app.chat.ui.conversations.bin_list import BinList, BinView
 from app.uikit import dialogs
-from app.uikit.navigation import Navigation
+from app.uikit.page import PAGE_MARGIN_PX, Navigation, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.header import MARGIN, Header
 from app.uikit.widgets.labels import Label, set_surface
-from app.uikit.widgets.page import Page
 
 
 class BinPage(Page):
@@ -25,7 +23,7 @@ class BinPage(Page):
         theme: Theme,
         navigation: Navigation,
         conversations: Conversations,
-        label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST,
+        label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST_LABEL,
     ) -> None:
         """`label_of_all`: the highest of the conversations."""
         super().__init__()
@@ -56,7 +54,7 @@ class BinPage(Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self._header = Header(self._theme, phrase("common.bin"))
+        self._header = PageHeader(self._theme, phrase("common.bin"))
         self.empty_button = Button(self._theme, phrase("chat.empty_the_bin"), "danger", "trash-2")
         self._header.add_action(self.empty_button)
         self.stack = QStackedWidget()
@@ -81,7 +79,7 @@ class BinPage(Page):
         buttons.addWidget(self._chosen)
         filled = QWidget()
         column = QVBoxLayout(filled)
-        column.setContentsMargins(MARGIN, 16, MARGIN, 16)
+        column.setContentsMargins(PAGE_MARGIN_PX, 16, PAGE_MARGIN_PX, 16)
         column.setSpacing(12)
         words = phrase("chat.conversations_leave_the_bin_for")
         column.addWidget(Label(words, tone="text2", wraps=True))
@@ -92,7 +90,7 @@ class BinPage(Page):
     def _emptied(self) -> QWidget:
         emptied = QWidget()
         column = QVBoxLayout(emptied)
-        column.setContentsMargins(MARGIN, 48, MARGIN, 24)
+        column.setContentsMargins(PAGE_MARGIN_PX, 48, PAGE_MARGIN_PX, 24)
         column.setSpacing(16)
         words = phrase("chat.the_bin_is_empty_deleted")
         column.addWidget(Label(words, tone="text2", wraps=True))
@@ -160,8 +158,8 @@ class BinPage(Page):
     def erasure_dialog(self, question: str, words: str, ids: list[int]) -> dialogs.Dialog:
         body = phrase("chat.this_cannot_be_undone_the")
         choices = (
-            dialogs.Choice("cancel", phrase("common.cancel"), is_default=True),
-            dialogs.Choice("erase", words, "danger_fill"),
+            dialogs.DialogButton("cancel", phrase("common.cancel"), is_default=True),
+            dialogs.DialogButton("erase", words, "danger_fill"),
         )
         dialog = dialogs.Dialog(self._theme, question, body, choices, self, icon=("triangle-alert", "warning"))
         dialog.chosen.connect(lambda key: self._conversations.erase(ids) if key == "erase" else None)

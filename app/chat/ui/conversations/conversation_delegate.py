@@ -15,9 +15,9 @@ from app.chat.ui.conversations.conversation_list import (
     Row,
     TimeRole,
 )
-from app.uikit import confidentiality_look
+from app.uikit import confidentiality_guard
 from app.uikit.theme import Theme
-from app.uikit.widgets import rows
+from app.uikit.widgets import list_rows
 
 INDENT_PX = 14  # of conversations under the heading of their folder
 
@@ -52,7 +52,7 @@ class ConversationDelegate(QStyledItemDelegate):
             self._paint_folder(painter, option, area, index, row)
         else:
             area.adjust(10, self._theme.px(10), 0, 0)
-            rows.draw_text(painter, self._theme, area, row.text, "caption", "muted")
+            list_rows.draw_text(painter, self._theme, area, row.text, "caption", "muted")
         painter.restore()
 
     def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:  # noqa: ARG002
@@ -85,18 +85,18 @@ class ConversationDelegate(QStyledItemDelegate):
         theme = self._theme
         assert row.folder is not None
         if row.folder.id == self.target:
-            rows.draw_soft(painter, theme, area)
+            list_rows.draw_soft(painter, theme, area)
         is_open = bool(index.data(IsOpenRole))
-        rows.draw_ground(painter, theme, area, is_chosen=is_open, option=option)
+        list_rows.draw_ground(painter, theme, area, is_chosen=is_open, option=option)
         size = theme.px(14)
         icon = theme.icon("chevron-right" if row.is_folded else "chevron-down", "text2", 14)
         icon.paint(painter, QRect(area.left() + 6, area.top(), size, area.height()))
         count = str(row.count)
         count_width = QFontMetrics(theme.font("caption")).horizontalAdvance(count)
         place = QRect(area.right() - 8 - count_width, area.top(), count_width + 1, area.height())
-        rows.draw_text(painter, theme, place, count, "caption", "muted")
+        list_rows.draw_text(painter, theme, place, count, "caption", "muted")
         words = area.adjusted(6 + size + theme.px(6), 0, -(count_width + 16), 0)
-        rows.draw_text(painter, theme, words, row.text, "ui", "text2", weight=600)
+        list_rows.draw_text(painter, theme, words, row.text, "ui", "text2", weight=600)
 
     def _paint_conversation(
         self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, index: Index, row: Row
@@ -105,8 +105,8 @@ class ConversationDelegate(QStyledItemDelegate):
         is_open = bool(index.data(IsOpenRole))
         is_ticked = self.has_several and bool(option.state & QStyle.StateFlag.State_Selected)
         if is_ticked:
-            rows.draw_soft(painter, theme, area)
-        rows.draw_ground(painter, theme, area, is_chosen=is_open and not self.has_several, option=option)
+            list_rows.draw_soft(painter, theme, area)
+        list_rows.draw_ground(painter, theme, area, is_chosen=is_open and not self.has_several, option=option)
         indent = theme.px(INDENT_PX) if row.place == "folder" else 0
         text = area.adjusted(10 + indent, theme.px(4), -8, -theme.px(4))
         if is_ticked:
@@ -115,23 +115,23 @@ class ConversationDelegate(QStyledItemDelegate):
         time = QRect(text.left(), title.bottom() + 1, text.width(), theme.line_height("caption"))
         if row.conversation is not None and row.conversation.pinned_at is not None:
             title.setRight(_draw_icon(painter, theme, title, "pin", "text2", 12))
-        rows.draw_text(painter, theme, title, row.text, "ui", "text", weight=600 if is_open else 400)
+        list_rows.draw_text(painter, theme, title, row.text, "ui", "text", weight=600 if is_open else 400)
         tone = "text2" if is_open or is_ticked else "muted"
         draft = index.data(DraftRole)
         if draft:
-            width = rows.draw_text(painter, theme, time, draft, "caption", "accent", weight=600)
+            width = list_rows.draw_text(painter, theme, time, draft, "caption", "accent", weight=600)
             time.setLeft(time.left() + width + theme.px(8))
         self._paint_facts(painter, time, index, tone)
 
     def _paint_facts(self, painter: QPainter, area: QRect, index: Index, tone: str) -> None:
         time, label, folder = index.data(FactsRole)
-        if label != confidentiality.HIGHEST:
-            rows.draw_text(painter, self._theme, area, index.data(TimeRole), "caption", tone)
+        if label != confidentiality.HIGHEST_LABEL:
+            list_rows.draw_text(painter, self._theme, area, index.data(TimeRole), "caption", tone)
             return
         gap = self._theme.px(8)
-        area.setLeft(area.left() + rows.draw_text(painter, self._theme, area, time, "caption", tone) + gap)
-        area.setLeft(area.left() + confidentiality_look.draw(painter, self._theme, area, label, tone) + gap)
-        rows.draw_text(painter, self._theme, area, folder, "caption", tone)
+        area.setLeft(area.left() + list_rows.draw_text(painter, self._theme, area, time, "caption", tone) + gap)
+        area.setLeft(area.left() + confidentiality_guard.draw_label(painter, self._theme, area, label, tone) + gap)
+        list_rows.draw_text(painter, self._theme, area, folder, "caption", tone)
 
 
 def _draw_icon(painter: QPainter, theme: Theme, area: QRect, name: str, token: str, size: int) -> int:

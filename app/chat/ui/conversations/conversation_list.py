@@ -8,7 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 
-from app.base.confidentiality import HIGHEST, Label
+from app.base.confidentiality import HIGHEST_LABEL, Label
 from app.base.errors import AppError
 from app.base.wording import phrase
 from app.chat import conversation_labels
@@ -16,9 +16,9 @@ from app.chat.records import Conversation, Folder, Message
 from app.chat.ui import labelling
 from app.documents.grounding.grounding import CollectionRef
 from app.documents.records import Collection as DocumentCollection
-from app.uikit import phrases
-from app.uikit.language import day_of_year, full_date, joined, month, month_and_year
-from app.uikit.widgets.labels import tip
+from app.uikit import localization
+from app.uikit.localization import format_date, format_day, format_month, format_month_and_year, join_facts
+from app.uikit.widgets.labels import plain_tooltip
 
 IdRole = Qt.ItemDataRole.UserRole + 1
 TimeRole = Qt.ItemDataRole.UserRole + 2
@@ -182,7 +182,7 @@ class ConversationList(QAbstractListModel):
             case Qt.ItemDataRole.DisplayRole | Qt.ItemDataRole.EditRole:
                 return row.text
             case Qt.ItemDataRole.ToolTipRole:
-                return tip(row.text) if conversation or row.folder else None
+                return plain_tooltip(row.text) if conversation or row.folder else None
             case Qt.ItemDataRole.AccessibleTextRole:
                 return self._spoken(row)
             case _ if role == RowRole:
@@ -279,14 +279,14 @@ class ConversationList(QAbstractListModel):
         if when >= yesterday:
             return phrase("chat.yesterday"), yesterday
         first = when.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        return month(when) if when.year == today.year else month_and_year(when), first
+        return format_month(when) if when.year == today.year else format_month_and_year(when), first
 
     # --------------------------------------------------------------------- rows
 
     def _time(self, row: Row) -> str:
         assert row.conversation is not None
         time, label, folder = self._facts(row, row.conversation)
-        return joined(time, phrases.label(label) if label is not None else "", folder)
+        return join_facts(time, localization.label_name(label) if label is not None else "", folder)
 
     def _facts(self, row: Row, here: Conversation) -> tuple[str, Label | None, str]:
         """When it was used last, as short as the heading above allows, and that it came in a file; its label where that
@@ -298,11 +298,11 @@ class ConversationList(QAbstractListModel):
         elif when.date() == self._now.date() - timedelta(days=1):
             time = clock if row.place == "day" else f"{phrase('chat.yesterday')} {clock}"
         elif row.place == "day" or when.year == self._now.year:
-            time = day_of_year(when)
+            time = format_day(when)
         else:
-            time = full_date(when)
+            time = format_date(when)
         if here.imported_at is not None:
-            time = joined(time, phrase("chat.imported_in_list"))
+            time = join_facts(time, phrase("chat.imported_in_list"))
         folder_id = here.folder_id if row.place == "pinned" else None
         folder = next((folder.name for folder in self.folders if folder.id == folder_id), "")
         return time, self._label(here), folder
@@ -314,7 +314,7 @@ class ConversationList(QAbstractListModel):
             try:
                 self._asked[here.id] = self.asked_of(here.id)
             except AppError:  # an answer that is damaged: nobody knows what it rests on
-                return HIGHEST
+                return HIGHEST_LABEL
         scope = (*here.scope, *self._asked[here.id])
         asked = conversation_labels.of_collections(self._collections, scope, written)
         is_unanswered = bool(written) and written[0].parent_id is None and labelling.is_unanswered(written)
@@ -336,11 +336,11 @@ class ConversationList(QAbstractListModel):
     def _spoken(self, row: Row) -> str:
         if row.folder is not None:
             folder = phrase("chat.folder_name_n", name=row.text, n=row.count)
-            return joined(folder, phrase("chat.closed") if row.is_folded else "")
+            return join_facts(folder, phrase("chat.closed") if row.is_folded else "")
         if row.conversation is None:
             return row.text
         pinned = phrase("chat.pinned") if row.conversation.pinned_at is not None else ""
-        return joined(row.text, self._time(row), self._draft(row), pinned)
+        return join_facts(row.text, self._time(row), self._draft(row), pinned)
 
     def _tell_changed(self) -> None:
         if self._rows:

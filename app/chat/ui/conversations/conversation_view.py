@@ -18,7 +18,7 @@ from app.base.wording import phrase
 from app.chat.ui.conversations.conversation_delegate import ConversationDelegate
 from app.chat.ui.conversations.conversation_list import OUTSIDE, ConversationList, FolderRole, IdRole, RowRole
 from app.uikit.theme import Theme
-from app.uikit.words import literal
+from app.uikit.widgets.buttons import escape_mnemonic
 
 _SELECTING = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
 _CURRENT = QItemSelectionModel.SelectionFlag.ClearAndSelect
@@ -306,7 +306,7 @@ class ConversationMenu(QMenu):
         listed, ids = self._listed, self._ids
         self.folders = self.addMenu(self._theme.icon("folder-input"), phrase("chat.move_to_folder"))
         for folder in self._model.folders:
-            action = self.folders.addAction(literal(folder.name))
+            action = self.folders.addAction(escape_mnemonic(folder.name))
             action.setCheckable(True)
             action.setChecked(inside == {folder.id})
             action.triggered.connect(lambda _=False, folder_id=folder.id: listed.move_requested.emit(ids, folder_id))

@@ -3,7 +3,7 @@
 from PySide6.QtWidgets import QButtonGroup, QRadioButton, QVBoxLayout, QWidget
 
 from app.base.wording import phrase
-from app.uikit.dialogs import Choice, Dialog
+from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
 
@@ -64,8 +64,8 @@ class ExportDialog(Dialog):
             phrase("chat.export_in_which_format"),
             what,
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("export", phrase("chat.export"), "primary", is_default=True),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("export", phrase("chat.export"), "primary", is_default=True),
             ),
             parent,
             content=self.formats,

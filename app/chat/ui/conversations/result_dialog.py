@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QPlainTextEdit, QWidget
 from app.base.wording import phrase
 from app.chat.exchange import outcome
 from app.chat.exchange.importing import Imported
-from app.uikit.dialogs import Choice, Dialog, scrolled_height
+from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
 from app.uikit.theme import Theme
 
 LINES_SHOWN = (5, 8)  # at least and at most; there may be thousands
@@ -21,7 +21,7 @@ def refusals_dialog(theme: Theme, result: Imported, parent: QWidget) -> Dialog:
     wanted = shown * listed.fontMetrics().lineSpacing() + theme.px(24)
     listed.setFixedHeight(scrolled_height(theme, parent, wanted))
     listed.setTabChangesFocus(True)
-    close = Choice("cancel", phrase("common.close"), is_default=True)
+    close = DialogButton("cancel", phrase("common.close"), is_default=True)
     return Dialog(
         theme,
         outcome.headline(result),

@@ -4,10 +4,10 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from app.base.text import Snippet
+from app.base.search_text import Snippet
 from app.chat.ui.conversations.search_results import ResultList
 from app.uikit.theme import Theme
-from app.uikit.widgets import rows
+from app.uikit.widgets import list_rows
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -32,7 +32,7 @@ class ResultDelegate(QStyledItemDelegate):
         is_chosen = bool(state & QStyle.StateFlag.State_Selected)
         area: QRect = option.rect
         painter.save()
-        rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
+        list_rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
         inner = area.adjusted(theme.px(MARGIN_PX), theme.px(9), -theme.px(MARGIN_PX), 0)
         height = theme.line_height("ui")
         quiet = "text2" if is_chosen else "muted"
@@ -56,11 +56,11 @@ class ResultDelegate(QStyledItemDelegate):
         if after:
             right -= small.horizontalAdvance(after) + 1  # the width is rounded
             room = QRect(right, area.top(), area.right() + 1 - right, area.height())
-            rows.draw_text(painter, theme, room, after, "caption", quiet)
+            list_rows.draw_text(painter, theme, room, after, "caption", quiet)
             right -= gap
         if before:
             room = QRect(left, area.top(), right - left, area.height())
-            left += rows.draw_text(painter, theme, room, before, "caption", quiet) + theme.px(8)
+            left += list_rows.draw_text(painter, theme, room, before, "caption", quiet) + theme.px(8)
         tone = "text" if weight == 600 else "text2"
         self._paint_snippet(painter, QRect(left, area.top(), right - left, area.height()), snippet, weight, tone)
 

@@ -14,12 +14,10 @@ from app.chat.services.conversations import Conversations
 from app.chat.ui.conversations.search_delegate import ResultDelegate
 from app.chat.ui.conversations.search_results import ResultList
 from app.uikit.input_method import guard_of
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation, Page, PageHeader
 from app.uikit.theme import Theme
-from app.uikit.widgets.header import Header
+from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label, set_surface
-from app.uikit.widgets.page import Page
-from app.uikit.widgets.search_field import SearchField
 
 PAUSE_MS = 150  # after the last letter; a search takes about 20 ms with 100,000 messages, so it needs no thread
 WIDTH_PX = 760
@@ -60,7 +58,7 @@ class SearchPage(Page):
         theme: Theme,
         navigation: Navigation,
         conversations: Conversations,
-        label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST,
+        label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST_LABEL,
     ) -> None:
         """`label_of_all`: the highest of the conversations."""
         super().__init__()
@@ -114,7 +112,7 @@ class SearchPage(Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self.header = Header(self._theme, phrase("chat.search"))
+        self.header = PageHeader(self._theme, phrase("chat.search"))
         self.field = QueryField(self._theme, phrase("common.search_conversations"))
         self.count = Label(role="caption", tone="text2", wraps=True)
         self.hint = Label(tone="text2", wraps=True)

@@ -7,12 +7,12 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt
 
-from app.base import text
-from app.base.text import Snippet
+from app.base import search_text
+from app.base.search_text import Snippet
 from app.base.wording import phrase
 from app.chat.message_index import Hit
-from app.uikit.language import day_of_year, full_date, joined
-from app.uikit.widgets.labels import tip
+from app.uikit.localization import format_date, format_day, join_facts
+from app.uikit.widgets.labels import plain_tooltip
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -41,7 +41,7 @@ class ResultList(QAbstractListModel):
 
     def show_hits(self, hits: Sequence[Hit], query: str, now: datetime | None = None) -> None:
         self.beginResetModel()
-        self._hits, self._words = hits, text.words(query)
+        self._hits, self._words = hits, search_text.split_query(query)
         self._now = now or datetime.now()
         self._made.clear()
         self.endResetModel()
@@ -62,32 +62,39 @@ class ResultList(QAbstractListModel):
             case Qt.ItemDataRole.DisplayRole:
                 return self._hits[index.row()].title
             case Qt.ItemDataRole.ToolTipRole:
-                return tip(self._hits[index.row()].title)
+                return plain_tooltip(self._hits[index.row()].title)
             case Qt.ItemDataRole.AccessibleTextRole:
                 result = self.result(index.row())
-                return joined(result.hit.title, result.date, result.kind, result.line.text, result.more)
+                return join_facts(result.hit.title, result.date, result.kind, result.line.text, result.more)
         return None
 
     def _make(self, hit: Hit) -> Result:
         imported = phrase("chat.imported_in_list") if hit.is_imported else ""
-        title = Snippet(hit.title, tuple(text.occurrences(hit.title, self._words)))
+        title = Snippet(hit.title, tuple(search_text.find_occurrences(hit.title, self._words)))
         if hit.message_id is None:
             return Result(
                 hit,
                 title,
                 Snippet("", ()),
                 self._date(hit.at),
-                joined(imported, phrase("chat.name_of_the_conversation")),
+                join_facts(imported, phrase("chat.name_of_the_conversation")),
                 "",
             )
         kind = (
             phrase("common.batch_column.question") if hit.role == "question" else phrase("common.batch_column.answer")
         )
         more = phrase("common.n_more", n=f"{hit.count - 1:,}") if hit.count > 1 else ""
-        return Result(hit, title, text.snippet(hit.text, self._words), self._date(hit.at), joined(imported, kind), more)
+        return Result(
+            hit,
+            title,
+            search_text.make_snippet(hit.text, self._words),
+            self._date(hit.at),
+            join_facts(imported, kind),
+            more,
+        )
 
     def _date(self, at: float) -> str:
         when = datetime.fromtimestamp(at)
         if when.date() == self._now.date():
             return f"{when.hour}:{when.minute:02}"
-        return day_of_year(when) if when.year == self._now.year else full_date(when)
+        return format_day(when) if when.year == self._now.year else format_date(when)

@@ -9,10 +9,9 @@ from PySide6.QtCore import QObject, QStandardPaths, Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.base import confidentiality
-from app.base.confidentiality import Label
+from app.base.confidentiality import ExportKind, ExportRequest, Label, Permit
 from app.base.errors import AppError
-from app.base.export_gate import Export, Permit, What
-from app.base.files import file_names
+from app.base.files import output_file
 from app.base.wording import describe_error, phrase
 from app.chat.exchange import exporting, outcome
 from app.chat.exchange.bundle import Bundle
@@ -24,15 +23,14 @@ from app.chat.services.transfer import Transfer
 from app.chat.store import title_of
 from app.chat.ui.conversations.export_dialog import ExportDialog
 from app.chat.ui.conversations.result_dialog import refusals_dialog
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import JsonDropFilter, Pickers, complete_suffix
 from app.uikit.dialogs import Dialog
-from app.uikit.drop import JsonDrop
-from app.uikit.pickers import Pickers, completed
-from app.uikit.secrecy import Secrecy
-from app.uikit.strip import TransferStrip
 from app.uikit.theme import Theme
+from app.uikit.widgets.progress_row import TransferStrip
 
 Start = Callable[[str, Path, Permit], None]  # the work, with a format and the target
-Secret = tuple[What, Callable[[], Label]]  # what is exported, and how confidential it is when it leaves
+Secret = tuple[ExportKind, Callable[[], Label]]  # what is exported, and how confidential it is when it leaves
 
 
 class TransferDesk(QObject):
@@ -48,7 +46,7 @@ class TransferDesk(QObject):
         conversations: Conversations,
         session: ChatSession,
         open_folder: Callable[[Path], None],
-        secrecy: Secrecy,
+        secrecy: ConfidentialityGuard,
         pickers: Pickers | None = None,
     ) -> None:
         super().__init__(window)
@@ -64,7 +62,7 @@ class TransferDesk(QObject):
         self._is_importing = False
         self.strip = TransferStrip(theme)
         show_at_foot(self.strip)
-        self._drop = JsonDrop(window)
+        self._drop = JsonDropFilter(window)
         self._connect()
 
     # ---------------------------------------------------------------- from the user
@@ -116,13 +114,17 @@ class TransferDesk(QObject):
         if self._is_busy():
             return
         answered = replace(self._session.answered(answer_id), label=self.label_in_force())
-        name = file_names.safe_name(title_of(answered.question.text), phrase("common.batch_column.answer"))
+        name = output_file.safe_name(title_of(answered.question.text), phrase("common.batch_column.answer"))
         here = self._session.conversation
         bundle = self._open_bundle(here) if here is not None else None
 
         def label_now() -> Label:
-            now = self._transfer.labelled(bundle).conversation.label if bundle is not None else confidentiality.HIGHEST
-            return confidentiality.highest((now, answered.highest_label))
+            now = (
+                self._transfer.labelled(bundle).conversation.label
+                if bundle is not None
+                else confidentiality.HIGHEST_LABEL
+            )
+            return confidentiality.highest_label((now, answered.highest_label))
 
         self._choose_target(
             "docx", name, 1, ("answer", label_now),
@@ -160,7 +162,7 @@ class TransferDesk(QObject):
         return Bundle(replace(conversation, label=self._session.label), tuple(self._session.messages()))
 
     def _ask_stored(self, what: str, name: str, count: int, conversations: Sequence[Conversation]) -> None:
-        kind: What = "conversation" if len(conversations) == 1 else "conversations"
+        kind: ExportKind = "conversation" if len(conversations) == 1 else "conversations"
         ids = [conversation.id for conversation in conversations]
         self._ask(
             what, name, count, (kind, lambda: self._transfer.label_of(ids)),
@@ -184,22 +186,22 @@ class TransferDesk(QObject):
             self._folder = path or self._folder
         else:
             suffix = exporting.SUFFIXES[form]
-            if secrecy[1]() == confidentiality.HIGHEST:
+            if secrecy[1]() == confidentiality.HIGHEST_LABEL:
                 name = self._neutral_name(secrecy[0])
             first = str(Path(self._start_folder()) / f"{name}{suffix}")
             kinds = {"docx": phrase("chat.word_documents_docx"), "markdown": "Markdown (*.md)", "json": "JSON (*.json)"}
             path = self._pickers.save(self._window, phrase("chat.export_as"), first, kinds[form])
-            target = completed(Path(path), suffix)
+            target = complete_suffix(Path(path), suffix)
             self._folder = str(target.parent) if path else self._folder
         if path:
             what, label_now = secrecy
             self._secrecy.export(
                 self._window,
-                Export(what, str(target), label_now),
+                ExportRequest(what, str(target), label_now),
                 lambda permit: self._start(what, form, target, permit, start),
             )
 
-    def _start(self, what: What, form: str, target: Path, permit: Permit, start: Start) -> None:
+    def _start(self, what: ExportKind, form: str, target: Path, permit: Permit, start: Start) -> None:
         if not self._is_busy():
             words = phrase("chat.exporting_the_answer") if what == "answer" else phrase("chat.exporting_conversations")
             self.strip.banner.hide()
@@ -217,7 +219,7 @@ class TransferDesk(QObject):
     def _name_of_many(self) -> str:
         return phrase("chat.kotae_conversations_date", date=time.strftime("%Y-%m-%d"))
 
-    def _neutral_name(self, what: What) -> str:
+    def _neutral_name(self, what: ExportKind) -> str:
         """Without a word of what is exported: the target of confidential content is put on record."""
         pattern = phrase("chat.kotae_answer_time") if what == "answer" else phrase("chat.kotae_conversation_time")
         return pattern.format(time=time.strftime("%Y%m%d-%H%M"))

@@ -13,9 +13,9 @@ from app.models.catalogue import ModelCard
 from app.uikit.editor_window import EditorWindow
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.form_rows import Chooser, SettingRow
 from app.uikit.widgets.labels import Label
-from app.uikit.widgets.setting_rows import Chooser, SettingRow
 
 
 class ConversationSettings(EditorWindow):
@@ -81,7 +81,7 @@ class ConversationSettings(EditorWindow):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         column.addWidget(self.deviations)
-        column.addWidget(Flow(self.revert_button, self.keep_button))
+        column.addWidget(FlowBox(self.revert_button, self.keep_button))
         return self._deviation_box
 
     def _show(self, choices: Choices) -> None:

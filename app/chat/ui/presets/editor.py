@@ -11,10 +11,10 @@ from app.chat.services.presets import Presets
 from app.chat.ui.presets import form
 from app.chat.ui.presets.form import ChoicesForm
 from app.models.catalogue import ModelCard
-from app.uikit import text_field as prompt_field
 from app.uikit.editor_window import EditorWindow
 from app.uikit.theme import Theme
-from app.uikit.widgets.setting_rows import SettingRow
+from app.uikit.widgets import fields as prompt_field
+from app.uikit.widgets.form_rows import SettingRow
 
 REQUEST_HEIGHT_PX = 116
 
@@ -53,7 +53,7 @@ class PresetEditor(EditorWindow):
         name = self.name.text().strip()
         problem = self._problem(name)
         if not problem:
-            request = prompt_field.storable(self.request) if self._is_action else ""
+            request = prompt_field.storable_text(self.request) if self._is_action else ""
             changed = dataclasses.replace(self._preset, name=name, choices=self.form.choices(), request=request)
             problem = "" if self._store(changed) else phrase("chat.it_could_not_be_saved")
         return problem
@@ -89,7 +89,7 @@ class PresetEditor(EditorWindow):
             words = phrase("chat.the_name_is_taken_choose")
         elif self._is_action:
             is_empty = not self.request.toPlainText().strip()
-            words = phrase("chat.write_the_request") if is_empty else prompt_field.too_long(self.request)
+            words = phrase("chat.write_the_request") if is_empty else prompt_field.length_problem(self.request)
             field = self.request
         else:
             words, field = self.form.problem(), self.form.prompt

@@ -11,9 +11,9 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem,
 from app.base.wording import phrase
 from app.chat.presets import Preset
 from app.chat.ui.presets import words
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets import rows
+from app.uikit.widgets import list_rows
 
 EntryRole = Qt.ItemDataRole.UserRole + 1
 MARGIN_PX = 16
@@ -59,7 +59,7 @@ class PresetList(QAbstractListModel):
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         entry = self._entries[index.row()]
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return joined(entry.title, self.note(entry), self.summary(entry))
+            return join_facts(entry.title, self.note(entry), self.summary(entry))
         if role == Qt.ItemDataRole.DisplayRole:
             return entry.title
         return entry if role == EntryRole else None
@@ -76,7 +76,7 @@ class PresetList(QAbstractListModel):
         if entry.preset is None:
             return ""
         changed = phrase("chat.changed_2") if entry.is_changed else ""
-        return joined(changed, words.summary(entry.preset))
+        return join_facts(changed, words.summary(entry.preset))
 
 
 class PresetDelegate(QStyledItemDelegate):
@@ -97,7 +97,7 @@ class PresetDelegate(QStyledItemDelegate):
         if entry.preset is None:
             painter.fillRect(area, theme.color("raised"))
             line = area.adjusted(MARGIN_PX, 0, -MARGIN_PX, 0)
-            rows.draw_text(painter, theme, line, entry.title, "caption", "text2", weight=600)
+            list_rows.draw_text(painter, theme, line, entry.title, "caption", "text2", weight=600)
         else:
             self._paint_preset(painter, option, index, entry)
         painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
@@ -108,12 +108,12 @@ class PresetDelegate(QStyledItemDelegate):
         model = index.model()
         assert isinstance(model, PresetList)
         is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
-        rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
+        list_rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
         left, right, top = area.left() + MARGIN_PX, area.right() - MARGIN_PX, area.top() + theme.px(8)
         end = right
         if note := model.note(entry):
-            end = rows.draw_badge(painter, theme, right, top, note, "accent", "circle-check") - theme.px(12)
+            end = list_rows.draw_badge(painter, theme, right, top, note, "accent", "circle-check") - theme.px(12)
         name = QRect(left, top, end - left, theme.line_height("ui"))
-        rows.draw_text(painter, theme, name, entry.title, "ui", "text", weight=600)
+        list_rows.draw_text(painter, theme, name, entry.title, "ui", "text", weight=600)
         line = QRect(left, name.bottom() + 1 + theme.px(1), right - left, theme.line_height("caption"))
-        rows.draw_text(painter, theme, line, model.summary(entry), "caption", "text2" if is_chosen else "muted")
+        list_rows.draw_text(painter, theme, line, model.summary(entry), "caption", "text2" if is_chosen else "muted")

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFileDialog, QListView, QPlainTextEdit, QWidget
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
 from app.chat.presets import Preset
-from app.uikit.dialogs import Choice, Dialog, scrolled_height
+from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
 from app.uikit.theme import Theme
 
 LIST_PX = 240
@@ -49,8 +49,8 @@ class ExportDialog(Dialog):
             phrase("chat.which_presets_should_be_exported"),
             phrase("chat.instructions_and_settings_go_into"),
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("export", phrase("chat.export"), "primary"),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("export", phrase("chat.export"), "primary"),
             ),
             parent,
             content=_list(theme, items, parent),
@@ -81,7 +81,7 @@ def report(theme: Theme, added: int, problems: Sequence[AppError], parent: QWidg
         theme,
         phrase("chat.some_presets_could_not_be"),
         words.format(added=added, refused=len(problems)),
-        (Choice("cancel", phrase("common.close"), is_default=True),),
+        (DialogButton("cancel", phrase("common.close"), is_default=True),),
         parent,
         icon=("triangle-alert", "warning"),
         content=text,

@@ -6,10 +6,9 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from app.base.wording import phrase
 from app.chat.presets import LIMITS, Choices
 from app.chat.ui.presets import words
-from app.uikit.text_field import PromptField
 from app.uikit.theme import Theme
-from app.uikit.widgets.auto_spin import AutoSpin
-from app.uikit.widgets.setting_rows import SettingRow
+from app.uikit.widgets.fields import AutoSpin, PromptField
+from app.uikit.widgets.form_rows import SettingRow
 
 # What a level leaves alone is said to be: as the model's card has it, as the conversation has it, as the preset has it.
 CARD, CONVERSATION, PRESET = "card", "conversation", "preset"

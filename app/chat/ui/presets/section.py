@@ -19,11 +19,11 @@ from app.chat.ui.presets.editor import PresetEditor
 from app.chat.ui.presets.entries import Entry, PresetDelegate, PresetList
 from app.models.catalogue import ModelCard
 from app.uikit.desktop import open_folder
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.containers import FlowBox
 from app.uikit.widgets.labels import Label
 
 LIST_HEIGHT_PX = 140  # at least
@@ -79,9 +79,9 @@ class PresetsSection(QWidget):
         column.addWidget(Label(phrase("common.presets"), "heading2"))
         column.addWidget(Label(sentence, "caption", "muted", wraps=True))
         column.addWidget(self.banner)
-        column.addWidget(Flow(self.new_button, self.import_button, self.export_button))
+        column.addWidget(FlowBox(self.new_button, self.import_button, self.export_button))
         column.addWidget(self.list, 1)
-        column.addWidget(Flow(*self._deeds))
+        column.addWidget(FlowBox(*self._deeds))
 
     def _new_menu(self) -> QMenu:
         self._menu = QMenu(self)

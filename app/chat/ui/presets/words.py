@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from app.base.wording import phrase
 from app.chat.presets import Choices, Preset
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def summary(preset: Preset) -> str:
     facts = [_fact(number.key, getattr(preset.choices, number.key)) for number in NUMBERS]
     if preset.choices.system_prompt == "":
         facts.insert(0, phrase("chat.no_instruction"))
-    words = joined(*facts, " ".join(told.split()))
+    words = join_facts(*facts, " ".join(told.split()))
     return words or phrase("chat.everything_as_the_model_recommends")
 
 

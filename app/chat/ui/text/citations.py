@@ -11,12 +11,12 @@ from app.chat import answer_origin
 from app.chat.records import Message
 from app.documents.grounding import citing, source_marks
 from app.documents.grounding.grounding import Claim, Grounding, Source
-from app.uikit import characters
+from app.uikit import untrusted_text
 from app.uikit.text import markdown
 from app.uikit.text.rich_text import Place, RichText, selection
 from app.uikit.theme import Theme
 
-SCHEME = "cite:"  # nothing that others wrote can become a link with it (app.uikit.text.links)
+SCHEME = "cite:"  # nothing that others wrote can become a link with it (app.uikit.untrusted_text)
 _MARKUP = frozenset("*_`~#>|\\(){}!-・\u2060\u00a0\u2028 \t\n　")  # may be shown otherwise than it was written
 
 
@@ -154,12 +154,12 @@ class _Shown:
         self._text = "".join(one for _, one in kept)
         self._places = [place for place, _ in kept]
         if max(text, default="") > "\uffff":
-            self._places = [characters.in_utf16(text, place) for place in self._places]
+            self._places = [untrusted_text.utf16_offset(text, place) for place in self._places]
         self.end = document.characterCount()
 
     def find(self, written: str, first: int, last: int) -> Place | None:
         """Between two places."""
-        wanted = "".join(one for one in characters.harmless(written) if one not in _MARKUP)
+        wanted = "".join(one for one in untrusted_text.make_harmless(written) if one not in _MARKUP)
         start, stop = bisect_left(self._places, first), bisect_left(self._places, last)
         at = self._text.find(wanted, start, stop) if wanted else -1
         return (self._places[at], self._places[at + len(wanted) - 1] + 1) if at >= 0 else None
@@ -173,7 +173,7 @@ def _marks(block: QTextBlock, sources: Sequence[Source]) -> list[tuple[int, int,
         found += [mark] if len(mark.numbers) == 1 else source_marks.written_numbers(text, mark)
     base = block.position()
     return [
-        (base + characters.in_utf16(text, start), base + characters.in_utf16(text, end), number)
+        (base + untrusted_text.utf16_offset(text, start), base + untrusted_text.utf16_offset(text, end), number)
         for start, end, (number,) in found
         if 0 < number <= len(sources)
     ]

@@ -12,13 +12,11 @@ from app.chat.ui.text.page_view import PageView
 from app.chat.ui.text.source_row import TAG_CHARACTERS
 from app.documents.grounding.grounding import Source
 from app.documents.services.pictures import PagePicture
-from app.uikit import characters
+from app.uikit import untrusted_text
 from app.uikit.text.source_text import SourceText
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import ElidedLabel, Label, Rule, set_surface, tip
-from app.uikit.words import icon_button, spaced
+from app.uikit.widgets.buttons import Button, IconButton, make_icon_button, with_icon_space
+from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, Separator, plain_tooltip, set_surface
 
 WIDTH_MIN_PX, WIDTH_MAX_PX = 360, 524
 _SIDE = 16
@@ -71,10 +69,10 @@ class SourcePanel(QWidget):
         self.open_button.setVisible(shown.can_open)
         *outer, clause = source.heading or (source.document,)
         document = [source.document] if source.heading else []
-        self.path.setText(characters.harmless(" › ".join([source.collection, *document, *outer])))
-        self.clause.setText(characters.harmless(clause))
+        self.path.setText(untrusted_text.make_harmless(" › ".join([source.collection, *document, *outer])))
+        self.clause.setText(untrusted_text.make_harmless(clause))
         self._tag.setVisible(bool(source.tag))
-        self._tag_words.setText(characters.harmless(source.tag)[:TAG_CHARACTERS])
+        self._tag_words.setText(untrusted_text.make_harmless(source.tag)[:TAG_CHARACTERS])
         self.used.setText(self._used_words(shown))
         self._swatch.setVisible(bool(shown.places))
         self.text.show_text(source.text, shown.places)
@@ -130,9 +128,9 @@ class SourcePanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self._build_head())
-        column.addWidget(Rule())
+        column.addWidget(Separator())
         column.addLayout(self._build_place())
-        column.addWidget(Rule())
+        column.addWidget(Separator())
         self._pages_row = self._build_pages()
         column.addWidget(self._pages_row)
         self.problem = self._build_problem()
@@ -143,14 +141,14 @@ class SourcePanel(QWidget):
         self.stack.addWidget(self.text)
         self.stack.addWidget(self.view)
         column.addWidget(self.stack, 1)
-        column.addWidget(Rule())
+        column.addWidget(Separator())
         column.addLayout(self._build_foot())
 
     def _build_head(self) -> QWidget:
         self._head = QWidget()
         self._head_row = row = QHBoxLayout(self._head)
         row.setSpacing(self._theme.px(6))
-        self.back_button = icon_button(
+        self.back_button = make_icon_button(
             self._theme, phrase("chat.back_to_the_answer"), "arrow-left", "quiet", compact=True
         )
         self.number = Label(role="caption", tone="accent", strong=True)
@@ -158,7 +156,9 @@ class SourcePanel(QWidget):
         self.title = Label(role="heading3")
         self.before = IconButton(self._theme, "chevron-left", phrase("chat.previous_source"))
         self.after = IconButton(self._theme, "chevron-right", phrase("chat.next_source"))
-        self.open_button = icon_button(self._theme, phrase("chat.open_file"), "external-link", "quiet", compact=True)
+        self.open_button = make_icon_button(
+            self._theme, phrase("chat.open_file"), "external-link", "quiet", compact=True
+        )
         self.close_button = IconButton(self._theme, "x", phrase("chat.close_the_source"), "Esc")
         for widget in (self.back_button, self.number, self.title, self.before, self.after):
             row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
@@ -215,7 +215,7 @@ class SourcePanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addLayout(row)
-        column.addWidget(Rule())
+        column.addWidget(Separator())
         whole.hide()
         return whole
 
@@ -225,7 +225,7 @@ class SourcePanel(QWidget):
         row = QHBoxLayout(whole)
         side = self._theme.px(_SIDE)
         row.setContentsMargins(side, self._theme.px(8), side, self._theme.px(4))
-        row.addWidget(Icon(self._theme, "info", size=14))
+        row.addWidget(IconLabel(self._theme, "info", size=14))
         row.addWidget(self._problem_words, 1)
         self.locate_button = Button(self._theme, phrase("chat.locate"), compact=True)
         row.addWidget(self.locate_button, 0, Qt.AlignmentFlag.AlignTop)
@@ -235,7 +235,7 @@ class SourcePanel(QWidget):
     def _build_foot(self) -> QHBoxLayout:
         self._swatch = Swatch(self._theme)
         self.used = ElidedLabel(role="caption", tone="text2")
-        self.copy_button = icon_button(self._theme, phrase("chat.copy_quote"), "copy", compact=True)
+        self.copy_button = make_icon_button(self._theme, phrase("chat.copy_quote"), "copy", compact=True)
         row = QHBoxLayout()
         side = self._theme.px(_SIDE)
         row.setContentsMargins(side, self._theme.px(8), side, self._theme.px(8))
@@ -265,12 +265,12 @@ class SourcePanel(QWidget):
         """Words give way to their icons where the room ends; their names stay."""
         worded = (self.back_button, self.open_button)
         for button in worded:
-            button.setText(spaced(button.accessibleName()))
+            button.setText(with_icon_space(button.accessibleName()))
             button.setToolTip("")
         for button in reversed(worded):
             if self._head_row.sizeHint().width() > self.width():
                 button.setText("")
-                button.setToolTip(tip(button.accessibleName()))
+                button.setToolTip(plain_tooltip(button.accessibleName()))
         self.fit_button.show()
         self.fit_button.setVisible(self._page_row.sizeHint().width() <= self.width())
 

@@ -7,9 +7,9 @@ from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 from app.base.wording import phrase
 from app.documents.grounding import citing
 from app.documents.grounding.grounding import Source
-from app.uikit import characters
+from app.uikit import untrusted_text
 from app.uikit.theme import Theme
-from app.uikit.widgets.labels import tip
+from app.uikit.widgets.labels import plain_tooltip
 
 HEIGHT_PX = 30
 KEYS_MAX = 9  # sources that a key opens
@@ -26,13 +26,13 @@ class SourceRow(QAbstractButton):
         self._source = source
         self._is_open = False
         name, clause = source.document.rpartition(".")[0] or source.document, " ".join(source.heading)
-        self.words = characters.harmless(f"{name}　{clause}".rstrip("　"))
-        self._tag = characters.harmless(source.tag)[:TAG_CHARACTERS]
-        place = characters.harmless(citing.place(source))
+        self.words = untrusted_text.make_harmless(f"{name}　{clause}".rstrip("　"))
+        self._tag = untrusted_text.make_harmless(source.tag)[:TAG_CHARACTERS]
+        place = untrusted_text.make_harmless(citing.place(source))
         self.setAccessibleName(phrase("chat.source_n", n=number) + f" {place}")
-        where = f"{characters.harmless(source.collection)} › {place}"
+        where = f"{untrusted_text.make_harmless(source.collection)} › {place}"
         keys = phrase("chat.source_n_alt_n", n=number)
-        self.setToolTip(tip(f"{keys} {where}" if number <= KEYS_MAX else where))
+        self.setToolTip(plain_tooltip(f"{keys} {where}" if number <= KEYS_MAX else where))
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -15,8 +15,8 @@ from app.chat.ui.transcript.pager import Pager
 from app.chat.ui.transcript.stage_line import StageLine
 from app.documents.grounding import citing
 from app.inference.services.events import Stage
-from app.uikit import text_exits
-from app.uikit.language import joined
+from app.uikit import clipboard_guard
+from app.uikit.localization import join_facts
 from app.uikit.text.markdown import first_page
 from app.uikit.theme import Theme
 
@@ -101,7 +101,7 @@ class AnswerView(MessageView):
     def check_summary(self) -> str:
         """How the check of its sentences came out; "" where there was none."""
         found = self._end.grounds.summary if self._end is not None and self._end.grounds is not None else ""
-        return joined(answer_origin.mark(self.message), found)
+        return join_facts(answer_origin.mark(self.message), found)
 
     def show_open(self, number: int | None) -> None:
         """Which of its sources is shown beside the conversation; None: none."""
@@ -152,7 +152,7 @@ class AnswerView(MessageView):
             self._end.row.copy_cited()
 
     def _copy_shown(self) -> None:
-        text_exits.copy(self, answer_origin.copied(self.message, self.text.plain_text()))
+        clipboard_guard.copy_text(self, answer_origin.copied(self.message, self.text.plain_text()))
 
 
 def source_number(event: QKeyEvent) -> int:

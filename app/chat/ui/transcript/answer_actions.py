@@ -18,12 +18,11 @@ from app.chat.ui.transcript.message_view import MessageRequests
 from app.chat.ui.transcript.pager import Pager
 from app.chat.ui.transcript.rating import RatingMark
 from app.documents.grounding import citing
-from app.uikit import text_exits
-from app.uikit.language import joined
+from app.uikit import clipboard_guard
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.labels import Label, tip
-from app.uikit.words import icon_button, literal
+from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button
+from app.uikit.widgets.labels import Label, plain_tooltip
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +73,12 @@ class AnswerActions(QWidget):
         """The same message, of which the user thinks otherwise now."""
         self._message = message
         self._rating.show_rating(message)
-        self._more.setAccessibleDescription(joined(rating.words(message), answer_facts.line(self._details)))
+        self._more.setAccessibleDescription(join_facts(rating.words(message), answer_facts.line(self._details)))
 
     def set_busy(self, is_busy: bool) -> None:
         """While an answer is written, no other one can be."""
         self._is_busy = is_busy
-        words = tip(phrase("chat.available_when_the_answer_has")) if is_busy else ""
+        words = plain_tooltip(phrase("chat.available_when_the_answer_has")) if is_busy else ""
         for button in (self._again, *(button for _, button in self._quick)):
             if button is not None:
                 button.setEnabled(not is_busy)
@@ -93,7 +92,7 @@ class AnswerActions(QWidget):
         menu.setToolTipsVisible(True)
         for preset, button in self._quick:
             if button.isHidden():
-                self._add(menu, literal(preset.name)).triggered.connect(
+                self._add(menu, escape_mnemonic(preset.name)).triggered.connect(
                     lambda _checked=False, preset=preset: self._act(preset)
                 )
         menu.addSeparator()
@@ -101,7 +100,7 @@ class AnswerActions(QWidget):
         edit.triggered.connect(lambda: requests.edit_requested.emit(question_id))
         if self._message.text and can_repeat(self._details):
             again = self._add(menu, phrase("chat.reproduce"))
-            again.setToolTip(tip(phrase("chat.answers_again_with_the_same")))
+            again.setToolTip(plain_tooltip(phrase("chat.answers_again_with_the_same")))
             again.triggered.connect(lambda: requests.reproduce_requested.emit(answer_id))
         menu.addSeparator()
         if self._message.text:
@@ -126,13 +125,13 @@ class AnswerActions(QWidget):
         kept = answer_origin.grounding_of(self._message)
         if kept is not None:
             cited = citing.with_sources(self._message.text, kept)
-            text_exits.copy(self, answer_origin.copied(self._message, cited))
+            clipboard_guard.copy_text(self, answer_origin.copied(self._message, cited))
 
     # ------------------------------------------------------------------ private
 
     def _copy(self) -> None:
         """Copy the answer as the model wrote it, with its headings, lists and tables, without what the display adds."""
-        text_exits.copy(self, answer_origin.copied(self._message, self._message.text))
+        clipboard_guard.copy_text(self, answer_origin.copied(self._message, self._message.text))
 
     def _act(self, preset: Preset) -> None:
         self._requests.action_chosen.emit(self._message.id, preset)
@@ -154,7 +153,7 @@ class AnswerActions(QWidget):
     def _fill_left(self) -> None:
         if not self._look.shows_details and (brief := answer_facts.brief(self._details)):
             meta = Label(brief, role="caption", tone="text2")
-            meta.setToolTip(tip(answer_facts.line(self._details)))
+            meta.setToolTip(plain_tooltip(answer_facts.line(self._details)))
             self._left.addWidget(meta)
         self._left.addWidget(self._rating)
         if self._message.branches > 1:
@@ -170,23 +169,23 @@ class AnswerActions(QWidget):
             is_ours = citations.is_ours(self._message)  # then there is nothing to do something with
             for preset in () if is_ours else self._look.actions:
                 self._add_quick(preset)
-            copy = icon_button(self._theme, phrase("common.copy"), "copy", "quiet", compact=True)
+            copy = make_icon_button(self._theme, phrase("common.copy"), "copy", "quiet", compact=True)
             copy.clicked.connect(self._copy)
             self._right.addWidget(copy)
             if not is_ours and self._details.grounding is not None and self._details.grounding.sources:
-                cited = icon_button(self._theme, phrase("chat.copy_with_sources"), "quote", "quiet", compact=True)
-                cited.setToolTip(tip("Ctrl+Shift+C"))
+                cited = make_icon_button(self._theme, phrase("chat.copy_with_sources"), "quote", "quiet", compact=True)
+                cited.setToolTip(plain_tooltip("Ctrl+Shift+C"))
                 cited.clicked.connect(self.copy_cited)
                 self._right.addWidget(cited)
         if self._message.status != "failed":  # its error has a button for that
-            self._again = icon_button(self._theme, phrase("chat.regenerate"), "refresh-cw", "quiet", compact=True)
+            self._again = make_icon_button(self._theme, phrase("chat.regenerate"), "refresh-cw", "quiet", compact=True)
             self._again.clicked.connect(lambda: self._requests.regenerate_requested.emit(self._message.id))
             self._right.addWidget(self._again)
         self._more.clicked.connect(lambda: self._show_menu(self._more))
         self._right.addWidget(self._more)
 
     def _add_quick(self, preset: Preset) -> None:
-        button = Button(self._theme, literal(preset.name), "quiet", compact=True, parent=self)
+        button = Button(self._theme, escape_mnemonic(preset.name), "quiet", compact=True, parent=self)
         button.setAccessibleName(preset.name)
         button.setAccessibleDescription(preset.request)
         button.clicked.connect(lambda: self._act(preset))

@@ -13,8 +13,7 @@ from app.chat.ui.transcript.grounds import Grounds, ImportedBox
 from app.chat.ui.transcript.message_view import MessageRequests
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.labels import IconLabel, Label
 
 
 class AnswerEnd(QWidget):
@@ -83,7 +82,7 @@ class AnswerEnd(QWidget):
         """Of 再現: a mark and a sentence, so that it does not depend on a colour."""
         icon, tone = ("circle-check", "success") if self._details.is_same else ("triangle-alert", "warning")
         words = answer_facts.comparison(self._details)
-        mark = Icon(self._theme, icon, tone)
+        mark = IconLabel(self._theme, icon, tone)
         mark.setFixedHeight(self._theme.line_height("caption"))
         row = QHBoxLayout()
         row.setSpacing(self._theme.px(6))
@@ -98,7 +97,7 @@ class AnswerEnd(QWidget):
         px = self._theme.px
         row.setContentsMargins(px(12), px(8), px(8), px(8))
         row.setSpacing(px(8))
-        row.addWidget(Icon(self._theme, "circle-x", "danger"))
+        row.addWidget(IconLabel(self._theme, "circle-x", "danger"))
         self._what = Label(self._what_failed(), wraps=True)
         row.addWidget(self._what, 1)
         again = Button(self._theme, phrase("chat.answer_again"), compact=True)
@@ -113,4 +112,4 @@ class AnswerEnd(QWidget):
         """Facts (sizes, names) are not stored with an answer: what would need them is left out."""
         if not self._details.error_code:
             return phrase("chat.no_answer_could_be_given")
-        return wording.outline(self._details.error_code)
+        return wording.outline_error(self._details.error_code)

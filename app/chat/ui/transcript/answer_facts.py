@@ -3,12 +3,12 @@
 from app.base.wording import phrase
 from app.chat import answer_origin
 from app.chat.records import AnswerDetails
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 
 
 def brief(details: AnswerDetails) -> str:
     """「8.2 秒」, or nothing before it is known; and where it was computed, if that was not here."""
-    return joined(_seconds(details) if details.total_s > 0 else "", _remote(details))
+    return join_facts(_seconds(details) if details.total_s > 0 else "", _remote(details))
 
 
 def lines(details: AnswerDetails) -> list[str]:

@@ -8,8 +8,8 @@ from app.chat.answer_ratings import BAD
 from app.chat.records import Message
 from app.chat.services.chat import ChatSession
 from app.uikit.editor_window import EditorWindow
-from app.uikit.text_field import storable
 from app.uikit.theme import Theme
+from app.uikit.widgets.fields import storable_text
 from app.uikit.widgets.labels import Label
 
 CHARACTERS_MAX = 100_000  # or as many as the answer has
@@ -37,7 +37,7 @@ class CorrectionEditor(EditorWindow):
         self.text.setFocus()
 
     def save(self) -> str:
-        text, limit = storable(self.text), max(CHARACTERS_MAX, len(self._answer.text))
+        text, limit = storable_text(self.text), max(CHARACTERS_MAX, len(self._answer.text))
         if len(text) > limit:
             words = phrase("common.the_text_is_too_long")
             return words.format(n=f"{len(text):,}", limit=f"{limit:,}")

@@ -6,12 +6,11 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.base.wording import phrase
 from app.uikit.input_method import guard_of
+from app.uikit.page import PAGE_MARGIN_PX
 from app.uikit.theme import Theme
-from app.uikit.widgets.announce import announce
 from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.find_field import FindField
-from app.uikit.widgets.header import MARGIN
-from app.uikit.widgets.labels import Label, Rule, set_surface
+from app.uikit.widgets.fields import FindField
+from app.uikit.widgets.labels import Label, Separator, announce, set_surface
 
 FIELD_PX, FIELD_MIN_PX = 300, 120
 
@@ -85,7 +84,7 @@ class FindBar(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addLayout(self._row)
-        column.addWidget(Rule())
+        column.addWidget(Separator())
 
     def _connect(self) -> None:
         self.field.step_requested.connect(self.step_requested)
@@ -99,7 +98,7 @@ class FindBar(QWidget):
         px = self._theme.px
         self.field.setMinimumWidth(px(FIELD_MIN_PX))
         self.field.setMaximumWidth(px(FIELD_PX))
-        self._row.setContentsMargins(MARGIN, px(8), px(12), px(8))
+        self._row.setContentsMargins(PAGE_MARGIN_PX, px(8), px(12), px(8))
         self._row.setSpacing(px(8))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication
 
-from app.base import text
+from app.base import search_text
 from app.chat.ui.text import citations
 from app.chat.ui.transcript.find_bar import FindBar
 from app.chat.ui.transcript.transcript import Transcript
@@ -51,7 +51,9 @@ class Finding(QObject):
         self._places = Places()
         self._number = 0  # of the current one
         self._conversation_id = 0
-        self._fold = functools.cache(text.fold)  # of all messages, while the bar is open: each letter typed needs it
+        self._fold = functools.cache(
+            search_text.fold
+        )  # of all messages, while the bar is open: each letter typed needs it
         bar.field.textChanged.connect(self._on_query_changed)  # never in the middle of a conversion
         bar.step_requested.connect(self.step)
         bar.closed.connect(self.close)
@@ -104,11 +106,11 @@ class Finding(QObject):
         self._show()
 
     def _count(self) -> None:
-        query_words = text.fold(self._bar.query).split()
+        query_words = search_text.fold(self._bar.query).split()
         self._transcript.mark(query_words)
         self._places = Places(
             [
-                text.count(self._fold(citations.shown_text(message)), query_words)
+                search_text.count_occurrences(self._fold(citations.shown_text(message)), query_words)
                 if message.status != "streaming"
                 else 0
                 for message in self._transcript.messages

@@ -12,13 +12,12 @@ from app.chat.ui.text.source_row import SourceRow
 from app.chat.ui.transcript.message_view import MessageRequests
 from app.documents.grounding import checked, citing
 from app.documents.grounding.grounding import Claim, Grounding
-from app.uikit import characters
-from app.uikit.language import joined
+from app.uikit import untrusted_text
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label, set_surface
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.labels import IconLabel, Label, set_surface
 
 NAMED_VALUES = 3  # that are missing, in one line
 HEARSAY_SHOWN = 12  # sources that an imported file names; more than the program itself gives a model
@@ -68,11 +67,11 @@ class Grounds(QWidget):
             if self._message.status != "done":
                 words = phrase("chat.not_checked_because_the_answer")
                 return Label(words, role="caption", tone="text2", wraps=True)
-            return Label(joined(phrase("chat.none_checked"), *left_out), role="caption", tone="text2", wraps=True)
-        words = joined(*checked.agreement(grounding), *left_out)
+            return Label(join_facts(phrase("chat.none_checked"), *left_out), role="caption", tone="text2", wraps=True)
+        words = join_facts(*checked.agreement(grounding), *left_out)
         self.summary = words
         tone = "text2" if left_out else "success"
-        icon = Icon(self._theme, "info" if left_out else "circle-check", tone)
+        icon = IconLabel(self._theme, "info" if left_out else "circle-check", tone)
         icon.setFixedHeight(self._theme.line_height("caption"))
         row = QHBoxLayout()
         row.setSpacing(self._theme.px(6))
@@ -87,13 +86,13 @@ class Grounds(QWidget):
         row = QHBoxLayout(frame)
         row.setContentsMargins(px(12), px(8), px(8), px(8))
         row.setSpacing(px(8))
-        icon = Icon(self._theme, "triangle-alert", "warning")
+        icon = IconLabel(self._theme, "triangle-alert", "warning")
         icon.setFixedHeight(self._theme.line_height("ui"))
         words = QVBoxLayout()
         words.setSpacing(0)
         head, why = phrase("chat.n_sentences_need_checking", n=len(doubtful)), self._why(doubtful)
-        why = joined(why, *checked.left_out(self._grounding))
-        self.summary = joined(self.summary, head, why) if self.summary else joined(head, why)
+        why = join_facts(why, *checked.left_out(self._grounding))
+        self.summary = join_facts(self.summary, head, why) if self.summary else join_facts(head, why)
         words.addWidget(Label(head, tone="warning", strong=True))
         words.addWidget(Label(why, wraps=True))
         row.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
@@ -106,7 +105,9 @@ class Grounds(QWidget):
         return frame
 
     def _why(self, doubtful: list[Claim]) -> str:
-        missing = list(dict.fromkeys(characters.harmless(value) for claim in doubtful for value in claim.missing))
+        missing = list(
+            dict.fromkeys(untrusted_text.make_harmless(value) for claim in doubtful for value in claim.missing)
+        )
         if not missing:
             return phrase("chat.what_is_underlined_was_not")
         named = phrase("common.symbol_2").join(missing[:NAMED_VALUES])
@@ -144,7 +145,7 @@ class Grounds(QWidget):
         near = Button(self._theme, phrase("chat.see_near_passages_n", n=len(self._numbers)), compact=True)
         near.clicked.connect(lambda: self._choose(self._numbers[0]))
         near.setVisible(bool(self._numbers))
-        box.column.addWidget(Flow(add, near))
+        box.column.addWidget(FlowBox(add, near))
         return box
 
 
@@ -186,7 +187,9 @@ class ImportedBox(QFrame):
         if hearsay:
             column.addWidget(Label(phrase("chat.imported_sources"), role="caption", tone="text2", wraps=True))
         for place in hearsay[:HEARSAY_SHOWN]:
-            column.addWidget(Label(f"・{characters.harmless(place)}", role="caption", tone="text2", wraps=True))
+            column.addWidget(
+                Label(f"・{untrusted_text.make_harmless(place)}", role="caption", tone="text2", wraps=True)
+            )
         if len(hearsay) > HEARSAY_SHOWN:
             more = phrase("common.n_more", n=len(hearsay) - HEARSAY_SHOWN)
             column.addWidget(Label(more, role="caption", tone="text2"))

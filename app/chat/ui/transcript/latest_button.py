@@ -3,8 +3,7 @@
 from app.base.wording import phrase
 from app.chat.ui.transcript.rows_view import RowsView
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button
-from app.uikit.words import spaced
+from app.uikit.widgets.buttons import Button, with_icon_space
 
 FOOT_PX = 12
 
@@ -16,7 +15,7 @@ class LatestButton(Button):
         super().__init__(theme, "", icon="arrow-down", compact=True, parent=rows)
         self._rows = rows
         words = phrase("chat.latest")
-        self.setText(spaced(words))
+        self.setText(with_icon_space(words))
         self.setAccessibleName(words)
         self.clicked.connect(self._on_clicked)
         self.hide()

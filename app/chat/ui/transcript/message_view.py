@@ -12,8 +12,8 @@ from app.chat.records import Message
 from app.chat.ui.text import citations
 from app.chat.ui.text.citations import CitedText
 from app.chat.ui.transcript.pager import Pager
-from app.uikit import characters
-from app.uikit.navigation import Navigation
+from app.uikit import untrusted_text
+from app.uikit.page import Navigation
 from app.uikit.text import markdown
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -122,7 +122,7 @@ class MessageView(QWidget):
     def _name(self, kind: str) -> None:
         """What screen readers say for the whole message and, inside it, for its text."""
         self.setAccessibleName(kind)
-        self.setAccessibleDescription(characters.harmless(self.message.text[: markdown.PAGE_CHARACTERS]))
+        self.setAccessibleDescription(untrusted_text.make_harmless(self.message.text[: markdown.PAGE_CHARACTERS]))
         self.text.setAccessibleName(kind)
 
 

@@ -8,11 +8,10 @@ from app.base.wording import phrase
 from app.chat.records import Message
 from app.chat.ui.transcript.message_view import MessageRequests, MessageView, clock_time
 from app.chat.ui.transcript.pager import Pager
-from app.uikit import text_exits
+from app.uikit import clipboard_guard
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.labels import Label, tip
-from app.uikit.words import icon_button
+from app.uikit.widgets.buttons import Button, IconButton, make_icon_button
+from app.uikit.widgets.labels import Label, plain_tooltip
 
 HEAD_PX = 26  # as high as its buttons, also while they are hidden
 SIDE_PX = 16
@@ -104,11 +103,11 @@ class QuestionView(MessageView):
 
     def _add_buttons(self) -> None:
         """Made when they are wanted: most questions scroll past without them."""
-        edit = icon_button(self._theme, phrase("common.edit"), "pencil", "quiet", compact=True)
+        edit = make_icon_button(self._theme, phrase("common.edit"), "pencil", "quiet", compact=True)
         edit.setAccessibleName(phrase("chat.edit_and_ask_again"))
-        edit.setToolTip(tip(phrase("chat.edit_and_ask_again")))
+        edit.setToolTip(plain_tooltip(phrase("chat.edit_and_ask_again")))
         edit.clicked.connect(self._edit)
-        copy = icon_button(self._theme, phrase("common.copy"), "copy", "quiet", compact=True)
+        copy = make_icon_button(self._theme, phrase("common.copy"), "copy", "quiet", compact=True)
         copy.clicked.connect(self._copy)
         self._buttons = [edit, copy]
         before: QWidget = self.text
@@ -124,7 +123,7 @@ class QuestionView(MessageView):
         self._requests.edit_requested.emit(self.message.id)
 
     def _copy(self) -> None:
-        text_exits.copy(self, self.message.text)
+        clipboard_guard.copy_text(self, self.message.text)
 
     def _show_menu(self) -> None:
         menu = self.menu()

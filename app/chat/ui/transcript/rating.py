@@ -8,10 +8,9 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 from app.base.wording import phrase
 from app.chat.answer_ratings import BAD, GOOD, UNRATED
 from app.chat.records import Message
-from app.uikit.language import noted
+from app.uikit.localization import with_note
 from app.uikit.theme import Theme
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.labels import IconLabel, Label
 
 _ICONS = {GOOD: "thumbs-up", BAD: "thumbs-down"}
 
@@ -22,7 +21,7 @@ class RatingMark(QWidget):
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._icon: Icon | None = None
+        self._icon: IconLabel | None = None
         self._label = Label("", role="caption", tone="text2", parent=self)
 
     def show_rating(self, answer: Message) -> None:
@@ -34,8 +33,8 @@ class RatingMark(QWidget):
         self._icon.show_icon(_ICONS[answer.rating], "text2")
         self._label.setText(words(answer))
 
-    def _build(self, icon_name: str) -> Icon:
-        icon = Icon(self._theme, icon_name)
+    def _build(self, icon_name: str) -> IconLabel:
+        icon = IconLabel(self._theme, icon_name)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(self._theme.px(4))
@@ -49,7 +48,7 @@ def words(answer: Message) -> str:
     """「悪い（訂正あり）」; "" where nothing was said."""
     if answer.rating == BAD:
         is_corrected = bool(answer.correction)
-        return noted(phrase("chat.bad"), phrase("chat.corrected") if is_corrected else "")
+        return with_note(phrase("chat.bad"), phrase("chat.corrected") if is_corrected else "")
     return phrase("chat.good") if answer.rating == GOOD else ""
 
 

@@ -11,7 +11,7 @@ from app.chat.ui.transcript import rating
 from app.chat.ui.transcript.correction_editor import CorrectionEditor
 from app.chat.ui.transcript.transcript import Transcript
 from app.uikit.theme import Theme
-from app.uikit.widgets.announce import announce
+from app.uikit.widgets.labels import announce
 
 
 class RatingDesk(QObject):

@@ -7,10 +7,10 @@ from PySide6.QtWidgets import QWidget
 
 from app.base.wording import phrase
 from app.inference.services.events import Stage
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
-from app.uikit.widgets.time_left import TimeLeft
+from app.uikit.widgets.progress_row import TimeLeftText
 
 TICK_MS = 100
 
@@ -22,7 +22,7 @@ class StageLine(Label):
         super().__init__(role="caption", tone="text2", parent=parent)
         self.setFixedHeight(theme.px(24))
         self._stage = Stage()
-        self._time_left = TimeLeft()  # of the load, or of reading the question
+        self._time_left = TimeLeftText()  # of the load, or of reading the question
         self._timer = QTimer(self, interval=TICK_MS)
         self._timer.timeout.connect(self._refresh)
 
@@ -60,7 +60,7 @@ class StageLine(Label):
                 doing = phrase("chat.checking_against_the_sources")
             case _:
                 doing = ""
-        return joined(self._found(), doing)
+        return join_facts(self._found(), doing)
 
     def _found(self) -> str:
         """What was found in the documents, where they are asked."""
@@ -73,4 +73,4 @@ class StageLine(Label):
         return words.format(n=self._stage.count, ms=f"{round(1000 * self._stage.search_s):,}")
 
     def _with_time_left(self, words: str) -> str:
-        return joined(words, self._time_left.words)
+        return join_facts(words, self._time_left.words)

@@ -21,9 +21,9 @@ from app.chat.ui.transcript.message_view import MessageRequests, MessageView
 from app.chat.ui.transcript.question import QuestionView
 from app.chat.ui.transcript.rows_view import RowsView
 from app.inference.services.events import Stage
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
-from app.uikit.widgets.announce import announce
+from app.uikit.widgets.labels import announce
 
 FLUSH_MS = 33
 # Showing text may take at most a quarter of the time, so that typing stays smooth beside a long answer.

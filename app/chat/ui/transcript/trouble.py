@@ -10,7 +10,7 @@ from app.chat.services.chat import ChatSession
 from app.chat.ui.transcript import problems
 from app.chat.ui.transcript.transcript import Transcript
 from app.inference.services.events import Overflow
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation
 from app.uikit.widgets.banner import Banner
 
 _OVERFLOW_CHOICES = ("drop", "widen", "new")

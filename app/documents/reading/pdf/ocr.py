@@ -27,7 +27,7 @@ CERTAIN = 30.0  # percent; what it is less sure of is mostly dirt
 @functools.cache
 def is_available() -> bool:
     """Whether Tesseract is there with Japanese data. Starts it once, a tenth of a second."""
-    program = programs.find(PROGRAM)
+    program = programs.find_program(PROGRAM)
     if program is None:
         return False
     try:
@@ -41,7 +41,7 @@ class Recognizer:
     """Raises AppError("ocr_missing") when made where Tesseract is not installed."""
 
     def __init__(self, tell: Tell) -> None:
-        program = programs.find(PROGRAM)
+        program = programs.find_program(PROGRAM)
         if program is None or not is_available():
             raise AppError("ocr_missing")
         self._program = program

@@ -6,7 +6,7 @@ from typing import Any
 
 import pypdfium2
 
-from app.base import invisible
+from app.base import invisible_characters
 from app.base.errors import AppError
 from app.documents.reading import limits
 from app.documents.reading.blocks import Block, Reading, Tell
@@ -85,7 +85,7 @@ class _Reader:
             tables=self._tables,
             notes=tuple(dict.fromkeys(self._notes)),
         )
-        title = invisible.line(self._document.get_metadata_value("Title"))
+        title = invisible_characters.to_single_line(self._document.get_metadata_value("Title"))
         return Reading(blocks, title, report)
 
     def _page(self, number: int) -> TextPage:

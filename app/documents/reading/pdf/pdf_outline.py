@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.base import invisible
+from app.base import invisible_characters
 from app.documents.reading.hygiene import folded
 from app.documents.reading.pdf.pdf_lines import Line
 from app.documents.reading.pdf.pdf_text import TextPage
@@ -37,7 +37,7 @@ def entries_of(document: Any) -> list[Entry]:
     for mark in document.get_toc(max_depth=DEPTH_MOST):
         if len(found) >= ENTRIES_MOST:
             break
-        title = invisible.line(mark.get_title())[:TITLE_LONGEST]
+        title = invisible_characters.to_single_line(mark.get_title())[:TITLE_LONGEST]
         target = mark.get_dest()
         index = target.get_index() if target is not None else None
         if title and index is not None:

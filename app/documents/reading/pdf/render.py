@@ -9,7 +9,7 @@ from typing import Any
 import pypdfium2
 
 from app.base.errors import AppError
-from app.base.files.plain_file import open_regular
+from app.base.files.input_file import open_regular
 from app.documents.reading.messages import Place, Render, Rendered
 from app.documents.reading.pdf import pdf
 from app.documents.reading.pdf.pdf_page import Glyph, read_page

@@ -9,9 +9,8 @@ from app.evaluation.results import Evaluation
 from app.evaluation.ui.blind import words
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.card import Card
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.labels import Label, tip
+from app.uikit.widgets.containers import Card, FlowBox
+from app.uikit.widgets.labels import Label, plain_tooltip
 
 BOX_PX = 480
 LEAST_NAME_CHARACTERS = 12  # of a system, that the boxes have room for
@@ -52,7 +51,7 @@ class StartPanel(QWidget):
                 for one in found.systems:
                     box.addItem(words.name(one.system.name), one.system.id)
                 box.setCurrentIndex(max(0, box.findData(wanted)))
-            box.setToolTip(tip(box.currentText()))
+            box.setToolTip(plain_tooltip(box.currentText()))
 
     def show_comparison(self, comparison: BlindComparison | None) -> None:
         """None: both boxes have the same system."""
@@ -102,7 +101,7 @@ class StartPanel(QWidget):
         self.card.column.addLayout(boxes)
         self.card.column.addWidget(self.facts)
         self.card.column.addWidget(self.reason)
-        self.card.column.addWidget(Flow(self.begin_button, self.result_button))
+        self.card.column.addWidget(FlowBox(self.begin_button, self.result_button))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.card)
@@ -118,7 +117,7 @@ class StartPanel(QWidget):
 
     def _on_chosen(self) -> None:
         for box in (self.first, self.second):
-            box.setToolTip(tip(box.currentText()))  # a long name is cut off in the box
+            box.setToolTip(plain_tooltip(box.currentText()))  # a long name is cut off in the box
         self.pair_chosen.emit()
 
     def _restyle(self) -> None:

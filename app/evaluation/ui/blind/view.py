@@ -18,16 +18,12 @@ from app.evaluation.results import Evaluation
 from app.evaluation.ui.blind import words
 from app.evaluation.ui.blind.start import StartPanel
 from app.evaluation.ui.blind.voting import VotingPanel
-from app.uikit.language import joined
-from app.uikit.phrases import percent
+from app.uikit.localization import format_percent, join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets.announce import announce
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.card import Card, Grid
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.labels import Label
-from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.containers import Card, CardGrid, FlowBox, make_scrollable
+from app.uikit.widgets.labels import Label, announce
 
 Read = tuple[int, AppError | None, BlindFile | AppError]  # which reading, why, and what came of it
 Written = tuple[BlindFile | None, BlindComparison | None, Callable[[], None], AppError | None]
@@ -43,7 +39,7 @@ class ResultPanel(QWidget):
         super().__init__()
         self.verdict = Label(strong=True, wraps=True)
         self.difference = Label(tone="text2", wraps=True)
-        self.table = Grid()
+        self.table = CardGrid()
         self._theme = theme
         self.agreement = Label(wraps=True)
         self.when_open = Label(tone="warning", wraps=True)
@@ -81,7 +77,7 @@ class ResultPanel(QWidget):
         self.card = Card(phrase("evaluation.result_of_the_blind_comparison"))
         for widget in (self.verdict, self.difference, self.table, self.when_open, self.agreement, self.left):
             self.card.column.addWidget(widget)
-        self.card.column.addWidget(Flow(self.go_on_button, self.undo_button, self.leave_button))
+        self.card.column.addWidget(FlowBox(self.go_on_button, self.undo_button, self.leave_button))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.card)
@@ -99,7 +95,7 @@ class ResultPanel(QWidget):
             (words.vote("same"), found.same),
             (words.vote("both_wrong"), found.both_wrong),
         )
-        self.rows = [(name, f"{count:,}", percent(count / max(1, found.n))) for name, count in counts]
+        self.rows = [(name, f"{count:,}", format_percent(count / max(1, found.n))) for name, count in counts]
         self.rows.append((phrase("evaluation.total"), f"{found.n:,}", ""))
         table = self.table
         table.clear()
@@ -112,7 +108,7 @@ class ResultPanel(QWidget):
             for column, cell in enumerate(cells):
                 label = Label(cell, wraps=column == 0, strong=at == len(self.rows) - 1)
                 if column and cell:
-                    label.setAccessibleName(joined(cells[0], heads[column], cell))
+                    label.setAccessibleName(join_facts(cells[0], heads[column], cell))
                 table.put(label, column, is_number=column > 0)
             if at + 1 < len(self.rows):
                 table.rule(len(heads))
@@ -218,7 +214,7 @@ class BlindView(QWidget):
         self.stack = QStackedWidget()
         self._panels: tuple[QWidget, ...] = (self.nothing, self.start, self.voting, self.result)
         for panel in self._panels:
-            self.stack.addWidget(panel if panel is self.nothing else scrolled(panel))
+            self.stack.addWidget(panel if panel is self.nothing else make_scrollable(panel))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
@@ -327,7 +323,7 @@ class BlindView(QWidget):
         comparison = self._comparison
         assert comparison is not None
         done, count = len(comparison.votes), len(comparison.pairing.pairs)
-        announce(self.voting, joined(words.vote(vote), words.progress(done, count), self._next_question()))
+        announce(self.voting, join_facts(words.vote(vote), words.progress(done, count), self._next_question()))
         self.voting.show_comparison(comparison)
         if comparison.current is None:
             self.show_result()

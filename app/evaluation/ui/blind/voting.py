@@ -9,15 +9,12 @@ from app.evaluation.report.blind import BlindComparison, Pair
 from app.evaluation.report.blind_file import VOTES
 from app.evaluation.ui.blind import words
 from app.evaluation.ui.blind.answers import AnswersView, draw_ring
-from app.uikit.characters import harmless
-from app.uikit.language import joined, noted
+from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.card import SIDE_PX
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.key_button import KeyButton
-from app.uikit.widgets.labels import Label, Rule, set_surface
-from app.uikit.widgets.scroll import scrolled
+from app.uikit.untrusted_text import make_harmless
+from app.uikit.widgets.buttons import Button, KeyButton
+from app.uikit.widgets.containers import CARD_SIDE_PX, FlowBox, make_scrollable
+from app.uikit.widgets.labels import Label, Separator, set_surface
 
 VOTING = dict(zip((Qt.Key.Key_1, Qt.Key.Key_2, Qt.Key.Key_3, Qt.Key.Key_4), VOTES, strict=True))
 SCROLLING = {
@@ -57,7 +54,7 @@ class VotingPanel(QWidget):
             vote: VoteButton(theme, words.vote(vote), str(number)) for number, vote in enumerate(VOTES, start=1)
         }
         self.undo_button = Button(theme, phrase("evaluation.take_back_the_last_one"), "quiet", "undo-2")
-        self.undo_button.setAccessibleName(noted(phrase("evaluation.take_back_the_last_one"), "←"))
+        self.undo_button.setAccessibleName(with_note(phrase("evaluation.take_back_the_last_one"), "←"))
         self.undo_button.setToolTip(phrase("evaluation.or_ctrl_z"))
         self.result_button = Button(theme, phrase("evaluation.see_the_result_so_far"), "quiet")
         self.leave_button = Button(theme, phrase("evaluation.choose_other_settings"), "quiet")
@@ -81,7 +78,7 @@ class VotingPanel(QWidget):
             else phrase("evaluation.see_the_result_so_far")
         )
         self.agreement.setText(words.agreement(comparison.agreement))
-        self.setAccessibleName(joined(self.title.text(), self.progress.text(), self.question.text()))
+        self.setAccessibleName(join_facts(self.title.text(), self.progress.text(), self.question.text()))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(0, super().minimumSizeHint().height())
@@ -121,9 +118,9 @@ class VotingPanel(QWidget):
 
     def _show_pair(self, pair: Pair) -> None:
         self.pair = pair
-        self.question.setText(harmless(pair.question.text))
+        self.question.setText(make_harmless(pair.question.text))
         self.answers.show_answers(pair.a, pair.b)
-        reference = harmless(pair.question.reference.strip())
+        reference = make_harmless(pair.question.reference.strip())
         self.reference.setText(reference)
         self.reference_button.setVisible(bool(reference))
         self.reference_button.setChecked(False)
@@ -143,7 +140,7 @@ class VotingPanel(QWidget):
         head.addWidget(self.progress)
         inside = QWidget()
         content = QVBoxLayout(inside)
-        content.setContentsMargins(SIDE_PX, 0, SIDE_PX, 8)
+        content.setContentsMargins(CARD_SIDE_PX, 0, CARD_SIDE_PX, 8)
         content.setSpacing(10)
         content.addWidget(self.note)
         content.addWidget(self.question)
@@ -152,20 +149,20 @@ class VotingPanel(QWidget):
         content.addWidget(self.reference)
         content.addWidget(self.agreement)
         content.addStretch(1)
-        self._area = scrolled(inside)
+        self._area = make_scrollable(inside)
         self._area.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)  # what is left, at any height
         foot = QVBoxLayout()
-        foot.setContentsMargins(SIDE_PX, 8, SIDE_PX, 10)
+        foot.setContentsMargins(CARD_SIDE_PX, 8, CARD_SIDE_PX, 10)
         foot.setSpacing(6)
-        foot.addWidget(Flow(*self.buttons.values()))
-        foot.addWidget(Flow(self.undo_button, self.result_button, self.leave_button))
+        foot.addWidget(FlowBox(*self.buttons.values()))
+        foot.addWidget(FlowBox(self.undo_button, self.result_button, self.leave_button))
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
-        head.setContentsMargins(SIDE_PX, 11, SIDE_PX, 6)
+        head.setContentsMargins(CARD_SIDE_PX, 11, CARD_SIDE_PX, 6)
         column.addLayout(head)
         column.addWidget(self._area, 1)
-        column.addWidget(Rule())
+        column.addWidget(Separator())
         column.addLayout(foot)
         self._theme.changed.connect(self._restyle)
         self._restyle()

@@ -4,7 +4,7 @@ from app.base.wording import phrase
 from app.evaluation.judge.comparing import LEAST_DECIDED
 from app.evaluation.report.blind import LEAST_ANSWERS, Agreement, Outcome, Pairing
 from app.evaluation.report.blind_file import Vote
-from app.uikit.characters import harmless
+from app.uikit.untrusted_text import make_harmless
 
 
 def vote(kind: Vote) -> str:
@@ -40,7 +40,7 @@ def standing(done: int, count: int, *, is_revealed: bool) -> str:
 
 def name(text: str) -> str:
     """Of a system: people give it."""
-    return harmless(text).replace("\n", " ")
+    return make_harmless(text).replace("\n", " ")
 
 
 # ------------------------------------------------------------------------- result

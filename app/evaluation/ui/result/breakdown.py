@@ -9,11 +9,10 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 from app.base.wording import phrase
 from app.evaluation.report.result_shown import ResultShown, SystemShown
 from app.evaluation.ui.result import words
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets.card import Card, Grid
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.labels import Label, tip
+from app.uikit.widgets.containers import Card, CardGrid, FlowBox
+from app.uikit.widgets.labels import Label, plain_tooltip
 
 BAR_PX, WIDE_PX, SWATCH_PX = 24, 500, 16
 # Of each part: ground, and what is written on it. The first two have a pattern, too: colour does not tell them alone.
@@ -29,11 +28,11 @@ class BreakdownCard(Card):
         self._theme = theme
         self._found: ResultShown | None = None
         self._is_wide = True
-        self.rows = Grid()
+        self.rows = CardGrid()
         self.rows.grid.setVerticalSpacing(8)
         self.about = Label(role="caption", tone="text2", wraps=True)
         self._keys = [Label(role="caption", tone="text2") for _ in _LOOKS]
-        self.legend = Flow(*(_key(theme, part, label) for part, label in enumerate(self._keys)))
+        self.legend = FlowBox(*(_key(theme, part, label) for part, label in enumerate(self._keys)))
         for widget in (self.rows, self.legend, self.about):
             self.column.addWidget(widget)
         self.column.addStretch(1)
@@ -90,7 +89,7 @@ class Bar(QWidget):
         self._theme = theme
         self._counts = tuple(counts)
         self.setAccessibleName(told)
-        self.setToolTip(tip(told))
+        self.setToolTip(plain_tooltip(told))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         theme.changed.connect(self.updateGeometry)
 
@@ -156,4 +155,4 @@ def _key(theme: Theme, part: int, label: Label) -> QWidget:
 
 def _told(one: SystemShown, names: Sequence[str]) -> str:
     parts = (f"{name} {count:,}" for name, count in zip(names, one.counts, strict=True))
-    return joined(one.system.name, *parts)
+    return join_facts(one.system.name, *parts)

@@ -12,12 +12,11 @@ from app.evaluation.report.result_shown import ResultShown, SystemShown
 from app.evaluation.ui.result import words
 from app.evaluation.ui.result.grid import INDENT_PX, RowGrid
 from app.evaluation.ui.result.span_plot import Axis, Scale, SpanRow, scale_of
-from app.uikit.language import noted
+from app.uikit.localization import with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.card import Card
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.labels import Label, tip
+from app.uikit.widgets.containers import Card, FlowBox
+from app.uikit.widgets.labels import Label, plain_tooltip
 
 NAME_PX, PLOT_PX, COLUMN_PX = 150, 150, 84
 
@@ -148,8 +147,8 @@ class ComparisonCard(Card):
     def _use_button(self, one: SystemShown) -> Button:
         """Whether its model is still there is seen when it is used."""
         button = Button(self._theme, phrase("common.use"), "quiet", compact=True)
-        button.setAccessibleName(noted(words.use(), one.system.name))
-        button.setToolTip(tip(words.use()))
+        button.setAccessibleName(with_note(words.use(), one.system.name))
+        button.setToolTip(plain_tooltip(words.use()))
         button.clicked.connect(lambda: self.use_requested.emit(one.system))
         return button
 
@@ -162,5 +161,5 @@ def _facts(told: list[str], indent_px: int) -> QWidget:
     labels = [Label(one, "caption", "text2") for one in told]
     for label in labels:
         label.setContentsMargins(0, 0, indent_px, 0)
-    column.addWidget(Flow(*labels))
+    column.addWidget(FlowBox(*labels))
     return holder

@@ -9,11 +9,10 @@ from app.evaluation.report.result_shown import Difference, ResultShown
 from app.evaluation.ui.result import words
 from app.evaluation.ui.result.grid import RowGrid
 from app.evaluation.ui.result.span_plot import Axis, Scale, SpanRow, scale_of
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets.card import Card
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label, tip
+from app.uikit.widgets.containers import Card
+from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 
 WIDE_PX, NAME_PX = 660, 150
 
@@ -34,9 +33,9 @@ class VerdictBadge(QWidget):
         inside.setContentsMargins(8, 2, 8, 2)
         inside.setSpacing(5)
         if icon:
-            inside.addWidget(Icon(theme, icon, tone, 13))
+            inside.addWidget(IconLabel(theme, icon, tone, 13))
         inside.addWidget(self.words)
-        self.setToolTip(tip(sentence))
+        self.setToolTip(plain_tooltip(sentence))
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 8, 0)
         row.addWidget(ground, 0, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
@@ -132,16 +131,16 @@ class DifferencesCard(Card):
             self.rows.put(self._plot(one, scale), 0, span=2)
             self.rows.next_row()
         interval = phrase("evaluation.95_interval_span", span=words.signed_span(one.span, digits)) if one.span else ""
-        told = joined(phrase("evaluation.difference_d", d=words.signed(one.mean, digits)), interval)
+        told = join_facts(phrase("evaluation.difference_d", d=words.signed(one.mean, digits)), interval)
         self.rows.put(Label(told, "caption", "text2", wraps=True), 0, span=2)
 
     def _name(self, one: Difference) -> Label:
         name = Label(phrase("evaluation.second_and_first", second=one.second, first=one.first), wraps=True)
-        name.setToolTip(tip(one.sentence))
+        name.setToolTip(plain_tooltip(one.sentence))
         name.setAccessibleDescription(one.sentence)
         return name
 
     def _plot(self, one: Difference, scale: Scale) -> SpanRow:
         plot = SpanRow(self._theme, scale, one.span, is_sure=one.verdict in ("better", "worse"))
-        plot.setToolTip(tip(one.sentence))
+        plot.setToolTip(plain_tooltip(one.sentence))
         return plot

@@ -5,13 +5,13 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QWidget
 
 from app.uikit.theme import Theme
-from app.uikit.widgets.card import Grid
+from app.uikit.widgets.containers import CardGrid
 
 INDENT_PX, ROW_PX, PAD_PX = 8, 34, 4
 
 
-class RowGrid(Grid):
-    """As `Grid`, whose rows touch each other, so that a plot can go on from one to the next."""
+class RowGrid(CardGrid):
+    """As `CardGrid`, whose rows touch each other, so that a plot can go on from one to the next."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()

@@ -17,12 +17,11 @@ from app.evaluation.ui.result.breakdown import BreakdownCard
 from app.evaluation.ui.result.comparison import ComparisonCard
 from app.evaluation.ui.result.differences import DifferencesCard
 from app.evaluation.ui.result.text_table import TextTable
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.card import SIDE_PX, Card
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label, tip
+from app.uikit.widgets.containers import CARD_SIDE_PX, Card
+from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 
 MARGIN_PX, GAP_PX, WIDE_PX = 24, 14, 900
 BAR_PX, ADVICE_WIDE_PX = 4, 640
@@ -77,7 +76,7 @@ class AdviceBox(QFrame):
         self.reasons.setText("\n".join(sentences[1:]))
         self.reasons.setVisible(len(sentences) > 1)
         self.use_button.setVisible(system is not None)
-        self.setAccessibleName(joined(*sentences))
+        self.setAccessibleName(join_facts(*sentences))
         self.show_obstacle("")
 
     def show_obstacle(self, why_not: str) -> None:
@@ -121,7 +120,7 @@ class AdviceBox(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(20, 14, 16, 14)
         row.setSpacing(14)
-        row.addWidget(Icon(self._theme, "info", "accent", 20), 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(IconLabel(self._theme, "info", "accent", 20), 0, Qt.AlignmentFlag.AlignTop)
         row.addLayout(self._content, 1)
 
 
@@ -135,7 +134,7 @@ class SvgPlot(QWidget):
         self._renderer = QSvgRenderer(self)
         found = _SVG_LABEL.search(svg)
         self.setAccessibleName(html.unescape(found.group(1)) if found else "")
-        self.setToolTip(tip(self.accessibleName()))
+        self.setToolTip(plain_tooltip(self.accessibleName()))
         policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
@@ -198,7 +197,7 @@ class SectionCard(Card):
         self._place_plots()
 
     def _place_plots(self) -> None:
-        room = self.width() - 2 * SIDE_PX - PLOT_GAP_PX
+        room = self.width() - 2 * CARD_SIDE_PX - PLOT_GAP_PX
         columns = 2 if room >= 2 * self._theme.px(PLOT_PX) else 1
         if columns == self._columns:
             return

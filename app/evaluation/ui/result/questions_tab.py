@@ -21,14 +21,12 @@ from app.base.wording import phrase
 from app.evaluation.records import Gold, Question
 from app.evaluation.report.result_shown import AnswerShown, QuestionShown, ResultShown
 from app.evaluation.ui.result import words
-from app.uikit.language import joined, noted
+from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
-from app.uikit.widgets import rows
+from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.card import Card
-from app.uikit.widgets.fact_list import FactList
-from app.uikit.widgets.labels import Label, tip
-from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.containers import Card, make_scrollable
+from app.uikit.widgets.labels import FactList, Label, plain_tooltip
 
 MARGIN_PX, WIDE_PX, LIST_PX, LIST_LOW_PX, DETAIL_LEAST_PX, NAME_CHARACTERS = 24, 700, 320, 150, 160, 16
 SIDE_PX, TOP_PX = 12, 6
@@ -79,17 +77,17 @@ class Questions(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return one.question.text
         if role == Qt.ItemDataRole.ToolTipRole:
-            return tip(joined(one.question.text, *self._named(one)))
+            return plain_tooltip(join_facts(one.question.text, *self._named(one)))
         if role == FactsRole:
             return self._facts(one)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return joined(one.question.text, *self._named(one), one.question.category)
+            return join_facts(one.question.text, *self._named(one), one.question.category)
         return one if role == QuestionRole else None
 
     def _facts(self, one: QuestionShown) -> str:
         """In the order of the systems."""
         scores = " / ".join(map(words.points_of, one.means))
-        return joined(scores, one.question.category)
+        return join_facts(scores, one.question.category)
 
     def _named(self, one: QuestionShown) -> list[str]:
         """What each system scored, with its name."""
@@ -110,15 +108,15 @@ class QuestionDelegate(QStyledItemDelegate):
         painter.save()
         theme, area = self._theme, QRect(option.rect)
         is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
-        rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
+        list_rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
         side = theme.px(SIDE_PX)
         line = QRect(
             area.left() + side, area.top() + theme.px(TOP_PX), area.width() - 2 * side, theme.line_height("ui")
         )
-        rows.draw_text(painter, theme, line, index.data(), "ui", "text", weight=600 if is_chosen else 400)
+        list_rows.draw_text(painter, theme, line, index.data(), "ui", "text", weight=600 if is_chosen else 400)
         second = QRect(line.left(), line.bottom() + 1, line.width(), theme.line_height("caption"))
         tone = "text2" if is_chosen else "muted"
-        rows.draw_text(painter, theme, second, index.data(FactsRole), "caption", tone)
+        list_rows.draw_text(painter, theme, second, index.data(FactsRole), "caption", tone)
         painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
         painter.restore()
 
@@ -185,7 +183,7 @@ class QuestionDetail(QWidget):
 
     def _gold(self, gold: Gold) -> str:
         page = phrase("evaluation.page_n", n=gold.page) if gold.page else ""
-        return noted(gold.quote, " > ".join(filter(None, (gold.document, *gold.heading, page))))
+        return with_note(gold.quote, " > ".join(filter(None, (gold.document, *gold.heading, page))))
 
 
 class AnswerCard(Card):
@@ -198,7 +196,7 @@ class AnswerCard(Card):
         text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.column.addWidget(text)
         told = [phrase("evaluation.the_judges_reason_text", text=answer.reason)] if answer.reason else []
-        for said in (*told, joined(*answer.detail, *answer.marks)):
+        for said in (*told, join_facts(*answer.detail, *answer.marks)):
             if said:
                 self.column.addWidget(Label(said, "caption", "text2", wraps=True))
 
@@ -223,7 +221,7 @@ class QuestionsTab(QWidget):
         self.count = Label(role="caption", tone="text2", wraps=True)
         self.legend = Label(role="caption", tone="text2", wraps=True)
         self.detail = QuestionDetail(theme)
-        self._area = scrolled(self.detail)
+        self._area = make_scrollable(self.detail)
         self._left = QWidget()
         self._inside = QWidget()
         self._content = QBoxLayout(QBoxLayout.Direction.LeftToRight, self._inside)
@@ -241,7 +239,7 @@ class QuestionsTab(QWidget):
         self.categories.addItem(phrase("evaluation.all_categories"), None)
         for name in names:
             self.categories.addItem(_short(name or phrase("evaluation.no_category")), name)
-            self.categories.setItemData(self.categories.count() - 1, tip(name), Qt.ItemDataRole.ToolTipRole)
+            self.categories.setItemData(self.categories.count() - 1, plain_tooltip(name), Qt.ItemDataRole.ToolTipRole)
         self.categories.setVisible(len(names) > 1)
         self.spread_button.setVisible(len(found.systems) > 1)
         order = " / ".join(one.system.name for one in found.systems)
@@ -278,7 +276,7 @@ class QuestionsTab(QWidget):
         self._content.addWidget(self._area, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(scrolled(self._inside))  # where not even both have room
+        column.addWidget(make_scrollable(self._inside))  # where not even both have room
 
     def _turn(self) -> None:
         px = self._theme.px

@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QHeaderView, QTableView
 
 from app.evaluation.report_parts import Table
 from app.uikit.theme import Theme
-from app.uikit.widgets.figures import FigureDelegate
-from app.uikit.widgets.labels import tip
+from app.uikit.widgets.labels import plain_tooltip
+from app.uikit.widgets.number_table import NumberTableDelegate
 
 MOST_PX, PADDING_PX = 260, 24
 _NUMBER = re.compile(r"[-+\u2212]?[\d,.]+( ?%|/\d[\d,]*)?((〜| to )[-+\u2212]?[\d,.]+)?|[-—]?")
@@ -45,7 +45,7 @@ class Cells(QAbstractTableModel):
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return text or "—"  # a cell without a name is passed over
         if role == Qt.ItemDataRole.ToolTipRole:
-            return tip(text)
+            return plain_tooltip(text)
         return self._side(index.column()) if role == Qt.ItemDataRole.TextAlignmentRole else None
 
     def _side(self, column: int) -> int:
@@ -119,7 +119,7 @@ class TextTable(QTableView):
 
 
 def _dress(view: QTableView, theme: Theme) -> None:
-    view.setItemDelegate(FigureDelegate(theme, view))
+    view.setItemDelegate(NumberTableDelegate(theme, view))
     view.setShowGrid(False)
     view.setWordWrap(False)
     view.setEditTriggers(QTableView.EditTrigger.NoEditTriggers)

@@ -9,8 +9,8 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from app.base import confidentiality
+from app.base.confidentiality import ExportRequest, Permit
 from app.base.errors import AppError
-from app.base.export_gate import Export, Permit
 from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.evaluation import label_now
@@ -23,15 +23,14 @@ from app.evaluation.ui.result import words
 from app.evaluation.ui.result.overview import Overview
 from app.evaluation.ui.result.questions_tab import QuestionsTab
 from app.inference.local_model import LocalModel
-from app.uikit.desktop import open_file, open_folder
-from app.uikit.pickers import Pickers, completed
-from app.uikit.secrecy import Secrecy
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import Pickers, complete_suffix, open_file, open_folder
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.labels import Label, Rule, set_surface
-from app.uikit.widgets.scroll import scrolled
-from app.uikit.widgets.tabs import Tabs
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.labels import Label, Separator, set_surface
+from app.uikit.widgets.section_bars import TabBar
 
 if TYPE_CHECKING:
     from app.evaluation.ui.blind.view import BlindView
@@ -48,7 +47,7 @@ class ResultDeeds(QObject):
     failed = Signal(object)  # AppError
     changed = Signal()  # `is_working`
 
-    def __init__(self, secrecy: Secrecy, documents: Path, pickers: Pickers, view: QWidget) -> None:
+    def __init__(self, secrecy: ConfidentialityGuard, documents: Path, pickers: Pickers, view: QWidget) -> None:
         """`documents`: the database, by which results are labelled."""
         super().__init__(view)
         self._documents = documents
@@ -86,7 +85,7 @@ class ResultDeeds(QObject):
         chosen = self._pickers.save(self._view.window(), title, first, kinds)
         if not chosen:
             return
-        path = completed(Path(chosen), suffix, *FORMS)
+        path = complete_suffix(Path(chosen), suffix, *FORMS)
         self._start = str(path.parent)
 
         def write(permit: Permit) -> tuple[Path, Path]:
@@ -95,7 +94,7 @@ class ResultDeeds(QObject):
             result_reading.save(found, sections, path, folder if _is_alone(found, folder) else None, permit=permit)
             return folder, path
 
-        export = Export("answers", str(path), lambda: label_now.of_evaluation(found, self._documents))
+        export = ExportRequest("answers", str(path), lambda: label_now.of_evaluation(found, self._documents))
         self._secrecy.export(
             self._view.window(), export, lambda permit: self._work(lambda: write(permit), self._on_saved)
         )
@@ -137,7 +136,7 @@ class ResultView(QWidget):
     def __init__(
         self,
         theme: Theme,
-        secrecy: Secrecy,
+        secrecy: ConfidentialityGuard,
         documents: Path,
         models: Callable[[], Sequence[LocalModel]],
         pickers: Pickers | None = None,
@@ -162,7 +161,7 @@ class ResultView(QWidget):
             "questions": phrase("evaluation.by_question"),
             "blind": phrase("evaluation.blind_sheet"),
         }
-        self.tabs = Tabs(theme, names)
+        self.tabs = TabBar(theme, names)
         self.overview = Overview(theme)
         self.questions = QuestionsTab(theme)
         self.pages = QStackedWidget()
@@ -176,7 +175,7 @@ class ResultView(QWidget):
 
     def label_now(self) -> confidentiality.Label:
         if self._told is None:
-            return confidentiality.HIGHEST
+            return confidentiality.HIGHEST_LABEL
         return label_now.of_evaluation(self._told[1], self._documents)
 
     def show_result(self, folder: Path, study: Study, found: Evaluation, sections: Sequence[Section]) -> None:
@@ -208,7 +207,7 @@ class ResultView(QWidget):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self._area = scrolled(self.overview)
+        self._area = make_scrollable(self.overview)
         self._menu = QMenu(self.report_button)
         self._open_action = self._menu.addAction(phrase("common.open_the_report"))
         self._save_action = self._menu.addAction(phrase("evaluation.save_as_html"))
@@ -222,7 +221,7 @@ class ResultView(QWidget):
         head.setSpacing(0)
         head.addWidget(self.banner)
         head.addWidget(self.tabs)
-        head.addWidget(Rule())
+        head.addWidget(Separator())
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)

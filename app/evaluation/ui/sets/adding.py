@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QMenu, QSizePolicy, QVBoxLayout, QWidget
 
 from app.base.confidentiality import Label as Secrecy
 from app.base.errors import AppError
-from app.base.files.file_names import safe_name
+from app.base.files.output_file import safe_name
 from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.chat.store import Store
@@ -25,12 +25,11 @@ from app.evaluation.ui.sets.name_form import NameForm
 from app.evaluation.ui.sets.question_dialog import QuestionDialog
 from app.evaluation.ui.sets.storing_window import StoringWindow, Work
 from app.training.data.records import short
-from app.uikit.dialogs import Choice, Dialog
-from app.uikit.language import joined
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets.fact_list import FactList
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.labels import FactList, Label
 from app.uikit.widgets.progress_row import ProgressRow
 
 Show = Callable[[Any, Sequence[KeptSet]], None]
@@ -137,7 +136,7 @@ class ImportDialog(TakeDialog):
         super().__init__(theme, folder, sets, taken, list(self._parts(found)), parent)
         sheet = phrase("evaluation.sheet_sheet", sheet=short(found.sheet)) if found.sheet else ""
         title = phrase("evaluation.import_n_questions", n=f"{len(found.questions):,}")
-        self.set_words(title, joined(found.name, sheet), phrase("common.import"))
+        self.set_words(title, join_facts(found.name, sheet), phrase("common.import"))
 
     def _parts(self, found: QuestionFile) -> Iterator[Part]:
         yield self._skipped(found)
@@ -195,7 +194,7 @@ def nothing_dialog(theme: Theme, found: Collected, parent: QWidget) -> Dialog:
     """Where no rated answer can become a question: what to do."""
     sentence = describe_error(AppError("no_rated_answers"))
     body = "\n".join(part for part in (sentence.next, left_out(found)) if part)
-    close = Choice("cancel", phrase("common.close"), is_default=True)
+    close = DialogButton("cancel", phrase("common.close"), is_default=True)
     return Dialog(theme, sentence.message, body, (close,), parent)
 
 
@@ -295,7 +294,7 @@ class AddSet(QObject):
     def _show_waiting(self) -> None:
         progress = ProgressRow(self._theme, can_cancel=False)
         progress.start(phrase("evaluation.reading"))
-        choices = (Choice("cancel", phrase("common.cancel"), is_default=True),)
+        choices = (DialogButton("cancel", phrase("common.cancel"), is_default=True),)
         body = phrase("evaluation.a_window_to_check_the")
         dialog = Dialog(
             self._theme, phrase("evaluation.reading_questions"), body, choices, self._page, content=progress

@@ -2,7 +2,7 @@
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.widgets.labels import Label
 
 
@@ -30,4 +30,4 @@ class FormField(QWidget):
         """ "": there is none."""
         self.problem.setText(words)
         self.problem.setVisible(bool(words))
-        self.control.setAccessibleDescription(joined(self._sentence, words))
+        self.control.setAccessibleDescription(join_facts(self._sentence, words))

@@ -9,8 +9,8 @@ from app.base.wording import phrase
 from app.evaluation.question_sets import KeptSet, Version
 from app.evaluation.records import Question
 from app.evaluation.ui.sets import words
-from app.uikit import phrases
-from app.uikit.language import joined, noted
+from app.uikit import localization
+from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import ElidedLabel, Label
 
@@ -43,10 +43,10 @@ class SetHead(QWidget):
         """`questions` None: this version is damaged."""
         self.title.setText(kept.name)
         made = phrase("common.data_gap").join(part for part in (words.time_of(shown), shown.source) if part)
-        said = joined(
+        said = join_facts(
             words.count(shown.count),
-            phrases.label(kept.label),
-            noted(words.version(shown.number), made),
+            localization.label_name(kept.label),
+            with_note(words.version(shown.number), made),
         )
         told = questions or ()
         for label, text in (
@@ -79,7 +79,7 @@ class SetHead(QWidget):
         self.versions.clear()
         for version in reversed(kept.versions):
             newest = phrase("evaluation.newest") if version is kept.newest else words.day(version)
-            self.versions.addItem(noted(words.version(version.number), newest), version.number)
+            self.versions.addItem(with_note(words.version(version.number), newest), version.number)
         self.versions.setCurrentIndex(self.versions.findData(shown.number))
         texts = [self.versions.itemText(at) for at in range(self.versions.count())]
         widest = max(map(self.versions.fontMetrics().horizontalAdvance, texts))

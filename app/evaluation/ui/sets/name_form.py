@@ -9,18 +9,18 @@ from PySide6.QtWidgets import QComboBox, QLineEdit, QVBoxLayout, QWidget
 from app.base import confidentiality
 from app.base.confidentiality import LABELS, Label
 from app.base.errors import AppError
-from app.base.files.file_names import CHARACTERS_MAX
+from app.base.files.output_file import NAME_CHARACTERS_MAX
 from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.evaluation import question_sets
 from app.evaluation.question_sets import Changes, KeptSet
 from app.evaluation.records import Question
 from app.evaluation.ui.sets.form import FormField
-from app.uikit import phrases
-from app.uikit.language import joined
+from app.uikit import localization
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import labels as text
-from app.uikit.widgets.announce import announce
+from app.uikit.widgets.labels import announce
 
 
 class NameForm(QWidget):
@@ -41,7 +41,7 @@ class NameForm(QWidget):
         self._questions: Sequence[Question] = ()  # that are to be stored
         self._asked = 0  # how often changes were looked for
         self.name = QLineEdit(name)
-        self.name.setMaxLength(CHARACTERS_MAX)
+        self.name.setMaxLength(NAME_CHARACTERS_MAX)
         self.note = text.Label("", "caption", "text2", wraps=True)
         self.label = QComboBox()
         self.label_note = text.Label("", "caption", "text2", wraps=True)
@@ -115,14 +115,14 @@ class NameForm(QWidget):
     def _fill_labels(self) -> None:
         """A set keeps the highest label that it was given, so lower ones are no choice."""
         existing = self.existing
-        floor = confidentiality.highest((self._floor, existing.label if existing is not None else self._floor))
-        chosen = confidentiality.highest((floor, self.label.currentData() or confidentiality.DEFAULT))
+        floor = confidentiality.highest_label((self._floor, existing.label if existing is not None else self._floor))
+        chosen = confidentiality.highest_label((floor, self.label.currentData() or confidentiality.DEFAULT_LABEL))
         self.label.clear()
         for key in LABELS[LABELS.index(floor) :]:
-            self.label.addItem(phrases.label(key), key)
+            self.label.addItem(localization.label_name(key), key)
         self.label.setCurrentIndex(self.label.findData(chosen))
         why = phrase("evaluation.the_content_it_is_made")
-        self.label_note.setText(why.format(label=phrases.label(floor)) if floor != LABELS[0] else "")
+        self.label_note.setText(why.format(label=localization.label_name(floor)) if floor != LABELS[0] else "")
         self.label_note.setVisible(floor != LABELS[0])
 
     def _tell(self) -> None:
@@ -150,7 +150,7 @@ class NameForm(QWidget):
             b=f"{changes.changed:,}",
             c=f"{changes.removed:,}",
         )
-        self._say(joined(self.note.text(), said))
+        self._say(join_facts(self.note.text(), said))
 
     def _on_failed(self, _error: AppError) -> None:
         """The newest version is damaged: a new one replaces it, and there is nothing to compare with."""

@@ -9,8 +9,8 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from app.base.wording import phrase
 from app.evaluation.records import Question
 from app.evaluation.ui.sets import words
-from app.uikit.language import joined
-from app.uikit.widgets.labels import tip
+from app.uikit.localization import join_facts
+from app.uikit.widgets.labels import plain_tooltip
 
 TEXT, REFERENCE, CATEGORY, ANSWERABLE = range(4)
 COLUMNS = 4
@@ -90,11 +90,11 @@ class Questions(QAbstractTableModel):
             return self._cell(question, index.column())
         if role == Qt.ItemDataRole.ToolTipRole:
             text = (question.text, question.reference)[index.column() == REFERENCE]
-            return tip(text[:TIP_CHARACTERS]) if index.column() <= REFERENCE else None
+            return plain_tooltip(text[:TIP_CHARACTERS]) if index.column() <= REFERENCE else None
         if role == Qt.ItemDataRole.AccessibleTextRole:
             if index.column() != TEXT:
                 return self._cell(question, index.column())
-            return joined(*(self._cell(question, column) for column in range(COLUMNS)))
+            return join_facts(*(self._cell(question, column) for column in range(COLUMNS)))
         return None
 
     # ------------------------------------------------------------------- private

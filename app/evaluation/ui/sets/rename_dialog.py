@@ -6,12 +6,12 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.base.errors import AppError
-from app.base.files.file_names import CHARACTERS_MAX
+from app.base.files.output_file import NAME_CHARACTERS_MAX
 from app.base.wording import describe_error, phrase
 from app.evaluation import question_sets
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.ui.sets.form import FormField
-from app.uikit.dialogs import Choice, Dialog
+from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 
 
@@ -21,15 +21,15 @@ class RenameDialog(Dialog):
     def __init__(self, theme: Theme, name: str, others: Sequence[KeptSet], parent: QWidget) -> None:
         self._others = others
         self.name = QLineEdit(name)
-        self.name.setMaxLength(CHARACTERS_MAX)
+        self.name.setMaxLength(NAME_CHARACTERS_MAX)
         self.field = FormField(phrase("evaluation.name_of_the_question_set"), self.name)
         super().__init__(
             theme,
             phrase("evaluation.rename_the_question_set"),
             phrase("evaluation.results_so_far_keep_the"),
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("keep", phrase("evaluation.rename"), "primary", is_default=True),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("keep", phrase("evaluation.rename"), "primary", is_default=True),
             ),
             parent,
             content=self.field,

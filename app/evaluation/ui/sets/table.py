@@ -8,7 +8,7 @@ from app.base.wording import phrase
 from app.evaluation.records import Question
 from app.evaluation.ui.sets.questions import ANSWERABLE, CATEGORY, REFERENCE, TEXT, QuestionRole, Questions
 from app.uikit.theme import Theme
-from app.uikit.widgets import rows
+from app.uikit.widgets import list_rows
 
 WIDTHS_PX = {CATEGORY: 128, ANSWERABLE: 112}
 LEAST_PX = {CATEGORY: 640, ANSWERABLE: 460, REFERENCE: 360}  # columns are left out where the table is narrower
@@ -29,11 +29,11 @@ class QuestionDelegate(QStyledItemDelegate):
         if is_chosen:
             painter.fillRect(area, theme.color("accent_soft"))
         if is_chosen and column == TEXT:
-            painter.fillRect(QRect(area.left(), area.top(), rows.BAR_PX, area.height()), theme.color("accent"))
+            painter.fillRect(QRect(area.left(), area.top(), list_rows.BAR_PX, area.height()), theme.color("accent"))
         inside = area.adjusted(SIDE_PX, 0, -SIDE_PX, 0)
         is_unanswerable = column == ANSWERABLE and not index.data(QuestionRole).is_answerable
         tone = "text" if column == TEXT or is_unanswerable else "text2"
-        rows.draw_text(painter, theme, inside, index.data(), "ui", tone, weight=600 if is_unanswerable else 400)
+        list_rows.draw_text(painter, theme, inside, index.data(), "ui", tone, weight=600 if is_unanswerable else 400)
         painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
         self._draw_ring(painter, option, area, index)
         painter.restore()

@@ -9,8 +9,8 @@ from PySide6.QtGui import QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
 
 from app.base import confidentiality
+from app.base.confidentiality import ExportRequest, Permit
 from app.base.errors import AppError
-from app.base.export_gate import Export, Permit
 from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.documents import labels
@@ -26,16 +26,15 @@ from app.evaluation.ui.sets.table import QuestionTable
 from app.evaluation.ui.sets.work import SetWork, Shown
 from app.training.data.records import short
 from app.uikit import desktop
-from app.uikit.language import joined
-from app.uikit.pickers import Pickers, completed
-from app.uikit.secrecy import Secrecy
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import Pickers, complete_suffix
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.containers import FlowBox, make_scrollable
+from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label
-from app.uikit.widgets.scroll import scrolled
-from app.uikit.widgets.search_field import SearchField
 
 MARGIN_PX, NARROW_MARGIN_PX, NARROW_BELOW_PX = 24, 16, 720
 SEARCH_PX = 240
@@ -47,7 +46,7 @@ class SetExport(QObject):
     exported = Signal(str, object)  # the name of the set, and Path
     failed = Signal(object)  # AppError
 
-    def __init__(self, view: QWidget, secrecy: Secrecy, documents: Path, pickers: Pickers) -> None:
+    def __init__(self, view: QWidget, secrecy: ConfidentialityGuard, documents: Path, pickers: Pickers) -> None:
         """`documents`: the database, by which sets are labelled."""
         super().__init__(view)
         self._documents = documents
@@ -63,8 +62,8 @@ class SetExport(QObject):
         chosen = self._pickers.save(self._view.window(), phrase("evaluation.export_the_question_set_to"), start, kinds)
         if not chosen:
             return
-        out = completed(Path(chosen), *question_files.WRITTEN)
-        export = Export("questions", str(out), lambda: label_now.of_set(found, self._documents))
+        out = complete_suffix(Path(chosen), *question_files.WRITTEN)
+        export = ExportRequest("questions", str(out), lambda: label_now.of_set(found, self._documents))
         self._secrecy.export(self._view.window(), export, lambda permit: self._write(found, out, permit))
 
     # ------------------------------------------------------------------- private
@@ -91,7 +90,7 @@ class SetView(QWidget):
     undo_offered = Signal(str, object)  # what was done, and a function that undoes it
 
     def __init__(
-        self, theme: Theme, folder: Path, documents: Path, secrecy: Secrecy, pickers: Pickers | None = None
+        self, theme: Theme, folder: Path, documents: Path, secrecy: ConfidentialityGuard, pickers: Pickers | None = None
     ) -> None:
         """`folder`: of the sets. `documents`: as of SetExport."""
         super().__init__()
@@ -134,7 +133,7 @@ class SetView(QWidget):
         """Return the label of the version that is shown. It is asked at every selection: the set is not read again."""
         shown = self.work.shown
         if shown is None or shown.found is None:
-            return confidentiality.HIGHEST
+            return confidentiality.HIGHEST_LABEL
         return labels.now(self._documents, shown.origins, shown.found.label)
 
     def show_set(self, name: str) -> None:
@@ -156,7 +155,7 @@ class SetView(QWidget):
         box = QVBoxLayout(self._search_box)
         box.setContentsMargins(0, 0, 0, 0)
         box.addWidget(self.search)
-        self.tools = Flow(self.add_button, self.edit_button, self.remove_button, self._search_box)
+        self.tools = FlowBox(self.add_button, self.edit_button, self.remove_button, self._search_box)
         content = QWidget()
         self._column = QVBoxLayout(content)
         self._column.setSpacing(12)
@@ -167,7 +166,7 @@ class SetView(QWidget):
         self.nothing.hide()
         around = QVBoxLayout(self)
         around.setContentsMargins(0, 0, 0, 0)
-        around.addWidget(scrolled(content))  # where height is short, as with large text
+        around.addWidget(make_scrollable(content))  # where height is short, as with large text
         self._lay_out()
 
     def _connect(self) -> None:
@@ -228,7 +227,7 @@ class SetView(QWidget):
             advice = phrase("evaluation.put_it_back_from_a")
             if shown.kept is not None and len(shown.kept.versions) > 1:
                 advice = phrase("evaluation.choose_an_earlier_version_at")
-            self.past.show_message("danger", said, joined(describe_error(shown.error).message, advice))
+            self.past.show_message("danger", said, join_facts(describe_error(shown.error).message, advice))
         elif not shown.is_newest and shown.version is not None:
             said = phrase("evaluation.an_earlier_version_version_n", n=shown.version.number)
             advice = phrase("evaluation.editing_and_evaluating_are_done")

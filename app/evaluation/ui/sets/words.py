@@ -10,7 +10,7 @@ from app.evaluation.question_columns import Columns
 from app.evaluation.question_sets import Version
 from app.evaluation.records import Question
 from app.training.data.records import BadRow, short
-from app.uikit.language import day_of_year, full_date, noted
+from app.uikit.localization import format_date, format_day, with_note
 
 SHOWN_ROWS = 20  # of what is told line by line; the rest is counted
 LINE_CHARACTERS = 200  # of a text that is shown on one line
@@ -34,7 +34,7 @@ def version(number: int) -> str:
 def day(version: Version) -> str:
     made = datetime.datetime.fromtimestamp(version.made_at).astimezone()
     is_this_year = made.year == datetime.datetime.now().astimezone().year
-    return day_of_year(made.date()) if is_this_year else full_date(made.date())
+    return format_day(made.date()) if is_this_year else format_date(made.date())
 
 
 def time_of(version: Version) -> str:
@@ -94,7 +94,7 @@ def lines(found: Sequence[str], more: str) -> str:
 
 
 def bad_row(row: BadRow) -> str:
-    reason = noted(phrase(f"common.data_bad.{row.code}"), row.detail)
+    reason = with_note(phrase(f"common.data_bad.{row.code}"), row.detail)
     return phrase("common.data_bad.row", line=f"{row.line:,}", reason=reason)
 
 

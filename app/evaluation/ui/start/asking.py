@@ -8,7 +8,7 @@ from app.base.wording import phrase
 from app.evaluation.study.planning import MAX_TOKENS, Asking
 from app.evaluation.ui.start import rules, words
 from app.evaluation.ui.start.part import Combo, Offer, Part, number
-from app.uikit.language import joined, noted
+from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 
 LIMIT_MOST = 100_000  # questions
@@ -52,10 +52,10 @@ class QuestionsPart(Part):
         return {"question_set": self.set.value or "", "limit": int(limit) if limit is not None else None}
 
     def _offer(self) -> None:
-        kept = [(noted(one.name, words.questions(one.newest.count)), one.name) for one in self._sets]
+        kept = [(with_note(one.name, words.questions(one.newest.count)), one.name) for one in self._sets]
         none = {
-            "models": [(noted(phrase("evaluation.questions_that_come_with_kotae"), self._general()), "")],
-            "quantizations": [(noted(phrase("evaluation.questions_that_come_with_kotae"), self._general()), "")],
+            "models": [(with_note(phrase("evaluation.questions_that_come_with_kotae"), self._general()), "")],
+            "quantizations": [(with_note(phrase("evaluation.questions_that_come_with_kotae"), self._general()), "")],
             "scale": [(phrase("evaluation.none_judged_by_the_hold"), "")],
         }.get(self._kind, [])
         first = kept[0][1] if kept and self._kind != "scale" else ""
@@ -72,7 +72,7 @@ class QuestionsPart(Part):
 
     def _general(self) -> str:
         count = words.questions(self._shipped) if self._shipped else ""
-        return joined(phrase("evaluation.general_questions"), count)
+        return join_facts(phrase("evaluation.general_questions"), count)
 
 
 class JudgePart(Part):

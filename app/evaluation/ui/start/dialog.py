@@ -25,14 +25,14 @@ from app.evaluation.ui.start.systems import DocumentsPart, FormsPart, ModelsPart
 from app.inference import gguf
 from app.inference.gguf import GgufHeader
 from app.training.runs.splits import SplitChoice
-from app.uikit.dialogs import Choice, Dialog
+from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
-from app.uikit.widgets.answer_choice import AnswerChoice
-from app.uikit.widgets.auto_spin import AutoSpin
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.labels import Label, Rule, set_surface
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.fields import AutoSpin
+from app.uikit.widgets.form_rows import AnswerChoice
+from app.uikit.widgets.labels import Label, Separator, set_surface
 from app.uikit.widgets.progress_row import ProgressRow
-from app.uikit.widgets.scroll import scrolled
 
 SIZE_PX = (760, 540)
 EDGE_PX = 20  # of the window stay visible beside it
@@ -178,8 +178,8 @@ class StartDialog(QDialog):
             phrase("evaluation.close_without_running_the_evaluation"),
             phrase("evaluation.what_you_have_chosen_here"),
             (
-                Choice("cancel", phrase("evaluation.go_on_choosing"), is_default=True),
-                Choice("leave", phrase("evaluation.close_without_running"), "danger_fill"),
+                DialogButton("cancel", phrase("evaluation.go_on_choosing"), is_default=True),
+                DialogButton("leave", phrase("evaluation.close_without_running"), "danger_fill"),
             ),
             self,
         )
@@ -216,12 +216,12 @@ class StartDialog(QDialog):
         column.addStretch(1)
         self.expert.hide()
         set_surface(content, "base")
-        self._area = scrolled(content)
+        self._area = make_scrollable(content)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
         outer.addWidget(self._area, 1)
-        outer.addWidget(Rule())
+        outer.addWidget(Separator())
         outer.addLayout(self._foot())
 
     def _foot(self) -> QVBoxLayout:

@@ -14,13 +14,11 @@ from app.documents.records import Collection
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.ui.start import words
 from app.inference.local_model import LocalModel
-from app.uikit.language import joined
-from app.uikit.phrases import gigabytes, label
+from app.uikit.localization import format_gigabytes, join_facts, label_name
 from app.uikit.theme import Theme
-from app.uikit.widgets.auto_spin import AutoSpin
-from app.uikit.widgets.check_row import CheckRow
-from app.uikit.widgets.labels import tip
-from app.uikit.widgets.setting_rows import Chooser, SettingRow
+from app.uikit.widgets.fields import AutoSpin
+from app.uikit.widgets.form_rows import CheckRow, Chooser, SettingRow
+from app.uikit.widgets.labels import plain_tooltip
 
 LETTERS = 10  # the least width of a choice; what is longer has a tooltip
 TWO_COLUMNS_PX = 400
@@ -49,10 +47,10 @@ class Combo(Chooser):
         self.setEnabled(bool(choices))
         if choices:
             self.setCurrentIndex(self._values.index(value) if value in self._values else 0)
-        self.setToolTip(tip(self.currentText()))
+        self.setToolTip(plain_tooltip(self.currentText()))
 
     def _on_chosen(self) -> None:
-        self.setToolTip(tip(self.currentText()))
+        self.setToolTip(plain_tooltip(self.currentText()))
         self.changed.emit()
 
 
@@ -149,7 +147,9 @@ class Offer:
         return phrase("evaluation.file_missing") if model.id in self.missing else ""
 
     def facts(self, model: LocalModel) -> str:
-        return self.lack(model) or joined(model.quantization, gigabytes(model.size_bytes) if model.size_bytes else "")
+        return self.lack(model) or join_facts(
+            model.quantization, format_gigabytes(model.size_bytes) if model.size_bytes else ""
+        )
 
 
 class Part(QWidget):
@@ -180,7 +180,9 @@ class Part(QWidget):
 
 def collection_rows(collections: Sequence[Collection]) -> list[tuple[str, str, str]]:
     """For `Checks`: the key is the name, which no two share."""
-    return [(one.name, one.name, joined(label(one.label), words.documents(one.documents))) for one in collections]
+    return [
+        (one.name, one.name, join_facts(label_name(one.label), words.documents(one.documents))) for one in collections
+    ]
 
 
 def scope_of(collections: Sequence[Collection], names: Sequence[str]) -> tuple[CollectionRef, ...]:

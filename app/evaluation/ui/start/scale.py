@@ -10,7 +10,7 @@ from app.evaluation.ui.start import rules, words
 from app.evaluation.ui.start.part import Combo, Offer, Part, number
 from app.training import problems
 from app.training.runs.splits import SplitChoice
-from app.uikit.language import joined, noted
+from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from trainer.spec import PRESETS
 
@@ -86,7 +86,7 @@ class ScalePart(Part):
 
     def _name(self, split: SplitChoice) -> str:
         name = split.name or phrase("common.unnamed_training")
-        return joined(noted(name, split.source if split.source != name else ""), words.rows(split.train))
+        return join_facts(with_note(name, split.source if split.source != name else ""), words.rows(split.train))
 
     def _times(self, n: int) -> str:
         return phrase("evaluation.n_times", n=n)

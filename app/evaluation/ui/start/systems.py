@@ -8,8 +8,7 @@ from app.evaluation.ui.start.part import Checks, Combo, Offer, Part, collection_
 from app.inference.gguf import GgufHeader
 from app.inference.local_model import LocalModel
 from app.inference.quantizations import FORMS
-from app.uikit.language import joined
-from app.uikit.phrases import gigabytes, quality
+from app.uikit.localization import format_gigabytes, join_facts, quality_text
 from app.uikit.theme import Theme
 
 
@@ -79,7 +78,7 @@ class ModelsPart(Part):
         }
 
     def _facts(self, model: LocalModel) -> str:
-        return joined(self._offer.facts(model), phrase("evaluation.fine_tuned") if model.tuned else "")
+        return join_facts(self._offer.facts(model), phrase("evaluation.fine_tuned") if model.tuned else "")
 
 
 class FormsPart(Part):
@@ -128,9 +127,11 @@ class FormsPart(Part):
     def _show_sizes(self, parameters: int) -> None:
         """`parameters` 0: not known."""
         for name, row in self.forms.rows.items():
-            size = gigabytes(round(FORMS[name].bits * parameters / 8))
+            size = format_gigabytes(round(FORMS[name].bits * parameters / 8))
             told = phrase("common.about_size", size=size) if parameters else ""
-            row.show_facts(joined(told, phrase("evaluation.baseline") if name == rules.ALWAYS else quality(name)))
+            row.show_facts(
+                join_facts(told, phrase("evaluation.baseline") if name == rules.ALWAYS else quality_text(name))
+            )
 
     def _show_tuned(self) -> None:
         found = offer_tuned(self.tuned, self._offer, self.model.value, with_merged=False)

@@ -3,8 +3,7 @@
 from app.base.wording import phrase
 from app.evaluation.services.study_making import Forecast
 from app.evaluation.study.scale_limits import LEAST_ROWS
-from app.uikit.language import joined, noted
-from app.uikit.phrases import about_time, enumerated, gigabytes
+from app.uikit.localization import format_about_time, format_gigabytes, join_facts, join_names, with_note
 
 JUDGE_PRESETS = ("kotae", "paper-2603.18037")
 
@@ -67,12 +66,12 @@ def problem(code: str) -> str:
 
 def forecast(found: Forecast, seeds: int) -> str:
     """What will be done, and what that takes."""
-    return joined(_answers(found, seeds), _trainings(found), _time(found), _disk(found))
+    return join_facts(_answers(found, seeds), _trainings(found), _time(found), _disk(found))
 
 
 def systems(found: Forecast) -> str:
     """Which are compared, and what is a surprise among them."""
-    told = enumerated(found.names)
+    told = join_names(found.names)
     if not found.quotes:
         return told
     sentence = phrase("evaluation.name_shows_the_matching_passages", name=found.quotes)
@@ -87,7 +86,7 @@ def _answers(found: Forecast, seeds: int) -> str:
         sentence = phrase("evaluation.s_systems_q_questions_r")
     told = sentence.format(s=f"{found.systems:,}", q=f"{found.questions:,}", r=seeds, a=f"{found.answers:,}")
     judged = phrase("evaluation.n_judged", n=f"{found.judged:,}") if found.judged else ""
-    return noted(told, judged)
+    return with_note(told, judged)
 
 
 def _trainings(found: Forecast) -> str:
@@ -96,21 +95,23 @@ def _trainings(found: Forecast) -> str:
     told = phrase("evaluation.n_runs", n=f"{found.trainings:,}")
     if not found.training_s:
         return told
-    most = phrase("evaluation.at_most_time", time=about_time(found.training_s))
-    return noted(told, most)
+    most = phrase("evaluation.at_most_time", time=format_about_time(found.training_s))
+    return with_note(told, most)
 
 
 def _time(found: Forecast) -> str:
     if found.most_answering_s is None or not found.answers:
         return ""
-    return phrase("evaluation.answering_at_most_time", time=about_time(found.most_answering_s))
+    return phrase("evaluation.answering_at_most_time", time=format_about_time(found.most_answering_s))
 
 
 def _disk(found: Forecast) -> str:
     if not found.disk_bytes:
         return ""
     return phrase(
-        "evaluation.disk_at_most_need_free", need=gigabytes(found.disk_bytes), free=gigabytes(found.free_bytes)
+        "evaluation.disk_at_most_need_free",
+        need=format_gigabytes(found.disk_bytes),
+        free=format_gigabytes(found.free_bytes),
     )
 
 

@@ -20,17 +20,13 @@ from app.evaluation.study.memory import Beyond
 from app.evaluation.study.study import Entry, Study
 from app.evaluation.ui.study import words
 from app.inference import room
-from app.uikit.language import joined, noted
-from app.uikit.phrases import duration, label
+from app.uikit.localization import format_duration, join_facts, label_name, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.card import Card
-from app.uikit.widgets.fact_list import FactList
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label, Rule
+from app.uikit.widgets.containers import Card, make_scrollable
+from app.uikit.widgets.labels import FactList, IconLabel, Label, Separator
 from app.uikit.widgets.progress_row import ProgressRow
-from app.uikit.widgets.scroll import scrolled
 
 if TYPE_CHECKING:
     from app.evaluation.services.study_run import StudyProgress  # numpy, which most starts never need
@@ -72,7 +68,7 @@ class Systems(QWidget):
         self.rows = {}
         for one in systems:
             if self.rows:
-                self._column.addWidget(Rule())
+                self._column.addWidget(Separator())
             row = self.rows[one.id] = SystemRow(self._theme, one.name)
             self._column.addWidget(row)
             row.show()
@@ -81,7 +77,7 @@ class Systems(QWidget):
 class SystemRow(QWidget):
     def __init__(self, theme: Theme, name: str) -> None:
         super().__init__()
-        self._mark = Icon(theme, *_MARKS[LATER])
+        self._mark = IconLabel(theme, *_MARKS[LATER])
         self.name = Label(name, wraps=True)
         self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.state = Label(tone="text2")
@@ -99,8 +95,8 @@ class SystemRow(QWidget):
             NOW: phrase("evaluation.measuring"),
             LATER: phrase("evaluation.not_finished") if answered else phrase("common.waiting"),
         }
-        self.state.setText(joined(words.answered(answered, questions) if questions else "", told[state]))
-        self.name.setAccessibleName(joined(self.name.text(), self.state.text()))
+        self.state.setText(join_facts(words.answered(answered, questions) if questions else "", told[state]))
+        self.name.setAccessibleName(join_facts(self.name.text(), self.state.text()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +193,7 @@ class StudyView(QWidget):
         column.addStretch(1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scrolled(content))
+        outer.addWidget(make_scrollable(content))
 
     def _connect(self) -> None:
         told = self._evaluations
@@ -228,7 +224,7 @@ class StudyView(QWidget):
         trainings = words.amount(standing.trained, standing.trainings) if standing and standing.trainings else ""
         facts = (
             (phrase("evaluation.kind"), words.kind(study.kind)),
-            (phrase("evaluation.question_set"), noted(study.set_name, label(study.label))),
+            (phrase("evaluation.question_set"), with_note(study.set_name, label_name(study.label))),
             (
                 phrase("evaluation.judge"),
                 study.judge.name if study.judge else phrase("evaluation.none_scored_by_rules_alone"),
@@ -246,7 +242,7 @@ class StudyView(QWidget):
 
     def _show_elapsed(self) -> None:
         is_going = self.is_ours
-        self.elapsed.setText(words.elapsed(duration(self._evaluations.elapsed_s)) if is_going else "")
+        self.elapsed.setText(words.elapsed(format_duration(self._evaluations.elapsed_s)) if is_going else "")
 
     def _show_step(self) -> None:
         evaluations = self._evaluations

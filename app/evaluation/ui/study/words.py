@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from app.base import wording
 from app.base.errors import AppError
-from app.base.wording import Sentence, phrase
+from app.base.wording import ErrorMessage, phrase
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.study.headway import Standing
 from app.evaluation.study.study import Entry, Study, Training
-from app.uikit.phrases import gigabytes, sentences
+from app.uikit.localization import format_gigabytes, join_sentences
 
 if TYPE_CHECKING:
     from app.evaluation.services.study_run import StudyProgress  # numpy, which most starts never need
@@ -96,7 +96,7 @@ def answered(done: int, total: int) -> str:
 
 def beyond(name: str, need_bytes: int, *, is_judge: bool) -> str:
     """A model that needs more memory than there is."""
-    need = gigabytes(need_bytes)
+    need = format_gigabytes(need_bytes)
     if is_judge:
         return phrase("evaluation.the_judge_name_needs_more", name=name, need=need)
     return phrase("evaluation.name_needs_more_memory_about", name=name, need=need)
@@ -108,18 +108,18 @@ def named(error: AppError, entries: Sequence[Entry]) -> AppError:
     return AppError(error.code, **(error.facts | {"id": found.name})) if found is not None else error
 
 
-def failure(error: AppError) -> Sentence:
+def failure(error: AppError) -> ErrorMessage:
     """In the window the next step is a button, and not a command."""
     told = wording.describe_error(error)
     if error.code == "evaluation_unanswered":
-        return Sentence(
+        return ErrorMessage(
             told.message,
             phrase("evaluation.free_some_memory_and_press"),
         )
     if error.code == "evaluation_damaged" or error.code in _RUNS_LOST:
-        return Sentence(told.message, phrase("evaluation.do_the_evaluation_again"))
+        return ErrorMessage(told.message, phrase("evaluation.do_the_evaluation_again"))
     if error.code in _RUNS_TO_GO_ON:
-        return Sentence(told.message, sentences(_before(error.code), _going_on(error)))
+        return ErrorMessage(told.message, join_sentences(_before(error.code), _going_on(error)))
     return told
 
 
@@ -140,7 +140,7 @@ def _going_on(error: AppError) -> str:
     if error.code != "run_crashed":
         return on
     log = phrase("evaluation.where_it_happens_again_look")
-    return sentences(on, log.format(log=error.facts["log"], cause=error.facts["cause"]))
+    return join_sentences(on, log.format(log=error.facts["log"], cause=error.facts["cause"]))
 
 
 def elapsed(time: str) -> str:

@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from app.base.errors import AppError
 from app.inference.local_model import LocalModel
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
 
 if TYPE_CHECKING:  # most starts build nothing

@@ -18,14 +18,13 @@ from app.models.hf_folder import HfModel
 from app.models.ui import words
 from app.models.ui.care.build_desk import BuildDesk
 from app.models.ui.care.marked_list import MarkedList
-from app.uikit import phrases
-from app.uikit.dialogs import Choice, Dialog
-from app.uikit.language import joined, noted
-from app.uikit.path_row import PathRow
-from app.uikit.pickers import Pickers
+from app.uikit import localization
+from app.uikit.desktop import Pickers
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.check_row import CheckRow
+from app.uikit.widgets.form_rows import CheckRow, PathRow
 from app.uikit.widgets.labels import Label
 
 WIDTH_PX = 640
@@ -55,8 +54,8 @@ class BuildDialog(Dialog):
             phrase("models.build_a_model"),
             phrase("models.makes_what_this_pc_can"),
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("build", phrase("models.build"), "primary", is_default=True),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("build", phrase("models.build"), "primary", is_default=True),
             ),
             parent,
             content=self._content(),
@@ -92,7 +91,7 @@ class BuildDialog(Dialog):
         self.source = PathRow(theme, phrase("models.source_folder"), about, can_clear=False)
         self.list.add(self.source)
         for form in FORMS:
-            self.list.add_row(form, CheckRow(form, phrases.quality(form), is_checked=form == FORMS[0]))
+            self.list.add_row(form, CheckRow(form, localization.quality_text(form), is_checked=form == FORMS[0]))
         self.name = QLineEdit()
         self.name.setMaxLength(NAME_MAX)
         self.name.setAccessibleName(phrase("common.name"))
@@ -169,7 +168,7 @@ class BuildDialog(Dialog):
         for step in self._steps_of_all(model):
             if step.form is not None:
                 size = phrase("common.about_size", size=words.gigabytes(step.writes_bytes))
-                self.list.rows[step.form.name].show_facts(joined(size, phrases.quality(step.form.name)))
+                self.list.rows[step.form.name].show_facts(join_facts(size, localization.quality_text(step.form.name)))
 
     def _steps_of_all(self, model: HfModel) -> tuple[Step, ...]:
         made = tuple(quantizations.FORMS[form] for form in FORMS)
@@ -189,7 +188,7 @@ class BuildDialog(Dialog):
         text = sentence.format(need=words.gigabytes(plan.peak_bytes), free=words.gigabytes(free))
         self.room.setText(f"▲ {text}" if is_short else text)
         self.room.set_tone("warning" if is_short else "text")
-        steps = [noted(step_words(step), words.gigabytes(step.writes_bytes)) for step in plan.steps]
+        steps = [with_note(step_words(step), words.gigabytes(step.writes_bytes)) for step in plan.steps]
         self.phases.setText(" → ".join(steps))
 
     # --------------------------------------------------------------------- slots
@@ -214,7 +213,7 @@ class BuildDialog(Dialog):
         self._model = model
         size = sum(fact.size_bytes for fact in model.files)
         parameters = phrase("common.n_b_parameters", n=f"{model.parameters / 1e9:.1f}")
-        facts = joined(model.name, parameters, model.type, words.gigabytes(size))
+        facts = join_facts(model.name, parameters, model.type, words.gigabytes(size))
         self.source.show_note(f"✓ {facts}", "success")
         self.name.setPlaceholderText(model.name)
         self._refresh()

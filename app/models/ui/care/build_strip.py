@@ -10,7 +10,7 @@ from app.models.services.builds import Progress
 from app.models.ui import words
 from app.models.ui.care.build_desk import BuildDesk
 from app.models.ui.care.strip import Strip
-from app.uikit import phrases
+from app.uikit import localization
 from app.uikit.theme import Theme
 
 
@@ -46,7 +46,7 @@ class BuildStrip(Strip):
     def _on_finished(self, models: list[LocalModel]) -> None:
         self.progress.finish()
         what = phrase("models.models_built_n", n=len(models))
-        self.banner.show_message("success", what, phrases.enumerated([model.name for model in models]))
+        self.banner.show_message("success", what, localization.join_names([model.name for model in models]))
         if models:
             self.model_wanted.emit(models[0].id)
 

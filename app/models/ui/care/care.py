@@ -5,8 +5,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths, QTimer, Signal
 
+from app.base.confidentiality import Permit
 from app.base.errors import AppError
-from app.base.export_gate import Permit
 from app.base.wording import describe_error, phrase
 from app.models.kits import kit_export, kit_manifest
 from app.models.kits.kit_import import Imported
@@ -19,10 +19,10 @@ from app.models.ui.care.kit_dialogs import KitExportDialog
 from app.models.ui.care.strip import Strip
 from app.models.ui.care.work import Work
 from app.models.verify import Verdict
-from app.uikit import desktop, phrases
-from app.uikit.language import joined
-from app.uikit.pickers import Pickers
-from app.uikit.secrecy import Secrecy
+from app.uikit import desktop, localization
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import Pickers
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 
 
@@ -43,7 +43,7 @@ class Care(Strip):
         super().__init__(theme)
         self._theme = theme
         self._upkeep = upkeep
-        self.secrecy = Secrecy(theme, upkeep.exports_log)
+        self.secrecy = ConfidentialityGuard(theme, upkeep.exports_log)
         self._library = library
         self._add_files = add_files
         self._pickers = pickers or Pickers()
@@ -89,7 +89,7 @@ class Care(Strip):
             self.banner.show_message("danger", sentence.message, sentence.next)
         else:
             what = phrase("models.m_of_n_models_have", n=len(verdicts), m=len(bad))
-            names = phrases.enumerated([verdict.model.name for verdict in bad])
+            names = localization.join_names([verdict.model.name for verdict in bad])
             self._bad_id = bad[0].model.id
             self.banner.show_message("danger", what, names, (("look", phrase("models.show")),))
         self.verified.emit()
@@ -163,7 +163,7 @@ class Care(Strip):
             if outcome.here and not new:
                 what = phrase("models.the_models_of_the_kit")
             presets = phrase("models.presets_n", n=len(outcome.presets)) if outcome.presets else ""
-            lines = [joined(phrases.enumerated(new), presets), *self._remarks(outcome)]
+            lines = [join_facts(localization.join_names(new), presets), *self._remarks(outcome)]
             self.banner.show_message("success", what, "\n".join(filter(None, lines)))
             self._end_import()
 
@@ -171,7 +171,7 @@ class Care(Strip):
         here = phrase("models.the_files_of_names_are")
         unchecked = phrase("models.the_content_of_names_cannot")
         remarks = ((here, outcome.here), (unchecked, outcome.unchecked))
-        return [words.format(names=phrases.enumerated([one.name for one in of])) for words, of in remarks if of]
+        return [words.format(names=localization.join_names([one.name for one in of])) for words, of in remarks if of]
 
     def _on_problems_read(self, key: str) -> None:
         # A moment later: the dialog is on its way out.

@@ -14,11 +14,11 @@ from app.models.services.upkeep import ModelUpkeep
 from app.models.ui import words
 from app.models.ui.care.marked_list import MarkedList
 from app.models.ui.care.work import Work
-from app.uikit.dialogs import Choice, Dialog
-from app.uikit.language import joined
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.check_row import CheckRow
+from app.uikit.widgets.form_rows import CheckRow
 from app.uikit.widgets.labels import ElidedLabel, Label
 from app.uikit.widgets.progress_row import ProgressRow
 
@@ -42,8 +42,8 @@ class FoundDialog(Dialog):
             phrase("models.find_models_of_other_apps"),
             phrase("models.looks_into_the_folders_of"),
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("add", phrase("models.add"), "primary", is_default=True),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("add", phrase("models.add"), "primary", is_default=True),
             ),
             parent,
             content=self._content(),
@@ -79,7 +79,7 @@ class FoundDialog(Dialog):
         new = sum(row.box.isEnabled() for row in self.list.rows.values())
         sentence = phrase("models.models_that_can_be_added") if new else phrase("models.there_are_no_new_models")
         more = "" if found.is_complete else phrase("models.found_incomplete")
-        self.state.setText(joined(sentence.format(n=new), more))
+        self.state.setText(join_facts(sentence.format(n=new), more))
         if found.skipped:
             self._add_skipped(found.skipped)
         self._show_count()
@@ -103,7 +103,7 @@ class FoundDialog(Dialog):
     def _add(self, model: FoundModel) -> None:
         is_listed = _real(model.path) in self._listed
         parts = phrase("models.n_files", n=model.parts) if model.parts > 1 else ""
-        facts = joined(
+        facts = join_facts(
             phrase("models.added_2") if is_listed else "",
             phrase(f"models.source_{model.source}"),
             words.gigabytes(model.size_bytes),
@@ -148,7 +148,7 @@ class _SkippedRow(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 6, 12, 6)
         column.setSpacing(0)
-        column.addWidget(ElidedLabel(joined(str(name), phrase(f"models.source_{skipped.source}"))))
+        column.addWidget(ElidedLabel(join_facts(str(name), phrase(f"models.source_{skipped.source}"))))
         column.addWidget(Label(why, "caption", "text2", wraps=True))
 
 

@@ -11,13 +11,12 @@ from app.models.kits.kit_import import Imported
 from app.models.kits.kit_manifest import Kit
 from app.models.ui import words
 from app.models.ui.care.marked_list import MarkedList
-from app.uikit import phrases
-from app.uikit.dialogs import Choice, Dialog
-from app.uikit.language import joined
+from app.uikit import localization
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets.check_row import CheckRow
-from app.uikit.widgets.fact_list import FactList
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.form_rows import CheckRow
+from app.uikit.widgets.labels import FactList, Label
 
 WIDTH_PX = 600
 SIDES_PX = 80  # margins of the dialog and of a row, left and right
@@ -34,7 +33,7 @@ class KitExportDialog(Dialog):
         self.sum = Label(tone="text2", wraps=True)
         self.list = MarkedList(theme, phrase("models.models_to_carry"), parent)
         for model in models:
-            facts = joined(words.gigabytes(model.size_bytes), model.quantization)
+            facts = join_facts(words.gigabytes(model.size_bytes), model.quantization)
             self.list.add_row(model.id, CheckRow(model.name, facts, is_checked=marked in (None, model.id)))
         body = phrase("models.makes_a_folder_that_a")
         presets = phrase("models.your_own_presets_go_along")
@@ -43,8 +42,8 @@ class KitExportDialog(Dialog):
             phrase("models.which_models_do_you_want"),
             f"{body}\n{presets}" if has_presets else body,
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("export", phrase("models.choose_where_to_write"), "primary", is_default=True),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("export", phrase("models.choose_where_to_write"), "primary", is_default=True),
             ),
             parent,
             content=_column(self.list, self.sum),
@@ -87,8 +86,8 @@ def written_dialog(theme: Theme, kit: Kit, folder: Path, parent: QWidget) -> Dia
         phrase("common.the_transfer_kit_is_written"),
         phrase("models.on_the_other_pc_do"),
         (
-            Choice("folder", phrase("common.open_the_folder")),
-            Choice("cancel", phrase("common.close"), "primary", is_default=True),
+            DialogButton("folder", phrase("common.open_the_folder")),
+            DialogButton("cancel", phrase("common.close"), "primary", is_default=True),
         ),
         parent,
         icon=("circle-check", "success"),
@@ -101,8 +100,8 @@ def problems_dialog(theme: Theme, outcome: Imported, parent: QWidget) -> Dialog:
     """Something of the kit was damaged or missing: which part, and what to do. `chosen` says again or cancel."""
     lines = [str(describe_error(problem)) for problem in outcome.problems]
     new = [model.name for model in outcome.models if model not in outcome.here]
-    added = phrase("models.imported_names", names=phrases.enumerated(new))
-    waiting = phrase("models.not_imported_yet_names", names=phrases.enumerated(outcome.waiting))
+    added = phrase("models.imported_names", names=localization.join_names(new))
+    waiting = phrase("models.not_imported_yet_names", names=localization.join_names(outcome.waiting))
     body = "\n".join(line for line, has in ((added, new), (waiting, outcome.waiting)) if has)
     problems = MarkedList(theme, phrase("models.parts_with_a_problem"), parent)
     for line in lines:
@@ -115,8 +114,8 @@ def problems_dialog(theme: Theme, outcome: Imported, parent: QWidget) -> Dialog:
         phrase("models.part_of_the_kit_could"),
         body,
         (
-            Choice("cancel", phrase("common.close")),
-            Choice("again", phrase("models.import_again"), "primary", is_default=True),
+            DialogButton("cancel", phrase("common.close")),
+            DialogButton("again", phrase("models.import_again"), "primary", is_default=True),
         ),
         parent,
         icon=("triangle-alert", "warning"),

@@ -6,9 +6,9 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from app.uikit.theme import Theme
-from app.uikit.widgets.check_row import CheckRow
-from app.uikit.widgets.labels import Rule
-from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.form_rows import CheckRow
+from app.uikit.widgets.labels import Separator
 
 LIST_PX = 300
 LEAST_PX = 92
@@ -29,7 +29,7 @@ class MarkedList(QFrame):
         self._rows.setContentsMargins(0, 4, 0, 4)
         self._rows.setSpacing(0)
         self._rows.addStretch(1)
-        self.area = scrolled(content)
+        self.area = make_scrollable(content)
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 1)
         column.addWidget(self.area)
@@ -52,7 +52,7 @@ class MarkedList(QFrame):
 
     def add(self, widget: QWidget) -> None:
         if self._rows.count() > 1:
-            self._rows.insertWidget(self._rows.count() - 1, Rule())
+            self._rows.insertWidget(self._rows.count() - 1, Separator())
         self._rows.insertWidget(self._rows.count() - 1, widget)
         widget.show()
 

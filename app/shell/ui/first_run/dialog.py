@@ -15,10 +15,9 @@ from app.shell.ui.first_run.model_step import ModelStep
 from app.shell.ui.first_run.question_step import QuestionStep
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label, Rule, set_surface
-from app.uikit.widgets.scroll import scrolled
-from app.uikit.widgets.step_rail import StepRail
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.labels import IconLabel, Label, Separator, set_surface
+from app.uikit.widgets.section_bars import StepRail
 
 SIZE_PX = (720, 520)
 SCREEN_MARGIN_PX = 48
@@ -80,7 +79,7 @@ class FirstRunDialog(QDialog):
         self.rail = StepRail(self._theme, names)
         self.stack = QStackedWidget()
         set_surface(self.stack, "base")
-        self._pages = [scrolled(_padded(step)) for step in (self.machine, self.model, self.question)]
+        self._pages = [make_scrollable(_padded(step)) for step in (self.machine, self.model, self.question)]
         for page in self._pages:
             self.stack.addWidget(page)
         head = QHBoxLayout()
@@ -90,9 +89,9 @@ class FirstRunDialog(QDialog):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addLayout(head)
-        column.addWidget(Rule())
+        column.addWidget(Separator())
         column.addWidget(self.stack, 1)
-        column.addWidget(Rule())
+        column.addWidget(Separator())
         column.addLayout(self._build_foot())
 
     def _build_foot(self) -> QHBoxLayout:
@@ -104,7 +103,7 @@ class FirstRunDialog(QDialog):
         row = QHBoxLayout()
         row.setContentsMargins(24, 12, 24, 12)
         row.setSpacing(8)
-        row.addWidget(Icon(self._theme, "shield-check"))
+        row.addWidget(IconLabel(self._theme, "shield-check"))
         row.addWidget(Label(privacy, "caption", "text2", wraps=True), 1)
         for button in (self.back_button, self.later_button, self.next_button, self.start_button):
             row.addWidget(button)

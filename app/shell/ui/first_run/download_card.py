@@ -11,7 +11,7 @@ from app.models.services.downloads import Download
 from app.models.ui import words
 from app.models.ui.download_desk import DownloadDesk
 from app.models.ui.download_row import DownloadRow
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -42,7 +42,7 @@ class DownloadCard(QFrame):
         inside = QVBoxLayout(self)
         inside.setContentsMargins(16, 12, 16, 12)
         inside.setSpacing(6)
-        title = joined(self._card.title, words.gigabytes(self._file.size_bytes))
+        title = join_facts(self._card.title, words.gigabytes(self._file.size_bytes))
         inside.addWidget(Label(title, strong=True, wraps=True))
         suits = phrase("shell.it_suits_this_pc")
         text = " ".join((self._card.summary, suits)) if current_language() == "en" else self._card.summary + suits

@@ -13,10 +13,9 @@ from app.inference import machine
 from app.inference.machine import Gpu, Machine
 from app.models import model_sizes
 from app.models.model_sizes import SizeFit
-from app.uikit.language import noted
+from app.uikit.localization import with_note
 from app.uikit.theme import Theme
-from app.uikit.widgets.fact_list import FactList
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.labels import FactList, Label
 
 ROOM_FOR_FILE = 1.05  # a file system keeps some for itself
 
@@ -76,7 +75,7 @@ class MachineStep(QWidget):
 
     def _on_gpus_found(self, gpus: Sequence[Gpu]) -> None:
         """Whether a processor can compute answers is known only when a model is loaded."""
-        lines = [noted(gpu.name, f"{_gb(gpu.memory_bytes)} GB" if gpu.memory_bytes else "") for gpu in gpus]
+        lines = [with_note(gpu.name, f"{_gb(gpu.memory_bytes)} GB" if gpu.memory_bytes else "") for gpu in gpus]
         if lines:
             lines.append(phrase("shell.whether_it_can_be_used"))
         self._show_facts("\n".join(lines) or phrase("shell.none_found_answers_are_computed"))

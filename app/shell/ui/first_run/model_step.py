@@ -16,7 +16,7 @@ from app.models.services.library import ModelLibrary
 from app.models.ui import questions, words
 from app.models.ui.download_desk import DownloadDesk
 from app.shell.ui.first_run.download_card import DownloadCard, suggestion
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -78,7 +78,7 @@ class ModelStep(QWidget):
         label = phrase("common.start_with_the_trial_model") if is_there else phrase("common.import_the_trial_kit")
         self.starter_button = Button(self._theme, label, "primary")
         self.licence_button = Button(self._theme, phrase("common.read_the_licence_in_full"), "link", "external-link")
-        title = joined(card.title, words.gigabytes(card.files[0].size_bytes))
+        title = join_facts(card.title, words.gigabytes(card.files[0].size_bytes))
         self.starter_card, inside = self._card(title, card.summary)
         licence = Label(phrase("shell.licence_name", name=card.licence), "caption", "text2", wraps=True)
         inside.addLayout(_row(licence, self.licence_button))

@@ -9,8 +9,8 @@ from pathlib import Path
 from PySide6.QtCore import QStandardPaths, Qt
 from PySide6.QtWidgets import QLineEdit, QSizePolicy
 
-from app.base import build_facts
-from app.base.build_facts import BuildFacts
+from app.base import diagnostics
+from app.base.diagnostics import BuildFacts
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
@@ -23,14 +23,13 @@ from app.shell.ui.settings.news import NewsWindow
 from app.shell.ui.settings.sections import Section
 from app.shell.ui.settings.update_file import how_to_install, update_file_dialog
 from app.shell.update_file import UpdateFile
-from app.uikit.language import full_date
-from app.uikit.navigation import Navigation
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
+from app.uikit.localization import format_date
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.fact_list import FactList
-from app.uikit.widgets.labels import Label
-from app.uikit.widgets.setting_rows import SettingRow
+from app.uikit.widgets.form_rows import SettingRow
+from app.uikit.widgets.labels import FactList, Label
 
 
 class AboutSection(Section):
@@ -45,7 +44,7 @@ class AboutSection(Section):
         pickers: Pickers | None = None,
     ) -> None:
         """`facts` None: those of this program."""
-        self.facts = facts or build_facts.read()
+        self.facts = facts or diagnostics.read_build_facts()
         self._navigation = navigation
         self._pickers = pickers or Pickers()
         self._task: LongTask | None = None
@@ -92,7 +91,7 @@ class AboutSection(Section):
         )
         self._add(phrase("shell.this_version"), self.version, phrase("shell.mention_this_when_you_ask"), is_wide=True)
         if self.facts.is_old(_today()):
-            years = self.facts.age_days(_today()) // build_facts.OLD_DAYS
+            years = self.facts.age_days(_today()) // diagnostics.OLD_DAYS
             words = phrase("shell.this_version_is_n_or", n=years)
             self._rows[-1].show_note(words)
 
@@ -119,7 +118,7 @@ class AboutSection(Section):
         )
 
     def _day(self) -> str:
-        return full_date(self.facts.built_on) if self.facts.built_on is not None else phrase("shell.from_source")
+        return format_date(self.facts.built_on) if self.facts.built_on is not None else phrase("shell.from_source")
 
     def _how_to_update(self) -> str:
         if not self.facts.is_bundle:

@@ -13,14 +13,13 @@ from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.inference import engine_packs
 from app.inference.engine_packs import Pack
-from app.uikit.dialogs import Choice, Dialog
-from app.uikit.language import joined
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets.announce import announce
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.labels import Label, announce
 
 
 class EnginePacks(QWidget):
@@ -38,7 +37,7 @@ class EnginePacks(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
         column.addWidget(self.state)
-        column.addWidget(Flow(self.add_button, self.remove_button))
+        column.addWidget(FlowBox(self.add_button, self.remove_button))
         self.setFocusProxy(self.add_button)
         self.add_button.clicked.connect(self._choose)
         self.remove_button.clicked.connect(self.ask_to_remove)
@@ -65,8 +64,8 @@ class EnginePacks(QWidget):
             phrase("shell.remove_the_parts_for_graphics"),
             phrase("shell.the_processor_will_compute_instead"),
             (
-                Choice("cancel", phrase("common.cancel"), is_default=True),
-                Choice("remove", phrase("common.remove"), "danger_fill"),
+                DialogButton("cancel", phrase("common.cancel"), is_default=True),
+                DialogButton("remove", phrase("common.remove"), "danger_fill"),
             ),
             self.window(),
         )
@@ -149,4 +148,4 @@ class EnginePacks(QWidget):
 
 
 def _titles(packs: Iterable[Pack]) -> str:
-    return joined(*({"vulkan": "Vulkan", "cuda": "CUDA"}.get(pack.name, pack.name) for pack in packs))
+    return join_facts(*({"vulkan": "Vulkan", "cuda": "CUDA"}.get(pack.name, pack.name) for pack in packs))

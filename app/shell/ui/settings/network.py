@@ -5,15 +5,14 @@ from collections.abc import Callable
 
 from PySide6.QtWidgets import QCheckBox, QLineEdit, QVBoxLayout, QWidget
 
-from app.base import no_network
 from app.base.addresses import origin_of
 from app.base.errors import AppError
-from app.base.isolation import network_policy
+from app.base.isolation import network_guard
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences
-from app.base.settings import Settings, is_address
-from app.base.wording import Sentence, describe_error, phrase
+from app.base.settings import Settings, forbidding_policy, is_web_address
+from app.base.wording import ErrorMessage, describe_error, phrase
 from app.compliance.services.offline_check import OfflineCheck
 from app.compliance.ui.offline_panel import OfflineCheckPanel
 from app.inference.services import keychain
@@ -25,8 +24,8 @@ from app.shell.ui.settings.sections import Section
 from app.uikit.input_method import guard_of
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.setting_rows import SettingRow
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.form_rows import SettingRow
 
 LIMITS_MB = (0, 1, 2, 5, 10, 20, 50)  # MB/s; 0: none
 ADDRESS_MAX = 300  # characters
@@ -49,7 +48,7 @@ class AddressField(QLineEdit):
 
     def _on_finished(self) -> None:
         text = self.text().strip()
-        is_good = not text or is_address(text)
+        is_good = not text or is_web_address(text)
         if self.row is not None:
             secret = "@" in text
             wrong = phrase("shell.enter_it_as_http_host")
@@ -66,7 +65,7 @@ class NetworkSection(Section):
         super().__init__(theme, preferences, paths, title)
 
     def show_settings(self, settings: Settings) -> None:
-        policy = network_policy.forbidding(self._paths.data)
+        policy = forbidding_policy(self._paths.data)
         self.block.setChecked(not settings.network_allowed)
         self.block.setEnabled(policy is None)
         self._block_row.show_note(self._stopped_words(settings, str(policy) if policy else ""))
@@ -118,7 +117,7 @@ class NetworkSection(Section):
 
     def _stopped_words(self, settings: Settings, policy: str) -> str:
         """Who stops what is sent now: the program alone, or the system too. "" while nothing is stopped."""
-        is_closed = no_network.state() == "on"
+        is_closed = network_guard.filter_state() == "on"
         if settings.network_allowed:
             return phrase("shell.close_kotae_and_open_it") if is_closed else ""
         words = phrase("shell.kotae_refuses_all_traffic")
@@ -126,7 +125,7 @@ class NetworkSection(Section):
             words = phrase("shell.an_administrator_has_forbidden_it", path=policy)
         if is_closed:
             return _both(words, phrase("shell.the_systems_kernel_lets_no"))
-        if no_network.is_supported() and no_network.state() == "off":
+        if network_guard.is_filter_supported() and network_guard.filter_state() == "off":
             return _both(words, phrase("shell.from_the_next_start_of"))
         return _both(words, phrase("shell.on_this_machine_the_kernel"))
 
@@ -143,7 +142,7 @@ class NetworkSection(Section):
         self._login.clicked.connect(self.ask_login)
         self._add(
             phrase("shell.proxy"),
-            _stacked(self.proxy, Flow(self._login)),
+            _stacked(self.proxy, FlowBox(self._login)),
             phrase("shell.as_http_host_port_user"),
             is_wide=True,
         )
@@ -154,7 +153,7 @@ class NetworkSection(Section):
         self.token_button = Button(self._theme, phrase("common.enter_a_token"))
         self.stored_button = Button(self._theme, phrase("shell.use_the_stored_token"))
         self.forget_button = Button(self._theme, phrase("shell.delete_the_stored_token"), "danger")
-        self._tokens = Flow(self.token_button, self.stored_button, self.forget_button)
+        self._tokens = FlowBox(self.token_button, self.stored_button, self.forget_button)
         has_store = keychain.is_available()
         self.stored_button.setVisible(has_store)
         self.forget_button.setVisible(has_store)
@@ -215,7 +214,7 @@ class NetworkSection(Section):
 
 
 def _both(first: str, second: str) -> str:
-    return str(Sentence(first, second))
+    return str(ErrorMessage(first, second))
 
 
 def _stacked(*widgets: QWidget) -> QWidget:

@@ -4,12 +4,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 
 from app import __version__
-from app.base import build_facts, confidentiality
+from app.base import confidentiality, diagnostics
 from app.base.wording import phrase
 from app.uikit.text.rich_text import RichText
 from app.uikit.theme import Theme
+from app.uikit.widgets.containers import make_scrollable
 from app.uikit.widgets.labels import Label, set_surface
-from app.uikit.widgets.scroll import scrolled
 
 SIZE_PX = (560, 420)
 MARGIN_PX = 24
@@ -35,7 +35,7 @@ class NewsWindow(QDialog):
         inside.addStretch(1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(scrolled(page))
+        column.addWidget(make_scrollable(page))
         room = parent.window().size()
         self._width_px = min(theme.px(SIZE_PX[0]), room.width() - 2 * EDGE_PX)
         self.resize(self._width_px, min(theme.px(SIZE_PX[1]), room.height() - 2 * EDGE_PX))
@@ -46,7 +46,7 @@ class NewsWindow(QDialog):
         return confidentiality.LABELS[0]  # the program's own
 
     def _show_text(self) -> None:
-        self.text.show_markdown(build_facts.news() or phrase("shell.there_is_no_description_of"))
+        self.text.show_markdown(diagnostics.release_notes() or phrase("shell.there_is_no_description_of"))
         self.text.fit(
             self._width_px - 2 * MARGIN_PX - self.style().pixelMetric(self.style().PixelMetric.PM_ScrollBarExtent)
         )

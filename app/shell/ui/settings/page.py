@@ -29,13 +29,11 @@ from app.shell.ui.settings.network import NetworkSection
 from app.shell.ui.settings.sections import AppearanceSection, DataSection, ModelSection, QuestionSection, Section
 from app.shell.ui.settings.storage import Storage
 from app.shell.ui.settings.training import TrainingPanel, TrainingSection
-from app.uikit.navigation import Navigation
+from app.uikit.page import Navigation, Page, PageHeader
 from app.uikit.theme import Theme
-from app.uikit.widgets import rows
-from app.uikit.widgets.header import Header
-from app.uikit.widgets.labels import Rule, set_surface
-from app.uikit.widgets.page import Page
-from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets import list_rows
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.labels import Separator, set_surface
 
 LIST_WIDTH_PX = 188
 NAME_MARGINS_PX = 40  # left and right of a section's name
@@ -63,9 +61,9 @@ class SectionDelegate(QStyledItemDelegate):
         painter.save()
         area: QRect = option.rect.adjusted(8, 0, -8, 0)
         is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
-        rows.draw_ground(painter, self._theme, area, is_chosen=is_chosen, option=option)
+        list_rows.draw_ground(painter, self._theme, area, is_chosen=is_chosen, option=option)
         words = area.adjusted(12, 0, -8, 0)
-        rows.draw_text(painter, self._theme, words, index.data(), "ui", "text", weight=600 if is_chosen else 400)
+        list_rows.draw_text(painter, self._theme, words, index.data(), "ui", "text", weight=600 if is_chosen else 400)
         painter.restore()
 
 
@@ -138,7 +136,7 @@ class SettingsPage(Page):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self._header = Header(self._theme, phrase("shell.settings"))
+        self._header = PageHeader(self._theme, phrase("shell.settings"))
         self.list = QListView()
         self.list.setModel(QStringListModel([name for name, _ in self.sections], self))
         self.list.setItemDelegate(SectionDelegate(self._theme, self.list))
@@ -151,7 +149,7 @@ class SettingsPage(Page):
         body = QHBoxLayout()
         body.setSpacing(0)
         body.addWidget(self._padded(self.list))
-        body.addWidget(Rule("vertical"))
+        body.addWidget(Separator("vertical"))
         body.addWidget(self.stack, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -175,7 +173,7 @@ class SettingsPage(Page):
         row.addWidget(section, 1)
         row.addStretch()
         section.setMaximumWidth(self._theme.px(ROWS_WIDTH_PX))
-        return scrolled(holder)
+        return make_scrollable(holder)
 
     def _widest_name(self) -> int:
         metrics = QFontMetrics(self._theme.font("ui", 600))

@@ -4,7 +4,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from app.base.wording import phrase
-from app.uikit.dialogs import Choice, Dialog
+from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
 
@@ -22,8 +22,8 @@ class ProxyLoginDialog(Dialog):
             phrase("shell.user_name_and_password_of"),
             phrase("shell.they_are_remembered_until_kotae"),
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("use", phrase("common.use"), "primary", is_default=True),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("use", phrase("common.use"), "primary", is_default=True),
             ),
             parent,
             content=self._content(),

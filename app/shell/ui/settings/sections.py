@@ -14,10 +14,10 @@ from app.inference import engine_packs
 from app.shell.ui.settings.engine_packs import EnginePacks
 from app.uikit.desktop import open_folder
 from app.uikit.theme import Theme
-from app.uikit.widgets.auto_spin import AutoSpin
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.labels import Label, Rule
-from app.uikit.widgets.setting_rows import Chooser, SettingRow
+from app.uikit.widgets.fields import AutoSpin
+from app.uikit.widgets.form_rows import Chooser, SettingRow
+from app.uikit.widgets.labels import Label, Separator
 
 MAX_THREADS = 64
 
@@ -57,7 +57,7 @@ class Section(QWidget):
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(16)
         if self._rows:
-            rows.addWidget(Rule())
+            rows.addWidget(Separator())
         row = SettingRow(self._theme, label, control, sentence, is_wide=is_wide)
         rows.addWidget(row)
         self._rows.append(row)

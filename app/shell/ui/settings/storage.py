@@ -15,13 +15,13 @@ from app.models.services.downloads import Downloads
 from app.models.services.upkeep import ModelUpkeep
 from app.models.ui.care.work import Work
 from app.uikit import desktop
-from app.uikit.dialogs import Choice, Dialog
-from app.uikit.phrases import breakable
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import make_breakable
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.containers import FlowBox
 from app.uikit.widgets.labels import Label
 from app.uikit.widgets.progress_row import ProgressRow
 
@@ -54,7 +54,7 @@ class Storage(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
-        for widget in (self.path, self.room, Flow(self.open_button, self.move_button), self.progress, self.banner):
+        for widget in (self.path, self.room, FlowBox(self.open_button, self.move_button), self.progress, self.banner):
             column.addWidget(widget)
         self._work = Work(upkeep, self.progress, self.banner, self)
         self._work.ended.connect(self.refresh)
@@ -65,7 +65,7 @@ class Storage(QWidget):
 
     def refresh(self, _moved: Moved | None = None) -> None:
         folder = self._upkeep.models_folder
-        self.path.setText(breakable(str(folder)))
+        self.path.setText(make_breakable(str(folder)))
         free = _free_bytes(folder)
         self.room.setText(phrase("shell.n_gb_free", n=f"{free / 1e9:,.0f}") if free is not None else "")
         self.move_button.setEnabled(not self._work.is_mine)
@@ -88,8 +88,8 @@ class Storage(QWidget):
             phrase("shell.move_the_models_folder"),
             f"{self._upkeep.models_folder}\n→ {target}\n\n{body}\n{room}".strip(),
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("move", phrase("shell.move_2"), "primary", is_default=True),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("move", phrase("shell.move_2"), "primary", is_default=True),
             ),
             self.window(),
         )

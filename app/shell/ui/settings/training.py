@@ -14,13 +14,12 @@ from app.shell.ui.settings.training_kit import KitDialog
 from app.training.services.training_setup import TrainingSetup
 from app.training.ui.making import EnvironmentMaking
 from app.uikit import desktop
-from app.uikit.dialogs import Choice, Dialog
-from app.uikit.language import joined, noted
-from app.uikit.phrases import breakable
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import join_facts, make_breakable, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.containers import FlowBox
 from app.uikit.widgets.labels import Label
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class TrainingPanel(QWidget):
         self.kit_button = Button(theme, phrase("shell.make_a_kit_to_carry"))
         self._pickers = pickers or Pickers()
         self.making = EnvironmentMaking(theme, setup, self._pickers)
-        buttons = Flow(
+        buttons = FlowBox(
             *(self.make_button, self.offline_button, self.back_button, self.open_button, self.remove_button),
             self.kit_button,
         )
@@ -88,8 +87,8 @@ class TrainingPanel(QWidget):
             phrase("shell.delete_the_training_environment"),
             phrase("shell.frees_size_models_and_conversations", size=size),
             (
-                Choice("cancel", phrase("common.cancel"), is_default=True),
-                Choice("remove", phrase("shell.delete_2"), "danger_fill"),
+                DialogButton("cancel", phrase("common.cancel"), is_default=True),
+                DialogButton("remove", phrase("shell.delete_2"), "danger_fill"),
             ),
             self.window(),
         )
@@ -103,8 +102,8 @@ class TrainingPanel(QWidget):
             phrase("shell.go_back_to_the_environment"),
             phrase("shell.the_one_in_use_is"),
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("back", phrase("shell.go_back"), "primary", is_default=True),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("back", phrase("shell.go_back"), "primary", is_default=True),
             ),
             self.window(),
         )
@@ -162,7 +161,7 @@ class TrainingPanel(QWidget):
             words, tone = phrase("shell.there_is_none_yet"), "text"
         elif found.problem is not None:
             reason = found.problem.facts.get("reason", "")
-            words = phrase("shell.it_does_not_work_reason", reason=breakable(str(reason)))
+            words = phrase("shell.it_does_not_work_reason", reason=make_breakable(str(reason)))
             tone = "warning"
         elif not found.is_current:
             words, tone = (
@@ -180,7 +179,7 @@ class TrainingPanel(QWidget):
             folder = found.python.parent.parent if found.size_bytes else found.python
             size = _gigabytes(found.size_bytes) if found.size_bytes else ""
             other = "" if found.is_own else phrase("shell.not_made_by_kotae")
-            lines.append(joined(breakable(str(folder)), size, other))
+            lines.append(join_facts(make_breakable(str(folder)), size, other))
         if found.previous_bytes:
             previous = phrase("shell.the_environment_from_before_is")
             lines.append(previous.format(size=_gigabytes(found.previous_bytes)))
@@ -225,9 +224,9 @@ class TrainingSection(Section):
 
 def _versions(probe: "Probe") -> str:
     libraries = [f"{name} {version}" for name, version in probe.versions.items()]
-    devices = [noted(device.name, f"{device.memory_bytes / 1e9:.0f} GB") for device in probe.devices]
+    devices = [with_note(device.name, f"{device.memory_bytes / 1e9:.0f} GB") for device in probe.devices]
     cuda = f"CUDA {probe.cuda}" if probe.cuda else "CPU"
-    return joined(f"Python {probe.python}", *libraries, f"llama.cpp {probe.converter}", cuda, *devices)
+    return join_facts(f"Python {probe.python}", *libraries, f"llama.cpp {probe.converter}", cuda, *devices)
 
 
 def _gigabytes(size_bytes: int) -> str:

@@ -9,13 +9,12 @@ from app.models import package_locks as locks
 from app.models.package_locks import Lock
 from app.training.environment import python_pins
 from app.training.environment.messages import KitJob
-from app.uikit.dialogs import Choice, Dialog
-from app.uikit.language import joined
-from app.uikit.path_row import PathRow
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
+from app.uikit.widgets.form_rows import Chooser, PathRow
 from app.uikit.widgets.labels import Label
-from app.uikit.widgets.setting_rows import Chooser
 
 _SYSTEMS = ("linux-x86_64", "win32-x86_64", "darwin-arm64")
 
@@ -41,8 +40,8 @@ class KitDialog(Dialog):
             phrase("shell.make_a_training_environment_kit"),
             phrase("shell.collects_what_a_pc_without"),
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("write", phrase("shell.write_it"), "primary", is_default=True),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("write", phrase("shell.write_it"), "primary", is_default=True),
             ),
             parent,
             content=self._content(),
@@ -133,4 +132,4 @@ def lock_words(lock: Lock) -> str:
         "darwin-arm64": "Mac",
     }
     kind = phrase("common.for_gpus_cuda") if lock.variant == "cuda" else phrase("common.for_cpus")
-    return joined(systems[lock.system], kind, f"Python {locks.dotted(lock.python)}")
+    return join_facts(systems[lock.system], kind, f"Python {locks.dotted(lock.python)}")

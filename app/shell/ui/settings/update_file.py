@@ -9,11 +9,10 @@ from app import __version__
 from app.base.wording import phrase, shell_word
 from app.inference import engine_packs
 from app.shell.update_file import UpdateFile
-from app.uikit.dialogs import Choice, Dialog
-from app.uikit.phrases import breakable
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import make_breakable
 from app.uikit.theme import Theme
-from app.uikit.widgets.fact_list import FactList
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.labels import FactList, Label
 
 WIDTH_PX = 620
 
@@ -90,8 +89,8 @@ def update_file_dialog(theme: Theme, found: UpdateFile, parent: QWidget) -> Dial
     dialog = Dialog(
         theme,
         phrase("shell.check_of_the_file_you"),
-        f"{breakable(str(found.path))}\n{_what_it_is(found)}",
-        (Choice("cancel", phrase("common.close"), is_default=not asks),),
+        f"{make_breakable(str(found.path))}\n{_what_it_is(found)}",
+        (DialogButton("cancel", phrase("common.close"), is_default=not asks),),
         parent,
         icon=("file-search", "text2"),
         content=facts,

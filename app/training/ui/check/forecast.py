@@ -6,11 +6,10 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QSizePolicy, QV
 from app.base.wording import phrase
 from app.training.plan import Forecast
 from app.training.ui.model import words
-from app.uikit import phrases
+from app.uikit import localization
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.labels import IconLabel, Label
 
 STEPS = 1000  # of a bar
 BAR_PX = 560  # at most
@@ -73,8 +72,8 @@ class ForecastBox(QFrame):
         text = phrase("training.estimate_time_memory_size")
         if found.is_measured:
             text = phrase("training.after_a_3_step_trial")
-        size = phrases.gigabytes(found.memory_bytes)
-        return text.format(time=phrases.about_time(found.seconds), memory=name, size=size)
+        size = localization.format_gigabytes(found.memory_bytes)
+        return text.format(time=localization.format_about_time(found.seconds), memory=name, size=size)
 
     def _source(self, found: Forecast) -> str:
         if found.is_measured:
@@ -103,7 +102,7 @@ class Meter(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self._mark = Icon(theme, "circle-check", "success")
+        self._mark = IconLabel(theme, "circle-check", "success")
         self._name = Label(strong=True)
         self.words = Label(tone="text2", wraps=True)
         self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -129,7 +128,9 @@ class Meter(QWidget):
         self.fits = needed <= there
         self._mark.show_icon(*(("circle-check", "success") if self.fits else ("circle-x", "danger")))
         self._name.setText(name)
-        self.words.setText(words_of.format(need=phrases.gigabytes(needed), free=phrases.gigabytes(there)))
+        self.words.setText(
+            words_of.format(need=localization.format_gigabytes(needed), free=localization.format_gigabytes(there))
+        )
         self.words.set_tone("text2" if self.fits else "danger")
         self._bar.setValue(min(STEPS, round(STEPS * needed / max(there, 1))))
         self._bar.setProperty("level", "" if self.fits else "low")

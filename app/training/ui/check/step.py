@@ -17,14 +17,12 @@ from app.training.ui.check.token_view import TokenView
 from app.training.ui.check_words import BLOCK, NOTE, OK, WARN, Line
 from app.training.ui.job_dialog import JobDialog
 from app.training.ui.step import Deed, Step
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
-from app.uikit.widgets.announce import announce
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.labels import IconLabel, Label, announce
 from app.uikit.widgets.progress_row import ProgressRow
 
 MARGIN_PX = 24
@@ -55,7 +53,7 @@ class CheckStep(Step):
         self._phase = ""
         self.banner = Banner(theme)
         self.progress = ProgressRow(theme)
-        self._mark = Icon(theme, "info", "text2")
+        self._mark = IconLabel(theme, "info", "text2")
         self._mark.setContentsMargins(0, VERDICT_MARK_DOWN_PX, 0, 0)
         self.verdict = Label(role="heading3", wraps=True)
         self.about = Label(tone="text2", wraps=True)
@@ -103,7 +101,7 @@ class CheckStep(Step):
         column.addLayout(head)
         for widget in (self.about, self.findings, self.forecast, self.tokens, self.no_tokens):
             column.addWidget(widget)
-        column.addWidget(Flow(self.again_button, self.job_button))
+        column.addWidget(FlowBox(self.again_button, self.job_button))
         column.addStretch(1)
 
     def _connect(self) -> None:
@@ -294,7 +292,7 @@ class FindingRow(QWidget):
     def _build(self) -> None:
         top = Qt.AlignmentFlag.AlignTop
         icon, tone = _MARKS[self.line.level]
-        mark = Icon(self._theme, icon, tone)
+        mark = IconLabel(self._theme, icon, tone)
         mark.setToolTip(words.state(self.line.level))
         mark.setContentsMargins(0, MARK_DOWN_PX, 0, 0)
         self._words = QBoxLayout(QBoxLayout.Direction.LeftToRight)

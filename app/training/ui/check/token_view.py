@@ -18,10 +18,10 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QTextEdit, QVBoxLayout
 from app.base.wording import phrase
 from app.training import previews
 from app.training.previews import Piece
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import IconButton
-from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.containers import FlowBox
 from app.uikit.widgets.labels import Label, set_surface
 from trainer.events import Preview
 
@@ -74,14 +74,14 @@ class TokenView(QFrame):
         preview = self._previews[place]
         title = phrase("training.example_i_of_n", i=place + 1, n=count)
         trained = sum(token.is_trained for token in preview.tokens)
-        facts = joined(
+        facts = join_facts(
             phrase("training.n_tokens_in_all", n=f"{len(preview.tokens):,}"),
             phrase("training.n_trained", n=f"{trained:,}"),
         )
         self.title.setText(title)
         self.facts.setText(facts)
         self.text.show_pieces(previews.pieces(preview.tokens))
-        self.text.setAccessibleName(joined(title, facts))
+        self.text.setAccessibleName(join_facts(title, facts))
         self.before.setEnabled(place > 0)
         self.after.setEnabled(place + 1 < count)
 
@@ -105,7 +105,7 @@ class TokenView(QFrame):
         column.setContentsMargins(16, 12, 16, 12)
         column.setSpacing(8)
         column.addLayout(head)
-        column.addWidget(Flow(*self._legend))
+        column.addWidget(FlowBox(*self._legend))
         column.addWidget(self.text)
         column.addWidget(self.facts)
 

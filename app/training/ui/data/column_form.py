@@ -6,15 +6,14 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QBoxLayout, QComboBox, QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from app.base.tables.columns import FIELDS, NONE, ColumnMapping
+from app.base.tables.column_mapping import FIELDS, NO_COLUMN, ColumnMapping
 from app.base.wording import phrase
 from app.training.data import shapes
 from app.training.data.records import BadRow, Record, short
 from app.training.data.rows import Row
 from app.training.ui.data import words
 from app.uikit.theme import Theme
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.labels import IconLabel, Label
 
 NEEDED = ("question", "answer")
 SHOWN_CHARACTERS = 400  # of a text in the preview
@@ -60,8 +59,8 @@ class ColumnForm(QWidget):
         """As it is asked for: what was left open is not guessed again."""
         chosen = {field: box.currentData() or "" for field, box in self.boxes.items()}
         if self._messages:
-            return ColumnMapping(system=chosen["system"] or NONE, group=chosen["group"] or NONE)
-        rest = {field: chosen[field] or NONE for field in FIELDS if field not in NEEDED}
+            return ColumnMapping(system=chosen["system"] or NO_COLUMN, group=chosen["group"] or NO_COLUMN)
+        rest = {field: chosen[field] or NO_COLUMN for field in FIELDS if field not in NEEDED}
         return ColumnMapping(question=chosen["question"], answer=chosen["answer"], **rest)
 
     @property
@@ -202,7 +201,7 @@ class Preview(QFrame):
         grid.addWidget(Label(phrase("training.data_preview", line=line), "caption", "muted"), 0, 0, 1, 2)
         for place, (name, text, tone) in enumerate(parts, start=1):
             shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
-            sign = Label(name, tone="text2") if name else Icon(self._theme, "circle-x", tone)
+            sign = Label(name, tone="text2") if name else IconLabel(self._theme, "circle-x", tone)
             grid.addWidget(sign, place, 0, Qt.AlignmentFlag.AlignTop)
             grid.addWidget(_text(shown, tone), place, 1)
             self.said.append(shown)

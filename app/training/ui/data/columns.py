@@ -6,18 +6,18 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.base.services import background
-from app.base.tables.columns import NONE, ColumnMapping
+from app.base.tables.column_mapping import NO_COLUMN, ColumnMapping
 from app.base.wording import phrase
 from app.training.data.origin import Origin, Standing
 from app.training.data.records import Record
 from app.training.services.training_draft import TrainingDraft
 from app.training.ui.data import words
 from app.training.ui.data.column_form import ColumnForm
-from app.uikit.dialogs import Choice, Dialog
+from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_scrollable
 from app.uikit.widgets.labels import ElidedLabel, Label
-from app.uikit.widgets.scroll import scrolled
 
 MARGIN_PX = 24
 DIALOG_PX = 640
@@ -53,7 +53,7 @@ class ColumnsTab(QWidget):
         inside.addStretch(1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(scrolled(content))
+        column.addWidget(make_scrollable(content))
         self.form.changed.connect(self._settle)
         self.read_button.clicked.connect(lambda: self.read_requested.emit(self.form.mapping))
 
@@ -127,7 +127,7 @@ class ColumnsDialog(Dialog):
         column.setContentsMargins(0, 0, 8, 0)
         column.addWidget(self.form)
         column.addStretch(1)
-        area = scrolled(content)
+        area = make_scrollable(content)
         room = parent.window().height() - theme.px(230)
         area.setFixedHeight(max(theme.px(120), min(theme.px(420), room)))
         columns, samples = found
@@ -136,8 +136,8 @@ class ColumnsDialog(Dialog):
             phrase("training.which_columns_are_the_questions"),
             phrase("training.the_names_of_the_columns", name=name),
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("read", phrase("training.import_with_these_columns"), "primary", is_default=True),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("read", phrase("training.import_with_these_columns"), "primary", is_default=True),
             ),
             parent,
             content=area,
@@ -156,7 +156,7 @@ class ColumnsDialog(Dialog):
 
 def _asked(read: ColumnMapping) -> ColumnMapping:
     """What would be asked for to read the same again."""
-    form = {"question": read.question, "answer": read.answer, "input": read.input or NONE}
+    form = {"question": read.question, "answer": read.answer, "input": read.input or NO_COLUMN}
     if read.messages:
         form = {}
-    return ColumnMapping(system=read.system or NONE, group=read.group or NONE, **form)
+    return ColumnMapping(system=read.system or NO_COLUMN, group=read.group or NO_COLUMN, **form)

@@ -12,9 +12,8 @@ from app.documents.records import Collection
 from app.documents.retrieval import excerpts
 from app.inference.local_model import LocalModel
 from app.training.generation.wish import LEAST, MOST, USUAL
-from app.uikit.dialogs import Choice, Dialog
-from app.uikit.language import joined
-from app.uikit.phrases import label
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import join_facts, label_name
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
 
@@ -52,8 +51,8 @@ class GenerateDialog(Dialog):
             phrase("training.make_questions_and_answers_from"),
             phrase("training.a_model_on_this_pc"),
             (
-                Choice("cancel", phrase("common.cancel")),
-                Choice("make", phrase("training.start"), "primary", is_default=True),
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("make", phrase("training.start"), "primary", is_default=True),
             ),
             parent,
             content=self._content(theme),
@@ -121,7 +120,7 @@ class GenerateDialog(Dialog):
         one = self._collections[place]
         count = phrase("training.n_documents_s_sections", n=f"{one.documents:,}", s=f"{one.sections:,}")
         secret = phrase("training.you_are_asked_before_it") if one.label == "secret" else ""
-        self.collection_facts.setText(joined(count, label(one.label), secret))
+        self.collection_facts.setText(join_facts(count, label_name(one.label), secret))
 
     def _show_model(self) -> None:
         self.model_facts.hide()

@@ -17,9 +17,9 @@ from app.training.ui.data.charts import Bar, Bars, Chart, Histogram
 from app.training.ui.review import words as review_words
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.figures import Figures, FigureView
+from app.uikit.widgets.containers import make_scrollable
 from app.uikit.widgets.labels import Label
-from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.number_table import NumberTableModel, NumberTableView
 
 MARGIN_PX = 24
 
@@ -31,8 +31,8 @@ class Plot(QWidget):
         """`column`: what is counted."""
         super().__init__()
         self.chart = chart
-        self.figures = Figures((column, phrase("training.rows")), 0)
-        self.table = FigureView(theme, self.figures, title)
+        self.figures = NumberTableModel((column, phrase("training.rows")), 0)
+        self.table = NumberTableView(theme, self.figures, title)
         self.toggle = Button(theme, phrase("training.show_as_a_table"), compact=True)
         self.rest = Label(role="caption", tone="text2", wraps=True)
         head = QHBoxLayout()
@@ -87,10 +87,10 @@ class LengthsTab(QWidget):
         self.groups = Plot(theme, group, Bars(theme, group), group)
         self.outliers_title = Label(role="heading3", wraps=True)
         self.outliers_about = Label(role="caption", tone="muted", wraps=True)
-        self.outliers = Figures(
+        self.outliers = NumberTableModel(
             (phrase("training.row"), phrase("common.characters"), phrase("common.batch_column.question")), 2
         )
-        self.outlier_table = FigureView(theme, self.outliers, phrase("training.answers_of_quite_another_length"))
+        self.outlier_table = NumberTableView(theme, self.outliers, phrase("training.answers_of_quite_another_length"))
         self._build()
 
     def show_rows(self) -> None:
@@ -126,7 +126,7 @@ class LengthsTab(QWidget):
         inside.addStretch(1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(scrolled(content))
+        column.addWidget(make_scrollable(content))
         self.outlier_table.activated.connect(self._on_activated)
 
     def _on_found(self, found: tuple[tuple[Curation, int], Distribution | None]) -> None:

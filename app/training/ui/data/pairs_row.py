@@ -7,7 +7,7 @@ from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
 from app.training.services.generation import GenerationProgress, Stopped
 from app.training.services.pair_making import Made, PairMaking
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.progress_row import ProgressRow
@@ -116,7 +116,7 @@ class PairsRow(QWidget):
             return
         what = phrase("training.n_pairs_were_made_from", name=made.wish.collection, n=f"{accepted:,}")
         few = phrase("training.that_is_fewer_than_the", n=f"{wanted:,}") if accepted < wanted else ""
-        self._show("success" if accepted >= wanted else "warning", what, joined(few, why))
+        self._show("success" if accepted >= wanted else "warning", what, join_facts(few, why))
         self.made.emit()
 
     def _on_stopped(self, draft_id: str, stopped: Stopped) -> None:

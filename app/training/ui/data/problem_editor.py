@@ -13,11 +13,9 @@ from app.training.ui.data import words
 from app.training.ui.review import words as review_words
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import FlowBox, make_scrollable
 from app.uikit.widgets.fields import CorrectedField
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label
-from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.labels import IconLabel, Label
 
 MARGIN_PX = 20
 QUESTION_LINES, ANSWER_LINES = (2, 6), (4, 14)
@@ -126,7 +124,7 @@ class ProblemEditor(QWidget):
             fields.addWidget(label)
             fields.addWidget(field)
         fields.addSpacing(6)
-        self.buttons = Flow(self.accept_button, self.edit_button, self.reject_button, self.undo_button)
+        self.buttons = FlowBox(self.accept_button, self.edit_button, self.reject_button, self.undo_button)
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(MARGIN_PX, 14, MARGIN_PX, 14)
@@ -138,7 +136,7 @@ class ProblemEditor(QWidget):
         column.addStretch(1)
         around = QVBoxLayout(self)
         around.setContentsMargins(0, 0, 0, 0)
-        around.addWidget(scrolled(content))
+        around.addWidget(make_scrollable(content))
 
     def _connect(self) -> None:
         self.accept_button.clicked.connect(self.accept)
@@ -183,7 +181,7 @@ class ProblemEditor(QWidget):
             row = QHBoxLayout(line)
             row.setContentsMargins(0, 0, 0, 0)
             row.setSpacing(self._theme.px(6))
-            sign, label = Icon(self._theme, icon, tone), Label(text, tone=tone, wraps=True)
+            sign, label = IconLabel(self._theme, icon, tone), Label(text, tone=tone, wraps=True)
             sign.setFixedHeight(self._theme.line_height("ui"))
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)

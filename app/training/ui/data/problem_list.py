@@ -13,10 +13,10 @@ from app.training.data.overview import Flawed
 from app.training.data.records import BadRow
 from app.training.ui.data import words
 from app.training.ui.review import words as review_words
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets import rows
-from app.uikit.widgets.labels import tip
+from app.uikit.widgets import list_rows
+from app.uikit.widgets.labels import plain_tooltip
 
 FlawedRole, SignRole, StateRole, FlawRole = (Qt.ItemDataRole.UserRole + number for number in range(4))
 KEYS = {Qt.Key.Key_A: "accept", Qt.Key.Key_E: "edit", Qt.Key.Key_R: "reject"}
@@ -80,16 +80,16 @@ class Problems(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return text
         if role == Qt.ItemDataRole.ToolTipRole:
-            return tip(joined(text, self.data(index, FlawRole)))
+            return plain_tooltip(join_facts(text, self.data(index, FlawRole)))
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return joined(self.data(index, StateRole), text, self.data(index, FlawRole))
+            return join_facts(self.data(index, StateRole), text, self.data(index, FlawRole))
         return None
 
     def _text(self, one: Flawed) -> str:
         assert self._rows is not None
         said = one.detail if isinstance(one, BadRow) else self._rows.row_of(one).question
         place = phrase("training.data_preview", line=f"{overview.line(one):,}")
-        return joined(place, review_words.one_line(said))
+        return join_facts(place, review_words.one_line(said))
 
 
 def _flaws(item: Item) -> str:
@@ -150,15 +150,15 @@ class ProblemDelegate(QStyledItemDelegate):
         icon, tone = index.data(SignRole)
         is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
         painter.save()
-        rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
+        list_rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
         size = theme.px(SIGN_PX)
         sign = QRect(area.left() + MARGIN_PX, area.top() + theme.px(8), size, theme.line_height("ui"))
         theme.icon(icon or "info", tone, SIGN_PX).paint(painter, sign)
         left = sign.right() + theme.px(8)
         line = QRect(left, sign.top(), area.right() - MARGIN_PX - left, sign.height())
-        rows.draw_text(painter, theme, line, index.data(), "ui", "text", weight=600 if is_chosen else 400)
+        list_rows.draw_text(painter, theme, line, index.data(), "ui", "text", weight=600 if is_chosen else 400)
         second = QRect(left, line.bottom() + 1, line.width(), theme.line_height("caption"))
-        told = joined(index.data(StateRole), index.data(FlawRole))
-        rows.draw_text(painter, theme, second, told, "caption", "text2" if is_chosen else "muted")
+        told = join_facts(index.data(StateRole), index.data(FlawRole))
+        list_rows.draw_text(painter, theme, second, told, "caption", "text2" if is_chosen else "muted")
         painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
         painter.restore()

@@ -14,7 +14,7 @@ from app.training.ui.data import words
 from app.training.ui.data.problem_editor import ProblemEditor
 from app.training.ui.data.problem_list import FlawedRole, Problems, ProblemView
 from app.uikit.theme import Theme
-from app.uikit.widgets.labels import Label, Rule
+from app.uikit.widgets.labels import Label, Separator
 
 LIST_PX, STACK_BELOW_PX, STACKED_PX = 348, 720, 420
 
@@ -74,9 +74,9 @@ class ProblemsTab(QWidget):
         side.setContentsMargins(0, 0, 0, 0)
         side.setSpacing(0)
         side.addLayout(top)
-        side.addWidget(Rule())
+        side.addWidget(Separator())
         side.addWidget(self.view, 1)
-        self._rules = (Rule("vertical"), Rule())
+        self._rules = (Separator("vertical"), Separator())
         self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(0)

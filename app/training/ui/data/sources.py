@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.tables.columns import ColumnMapping
+from app.base.tables.column_mapping import ColumnMapping
 from app.base.wording import phrase
 from app.documents.records import Collection
 from app.documents.services.documents import Documents
@@ -22,9 +22,9 @@ from app.training.services.pair_making import PairMaking
 from app.training.services.training_draft import TrainingDraft
 from app.training.ui.data.columns import ColumnsDialog, Outline
 from app.training.ui.data.generate import GenerateDialog
-from app.uikit.dialogs import Choice, Dialog
-from app.uikit.pickers import Pickers
-from app.uikit.secrecy import Secrecy
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import Pickers
+from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 
 DECIDED: tuple[State, ...] = ("accepted", "edited", "rejected")
@@ -44,7 +44,7 @@ class Sources(QObject):
         documents: Documents,
         library: ModelLibrary,
         making: PairMaking,
-        secrecy: Secrecy,
+        secrecy: ConfidentialityGuard,
         model_id: Callable[[], str | None],
         pickers: Pickers | None = None,
     ) -> None:
@@ -155,8 +155,8 @@ class Sources(QObject):
             phrase("training.replace_the_rows"),
             phrase("training.the_rows_are_replaced_and", n=f"{decided:,}"),
             (
-                Choice("cancel", phrase("common.cancel"), is_default=True),
-                Choice("replace", phrase("training.replace"), "danger_fill"),
+                DialogButton("cancel", phrase("common.cancel"), is_default=True),
+                DialogButton("replace", phrase("training.replace"), "danger_fill"),
             ),
             self._window,
             icon=("triangle-alert", "warning"),

@@ -16,11 +16,9 @@ from app.training.services.training_draft import TrainingDraft
 from app.training.ui.data import words
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.fact_list import FactList
-from app.uikit.widgets.figures import Figures, FigureView
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label
-from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.labels import FactList, IconLabel, Label
+from app.uikit.widgets.number_table import NumberTableModel, NumberTableView
 
 MARGIN_PX = 24
 
@@ -33,7 +31,7 @@ class SplitTab(QWidget):
         self._theme = theme
         self._work = work
         self._asked: Frozen | None = None
-        self._icon = Icon(theme, "info")
+        self._icon = IconLabel(theme, "info")
         self.state = Label(strong=True, wraps=True)
         self.split_button = Button(theme, phrase("training.split_again"), icon="refresh-cw", compact=True)
         self.about = Label(tone="text2", wraps=True)
@@ -49,8 +47,8 @@ class SplitTab(QWidget):
             phrase("training.similarity"),
             phrase("training.why_it_was_removed"),
         )
-        self.removed = Figures(titles, 3)
-        self.removed_table = FigureView(theme, self.removed, phrase("training.removed_rows"))
+        self.removed = NumberTableModel(titles, 3)
+        self.removed_table = NumberTableView(theme, self.removed, phrase("training.removed_rows"))
         self._build()
 
     def show_rows(self) -> None:
@@ -100,7 +98,7 @@ class SplitTab(QWidget):
         inside.addStretch(1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(scrolled(content))
+        column.addWidget(make_scrollable(content))
         self._show_parts(is_shown=False)
 
     def _show_state(self, frozen: Frozen | None, *, is_stale: bool) -> None:
@@ -190,7 +188,7 @@ class SplitTab(QWidget):
             row = QHBoxLayout(line)
             row.setContentsMargins(0, 0, 0, 0)
             row.setSpacing(self._theme.px(6))
-            sign = Icon(self._theme, icon, tone)
+            sign = IconLabel(self._theme, icon, tone)
             sign.setFixedHeight(self._theme.line_height("ui"))
             row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
             row.addWidget(Label(sentence, wraps=True), 1)

@@ -25,17 +25,16 @@ from app.training.ui.data.split import SplitTab
 from app.training.ui.data.strip import Strip
 from app.training.ui.review.tab import ReviewTab
 from app.training.ui.step import Deed, Step
-from app.uikit.drop_zone import DropZone, dropped_paths
-from app.uikit.navigation import Navigation
-from app.uikit.pickers import Pickers
-from app.uikit.secrecy import Secrecy
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import DropZone, Pickers, dropped_paths
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.labels import Label, Rule
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.labels import Label, Separator
 from app.uikit.widgets.progress_row import ProgressRow
-from app.uikit.widgets.tabs import SIDE_PX, Tabs
+from app.uikit.widgets.section_bars import TAB_SIDE_PX, TabBar
 
 MARGIN_PX = 24
 STACK_PX = 300  # the least that a tab has; in less, the page scrolls
@@ -54,7 +53,7 @@ class DataStep(Step):
         documents: Documents,
         library: ModelLibrary,
         making: PairMaking,
-        secrecy: Secrecy,
+        secrecy: ConfidentialityGuard,
         model_id: Callable[[], str | None],
         pickers: Pickers | None = None,
     ) -> None:
@@ -167,7 +166,7 @@ class DataStep(Step):
 
     def _build_board(self) -> QWidget:
         theme = self._theme
-        self.tabs = Tabs(
+        self.tabs = TabBar(
             theme,
             {
                 "columns": phrase("common.columns"),
@@ -188,7 +187,7 @@ class DataStep(Step):
         strip.setContentsMargins(MARGIN_PX, 10, MARGIN_PX, 2)
         strip.addWidget(self.strip)
         tabs = QVBoxLayout()
-        tabs.setContentsMargins(MARGIN_PX - SIDE_PX, 0, MARGIN_PX - SIDE_PX, 0)
+        tabs.setContentsMargins(MARGIN_PX - TAB_SIDE_PX, 0, MARGIN_PX - TAB_SIDE_PX, 0)
         tabs.addWidget(self.tabs)
         board = QWidget()
         column = QVBoxLayout(board)
@@ -196,7 +195,7 @@ class DataStep(Step):
         column.setSpacing(0)
         column.addLayout(strip)
         column.addLayout(tabs)
-        column.addWidget(Rule())
+        column.addWidget(Separator())
         column.addWidget(self._stack, 1)
         return board
 
@@ -377,7 +376,7 @@ class Empty(QWidget):
         column.setContentsMargins(MARGIN_PX, 24, MARGIN_PX, 16)
         column.setSpacing(12)
         column.addWidget(Label(need, wraps=True))
-        column.addWidget(Flow(self.file_button, self.pairs_button))
+        column.addWidget(FlowBox(self.file_button, self.pairs_button))
         column.addWidget(self.drop_zone)
         column.addWidget(Label(forms, tone="muted", wraps=True))
         column.addWidget(Label(example, tone="muted", wraps=True))

@@ -8,9 +8,8 @@ from app.training.data.overview import Overview
 from app.training.plan import Frozen
 from app.training.ui.data import words
 from app.uikit.theme import Theme
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.labels import IconLabel, Label
 
 
 class Count(QWidget):
@@ -25,7 +24,7 @@ class Count(QWidget):
         row.setContentsMargins(0, 0, theme.px(8), 0)
         row.setSpacing(theme.px(4))
         if icon:
-            row.addWidget(Icon(theme, icon, tone))
+            row.addWidget(IconLabel(theme, icon, tone))
         for part in (Label(before.strip()) if before.strip() else None, self.number):
             if part is not None:
                 row.addWidget(part)
@@ -54,7 +53,7 @@ class Strip(QWidget):
         self.validation = Count(theme, phrase("training.validation_n"))
         self.lock = Lock(theme)
         counts = (self.total, self.used, self.duplicates, self.flawed, self.undecided, self.rejected, self.unusable)
-        self._counts, self._split = Flow(*counts), Flow(self.train, self.validation, self.lock, action)
+        self._counts, self._split = FlowBox(*counts), FlowBox(self.train, self.validation, self.lock, action)
         self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(8)
@@ -95,7 +94,7 @@ class Lock(QFrame):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.setProperty("surface", "tag")
-        self.icon = Icon(theme, "lock", "text2", 13)
+        self.icon = IconLabel(theme, "lock", "text2", 13)
         self.words = Label(role="caption")
         self.hash = Label(role="caption", tone="muted")
         row = QHBoxLayout(self)

@@ -9,7 +9,7 @@ from app.training.data.lengths import Lengths
 from app.training.data.overview import OPEN, UNUSABLE
 from app.training.data.reading import Imported, encoding_name
 from app.training.data.records import BadRow
-from app.uikit.language import joined, noted
+from app.uikit.localization import join_facts, with_note
 
 EACH_MOST = 3  # personal details that are named
 
@@ -17,7 +17,7 @@ EACH_MOST = 3  # personal details that are named
 def file_facts(found: Imported) -> str:
     """「質問と回答の列　文字コード CP932」"""
     encoding = encoding_name(found.encoding) if found.encoding else ""
-    return joined(
+    return join_facts(
         phrase(f"training.data_shape.{found.shape}"),
         phrase("training.encoding_name", name=encoding) if encoding else "",
         phrase("training.sheet_name", name=found.sheet) if found.sheet else "",
@@ -27,7 +27,7 @@ def file_facts(found: Imported) -> str:
 def left_aside(found: Imported) -> str:
     """What of the file is not read at all; "" where all is."""
     sheets = phrase("common.data_other_sheets", sheets=phrase("common.data_gap").join(found.other_sheets))
-    return joined(
+    return join_facts(
         sheets if found.other_sheets else "",
         phrase("training.data_blank", count=f"{found.blank:,}") if found.blank else "",
     )
@@ -86,7 +86,7 @@ def flaws(item: Item, other: Item | None) -> list[str]:
         named = overview.personal_words(item.row, code)[:EACH_MOST]
         quoted = phrase("common.text")
         detail = phrase("common.data_gap").join(quoted.format(text=text) for text in named)
-        found.append(noted(flaw(code), detail))
+        found.append(with_note(flaw(code), detail))
     if other is not None:
         words = phrase("training.the_earlier_row_is_row")
         found.append(words.format(n=f"{other.row.line:,}"))
@@ -94,7 +94,7 @@ def flaws(item: Item, other: Item | None) -> list[str]:
 
 
 def unusable(row: BadRow) -> str:
-    return noted(phrase(f"common.data_bad.{row.code}"), row.detail if row.code in check_file.DETAILED else "")
+    return with_note(phrase(f"common.data_bad.{row.code}"), row.detail if row.code in check_file.DETAILED else "")
 
 
 def lengths(what: str, found: Lengths) -> str:

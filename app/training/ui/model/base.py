@@ -8,17 +8,17 @@ from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.wording import describe_error, phrase, size
+from app.base.wording import describe_error, format_size, phrase
 from app.inference.local_model import LocalModel
 from app.models import bases, local_models
 from app.models.hf_folder import HfModel
-from app.uikit.language import joined
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.labels import Label, tip
-from app.uikit.widgets.setting_rows import Chooser
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.form_rows import Chooser
+from app.uikit.widgets.labels import Label, plain_tooltip
 
 WIDTH_PX = 520
 
@@ -52,7 +52,7 @@ class BaseField(QWidget):
         self.box.setEnabled(bool(choices))
         self.empty.setVisible(not choices)
         self._show_chosen(base, path, found)
-        self.box.setToolTip(tip(self.box.currentText()))  # of a name that is longer than the box
+        self.box.setToolTip(plain_tooltip(self.box.currentText()))  # of a name that is longer than the box
 
     def _show_chosen(self, base: str, path: Path | None, found: LocalModel | None) -> None:
         if not base:
@@ -70,8 +70,8 @@ class BaseField(QWidget):
             self._say(f"▲ {describe_error(reason).message}" if reason else unknown, "warning")
         else:
             self.box.show_value(found.id)
-            facts = joined(found.quantization, size(found.size_bytes))
-            self._say(joined(phrase("training.can_be_used"), facts), "success")
+            facts = join_facts(found.quantization, format_size(found.size_bytes))
+            self._say(join_facts(phrase("training.can_be_used"), facts), "success")
 
     # ------------------------------------------------------------------- private
 
@@ -92,7 +92,7 @@ class BaseField(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
-        for widget in (title, self.empty, self.box, self.state, Flow(self.folder_button, self.get_button)):
+        for widget in (title, self.empty, self.box, self.state, FlowBox(self.folder_button, self.get_button)):
             column.addWidget(widget)
         column.addWidget(self.refused)
         self.folder_button.setToolTip(phrase("training.a_publishers_safetensors_folder_becomes"))
@@ -115,7 +115,7 @@ class BaseField(QWidget):
         base, model = found
         if self._shown is not None and self._shown[0] == base:
             parameters = phrase("common.n_b_parameters", n=f"{model.parameters / 1e9:.1f}")
-            self._say(joined(phrase("training.can_be_used"), model.name, parameters), "success")
+            self._say(join_facts(phrase("training.can_be_used"), model.name, parameters), "success")
 
     def _on_unreadable(self, error: AppError) -> None:
         self._say(f"▲ {describe_error(error)}", "warning")

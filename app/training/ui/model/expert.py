@@ -9,12 +9,11 @@ from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
 
 from app.base.wording import phrase
 from app.training.ui.model import words
-from app.uikit.text_field import TextField, show_text, storable
 from app.uikit.theme import Theme
-from app.uikit.widgets.auto_spin import AutoSpin
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.fields import AutoSpin, TextField, replace_text, storable_text
+from app.uikit.widgets.form_rows import CONTROL_WIDTH_PX, Chooser, SettingRow
 from app.uikit.widgets.labels import Label
-from app.uikit.widgets.setting_rows import CONTROL_WIDTH_PX, Chooser, SettingRow
 from trainer import spec
 
 SAMPLES_HEIGHT_PX = 92
@@ -194,11 +193,11 @@ class SamplesField(TextField):
         super().__init__(theme, "", SAMPLES_HEIGHT_PX)
 
     def questions(self) -> tuple[str, ...]:
-        return tuple(line.strip() for line in storable(self).splitlines() if line.strip())
+        return tuple(line.strip() for line in storable_text(self).splitlines() if line.strip())
 
     def show_questions(self, questions: tuple[str, ...]) -> None:
         if tuple(questions) != self.questions():
-            show_text(self, "\n".join(questions))
+            replace_text(self, "\n".join(questions))
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)

@@ -11,8 +11,8 @@ from app.training import problems
 from app.training.planning import Plan
 from app.training.services.training_preview import Outlook
 from app.training.ui.model import words
-from app.uikit import phrases
-from app.uikit.language import joined
+from app.uikit import localization
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
 
@@ -97,18 +97,18 @@ class PresetCard(QWidget):
         device = plan.device.kind if plan else ""
         names = (phrase("training.time"), words.memory_name(device), phrase("training.disk"))
         if plan is not None:
-            shown = [phrases.about_time(plan.time.total_s)]
-            shown += [phrases.gigabytes(size) for size in (plan.memory.total, plan.disk.training)]
+            shown = [localization.format_about_time(plan.time.total_s)]
+            shown += [localization.format_gigabytes(size) for size in (plan.memory.total, plan.disk.training)]
         else:
             shown = [phrase("training.computing") if is_working else UNKNOWN] * 3
         for label, name in zip(self._names, names, strict=True):
             label.setText(name)
         for label, value in zip(self.values, shown, strict=True):
             label.setText(value)
-        facts = joined(*(f"{name} {value}" for name, value in zip(names, shown, strict=True)))
+        facts = join_facts(*(f"{name} {value}" for name, value in zip(names, shown, strict=True)))
         self.line.setText(facts if plan is not None else shown[0])
         self._show_note(plan)
-        self.radio.setAccessibleDescription(joined(self._sentence.text(), facts, self.note.text()))
+        self.radio.setAccessibleDescription(join_facts(self._sentence.text(), facts, self.note.text()))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):
@@ -168,7 +168,7 @@ class PresetCard(QWidget):
         """What is never there, whatever else runs now; what is free at the moment is the check's."""
         text = ""
         if plan is not None and plan.memory.total > plan.device.memory_bytes:
-            all_of_it = phrases.gigabytes(plan.device.memory_bytes)
+            all_of_it = localization.format_gigabytes(plan.device.memory_bytes)
             text = phrase("training.more_than_the_memory_of", size=all_of_it)
             if plan.device.kind == "cuda":
                 text = phrase("training.more_than_the_memory_of_this_gpu", size=all_of_it)

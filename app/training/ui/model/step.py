@@ -17,9 +17,9 @@ from app.training.ui.model.base import BaseField
 from app.training.ui.model.expert import ExpertForm
 from app.training.ui.model.preset_cards import PresetCards
 from app.training.ui.step import Step
-from app.uikit.language import noted
-from app.uikit.navigation import Navigation
-from app.uikit.pickers import Pickers
+from app.uikit.desktop import Pickers
+from app.uikit.localization import with_note
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
@@ -121,7 +121,7 @@ class ModelStep(Step):
     def _name_fold(self) -> None:
         count = len(self._work.draft.settings)
         name = phrase("common.hide_details") if self.fold_button.isChecked() else phrase("common.show_details")
-        self.fold_button.setText(noted(name, phrase("training.n_changed", n=count) if count else ""))
+        self.fold_button.setText(with_note(name, phrase("training.n_changed", n=count) if count else ""))
 
     def _change(self, **fields: str) -> None:
         try:

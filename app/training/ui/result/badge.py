@@ -3,8 +3,7 @@
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from app.uikit.theme import Theme
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.labels import IconLabel, Label
 
 
 class Badge(QWidget):
@@ -14,6 +13,6 @@ class Badge(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(6)
-        row.addWidget(Icon(theme, icon, tone, 14))
+        row.addWidget(IconLabel(theme, icon, tone, 14))
         row.addWidget(self.words)
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)

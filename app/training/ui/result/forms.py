@@ -12,12 +12,11 @@ from app.training.result_view import FormChoice
 from app.training.services.gate import GateProgress
 from app.training.ui.result import words
 from app.training.ui.result.badge import Badge
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.card import Card, Grid
-from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.containers import Card, CardGrid, FlowBox
 from app.uikit.widgets.labels import Label
 from app.uikit.widgets.progress_row import ProgressRow
 
@@ -41,7 +40,7 @@ class FormsCard(Card):
         self.form = ""  # the chosen one
         self._group = QButtonGroup(self)
         self.buttons: dict[str, QRadioButton] = {}
-        self.grid = Grid()
+        self.grid = CardGrid()
         self.note = Label(role="caption", tone="text2", wraps=True)
         self.make_button = Button(theme, phrase("training.make_this_form"))
         self.measure_button = Button(theme, phrase("training.measure_2"))
@@ -49,7 +48,13 @@ class FormsCard(Card):
         self.banner = Banner(theme)
         self._group.buttonClicked.connect(lambda button: self._choose(button.property("form")))
         self.make_button.clicked.connect(lambda: self.make_requested.emit(self.form))
-        for widget in (self.grid, self.note, Flow(self.make_button, self.measure_button), self.progress, self.banner):
+        for widget in (
+            self.grid,
+            self.note,
+            FlowBox(self.make_button, self.measure_button),
+            self.progress,
+            self.banner,
+        ):
             self.column.addWidget(widget)
         self.hide()
 
@@ -134,7 +139,7 @@ class FormsCard(Card):
         button.setChecked(one.form == self.form)
         self._group.addButton(button)
         cells, badge = self._cells(one), self._badge(one)
-        button.setAccessibleDescription(joined(*cells, badge.words.text() if badge else ""))
+        button.setAccessibleDescription(join_facts(*cells, badge.words.text() if badge else ""))
         self.grid.put(button, 0)
         if self._is_wide:
             for column, cell in enumerate(cells, 1):
@@ -146,7 +151,7 @@ class FormsCard(Card):
                 self.grid.put(badge, 1)
             self.grid.next_row()
             names = ("{v}", "{v} tok/s", phrase("training.loss_v"))
-            told = joined(*(name.format(v=cell) for name, cell in zip(names, cells, strict=False)))
+            told = join_facts(*(name.format(v=cell) for name, cell in zip(names, cells, strict=False)))
             self.grid.put(Label(told if one.row else cells[0], "caption", "text2", wraps=True), 0, span=2)
         self.grid.rule(COLUMNS if self._is_wide else 2)
 

@@ -7,11 +7,11 @@ from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from app.base.bootstrap import Interval
+from app.base.bootstrap import ConfidenceInterval
 from app.training.result_view import Category
 from app.training.ui.result import words
 from app.uikit.theme import Theme
-from app.uikit.widgets.rows import draw_text
+from app.uikit.widgets.list_rows import draw_text
 
 ROW_PX, AXIS_PX, DOT_PX, GAP_PX = 34, 24, 4.5, 12
 NAMES_SHARE = 0.34  # of the width, at the most
@@ -94,7 +94,14 @@ class IntervalPlot(QWidget):
         painter.drawText(area, int(_RIGHT), text)
 
     def _draw_interval(
-        self, painter: QPainter, plot: QRectF, y: float, found: Interval, span: tuple[float, float], *, is_after: bool
+        self,
+        painter: QPainter,
+        plot: QRectF,
+        y: float,
+        found: ConfidenceInterval,
+        span: tuple[float, float],
+        *,
+        is_after: bool,
     ) -> None:
         low, high = span
         left, middle, right = (

@@ -10,12 +10,11 @@ from app.training.result_view import Pair
 from app.training.ui.result import words
 from app.training.ui.result.badge import Badge
 from app.training.ui.result.side_by_side import SideBySide
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
-from app.uikit.widgets.card import Card
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.labels import Label, Rule
+from app.uikit.widgets.containers import Card, FlowBox
+from app.uikit.widgets.labels import Label, Separator
 
 AT_ONCE = 2
 MOST_CHARACTERS = 160  # of an answer, until the whole is wished for
@@ -87,7 +86,7 @@ class PairsCard(Card):
             row.addWidget(widget)
         self.column.addWidget(self.counts)
         self.column.addWidget(self.about)
-        self.column.addWidget(Flow(*self.buttons.values(), self.whole_button, pages))
+        self.column.addWidget(FlowBox(*self.buttons.values(), self.whole_button, pages))
         self.column.addLayout(self._list)
 
     def _turn(self, by: int) -> None:
@@ -102,7 +101,7 @@ class PairsCard(Card):
         side = next(key for key, button in self.buttons.items() if button.isChecked())
         for at, pair in enumerate(self.shown):
             view = _PairView(self._theme, pair, side, is_whole=self.whole_button.isChecked())
-            for widget in (Rule(), view) if at else (view,):
+            for widget in (Separator(), view) if at else (view,):
                 self._list.addWidget(widget)
                 widget.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers
         count, last = len(self._pairs), self._first + len(self.shown)
@@ -120,7 +119,7 @@ class _PairView(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
         column.addWidget(Label(row.question, strong=True, wraps=True))
-        column.addWidget(Badge(theme, *words.KINDS[pair.kind], joined(words.change_kind(pair.kind), _why(pair))))
+        column.addWidget(Badge(theme, *words.KINDS[pair.kind], join_facts(words.change_kind(pair.kind), _why(pair))))
         self.answers = SideBySide(theme)
         for view, name, text, flaw in (
             (self.answers.base, phrase("training.before"), row.base, result_view.flaw_of(row.base, row.base_ended_by)),
@@ -131,7 +130,7 @@ class _PairView(QWidget):
                 result_view.flaw_of(row.tuned, row.tuned_ended_by),
             ),
         ):
-            view.head.setText(joined(name, words.flaw(flaw)))
+            view.head.setText(join_facts(name, words.flaw(flaw)))
             view.text.setText(_shown(text.strip() or phrase("training.nothing"), is_whole=is_whole))
         self.answers.show_only(side)
         column.addWidget(self.answers)

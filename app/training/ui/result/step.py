@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 
-from app.base.bootstrap import Interval
+from app.base.bootstrap import ConfidenceInterval
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import describe_error, phrase
@@ -25,13 +25,12 @@ from app.training.ui.result.pairs import PairsCard
 from app.training.ui.result.trying import TryingCard
 from app.training.ui.result.verdict import Verdict
 from app.training.ui.step import Step
-from app.uikit.language import joined, noted
-from app.uikit.navigation import Navigation
+from app.uikit.localization import join_facts, with_note
+from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.card import Card, Grid
-from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.containers import Card, CardGrid, FlowBox
 from app.uikit.widgets.labels import Label
 
 MARGIN_PX, GAP_PX = 24, 16
@@ -226,7 +225,7 @@ class GateTable(Card):
         self._theme = theme
         self._found: tuple[Condition, ...] = ()
         self._is_wide = True
-        self.grid = Grid()
+        self.grid = CardGrid()
         self.column.addWidget(self.grid)
 
     def show_conditions(self, found: Sequence[Condition]) -> None:
@@ -265,7 +264,7 @@ class GateTable(Card):
     def _add(self, one: Condition) -> None:
         name, wanted, found = words.condition(one)
         badge = Badge(self._theme, *words.LEVELS[one.level], words.level(one.level))
-        badge.words.setAccessibleName(noted(name, words.level(one.level)))
+        badge.words.setAccessibleName(with_note(name, words.level(one.level)))
         self.grid.put(Label(name, wraps=True), 0)
         if self._is_wide:
             self.grid.put(Label(wanted, "caption", "text2", wraps=True), 1)
@@ -290,8 +289,8 @@ class CategoriesCard(Card):
         self.table_button.setCheckable(True)
         self.head.addWidget(self.table_button, 0, Qt.AlignmentFlag.AlignTop)
         self.plot = IntervalPlot(theme)
-        self.table = Grid()
-        self._legend = Flow(
+        self.table = CardGrid()
+        self._legend = FlowBox(
             _legend(Mark(theme, is_after=False), phrase("training.before")),
             _legend(Mark(theme, is_after=True), phrase("training.after")),
             Label(phrase("training.bars_are_95_intervals_at"), "caption", "text2"),
@@ -306,8 +305,8 @@ class CategoriesCard(Card):
         self.setVisible(bool(found.rows))
         self.title.setText(words.category_title(found))
         self.plot.show_rows(found.rows)
-        told = (joined(words.category(row.name), words.signed(row.change.mean)) for row in found.rows)
-        self.plot.setAccessibleName(joined(self.title.text(), *told))
+        told = (join_facts(words.category(row.name), words.signed(row.change.mean)) for row in found.rows)
+        self.plot.setAccessibleName(join_facts(self.title.text(), *told))
         self.table.clear()
         if found.rows:
             self._fill(found)
@@ -343,7 +342,7 @@ class CategoriesCard(Card):
         self.table.setVisible(is_table)
 
 
-def _told(found: Interval, number: Callable[[float], str]) -> str:
+def _told(found: ConfidenceInterval, number: Callable[[float], str]) -> str:
     return f"{number(found.mean)}\n{words.between(number(found.low), number(found.high))}"
 
 

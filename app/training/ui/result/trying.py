@@ -8,14 +8,12 @@ from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
 from app.training.services.adapter_trial import MOST_STRENGTH, AdapterTrial, Answered
 from app.training.ui.result.side_by_side import Answer, SideBySide
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets.announce import announce
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.card import Card
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.containers import Card, FlowBox
+from app.uikit.widgets.labels import Label, announce
 
 STEPS = 10  # of the slider, for a strength of 1
 SLIDER_PX = 150
@@ -81,7 +79,7 @@ class TryingCard(Card):
         for widget in (label, self.slider, self.value):
             row.addWidget(widget)
         strength.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
-        controls = Flow(strength, self.compare_button, self.stop_button)
+        controls = FlowBox(strength, self.compare_button, self.stop_button)
         for part in (self.about, self.question, controls, self.hint, self.reason, self.banner, self.answers):
             self.column.addWidget(part)
 
@@ -114,7 +112,7 @@ class TryingCard(Card):
         self.banner.hide()
         self._strength = self.strength
         for side, view in self._views.items():
-            view.head.setText(joined(self._name(side), phrase("training.waiting")))
+            view.head.setText(join_facts(self._name(side), phrase("training.waiting")))
             view.text.setText("")
         self.answers.show()
         self._trial.start(question, self._strength)
@@ -130,7 +128,7 @@ class TryingCard(Card):
         self.slider.setAccessibleDescription(self.value.text())
 
     def _on_began(self, side: str) -> None:
-        self._views[side].head.setText(joined(self._name(side), phrase("common.answering")))
+        self._views[side].head.setText(join_facts(self._name(side), phrase("common.answering")))
 
     def _on_text(self, side: str, text: str) -> None:
         view = self._views[side]
@@ -140,7 +138,7 @@ class TryingCard(Card):
         view = self._views[side]
         cut = phrase("training.cut_off") if found.was_cut else ""
         seconds = phrase("common.s_s", s=f"{found.seconds:.1f}")
-        view.head.setText(joined(self._name(side), seconds, cut))
+        view.head.setText(join_facts(self._name(side), seconds, cut))
         view.text.setText(found.text or phrase("training.nothing"))
 
     def _on_finished(self) -> None:
@@ -160,7 +158,7 @@ class TryingCard(Card):
         waiting = (phrase("training.waiting"), phrase("common.answering"))
         for side, view in self._views.items():
             if view.head.text().endswith(waiting):
-                view.head.setText(joined(self._name(side), phrase("common.stopped_here")))
+                view.head.setText(join_facts(self._name(side), phrase("common.stopped_here")))
         self._settle()
 
     def _settle(self) -> None:

@@ -10,12 +10,11 @@ from app.training import gate_file
 from app.training.gate import Gate
 from app.training.result_view import ResultView
 from app.training.ui.result import words
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label, repolish
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.labels import IconLabel, Label, repolish
 
 WIDE_PX = 720  # for verdict, sentences and buttons side by side
 _LOOKS = {"adopt": "passed", "check": "check", "reject": "reject"}
@@ -25,7 +24,7 @@ class Verdict(QFrame):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self.icon = Icon(theme, "info", "text2", 24)
+        self.icon = IconLabel(theme, "info", "text2", 24)
         self.word = Label(role="heading1", strong=True)
         self.sentence = Label(strong=True, wraps=True)
         self.reasons = Label(wraps=True)
@@ -35,7 +34,7 @@ class Verdict(QFrame):
         self.use_button = Button(theme, phrase("common.use_for_questions"), "primary")
         self.judge_button = Button(theme, phrase("training.judge"))
         self.report_button = Button(theme, phrase("common.report"), "", "file-text")
-        self._buttons = Flow(self.use_button, self.judge_button, self.report_button)
+        self._buttons = FlowBox(self.use_button, self.judge_button, self.report_button)
         self._content = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
         self._build()
 
@@ -51,7 +50,7 @@ class Verdict(QFrame):
             self._show_gate(gate)
         for label in (self.reasons, self.detail, self.warning):
             label.setVisible(bool(label.text()))
-        self.setAccessibleName(joined(self.word.text(), self.sentence.text()))
+        self.setAccessibleName(join_facts(self.word.text(), self.sentence.text()))
         repolish(self)
         self._turn()
 

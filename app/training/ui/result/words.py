@@ -3,12 +3,11 @@
 from typing import Any
 
 from app.base import wording
-from app.base.bootstrap import Interval
+from app.base.bootstrap import ConfidenceInterval
 from app.base.wording import phrase
 from app.training.gate import BASE_ADAPTER
 from app.training.result_view import LENGTHS, OTHER, Categories, Condition, Flaw, Kind
-from app.uikit.language import noted
-from app.uikit.phrases import percent
+from app.uikit.localization import format_percent, with_note
 
 LEVELS = {
     "passed": ("circle-check", "success"),
@@ -27,7 +26,7 @@ def signed(value: float) -> str:
     return f"{value:+.3f}".replace("-", "\u2212")
 
 
-def interval(change: Interval) -> str:
+def interval(change: ConfidenceInterval) -> str:
     low, high = signed(change.low), signed(change.high)
     return phrase("training.difference_d_95_interval_lo", d=signed(change.mean), lo=low, hi=high)
 
@@ -37,7 +36,7 @@ def between(low: str, high: str) -> str:
 
 
 def size(size_bytes: int) -> str:
-    return wording.size(size_bytes).replace(" ", "\u00a0")
+    return wording.format_size(size_bytes).replace(" ", "\u00a0")
 
 
 def verdict(kind: str) -> str:
@@ -125,12 +124,12 @@ def _name(code: str, facts: dict[str, Any]) -> str:
         "loss": phrase("training.loss_added_by_the_form"),
         "memory": phrase("training.memory_needed"),
     }[code]
-    return noted(named, facts["form"]) if code == "loss" else named
+    return with_note(named, facts["form"]) if code == "loss" else named
 
 
 def _wanted(code: str, facts: dict[str, Any]) -> str:
     most = f"{facts.get('most', 0):.3f}"
-    limit = percent(facts.get("limit", 0))
+    limit = format_percent(facts.get("limit", 0))
     match code:
         case "training" | "form" | "shipped":
             return phrase("training.falls_interval_below_0")
@@ -142,7 +141,7 @@ def _wanted(code: str, facts: dict[str, Any]) -> str:
             return phrase("training.p_or_less", p=limit)
         case "japanese" if facts["reference"] is not None:
             told = phrase("training.within_n_points_of_the")
-            return told.format(p=percent(facts["reference"]), n=round(facts["limit"] * 100))
+            return told.format(p=format_percent(facts["reference"]), n=round(facts["limit"] * 100))
         case "japanese":
             return phrase("training.not_far_below_the_kept")
         case "ids":
@@ -164,7 +163,7 @@ def _found(code: str, facts: dict[str, Any]) -> str:
         case "examples":
             return phrase("common.n", n=f"{facts['count']:,}")
         case "ended" | "looping" | "japanese":
-            return percent(facts["share"]) if facts["share"] is not None else phrase("training.not_measured")
+            return format_percent(facts["share"]) if facts["share"] is not None else phrase("training.not_measured")
         case "ids" if facts["total"]:
             return phrase("common.a_b", a=facts["equal"], b=facts["total"])
         case "ids":

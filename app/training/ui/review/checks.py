@@ -10,9 +10,8 @@ from app.training.generation.records import SCORE_MAX
 from app.training.ui.review import words
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.labels import IconLabel, Label
 
 LIKENESS = ("same_row", "repeated_question", "near_duplicate")
 NAMED_VALUES = 3  # that are missing
@@ -69,7 +68,7 @@ class CheckList(QWidget):
         told.setSpacing(4)
         told.addLayout(self._doubts)
         told.addWidget(self.like_button, 0, Qt.AlignmentFlag.AlignLeft)
-        told.addWidget(Flow(*self._sound_labels))
+        told.addWidget(FlowBox(*self._sound_labels))
         top = Qt.AlignmentFlag.AlignTop
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -93,7 +92,7 @@ class CheckList(QWidget):
             row = QHBoxLayout(line_widget)
             row.setContentsMargins(0, 0, 0, 0)
             row.setSpacing(self._theme.px(GAP_PX))
-            icon = Icon(self._theme, "triangle-alert", "warning")
+            icon = IconLabel(self._theme, "triangle-alert", "warning")
             icon.setFixedHeight(self._theme.line_height("ui"))
             label = Label(text, tone="warning", wraps=True)
             self._doubts_shown.append(label)

@@ -7,8 +7,8 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from app.uikit.theme import Theme
-from app.uikit.widgets.labels import Rule, set_surface
-from app.uikit.widgets.scroll import scrolled
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.labels import Separator, set_surface
 
 # Of the columns' own width.
 SOURCE_FROM_PX = 1000
@@ -104,8 +104,8 @@ class Columns(QWidget):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        self._below_list, self._beside_list, self._rule = Rule(), Rule("vertical"), Rule("vertical")
-        self._source_rule = Rule()
+        self._below_list, self._beside_list, self._rule = Separator(), Separator("vertical"), Separator("vertical")
+        self._source_rule = Separator()
         self._content = content = QWidget()
         self._under_row = QVBoxLayout(content)
         self._under_row.setContentsMargins(0, 0, 0, 0)
@@ -116,7 +116,7 @@ class Columns(QWidget):
         holder = QWidget()
         self._beside_row = QVBoxLayout(holder)
         self._beside_row.setContentsMargins(0, 0, 0, 0)
-        self._middle, self._right = scrolled(content), scrolled(holder)
+        self._middle, self._right = make_scrollable(content), make_scrollable(holder)
         set_surface(holder, "base")
         self._beside_row.addWidget(self._source)
         self._columns = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)

@@ -13,13 +13,12 @@ from app.training.data.reviewing import Looked
 from app.training.data.rows import Message, Row
 from app.training.ui.review import words
 from app.training.ui.review.checks import CheckList
-from app.uikit import characters
+from app.uikit import untrusted_text
 from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import KeyHint
+from app.uikit.widgets.containers import FlowBox
 from app.uikit.widgets.fields import CorrectedField
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.key_hint import KeyHint
-from app.uikit.widgets.labels import Label, repolish, set_surface
+from app.uikit.widgets.labels import IconLabel, Label, repolish, set_surface
 
 LOOK_MS = 300  # after the last letter
 AT_ONCE_CHARACTERS = 5000  # of a row; longer ones are looked at in the background
@@ -95,7 +94,7 @@ class RowEditor(QWidget):
         self.question = CorrectedField(theme, phrase("common.batch_column.question"), 1, 5)
         self.answer = CorrectedField(theme, phrase("common.batch_column.answer"), 4, 14)
         self.position = Label(role="caption", tone="text2")
-        self._edit_icon = Icon(theme, "pencil", "accent", 14)
+        self._edit_icon = IconLabel(theme, "pencil", "accent", 14)
         self._edit_words = Label(phrase("training.being_edited_not_saved"), "caption", "accent", strong=True)
         self.hint = KeyHint(theme)
         self.hint.show_parts(
@@ -206,7 +205,7 @@ class Earlier(QFrame):
         self.hide()
 
     def show_words(self, said: str) -> None:
-        self._words.setText(characters.harmless(said))
+        self._words.setText(untrusted_text.make_harmless(said))
         self.setVisible(bool(said))
 
 
@@ -228,7 +227,7 @@ class QuotePart(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 8)
         column.setSpacing(6)
-        column.addWidget(Flow(Label(phrase("training.quoted_source_text"), strong=True), self.badge))
+        column.addWidget(FlowBox(Label(phrase("training.quoted_source_text"), strong=True), self.badge))
         column.addWidget(self._box)
         column.addWidget(self._none)
 
@@ -239,7 +238,7 @@ class QuotePart(QWidget):
         has_quote = bool(evidence.quote)
         self._box.setVisible(has_quote)
         self._none.setVisible(not has_quote)
-        self.words.setText(characters.harmless(evidence.quote))
+        self.words.setText(untrusted_text.make_harmless(evidence.quote))
         if not has_quote:
             self.badge.show_state("tag", "info", phrase("training.no_quote"))
         elif reviewing.is_quoted(evidence):
@@ -269,7 +268,7 @@ class Badge(QFrame):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self._icon = Icon(theme, "info", size=13)
+        self._icon = IconLabel(theme, "info", size=13)
         self.words = Label(role="caption")
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.px(7), theme.px(1), theme.px(8), theme.px(1))

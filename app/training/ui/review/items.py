@@ -10,8 +10,8 @@ from app.base.wording import phrase
 from app.training.data import curation
 from app.training.data.curation import Curation, Item, State
 from app.training.ui.review import words
-from app.uikit.language import joined
-from app.uikit.widgets.labels import tip
+from app.uikit.localization import join_facts
+from app.uikit.widgets.labels import plain_tooltip
 
 Index = QModelIndex | QPersistentModelIndex
 Filter = Literal["all", "undecided", "left_out", "decided"]
@@ -135,8 +135,8 @@ class ReviewItems(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return question
         if role == Qt.ItemDataRole.ToolTipRole:
-            return tip(question)
+            return plain_tooltip(question)
         if role == Qt.ItemDataRole.AccessibleTextRole:
             edit = phrase("training.being_edited") if item.number in self.edits else ""
-            return joined(words.state(self.state_of(item)), edit, question, words.source(item))
+            return join_facts(words.state(self.state_of(item)), edit, question, words.source(item))
         return None

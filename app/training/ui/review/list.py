@@ -20,10 +20,10 @@ from app.training.data.curation import Item, State
 from app.training.ui.review import words
 from app.training.ui.review.items import FILTERS, EditRole, Filter, Index, ItemRole, ReviewItems, StateRole
 from app.uikit.theme import Theme
-from app.uikit.widgets import rows
+from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.labels import Label, Rule
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.labels import Label, Separator
 
 KEYS = {Qt.Key.Key_A: "accept", Qt.Key.Key_E: "edit", Qt.Key.Key_R: "reject"}
 
@@ -82,12 +82,12 @@ class ReviewList(QWidget):
         top.setContentsMargins(MARGIN_PX, 10, MARGIN_PX, 10)
         top.setSpacing(8)
         top.addLayout(head)
-        top.addWidget(Flow(*self.filters.values()))
+        top.addWidget(FlowBox(*self.filters.values()))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addLayout(top)
-        column.addWidget(Rule())
+        column.addWidget(Separator())
         column.addWidget(self.view, 1)
 
 
@@ -163,14 +163,14 @@ class ReviewDelegate(QStyledItemDelegate):
         area: QRect = option.rect
         is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
         painter.save()
-        rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
+        list_rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
         size = theme.px(SIGN_PX)
         sign = QRect(area.left() + MARGIN_PX, area.top() + theme.px(8), size, theme.line_height("ui"))
         self._paint_sign(painter, sign, state)
         left = sign.right() + theme.px(8)
         line = QRect(left, sign.top(), area.right() - MARGIN_PX - left, sign.height())
         weight = 600 if is_chosen else 400
-        rows.draw_text(painter, theme, line, index.data(), "ui", "text", weight=weight)
+        list_rows.draw_text(painter, theme, line, index.data(), "ui", "text", weight=weight)
         second = QRect(left, line.bottom() + 1, line.width(), theme.line_height("caption"))
         self._paint_facts(painter, second, item, state, has_edit=index.data(EditRole), is_chosen=is_chosen)
         painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
@@ -186,7 +186,7 @@ class ReviewDelegate(QStyledItemDelegate):
             told.append((phrase("training.being_edited"), "accent", 600))
         for text, tone, weight in (*told, (words.source(item), quiet, 400)):
             room = QRect(left, area.top(), area.right() - left, area.height())
-            left += rows.draw_text(painter, theme, room, text, "caption", tone, weight=weight) + theme.px(12)
+            left += list_rows.draw_text(painter, theme, room, text, "caption", tone, weight=weight) + theme.px(12)
 
     def _paint_sign(self, painter: QPainter, area: QRect, state: State) -> None:
         theme = self._theme

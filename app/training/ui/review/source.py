@@ -8,10 +8,10 @@ from app.base.wording import phrase
 from app.training.data.curation import Evidence, Item
 from app.training.data.rows import Row
 from app.training.ui.review import words
-from app.uikit import characters
-from app.uikit.language import joined
+from app.uikit import untrusted_text
+from app.uikit.localization import join_facts
 from app.uikit.text import source_text
-from app.uikit.text.source_text import Sheet
+from app.uikit.text.source_text import SourcePage
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.labels import Label
@@ -85,12 +85,12 @@ class PassageView(QWidget):
     def show_evidence(self, evidence: Evidence, others: int) -> None:
         self._evidence = evidence
         *outer, title = (evidence.document, *evidence.heading)
-        self._path.setText(characters.harmless(" › ".join(outer)))
+        self._path.setText(untrusted_text.make_harmless(" › ".join(outer)))
         self._path.setVisible(bool(outer))
-        self._title.setText(characters.harmless(title))
+        self._title.setText(untrusted_text.make_harmless(title))
         page = f"p.{evidence.page}" if evidence.page else ""
         shared = phrase("training.n_more_from_the_same", n=others) if others else ""
-        self.facts.setText(joined(page, shared))
+        self.facts.setText(join_facts(page, shared))
         self.facts.setVisible(bool(self.facts.text()))
         self.page_button.setVisible(evidence.page > 0)
         self._show_text()
@@ -123,7 +123,7 @@ class SheetView(QWidget):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self.sheet = Sheet(theme)
+        self.sheet = SourcePage(theme)
         self.sheet.setParent(self)
         self.sheet.text.setAccessibleName(phrase("common.text_of_the_source"))
 
@@ -167,8 +167,8 @@ class LikeView(QWidget):
     def show_row(self, item: Item, row: Row) -> None:
         self._number = item.number
         self._title.setText(phrase("training.similar_place", place=words.place(item)))
-        self.question.setText(characters.harmless(row.question))
-        self.answer.setText(characters.harmless(row.answer))
+        self.question.setText(untrusted_text.make_harmless(row.question))
+        self.answer.setText(untrusted_text.make_harmless(row.answer))
 
 
 def _wrapped(role: str, tone: str) -> Label:

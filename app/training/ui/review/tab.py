@@ -16,14 +16,12 @@ from app.training.ui.review.editor import RowEditor, Texts
 from app.training.ui.review.items import Filter, ItemRole, ReviewItems
 from app.training.ui.review.list import ReviewList
 from app.training.ui.review.source import SourcePart
-from app.uikit.language import noted
+from app.uikit.localization import with_note
 from app.uikit.theme import Theme
-from app.uikit.widgets.announce import announce
 from app.uikit.widgets.banner import Banner
-from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.flow import Flow
-from app.uikit.widgets.key_button import KeyButton
-from app.uikit.widgets.labels import Label, Rule, set_surface
+from app.uikit.widgets.buttons import Button, KeyButton
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.labels import Label, Separator, announce, set_surface
 
 FOOT_MARGIN_PX = 16
 
@@ -311,19 +309,19 @@ class ReviewFoot(QWidget):
         self.edit_button = KeyButton(theme, phrase("training.edit_and_accept_2"), "E")
         self.reject_button = KeyButton(theme, phrase("training.reject"), "R")
         self.undo_button = Button(theme, phrase("common.undo"), "quiet", "undo-2")
-        self.undo_button.setAccessibleName(noted(phrase("common.undo"), "Ctrl+Z"))
+        self.undo_button.setAccessibleName(with_note(phrase("common.undo"), "Ctrl+Z"))
         self.undo_button.setToolTip("Ctrl+Z")
         self.note = Label(tone="text2")
         row = QHBoxLayout()
         row.setContentsMargins(FOOT_MARGIN_PX, 9, FOOT_MARGIN_PX, 9)
         row.setSpacing(12)
-        self._buttons = Flow(self.accept_button, self.edit_button, self.reject_button, self.undo_button)
+        self._buttons = FlowBox(self.accept_button, self.edit_button, self.reject_button, self.undo_button)
         row.addWidget(self._buttons, 1)
         row.addWidget(self.note)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(Rule())
+        column.addWidget(Separator())
         column.addLayout(row)
 
     def show_state(self, *, can_decide: bool, can_undo: bool, total: int, left: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from app.base.wording import phrase
 from app.training.data.curation import Item, State
 from app.training.data.rows import Row
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 
 # Icon and colour of each state; "": an outline is drawn.
 SIGNS: dict[State, tuple[str, str]] = {
@@ -58,10 +58,10 @@ def source(item: Item) -> str:
     found = item.evidence
     if found is None:
         place = phrase("training.row_n", n=f"{item.row.line:,}")
-        return joined(place, one_line(item.row.group))
+        return join_facts(place, one_line(item.row.group))
     if not found.quote:
-        return joined(phrase("training.not_in_the_documents"), one_line(found.document))
-    return joined(one_line(found.document), one_line(found.heading[-1] if found.heading else ""))
+        return join_facts(phrase("training.not_in_the_documents"), one_line(found.document))
+    return join_facts(one_line(found.document), one_line(found.heading[-1] if found.heading else ""))
 
 
 def place(item: Item) -> str:

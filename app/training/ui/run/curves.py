@@ -9,7 +9,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPen, QWheelEvent
 
-from app.base.curves import Points
+from app.base.plots import CurvePoints
 from app.training.runs.course import Course
 from app.training.ui.run import words
 from app.uikit.theme import Theme
@@ -170,5 +170,5 @@ def _side(step: float, total: float) -> float:
     return 0.0 if share < 0.15 else 1.0 if share > 0.85 else 0.5
 
 
-def _columns(points: Points) -> tuple[list[float], list[float]]:
+def _columns(points: CurvePoints) -> tuple[list[float], list[float]]:
     return [x for x, _y in points], [y for _x, y in points]

@@ -8,10 +8,10 @@ from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QProgressBar, QVBoxLayout
 from app.base.wording import phrase
 from app.training.runs.course import Course
 from app.training.ui.run import words
-from app.uikit import phrases
-from app.uikit.language import joined
+from app.uikit import localization
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
-from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.containers import FlowBox
 from app.uikit.widgets.labels import Label
 from trainer.events import Finished
 
@@ -61,7 +61,7 @@ class Facts(QWidget):
         self._layout = QBoxLayout(QBoxLayout.Direction.TopToBottom, self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(8)
-        self._layout.addWidget(Flow(*self.facts.values()), 1)
+        self._layout.addWidget(FlowBox(*self.facts.values()), 1)
         self._layout.addWidget(self._side)
 
     def show_course(self, course: Course) -> None:
@@ -69,7 +69,7 @@ class Facts(QWidget):
         standing, step, best = course.standing, course.standing.step, course.standing.best
         is_training = course.state == "running"
         values = {
-            "state": joined(words.state(course), words.epochs(course)),
+            "state": join_facts(words.state(course), words.epochs(course)),
             "step": phrase("common.a_b", a=f"{step.step:,}", b=f"{step.total:,}") if step else "",
             "left": words.left(step.left_s) if step and is_training and standing.end is None else "",
             "best": words.loss(best.loss if best else None),
@@ -91,9 +91,9 @@ class Facts(QWidget):
             return
         end = course.standing.end
         if isinstance(end, Finished):
-            fact.show_value(phrases.duration(end.seconds))
+            fact.show_value(localization.format_duration(end.seconds))
         elif course.state == "running" and course.began_at and end is None:
-            fact.show_value(phrases.duration(time.time() - course.began_at))
+            fact.show_value(localization.format_duration(time.time() - course.began_at))
         else:
             fact.show_value("")
         is_part = course.is_resumed and not isinstance(end, Finished)

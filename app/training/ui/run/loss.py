@@ -14,7 +14,7 @@ from app.training.ui.run.small import Small
 from app.training.ui.run.table import StepTable, StepView, stride
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.flow import Flow
+from app.uikit.widgets.containers import FlowBox
 from app.uikit.widgets.labels import Label
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class LossCard(QFrame):
         self.note = Label(phrase("training.waiting_for_the_first_value"), tone="muted", wraps=True)
         self.sparse = Label(role="caption", tone="text2", wraps=True)
         self.sparse.hide()
-        self.legend = Flow(
+        self.legend = FlowBox(
             _Key(theme, phrase("training.training_smoothed"), "chart1"),
             _Key(theme, phrase("training.validation_2"), "chart2", is_dashed=True),
         )

@@ -2,14 +2,14 @@
 
 from app.base import wording
 from app.base.errors import AppError
-from app.base.wording import Sentence, phrase
+from app.base.wording import ErrorMessage, phrase
 from app.training import problems
 from app.training.runs import watching
 from app.training.runs.course import Course
 from app.training.services.trainings import Trainings
 from app.training.ui.run import words
-from app.uikit import phrases
-from app.uikit.language import joined
+from app.uikit import localization
+from app.uikit.localization import join_facts
 from trainer.events import Failed, Finished
 
 
@@ -21,7 +21,7 @@ def sentence(course: Course, trainings: Trainings, *, is_ours: bool) -> str:
         return ""  # it has just begun, and nothing is told yet
     match course.state:
         case "running" if not is_ours:
-            return phrases.sentences(
+            return localization.join_sentences(
                 phrase("training.this_run_goes_on_outside"),
                 phrase("training.to_stop_it_press_ctrl"),
             )
@@ -41,32 +41,32 @@ def sentence(course: Course, trainings: Trainings, *, is_ours: bool) -> str:
             return phrase("training.this_run_was_exported_to")
         case "finished":
             origin = wording.phrase("common.run_trained_elsewhere") if course.is_from_elsewhere else ""
-            return phrases.sentences(origin, _finished(course)) if origin else _finished(course)
+            return localization.join_sentences(origin, _finished(course)) if origin else _finished(course)
     return ""
 
 
-def failure(course: Course) -> Sentence | None:
+def failure(course: Course) -> ErrorMessage | None:
     """Of a run that nobody is at work on: why it did not come to its end, and the next step."""
     end = course.standing.end
     if course.state == "crashed":
         what = phrase("training.the_training_process_stopped_on")
-        return Sentence(what, _kept(course, ""))
+        return ErrorMessage(what, _kept(course, ""))
     if course.state == "failed" and isinstance(end, Failed):
         return of_error(problems.of_run(end.code, end.facts, ""), course)
     return None
 
 
-def of_error(error: AppError, course: Course | None) -> Sentence:
+def of_error(error: AppError, course: Course | None) -> ErrorMessage:
     """In the window the next step is a button, or a new training, and not a command."""
     told = wording.describe_error(error)
     if course is not None and course.can_go_on and error.code.startswith("run_"):
-        return Sentence(told.message, _kept(course, _before(error.code)))
+        return ErrorMessage(told.message, _kept(course, _before(error.code)))
     if error.code == "run_preflight_blocked":
-        return Sentence(told.message, phrase("training.mend_what_the_step_check"))
+        return ErrorMessage(told.message, phrase("training.mend_what_the_step_check"))
     if error.code == "run_not_finite":
-        return Sentence(told.message, phrase("training.start_a_new_run_with"))
+        return ErrorMessage(told.message, phrase("training.start_a_new_run_with"))
     if error.code.startswith("run_"):
-        return Sentence(told.message, phrase("training.start_a_new_run"))
+        return ErrorMessage(told.message, phrase("training.start_a_new_run"))
     return told
 
 
@@ -101,14 +101,14 @@ def _kept(course: Course, before: str) -> str:
     """What is safe, and how it goes on."""
     saved = course.standing.saved
     if saved is None or not saved.step:
-        return phrases.sentences(before, phrase("training.resume_starts_it_from_the"))
+        return localization.join_sentences(before, phrase("training.resume_starts_it_from_the"))
     told = phrase("training.all_up_to_step_n")
-    return phrases.sentences(before, told.format(n=f"{saved.step:,}"))
+    return localization.join_sentences(before, told.format(n=f"{saved.step:,}"))
 
 
 def _finished(course: Course) -> str:
     end = course.standing.end
     told = words.finished(end) if isinstance(end, Finished) else ""
     if course.can_go_on:
-        return joined(told, phrase("training.it_has_not_been_judged"))
+        return join_facts(told, phrase("training.it_has_not_been_judged"))
     return told

@@ -5,10 +5,10 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from app.base.wording import phrase
 from app.training.runs.course import Answers, Course
-from app.uikit.language import joined
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import IconButton
-from app.uikit.widgets.labels import Label, Rule, set_surface
+from app.uikit.widgets.labels import Label, Separator, set_surface
 from trainer.events import Sample
 
 MOST = 5  # answers that are shown: the first, and the last ones
@@ -85,7 +85,7 @@ class Samples(QFrame):
         answers = told.answers
         for number, one in enumerate(answers if len(answers) <= MOST else (answers[0], *answers[1 - MOST :])):
             if number:
-                column.addWidget(Rule())
+                column.addWidget(Separator())
             column.addWidget(
                 Label(self._when(one, told.last_step if one is answers[-1] else 0), "caption", "text2", wraps=True)
             )
@@ -113,7 +113,7 @@ class Samples(QFrame):
             when = (phrase("training.step_s_latest") if last_step else phrase("training.step_s")).format(
                 s=f"{one.step:,}"
             )
-        return joined(when, "" if one.has_ended else phrase("training.cut_off_at_the_length"))
+        return join_facts(when, "" if one.has_ended else phrase("training.cut_off_at_the_length"))
 
 
 def _text(words: str, *, strong: bool = False) -> QLabel:

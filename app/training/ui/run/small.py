@@ -4,7 +4,7 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from app.base.curves import Points
+from app.base.plots import CurvePoints
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
 
@@ -29,7 +29,7 @@ class Small(QFrame):
         column.addLayout(head)
         column.addWidget(self._line)
 
-    def show_points(self, points: Points, value: str, total: int) -> None:
+    def show_points(self, points: CurvePoints, value: str, total: int) -> None:
         """`total`: of steps, at the right edge."""
         self.value.setText(value)
         self._line.setAccessibleDescription(value)
@@ -41,13 +41,13 @@ class _Line(QWidget):
         super().__init__()
         self._theme = theme
         self._from_zero = from_zero
-        self._points: Points = ()
+        self._points: CurvePoints = ()
         self._total = 1
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         theme.changed.connect(self._resize)
         self._resize()
 
-    def show_points(self, points: Points, total: int) -> None:
+    def show_points(self, points: CurvePoints, total: int) -> None:
         self._points, self._total = points, max(1, total)
         self.update()
 

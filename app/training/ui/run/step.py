@@ -8,7 +8,7 @@ from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QBoxLayout, QFrame, QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
-from app.base.wording import Sentence, phrase
+from app.base.wording import ErrorMessage, phrase
 from app.training.runs.course import Course
 from app.training.services.run_follower import RunFollower
 from app.training.services.trainings import Trainings
@@ -18,12 +18,11 @@ from app.training.ui.run.loss import LossCard, Measured
 from app.training.ui.run.samples import Samples
 from app.training.ui.step import Step
 from app.uikit import desktop
-from app.uikit.dialogs import Choice, Dialog
+from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.icon import Icon
-from app.uikit.widgets.labels import Label, Rule
+from app.uikit.widgets.labels import IconLabel, Label, Separator
 
 MARGIN_PX = 24
 WIDE_PX = 860  # the watch and the answers stand beside the curves from here on
@@ -45,7 +44,7 @@ class RunStep(Step):
         self._folder = folder
         self._open_folder = open_folder
         self._error: AppError | None = None  # that the last start or judging has ended with
-        self._told: Sentence | None = None  # in the banner
+        self._told: ErrorMessage | None = None  # in the banner
         self.follower = RunFollower(folder, trainings, self)
         self._actions = Actions(theme, trainings, self)
         self.facts = Facts(theme)
@@ -122,7 +121,7 @@ class RunStep(Step):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(MARGIN_PX, 14, MARGIN_PX, 14)
         outer.setSpacing(12)
-        for widget in (self.facts, self.sentence, Rule(), self.trouble, self.alarm):
+        for widget in (self.facts, self.sentence, Separator(), self.trouble, self.alarm):
             outer.addWidget(widget)
         outer.addLayout(self._columns, 1)
 
@@ -236,7 +235,7 @@ def _noted(theme: Theme, words: Label) -> QWidget:
     row = QHBoxLayout(noted)
     row.setContentsMargins(0, 0, 0, 0)
     row.setSpacing(8)
-    row.addWidget(Icon(theme, "info"), 0, Qt.AlignmentFlag.AlignTop)
+    row.addWidget(IconLabel(theme, "info"), 0, Qt.AlignmentFlag.AlignTop)
     row.addWidget(words, 1)
     return noted
 
@@ -298,8 +297,8 @@ class Actions(QObject):
             phrase("training.abort_this_run"),
             notice.abort_body(self._course),
             (
-                Choice("cancel", phrase("common.cancel"), is_default=True),
-                Choice("abort", phrase("training.abort_2"), "danger_fill"),
+                DialogButton("cancel", phrase("common.cancel"), is_default=True),
+                DialogButton("abort", phrase("training.abort_2"), "danger_fill"),
             ),
             self._owner.window(),
         )
@@ -315,7 +314,7 @@ class Watch(QFrame):
         super().__init__()
         self._theme = theme
         self.setProperty("surface", "card")
-        self._rows: dict[str, tuple[Icon, Label, Label]] = {}
+        self._rows: dict[str, tuple[IconLabel, Label, Label]] = {}
         self._grid = QGridLayout()
         self._grid.setHorizontalSpacing(8)
         self._grid.setVerticalSpacing(8)
@@ -340,7 +339,7 @@ class Watch(QFrame):
 
     def _add(self, key: str) -> None:
         row = len(self._rows)
-        made = (Icon(self._theme, "info"), Label(words.watched_name(key)), Label(tone="text2", wraps=True))
+        made = (IconLabel(self._theme, "info"), Label(words.watched_name(key)), Label(tone="text2", wraps=True))
         made[0].setContentsMargins(0, 2, 0, 0)  # at the middle of the first line
         made[2].setAlignment(Qt.AlignmentFlag.AlignRight)
         made[2].setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QHeaderView, QTreeView
 from app.base.wording import phrase
 from app.training.runs.course import Course
 from app.training.ui.run import words
-from app.uikit.language import noted
+from app.uikit.localization import with_note
 from app.uikit.theme import Theme
 from trainer.events import Evaluation, Step
 
@@ -73,7 +73,9 @@ class StepTable(QAbstractTableModel):
             return f"{number:,}"
         if column == 2:
             is_best = number == self._best
-            return noted(words.loss(evaluation.loss), phrase("training.best") if is_best else "") if evaluation else ""
+            return (
+                with_note(words.loss(evaluation.loss), phrase("training.best") if is_best else "") if evaluation else ""
+            )
         if step is None:
             return ""
         return {

@@ -9,8 +9,7 @@ from app.base import wording
 from app.base.wording import phrase
 from app.training.runs.course import Course
 from app.training.runs.watching import Watched
-from app.uikit.language import joined
-from app.uikit.phrases import duration
+from app.uikit.localization import format_duration, join_facts
 from trainer import events
 from trainer.events import Finished
 
@@ -56,7 +55,7 @@ def phase(course: Course) -> str:
         else wording.phrase("training.run_phase.other", name=told.name)
     )
     if told.total and told.name not in ("evaluating", "saving"):
-        return joined(name, f"{100 * told.done // told.total}\u00a0%")
+        return join_facts(name, f"{100 * told.done // told.total}\u00a0%")
     return name
 
 
@@ -73,7 +72,7 @@ def judging(progress: "GateProgress") -> str:
 
 
 def finished(end: Finished) -> str:
-    return wording.phrase(f"training.run_finished.{end.reason}", step=end.step, time=duration(end.seconds))
+    return wording.phrase(f"training.run_finished.{end.reason}", step=end.step, time=format_duration(end.seconds))
 
 
 def left(seconds: float) -> str:
@@ -110,7 +109,7 @@ def base(course: Course) -> str:
     path = Path(asked.base)
     name = path.stem if path.suffix.lower() == ".gguf" else path.name
     precision = (asked.precision or "").upper()
-    return joined(" ".join(part for part in (name, precision) if part), f"r{asked.rank}" if asked.rank else "")
+    return join_facts(" ".join(part for part in (name, precision) if part), f"r{asked.rank}" if asked.rank else "")
 
 
 def watched_name(key: str) -> str:
@@ -139,7 +138,7 @@ def watched(found: Watched, course: Course) -> str:
         case "overfitting":
             return _overfitting(facts)
         case "checkpoint" if facts:
-            return joined(
+            return join_facts(
                 phrase("training.step_s", s=f"{facts['step']:,}"),
                 phrase("training.verified"),
             )
@@ -160,7 +159,7 @@ def _early_stopping(facts: Mapping[str, Any]) -> str:
     if not facts:
         return phrase("training.not_used")
     words = phrase("training.no_improvement_n_m", n=facts["count"], m=facts["most"])
-    return joined(words, phrase("training.ended")) if facts.get("has_ended") else words
+    return join_facts(words, phrase("training.ended")) if facts.get("has_ended") else words
 
 
 def _overfitting(facts: Mapping[str, Any]) -> str:

@@ -1,0 +1,34 @@
+"""A notification of the desktop (freedesktop.org's specification), over the session's D-Bus. Linux only.
+
+D-Bus is an AF_UNIX socket of this machine: nothing here asks the network. Blocking, so not for the GUI thread.
+"""
+
+import os
+
+from jeepney import DBusAddress, MessageType, new_method_call
+from jeepney.io.blocking import open_dbus_connection
+
+from app import DESKTOP_ID
+
+TIMEOUT_S = 2.0
+SERVICE = "org.freedesktop.Notifications"
+PATH = "/org/freedesktop/Notifications"
+BUS_VARIABLE = "DBUS_SESSION_BUS_ADDRESS"
+
+
+def show_notification(title: str, body: str = "") -> bool:
+    """Whether the desktop took it. False without a session bus, or where nothing there shows notifications."""
+    if not os.environ.get(BUS_VARIABLE):
+        return False
+    actions: list[str] = []
+    hints = {"desktop-entry": ("s", DESKTOP_ID)}
+    # 0: replaces none; -1: as long as the desktop likes.
+    arguments = ("Kotae", 0, DESKTOP_ID, title, body, actions, hints, -1)
+    address = DBusAddress(PATH, bus_name=SERVICE, interface=SERVICE)
+    message = new_method_call(address, "Notify", "susssasa{sv}i", arguments)
+    try:
+        with open_dbus_connection() as bus:
+            reply = bus.send_and_get_reply(message, timeout=TIMEOUT_S)
+    except (OSError, ValueError, RuntimeError):  # no bus at that address, none we can speak to, or it hangs
+        return False
+    return bool(reply.header.message_type == MessageType.method_return)

@@ -1,0 +1,135 @@
+"""Files of a folder that came from elsewhere, opened only where they are what they seem to be.
+
+Absolute paths of what a user has typed.
+"""
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO
+
+from app.base.errors import AppError
+
+LINE_BYTES = 64 << 20  # a row of training data has some thousand
+_READS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe is not waited for
+_FLAGS = _READS | getattr(os, "O_NOFOLLOW", 0)
+
+
+def too_large_error(path: Path) -> OSError:
+    """Return the error of a file that would be read for days, or would fill the memory.
+
+    What the system says of EFBIG is about writing.
+    """
+    return OSError(errno.EFBIG, "too large to be read", str(path))
+
+
+class NotPlainError(OSError):
+    """`kind`: link | hard_link | not_file | not_folder | too_large."""
+
+    def __init__(self, path: Path, kind: str) -> None:
+        super().__init__(errno.ELOOP, kind, str(path))
+        self.path = path
+        self.kind = kind
+
+
+def require_folder(path: Path) -> None:
+    """Raises OSError where there is nothing, and NotPlainError for a link or a file."""
+    mode = path.lstat().st_mode
+    if _is_link(path, mode):
+        raise NotPlainError(path, "link")
+    if not stat.S_ISDIR(mode):
+        raise NotPlainError(path, "not_folder")
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file for reading, also by a link, that is no pipe and no device: these have no end, or never begin.
+
+    Raises OSError.
+    """
+    descriptor = os.open(path, _READS)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hash of such a file. Raises OSError."""
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_regular(path: Path, most_bytes: int) -> bytes:
+    """Return all of such a file. Raises OSError, also for one that is larger."""
+    with open_regular(path) as file:
+        return _all_of(file, path, most_bytes)
+
+
+def lines_of(path: Path, most_bytes: int = LINE_BYTES) -> Iterator[bytes]:
+    """Return the lines of such a file, one by one, each with its end. Raises OSError, also for a longer line."""
+    with open_regular(path) as file:
+        while line := file.readline(most_bytes + 1):
+            if len(line) > most_bytes:
+                raise too_large_error(path)
+            yield line
+
+
+def open_plain(path: Path, most_bytes: int) -> BinaryIO:
+    """Open a file for reading that is no link, no second name of another file, no device and not too large.
+
+    Raises OSError, NotPlainError.
+    """
+    if _is_link(path, path.lstat().st_mode):
+        raise NotPlainError(path, "link")
+    descriptor = os.open(path, _FLAGS)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise NotPlainError(path, "not_file")
+        if status.st_nlink > 1:
+            raise NotPlainError(path, "hard_link")
+        if status.st_size > most_bytes:
+            raise NotPlainError(path, "too_large")
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_plain(path: Path, most_bytes: int) -> bytes:
+    """Raises OSError, NotPlainError."""
+    with open_plain(path, most_bytes) as file:
+        return _all_of(file, path, most_bytes)
+
+
+def _all_of(file: BinaryIO, path: Path, most_bytes: int) -> bytes:
+    raw = file.read(most_bytes + 1)
+    if len(raw) > most_bytes:
+        raise too_large_error(path)
+    return raw
+
+
+def _is_link(path: Path, mode: int) -> bool:
+    """Junctions of Windows lead elsewhere, too."""
+    if stat.S_ISLNK(mode):
+        return True
+    attributes = getattr(path.lstat(), "st_file_attributes", 0)
+    return bool(attributes & getattr(stat, "FILE_ATTRIBUTE_REPARSE_POINT", 0))
+
+
+def absolute_path(path: Path) -> Path:
+    """Raises AppError("hf_folder_unreadable") for the home folder of nobody."""
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as error:
+        raise AppError("hf_folder_unreadable", path=str(path), reason=str(error)) from error

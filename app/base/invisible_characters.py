@@ -1,0 +1,245 @@
+"""Characters that nobody sees, or that change what others look like: which they are, and what becomes of them.
+
+Whoever hides an order in a document, or a line of the terminal in a title, needs one of these. They are the code
+points with the property Default_Ignorable_Code_Point (Unicode 15.0, DerivedCoreProperties.txt: format characters,
+variation selectors, fillers, tags), the controls (Cc) but tab and line feed, the line and paragraph separators, the
+signs that only stand for something else (U+FFF9 to U+FFFC), and the noncharacters.
+
+Some of them are part of a visible sign, and stay: a joiner or a selector inside an emoji, a joiner between letters of
+a script that is written with it, a selector behind the ideograph whose form it chooses.
+
+What text may be stored: its length limit, and no broken surrogate pairs.
+"""
+
+import io
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+_IGNORABLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
+    f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)
+)
+_BREAKS = "\x0b\x0c\x85\u2028\u2029"  # begin a new line, as CR does
+_INVISIBLE = re.compile(f"[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufff9-\ufffc{_IGNORABLE}{_NONCHARACTERS}]")
+_LINE_BREAK = re.compile(f"\r\n?|[{_BREAKS}]")
+_BLANK = re.compile("[\u2800\U0001d159]")  # signs without ink: of braille, of music
+_SURROGATES = re.compile("[\ud800-\udfff]")
+# Ranges that hold all characters with the property Emoji (Unicode 15.0, emoji-data.txt) but digits, # and *.
+_EMOJI = re.compile(
+    "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u27bf\u2934\u2935\u2b05-\u2b55"
+    "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
+)
+# The flags of England, Scotland and Wales, the only ones of tags in general use (emoji-sequences.txt).
+_FLAG = re.compile(
+    "\U0001f3f4\U000e0067\U000e0062(?:\U000e0065\U000e006e\U000e0067|\U000e0073\U000e0063\U000e0074"
+    "|\U000e0077\U000e006c\U000e0073)\U000e007f"
+)
+_KEYCAP = re.compile("[0-9#*]\ufe0f\u20e3")
+_IDEOGRAPH = "[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+_VARIANT = re.compile(f"(?<={_IDEOGRAPH})[\ufe00-\ufe02\U000e0100-\U000e01ef]")
+_ZWNJ, _ZWJ, _EMOJI_FORM = "\u200c", "\u200d", "\ufe0f"
+_MARKS_MAX = 3  # on a letter, between it and a joiner
+_BEFORE_MAX = 8  # characters of what is before that decide: as many as a flag has
+_HELD_MAX = 16  # no visible sign holds more that are not seen
+_VIRAMA = 9  # the combining class of signs that join letters of Indic scripts
+
+
+def remove(text: str) -> str:
+    """Return the text without what nobody sees; other ends of lines become line feeds, signs without ink spaces.
+
+    What is left is unchanged by another call. Halves of surrogate pairs become U+FFFD.
+    """
+    return remove_and_count(text)[0]
+
+
+def remove_and_count(text: str) -> tuple[str, int]:
+    """Return what `remove` does, and how many characters were taken out."""
+    if text.isascii() and text.isprintable():
+        return text, 0
+    text = _BLANK.sub(" ", _LINE_BREAK.sub("\n", _without_halves(text)))
+    left = _INVISIBLE.sub(_if_part, text)
+    return left, len(text) - len(left)
+
+
+def _without_halves(text: str) -> str:
+    """Return the text with U+FFFD for halves of surrogate pairs, which no file and no database takes."""
+    if not _SURROGATES.search(text):
+        return text
+    return _SURROGATES.sub("\ufffd", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+
+
+def to_plain_text(text: str) -> str:
+    """As `remove`, and without the selectors that choose an ideograph's form : to find and to read by."""
+    return without_variants(remove(text))
+
+
+def without_variants(text: str) -> str:
+    """Return the text without the selectors that choose an ideograph's form."""
+    return text if text.isascii() else _VARIANT.sub("", text)
+
+
+def to_single_line(text: str) -> str:
+    """Return the text as one line without what nobody sees: a title, a name."""
+    return " ".join(remove(text).split())
+
+
+def spell_out(text: str, before: str = "") -> str:
+    """Return the text with a stand-in for each character that is not seen: ␛, ‹U+202E›. Tab and line feed stay.
+
+    `before`: what it is printed behind.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return _replaced(before + text.replace("\r\n", "\n"), len(before), _stand_in)
+
+
+def replace_with_mark(text: str) -> str:
+    """Return the text with U+FFFD for each character that is not seen."""
+    return _INVISIBLE.sub(lambda found: found[0] if _is_part(found.string, found.start()) else "\ufffd", text)
+
+
+def find_places(text: str) -> list[int]:
+    """Return where in the text there are characters that are not seen."""
+    return [found.start() for found in _INVISIBLE.finditer(text) if not _is_part(text, found.start())]
+
+
+def is_single_line(text: str) -> bool:
+    """Return whether the text is one line of which everything is seen, as a name has to be."""
+    return not (find_places(text) or _SURROGATES.search(text) or {"\n", "\t"} & set(text))
+
+
+def escape_json(text: str) -> str:
+    r"""Return JSON in which characters that are not seen are written as \u202e; it means the same."""
+    return _INVISIBLE.sub(_json_escape, text)
+
+
+class StreamFilter:
+    """`remove` for a text that comes in pieces, wherever they are cut."""
+
+    def __init__(self) -> None:
+        self._before = ""  # the end of what was given out, by which the next character is judged
+        self._held = ""  # whose meaning depends on what follows
+
+    def push(self, piece: str) -> str:
+        """Return what can be shown now."""
+        text = self._held + piece
+        text, end = (text[:-1], "\r") if text.endswith("\r") else (text, "")
+        text = _LINE_BREAK.sub("\n", text)
+        cut = len(text)
+        while cut and _INVISIBLE.match(text, cut - 1):
+            cut -= 1
+        self._held = text[cut:][:_HELD_MAX] + end
+        return self._shown(text[:cut])
+
+    def flush(self) -> str:
+        """Return what was held back, at the end."""
+        text, self._held = self._held, ""
+        return self._shown(text)
+
+    def _shown(self, text: str) -> str:
+        text = _without_halves(_BLANK.sub(" ", _LINE_BREAK.sub("\n", text)))
+        shown = _replaced(self._before + text, len(self._before), _if_part)
+        self._before = (self._before + shown)[-_BEFORE_MAX:]
+        return shown
+
+
+class SafeTerminal(io.TextIOWrapper):
+    """A standard stream on which only the program itself moves the cursor: everything else is spelled out."""
+
+    _before = ""  # the end of what was written
+
+    @classmethod
+    def around(cls, stream: Any) -> Any:
+        """Return the standard stream so guarded; one that is none, as of a test, as it is."""
+        if type(stream) is not io.TextIOWrapper:
+            return stream
+        stream.flush()
+        return cls(stream.buffer, "utf-8", "backslashreplace", None, stream.line_buffering, stream.write_through)
+
+    def write(self, text: str) -> int:
+        super().write(spell_out(text, self._before))
+        self._before = text[-_BEFORE_MAX:]
+        return len(text)
+
+    def write_control(self, sequence: str) -> None:
+        """Write a control sequence of the program's own."""
+        super().write(sequence)
+
+
+def _replaced(text: str, start: int, replace: Callable[[re.Match[str]], str]) -> str:
+    """Return the text from `start` on with what `replace` has for each character that is not seen."""
+    pieces: list[str] = []
+    at = start
+    for found in _INVISIBLE.finditer(text, start):
+        pieces += (text[at : found.start()], replace(found))
+        at = found.end()
+    return "".join((*pieces, text[at:]))
+
+
+def _if_part(found: re.Match[str]) -> str:
+    return found[0] if _is_part(found.string, found.start()) else ""
+
+
+def _stand_in(found: re.Match[str]) -> str:
+    sign = found[0]
+    if _is_part(found.string, found.start()):
+        return sign
+    if sign < " ":
+        return chr(0x2400 + ord(sign))
+    return "␡" if sign == "\x7f" else f"‹U+{ord(sign):04X}›"
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+
+def _is_part(text: str, at: int) -> bool:
+    """Return whether the character that is not seen by itself belongs to a sign that is."""
+    sign, before, after = text[at], text[at - 1 : at] if at else "", text[at + 1 : at + 2]
+    if sign in (_ZWJ, _ZWNJ):
+        is_inside_emoji = sign == _ZWJ and _is_emoji_end(text, at) and _EMOJI.match(after)
+        return bool(is_inside_emoji) or _is_between_letters(text, at)
+    if "\ufe00" <= sign <= "\ufe0f" or "\U000e0100" <= sign <= "\U000e01ef":
+        if sign in ("\ufe0e", _EMOJI_FORM) and (_EMOJI.match(before) or _KEYCAP.match(text, at - 1)):
+            return at > 0
+        return _VARIANT.match(text, at) is not None
+    if "\u180b" <= sign <= "\u180f":
+        return "\u1820" <= before <= "\u18aa"  # letters of Mongolian
+    if "\U000e0020" <= sign <= "\U000e007f":
+        flag = _FLAG.match(text, max(0, text.rfind("\U0001f3f4", max(0, at - 6), at)))
+        return flag is not None and flag.end() > at
+    return False
+
+
+def _is_emoji_end(text: str, at: int) -> bool:
+    if at > 1 and text[at - 1] == _EMOJI_FORM:
+        at -= 1
+    return at > 0 and _EMOJI.match(text, at - 1) is not None
+
+
+def _is_between_letters(text: str, at: int) -> bool:
+    """Return whether a joiner stands behind a virama, or between letters of Arabic and its like (RFC 5892, A.1)."""
+    if at and unicodedata.combining(text[at - 1]) == _VIRAMA:
+        return True
+    before = at - 1
+    while before > at - 1 - _MARKS_MAX and before >= 0 and unicodedata.combining(text[before]):
+        before -= 1
+    return before >= 0 and _is_arabic(text[before]) and _is_arabic(text[at + 1 : at + 2])
+
+
+def _is_arabic(letter: str) -> bool:
+    return letter != "" and unicodedata.bidirectional(letter) == "AL" and unicodedata.category(letter)[0] == "L"
+
+
+STORED_TEXT_MAX = 20_000  # characters of a system prompt or a request: more than the small models can follow
+
+
+def is_storable_text(value: Any, longest: int = STORED_TEXT_MAX) -> bool:
+    """Whether `value` is text that can be stored: not endless, and without halves of surrogate pairs."""
+    return isinstance(value, str) and len(value) <= longest and not re.search("[\ud800-\udfff]", value)

@@ -1,0 +1,261 @@
+"""Linux: what children that open foreign files may do with other files, other programs and the processes around them.
+
+Landlock (since Linux 5.13) is asked for it. In two layers, because a document's or a model's place is known only when
+it is to be opened: the process as a whole may write, start and signal nothing but what it is given (`confine`); and
+what parses a file runs in a thread that reads that file and the program's own parts alone (`run`). Both hold for native
+code. Where the kernel knows no Landlock, and on Windows and macOS, nothing is confined.
+
+What it does not do: threads share their memory, so that code which takes over a parsing thread may take over one that
+reads more. Files that were open before stay open. Names, sizes and dates of files can be asked for everywhere.
+
+What a foreign file may cost a child that reads it: memory, time, and how much an archive may unpack to.
+
+Documents (`app.documents.reading.limits`) and workbooks of data (`app.base.tables`) have the same limits. Nothing is
+ever extracted to disk.
+"""
+
+import contextlib
+import ctypes
+import functools
+import os
+import struct
+import sys
+import threading
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+Made = TypeVar("Made")
+
+_CREATE, _ADD, _RESTRICT = 444, 445, 446  # one number on all machines
+_VERSION, _PATH_BENEATH, _PR_SET_NO_NEW_PRIVS = 1, 1, 38
+# linux/landlock.h: rights to files, and since which version of the interface the kernel knows them.
+_EXECUTE, _WRITE, _READ, _READ_FOLDER = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+_CHANGE_FOLDER = 0b1_1111_1111 << 4  # remove and make what is in a folder
+_REFER, _TRUNCATE, _DEVICE_CONTROL = 1 << 13, 1 << 14, 1 << 15
+_SINCE = ((2, _REFER), (3, _TRUNCATE), (5, _DEVICE_CONTROL))
+_WRITING = _WRITE | _CHANGE_FOLDER | _REFER | _TRUNCATE | _DEVICE_CONTROL
+_READING = _READ | _READ_FOLDER
+_OF_FILES = _EXECUTE | _WRITE | _READ | _TRUNCATE | _DEVICE_CONTROL
+_CONNECT_AND_BIND = 0b11  # of TCP, since version 4
+_SCOPED = 0b11  # abstract AF_UNIX and signals stay among those who are confined together, since version 6
+
+# The system's libraries, settings, devices and what it tells of itself; also where some systems keep them elsewhere.
+# Of /dev only these: terminals, shared memory and cameras of other programs lie there too.
+_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc", "/opt", "/proc", "/sys", "/nix/store",
+           "/gnu/store", "/snap", "/run/opengl-driver", "/run/host", "/app", "/dev/null", "/dev/zero", "/dev/full",
+           "/dev/random", "/dev/urandom")  # fmt: skip
+PROGRAMS = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt", "/nix/store", "/gnu/store", "/snap")
+# Of graphics cards. Nothing else in /dev is written.
+DEVICES = ("/dev/dri", "/dev/kfd", "/dev/dxg")
+_SHARED = "/dev/shm"  # noqa: S108  the drivers of some cards need it; other programs' memory lies there
+SHADER_CACHES = (".nv", ".cache/nvidia", ".cache/mesa_shader_cache", ".cache/mesa_shader_cache_db")
+
+_confined = False
+
+
+@functools.cache
+def landlock_version() -> int:
+    """Return which version of the interface the kernel has; 0 for none."""
+    if sys.platform != "linux":
+        return 0
+    found = _call(_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint(_VERSION))
+    return max(0, found)
+
+
+def confine(writes: Iterable[Path] = (), starts: Iterable[Path] = (), *, reads: Iterable[Path] | None = None) -> bool:
+    """Confine this process for the rest of its life, and all that it starts. To be called before it has threads.
+
+    `writes`: files and folders that it changes; `starts`: programs, or folders of them. `reads`: besides the program's
+    own parts; None: everything. Return whether it is confined now.
+    """
+    global _confined
+    rules = [
+        *((path, _WRITING | _READING) for path in (Path(os.devnull), *writes)),
+        *((path, _EXECUTE) for path in starts),
+    ]
+    handled = _WRITING | _EXECUTE
+    if reads is not None:
+        handled |= _READING
+        rules += [(path, _READING) for path in (*_own(), *reads)]
+    _confined = landlock_version() > 0 and _restrict(handled, rules, _SCOPED, _CONNECT_AND_BIND)
+    return _confined
+
+
+def run_confined(act: Callable[[], Made], reads: Iterable[Path]) -> Made:
+    """Return what `act` returns, in a thread that reads these files and folders alone. Raise what it raises."""
+    if not _confined:
+        return act()
+    rules = [(path, _READING) for path in (*_own(), *reads)]
+    outcome: list[tuple[Made | None, BaseException | None]] = []
+
+    def confined() -> None:
+        try:
+            if not _restrict(_READING, rules, 0, 0):
+                raise OSError("the kernel takes no further layer")
+            outcome.append((act(), None))
+        except BaseException as error:  # noqa: BLE001  raised again where it is waited for
+            outcome.append((None, error))
+
+    thread = threading.Thread(target=confined, name="confined")
+    thread.start()
+    thread.join()
+    made, error = outcome.pop()
+    if error is not None:
+        raise error
+    return made  # type: ignore[return-value]
+
+
+def graphics_paths() -> Iterator[Path]:
+    """Devices and caches that computing on a graphics card writes to. Nothing where there is no card."""
+    cards = [*Path("/dev").glob("nvidia*"), *(path for path in map(Path, DEVICES) if path.exists())]
+    if not cards:
+        return
+    yield from (*cards, Path(_SHARED))
+    with contextlib.suppress(RuntimeError):  # no home
+        yield from (Path.home() / name for name in SHADER_CACHES)
+
+
+@functools.cache
+def _own() -> tuple[Path, ...]:
+    """What this program is made of, and the system's own parts."""
+    packages = [Path(entry) for entry in sys.path if entry]
+    root = Path(__file__).resolve().parents[3]
+    found = {*map(Path, _SYSTEM), Path(sys.prefix), Path(sys.base_prefix), *packages, root / "app", root / "resources"}
+    found |= {root / "trainer", Path(sys.executable).resolve().parent}
+    found |= {Path(entry) for entry in os.environ.get("LD_LIBRARY_PATH", "").split(":") if entry}
+    home = os.path.expanduser("~")  # noqa: PTH111  (there may be none)
+    return tuple(path for path in found if not Path(home).is_relative_to(path))
+
+
+def _restrict(handled: int, rules: Iterable[tuple[Path, int]], scoped: int, network: int) -> bool:
+    """Put one more layer on the calling thread. What a rule names and is not there is passed over."""
+    known = landlock_version()
+    for since, right in _SINCE:
+        if known < since:
+            handled &= ~right
+    attributes = struct.pack("=QQQ", handled, network if known >= 4 else 0, scoped if known >= 6 else 0)
+    attributes = attributes[: 8 if known < 4 else 16 if known < 6 else 24]
+    ruleset = _call(_CREATE, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint(0))
+    if ruleset < 0:
+        return False
+    try:
+        for path, rights in rules:
+            _allow(ruleset, path, rights & handled)
+        zero = ctypes.c_ulong(0)
+        _system().prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), zero, zero, zero)
+        return _call(_RESTRICT, ctypes.c_int(ruleset), ctypes.c_uint(0)) == 0
+    finally:
+        os.close(ruleset)
+
+
+def _allow(ruleset: int, path: Path, rights: int) -> None:
+    try:
+        place = os.open(path, os.O_PATH | os.O_CLOEXEC)  # type: ignore[attr-defined,unused-ignore]
+    except OSError:
+        return
+    try:
+        if not path.is_dir():
+            rights &= _OF_FILES
+        if rights:
+            _call(_ADD, ctypes.c_int(ruleset), ctypes.c_int(_PATH_BENEATH), struct.pack("=Qi", rights, place), 0)
+    finally:
+        os.close(place)
+
+
+def _call(number: int, *arguments: object) -> int:
+    return int(_system().syscall(ctypes.c_long(number), *arguments))
+
+
+@functools.cache
+def _system() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+ZIP_ENTRIES = 20_000  # a presentation of 500 pictures has 2,000
+ZIP_BYTES = 1_000_000_000  # of all entries together
+ZIP_ENTRY_BYTES = 400_000_000  # one sheet with a million rows has 300 MB
+ZIP_RATIO = 200  # of what is above ZIP_RATIO_FROM_BYTES: office XML is packed 10 to 50 times, a bomb 1,000 times
+ZIP_RATIO_FROM_BYTES = 10_000_000
+ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that office files use; others take gigabytes to unpack
+NICE = 10  # added to the niceness, so that the window stays quick
+
+
+def archive_problem(archive: zipfile.ZipFile) -> str:
+    """Look at the directory of an archive only. Return protected | damaged | bomb, or "" for none."""
+    entries = archive.infolist()
+    if any(entry.flag_bits & 1 for entry in entries):
+        return "protected"
+    if any(entry.compress_type not in ZIP_METHODS for entry in entries):
+        return "damaged"
+    sizes = [(entry.file_size, entry.compress_size) for entry in entries]
+    total = (unpacked_bytes(archive), sum(packed for _, packed in sizes))
+    is_too_large = total[0] > ZIP_BYTES or any(unpacked > ZIP_ENTRY_BYTES for unpacked, _ in sizes)
+    is_bomb = (
+        len(entries) > ZIP_ENTRIES or is_too_large or any(is_compression_suspicious(*one) for one in (*sizes, total))
+    )
+    return "bomb" if is_bomb else ""
+
+
+def unpacked_bytes(archive: zipfile.ZipFile) -> int:
+    return sum(entry.file_size for entry in archive.infolist())
+
+
+def is_compression_suspicious(unpacked: int, packed: int, from_bytes: int = ZIP_RATIO_FROM_BYTES) -> bool:
+    return unpacked > from_bytes and unpacked > ZIP_RATIO * max(1, packed)
+
+
+def lower_priority() -> None:
+    """Leave the processor to others, who are waited for, for the rest of this process's life."""
+    if sys.platform == "win32":
+        import psutil
+
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+    else:
+        os.nice(NICE)
+
+
+def address_space_bytes() -> int:
+    """Of this process now. 0 where the system does not tell: it has no limit of the kind either."""
+    try:
+        return int(Path("/proc/self/statm").read_text("ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0
+
+
+@contextlib.contextmanager
+def limit_added_memory(memory_bytes: int) -> Iterator[None]:
+    """Give this process so much address space beside what it has, until the block ends. Linux only."""
+    now = address_space_bytes()
+    if sys.platform == "win32" or not now:
+        yield
+        return
+    import resource
+
+    before, most = resource.getrlimit(resource.RLIMIT_AS)
+    allowed = now + memory_bytes
+    resource.setrlimit(
+        resource.RLIMIT_AS, (allowed if before == resource.RLIM_INFINITY else min(allowed, before), most)
+    )
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (before, most))
+
+
+def limit_memory(memory_bytes: int) -> None:
+    """Give this process so much address space for the rest of its life.
+
+    Windows has no such limit without a job object: the parent watches there.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    allowed = memory_bytes if most == resource.RLIM_INFINITY else min(memory_bytes, most)
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
+    except (ValueError, OSError) as error:  # macOS takes no limit below what is mapped already
+        print(f"budget: no memory limit: {error}", file=sys.stderr)  # noqa: T201  stderr is the log

@@ -1,0 +1,221 @@
+"""The database's tables as a list of migrations: entry n brings a database from version n to n + 1."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+
+from app.base import invisible_characters, search_text
+
+
+def _first(db: sqlite3.Connection) -> None:
+    db.execute(
+        """CREATE TABLE conversation (
+            id INTEGER PRIMARY KEY,
+            title TEXT NOT NULL,
+            created_at REAL NOT NULL,
+            updated_at REAL NOT NULL,
+            leaf_id INTEGER REFERENCES message(id),
+            binned_at REAL
+        )"""
+    )
+    db.execute(
+        """CREATE TABLE message (
+            id INTEGER PRIMARY KEY,
+            conversation_id INTEGER NOT NULL REFERENCES conversation(id) ON DELETE CASCADE,
+            parent_id INTEGER REFERENCES message(id),
+            role TEXT NOT NULL CHECK (role IN ('question', 'answer')),
+            text TEXT NOT NULL,
+            status TEXT NOT NULL CHECK (status IN ('streaming', 'done', 'stopped', 'failed')),
+            created_at REAL NOT NULL,
+            details TEXT
+        )"""
+    )
+    db.execute("CREATE INDEX message_conversation ON message(conversation_id)")
+    db.execute("CREATE INDEX message_parent ON message(parent_id)")
+    db.execute("CREATE INDEX message_streaming ON message(status) WHERE status = 'streaming'")
+    db.execute("CREATE INDEX conversation_updated ON conversation(updated_at DESC) WHERE binned_at IS NULL")
+    db.execute(
+        """CREATE TABLE local_model (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            path TEXT NOT NULL UNIQUE,
+            size_bytes INTEGER NOT NULL,
+            architecture TEXT NOT NULL,
+            quantization TEXT NOT NULL,
+            context_tokens INTEGER NOT NULL,
+            added_at REAL NOT NULL,
+            card_id TEXT,
+            form_id TEXT,
+            template_allowed INTEGER NOT NULL DEFAULT 0,
+            speeds TEXT
+        )"""
+    )
+
+
+def _folders_drafts_presets_search(db: sqlite3.Connection) -> None:
+    db.execute("CREATE TABLE folder (id INTEGER PRIMARY KEY, name TEXT NOT NULL)")
+    db.execute("ALTER TABLE conversation ADD COLUMN uid TEXT NOT NULL DEFAULT ''")
+    db.execute("UPDATE conversation SET uid = lower(hex(randomblob(16)))")
+    db.execute("ALTER TABLE conversation ADD COLUMN folder_id INTEGER REFERENCES folder(id) ON DELETE SET NULL")
+    db.execute("ALTER TABLE conversation ADD COLUMN pinned_at REAL")
+    db.execute("ALTER TABLE conversation ADD COLUMN preset_id TEXT")
+    db.execute("ALTER TABLE conversation ADD COLUMN choices TEXT")
+    db.execute("CREATE INDEX conversation_binned ON conversation(binned_at) WHERE binned_at IS NOT NULL")
+    db.execute("CREATE INDEX conversation_uid ON conversation(uid)")
+    # conversation_id NULL: the question of a conversation that does not exist yet.
+    db.execute(
+        """CREATE TABLE draft (
+            conversation_id INTEGER UNIQUE REFERENCES conversation(id) ON DELETE CASCADE,
+            text TEXT NOT NULL,
+            edited_id INTEGER REFERENCES message(id) ON DELETE CASCADE
+        )"""
+    )
+    db.execute("CREATE TABLE preset (id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL)")
+    # The terms are made by app.base.search_text; the texts themselves stay in `message` alone. No bm25: newest first.
+    db.execute(
+        """CREATE VIRTUAL TABLE message_terms USING fts5(
+            terms, content='', columnsize=0, tokenize="unicode61 remove_diacritics 0 categories 'L* N* M*'")"""
+    )
+    if sqlite3.sqlite_version_info >= (3, 42):  # what is erased leaves the index at once, not at some later merge
+        db.execute("INSERT INTO message_terms(message_terms, rank) VALUES ('secure-delete', 1)")
+    for message_id, written in db.execute("SELECT id, text FROM message WHERE status <> 'streaming' AND text <> ''"):
+        db.execute(
+            "INSERT INTO message_terms(rowid, terms) VALUES (?, ?)",
+            (message_id, " ".join(search_text.index_terms(written))),
+        )
+
+
+def _text_set_aside_by_an_edit(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE draft ADD COLUMN set_aside TEXT NOT NULL DEFAULT ''")
+
+
+def _marks_of_model_files(db: sqlite3.Connection) -> None:
+    """A list in JSON, because a model may be several files: name, size_bytes, modified_ns, sha256 of each."""
+    db.execute("ALTER TABLE local_model ADD COLUMN files TEXT")
+
+
+def _lasting_ids_and_quick_erasing(db: sqlite3.Connection) -> None:
+    """Without the indexes each erased message would be looked for in every conversation and every draft."""
+    db.execute("CREATE INDEX conversation_leaf ON conversation(leaf_id)")
+    db.execute("CREATE INDEX draft_edited ON draft(edited_id)")
+    # One row: the highest ids when something was erased last. sqlite would give those of what is gone again, and an
+    # undo kept in the window would mean another conversation than the one it was made for.
+    db.execute("CREATE TABLE last_id (conversation INTEGER NOT NULL, message INTEGER NOT NULL)")
+    db.execute("INSERT INTO last_id(conversation, message) VALUES (0, 0)")
+
+
+def _quicker_branches_and_erasing(db: sqlite3.Connection) -> None:
+    """Without the first index the branches of a first question would be looked for among those of every conversation.
+
+    secure-delete costs milliseconds for each erased message; merging the index afterwards costs less for all of them.
+    """
+    db.execute("DROP INDEX message_conversation")
+    db.execute("CREATE INDEX message_branches ON message(conversation_id, parent_id)")
+    if sqlite3.sqlite_version_info >= (3, 42):
+        db.execute("INSERT INTO message_terms(message_terms, rank) VALUES ('secure-delete', 0)")
+    # Whether terms of erased messages may still lie in the index.
+    db.execute("ALTER TABLE last_id ADD COLUMN has_leftovers INTEGER NOT NULL DEFAULT 0")
+
+
+def _scope_of_a_conversation(db: sqlite3.Connection) -> None:
+    """A list in JSON: id and name of each collection. Those are in a file of their own."""
+    db.execute("ALTER TABLE conversation ADD COLUMN scope TEXT")
+
+
+def _label_of_a_conversation(db: sqlite3.Connection) -> None:
+    """public, internal or secret, as those of collections. What was answered from secret ones is secret."""
+    db.execute("ALTER TABLE conversation ADD COLUMN label TEXT NOT NULL DEFAULT 'internal'")
+    db.execute(
+        """UPDATE conversation SET label = 'secret'
+           WHERE id IN (SELECT conversation_id FROM message WHERE details LIKE '%"label": "secret"%')"""
+    )
+
+
+def _ratings_of_answers(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE message ADD COLUMN rating INTEGER NOT NULL DEFAULT 0 CHECK (rating BETWEEN -1 AND 1)")
+    db.execute("ALTER TABLE message ADD COLUMN correction TEXT NOT NULL DEFAULT ''")
+    db.execute("CREATE INDEX message_rated ON message(rating) WHERE rating <> 0")
+
+
+def _tuned_models(db: sqlite3.Connection) -> None:
+    """In JSON: `tuned`, what the model owes to its training; `entry`, of a base with an adapter, which has no row in
+    local_model, because its file is another's."""
+    db.execute("CREATE TABLE tuned_model (id TEXT PRIMARY KEY, tuned TEXT NOT NULL, entry TEXT)")
+
+
+def _remote_models(db: sqlite3.Connection) -> None:
+    """Models that another machine computes; `entry` in JSON. What a conversation may send where, once it was asked."""
+    db.execute("CREATE TABLE remote_model (id TEXT PRIMARY KEY, entry TEXT NOT NULL)")
+    db.execute(
+        """CREATE TABLE remote_consent (
+               conversation_id INTEGER NOT NULL REFERENCES conversation(id) ON DELETE CASCADE,
+               origin TEXT NOT NULL,
+               PRIMARY KEY (conversation_id, origin))"""
+    )
+
+
+def _imported_conversations(db: sqlite3.Connection) -> None:
+    """Earlier programs believed what a file said of its answers. Found out are those with sources: an answer from here
+    names what was asked (`scope`), or repeats the sources of one that does; a file's never does. What they say of their
+    check is dropped, their sources stay as hearsay. Answers without sources leave no trace of where they are from.
+    """
+    db.execute("ALTER TABLE conversation ADD COLUMN imported_at REAL")
+    of_here: dict[int, list[tuple[str, str]]] = {}  # by the answer's id: path and text of its sources
+    rows = db.execute(
+        "SELECT a.id, a.conversation_id, a.details, q.parent_id FROM message a"
+        " LEFT JOIN message q ON q.id = a.parent_id WHERE a.details LIKE '%\"grounding\": {%' ORDER BY a.id"
+    ).fetchall()
+    for answer_id, conversation_id, stored, before in rows:
+        details = json.loads(stored)
+        kept = details.get("grounding") or {}
+        sources = [(one.get("path"), one.get("text")) for one in kept.get("sources") or ()]
+        is_repeated = bool(details.get("is_action")) and set(sources) <= set(_before(db, before, of_here))
+        if details.get("scope") or is_repeated:
+            of_here[answer_id] = sources
+            continue
+        details |= {"is_imported": True, "quoted": kept.get("sources") or [], "grounding": None, "is_same": None}
+        written = json.dumps(details, ensure_ascii=False)
+        db.execute("UPDATE message SET details = ? WHERE id = ?", (written, answer_id))
+        db.execute("UPDATE conversation SET imported_at = updated_at WHERE id = ?", (conversation_id,))
+
+
+def _before(
+    db: sqlite3.Connection, message_id: int | None, of_here: dict[int, list[tuple[str, str]]]
+) -> list[tuple[str, str]]:
+    """Return the sources of the nearest answer above that was given here."""
+    while message_id is not None:
+        if message_id in of_here:
+            return of_here[message_id]
+        message_id = db.execute("SELECT parent_id FROM message WHERE id = ?", (message_id,)).fetchone()[0]
+    return []
+
+
+def _count_of_changes(db: sqlite3.Connection) -> None:
+    """Which of two copies is the newer one must not hang on the clock (`app.base.database`)."""
+    db.execute("ALTER TABLE last_id ADD COLUMN changes INTEGER NOT NULL DEFAULT 0")
+
+
+def _names_that_are_seen(db: sqlite3.Connection) -> None:
+    """Earlier versions took titles and names of files as they came, also such as turn around what stands beside."""
+    db.create_function("as_line", 1, invisible_characters.to_single_line, deterministic=True)
+    db.execute("UPDATE conversation SET title = as_line(title) WHERE title <> as_line(title)")
+    db.execute("UPDATE folder SET name = as_line(name) WHERE name <> as_line(name)")
+    db.execute("UPDATE local_model SET name = as_line(name) WHERE name <> as_line(name)")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _first,
+    _folders_drafts_presets_search,
+    _text_set_aside_by_an_edit,
+    _marks_of_model_files,
+    _lasting_ids_and_quick_erasing,
+    _quicker_branches_and_erasing,
+    _scope_of_a_conversation,
+    _label_of_a_conversation,
+    _ratings_of_answers,
+    _tuned_models,
+    _remote_models,
+    _imported_conversations,
+    _count_of_changes,
+    _names_that_are_seen,
+)

@@ -1,0 +1,243 @@
+"""The check as a whole, for the command line and for the window's child.
+
+What this program and its models are, by their hashes: the same numbers on two machines are the same files.
+"""
+
+import hashlib
+import json
+import platform
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from app import __version__
+from app.base import html_report, programs, settings
+from app.base.errors import AppError
+from app.base.files.input_file import sha256_of
+from app.base.files.output_file import CopyProgress, ReportBytes, hash_file
+from app.base.paths import Paths
+from app.compliance.offline_check import environment_facts
+from app.compliance.offline_check.coordinator import CheckJob
+from app.compliance.offline_check.records import CheckResult, HashedFile, MeasuredTraffic
+from app.inference import engine_packs, gguf
+from app.inference.local_model import FileMark, LocalModel
+from app.models import remote_models
+from app.models.local_models import is_for_search
+from app.models.model_store import ModelStore
+
+
+def hash_program() -> Iterator[HashedFile]:
+    """The executable, and one hash over all files that came with it."""
+    yield _measured("program", Path(sys.executable))
+    yield hash_folder(_bundle())
+
+
+def hash_folder(folder: Path) -> HashedFile:
+    """One hash over its files: of the lines `sha256  path`, sorted by path, as `files_note` of the page says it.
+
+    A link to a file of the folder is not counted beside that file. One that leads out of it is read, for its place
+    could hold anything.
+    """
+    lines, total, root = [], 0, folder.resolve()
+    for path in sorted(folder.rglob("*"), key=lambda one: one.relative_to(folder).as_posix()):
+        name = path.relative_to(folder)
+        is_counted_elsewhere = path.is_symlink() and path.resolve().is_relative_to(root)
+        if path.is_file() and not is_counted_elsewhere and "__pycache__" not in name.parts:
+            lines.append(f"{sha256_of(path)}  {name.as_posix()}\n")
+            total += path.stat().st_size
+    digest = hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+    return HashedFile("manifest", f"{folder.name} ({len(lines)})", str(folder), total, digest, "measured")
+
+
+def hash_packs() -> Iterator[HashedFile]:
+    """Parts for graphics cards, where they are used."""
+    folder = engine_packs.folder_in_use()
+    if folder is not None:
+        for pack in engine_packs.installed(folder):
+            yield _measured("pack", folder / pack.file)
+
+
+def hash_models(models: Sequence[LocalModel], report: ReportBytes) -> Iterator[HashedFile]:
+    """From the list where a file is as it was when its hash was taken; else its bytes are read.
+
+    `report`: of the bytes that have to be read.
+    """
+    waiting = [(model, path, mark) for model in models for path, mark in _parts(model)]
+    total = sum(_size(path) for _, path, mark in waiting if not _is_known(path, mark))
+    meter = CopyProgress(report, total)
+    for model, path, mark in waiting:
+        if mark is not None and _is_known(path, mark):
+            yield HashedFile("model", model.name, str(path), mark.size_bytes, mark.sha256, "stored")
+            continue
+        try:
+            digest = hash_file(path, meter)
+        except OSError as error:
+            yield HashedFile("model", model.name, str(path), 0, error.strerror or str(error), "missing")
+            continue
+        is_changed = mark is not None and bool(mark.sha256) and mark.sha256 != digest
+        yield HashedFile("model", model.name, str(path), _size(path), digest, "changed" if is_changed else "measured")
+
+
+def _parts(model: LocalModel) -> Iterator[tuple[Path, FileMark | None]]:
+    first = Path(model.path)
+    marks = {mark.name: mark for mark in model.files}
+    try:
+        others = gguf.check_model(first).parts
+    except (AppError, OSError):
+        others = ()
+    for path in (first, *others):
+        yield path, marks.get(path.name)
+
+
+def _is_known(path: Path, mark: FileMark | None) -> bool:
+    if mark is None or not mark.sha256:
+        return False
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (mark.size_bytes, mark.modified_ns)
+
+
+def _bundle() -> Path:
+    """The folder of a frozen program; from a checkout or an installation, the package."""
+    if not getattr(sys, "frozen", False):
+        return Path(__file__).resolve().parents[2]
+    folder = Path(sys.executable).parent
+    return folder.parent if sys.platform == "darwin" else folder  # Contents/MacOS has the executable alone
+
+
+def _measured(role: str, path: Path) -> HashedFile:
+    return HashedFile(role, path.name, str(path), _size(path), sha256_of(path), "measured")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+REPORT_WORDS = "offline.toml"
+ReportStage = Callable[[str, float], None]  # one of `records.STAGES`, and how much of it is done, 0 to 1
+
+
+class OfflineCheckRun:
+    """One check. `stop`, from any thread, ends it: `run` raises AppError("cancelled") then."""
+
+    def __init__(self, where: Paths, report: ReportStage) -> None:
+        self._where = where
+        self._report = report
+        self._is_stopped = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> CheckResult:
+        """Raises AppError: "cancelled", "offline_check_broke", and what the database gives."""
+        models = self._models()
+        chosen = self._chosen(models)
+        self._say("filter")
+        kernel = self._ask("filter")
+        filter_state, confinement = str(kernel.get("state", "refused")), str(kernel.get("confinement", "unsupported"))
+        measured = self._measure(chosen)
+        self._say("surroundings")
+        elsewhere = [one for one in models if one.remote is not None]
+        facts = environment_facts.collect_facts({"data": self._where.data, "models": self._where.models}, elsewhere)
+        mode, policy = self._mode()
+        return CheckResult(
+            __version__, time.time(), f"{platform.platform()} ({platform.machine()})", chosen.name if chosen else "",
+            filter_state, mode, policy, measured, facts, self._hashes([one for one in models if one.remote is None]),
+            confinement,
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        self._is_stopped.set()
+        process = self._process
+        if process is not None and process.stdin is not None:
+            process.stdin.close()  # it ends all that it has started
+
+    def _say(self, stage: str, done: float = 0.0) -> None:
+        if self._is_stopped.is_set():
+            raise AppError("cancelled")
+        self._report(stage, done)
+
+    def _models(self) -> list[LocalModel]:
+        store = ModelStore.open(self._where.database, self._where.backups)
+        try:
+            return [*store.local_models(), *remote_models.listed(store)]
+        finally:
+            store.close()
+
+    def _chosen(self, models: list[LocalModel]) -> LocalModel | None:
+        """The one that the window asks, else the smallest: the check shall not take an hour."""
+        here = [one for one in models if one.remote is None and Path(one.path).is_file()]
+        answering = [one for one in here if not is_for_search(one)]
+        wanted = settings.load(self._where.settings).model_id
+        named = next((one for one in answering if one.id == wanted), None)
+        return named or min(answering, key=lambda one: one.size_bytes, default=None)
+
+    def _mode(self) -> tuple[str, str]:
+        policy = settings.forbidding_policy(self._where.data)
+        if policy is not None:
+            return "policy", str(policy)
+        return ("nobody" if settings.load(self._where.settings).network_allowed else "settings"), ""
+
+    def _ask(self, what: str) -> dict[str, Any]:
+        command = [*programs.own_program(), "--offline-check", what]
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False)
+            told = json.loads(done.stdout)
+        except (ValueError, subprocess.TimeoutExpired):
+            return {}
+        return told if isinstance(told, dict) else {}
+
+    def _measure(self, model: LocalModel | None) -> MeasuredTraffic:
+        folder = Path(tempfile.gettempdir()) / f"kotae-offline-check-{secrets.token_hex(8)}"
+        try:  # from before it exists: mkdtemp may be interrupted behind its mkdir
+            folder.mkdir(0o700)
+            return self._coordinate(folder, model)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _coordinate(self, folder: Path, model: LocalModel | None) -> MeasuredTraffic:
+        word = html_report.load_words(REPORT_WORDS)
+        job = CheckJob(str(folder), model.path if model else "", word["sample_text"], word["sample_question"])
+        command = [*programs.own_program(), "--offline-check", "coordinate"]
+        log = folder / "coordinator.txt"
+        with (
+            log.open("wb") as errors,
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors) as process,
+        ):
+            self._process = process
+            assert process.stdin is not None
+            assert process.stdout is not None
+            try:
+                process.stdin.write(json.dumps(asdict(job)).encode("ascii") + b"\n")
+                process.stdin.flush()
+                for line in process.stdout:
+                    event = json.loads(line)
+                    if "measured" in event:
+                        return MeasuredTraffic.from_json(event["measured"])
+                    self._say(event["stage"])
+            except (ValueError, BrokenPipeError) as error:
+                if not self._is_stopped.is_set():
+                    raise AppError("offline_check_broke", detail=str(error)) from error
+            finally:
+                self._process = None
+                if not process.stdin.closed:
+                    process.stdin.close()
+        if self._is_stopped.is_set():
+            raise AppError("cancelled")
+        raise AppError("offline_check_broke", detail=log.read_text("utf-8", "replace")[-300:])
+
+    def _hashes(self, models: list[LocalModel]) -> tuple[HashedFile, ...]:
+        self._say("hashes")
+        model_hashes = of_models(models, lambda done, total: self._say("hashes", done / max(total, 1)))
+        return (*hash_program(), *hash_packs(), *model_hashes)

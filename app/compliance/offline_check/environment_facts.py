@@ -1,0 +1,154 @@
+"""What of this machine's set-up bears on what may leave it. Values of variables are not told: some are passwords."""
+
+import importlib.util
+import os
+import site
+import sys
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import psutil
+
+from app.base.isolation import network_guard
+from app.base.paths import resources
+from app.compliance.offline_check.records import CheckFact
+from app.inference.local_model import LocalModel
+from app.inference.remote_address import shown
+
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
+_HUB = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "WANDB_", "PIP_", "UV_")
+_LOADED = ("LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES")
+_NETWORK_DRIVES = (
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "afpfs",
+    "webdav",
+    "fuse.sshfs",
+    "davfs",
+    "fuse.rclone",
+    "9p",
+)
+_CLOUDS = "offline_places.toml"
+_CLIPBOARD = r"Software\Microsoft\Clipboard"
+_RECALL = r"SOFTWARE\Policies\Microsoft\Windows\WindowsAI"
+
+
+def collect_facts(folders: dict[str, Path], elsewhere: Sequence[LocalModel] = ()) -> tuple[CheckFact, ...]:
+    """`folders`: by what is in them: data | models. `elsewhere`: models that other machines compute."""
+    facts = [_remote(elsewhere), _display(), *_variables(), *_plugins(), *_dumps(), _swap()]
+    for what, folder in folders.items():
+        facts += [_cloud(what, folder), _drive(what, folder)]
+    return (*facts, *_windows())
+
+
+def _remote(models: Sequence[LocalModel]) -> CheckFact:
+    places = sorted({shown(one.remote.address) for one in models if one.remote is not None})
+    return CheckFact("remote", "warning", ", ".join(places)) if places else CheckFact("remote_none", "ok")
+
+
+def _display() -> CheckFact:
+    return CheckFact("display", "warning") if network_guard.is_display_remote() else CheckFact("display_none", "ok")
+
+
+def _variables() -> Iterator[CheckFact]:
+    proxies = sorted(name for name in os.environ if name.lower() in _PROXIES)
+    yield CheckFact("proxies", "note", ", ".join(proxies)) if proxies else CheckFact("proxies_none", "ok")
+    own = set(network_guard.SWITCHES)
+    hub = sorted(name for name in os.environ if name.startswith(_HUB) and name not in own)
+    yield CheckFact("hub", "note", ", ".join(hub)) if hub else CheckFact("hub_none", "ok")
+    loaded = sorted(name for name in _LOADED if os.environ.get(name))
+    if loaded:
+        yield CheckFact("preloaded", "warning", ", ".join(loaded))
+
+
+def _plugins() -> Iterator[CheckFact]:
+    """What Python runs besides Kotae. A frozen program looks at none of it."""
+    if getattr(sys, "frozen", False):
+        yield CheckFact("plugins_none", "ok")
+        return
+    found = [name for name in ("PYTHONSTARTUP", "PYTHONHOME") if os.environ.get(name)]
+    found += [name for name in ("sitecustomize", "usercustomize") if importlib.util.find_spec(name)]
+    for folder in {Path(one) for one in (*site.getsitepackages(), site.getusersitepackages())}:
+        found += sorted(path.name for path in folder.glob("*.pth") if _runs_code(path)) if folder.is_dir() else []
+    yield CheckFact("plugins", "note", ", ".join(found)) if found else CheckFact("plugins_none", "ok")
+
+
+def _runs_code(path: Path) -> bool:
+    try:
+        lines = path.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return False
+    return any(line.startswith(("import ", "import\t")) for line in lines)
+
+
+def _dumps() -> Iterator[CheckFact]:
+    if sys.platform == "win32":
+        return
+    import resource
+
+    is_off = resource.getrlimit(resource.RLIMIT_CORE)[0] <= 1
+    yield CheckFact("dumps_off", "ok") if is_off else CheckFact("dumps_on", "warning")
+
+
+def _swap() -> CheckFact:
+    if not psutil.swap_memory().total:
+        return CheckFact("swap_none", "ok")
+    return CheckFact("swap", "note")
+
+
+def _cloud(what: str, folder: Path) -> CheckFact:
+    parts = [part.casefold() for part in folder.resolve().parts]
+    clouds = tomllib.loads((resources() / "report" / _CLOUDS).read_text("utf-8"))
+    for name, marks in clouds.items():
+        if any(part == mark or part.startswith((f"{mark} ", f"{mark}-")) for part in parts for mark in marks):
+            return CheckFact(f"cloud_{what}", "warning", f"{name}: {folder}")
+    return CheckFact(f"cloud_{what}_none", "ok", str(folder))
+
+
+def _drive(what: str, folder: Path) -> CheckFact:
+    kind = _drive_kind(folder.resolve())
+    if kind:
+        return CheckFact(f"drive_{what}", "warning", f"{kind}: {folder}")
+    return CheckFact(f"drive_{what}_none", "ok", str(folder))
+
+
+def _drive_kind(folder: Path) -> str:
+    """Of a drive on another machine; "" for one of this machine."""
+    if sys.platform == "win32":
+        import ctypes
+
+        is_remote = ctypes.windll.kernel32.GetDriveTypeW(folder.anchor) == 4  # DRIVE_REMOTE
+        return "SMB" if is_remote or folder.anchor.startswith("\\\\") else ""
+    mounted = [one for one in psutil.disk_partitions(all=True) if folder.is_relative_to(one.mountpoint)]
+    nearest = max(mounted, key=lambda one: len(one.mountpoint), default=None)
+    return nearest.fstype if nearest is not None and nearest.fstype in _NETWORK_DRIVES else ""
+
+
+def _windows() -> Iterator[CheckFact]:
+    """What Windows itself keeps or sends of what is shown and copied."""
+    if sys.platform != "win32":
+        return
+    cloud = _registry("user", _CLIPBOARD, "EnableCloudClipboard")
+    yield CheckFact("clipboard_cloud", "warning") if cloud else CheckFact("clipboard_cloud_none", "ok")
+    history = _registry("user", _CLIPBOARD, "EnableClipboardHistory")
+    yield CheckFact("clipboard_history", "note") if history else CheckFact("clipboard_history_none", "ok")
+    if _registry("machine", _RECALL, "DisableAIDataAnalysis"):
+        yield CheckFact("recall_none", "ok")
+
+
+def _registry(hive: str, path: str, name: str) -> int:
+    """0 where there is no such value."""
+    if sys.platform != "win32":
+        return 0
+    import winreg
+
+    root = winreg.HKEY_CURRENT_USER if hive == "user" else winreg.HKEY_LOCAL_MACHINE
+    try:
+        with winreg.OpenKey(root, path) as key:
+            return int(winreg.QueryValueEx(key, name)[0])
+    except (OSError, ValueError):
+        return 0

@@ -1,0 +1,118 @@
+"""The window's side of the gate: asks before confidential content leaves the program. All else goes at once.
+
+How confidentiality labels look wherever they stand.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QRect
+from PySide6.QtGui import QGuiApplication, QPainter
+from PySide6.QtWidgets import QWidget
+
+from app.base import confidentiality
+from app.base.confidentiality import CLIPBOARD, HIGHEST_LABEL, LABELS, ExportRequest, Label, Permit
+from app.base.errors import AppError
+from app.base.wording import phrase
+from app.uikit import dialogs, localization
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.theme import Theme
+from app.uikit.widgets import list_rows
+
+# Icon and tone. The highest is seen at a glance, and is no failure, which would be red.
+LABEL_LOOKS: dict[Label, tuple[str, str]] = {
+    "public": ("", "muted"),
+    "internal": ("lock", "text2"),
+    "secret": ("lock", "warning"),
+}
+
+
+def label_text(label: Label) -> str:
+    """Its words among other facts; "" for the lowest, which keeps nothing from anybody."""
+    return "" if label == LABELS[0] else localization.label_name(label)
+
+
+def draw_label(painter: QPainter, theme: Theme, area: QRect, label: Label, tone: str) -> int:
+    """In a row of a list whose other facts have `tone`: most have the middle label, so only the highest has its sign.
+    Returns the width it took."""
+    if label != confidentiality.HIGHEST_LABEL:
+        return list_rows.draw_text(painter, theme, area, localization.label_name(label), "caption", tone)
+    return list_rows.draw_sign(painter, theme, area, *LABEL_LOOKS[label], localization.label_name(label), weight=600)
+
+
+class ConfidentialityGuard:
+    def __init__(self, theme: Theme, log: Path) -> None:
+        """`log`: of exports."""
+        self._theme = theme
+        self._log = log
+        self.dialog: Dialog | None = None  # the last one that was opened
+
+    def export(self, parent: QWidget, export: ExportRequest, go: Callable[[Permit], None]) -> None:
+        """Calls `go` at once, or after a yes that is on record; never without it."""
+        question = phrase("uikit.export_confidential_content")
+        body = phrase("uikit.the_time_and_destination_are")
+        self._pass(parent, export, go, question, body, phrase("uikit.export"))
+
+    def lower(self, parent: QWidget, export: ExportRequest, go: Callable[[Permit], None]) -> None:
+        """Before a label is changed. Calls `go` at once, or after a yes where it is lowered from 機密."""
+        question = phrase("uikit.lower_the_label_of_the")
+        body = phrase("uikit.the_text_of_this_collection")
+        label = localization.label_name(export.becomes or HIGHEST_LABEL)
+        question = question.format(name=export.named, label=label)
+        self._pass(parent, export, go, question, body, phrase("uikit.lower"))
+
+    def train(self, parent: QWidget, label_now: Callable[[], Label], go: Callable[[bool], None]) -> None:
+        """Before documents become training data. Calls `go` at once, or after a yes, and says whether there was one:
+        what makes them passes the gate with it, when its first words are about to be written."""
+        question = phrase("uikit.make_training_data_from_confidential")
+        body = phrase("uikit.what_the_documents_hold_may")
+        if label_now() == HIGHEST_LABEL:
+            self._ask(parent, question, body, phrase("common.make"), lambda: go(True))
+        else:
+            go(False)
+
+    def copy(
+        self, parent: QWidget | None, label_now: Callable[[], Label], text: str, put: Callable[[str, Permit], None]
+    ) -> None:
+        """Onto the clipboard, by `put`, from where it can go anywhere."""
+        self._pass(
+            parent,
+            ExportRequest("copy", CLIPBOARD, label_now),
+            lambda permit: put(text, permit),
+            phrase("uikit.copy_confidential_content"),
+            phrase("uikit.the_time_is_recorded_and"),
+            phrase("uikit.copy"),
+        )
+
+    def _pass(
+        self,
+        parent: QWidget | None,
+        export: ExportRequest,
+        go: Callable[[Permit], None],
+        question: str,
+        body: str,
+        verb: str,
+    ) -> None:
+        def pass_out(*, is_agreed: bool) -> None:
+            try:
+                permit = confidentiality.permit_export(export, self._log, is_agreed=is_agreed)
+            except AppError as error:
+                if error.code not in ("secret_export", "secret_lowering"):
+                    self.dialog = dialogs.problem_dialog(self._theme, error, parent)
+                    self.dialog.open()
+                    return
+                self._ask(parent, question, body, verb, lambda: pass_out(is_agreed=True))
+                return
+            go(permit)
+
+        pass_out(is_agreed=False)
+
+    def _ask(self, parent: QWidget | None, question: str, body: str, verb: str, go: Callable[[], None]) -> None:
+        choices = (DialogButton("cancel", phrase("common.cancel"), is_default=True), DialogButton("go", verb))
+        self.dialog = Dialog(self._theme, question, body, choices, parent, icon=("triangle-alert", "warning"))
+        self.dialog.chosen.connect(lambda key: go() if key == "go" else None)
+        self.dialog.open()
+
+
+def put_on_clipboard(text: str, _permit: Permit) -> None:
+    QGuiApplication.clipboard().setText(text)

@@ -1,0 +1,174 @@
+"""The language of the window: Japanese or English.
+
+Also how facts are put side by side and dates are written, which differ by more than their words.
+
+Short phrases that several pages share: sizes, durations, shares, labels.
+"""
+
+import math
+from collections.abc import Sequence
+from datetime import date
+
+from PySide6.QtCore import QCoreApplication, QDate, QLibraryInfo, QLocale, QTranslator
+
+from app.base import wording
+from app.base.confidentiality import Label
+from app.base.wording import current_language, phrase, qt_words, use_language
+
+_installed: list[QTranslator] = []
+
+
+def resolve_language(wish: str) -> str:
+    """ "ja" or "en" for "ja", "en" or "system".
+
+    A system that says nothing about its language (C, POSIX, an unknown locale) gets Japanese, any other than Japanese
+    English.
+    """
+    if wish in ("ja", "en"):
+        return wish
+    spoken = QLocale(next(iter(QLocale.system().uiLanguages()), "C")).language()
+    return "ja" if spoken in (QLocale.Language.Japanese, QLocale.Language.C) else "en"
+
+
+def set_language(app: QCoreApplication, language: str) -> None:
+    """Makes everything that is built from now on speak `language`; what stands there already stays as it is."""
+    for translator in _installed:
+        app.removeTranslator(translator)
+    _installed.clear()
+    use_language(language)
+    if language == "ja":
+        QLocale.setDefault(QLocale("ja_JP"))
+        _install(app, "qtbase_ja", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath))
+        _add(app, _QtWords(app))
+    else:
+        # The country decides how dates look.
+        QLocale.setDefault(QLocale(QLocale.Language.English, QLocale.system().territory()))
+
+
+def join_facts(*parts: str) -> str:
+    """Short facts on one line; empty ones are left out."""
+    return ("　" if current_language() == "ja" else " · ").join(part for part in parts if part)
+
+
+def with_note(text: str, note: str) -> str:
+    """`text` with a note in brackets behind it."""
+    if not note:
+        return text
+    return f"{text}（{note}）" if current_language() == "ja" else f"{text} ({note})"
+
+
+def format_day(when: date) -> str:
+    return _written(when, phrase("uikit.mmm_d"))
+
+
+def format_month(when: date) -> str:
+    return _written(when, phrase("uikit.mmmm"))
+
+
+def format_month_and_year(when: date) -> str:
+    return _written(when, phrase("uikit.mmmm_yyyy"))
+
+
+def format_date(when: date) -> str:
+    return _written(when, phrase("uikit.mmm_d_yyyy"))
+
+
+def _written(when: date, form: str) -> str:
+    """`form`: Qt's letters, where MMM is the name of the month."""
+    return QLocale().toString(QDate(when.year, when.month, when.day), form)
+
+
+class _QtWords(QTranslator):
+    """Hands Qt the Japanese that its own catalogue lacks."""
+
+    def isEmpty(self) -> bool:
+        return False
+
+    def translate(self, context: str, source: str, _disambiguation: str | None = None, _n: int = -1) -> str | None:
+        return qt_words().get(context, {}).get(source)
+
+
+def _install(app: QCoreApplication, name: str, folder: str) -> None:
+    translator = QTranslator(app)
+    if translator.load(name, folder):
+        _add(app, translator)
+
+
+def _add(app: QCoreApplication, translator: QTranslator) -> None:
+    app.installTranslator(translator)
+    _installed.append(translator)
+
+
+def label_name(key: Label) -> str:
+    return {
+        "public": phrase("uikit.public"),
+        "internal": phrase("uikit.internal"),
+        "secret": phrase("uikit.confidential"),
+    }[key]
+
+
+def format_about_time(seconds: float) -> str:
+    """Rounded: a forecast."""
+    minutes = max(1, round(seconds / 60))
+    if minutes < 100:
+        return phrase("uikit.about_n_min", n=minutes)
+    hours = round(minutes / 60)
+    if hours < 48:
+        return phrase("uikit.about_n_h", n=hours)
+    return phrase("uikit.about_n_days", n=f"{round(hours / 24):,}")
+
+
+def format_gigabytes(size_bytes: int) -> str:
+    if size_bytes < 5e7:
+        return f"{size_bytes / 1e6:,.1f}\u00a0MB"
+    return f"{size_bytes / 1e9:,.1f}\u00a0GB"
+
+
+def join_sentences(*parts: str) -> str:
+    """One after another; empty ones are left out."""
+    return ("" if wording.current_language() == "ja" else " ").join(part for part in parts if part)
+
+
+def format_duration(seconds: float) -> str:
+    """ "" for what is not known."""
+    if not math.isfinite(seconds):
+        return ""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    if minutes >= 60:
+        return phrase("uikit.h_h_m_min", h=minutes // 60, m=f"{minutes % 60:02}")
+    if minutes:
+        return phrase("uikit.m_min_s_s", m=minutes, s=f"{rest:02}")
+    return phrase("common.s_s", s=rest)
+
+
+def format_percent(share: float) -> str:
+    return f"{share * 100:.1f}".removesuffix(".0") + "\u00a0%"
+
+
+def quality_text(quantization: str) -> str:
+    """What a form is for."""
+    return {
+        "Q4_K_M": phrase("uikit.standard_start_with_this"),
+        "UD-Q4_K_M": phrase("uikit.standard_start_with_this"),
+        "Q5_K_M": phrase("uikit.favours_quality_slightly"),
+        "Q6_K": phrase("uikit.favours_quality"),
+        "Q8_0": phrase("uikit.almost_like_the_original"),
+    }.get(quantization, "")
+
+
+def is_japanese() -> bool:
+    return current_language() == "ja"
+
+
+def join_names(names: Sequence[str]) -> str:
+    return ("、" if is_japanese() else ", ").join(names)
+
+
+def sends_to_text(place: str) -> str:
+    """The mark of everything that leaves this machine. `place`: host and port."""
+    return phrase("uikit.leaves_this_pc_for_place", place=place)
+
+
+def make_breakable(path: str) -> str:
+    """With places where a line may end: a long path has no spaces."""
+    return path.replace("/", "/\u200b").replace("\\", "\\\u200b")

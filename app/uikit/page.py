@@ -1,0 +1,86 @@
+"""What the window asks of each of its pages.
+
+What pages ask of the window around them, as one object that every page is given.
+
+The upper edge of a page: its title and what can be done there.
+"""
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from app.base.confidentiality import Label
+from app.uikit.theme import Theme
+from app.uikit.widgets.labels import ElidedLabel, Separator, set_surface
+
+
+class Page(QWidget):
+    def set_header_inset(self, inset_px: int) -> None:
+        """Room at the left of the header for the window's menu button."""
+        raise NotImplementedError
+
+    def label_now(self) -> Label:
+        """Return how confidential what it shows is, for what leaves it (`app.uikit.clipboard_guard`)."""
+        raise NotImplementedError
+
+    def focus_first(self) -> None:
+        """The keyboard goes where the work on this page begins."""
+        raise NotImplementedError
+
+
+class Navigation(QObject):
+    """Carry requests from any widget straight to the window, which alone knows the other pages.
+
+    Widgets emit these signals; the main window and the composition root connect them.
+    """
+
+    page_requested = Signal(str)  # ask | documents | models | training | evaluation | settings | bin | search | batch
+    settings_requested = Signal(str)  # a section of the settings: models | network | training | presets
+    answering_requested = Signal()  # how the open conversation is answered
+    conversation_requested = Signal(int)  # id of a conversation to open
+    message_requested = Signal(int, str)  # id of a message to open, and the words to mark in it
+    search_closed = Signal()  # back to the page before the search
+    restore_requested = Signal(object)  # ids of conversations, out of the bin
+    export_requested = Signal()  # of the open conversation
+    starter_requested = Signal()  # add the trial model
+    model_file_requested = Signal()  # choose a GGUF file to add
+    first_run_requested = Signal()  # show the guide
+    log_requested = Signal()  # open the folder of the logs
+    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+    problem_occurred = Signal(object)  # AppError
+    work_ended = Signal(str, float)  # which kind of work, in words, and the seconds it took
+    reopened = Signal()  # from the window to the pages: it was closed while work went on, and is shown again
+
+
+PAGE_MARGIN_PX = 24
+
+
+class PageHeader(QWidget):
+    """48 px high. `set_inset` makes room at the left for the button that shows the sidebar of a narrow window."""
+
+    def __init__(self, theme: Theme, title: str = "") -> None:
+        super().__init__()
+        self._theme = theme
+        set_surface(self, "base")
+        self.title = ElidedLabel(title, "heading3")
+        self._row = QHBoxLayout()
+        self._row.setSpacing(10)
+        self._row.setContentsMargins(PAGE_MARGIN_PX, 0, PAGE_MARGIN_PX, 0)
+        self._row.addWidget(self.title, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(self._row, 1)
+        column.addWidget(Separator())
+        theme.changed.connect(self._resize)
+        self._resize()
+
+    def add_action(self, widget: QWidget) -> None:
+        """Adds a button at the right."""
+        # Aligned, so that the fixed height of a button does not limit the row's.
+        self._row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
+
+    def set_inset(self, inset_px: int) -> None:
+        self._row.setContentsMargins(max(PAGE_MARGIN_PX, inset_px), 0, PAGE_MARGIN_PX if inset_px == 0 else 12, 0)
+
+    def _resize(self) -> None:
+        self.setFixedHeight(self._theme.metric("header_height"))

@@ -1,0 +1,141 @@
+"""Characters of text that others wrote: harmless stand-ins for those that hide, reorder or break, and helpers that
+are there for display only and never leave with a copy.
+
+Links in text that others wrote: which may be opened at all, how their address is shown, and the question before.
+
+The question shows the whole address in characters that cannot deceive.
+"""
+
+import re
+from collections.abc import Callable
+
+from PySide6.QtCore import QUrl
+from PySide6.QtWidgets import QPlainTextEdit, QWidget
+
+from app.base import invisible_characters
+from app.base.wording import phrase
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import with_note
+from app.uikit.theme import Theme
+
+WORD_JOINER = "\u2060"  # before [1]: keeps the chip from starting a line
+NO_BREAK_SPACE = "\u00a0"  # between a number and its unit
+LINE_BREAK = "\ufdd5"  # a noncharacter of our own, between `harmless` and the parsed document; never in the result
+MARKS_KEPT = 3  # combining marks on one letter; more would cover the lines above and below
+
+_NEWLINES = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
+_DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Controls, lone surrogates, Qt's object and frame characters, other noncharacters, tags (invisible letters).
+_BROKEN = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffc\ufffe\uffff\U000e0000-\U000e007f]"
+)
+_MARK = (
+    "[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+    "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f]"
+)
+_MARKS = re.compile(f"({_MARK}{{{MARKS_KEPT}}}){_MARK}+")
+_CHIP = re.compile(r"(?<=[^\s\u2060])(?=\[\d{1,3}\])")
+_UNIT = re.compile(
+    r"(?<=\d) (?=(?:%|％|℃|°C|[kMG]?Pa|[kM]?N|[kmcµμ]?m[23²³]?|[km]?g|t|ms|s|min|h|[kMGT]i?B|k?[VAW]|k?Hz|m?L|dB|tok/s)"
+    r"(?![A-Za-z]))"
+)
+
+
+def make_harmless(text: str) -> str:
+    """`text` with one kind of line end, direction controls spelled out, and broken characters as U+FFFD.
+
+    All else that nobody sees is left out.
+    """
+    text = _DIRECTION.sub(_spelled_out, _NEWLINES.sub("\n", text))
+    return _MARKS.sub(r"\1", invisible_characters.remove(_BROKEN.sub("\ufffd", text)))
+
+
+def display_helpers(text: str) -> list[tuple[int, int, str]]:
+    """Where display helpers belong in a line: (position, characters to replace, helper), last one first."""
+    found = [(match.start(), 0, WORD_JOINER) for match in _CHIP.finditer(text)]
+    found += [(match.start(), 1, NO_BREAK_SPACE) for match in _UNIT.finditer(text)]
+    return sorted(found, reverse=True)
+
+
+def remove_display_helpers(text: str) -> str:
+    """What a copy takes along."""
+    return text.replace(WORD_JOINER, "").replace(NO_BREAK_SPACE, " ")
+
+
+def utf16_offset(text: str, position: int) -> int:
+    """Qt counts UTF-16 units, Python characters."""
+    return position + sum(character > "\uffff" for character in text[:position])
+
+
+def _spelled_out(match: re.Match[str]) -> str:
+    return f"‹U+{ord(match[0]):04X}›"
+
+
+def find_unsafe(text: str) -> list[tuple[int, int, str]]:
+    """What entities (`&#x202e;`) brought back after `harmless`: (position, length, stand-in)."""
+    directions = [(match.start(), 1, _spelled_out(match)) for match in _DIRECTION.finditer(text)]
+    broken = [(match.start(), 1, "" if match[0] == LINE_BREAK else "\ufffd") for match in _BROKEN.finditer(text)]
+    known = {at for at, _, _ in directions + broken}
+    others = [(at, 1, "") for at in invisible_characters.find_places(text) if at not in known and text[at] != "\u2028"]
+    return directions + broken + others
+
+
+SHOWN_CHARACTERS = 300
+ADDRESS_PX = 72
+
+
+def is_openable_link(href: str) -> bool:
+    """Only http and https with a host. Files, network shares, scripts, data and other programs' schemes never open."""
+    if href != make_harmless(href) or any(character.isspace() or character == "\\" for character in href):
+        return False
+    url = QUrl(href, QUrl.ParsingMode.StrictMode)
+    return url.isValid() and url.scheme() in ("http", "https") and bool(url.host())
+
+
+def link_suffix(href: str, shown: str) -> str:
+    """The address, to stand in brackets after a link whose text is something else; else ""."""
+    bare = href.removeprefix("http://").removeprefix("https://").removeprefix("mailto:")
+    if not href or shown in (href, bare):
+        return ""
+    href = make_harmless(href)
+    return with_note("", href if len(href) <= SHOWN_CHARACTERS else href[:SHOWN_CHARACTERS] + "…")
+
+
+def full_address(url: QUrl) -> str:
+    """The whole address in characters that cannot be mistaken for others (punycode, percent codes)."""
+    return bytes(url.toEncoded().data()).decode("ascii", "replace")
+
+
+def shown_host(url: QUrl) -> str:
+    return url.host(QUrl.ComponentFormattingOption.FullyEncoded)
+
+
+def ask_to_open_link(theme: Theme, href: str, open_url: Callable[[QUrl], object], parent: QWidget) -> Dialog | None:
+    """Shows the question. None, and nothing happens, for what never opens (files, shares, scripts, data)."""
+    if not is_openable_link(href):
+        return None
+    url = QUrl(href, QUrl.ParsingMode.StrictMode)
+    dialog = Dialog(
+        theme,
+        phrase("uikit.open_this_link"),
+        phrase("uikit.your_browser_will_connect_to", host=shown_host(url)),
+        (
+            DialogButton("open", phrase("common.open_in_the_browser")),
+            DialogButton("cancel", phrase("common.cancel"), is_default=True),
+        ),
+        parent,
+        content=_address(theme, full_address(url)),
+    )
+    dialog.chosen.connect(lambda key: open_url(url) if key == "open" else None)
+    dialog.open()
+    return dialog
+
+
+def _address(theme: Theme, address: str) -> QPlainTextEdit:
+    view = QPlainTextEdit(address)
+    view.setReadOnly(True)
+    view.setProperty("field", True)
+    view.setAccessibleName(phrase("uikit.the_whole_address"))
+    view.setTabChangesFocus(True)
+    view.setFixedHeight(theme.px(ADDRESS_PX))
+    return view

@@ -1,0 +1,156 @@
+"""A row of buttons that goes on in a second line where the room ends.
+
+A page part that scrolls from top to bottom on the ground of what is around it.
+
+A titled part of the result, framed; and a grid that is filled anew.
+"""
+
+from PySide6.QtCore import QEvent, QObject, QRect, QSize, Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+
+from app.uikit.widgets.labels import Label, Separator
+
+FLOW_SPACING_PX = 8
+
+_REASONS = (QEvent.Type.ShowToParent, QEvent.Type.HideToParent, QEvent.Type.FontChange, QEvent.Type.LayoutRequest)
+
+
+class FlowBox(QWidget):
+    """A widget that places its children, not a QLayout: the items of a layout written in Python have two owners."""
+
+    def __init__(self, *widgets: QWidget) -> None:
+        super().__init__()
+        self._widgets = widgets
+        for widget in widgets:
+            widget.setParent(self)
+            widget.installEventFilter(self)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+
+    def sizeHint(self) -> QSize:
+        """One line."""
+        sizes = [widget.sizeHint() for widget in self._shown()]
+        width = sum(size.width() for size in sizes) + FLOW_SPACING_PX * max(0, len(sizes) - 1)
+        return QSize(width, max((size.height() for size in sizes), default=0))
+
+    def minimumSizeHint(self) -> QSize:
+        width = max((widget.sizeHint().width() for widget in self._shown()), default=0)
+        return QSize(width, self.sizeHint().height())
+
+    def heightForWidth(self, width: int) -> int:
+        return max((place.bottom() + 1 for place in self._places(width)), default=0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place()
+
+    def event(self, event: QEvent) -> bool:
+        """One of the widgets needs more room, or less, than before."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+            self._place()
+        return super().event(event)
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        if event.type() in _REASONS:
+            self.updateGeometry()
+            self._place()
+        return False
+
+    def _place(self) -> None:
+        for widget, place in zip(self._shown(), self._places(self.width()), strict=True):
+            widget.setGeometry(place)
+
+    def _shown(self) -> list[QWidget]:
+        return [widget for widget in self._widgets if not widget.isHidden()]
+
+    def _places(self, width: int) -> list[QRect]:
+        """Left to right, then down."""
+        places: list[QRect] = []
+        left = top = line = 0
+        for widget in self._shown():
+            size = widget.sizeHint()
+            if left > 0 and left + size.width() > width:
+                left, top, line = 0, top + line + FLOW_SPACING_PX, 0
+            places.append(QRect(left, top, size.width(), size.height()))
+            left, line = left + size.width() + FLOW_SPACING_PX, max(line, size.height())
+        return places
+
+
+def make_scrollable(content: QWidget, parent: QWidget | None = None) -> QScrollArea:
+    """The area itself takes no focus: the keyboard goes to what it holds. `parent`: where it will stand; Qt works out
+    the style of all that `content` holds only once, then."""
+    area = QScrollArea(parent)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(content)
+    # Qt fills both with the colour of the window otherwise.
+    area.viewport().setAutoFillBackground(False)
+    content.setAutoFillBackground(False)
+    return area
+
+
+CARD_SIDE_PX = 16
+
+
+class Card(QFrame):
+    """`head`: its first line, where more than the title may stand. What is inside goes into `column`."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self.setProperty("surface", "card")
+        self.title = Label(title, "heading3", wraps=True)
+        self.head = QHBoxLayout()
+        self.head.setSpacing(12)
+        self.head.addWidget(self.title, 1)
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(CARD_SIDE_PX, 12, CARD_SIDE_PX, 12)
+        self.column.setSpacing(10)
+        self.column.addLayout(self.head)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+
+class CardGrid(QWidget):
+    """Rows of labels and controls with a line under each. `clear` before it is filled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.grid = QGridLayout(self)
+        self.grid.setContentsMargins(0, 0, 0, 0)
+        self.grid.setHorizontalSpacing(14)
+        self.grid.setVerticalSpacing(6)
+        self._row = 0
+
+    def clear(self) -> None:
+        while (item := self.grid.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        for column in range(self.grid.columnCount()):
+            self.grid.setColumnStretch(column, 0)
+        self._row = 0
+
+    def put(self, widget: QWidget, column: int, *, span: int = 1, is_number: bool = False) -> None:
+        """Into the row that is being filled."""
+        if isinstance(widget, QLabel):
+            if is_number:
+                widget.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            if widget.wordWrap():
+                widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.grid.addWidget(widget, self._row, column, 1, span)
+        widget.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers
+
+    def next_row(self) -> None:
+        self._row += 1
+
+    def rule(self, columns: int) -> None:
+        """Under the row, which is finished."""
+        self._row += 1
+        self.put(Separator(), 0, span=columns)
+        self._row += 1

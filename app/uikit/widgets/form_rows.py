@@ -1,0 +1,312 @@
+"""One row of the settings: a label, a control, one sentence.
+
+Something that can be marked among others: its name and what is to be known of it, each on one line.
+
+A file or folder that is chosen: what it is for, where it is, and buttons to choose it and to do without.
+
+A question with a few answers, each on a card with a sentence; what cannot be chosen says why.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QButtonGroup,
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QRadioButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.base.wording import phrase
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.labels import ElidedLabel, Label
+
+LABEL_WIDTH_PX = 168
+CONTROL_WIDTH_PX = 220
+
+
+class SettingRow(QWidget):
+    """The control is named by the label for screen readers, and explained by the sentence."""
+
+    def __init__(
+        self, theme: Theme, label: str, control: QWidget, sentence: str = "", *, is_wide: bool = False
+    ) -> None:
+        """`is_wide`: the control takes all the width below the label."""
+        super().__init__()
+        self._theme = theme
+        self._is_wide = is_wide
+        self.control = control
+        control.setAccessibleName(label)
+        control.setAccessibleDescription(sentence)
+        self._label = Label(label)
+        self._label.setBuddy(control)
+        self._build(sentence)
+        theme.changed.connect(self._resize)
+
+    def set_stacked(self, is_stacked: bool) -> None:
+        """Puts the label above the control, where there is no room beside it."""
+        directions = QBoxLayout.Direction
+        self._row.setDirection(directions.TopToBottom if is_stacked else directions.LeftToRight)
+        self._row.setSpacing(4 if is_stacked else 16)
+
+    def show_note(self, words: str) -> None:
+        """A line below the control on the state of this setting; "" for none. Its sign (✓ ▲) gives the colour."""
+        self._note.set_tone({"✓": "success", "▲": "warning"}.get(words[:1], "accent"))
+        self._note.setText(words)
+        self._note.setVisible(bool(words))
+
+    def _build(self, sentence: str) -> None:
+        self._note = Label("", "caption", "accent", wraps=True, strong=True)
+        self._note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._note.hide()
+        explained = QVBoxLayout()
+        explained.setSpacing(4)
+        if self._is_wide:
+            explained.addWidget(self.control)
+        else:
+            explained.addWidget(self.control, 0, Qt.AlignmentFlag.AlignLeft)
+        explained.addWidget(self._note)
+        if sentence:
+            words = Label(sentence, "caption", "muted", wraps=True)
+            words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            explained.addWidget(words)
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(16)
+        self._row.addWidget(self._label, 0, Qt.AlignmentFlag.AlignTop)
+        self._row.addLayout(explained, 1)
+        self._resize()
+
+    def _resize(self) -> None:
+        self._label.setFixedWidth(self._theme.px(LABEL_WIDTH_PX))
+        self._label.setMinimumHeight(self._theme.metric("button_height"))
+        if not self._is_wide:
+            self.control.setMinimumWidth(self._theme.px(CONTROL_WIDTH_PX))
+
+
+class Chooser(QComboBox):
+    """A choice of one setting. It follows the setting and reports only what the user picks."""
+
+    def __init__(self, choices: Sequence[tuple[str, Any]], chosen: Callable[[Any], None]) -> None:
+        """`choices`: words and value of each."""
+        super().__init__()
+        self.set_choices(choices)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.activated.connect(lambda place: chosen(self._values[place]))
+
+    def set_choices(self, choices: Sequence[tuple[str, Any]]) -> None:
+        self._values = [value for _, value in choices]
+        self.clear()
+        self.addItems([words for words, _ in choices])
+
+    def show_value(self, value: Any) -> None:
+        """A value that is not among the choices (set by hand in the file) is added to them."""
+        if value not in self._values:
+            self._values.append(value)
+            self.addItem(f"{value:,}" if isinstance(value, int) else str(value))
+        self.setCurrentIndex(self._values.index(value))
+
+    def wheelEvent(self, event: Any) -> None:
+        """Scrolling the page must not change a setting that happens to be under the mouse."""
+        event.ignore()
+
+
+class CheckRow(QWidget):
+    """The words shorten where the room ends, which those of a check box cannot; a click on them marks too."""
+
+    toggled = Signal(bool)
+
+    def __init__(self, title: str, facts: str, *, is_checked: bool = False, is_fixed: bool = False) -> None:
+        """`is_fixed`: it is shown, but nobody can change it."""
+        super().__init__()
+        self.box = QCheckBox()
+        self.box.setAccessibleName(title)
+        self.box.setAccessibleDescription(facts)
+        self.box.setChecked(is_checked)
+        self.box.setEnabled(not is_fixed)
+        self.box.toggled.connect(self.toggled)
+        self._facts = ElidedLabel(facts, "caption", "text2")
+        words = QVBoxLayout()
+        words.setSpacing(0)
+        words.addWidget(ElidedLabel(title, strong=True))
+        words.addWidget(self._facts)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 6, 12, 6)
+        row.setSpacing(10)
+        row.addWidget(self.box, 0, Qt.AlignmentFlag.AlignTop)
+        row.addLayout(words, 1)
+
+    def show_facts(self, facts: str) -> None:
+        self._facts.setText(facts)
+        self.box.setAccessibleDescription(facts)
+
+    @property
+    def is_checked(self) -> bool:
+        return self.box.isChecked()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if self.box.isEnabled() and event.button() == Qt.MouseButton.LeftButton:
+            self.box.toggle()
+            self.box.setFocus(Qt.FocusReason.MouseFocusReason)
+        super().mouseReleaseEvent(event)
+
+
+class PathRow(QWidget):
+    choose_requested = Signal()
+    cleared = Signal()
+
+    def __init__(self, theme: Theme, title: str, sentence: str, *, can_clear: bool = True) -> None:
+        super().__init__()
+        self._can_clear = can_clear
+        self.choose_button = Button(theme, phrase("uikit.choose"), icon="folder-open", compact=True)
+        self.choose_button.setAccessibleName(f"{title} {self.choose_button.text()}")
+        self.clear_button = Button(theme, phrase("common.remove"), compact=True)
+        self.clear_button.setAccessibleName(f"{title} {self.clear_button.text()}")
+        self.path = ElidedLabel(tone="text2")
+        self.note = Label(sentence, "caption", "muted", wraps=True)
+        self.note.setVisible(bool(sentence))
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self.path, 1)
+        row.addWidget(self.clear_button)
+        row.addWidget(self.choose_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 8, 12, 8)
+        column.setSpacing(2)
+        column.addWidget(Label(title, strong=True))
+        column.addLayout(row)
+        column.addWidget(self.note)
+        self.choose_button.clicked.connect(self.choose_requested)
+        self.clear_button.clicked.connect(self.cleared)
+        self.show_path("")
+
+    def show_path(self, path: str) -> None:
+        """ "" for none."""
+        self.path.setText(path or phrase("uikit.not_chosen"))
+        self.clear_button.setVisible(self._can_clear and bool(path))
+
+    def show_note(self, words: str, tone: str) -> None:
+        self.note.setText(words)
+        self.note.set_tone(tone)
+        self.note.setVisible(bool(words))
+
+
+SIDE_BY_SIDE_PX = 480  # the least width of an answer with its sentence beside it
+SPACING_PX = 8
+MARK_PX = 24  # of the radio button with its gap
+
+
+class AnswerChoice(QWidget):
+    chosen = Signal(str)  # a key
+
+    def __init__(self, theme: Theme, answers: Mapping[str, tuple[str, str]], name_px: int) -> None:
+        """`answers`: by their keys, the name and the sentence. `name_px`: room of a name beside its sentence."""
+        super().__init__()
+        self._group = QButtonGroup(self)
+        self.answers = {key: ChoiceCard(theme, *words, name_px) for key, words in answers.items()}
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACING_PX)
+        for key, answer in self.answers.items():
+            column.addWidget(answer)
+            self._group.addButton(answer.radio)
+            answer.radio.clicked.connect(lambda _=False, key=key: self.chosen.emit(key))
+
+    @property
+    def key(self) -> str:
+        """ "": none yet."""
+        return next((key for key, answer in self.answers.items() if answer.radio.isChecked()), "")
+
+    def show_key(self, key: str) -> None:
+        """`key`: "" for none."""
+        self._group.setExclusive(False)
+        for name, answer in self.answers.items():
+            answer.radio.setChecked(name == key)
+        self._group.setExclusive(True)
+
+    def focus_chosen(self) -> None:
+        radio = self._group.checkedButton() or next(iter(self.answers.values())).radio
+        radio.setFocus(Qt.FocusReason.OtherFocusReason)
+
+
+class ChoiceCard(QWidget):
+    """A click anywhere on it chooses it. Chosen: soft ground, strong outline and the mark of its radio button."""
+
+    def __init__(self, theme: Theme, name: str, sentence: str, name_px: int) -> None:
+        super().__init__()
+        self._theme = theme
+        self._name_px = name_px
+        self._sentence = sentence
+        self.radio = QRadioButton(name)
+        self.radio.setAccessibleDescription(sentence)
+        self.about = Label(sentence, tone="text2", wraps=True)
+        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._row.addWidget(self.radio)
+        self._row.addWidget(self.about, 1)
+        self.radio.toggled.connect(self.update)
+        theme.changed.connect(self._lay_out)
+        theme.changed.connect(self._tint)
+        self._lay_out()
+        self._tint()
+
+    @property
+    def can_be_chosen(self) -> bool:
+        return self.radio.isEnabled()
+
+    def show_obstacle(self, reason: str) -> None:
+        self.radio.setEnabled(not reason)
+        self.about.setText(reason or self._sentence)
+        self.radio.setAccessibleDescription(self.about.text())
+        self.update()
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        event.accept()  # the release is for this one, too
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        is_here = event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint())
+        if is_here and self.can_be_chosen:
+            self.radio.click()
+            self.radio.setFocus(Qt.FocusReason.MouseFocusReason)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
+        is_chosen = self.radio.isChecked()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        width = 2 if is_chosen else 1
+        edge = width / 2
+        line = "accent" if is_chosen else "control" if self.can_be_chosen else "line"
+        painter.setPen(QPen(self._theme.color(line), width))
+        painter.setBrush(self._theme.color("accent_soft" if is_chosen else "base"))
+        radius = self._theme.metric("radius_card")
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(edge, edge, -edge, -edge), radius, radius)
+
+    def _tint(self) -> None:
+        """What cannot be chosen stands back behind its reason."""
+        muted = self._theme.color("muted").name()
+        self.radio.setStyleSheet(f"QRadioButton:disabled {{ color: {muted}; }}")
+
+    def _lay_out(self) -> None:
+        """The sentence beside the name, in line with those of the others, or below it."""
+        theme = self._theme
+        is_wide = self.width() >= theme.px(SIDE_BY_SIDE_PX)
+        direction = QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom
+        self._row.setDirection(direction)
+        self._row.setContentsMargins(14, 8, 14, 8)
+        self._row.setSpacing(12 if is_wide else 2)
+        self.radio.setMinimumWidth(theme.px(self._name_px) if is_wide else 0)
+        self.about.setContentsMargins(0 if is_wide else theme.px(MARK_PX), 0, 0, 0)

@@ -1,0 +1,133 @@
+"""Figures as a table that one can walk through with the keyboard, and that a screen reader reads."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
+from PySide6.QtGui import QFontMetrics, QPainter, QResizeEvent
+from PySide6.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTreeView, QWidget
+
+from app.uikit.theme import Theme
+from app.uikit.widgets.labels import plain_tooltip
+
+ROWS_SHOWN = 8  # more scroll
+PADDING_PX, SIDE_PX = 24, 10
+
+Index = QModelIndex | QPersistentModelIndex
+Row = tuple[str, ...]
+
+
+class NumberTableModel(QAbstractTableModel):
+    """`wide`: the column that takes the room that is left; the others hold numbers."""
+
+    def __init__(self, titles: Sequence[str], wide: int) -> None:
+        super().__init__()
+        self._titles = tuple(titles)
+        self._rows: Sequence[Row] = ()
+        self.wide = wide
+
+    def set_rows(self, rows: Sequence[Row]) -> None:
+        self.beginResetModel()
+        self._rows = rows
+        self.endResetModel()
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        return self._rows
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._rows)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._titles)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._titles[section]
+        return self._side(section) if role == Qt.ItemDataRole.TextAlignmentRole else None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._rows[index.row()][index.column()]
+        if role == Qt.ItemDataRole.ToolTipRole and index.column() == self.wide:
+            return plain_tooltip(self._rows[index.row()][index.column()])
+        return self._side(index.column()) if role == Qt.ItemDataRole.TextAlignmentRole else None
+
+    def _side(self, column: int) -> int:
+        side = Qt.AlignmentFlag.AlignLeft if column == self.wide else Qt.AlignmentFlag.AlignRight
+        return int(side | Qt.AlignmentFlag.AlignVCenter)
+
+
+class NumberTableDelegate(QStyledItemDelegate):
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        painter.save()
+        theme, area = self._theme, QRect(option.rect)
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(area, theme.color("accent_soft"))
+            if option.state & QStyle.StateFlag.State_KeyboardFocusChange:
+                for top in (area.top(), area.bottom() - 1):
+                    painter.fillRect(area.left(), top, area.width(), 2, theme.color("accent"))
+        side = theme.px(SIDE_PX)
+        room, font = area.adjusted(side, 0, -side, 0), theme.font("ui")
+        painter.setFont(font)
+        painter.setPen(theme.color("text"))
+        shown = QFontMetrics(font).elidedText(index.data(), Qt.TextElideMode.ElideRight, room.width())
+        painter.drawText(room, index.data(Qt.ItemDataRole.TextAlignmentRole), shown)
+        painter.restore()
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return QSize(super().sizeHint(option, index).width(), self._theme.metric("row_compact"))
+
+
+class NumberTableView(QTreeView):
+    """As high as its rows, up to ROWS_SHOWN."""
+
+    def __init__(self, theme: Theme, figures: NumberTableModel, name: str) -> None:
+        super().__init__()
+        self._theme = theme
+        self._figures = figures
+        figures.setParent(self)
+        self.setModel(figures)
+        self.setItemDelegate(NumberTableDelegate(theme, self))
+        self.setProperty("framed", True)
+        self.setAccessibleName(name)
+        self.setRootIsDecorated(False)
+        self.setUniformRowHeights(True)
+        self.setEditTriggers(QTreeView.EditTrigger.NoEditTriggers)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
+        self.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.setTabKeyNavigation(False)
+        header = self.header()
+        header.setStretchLastSection(False)
+        header.setSectionsMovable(False)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        figures.modelReset.connect(self._fit)
+        theme.changed.connect(self._fit)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_columns()
+
+    def _fit(self) -> None:
+        rows = max(1, min(self._figures.rowCount(), ROWS_SHOWN))
+        height = self.header().sizeHint().height() + rows * self._theme.metric("row_compact") + 4
+        self.setFixedHeight(height)
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        """The columns of numbers as wide as they need, the other one the rest."""
+        header, taken = self.header(), 0
+        for column in range(self._figures.columnCount()):
+            if column != self._figures.wide:
+                width = max(header.sectionSizeHint(column), self.sizeHintForColumn(column)) + self._theme.px(PADDING_PX)
+                header.resizeSection(column, width)
+                taken += width
+        least = header.sectionSizeHint(self._figures.wide) + self._theme.px(4 * PADDING_PX)
+        header.resizeSection(self._figures.wide, max(least, self.viewport().width() - taken))
