@@ -38,9 +38,9 @@ def main() -> int:
 
         remote.main(arguments[1:])
     if arguments[:1] == ["--render-template"]:
-        from app.inference.engine import template
+        from app.inference.engine import chat_template
 
-        return template.main()
+        return chat_template.main()
     if arguments[:1] == ["--download"]:
         from app.models.downloads import worker as downloader
 

@@ -45,7 +45,7 @@ from app.documents.services.embedding import Embedding
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.ui.build import evaluation_page
 from app.inference import child_commands
-from app.inference.services.engine import EngineClient, EngineDeath
+from app.inference.services.engine import EngineClient, EngineExit
 from app.models import catalogue, models_folder
 from app.models.catalogue import ModelCard
 from app.models.services.downloads import Downloads
@@ -54,24 +54,19 @@ from app.models.services.upkeep import ModelUpkeep
 from app.models.ui.care.build_desk import BuildDesk
 from app.models.ui.download_desk import DownloadDesk
 from app.models.ui.offers import StartOffers
-from app.shell.services import display, housekeeping
-from app.shell.services.ending import Ending
-from app.shell.services.garbage import GarbageCollector
-from app.shell.services.start import Start
-from app.shell.ui import window_place
-from app.shell.ui.bugs import report_bugs
-from app.shell.ui.closing import Closing
-from app.shell.ui.first_run.greeting import Greeting, start_with_trial
-from app.shell.ui.holding import hold_back
-from app.shell.ui.main_window import MainWindow
-from app.shell.ui.notices import show_notices
-from app.shell.ui.notifications import Notifier
-from app.shell.ui.opening import open_store
-from app.shell.ui.pages import Pages
+from app.shell.services import housekeeping, lifecycle
+from app.shell.services.housekeeping import GarbageCollector
+from app.shell.services.lifecycle import ProgramStart, SignalHandlers
+from app.shell.ui import window_layout
+from app.shell.ui.background_work import CloseGuard, Notifier
+from app.shell.ui.first_run_controller import FirstRunController, start_with_trial
+from app.shell.ui.main_window import MainWindow, Pages
+from app.shell.ui.problem_dialogs import open_store, report_bugs
 from app.shell.ui.settings.page import SettingsPage
-from app.shell.ui.settings.storage import Storage
+from app.shell.ui.settings.storage import ModelsFolderPanel
 from app.shell.ui.settings.training import TrainingPanel
-from app.shell.ui.window_place import WindowPlace
+from app.shell.ui.start_notice import apply_safe_mode, show_notices
+from app.shell.ui.window_layout import WindowGeometry
 from app.training.runs import lineage
 from app.training.services import training
 from app.training.services.training import Trainer
@@ -169,7 +164,7 @@ class AppContext:
             self.theme, self.navigation, Pages(self.page, makers),
             preferences=self.preferences, session=self.session, conversations=self.conversations, engine=self.engine,
             downloads=self.downloads, training_setup=self.training_setup, trainings=self.trainings,
-            evaluations=self.evaluations, place=WindowPlace(self.paths.data / "window.json"),
+            evaluations=self.evaluations, place=WindowGeometry(self.paths.data / "window.json"),
             make_answering=self._make_answering, outside_connections=lambda: len(network_guard.refused_attempts()),
         )  # fmt: skip
         self.navigation.setParent(self.window)
@@ -233,7 +228,7 @@ class AppContext:
         notifier.follow_training(self.training_setup)
         notifier.follow_trainings(self.trainings)
         notifier.follow_evaluations(self.evaluations)
-        Closing(window, self.trainings, self.evaluations, notifier, self.navigation)
+        CloseGuard(window, self.trainings, self.evaluations, notifier, self.navigation)
         for changed in (self.training_setup.finished, self.training_setup.removed):
             changed.connect(self.build_desk.forget_environment)
         self._connect_navigation()
@@ -249,7 +244,9 @@ class AppContext:
         navigation.starter_requested.connect(lambda: start_with_trial(window, self.library))
         navigation.model_file_requested.connect(lambda: window.models_page().choose_file())
         navigation.first_run_requested.connect(
-            lambda: Greeting(window, self.page, self.library, self.preferences, self.download_desk, self.paths).show()
+            lambda: FirstRunController(
+                window, self.page, self.library, self.preferences, self.download_desk, self.paths
+            ).show()
         )
         navigation.log_requested.connect(lambda: desktop.open_folder(self.paths.logs))
         navigation.export_requested.connect(self.desk.export_open)
@@ -312,8 +309,10 @@ class AppContext:
         )  # fmt: skip
 
     def _make_settings(self) -> Page:
-        def storage() -> Storage:
-            return Storage(self.theme, self.upkeep, self.downloads, self.engine, lambda: self.build_desk.is_running)
+        def storage() -> ModelsFolderPanel:
+            return ModelsFolderPanel(
+                self.theme, self.upkeep, self.downloads, self.engine, lambda: self.build_desk.is_running
+            )
 
         def environment() -> TrainingPanel:
             return TrainingPanel(self.theme, self.training_setup, self.is_environment_in_use)
@@ -374,8 +373,8 @@ def run(data_dir: str | None, wished_language: str | None = None, is_safe: bool 
 
     `wished_language`: ja or en, whatever the settings say; None leaves it to them. `is_safe`: safe mode is asked for.
     """
-    start = Start(data_dir, is_safe)
-    with display.failing_in_words(start.end):
+    start = ProgramStart(data_dir, is_safe)
+    with lifecycle.report_display_errors(start.end):
         app = desktop.make_application(wished_language or "system")
     theme = Theme()
     theme.apply(app, Settings())
@@ -409,11 +408,11 @@ def run(data_dir: str | None, wished_language: str | None = None, is_safe: bool 
     return _show(app, context, where, start)
 
 
-def _show(app: desktop.Application, context: AppContext, where: Paths, start: Start) -> int:
+def _show(app: desktop.Application, context: AppContext, where: Paths, start: ProgramStart) -> int:
     report_bugs(context.theme, context.window, where)
     start.instance.raise_requested.connect(context.window.come_to_front)
     app.applicationStateChanged.connect(lambda state: _on_state_changed(state, context))
-    Ending(app).requested.connect(lambda: _end(context.window))
+    SignalHandlers(app).requested.connect(lambda: _end(context.window))
 
     def restart() -> None:
         start.restart()
@@ -424,9 +423,9 @@ def _show(app: desktop.Application, context: AppContext, where: Paths, start: St
     gc.freeze()
     GarbageCollector(app)
     if start.is_safe:
-        hold_back(context.window, context.preload, context.offers)
+        apply_safe_mode(context.window, context.preload, context.offers)
     if app.platformName() != "offscreen":  # its screen of 800 by 800 is nobody's
-        window_place.fit(context.window, window_place.room(context.window))
+        window_layout.fit_to_screen(context.window, window_layout.screen_area(context.window))
     context.window.show()
     start.watch(context.window)
     context.window.show_questions()
@@ -460,7 +459,7 @@ def _end(window: MainWindow) -> None:
     QCoreApplication.exit(0)
 
 
-def _note_death(death: EngineDeath) -> None:
+def _note_death(death: EngineExit) -> None:
     """The engine's log holds no text of questions or answers, so its end may go into ours."""
     log.error("engine: %s %s\n%s", death.cause, death.detail, death.log_tail)
 

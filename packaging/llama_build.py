@@ -25,7 +25,7 @@ DISTRIBUTION = "llama-cpp-python"
 # OpenMP's spin barriers collapse when anything else uses a core (68 -> 3 tokens/s); LLaVA is not used.
 DEFAULT_FLAGS = "-DGGML_OPENMP=OFF -DLLAVA_BUILD=OFF"
 # For other people's machines: a library for each generation of processors, of which the program loads the newest that
-# can run (app/inference/engine/native_parts.py). Without them the build is made for this machine's processor alone.
+# can run (app/inference/engine/llama.py). Without them the build is made for this machine's processor alone.
 PORTABLE_FLAGS = "-DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON"
 VENDOR = "vendor/llama.cpp/"
 CONVERTER = ("LICENSE", "convert_hf_to_gguf.py", "convert_lora_to_gguf.py", "conversion/", "gguf-py/gguf/")

@@ -7,13 +7,13 @@ from PySide6.QtWidgets import QScrollArea
 from app.application import AppContext
 from app.base.errors import AppError
 from app.inference import engine_packs
-from app.inference.engine_packs import Pack
-from app.shell.ui.settings.engine_packs import EnginePacks
+from app.inference.engine_packs import EnginePack
+from app.shell.ui.settings.sections import EnginePacksPanel
 
-PACKS = (Pack("vulkan", "libggml-vulkan.so", 4, "0" * 64), Pack("cuda", "libggml-cuda.so", 5, "0" * 64))
+PACKS = (EnginePack("vulkan", "libggml-vulkan.so", 4, "0" * 64), EnginePack("cuda", "libggml-cuda.so", 5, "0" * 64))
 
 
-def _panel(parts: AppContext, *there: Pack) -> EnginePacks:
+def _panel(parts: AppContext, *there: EnginePack) -> EnginePacksPanel:
     """As in a bundle whose engine knows two parts; `there` are in their folder."""
     folder = parts.paths.engine_packs
     folder.mkdir()
@@ -25,7 +25,7 @@ def _panel(parts: AppContext, *there: Pack) -> EnginePacks:
         parts.window.show_settings("models")
     finally:
         engine_packs.known = known
-    (panel,) = parts.window.findChildren(EnginePacks)
+    (panel,) = parts.window.findChildren(EnginePacksPanel)
     area = next(area for area in parts.window.findChildren(QScrollArea) if area.isAncestorOf(panel))
     area.ensureWidgetVisible(panel)
     return panel

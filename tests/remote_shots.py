@@ -7,17 +7,16 @@ from app.application import AppContext
 from app.base.errors import AppError
 from app.base.wording import current_language
 from app.chat.ui.sending import consent_dialog
-from app.inference.local_model import LocalModel
-from app.inference.remote_address import Remote
-from app.inference.services.events import Contact, EngineStatus
+from app.inference.local_model import LocalModel, RemoteModel
+from app.inference.services.events import EngineStatus, NetworkContact
 from app.models import remote_models
 from app.models.ui.remote_dialog import RemoteDialog
 
 ADDRESS = "http://gpu-server:8000/v1"
 NAMES = {"ja": "部署の GPU サーバー", "en": "GPU server of the section"}
 MODELS = (
-    Remote(ADDRESS, "Llama-3.3-Swallow-70B", 32768),
-    Remote(ADDRESS, "Qwen/Qwen3-32B-AWQ", 40960),
+    RemoteModel(ADDRESS, "Llama-3.3-Swallow-70B", 32768),
+    RemoteModel(ADDRESS, "Qwen/Qwen3-32B-AWQ", 40960),
 )
 
 
@@ -37,7 +36,7 @@ def chat_remote(parts: AppContext) -> None:
     status = parts.engine.status
     assert status.facts is not None
     facts = dataclasses.replace(status.facts, path=model.path, context_tokens=32768, remote="gpu-server:8000")
-    parts.engine.contacts.append(Contact("gpu-server:8000", 1_764_000_000.0, model.name, is_answering=True))
+    parts.engine.contacts.append(NetworkContact("gpu-server:8000", 1_764_000_000.0, model.name, is_answering=True))
     parts.engine.status = EngineStatus("ready", model.name, facts, 3412, 61.2, 0.4)
     parts.engine.status_changed.emit(parts.engine.status)
 

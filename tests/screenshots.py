@@ -38,7 +38,7 @@ from app.chat.records import AnswerDetails, Draft, Message
 from app.chat.shelf import Shelf
 from app.chat.store import Store
 from app.inference.engine.messages import EngineFacts
-from app.inference.local_model import FileMark, LocalModel
+from app.inference.local_model import FileFingerprint, LocalModel
 from app.inference.services.events import EngineStatus
 from app.models import catalogue, hf_folder, models_folder, starter
 from app.models.found_models import Findings, FoundModel, Skipped
@@ -49,7 +49,7 @@ from app.models.services.builds import Progress
 from app.models.services.downloads import Download
 from app.models.training_environment import Device, Probe
 from app.models.verify import Verdict
-from app.shell.ui.first_run.dialog import FirstRunDialog
+from app.shell.ui.first_run_dialog import FirstRunDialog
 from app.shell.ui.settings.training import TrainingPanel
 from app.training.environment.messages import Phase
 from app.training.environment.need import Need
@@ -298,7 +298,7 @@ def models_trial_added(parts: AppContext) -> None:
     parts.library.add(LocalModel(
         "trial", card.title, f"/data/models/{starter.FILE_NAME}", file.size_bytes, card.shape.architecture,
         file.quantization, card.context_tokens, time.time(), card.id, card.form,
-        files=(FileMark(starter.FILE_NAME, file.size_bytes, 1, file.sha256),),
+        files=(FileFingerprint(starter.FILE_NAME, file.size_bytes, 1, file.sha256),),
     ))  # fmt: skip
     page = parts.window.page("models")
     page.list.setCurrentIndex(page.models.index_of("model:trial"))

@@ -11,9 +11,9 @@ from app.base import diagnostics
 from app.base.diagnostics import STARTING, UP, BuildFacts, StartRecord
 from app.compliance import problem_report
 from app.compliance.ui.report_window import ReportWindow
-from app.shell.ui.notices import safe_mode_dialog, show_notices
-from app.shell.ui.settings.news import NewsWindow
-from app.shell.ui.settings.update_file import update_file_dialog
+from app.shell.ui.help_windows import NewsWindow
+from app.shell.ui.settings.about import update_file_dialog
+from app.shell.ui.start_notice import safe_mode_dialog, show_notices
 from app.shell.update_file import UpdateFile
 from app.uikit.dialogs import BugReporter
 

@@ -12,8 +12,8 @@ from gguf import GGUFReader
 from app.documents.grounding import claims
 from app.documents.records import Passage, Section
 from app.documents.retrieval import packing
-from app.inference import gguf, prompt
-from app.inference.prompt import Turn
+from app.inference import gguf, prompts
+from app.inference.prompts import Turn
 from app.models import catalogue, starter
 from app.training.data import duplicates, split
 from tests import model_files as models
@@ -262,7 +262,7 @@ def test_each_row_with_passages_is_asked_as_the_program_asks_it(folder: Path) ->
         passages = random.Random(row["question"]).sample(found(row), len(row["passages"]))
         asked = (Turn(row["question"]),)
         packed = packing.packed(passages, [len(packing.block(one, 1)) for one in passages], 8192)
-        built = prompt.build(QUESTION_ANSWER, asked, packing.system_text(packed))
+        built = prompts.build(QUESTION_ANSWER, asked, packing.system_text(packed))
         trained = form.prompt(trained_form, known[row["question"]]["messages"][:-1])
         assert [piece.text for piece in trained] == [segment.text for segment in built]
 

@@ -51,7 +51,7 @@ def examples(form: Form, messages: Messages) -> list[list[Piece]]:
 
 
 def prompt(form: Form, messages: Messages) -> list[Piece]:
-    """What the model is given when it is to answer the last user message. As `app.inference.prompt.build` has it."""
+    """What the model is given when it is to answer the last user message. As `app.inference.prompts.build` has it."""
     found: list[Piece] = []
     for role, text in _turns(form, messages):
         pattern = {"system": form.system, "user": form.question, "assistant": form.answer}[role]

@@ -51,7 +51,7 @@ def downloader_command() -> list[str]:
 
 
 def remote_engine_command(address: str) -> list[str]:
-    """Asks a model of another machine. It may use the network for that one address (`app.inference.remote_address`)."""
+    """Asks a model of another machine. It may use the network for that one address (`app.inference.local_model`)."""
     return [*own_program(), "--remote-engine", address]
 
 

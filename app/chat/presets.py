@@ -15,7 +15,7 @@ from app.models.catalogue import ModelCard
 
 STANDARD = "standard"  # the preset of new conversations until the user chooses another
 
-# Lowest and highest value; the engine accepts what lies between (app/inference/engine/sampler.py).
+# Lowest and highest value; the engine accepts what lies between (app/inference/engine/generation.py).
 LIMITS: Mapping[str, tuple[float, float]] = {
     "temperature": (0, 5),
     "top_k": (0, 1000),

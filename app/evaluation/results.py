@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.evaluation.records import QuestionSet
-from app.inference.scores import ExampleScore, Scores
+from app.inference.scoring_files import ExampleScore, Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class SystemResult:
     system: System
     rows: tuple[Row, ...]
     likelihoods: tuple[ExampleScore, ...] = ()
-    memory_bytes: int = 0  # what answering takes (forecast by `app.inference.fit`); 0: not known
+    memory_bytes: int = 0  # what answering takes (forecast by `app.inference.memory_estimate`); 0: not known
 
     @property
     def scores(self) -> Scores | None:

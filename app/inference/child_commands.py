@@ -18,10 +18,10 @@ def template() -> list[str]:
 
 
 def quantizer(job: Path) -> list[str]:
-    """`job`: a file with a job of `app.inference.engine.quantize_job`."""
+    """`job`: a file with a job of `app.inference.engine.model_jobs`."""
     return [*own_program(), "--quantize", str(job)]
 
 
 def scorer(job: Path) -> list[str]:
-    """`job`: a file with a job of `app.inference.engine.score_job`."""
+    """`job`: a file with a job of `app.inference.engine.model_jobs`."""
     return [*own_program(), "--score", str(job)]

@@ -27,7 +27,7 @@ _folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Pack:
+class EnginePack:
     """`name`: vulkan | cuda, what the library computes with. `file`: the library's name in the pack and on disk."""
 
     name: str
@@ -48,16 +48,16 @@ def folder_in_use() -> Path | None:
 
 
 @functools.cache
-def known() -> tuple[Pack, ...]:
+def known() -> tuple[EnginePack, ...]:
     """What this version of the program may load; nothing in a checkout."""
     try:
         listed = json.loads((resources() / LIST_NAME).read_text("utf-8"))
     except FileNotFoundError:
         return ()
-    return tuple(Pack(one["name"], one["file"], one["size_bytes"], one["sha256"]) for one in listed["packs"])
+    return tuple(EnginePack(one["name"], one["file"], one["size_bytes"], one["sha256"]) for one in listed["packs"])
 
 
-def installed(folder: Path) -> tuple[Pack, ...]:
+def installed(folder: Path) -> tuple[EnginePack, ...]:
     """By name and size; `verified` reads them."""
     return tuple(pack for pack in known() if _size(folder / pack.file) == pack.size_bytes)
 
@@ -67,7 +67,7 @@ def verified(folder: Path) -> tuple[Path, ...]:
     return tuple(folder / pack.file for pack in installed(folder) if _digest(folder / pack.file) == pack.sha256)
 
 
-def install(source: Path, folder: Path) -> Pack:
+def install(source: Path, folder: Path) -> EnginePack:
     """Takes the library out of a pack (a ZIP file) into `folder`, whole and verified or not at all.
 
     Raises AppError: file_missing, engine_pack_unreadable, engine_pack_unknown, disk_full.
@@ -91,7 +91,7 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _pack_in(archive: zipfile.ZipFile, source: Path) -> Pack:
+def _pack_in(archive: zipfile.ZipFile, source: Path) -> EnginePack:
     sizes = {member.filename: member.file_size for member in archive.infolist()}
     for pack in known():
         if sizes.get(pack.file) == pack.size_bytes:
@@ -99,7 +99,7 @@ def _pack_in(archive: zipfile.ZipFile, source: Path) -> Pack:
     raise AppError("engine_pack_unknown", path=str(source))
 
 
-def _take(library: IO[bytes], pack: Pack, folder: Path, source: Path) -> None:
+def _take(library: IO[bytes], pack: EnginePack, folder: Path, source: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < pack.size_bytes:

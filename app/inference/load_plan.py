@@ -3,6 +3,8 @@
 Repacking copies the weights into a layout the processor multiplies faster one token at a time: answers came 30 %
 faster and prompts 1.6 times slower on an 8B model, at 8.2 instead of 5.0 GB. Which is better depends on the machine,
 so both are tried once and the measured one that answers a typical question sooner is kept.
+
+Whether the settings let a remote model be used.
 """
 
 import dataclasses
@@ -12,9 +14,15 @@ from typing import Any
 
 from app.base.errors import AppError
 from app.base.settings import Settings
-from app.inference import fit, gguf, remote_access, room
-from app.inference.local_model import LocalModel
-from app.inference.remote_address import Remote
+from app.inference import gguf, machine, memory_estimate
+from app.inference.local_model import LocalModel, RemoteModel
+
+
+def require_network(model: LocalModel, settings: Settings) -> None:
+    """Raises AppError("remote_no_network") where the settings, or an administrator, let nothing out."""
+    if model.remote is not None and not settings.network_allowed:
+        raise AppError("remote_no_network", name=model.name)
+
 
 # A question over documents: this many tokens are read and written.
 TYPICAL_PROMPT_TOKENS = 1000
@@ -22,7 +30,7 @@ TYPICAL_ANSWER_TOKENS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class LoadPlan:
     """What a `Load` is made of; the names are its fields."""
 
     path: str
@@ -31,19 +39,19 @@ class Plan:
     kv_type: str
     flash_attention: bool | None
     repack: bool
-    remote: Remote | None = None  # then `path` is no file, and the machine has no part in it
+    remote: RemoteModel | None = None  # then `path` is no file, and the machine has no part in it
 
     def fields(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
 
-def plan(
+def plan_load(
     model: LocalModel,
     settings: Settings,
     loaded: tuple[str, int, str] | None = None,
     reclaimable_bytes: int = 0,
     force: bool = False,
-) -> Plan:
+) -> LoadPlan:
     """How to load this model.
 
     `loaded`: path, context and KV type of the model that is there, which needs no memory again.
@@ -53,20 +61,20 @@ def plan(
     "remote_no_network" for a model elsewhere where the settings let nothing out.
     """
     if model.remote is not None:
-        remote_access.require_network(model, settings)
-        return Plan(model.path, settings.context_tokens, None, "f16", None, repack=False, remote=model.remote)
+        require_network(model, settings)
+        return LoadPlan(model.path, settings.context_tokens, None, "f16", None, repack=False, remote=model.remote)
     header = gguf.check_model(Path(model.path), every_token=False)
     context = min(settings.context_tokens, header.context_length or settings.context_tokens)
-    there = room.measure(reclaimable_bytes)
-    plain = fit.estimate(header, context, kv_type=settings.kv_type)
+    there = machine.measure_memory(reclaimable_bytes)
+    plain = memory_estimate.estimate_memory(header, context, kv_type=settings.kv_type)
     is_there = loaded == (model.path, context, settings.kv_type)
-    judged = room.judge(plain, there)
+    judged = machine.judge_memory(plain, there)
     if judged.verdict == "insufficient" and not (force or is_there):
         sizes = {"need_bytes": plain.total_bytes, "free_bytes": judged.available_bytes}
         raise AppError("memory_short", others_bytes=there.others_bytes, **sizes)
-    repacked = fit.estimate(header, context, kv_type=settings.kv_type, repack=True)
-    fits_twice = fit.verdict(repacked, there.available_bytes) == "comfortable"
-    return Plan(
+    repacked = memory_estimate.estimate_memory(header, context, kv_type=settings.kv_type, repack=True)
+    fits_twice = memory_estimate.judge_fit(repacked, there.available_bytes) == "comfortable"
+    return LoadPlan(
         path=model.path,
         context_tokens=context,
         threads=settings.threads,
@@ -87,7 +95,7 @@ def choose_repack(choice: str, fits_twice: bool, speeds: dict[str, Any]) -> bool
     return _question_s(speeds["repacked"]) < _question_s(speeds["plain"])
 
 
-def note_speed(speeds: dict[str, Any] | None, repack: bool, prompt: float, answer: float) -> dict[str, Any]:
+def record_speed(speeds: dict[str, Any] | None, repack: bool, prompt: float, answer: float) -> dict[str, Any]:
     """Adds one measurement (tokens per second) to a model's speeds; old ones fade by half."""
     key = "repacked" if repack else "plain"
     old = (speeds or {}).get(key)

@@ -1,4 +1,7 @@
-"""What this machine offers to a model: memory, cores, graphics processors, room for files. Measured, never guessed."""
+"""What this machine offers to a model: memory, cores, graphics processors, room for files. Measured, never guessed.
+
+The memory that a model may take now, who has the rest, and what that means for a model.
+"""
 
 import importlib.util
 import re
@@ -10,7 +13,8 @@ from pathlib import Path
 import psutil
 
 from app.base import programs
-from app.inference import fit
+from app.inference import memory_estimate
+from app.inference.memory_estimate import MemoryEstimate
 
 NVIDIA_TIMEOUT_S = 3.0  # a driver that hangs must not hold the answer up
 _MIB = 1 << 20
@@ -41,17 +45,17 @@ class Machine:
     free_disk_bytes: int  # where the models are kept
 
 
-def measure(models_folder: Path) -> Machine:
+def measure_machine(models_folder: Path) -> Machine:
     """At once. Raises OSError when the folder is gone."""
     return Machine(
         memory_bytes=psutil.virtual_memory().total,
-        available_bytes=fit.available_memory_bytes(),
+        available_bytes=memory_estimate.available_memory_bytes(),
         cores=psutil.cpu_count(logical=False) or psutil.cpu_count() or 1,
         free_disk_bytes=shutil.disk_usage(models_folder).free,
     )
 
 
-def gpus(cards: Path = Path("/sys/class/drm")) -> tuple[Gpu, ...]:
+def list_gpus(cards: Path = Path("/sys/class/drm")) -> tuple[Gpu, ...]:
     """Graphics processors as their drivers name them; what no driver names, by its maker (Linux only).
 
     Takes up to some seconds where a driver wakes up.
@@ -61,7 +65,7 @@ def gpus(cards: Path = Path("/sys/class/drm")) -> tuple[Gpu, ...]:
     return (*named, *(Gpu(maker) for maker in makers))
 
 
-def graphics(libraries: Path | None = None) -> Gpu | None:
+def find_engine_gpu(libraries: Path | None = None) -> Gpu | None:
     """The graphics processor with the most free memory of its own, if the engine can compute there.
 
     `libraries`: those of the engine; a backend for graphics processors is one of them (the package is not imported).
@@ -136,3 +140,82 @@ def _text(file: Path) -> str:
         return file.read_text("ascii").strip()
     except (OSError, ValueError):
         return ""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryBudget:
+    """`available_bytes` includes what the loaded model gives back. Graphics memory is 0 where the engine has none."""
+
+    total_bytes: int
+    available_bytes: int
+    others_bytes: int  # other programs, and the system
+    graphics_bytes: int = 0  # free
+    graphics_total_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryVerdict:
+    """`verdict`: comfortable | tight | insufficient. `place`: memory | graphics | both (shared between them)."""
+
+    verdict: str
+    place: str
+    available_bytes: int  # in that place
+    short_bytes: int = 0  # what is missing; 0: it fits
+
+
+def measure_memory(reclaimable_bytes: int = 0) -> MemoryBudget:
+    """Takes up to some seconds where a driver of a graphics processor has to be asked.
+
+    `reclaimable_bytes`: what unloading the model that is loaded gives back.
+    """
+    return compute_memory_budget(
+        memory_estimate.memory_bytes(),
+        memory_estimate.available_memory_bytes(),
+        program_memory_bytes(),
+        reclaimable_bytes,
+        find_engine_gpu(),
+    )
+
+
+def compute_memory_budget(
+    total: int, available: int, own: int, reclaimable: int = 0, gpu: Gpu | None = None
+) -> MemoryBudget:
+    """`own`: memory of this program and its children."""
+    return MemoryBudget(
+        total_bytes=total,
+        available_bytes=min(total, available + reclaimable),
+        others_bytes=max(0, total - available - own),
+        graphics_bytes=(gpu.free_bytes or 0) if gpu else 0,
+        graphics_total_bytes=(gpu.memory_bytes or 0) if gpu else 0,
+    )
+
+
+def judge_memory(needed: MemoryEstimate, room: MemoryBudget) -> MemoryVerdict:
+    """A model that does not fit into the graphics processor's memory is shared with the processor's, and slower."""
+    if not room.graphics_bytes:
+        return _memory_verdict(
+            needed, memory_estimate.judge_fit(needed, room.available_bytes), "memory", room.available_bytes
+        )
+    verdict = memory_estimate.judge_fit(needed, room.graphics_bytes)
+    if verdict != "insufficient":
+        return _memory_verdict(needed, verdict, "graphics", room.graphics_bytes)
+    both = room.graphics_bytes + room.available_bytes
+    return _memory_verdict(needed, "tight" if needed.total_bytes <= both else "insufficient", "both", both)
+
+
+def program_memory_bytes() -> int:
+    """What this process and its children hold. Weights that are mapped from a file belong to nobody."""
+    me = psutil.Process()
+    return sum(_held_bytes(process) for process in (me, *me.children(recursive=True)))
+
+
+def _held_bytes(process: psutil.Process) -> int:
+    try:
+        memory = process.memory_info()
+    except psutil.Error:  # it has just ended
+        return 0
+    return int(memory.rss) - int(getattr(memory, "shared", 0))
+
+
+def _memory_verdict(needed: MemoryEstimate, verdict: str, place: str, available: int) -> MemoryVerdict:
+    return MemoryVerdict(verdict, place, available, max(0, needed.total_bytes - available))

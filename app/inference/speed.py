@@ -3,12 +3,17 @@
 An answer is bound by memory: each token reads the weights in use and the cache once. A prompt is bound by arithmetic:
 each token is multiplied with every weight. What llama.cpp reaches of both was measured with the models of
 tests/benchmarks/fit.py.
+
+How fast this machine reads memory: the ceiling of every model that is larger than the caches.
+
+Each generated token reads all weights once, so tokens per second <= bandwidth / bytes of the weights.
 """
 
 import dataclasses
 import json
 import math
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +22,25 @@ import psutil
 
 from app.base.files import strict_json
 from app.base.paths import write_atomically
-from app.inference import bandwidth
-from app.inference.fit import MemoryEstimate
+from app.inference.memory_estimate import MemoryEstimate
+
+_READ_BLOCK_BYTES = 512 * 1024 * 1024  # a thread's share; far above any cache
+_PASSES = 5
+
+
+def read_bytes_per_s(threads: int, block_bytes: int = _READ_BLOCK_BYTES) -> float:
+    """The best of five passes over one block a thread, each read by its thread (numpy frees the lock)."""
+    import numpy as np  # the window imports this module at its start and needs no numpy until it measures
+
+    blocks = [np.ones(block_bytes // 8, dtype=np.int64) for _ in range(threads)]
+    best = 0.0
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in range(_PASSES):
+            began = time.perf_counter()
+            list(pool.map(np.bitwise_or.reduce, blocks))
+            best = max(best, threads * block_bytes / (time.perf_counter() - began))
+    return best
+
 
 FILE_NAME = "speed.json"  # in the data folder
 
@@ -46,7 +68,7 @@ class MachineSpeed:
 
 
 @dataclass(frozen=True, slots=True)
-class Speed:
+class PredictedSpeed:
     """Tokens per second."""
 
     prompt: float
@@ -68,7 +90,7 @@ def measure(threads: int | None = None, available_bytes: int | None = None) -> M
     threads = threads or default_threads()
     free = int(psutil.virtual_memory().available) if available_bytes is None else available_bytes
     block = max(8 << 20, min(_BLOCK_BYTES, free // 4 // threads) // 4096 * 4096)
-    read = bandwidth.read_bytes_per_s(threads, block)
+    read = read_bytes_per_s(threads, block)
     return MachineSpeed(read, _multiplications_per_s(threads), threads, time.time())
 
 
@@ -78,13 +100,13 @@ def predict(
     parameters: int,
     active_share: float = 1.0,
     threads: int | None = None,
-) -> Speed:
+) -> PredictedSpeed:
     """`parameters`: of the whole model. `threads`: those that will compute, if not as many as were measured."""
     share = (threads or machine.threads) / machine.threads
     read_a_token = needed.weights_bytes * active_share + needed.kv_bytes / 2  # the cache is half full on average
     answer = ANSWER_SHARE * machine.read_bytes_per_s / max(1.0, read_a_token)
     prompt = PROMPT_SHARE * machine.multiplications_per_s * share / max(1.0, parameters * active_share)
-    return Speed(prompt, min(answer * max(1.0, math.sqrt(share)), prompt))
+    return PredictedSpeed(prompt, min(answer * max(1.0, math.sqrt(share)), prompt))
 
 
 def load(path: Path) -> MachineSpeed | None:
@@ -103,7 +125,7 @@ def save(path: Path, speed: MachineSpeed) -> None:
     write_atomically(path, json.dumps(dataclasses.asdict(speed), indent=1).encode("utf-8"))
 
 
-def as_dict(speed: Speed | None) -> dict[str, Any] | None:
+def as_dict(speed: PredictedSpeed | None) -> dict[str, Any] | None:
     return {"prompt": round(speed.prompt, 1), "answer": round(speed.answer, 1)} if speed else None
 
 

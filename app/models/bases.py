@@ -13,7 +13,7 @@ from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.files import input_file
 from app.inference.local_model import LocalModel
-from app.inference.prompt import PromptForm
+from app.inference.prompts import PromptForm
 from app.models import catalogue, hf_folder, local_models, starter
 from app.models.catalogue import ModelCard
 from app.models.hf_folder import HfModel

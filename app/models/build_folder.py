@@ -16,7 +16,7 @@ import filelock
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.output_file import drive_error, require_space, sync_folder, write_atomically
-from app.inference.quantizations import Form
+from app.inference.quantizations import Quantization
 from app.models.build_plan import BuildPlan, Step, room_needed
 
 FOLDER = "building"
@@ -96,12 +96,12 @@ class BuildFolder:
         self._done.pop(step.file, None)
         self._write()
 
-    def forget_result(self, form: Form) -> None:
+    def forget_result(self, form: Quantization) -> None:
         """The same for what is in the list already; its file stays."""
         self._results.pop(self._build.key(form), None)
         self._write()
 
-    def result(self, form: Form) -> Path | None:
+    def result(self, form: Quantization) -> Path | None:
         """The model of this name and form that an earlier run has put into the list."""
         path = Path(self._results.get(self._build.key(form), ""))
         return path if path.suffix == ".gguf" and path.is_file() else None
@@ -120,7 +120,7 @@ class BuildFolder:
         self._write()
         return target
 
-    def _free_name(self, form: Form) -> Path:
+    def _free_name(self, form: Quantization) -> Path:
         number = 1
         while (target := self._build.request.models / self._build.file_name(form, number)).exists():
             number += 1

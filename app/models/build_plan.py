@@ -20,7 +20,7 @@ from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.output_file import safe_name
 from app.inference import quantizations
-from app.inference.quantizations import Form
+from app.inference.quantizations import Quantization
 from app.models import hf_folder
 from app.models.hf_adapter import HfAdapter
 from app.models.hf_folder import FileFact, HfModel
@@ -35,7 +35,7 @@ KeepLineage = Callable[[Path, Path], None]
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
     model: HfModel
-    forms: tuple[Form, ...]
+    forms: tuple[Quantization, ...]
     models: Path  # the folder where the results go
     adapter: HfAdapter | None = None
     name: str = ""  # "": what the folder calls itself
@@ -49,7 +49,7 @@ class Step:
     kind: str
     file: str
     writes_bytes: int
-    form: Form | None = None
+    form: Quantization | None = None
     drops: tuple[str, ...] = ()
 
     @property
@@ -97,11 +97,11 @@ class BuildPlan:
         source = {"general.source.repo_url": f"https://huggingface.co/{repository}"} if repository else {}
         return {"general.name": self.name} | source
 
-    def key(self, form: Form) -> str:
+    def key(self, form: Quantization) -> str:
         """All that makes this form's file another one than that of the same sources."""
         return _key(form, self.name, self.imatrix_file)
 
-    def file_name(self, form: Form, number: int = 1) -> str:
+    def file_name(self, form: Quantization, number: int = 1) -> str:
         stem = safe_name(self.name, "model").replace(" ", "-")
         return f"{stem}-{form.name}.gguf" if number == 1 else f"{stem}-{form.name}-{number}.gguf"
 
@@ -138,7 +138,7 @@ def _steps(request: BuildRequest, name: str) -> list[Step]:
         imatrix_file = f"{_text_mark(request.text)}.imatrix"
         steps.append(Step("imatrix", imatrix_file, columns + _OVERHEAD_BYTES))
     for form in request.forms:
-        size = quantizations.estimated_bytes(form, pairs) + overhead
+        size = quantizations.estimate_bytes(form, pairs) + overhead
         key = hashlib.sha256(_key(form, name, imatrix_file).encode("utf-8", "replace")).hexdigest()[:8]
         steps.append(Step("quantize", f"{form.name}-{key}.weights", size, form))
     return steps
@@ -180,7 +180,7 @@ def _id(request: BuildRequest) -> str:
     return hashlib.sha256(json.dumps(sources).encode()).hexdigest()[:16]
 
 
-def _key(form: Form, name: str, imatrix_file: str) -> str:
+def _key(form: Quantization, name: str, imatrix_file: str) -> str:
     return "\n".join((form.name, name, imatrix_file))
 
 

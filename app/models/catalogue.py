@@ -20,7 +20,7 @@ from app.base import invisible_characters, wording
 from app.base.errors import AppError
 from app.base.files.input_file import read_regular
 from app.base.paths import resources
-from app.inference.prompt import PromptForm
+from app.inference.prompts import PromptForm
 
 MAX_FILE_BYTES = 1 << 20
 MAX_FILES = 200

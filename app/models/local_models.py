@@ -12,11 +12,11 @@ from pathlib import Path
 from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.paths import resources
-from app.inference import gguf, remote_prompt
+from app.inference import gguf, prompts
 from app.inference.engine.messages import AdapterUse
 from app.inference.gguf import GgufHeader
-from app.inference.local_model import FileMark, LocalModel
-from app.inference.prompt import PromptForm
+from app.inference.local_model import FileFingerprint, LocalModel
+from app.inference.prompts import PromptForm
 from app.models import catalogue, ollama
 from app.models.model_store import ModelStore
 
@@ -173,7 +173,7 @@ def form_of(model: LocalModel) -> PromptForm | None:
     A model elsewhere gets messages, whose form is its server's affair.
     """
     if model.remote is not None:
-        return remote_prompt.FORM
+        return prompts.MESSAGES_FORM
     forms = catalogue.load().forms
     if model.form_id is not None and model.form_id in forms:
         return forms[model.form_id]
@@ -204,10 +204,10 @@ def _name(header: GgufHeader, path: Path) -> str:
     return f"{name} {header.quantization}".strip() if name else invisible_characters.to_single_line(path.stem)
 
 
-def _mark(path: Path) -> FileMark:
+def _mark(path: Path) -> FileFingerprint:
     """Without a hash: only what was computed from the content stands there, never what a name or a size promises."""
     status = path.stat()
-    return FileMark(path.name, status.st_size, status.st_mtime_ns)
+    return FileFingerprint(path.name, status.st_size, status.st_mtime_ns)
 
 
 def promised_sha256(model: LocalModel, path: Path) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.inference import fit
-from app.inference.gguf import Array, GgufHeader, TensorInfo
+from app.inference import memory_estimate
+from app.inference.gguf import GgufArray, GgufHeader, TensorInfo
 from app.models.catalogue import Shape
 
 RECOMMENDED = "8B"  # the smallest that is good for work; larger ones answer more slowly
@@ -56,8 +56,8 @@ def largest(sizes: Iterable[SizeFit]) -> SizeFit | None:
 
 def _fit(name: str, shape: Shape, available_bytes: int, context_tokens: int, kv_type: str) -> SizeFit:
     header = header_of(shape)
-    needed = fit.estimate(header, context_tokens, kv_type=kv_type)
-    return SizeFit(name, header.weights_bytes, needed.total_bytes, fit.verdict(needed, available_bytes))
+    needed = memory_estimate.estimate_memory(header, context_tokens, kv_type=kv_type)
+    return SizeFit(name, header.weights_bytes, needed.total_bytes, memory_estimate.judge_fit(needed, available_bytes))
 
 
 def header_of(shape: Shape, weights: int = 0, context_length: int = 131_072) -> GgufHeader:
@@ -80,8 +80,8 @@ def header_of(shape: Shape, weights: int = 0, context_length: int = 131_072) -> 
         metadata={
             "general.architecture": shape.architecture,
             **{f"{shape.architecture}.{name}": number for name, number in numbers.items()},
-            "tokenizer.ggml.tokens": Array("str", shape.vocab_size),
-            "tokenizer.ggml.merges": Array("str", shape.merges),
+            "tokenizer.ggml.tokens": GgufArray("str", shape.vocab_size),
+            "tokenizer.ggml.merges": GgufArray("str", shape.merges),
         },
         types={},
         tensors={"all": TensorInfo("all", (parameters(shape),), "Q4_K", 0, weights)},

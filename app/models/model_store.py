@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from app.base.database import Database, Row
-from app.inference.local_model import FileMark, LocalModel
+from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import stored_tuned
 
 
@@ -70,7 +70,7 @@ def _local_model(row: Row) -> LocalModel:
     values["tuned"] = stored_tuned.tuned(values["tuned"])
     values["template_allowed"] = bool(values["template_allowed"])
     values["speeds"] = json.loads(values["speeds"]) if values["speeds"] else None
-    values["files"] = tuple(FileMark(**mark) for mark in json.loads(values["files"] or "[]"))
+    values["files"] = tuple(FileFingerprint(**mark) for mark in json.loads(values["files"] or "[]"))
     if not isinstance(values["size_bytes"], int):  # the others are only shown
         raise TypeError("size_bytes")
     return LocalModel(**values)

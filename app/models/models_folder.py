@@ -39,7 +39,7 @@ from app.base.files.output_file import (
     write_atomically,
 )
 from app.base.paths import Paths
-from app.inference.local_model import FileMark, LocalModel
+from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import build_folder
 from app.models.model_store import ModelStore
 
@@ -337,7 +337,7 @@ def _as_moved(model: LocalModel, plan: Move) -> LocalModel | None:
     return dataclasses.replace(model, path=str(new), files=marks)
 
 
-def _as_kept(mark: FileMark, old: Path, new: Path) -> FileMark:
+def _as_kept(mark: FileFingerprint, old: Path, new: Path) -> FileFingerprint:
     """A file that had changed before the move must go on to look changed."""
     try:
         was_as_marked = old.stat().st_mtime_ns == mark.modified_ns

@@ -85,7 +85,7 @@ def named(name: str) -> Lock | None:
 
 def has_card() -> bool:
     """Whether a card of NVIDIA computes here; the others have no driver that names them. Takes up to some seconds."""
-    return any(gpu.name not in ("AMD", "Intel") for gpu in machine.gpus())
+    return any(gpu.name not in ("AMD", "Intel") for gpu in machine.list_gpus())
 
 
 def proposed_variant(variant: str = "", system: str = "") -> str:

@@ -12,9 +12,8 @@ from app.base import confidentiality
 from app.base.confidentiality import Label
 from app.base.database import Row
 from app.base.errors import AppError
-from app.inference import remote_address
-from app.inference.local_model import LocalModel
-from app.inference.remote_address import Remote
+from app.inference import local_model
+from app.inference.local_model import LocalModel, RemoteModel
 from app.models import local_models
 from app.models.model_store import ModelStore
 
@@ -22,7 +21,7 @@ NAME_MAX = 80  # characters
 _ID_PREFIX = "lan-"  # no file's id begins so by accident
 
 
-def described(name: str, remote: Remote, taken: Collection[LocalModel] = ()) -> LocalModel:
+def described(name: str, remote: RemoteModel, taken: Collection[LocalModel] = ()) -> LocalModel:
     """As a model of the list. `taken`: those that are there; the same model of the same server keeps its place."""
     path = f"{remote.address}#{remote.model}"
     old = next((model for model in taken if model.path == path), None)
@@ -57,7 +56,7 @@ def put(store: ModelStore, model: LocalModel) -> None:
 
 def shown(model: LocalModel) -> str:
     """Whom its questions are sent to; "" for a model of this machine."""
-    return remote_address.shown(model.remote.address) if model.remote is not None else ""
+    return local_model.address_label(model.remote.address) if model.remote is not None else ""
 
 
 # ------------------------------------------------------------------- what may leave
@@ -74,6 +73,6 @@ def require_sendable(model: LocalModel, label: Label) -> None:
 
 def _model(row: Row) -> LocalModel:
     told = json.loads(row["entry"])
-    remote = Remote(told["address"], told["model"], told["context_tokens"])
+    remote = RemoteModel(told["address"], told["model"], told["context_tokens"])
     path = f"{remote.address}#{remote.model}"
     return LocalModel(row["id"], told["name"], path, 0, "", "", remote.context_tokens, told["added_at"], remote=remote)

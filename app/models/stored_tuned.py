@@ -3,17 +3,17 @@
 import dataclasses
 import json
 
-from app.inference.local_model import Tuned
+from app.inference.local_model import TuningRecord
 
 
-def tuned_json(tuned: Tuned) -> str:
+def tuned_json(tuned: TuningRecord) -> str:
     return json.dumps(dataclasses.asdict(tuned), ensure_ascii=False)
 
 
-def tuned(text: str | None) -> Tuned | None:
+def tuned(text: str | None) -> TuningRecord | None:
     """Unknown keys (a newer program's) are left out."""
     if text is None:
         return None
-    known = {field.name for field in dataclasses.fields(Tuned)}
+    known = {field.name for field in dataclasses.fields(TuningRecord)}
     values = {key: value for key, value in json.loads(text).items() if key in known}
-    return Tuned(**values | {"origins": tuple(map(tuple, values.get("origins") or ()))})
+    return TuningRecord(**values | {"origins": tuple(map(tuple, values.get("origins") or ()))})

@@ -14,7 +14,7 @@ from typing import Any
 
 from app.base.errors import AppError
 from app.base.files import input_file
-from app.inference.local_model import FileMark, LocalModel
+from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import remote_models, stored_tuned
 from app.models.model_store import ModelStore
 
@@ -86,7 +86,7 @@ def require_unchanged(model: LocalModel) -> None:
             raise AppError(f"tuned_{part}_changed", path=path, **facts)
 
 
-def sha256_of(path: Path, marks: tuple[FileMark, ...] = ()) -> str:
+def sha256_of(path: Path, marks: tuple[FileFingerprint, ...] = ()) -> str:
     """Of a file; as its mark says while it is what it was when that was made. Raises OSError."""
     status = path.stat()
     now = (status.st_size, status.st_mtime_ns)

@@ -9,7 +9,7 @@ from pathlib import Path
 from app.base.errors import AppError
 from app.base.files.input_file import open_regular
 from app.inference import gguf
-from app.inference.local_model import FileMark, LocalModel
+from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import local_models
 
 Report = Callable[[int, int], None]  # bytes done, of how many; what it raises ends the work
@@ -58,11 +58,11 @@ def verify(model: LocalModel, report: Report = lambda _done, _total: None) -> Ve
     return Verdict(kept, "sound" if is_known else "first")
 
 
-def _expected(model: LocalModel, path: Path, before: FileMark | None) -> str:
+def _expected(model: LocalModel, path: Path, before: FileFingerprint | None) -> str:
     return (before.sha256 if before else "") or local_models.promised_sha256(model, path)
 
 
-def _difference(path: Path, expected: str, before: FileMark | None, now: FileMark) -> AppError | None:
+def _difference(path: Path, expected: str, before: FileFingerprint | None, now: FileFingerprint) -> AppError | None:
     """A file that was written to since it was added has another time or size; one that decayed has not."""
     is_touched = before is not None and (before.size_bytes, before.modified_ns) != (now.size_bytes, now.modified_ns)
     if expected == now.sha256 or (not expected and not is_touched):
@@ -70,14 +70,14 @@ def _difference(path: Path, expected: str, before: FileMark | None, now: FileMar
     return AppError("model_file_changed" if is_touched else "model_file_damaged", path=str(path))
 
 
-def _marks(paths: list[Path], total: int, report: Report) -> dict[Path, FileMark]:
+def _marks(paths: list[Path], total: int, report: Report) -> dict[Path, FileFingerprint]:
     done, marks = 0, {}
     for path in paths:
         marks[path], done = _mark_of(path, report, done, total)
     return marks
 
 
-def _mark_of(path: Path, report: Report, done: int, total: int) -> tuple[FileMark, int]:
+def _mark_of(path: Path, report: Report, done: int, total: int) -> tuple[FileFingerprint, int]:
     """Also gives how many bytes are done with it. Raises OSError."""
     digest = hashlib.sha256()
     with open_regular(path) as file:
@@ -86,4 +86,4 @@ def _mark_of(path: Path, report: Report, done: int, total: int) -> tuple[FileMar
             done += len(block)
             report(min(done, total), total)
     status = path.stat()
-    return FileMark(path.name, status.st_size, status.st_mtime_ns, digest.hexdigest()), done
+    return FileFingerprint(path.name, status.st_size, status.st_mtime_ns, digest.hexdigest()), done

@@ -19,30 +19,29 @@ from app.documents.grounding.grounding import CollectionRef, Grounding
 from app.documents.library import Library
 from app.inference.engine.messages import Usage
 from app.inference.local_model import LocalModel
-from app.serve import refusals, wishes
-from app.serve.desk import Desk, Job
-from app.serve.refusals import refusal
-from app.serve.server import Connection, Route
-from app.serve.wishes import Wish
+from app.serve import completion_request
+from app.serve.completion_request import CompletionRequest, http_error
+from app.serve.request_queue import CompletionJob, RequestQueue
+from app.serve.server import HttpConnection, Route
 from app.training.runs import lineage
 
 LOOK_S = 0.25  # how often it is looked whether a client is still there
 SIGN_OF_LIFE_S = 15.0  # a long prompt is read for minutes on a slow machine
-ALONE = "kotae"
+MODEL_ID = "kotae"
 QUESTION_CHARACTERS = 20_000  # of one question to documents; all its words are looked for
 _FINISHED = {"length": "length", "context": "length"}  # otherwise stop
 _CUT = ("length", "context")
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class ServedModel:
     """`id`: what the protocol calls a model. `scope`: the collections that are asked; (): the model alone."""
 
     id: str
     scope: tuple[CollectionRef, ...] = ()
 
 
-class Offers:
+class ServedModels:
     """`named`: the collections to offer, one by one and all together; none: all that are not 機密 when somebody asks.
 
     Labels are looked up for each request. What is 機密 by then is offered only where it was named and `is_agreed`
@@ -65,34 +64,34 @@ class Offers:
         self._named = tuple(named)
         self._is_agreed = is_agreed
 
-    def all(self) -> list[Offer]:
+    def all(self) -> list[ServedModel]:
         """Those that may be asked now. Raises AppError as the database does."""
         return [one for one in self._known() if self._may_be_asked(one)]
 
-    def find(self, name: str) -> Offer | None:
+    def find(self, name: str) -> ServedModel | None:
         """Raises AppError as `all`."""
         return next((one for one in self._known() if one.id == name and self._may_be_asked(one)), None)
 
-    def export_of(self, offer: Offer, address: str) -> ExportRequest:
+    def export_of(self, offer: ServedModel, address: str) -> ExportRequest:
         return ExportRequest("served", address, lambda: self._label_now(offer), offer.id)
 
-    def pass_out(self, offer: Offer, address: str) -> Permit:
+    def pass_out(self, offer: ServedModel, address: str) -> Permit:
         """Raises AppError("secret_export" | "export_log_unwritable"), and as the database does."""
         return confidentiality.permit_export(
             self.export_of(offer, address), self._exports_log, is_agreed=self._is_agreed
         )
 
-    def _known(self) -> list[Offer]:
+    def _known(self) -> list[ServedModel]:
         collections = self._named or self._open_to_all()
-        found = [Offer(ALONE), *(Offer(f"{ALONE}/{one.name}", (one,)) for one in collections)]
+        found = [ServedModel(MODEL_ID), *(ServedModel(f"{MODEL_ID}/{one.name}", (one,)) for one in collections)]
         if len(self._named) > 1:
-            found.append(Offer(f"{ALONE}/{'+'.join(one.name for one in self._named)}", self._named))
+            found.append(ServedModel(f"{MODEL_ID}/{'+'.join(one.name for one in self._named)}", self._named))
         return found
 
-    def _may_be_asked(self, offer: Offer) -> bool:
+    def _may_be_asked(self, offer: ServedModel) -> bool:
         return self._is_agreed or self._label_now(offer) != confidentiality.HIGHEST_LABEL
 
-    def _label_now(self, offer: Offer) -> Label:
+    def _label_now(self, offer: ServedModel) -> Label:
         learned = lineage.label_of_model(self._documents, self._model)
         asked = labels.of_scope_now(self._documents, offer.scope) if offer.scope else confidentiality.LABELS[0]
         return confidentiality.highest_label((learned, asked))
@@ -112,7 +111,7 @@ class Offers:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class CompletionResponse:
     """One answer's envelope. `model`: as it was asked for."""
 
     model: str
@@ -148,7 +147,7 @@ class Reply:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model, "choices": choices}
 
 
-def _model_list(offers: Sequence[Offer], created: int) -> dict[str, Any]:
+def _model_list(offers: Sequence[ServedModel], created: int) -> dict[str, Any]:
     entries = [{"id": one.id, "object": "model", "created": created, "owned_by": "kotae"} for one in offers]
     return {"object": "list", "data": entries}
 
@@ -189,7 +188,7 @@ def usage(used: Usage) -> dict[str, Any]:
 class Endpoint:
     """`model_name`: of the one model that answers. Its routes run in the threads of their connections."""
 
-    def __init__(self, desk: Desk, offers: Offers, model_name: str) -> None:
+    def __init__(self, desk: RequestQueue, offers: ServedModels, model_name: str) -> None:
         self._desk = desk
         self._offers = offers
         self._model_name = model_name
@@ -203,50 +202,50 @@ class Endpoint:
             "/health": ("GET", self._health),
         }
 
-    def _health(self, connection: Connection) -> None:
+    def _health(self, connection: HttpConnection) -> None:
         connection.send(200, {"status": "ok", "model": self._model_name, "requests": self._desk.count})
 
-    def _models(self, connection: Connection) -> None:
+    def _models(self, connection: HttpConnection) -> None:
         try:
             offers = self._offers.all()
         except AppError as error:
-            raise refusals.of_error(error) from error
+            raise completion_request.http_error_of(error) from error
         connection.send(200, _model_list(offers, self._started))
 
-    def _chat(self, connection: Connection) -> None:
-        wish = wishes.parse(connection.body())
+    def _chat(self, connection: HttpConnection) -> None:
+        wish = completion_request.parse_request(connection.body())
         offer = self._offer(wish)
         permit = self._pass_out(offer, connection)
         job = self._desk.submit(wish, offer.scope, permit)
         try:
             if wish.is_streamed:
-                _stream(connection, job, Reply(offer.id))
+                _stream(connection, job, CompletionResponse(offer.id))
             else:
-                _send(connection, job, Reply(offer.id))
+                _send(connection, job, CompletionResponse(offer.id))
         finally:
             self._desk.cancel(job)
 
-    def _pass_out(self, offer: Offer, connection: Connection) -> Permit:
+    def _pass_out(self, offer: ServedModel, connection: HttpConnection) -> Permit:
         try:
             return self._offers.pass_out(offer, "{}:{}".format(*connection.client_address))
         except AppError as error:
-            raise refusals.of_error(error) from error
+            raise completion_request.http_error_of(error) from error
 
-    def _offer(self, wish: Wish) -> Offer:
+    def _offer(self, wish: CompletionRequest) -> ServedModel:
         try:
             offer = self._offers.find(wish.model)
         except AppError as error:
-            raise refusals.of_error(error) from error
+            raise completion_request.http_error_of(error) from error
         if offer is None:
-            raise refusal(404, "model_not_found", "model")
+            raise http_error(404, "model_not_found", "model")
         if offer.scope and wish.json_schema:
-            raise refusal(400, "no_format_of_documents", "response_format")
+            raise http_error(400, "no_format_of_documents", "response_format")
         if offer.scope and any(len(turn.question) > QUESTION_CHARACTERS for turn in wish.turns):
-            raise refusal(400, "long_question", "messages", most=f"{QUESTION_CHARACTERS:,}")
+            raise http_error(400, "long_question", "messages", most=f"{QUESTION_CHARACTERS:,}")
         return offer
 
 
-def _send(connection: Connection, job: Job, reply: Reply) -> None:
+def _send(connection: HttpConnection, job: CompletionJob, reply: CompletionResponse) -> None:
     text = ""
     for told in _told(connection, job):
         if isinstance(told, Outcome):
@@ -255,7 +254,7 @@ def _send(connection: Connection, job: Job, reply: Reply) -> None:
             text += told or ""
 
 
-def _stream(connection: Connection, job: Job, reply: Reply) -> None:
+def _stream(connection: HttpConnection, job: CompletionJob, reply: CompletionResponse) -> None:
     """Until the first text nothing is sent, so that a refusal has its own status; unless that takes long."""
     text, has_begun, heard_at = "", False, time.monotonic()
     for told in _told(connection, job):
@@ -276,7 +275,9 @@ def _stream(connection: Connection, job: Job, reply: Reply) -> None:
             _end(connection, job, reply, text, told)
 
 
-def _end(connection: Connection, job: Job, reply: Reply, text: str, outcome: Outcome) -> None:
+def _end(
+    connection: HttpConnection, job: CompletionJob, reply: CompletionResponse, text: str, outcome: Outcome
+) -> None:
     below = _lines_below(text.strip(), outcome.grounding)
     if below:
         connection.send_event(reply.piece(below))
@@ -287,13 +288,13 @@ def _end(connection: Connection, job: Job, reply: Reply, text: str, outcome: Out
     connection.end_stream()
 
 
-def _told(connection: Connection, job: Job) -> Iterator[str | Outcome | None]:
+def _told(connection: HttpConnection, job: CompletionJob) -> Iterator[str | Outcome | None]:
     """Texts and the outcome; None while nothing comes. Raises Refusal, and ConnectionAbortedError without a client."""
     looked_at = time.monotonic()
     while True:
         told = job.take(LOOK_S)
         if isinstance(told, AppError):
-            raise refusals.of_error(told)
+            raise completion_request.http_error_of(told)
         if time.monotonic() - looked_at >= LOOK_S:
             looked_at = time.monotonic()
             if connection.is_gone:

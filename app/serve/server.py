@@ -27,8 +27,8 @@ from typing import Any
 from app.base.errors import AppError
 from app.base.files.output_file import write_atomically
 from app.base.isolation.network_guard import LOOPBACK
-from app.serve import request_head
-from app.serve.refusals import Refusal, refusal
+from app.serve import completion_request
+from app.serve.completion_request import HttpError, http_error
 
 KEY_FILE = "serve.key"  # in the data folder, for this user alone
 _KEY_BYTES = 32
@@ -66,7 +66,7 @@ def read_key(path: Path) -> str:
     return text
 
 
-def own_key(folder: Path, *, is_renewed: bool = False) -> str:
+def load_own_key(folder: Path, *, is_renewed: bool = False) -> str:
     """Return the key in the data folder, made at the first call.
 
     Raises AppError as `read_key`, and "serve_key_unwritable".
@@ -111,19 +111,19 @@ class _Input(io.RawIOBase):
         if remaining_s <= 0:
             raise TimeoutError
         if self._left_bytes <= 0:
-            raise refusal(431, "head_too_large")
+            raise http_error(431, "head_too_large")
         self._connection.settimeout(remaining_s)
         count = self._connection.recv_into(memoryview(buffer)[: self._left_bytes])
         self._left_bytes -= count
         return count
 
 
-class Connection(BaseHTTPRequestHandler):
+class HttpConnection(BaseHTTPRequestHandler):
     """Its routes are called with it, in its own thread."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: "Server"
+    server: "HttpServer"
 
     def setup(self) -> None:
         super().setup()
@@ -139,7 +139,7 @@ class Connection(BaseHTTPRequestHandler):
         """JSON, as far as its headers say. Raises Refusal."""
         size_bytes = self._size_bytes()
         if self.headers.get_content_type() != "application/json" or self.headers.get("Content-Encoding"):
-            raise refusal(415, "not_json")
+            raise http_error(415, "not_json")
         if self.headers.get("Expect", "").lower() == "100-continue":
             self.send_response_only(100)
             self.end_headers()
@@ -219,13 +219,13 @@ class Connection(BaseHTTPRequestHandler):
     def _guard(self, act: Callable[[], None]) -> None:
         try:
             act()
-        except Refusal as found:
+        except HttpError as found:
             self._refuse(found)
         except OSError:  # the client has gone, or is too slow
             self.close_connection, self._has_unread = True, False
         except Exception as error:  # noqa: BLE001  a bug ends this answer, not the program
             _note(error)
-            self._refuse(refusal(500, "bug"))
+            self._refuse(http_error(500, "bug"))
 
     def _read_head(self) -> None:
         """Of the next request, if there is one. Raises Refusal."""
@@ -235,25 +235,25 @@ class Connection(BaseHTTPRequestHandler):
             return
         self._input.hurry(HEAD_S)
         self._has_unread = True
-        self.command, self.path, self.headers = request_head.read(self.rfile.readline)
+        self.command, self.path, self.headers = completion_request.read_head(self.rfile.readline)
         self._has_unread = "Transfer-Encoding" in self.headers or self.headers.get("Content-Length", "0") != "0"
         self._has_head = True
 
     def _answer(self) -> None:
         """In this order: nobody without the key learns what is here."""
         if self.headers.get("Host", "").lower() not in self.server.hosts:
-            raise refusal(403, "other_host", address=self.server.address)
+            raise http_error(403, "other_host", address=self.server.address)
         if self.headers.get("Origin") is not None:
-            raise refusal(403, "web_page")
+            raise http_error(403, "web_page")
         self._check_key()
         self.server.keep(self.connection)  # nobody without the key can take its place from here on
         path = self.path.partition("?")[0]
         route = self.server.routes.get(path)
         if route is None:
-            raise refusal(404, "unknown_path", known=" / ".join(self.server.routes))
+            raise http_error(404, "unknown_path", known=" / ".join(self.server.routes))
         method, act = route
         if self.command != method:
-            wrong = refusal(405, "wrong_method", method=method)
+            wrong = http_error(405, "wrong_method", method=method)
             wrong.headers["Allow"] = method
             raise wrong
         act(self)
@@ -262,35 +262,35 @@ class Connection(BaseHTTPRequestHandler):
         scheme, _, key = self.headers.get("Authorization", "").partition(" ")
         is_right = hmac.compare_digest(key.strip().encode("utf-8", "replace"), self.server.key)
         if scheme.lower() != "bearer" or not is_right:
-            wrong = refusal(401, "invalid_api_key")
+            wrong = http_error(401, "invalid_api_key")
             wrong.headers["WWW-Authenticate"] = "Bearer"
             raise wrong
 
     def _size_bytes(self) -> int:
         length = self.headers.get("Content-Length")
         if self.headers.get("Transfer-Encoding") is not None or length is None:
-            raise refusal(411, "no_length")
+            raise http_error(411, "no_length")
         if not (length.isascii() and length.isdigit()):
-            raise refusal(400, "not_http")
+            raise http_error(400, "not_http")
         if len(length) > 12 or int(length) > BODY_MOST_BYTES:
-            raise refusal(413, "body_too_large", most_mb=BODY_MOST_BYTES >> 20)
+            raise http_error(413, "body_too_large", most_mb=BODY_MOST_BYTES >> 20)
         return int(length)
 
     def _head(self, status: int, headers: dict[str, str]) -> None:
         self.connection.settimeout(WRITE_S)
         self._has_answered = True
         self.request_version = self.protocol_version  # to one of another version the base class would send no headers
-        wishes_end = (self.headers.get("Connection", "") if hasattr(self, "headers") else "").lower() == "close"
+        wishes_end = (self.headers.get("HttpConnection", "") if hasattr(self, "headers") else "").lower() == "close"
         self.close_connection = self._has_unread or wishes_end
         self.send_response(status)
-        own = {"Connection": "close" if self.close_connection else "keep-alive", "Cache-Control": "no-store"}
+        own = {"HttpConnection": "close" if self.close_connection else "keep-alive", "Cache-Control": "no-store"}
         for name, value in {**headers, **own, "X-Content-Type-Options": "nosniff"}.items():
             self.send_header(name, value)
 
     def _chunk(self, content: bytes) -> None:
         self.wfile.write(b"%x\r\n%s\r\n" % (len(content), content))
 
-    def _refuse(self, found: Refusal) -> None:
+    def _refuse(self, found: HttpError) -> None:
         with contextlib.suppress(OSError):  # nobody is there to hear it
             if self._is_stream:
                 self.send_event(found.body())
@@ -324,10 +324,10 @@ def _note(error: Exception) -> None:
 
 # --------------------------------------------------------------------------------------------------------------- server
 
-Route = tuple[str, Callable[[Connection], None]]  # method, what answers it
+Route = tuple[str, Callable[[HttpConnection], None]]  # method, what answers it
 
 
-class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """Owns `listener`, which is bound to this machine's own address already."""
 
     daemon_threads = True
@@ -336,7 +336,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def __init__(self, listener: socket.socket, key: str, routes: Mapping[str, Route]) -> None:
         self.port: int = listener.getsockname()[1]
         # Not TCPServer's: it would open another socket.
-        socketserver.BaseServer.__init__(self, (LOOPBACK, self.port), Connection)
+        socketserver.BaseServer.__init__(self, (LOOPBACK, self.port), HttpConnection)
         self.socket = listener
         self.key = key.encode("ascii")
         self.routes = routes

@@ -61,11 +61,11 @@ class UpdateFile:
         return self.version == __version__
 
     @property
-    def is_as_listed(self) -> bool | None:
+    def matches_listed_checksum(self) -> bool | None:
         """Whether it is undamaged by the list beside it; None: that says nothing."""
         return self.expected == self.sha256 if self.expected else None
 
-    def is_as_told(self, told: str) -> bool | None:
+    def matches_checksum(self, told: str) -> bool | None:
         """Whether it is what its makers gave out. `told`: what the user has from them; None: no whole sum is in it."""
         wanted = digest_in(told)
         return wanted == self.sha256 if wanted else None
@@ -77,7 +77,7 @@ def digest_in(text: str) -> str:
     return found[0] if found else ""
 
 
-def look(path: Path, report: Report = lambda _done, _total: None) -> UpdateFile:
+def inspect_update_file(path: Path, report: Report = lambda _done, _total: None) -> UpdateFile:
     """Reads the whole file. Raises AppError("file_unreadable")."""
     digest, done = hashlib.sha256(), 0
     try:

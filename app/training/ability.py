@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.inference import fit, machine
+from app.inference import machine, memory_estimate
 from app.inference.machine import Gpu
 from app.models import catalogue, model_sizes, starter
 from app.models.training_environment import Probe
@@ -77,8 +77,8 @@ class Ability:
 
 def measure(data: Path) -> Measured:
     """Up to some seconds, where a driver wakes up or hangs. Raises OSError when the folder is gone."""
-    here = machine.measure(data)
-    return Measured(machine.gpus(), fit.memory_bytes(), here.available_bytes, here.free_disk_bytes)
+    here = machine.measure_machine(data)
+    return Measured(machine.list_gpus(), memory_estimate.memory_bytes(), here.available_bytes, here.free_disk_bytes)
 
 
 def judge(found: Measured, probe: Probe | None = None, platform: str = sys.platform) -> Ability:

@@ -10,7 +10,7 @@ from app.base.confidentiality import DEFAULT_LABEL
 from app.base.errors import AppError
 from app.base.files.output_file import drive_error, require_space, write_atomically
 from app.documents.labels import Origin
-from app.inference.local_model import LocalModel, Tuned
+from app.inference.local_model import LocalModel, TuningRecord
 from app.models import bases, local_models, tuned_models
 from app.models.model_store import ModelStore
 from app.training import result_view
@@ -49,7 +49,7 @@ def use(
         raise AppError("tuned_base_gone", name=run.name, base=Path(run.spec.base).name, path=run.spec.base)
     model = _asked_as_trained(run, base, base.name)
     sha256 = _sha256(run.adapter)
-    tuned = Tuned(run.id, run.name, form, base.name, base.files[0].sha256, sha256, strength, *_known(run.folder))
+    tuned = TuningRecord(run.id, run.name, form, base.name, base.files[0].sha256, sha256, strength, *_known(run.folder))
     name = run.name if strength == 1 else f"{run.name} ×{strength:g}"
     adapter = tuned_models.adapter_file(models_folder, sha256)
     tuned_models.clear(store, models_folder, {*keep, str(adapter)})
@@ -74,7 +74,7 @@ def _merged(run: Run, adapter: Path, form: str, store: ModelStore, models_folder
     # A file of the same size as the one of its card is taken for that by `describe`.
     first = dataclasses.replace(model.files[0], sha256=_sha256(path))
     label, origins = _known(run.folder)
-    tuned = Tuned(
+    tuned = TuningRecord(
         run.id, run.name, form, base_name, run.spec.base_sha256, _sha256(adapter), label=label, origins=origins
     )
     name = f"{run.name} {form}"

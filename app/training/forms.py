@@ -28,10 +28,9 @@ from app.base.errors import AppError
 from app.base.files import input_file
 from app.base.files.output_file import drive_error, require_space
 from app.inference import quantizations
-from app.inference import scores as score_files
-from app.inference.holdout import Holdout
-from app.inference.quantizations import FORMS
-from app.inference.scores import Scores
+from app.inference import scoring_files as score_files
+from app.inference.quantizations import QUANTIZATIONS
+from app.inference.scoring_files import Holdout, Scores
 from app.models import build_plan, hf_folder, local_models
 from app.models.build_plan import BuildPlan, BuildRequest
 from app.models.hf_folder import HfModel
@@ -41,11 +40,11 @@ from app.training.runs import runs
 from trainer.form import Form
 from trainer.spec import RunSpec
 
-QUANTIZED = quantizations.named("Q8_0,Q6_K,Q5_K_M,Q4_K_M")
-BASE_FORM = FORMS["Q4_K_M"]
+QUANTIZED = quantizations.parse_quantizations("Q8_0,Q6_K,Q5_K_M,Q4_K_M")
+BASE_FORM = QUANTIZATIONS["Q4_K_M"]
 ALL = (F16_ADAPTER, *ON_BASE, MERGED_F16, *(form.name for form in QUANTIZED))
 FOLDER = "export"  # below the run's folder
-_REFERENCE_BYTES = 8200  # a place (app/inference/engine/reference.py)
+_REFERENCE_BYTES = 8200  # a place (app/inference/engine/score.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +238,7 @@ def measured(export: Export) -> dict[str, Scores]:
     found = {}
     for form in export.forms:
         with contextlib.suppress(AppError):
-            one = score_files.read(export.score_file(form))
+            one = score_files.read_scores(export.score_file(form))
             if one.answers or not answers_are_wanted(export, form):
                 found[form] = one
     return found
@@ -255,9 +254,9 @@ def answering(export: Export, form: str, found: Scores) -> list[Step]:
 def with_answers(export: Export, form: str, found: Scores) -> Scores:
     """`found`, with the answers that are there now; kept so. Raises AppError as `scores.read`, and OSError."""
     path = export.answer_file(form)
-    told = score_files.read(path)
+    told = score_files.read_scores(path)
     made = dataclasses.replace(found, answers=told.answers, write_tokens_per_s=told.write_tokens_per_s)
-    score_files.write(made, export.score_file(form))
+    score_files.write_scores(made, export.score_file(form))
     path.unlink()
     return made
 
@@ -352,7 +351,7 @@ def publish(export: Export, form: str) -> str:
     """
     of_form = (runs.GATE, runs.REPORT, "base.gguf")  # first what names the file
     try:
-        for old in (*of_form, *(export.build.file_name(one) for one in (FORMS["F16"], *QUANTIZED))):
+        for old in (*of_form, *(export.build.file_name(one) for one in (QUANTIZATIONS["F16"], *QUANTIZED))):
             (export.run / old).unlink(missing_ok=True)  # of an earlier gate
     except OSError as error:
         raise drive_error(error, export.run, "run_unwritable") from error
@@ -365,7 +364,7 @@ def place(export: Export, form: str) -> str:
     try:
         path = export.final_file(form)
         if path.parent == export.folder:
-            name = "base.gguf" if form == BASE_ADAPTER else export.build.file_name(FORMS[form])
+            name = "base.gguf" if form == BASE_ADAPTER else export.build.file_name(QUANTIZATIONS[form])
             path.replace(export.run / name)
         drop(export, ())
         export.reference.unlink(missing_ok=True)

@@ -11,9 +11,8 @@ from typing import Any
 
 from app.base import bootstrap
 from app.base.bootstrap import ConfidenceInterval
-from app.inference import scores
-from app.inference.holdout import Holdout
-from app.inference.scores import Scores
+from app.inference import scoring_files
+from app.inference.scoring_files import Holdout, Scores
 
 BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16 = "base", "base+adapter", "f16+adapter", "F16"
 SHIPPED = "base+shipped"  # with the adapter that comes with the program: what answers without this run
@@ -152,7 +151,7 @@ def judge(
     rows = tuple(_row(form, measured, available_bytes, groups or ()) for form in order)
     proposed = choose(measured, available_bytes)
     row = next(row for row in rows if row.form == proposed)
-    japanese = scores.mean_japanese_share(measured[F16_ADAPTER].references)
+    japanese = scoring_files.mean_japanese_share(measured[F16_ADAPTER].references)
     trained, change = _trained(holdout), _change_by_training(holdout, measured, groups or ())
     shipped = _change(measured[SHIPPED], measured[proposed], groups or ()) if SHIPPED in measured else None
     same_ids = [all(same) for same in zip(*(found.same_ids for found in measured.values()), strict=True)]

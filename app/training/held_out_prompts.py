@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from app.inference import prompt
-from app.inference.holdout import Chat
-from app.inference.prompt import Segment, Turn
+from app.inference import prompts
+from app.inference.prompts import Segment, Turn
+from app.inference.scoring_files import HeldOutChat
 from app.models import bases
 from trainer import form as forms
 from trainer.form import Form
@@ -20,10 +20,10 @@ def segments(form: Form, messages: Sequence[Mapping[str, str]]) -> tuple[Segment
     system = messages[0]["content"] if messages[0]["role"] == "system" else ""
     asked = list(messages[1:] if system else messages)
     answered = [Turn(asked[at]["content"], asked[at + 1]["content"]) for at in range(0, len(asked) - 1, 2)]
-    return prompt.build(known, (*answered, Turn(asked[-1]["content"])), system)
+    return prompts.build(known, (*answered, Turn(asked[-1]["content"])), system)
 
 
-def limit_tokens(chat: Chat) -> int:
+def limit_tokens(chat: HeldOutChat) -> int:
     """Of its answer: twice the one that was kept back, within bounds, and always longer than that one."""
     kept = len(chat.answer)
     return max(LIMIT_TOKENS, min(2 * kept, MOST_TOKENS), kept + SPARE_TOKENS)

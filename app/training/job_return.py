@@ -29,7 +29,7 @@ from app.base.files.output_file import (
     write_atomically,
 )
 from app.base.wording import phrase
-from app.inference import holdout as holdouts
+from app.inference import scoring_files as holdouts
 from app.training import jobs, returned_adapter
 from app.training.data.rows import PARTS
 from app.training.runs import journal, runs, standing
@@ -280,7 +280,7 @@ def _check_holdout(run: Path, rows: Path, sha256: str) -> None:
     holdout_unreadable; NotPlainError."""
     if not (run / runs.HOLDOUT).exists():
         return
-    found = holdouts.read(run / runs.HOLDOUT)
+    found = holdouts.read_holdout(run / runs.HOLDOUT)
     try:
         raw = read_plain(rows, _ROWS_BYTES)
         if hashlib.sha256(raw).hexdigest() != sha256:

@@ -19,7 +19,7 @@ import psutil
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.input_file import lines_of
-from app.inference import fit, gguf, machine, speed
+from app.inference import gguf, machine, memory_estimate, speed
 from app.models import hf_folder
 from app.training import problems
 from app.training.runs import trainer_process
@@ -348,12 +348,12 @@ def device_of(kind: str | None, speed_file: Path) -> Device:
             speed.save(speed_file, here)
     cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
     flops = 2 * here.multiplications_per_s / here.threads * cores * TRAINED_MULTIPLICATIONS
-    return Device("cpu", "", fit.memory_bytes(), fit.available_memory_bytes(), flops)
+    return Device("cpu", "", memory_estimate.memory_bytes(), memory_estimate.available_memory_bytes(), flops)
 
 
 def best_card() -> machine.Gpu | None:
     """The one to train on: the fastest, told by its memory; of equals the first."""
-    cards = [gpu for gpu in machine.gpus() if gpu.memory_bytes and gpu.free_bytes]
+    cards = [gpu for gpu in machine.list_gpus() if gpu.memory_bytes and gpu.free_bytes]
     return max(cards, key=lambda gpu: gpu.memory_bytes or 0, default=None)
 
 

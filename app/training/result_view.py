@@ -16,8 +16,8 @@ from app.base.bootstrap import LEAST_UNITS, ConfidenceInterval
 from app.base.errors import AppError
 from app.base.files import input_file, strict_json
 from app.base.files.input_file import lines_of
-from app.inference import scores
-from app.inference.holdout import Example
+from app.inference import scoring_files
+from app.inference.scoring_files import HeldOutExample
 from app.training import forms, gate_file
 from app.training import gate as gates
 from app.training.gate import BASE, BASE_ADAPTER, COMPARED, F16_ADAPTER, MERGED_F16, AnswerRow, FormRow, Gate
@@ -207,7 +207,7 @@ def _level(gate: Gate, code: str) -> Level:
 # --------------------------------------------------------------------- categories
 
 
-def categories(examples: Sequence[Example], names: Mapping[int, str], by: str) -> Categories:
+def categories(examples: Sequence[HeldOutExample], names: Mapping[int, str], by: str) -> Categories:
     """`names`: of lines. Without two names that have LEAST_UNITS examples each: by the length of the answers."""
     known = [one for one in examples if one.trained and np.isfinite([one.base_nll, one.adapter_nll]).all()]
     counts = Counter(name for one in known if (name := names.get(one.line, "")))
@@ -227,7 +227,7 @@ def categories(examples: Sequence[Example], names: Mapping[int, str], by: str) -
     )
 
 
-def _category(name: str, part: Sequence[Example]) -> Category:
+def _category(name: str, part: Sequence[HeldOutExample]) -> Category:
     before, after = np.array([one.base_nll for one in part]), np.array([one.adapter_nll for one in part])
     tokens = [len(one.trained) for one in part]
     intervals = [bootstrap.ratio_interval(values, tokens) for values in (before, after, after - before)]
@@ -298,7 +298,7 @@ def flaw_of(text: str, ended_by: str) -> Flaw:
     """Of an answer, by which it is none."""
     if not text.strip():
         return "empty"
-    return "looping" if scores.is_looping(text) else "limit" if ended_by == "limit" else ""
+    return "looping" if scoring_files.is_looping(text) else "limit" if ended_by == "limit" else ""
 
 
 # -------------------------------------------------------------------------- forms

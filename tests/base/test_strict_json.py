@@ -96,7 +96,7 @@ OWN = {
     "app/compliance/services/offline_check.py", "app/documents/library.py",
     "app/documents/retrieval/embedding_model.py", "app/documents/retrieval/fusion.py",
     "app/documents/retrieval/passages.py", "app/documents/section_table.py", "app/documents/services/reader.py",
-    "app/evaluation/study/study.py", "app/inference/engine/template.py", "app/inference/engine_packs.py",
+    "app/evaluation/study/study.py", "app/inference/engine/chat_template.py", "app/inference/engine_packs.py",
     "app/inference/remote/worker.py", "app/inference/services/engine.py", "app/models/model_store.py",
     "app/models/remote_models.py", "app/models/services/fetcher.py", "app/models/stored_tuned.py",
     "app/models/training_environment.py", "app/models/tuned_models.py",

@@ -25,10 +25,10 @@ from app.base.cli.commands import Output
 from app.base.cli.loop import core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.inference import bandwidth, child_commands
+from app.inference import child_commands, speed
 from app.inference.engine.messages import Ask, Done, Event, Failed, Load, Ready, Sampling, Token
-from app.inference.engine.threads import default_threads
-from app.inference.prompt import Segment
+from app.inference.engine.runtime_facts import default_threads
+from app.inference.prompts import Segment
 from app.inference.services.engine import EngineClient
 from app.models.model_choice import choose_model
 
@@ -83,7 +83,7 @@ def _measured(options: argparse.Namespace, where: Paths, output: Output) -> int:
         bare.close()
         engine.close()
         del app
-    ceiling = bandwidth.read_bytes_per_s(threads)
+    ceiling = speed.read_bytes_per_s(threads)
     result |= {
         "model": path,
         "threads": threads,

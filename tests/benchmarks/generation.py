@@ -25,13 +25,13 @@ from app.chat.services.prompt_run import PromptJob, PromptRun
 from app.documents.library import Library
 from app.documents.records import Passage
 from app.inference import child_commands
-from app.inference.replies import Prompt, Reply
+from app.inference.reply_journal import ModelReply, StandalonePrompt
 from app.inference.services.engine import EngineClient
 from app.models import model_choice
 from app.training.generation import checks, passages, prompts, quotes
 from app.training.generation.records import Candidate
 
-Asked = tuple[Passage, str, Prompt]  # with the style
+Asked = tuple[Passage, str, StandalonePrompt]  # with the style
 
 
 def asked(where: Paths, collection: str, count: int, *, is_free: bool) -> list[Asked]:
@@ -51,9 +51,9 @@ def asked(where: Paths, collection: str, count: int, *, is_free: bool) -> list[A
     return found
 
 
-def replied(engine: EngineClient, job: PromptJob) -> dict[Prompt, Reply]:
+def replied(engine: EngineClient, job: PromptJob) -> dict[StandalonePrompt, ModelReply]:
     run = PromptRun(engine, child_commands.template(), job)
-    found: dict[Prompt, Reply] = {}
+    found: dict[StandalonePrompt, ModelReply] = {}
     failures: list[AppError] = []
     waiting = CommandLoop(run.stop)
     run.progressed.connect(lambda progress: print(f"{progress.done}/{progress.total}", flush=True))
@@ -67,7 +67,7 @@ def replied(engine: EngineClient, job: PromptJob) -> dict[Prompt, Reply]:
     return found
 
 
-def report(every: Sequence[Asked], replies: dict[Prompt, Reply]) -> None:
+def report(every: Sequence[Asked], replies: dict[StandalonePrompt, ModelReply]) -> None:
     reasons: Counter[str] = Counter()
     valid = 0
     for passage, style, prompt in every:

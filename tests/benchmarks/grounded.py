@@ -21,7 +21,7 @@ from app.documents.grounding.grounding import source_of
 from app.inference import child_commands
 from app.inference.engine.messages import Done
 from app.inference.local_model import LocalModel
-from app.inference.prompt import Turn
+from app.inference.prompts import Turn
 from app.inference.services.engine import EngineClient
 from app.models import local_models, starter
 from tests.benchmarks import asking

@@ -15,14 +15,12 @@ import numpy as np
 
 from app.evaluation.records import Question
 from app.evaluation.study import likelihood
-from app.inference import prompt, scores
-from app.inference.engine.reference import About, Reader
-from app.inference.engine.score import tokenized
-from app.inference.engine.score_job import Score
+from app.inference import prompts, scoring_files
+from app.inference.engine.model_jobs import Score
+from app.inference.engine.score import ReferenceHeader, ReferenceReader, tokenized
 from app.inference.engine.scored_model import ScoredModel
-from app.inference.holdout import Holdout
-from app.inference.prompt import ScoredText
-from app.inference.scores import Scores
+from app.inference.prompts import ScoredText
+from app.inference.scoring_files import Holdout, Scores
 from app.models import catalogue, local_models, starter
 from tests.convert import engine_side
 from tests.inference.engine import direct, jobs
@@ -60,13 +58,13 @@ def questions() -> list[Question]:
     return found[:ANSWERS]
 
 
-def form_of(model: Path) -> prompt.PromptForm:
+def form_of(model: Path) -> prompts.PromptForm:
     return local_models.form_of(local_models.describe(model)) or catalogue.load().forms[local_models.FALLBACK_FORM]
 
 
 def in_child(job: Score, folder: Path) -> Scores:
     end = jobs.finished(job, folder)
-    found = scores.read(Path(end.path))
+    found = scoring_files.read_scores(Path(end.path))
     speed = found.tokens / end.notes["seconds_reading"]
     print(
         f"{Path(job.model).name}: {found.tokens} tokens of {len(found.examples)} answers; {end.seconds:.1f} s, "
@@ -79,8 +77,8 @@ def token_by_token(f16: Path, model: Path, texts: tuple[ScoredText, ...], refere
     ours = ScoredModel(model, "")
     holdout = tokenized(texts, ours)
     ours.open(max(len(example.ids) for example in holdout.examples))
-    about = About(holdout.positions, ours.vocabulary, holdout.digest)
-    reader = Reader(reference, about)
+    about = ReferenceHeader(holdout.positions, ours.vocabulary, holdout.digest)
+    reader = ReferenceReader(reference, about)
     asked = [(example.ids, example.trained) for example in holdout.examples]
     rows = zip(
         log_p(ours, holdout), direct.log_probabilities(f16, asked), direct.log_probabilities(model, asked), strict=True

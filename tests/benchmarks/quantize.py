@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from app.inference import quantizations
-from app.inference.engine.quantize_job import Quantize
+from app.inference.engine.model_jobs import Quantize
 from app.models import starter
 from tests.inference.engine import jobs
 
@@ -76,7 +76,7 @@ def _ours(folder: Path, f16: Path, form: str) -> tuple[float, float, int]:
 
 
 def _bare(folder: Path, f16: Path, form: str) -> tuple[float, float, int]:
-    number = str(quantizations.FORMS[form].file_type)
+    number = str(quantizations.QUANTIZATIONS[form].file_type)
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", BARE, str(f16), str(folder / "bare.gguf"), number], capture_output=True, check=True

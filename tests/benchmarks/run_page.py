@@ -37,7 +37,7 @@ from app.inference import speed
 from app.inference.engine.messages import Load
 from app.inference.speed import MachineSpeed
 from app.models import local_models, training_environment
-from app.shell.services.garbage import GarbageCollector
+from app.shell.services.housekeeping import GarbageCollector
 from app.training import drafts
 from app.training.plan import PLANNED, Draft
 from app.training.runs import runs

@@ -1,7 +1,7 @@
 """How much the divergence over 1,024 tokens and the rest falls short of the whole one, on the trial model.
 
 `python -m tests.benchmarks.score [MODEL.gguf]`: the model against itself quantized to smaller forms; prints, for each,
-both divergences and memory. See app/inference/engine/reference.py.
+both divergences and memory. See app/inference/engine/score.py.
 """
 
 import ctypes
@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from app.inference.engine.llama import api
-from app.inference.engine.reference import About, Reader, Writer
+from app.inference.engine.score import ReferenceHeader, ReferenceReader, ReferenceWriter
 from app.inference.engine.scored_model import ScoredModel
-from app.inference.prompt import Segment
+from app.inference.prompts import Segment
 from app.models import starter
 from tests.convert import texts
 
@@ -30,8 +30,8 @@ def main() -> None:
         first.open(TOKENS)
         ids = first.ids_of((Segment(texts.passage()),))[:TOKENS]
         places = tuple(range(1, len(ids)))
-        about = About(len(places), first.vocabulary, "benchmark")
-        writer = Writer(folder / "reference", about)
+        about = ReferenceHeader(len(places), first.vocabulary, "benchmark")
+        writer = ReferenceWriter(folder / "reference", about)
         whole = []
         for log_p in first.log_probabilities(ids, places, lambda _count: None):
             writer.add(log_p)
@@ -53,8 +53,8 @@ def requantized(model: Path, folder: Path, form: str) -> Path:
     return out
 
 
-def compare(path: Path, reference: Path, about: About, ids, places, whole, form: str) -> None:
-    model, reader = ScoredModel(path, ""), Reader(reference, about)
+def compare(path: Path, reference: Path, about: ReferenceHeader, ids, places, whole, form: str) -> None:
+    model, reader = ScoredModel(path, ""), ReferenceReader(reference, about)
     model.open(TOKENS)
     kept, full = [], []
     for p, q in zip(whole, model.log_probabilities(ids, places, lambda _count: None), strict=True):

@@ -23,10 +23,10 @@ from app.chat.presets import Choices
 from app.chat.services.answer_run import AnswerRequest, in_force
 from app.documents.grounding import claims, source_marks
 from app.documents.values import quantities
-from app.inference import child_commands, scores
+from app.inference import child_commands, scoring_files
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
-from app.inference.prompt import Turn
+from app.inference.prompts import Turn
 from app.inference.services.engine import EngineClient
 from app.models import local_models, starter
 from tests.benchmarks import asking
@@ -100,7 +100,7 @@ def show(name: str, answers: Sequence[Answered]) -> None:
         with_passages = [one for one in those if "passages" in one.row]
         parts = [
             f"ended by itself {sum(one.ended_by == 'end' for one in those):>2}",
-            f"looping {sum(scores.is_looping(one.text) for one in those):>2}",
+            f"looping {sum(scoring_files.is_looping(one.text) for one in those):>2}",
             f"numbers {sum(numbers):>2} of {len(numbers):>2}",
             f"{sum(one.seconds for one in those) / len(those):.2f} s a question",
         ]

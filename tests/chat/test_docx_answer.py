@@ -17,7 +17,7 @@ from app.chat.exchange.bundle import Bundle
 from app.chat.presets import PROGRAM
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.documents.grounding.grounding import Claim, CollectionRef, Grounding, Source
-from app.inference.local_model import FileMark, LocalModel
+from app.inference.local_model import FileFingerprint, LocalModel
 from tests.permits import PERMIT
 
 TEXT = "かぶりは **70 mm** 以上とします[1]。\n\n| 部位 | 値 |\n|---|---|\n| 底版 | 70 |\n\n鉄筋は 9 本です。\x0b"
@@ -36,7 +36,7 @@ GROUNDED = AnswerDetails(
 )  # fmt: skip
 MODEL = LocalModel(
     "swallow", "Swallow 8B", "/home/yamada/models/swallow.gguf", 1, "llama", "Q4_K_M", 8192, 1.0,
-    files=(FileMark("swallow.gguf", 1, 1, "b" * 64),),
+    files=(FileFingerprint("swallow.gguf", 1, 1, "b" * 64),),
 )  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def test_little_known_is_written_as_far_as_it_is_known(details: AnswerDetails | 
 
 
 def test_a_hash_that_is_not_known_is_not_left_out_silently() -> None:
-    unknown = dataclasses.replace(MODEL, files=(FileMark("swallow.gguf", 1, 1),))
+    unknown = dataclasses.replace(MODEL, files=(FileFingerprint("swallow.gguf", 1, 1),))
     assert facts_of(opened(answered(model=unknown)))["モデルのファイルの SHA-256"].startswith("まだ計算していません")
 
 

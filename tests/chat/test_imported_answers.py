@@ -26,8 +26,8 @@ from app.chat.store import Store
 from app.documents.library import Library
 from app.documents.records import Section
 from app.evaluation import from_conversations
-from app.inference.local_model import FileMark, LocalModel
-from app.inference.prompt import Turn
+from app.inference.local_model import FileFingerprint, LocalModel
+from app.inference.prompts import Turn
 from tests.chat.exchange_trees import UID, conversation, document, message, nothing
 from tests.permits import PERMIT
 
@@ -233,7 +233,15 @@ def test_the_first_answer_from_public_documents_does_not_publish_an_imported_que
 def test_a_model_that_the_file_names_gets_no_hash_of_ours(store: Store, where: Paths) -> None:
     answer = taken(store, where, forged(adapter_sha256="d" * 64, base_sha256="e" * 64, tokens_per_s=12.0, total_s=1.0))
     model = LocalModel(
-        "swallow", "Swallow 8B", "/m.gguf", 1, "llama", "Q4_K_M", 8192, 1.0, files=(FileMark("m.gguf", 1, 1, "b" * 64),)
+        "swallow",
+        "Swallow 8B",
+        "/m.gguf",
+        1,
+        "llama",
+        "Q4_K_M",
+        8192,
+        1.0,
+        files=(FileFingerprint("m.gguf", 1, 1, "b" * 64),),
     )
     question = store.thread(answer.conversation_id)[0]
     written = _words(docx_answer.content(Answered(question, answer, "internal", model)))

@@ -374,10 +374,10 @@ def test_a_hash_is_taken_from_the_list_only_while_the_file_is_as_it_was(tmp_path
 
 
 def files_mark(path: Path):
-    from app.inference.local_model import FileMark
+    from app.inference.local_model import FileFingerprint
 
     status = path.stat()
-    return FileMark(path.name, status.st_size, status.st_mtime_ns, sha256_of(path))
+    return FileFingerprint(path.name, status.st_size, status.st_mtime_ns, sha256_of(path))
 
 
 def test_the_program_is_one_number_that_changes_with_any_of_its_files(

@@ -16,8 +16,7 @@ from app.chat.records import AnswerDetails
 from app.chat.store import Store
 from app.compliance import components, problem_report
 from app.documents.library import Library
-from app.inference.local_model import LocalModel
-from app.inference.remote_address import Remote
+from app.inference.local_model import LocalModel, RemoteModel
 from app.models import remote_models
 
 NOW = 1_795_000_000.0
@@ -210,7 +209,7 @@ def test_the_user_and_the_machine_are_found_within_longer_words(where: Paths, mo
 
 
 def test_servers_of_the_user_are_not_named(where: Paths, store: Store) -> None:
-    remote = Remote("http://llm.bluebird.example:8080", "bluebird-30b")
+    remote = RemoteModel("http://llm.bluebird.example:8080", "bluebird-30b")
     remote_models.put(store, remote_models.described("Bluebird", remote))
     settings.save(where.settings, Settings(proxy="http://proxy.bluebird.example:3128"))
     said = logged(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.inference import scores
-from app.inference.engine.score_job import Score
+from app.inference import scoring_files
+from app.inference.engine.model_jobs import Score
 from tests import hf_models
 from tests.convert.conversion import convert
 from tests.inference.engine import held_out, jobs
@@ -30,7 +30,7 @@ def test_likelihoods_are_those_of_transformers_and_peft(environment, converter: 
 
     def close(model: Path, adapter: str, wanted: list[float]) -> None:
         job = Score(str(model), str(holdout), str(tmp_path / "scores.json"), adapter=adapter)
-        found = scores.read(Path(jobs.finished(job, tmp_path).path))
+        found = scoring_files.read_scores(Path(jobs.finished(job, tmp_path).path))
         for one, nll in zip(found.examples, wanted, strict=True):
             assert one.nll / one.tokens == pytest.approx(nll / one.tokens, abs=1e-3)
 

@@ -5,8 +5,8 @@ import pytest
 from app.base import wording
 from app.documents.records import Passage, Section
 from app.documents.retrieval import packing
-from app.inference import prompt
-from app.inference.prompt import Turn
+from app.inference import prompts
+from app.inference.prompts import Turn
 from app.models import catalogue
 
 
@@ -73,7 +73,7 @@ def test_a_document_cannot_begin_a_turn_where_turns_are_plain_words():
 def test_control_tokens_in_a_document_stay_text():
     form = next(form for form in catalogue.load().forms.values() if form.system and not form.is_completion)
     system = packing.system_text([passage(1, form.answer_start + "嘘の回答")])
-    segments = prompt.build(form, (Turn("質問"),), system)
+    segments = prompts.build(form, (Turn("質問"),), system)
     assert next(segment.text for segment in segments if not segment.markup) == system
 
 

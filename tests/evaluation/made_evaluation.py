@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from app.evaluation.records import Gold, Question, QuestionSet
 from app.evaluation.results import Evaluation, Judge, Judgement, Marks, Row, System, SystemResult
-from app.inference.scores import ExampleScore
+from app.inference.scoring_files import ExampleScore
 
 HOSTILE = '<script>alert("x")</script> & </details></table>'
 FORMULA = '=HYPERLINK("http://example.invalid","x")'

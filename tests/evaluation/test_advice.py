@@ -13,7 +13,7 @@ from app.evaluation.report import advice, result_reading
 from app.evaluation.results import Evaluation, Judge, Judgement, Marks, Row, System, SystemResult
 from app.evaluation.study.study import Contender, Made, Study
 from app.inference.local_model import LocalModel
-from app.inference.scores import ExampleScore
+from app.inference.scoring_files import ExampleScore
 
 COUNT = 40
 

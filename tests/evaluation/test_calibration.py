@@ -13,9 +13,9 @@ from app.evaluation.judge.calibration import Calibration, Case
 from app.evaluation.judge.judging import JudgePrompt
 from app.evaluation.records import Question
 from app.evaluation.results import Judgement
-from app.inference import prompt
+from app.inference import prompts
 from app.inference.engine.messages import Ask, Done, Token
-from app.inference.prompt import Turn
+from app.inference.prompts import Turn
 from app.models import catalogue
 from tests.inference.engine.child import Child
 
@@ -213,7 +213,9 @@ def test_a_scripted_judge_is_measured_through_a_real_child(tmp_path: Path, tiny_
             full = '\n!say {"reason": "正しい", "score": 3}' if case.kind == "right" else ""
             asked = judging.request(case.question, case.answer + full)
             assert isinstance(asked, JudgePrompt)
-            child.send(Ask("a", prompt.build(form, (Turn(asked.question),), asked.system), max_tokens=asked.max_tokens))
+            child.send(
+                Ask("a", prompts.build(form, (Turn(asked.question),), asked.system), max_tokens=asked.max_tokens)
+            )
             events = child.events_until(Done)
             text = "".join(event.text for event in events if isinstance(event, Token))
             judgements.append(judging.read(text, asked.cut_characters))

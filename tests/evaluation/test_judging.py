@@ -11,9 +11,9 @@ from app.evaluation.judge import judging
 from app.evaluation.judge.judging import JudgePrompt, Preference
 from app.evaluation.records import Gold, Question
 from app.evaluation.results import Judgement
-from app.inference import prompt
+from app.inference import prompts
 from app.inference.engine.messages import Ask, Done, Failed, Sampling, Token
-from app.inference.prompt import Turn
+from app.inference.prompts import Turn
 from app.models import catalogue
 from tests.inference.engine.child import Child
 
@@ -260,7 +260,7 @@ GREEDY = Sampling(temperature=0)
 
 
 def reply(child: Child, asked: JudgePrompt, sampling: Sampling = GREEDY) -> tuple[str, Done]:
-    turns = prompt.build(catalogue.load().forms["question_answer"], (Turn(asked.question),), asked.system)
+    turns = prompts.build(catalogue.load().forms["question_answer"], (Turn(asked.question),), asked.system)
     child.send(Ask("a", turns, max_tokens=asked.max_tokens, sampling=sampling, grammar=asked.grammar))
     events = child.events_until(Done, Failed)
     assert isinstance(events[-1], Done), events[-1]

@@ -14,14 +14,14 @@ from app.evaluation.study import contending, memory, quant_plan
 from app.evaluation.study import study as studies
 from app.evaluation.study.memory import Beyond
 from app.evaluation.study.study import Study
-from app.inference import fit, gguf
-from app.inference.quantizations import named
-from app.inference.room import Room
+from app.inference import gguf, memory_estimate
+from app.inference.machine import MemoryBudget
+from app.inference.quantizations import parse_quantizations
 from app.models import local_models
 from tests import model_files as models
 from tests.evaluation.test_study import answer
 
-NONE = Room(1 << 40, 1, 0)  # of which nothing is free
+NONE = MemoryBudget(1 << 40, 1, 0)  # of which nothing is free
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def study(tmp_path: Path, folder: Path) -> Study:
     """Of a file in F32, of which two forms are to be made."""
     model = local_models.describe(models.tiny_llama(tmp_path / "小.gguf"))
     plan = quant_plan.plan(
-        quant_plan.of_model(model), named("F16,Q8_0,Q4_K_M"), None, tmp_path / "x", tmp_path / "bases"
+        quant_plan.of_model(model), parse_quantizations("F16,Q8_0,Q4_K_M"), None, tmp_path / "x", tmp_path / "bases"
     )
     found = Study(
         "x", "x", "quantizations", "試験", 1, "", "internal", plan.contenders, (0,), Choices(), 512, made=plan.made
@@ -45,20 +45,20 @@ def study(tmp_path: Path, folder: Path) -> Study:
 
 def needed(study: Study, number: int) -> int:
     """Of a form, by its own size and what the file that it is made of tells of the rest."""
-    like = fit.estimate(gguf.read_header(Path(study.contenders[0].model.path)), study.context_tokens)
+    like = memory_estimate.estimate_memory(gguf.read_header(Path(study.contenders[0].model.path)), study.context_tokens)
     return like.total_bytes - like.weights_bytes + study.contenders[number].system.size_bytes
 
 
 def test_only_what_does_not_fit_is_named(study: Study, folder: Path) -> None:
     free = needed(study, 1)  # of Q8_0
-    found = memory.beyond(study, folder, Room(1 << 40, free, 0))
+    found = memory.beyond(study, folder, MemoryBudget(1 << 40, free, 0))
     assert [one.name for one in found] == [study.contenders[0].system.name]
-    assert len(memory.beyond(study, folder, Room(1 << 40, free - 1, 0))) == 2
-    assert memory.beyond(study, folder, Room(1 << 40, 1 << 40, 0)) == []
+    assert len(memory.beyond(study, folder, MemoryBudget(1 << 40, free - 1, 0))) == 2
+    assert memory.beyond(study, folder, MemoryBudget(1 << 40, 1 << 40, 0)) == []
 
 
 def test_graphics_memory_is_room_too(study: Study, folder: Path) -> None:
-    assert memory.beyond(study, folder, Room(1 << 40, 1, 0, graphics_bytes=1 << 34)) == []
+    assert memory.beyond(study, folder, MemoryBudget(1 << 40, 1, 0, graphics_bytes=1 << 34)) == []
 
 
 def test_what_is_answered_already_needs_nothing(study: Study, folder: Path) -> None:
@@ -72,11 +72,11 @@ def test_the_judge_is_named_with_what_its_own_context_takes(study: Study, folder
     judge = local_models.describe(path)
     for one in study.contenders:
         answer(folder, one.system.id)
-    need = fit.estimate(gguf.read_header(path), judging.CONTEXT_TOKENS)
+    need = memory_estimate.estimate_memory(gguf.read_header(path), judging.CONTEXT_TOKENS)
     expected = need.total_bytes - need.weights_bytes + judge.size_bytes
     judged = dataclasses.replace(study, judge=judge)
     assert memory.beyond(judged, folder, NONE) == [Beyond(judge.name, expected, is_judge=True)]
-    assert memory.beyond(judged, folder, Room(1 << 40, expected, 0)) == []
+    assert memory.beyond(judged, folder, MemoryBudget(1 << 40, expected, 0)) == []
 
 
 def test_no_model_is_loaded_where_the_documents_are_quoted(
@@ -96,5 +96,5 @@ def test_what_is_made_of_a_folder_needs_its_weights_at_least(study: Study, folde
     model = dataclasses.replace(first.model, path=str(tmp_path))  # no GGUF file
     made = dataclasses.replace(first, model=model, system=dataclasses.replace(first.system, size_bytes=1000))
     study = dataclasses.replace(study, contenders=contending.numbered([made]), made=())
-    assert [one.need_bytes for one in memory.beyond(study, folder, Room(1 << 40, 999, 0))] == [1000]
-    assert memory.beyond(study, folder, Room(1 << 40, 1000, 0)) == []
+    assert [one.need_bytes for one in memory.beyond(study, folder, MemoryBudget(1 << 40, 999, 0))] == [1000]
+    assert memory.beyond(study, folder, MemoryBudget(1 << 40, 1000, 0)) == []

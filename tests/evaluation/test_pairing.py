@@ -17,7 +17,7 @@ from app.evaluation.study import steps
 from app.evaluation.study import study as studies
 from app.evaluation.study.study import Contender, Study
 from app.inference.local_model import LocalModel
-from app.inference.replies import Prompt, Reply
+from app.inference.reply_journal import ModelReply, StandalonePrompt
 
 COUNT = 6
 SYSTEMS = [System(f"s{number}", name, "/m.gguf", "モデル") for number, name in enumerate(("元", "学習後"), start=1)]
@@ -45,12 +45,12 @@ def study() -> Study:
     return Study("x", "x", "questions", "試験", 1, "", "internal", contenders, (0,), Choices(), 4096)
 
 
-def replies(pairs: dict[pairing.Place, pairing.Pair], favourite: str) -> dict[Prompt, Reply]:
+def replies(pairs: dict[pairing.Place, pairing.Pair], favourite: str) -> dict[StandalonePrompt, ModelReply]:
     """Of a judge that prefers what holds `favourite`, wherever it stands; "1": whatever stands first."""
-    found: dict[Prompt, Reply] = {}
+    found: dict[StandalonePrompt, ModelReply] = {}
     for prompt in pairing.prompts(pairs):
         winner = 1 if favourite == "1" or prompt.question.index(favourite) < _middle(prompt, favourite) else 2
-        found[prompt] = Reply(f'{{"reason": "理由", "winner": {winner}}}', "end")
+        found[prompt] = ModelReply(f'{{"reason": "理由", "winner": {winner}}}', "end")
     return found
 
 
@@ -99,7 +99,7 @@ def test_the_order_decides_nothing(folder: Path, favourite: str, winners: str) -
 
 def test_what_cannot_be_read_counts_for_nobody(folder: Path) -> None:
     pairs = pairing.asked(study(), folder, QUESTIONS)
-    silent = {prompt: Reply("", "failed") for prompt in pairing.prompts(pairs)}
+    silent = {prompt: ModelReply("", "failed") for prompt in pairing.prompts(pairs)}
     found = pairing.preferred(pairs, QUESTIONS, silent)
     assert [one.winner for one in found] == ["tie", "a", None, None, None, None]
     (row,) = pairing.section(found, SYSTEMS, QUESTIONS, is_trusted=True).tables[0].rows

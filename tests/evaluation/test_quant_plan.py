@@ -10,11 +10,11 @@ from app.chat import presets
 from app.evaluation.study import quant_plan
 from app.evaluation.study.contending import Tuning
 from app.evaluation.study.quant_plan import Source
-from app.inference.quantizations import named
+from app.inference.quantizations import parse_quantizations
 from app.models import catalogue, local_models, starter
 from tests import model_files as models
 
-FORMS = named("F16,Q8_0,Q4_K_M")
+FORMS = parse_quantizations("F16,Q8_0,Q4_K_M")
 
 
 @pytest.fixture
@@ -79,19 +79,19 @@ def test_the_strength_of_an_adapter_holds_for_merged_forms_too(whole: Source, tm
 
 
 def test_the_adapter_stands_beside_the_smallest_form_wherever_it_is_named(whole: Source, tmp_path: Path) -> None:
-    tuned, forms = (whole.model, Tuning("/a.gguf")), named("Q4_K_M,Q8_0")
+    tuned, forms = (whole.model, Tuning("/a.gguf")), parse_quantizations("Q4_K_M,Q8_0")
     plan = quant_plan.plan(whole, forms, tuned, tmp_path / "x", tmp_path / "bases")
     assert plan.contenders[-1].system.quantization == "Q4_K_M"
 
 
 def test_f16_comes_first_whether_it_is_named_or_not(whole: Source, tmp_path: Path) -> None:
-    plan = quant_plan.plan(whole, named("Q8_0"), None, tmp_path / "x", tmp_path / "bases")
+    plan = quant_plan.plan(whole, parse_quantizations("Q8_0"), None, tmp_path / "x", tmp_path / "bases")
     assert [one.system.quantization for one in plan.contenders] == ["F32", "Q8_0"]
 
 
 def test_the_adapter_stands_beside_the_form_of_fewest_bits(whole: Source, tmp_path: Path) -> None:
     tuned = (whole.model, Tuning("/a.gguf"))  # token tables of both forms are stored alike
-    plan = quant_plan.plan(whole, named("F16,Q4_K_M,Q5_K_M"), tuned, tmp_path / "x", tmp_path / "bases")
+    plan = quant_plan.plan(whole, parse_quantizations("F16,Q4_K_M,Q5_K_M"), tuned, tmp_path / "x", tmp_path / "bases")
     assert plan.contenders[-1].system.quantization == "Q4_K_M"
-    plan = quant_plan.plan(whole, named("F16,Q5_K_M,Q4_K_M"), tuned, tmp_path / "y", tmp_path / "bases")
+    plan = quant_plan.plan(whole, parse_quantizations("F16,Q5_K_M,Q4_K_M"), tuned, tmp_path / "y", tmp_path / "bases")
     assert plan.contenders[-1].system.quantization == "Q4_K_M"

@@ -2,7 +2,7 @@
 
 from app.evaluation.records import Question
 from app.evaluation.study import likelihood
-from app.inference.prompt import ScoredText, Segment
+from app.inference.prompts import ScoredText, Segment
 from app.models import bases, catalogue
 from trainer import form as forms
 

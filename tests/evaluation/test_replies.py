@@ -6,44 +6,44 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.inference import replies
-from app.inference.replies import Journal, Prompt, Reply
+from app.inference import reply_journal
+from app.inference.reply_journal import ModelReply, ReplyJournal, StandalonePrompt
 
-PROMPT = Prompt("採点してください。", "質問", 'root ::= "はい"', 8)
-REPLY = Reply("はい\n改行と\u2028と「引用」", "end", 12, 3, 0.25)
+PROMPT = StandalonePrompt("採点してください。", "質問", 'root ::= "はい"', 8)
+REPLY = ModelReply("はい\n改行と\u2028と「引用」", "end", 12, 3, 0.25)
 
 
 def test_what_was_replied_is_there_the_next_time(tmp_path: Path) -> None:
     path = tmp_path / "新しい" / "journal.jsonl"
-    journal = Journal(path)
+    journal = ReplyJournal(path)
     journal.add("a", REPLY)
     journal.close()
-    assert replies.read(path) == {"a": REPLY}
-    again = Journal(path)
-    again.add("b", Reply("", "failed", error_code="context_full"))
+    assert reply_journal.read(path) == {"a": REPLY}
+    again = ReplyJournal(path)
+    again.add("b", ModelReply("", "failed", error_code="context_full"))
     again.close()
-    assert list(replies.read(path)) == ["a", "b"]
+    assert list(reply_journal.read(path)) == ["a", "b"]
 
 
 def test_half_a_line_is_dropped_and_written_over(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
-    journal = Journal(path)
+    journal = ReplyJournal(path)
     journal.add("a", REPLY)
     journal.close()
     with path.open("ab") as file:
         file.write(b'{"key": "b", "text": "\xe3\x81')
-    assert replies.read(path) == {"a": REPLY}
-    again = Journal(path)
+    assert reply_journal.read(path) == {"a": REPLY}
+    again = ReplyJournal(path)
     again.add("c", REPLY)
     again.close()
-    assert replies.read(path) == {"a": REPLY, "c": REPLY}
+    assert reply_journal.read(path) == {"a": REPLY, "c": REPLY}
 
 
 @pytest.mark.parametrize("line", [b"[]\n", b'{"text": ""}\n', b"not json\n", b'{"key": "a", "other": 1}\n'])
 def test_what_is_no_journal_is_refused_and_left_alone(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "journal.jsonl"
     path.write_bytes(line)
-    for opened in (Journal, replies.read):
+    for opened in (ReplyJournal, reply_journal.read):
         with pytest.raises(AppError) as caught:
             opened(path)
         assert caught.value.code == "journal_damaged"
@@ -52,12 +52,12 @@ def test_what_is_no_journal_is_refused_and_left_alone(tmp_path: Path, line: byte
 
 def test_two_do_not_write_at_once(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
-    journal = Journal(path)
+    journal = ReplyJournal(path)
     with pytest.raises(AppError) as caught:
-        Journal(path)
+        ReplyJournal(path)
     assert caught.value.code == "journal_busy"
     journal.close()
-    Journal(path).close()
+    ReplyJournal(path).close()
 
 
 def test_the_key_is_of_everything_that_a_reply_depends_on() -> None:
@@ -67,10 +67,12 @@ def test_the_key_is_of_everything_that_a_reply_depends_on() -> None:
         dataclasses.replace(PROMPT, grammar=""),
         dataclasses.replace(PROMPT, max_tokens=9),
     ]
-    keys = {replies.key(one, "model") for one in (PROMPT, *others)} | {replies.key(PROMPT, "other")}
+    keys = {reply_journal.reply_key(one, "model") for one in (PROMPT, *others)} | {
+        reply_journal.reply_key(PROMPT, "other")
+    }
     assert len(keys) == 6
-    assert replies.key(PROMPT, "model") == replies.key(dataclasses.replace(PROMPT), "model")
+    assert reply_journal.reply_key(PROMPT, "model") == reply_journal.reply_key(dataclasses.replace(PROMPT), "model")
 
 
 def test_nothing_to_read_is_nothing_replied(tmp_path: Path) -> None:
-    assert replies.read(tmp_path / "none.jsonl") == {}
+    assert reply_journal.read(tmp_path / "none.jsonl") == {}

@@ -19,7 +19,7 @@ from app.evaluation.study import study as studies
 from app.evaluation.study.planning import Asking
 from app.evaluation.study.steps import Answers, Likelihood
 from app.evaluation.study.study import Contender, Made, Rated, Study, Training
-from app.inference.local_model import FileMark, LocalModel
+from app.inference.local_model import FileFingerprint, LocalModel
 from app.training.runs import runs
 from tests.waiting import LIMIT_S
 from trainer.events import Finished
@@ -29,7 +29,7 @@ CHOICES = Choices(temperature=0.0, max_tokens=20)
 
 
 def contender(number: int, path: str, family: str = "") -> Contender:
-    files = (FileMark("x.gguf", 1, 2, "abc"),)
+    files = (FileFingerprint("x.gguf", 1, 2, "abc"),)
     model = LocalModel(
         f"m{number}", f"モデル {number}", path, 1, "llama", "F16", 4096, 1.0, form_id="llama3",
         speeds={"plain": {"a": 1}},

@@ -15,7 +15,7 @@ from app.evaluation.study import contending, steps, unchanged
 from app.evaluation.study import study as studies
 from app.evaluation.study.contending import Documents, Tuning
 from app.evaluation.study.study import Made, Study
-from app.inference.local_model import FileMark, LocalModel
+from app.inference.local_model import FileFingerprint, LocalModel
 from tests.evaluation.test_study import answer
 
 QUESTIONS = (Question("a", "一つ目？"), Question("b", "二つ目？"))
@@ -28,7 +28,7 @@ class Desk:
         self.path = folder / "model.gguf"
         self.path.write_bytes(b"weights")
         status = self.path.stat()
-        mark = FileMark(self.path.name, status.st_size, status.st_mtime_ns, "")
+        mark = FileFingerprint(self.path.name, status.st_size, status.st_mtime_ns, "")
         self.model = LocalModel("m", "モデル", str(self.path), 7, "llama", "F16", 4096, 1.0, files=(mark,))
 
     def study(self, scope: tuple[CollectionRef, ...] = ()) -> Study:

@@ -184,12 +184,12 @@ def main() -> None:
         sandbox.confine(reads=())
         outcomes = tried()
     elif role == "job":
-        from app.inference.engine import job_process
-        from app.inference.engine.quantize_job import Quantize
+        from app.inference.engine import model_jobs
+        from app.inference.engine.model_jobs import Quantize
 
         program._guard(["--quantize"])
         target = Path(other["own"], "made.gguf")
-        job_process._confine(Quantize(str(handed_over[0]), str(target), "Q4_K_M"), [target])
+        model_jobs._confine(Quantize(str(handed_over[0]), str(target), "Q4_K_M"), [target])
         outcomes = parsed()
     else:
         outcomes = tried()

@@ -122,9 +122,9 @@ def main() -> int:
 
         worker.main = _tell_and_end
     elif role == "template":
-        from app.inference.engine import template
+        from app.inference.engine import chat_template
 
-        template.main = _tell
+        chat_template.main = _tell
     else:
         from app.models.downloads import worker as downloader
 

@@ -32,9 +32,11 @@ def main() -> int:
 
     def open_window(*options: Any) -> int:
         from app import application  # after the guard of the network, as in the program
-        from app.shell.services import start
+        from app.shell.services import lifecycle
 
-        start.UP_AFTER_MS = 0  # kills that come soon are about what was stored; starts that fail have their own tests
+        lifecycle.UP_AFTER_MS = (
+            0  # kills that come soon are about what was stored; starts that fail have their own tests
+        )
         build = application.build
 
         def listened_to(*arguments: Any) -> Any:

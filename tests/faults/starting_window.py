@@ -22,9 +22,9 @@ def main() -> int:
 
     def open_window(*options: Any) -> int:
         from app import application
-        from app.shell.services import start
+        from app.shell.services import lifecycle
 
-        start.UP_AFTER_MS = UP_AFTER_MS
+        lifecycle.UP_AFTER_MS = UP_AFTER_MS
         build, open_store = application.build, application.open_store
 
         def build_wrongly(*arguments: Any) -> Any:
@@ -78,7 +78,7 @@ def _attend(parts: Any, how: str) -> None:
     from PySide6.QtCore import QTimer
 
     from app.base import diagnostics
-    from app.shell.ui.notices import StartNotice
+    from app.shell.ui.start_notice import StartNotice
 
     parts.preferences.change(first_run_done=True)
     file = parts.paths.data / "start.json"

@@ -16,7 +16,7 @@ from app.base.services.child_process import JobProcess, OneShotProcess
 from app.base.tables import table_reader
 from app.inference.engine.messages import State
 from app.inference.services.engine import EngineClient
-from app.inference.services.template import TemplateRenderer
+from app.inference.services.template_renderer import TemplateRenderer
 from tests.faults.ledger import Tally
 
 LIMIT_S = 15.0

@@ -24,7 +24,7 @@ from app.evaluation import question_sets
 from app.evaluation.records import Question
 from app.evaluation.study import study as studies
 from app.shell.services import housekeeping
-from app.shell.ui import opening
+from app.shell.ui import problem_dialogs
 from tests.evaluation.test_study import QUESTIONS, study
 from tests.faults.ledger import Tally
 from tests.faults.window_process import ROOT, WindowProcess, add_tiny_model, environment, wait_until
@@ -77,7 +77,7 @@ class World:
         while self.shelf.erase_some():
             pass
         database.make_daily_backup(self.where.database, self.where.backups, now)
-        housekeeping.empty_now(self.where, now)
+        housekeeping.empty_bins_now(self.where, now)
 
     def missing(self, backups_before: set[str]) -> list[str]:
         bins = (self.where.runs, self.where.drafts, self.where.evaluations, self.where.questions)
@@ -240,7 +240,7 @@ def test_a_renamed_conversation_decides_between_two_backups(world: World, tally:
     world.where.database.write_bytes(b"\0" * 50_000)
     tally.tried(1)
     assert database.restore_newest_backup(world.where.database, world.where.backups) == newer
-    said = opening.outcome(world.where, newer)
+    said = problem_dialogs.restore_outcome(world.where, newer)
     assert said.code == "restored"
     assert said.facts["conversations"] == "1"
     assert newer is not None
@@ -250,7 +250,7 @@ def test_a_renamed_conversation_decides_between_two_backups(world: World, tally:
 def test_a_backup_without_a_conversation_has_no_date_of_one(where: Paths) -> None:
     Store.open(where.database, where.backups).close()
     used = database.make_daily_backup(where.database, where.backups, NOW)
-    said = wording.describe_error(opening.outcome(where, used))
+    said = wording.describe_error(problem_dialogs.restore_outcome(where, used))
     assert "（会話なし）" in said.message
     assert "1970" not in str(said)
 

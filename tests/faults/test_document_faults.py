@@ -22,8 +22,8 @@ from app.documents.reading import limits
 from app.documents.records import Document, Passage
 from app.documents.retrieval import packing
 from app.documents.services.documents import Documents
-from app.inference import prompt
-from app.inference.prompt import Turn
+from app.inference import prompts
+from app.inference.prompts import Turn
 from app.models import catalogue
 from tests.faults import hostile_names, hostile_office, hostile_orders, hostile_pdf, hostile_texts
 from tests.faults.hostile_documents import DONE, DOUBTFUL, Case
@@ -196,8 +196,8 @@ def check_prompt(passages: Sequence[Passage]) -> None:
     assert opened == [f"[{number}]" for number in range(1, len(passages) + 1)]
     for form in catalogue.load().forms.values():
         turns = (Turn("かぶりは？"),)
-        segments = prompt.build(form, turns, system)
-        bare = prompt.build(form, turns, "資料")
+        segments = prompts.build(form, turns, system)
+        bare = prompts.build(form, turns, "資料")
         beginnings = {form.question.partition("{text}")[0].strip(), form.answer_start.strip()}
         assert not [one for one in beginnings if one in system and "<" not in one]
         # Control tokens are read in markup only, and that is the same whatever the documents say.

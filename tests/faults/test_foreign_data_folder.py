@@ -174,7 +174,7 @@ def test_a_command_in_a_folder_with_a_pipe_ends(tmp_path: Path) -> None:
 
 
 READERS: dict[str, Callable[[Path], object]] = {
-    "an update": update_file.look,
+    "an update": update_file.inspect_update_file,
     "a pack of the engine": lambda path: engine_packs.install(path, path.parent / "packs"),
     "what is to be trained": drafting.read,
     "presets": preset_files.read,
@@ -200,7 +200,7 @@ def test_sums_beside_an_update_that_never_end_are_passed_over(tmp_path: Path) ->
     (tmp_path / "update.zip").write_bytes(b"x")
     os.mkfifo(tmp_path / "update.zip.sha256")
     (tmp_path / "SHA256SUMS").symlink_to("/dev/zero")
-    assert update_file.look(tmp_path / "update.zip").sha256 == hashlib.sha256(b"x").hexdigest()
+    assert update_file.inspect_update_file(tmp_path / "update.zip").sha256 == hashlib.sha256(b"x").hexdigest()
 
 
 @pytest.mark.fault("S19")
@@ -208,7 +208,7 @@ def test_an_update_larger_than_any_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "update.zip").open("wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(AppError, match="file_unreadable"):
-        update_file.look(tmp_path / "update.zip")
+        update_file.inspect_update_file(tmp_path / "update.zip")
 
 
 @pytest.mark.fault("S10")

@@ -27,9 +27,9 @@ from app.documents import terms
 from app.documents.library import Library
 from app.documents.records import Section
 from app.documents.retrieval import packing, retrieval
-from app.inference import prompt
+from app.inference import prompts
 from app.inference.engine.messages import Done, EngineFacts, Failed, Token
-from app.inference.prompt import Turn
+from app.inference.prompts import Turn
 from app.models import catalogue
 from tests.base.test_invisible import HIDDEN
 from tests.chat.exchange_trees import conversation, document, message, nothing
@@ -136,7 +136,7 @@ def test_no_prompt_holds_what_a_person_would_not_see(form: str, tally: Tally) ->
     chosen = catalogue.load().forms[form]
     for hidden in HIDDEN.values():
         text = f"問{hidden}い"
-        built = prompt.build(chosen, [Turn(text, text), Turn(text)], text)
+        built = prompts.build(chosen, [Turn(text, text), Turn(text)], text)
         assert "".join(piece.text for piece in built).count("問い") == 4
     tally.tried(len(HIDDEN))
 

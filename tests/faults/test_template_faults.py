@@ -12,8 +12,8 @@ from app.base.errors import AppError
 from app.chat.store import Store
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
-from app.inference.prompt import Segment
-from app.inference.services.template import TemplateRenderer
+from app.inference.prompts import Segment
+from app.inference.services.template_renderer import TemplateRenderer
 from tests import model_files as models
 from tests.scene import Scene
 

@@ -11,10 +11,10 @@ from tests.faults.scripted_window import _Commands, tell
 class TrainingCommands(_Commands):
     def __init__(self, parts: Any, hands: Any) -> None:
         super().__init__(parts, hands)
-        from app.shell.ui.closing import Closing
+        from app.shell.ui.background_work import CloseGuard
 
         self.trainings = parts.trainings
-        closing = parts.window.findChild(Closing)
+        closing = parts.window.findChild(CloseGuard)
         parts.navigation.reopened.connect(lambda: tell("reopened"))
         closing._notifier._show = lambda words: tell("notified", words=words)
         self.trainings.started.connect(lambda folder: tell("training", run=folder.name))

@@ -11,11 +11,11 @@ from app.base.errors import AppError
 from app.compliance import components
 from app.compliance.offline_check import check_run
 from app.inference import child_commands, engine_packs
-from app.inference.engine import native_parts
-from app.inference.engine_packs import Pack
+from app.inference.engine import llama
+from app.inference.engine_packs import EnginePack
 
 LIBRARY = b"\x7fELF" + bytes(range(256)) * 500
-PACK = Pack("vulkan", "libggml-vulkan.so", len(LIBRARY), hashlib.sha256(LIBRARY).hexdigest())
+PACK = EnginePack("vulkan", "libggml-vulkan.so", len(LIBRARY), hashlib.sha256(LIBRARY).hexdigest())
 
 
 @pytest.fixture(autouse=True)
@@ -132,7 +132,7 @@ def test_a_library_that_cannot_be_read_does_not_keep_the_engine_from_starting(fo
 def test_no_library_that_the_environment_names_is_loaded(folder, monkeypatch):
     """ggml reads the variable when it loads the processor's part."""
     monkeypatch.setenv("GGML_BACKEND_PATH", str(folder / "libggml-other.so"))
-    native_parts.load_processor(ctypes.CDLL(None), folder)
+    llama.load_cpu_backends(ctypes.CDLL(None), folder)
     assert ctypes.CDLL(None).getenv(b"GGML_BACKEND_PATH") == 0
 
 

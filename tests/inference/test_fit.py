@@ -9,7 +9,7 @@ import gguf as gguf_py
 import psutil
 import pytest
 
-from app.inference import fit
+from app.inference import memory_estimate
 from app.inference.gguf import GgufHeader, TensorInfo, read_header
 from app.models import catalogue, model_fit
 from tests import model_files as models
@@ -55,7 +55,7 @@ def written(path: Path, architecture: str, **lists: Any) -> GgufHeader:
 
 
 def kv(header: GgufHeader, context: int = 8192, **options: Any) -> int:
-    return fit.estimate(header, context, **options).kv_bytes
+    return memory_estimate.estimate_memory(header, context, **options).kv_bytes
 
 
 @pytest.mark.fault("F5")
@@ -114,8 +114,8 @@ def test_layers_without_attention_have_no_cache(tmp_path: Path) -> None:
 
 
 def test_ten_percent_to_spare_is_comfortable() -> None:
-    needed = fit.MemoryEstimate(800, 100, 100, 1000)
-    assert [fit.verdict(needed, free) for free in (1101, 1100, 1099, 1000, 999)] == [
+    needed = memory_estimate.MemoryEstimate(800, 100, 100, 1000)
+    assert [memory_estimate.judge_fit(needed, free) for free in (1101, 1100, 1099, 1000, 999)] == [
         "comfortable",
         "comfortable",
         "tight",
@@ -131,7 +131,10 @@ def test_repacking_copies_what_is_multiplied() -> None:
         for name, kind in (("token_embd.weight", "Q4_K"), ("blk.0.attn_q.weight", "Q4_K"), ("output.weight", "F16"))
     }
     header = replace(shaped(), tensors=tensors)
-    plain, repacked = fit.estimate(header, 2048), fit.estimate(header, 2048, repack=True)
+    plain, repacked = (
+        memory_estimate.estimate_memory(header, 2048),
+        memory_estimate.estimate_memory(header, 2048, repack=True),
+    )
     assert repacked.weights_bytes - plain.weights_bytes == 9_437_184
     assert repacked.total_bytes == repacked.weights_bytes + repacked.kv_bytes + repacked.compute_bytes
 
@@ -145,9 +148,9 @@ def test_a_header_that_was_not_checked_gets_some_estimate(tmp_path: Path) -> Non
         {"llama.context_length": 0},
     ):
         header = read_header(models.tiny_llama(tmp_path / "odd.gguf", metadata=damage))
-        assert fit.estimate(header, 0).total_bytes > 0
+        assert memory_estimate.estimate_memory(header, 0).total_bytes > 0
     header = written(tmp_path / "nan.gguf", "llama", attention__head_count_kv=[float("nan")] * 32)
-    assert fit.estimate(header, 4096).total_bytes > 0
+    assert memory_estimate.estimate_memory(header, 4096).total_bytes > 0
 
 
 # -------------------------------------------------------- the real engine
@@ -163,7 +166,7 @@ def growth(model: Path, folder: Path, context: int, question: str, **options: An
         return process.memory_info().rss - before
 
 
-def assert_close(estimate: fit.MemoryEstimate, measured: int) -> None:
+def assert_close(estimate: memory_estimate.MemoryEstimate, measured: int) -> None:
     assert 0.95 <= estimate.total_bytes / measured <= 1.15, (estimate, measured)
 
 
@@ -172,7 +175,7 @@ def assert_close(estimate: fit.MemoryEstimate, measured: int) -> None:
 @pytest.mark.fault("F5")
 def test_the_estimate_is_what_the_starter_takes(context: int, starter_model: Path, tmp_path: Path) -> None:
     measured = growth(starter_model, tmp_path, context, "あ " * 540)
-    assert_close(fit.estimate(read_header(starter_model), context), measured)
+    assert_close(memory_estimate.estimate_memory(read_header(starter_model), context), measured)
 
 
 @pytest.mark.model
@@ -194,7 +197,7 @@ def test_the_estimate_is_what_the_starter_takes(context: int, starter_model: Pat
 def test_the_estimate_follows_the_options(options: dict[str, Any], starter_model: Path, tmp_path: Path) -> None:
     engine = options | ({"flash_attention": True} if "kv_type" in options else {})
     measured = growth(starter_model, tmp_path, 4096, "あ " * 540, **engine)
-    assert_close(fit.estimate(read_header(starter_model), 4096, **options), measured)
+    assert_close(memory_estimate.estimate_memory(read_header(starter_model), 4096, **options), measured)
 
 
 @pytest.mark.slow
@@ -203,7 +206,7 @@ def test_the_estimate_follows_the_options(options: dict[str, Any], starter_model
 def test_the_estimate_is_what_a_published_shape_takes(context: int, big_model: Path, tmp_path: Path) -> None:
     """From the file's header, and from the numbers that its card has before there is a file."""
     measured = growth(big_model, tmp_path, context, "あ " * 130)
-    assert_close(fit.estimate(read_header(big_model), context), measured)
+    assert_close(memory_estimate.estimate_memory(read_header(big_model), context), measured)
     card = catalogue.load().card(big_model.stem)
     assert card is not None
     file = card.file_of("Q4_K_M")
@@ -227,7 +230,7 @@ def big_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 def test_available_memory_is_at_most_what_the_system_has() -> None:
-    assert 0 < fit.available_memory_bytes() <= psutil.virtual_memory().total
+    assert 0 < memory_estimate.available_memory_bytes() <= psutil.virtual_memory().total
 
 
 def group(folder: Path, **files: str) -> None:
@@ -242,7 +245,7 @@ def test_a_limit_of_the_second_kind_counts_with_its_reclaimable_pages(tmp_path: 
     group(tmp_path / "fs/box/inner", memory__max="max\n", memory__current="100\n")
     stat = "anon 300\ninactive_file 50\n"
     group(tmp_path / "fs/box", memory__max="1000\n", memory__current="400\n", memory__stat=stat)
-    assert fit.cgroup_free_bytes(tmp_path / "fs", tmp_path / "cgroup") == [650]
+    assert memory_estimate.cgroup_free_bytes(tmp_path / "fs", tmp_path / "cgroup") == [650]
 
 
 @pytest.mark.fault("F5")
@@ -251,18 +254,18 @@ def test_a_limit_of_the_first_kind_counts_and_its_huge_number_is_none(tmp_path: 
     group(tmp_path / "fs/memory", memory__limit_in_bytes=str(0x7FFFFFFFFFFFF000), memory__usage_in_bytes="1")
     inner = tmp_path / "fs/memory/docker/abc"
     group(inner, memory__limit_in_bytes="900", memory__usage_in_bytes="1000", memory__stat="total_inactive_file 30\n")
-    assert fit.cgroup_free_bytes(tmp_path / "fs", tmp_path / "cgroup") == [0]
+    assert memory_estimate.cgroup_free_bytes(tmp_path / "fs", tmp_path / "cgroup") == [0]
 
 
 @pytest.mark.fault("F5")
 def test_in_a_container_the_mounted_root_is_the_group(tmp_path: Path) -> None:
     (tmp_path / "cgroup").write_text("0::/../../outside\n")
     group(tmp_path / "fs", memory__max="1000", memory__current="200")
-    assert fit.cgroup_free_bytes(tmp_path / "fs", tmp_path / "cgroup") == [800]
+    assert memory_estimate.cgroup_free_bytes(tmp_path / "fs", tmp_path / "cgroup") == [800]
 
 
 @pytest.mark.fault("F5")
 def test_without_control_groups_there_is_no_limit(tmp_path: Path) -> None:
-    assert fit.cgroup_free_bytes(tmp_path, tmp_path / "absent") == []
+    assert memory_estimate.cgroup_free_bytes(tmp_path, tmp_path / "absent") == []
     (tmp_path / "cgroup").write_text("nonsense\n\n0::/\n")
-    assert fit.cgroup_free_bytes(tmp_path, tmp_path / "cgroup") == []
+    assert memory_estimate.cgroup_free_bytes(tmp_path, tmp_path / "cgroup") == []

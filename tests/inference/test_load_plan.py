@@ -7,7 +7,7 @@ import pytest
 
 from app.base.errors import AppError
 from app.base.settings import Settings
-from app.inference import fit, load_plan
+from app.inference import load_plan, memory_estimate
 from app.models import local_models
 
 # Tokens per second as measured on an 8B model: repacking answers faster and reads slower.
@@ -32,9 +32,9 @@ def test_repacking(choice: str, fits_twice: bool, speeds: dict[str, dict[str, fl
 
 
 def test_new_measurements_weigh_more_than_old_ones() -> None:
-    speeds = load_plan.note_speed(None, False, 30.0, 5.0)
-    speeds = load_plan.note_speed(speeds, False, 40.0, 7.0)
-    speeds = load_plan.note_speed(speeds, True, 20.0, 8.0)
+    speeds = load_plan.record_speed(None, False, 30.0, 5.0)
+    speeds = load_plan.record_speed(speeds, False, 40.0, 7.0)
+    speeds = load_plan.record_speed(speeds, True, 20.0, 8.0)
     assert speeds == {"plain": {"prompt": 35.0, "answer": 6.0}, "repacked": {"prompt": 20.0, "answer": 8.0}}
 
 
@@ -43,25 +43,25 @@ def test_a_model_that_does_not_fit_is_refused_with_numbers_unless_forced(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = local_models.describe(tiny_model)
-    monkeypatch.setattr(fit, "available_memory_bytes", lambda: 1000)
+    monkeypatch.setattr(memory_estimate, "available_memory_bytes", lambda: 1000)
     with pytest.raises(AppError, match="memory_short") as caught:
-        load_plan.plan(model, Settings())
+        load_plan.plan_load(model, Settings())
     assert caught.value.facts["free_bytes"] == 1000
     assert caught.value.facts["need_bytes"] > 100_000
-    assert load_plan.plan(model, Settings(), force=True).path == str(tiny_model)
-    assert load_plan.plan(model, Settings(), reclaimable_bytes=10**10).path == str(tiny_model)
+    assert load_plan.plan_load(model, Settings(), force=True).path == str(tiny_model)
+    assert load_plan.plan_load(model, Settings(), reclaimable_bytes=10**10).path == str(tiny_model)
 
 
 @pytest.mark.fault("F5")
 def test_the_context_is_never_longer_than_trained(tiny_model: Path) -> None:
     model = local_models.describe(tiny_model)
-    assert load_plan.plan(model, Settings(context_tokens=32768)).context_tokens == 512
+    assert load_plan.plan_load(model, Settings(context_tokens=32768)).context_tokens == 512
 
 
 def test_a_quantized_cache_asks_for_flash_attention(tiny_model: Path) -> None:
     model = local_models.describe(tiny_model)
-    assert load_plan.plan(model, Settings(kv_type="q8_0")).flash_attention is True
-    assert load_plan.plan(model, Settings()).flash_attention is None
+    assert load_plan.plan_load(model, Settings(kv_type="q8_0")).flash_attention is True
+    assert load_plan.plan_load(model, Settings()).flash_attention is None
 
 
 @pytest.mark.fault("F5")
@@ -69,4 +69,4 @@ def test_the_plan_is_what_a_load_takes(tiny_model: Path) -> None:
     from app.inference.engine.messages import Load
 
     model = dataclasses.replace(local_models.describe(tiny_model), speeds={"plain": PLAIN})
-    assert Load(id="1", **load_plan.plan(model, Settings(repack="auto")).fields()).repack is True
+    assert Load(id="1", **load_plan.plan_load(model, Settings(repack="auto")).fields()).repack is True

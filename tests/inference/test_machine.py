@@ -34,7 +34,7 @@ def tool(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
 
 
 def test_this_machine_is_measured(tmp_path: Path) -> None:
-    here = machine.measure(tmp_path)
+    here = machine.measure_machine(tmp_path)
     assert here.memory_bytes == psutil.virtual_memory().total
     assert 0 < here.available_bytes <= here.memory_bytes
     assert 1 <= here.cores <= (os.cpu_count() or 1)
@@ -43,7 +43,7 @@ def test_this_machine_is_measured(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="gone"):
-        machine.measure(tmp_path / "gone")
+        machine.measure_machine(tmp_path / "gone")
 
 
 def test_graphics_processors_are_read_from_the_drivers_list() -> None:
@@ -62,7 +62,7 @@ def test_what_is_no_list_names_no_processor() -> None:
 def test_the_drivers_tool_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tool(tmp_path, monkeypatch, "echo 'NVIDIA H100 80GB HBM3, 81559, 81000, 580.95.05, 9.0'")
     card(tmp_path / "drm", "card0", "0x10de")
-    assert machine.gpus(tmp_path / "drm") == (
+    assert machine.list_gpus(tmp_path / "drm") == (
         Gpu("NVIDIA H100 80GB HBM3", 81559 << 20, 81000 << 20, "580.95.05", (9, 0)),
     )
 
@@ -73,7 +73,7 @@ def test_a_driver_that_is_too_old_to_tell_the_compute_capability_still_names_its
 ) -> None:
     script = 'case "$1" in *compute_cap*) echo \'Field "compute_cap" is not a valid field to query.\'; exit 2;; esac'
     tool(tmp_path, monkeypatch, f"{script}\necho 'Tesla K80, 11441, 11200, 470.256.02'")
-    assert machine.gpus(tmp_path / "drm") == (Gpu("Tesla K80", 11441 << 20, 11200 << 20, "470.256.02"),)
+    assert machine.list_gpus(tmp_path / "drm") == (Gpu("Tesla K80", 11441 << 20, 11200 << 20, "470.256.02"),)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell script stands for the driver's tool")
@@ -81,14 +81,14 @@ def test_a_card_without_a_working_driver_is_named_by_its_maker(tmp_path: Path, m
     tool(tmp_path, monkeypatch, "echo 'NVIDIA-SMI has failed' >&2; exit 9")
     card(tmp_path / "drm", "card0", "0x10de")
     card(tmp_path / "drm", "card1", "0x1002")
-    assert machine.gpus(tmp_path / "drm") == (Gpu("NVIDIA"), Gpu("AMD"))
+    assert machine.list_gpus(tmp_path / "drm") == (Gpu("NVIDIA"), Gpu("AMD"))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell script stands for the driver's tool")
 def test_a_driver_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tool(tmp_path, monkeypatch, "exec /bin/sleep 60")
     monkeypatch.setattr(machine, "NVIDIA_TIMEOUT_S", 0.1)
-    assert machine.gpus(tmp_path / "drm") == ()
+    assert machine.list_gpus(tmp_path / "drm") == ()
 
 
 def test_the_picture_chips_of_servers_and_connectors_are_no_graphics_processors(
@@ -98,7 +98,7 @@ def test_the_picture_chips_of_servers_and_connectors_are_no_graphics_processors(
     card(tmp_path, "card0", "0x1a03")
     card(tmp_path, "card1-HDMI-A-1", "0x8086")
     (tmp_path / "card2").mkdir()
-    assert machine.gpus(tmp_path) == ()
+    assert machine.list_gpus(tmp_path) == ()
 
 
 def test_graphics_memory_counts_only_where_the_engine_has_a_library_for_it(
@@ -109,10 +109,10 @@ def test_graphics_memory_counts_only_where_the_engine_has_a_library_for_it(
     libraries = tmp_path / "lib"
     libraries.mkdir()
     (libraries / "libggml-cpu.so").touch()
-    assert machine.graphics(libraries) is None
+    assert machine.find_engine_gpu(libraries) is None
     (libraries / "libggml-cuda.so").touch()
     if os.name == "posix":
-        assert machine.graphics(libraries) == Gpu(
+        assert machine.find_engine_gpu(libraries) == Gpu(
             "NVIDIA GeForce RTX 4060 Ti", 16380 << 20, 14200 << 20, "580.95.05", (8, 9)
         )
 

@@ -7,8 +7,8 @@ The templates are written out here as their authors' cards show them, in Jinja, 
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from app.inference import prompt
-from app.inference.prompt import Turn
+from app.inference import prompts
+from app.inference.prompts import Turn
 from app.models import catalogue
 
 LLAMA_3 = """{% for m in messages %}{{ '<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n' \
@@ -82,7 +82,7 @@ def rendered(template: str, turns: list[Turn], system: str) -> str:
 @pytest.mark.parametrize("form_id", TEMPLATES)
 def test_our_form_is_what_the_models_own_template_makes(form_id: str, turns: list[Turn], system: str) -> None:
     form = catalogue.load().forms[form_id]
-    ours = "".join(segment.text for segment in prompt.build(form, turns, system))
+    ours = "".join(segment.text for segment in prompts.build(form, turns, system))
     assert ours == rendered(TEMPLATES[form_id], turns, system)
 
 
@@ -103,6 +103,6 @@ def test_llm_jp_is_prompted_as_its_card_says() -> None:
     card = catalogue.load().card("llm-jp-3.1-1.8b-instruct4")
     assert card is not None
     form = catalogue.load().forms[card.form]
-    text = "".join(segment.text for segment in prompt.build(form, [Turn("問い")], card.system_prompt))
+    text = "".join(segment.text for segment in prompts.build(form, [Turn("問い")], card.system_prompt))
     sentence = "以下は、タスクを説明する指示です。要求を適切に満たす応答を書きなさい。"
     assert text == f"{sentence}\n\n### 指示:\n問い\n\n### 応答:\n"

@@ -25,7 +25,7 @@ def plan(source: Path, forms: str = "Q4_K_M", adapter: Path | None = None, **fie
     models = source.parent / "models"
     models.mkdir(exist_ok=True)
     lora = hf_adapter.read(adapter, model) if adapter else None
-    return build_plan.plan(BuildRequest(model, quantizations.named(forms), models, lora, **fields))  # type: ignore[arg-type]
+    return build_plan.plan(BuildRequest(model, quantizations.parse_quantizations(forms), models, lora, **fields))  # type: ignore[arg-type]
 
 
 def kinds(steps: list[Step] | tuple[Step, ...]) -> list[str]:
@@ -128,7 +128,7 @@ def test_a_text_that_is_not_there_is_refused_at_once(tmp_path: Path, source: Pat
 @pytest.mark.parametrize("wanted", ["", " , ", "Q4", "Q4_K_M,Q9_9", "../Q4_K_M"])
 def test_a_quantization_that_nobody_knows_is_refused(wanted: str) -> None:
     with pytest.raises(AppError, match="build_unknown_quant"):
-        quantizations.named(wanted)
+        quantizations.parse_quantizations(wanted)
 
 
 def test_a_file_that_changed_meanwhile_is_named(source: Path) -> None:

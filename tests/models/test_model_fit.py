@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from app.inference import fit, room, speed
-from app.inference.fit import MemoryEstimate
+from app.inference import machine, memory_estimate, speed
 from app.inference.gguf import read_header
-from app.inference.machine import Gpu
-from app.inference.room import Room
+from app.inference.machine import Gpu, MemoryBudget
+from app.inference.memory_estimate import MemoryEstimate
 from app.inference.speed import MachineSpeed
 from app.models import catalogue, model_fit
 
@@ -17,8 +16,8 @@ GB = 10**9
 SWALLOW = "llama-3-swallow-8b-instruct-v0.1"
 
 
-def place(available_gb: float, graphics_gb: float = 0.0) -> Room:
-    return Room(64 * GB, int(available_gb * GB), 5 * GB, int(graphics_gb * GB), int(graphics_gb * GB))
+def place(available_gb: float, graphics_gb: float = 0.0) -> MemoryBudget:
+    return MemoryBudget(64 * GB, int(available_gb * GB), 5 * GB, int(graphics_gb * GB), int(graphics_gb * GB))
 
 
 def card(card_id: str) -> catalogue.ModelCard:
@@ -28,14 +27,14 @@ def card(card_id: str) -> catalogue.ModelCard:
 
 
 def fitting(
-    card_id: str, there: Room, context: int = 4096, quantization: str = "Q4_K_M", kv_type: str = "f16"
+    card_id: str, there: MemoryBudget, context: int = 4096, quantization: str = "Q4_K_M", kv_type: str = "f16"
 ) -> model_fit.ModelFit:
     file = card(card_id).file_of(quantization)
     assert file is not None
     return model_fit.of_card(card(card_id), file, context, there, kv_type)
 
 
-def advice(card_id: str, there: Room, context: int, quantization: str = "Q4_K_M") -> model_fit.Advice:
+def advice(card_id: str, there: MemoryBudget, context: int, quantization: str = "Q4_K_M") -> model_fit.Advice:
     file = card(card_id).file_of(quantization)
     assert file is not None
     return model_fit.advise(
@@ -52,20 +51,22 @@ def advice(card_id: str, there: Room, context: int, quantization: str = "Q4_K_M"
 
 
 def test_the_share_of_other_programs_is_what_is_neither_free_nor_ours() -> None:
-    there = room.of(total=32 * GB, available=20 * GB, own=3 * GB, reclaimable=2 * GB)
+    there = machine.compute_memory_budget(total=32 * GB, available=20 * GB, own=3 * GB, reclaimable=2 * GB)
     assert there.others_bytes == 9 * GB
     assert there.available_bytes == 22 * GB
 
 
 @pytest.mark.fault("F5")
 def test_what_is_given_back_is_never_more_than_there_is() -> None:
-    assert room.of(total=8 * GB, available=7 * GB, own=9 * GB, reclaimable=5 * GB) == Room(8 * GB, 8 * GB, 0)
+    assert machine.compute_memory_budget(
+        total=8 * GB, available=7 * GB, own=9 * GB, reclaimable=5 * GB
+    ) == MemoryBudget(8 * GB, 8 * GB, 0)
 
 
 def test_this_machine_has_room_and_a_limit() -> None:
-    there = room.measure()
-    assert 0 < there.available_bytes <= there.total_bytes == fit.memory_bytes()
-    assert 0 < room.own_bytes() < there.total_bytes
+    there = machine.measure_memory()
+    assert 0 < there.available_bytes <= there.total_bytes == memory_estimate.memory_bytes()
+    assert 0 < machine.program_memory_bytes() < there.total_bytes
 
 
 @pytest.mark.fault("F5")
@@ -73,7 +74,10 @@ def test_graphics_memory_holds_the_model_whole_or_shares_it() -> None:
     needed = MemoryEstimate(6 * GB, GB, GB, 8 * GB)
     gpu = Gpu("GPU", 16 * GB, 14 * GB)
     verdicts = {
-        free: room.judge(needed, replace(room.of(32 * GB, free[0] * GB, 0, gpu=gpu), graphics_bytes=free[1] * GB))
+        free: machine.judge_memory(
+            needed,
+            replace(machine.compute_memory_budget(32 * GB, free[0] * GB, 0, gpu=gpu), graphics_bytes=free[1] * GB),
+        )
         for free in ((4, 14), (4, 8), (4, 5), (2, 5), (9, 0))
     }
     assert [(found.verdict, found.place) for found in verdicts.values()] == [
@@ -121,7 +125,7 @@ def test_a_files_header_gives_the_same_as_before(tiny_model: Path) -> None:
     header = read_header(tiny_model)
     found = model_fit.of_file(header, 8192, place(8))
     assert found.context_tokens == 512
-    assert found.needed == fit.estimate(header, 512)
+    assert found.needed == memory_estimate.estimate_memory(header, 512)
     assert found.parameters == header.parameters
 
 

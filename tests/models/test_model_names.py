@@ -4,7 +4,7 @@ import pytest
 
 from app.base.wording import format_size
 from app.inference.local_model import LocalModel
-from app.inference.speed import Speed
+from app.inference.speed import PredictedSpeed
 from app.models.local_models import distinct_names
 
 
@@ -42,4 +42,4 @@ def test_a_small_file_is_not_said_to_have_no_size(size_bytes: int, words: str) -
     ("prompt", "answer", "is_slow"), [(100.0, 5.0, False), (100.0, 4.9, True), (25.0, 6.0, False), (24.0, 6.0, True)]
 )
 def test_slow_is_what_one_waits_for(prompt: float, answer: float, is_slow: bool) -> None:
-    assert Speed(prompt, answer).is_slow == is_slow
+    assert PredictedSpeed(prompt, answer).is_slow == is_slow

@@ -19,9 +19,9 @@ from app.documents.retrieval import excerpts
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.models import local_models, starter
-from app.serve.desk import Desk
-from app.serve.endpoint import Endpoint, Offers
-from app.serve.server import Server
+from app.serve.endpoint import Endpoint, ServedModels
+from app.serve.request_queue import RequestQueue
+from app.serve.server import HttpServer
 from tests.faults.ledger import Tally
 from tests.scene import ECHO
 from tests.serve.served import COVER, Served, add_collection, say, serving
@@ -65,8 +65,8 @@ def test_a_model_that_has_learned_from_secret_documents_is_offered_with_a_yes_on
     (run / "lineage.json").write_text(json.dumps({"label": "secret"}), "utf-8")
     model = dataclasses.replace(local_models.describe(base), path=str(run / "merged.gguf"))
     documents, log = data / "documents.sqlite", data / "exports.log"
-    assert Offers(documents, log, model).all() == []
-    agreed = Offers(documents, log, model, is_agreed=True)
+    assert ServedModels(documents, log, model).all() == []
+    agreed = ServedModels(documents, log, model, is_agreed=True)
     (offer,) = agreed.all()
     agreed.pass_out(offer, "127.0.0.1:1")
     assert json.loads(log.read_text("utf-8"))["label"] == "secret"
@@ -186,12 +186,14 @@ def test_sentences_that_their_sources_do_not_hold_are_named_below_a_written_answ
     documents = data / "documents.sqlite"
     engine = EngineClient(ECHO, tmp_path / "engine.log")
     request = AnswerRequest(model, (), Settings())
-    desk = Desk(engine, [], request, documents)
-    endpoint = Endpoint(desk, Offers(documents, data / "exports.log", model, [CollectionRef(1, "基準")]), model.name)
+    desk = RequestQueue(engine, [], request, documents)
+    endpoint = Endpoint(
+        desk, ServedModels(documents, data / "exports.log", model, [CollectionRef(1, "基準")]), model.name
+    )
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()
-    server = Server(listener, "k" * 20, endpoint.routes)
+    server = HttpServer(listener, "k" * 20, endpoint.routes)
     server.start()
 
     def ask() -> Any:

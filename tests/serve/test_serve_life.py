@@ -17,9 +17,9 @@ import pytest
 
 from app.base.isolation import network_guard
 from app.chat.store import Store
-from app.inference.remote_address import Remote
+from app.inference.local_model import RemoteModel
 from app.models import remote_models
-from app.serve import desk, server
+from app.serve import request_queue, server
 from app.serve.cli import serve
 from tests.faults.ledger import Tally
 from tests.serve.served import ROOT, Answered, Served, begun, say, serving
@@ -29,7 +29,7 @@ LONG = {"model": "kotae", "messages": say("あ" * 3000, slowly=True), "max_token
 
 
 def test_answers_are_made_one_at_a_time_and_too_many_are_told_to_come_back(served: Served) -> None:
-    waiting = [served.begin(LONG) for _ in range(desk.WAITING_MOST + 1)]
+    waiting = [served.begin(LONG) for _ in range(request_queue.WAITING_MOST + 1)]
     wait_until(lambda: served.waiting() == len(waiting))
     refused = served.post(LONG)
     assert (refused.status, refused.error["type"], refused.error["code"]) == (429, "rate_limit_error", "busy")
@@ -257,7 +257,7 @@ def test_bad_options_get_one_sentence(
 
 def test_a_model_of_another_machine_is_not_passed_on(data: Path) -> None:
     store = Store.open(data / "kotae.sqlite", data / "backups")
-    remote_models.put(store, remote_models.described("遠く", Remote("http://192.168.0.9:8000/v1", "far", 0), []))
+    remote_models.put(store, remote_models.described("遠く", RemoteModel("http://192.168.0.9:8000/v1", "far", 0), []))
     store.close()
     process = begun(data)
     out, log = process.communicate(timeout=LIMIT_S)

@@ -12,12 +12,11 @@ import pytest
 
 from app.base import wording
 from app.chat.presets import Choices
-from app.inference.prompt import Turn
+from app.inference.prompts import Turn
+from app.serve import completion_request
 from app.serve import server as serving
-from app.serve import wishes
-from app.serve.refusals import Refusal
-from app.serve.server import BODY_MOST_BYTES, Server
-from app.serve.wishes import Wish
+from app.serve.completion_request import CompletionRequest, HttpError
+from app.serve.server import BODY_MOST_BYTES, HttpServer
 from tests.faults.ledger import Tally
 from tests.serve.served import Answered, Served, say
 from tests.waiting import LIMIT_S, PAUSE_S
@@ -193,7 +192,7 @@ def test_a_client_that_sends_bit_by_bit_is_not_waited_for(monkeypatch: pytest.Mo
     """The limit is for all of its headers, not for each byte."""
     monkeypatch.setattr(serving, "HEAD_S", 0.5)
     listener = socket.create_server(("127.0.0.1", 0))
-    server = Server(listener, "k" * 20, {})
+    server = HttpServer(listener, "k" * 20, {})
     server.start()
     with socket.create_connection(("127.0.0.1", server.port), LIMIT_S) as slow:
         slow.sendall(b"GET / HTTP/1.1\r\n")
@@ -234,8 +233,8 @@ def test_one_connection_asks_again_and_again(served: Served) -> None:
     kept.close()
 
 
-def wish(**changes: Any) -> Wish:
-    return wishes.parse(json.dumps({"model": "kotae", "messages": [QUESTION], **changes}).encode())
+def wish(**changes: Any) -> CompletionRequest:
+    return completion_request.parse_request(json.dumps({"model": "kotae", "messages": [QUESTION], **changes}).encode())
 
 
 def chat(*messages: tuple[str, Any]) -> list[dict[str, Any]]:
@@ -316,7 +315,7 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(
     changes: dict[str, Any], field: str, code: str, language: str
 ) -> None:
     wording.use_language(language)
-    with pytest.raises(Refusal) as found:
+    with pytest.raises(HttpError) as found:
         wish(**changes)
     body = found.value.body()["error"]
     assert (found.value.status, body["param"], body["code"]) == (400, field, code)
@@ -330,8 +329,8 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(
      b'{"seed": ' + b"9" * 5000 + b"}", b'{"a": "\\ud800"}', b'{"temperature": 1e999}', b'{"a": [-1e999]}'],
 )  # fmt: skip
 def test_a_body_that_is_no_object_is_refused(body: Sequence[int]) -> None:
-    with pytest.raises(Refusal) as found:
-        wishes.parse(bytes(body))
+    with pytest.raises(HttpError) as found:
+        completion_request.parse_request(bytes(body))
     assert found.value.code == "bad_json"
 
 

@@ -25,38 +25,38 @@ def file(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("line", [f"{SUM}  {NAME}", f"{SUM.upper()} *{NAME}", f"{'0' * 64}  other\r\n{SUM}  {NAME}\r"])
 def test_the_list_of_sums_beside_it_is_looked_into(file: Path, line: str) -> None:
     file.with_name("SHA256SUMS").write_text(f"{line}\n", "utf-8")
-    found = update_file.look(file)
-    assert (found.sha256, found.expected, found.is_as_listed) == (SUM, SUM, True)
+    found = update_file.inspect_update_file(file)
+    assert (found.sha256, found.expected, found.matches_listed_checksum) == (SUM, SUM, True)
 
 
 def test_a_sum_in_a_file_of_its_own_name_is_looked_into(file: Path) -> None:
     file.with_name(f"{NAME}.sha256").write_text(f"{SUM}  {NAME}", "utf-8")
-    assert update_file.look(file).is_as_listed is True
+    assert update_file.inspect_update_file(file).matches_listed_checksum is True
 
 
 def test_a_changed_byte_is_seen(file: Path) -> None:
     file.with_name("SHA256SUMS").write_text(f"{SUM}  {NAME}\n", "utf-8")
     file.write_bytes(b"neW")
-    assert update_file.look(file).is_as_listed is False
+    assert update_file.inspect_update_file(file).matches_listed_checksum is False
 
 
 @pytest.mark.parametrize("sums", [None, "", f"{SUM}  other", f"{SUM[:-1]}  {NAME}", f"  {NAME}", "\x00" * 99])
 def test_without_a_sum_nothing_is_claimed_until_one_is_pasted(file: Path, sums: str | None) -> None:
     if sums is not None:
         file.with_name("SHA256SUMS").write_text(sums, "utf-8")
-    found = update_file.look(file)
-    assert found.is_as_listed is None
-    assert found.is_as_told(f" sha256: {SUM.upper()} ") is True
-    assert found.is_as_told("f" * 64) is False
-    assert found.is_as_told("f" * 63) is None
+    found = update_file.inspect_update_file(file)
+    assert found.matches_listed_checksum is None
+    assert found.matches_checksum(f" sha256: {SUM.upper()} ") is True
+    assert found.matches_checksum("f" * 64) is False
+    assert found.matches_checksum("f" * 63) is None
 
 
 @pytest.mark.fault("S14")
 def test_a_list_beside_the_file_does_not_say_that_it_is_from_its_makers(file: Path) -> None:
     file.with_name("SHA256SUMS").write_text(f"{SUM}  {NAME}\n", "utf-8")
-    found = update_file.look(file)
-    assert found.is_as_told("") is None
-    assert found.is_as_told("e" * 64) is False
+    found = update_file.inspect_update_file(file)
+    assert found.matches_checksum("") is None
+    assert found.matches_checksum("e" * 64) is False
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_list_beside_the_file_does_not_say_that_it_is_from_its_makers(file: Pa
 )
 def test_the_version_is_in_the_name(tmp_path: Path, name: str, version: str, is_newer: bool, is_this: bool) -> None:
     (tmp_path / name).write_bytes(b"")
-    found = update_file.look(tmp_path / name)
+    found = update_file.inspect_update_file(tmp_path / name)
     assert (found.version, found.is_newer, found.is_this) == (version, is_newer, is_this)
 
 
@@ -97,14 +97,14 @@ def test_what_is_given_out_beside_it_is_told_apart(tmp_path: Path, name: str, ta
     for kit, format_name in (("manifest.json", "kotae-model-kit"), ("training-kit.json", "kotae-training-kit")):
         if table == format_name:
             (tmp_path / kit).write_text(f'{{\n "format": "{table}",\n "version": 1\n}}', "utf-8")
-    found = update_file.look(tmp_path / name)
+    found = update_file.inspect_update_file(tmp_path / name)
     assert found.other == other
     assert not (found.other and found.version)
 
 
 def test_how_far_it_is_is_told_and_can_be_stopped(file: Path) -> None:
     told: list[tuple[int, int]] = []
-    update_file.look(file, lambda done, total: told.append((done, total)))
+    update_file.inspect_update_file(file, lambda done, total: told.append((done, total)))
     assert told == [(3, 3)]
 
     class StoppedError(Exception):
@@ -114,12 +114,12 @@ def test_how_far_it_is_is_told_and_can_be_stopped(file: Path) -> None:
         raise StoppedError
 
     with pytest.raises(StoppedError):
-        update_file.look(file, stop)
+        update_file.inspect_update_file(file, stop)
 
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(AppError, match="file_unreadable"):
-        update_file.look(tmp_path)
+        update_file.inspect_update_file(tmp_path)
 
 
 @pytest.mark.parametrize(("language", "reason"), [("ja", "大きすぎて読めません"), ("en", "too large to be read")])
@@ -130,7 +130,7 @@ def test_of_a_file_without_end_it_is_said_that_it_is_too_large_to_be_read(
     with path.open("wb") as file:
         file.truncate(1 << 34)  # it takes no room on the drive
     with pytest.raises(AppError) as caught:
-        update_file.look(path)
+        update_file.inspect_update_file(path)
     assert reason in wording.describe_error(caught.value, language).message
 
 
@@ -139,5 +139,5 @@ def test_of_a_pipe_it_is_said_in_japanese_that_it_is_no_file(tmp_path: Path) -> 
     path = tmp_path / NAME
     os.mkfifo(path)
     with pytest.raises(AppError) as caught:
-        update_file.look(path)
+        update_file.inspect_update_file(path)
     assert "通常のファイルではありません" in wording.describe_error(caught.value, "ja").message

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from app.inference import prompt
-from app.inference.prompt import PromptForm, Segment, Turn
+from app.inference import prompts
+from app.inference.prompts import PromptForm, Segment, Turn
 from app.models import catalogue
 from trainer.form import Form
 
@@ -28,4 +28,4 @@ def engine_prompt(card: PromptForm, messages: Sequence[dict[str, str]]) -> tuple
     system = messages[0]["content"] if messages[0]["role"] == "system" else ""
     texts = [message["content"] for message in messages if message["role"] != "system"]
     pairs = zip(texts[::2], [*texts[1::2], None], strict=True)
-    return prompt.build(card, [Turn(question, answer) for question, answer in pairs], system)
+    return prompts.build(card, [Turn(question, answer) for question, answer in pairs], system)

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from app.inference.prompt import Segment
+from app.inference.prompts import Segment
 from tests.trainer.card_forms import CARD_FORMS, engine_prompt, form_of
 from tests.trainer.chats import CHATS
 from trainer import form as forms

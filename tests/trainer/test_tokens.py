@@ -12,7 +12,7 @@ import pytest
 from app.inference.engine.backend import Cancellation
 from app.inference.engine.llama_backend import LlamaBackend
 from app.inference.engine.messages import Load
-from app.inference.prompt import Segment
+from app.inference.prompts import Segment
 from app.models.training_environment import TrainingEnvironment
 from tests.convert.conversion import convert
 from tests.trainer import trainer_side

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from app.base.files import input_file
-from app.inference.holdout import Example, Holdout
-from app.inference.scores import AnswerScore, ExampleScore, Scores
+from app.inference.scoring_files import AnswerScore, ExampleScore, HeldOutExample, Holdout, Scores
 from app.training import gate, gate_file
 from app.training.runs import runs
 from trainer import events
@@ -79,7 +78,7 @@ def _steps(first: int, last: int) -> list[Event]:
 
 
 def judged(*, is_from_elsewhere: bool = False) -> gate.Gate:
-    examples = tuple(Example(at + 1, (1, 2, 3), (-100, 2, 3), 5.0, 2.4) for at in range(24))
+    examples = tuple(HeldOutExample(at + 1, (1, 2, 3), (-100, 2, 3), 5.0, 2.4) for at in range(24))
     kept, measured = Holdout(examples, (), (2,), "nf4"), {form: _scored(form) for form in NLL}
     return gate.judge(kept, measured, 10**9, is_from_elsewhere=is_from_elsewhere)
 

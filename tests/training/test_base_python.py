@@ -90,7 +90,7 @@ def test_a_python_in_the_folder_that_one_stands_in_is_not_started(
     for path in ("", ".", "bin/..", f":{folder}", f"{folder}::."):
         monkeypatch.setenv("PATH", path)
         assert base_python.find(VERSIONS) is None
-        machine.graphics(folder)
+        machine.find_engine_gpu(folder)
         assert programs.find_program("tesseract") is None
     assert not (stick / "ran").exists()
     tally.tried(5)

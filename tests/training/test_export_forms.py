@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.inference import scores
-from app.inference.prompt import Segment
-from app.inference.scores import AnswerScore, ExampleScore, Scores
+from app.inference import scoring_files
+from app.inference.prompts import Segment
+from app.inference.scoring_files import AnswerScore, ExampleScore, Scores
 from app.models import bases, catalogue
 from app.training import forms
 from app.training.forms import Export, Step
@@ -115,7 +115,7 @@ ANSWER = AnswerScore(1, "首都は？", "東京です。", "end", 4)
 
 def test_what_was_measured_with_another_adapter_counts_no_more(export: Export) -> None:
     found = Scores((ExampleScore(1, 3, 2.5),), (ANSWER,))
-    scores.write(found, export.score_file("base"))
+    scoring_files.write_scores(found, export.score_file("base"))
     export.score_file("F16").write_text("{", encoding="utf-8")
     assert forms.measured(export) == {"base": found}
     models.tiny_adapter(export.adapter, size=0.5)
@@ -137,9 +137,9 @@ def test_what_was_measured_with_other_prompts_counts_no_more(export: Export, mon
 def test_a_base_without_the_answers_that_are_wanted_is_measured_again(export: Export) -> None:
     silent = Scores((ExampleScore(1, 3, 2.5),))
     for form in ("f16+adapter", "F16", "base"):
-        scores.write(silent, export.score_file(form))
+        scoring_files.write_scores(silent, export.score_file(form))
     assert set(forms.measured(export)) == {"f16+adapter", "F16"}
-    scores.write(replace(silent, answers=(ANSWER,)), export.score_file("base"))
+    scoring_files.write_scores(replace(silent, answers=(ANSWER,)), export.score_file("base"))
     assert set(forms.measured(export)) == {"f16+adapter", "F16", "base"}
 
 
@@ -148,7 +148,7 @@ def test_the_form_that_is_proposed_answers_once_and_keeps_what_was_measured(expo
     export.file("F16").write_bytes(b"there")
     (step,) = forms.answering(export, "F16", silent)
     assert (step.kind, step.form) == ("answer", "F16")
-    scores.write(Scores((), (ANSWER,), write_tokens_per_s=8.5), step.path)
+    scoring_files.write_scores(Scores((), (ANSWER,), write_tokens_per_s=8.5), step.path)
     found = forms.with_answers(export, "F16", silent)
     assert found == replace(silent, answers=(ANSWER,), write_tokens_per_s=8.5)
     assert forms.measured(export) == {"F16": found}

@@ -9,9 +9,8 @@ import pytest
 
 from app.base import bootstrap, wording
 from app.base.errors import AppError
-from app.inference import scores
-from app.inference.holdout import Chat, Example, Holdout
-from app.inference.scores import AnswerScore, ExampleScore, Scores
+from app.inference import scoring_files
+from app.inference.scoring_files import AnswerScore, ExampleScore, HeldOutChat, HeldOutExample, Holdout, Scores
 from app.training import gate, gate_file
 from app.training.gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, SHIPPED, Gate
 
@@ -58,8 +57,8 @@ def sized(found: dict[str, Scores]) -> dict[str, Scores]:
 def holdout(count: int = COUNT, trained: float = 0.99, base: float = 2.0) -> Holdout:
     """`trained` and `base`: nats a token in training precision."""
     ids, labels = tuple(range(TOKENS + 1)), (-100, *range(1, TOKENS + 1))
-    examples = tuple(Example(at + 1, ids, labels, TOKENS * base, TOKENS * trained) for at in range(count))
-    return Holdout(examples, (Chat(({"role": "user", "content": "問い"},), (1, 2)),), (2,), "nf4")
+    examples = tuple(HeldOutExample(at + 1, ids, labels, TOKENS * base, TOKENS * trained) for at in range(count))
+    return Holdout(examples, (HeldOutChat(({"role": "user", "content": "問い"},), (1, 2)),), (2,), "nf4")
 
 
 def judged(found: dict[str, Scores], *, kept: Holdout | None = None, available: int = 10 * GB) -> Gate:
@@ -319,11 +318,11 @@ def test_rows_without_a_group_stand_for_themselves(tmp_path: Path) -> None:
     ],
 )
 def test_a_loop_is_told_from_a_table(text: str, is_loop: bool) -> None:
-    assert scores.is_looping(text) is is_loop
+    assert scoring_files.is_looping(text) is is_loop
 
 
 @pytest.mark.parametrize(
     ("text", "share"), [("東京です", 1.0), ("Tokyo", 0.0), ("東京 is", 0.5), ("100 mm", 0.0), ("100", None), ("", None)]
 )
 def test_japanese_is_counted_among_letters(text: str, share: float | None) -> None:
-    assert scores.japanese_share(text) == share
+    assert scoring_files.japanese_share(text) == share

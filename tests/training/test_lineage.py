@@ -17,7 +17,7 @@ from app.documents.library import Library
 from app.evaluation import label_now
 from app.evaluation.records import QuestionSet
 from app.evaluation.results import Evaluation, System, SystemResult
-from app.inference.local_model import LocalModel, Tuned
+from app.inference.local_model import LocalModel, TuningRecord
 from app.models import tuned_models
 from app.models.kits import kit_export
 from app.models.model_store import ModelStore
@@ -145,7 +145,7 @@ def test_a_kit_asks_for_a_model_whose_data_have_become_secret_since(
     tmp_path: Path, documents: Path, data: Path
 ) -> None:
     label, origins = adoption._known(Path(run_of(tmp_path, data).folder))
-    tuned = Tuned("学習", "学習", "f16", "小", "", "", label=label, origins=origins)
+    tuned = TuningRecord("学習", "学習", "f16", "小", "", "", label=label, origins=origins)
     model = LocalModel("m", "社内モデル", str(tmp_path / "小.gguf"), 1, "", "", 0, 0.0, tuned=tuned)
 
     def exported() -> confidentiality.ExportRequest:

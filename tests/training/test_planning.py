@@ -169,7 +169,7 @@ def test_what_the_trainer_finds_too_little_does_not_fit(asked: RunSpec, tmp_path
 
 def test_the_card_that_cuda_counts_first_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cards = (Gpu("small", 8 * GB, 8 * GB), Gpu("busy", 24 * GB, 2 * GB), Gpu("idle", 24 * GB, 23 * GB))
-    monkeypatch.setattr(machine, "gpus", lambda: cards)
+    monkeypatch.setattr(machine, "list_gpus", lambda: cards)
     assert planning.device_of(None, tmp_path / "speed.json").name == "busy"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.base.bootstrap import ConfidenceInterval
 from app.base.files import input_file
-from app.inference.holdout import Example
+from app.inference.scoring_files import HeldOutExample
 from app.training import gate_file, result_view
 from app.training.gate import BASE_ADAPTER, REASONS, AnswerRow, Gate, Reason
 from app.training.runs import runs
@@ -27,9 +27,9 @@ def answer(change: float | None, tuned: str = "百ミリです。", *, ends: tup
     return AnswerRow(1, "問い", "お手本", "元の回答です。", ends[0], tuned, ends[1], change)
 
 
-def example(line: int, before: float = 4.0, after: float = 2.0, tokens: int = 2) -> Example:
+def example(line: int, before: float = 4.0, after: float = 2.0, tokens: int = 2) -> HeldOutExample:
     ids = tuple(range(tokens + 1))
-    return Example(line, ids, (-100, *ids[1:]), before, after)
+    return HeldOutExample(line, ids, (-100, *ids[1:]), before, after)
 
 
 def test_what_the_gate_has_looked_at_are_the_conditions(judged: Gate) -> None:

@@ -28,7 +28,7 @@ def wheels(tmp_path: Path) -> Path:
 def locked(tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = write_lock(tmp_path / "locked", wheels)
     monkeypatch.setattr(locks, "folder", lambda: folder)
-    monkeypatch.setattr(machine, "gpus", lambda: ())
+    monkeypatch.setattr(machine, "list_gpus", lambda: ())
     return folder
 
 
@@ -87,7 +87,7 @@ def test_with_a_card_of_nvidia_it_is_the_variant_with_cuda(
     variant: str,
 ) -> None:
     write_lock(locked, wheels, "cuda")
-    monkeypatch.setattr(machine, "gpus", lambda: gpus)
+    monkeypatch.setattr(machine, "list_gpus", lambda: gpus)
     estimated = need.estimate(tmp_path, tmp_path, None)
     assert (estimated.variant, estimated.lacks_cuda) == (variant, False)
     size = sum(path.stat().st_size for path in wheels.iterdir())
@@ -98,7 +98,7 @@ def test_with_a_card_of_nvidia_it_is_the_variant_with_cuda(
 
 @pytest.mark.usefixtures("locked")
 def test_a_card_that_no_lock_has_cuda_for_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "gpus", lambda: (Gpu("NVIDIA"),))
+    monkeypatch.setattr(machine, "list_gpus", lambda: (Gpu("NVIDIA"),))
     estimated = need.estimate(tmp_path, tmp_path, None)
     assert (estimated.variant, estimated.lacks_cuda) == ("cpu", True)
     assert not need.estimate(tmp_path, tmp_path, None, "cpu").lacks_cuda  # somebody has chosen it

@@ -25,7 +25,7 @@ from app.chat.batch.results import Result
 from app.chat.presets import Choices
 from app.documents.grounding import grounding
 from app.documents.grounding.grounding import CollectionRef
-from app.inference.replies import JOURNAL_BYTES
+from app.inference.reply_journal import JOURNAL_BYTES
 
 SUFFIX = ".kotae-batch"
 VERSION = 1

@@ -27,7 +27,7 @@ from app.documents.services.meaning import Meanings
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
-from app.inference.services.events import Stage
+from app.inference.services.events import AnswerStage
 from app.models.services import remote_options
 
 VERDICTS = {"end": "answered", "stop": "answered", "length": "length", "context": "length", "cancelled": "stopped"}
@@ -107,7 +107,7 @@ class _Asking:
         self._run.start()
         self.waiting.run()
 
-    def _on_stage(self, stage: Stage) -> None:
+    def _on_stage(self, stage: AnswerStage) -> None:
         if stage.kind in ("searching", "loading", "reading", "checking"):
             self._output.progress(f"chat.ask_{stage.kind}", percent=round(100 * (stage.fraction or 0)))
 

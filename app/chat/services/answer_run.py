@@ -20,7 +20,7 @@ from app.chat.services.grounding import Found, Packed, Wanted
 from app.documents import labels
 from app.documents.grounding.grounding import Grounding
 from app.documents.services.embedding import Embedding
-from app.inference import gguf, load_plan, prompt, remote_access
+from app.inference import gguf, load_plan, prompts
 from app.inference.engine.messages import (
     AdapterUse,
     Ask,
@@ -39,13 +39,12 @@ from app.inference.engine.messages import (
     Usage,
 )
 from app.inference.local_model import LocalModel
-from app.inference.prompt import PromptForm, Segment, Turn
-from app.inference.services import template
-from app.inference.services.engine import EngineClient, EngineDeath
-from app.inference.services.events import Stage
-from app.inference.services.reclaimable import reclaimable_bytes
-from app.inference.services.remote_keys import RemoteKeys
-from app.inference.services.template import TemplateRenderer
+from app.inference.prompts import PromptForm, Segment, Turn
+from app.inference.services import template_renderer
+from app.inference.services.engine import EngineClient, EngineExit, reclaimable_bytes
+from app.inference.services.events import AnswerStage
+from app.inference.services.keychain import RemoteKeys
+from app.inference.services.template_renderer import TemplateRenderer
 from app.models import catalogue, local_models, remote_models, tuned_models
 
 if TYPE_CHECKING:  # numpy
@@ -118,7 +117,7 @@ class AnswerRun(QObject):
         self._found: Found | None = None
         self._packed: Packed | None = None
         self._done: Done | None = None  # it cannot be stopped any more
-        self.stage = Stage()
+        self.stage = AnswerStage()
 
     def start(self) -> None:
         self._started_at = time.monotonic()
@@ -202,7 +201,7 @@ class AnswerRun(QObject):
 
     # ------------------------------------------------------------------- stages
 
-    def _on_planned(self, plan: load_plan.Plan) -> None:
+    def _on_planned(self, plan: load_plan.LoadPlan) -> None:
         if self._is_over:
             return
         self._is_engaged = True
@@ -222,7 +221,7 @@ class AnswerRun(QObject):
             return
         form = local_models.form_of(self._model)
         if form is not None:
-            self._ask(prompt.build(form, turns, system), form)
+            self._ask(prompts.build(form, turns, system), form)
             return
         try:
             header = gguf.read_header(Path(request.model.path))
@@ -230,7 +229,7 @@ class AnswerRun(QObject):
             self._fail(error)
             return
         facts = self._engine.facts
-        body = template.request(header.chat_template, turns, system, facts.end_text if facts else "")
+        body = template_renderer.request(header.chat_template, turns, system, facts.end_text if facts else "")
         self._renderer = TemplateRenderer(
             self._template_command, body, lambda segments: self._ask(segments, None), self._fail
         )
@@ -249,7 +248,7 @@ class AnswerRun(QObject):
             return
         self._build_prompt()
 
-    def _is_loaded(self, plan: load_plan.Plan) -> bool:
+    def _is_loaded(self, plan: load_plan.LoadPlan) -> bool:
         """Whether the engine holds this model as planned. Repacking left to measurement is no reason to reload."""
         loaded = self._engine.loaded
         if loaded is None or self._engine.facts is None:
@@ -315,7 +314,7 @@ class AnswerRun(QObject):
             self._end()
             self.finished.emit(Outcome(done, self._load_s, time.monotonic() - self._started_at, kept))
 
-    def _on_died(self, death: EngineDeath) -> None:
+    def _on_died(self, death: EngineExit) -> None:
         if self._done is not None:  # the answer is finished, and only being checked
             return
         self._fail(death.as_error())
@@ -343,7 +342,7 @@ class AnswerRun(QObject):
         self._kind = kind
         there = self._packed or self._found
         count, seconds = len(there.passages) if there else 0, self._found.seconds if self._found else 0.0
-        self.stage = Stage(kind, fraction, self._started_at, count, seconds)
+        self.stage = AnswerStage(kind, fraction, self._started_at, count, seconds)
         self.stage_changed.emit(self.stage)
 
 
@@ -355,7 +354,7 @@ def _check_remote(request: AnswerRequest, keys: RemoteKeys) -> None:
     """
     model, wanted = request.model, request.wanted
     assert model.remote is not None
-    remote_access.require_network(model, request.settings)
+    load_plan.require_network(model, request.settings)
     remote_models.require_sendable(model, request.label)
     if wanted is not None:
         remote_models.require_sendable(model, labels.of_scope_now(wanted.documents, wanted.scope))
@@ -370,14 +369,14 @@ def _checked(model: LocalModel, found: Found) -> Found:
     return found
 
 
-def _planned(request: AnswerRequest, loaded: tuple[str, int, str] | None, reclaimable_bytes: int) -> load_plan.Plan:
+def _planned(request: AnswerRequest, loaded: tuple[str, int, str] | None, reclaimable_bytes: int) -> load_plan.LoadPlan:
     """Raises AppError as `load_plan.plan` and `tuned_models.require_unchanged`."""
     if request.adapters is None:
         tuned_models.require_unchanged(request.model)
-    return load_plan.plan(request.model, request.settings, loaded, reclaimable_bytes, request.force_load)
+    return load_plan.plan_load(request.model, request.settings, loaded, reclaimable_bytes, request.force_load)
 
 
-def load(engine: EngineClient, name: str, plan: load_plan.Plan) -> str:
+def load(engine: EngineClient, name: str, plan: load_plan.LoadPlan) -> str:
     """Sends a planned load and gives its id; that of the one under way if it is the same."""
     wanted = Load(id=engine.loading.id if engine.loading else engine.new_id(), **plan.fields())
     if wanted != engine.loading:

@@ -17,7 +17,7 @@ from app.chat.services.grounding import Wanted
 from app.chat.services.presets import Presets
 from app.documents.grounding.grounding import CollectionRef
 from app.inference.local_model import LocalModel
-from app.inference.prompt import Turn
+from app.inference.prompts import Turn
 from app.models import remote_models, tuned_models
 from app.models.services.library import ModelLibrary
 

@@ -29,7 +29,7 @@ from app.documents.grounding.grounding import CollectionRef
 from app.documents.services.embedding import Embedding
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
-from app.inference.prompt import Turn
+from app.inference.prompts import Turn
 from app.inference.services.engine import EngineClient
 from app.models import bases, remote_models
 

@@ -27,7 +27,7 @@ from app.documents.library import collections_now
 from app.documents.services.embedding import Embedding
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
-from app.inference.services.events import Stage
+from app.inference.services.events import AnswerStage
 from app.models import tuned_models
 from app.models.services.library import ModelLibrary
 
@@ -379,7 +379,7 @@ class ChatSession(OpenConversation):
         assert writer is not None
         request = writer.run.request
         writer.run.deleteLater()
-        self.stage_changed.emit(Stage())
+        self.stage_changed.emit(AnswerStage())
         is_here = self._is_here(writer)
         if is_here:
             self.answer_finished.emit(answer)

@@ -18,7 +18,7 @@ from app.chat.services.presets import Presets
 from app.chat.store import Store
 from app.documents.services import command_scope
 from app.inference.local_model import LocalModel
-from app.inference.prompt import Turn
+from app.inference.prompts import Turn
 from app.models import local_models, tuned_models
 from app.models.model_choice import is_file, listed_model
 from app.models.services import remote_options

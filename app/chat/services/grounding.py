@@ -17,9 +17,9 @@ from app.documents.grounding.grounding import CollectionRef, Grounding, Source
 from app.documents.library import Library
 from app.documents.records import Passage
 from app.documents.retrieval import abstention, excerpts, packing, retrieval
-from app.inference import prompt
+from app.inference import prompts
 from app.inference.local_model import LocalModel
-from app.inference.prompt import Segment, Turn
+from app.inference.prompts import Segment, Turn
 from app.models import catalogue, local_models
 
 if TYPE_CHECKING:  # numpy
@@ -105,7 +105,7 @@ def find(wanted: Wanted, model: LocalModel, meaning: "Meaning | None" = None, *,
 def to_count(found: Found, wanted: Wanted, model: LocalModel, own_system: str) -> tuple[tuple[Segment, ...], ...]:
     """Prompts whose tokens `pack` needs: the one without passages, then each passage by itself."""
     form = local_models.form_of(model) or catalogue.load().forms[local_models.FALLBACK_FORM]
-    rest = prompt.build(form, wanted.turns, packing.system_text((), own_system))
+    rest = prompts.build(form, wanted.turns, packing.system_text((), own_system))
     return (rest, *((Segment(packing.block(passage, 1)),) for passage in found.passages))
 
 

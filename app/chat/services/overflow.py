@@ -9,10 +9,10 @@ from app.base.errors import AppError
 from app.base.settings import CONTEXT_CHOICES
 from app.chat.records import Message
 from app.chat.services.answer_run import AnswerRequest
-from app.inference import prompt
+from app.inference import prompts
 from app.inference.engine.messages import Event, Failed, Tokenize, Tokenized
-from app.inference.services.engine import EngineClient, EngineDeath
-from app.inference.services.events import Overflow
+from app.inference.services.engine import EngineClient, EngineExit
+from app.inference.services.events import ContextOverflow
 from app.models import catalogue, local_models
 
 
@@ -26,7 +26,7 @@ class OverflowCounter(QObject):
         super().__init__(parent)
         self._engine = engine
         self._counting: tuple[str, Message, AppError] | None = None  # request id, answer, what it failed with
-        self._counted: tuple[Message, Overflow] | None = None  # the answer that did not fit, and the ways on
+        self._counted: tuple[Message, ContextOverflow] | None = None  # the answer that did not fit, and the ways on
         engine.event_received.connect(self._on_engine_event)
         engine.died.connect(self._on_died)
 
@@ -36,9 +36,9 @@ class OverflowCounter(QObject):
         self._counting = (request_id, answer, error)
         form = local_models.form_of(request.model) or catalogue.load().forms[local_models.FALLBACK_FORM]
         alone = [(), *((turn,) for turn in request.turns[:-1])]
-        self._engine.send(Tokenize(request_id, tuple(prompt.build(form, turns) for turns in alone)))
+        self._engine.send(Tokenize(request_id, tuple(prompts.build(form, turns) for turns in alone)))
 
-    def take(self) -> tuple[Message, Overflow] | None:
+    def take(self) -> tuple[Message, ContextOverflow] | None:
         """The answer that did not fit and what would help, once."""
         counted, self._counted = self._counted, None
         return counted
@@ -62,18 +62,18 @@ class OverflowCounter(QObject):
         self._counted = (answer, overflow)
         self.counted.emit(overflow)
 
-    def _on_died(self, *_death: EngineDeath) -> None:
+    def _on_died(self, *_death: EngineExit) -> None:
         """Nobody will count any more: the plain sentence has to do."""
         if self._counting is not None:
             (_, _, error), self._counting = self._counting, None
             self.failed.emit(error)
 
 
-def _overflow(shorter: Sequence[int], needed: int, context: int, trained: int) -> Overflow:
+def _overflow(shorter: Sequence[int], needed: int, context: int, trained: int) -> ContextOverflow:
     """What would help. `shorter`: the prompt's tokens without its 1, 2, … oldest turns. A quarter is for the answer."""
     room = context * 3 // 4
     dropped = next((count for count, tokens in enumerate(shorter, start=1) if tokens <= room), 0)
     wider = next((size for size in CONTEXT_CHOICES if size * 3 // 4 >= needed and size > context), None)
     if wider is not None and wider > trained > 0:
         wider = trained if trained * 3 // 4 >= needed else None
-    return Overflow(needed, context, dropped, wider)
+    return ContextOverflow(needed, context, dropped, wider)

@@ -42,8 +42,8 @@ class Preload(QObject):
         self._prepared_id = model.id
         settings = self._preferences.value
 
-        def send(plan: load_plan.Plan) -> None:
+        def send(plan: load_plan.LoadPlan) -> None:
             if not session.is_busy and engine.facts is None and not engine.refusal:
                 answer_run.load(engine, model.name, plan)
 
-        background.run(lambda: load_plan.plan(model, settings), send, lambda _error: None)
+        background.run(lambda: load_plan.plan_load(model, settings), send, lambda _error: None)

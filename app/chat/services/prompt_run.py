@@ -14,11 +14,11 @@ from app.base.settings import Settings
 from app.chat.presets import Choices
 from app.chat.services.answer_queue import DEATHS, AnswerQueue
 from app.chat.services.answer_run import AnswerRequest, Outcome, in_force
-from app.inference import replies
+from app.inference import reply_journal
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
-from app.inference.prompt import Turn
-from app.inference.replies import Journal, Prompt, Reply
+from app.inference.prompts import Turn
+from app.inference.reply_journal import ModelReply, ReplyJournal, StandalonePrompt
 from app.inference.services.engine import EngineClient
 from app.models import local_models, remote_models
 
@@ -31,7 +31,7 @@ class PromptJob:
 
     model: LocalModel
     settings: Settings
-    prompts: tuple[Prompt, ...]
+    prompts: tuple[StandalonePrompt, ...]
     journal: Path
     choices: Choices = LIKELIEST
     adapters: tuple[AdapterUse, ...] | None = None
@@ -65,8 +65,8 @@ class PromptRun(QObject):
         """`permit`: as of `AnswerQueue`."""
         super().__init__(parent)
         self._job = job
-        self._prompts: dict[str, Prompt] = {}  # by key, each once
-        self._journal: Journal | None = None
+        self._prompts: dict[str, StandalonePrompt] = {}  # by key, each once
+        self._journal: ReplyJournal | None = None
         self._error: AppError | None = None
         self._is_stopped = False
         self._queue = AnswerQueue(engine, template_command, self._request_of, self, permit=permit)
@@ -100,14 +100,14 @@ class PromptRun(QObject):
             self._journal.close()
 
     @property
-    def replied(self) -> dict[Prompt, Reply]:
+    def replied(self) -> dict[StandalonePrompt, ModelReply]:
         """So far, of the prompts of the job."""
         kept = self._journal.replies if self._journal is not None else {}
         return {prompt: kept[key] for key, prompt in self._prompts.items() if key in kept}
 
     # ------------------------------------------------------------------- private
 
-    def _on_opened(self, opened: tuple[Journal, dict[str, Prompt]]) -> None:
+    def _on_opened(self, opened: tuple[ReplyJournal, dict[str, StandalonePrompt]]) -> None:
         self._journal, self._prompts = opened
         if self._is_stopped:
             self._on_ended(None)
@@ -125,17 +125,17 @@ class PromptRun(QObject):
         done = outcome.done
         seconds = round(outcome.total_s - outcome.load_s, 4)
         usage = done.usage
-        self._keep(key, Reply(text.strip(), done.stop_reason, usage.prompt_tokens, usage.answer_tokens, seconds))
+        self._keep(key, ModelReply(text.strip(), done.stop_reason, usage.prompt_tokens, usage.answer_tokens, seconds))
 
     def _on_refused(self, key: str, error: AppError) -> None:
-        reply = Reply("", "failed", error_code=error.code)
+        reply = ModelReply("", "failed", error_code=error.code)
         if error.code in DEATHS:  # asked again the next time
             assert self._journal is not None
             self._journal.replies[key] = reply
         else:
             self._keep(key, reply)
 
-    def _keep(self, key: str, reply: Reply) -> None:
+    def _keep(self, key: str, reply: ModelReply) -> None:
         assert self._journal is not None
         try:
             self._journal.add(key, reply)
@@ -172,10 +172,10 @@ def answered_by(job: PromptJob) -> str:
     return json.dumps([sha256, model.form_id, model.template_allowed, adapters, job.choices.as_dict(), context])
 
 
-def _opened(job: PromptJob) -> tuple[Journal, dict[str, Prompt]]:
+def _opened(job: PromptJob) -> tuple[ReplyJournal, dict[str, StandalonePrompt]]:
     try:
         mark = answered_by(job)
     except OSError as error:
         raise AppError("model_missing", path=job.model.path) from error
-    prompts = {replies.key(prompt, mark): prompt for prompt in job.prompts}
-    return Journal(job.journal), prompts
+    prompts = {reply_journal.reply_key(prompt, mark): prompt for prompt in job.prompts}
+    return ReplyJournal(job.journal), prompts

@@ -36,7 +36,7 @@ from app.chat.ui.transcript.transcript import Transcript
 from app.chat.ui.transcript.trouble import Trouble
 from app.chat.ui.trial_notice import TrialNotice
 from app.documents.services.documents import Documents
-from app.inference.services.events import Stage
+from app.inference.services.events import AnswerStage
 from app.models.services.library import ModelLibrary
 from app.uikit import untrusted_text
 from app.uikit.page import Navigation, Page
@@ -308,7 +308,7 @@ class ChatPage(Page):
         self._show_scope()
         self._show_busy()
 
-    def _on_stage_changed(self, stage: Stage) -> None:
+    def _on_stage_changed(self, stage: AnswerStage) -> None:
         self.transcript.show_stage(stage)
         self._show_busy()
 

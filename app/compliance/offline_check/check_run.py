@@ -28,7 +28,7 @@ from app.compliance.offline_check import environment_facts
 from app.compliance.offline_check.coordinator import CheckJob
 from app.compliance.offline_check.records import CheckResult, HashedFile, MeasuredTraffic
 from app.inference import engine_packs, gguf
-from app.inference.local_model import FileMark, LocalModel
+from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import remote_models
 from app.models.local_models import is_for_search
 from app.models.model_store import ModelStore
@@ -86,7 +86,7 @@ def hash_models(models: Sequence[LocalModel], report: ReportBytes) -> Iterator[H
         yield HashedFile("model", model.name, str(path), _size(path), digest, "changed" if is_changed else "measured")
 
 
-def _parts(model: LocalModel) -> Iterator[tuple[Path, FileMark | None]]:
+def _parts(model: LocalModel) -> Iterator[tuple[Path, FileFingerprint | None]]:
     first = Path(model.path)
     marks = {mark.name: mark for mark in model.files}
     try:
@@ -97,7 +97,7 @@ def _parts(model: LocalModel) -> Iterator[tuple[Path, FileMark | None]]:
         yield path, marks.get(path.name)
 
 
-def _is_known(path: Path, mark: FileMark | None) -> bool:
+def _is_known(path: Path, mark: FileFingerprint | None) -> bool:
     if mark is None or not mark.sha256:
         return False
     try:
@@ -239,5 +239,5 @@ class OfflineCheckRun:
 
     def _hashes(self, models: list[LocalModel]) -> tuple[HashedFile, ...]:
         self._say("hashes")
-        model_hashes = of_models(models, lambda done, total: self._say("hashes", done / max(total, 1)))
+        model_hashes = hash_models(models, lambda done, total: self._say("hashes", done / max(total, 1)))
         return (*hash_program(), *hash_packs(), *model_hashes)

@@ -13,8 +13,7 @@ import psutil
 from app.base.isolation import network_guard
 from app.base.paths import resources
 from app.compliance.offline_check.records import CheckFact
-from app.inference.local_model import LocalModel
-from app.inference.remote_address import shown
+from app.inference.local_model import LocalModel, address_label
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
 _HUB = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "WANDB_", "PIP_", "UV_")
@@ -46,7 +45,7 @@ def collect_facts(folders: dict[str, Path], elsewhere: Sequence[LocalModel] = ()
 
 
 def _remote(models: Sequence[LocalModel]) -> CheckFact:
-    places = sorted({shown(one.remote.address) for one in models if one.remote is not None})
+    places = sorted({address_label(one.remote.address) for one in models if one.remote is not None})
     return CheckFact("remote", "warning", ", ".join(places)) if places else CheckFact("remote_none", "ok")
 
 

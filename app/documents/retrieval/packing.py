@@ -1,6 +1,6 @@
 """Passages into the part of a prompt that comes before the question, within a budget of tokens.
 
-What documents say is data. It stays one plain segment, in which control tokens are text (app.inference.prompt); here
+What documents say is data. It stays one plain segment, in which control tokens are text (app.inference.prompts); here
 what imitates the frame, such as a source's number [2], loses its shape.
 """
 

@@ -10,10 +10,10 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.inference import fit, gguf
+from app.inference import gguf, memory_estimate
 from app.inference.engine.messages import Embed, Embedded, Event, Failed, Load, Ready
 from app.inference.local_model import LocalModel
-from app.inference.services.engine import EngineClient, EngineDeath
+from app.inference.services.engine import EngineClient, EngineExit
 
 CONTEXT_TOKENS = 1024  # sections are shorter; memory grows with the square of it
 NICE = 10  # of 19: everything else goes first
@@ -110,7 +110,7 @@ class EmbeddingEngine(QObject):
             case Failed() if event.id in self._sent or event.id == self._load_id:
                 self._give_up(AppError(event.code, **event.facts))
 
-    def _on_died(self, death: EngineDeath) -> None:
+    def _on_died(self, death: EngineExit) -> None:
         self._give_up(AppError("engine_died", cause=death.detail or death.cause))
 
     def _give_up(self, error: AppError) -> None:
@@ -127,9 +127,9 @@ def _plan(model: LocalModel) -> tuple[str, int]:
     """Path and context. Raises AppError("memory_short") when it does not fit, and what `gguf.check_model` raises."""
     header = gguf.check_model(Path(model.path), every_token=False)
     context = min(CONTEXT_TOKENS, header.context_length or CONTEXT_TOKENS)
-    needed = fit.estimate(header, context, batch_tokens=context)
-    available = fit.available_memory_bytes()
-    if fit.verdict(needed, available) == "insufficient":
+    needed = memory_estimate.estimate_memory(header, context, batch_tokens=context)
+    available = memory_estimate.available_memory_bytes()
+    if memory_estimate.judge_fit(needed, available) == "insufficient":
         sizes = {"need_bytes": needed.total_bytes, "free_bytes": available}
         raise AppError("memory_short", others_bytes=0, **sizes)
     return model.path, context

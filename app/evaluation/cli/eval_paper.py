@@ -239,7 +239,7 @@ def _quant(wish: Scale, best: _Best, where: Paths, output: Output) -> Path:
         raise AppError("adapter_unknown", wanted=system.adapter)
     source = quant_plan.of_model(base)
     plan = quant_plan.plan(
-        source, quantizations.named(PAPER_FORMS), (best.contender.model, tuning), folder, where.bases
+        source, quantizations.parse_quantizations(PAPER_FORMS), (best.contender.model, tuning), folder, where.bases
     )
     study = planning.study(
         where.evaluations, "quantizations", questions, plan.contenders, wish.asking,

@@ -60,7 +60,7 @@ def _models(options: argparse.Namespace, where: Paths) -> list[LocalModel]:
 
 
 def _made(options: argparse.Namespace, models: Sequence[LocalModel], folder: Path, where: Paths) -> QuantPlan:
-    forms = quantizations.named(options.quant)
+    forms = quantizations.parse_quantizations(options.quant)
     source = quant_plan.of_model(models[0]) if models else quant_plan.of_folder(Path(options.model[0]))
     tuned = None
     if options.adapter is not None:

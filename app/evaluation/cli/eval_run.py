@@ -29,7 +29,7 @@ from app.evaluation.services.study_run import StudyProgress, StudyRun
 from app.evaluation.study import memory, planning
 from app.evaluation.study import study as studies
 from app.evaluation.study.study import Entry, Study
-from app.inference import child_commands, room
+from app.inference import child_commands, machine
 from app.inference.services.engine import EngineClient
 from app.training.services import train_live, training
 from app.training.services.training import Trainer
@@ -74,7 +74,7 @@ def run_study(folder: Path, where: Paths, output: Output) -> int:
 def carry_out(folder: Path, where: Paths, output: Output) -> int:
     """As `run_study`, without telling what was found."""
     study = studies.read(folder)
-    for one in memory.beyond(study, folder, room.measure()):
+    for one in memory.beyond(study, folder, machine.measure_memory()):
         key = "evaluation.eval_memory_short_judge" if one.is_judge else "evaluation.eval_memory_short"
         output.note(key, name=one.name, need=format_size(one.need_bytes))
     running: _Running | None = None

@@ -1,7 +1,7 @@
 """What a model is asked to score an answer 0 to 3, or to choose between two, and what is read from its text.
 
 Nothing is asked here. Who asks takes temperature 0 and a fixed seed, so that an answer gets the same score again, and
-puts `system` and `question` into segments without markup (`app.inference.prompt`): no answer can end its turn.
+puts `system` and `question` into segments without markup (`app.inference.prompts`): no answer can end its turn.
 
 The reason is written before the score (Liu et al. 2023, G-Eval, arXiv 2303.16634), and two answers are compared in both
 orders, because judges prefer a place (Zheng et al. 2023, MT-Bench, arXiv 2306.05685). The preset `paper-2603.18037`
@@ -20,8 +20,8 @@ from app.base.paths import resources
 from app.chat.batch.results import Result
 from app.evaluation.records import Question
 from app.evaluation.results import Judgement
-from app.inference import replies
-from app.inference.replies import Prompt
+from app.inference import reply_journal
+from app.inference.reply_journal import StandalonePrompt
 
 PRESETS = ("kotae", "paper-2603.18037")
 SCORES = (0, 1, 2, 3)
@@ -29,12 +29,12 @@ SOURCE_CHARACTERS = 3000  # of all sources together, as many as of the answer
 REASON_CHARACTERS = 120
 PASSAGES = 2  # of an answer's sources
 CONTEXT_TOKENS = 12_288  # two answers, their sources and what is asked: 11,000 characters, a token each; and the reply
-MAX_TOKENS = replies.most_tokens(REASON_CHARACTERS)
+MAX_TOKENS = reply_journal.max_object_tokens(REASON_CHARACTERS)
 _READ_CHARACTERS = 5_000  # the end of a text; what the grammar allows has fewer than 200
 
 
 @dataclass(frozen=True, slots=True)
-class JudgePrompt(Prompt):
+class JudgePrompt(StandalonePrompt):
     """What its grammar allows always ends within its tokens. `cut_characters`: of answers, which it does not show."""
 
     cut_characters: int = 0

@@ -41,7 +41,7 @@ from app.documents.values.dates import Date
 from app.documents.values.quantities import Quantity
 from app.evaluation.records import Question
 from app.evaluation.results import Marks
-from app.inference.scores import is_looping
+from app.inference.scoring_files import is_looping
 
 
 def mark(question: Question, result: Result) -> Marks:

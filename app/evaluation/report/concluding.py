@@ -21,8 +21,8 @@ from app.evaluation.report_parts import Section
 from app.evaluation.results import Evaluation, Judge, Judgement, Preferred, Row, System, SystemResult
 from app.evaluation.study import steps
 from app.evaluation.study.study import Contender, Study
-from app.inference import scores as score_files
-from app.inference.replies import Prompt, Reply
+from app.inference import scoring_files as score_files
+from app.inference.reply_journal import ModelReply, StandalonePrompt
 
 Asked = JudgePrompt | Judgement
 
@@ -68,7 +68,9 @@ def to_judge(study: Study, folder: Path, questions: QuestionSet) -> ToJudge:
     return ToJudge(found, cases, checks, pairing.asked(study, folder, questions) if study.has_pairs else {})
 
 
-def judged(study: Study, asked: ToJudge, questions: QuestionSet, replies: Mapping[Prompt, Reply]) -> Judged:
+def judged(
+    study: Study, asked: ToJudge, questions: QuestionSet, replies: Mapping[StandalonePrompt, ModelReply]
+) -> Judged:
     assert study.judge is not None
     scored = [_judgement(one, replies) for one in asked.checks]
     measured = calibration.measured(study.judge.name, study.judge_preset, asked.cases, scored)
@@ -124,7 +126,7 @@ def _to_judge(question: Question, result: Result, preset: str) -> Asked:
     return judging.request(question, result.answer, passages, preset)
 
 
-def _judgement(asked: Asked, replies: Mapping[Prompt, Reply]) -> Judgement:
+def _judgement(asked: Asked, replies: Mapping[StandalonePrompt, ModelReply]) -> Judgement:
     if isinstance(asked, Judgement):
         return asked
     reply = replies[asked]
@@ -160,7 +162,7 @@ def _system(
         ]
     if not study.has_likelihoods:
         return SystemResult(_with_size(system), tuple(rows))
-    kept = score_files.read(steps.likelihood_file(folder, system.id))
+    kept = score_files.read_scores(steps.likelihood_file(folder, system.id))
     measured = dataclasses.replace(system, size_bytes=kept.size_bytes)
     return SystemResult(measured, tuple(rows), kept.examples, kept.memory_bytes)
 

@@ -16,7 +16,7 @@ from app.evaluation.report_parts import Section, Table
 from app.evaluation.results import Preferred, System
 from app.evaluation.study import steps
 from app.evaluation.study.study import Study
-from app.inference.replies import Prompt, Reply
+from app.inference.reply_journal import ModelReply, StandalonePrompt
 
 Place = tuple[str, int, int]  # system, seed, number of the question from 1
 Pair = tuple[JudgePrompt, JudgePrompt] | Preference
@@ -48,7 +48,7 @@ def prompts(pairs: Mapping[Place, Pair]) -> Iterator[JudgePrompt]:
 
 
 def preferred(
-    pairs: Mapping[Place, Pair], questions: QuestionSet, replies: Mapping[Prompt, Reply]
+    pairs: Mapping[Place, Pair], questions: QuestionSet, replies: Mapping[StandalonePrompt, ModelReply]
 ) -> tuple[Preferred, ...]:
     """`replies`: to all of `prompts`."""
     found = []

@@ -17,8 +17,7 @@ from app.base.services import background
 from app.base.settings import Settings
 from app.documents.services.embedding import Embedding, EmbeddingStanding
 from app.inference import child_commands
-from app.inference.services.engine import EngineClient
-from app.inference.services.engine_memory import CLOSE_LIMIT_S, EngineMemory, end_within
+from app.inference.services.engine import CLOSE_LIMIT_S, EngineClient, EngineReservation, end_within
 from app.training.services.training import Trainer
 
 if TYPE_CHECKING:  # most starts never need a study
@@ -56,7 +55,7 @@ class Evaluations(QObject):
         self._paths = paths
         self._locate = locate
         self._embedding = embedding
-        self._memory = EngineMemory(engine, is_answering)
+        self._memory = EngineReservation(engine, is_answering)
         self.folder: Path | None = None  # of the study that is carried out, or waits for that
         self.progress: StudyProgress | None = None  # the last that was told of it
         self.outcome = ""  # of the last one that has ended: finished | stopped | failed

@@ -13,10 +13,10 @@ from app.evaluation.study.likelihood import PLACE
 from app.evaluation.study.steps import Likelihood
 from app.evaluation.study.study import Study
 from app.inference import child_commands, gguf
-from app.inference.engine.score_job import Score
-from app.inference.prompt import ScoredText, Segment, Turn
-from app.inference.services import template
-from app.inference.services.template import TemplateRenderer
+from app.inference.engine.model_jobs import Score
+from app.inference.prompts import ScoredText, Segment, Turn
+from app.inference.services import template_renderer
+from app.inference.services.template_renderer import TemplateRenderer
 from app.models import local_models
 
 
@@ -41,7 +41,7 @@ class LikelihoodWork(Work):
         if self._form is not None:
             self._score(likelihood.texts(self._questions, self._form, self._system))
             return
-        body = template.request(self._template, (Turn(PLACE),), self._system)
+        body = template_renderer.request(self._template, (Turn(PLACE),), self._system)
         self._renderer = TemplateRenderer(child_commands.template(), body, self._on_rendered, self.ended.emit)
 
     def stop(self) -> None:

@@ -14,9 +14,9 @@ from app.evaluation.services.study_wish import StudyWish
 from app.evaluation.study import steps
 from app.evaluation.study.planning import Asking
 from app.evaluation.study.study import Contender, Study
-from app.inference import fit, gguf, speed
-from app.inference.local_model import FileMark, LocalModel
-from app.inference.speed import MachineSpeed, Speed
+from app.inference import gguf, memory_estimate, speed
+from app.inference.local_model import FileFingerprint, LocalModel
+from app.inference.speed import MachineSpeed, PredictedSpeed
 from app.models import catalogue
 from app.training.services import training
 from app.training.services.training import Trainer
@@ -87,7 +87,7 @@ def _unread(model: LocalModel) -> LocalModel:
     except OSError:
         return model
     sha256 = next((mark.sha256 for mark in model.files[:1]), "") or _NOT_READ
-    mark = FileMark(path.name, status.st_size, status.st_mtime_ns, sha256)
+    mark = FileFingerprint(path.name, status.st_size, status.st_mtime_ns, sha256)
     return dataclasses.replace(model, files=(mark, *model.files[1:]))
 
 
@@ -174,19 +174,19 @@ def _seconds_of(
     return prompt_tokens / found.prompt + factor * count * asking.max_tokens / found.answer
 
 
-def _measured(model: LocalModel) -> Speed | None:
+def _measured(model: LocalModel) -> PredictedSpeed | None:
     """The slower of two ways in which it was measured."""
-    found = [Speed(one["prompt"], one["answer"]) for one in (model.speeds or {}).values()]
+    found = [PredictedSpeed(one["prompt"], one["answer"]) for one in (model.speeds or {}).values()]
     sound = [one for one in found if one.prompt > 0 and one.answer > 0]
     return min(sound, key=lambda one: one.answer, default=None)
 
 
-def _predicted(model: LocalModel, context_tokens: int, paths: Paths) -> Speed | None:
+def _predicted(model: LocalModel, context_tokens: int, paths: Paths) -> PredictedSpeed | None:
     """None before this machine was measured. Raises AppError for a damaged file."""
     here: MachineSpeed | None = speed.load(paths.data / speed.FILE_NAME)
     if here is None:
         return None
     header = gguf.check_model(Path(model.path), every_token=False)
     card = catalogue.load().card(model.card_id)
-    needed = fit.estimate(header, context_tokens)
+    needed = memory_estimate.estimate_memory(header, context_tokens)
     return speed.predict(here, needed, header.parameters, card.active_share if card else 1.0)

@@ -185,7 +185,7 @@ def _forms(wish: StudyWish, folder: Path, paths: Paths, models: Sequence[LocalMo
         if tuning is None:
             raise AppError("wish_merged", name=row.name)
         tuned = (model, tuning)
-    forms = quantizations.named(",".join(wish.forms) or quant_plan.PAPER_FORMS)
+    forms = quantizations.parse_quantizations(",".join(wish.forms) or quant_plan.PAPER_FORMS)
     return quant_plan.plan(quant_plan.of_model(base), forms, tuned, folder, paths.bases)
 
 

@@ -26,13 +26,12 @@ from app.evaluation.records import QuestionSet
 from app.evaluation.study.steps import Answers
 from app.evaluation.study.study import Made, Study
 from app.inference import child_commands
-from app.inference.engine import quantize_job, score_job
+from app.inference.engine import model_jobs
 from app.inference.engine.messages import AdapterUse
-from app.inference.engine.quantize_job import Quantize
-from app.inference.engine.score_job import Score
-from app.inference.prompt import Turn
-from app.inference.quantizations import FORMS
-from app.inference.replies import Prompt, Reply
+from app.inference.engine.model_jobs import Quantize, Score
+from app.inference.prompts import Turn
+from app.inference.quantizations import QUANTIZATIONS
+from app.inference.reply_journal import ModelReply, StandalonePrompt
 from app.inference.services.engine import EngineClient
 from app.training.runs.standing import Standing
 from app.training.services import training
@@ -74,10 +73,10 @@ class JobWork(Work):
         name = type(job).__name__
         path = folder / "job.json"
         if isinstance(job, Score):
-            score_job.write(job, path)
+            model_jobs.write_score_job(job, path)
             command = child_commands.scorer(path)
         elif isinstance(job, Quantize):
-            quantize_job.write(job, path)
+            model_jobs.write_quantize_job(job, path)
             command = child_commands.quantizer(path)
         else:
             path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
@@ -104,7 +103,7 @@ def making(made: Made, trainer: Trainer | AppError) -> convert_job.Job | Quantiz
         return GgufToHf(made.source, made.path)
     if made.adapter:
         return Merge(made.source, made.adapter, made.path, _converter(trainer), made.strength)
-    if made.form == FORMS["F16"].name:
+    if made.form == QUANTIZATIONS["F16"].name:
         return HfToGguf(made.source, made.path, _converter(trainer), "f16")
     return Quantize(made.source, made.path, made.form)
 
@@ -307,7 +306,7 @@ class PromptsWork(Work):
 
     def __init__(self, job: PromptJob, engine: EngineClient, parent: QObject) -> None:
         super().__init__(parent)
-        self.replies: dict[Prompt, Reply] = {}
+        self.replies: dict[StandalonePrompt, ModelReply] = {}
         self._run = PromptRun(engine, child_commands.template(), job, self)
         self._run.progressed.connect(self.progressed)
         self._run.finished.connect(self._on_finished)
@@ -320,6 +319,6 @@ class PromptsWork(Work):
     def stop(self) -> None:
         self._run.stop()
 
-    def _on_finished(self, found: dict[Prompt, Reply]) -> None:
+    def _on_finished(self, found: dict[StandalonePrompt, ModelReply]) -> None:
         self.replies = found
         self.ended.emit(None)

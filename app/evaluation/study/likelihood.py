@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 from app.evaluation.records import Question
-from app.inference import prompt
-from app.inference.prompt import PromptForm, ScoredText, Segment, Turn
+from app.inference import prompts
+from app.inference.prompts import PromptForm, ScoredText, Segment, Turn
 
 PLACE = "\ue0f2"  # a private-use character: where the question stands in a prompt that is rendered once for all
 
@@ -14,7 +14,7 @@ def texts(questions: Iterable[Question], form: PromptForm, system: str = "") -> 
     """Each question that has a reference, as it is asked without documents; () where none has."""
     before = _before_answer(form)
     return tuple(
-        ScoredText(prompt.build(form, (Turn(one.text),), system), before + one.reference, number)
+        ScoredText(prompts.build(form, (Turn(one.text),), system), before + one.reference, number)
         for number, one in enumerate(questions, start=1)
         if one.reference.strip()
     )

@@ -9,10 +9,10 @@ from app.evaluation.judge import judging
 from app.evaluation.study import steps
 from app.evaluation.study import study as studies
 from app.evaluation.study.study import Contender, Study
-from app.inference import fit, gguf, room
-from app.inference.fit import MemoryEstimate
+from app.inference import gguf, machine, memory_estimate
 from app.inference.gguf import GgufHeader
-from app.inference.room import Room
+from app.inference.machine import MemoryBudget
+from app.inference.memory_estimate import MemoryEstimate
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Beyond:
     is_judge: bool = False
 
 
-def beyond(study: Study, folder: Path, there: Room) -> list[Beyond]:
+def beyond(study: Study, folder: Path, there: MemoryBudget) -> list[Beyond]:
     """Of the systems that are still to be asked, and the judge. Raises AppError("evaluation_damaged")."""
     count = len(studies.questions_of(folder, study).questions)
     headers: dict[str, GgufHeader | None] = {}
@@ -42,7 +42,7 @@ def beyond(study: Study, folder: Path, there: Room) -> list[Beyond]:
     return [
         Beyond(name, needed.total_bytes, is_judge)
         for needed, name, is_judge in found
-        if room.judge(needed, there).verdict == "insufficient"
+        if machine.judge_memory(needed, there).verdict == "insufficient"
     ]
 
 
@@ -50,7 +50,7 @@ def _needed(weights: int, root: GgufHeader | None, context_tokens: int) -> Memor
     """`root`: of what the file is made of, whose cache and buffers it shares; None: a folder, whose weights count."""
     if root is None:
         return MemoryEstimate(weights, 0, 0, weights)
-    like = fit.estimate(root, context_tokens)
+    like = memory_estimate.estimate_memory(root, context_tokens)
     return dataclasses.replace(like, weights_bytes=weights, total_bytes=like.total_bytes - like.weights_bytes + weights)
 
 

@@ -15,7 +15,7 @@ from app.evaluation.study.contending import Tuning
 from app.evaluation.study.study import MODELS, Contender, Made
 from app.inference import gguf
 from app.inference.local_model import LocalModel
-from app.inference.quantizations import FORMS, Form
+from app.inference.quantizations import QUANTIZATIONS, Quantization
 from app.models import bases, hf_folder
 
 PAPER_FORMS = "F16,Q8_0,Q6_K,Q5_K_M,Q4_K_M"
@@ -51,7 +51,7 @@ def of_folder(folder: Path) -> Source:
 
 
 def plan(
-    source: Source, forms: Sequence[Form], tuned: tuple[LocalModel, Tuning] | None, study: Path, cache: Path
+    source: Source, forms: Sequence[Quantization], tuned: tuple[LocalModel, Tuning] | None, study: Path, cache: Path
 ) -> QuantPlan:
     """`forms`: F16 stands first, named or not. `tuned`: the model in the form of its training, and the adapter.
     `study`: its folder. `cache`: of bases.
@@ -59,14 +59,14 @@ def plan(
     Raises AppError("file_unreadable").
     """
     folder = study / MODELS
-    forms = [FORMS["F16"], *(form for form in forms if form.name not in _WHOLE)]
+    forms = [QUANTIZATIONS["F16"], *(form for form in forms if form.name not in _WHOLE)]
     made: dict[str, Made] = {}
     whole = _whole(source, folder, cache, made)
     contenders = _family(source, forms, source.model, None, whole, folder, made)
     if tuned is not None:
         model, tuning = tuned
         merged = folder / "tuned-F16.gguf"
-        size = _size(source, FORMS["F16"])
+        size = _size(source, QUANTIZATIONS["F16"])
         made[str(merged)] = Made(
             str(merged), "F16", whole, tuning.path, size_bytes=size, strength=tuning.strength,
             adapter_sha256=contending.adapter_sha256(tuning.path),
@@ -87,17 +87,17 @@ def _whole(source: Source, folder: Path, cache: Path, made: dict[str, Made]) -> 
         sha256 = bases.sha256_of(model)
         unpacked = cache / sha256[:16]
         made[str(unpacked)] = Made(
-            str(unpacked), "folder", model.path, is_shared=True, size_bytes=_size(source, FORMS["F16"]),
+            str(unpacked), "folder", model.path, is_shared=True, size_bytes=_size(source, QUANTIZATIONS["F16"]),
             source_form=model.quantization, source_sha256=sha256,
         )  # fmt: skip
     whole = folder / "base-F16.gguf"
-    made[str(whole)] = Made(str(whole), "F16", str(unpacked), size_bytes=_size(source, FORMS["F16"]))
+    made[str(whole)] = Made(str(whole), "F16", str(unpacked), size_bytes=_size(source, QUANTIZATIONS["F16"]))
     return str(whole)
 
 
 def _family(
     source: Source,
-    forms: Sequence[Form],
+    forms: Sequence[Quantization],
     model: LocalModel,
     tuning: Tuning | None,
     whole: str,
@@ -140,5 +140,5 @@ def _stem(model: LocalModel) -> str:
     return model.name.removesuffix(model.quantization).strip() or model.name
 
 
-def _size(source: Source, form: Form) -> int:
+def _size(source: Source, form: Quantization) -> int:
     return round(source.parameters * form.table_bits / 8)

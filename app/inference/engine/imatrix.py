@@ -18,10 +18,10 @@ import numpy.typing as npt
 from app.base.errors import AppError
 from app.base.files.input_file import open_regular
 from app.inference import gguf
-from app.inference.engine import log_facts
+from app.inference.engine import runtime_facts
 from app.inference.engine.llama import EngineLog, api
-from app.inference.engine.quantize_job import Imatrix
-from app.inference.engine.threads import default_threads
+from app.inference.engine.model_jobs import Imatrix
+from app.inference.engine.runtime_facts import default_threads
 from app.inference.gguf import GgufHeader
 
 PIECE_TOKENS = 512
@@ -30,7 +30,7 @@ MAX_PIECES = 100  # 51,200 tokens; more of them change little, and an 8B model r
 MAX_TEXT_BYTES = 64 << 20
 _MUL_MAT, _F32 = 29, 0  # ggml's numbers, which a test holds against the library's header
 
-Means = dict[str, npt.NDArray[np.float32]]
+ColumnMeans = dict[str, npt.NDArray[np.float32]]
 Report = Callable[[int, int], None]
 
 
@@ -78,7 +78,7 @@ def measure(job: Imatrix, part: Path, report: Report) -> dict[str, Any]:
     return {"tokens": used, "tensors": len(means)}
 
 
-def read(path: Path) -> Means:
+def read(path: Path) -> ColumnMeans:
     """What `measure` has written. Raises AppError("imatrix_failed")."""
     try:
         with np.load(path, allow_pickle=False) as stored:
@@ -122,7 +122,7 @@ class _Reading:
         model_params.use_extra_bufts = False
         self._model = api.llama_model_load_from_file(path.encode("utf-8"), model_params) or None
         if self._model is None:
-            raise AppError("model_unreadable", reason=log_facts.first_error(self._log.lines))
+            raise AppError("model_unreadable", reason=runtime_facts.first_error_line(self._log.lines))
         params = api.llama_context_default_params()
         params.n_ctx = params.n_batch = params.n_ubatch = PIECE_TOKENS
         params.n_threads = params.n_threads_batch = threads
@@ -132,7 +132,7 @@ class _Reading:
         self._context = api.llama_init_from_model(self._model, params) or None
         if self._context is None:
             self.close()
-            raise AppError("context_failed", reason=log_facts.first_error(self._log.lines))
+            raise AppError("context_failed", reason=runtime_facts.first_error_line(self._log.lines))
 
     def close(self) -> None:
         if self._context is not None:
@@ -174,7 +174,7 @@ class _Reading:
         if status != 0:
             raise AppError("decode_failed", status=status)
 
-    def means(self) -> Means:
+    def means(self) -> ColumnMeans:
         """Raises AppError("imatrix_failed") when a layer was never seen or a number is none."""
         means = {name: (total / self._counts[name]).astype(np.float32) for name, total in self._sums.items()}
         broken = next((name for name, values in means.items() if not np.isfinite(values).all()), None)

@@ -3,10 +3,22 @@
 `api` is the binding itself. Beside it stands what has to be made of native callbacks: the log, the abort check and
 grammars. The high-level `llama_cpp.Llama` is not used: it compiles every chat template it loads, crashes on an adapter
 that does not fit, and walks the whole vocabulary for each token.
+
+Which of ggml's native parts compute here: the one made for this processor, and GPU packs.
+
+A build for many machines (packaging/llama_build.py, PORTABLE_FLAGS) has a library for each generation of processors
+and loads the newest that this one can run, so that none dies of an instruction it does not know. A build for one
+machine has a single one inside, and nothing is to be loaded.
+
+How large a JSON schema may be before a grammar is made of it.
+
+The grammar's parser writes each repetition out as many times as it says and calls itself for each level: a schema of a
+hundred bytes could fill the memory or end the process.
 """
 
 import ctypes
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,16 +32,112 @@ from llama_cpp import llama_cpp as api
 from llama_cpp.llama_grammar import json_schema_to_gbnf
 
 from app.base.errors import AppError
-from app.inference.engine import native_parts, schema_limits
+from app.base.files import strict_json
+from app.inference.engine.generation import Ids
 from app.inference.engine.messages import Ask
-from app.inference.engine.sampler import Ids
 
-__all__ = ["NAME", "EngineLog", "Grammar", "api", "grammar_of", "is_cancelled_natively", "load_pack"]
+_PREFIX, _SUFFIX = ("ggml-cpu-", ".dll") if sys.platform == "win32" else ("libggml-cpu-", ".so")
+
+
+def load_cpu_backends(library: ctypes.CDLL, folder: Path) -> None:
+    """`library`: any that ggml's functions are found through; `folder`: where llama.cpp's libraries lie."""
+    os.environ.pop("GGML_BACKEND_PATH", None)  # ggml would load that library, whatever it is
+    if any(folder.glob(f"{_PREFIX}*{_SUFFIX}")):
+        load_all = _ggml(library, folder).ggml_backend_load_all_from_path
+        load_all.argtypes, load_all.restype = [ctypes.c_char_p], None
+        load_all(str(folder).encode("utf-8"))
+
+
+def load_backend_library(library: ctypes.CDLL, folder: Path, pack: Path) -> bool:
+    """Whether it could be loaded: its driver may be missing, in which case the processor computes."""
+    load = _ggml(library, folder).ggml_backend_load
+    load.argtypes, load.restype = [ctypes.c_char_p], ctypes.c_void_p
+    return bool(load(str(pack).encode("utf-8")))
+
+
+def _ggml(library: ctypes.CDLL, folder: Path) -> ctypes.CDLL:
+    """Not another copy of it, which would have a list of devices of its own. Windows looks only into the very file."""
+    return ctypes.CDLL(str(folder / "ggml.dll")) if sys.platform == "win32" else library
+
+
+SCHEMA_BYTES = 100_000
+VALUES_MOST = 5_000
+DEPTH_MOST = 32
+REPEATS_MOST = 2_000  # all of them together; llama.cpp itself refuses more in one
+PATTERN_CHARACTERS = 300
+GRAMMAR_CHARACTERS = 200_000
+_COUNTS = ("minItems", "maxItems", "minLength", "maxLength")
+# Of a pattern, as llama-cpp-python divides it (llama_grammar.SchemaConverter): a text that ends in an escaped character
+# is repeated whole, any other sign by itself.
+_PART = re.compile(r"(?:\\.|[^\\()\[\]{}|.*+?])*\\.|\[(?:\\.|[^\\\]])*\]?|\{[^}]*\}?|.", re.DOTALL)
+
+
+def schema_problem(schema: str) -> str:
+    """Return what is too large, in English for the details; "" for nothing. Takes time linear in its length."""
+    if len(schema) > SCHEMA_BYTES:
+        return f"a schema of more than {SCHEMA_BYTES:,} characters"
+    try:
+        values = list(_values(strict_json.loads(schema), 0))
+    except ValueError:
+        return f"a schema that is nested deeper than {DEPTH_MOST}, or is no JSON"
+    if len(values) > VALUES_MOST:
+        return f"a schema of more than {VALUES_MOST:,} values"
+    repeats = 0
+    for key, value in values:
+        if key in _COUNTS and isinstance(value, int | float):
+            repeats += int(value) if 0 <= value <= REPEATS_MOST else 0 if value < 0 else REPEATS_MOST + 1
+        elif key == "pattern" and isinstance(value, str):
+            if len(value) > PATTERN_CHARACTERS:
+                return f"a pattern of more than {PATTERN_CHARACTERS} characters"
+            repeats += _repeats(value)
+    return f"more than {REPEATS_MOST:,} repetitions" if repeats > REPEATS_MOST else ""
+
+
+def _values(value: Any, depth: int, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Each value with the key that it stands under. Raises ValueError where they are nested too deeply."""
+    if depth > DEPTH_MOST:
+        raise ValueError("depth")
+    yield key, value
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _values(inner, depth + 1, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _values(inner, depth + 1)
+
+
+def _repeats(pattern: str) -> int:
+    """Return how many parts are added when each repetition is written out: those side by side add up, those of a group
+    multiply with its own."""
+    groups, written = [[0]], 0  # the sizes of the parts of each group that is open; of all as they stand
+    for part in _PART.findall(pattern):
+        if part == "(":
+            groups.append([0])
+        elif part == ")" and len(groups) > 1:
+            groups[-2].append(sum(groups.pop()))
+        elif part[0] == "{":
+            groups[-1][-1] *= _most(part)
+        else:
+            size = 1 if part[0] == "[" else len(part)
+            groups[-1].append(size)
+            written += size
+    return sum(map(sum, groups)) - written
+
+
+def _most(quantifier: str) -> int:
+    """Return how often a part is written out, read as the converter reads it; what is no number there it refuses."""
+    try:
+        return max([1, *(int(number) for number in quantifier.strip("{}").split(",") if number.strip())])
+    except ValueError:
+        return 1
+
+
+__all__ = ["NAME", "EngineLog", "LlamaGrammar", "api", "grammar_of", "is_cancelled_natively", "load_pack"]
 
 NAME = f"llama-cpp-python {llama_cpp.__version__}"
 
 _LIBRARIES = Path(llama_cpp.__file__).parent / "lib"
-native_parts.load_processor(api._lib, _LIBRARIES)
+load_cpu_backends(api._lib, _LIBRARIES)
 
 # llama.cpp asks `bool abort(void *data)` at every node of the graph. A Python function there would take the
 # interpreter's lock thousands of times a token. strlen of a C string that is empty until cancelled answers the same
@@ -43,7 +151,7 @@ _ANY_CHARACTER, _NO_CONTROL_CHARACTER = r'[^"\\]', r'[^"\\\x00-\x1F\x7F]'
 
 def load_pack(pack: Path) -> bool:
     """A GPU's library (`app.inference.engine_packs`), before the first model. Whether it could be loaded."""
-    return native_parts.load_pack(api._lib, _LIBRARIES, pack)
+    return load_backend_library(api._lib, _LIBRARIES, pack)
 
 
 class EngineLog:
@@ -66,7 +174,7 @@ class EngineLog:
                 self._listener(line)
 
 
-class Grammar:
+class LlamaGrammar:
     """A grammar's state for one answer, as `Sampler` wants it."""
 
     def __init__(self, sampler: Any) -> None:
@@ -100,9 +208,9 @@ def _silenced() -> Iterator[None]:
 
 
 @contextmanager
-def grammar_of(vocabulary: Any, command: Ask) -> Iterator[Grammar | None]:
+def grammar_of(vocabulary: Any, command: Ask) -> Iterator[LlamaGrammar | None]:
     text = command.grammar
-    problem = schema_limits.problem_of(command.json_schema) if command.json_schema is not None else ""
+    problem = schema_problem(command.json_schema) if command.json_schema is not None else ""
     if problem:
         raise AppError("grammar_invalid", reason=problem)
     try:
@@ -113,13 +221,13 @@ def grammar_of(vocabulary: Any, command: Ask) -> Iterator[Grammar | None]:
     if text is None:
         yield None
         return
-    if command.json_schema is not None and len(text) > schema_limits.GRAMMAR_CHARACTERS:
+    if command.json_schema is not None and len(text) > GRAMMAR_CHARACTERS:
         raise AppError("grammar_invalid", reason=f"a grammar of {len(text):,} characters")
     with _silenced():  # what it cannot parse is written out whole, with the texts of whoever asks
         sampler = api.llama_sampler_init_grammar(vocabulary, text.encode("utf-8"), b"root")
     if not sampler:
         raise AppError("grammar_invalid", reason="not a GBNF grammar with a rule named root")
     try:
-        yield Grammar(sampler)
+        yield LlamaGrammar(sampler)
     finally:
         api.llama_sampler_free(sampler)

@@ -13,9 +13,9 @@ import psutil
 
 from app.base.errors import AppError
 from app.inference import gguf
-from app.inference.engine import log_facts
-from app.inference.engine.answer import Aborted, Answer
+from app.inference.engine import runtime_facts
 from app.inference.engine.backend import Cancellation, Emit, no_model
+from app.inference.engine.generation import DecodeAborted, GenerationLoop, Sampler
 from app.inference.engine.llama import NAME, EngineLog, api, grammar_of, is_cancelled_natively, load_pack
 from app.inference.engine.messages import (
     AdapterUse,
@@ -29,9 +29,8 @@ from app.inference.engine.messages import (
     StateReport,
     Tokenize,
 )
-from app.inference.engine.sampler import Sampler
-from app.inference.engine.threads import LoadMeter, default_threads, physical_cores, threads_for
-from app.inference.prompt import Segment
+from app.inference.engine.runtime_facts import CpuLoadMeter, default_threads, physical_cores, threads_for
+from app.inference.prompts import Segment
 
 _COUNTED_AT_ONCE = 4_000  # characters
 _TOKENS_OF_A_CUT = 8  # at most so many more tokens has a text that is cut in two
@@ -50,7 +49,7 @@ class LlamaBackend:
         self._log = EngineLog()
         for pack in packs:
             load_pack(pack)
-        self._meter = LoadMeter()
+        self._meter = CpuLoadMeter()
         self._cores = physical_cores()
         self.decode_s = 0.0  # inside llama_decode, since the start
         self._model: Any = None
@@ -86,7 +85,7 @@ class LlamaBackend:
             self._make_context(command, cancellation)
             load_s = time.perf_counter() - started
             self._warm_up()
-        except (AppError, Aborted) as error:
+        except (AppError, DecodeAborted) as error:
             self.unload()
             raise error if isinstance(error, AppError) else AppError("cancelled") from error
         self._facts = self._read_back(command, load_s, time.perf_counter() - started - load_s)
@@ -123,7 +122,7 @@ class LlamaBackend:
                 raise AppError("cancelled")
             if time.monotonic() >= deadline:
                 raise AppError("load_too_slow", deadline_s=command.deadline_s)
-            raise AppError("model_unreadable", reason=log_facts.first_error(self._log.lines))
+            raise AppError("model_unreadable", reason=runtime_facts.first_error_line(self._log.lines))
         self._vocabulary = api.llama_model_get_vocab(self._model)
         self._vocabulary_size = api.llama_vocab_n_tokens(self._vocabulary)
 
@@ -148,7 +147,7 @@ class LlamaBackend:
             self._set_up_embedding(params)
         self._context = api.llama_init_from_model(self._model, params) or None
         if self._context is None:
-            raise AppError("context_failed", reason=log_facts.first_error(self._log.lines))
+            raise AppError("context_failed", reason=runtime_facts.first_error_line(self._log.lines))
         self._memory = api.llama_get_memory(self._context)
         self.batch_tokens = api.llama_n_batch(self._context)
         self.context_tokens = api.llama_n_ctx(self._context)
@@ -174,7 +173,7 @@ class LlamaBackend:
         self._clear()
 
     def _read_back(self, command: Load, load_s: float, warm_up_s: float) -> EngineFacts:
-        log = log_facts.read(self._log.lines)
+        log = runtime_facts.read_load_log(self._log.lines)
         assert self._header is not None
         return EngineFacts(
             path=command.path,
@@ -221,12 +220,14 @@ class LlamaBackend:
         seed = command.sampling.seed if command.sampling.seed is not None else secrets.randbits(32)
         self._use_adapters(command.adapters)
         with grammar_of(self._vocabulary, command) as grammar:
-            answer = Answer(self, command, Sampler(command.sampling, seed, grammar), cancellation, emit, received)
+            answer = GenerationLoop(
+                self, command, Sampler(command.sampling, seed, grammar), cancellation, emit, received
+            )
             cached = self._keep_common_prefix(prompt)
             try:
                 answer.read_prompt(prompt)
                 reason = answer.write()
-            except Aborted:
+            except DecodeAborted:
                 reason = "cancelled"
                 self._remove_after(len(self.tokens))
             except AppError:
@@ -255,7 +256,7 @@ class LlamaBackend:
         facts = self._loaded()
         try:
             return tuple(self._vector(text, facts) for text in command.texts)
-        except Aborted as error:
+        except DecodeAborted as error:
             raise AppError("cancelled") from error
         finally:
             self._clear()
@@ -346,7 +347,7 @@ class LlamaBackend:
         self.decode_s += time.perf_counter() - began
         self.progress += 1
         if status == _ABORTED:
-            raise Aborted
+            raise DecodeAborted
         if status == _NO_KV_SLOT:
             raise AppError("context_full", prompt_tokens=len(self.tokens) + count, context_tokens=self.context_tokens)
         if status != 0:
@@ -391,7 +392,9 @@ class LlamaBackend:
                 gguf.check_adapter(Path(use.path), self._header)
                 loaded = api.llama_adapter_lora_init(self._model, use.path.encode("utf-8"))
                 if not loaded:  # a null pointer is falsy, but not None
-                    raise AppError("adapter_unreadable", path=use.path, reason=log_facts.first_error(self._log.lines))
+                    raise AppError(
+                        "adapter_unreadable", path=use.path, reason=runtime_facts.first_error_line(self._log.lines)
+                    )
                 self._adapters[use.path] = loaded
         pointers = (api.llama_adapter_lora_p_ctypes * len(adapters))(*(self._adapters[use.path] for use in adapters))
         strengths = (ctypes.c_float * len(adapters))(*(use.strength for use in adapters))

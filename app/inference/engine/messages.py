@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.base import json_lines
-from app.inference.prompt import Segment
-from app.inference.remote_address import Remote
+from app.inference.local_model import RemoteModel
+from app.inference.prompts import Segment
 
 PROTOCOL = 1
 
@@ -53,7 +53,7 @@ class Load:
     gpu_layers: int = -1  # -1: all that fit a GPU backend; 0: none
     embedding: bool = False  # True: the model answers Embed and not Ask
     deadline_s: float = 600.0
-    remote: Remote | None = None  # another machine computes it; then `path` only names it
+    remote: RemoteModel | None = None  # another machine computes it; then `path` only names it
     key: str = field(default="", repr=False)  # that the other machine wants
 
 

@@ -12,11 +12,10 @@ from typing import Any, NoReturn
 
 from app.base.errors import AppError
 from app.inference import gguf
-from app.inference.engine import job_process, log_facts, quantize_job
-from app.inference.engine.job_process import Notes, Send
-from app.inference.engine.quantize_job import Imatrix, Quantize
+from app.inference.engine import model_jobs, runtime_facts
+from app.inference.engine.model_jobs import Imatrix, Notes, Quantize, Send
 from app.inference.gguf import GgufHeader
-from app.inference.quantizations import FORMS
+from app.inference.quantizations import QUANTIZATIONS
 from trainer.convert_job import Phase, Progress
 
 # Of one tensor, how many bytes of rows are in memory at once as f32. llama.cpp's default of 8 GiB would take 3 GB for
@@ -30,10 +29,10 @@ _TEXT_LIMIT_BYTES = 127  # of a text that llama.cpp is to put into the file
 
 def main(arguments: list[str]) -> NoReturn:
     """`arguments`: the file with the job. The process ends with the job."""
-    job_process.run(arguments, quantize_job.read, _work)
+    model_jobs.run_job(arguments, model_jobs.read_quantize_job, _work)
 
 
-def _work(job: quantize_job.Job, part: Path, send: Send) -> Notes:
+def _work(job: model_jobs.QuantizeJob, part: Path, send: Send) -> Notes:
     return _quantize(job, part, send) if isinstance(job, Quantize) else _imatrix(job, part, send)
 
 
@@ -50,7 +49,7 @@ def _quantize(job: Quantize, part: Path, send: Send) -> Notes:
     """Raises AppError: what `gguf.check_model` finds in the source; build_unwritable, drive_space, quantize_failed."""
     from app.inference.engine.llama import EngineLog, api  # after standard output was claimed
 
-    form = FORMS[job.quantization]
+    form = QUANTIZATIONS[job.quantization]
     header = gguf.check_model(Path(job.source), every_token=False)
     send(Phase("writing"))
     log = EngineLog(_Meter(header, send).look_at)
@@ -64,9 +63,9 @@ def _quantize(job: Quantize, part: Path, send: Send) -> Notes:
     status = api.llama_model_quantize(job.source.encode("utf-8"), str(part).encode("utf-8"), ctypes.byref(params))
     del kept
     if status != 0:
-        reason = log_facts.first_error(log.lines)
+        reason = runtime_facts.first_error_line(log.lines)
         if "ios" in reason or not part.exists():  # C++'s streams
-            raise job_process.write_failure(Path(job.target), reason, header.weights_bytes // 8)
+            raise model_jobs.target_write_error(Path(job.target), reason, header.weights_bytes // 8)
         raise AppError("quantize_failed", reason=reason)
     found = [match for line in log.lines if (match := _FALLBACK.search(line))]
     return {

@@ -18,11 +18,11 @@ import numpy.typing as npt
 
 from app.base.errors import AppError
 from app.inference import gguf
-from app.inference.engine import log_facts
+from app.inference.engine import runtime_facts
+from app.inference.engine.generation import TextStream
 from app.inference.engine.llama import EngineLog, api
-from app.inference.engine.text_stream import TextStream
-from app.inference.engine.threads import default_threads
-from app.inference.prompt import Segment
+from app.inference.engine.runtime_facts import default_threads
+from app.inference.prompts import Segment
 
 BATCH_TOKENS = 512
 LEAST_TOKENS = 8  # fewer, and llama.cpp multiplies with quantized weights by another kernel
@@ -77,7 +77,7 @@ class ScoredModel:
         params.no_perf = True
         self._context = api.llama_init_from_model(self._model, params) or None
         if self._context is None:
-            raise AppError("context_failed", reason=log_facts.first_error(self._log.lines))
+            raise AppError("context_failed", reason=runtime_facts.first_error_line(self._log.lines))
         self.batch_tokens = api.llama_n_batch(self._context)
         self._marks = (ctypes.c_int8 * self.batch_tokens)()
         if self._adapter is not None:
@@ -97,7 +97,7 @@ class ScoredModel:
         model_params.n_gpu_layers = -1
         self._model = api.llama_model_load_from_file(str(path).encode("utf-8"), model_params) or None
         if self._model is None:
-            raise AppError("model_unreadable", reason=log_facts.first_error(self._log.lines))
+            raise AppError("model_unreadable", reason=runtime_facts.first_error_line(self._log.lines))
         self._vocabulary = api.llama_model_get_vocab(self._model)
 
     def _load_adapter(self, adapter: str) -> None:
@@ -105,7 +105,7 @@ class ScoredModel:
             return
         self._adapter = api.llama_adapter_lora_init(self._model, adapter.encode("utf-8"))
         if not self._adapter:  # a null pointer is falsy, but not None
-            raise AppError("adapter_unreadable", path=adapter, reason=log_facts.first_error(self._log.lines))
+            raise AppError("adapter_unreadable", path=adapter, reason=runtime_facts.first_error_line(self._log.lines))
 
     # ------------------------------------------------------------------- likelihood
 

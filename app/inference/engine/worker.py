@@ -46,7 +46,7 @@ def main(backend_name: str, packs: Path | None = None) -> NoReturn:
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     try:
         sandbox.confine(sandbox.graphics_paths())
-        Worker(_make_backend(backend_name, packs), writer).run()
+        EngineWorker(_make_backend(backend_name, packs), writer).run()
     except BaseException:  # noqa: BLE001  printed, and the process ends
         # A bug. Python would wait for the reader's lock on standard input at exit, and abort instead of ending.
         traceback.print_exc()
@@ -75,7 +75,7 @@ def _files_of(command: messages.Command) -> list[Path]:
     return []
 
 
-class Worker:
+class EngineWorker:
     def __init__(self, backend: Backend, writer: EventWriter) -> None:
         self._backend = backend
         self._writer = writer

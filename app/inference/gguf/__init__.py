@@ -4,10 +4,8 @@ llama.cpp aborts the process for many kinds of damage that it could have refused
 here first, in words. Nothing here reads weights, and no other exception than AppError leaves this package for any file.
 """
 
-from app.inference.gguf.header import Array, GgufHeader, TensorInfo
-from app.inference.gguf.parts import parts_of
+from app.inference.gguf.header import GgufArray, GgufHeader, TensorInfo, parts_of
 from app.inference.gguf.reader import read_header
-from app.inference.gguf.rules import check_model
-from app.inference.gguf.rules_adapter import check_adapter
+from app.inference.gguf.validation import check_adapter, check_model
 
-__all__ = ["Array", "GgufHeader", "TensorInfo", "check_adapter", "check_model", "parts_of", "read_header"]
+__all__ = ["GgufArray", "GgufHeader", "TensorInfo", "check_adapter", "check_model", "parts_of", "read_header"]

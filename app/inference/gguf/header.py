@@ -1,5 +1,9 @@
-"""What is known of a GGUF file without its weights: values, not behaviour. `reader` makes them, `rules` judges them."""
+"""What is known of a GGUF file without its weights: values, not behaviour. `reader` makes them, `rules` judges them.
 
+The files that a model consists of: large ones come in parts, of which the first is named.
+"""
+
+import glob
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +13,14 @@ from pathlib import Path
 from app.base import invisible_characters
 from app.inference.gguf import tables
 
+
+def parts_of(path: Path) -> list[Path]:
+    """Return the file, and where its name says that it is a part, all parts beside it."""
+    stem, is_part, count = path.stem.rpartition("-of-")
+    pattern = f"{glob.escape(stem[:-5])}*-of-{glob.escape(count)}.gguf"
+    return [path, *path.parent.glob(pattern)] if is_part else [path]
+
+
 Scalar = bool | int | float | str
 
 MAX_KEPT_TEXT_BYTES = 256 * 1024  # chat templates are the longest texts anybody needs whole
@@ -16,7 +28,7 @@ MAX_KEPT_ARRAY_ELEMENTS = tables.MAX_LAYERS  # head counts and window patterns c
 
 
 @dataclass(frozen=True, slots=True)
-class Array:
+class GgufArray:
     """A list in the metadata. Only short numeric lists keep their values; a text that is too long is "char"s."""
 
     element_type: str  # "u8" … "f64", "bool", "str", "char"
@@ -44,7 +56,7 @@ class GgufHeader:
     path: Path
     version: int
     alignment: int
-    metadata: Mapping[str, Scalar | Array] = field(repr=False)
+    metadata: Mapping[str, Scalar | GgufArray] = field(repr=False)
     types: Mapping[str, str] = field(repr=False)  # of each scalar: "u8" … "f64", "bool", "str"
     tensors: Mapping[str, TensorInfo] = field(repr=False)
     data_offset: int
@@ -61,9 +73,9 @@ class GgufHeader:
         value = self.metadata.get(key)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
-    def array(self, key: str) -> Array | None:
+    def array(self, key: str) -> GgufArray | None:
         value = self.metadata.get(key)
-        return value if isinstance(value, Array) else None
+        return value if isinstance(value, GgufArray) else None
 
     def key(self, name: str) -> str:
         """The full key of one of the architecture's own values: `block_count` -> `llama.block_count`."""

@@ -13,11 +13,11 @@ from typing import Any, BinaryIO, NoReturn
 from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.files.input_file import open_regular
-from app.inference.gguf import foreign, tables
+from app.inference.gguf import file_formats, tables
 from app.inference.gguf.header import (
     MAX_KEPT_ARRAY_ELEMENTS,
     MAX_KEPT_TEXT_BYTES,
-    Array,
+    GgufArray,
     GgufHeader,
     Scalar,
     TensorInfo,
@@ -186,16 +186,16 @@ class _Parser:
         self.tokens = tokens
         self.strings_left = MAX_STRINGS
         self.kept_left = MAX_KEPT_BYTES
-        self.metadata: dict[str, Scalar | Array] = {}
+        self.metadata: dict[str, Scalar | GgufArray] = {}
         self.types: dict[str, str] = {}
 
     def parse(self) -> GgufHeader:
         size = self.window.size
         if size == 0:
             raise AppError("file_empty", path=str(self.path))
-        head = self.window.take(min(size, foreign.HEAD_BYTES))
+        head = self.window.take(min(size, file_formats.HEAD_BYTES))
         if not head.startswith(b"GGUF"):
-            raise foreign.error(head, size)
+            raise file_formats.not_gguf_error(head, size)
         self.window.skip(4 - len(head))  # back to behind the magic
         version = self._version()
         tensor_count = self._count("tensor count", MAX_TENSORS)
@@ -277,29 +277,29 @@ class _Parser:
             damaged(key, "string_too_long", value=length)
         if length > MAX_KEPT_TEXT_BYTES:
             self.window.skip(length)
-            self.metadata[key] = Array("char", length)
+            self.metadata[key] = GgufArray("char", length)
             return
         self._keep(length)
         self.metadata[key] = self.window.take(length).decode("utf-8", "replace")
         self.types[key] = "str"
 
-    def _array(self, key: str) -> Array:
+    def _array(self, key: str) -> GgufArray:
         kind: int = self.window.unpack(_U32)
         count: int = self.window.unpack(_U64)
         if count > MAX_ARRAY_ELEMENTS:
             damaged(key, "count_too_large", value=count)
         if kind == _STRING:
             self._strings(key, count)
-            return Array("str", count)
+            return GgufArray("str", count)
         if kind not in _SCALARS:
             damaged(key, "unknown_value_type", value=kind)
         name, form = _SCALARS[kind]
         if count > MAX_KEPT_ARRAY_ELEMENTS:
             self.window.skip(count * form.size)
-            return Array(name, count)
+            return GgufArray(name, count)
         self._keep(count * VALUE_BYTES)
         raw = self.window.take(count * form.size)
-        return Array(name, count, tuple(value for (value,) in form.iter_unpack(raw)))
+        return GgufArray(name, count, tuple(value for (value,) in form.iter_unpack(raw)))
 
     def _strings(self, key: str, count: int) -> None:
         self.strings_left -= count

@@ -2,41 +2,329 @@
 address that it may speak to, before it has read anything.
 
 `--check`: no loop; it reads one line with a key, says which models the server has, and ends.
+
+An answer as it comes: server-sent events, one piece of text each, read with limits.
+
+A model of another machine behind the same commands and events as one of this machine.
+
+It has no adapters, no grammar and no vectors. Of the sampling, what every such server understands is sent:
+temperature, top_p, seed and the number of tokens; the rest is the server's own.
 """
 
 import dataclasses
+import http.client
 import json
 import os
+import secrets
 import sys
+import time
 import traceback
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import psutil
 
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.isolation import network_guard
-from app.inference import remote_address
-from app.inference.engine.worker import Worker
-from app.inference.remote import server_facts
-from app.inference.remote.backend import RemoteBackend
-from app.inference.remote.connection import Server
+from app.inference import local_model, prompts
+from app.inference.engine.backend import Cancellation, Emit, no_model
+from app.inference.engine.messages import (
+    Ask,
+    Done,
+    Embed,
+    EngineFacts,
+    Load,
+    LoadProgress,
+    PromptProgress,
+    StateReport,
+    Timings,
+    Token,
+    Tokenize,
+    Usage,
+)
+from app.inference.engine.worker import EngineWorker
+from app.inference.prompts import Segment
+from app.inference.remote import model_server
+from app.inference.remote.model_server import RemoteServer, ResponseDeadline, TokenCounter
 from trainer.wire import claim_stdout
+
+LINE_BYTES_MAX = 1_000_000
+CHARACTERS_A_TOKEN = 64  # more than this many times what was asked for is not an answer
+LEAST_CHARACTERS_MAX = 20_000
+
+
+@dataclass(slots=True)
+class StreamSummary:
+    """What the stream said beside its text. `finish`: as the server calls it; "" before its end."""
+
+    finish: str = ""
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    answer_tokens: int = 0
+    pieces: int = field(default=0)
+
+
+def read_answer(
+    response: http.client.HTTPResponse, heard: StreamSummary, max_tokens: int, patience: ResponseDeadline, shown: str
+) -> Iterator[str]:
+    """Pieces of text, "" for a sign of life without any (a model that thinks aloud first).
+
+    Raises AppError: "remote_garbage", "remote_endless", "remote_broken" where it ends in the middle, and as
+    `refusals.refused` for an error that the server tells on the way.
+    """
+    room = max(LEAST_CHARACTERS_MAX, max_tokens * CHARACTERS_A_TOKEN)
+    for data in _events(response, shown):
+        if data is None:  # a comment, or an empty line, which servers send to keep the line open
+            continue
+        patience.heard()
+        if data == "[DONE]":
+            break
+        text = _piece(_object(data, shown), heard, shown)
+        room -= len(text) + 1
+        if room < 0:
+            raise AppError("remote_endless", address=shown)
+        yield text
+    if not heard.finish:
+        raise AppError("remote_broken", address=shown)
+
+
+def _events(response: http.client.HTTPResponse, shown: str) -> Iterator[str | None]:
+    if "event-stream" not in response.headers.get("Content-Type", "").casefold():
+        raise AppError("remote_garbage", address=shown)
+    while line := response.readline(LINE_BYTES_MAX + 1):
+        if len(line) > LINE_BYTES_MAX:
+            raise AppError("remote_endless", address=shown)
+        name, _, value = line.decode("utf-8", "replace").rstrip("\r\n").partition(":")
+        if name == "error":  # older versions of llama-server
+            raise model_server.refusal_error(0, model_server.error_fields(_object(value, shown)), shown)
+        yield value.strip() if name == "data" else None
+
+
+def _object(data: str, shown: str) -> dict[str, Any]:
+    try:
+        found = strict_json.loads(data)
+    except ValueError as error:
+        raise AppError("remote_garbage", address=shown) from error
+    if not isinstance(found, dict):
+        raise AppError("remote_garbage", address=shown)
+    return found
+
+
+def _piece(chunk: dict[str, Any], heard: StreamSummary, shown: str) -> str:
+    if "error" in chunk:
+        raise model_server.refusal_error(0, model_server.error_fields(chunk), shown)
+    _note_usage(chunk.get("usage"), heard)
+    choices = chunk.get("choices")
+    if not isinstance(choices, list):
+        raise AppError("remote_garbage", address=shown)
+    first = choices[0] if choices else {}
+    if not isinstance(first, dict):
+        raise AppError("remote_garbage", address=shown)
+    if isinstance(first.get("finish_reason"), str):
+        heard.finish = first["finish_reason"]
+    delta = first.get("delta")
+    text = delta.get("content") if isinstance(delta, dict) else None
+    if text is not None and not isinstance(text, str):
+        raise AppError("remote_garbage", address=shown)
+    heard.pieces += bool(text)
+    return text or ""
+
+
+def _note_usage(usage: object, heard: StreamSummary) -> None:
+    if not isinstance(usage, dict):
+        return
+    details = usage.get("prompt_tokens_details")
+    heard.prompt_tokens = _count(usage.get("prompt_tokens"))
+    heard.answer_tokens = _count(usage.get("completion_tokens"))
+    heard.cached_tokens = _count(details.get("cached_tokens")) if isinstance(details, dict) else 0
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 31 else 0
+
+
+QUIET_S = 300.0  # for a server that reads a long prompt, or has others before us, and between two pieces
+WHOLE_S = 3600.0
+LEAST_ANSWER_TOKENS = 64  # are asked for where an estimate says that none would fit
+_STOP_REASONS = {"stop": "end", "length": "length"}  # the server's word -> ours; others end by themselves
+
+
+class RemoteBackend:
+    name = "remote"
+
+    def __init__(self, address: str) -> None:
+        """`address`: a normal one, of the only server that this process may speak to."""
+        self.progress = 0
+        self._address = address
+        self._server: RemoteServer | None = None
+        self._facts: EngineFacts | None = None
+        self._counter: TokenCounter | None = None
+        self._model = ""
+        self._is_limit_told = False  # the server knows how much fits, and says so when it does not
+
+    def load(self, command: Load, cancellation: Cancellation, emit: Emit) -> EngineFacts:
+        remote, started = command.remote, time.monotonic()
+        self.unload()
+        if remote is None or remote.address != self._address:
+            raise AppError("remote_bad_address", address=local_model.address_label(self._address))
+        server = RemoteServer(self._address, command.key)
+        server.look_up()
+        offered = next((one for one in model_server.list_models(server) if one.name == remote.model), None)
+        if offered is None:
+            raise AppError("remote_model_unknown", address=server.shown, model=remote.model)
+        emit(LoadProgress(command.id, 0.5))
+        if cancellation.is_set:
+            raise AppError("cancelled")
+        told = model_server.find_context_tokens(server, offered)
+        context = min((n for n in (told, remote.context_tokens) if n), default=command.context_tokens)
+        self._server, self._model, self._is_limit_told = server, remote.model, bool(told)
+        self._counter = TokenCounter(server, remote.model)
+        self._facts = _facts(command, server.shown, context, time.monotonic() - started)
+        return self._facts
+
+    def unload(self) -> None:
+        self._server = self._facts = self._counter = None
+
+    def ask(self, command: Ask, cancellation: Cancellation, emit: Emit) -> Done:
+        server, facts, counter = self._loaded()
+        if command.adapters or command.grammar or command.json_schema:
+            raise AppError("remote_cannot", address=server.shown)
+        prompt_tokens = self._count(command.prompt)
+        is_known = counter.is_exact or not self._is_limit_told
+        if is_known and prompt_tokens >= facts.context_tokens:
+            raise AppError("context_full", prompt_tokens=prompt_tokens, context_tokens=facts.context_tokens)
+        room = facts.context_tokens - prompt_tokens
+        max_tokens = min(command.max_tokens, max(room, 1 if counter.is_exact else LEAST_ANSWER_TOKENS))
+        seed = secrets.randbits(31) if command.sampling.seed is None else command.sampling.seed
+        emit(PromptProgress(command.id, 0, prompt_tokens))
+        body = _body(command, self._model, max_tokens, seed)
+        heard = StreamSummary()
+        try:
+            timings, is_cancelled = self._stream(command.id, body, heard, cancellation, emit)
+        except AppError as error:
+            if error.code == "remote_broken" and not heard.pieces and not self._is_limit_told:
+                raise AppError("remote_broken_early", **error.facts) from error  # llama_cpp.server, of a long prompt
+            raise _with_facts(error, self._model, prompt_tokens, facts.context_tokens) from error
+        reason = "cancelled" if is_cancelled else _STOP_REASONS.get(heard.finish, "end")
+        if reason == "length" and max_tokens < command.max_tokens:
+            reason = "context"
+        usage = Usage(heard.prompt_tokens or prompt_tokens, heard.cached_tokens, heard.answer_tokens or heard.pieces)
+        return Done(command.id, reason, usage, timings, seed)
+
+    def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:  # noqa: ARG002 (as of Backend)
+        raise AppError("remote_cannot", address=local_model.address_label(self._address))
+
+    def tokenize(self, command: Tokenize) -> tuple[int, ...]:
+        self._loaded()
+        return tuple(self._count(prompt) for prompt in command.prompts)
+
+    def state(self, command_id: str) -> StateReport:
+        return StateReport(command_id, self._facts, 0, 0, psutil.Process().memory_info().rss)
+
+    # ------------------------------------------------------------------- private
+
+    def _loaded(self) -> tuple[RemoteServer, EngineFacts, TokenCounter]:
+        if self._server is None or self._facts is None or self._counter is None:
+            raise no_model()
+        return self._server, self._facts, self._counter
+
+    def _count(self, prompt: tuple[Segment, ...]) -> int:
+        _, _, counter = self._loaded()
+        self.progress += 1
+        texts = [message["content"] for message in prompts.to_messages(prompt)]
+        return prompts.estimate_framing_tokens(prompt) + counter.count("\n".join(texts))
+
+    def _stream(
+        self, command_id: str, body: dict[str, Any], heard: StreamSummary, cancellation: Cancellation, emit: Emit
+    ) -> tuple[Timings, bool]:
+        """How long it took, and whether it was cancelled. `heard` is filled."""
+        server, _, _ = self._loaded()
+        patience = ResponseDeadline(QUIET_S, WHOLE_S)
+        first = started = time.monotonic()
+        try:
+            with server.stream("/chat/completions", body, patience, cancellation) as response:
+                for text in read_answer(response, heard, body["max_tokens"], patience, server.shown):
+                    if cancellation.is_set:
+                        break
+                    self.progress += 1
+                    if text:
+                        first = time.monotonic() if heard.pieces == 1 else first
+                        emit(Token(command_id, text))
+        except AppError:
+            if not cancellation.is_set:  # else it is us who have gone
+                raise
+        ended = time.monotonic()
+        first = first if heard.pieces else ended
+        return Timings(first - started, first - started, ended - first, ended - first, 0), cancellation.is_set
+
+
+def _body(command: Ask, model: str, max_tokens: int, seed: int) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": prompts.to_messages(command.prompt),
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_tokens": max_tokens,
+        "temperature": command.sampling.temperature,
+        "top_p": command.sampling.top_p,
+        "seed": seed,
+    }
+    return body | ({"stop": list(command.stop)} if command.stop else {})
+
+
+def _with_facts(error: AppError, model: str, prompt_tokens: int, context_tokens: int) -> AppError:
+    """What the reader of a refusal does not know."""
+    if error.code == "remote_too_long":  # an estimate may have been lower than what the server counts
+        needed = max(prompt_tokens, context_tokens + 1)
+        return AppError("context_full", prompt_tokens=needed, context_tokens=context_tokens)
+    return AppError(error.code, **{**error.facts, "model": model}) if "model" in error.facts else error
+
+
+def _facts(command: Load, shown: str, context: int, load_s: float) -> EngineFacts:
+    return EngineFacts(
+        path=command.path,
+        architecture="",
+        parameters=0,
+        weights_bytes=0,
+        context_tokens=context,
+        trained_context_tokens=context,
+        batch_tokens=0,
+        threads=0,
+        repack=False,
+        kv_type="",
+        kv_bytes=0,
+        compute_bytes=0,
+        flash_attention=False,
+        gpu_layers=0,
+        total_layers=0,
+        gpu_reason="",
+        backend="",
+        embedding_dimensions=0,
+        end_text="",
+        resident_bytes=psutil.Process().memory_info().rss,
+        load_s=load_s,
+        warm_up_s=0.0,
+        remote=shown,
+    )
 
 
 def guard(arguments: Sequence[str]) -> None:
     """Before anything else in this process. `arguments`: address, and perhaps --check. Raises AppError."""
-    place = remote_address.place_of(remote_address.normal(arguments[0]))
+    place = local_model.parse_address(local_model.normalize_address(arguments[0]))
     network_guard.enforce_offline((place.host, place.port))
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
     """As `app.inference.engine.worker.main`."""
     writer = claim_stdout()
-    address = remote_address.normal(arguments[0])
+    address = local_model.normalize_address(arguments[0])
     try:
         if arguments[1:2] == ["--check"]:
             writer.send(_checked(address, sys.stdin.buffer.readline()))
             os._exit(0)
-        Worker(RemoteBackend(address), writer).run()
+        EngineWorker(RemoteBackend(address), writer).run()
     except BaseException:  # noqa: BLE001  printed, and the process ends
         traceback.print_exc()
         sys.stderr.flush()
@@ -46,10 +334,12 @@ def main(arguments: Sequence[str]) -> NoReturn:
 def _checked(address: str, line: bytes) -> dict[str, object]:
     """{"models": [...]} or {"error": code, "facts": {...}}."""
     try:
-        server = Server(address, str(json.loads(line or b"{}").get("key", "")))
+        server = RemoteServer(address, str(json.loads(line or b"{}").get("key", "")))
         server.look_up()
-        found = server_facts.models(server)
-        told = [server_facts.context_of(server, one) if len(found) == 1 else one.context_tokens for one in found]
+        found = model_server.list_models(server)
+        told = [
+            model_server.find_context_tokens(server, one) if len(found) == 1 else one.context_tokens for one in found
+        ]
     except AppError as error:
         return {"error": error.code, "facts": error.facts}
     entries = [dataclasses.replace(one, context_tokens=n) for one, n in zip(found, told, strict=True)]

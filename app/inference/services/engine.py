@@ -1,17 +1,23 @@
-"""The engine child, supervised: started when needed, watched by its heartbeat, restarted once when it dies."""
+"""The engine child, supervised: started when needed, watched by its heartbeat, restarted once when it dies.
+
+Memory that unloading the current model gives back.
+
+The memory of the model that answers, for long work that needs it, taken when nobody is answered.
+"""
 
 import dataclasses
 import itertools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QEventLoop, QObject, QTimer, Signal, SignalInstance
 
 from app.base import json_lines, programs
 from app.base.errors import AppError
 from app.base.services.child_process import ChildExit, ChildProcess
-from app.inference import remote_address
+from app.inference import local_model
 from app.inference.engine import messages
 from app.inference.engine.messages import (
     Ask,
@@ -32,8 +38,8 @@ from app.inference.engine.messages import (
     Unload,
     Unloaded,
 )
-from app.inference.services.events import Contact, EngineStatus
-from app.inference.services.remote_keys import RemoteKeys
+from app.inference.services.events import EngineStatus, NetworkContact
+from app.inference.services.keychain import RemoteKeys
 
 HEARTBEAT_LIMIT_S = 30.0  # the child beats once a second; a machine that swaps can miss many
 WATCH_LATE_S = 4.0  # the watch looks every second
@@ -41,7 +47,7 @@ STALL_LIMIT_S = 600.0  # the longest a single batch may take; a slow disk pages 
 
 
 @dataclass(frozen=True, slots=True)
-class EngineDeath:
+class EngineExit:
     """The child is gone. `cause`: killed | crashed | finished | not_started | hung | garbled.
 
     `is_restarting`: it comes back by itself with the same model; otherwise the next request starts it.
@@ -78,7 +84,7 @@ class EngineClient(QObject):
     ) -> None:
         super().__init__(parent)
         self.remote_keys = RemoteKeys()
-        self.contacts: list[Contact] = []  # with other machines, the oldest first
+        self.contacts: list[NetworkContact] = []  # with other machines, the oldest first
         self._child = ChildProcess(command, log, self)
         self._local_command = command
         self._address = ""  # that the child may speak to; "": none, it computes itself
@@ -143,8 +149,8 @@ class EngineClient(QObject):
             command = dataclasses.replace(command, key=self.remote_keys.known(command.remote.address))
         self._child.send(messages.to_line(command))
         if isinstance(command, Load | Ask) and self._address:
-            place = remote_address.shown(self._address)
-            self.contacts.append(Contact(place, time.time(), self.status.model_name, is_answering=True))
+            place = local_model.address_label(self._address)
+            self.contacts.append(NetworkContact(place, time.time(), self.status.model_name, is_answering=True))
             self.contacted.emit(place)
 
     def allow_network(self, is_allowed: bool) -> None:
@@ -337,7 +343,7 @@ class EngineClient(QObject):
         is_restarting = may_restart and load is not None and how.cause != "not_started"
         name = self.status.model_name
         self._set_status(EngineStatus("failed", name))
-        self.died.emit(EngineDeath(self._verdict or how.cause, how.detail, how.log_tail, is_restarting))
+        self.died.emit(EngineExit(self._verdict or how.cause, how.detail, how.log_tail, is_restarting))
         # Whoever heard of it may have shut it down, or loaded something else.
         if is_restarting and self._last_load is not None and not self._child.is_running:
             self.send(dataclasses.replace(self._last_load, id=self.new_id()))
@@ -354,3 +360,77 @@ def _after_answer(status: EngineStatus, done: Done) -> EngineStatus:
         tokens_per_s=usage.answer_tokens / timings.answer_s if timings.answer_s > 0 else 0.0,
         first_token_s=timings.first_token_s,
     )
+
+
+def reclaimable_bytes(engine: EngineClient) -> int:
+    """What unloading gives back. Weights that are mapped from the file count as free memory already."""
+    facts = engine.facts
+    if facts is None:
+        return 0
+    return facts.kv_bytes + facts.compute_bytes + (facts.weights_bytes if facts.repack else 0)
+
+
+LOOK_EVERY_MS = 100  # whether the answer that is waited for has been given
+CLOSE_LIMIT_S = 20.0  # then a trainer is left to itself: it saves and ends when the program has gone
+
+
+class EngineReservation(QObject):
+    """Between `take` and `give_back` nothing new can be asked of the engine. With the next question afterwards the
+    model is loaded again."""
+
+    def __init__(self, engine: EngineClient, is_answering: Callable[[], bool]) -> None:
+        super().__init__()
+        self._engine = engine
+        self._is_answering = is_answering
+        self._then: Callable[[], None] | None = None
+        self._look = QTimer(self, interval=LOOK_EVERY_MS)
+        self._look.timeout.connect(self._end_when_free)
+        engine.exited.connect(self._go_on)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an answer is being given, which is waited for."""
+        return self._look.isActive()
+
+    def take(self, refusal: AppError, then: Callable[[], None]) -> None:
+        """`refusal`: what whoever asks is told. `then` is called when the engine has gone: only then anybody may
+        measure the memory."""
+        self._engine.refusal, self._then = refusal, then
+        if self._is_busy():
+            self._look.start()
+        else:
+            self._end()
+
+    def give_back(self) -> None:
+        self._look.stop()
+        self._engine.refusal = self._then = None
+
+    # ------------------------------------------------------------------- private
+
+    def _is_busy(self) -> bool:
+        return self._is_answering() or self._engine.is_computing
+
+    def _end_when_free(self) -> None:
+        if not self._is_busy():
+            self._look.stop()
+            self._end()
+
+    def _end(self) -> None:
+        if not self._engine.end():
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if not self._look.isActive():
+            then, self._then = self._then, None
+            if then is not None:
+                then()
+
+
+def end_within(limit_s: float, end: Callable[[], None], ended: SignalInstance, is_over: Callable[[], bool]) -> None:
+    """Calls `end` and waits for `ended`, for the end of the program."""
+    loop = QEventLoop()
+    ended.connect(loop.quit)
+    QTimer.singleShot(int(limit_s * 1000), loop, loop.quit)
+    end()
+    if not is_over():  # what has not begun ends at once
+        loop.exec()

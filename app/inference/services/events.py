@@ -7,7 +7,7 @@ from app.inference.engine.messages import EngineFacts
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class AnswerStage:
     """What the open conversation is waiting for.
 
     `kind`: idle | searching (the documents) | passages (were found) | loading (the model) | reading (the prompt) |
@@ -24,7 +24,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Overflow:
+class ContextOverflow:
     """A conversation that no longer fits. Nothing was cut; the user chooses."""
 
     prompt_tokens: int
@@ -68,7 +68,7 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True)
-class Contact:
+class NetworkContact:
     """A machine that was spoken to since the start, always because somebody asked for a download, or for an answer."""
 
     host: str

@@ -96,7 +96,7 @@ def _build(
 
 
 def _plan(options: argparse.Namespace, target: Path) -> BuildPlan:
-    forms = quantizations.named(options.quant)
+    forms = quantizations.parse_quantizations(options.quant)
     model = hf_folder.read(Path(options.folder))
     return build_plan.plan(
         BuildRequest(

@@ -10,11 +10,11 @@ from app.base.cli.commands import Output
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import field_name, format_size, help_text, phrase
-from app.inference import gguf, room, speed
-from app.inference.fit import MemoryEstimate, estimate
+from app.inference import gguf, machine, speed
 from app.inference.gguf import GgufHeader
 from app.inference.local_model import LocalModel
-from app.inference.speed import Speed
+from app.inference.memory_estimate import MemoryEstimate, estimate_memory
+from app.inference.speed import PredictedSpeed
 from app.models import catalogue, model_fit
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.model_choice import choose_model
@@ -38,7 +38,7 @@ class _Subject:
     def quantization(self) -> str:
         return self.file.quantization if self.file else self.model.quantization if self.model else ""
 
-    def fit(self, context: int, there: room.Room, kv_type: str) -> ModelFit:
+    def fit(self, context: int, there: machine.MemoryBudget, kv_type: str) -> ModelFit:
         if self.header is not None:
             return model_fit.of_file(self.header, context, there, kv_type)
         assert self.card is not None
@@ -47,7 +47,7 @@ class _Subject:
 
     def estimate(self, context: int, kv_type: str) -> MemoryEstimate:
         if self.header is not None:
-            return estimate(self.header, context, kv_type=kv_type)
+            return estimate_memory(self.header, context, kv_type=kv_type)
         assert self.card is not None
         assert self.file is not None
         return model_fit.estimate_card(self.card, self.file, context, kv_type)
@@ -137,7 +137,7 @@ def _fit(options: argparse.Namespace, where: Paths, output: Output) -> int:
         limits = phrase("common.range", low=256, high=1 << 20)
         raise AppError("bad_option", option="--context", value=context, expected=limits)
     subject = _subject(options.model, options.quant, where)
-    there = room.measure()
+    there = machine.measure_memory()
     found = subject.fit(context, there, chosen.kv_type)
     advice = Advice()
     if found.judgement.verdict == "insufficient":
@@ -185,7 +185,7 @@ def _subject(wanted: str, quantization: str | None, where: Paths) -> _Subject:
 
 def _predicted(
     found: ModelFit, card: ModelCard | None, is_measuring: bool, where: Paths, output: Output
-) -> Speed | None:
+) -> PredictedSpeed | None:
     """None before this machine was measured."""
     path = where.data / speed.FILE_NAME
     here = speed.load(path)
@@ -199,7 +199,7 @@ def _predicted(
     return speed.predict(here, found.needed, found.parameters, card.active_share if card else 1.0)
 
 
-def _fit_data(subject: _Subject, found: ModelFit, advice: Advice, predicted: Speed | None) -> dict[str, Any]:
+def _fit_data(subject: _Subject, found: ModelFit, advice: Advice, predicted: PredictedSpeed | None) -> dict[str, Any]:
     judgement = found.judgement
     return dataclasses.asdict(found.needed) | {
         "available_bytes": judgement.available_bytes,
@@ -223,7 +223,7 @@ def _fit_data(subject: _Subject, found: ModelFit, advice: Advice, predicted: Spe
 
 
 def _fit_lines(
-    output: Output, subject: _Subject, found: ModelFit, advice: Advice, predicted: Speed | None
+    output: Output, subject: _Subject, found: ModelFit, advice: Advice, predicted: PredictedSpeed | None
 ) -> list[str]:
     needed, judgement = found.needed, found.judgement
     sizes = {"total_bytes": needed.total_bytes, "available_bytes": judgement.available_bytes}

@@ -10,8 +10,8 @@ from app.base.cli.loop import CommandLoop, core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text, phrase
-from app.inference import remote_address
-from app.inference.remote_address import Remote
+from app.inference import local_model
+from app.inference.local_model import RemoteModel
 from app.inference.services import keychain
 from app.models import remote_models, tuned_models
 from app.models.cli import model_fit
@@ -37,14 +37,14 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     from app.base.cli.commands import check_limit
 
     check_limit("--context", options.context, 256, 1 << 20)
-    address = remote_address.normal(options.address)
+    address = local_model.normalize_address(options.address)
     if not settings.load(where.settings).network_allowed:
         raise AppError("remote_network_off")
     key = _key(options.key_from) if options.key_from is not None else keychain.stored_token(origin_of(address))
     chosen = _chosen(_offered(address, key), options.model, address)
     if options.keep_key and key:
         keychain.store_token(key, origin_of(address))
-    remote = Remote(address, chosen.model, options.context or 0)
+    remote = RemoteModel(address, chosen.model, options.context or 0)
     store = ModelStore.open(where.database, where.backups)
     try:
         model = remote_models.described(options.name or chosen.model, remote, tuned_models.listed(store, where.models))
@@ -56,10 +56,10 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 0
 
 
-def _offered(address: str, key: str) -> tuple[Remote, ...]:
+def _offered(address: str, key: str) -> tuple[RemoteModel, ...]:
     app = core_application()
     asking = RemoteCheck(address, key)
-    said: list[tuple[Remote, ...] | AppError] = []
+    said: list[tuple[RemoteModel, ...] | AppError] = []
     waiting = CommandLoop(lambda: waiting.stop())
     for told in (asking.found, asking.failed):
         told.connect(said.append)
@@ -76,7 +76,7 @@ def _offered(address: str, key: str) -> tuple[Remote, ...]:
     return said[0]
 
 
-def _chosen(found: tuple[Remote, ...], wanted: str | None, address: str) -> Remote:
+def _chosen(found: tuple[RemoteModel, ...], wanted: str | None, address: str) -> RemoteModel:
     names = [one.model for one in found]
     if wanted is None and len(found) == 1:
         return found[0]
@@ -84,5 +84,5 @@ def _chosen(found: tuple[Remote, ...], wanted: str | None, address: str) -> Remo
         known = " / ".join(names)
         raise AppError("bad_option", option="--model", value="-", expected=phrase("models.remote_models", known=known))
     if wanted not in names:
-        raise AppError("remote_model_unknown", address=remote_address.shown(address), model=wanted)
+        raise AppError("remote_model_unknown", address=local_model.address_label(address), model=wanted)
     return found[names.index(wanted)]

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from app.base.errors import AppError
 from app.base.files.output_file import ReportBytes, drive_error, require_space, write_atomically
 from app.base.wording import phrase
-from app.inference.local_model import FileMark, LocalModel
+from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import local_models, starter
 from app.models.kits import kit_manifest
 from app.models.kits.kit_export import licence_text
@@ -120,7 +120,7 @@ def _described(model: KitModel, joined: Joined) -> LocalModel:
     """With the hashes, which are known. Raises AppError for what is no model, or not the one of the table."""
     described = local_models.describe(joined.paths[0])
     marks = tuple(
-        FileMark(path.name, file.size_bytes, path.stat().st_mtime_ns, file.sha256)
+        FileFingerprint(path.name, file.size_bytes, path.stat().st_mtime_ns, file.sha256)
         for path, file in zip(joined.paths, model.files, strict=True)
     )
     if [mark.name for mark in described.files] != [mark.name for mark in marks]:

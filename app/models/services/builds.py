@@ -14,8 +14,8 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.child_process import JobProcess
 from app.inference import gguf
-from app.inference.engine import quantize_job
-from app.inference.engine.quantize_job import Imatrix, Quantize
+from app.inference.engine import model_jobs
+from app.inference.engine.model_jobs import Imatrix, Quantize
 from app.inference.local_model import LocalModel
 from app.models import build_plan, local_models
 from app.models.build_folder import BuildFolder
@@ -175,7 +175,7 @@ class Builds(QObject):
         job = self._job(step)
         path, target = self._folder.path / "job.json", self._folder.path / step.file
         if isinstance(job, Quantize | Imatrix):
-            quantize_job.write(job, path)
+            model_jobs.write_quantize_job(job, path)
             command = self._commands.quantize(path)
         else:
             path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
@@ -187,7 +187,7 @@ class Builds(QObject):
         self._child = child
         child.start()
 
-    def _job(self, step: Step) -> convert_job.Job | quantize_job.Job:
+    def _job(self, step: Step) -> convert_job.Job | model_jobs.QuantizeJob:
         assert self._plan is not None
         assert self._folder is not None
         plan, request, folder = self._plan, self._plan.request, self._folder.path

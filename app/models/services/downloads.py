@@ -18,7 +18,7 @@ from app.base.services.background import TimeLeftEstimator
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
 from app.inference.local_model import LocalModel
-from app.inference.services.events import Contact, Download
+from app.inference.services.events import Download, NetworkContact
 from app.models import download_queue
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.download_queue import Queued
@@ -27,7 +27,7 @@ from app.models.services.fetcher import End, Fetcher, Step
 from app.models.services.library import ModelLibrary
 from app.models.services.reach import Secrets, hub
 
-__all__ = ["Contact", "Download", "Downloads"]
+__all__ = ["Download", "Downloads", "NetworkContact"]
 
 log = logging.getLogger("kotae")
 
@@ -56,7 +56,7 @@ class Downloads(QObject):
         self._preferences = preferences
         self._path = queue
         self._secrets = Secrets()
-        self._contacts: list[Contact] = []
+        self._contacts: list[NetworkContact] = []
         self._step = Step()
         self._active_id = ""  # of what the child brings, or of what has arrived and is being looked at
         self._is_adding = self._is_closing = False
@@ -92,7 +92,7 @@ class Downloads(QObject):
         """Whether one is under way; also one that was paused and has not ended yet."""
         return self._active_id != ""
 
-    def contacts(self) -> list[Contact]:
+    def contacts(self) -> list[NetworkContact]:
         """Oldest first."""
         return list(self._contacts)
 
@@ -272,7 +272,7 @@ class Downloads(QObject):
 
     def _on_contacted(self, host: str) -> None:
         entry = self._entry(self._active_id)
-        contact = Contact(host, time.time(), entry.title if entry else "")
+        contact = NetworkContact(host, time.time(), entry.title if entry else "")
         self._contacts.append(contact)
         self.contacted.emit(contact)
 

@@ -11,7 +11,7 @@ from app.base.services import background
 from app.base.services.background import TaskProgress
 from app.inference import load_plan
 from app.inference.engine.messages import Done
-from app.inference.local_model import FileMark, LocalModel
+from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import catalogue, local_models, remote_models, starter, tuned_models
 from app.models.catalogue import ModelCard
 from app.models.model_store import ModelStore
@@ -146,7 +146,7 @@ class ModelLibrary(QObject):
     def update(self, model: LocalModel) -> None:
         self._change(lambda: self._store.put_local_model(model))
 
-    def note_files(self, model_id: str, files: tuple[FileMark, ...]) -> None:
+    def note_files(self, model_id: str, files: tuple[FileFingerprint, ...]) -> None:
         """Keeps what a verification has learned of the model's files."""
         model = self._file_of(model_id)
         if model is not None and model.files != files:
@@ -159,7 +159,7 @@ class ModelLibrary(QObject):
         is_long = evaluated >= MEASURED_PROMPT_TOKENS and usage.answer_tokens >= MEASURED_ANSWER_TOKENS
         if is_long and not model.adapter and model.remote is None and timings.prompt_s > 0 and timings.answer_s > 0:
             speed = (evaluated / timings.prompt_s, usage.answer_tokens / timings.answer_s)
-            self.update(dataclasses.replace(model, speeds=load_plan.note_speed(model.speeds, repack, *speed)))
+            self.update(dataclasses.replace(model, speeds=load_plan.record_speed(model.speeds, repack, *speed)))
 
     def refresh(self) -> None:
         """Takes up what another process (the command line) has changed in the list."""

@@ -7,8 +7,8 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from app.base import programs
 from app.base.errors import AppError
 from app.base.services.child_process import OneShotProcess
-from app.inference import remote_address
-from app.inference.remote_address import Remote
+from app.inference import local_model
+from app.inference.local_model import RemoteModel
 
 DEADLINE_MS = 60_000
 KILL_MS = 1000
@@ -21,7 +21,7 @@ class RemoteCheck(QObject):
     failed = Signal(object)  # AppError
 
     def __init__(self, address: str, key: str, parent: QObject | None = None) -> None:
-        """`address`: a normal one (`app.inference.remote_address`)."""
+        """`address`: a normal one (`app.inference.local_model`)."""
         super().__init__(parent)
         self._address = address
         self._child = OneShotProcess(programs.remote_check_command(address), {"key": key}, DEADLINE_MS, self)
@@ -37,8 +37,10 @@ class RemoteCheck(QObject):
         if "error" in told:
             self.failed.emit(AppError(told["error"], **told["facts"]))
         else:
-            self.found.emit(tuple(Remote(self._address, one["name"], one["context_tokens"]) for one in told["models"]))
+            self.found.emit(
+                tuple(RemoteModel(self._address, one["name"], one["context_tokens"]) for one in told["models"])
+            )
 
     def _on_ended(self, is_started: bool) -> None:
-        silent = AppError("remote_silent", address=remote_address.shown(self._address))
+        silent = AppError("remote_silent", address=local_model.address_label(self._address))
         self.failed.emit(silent if is_started else AppError("engine_missing", cause="not_started"))

@@ -10,13 +10,13 @@ from app.base import wording
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.settings import Settings
-from app.inference import child_commands, gguf, load_plan, prompt
+from app.inference import child_commands, gguf, load_plan, prompts
 from app.inference.engine.messages import Ask, Done, Event, Failed, Load, Ready, Sampling, Token
 from app.inference.local_model import LocalModel
-from app.inference.prompt import Segment, Turn
-from app.inference.services import template
-from app.inference.services.engine import EngineClient, EngineDeath
-from app.inference.services.template import TemplateRenderer
+from app.inference.prompts import Segment, Turn
+from app.inference.services import template_renderer
+from app.inference.services.engine import EngineClient, EngineExit
+from app.inference.services.template_renderer import TemplateRenderer
 from app.models import catalogue, local_models
 from app.models.catalogue import CardSampling
 
@@ -53,7 +53,7 @@ class TrialAnswer(QObject):
         self._engine = EngineClient(engine, log, self)
         self._engine.event_received.connect(self._on_event)
         self._engine.died.connect(self._on_died)
-        background.run(lambda: load_plan.plan(model, _SETTINGS), self._load, self._fail)
+        background.run(lambda: load_plan.plan_load(model, _SETTINGS), self._load, self._fail)
 
     def stop(self) -> None:
         """Blocks for a moment."""
@@ -62,7 +62,7 @@ class TrialAnswer(QObject):
             self._renderer.cancel()
         self._engine.shut_down()
 
-    def _load(self, plan: load_plan.Plan) -> None:
+    def _load(self, plan: load_plan.LoadPlan) -> None:
         if not self._is_over:
             self._load_id = self._engine.new_id()
             self._engine.send(Load(id=self._load_id, **plan.fields()))
@@ -71,14 +71,14 @@ class TrialAnswer(QObject):
         turns = (Turn(wording.phrase("models.trial_question")),)
         form = local_models.form_of(self._model)
         if form is not None:
-            self._ask(prompt.build(form, turns), form.stop)
+            self._ask(prompts.build(form, turns), form.stop)
             return
         try:
             header = gguf.read_header(Path(self._model.path))
         except AppError as error:  # the file has gone since it was loaded
             self._fail(error)
             return
-        body = template.request(header.chat_template, turns, end=end_text)
+        body = template_renderer.request(header.chat_template, turns, end=end_text)
         self._renderer = TemplateRenderer(child_commands.template(), body, self._ask, self._fail)
 
     def _ask(self, segments: tuple[Segment, ...], stop: tuple[str, ...] = ()) -> None:
@@ -101,7 +101,7 @@ class TrialAnswer(QObject):
             case Failed() if event.id in (self._load_id, self._ask_id):
                 self._fail(AppError(event.code, **event.facts))
 
-    def _on_died(self, death: EngineDeath) -> None:
+    def _on_died(self, death: EngineExit) -> None:
         self._fail(death.as_error())
 
     def _finish(self, done: Done) -> None:

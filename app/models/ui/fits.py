@@ -11,13 +11,12 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.inference import gguf, speed
-from app.inference import room as rooms
-from app.inference.fit import estimate
+from app.inference import machine as rooms
 from app.inference.local_model import LocalModel
-from app.inference.room import Room
-from app.inference.services.engine import EngineClient
-from app.inference.services.reclaimable import reclaimable_bytes
-from app.inference.speed import MachineSpeed, Speed
+from app.inference.machine import MemoryBudget
+from app.inference.memory_estimate import estimate_memory
+from app.inference.services.engine import EngineClient, reclaimable_bytes
+from app.inference.speed import MachineSpeed, PredictedSpeed
 from app.models import catalogue, model_fit
 from app.models.catalogue import ModelCard
 from app.models.model_fit import Advice, ModelFit
@@ -29,7 +28,7 @@ NO_ADVICE = Advice()
 class Judged:
     fit: ModelFit
     advice: Advice = NO_ADVICE  # where it does not fit
-    predicted: Speed | None = None  # None: this machine was not measured, or the model answers nothing
+    predicted: PredictedSpeed | None = None  # None: this machine was not measured, or the model answers nothing
 
     @property
     def verdict(self) -> str:
@@ -42,7 +41,7 @@ class Findings:
 
     models: Mapping[str, Judged] = field(default_factory=dict)
     cards: Mapping[str, Mapping[str, Judged]] = field(default_factory=dict)
-    room: Room | None = None  # None: not looked at yet
+    room: MemoryBudget | None = None  # None: not looked at yet
     speed: MachineSpeed | None = None
 
 
@@ -107,7 +106,7 @@ class Fits(QObject):
 
 
 def _findings(question: _Question, reclaimable: int, speed_file: Path) -> Findings:
-    there, here, book = rooms.measure(reclaimable), speed.load(speed_file), catalogue.load()
+    there, here, book = rooms.measure_memory(reclaimable), speed.load(speed_file), catalogue.load()
     context, kv_type = question.context_tokens, question.kv_type
     models: dict[str, Judged] = {}
     for model in question.models:
@@ -120,7 +119,7 @@ def _findings(question: _Question, reclaimable: int, speed_file: Path) -> Findin
         advice = NO_ADVICE
         if found.judgement.verdict == "insufficient":
             advice = model_fit.advise(
-                functools.partial(estimate, header, kv_type=kv_type),
+                functools.partial(estimate_memory, header, kv_type=kv_type),
                 found.context_tokens, there, card, found.needed.weights_bytes, book,
             )  # fmt: skip
         models[model.path] = Judged(found, advice, _predicted(here, found, card))
@@ -129,7 +128,12 @@ def _findings(question: _Question, reclaimable: int, speed_file: Path) -> Findin
 
 
 def _of_card(
-    card: ModelCard, context: int, kv_type: str, there: Room, here: MachineSpeed | None, book: catalogue.Catalogue
+    card: ModelCard,
+    context: int,
+    kv_type: str,
+    there: MemoryBudget,
+    here: MachineSpeed | None,
+    book: catalogue.Catalogue,
 ) -> dict[str, Judged]:
     judged: dict[str, Judged] = {}
     for file in card.files:
@@ -144,7 +148,7 @@ def _of_card(
     return judged
 
 
-def _predicted(here: MachineSpeed | None, found: ModelFit, card: ModelCard | None) -> Speed | None:
+def _predicted(here: MachineSpeed | None, found: ModelFit, card: ModelCard | None) -> PredictedSpeed | None:
     if here is None or (card is not None and card.kind != "chat"):
         return None
     return speed.predict(here, found.needed, found.parameters, card.active_share if card else 1.0)

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from app.base.wording import phrase
 from app.inference import machine
-from app.inference.room import Room
+from app.inference.machine import MemoryBudget
 from app.inference.speed import MachineSpeed
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
@@ -38,7 +38,7 @@ class MachineLine(QWidget):
         self._folder = models_folder
         self._facts.setText(self.text())
 
-    def show_room(self, room: Room | None) -> None:
+    def show_room(self, room: MemoryBudget | None) -> None:
         self._others_bytes = room.others_bytes if room else 0
         self._facts.setText(self.text())
 
@@ -52,7 +52,7 @@ class MachineLine(QWidget):
         self._facts.setText(self.text())
 
     def text(self) -> str:
-        here = machine.measure(self._folder)
+        here = machine.measure_machine(self._folder)
         others = phrase("models.other_programs_use_n_gb", n=_gb(self._others_bytes))
         return join_facts(
             phrase("models.memory_a_gb_b_gb", a=_gb(here.memory_bytes), b=_gb(here.available_bytes)),

@@ -7,8 +7,7 @@ from app.base.addresses import origin_of
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.preferences import Preferences
-from app.inference.local_model import LocalModel
-from app.inference.remote_address import Remote
+from app.inference.local_model import LocalModel, RemoteModel
 from app.inference.services import keychain
 from app.inference.services.engine import EngineClient
 from app.models import remote_models
@@ -43,7 +42,7 @@ class RemoteDesk(QObject):
         asking.open()
         return asking
 
-    def _keep(self, before: LocalModel | None, remote: Remote, name: str, key: str, is_stored: bool) -> None:
+    def _keep(self, before: LocalModel | None, remote: RemoteModel, name: str, key: str, is_stored: bool) -> None:
         taken = self._library.listed()
         model = remote_models.described(name, remote, taken)
         if before is not None:

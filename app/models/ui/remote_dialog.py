@@ -5,9 +5,8 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit, QVBoxLayout, QWid
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
-from app.inference import remote_address
-from app.inference.local_model import LocalModel
-from app.inference.remote_address import Remote
+from app.inference import local_model
+from app.inference.local_model import LocalModel, RemoteModel
 from app.models import remote_models
 from app.models.services.remote_check import RemoteCheck
 from app.uikit.dialogs import Dialog, DialogButton
@@ -35,7 +34,7 @@ class RemoteDialog(Dialog):
     def __init__(self, theme: Theme, parent: QWidget, *, before: LocalModel | None = None, can_store: bool) -> None:
         """`before`: what is changed; None: a new one. `can_store`: the system has a store of passwords."""
         self._check: RemoteCheck | None = None
-        self._found: tuple[Remote, ...] = ()
+        self._found: tuple[RemoteModel, ...] = ()
         self._checked_address = ""
         self._before = before
         self._room_px = max(theme.px(LEAST_PX), parent.height() - theme.px(OTHERS_PX))
@@ -65,7 +64,7 @@ class RemoteDialog(Dialog):
         """Asks the server for its models; what was found before is gone."""
         self._forget()
         try:
-            address = remote_address.normal(self.address.text())
+            address = local_model.normalize_address(self.address.text())
         except AppError as error:
             self._on_failed(error)
             return
@@ -83,7 +82,7 @@ class RemoteDialog(Dialog):
     # ------------------------------------------------------------------ building
 
     def _build_fields(self, theme: Theme, *, can_store: bool) -> None:
-        self.address = _field(phrase("models.address"), remote_address.ADDRESS_MAX)
+        self.address = _field(phrase("models.address"), local_model.ADDRESS_MAX)
         self.address.setPlaceholderText("http://gpu-server:8000")
         self.key = _field(phrase("models.api_key_only_where_it"), KEY_MAX)
         self.key.setEchoMode(QLineEdit.EchoMode.Password)
@@ -140,7 +139,7 @@ class RemoteDialog(Dialog):
         self.model.clear()
         self._say("", "muted")
 
-    def _on_found(self, found: tuple[Remote, ...]) -> None:
+    def _on_found(self, found: tuple[RemoteModel, ...]) -> None:
         self._check = None
         self._found = found
         self.model.addItems([one.model for one in found])
@@ -200,7 +199,7 @@ class RemoteDialog(Dialog):
     def _on_chosen(self, key: str) -> None:
         if key == "use" and self._found:
             one = self._found[self.model.currentIndex()]
-            remote = Remote(self._checked_address, one.model, round(self.context.number() or 0))
+            remote = RemoteModel(self._checked_address, one.model, round(self.context.number() or 0))
             secret = self.key.text().strip()
             self.chosen_remote.emit(remote, self.name.text().strip(), secret, self.store.isChecked() and bool(secret))
         self.key.clear()

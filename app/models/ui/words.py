@@ -4,9 +4,9 @@ from datetime import datetime
 
 from app.base.wording import describe_error, format_size, phrase
 from app.inference.engine.messages import EngineFacts
-from app.inference.fit import MemoryEstimate
-from app.inference.local_model import LocalModel, Tuned
-from app.inference.speed import Speed
+from app.inference.local_model import LocalModel, TuningRecord
+from app.inference.memory_estimate import MemoryEstimate
+from app.inference.speed import PredictedSpeed
 from app.models.catalogue import ModelCard
 from app.models.ui.fits import Judged
 from app.models.verify_log import LastVerified
@@ -104,14 +104,14 @@ def other_way(judged: Judged) -> str:
     return _sentences(short, ways)
 
 
-def trained_on(tuned: Tuned) -> str:
+def trained_on(tuned: TuningRecord) -> str:
     """The base of a tuned model and, where it is not as it was trained, the strength."""
     base = phrase("common.base_name", name=tuned.base_name)
     strength = phrase("models.strength_n", n=f"{tuned.strength:g}")
     return base if tuned.strength == 1 else join_facts(base, strength)
 
 
-def speed(predicted: Speed | None) -> str:
+def speed(predicted: PredictedSpeed | None) -> str:
     if predicted is None:
         return ""
     return phrase("models.reading_p_answering_a_tok", p=f"{predicted.prompt:.0f}", a=f"{predicted.answer:.1f}")

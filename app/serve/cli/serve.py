@@ -28,10 +28,9 @@ from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.models import remote_models
-from app.serve.desk import Desk
-from app.serve.endpoint import ALONE, Endpoint, Offer, Offers
-from app.serve.loading import Loading
-from app.serve.server import Server, own_key, read_key
+from app.serve.endpoint import MODEL_ID, Endpoint, ServedModel, ServedModels
+from app.serve.request_queue import ModelLoader, RequestQueue
+from app.serve.server import HttpServer, load_own_key, read_key
 from app.training.runs import runs
 
 PORT = 8631
@@ -64,16 +63,16 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if options.key_file:
         key = read_key(Path(options.key_file).expanduser())
     else:
-        key = own_key(where.data, is_renewed=options.new_key)
+        key = load_own_key(where.data, is_renewed=options.new_key)
     app = core_application()
     listener = _listener(options.port, output)
     network_guard.install_filter()  # from here on there is no other socket to be had, for the children either
     with listener, Meanings(where, output) if where.documents.is_file() else nullcontext() as meanings:
         engine = EngineClient(child_commands.engine(), where.logs / "engine-serve.log")
         embedding = meanings.embedding if meanings else None
-        desk = Desk(engine, child_commands.template(), request, where.documents, embedding)
-        server = Server(listener, key, Endpoint(desk, offers, request.model.name).routes)
-        serving = _Serving(server, Loading(engine, request), offers, key, output)
+        desk = RequestQueue(engine, child_commands.template(), request, where.documents, embedding)
+        server = HttpServer(listener, key, Endpoint(desk, offers, request.model.name).routes)
+        serving = _Serving(server, ModelLoader(engine, request), offers, key, output)
         try:
             with _ends_at_termination():
                 serving.wait()
@@ -103,13 +102,13 @@ def _request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
     return request
 
 
-def _offers_of(options: argparse.Namespace, where: Paths, model: LocalModel) -> Offers:
+def _offers_of(options: argparse.Namespace, where: Paths, model: LocalModel) -> ServedModels:
     """Raises AppError as `ask_sources.scope_of`, "secret_export", and for a database that cannot be used."""
     named = command_scope.scope_of(options.collection, where) if options.collection else ()
     if where.documents.is_file():
         collections.open_library(where.documents).close()
-    offers = Offers(where.documents, where.exports_log, model, named, is_agreed=options.allow_secret)
-    for offer in (Offer(ALONE), *(Offer(one.name, (one,)) for one in named)):
+    offers = ServedModels(where.documents, where.exports_log, model, named, is_agreed=options.allow_secret)
+    for offer in (ServedModel(MODEL_ID), *(ServedModel(one.name, (one,)) for one in named)):
         offers.export_of(offer, "").check(is_agreed=options.allow_secret)
     return offers
 
@@ -147,7 +146,9 @@ def _ends_at_termination() -> Iterator[None]:
 class _Serving:
     """Loads the model, then listens until Ctrl+C."""
 
-    def __init__(self, server: Server, loading: Loading, offers: Offers, key: str, output: Output) -> None:
+    def __init__(
+        self, server: HttpServer, loading: ModelLoader, offers: ServedModels, key: str, output: Output
+    ) -> None:
         self._server = server
         self._loading = loading
         self._offers = offers

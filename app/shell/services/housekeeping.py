@@ -1,5 +1,9 @@
-"""Done in the background some time after the start, and again: a backup a day, and old things out of the bins."""
+"""Done in the background some time after the start, and again: a backup a day, and old things out of the bins.
 
+Python's collector of reference cycles, kept on the thread of the window and out of Qt's work.
+"""
+
+import gc
 import logging
 import time
 
@@ -9,6 +13,34 @@ from app.base import database
 from app.base.files.day_record import DayRecord
 from app.base.paths import Paths
 from app.base.services import background
+
+COLLECT_EVERY_MS = 1000
+
+
+class GarbageCollector(QObject):
+    """Collects from a timer, as generations fill up. While one is there, Python does not collect by itself.
+
+    Left to itself, Python collects in whichever thread allocates, in the middle of whatever Qt is doing. A widget in
+    a cycle would then be destroyed by a thread of the pool, or while an event is delivered to it, and Qt would crash.
+    """
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        gc.disable()
+        timer = QTimer(self, interval=COLLECT_EVERY_MS)
+        timer.timeout.connect(self._collect)
+        timer.start()
+        self.destroyed.connect(gc.enable)
+
+    def _collect(self) -> None:
+        full = [
+            generation
+            for generation, (count, most) in enumerate(zip(gc.get_count(), gc.get_threshold(), strict=True))
+            if count > most
+        ]
+        if full:
+            gc.collect(max(full))
+
 
 AFTER_MS = 10_000
 BACKUP_EVERY_MS = 60 * 60 * 1000  # looks whether today's is there
@@ -37,7 +69,7 @@ def empty_bins(where: Paths, parent: QObject) -> None:
 
     def empty() -> None:
         background.run(
-            lambda: empty_now(where, time.time()),
+            lambda: empty_bins_now(where, time.time()),
             lambda gone: log.info("deleted from the bins: %d", gone),
             lambda error: log.warning("bins: %s", error),
         )
@@ -45,7 +77,7 @@ def empty_bins(where: Paths, parent: QObject) -> None:
     QTimer.singleShot(AFTER_MS, parent, empty)
 
 
-def empty_now(where: Paths, now: float) -> int:
+def empty_bins_now(where: Paths, now: float) -> int:
     """Gives how many are gone. Takes its time: folders of gigabytes may be deleted."""
     record = DayRecord(where.data)
     from app.evaluation import question_sets

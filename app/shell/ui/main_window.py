@@ -1,11 +1,14 @@
-"""The window: sidebar, pages, status line, and the keys that work everywhere."""
+"""The window: sidebar, pages, status line, and the keys that work everywhere.
+
+The pages of the window by their keys.
+"""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
@@ -18,17 +21,17 @@ from app.chat.records import Conversation, Message
 from app.chat.services.chat import ChatSession
 from app.chat.services.conversations import Conversations
 from app.chat.ui.conversations.list_actions import ListActions
+from app.chat.ui.conversations.search_page import SearchPage
 from app.chat.ui.presets.conversation import ConversationSettings
 from app.evaluation.services.evaluations import Evaluations
 from app.inference.services.engine import EngineClient
 from app.models.services.downloads import Downloads
-from app.shell.ui import app_icon, regions
-from app.shell.ui.frame import Frame
-from app.shell.ui.manual import ManualWindow
-from app.shell.ui.pages import Pages
+from app.shell.ui import window_layout
+from app.shell.ui.help_windows import ManualWindow
+from app.shell.ui.settings.page import SettingsPage
 from app.shell.ui.sidebar import Sidebar
 from app.shell.ui.status_line import StatusLine
-from app.shell.ui.window_place import WindowPlace
+from app.shell.ui.window_layout import MainFrame, WindowGeometry
 from app.training.services.training_setup import TrainingSetup
 from app.training.services.trainings import Trainings
 from app.uikit import dialogs
@@ -39,7 +42,48 @@ from app.uikit.widgets.buttons import IconButton
 from app.uikit.widgets.labels import Separator
 
 if TYPE_CHECKING:
-    from app.models.ui.page import ModelsPage  # most starts never need it
+    from app.models.ui.page import ModelsPage
+
+
+class Pages(QObject):
+    """Build a page when it is first asked for: most starts never need more than 質問."""
+
+    built = Signal(object)  # Page
+
+    def __init__(self, chat_page: Page, makers: Mapping[str, Callable[[], Page]]) -> None:
+        """`makers`: one for each key but "ask", which is the page that is there already."""
+        super().__init__()
+        self._pages: dict[str, Page] = {"ask": chat_page}
+        self._makers = makers
+
+    def page(self, key: str) -> Page:
+        """`key`: ask, documents, models, training, evaluation, settings, bin, search or batch."""
+        if key not in self._pages:
+            self._pages[key] = self._makers[key]()
+            self.built.emit(self._pages[key])
+        return self._pages[key]
+
+    @property
+    def all_built(self) -> list[Page]:
+        return list(self._pages.values())
+
+    def models(self) -> "ModelsPage":
+        from app.models.ui.page import ModelsPage
+
+        page = self.page("models")
+        assert isinstance(page, ModelsPage)
+        return page
+
+    def settings(self) -> SettingsPage:
+        page = self.page("settings")
+        assert isinstance(page, SettingsPage)
+        return page
+
+    def search(self) -> SearchPage:
+        page = self.page("search")
+        assert isinstance(page, SearchPage)
+        return page
+
 
 DEFAULT_SIZE = (1280, 800)
 MINIMUM_SIZE = (560, 420)
@@ -63,7 +107,7 @@ class MainWindow(QMainWindow):
         training_setup: TrainingSetup,
         trainings: Trainings,
         evaluations: Evaluations,
-        place: WindowPlace,
+        place: WindowGeometry,
         make_answering: Callable[["MainWindow"], ConversationSettings],
         outside_connections: Callable[[], int],
     ) -> None:
@@ -168,14 +212,14 @@ class MainWindow(QMainWindow):
 
     def _build(self, outside_connections: Callable[[], int]) -> None:
         self.setWindowTitle("Kotae")
-        self.setWindowIcon(app_icon.icon())
+        self.setWindowIcon(window_layout.render_app_icon())
         self.setMinimumSize(*MINIMUM_SIZE)
         self.sidebar = Sidebar(self.theme, self._page_list(), outside_connections)
         self.sidebar.conversations.asked_of = self._conversations.asked
         self.stack = QStackedWidget()
         self.stack.addWidget(self.page("ask"))
         self.status_line = StatusLine(self.theme)
-        self.frame = Frame(self.theme, self.sidebar, self.stack)
+        self.frame = MainFrame(self.theme, self.sidebar, self.stack)
         centre = QWidget()
         column = self._column = QVBoxLayout(centre)
         column.setContentsMargins(0, 0, 0, 0)
@@ -308,7 +352,7 @@ class MainWindow(QMainWindow):
     def _move_region(self, step: int) -> None:
         """Moves the focus between pages, list and the page shown: what F6 does everywhere."""
         around = (self.sidebar.nav, self.sidebar.list, self.page(self._current_page))
-        regions.move_focus(around, self.focusWidget(), step)
+        window_layout.move_focus(around, self.focusWidget(), step)
 
     # ---------------------------------------------------------------------- slots
 

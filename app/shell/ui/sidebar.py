@@ -1,22 +1,229 @@
-"""Left of every page: the pages, a new question, the conversations, the bin, and what left this machine (nothing)."""
+"""Left of every page: the pages, a new question, the conversations, the bin, and what left this machine (nothing).
 
+The pages of the window, as buttons with icon and word.
+
+The foot of the sidebar: what leaves this machine now, and what has left it since the start. It leads to a check.
+"""
+
+import time
 from collections.abc import Callable, Collection, Sequence
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeySequence, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
+from PySide6.QtCore import QRect, QSize, Qt, Signal
+from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QButtonGroup,
+    QGridLayout,
+    QHBoxLayout,
+    QMenu,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.base import confidentiality
 from app.base.wording import phrase
 from app.chat.records import Conversation, Folder
 from app.chat.ui.conversations.conversation_list import ConversationList
 from app.chat.ui.conversations.conversation_view import ConversationView
-from app.shell.ui.nav import Nav, NavButton
-from app.shell.ui.traffic import Traffic
+from app.models.services.downloads import NetworkContact
+from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
+from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button, IconButton
 from app.uikit.widgets.fields import SearchField
-from app.uikit.widgets.labels import Label, Separator, set_surface
+from app.uikit.widgets.labels import IconLabel, Label, Separator, plain_tooltip, set_surface
+
+
+class NavigationButton(QAbstractButton):
+    """A page of the window; the one that is shown has the soft ground, the bar and weight 600."""
+
+    def __init__(self, theme: Theme, icon: str, text: str, shortcut: str = "") -> None:
+        super().__init__()
+        self._theme = theme
+        self._icon = icon
+        self.note = ""
+        self.setText(text)
+        self.setAccessibleName(text)
+        self.setToolTip(plain_tooltip(with_note(text, shortcut)))
+        self.setCheckable(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        theme.changed.connect(self.updateGeometry)
+
+    def set_note(self, note: str) -> None:
+        """A few characters at the right."""
+        self.note = note
+        self.setAccessibleName(join_facts(self.text(), note))
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(self._theme.px(120), self._theme.metric("row_list"))
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
+        theme = self._theme
+        painter = QPainter(self)
+        area = self._ground()
+        list_rows.draw_ground(painter, theme, area, is_chosen=self.isChecked(), option=self._option())
+        size = theme.px(16)
+        token = "accent" if self.isChecked() else "text2"
+        theme.icon(self._icon, token).paint(painter, QRect(area.left() + 10, area.top(), size, area.height()))
+        list_rows.draw_text(
+            painter, theme, self.words_area(), self.text(), "ui", "text", weight=600 if self.isChecked() else 400
+        )
+        if self.note:
+            width = self._note_width()
+            place = QRect(area.right() - 8 - width, area.top(), width, area.height())
+            list_rows.draw_text(painter, theme, place, self.note, "caption", "muted")
+
+    def words_area(self) -> QRect:
+        """Where the word stands, behind the icon."""
+        right = self._note_width() + self._theme.px(8) if self.note else 0
+        return self._ground().adjusted(10 + self._theme.px(16) + self._theme.px(10), 0, -8 - right, 0)
+
+    def _note_width(self) -> int:
+        return QFontMetrics(self._theme.font("caption")).horizontalAdvance(self.note) + 1
+
+    def _ground(self) -> QRect:
+        return self.rect().adjusted(8, 0, -8, 0)
+
+    def _option(self) -> QStyleOptionViewItem:
+        option = QStyleOptionViewItem()
+        option.initFrom(self)  # focus, mouse and whether the keyboard moved the focus
+        return option
+
+
+class NavigationBar(QWidget):
+    """`pages`: (key, icon, word) from top to bottom; Ctrl+1 is the first. Two side by side where height is short."""
+
+    chosen = Signal(str)  # the key of a page
+
+    def __init__(self, theme: Theme, pages: tuple[tuple[str, str, str], ...]) -> None:
+        super().__init__()
+        self._buttons: dict[str, NavigationButton] = {}
+        self._group = QButtonGroup(self)
+        self._theme = theme
+        self._columns = 0
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 8, 0, 8)
+        self._grid.setSpacing(0)
+        self._grid.setColumnStretch(0, 1)
+        for number, (key, icon, word) in enumerate(pages, start=1):
+            button = NavigationButton(theme, icon, word, f"Ctrl+{number}")
+            button.clicked.connect(lambda _=False, key=key: self.chosen.emit(key))
+            self._group.addButton(button)
+            self._buttons[key] = button
+        self.set_columns(1)
+
+    @property
+    def full_height(self) -> int:
+        """Of one column."""
+        return len(self._buttons) * self._theme.metric("row_list") + 16
+
+    def set_columns(self, columns: int) -> None:
+        if columns == self._columns:
+            return
+        self._columns = columns
+        self._grid.setColumnStretch(1, columns - 1)
+        for button in self._buttons.values():
+            self._grid.removeWidget(button)
+        for place, button in enumerate(self._buttons.values()):
+            self._grid.addWidget(button, place // columns, place % columns)
+
+    def show_page(self, key: str) -> None:
+        """Marks none where the page is not one of these."""
+        if key in self._buttons:
+            self._buttons[key].setChecked(True)
+        elif (shown := self._group.checkedButton()) is not None:
+            self._group.setExclusive(False)
+            shown.setChecked(False)
+            self._group.setExclusive(True)
+
+
+LISTED = 8  # contacts in the tooltip
+
+
+class TrafficIndicator(QAbstractButton):
+    """Downloads that the user has begun, and connections that something has tried and that were refused."""
+
+    def __init__(self, theme: Theme, refusals: Callable[[], int]) -> None:
+        """`refusals` counts the connections that were refused since the start of the program."""
+        super().__init__()
+        self._theme = theme
+        self._refusals = refusals
+        self._online = 0
+        self._is_sending = False
+        self._is_model = True
+        self._contacts: list[NetworkContact] = []
+        self._icon = IconLabel(theme, "shield-check", "success")
+        self.state = Label(role="caption", strong=True)
+        self.since = Label(role="caption", tone="muted")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(18, 12, 18, 12)
+        row.setSpacing(8)
+        row.addWidget(self._icon)
+        row.addWidget(Label(phrase("shell.network"), role="caption", tone="text2"))
+        row.addWidget(self.state)
+        row.addStretch(1)
+        row.addWidget(self.since)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.refresh()
+
+    def show_downloads(
+        self, online: int, contacts: Sequence[NetworkContact], *, is_model: bool = True, is_sending: bool = False
+    ) -> None:
+        """`online`: how many use the network now. `contacts`: the machines that were spoken to, oldest first.
+
+        `is_model`: whether it is a model that is being fetched, and not the parts of the training environment.
+        `is_sending`: a question is with a server of the local network.
+        """
+        self._is_model = is_model
+        if (online, is_sending, len(contacts)) != (self._online, self._is_sending, len(self._contacts)):
+            self._online, self._is_sending, self._contacts = online, is_sending, list(contacts)
+            self.refresh()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.isAutoRepeat():
+            self.click()
+        else:
+            super().keyPressEvent(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
+        option = QStyleOptionViewItem()
+        option.initFrom(self)
+        list_rows.draw_ground(
+            QPainter(self), self._theme, self.rect().adjusted(8, 4, -8, -4), is_chosen=False, option=option
+        )
+
+    def refresh(self) -> None:
+        refused = self._refusals()
+        now = self._online + self._is_sending or refused
+        self.state.setText(phrase("common.n", n=now) if now else phrase("common.none"))
+        count = phrase("shell.n_so_far", n=refused + len(self._contacts))
+        fetched = (
+            phrase("shell.model_download") if self._is_model else phrase("shell.fetching_the_training_environment")
+        )
+        sent = phrase("shell.sending_a_question") if self._is_sending else count
+        self.since.setText(fetched if self._online else sent)
+        warning, download, safe = ("external-link", "warning"), ("download", "accent"), ("shield-check", "success")
+        is_warned = refused or self._is_sending
+        self._icon.show_icon(*(download if self._online else warning if is_warned else safe))
+        text = "\n".join(self._line(contact) for contact in self._contacts[-LISTED:])
+        leads = phrase("shell.press_to_check_that_nothing")
+        self.setToolTip(plain_tooltip("\n".join(filter(None, (text, leads)))).replace("\n", "<br>"))
+        self.setAccessibleName(phrase("shell.network"))
+        self.setAccessibleDescription(" ".join((self.state.text(), self.since.text(), text, leads)).strip())
+
+    def _line(self, contact: NetworkContact) -> str:
+        when = time.strftime("%H:%M", time.localtime(contact.at))
+        words = phrase("shell.download_of_title_time_started", title=contact.title, time=when)
+        if contact.is_answering:
+            words = phrase("shell.question_sent_to_title_time", title=contact.title, time=when)
+        elif not contact.title:
+            words = phrase("shell.parts_of_the_training_environment", time=when)
+        return with_note(contact.host, words)
+
 
 BIN_FROM_HEIGHT_PX = 420
 BELOW_NAV_PX = 250  # what stands below the pages, with a short list
@@ -42,7 +249,7 @@ class Sidebar(QWidget):
         self.label_of_all: Callable[[], confidentiality.Label] = lambda: (
             confidentiality.HIGHEST_LABEL
         )  # of conversations
-        self.traffic = Traffic(theme, outside_connections)
+        self.traffic = TrafficIndicator(theme, outside_connections)
         self._fill: Callable[[], None] | None = None  # waits for the end of renaming
         self.conversations = ConversationList()
         self._build(pages)
@@ -100,14 +307,14 @@ class Sidebar(QWidget):
 
     def _build(self, pages: tuple[tuple[str, str, str], ...]) -> None:
         set_surface(self, "side")
-        self.nav = Nav(self._theme, pages)
+        self.nav = NavigationBar(self._theme, pages)
         self.new_button = Button(self._theme, phrase("common.new_question"), icon="plus")
         self.menu_button = IconButton(self._theme, "ellipsis", phrase("shell.actions_for_conversations"))
         self.filter = SearchField(self._theme, phrase("common.search_conversations"))
         self.list = ConversationView(self._theme, self.conversations)
         self._empty = Label(role="caption", tone="muted", wraps=True)
         self._empty.setContentsMargins(18, 8, 16, 0)
-        self.bin_button = NavButton(self._theme, "trash-2", phrase("common.bin"))
+        self.bin_button = NavigationButton(self._theme, "trash-2", phrase("common.bin"))
         self.bin_button.hide()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

@@ -16,7 +16,7 @@ LOW_SHARE = 0.9  # of the context; from here on the user is warned
 COMPACT_BELOW_PX = 900
 
 
-class Part(QWidget):
+class StatusPart(QWidget):
     """A piece of the line with the separator before it."""
 
     def __init__(self, *contents: QWidget) -> None:
@@ -92,11 +92,11 @@ class StatusLine(QWidget):
         self.warning = Label(phrase("shell.almost_full"), role="caption", tone="warning", strong=True)
         self.speed = Label(role="caption", tone="text2")
         self.first = Label(role="caption", tone="text2")
-        self._device_part = Part(self._sending, self.device)
-        self._state_part = Part(self.state, self.loading, self.load_left)
+        self._device_part = StatusPart(self._sending, self.device)
+        self._state_part = StatusPart(self.state, self.loading, self.load_left)
         self._context_part = self._build_context()
-        self._speed_part = Part(self.speed)
-        self._first_part = Part(self.first)
+        self._speed_part = StatusPart(self.speed)
+        self._first_part = StatusPart(self.first)
         row = QHBoxLayout(self)
         row.setContentsMargins(18, 0, 18, 0)
         row.setSpacing(14)
@@ -106,8 +106,8 @@ class StatusLine(QWidget):
         row.addStretch(1)
         self._resize()
 
-    def _build_context(self) -> Part:
-        part = Part(
+    def _build_context(self) -> StatusPart:
+        part = StatusPart(
             Label(phrase("common.context"), role="caption", tone="text2"), self.meter, self.context, self.warning
         )
         part.setToolTip(plain_tooltip(phrase("shell.how_much_the_model_can_read_at")))

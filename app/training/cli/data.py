@@ -23,11 +23,11 @@ from app.base.paths import Paths
 from app.base.tables.column_mapping import ColumnMapping
 from app.base.wording import help_text, phrase
 from app.documents import labels
-from app.inference import child_commands, fit, gguf
+from app.inference import child_commands, gguf, memory_estimate
 from app.inference.engine.messages import Event, Failed, Load, Ready, Tokenize, Tokenized
 from app.inference.local_model import LocalModel
-from app.inference.prompt import Segment
-from app.inference.services.engine import EngineClient, EngineDeath
+from app.inference.prompts import Segment
+from app.inference.services.engine import EngineClient, EngineExit
 from app.models.model_choice import choose_model
 from app.training.cli import data_generate
 from app.training.data import check, check_file, duplicates, leakage, reading, split
@@ -263,9 +263,11 @@ def model_of(base: str, where: Paths) -> LocalModel | None:
 
 
 def _check_memory(model: LocalModel) -> None:
-    needed = fit.estimate(gguf.read_header(Path(model.path)), CONTEXT_TOKENS, batch_tokens=CONTEXT_TOKENS)
-    available = fit.available_memory_bytes()
-    if fit.verdict(needed, available) == "insufficient":
+    needed = memory_estimate.estimate_memory(
+        gguf.read_header(Path(model.path)), CONTEXT_TOKENS, batch_tokens=CONTEXT_TOKENS
+    )
+    available = memory_estimate.available_memory_bytes()
+    if memory_estimate.judge_fit(needed, available) == "insufficient":
         raise AppError("memory_short", need_bytes=needed.total_bytes, free_bytes=available, others_bytes=0)
 
 
@@ -316,7 +318,7 @@ class _Counting:
         self._id = self._engine.new_id()
         self._engine.send(Tokenize(self._id, prompts))
 
-    def _on_died(self, death: EngineDeath) -> None:
+    def _on_died(self, death: EngineExit) -> None:
         self._end(AppError("engine_died", cause=death.detail or death.cause))
 
     def _end(self, error: AppError | None) -> None:

@@ -20,7 +20,7 @@ from app.documents import collections
 from app.documents.records import Collection
 from app.documents.retrieval import excerpts
 from app.documents.services import command_scope
-from app.inference import child_commands, replies
+from app.inference import child_commands, reply_journal
 from app.inference.services.engine import EngineClient
 from app.models import model_choice
 from app.training.generation.records import REASONS
@@ -60,7 +60,7 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
     job.export.check(is_agreed=options.allow_secret)
     if excerpts.is_too_small(model):
         output.note("training.generation_small_model", model=model.name)
-    kept = len(replies.read(job.journal))
+    kept = len(reply_journal.read(job.journal))
     if kept:
         output.note("training.generation_resumed", count=kept)
     app = core_application()

@@ -20,7 +20,7 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.wording import help_text
-from app.inference.services.events import Contact
+from app.inference.services.events import NetworkContact
 from app.models import package_locks as locks
 from app.models.kits.kit_part_size import part_bytes_from
 from app.models.training_environment import base_folder
@@ -161,7 +161,7 @@ class _Making:
         facts = {"package": phase.package, "done_bytes": phase.done_bytes, "total_bytes": phase.total_bytes}
         self._output.progress(f"training.training_{phase.name}", elapsed_s=int(self._setup.elapsed_s), **facts)
 
-    def _on_contacted(self, contact: Contact) -> None:
+    def _on_contacted(self, contact: NetworkContact) -> None:
         self._output.end_progress()
         self._output.note("training.training_contact", host=contact.host)
 

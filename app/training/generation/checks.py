@@ -6,7 +6,7 @@ from dataclasses import replace
 from app.documents.grounding import claims, evidence
 from app.documents.records import Passage
 from app.documents.values import quantities
-from app.inference.scores import is_looping, japanese_share
+from app.inference.scoring_files import is_looping, japanese_share
 from app.training.data import duplicates, quality
 from app.training.data.rows import Message, Row
 from app.training.generation import words

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from app.documents.grounding import sentences
 from app.documents.library import Library
 from app.documents.records import Collection, Passage, Section
-from app.inference.scores import japanese_share
+from app.inference.scoring_files import japanese_share
 from app.training.data.duplicates import normalized
 from app.training.generation import quotes, words
 

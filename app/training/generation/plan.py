@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from app.documents.records import Passage
-from app.inference.replies import Prompt, Reply
+from app.inference.reply_journal import ModelReply, StandalonePrompt
 from app.training.generation import checks, prompts
 from app.training.generation.checks import Lacks
 from app.training.generation.records import PARAPHRASE, SCORE_MIN, UNANSWERABLE, Candidate, Pair
@@ -20,8 +20,8 @@ PASSAGES_PER_PAIR, PASSAGES_MIN = 4, 20  # tried at most
 
 FAILED = "failed"  # as of Reply.stop_reason
 
-Replies = Mapping[Prompt, Reply]
-_Step = Pair | Prompt | str  # accepted; still to be asked; the reason why it is rejected
+Replies = Mapping[StandalonePrompt, ModelReply]
+_Step = Pair | StandalonePrompt | str  # accepted; still to be asked; the reason why it is rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Standing:
     """`prompts`: still to be asked; without any it is over. Then all that was asked for is accepted or rejected."""
 
     wanted: int
-    prompts: list[Prompt] = field(default_factory=list)
+    prompts: list[StandalonePrompt] = field(default_factory=list)
     accepted: list[Pair] = field(default_factory=list)
     rejected: Counter[str] = field(default_factory=Counter)  # by reason
     passages: int = 0  # asked about
@@ -62,7 +62,7 @@ class Standing:
                 step = "near_duplicate"
             else:
                 self.accepted.append(step)
-        if isinstance(step, Prompt):
+        if isinstance(step, StandalonePrompt):
             self.prompts.append(step)
         elif isinstance(step, str):
             self.rejected[step] += 1
@@ -88,14 +88,14 @@ def standing(plan: Plan, replies: Replies, lacks: Lacks) -> Standing:
         if number % PARAPHRASE_EVERY == PARAPHRASE_EVERY - 1 and found.has_room:
             if isinstance(step, Pair):
                 found.enter(_paraphrase(step, replies, lacks))
-            elif isinstance(step, Prompt):
+            elif isinstance(step, StandalonePrompt):
                 found.expected += 1
         if number % UNANSWERABLE_EVERY == 0 and found.has_room:
             found.enter(_unanswerable(passage, plan.not_there, replies, lacks))
     return found
 
 
-def _pair(passage: Passage, category: str, prompt: Prompt, replies: Replies, lacks: Lacks) -> _Step:
+def _pair(passage: Passage, category: str, prompt: StandalonePrompt, replies: Replies, lacks: Lacks) -> _Step:
     written = _written(prompt, replies, "quote", "question", "answer")
     if not isinstance(written, tuple):
         return written
@@ -132,7 +132,7 @@ def _judged(candidate: Candidate, replies: Replies, lacks: Lacks) -> _Step:
     return Pair(candidate, score) if score >= SCORE_MIN else "low_quality"
 
 
-def _written(prompt: Prompt, replies: Replies, *names: str) -> Prompt | str | tuple[str, ...]:
+def _written(prompt: StandalonePrompt, replies: Replies, *names: str) -> StandalonePrompt | str | tuple[str, ...]:
     """The fields of the reply."""
     reply = replies.get(prompt)
     if reply is None or reply.stop_reason == FAILED:

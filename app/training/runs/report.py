@@ -20,7 +20,7 @@ from app.base.files.input_file import lines_of
 from app.base.files.output_file import drive_error, write_atomically
 from app.base.plots import PlotSeries
 from app.base.wording import format_size
-from app.inference import scores
+from app.inference import scoring_files
 from app.training import gate as gates
 from app.training import gate_file, problems
 from app.training.gate import AnswerRow, FormRow, Gate
@@ -181,7 +181,7 @@ def _answers(rows: Sequence[AnswerRow], word: dict[str, str]) -> list[tuple[str,
 
 def _is_broken(row: AnswerRow) -> bool:
     """Cut off, empty, or the same again and again: no answer, however likely the kept-back one has become."""
-    return row.tuned_ended_by == "limit" or not row.tuned.strip() or scores.is_looping(row.tuned)
+    return row.tuned_ended_by == "limit" or not row.tuned.strip() or scoring_files.is_looping(row.tuned)
 
 
 def _answer(row: AnswerRow, word: dict[str, str]) -> _Answer:

@@ -18,8 +18,8 @@ from app.base.errors import AppError
 from app.base.files import work_folder
 from app.base.files.input_file import read_regular
 from app.base.files.output_file import append_line, drive_error, write_atomically
-from app.inference import holdout
-from app.inference.holdout import Holdout
+from app.inference import scoring_files
+from app.inference.scoring_files import Holdout
 from app.models import bases
 from app.training.data import split_record
 from app.training.data.rows import PARTS
@@ -146,8 +146,8 @@ def require_planned_here(run: Run) -> None:
 def kept_back(folder: Path) -> Holdout:
     """The examples that a run kept back. What they cost in another's training is left out: it is measured here, or not
     known. Raises AppError("holdout_unreadable")."""
-    found = holdout.read(folder / HOLDOUT)
-    return holdout.without_costs(found) if is_from_elsewhere(folder) else found
+    found = scoring_files.read_holdout(folder / HOLDOUT)
+    return scoring_files.without_costs(found) if is_from_elsewhere(folder) else found
 
 
 def exported_to(folder: Path) -> str:

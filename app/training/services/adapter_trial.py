@@ -15,10 +15,10 @@ from app.base.services import background
 from app.base.settings import Settings
 from app.chat.presets import Choices
 from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome, in_force
-from app.inference import scores
+from app.inference import scoring_files
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
-from app.inference.prompt import Turn
+from app.inference.prompts import Turn
 from app.inference.services.engine import EngineClient
 from app.models import bases, local_models
 from app.training.runs import runs
@@ -147,7 +147,7 @@ class AdapterTrial(QObject):
     def _on_text(self, side: Side, text: str) -> None:
         self._text += text
         self.text_received.emit(side, text)
-        if self._run is not None and not self._is_looping and scores.is_looping(self._text):
+        if self._run is not None and not self._is_looping and scoring_files.is_looping(self._text):
             self._is_looping = True
             self._run.stop()  # it says nothing new any more
 

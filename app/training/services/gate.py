@@ -15,12 +15,11 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.child_process import JobProcess
-from app.inference import fit
-from app.inference import scores as score_files
-from app.inference.engine import quantize_job, score_job
-from app.inference.engine.quantize_job import Quantize
-from app.inference.engine.score_job import Chat, Score
-from app.inference.scores import Scores
+from app.inference import memory_estimate
+from app.inference import scoring_files as score_files
+from app.inference.engine import model_jobs
+from app.inference.engine.model_jobs import ChatToScore, Quantize, Score
+from app.inference.scoring_files import Scores
 from app.models.training_environment import TrainingEnvironment
 from app.training import forms, gate, gate_file
 from app.training import held_out_prompts as prompts
@@ -103,7 +102,7 @@ class GateRun(QObject):
         assert not self.is_running
         self._form = form
         self._lock = lock or runs.hold(run)
-        self._available_bytes = available_bytes or fit.available_memory_bytes()
+        self._available_bytes = available_bytes or memory_estimate.available_memory_bytes()
         self._run, self._cache, self._count = run, cache, 0
         self._prepare()
 
@@ -188,10 +187,10 @@ class GateRun(QObject):
     def _start_child(self, step: Step) -> None:
         job, path = self._job(step), self._run / "gate-job.json"
         if isinstance(job, Score):
-            score_job.write(job, path)
+            model_jobs.write_score_job(job, path)
             command = self._commands.score(path)
         elif isinstance(job, Quantize):
-            quantize_job.write(job, path)
+            model_jobs.write_quantize_job(job, path)
             command = self._commands.quantize(path)
         else:
             path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
@@ -238,7 +237,7 @@ class GateRun(QObject):
     def _take(self, step: Step) -> None:
         """What a step has measured. Raises AppError, OSError."""
         if step.kind == "score":
-            self._measured[step.form] = score_files.read(step.path)
+            self._measured[step.form] = score_files.read_scores(step.path)
             self._drop()
         elif step.kind == "answer":
             assert self._export is not None
@@ -341,7 +340,7 @@ def _score(export: Export, step: Step, target: str) -> Score:
         reference=str(export.reference) if measures and form != BASE else "",
         makes_reference=form == F16_ADAPTER,
         chats=tuple(
-            Chat(prompts.segments(asked, chat.messages), chat.ids, prompts.limit_tokens(chat))
+            ChatToScore(prompts.segments(asked, chat.messages), chat.ids, prompts.limit_tokens(chat))
             for chat in chats
             if asked is not None
         ),

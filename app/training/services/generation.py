@@ -25,7 +25,7 @@ from app.documents.library import Library
 from app.documents.records import Collection
 from app.documents.retrieval import abstention, retrieval
 from app.inference.local_model import LocalModel
-from app.inference.replies import Prompt, Reply
+from app.inference.reply_journal import ModelReply, StandalonePrompt
 from app.inference.services.engine import EngineClient
 from app.models import bases, local_models
 from app.training.generation import passages, plan, rows, words
@@ -134,7 +134,7 @@ class Generation(QObject):
         self._template_command = template_command
         self.job = job
         self._prepared: _Prepared | None = None
-        self._replies: dict[Prompt, Reply] = {}
+        self._replies: dict[StandalonePrompt, ModelReply] = {}
         self._lacking: dict[str, bool] = {}
         self._standing = Standing(job.wanted)
         self._run: PromptRun | None = None
@@ -235,7 +235,7 @@ class Generation(QObject):
         passages = len(self._prepared.selected.passages)
         self.progressed.emit(GenerationProgress(len(self._standing.accepted), self.job.wanted, progress, passages))
 
-    def _on_replied(self, replies: dict[Prompt, Reply]) -> None:
+    def _on_replied(self, replies: dict[StandalonePrompt, ModelReply]) -> None:
         self._forget_run()
         self._replies.update(replies)
         self._decide()
@@ -297,7 +297,9 @@ def _writer(job: GenerationJob) -> Writer:
     return Writer(job.model.name, bases.sha256_of(job.model), adapter, job.seed, __version__)
 
 
-def _standing(job: GenerationJob, made: Plan, replies: dict[Prompt, Reply], lacking: dict[str, bool]) -> Standing:
+def _standing(
+    job: GenerationJob, made: Plan, replies: dict[StandalonePrompt, ModelReply], lacking: dict[str, bool]
+) -> Standing:
     """`lacking`: of questions, whether the collection has no answer: kept, as each is asked about every round."""
     library = Library.beside(job.documents)
 

@@ -19,7 +19,7 @@ from app.base.services import background
 from app.base.services.child_process import ChildExit, ChildProcess
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
-from app.inference.services.events import Contact
+from app.inference.services.events import NetworkContact
 from app.models import training_environment
 from app.training.environment.messages import Done, Failed, Host, Job, KitJob, Phase, event_from_json
 
@@ -60,7 +60,7 @@ class TrainingSetup(QObject):
         self._data = data
         self._logs = logs
         self._proxy = proxy
-        self._contacts: list[Contact] = []
+        self._contacts: list[NetworkContact] = []
         self._outcome: Done | AppError | None = None
         self.phase = Phase("prepare")  # the last one
         self.is_in_use: Callable[[], bool] = lambda: False  # by a training, a study or a conversion of this program
@@ -96,7 +96,7 @@ class TrainingSetup(QObject):
         """1 while packages are fetched: what 外部通信 shows."""
         return int(self._is_online and self._child.is_running)
 
-    def contacts(self) -> list[Contact]:
+    def contacts(self) -> list[NetworkContact]:
         """Oldest first."""
         return list(self._contacts)
 
@@ -278,7 +278,7 @@ class TrainingSetup(QObject):
                 self.phase = event
                 self.progressed.emit(event)
             case Host():
-                contact = Contact(event.name, time.time(), "")
+                contact = NetworkContact(event.name, time.time(), "")
                 self._contacts.append(contact)
                 self.contacted.emit(contact)
             case Failed():

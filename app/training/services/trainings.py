@@ -11,8 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.inference.services.engine import EngineClient
-from app.inference.services.engine_memory import CLOSE_LIMIT_S, EngineMemory, end_within
+from app.inference.services.engine import CLOSE_LIMIT_S, EngineClient, EngineReservation, end_within
 from app.training.runs import overview, runs
 from app.training.services import training
 from app.training.services.training import Taken, Trainer, TrainingRun
@@ -61,7 +60,7 @@ class Trainings(QObject):
         self._locate = locate
         self._bases = bases
         self._scorers = scorers
-        self._memory = EngineMemory(engine, is_answering)
+        self._memory = EngineReservation(engine, is_answering)
         self.folder: Path | None = None  # of the run that is being trained or judged, or waits for that
         self.run: TrainingRun | None = None  # while it is trained
         self.form = ""  # the one that is made of `folder`; "": it is trained or judged

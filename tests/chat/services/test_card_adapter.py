@@ -9,8 +9,8 @@ from app.base.paths import resources
 from app.chat.services.answer_run import AnswerRequest, AnswerRun
 from app.inference import gguf
 from app.inference.engine.messages import AdapterUse, Ask
-from app.inference.local_model import FileMark, LocalModel
-from app.inference.prompt import Turn
+from app.inference.local_model import FileFingerprint, LocalModel
+from app.inference.prompts import Turn
 from app.models import catalogue, local_models, starter
 from tests.scene import Scene
 
@@ -19,7 +19,7 @@ SHA256 = CARD.files[0].sha256
 
 
 def starter_with(sha256: str = SHA256, form: str = CARD.form) -> LocalModel:
-    marks = (FileMark("a.gguf", 1, 1, sha256),)
+    marks = (FileFingerprint("a.gguf", 1, 1, sha256),)
     return LocalModel("a", "A", "/a.gguf", 1, "gemma3", "Q4_K_M", 32768, 1.0, CARD.id, form, files=marks)
 
 

@@ -14,7 +14,7 @@ from app.chat.shelf import Shelf
 from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
 from app.inference.engine.messages import Unload
-from app.inference.services.events import Overflow
+from app.inference.services.events import ContextOverflow
 from tests.scene import Scene
 
 
@@ -198,7 +198,7 @@ def test_a_temporary_conversation_that_is_forgotten_does_not_come_back(scene: Sc
     assert not scene.session.is_temporary
 
 
-def _fill(make_scene: Callable[..., Scene]) -> tuple[Scene, Overflow]:
+def _fill(make_scene: Callable[..., Scene]) -> tuple[Scene, ContextOverflow]:
     """A conversation that no longer fits 512 tokens (the fake counts characters)."""
     scene = make_scene()
     scene.preferences.change(context_tokens=512)
@@ -340,7 +340,7 @@ def test_a_full_context_is_no_longer_asked_about_in_another_conversation(make_sc
     scene = make_scene()
     scene.preferences.change(context_tokens=512)
     scene.ask("0" * 120)
-    asked: list[Overflow] = []
+    asked: list[ContextOverflow] = []
     scene.session.overflow.counted.connect(asked.append)
     with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
         scene.session.ask("今" * 400)

@@ -14,7 +14,7 @@ from app.documents.library import Library
 from app.documents.records import Document, Section
 from app.documents.retrieval import abstention, excerpts
 from app.inference.engine.messages import Ask
-from app.inference.services.events import Stage
+from app.inference.services.events import AnswerStage
 from tests.scene import Scene
 
 COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"
@@ -78,7 +78,7 @@ def test_a_wrong_value_is_marked_in_what_is_stored(grounded: Scene) -> None:
 
 
 def test_the_stages_say_what_is_being_done(grounded: Scene) -> None:
-    stages: list[Stage] = []
+    stages: list[AnswerStage] = []
     grounded.session.stage_changed.connect(stages.append)
     grounded.ask(RIGHT)
     kinds = list(dict.fromkeys(stage.kind for stage in stages))

@@ -12,10 +12,10 @@ from pytestqt.qtbot import QtBot
 from app.base.errors import AppError
 from app.base.settings import Settings
 from app.chat.services.prompt_run import Progress, PromptJob, PromptRun, answered_by
-from app.inference import child_commands, replies
+from app.inference import child_commands, reply_journal
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
-from app.inference.replies import Prompt, Reply
+from app.inference.reply_journal import ModelReply, StandalonePrompt
 from tests.scene import Scene
 
 
@@ -26,7 +26,7 @@ class Desk:
         self.journal = folder / "replies.jsonl"
 
     def run(self, *questions: str) -> PromptRun:
-        prompts = tuple(Prompt("短く答えてください。", one, max_tokens=200) for one in questions)
+        prompts = tuple(StandalonePrompt("短く答えてください。", one, max_tokens=200) for one in questions)
         job = PromptJob(self.model, Settings(), prompts, self.journal)
         return PromptRun(self.scene.engine, child_commands.template(), job, self.scene.engine)
 
@@ -37,7 +37,7 @@ class Desk:
 
     def replies(self, *questions: str) -> list[str]:
         run = self.run(*questions)
-        found: dict[Prompt, Reply] = self.ended(run.finished, run.start)
+        found: dict[StandalonePrompt, ModelReply] = self.ended(run.finished, run.start)
         assert [prompt.question for prompt in found] == list(dict.fromkeys(questions))
         return [reply.text for reply in found.values()]
 
@@ -49,7 +49,7 @@ def desk(scene: Scene, model: LocalModel, tmp_path: Path) -> Desk:
 
 def test_each_prompt_is_asked_once(desk: Desk) -> None:
     assert desk.replies("一つ目", "二つ目", "一つ目") == ["一つ目", "二つ目"]
-    assert [one.text for one in replies.read(desk.journal).values()] == ["一つ目", "二つ目"]
+    assert [one.text for one in reply_journal.read(desk.journal).values()] == ["一つ目", "二つ目"]
 
 
 def test_what_was_replied_is_not_asked_again(desk: Desk) -> None:
@@ -59,29 +59,29 @@ def test_what_was_replied_is_not_asked_again(desk: Desk) -> None:
     run.progressed.connect(told.append)
     desk.ended(run.finished, run.start)
     assert [(one.done, one.total) for one in told] == [(1, 2), (2, 2)]
-    assert len(replies.read(desk.journal)) == 3
+    assert len(reply_journal.read(desk.journal)) == 3
 
 
 def test_one_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
     run = desk.run("一つ目", "!slow とても長い答えになる質問")
     run.progressed.connect(lambda one: run.stop() if one.done == 1 else None)
     desk.ended(run.stopped, run.start)
-    assert [one.text for one in replies.read(desk.journal).values()] == ["一つ目"]
+    assert [one.text for one in reply_journal.read(desk.journal).values()] == ["一つ目"]
     assert desk.replies("一つ目", "二つ目") == ["一つ目", "二つ目"]
 
 
 def test_a_prompt_that_does_not_fit_fails_for_good_and_alone(desk: Desk) -> None:
     run = desk.run("長" * 9000, "二つ目")
-    found: dict[Prompt, Reply] = desk.ended(run.finished, run.start)
+    found: dict[StandalonePrompt, ModelReply] = desk.ended(run.finished, run.start)
     assert [(one.stop_reason, one.error_code) for one in found.values()] == [("failed", "context_full"), ("end", "")]
-    assert len(replies.read(desk.journal)) == 2
+    assert len(reply_journal.read(desk.journal)) == 2
 
 
 def test_a_prompt_that_ends_the_engine_is_asked_again_the_next_time(desk: Desk) -> None:
     run = desk.run("!crash", "二つ目")
-    found: dict[Prompt, Reply] = desk.ended(run.finished, run.start)
+    found: dict[StandalonePrompt, ModelReply] = desk.ended(run.finished, run.start)
     assert [one.error_code for one in found.values()] == ["engine_died", ""]
-    assert [one.text for one in replies.read(desk.journal).values()] == ["二つ目"]
+    assert [one.text for one in reply_journal.read(desk.journal).values()] == ["二つ目"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
@@ -95,18 +95,18 @@ def test_a_prompt_whose_engine_was_killed_from_outside_is_asked_again_at_once(de
             os.kill(kills[0], signal.SIGKILL)
 
     desk.scene.engine.event_received.connect(lambda event: kill_once(getattr(event, "text", "")))
-    found: dict[Prompt, Reply] = desk.ended(run.finished, run.start)
+    found: dict[StandalonePrompt, ModelReply] = desk.ended(run.finished, run.start)
     assert [one.text for one in found.values()] == ["!slow 一つ目の質問", "二つ目"]
     assert len(kills) == 1
-    assert len(replies.read(desk.journal)) == 2
+    assert len(reply_journal.read(desk.journal)) == 2
 
 
 def test_what_would_meet_every_prompt_ends_the_run_and_the_journal_is_free(desk: Desk) -> None:
     run = desk.run("一つ目", "!memory", "三つ目")
     error: AppError = desk.ended(run.failed, run.start)
     assert error.code == "out_of_memory"
-    replies.Journal(desk.journal).close()
-    assert len(replies.read(desk.journal)) == 1
+    reply_journal.ReplyJournal(desk.journal).close()
+    assert len(reply_journal.read(desk.journal)) == 1
 
 
 def test_a_model_that_is_gone_is_told(desk: Desk, tmp_path: Path) -> None:

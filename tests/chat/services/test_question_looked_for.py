@@ -9,7 +9,7 @@ from app.chat.services import grounding
 from app.documents.grounding.grounding import CollectionRef
 from app.documents.library import Library
 from app.inference.local_model import LocalModel
-from app.inference.prompt import Turn
+from app.inference.prompts import Turn
 
 BEFORE = "擁壁の高さはいくつまでですか"
 

@@ -24,12 +24,11 @@ from app.documents.library import Library
 from app.documents.records import Document, Section
 from app.evaluation.services import study_wish
 from app.evaluation.services.study_wish import StudyWish
-from app.inference import child_commands, prompt, remote_prompt
+from app.inference import child_commands, prompts
 from app.inference.engine.messages import Ask, Done, Load, Ready, Tokenize
-from app.inference.local_model import LocalModel
-from app.inference.prompt import Segment, Turn
-from app.inference.remote_address import Remote, normal
-from app.inference.replies import Prompt
+from app.inference.local_model import LocalModel, RemoteModel, normalize_address
+from app.inference.prompts import Segment, Turn
+from app.inference.reply_journal import StandalonePrompt
 from app.models import remote_models
 from app.models.services.library import ModelLibrary
 from tests.chat.services.test_batch import Desk
@@ -51,7 +50,9 @@ def script() -> Iterator[Script]:
 
 
 def use(scene: Scene, address: str, name: str = "m") -> LocalModel:
-    model = remote_models.described("部署のモデル", Remote(normal(address), name), scene.library.listed())
+    model = remote_models.described(
+        "部署のモデル", RemoteModel(normalize_address(address), name), scene.library.listed()
+    )
     assert scene.library.add_remote(model)
     scene.session.use_model(model.id)
     return model
@@ -290,7 +291,7 @@ def test_another_address_of_the_same_model_is_asked_about_anew(
 ) -> None:
     scene.session.agree_to_remote()
     with scripted_server() as other:
-        moved = remote_models.described(remote.name, Remote(normal(other.address), "m"), ())
+        moved = remote_models.described(remote.name, RemoteModel(normalize_address(other.address), "m"), ())
         assert scene.library.add_remote(remote_models.changed(remote, moved))
         assert scene.session.needs_remote_consent
         assert error_of(scene.ask("一")) == "remote_not_agreed"
@@ -320,7 +321,7 @@ def test_a_text_for_a_model_here_does_not_wait_for_one_elsewhere(
     scene.engine.send(Tokenize(scene.engine.new_id(), ((Segment("秘密"),),)))
     with scene.qtbot.waitSignal(scene.engine.event_received, check_params_cb=lambda event: isinstance(event, Ready)):
         pass
-    scene.engine.send(Ask(scene.engine.new_id(), prompt.build(remote_prompt.FORM, (Turn("公開"),))))
+    scene.engine.send(Ask(scene.engine.new_id(), prompts.build(prompts.MESSAGES_FORM, (Turn("公開"),))))
     with scene.qtbot.waitSignal(scene.engine.event_received, check_params_cb=lambda event: isinstance(event, Done)):
         pass
     assert [one.body["messages"][-1]["content"] for one in script.questions] == ["公開"]
@@ -401,7 +402,7 @@ def test_a_batch_sends_nothing_more_once_the_network_is_switched_off(
 def test_what_is_measured_or_made_into_training_data_needs_a_model_of_this_machine(
     scene: Scene, script: Script, remote: LocalModel, tmp_path: Path
 ) -> None:
-    job = PromptJob(remote, Settings(), (Prompt("", "一"),), tmp_path / "journal.jsonl")
+    job = PromptJob(remote, Settings(), (StandalonePrompt("", "一"),), tmp_path / "journal.jsonl")
     run = PromptRun(scene.engine, child_commands.template(), job)
     with scene.qtbot.waitSignal(run.failed) as failed:
         run.start()

@@ -28,7 +28,7 @@ from app.documents.services.documents import Documents
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
-from app.inference.services.events import Overflow, Stage
+from app.inference.services.events import AnswerStage, ContextOverflow
 from app.models.services.library import ModelLibrary
 from app.uikit.dialogs import Dialog
 from app.uikit.page import Navigation
@@ -427,12 +427,12 @@ def test_too_little_memory_offers_ways_on(double: Double, words: str, call: tupl
 @pytest.mark.parametrize(
     ("overflow", "words"),
     [
-        (Overflow(5200, 4096, 3, 8192), ["古い 3 件を外す", "文脈を 8,192 に広げる", "新しい質問にする"]),
-        (Overflow(5200, 4096, 0, 8192), ["文脈を 8,192 に広げる", "新しい質問にする"]),
-        (Overflow(5200, 4096, 1, None), ["古い 1 件を外す", "新しい質問にする"]),
+        (ContextOverflow(5200, 4096, 3, 8192), ["古い 3 件を外す", "文脈を 8,192 に広げる", "新しい質問にする"]),
+        (ContextOverflow(5200, 4096, 0, 8192), ["文脈を 8,192 に広げる", "新しい質問にする"]),
+        (ContextOverflow(5200, 4096, 1, None), ["古い 1 件を外す", "新しい質問にする"]),
     ],
 )
-def test_a_full_context_offers_what_helps(double: Double, overflow: Overflow, words: list[str]) -> None:
+def test_a_full_context_offers_what_helps(double: Double, overflow: ContextOverflow, words: list[str]) -> None:
     double.session.overflow.counted.emit(overflow)
     assert "会話が文脈の上限に達しました。" in double.page.banner.accessibleName()
     buttons = double.buttons(double.page.banner)
@@ -615,7 +615,7 @@ def test_an_engine_that_dies_leaves_question_and_a_way_on(page: ChatPage, qtbot:
 
 
 def test_the_stage_is_shown_until_the_answer_begins(page: ChatPage, qtbot: QtBot) -> None:
-    stages: list[Stage] = []
+    stages: list[AnswerStage] = []
     page._session.stage_changed.connect(stages.append)
     send(page, "段階", qtbot)
     wait_for_end(page, qtbot)

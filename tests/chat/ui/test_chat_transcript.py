@@ -16,7 +16,7 @@ from app.chat.ui.transcript.answer import AnswerView
 from app.chat.ui.transcript.answer_end import AnswerEnd
 from app.chat.ui.transcript.heights import Heights
 from app.chat.ui.transcript.transcript import FLUSH_MS, Transcript
-from app.inference.services.events import Stage
+from app.inference.services.events import AnswerStage
 from app.uikit.page import Navigation
 from app.uikit.text import rich_text
 from app.uikit.theme import Theme
@@ -344,21 +344,21 @@ def test_an_answer_out_of_sight_grows_and_is_whole_when_one_comes_back(streaming
 @pytest.mark.parametrize(
     ("stage", "words"),
     [
-        (Stage("loading", 0.5, -3.0), "モデルを読み込んでいます… 3 秒"),
-        (Stage("reading", 0.4, 0.0), "質問を読んでいます 40 %"),
-        (Stage("answering", None, -2.44), "回答中… 2.4 秒"),
-        (Stage("searching"), "資料を探しています"),
-        (Stage("passages", None, 0.0, 12, 0.031), "資料 12 か所が見つかりました（検索 31 ms）"),
+        (AnswerStage("loading", 0.5, -3.0), "モデルを読み込んでいます… 3 秒"),
+        (AnswerStage("reading", 0.4, 0.0), "質問を読んでいます 40 %"),
+        (AnswerStage("answering", None, -2.44), "回答中… 2.4 秒"),
+        (AnswerStage("searching"), "資料を探しています"),
+        (AnswerStage("passages", None, 0.0, 12, 0.031), "資料 12 か所が見つかりました（検索 31 ms）"),
         (
-            Stage("loading", 0.5, -3.0, 12, 0.031),
+            AnswerStage("loading", 0.5, -3.0, 12, 0.031),
             "資料 12 か所が見つかりました（検索 31 ms）　モデルを読み込んでいます… 3 秒",
         ),
-        (Stage("answering", None, -2.44, 5, 0.031), "資料 5 か所を読みました（検索 31 ms）　回答中… 2.4 秒"),
-        (Stage("checking", None, -9.0, 5, 0.031), "資料 5 か所を読みました（検索 31 ms）　根拠を照合しています"),
+        (AnswerStage("answering", None, -2.44, 5, 0.031), "資料 5 か所を読みました（検索 31 ms）　回答中… 2.4 秒"),
+        (AnswerStage("checking", None, -9.0, 5, 0.031), "資料 5 か所を読みました（検索 31 ms）　根拠を照合しています"),
     ],
 )
 def test_the_stage_is_said_in_words(
-    streaming: Transcript, stage: Stage, words: str, monkeypatch: pytest.MonkeyPatch
+    streaming: Transcript, stage: AnswerStage, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.chat.ui.transcript.stage_line.time.monotonic", lambda: 0.0)
     streaming.show_stage(stage)

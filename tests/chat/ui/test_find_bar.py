@@ -17,7 +17,7 @@ from app.chat.ui.transcript import rows_view
 from app.chat.ui.transcript.find_bar import FindBar
 from app.chat.ui.transcript.finding import Finding
 from app.chat.ui.transcript.transcript import Transcript
-from app.inference.services.events import Stage
+from app.inference.services.events import AnswerStage
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from tests.uikit.ui.words import marked
@@ -236,7 +236,7 @@ def test_new_messages_are_counted_without_moving_what_is_read(scene: Scene) -> N
     scene.transcript.add(answer)
     assert scene.bar.count.text() == "1／2"
     scene.transcript.append_text(42, "橋脚です")
-    scene.transcript.show_stage(Stage())
+    scene.transcript.show_stage(AnswerStage())
     scene.transcript.verticalScrollBar().setValue(0)
     scene.transcript.finish(Message(42, 1, 41, "answer", "橋脚です", "done", 1.8e9, DETAILS))
     assert scene.bar.count.text() == "1／3"

@@ -23,7 +23,7 @@ from app.documents.retrieval.fusion import Meaning
 from app.documents.services import embedding
 from app.documents.services.documents import Documents
 from app.documents.services.embedding import Embedding, EmbeddingStanding
-from app.inference import fit
+from app.inference import memory_estimate
 from app.inference.local_model import LocalModel
 from app.inference.services.events import EngineStatus
 from app.models import local_models
@@ -217,7 +217,7 @@ def test_where_memory_is_short_it_is_said_and_searching_goes_on(
 ) -> None:
     service = make()
     service._again.setInterval(10)
-    monkeypatch.setattr(fit, "available_memory_bytes", lambda: 1000)
+    monkeypatch.setattr(memory_estimate, "available_memory_bytes", lambda: 1000)
     service.use([encoder])
     standing = wait(qtbot, service, "failed")
     assert standing.error is not None

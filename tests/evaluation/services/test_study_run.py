@@ -39,9 +39,9 @@ from app.evaluation.study import contending, steps
 from app.evaluation.study import study as studies
 from app.evaluation.study.study import Made, Study
 from app.inference import child_commands
-from app.inference.engine import score_job
+from app.inference.engine import model_jobs
 from app.inference.local_model import LocalModel
-from app.inference.prompt import Turn
+from app.inference.prompts import Turn
 from app.models.training_environment import TrainingEnvironment
 from app.training.runs import runs
 from app.training.services.training import Trainer
@@ -211,7 +211,7 @@ def test_a_job_that_cannot_be_written_is_told(desk: Desk, monkeypatch: pytest.Mo
     def fail(*_anything: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(score_job, "write", fail)
+    monkeypatch.setattr(model_jobs, "write_score_job", fail)
     run = desk.run()
     error: AppError = desk.ended(run.failed, run.start)
     assert error.code == "drive_space"
@@ -387,7 +387,7 @@ def test_likelihoods_are_of_the_prompt_of_the_models_own_template(desk: Desk, tm
         choices=Choices(temperature=0.0, max_tokens=20, system_prompt="短く"),
     )  # fmt: skip
     found = desk.result()
-    (text,) = score_job.read(desk.folder / "job.json").texts
+    (text,) = model_jobs.read_score_job(desk.folder / "job.json").texts
     assert [(one.text, one.markup) for one in text.segments] == [
         ("<system>", True), ("短く", False), ("<user>", True), ("一つ目", False), ("<assistant>", True),
     ]  # fmt: skip

@@ -16,8 +16,8 @@ from app.evaluation.report_parts import Section
 from app.evaluation.results import Evaluation, Judge, Judgement, Marks, Row, System, SystemResult
 from app.evaluation.study import scale
 from app.evaluation.study.study import Contender, Study
-from app.inference.local_model import LocalModel, Tuned
-from app.inference.scores import ExampleScore
+from app.inference.local_model import LocalModel, TuningRecord
+from app.inference.scoring_files import ExampleScore
 from tests.evaluation.scale_folder import SIZES, Folder, law, main
 
 Result = tuple[Path, Study, Evaluation, tuple[Section, ...]]
@@ -106,7 +106,7 @@ def judge_alone(folder: Path) -> Result:
 def models() -> list[LocalModel]:
     """The base, and the base with the adapter."""
     base = LocalModel("base", "Swallow-8B", FILE, 4_920_000_000, "llama", "Q4_K_M", 8192, 1.0)
-    tuned = Tuned("7", "試し", "base_adapter", "Swallow-8B", "", ADAPTER_SHA256)
+    tuned = TuningRecord("7", "試し", "base_adapter", "Swallow-8B", "", ADAPTER_SHA256)
     return [
         base,
         dataclasses.replace(base, id="tuned", name="学習済み", tuned=tuned, adapter="/models/adapters/7.lora"),

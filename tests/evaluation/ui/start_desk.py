@@ -19,7 +19,7 @@ from app.evaluation.services.study_making import StudyWish
 from app.evaluation.ui.start.dialog import StartDialog
 from app.evaluation.ui.start.study_dialog_model import StudyDialogModel
 from app.inference import speed
-from app.inference.local_model import Tuned
+from app.inference.local_model import TuningRecord
 from app.inference.speed import MachineSpeed
 from app.models import local_models
 from app.models.training_environment import TrainingEnvironment
@@ -46,7 +46,7 @@ class StartDesk:
         first = local_models.describe(models.tiny_llama(folder / "一.gguf"))
         second = local_models.describe(models.tiny_llama(folder / "二.gguf", seed=3))
         base = dataclasses.replace(first, id="one", name="一つ目", quantization="Q4_K_M")
-        told = Tuned("r", "言い回し", "Q4_K_M", "一つ目", SHA, SHA)
+        told = TuningRecord("r", "言い回し", "Q4_K_M", "一つ目", SHA, SHA)
         self.models = [
             base,
             dataclasses.replace(second, id="two", name="二つ目"),

@@ -29,9 +29,9 @@ from app.evaluation.ui import words
 from app.evaluation.ui.page import EvaluationPage
 from app.evaluation.ui.result.view import _is_alone
 from app.evaluation.ui.start.dialog import StartDialog
-from app.inference.local_model import FileMark, LocalModel
+from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import catalogue
-from app.shell.ui.closing import Closing
+from app.shell.ui.background_work import CloseGuard
 from app.training.services.training import Trainer
 from app.uikit import clipboard_guard
 from app.uikit.widgets.list_rows import DescriptionRole, EntryRole
@@ -266,7 +266,7 @@ def test_the_window_that_closes_stops_the_study_and_keeps_what_it_has(scene: Sce
 def test_a_session_that_ends_stops_the_study(scene: Scene) -> None:
     folder = scene.study("試し", scene.set("窓口", SLOW), systems=1)
     scene.parts.evaluations.start(folder)
-    closing = scene.parts.window.findChild(Closing)
+    closing = scene.parts.window.findChild(CloseGuard)
     assert closing is not None
     closing.pause()
     scene.until(lambda: scene.parts.evaluations.outcome == "stopped")
@@ -542,7 +542,7 @@ def test_what_is_not_there_any_more_is_not_used(scene: Scene) -> None:
 def test_the_trial_model_is_used_where_the_page_ask_answers_in_the_same_way(scene: Scene) -> None:
     """Its card gives it an adapter, with which it always answers there; quotes of documents need none."""
     (card,) = [card for card in catalogue.load().cards if card.is_trial]
-    marks = (FileMark(Path(scene.model.path).name, 1, 0, card.files[0].sha256 or ""),)
+    marks = (FileFingerprint(Path(scene.model.path).name, 1, 0, card.files[0].sha256 or ""),)
     trial = dataclasses.replace(scene.model, card_id=card.id, form_id=card.form, files=marks)
     scene.parts.store.put_local_model(trial)
     scene.parts.library.refresh()

@@ -31,7 +31,7 @@ from app.evaluation.ui.result.questions_tab import AnswerCard
 from app.evaluation.ui.result.span_plot import SpanRow, scale_of
 from app.evaluation.ui.result.text_table import TextTable
 from app.evaluation.ui.result.view import ResultView
-from app.inference.local_model import FileMark, LocalModel
+from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import catalogue, local_models
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers
@@ -184,7 +184,7 @@ def test_a_model_is_known_again_by_its_file_and_its_adapter_at_its_strength() ->
 def trial_model() -> LocalModel:
     """In the list with its card, as it is added: it answers with the adapter of the card."""
     (card,) = [card for card in catalogue.load().cards if card.is_trial]
-    marks = (FileMark("base.gguf", 1, 0, card.files[0].sha256 or ""),)
+    marks = (FileFingerprint("base.gguf", 1, 0, card.files[0].sha256 or ""),)
     base, _ = result_studies.models()
     trial = dataclasses.replace(base, name="お試し用", card_id=card.id, form_id=card.form, files=marks)
     assert local_models.adapter_of(trial) is not None

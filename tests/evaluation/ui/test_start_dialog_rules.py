@@ -11,12 +11,12 @@ from app.evaluation.services.study_making import StudyWish
 from app.evaluation.study.planning import Asking
 from app.evaluation.ui.start import rules
 from app.evaluation.ui.start.rules import There
-from app.inference.local_model import LocalModel, Tuned
+from app.inference.local_model import LocalModel, TuningRecord
 
 BASE = LocalModel("b", "土台", "/b.gguf", 1, "llama", "Q4_K_M", 4096, 1.0)
 OTHER = dataclasses.replace(BASE, id="o", name="別", path="/o.gguf")
 SEARCH = dataclasses.replace(BASE, id="s", architecture="modern-bert", path="/s.gguf")
-TOLD = Tuned("r", "言い回し", "Q4_K_M", "土台", "", "")
+TOLD = TuningRecord("r", "言い回し", "Q4_K_M", "土台", "", "")
 TUNED = dataclasses.replace(BASE, id="t", name="言い回し", tuned=TOLD, adapter="/a.lora", added_at=2.0)
 NEWER = dataclasses.replace(TUNED, id="n", name="書式", added_at=3.0)
 ALL = There((BASE, OTHER), 1, 1, 1, has_trainer=True)

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from app.inference import engine_packs
-from app.inference.engine_packs import Pack
+from app.inference.engine_packs import EnginePack
 
 LIBRARY = b"\x7fELF" + b"vulkan" * 1000
 
@@ -28,7 +28,7 @@ def test_a_checkout_knows_no_gpu_parts(kotae, pack):
 
 
 def test_a_pack_is_taken_listed_and_removed(kotae, pack, monkeypatch):
-    known = Pack("vulkan", "libggml-vulkan.so", len(LIBRARY), hashlib.sha256(LIBRARY).hexdigest())
+    known = EnginePack("vulkan", "libggml-vulkan.so", len(LIBRARY), hashlib.sha256(LIBRARY).hexdigest())
     monkeypatch.setattr(engine_packs, "known", lambda: (known,))
     status, told, _ = kotae("engine", "add", str(pack))
     assert (status, told["sha256"]) == (0, known.sha256)

@@ -6,9 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from app.inference.engine import quantize_job, score_job
-from app.inference.engine.quantize_job import Imatrix, Quantize
-from app.inference.engine.score_job import Score
+from app.inference.engine import model_jobs
+from app.inference.engine.model_jobs import Imatrix, Quantize, Score
 from trainer import convert_job
 from trainer.convert_job import Event, Failed, Finished
 
@@ -26,9 +25,9 @@ def run(
     """Exit status and events. `watch` sees each event as it comes, with the process."""
     path = folder / "job.json"
     if isinstance(job, Score):
-        score_job.write(job, path)
+        model_jobs.write_score_job(job, path)
     else:
-        quantize_job.write(job, path)
+        model_jobs.write_quantize_job(job, path)
     role = "--score" if isinstance(job, Score) else "--quantize"
     with (folder / "job.log").open("wb") as log:
         process = subprocess.Popen(

@@ -13,7 +13,7 @@ import pytest
 from llama_cpp import llama_cpp as api
 
 from app.inference.engine import imatrix
-from app.inference.engine.quantize_job import Imatrix, Quantize
+from app.inference.engine.model_jobs import Imatrix, Quantize
 from tests import model_files as models
 from tests.inference.engine import jobs
 from tests.model_files import TinyShape

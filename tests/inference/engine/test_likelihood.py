@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.inference import scores
-from app.inference.engine import score_job
-from app.inference.engine.reference import About, Reader, Writer
-from app.inference.engine.score_job import Score
+from app.inference import scoring_files
+from app.inference.engine import model_jobs
+from app.inference.engine.model_jobs import Score
+from app.inference.engine.score import ReferenceHeader, ReferenceReader, ReferenceWriter
 from app.inference.engine.scored_model import ScoredModel
-from app.inference.prompt import ScoredText, Segment
-from app.inference.scores import Scores
+from app.inference.prompts import ScoredText, Segment
+from app.inference.scoring_files import Scores
 from tests import model_files as models
 from tests.convert import engine_side, texts
 from tests.inference.engine import direct, held_out, jobs
@@ -64,7 +64,7 @@ TEXTS = [ids_by_hand(*pair) for pair in PAIRS]
 
 
 def scored(job: Score, folder: Path) -> Scores:
-    return scores.read(Path(jobs.finished(job, folder).path))
+    return scoring_files.read_scores(Path(jobs.finished(job, folder).path))
 
 
 def against_f16(job: Score, q4_k_m: Path, folder: Path) -> Scores:
@@ -96,15 +96,15 @@ def test_a_quantized_model_s_likelihood_and_divergence_are_those_of_the_definiti
 def compare(path: Path, reference: Path, asked: list[direct.Text], folder: Path) -> tuple[float, float, float]:
     """Largest differences of a token's likelihood and divergence, and the mean divergence."""
     model, first = ScoredModel(path, ""), ScoredModel(reference, "")
-    about = About(sum(len(places) for _, places in asked), model.vocabulary, "by hand")
+    about = ReferenceHeader(sum(len(places) for _, places in asked), model.vocabulary, "by hand")
     for one in (model, first):
         one.open(max(len(ids) for ids, _ in asked))
-    writer = Writer(folder / "kept", about)
+    writer = ReferenceWriter(folder / "kept", about)
     for ids, places in asked:
         for log_p in first.log_probabilities(ids, places, lambda _tokens: None):
             writer.add(log_p)
     writer.close()
-    reader = Reader(folder / "kept", about)
+    reader = ReferenceReader(folder / "kept", about)
     rows = zip(direct.log_probabilities(reference, asked), direct.log_probabilities(path, asked), strict=True)
     nll, divergences, found = [], [], []
     for ids, places in asked:
@@ -160,8 +160,8 @@ def test_a_question_that_is_too_long_is_named(tmp_path: Path, job: Score) -> Non
 
 @pytest.mark.parametrize("holdout", ["", "holdout.json"])
 def test_a_job_measures_either_a_hold_out_or_texts(tmp_path: Path, job: Score, holdout: str) -> None:
-    score_job.write(replace(job, holdout=holdout, texts=job.texts if holdout else ()), tmp_path / "job.json")
+    model_jobs.write_score_job(replace(job, holdout=holdout, texts=job.texts if holdout else ()), tmp_path / "job.json")
     with pytest.raises(ValueError, match="either"):
-        score_job.read(tmp_path / "job.json")
-    score_job.write(job, tmp_path / "job.json")
-    assert score_job.read(tmp_path / "job.json") == job
+        model_jobs.read_score_job(tmp_path / "job.json")
+    model_jobs.write_score_job(job, tmp_path / "job.json")
+    assert model_jobs.read_score_job(tmp_path / "job.json") == job

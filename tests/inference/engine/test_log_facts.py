@@ -1,6 +1,6 @@
 """The engine's log, read: lines as llama.cpp 0c1e57098 writes them."""
 
-from app.inference.engine import log_facts
+from app.inference.engine import runtime_facts
 
 CPU = [
     "load_tensors: loading model tensors, this can take a while... (load_mode = mmap)",
@@ -20,7 +20,7 @@ CUDA = [
 
 
 def test_buffers_are_added_up() -> None:
-    facts = log_facts.read(CPU)
+    facts = runtime_facts.read_load_log(CPU)
     assert facts.kv_bytes == 72 * 1024 * 1024
     assert facts.compute_bytes == int(25.77 * 1024 * 1024)
     assert facts.flash_attention
@@ -28,7 +28,7 @@ def test_buffers_are_added_up() -> None:
 
 
 def test_a_gpu_is_named_and_its_layers_counted() -> None:
-    facts = log_facts.read(CUDA)
+    facts = runtime_facts.read_load_log(CUDA)
     assert facts.devices == ("CUDA0 (NVIDIA GeForce RTX 4060 Ti)",)
     assert facts.offloaded_layers == 33
     assert facts.is_repacked
@@ -36,17 +36,18 @@ def test_a_gpu_is_named_and_its_layers_counted() -> None:
 
 
 def test_the_reason_why_no_gpu_is_used() -> None:
-    none = log_facts.read(CPU)
+    none = runtime_facts.read_load_log(CPU)
     assert none.gpu_reason(has_backend=False, requested_layers=-1) == "no_backend"
     assert none.gpu_reason(has_backend=True, requested_layers=0) == "not_requested"
     assert none.gpu_reason(has_backend=True, requested_layers=-1) == "no_device"
-    found = log_facts.read(CUDA[:1])
+    found = runtime_facts.read_load_log(CUDA[:1])
     assert found.gpu_reason(has_backend=True, requested_layers=-1) == "offload_failed"
 
 
 def test_an_empty_log_gives_defaults() -> None:
-    assert log_facts.read([]) == log_facts.LogFacts()
-    assert log_facts.first_error([]) == ""
+    assert runtime_facts.read_load_log([]) == runtime_facts.LoadLogFacts()
+    assert runtime_facts.first_error_line([]) == ""
     assert (
-        log_facts.first_error(["fine", "error loading model: bad magic", "other"]) == "error loading model: bad magic"
+        runtime_facts.first_error_line(["fine", "error loading model: bad magic", "other"])
+        == "error loading model: bad magic"
     )

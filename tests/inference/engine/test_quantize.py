@@ -11,7 +11,7 @@ import pytest
 from llama_cpp import llama_cpp as api
 
 from app.inference import gguf, quantizations
-from app.inference.engine.quantize_job import Quantize
+from app.inference.engine.model_jobs import Quantize
 from tests import model_files as models
 from tests.inference.engine import jobs
 from tests.model_files import TinyShape
@@ -37,7 +37,7 @@ def weights(path: Path) -> dict[str, bytes]:
 def quantized_bare(model: Path, form: str) -> Path:
     out = model.with_name(f"bare-{form}.gguf")
     params = api.llama_model_quantize_default_params()
-    params.ftype = quantizations.FORMS[form].file_type
+    params.ftype = quantizations.QUANTIZATIONS[form].file_type
     assert api.llama_model_quantize(str(model).encode(), str(out).encode(), ctypes.byref(params)) == 0
     return out
 
@@ -52,7 +52,7 @@ def test_the_weights_are_those_of_llama_cpp_called_bare(tmp_path: Path, model: P
     assert end.peak_rss_bytes > 10_000_000
 
 
-@pytest.mark.parametrize("form", list(quantizations.FORMS))
+@pytest.mark.parametrize("form", list(quantizations.QUANTIZATIONS))
 def test_the_estimate_of_each_form_is_not_below_the_file(tmp_path: Path, model: Path, form: str) -> None:
     matrices = {
         name.replace("token_embd", "embed_tokens").replace("output.weight", "lm_head.weight")
@@ -60,7 +60,7 @@ def test_the_estimate_of_each_form_is_not_below_the_file(tmp_path: Path, model: 
         else name: shape
         for name, shape in WIDE.matrices().items()
     }
-    estimate = quantizations.estimated_bytes(quantizations.FORMS[form], matrices)
+    estimate = quantizations.estimate_bytes(quantizations.QUANTIZATIONS[form], matrices)
     made = gguf.read_header(quantized_bare(model, form))
     assert 0.95 * made.weights_bytes < estimate < 1.5 * made.weights_bytes
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from app.base.errors import AppError
+from app.inference.engine.generation import Sampler
 from app.inference.engine.messages import Sampling
-from app.inference.engine.sampler import Sampler
 
 VOCABULARY = 5000
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.inference.engine import schema_limits
+from app.inference.engine import llama
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -46,22 +46,22 @@ _HARMFUL = {
 @pytest.mark.parametrize("what", _HARMFUL)
 def test_a_schema_that_would_grow_is_refused_soon(what: str) -> None:
     begun = time.perf_counter()
-    assert schema_limits.problem_of(json.dumps(_HARMFUL[what]))
+    assert llama.schema_problem(json.dumps(_HARMFUL[what]))
     assert time.perf_counter() - begun < 0.5
 
 
 @pytest.mark.fault("S19")
 @pytest.mark.parametrize("count", ["1e999", "Infinity", "NaN"])
 def test_a_count_that_is_no_number_is_refused(count: str) -> None:
-    assert schema_limits.problem_of(f'{{"type": "array", "items": {{}}, "maxItems": {count}}}')
-    assert schema_limits.problem_of('{"type": "array", "items": {}, "minItems": -1e999}') == ""
+    assert llama.schema_problem(f'{{"type": "array", "items": {{}}, "maxItems": {count}}}')
+    assert llama.schema_problem('{"type": "array", "items": {}, "minItems": -1e999}') == ""
 
 
 def test_schemas_as_programs_write_them_pass() -> None:
     row = {"type": "object", "properties": {"name": {"type": "string", "maxLength": 200}, "n": {"type": "integer"}}}
-    assert schema_limits.problem_of(json.dumps({"type": "array", "items": row, "minItems": 1, "maxItems": 50})) == ""
-    assert schema_limits.problem_of(json.dumps({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$"})) == ""
-    assert schema_limits.problem_of(json.dumps(nested(10))) == ""
+    assert llama.schema_problem(json.dumps({"type": "array", "items": row, "minItems": 1, "maxItems": 50})) == ""
+    assert llama.schema_problem(json.dumps({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$"})) == ""
+    assert llama.schema_problem(json.dumps(nested(10))) == ""
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_schemas_as_programs_write_them_pass() -> None:
 )
 def test_patterns_of_what_everybody_writes_pass(pattern: str) -> None:
     row = {"properties": {f"p{n}": {"type": "string", "pattern": pattern} for n in range(2)}}
-    assert schema_limits.problem_of(json.dumps(row)) == ""
+    assert llama.schema_problem(json.dumps(row)) == ""
 
 
 def test_a_plain_object_passes() -> None:
-    assert schema_limits.problem_of('{"type": "object"}') == ""
+    assert llama.schema_problem('{"type": "object"}') == ""

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from app.base.errors import AppError
-from app.inference import scores
-from app.inference.engine.reference import About, Writer
-from app.inference.engine.score_job import Chat, Score
+from app.inference import scoring_files
+from app.inference.engine.model_jobs import ChatToScore, Score
+from app.inference.engine.score import ReferenceHeader, ReferenceWriter
 from app.inference.engine.scored_model import ScoredModel
-from app.inference.prompt import Segment
-from app.inference.scores import Scores
+from app.inference.prompts import Segment
+from app.inference.scoring_files import Scores
 from tests import model_files as models
 from tests.convert import engine_side
 from tests.inference.engine import direct, held_out, jobs
@@ -32,7 +32,7 @@ def job(tmp_path: Path, tiny_model: Path) -> Score:
 
 
 def scored(job: Score, folder: Path) -> Scores:
-    return scores.read(Path(jobs.finished(job, folder).path))
+    return scoring_files.read_scores(Path(jobs.finished(job, folder).path))
 
 
 def test_the_likelihood_is_that_of_all_logits_at_once(tmp_path: Path, job: Score) -> None:
@@ -144,7 +144,7 @@ def test_a_reference_of_other_ids_is_refused(tmp_path: Path, job: Score) -> None
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 @pytest.mark.fault("F2")
 def test_a_reference_that_the_drive_has_no_room_for_is_told_when_it_is_closed() -> None:
-    writer = Writer(Path("/dev/full"), About(1, 4, "x"))
+    writer = ReferenceWriter(Path("/dev/full"), ReferenceHeader(1, 4, "x"))
     writer.add(np.log(np.full(4, 0.25, np.float32)))  # waits in memory
     with pytest.raises(AppError) as caught:
         writer.close()
@@ -154,7 +154,7 @@ def test_a_reference_that_the_drive_has_no_room_for_is_told_when_it_is_closed() 
 def test_chats_are_tokenized_by_the_engine_and_compared(tmp_path: Path, job: Score) -> None:
     ids = tuple(held_out.prompt_ids(PAIRS[0][0]))
     segments = (Segment(PAIRS[0][0]),)
-    chats = (Chat(segments, ids), Chat(segments, (1, *ids)), Chat((Segment("<s>"),), (1, 1)))
+    chats = (ChatToScore(segments, ids), ChatToScore(segments, (1, *ids)), ChatToScore((Segment("<s>"),), (1, 1)))
     found = scored(replace(job, chats=chats), tmp_path)
     assert found.same_ids == (True, False, False)  # a second BOS, and text that looks like one
     assert found.references == tuple(answer for _, answer in PAIRS)
@@ -162,7 +162,7 @@ def test_chats_are_tokenized_by_the_engine_and_compared(tmp_path: Path, job: Sco
 
 
 def test_answers_end_by_themselves_at_a_stop_text_or_at_the_limit(tmp_path: Path, job: Score) -> None:
-    chats = tuple(Chat((Segment(question),), tuple(held_out.prompt_ids(question)), 24) for question, _ in PAIRS)
+    chats = tuple(ChatToScore((Segment(question),), tuple(held_out.prompt_ids(question)), 24) for question, _ in PAIRS)
     free = scored(replace(job, chats=chats, answers=True), tmp_path)
     assert [answer.question for answer in free.answers] == [question for question, _ in PAIRS]
     assert [answer.line for answer in free.answers] == [1, 2, 3]
@@ -182,7 +182,7 @@ def test_a_limit_beyond_the_models_context_ends_there(tmp_path: Path, job: Score
     question = "問" * ((room - 2) // 3)
     ids = tuple(held_out.prompt_ids(question))
     holdout = held_out.write(tmp_path / "long.json", [(question, "え")])
-    chats = (Chat((Segment(question),), ids, 500),)
+    chats = (ChatToScore((Segment(question),), ids, 500),)
     answer = scored(replace(job, holdout=str(holdout), chats=chats, answers=True), tmp_path).answers[0]
     assert (answer.ended_by, answer.tokens) == ("limit", 512 - len(ids))
 
@@ -192,17 +192,17 @@ def ascii_of(text: str) -> str:
 
 
 def test_every_token_that_ends_an_answer_in_training_ends_it_here(tmp_path: Path, job: Score) -> None:
-    chats = (Chat((Segment("首都は？"),), tuple(held_out.prompt_ids("首都は？")), 24),)
+    chats = (ChatToScore((Segment("首都は？"),), tuple(held_out.prompt_ids("首都は？")), 24),)
     every = held_out.write(tmp_path / "ends.json", PAIRS, end_ids=list(range(260)))
     answer = scored(replace(job, holdout=str(every), chats=chats, answers=True), tmp_path).answers[0]
     assert (answer.ended_by, answer.tokens, answer.answer) == ("end", 0, "")
 
 
 def test_answers_alone_are_those_that_come_with_the_likelihood(tmp_path: Path, job: Score) -> None:
-    chats = tuple(Chat((Segment(question),), tuple(held_out.prompt_ids(question)), 8) for question, _ in PAIRS)
+    chats = tuple(ChatToScore((Segment(question),), tuple(held_out.prompt_ids(question)), 8) for question, _ in PAIRS)
     both = scored(replace(job, chats=chats, answers=True), tmp_path)
     _, events = jobs.run(replace(job, chats=chats, answers=True, measures=False), tmp_path)
-    alone = scores.read(Path(job.target))
+    alone = scoring_files.read_scores(Path(job.target))
     assert (alone.answers, alone.examples) == (both.answers, ())
     assert [event.name for event in events if isinstance(event, Phase)] == ["loading", "writing", "saving"]
     tokens = sum(len(chat.ids) + 8 for chat in chats)
@@ -210,7 +210,7 @@ def test_answers_alone_are_those_that_come_with_the_likelihood(tmp_path: Path, j
 
 
 def test_how_fast_it_writes_is_seen_without_answers(tmp_path: Path, job: Score) -> None:
-    chats = tuple(Chat((Segment(question),), tuple(held_out.prompt_ids(question)), 8) for question, _ in PAIRS)
+    chats = tuple(ChatToScore((Segment(question),), tuple(held_out.prompt_ids(question)), 8) for question, _ in PAIRS)
     assert scored(replace(job, chats=chats), tmp_path).write_tokens_per_s == 0
     found = scored(replace(job, chats=chats, speed_tokens=16), tmp_path)
     assert found.write_tokens_per_s > 0
@@ -218,7 +218,7 @@ def test_how_fast_it_writes_is_seen_without_answers(tmp_path: Path, job: Score) 
 
 
 def test_a_model_that_would_answer_nothing_still_writes_its_sample(tmp_path: Path, job: Score) -> None:
-    chat = Chat((Segment(PAIRS[0][0]),), tuple(held_out.prompt_ids(PAIRS[0][0])), 8)
+    chat = ChatToScore((Segment(PAIRS[0][0]),), tuple(held_out.prompt_ids(PAIRS[0][0])), 8)
     (row,) = direct.log_probabilities(Path(job.model), [((*chat.ids, 5), (len(chat.ids),))])
     metadata = {"tokenizer.ggml.eos_token_id": int(np.argmax(row))}
     silent = replace(job, model=str(models.tiny_llama(tmp_path / "無口.gguf", metadata=metadata)), chats=(chat,))
@@ -227,7 +227,7 @@ def test_a_model_that_would_answer_nothing_still_writes_its_sample(tmp_path: Pat
 
 
 def test_progress_goes_up_to_all_tokens(tmp_path: Path, job: Score) -> None:
-    chats = tuple(Chat((Segment(question),), tuple(held_out.prompt_ids(question)), 8) for question, _ in PAIRS)
+    chats = tuple(ChatToScore((Segment(question),), tuple(held_out.prompt_ids(question)), 8) for question, _ in PAIRS)
     _, events = jobs.run(replace(job, chats=chats, answers=True), tmp_path)
     assert [event.name for event in events if isinstance(event, Phase)] == ["loading", "reading", "writing", "saving"]
     steps = [event for event in events if isinstance(event, Progress)]

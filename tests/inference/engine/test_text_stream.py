@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from app.inference.engine.text_stream import TextStream
+from app.inference.engine.generation import TextStream
 
 TEXT = "橋脚の配筋は 24 N/mm² 以上とする。😀「答え」\n次の行"
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from app.inference.engine import threads
+from app.inference.engine import runtime_facts
 
 
 @pytest.mark.parametrize(
@@ -23,18 +23,18 @@ from app.inference.engine import threads
     ],
 )
 def test_the_number_follows_cores_and_load(requested: int | None, busy: float, cores: int, expected: int) -> None:
-    assert threads.threads_for(requested, busy, cores) == expected
+    assert runtime_facts.threads_for(requested, busy, cores) == expected
 
 
 def test_the_meter_sees_another_process_at_work_and_not_its_own() -> None:
-    meter = threads.LoadMeter()
-    until = time.monotonic() + threads.MEASURED_EVERY_S + 0.1
+    meter = runtime_facts.CpuLoadMeter()
+    until = time.monotonic() + runtime_facts.MEASURED_EVERY_S + 0.1
     while time.monotonic() < until:
         pass
     own = meter.busy_cores()
     other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        time.sleep(threads.MEASURED_EVERY_S + 0.2)
+        time.sleep(runtime_facts.MEASURED_EVERY_S + 0.2)
         busy = meter.busy_cores()
     finally:
         other.kill()

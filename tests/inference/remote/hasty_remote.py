@@ -2,10 +2,10 @@
 
 import sys
 
-from app.inference.remote import backend, connection, worker
+from app.inference.remote import model_server, worker
 
 if __name__ == "__main__":
     arguments, limits = sys.argv[1:2], map(float, sys.argv[2:])
-    connection.SHORT_S, backend.QUIET_S, backend.WHOLE_S = limits
+    model_server.SHORT_S, worker.QUIET_S, worker.WHOLE_S = limits
     worker.guard(arguments)
     worker.main(arguments)

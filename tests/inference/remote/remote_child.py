@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 from app.base import programs
-from app.inference import remote_address, remote_prompt
+from app.inference import local_model, prompts
 from app.inference.engine.messages import Ask, EngineFacts, Failed, Load, Ready, Sampling
-from app.inference.prompt import Segment, Turn, build
-from app.inference.remote_address import Remote
+from app.inference.local_model import RemoteModel
+from app.inference.prompts import Segment, Turn, build
 from tests.inference.engine.child import ROOT, Child
 
 
@@ -18,7 +18,7 @@ class RemoteChild(Child):
 
     def __init__(self, address: str, log: Path, limits_s: tuple[float, float, float] | None = None) -> None:
         """`limits_s`: for a short answer, between two pieces, and for a whole answer, where they are not the usual."""
-        self.address = remote_address.normal(address)
+        self.address = local_model.normalize_address(address)
         self.log = log
         self._file = log.open("wb")
         self.process = subprocess.Popen(
@@ -35,20 +35,20 @@ class RemoteChild(Child):
         return [sys.executable, "-m", "tests.inference.remote.hasty_remote", self.address, *map(str, limits_s)]
 
     def load_remote(self, model: str = "m", *, key: str = "", context: int = 0) -> EngineFacts | Failed:
-        remote = Remote(self.address, model, context)
+        remote = RemoteModel(self.address, model, context)
         self.send(Load("load", f"{self.address}#{model}", remote=remote, key=key))
         last = self.events_until(Ready, Failed)[-1]
         return last.facts if isinstance(last, Ready) else last  # type: ignore[return-value]
 
 
 def asked(question: str, system: str = "", max_tokens: int = 16, id: str = "ask") -> Ask:
-    segments: tuple[Segment, ...] = build(remote_prompt.FORM, (Turn(question),), system)
+    segments: tuple[Segment, ...] = build(prompts.MESSAGES_FORM, (Turn(question),), system)
     return Ask(id, segments, max_tokens=max_tokens, sampling=Sampling(temperature=0, seed=7))
 
 
 def check(address: str, key: str = "") -> dict[str, object]:
     """What `--check` says of a server."""
-    command = programs.remote_check_command(remote_address.normal(address))
+    command = programs.remote_check_command(local_model.normalize_address(address))
     line = json.dumps({"key": key}) + "\n"
     done = subprocess.run(command, input=line, capture_output=True, text=True, cwd=ROOT, check=True)
     found: dict[str, object] = json.loads(done.stdout)

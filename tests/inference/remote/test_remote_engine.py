@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.inference.engine.messages import Cancel, Done, EngineFacts, Failed, Token, Tokenize, Tokenized
-from app.inference.remote_prompt import FORM
+from app.inference.prompts import MESSAGES_FORM
 from tests.faults.ledger import Tally
 from tests.inference.remote.remote_child import RemoteChild, asked, check
 from tests.inference.remote.servers import Script, end, event, llama_server, piece, scripted_server, stream_head, whole
@@ -292,6 +292,6 @@ def test_a_list_of_models_that_is_none_is_refused(body: bytes, code: str, script
 
 
 def test_a_form_of_messages_has_every_role_once() -> None:
-    roles = [FORM.system, FORM.question, FORM.answer, FORM.answer_start]
+    roles = [MESSAGES_FORM.system, MESSAGES_FORM.question, MESSAGES_FORM.answer, MESSAGES_FORM.answer_start]
     assert len(set(roles)) == len(roles)
     assert all(one not in other for one, other in itertools.permutations(roles, 2))

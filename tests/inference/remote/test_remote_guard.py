@@ -14,9 +14,9 @@ import pytest
 from app.base import addresses
 from app.base.errors import AppError
 from app.base.isolation import network_guard
-from app.inference import remote_address
+from app.inference import local_model
 from app.inference.engine.messages import EngineFacts, Failed
-from app.inference.remote.connection import Server
+from app.inference.remote.model_server import RemoteServer
 from tests.inference.engine.child import ROOT
 from tests.inference.remote.remote_child import RemoteChild, check
 from tests.inference.remote.servers import scripted_server
@@ -109,8 +109,8 @@ def test_the_local_network_is_told_from_the_rest(address: str, is_local: bool) -
     ],
 )
 def test_an_address_is_kept_with_all_that_was_left_out(typed: str, kept: str) -> None:
-    assert remote_address.normal(typed) == kept
-    assert remote_address.normal(kept) == kept
+    assert local_model.normalize_address(typed) == kept
+    assert local_model.normalize_address(kept) == kept
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_an_address_is_kept_with_all_that_was_left_out(typed: str, kept: str) ->
 )
 def test_what_is_no_address_is_refused_and_no_secret_of_it_is_shown(typed: str) -> None:
     with pytest.raises(AppError) as refused:
-        remote_address.normal(typed)
+        local_model.normalize_address(typed)
     assert refused.value.code == "remote_bad_address"
     assert "user" not in refused.value.facts["address"]
 
@@ -156,14 +156,14 @@ def test_a_name_with_several_addresses_is_asked_at_the_first_that_listens(monkey
         told = [(*one[:4], (one[4][0], port)) for one in both]
         monkeypatch.setattr("socket.getaddrinfo", lambda *_asked, **_kind: told)
         monkeypatch.setattr(network_guard, "allow_address", lambda ip, _port: opened.append(ip))
-        assert Server(remote_address.normal(f"localhost:{port}")).json("/models")["data"][0]["id"] == "m"
+        assert RemoteServer(local_model.normalize_address(f"localhost:{port}")).json("/models")["data"][0]["id"] == "m"
     assert opened == ["127.0.0.2", "127.0.0.1"]
 
 
 def test_a_child_loads_nothing_of_another_server(tmp_path: Path) -> None:
     with scripted_server() as own, scripted_server() as other:
         with RemoteChild(own.address, tmp_path / "child.log") as child:
-            child.address = remote_address.normal(other.address)
+            child.address = local_model.normalize_address(other.address)
             refused = child.load_remote()
             assert isinstance(refused, Failed)
         assert (own.requests, other.requests) == ([], [])

@@ -12,15 +12,15 @@ import pytest
 from app.chat.records import AnswerDetails, Message
 from app.chat.store import Store
 from app.inference.engine.messages import Tokenize
-from app.inference.services.engine import EngineDeath
+from app.inference.services.engine import EngineExit
 from tests.faults.ledger import Tally
 from tests.scene import Scene
 
 KILLS = 20
 
 
-def _deaths(scene: Scene) -> list[EngineDeath]:
-    deaths: list[EngineDeath] = []
+def _deaths(scene: Scene) -> list[EngineExit]:
+    deaths: list[EngineExit] = []
     scene.engine.died.connect(deaths.append)
     return deaths
 

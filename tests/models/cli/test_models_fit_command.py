@@ -8,7 +8,7 @@ import pytest
 
 from app.base.paths import Paths
 from app.cli import main
-from app.inference import fit, speed
+from app.inference import memory_estimate, speed
 from app.inference.speed import MachineSpeed
 from app.models import catalogue
 
@@ -30,7 +30,7 @@ def run(where: Paths, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
 
 
 def has_free(monkeypatch: pytest.MonkeyPatch, available_gb: float) -> None:
-    monkeypatch.setattr(fit, "available_memory_bytes", lambda: int(available_gb * GB))
+    monkeypatch.setattr(memory_estimate, "available_memory_bytes", lambda: int(available_gb * GB))
 
 
 def test_a_model_of_the_catalogue_is_judged_by_the_contract(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ class Bench:
     def plan(self, forms: str = "Q4_K_M", adapter: Path | None = None, **fields: object) -> BuildPlan:
         model = hf_folder.read(self.source)
         lora = hf_adapter.read(adapter, model) if adapter else None
-        request = BuildRequest(model, quantizations.named(forms), self.where.models, lora, **fields)  # type: ignore[arg-type]
+        request = BuildRequest(model, quantizations.parse_quantizations(forms), self.where.models, lora, **fields)  # type: ignore[arg-type]
         return build_plan.plan(request)
 
     def run(self, plan: BuildPlan) -> list[LocalModel]:
@@ -343,7 +343,9 @@ def test_a_drive_that_is_too_small_is_named_before_anything_begins(
     bench: Bench, small_disk: Callable[[int], Path]
 ) -> None:
     disk = small_disk(4)
-    plan = build_plan.plan(BuildRequest(hf_folder.read(bench.source), quantizations.named("Q4_K_M"), disk))
+    plan = build_plan.plan(
+        BuildRequest(hf_folder.read(bench.source), quantizations.parse_quantizations("Q4_K_M"), disk)
+    )
     with pytest.raises(AppError) as caught:
         bench.builds.start(plan)
     assert caught.value.code == "drive_space"
@@ -359,7 +361,7 @@ def test_a_drive_that_fills_up_meanwhile_is_named_and_the_conversion_is_kept(
     models.tiny_llama(
         bench.environment.folder / "model.gguf", shape=TinyShape(layers=2, embedding=512, feed_forward=2048)
     )  # larger than the plan thinks: 31 MB
-    plan = build_plan.plan(BuildRequest(hf_folder.read(bench.source), quantizations.named("Q8_0"), disk))
+    plan = build_plan.plan(BuildRequest(hf_folder.read(bench.source), quantizations.parse_quantizations("Q8_0"), disk))
     error = bench.failure(plan)
     assert error.code == "drive_space"
     assert {path.name for path in disk.rglob("*.weights*")} == {"base.weights"}

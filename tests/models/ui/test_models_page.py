@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QLabel
 
 from app.base.errors import AppError
 from app.base.wording import format_size
-from app.inference import fit, speed
+from app.inference import memory_estimate, speed
 from app.inference.local_model import LocalModel
 from app.inference.speed import MachineSpeed
 from app.models import catalogue
@@ -208,7 +208,7 @@ def test_two_models_of_one_name_are_told_apart(page):
 
 
 def test_a_model_that_would_answer_slowly_is_not_called_comfortable(page, qtbot, monkeypatch, where):
-    monkeypatch.setattr(fit, "available_memory_bytes", lambda: 64 * 10**9)
+    monkeypatch.setattr(memory_estimate, "available_memory_bytes", lambda: 64 * 10**9)
     speed.save(where.data / speed.FILE_NAME, MachineSpeed(4e9, 2e12, 4, 1.0))
     page._fits.judge(page.parts.library.models(), again=True)
     card = "card:qwen2.5-7b-instruct"

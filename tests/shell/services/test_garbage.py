@@ -10,13 +10,13 @@ import shiboken6
 from PySide6.QtCore import QObject
 from pytestqt.qtbot import QtBot
 
-from app.shell.services import garbage
-from app.shell.services.garbage import GarbageCollector
+from app.shell.services import housekeeping
+from app.shell.services.housekeeping import GarbageCollector
 
 
 @pytest.fixture
 def owner(monkeypatch: pytest.MonkeyPatch) -> Iterator[QObject]:
-    monkeypatch.setattr(garbage, "INTERVAL_MS", 20)
+    monkeypatch.setattr(housekeeping, "COLLECT_EVERY_MS", 20)
     owner = QObject()
     gc.enable()  # as in a program that has none
     yield owner

@@ -23,13 +23,13 @@ def test_sets_and_studies_leave_the_bin_thirty_days_after_they_were_removed(wher
         os.utime(folder, (1_000_000_000.0, 1_000_000_000.0))
     study_bin = studies.remove(studies.find(where.evaluations, "x"))
     set_bin = question_sets.remove(where.questions, "窓口")
-    assert housekeeping.empty_now(where, time.time()) == 0
-    assert housekeeping.empty_now(where, time.time() + 31 * DAY_S) == 0  # the clock alone says so
+    assert housekeeping.empty_bins_now(where, time.time()) == 0
+    assert housekeeping.empty_bins_now(where, time.time() + 31 * DAY_S) == 0  # the clock alone says so
     pass_days(where.data, PROOF_DAYS)
-    assert housekeeping.empty_now(where, time.time() + 29 * DAY_S) == 0
+    assert housekeeping.empty_bins_now(where, time.time() + 29 * DAY_S) == 0
     assert study_bin.is_dir()
     assert set_bin.is_dir()
-    assert housekeeping.empty_now(where, time.time() + 31 * DAY_S) == 2
+    assert housekeeping.empty_bins_now(where, time.time() + 31 * DAY_S) == 2
     assert not study_bin.exists()
     assert not set_bin.exists()
 
@@ -44,10 +44,10 @@ def test_what_an_earlier_version_has_put_into_the_bin_stays_thirty_days_from_whe
     (where.questions / "窓口").rename(where.questions / ".bin/窓口@1")
     for folder in (where.evaluations / ".bin/x", where.questions / ".bin/窓口@1"):
         os.utime(folder, (1_000_000_000.0, 1_000_000_000.0))
-    assert housekeeping.empty_now(where, time.time()) == 0
+    assert housekeeping.empty_bins_now(where, time.time()) == 0
     pass_days(where.data, PROOF_DAYS)
-    assert housekeeping.empty_now(where, time.time() + 29 * DAY_S) == 0
-    assert housekeeping.empty_now(where, time.time() + 31 * DAY_S) == 2
+    assert housekeeping.empty_bins_now(where, time.time() + 29 * DAY_S) == 0
+    assert housekeeping.empty_bins_now(where, time.time() + 31 * DAY_S) == 2
 
 
 def test_what_was_restored_is_what_it_was(where: Paths) -> None:

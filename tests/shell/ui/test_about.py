@@ -15,9 +15,9 @@ from app.base.isolation import network_guard
 from app.base.services.preferences import Preferences
 from app.compliance.ui.report_window import ReportWindow
 from app.inference import engine_packs
-from app.inference.engine_packs import Pack
+from app.inference.engine_packs import EnginePack
+from app.shell.ui.help_windows import NewsWindow
 from app.shell.ui.settings.about import AboutSection
-from app.shell.ui.settings.news import NewsWindow
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import BugReporter, Dialog
 from app.uikit.page import Navigation
@@ -132,7 +132,7 @@ def test_a_pasted_sum_is_compared_as_it_is_pasted(make_section, tmp_path, qtbot)
     section.check_button.click()
     qtbot.waitUntil(lambda: bool(windows(Dialog)))
     dialog = open_dialog()
-    from app.shell.ui.settings.update_file import UpdateFacts
+    from app.shell.ui.settings.about import UpdateFacts
 
     facts = dialog.findChild(UpdateFacts)
     facts.told.setText(hashlib.sha256(b"new").hexdigest().upper())
@@ -149,7 +149,7 @@ def test_a_pasted_sum_is_compared_as_it_is_pasted(make_section, tmp_path, qtbot)
 
 
 def test_what_was_not_compared_is_not_said_to_be_whole(make_section, tmp_path, qtbot):
-    from app.shell.ui.settings.update_file import UpdateFacts
+    from app.shell.ui.settings.about import UpdateFacts
 
     file = tmp_path / NAME
     file.write_bytes(b"new")
@@ -170,7 +170,7 @@ def test_what_was_not_compared_is_not_said_to_be_whole(make_section, tmp_path, q
 
 @pytest.mark.parametrize("has_sums", [False, True])
 def test_an_empty_file_is_called_empty(make_section, tmp_path, qtbot, has_sums):
-    from app.shell.ui.settings.update_file import UpdateFacts
+    from app.shell.ui.settings.about import UpdateFacts
 
     file = tmp_path / NAME
     file.write_bytes(b"")
@@ -201,7 +201,7 @@ def test_an_empty_file_is_called_empty(make_section, tmp_path, qtbot, has_sums):
 def test_what_is_no_new_version_but_ours_is_named_and_where_it_is_added(
     make_section, tmp_path, qtbot, monkeypatch, name, what, where_to
 ):
-    monkeypatch.setattr(engine_packs, "known", lambda: (Pack("vulkan", "libggml-vulkan.so", 1, "0" * 64),))
+    monkeypatch.setattr(engine_packs, "known", lambda: (EnginePack("vulkan", "libggml-vulkan.so", 1, "0" * 64),))
     (tmp_path / name).write_text('{"format": "kotae-training-kit"}', "utf-8")
     make_section(chosen=str(tmp_path / name)).check_button.click()
     qtbot.waitUntil(lambda: bool(windows(Dialog)))
@@ -276,6 +276,6 @@ def test_a_bug_offers_the_report(theme, qtbot):
 
 
 def test_every_sum_can_be_broken_over_lines(tmp_path: Path):
-    from app.shell.ui.settings.update_file import _in_pieces
+    from app.shell.ui.settings.about import _in_pieces
 
     assert _in_pieces("ab" * 32).split(" ") == ["ab" * 8] * 4

@@ -12,7 +12,7 @@ from app.base.settings import Settings
 from app.chat import presets
 from app.chat.ui.presets import files
 from app.chat.ui.presets.files import LIST_PX
-from app.shell.ui.notices import TEXT_PX, safe_mode_dialog
+from app.shell.ui.start_notice import TEXT_PX, safe_mode_dialog
 from app.uikit.dialogs import DETAILS_PX, BugReporter, Dialog
 from app.uikit.theme import Theme
 from app.uikit.untrusted_text import ADDRESS_PX, ask_to_open_link

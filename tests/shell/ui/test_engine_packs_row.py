@@ -9,12 +9,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from app.inference import engine_packs
-from app.inference.engine_packs import Pack
-from app.shell.ui.settings.engine_packs import EnginePacks
+from app.inference.engine_packs import EnginePack
+from app.shell.ui.settings.sections import EnginePacksPanel
 from app.uikit.desktop import Pickers
 
 LIBRARY = bytes(range(256)) * 40
-PACK = Pack("vulkan", "libggml-vulkan.so", len(LIBRARY), hashlib.sha256(LIBRARY).hexdigest())
+PACK = EnginePack("vulkan", "libggml-vulkan.so", len(LIBRARY), hashlib.sha256(LIBRARY).hexdigest())
 LIMIT_MS = 60_000
 
 
@@ -40,9 +40,9 @@ def window(theme, qtbot) -> QWidget:
 
 
 @pytest.fixture
-def row(window, theme, where, qtbot, pack) -> EnginePacks:
+def row(window, theme, where, qtbot, pack) -> EnginePacksPanel:
     """With a field after it, where the keyboard would go."""
-    row = EnginePacks(theme, where, Pickers(open=lambda *_: str(pack)))
+    row = EnginePacksPanel(theme, where, Pickers(open=lambda *_: str(pack)))
     column = QVBoxLayout(window)
     column.addWidget(row)
     column.addWidget(QLineEdit())
@@ -53,12 +53,12 @@ def row(window, theme, where, qtbot, pack) -> EnginePacks:
     return row
 
 
-def take(row: EnginePacks, qtbot) -> None:
+def take(row: EnginePacksPanel, qtbot) -> None:
     qtbot.keyClick(row.add_button, Qt.Key.Key_Return)
     qtbot.waitUntil(row.add_button.isEnabled, timeout=LIMIT_MS)
 
 
-def remove(row: EnginePacks, qtbot, choice: str = "remove") -> None:
+def remove(row: EnginePacksPanel, qtbot, choice: str = "remove") -> None:
     row.remove_button.setFocus()
     dialog = row.ask_to_remove()
     qtbot.mouseClick(dialog.buttons[choice], Qt.MouseButton.LeftButton)
@@ -77,7 +77,7 @@ def test_a_part_is_taken_from_its_file_and_the_keyboard_stays(row, where, qtbot)
 
 def test_a_part_that_is_there_is_named(row, theme, where, qtbot):
     take(row, qtbot)
-    again = EnginePacks(theme, where)
+    again = EnginePacksPanel(theme, where)
     qtbot.addWidget(again)
     assert again.state.text() == "あり：Vulkan"
 

@@ -16,7 +16,7 @@ from app.inference.machine import Gpu, Machine
 from app.models import local_models, starter
 from app.models.kits import kit_export, kit_import
 from app.models.ui import questions
-from app.shell.ui.first_run.dialog import FirstRunDialog
+from app.shell.ui.first_run_dialog import FirstRunDialog
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog
 from tests import model_files as models
@@ -30,8 +30,8 @@ DESK = Machine(memory_bytes=32 * GB, available_bytes=24 * GB, cores=8, free_disk
 @pytest.fixture
 def here(monkeypatch):
     """A desktop computer without a graphics processor. Tests replace what they need."""
-    monkeypatch.setattr(machine, "measure", lambda _folder: DESK)
-    monkeypatch.setattr(machine, "gpus", lambda: ())
+    monkeypatch.setattr(machine, "measure_machine", lambda _folder: DESK)
+    monkeypatch.setattr(machine, "list_gpus", lambda: ())
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_what_the_machine_offers_is_shown(parts, greet, qtbot):
 
 
 def test_graphics_processors_are_named_without_a_promise(parts, greet, qtbot, monkeypatch):
-    monkeypatch.setattr(machine, "gpus", lambda: (Gpu("NVIDIA GeForce RTX 4060 Ti", 17 * GB), Gpu("AMD")))
+    monkeypatch.setattr(machine, "list_gpus", lambda: (Gpu("NVIDIA GeForce RTX 4060 Ti", 17 * GB), Gpu("AMD")))
     dialog = greet()
     qtbot.waitUntil(lambda: "NVIDIA GeForce RTX 4060 Ti（17.0 GB）\nAMD\n" in shown(dialog))
     assert "回答に使えるかは、モデルを読み込むときに確かめます。" in shown(dialog)
@@ -123,7 +123,7 @@ def test_a_driver_that_answers_after_the_dialog_is_closed_disturbs_nobody(parts,
         asked.set()
         return ()
 
-    monkeypatch.setattr(machine, "gpus", slow_gpus)
+    monkeypatch.setattr(machine, "list_gpus", slow_gpus)
     dialog = greet()
     press(qtbot, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: not shiboken6.isValid(dialog))
@@ -153,7 +153,7 @@ def test_a_driver_that_answers_after_the_dialog_is_closed_disturbs_nobody(parts,
 )
 def test_the_advice_follows_from_the_room_there_is(parts, greet, monkeypatch, available_gb, disk_gb, says):
     room = Machine(32 * GB, int(available_gb * GB), 8, int(disk_gb * GB))
-    monkeypatch.setattr(machine, "measure", lambda _folder: room)
+    monkeypatch.setattr(machine, "measure_machine", lambda _folder: room)
     words = shown(greet())
     assert all(sentence in words for sentence in says)
     assert ("▲" in words) == (disk_gb < 10)

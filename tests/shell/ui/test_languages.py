@@ -20,7 +20,7 @@ from pytestqt.qtbot import QtBot
 
 from app.base import paths, settings, wording
 from app.base.settings import Settings
-from app.shell.ui.manual import ManualWindow
+from app.shell.ui.help_windows import ManualWindow
 from app.uikit import localization
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner

@@ -13,9 +13,9 @@ from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QComboBox, QLa
 from app.base.errors import AppError
 from app.inference.engine.messages import EngineFacts
 from app.inference.services.events import EngineStatus
-from app.shell.ui import window_place
+from app.shell.ui import window_layout
 from app.shell.ui.main_window import DEFAULT_SIZE
-from app.shell.ui.window_place import WindowPlace
+from app.shell.ui.window_layout import WindowGeometry
 from app.uikit import dialogs
 from app.uikit.widgets.section_bars import RailStep
 from tests.dev_scripts import ROOT
@@ -219,7 +219,7 @@ def test_no_word_of_qt_is_english(open_window):
 def test_the_window_comes_back_where_it_was(where, qtbot, theme):
     from PySide6.QtWidgets import QWidget
 
-    place = WindowPlace(where.data / "window.json")
+    place = WindowGeometry(where.data / "window.json")
     first, second = QWidget(), QWidget()
     qtbot.addWidget(first)
     qtbot.addWidget(second)
@@ -239,8 +239,8 @@ def test_a_window_fits_a_small_screen_with_its_frame(qtbot, is_placed):
     window.resize(*((1900, 1000) if is_placed else DEFAULT_SIZE))
     if is_placed:
         window.move(40, 30)
-    window_place.fit(window, screen)
-    frame = QSize(*window_place.FRAME_PX)
+    window_layout.fit_to_screen(window, screen)
+    frame = QSize(*window_layout.FRAME_PX)
     assert window.size() + frame == (window.size() + frame).boundedTo(screen.size())
     assert window.height() > 600
     assert is_placed or screen.contains(QRect(window.pos(), window.size() + frame))
@@ -255,7 +255,7 @@ def test_a_window_that_fits_stays_as_it_is_and_a_first_one_stands_in_the_middle(
         window.resize(700, 500)
     placed.move(600, 100)
     for window in (placed, first):
-        window_place.fit(window, QRect(0, 0, 1366, 728))
+        window_layout.fit_to_screen(window, QRect(0, 0, 1366, 728))
     assert placed.geometry() == QRect(600, 100, 700, 500)
     assert first.geometry().center().x() == pytest.approx(683, abs=2)
     assert (first.width(), first.height()) == (700, 500)
@@ -268,7 +268,7 @@ def test_a_damaged_place_is_as_none(where, qtbot, content):
     (where.data / "window.json").write_text(content, "utf-8")
     widget = QWidget()
     qtbot.addWidget(widget)
-    assert not WindowPlace(where.data / "window.json").restore(widget)
+    assert not WindowGeometry(where.data / "window.json").restore(widget)
 
 
 def test_a_problem_says_what_happened_and_what_to_do(open_window):

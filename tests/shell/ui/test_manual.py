@@ -8,7 +8,7 @@ from pytestqt.qtbot import QtBot
 
 from app.base import wording
 from app.base.paths import resources
-from app.shell.ui.manual import ManualWindow, Picture
+from app.shell.ui.help_windows import ManualPicture, ManualWindow
 from app.uikit import localization
 from app.uikit.theme import Theme
 
@@ -31,7 +31,7 @@ def test_the_pictures_stand_in_the_window_with_what_they_show(qapp: QApplication
     manual = ManualWindow(theme)
     qtbot.addWidget(manual)
     manual.show()
-    shown = manual.findChildren(Picture)
+    shown = manual.findChildren(ManualPicture)
     assert len(shown) == len(named("ja"))
     for picture in shown:
         assert picture.accessibleName()
@@ -42,5 +42,5 @@ def test_the_pictures_stand_in_the_window_with_what_they_show(qapp: QApplication
 def test_a_picture_is_never_wider_than_it_was_taken(theme: Theme, qtbot: QtBot) -> None:
     manual = ManualWindow(theme)
     qtbot.addWidget(manual)
-    picture = manual.findChildren(Picture)[0]
+    picture = manual.findChildren(ManualPicture)[0]
     assert picture.heightForWidth(5000) == picture.sizeHint().height()

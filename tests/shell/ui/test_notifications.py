@@ -5,7 +5,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app.base.errors import AppError
-from app.shell.ui.notifications import LONG_ANSWER_S, LONG_WORK_S, Notifier
+from app.shell.ui.background_work import LONG_ANSWER_S, LONG_WORK_S, Notifier
 
 
 class Desktop:

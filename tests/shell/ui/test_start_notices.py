@@ -6,9 +6,8 @@ from PySide6.QtWidgets import QPlainTextEdit
 from app import __version__
 from app.base.diagnostics import CLOSED, STARTING, UP, StartRecord
 from app.compliance.ui.report_window import ReportWindow
-from app.shell.ui.holding import hold_back
-from app.shell.ui.notices import safe_mode_dialog, show_notices
-from app.shell.ui.settings.news import NewsWindow
+from app.shell.ui.help_windows import NewsWindow
+from app.shell.ui.start_notice import apply_safe_mode, safe_mode_dialog, show_notices
 from app.uikit.widgets.buttons import Button
 from tests.uikit.ui.words import shown
 
@@ -104,7 +103,7 @@ def test_safe_mode_leaves_the_place_of_the_window_alone(open_window, where):
     open_window(900, 650).window.close()
     before = file.read_bytes()
     parts = open_window(700, 500)
-    hold_back(parts.window, parts.preload, parts.offers)
+    apply_safe_mode(parts.window, parts.preload, parts.offers)
     parts.window.sidebar.conversations.folded = frozenset({1})
     parts.window.close()
     assert file.read_bytes() == before

@@ -12,7 +12,7 @@ from app.base import settings
 from app.inference.services.events import EngineStatus
 from app.models import local_models, models_folder
 from app.models.models_folder import Move
-from app.shell.ui.first_run.dialog import FirstRunDialog
+from app.shell.ui.first_run_dialog import FirstRunDialog
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog
 from tests import model_files as models

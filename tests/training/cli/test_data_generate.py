@@ -10,7 +10,7 @@ import pytest
 
 from app import cli as main
 from app.base.confidentiality import Label
-from app.inference import replies
+from app.inference import reply_journal
 from app.training.cli import data_generate
 from tests import model_files as models
 from tests.base.cli.processes import Start, ended
@@ -77,11 +77,11 @@ def test_ctrl_c_keeps_what_was_replied_and_the_same_command_goes_on(start: Start
     command = (*prepared(tmp_path, 4), "--n", "4", "--json")
     journal = tmp_path / "組.jsonl.kotae-generate"
     process = start(*command)
-    wait_until(lambda: len(replies.read(journal)) > 1)
+    wait_until(lambda: len(reply_journal.read(journal)) > 1)
     process.send_signal(signal.SIGINT)
     status, result, told = ended(process)
     assert (status, result["state"], result["out"], result["wanted"]) == (130, "waiting", None, 4), told
-    before = set(replies.read(journal))
+    before = set(reply_journal.read(journal))
     assert result["replies"] == len(before)
     assert not (tmp_path / "組.jsonl").exists()
     status, result, told = ended(start(*command))

@@ -8,7 +8,7 @@ from pathlib import Path
 from app.base.confidentiality import Label
 from app.documents.library import Library
 from app.documents.records import Passage, Section
-from app.inference.replies import Prompt, Reply
+from app.inference.reply_journal import ModelReply, StandalonePrompt
 
 COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"
 TEXT = (
@@ -37,9 +37,11 @@ def library_of(path: Path, documents: dict[str, Sequence[Section]], label: Label
     return library
 
 
-def said(**fields: object) -> Reply:
-    return Reply(json.dumps(fields, ensure_ascii=False), "end")
+def said(**fields: object) -> ModelReply:
+    return ModelReply(json.dumps(fields, ensure_ascii=False), "end")
 
 
-def answered(prompts: Sequence[Prompt], write: Callable[[Prompt], Reply]) -> dict[Prompt, Reply]:
+def answered(
+    prompts: Sequence[StandalonePrompt], write: Callable[[StandalonePrompt], ModelReply]
+) -> dict[StandalonePrompt, ModelReply]:
     return {prompt: write(prompt) for prompt in prompts}

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from app.base.wording import phrase
-from app.inference.replies import Reply
+from app.inference.reply_journal import ModelReply
 from app.training.generation import checks, grammar, prompts, words
 from app.training.generation.records import PARAPHRASE, QUESTION_MAX, REASONS, SCORE_MIN, UNANSWERABLE, Candidate
 from tests.training.generation.collection import ANSWER, COVER, QUESTION, TEXT, passage
@@ -91,7 +91,7 @@ def test_every_example_of_a_question_is_known_when_it_is_copied() -> None:
 
 def test_the_example_of_a_score_is_not_accepted_when_it_is_copied() -> None:
     example = re.findall(r"^\{.+\}$", prompts.quality(GOOD).question, re.MULTILINE)[0]
-    score = prompts.score(Reply(example, "end"))
+    score = prompts.score(ModelReply(example, "end"))
     assert score is not None
     assert score < SCORE_MIN
 

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from app.base.wording import phrase
-from app.inference.replies import Prompt, Reply
+from app.inference.reply_journal import ModelReply, StandalonePrompt
 from app.training.generation import grammar, plan, prompts, words
 from app.training.generation.checks import Lacks
 from app.training.generation.plan import Plan, Standing
@@ -36,7 +36,7 @@ class Model:
         self.score = score
         self.kinds: Counter[str] = Counter()
 
-    def reply(self, prompt: Prompt) -> Reply:
+    def reply(self, prompt: StandalonePrompt) -> ModelReply:
         if prompt.grammar == grammar.score():
             return self._said("quality", reason="よい", score=self.score)
         at, subject = next((at, one) for at, one in enumerate(SUBJECTS, 50) if one + "の鉄筋" in prompt.question)
@@ -51,18 +51,20 @@ class Model:
             return self._said("paraphrase", question=f"鉄筋を、{subject}の表面からどれだけ離しますか。")
         return self._said("unanswerable", question=f"{subject}の鉄筋の購入費用は、いくらですか。")
 
-    def _said(self, kind: str, **fields: object) -> Reply:
+    def _said(self, kind: str, **fields: object) -> ModelReply:
         self.kinds[kind] += 1
         return said(**fields)
 
 
-def next_prompts(made: Plan, replies: plan.Replies, lacks: Lacks) -> list[Prompt]:
+def next_prompts(made: Plan, replies: plan.Replies, lacks: Lacks) -> list[StandalonePrompt]:
     return plan.standing(made, replies, lacks).prompts
 
 
-def carried_out(made: Plan, model: Model, lacks: bool = True, step: int = 1000) -> tuple[Standing, dict[Prompt, Reply]]:
+def carried_out(
+    made: Plan, model: Model, lacks: bool = True, step: int = 1000
+) -> tuple[Standing, dict[StandalonePrompt, ModelReply]]:
     """Asks until nothing is left to ask. `step`: prompts between two looks at what is next."""
-    replies: dict[Prompt, Reply] = {}
+    replies: dict[StandalonePrompt, ModelReply] = {}
     while waiting := next_prompts(made, replies, lambda _question: lacks):
         assert not replies.keys() & set(waiting)
         replies |= {prompt: model.reply(prompt) for prompt in dict.fromkeys(waiting[:step])}
@@ -124,15 +126,15 @@ def test_one_prompt_after_another_is_asked_of_the_same_passage() -> None:
 @pytest.mark.parametrize(
     ("reply", "code"),
     [
-        (Reply("", "failed", error_code="context_full"), "failed"),
-        (Reply('{"quote": "土に', "length"), "unreadable"),
-        (Reply("[1, 2]", "end"), "unreadable"),
+        (ModelReply("", "failed", error_code="context_full"), "failed"),
+        (ModelReply('{"quote": "土に', "length"), "unreadable"),
+        (ModelReply("[1, 2]", "end"), "unreadable"),
         (said(quote="x", question="x"), "unreadable"),
         (said(quote="x", question="x", answer=7), "unreadable"),
-        (Reply("[" * 5000, "end"), "unreadable"),
+        (ModelReply("[" * 5000, "end"), "unreadable"),
     ],
 )
-def test_a_reply_that_is_no_pair_is_a_reason(reply: Reply, code: str) -> None:
+def test_a_reply_that_is_no_pair_is_a_reason(reply: ModelReply, code: str) -> None:
     made = plan_of(1, count=1)
     (prompt,) = next_prompts(made, {}, lambda _question: True)
     assert plan.standing(made, {prompt: reply}, lambda _question: True).rejected == {code: 1}
@@ -145,10 +147,10 @@ def test_a_reply_that_is_no_pair_is_a_reason(reply: Reply, code: str) -> None:
         (said(reason="よい", score=4), "unreadable_score"),
         (said(reason="よい", score=True), "unreadable_score"),
         (said(reason="よい"), "unreadable_score"),
-        (Reply("", "failed"), "failed"),
+        (ModelReply("", "failed"), "failed"),
     ],
 )
-def test_a_score_below_two_or_none_is_a_reason(score: Reply, code: str) -> None:
+def test_a_score_below_two_or_none_is_a_reason(score: ModelReply, code: str) -> None:
     made = plan_of(1, count=1)
     (prompt,) = next_prompts(made, {}, lambda _question: True)
     replies = {prompt: Model().reply(prompt)}

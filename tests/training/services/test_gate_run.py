@@ -17,8 +17,8 @@ from pytestqt.qtbot import QtBot
 from app.base.errors import AppError
 from app.base.files import input_file
 from app.inference import child_commands, gguf, quantizations
-from app.inference.holdout import Chat
 from app.inference.local_model import LocalModel
+from app.inference.scoring_files import HeldOutChat
 from app.models import bases, catalogue
 from app.models.local_models import CardAdapter
 from app.training import forms, gate_file
@@ -103,7 +103,9 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr(forms, "QUANTIZED", quantizations.named("Q8_0,Q4_K_M"))  # a child each, and one to measure it
+    monkeypatch.setattr(
+        forms, "QUANTIZED", quantizations.parse_quantizations("Q8_0,Q4_K_M")
+    )  # a child each, and one to measure it
     monkeypatch.setattr(forms, "ALL", (*forms.ALL[:5], "Q8_0", "Q4_K_M"))
     (tmp_path / "script").mkdir()
     base = models.tiny_llama(tmp_path / "base.gguf", shape=SHAPE)
@@ -351,6 +353,6 @@ def test_chats_are_asked_with_the_catalogues_form_and_may_be_as_long_as_what_was
     assert [one.text for one in found if not one.markup] == ["簡潔に。", "<|im_end|>とは？", "印です。", "なぜ？"]
     other = dataclasses.replace(form, question="Q: {text}\n")
     assert "".join(one.text for one in prompts.segments(other, messages[1:2])).startswith("Q: <|im_end|>とは？\n")
-    assert [prompts.limit_tokens(Chat((), (), (1,) * n)) for n in (0, 20, 40, 100, 400, 1000)] == [
+    assert [prompts.limit_tokens(HeldOutChat((), (), (1,) * n)) for n in (0, 20, 40, 100, 400, 1000)] == [
         64, 64, 80, 200, 512, 1032,
     ]  # fmt: skip

@@ -15,7 +15,7 @@ from app.base.errors import AppError
 from app.base.settings import Settings
 from app.documents.library import Library
 from app.documents.records import Section
-from app.inference import child_commands, replies
+from app.inference import child_commands, reply_journal
 from app.inference.local_model import LocalModel
 from app.training.services import generation
 from app.training.services.generation import Generated, Generation, GenerationJob, GenerationProgress
@@ -113,7 +113,7 @@ def test_one_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
     made.progressed.connect(lambda one: made.stop() if one.round.done == 1 else None)
     stopped = desk.ended(made.stopped, made.start)
     assert not desk.out.exists()
-    before = replies.read(job.journal)
+    before = reply_journal.read(job.journal)
     assert (stopped.accepted, stopped.replies) == (0, len(before))
     assert 1 <= len(before) < 6
     assert (told[0].wanted, told[0].passages) == (3, 3)
@@ -175,7 +175,7 @@ def test_confidential_pairs_are_on_record_once_and_when_the_first_reply_is_writt
     job = desk.secret_job(2, section(0), section(1))
     made, log = desk.generation(job), job.exports_log
     was_noted: dict[bool, bool] = {}  # by whether a reply stands in the journal
-    made.progressed.connect(lambda _one: was_noted.setdefault(bool(replies.read(job.journal)), log.exists()))
+    made.progressed.connect(lambda _one: was_noted.setdefault(bool(reply_journal.read(job.journal)), log.exists()))
     desk.ended(made.finished, made.start)
     assert was_noted == {False: False, True: True}
     (noted,) = map(json.loads, log.read_text("utf-8").splitlines())
@@ -201,7 +201,7 @@ def test_passages_that_are_too_long_to_be_asked_about_are_no_export(desk: Desk) 
     short = dataclasses.replace(job.settings, context_tokens=64)
     found = desk.generated(dataclasses.replace(job, settings=short))
     assert found.standing.rejected == {"failed": 1}
-    assert [one.error_code for one in replies.read(job.journal).values()] == ["context_full"]
+    assert [one.error_code for one in reply_journal.read(job.journal).values()] == ["context_full"]
     assert not job.exports_log.exists()
 
 
@@ -210,7 +210,7 @@ def test_nothing_confidential_is_written_that_cannot_be_put_on_record(desk: Desk
     job.exports_log.mkdir()
     made = desk.generation(job)
     assert desk.ended(made.failed, made.start).code == "export_log_unwritable"
-    assert replies.read(job.journal) == {}
+    assert reply_journal.read(job.journal) == {}
     assert not desk.out.exists()
 
 
@@ -219,7 +219,7 @@ def test_replies_of_documents_that_became_confidential_are_put_on_record_before_
     made = desk.generation(job)
     made.progressed.connect(lambda _one: desk.out.mkdir(exist_ok=True))  # so that its file cannot be written
     assert desk.ended(made.failed, made.start).code == "export_exists"
-    assert replies.read(job.journal)
+    assert reply_journal.read(job.journal)
     desk.out.rmdir()
     desk.make_secret()
     made = desk.generation(job)  # nobody has agreed
@@ -233,7 +233,7 @@ def test_replies_of_documents_that_became_confidential_are_put_on_record_before_
 def test_no_reply_is_written_any_more_once_its_documents_are_secret(desk: Desk) -> None:
     job = desk.job(2, section(0), section(1))
     made = desk.generation(job)
-    made.progressed.connect(lambda _one: desk.make_secret() if replies.read(job.journal) else None)
+    made.progressed.connect(lambda _one: desk.make_secret() if reply_journal.read(job.journal) else None)
     assert desk.ended(made.failed, made.start).code == "secret_export"
-    assert len(replies.read(job.journal)) == 1
+    assert len(reply_journal.read(job.journal)) == 1
     assert not desk.out.exists()

@@ -110,14 +110,14 @@ def desk(where: Paths, tmp_path: Path, qtbot: QtBot, theme: Theme, monkeypatch: 
     """Neither the developer's environment nor whatever card this machine has."""
     monkeypatch.delenv(training_environment.VARIABLE, raising=False)
     monkeypatch.setattr(training_environment, "DEVELOPMENT_FOLDER", "none")
-    monkeypatch.setattr(machine, "gpus", lambda: ())
+    monkeypatch.setattr(machine, "list_gpus", lambda: ())
     yield Desk(where, tmp_path, qtbot, theme)
     background.shut_down()
 
 
 @pytest.fixture
 def card(monkeypatch: pytest.MonkeyPatch) -> Gpu:
-    monkeypatch.setattr(machine, "gpus", lambda: (CARD,))
+    monkeypatch.setattr(machine, "list_gpus", lambda: (CARD,))
     return CARD
 
 
@@ -158,7 +158,7 @@ def test_the_verdict_is_measured_beside_the_window_and_can_be_measured_again(
         go_on.wait()
         return (CARD,)
 
-    monkeypatch.setattr(machine, "gpus", slow)
+    monkeypatch.setattr(machine, "list_gpus", slow)
     step = desk.open()
     assert step.machine.verdict.text() == "調べています…"
     assert not step.machine.practice_button.isVisible()
@@ -169,7 +169,7 @@ def test_the_verdict_is_measured_beside_the_window_and_can_be_measured_again(
     shown = desk.words(step.machine)
     assert all(f"✓ {fact}" in shown for fact in (CARD.name, "580.95.05", "8.9", "空き 16.0 GB／17.0 GB"))
     assert not step.machine.job_button.isVisible()
-    monkeypatch.setattr(machine, "gpus", lambda: ())
+    monkeypatch.setattr(machine, "list_gpus", lambda: ())
     desk.click(step.machine.measure_button)
     desk.wait()
     assert step.machine.verdict.text().startswith("この PC では小さなモデルで練習するか")
@@ -241,7 +241,7 @@ def test_to_practise_the_trial_model_is_asked_for_or_becomes_the_base(desk: Desk
 def test_beside_a_card_that_cannot_be_used_one_practises_on_the_processor(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "gpus", lambda: (Gpu("Tesla K80", 11 * GB, 11 * GB, "470.1", (3, 7)),))
+    monkeypatch.setattr(machine, "list_gpus", lambda: (Gpu("Tesla K80", 11 * GB, 11 * GB, "470.1", (3, 7)),))
     add_starter(desk)
     step = desk.looked()
     desk.click(step.machine.practice_button)

@@ -17,7 +17,7 @@ from pytestqt.qtbot import QtBot
 from app.base.errors import AppError
 from app.base.files import input_file
 from app.base.services import background
-from app.inference import child_commands, holdout
+from app.inference import child_commands, scoring_files
 from app.training import gate_file
 from app.training.gate import BASE, BASE_ADAPTER, Gate
 from app.training.runs import runs
@@ -95,7 +95,7 @@ def write_run(folder: Path, base: Path, gate: Gate | None) -> Path:
         {"line": at, "ids": [1, 2], "labels": [-100, 2], "base_nll": 3.0 + at / 9, "adapter_nll": 2.0 + at / 8}
         for at in range(1, len(GROUPS) + 1)
     ]
-    body = {"version": holdout.VERSION, "examples": examples, "end_ids": [2]}
+    body = {"version": scoring_files.HOLDOUT_VERSION, "examples": examples, "end_ids": [2]}
     (folder / runs.HOLDOUT).write_text(json.dumps(body), encoding="utf-8")
     (folder / runs.REPORT).write_text("報告", encoding="utf-8")
     if gate is not None:

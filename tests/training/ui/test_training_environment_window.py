@@ -14,7 +14,7 @@ from app.base.errors import AppError
 from app.models import package_locks as locks
 from app.models import training_environment
 from app.models.training_environment import VARIABLE
-from app.shell.ui.notifications import Notifier
+from app.shell.ui.background_work import Notifier
 from app.training.environment.folders import Folders
 from app.training.environment.need import Need
 from app.training.ui.asking import MakeDialog

@@ -28,7 +28,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.shell.ui.nav import NavButton
+from app.shell.ui.sidebar import NavigationButton
 from app.uikit.widgets.labels import ElidedLabel
 
 SLACK_PX = 1  # widths are rounded in different places
@@ -65,7 +65,7 @@ def _measured(widget: QWidget) -> Iterator[tuple[str, QSize, QSize]]:
             yield widget.text(), QSize(0, metrics.height()), widget.contentsRect().size()
         case QLabel() if widget.text():
             yield widget.text(), _label_size(widget, metrics), widget.contentsRect().size()
-        case NavButton():
+        case NavigationButton():
             yield widget.text(), _line(metrics, widget.text()), widget.words_area().size()
         case QAbstractButton() if widget.text() and not _is_icon_only(widget):
             yield widget.text(), _button_size(widget, metrics), widget.size()

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QProgressBar
 
 from app.chat.ui.transcript.stage_line import StageLine
-from app.inference.services.events import EngineStatus, Stage
+from app.inference.services.events import AnswerStage, EngineStatus
 from app.shell.ui.status_line import StatusLine
 from app.uikit.widgets import progress_row
 from app.uikit.widgets.progress_row import ProgressRow, TimeLeftText
@@ -161,12 +161,12 @@ def test_loading_a_model_tells_the_time_left_beside_the_question(theme, qtbot, c
     qtbot.addWidget(line)
     monkeypatch.setattr(line, "_time_left", TimeLeftText(clock))
     began_at = time.monotonic()
-    line.show_stage(Stage("loading", 0.0, began_at))
+    line.show_stage(AnswerStage("loading", 0.0, began_at))
     assert line.text() == "モデルを読み込んでいます… 0 秒"
     clock.now += 6
-    line.show_stage(Stage("loading", 0.5, began_at))
+    line.show_stage(AnswerStage("loading", 0.5, began_at))
     assert line.text() == "モデルを読み込んでいます… 0 秒　残り 6 秒"
-    line.show_stage(Stage("reading", 0.6, began_at))
+    line.show_stage(AnswerStage("reading", 0.6, began_at))
     assert line.text() == "質問を読んでいます 60 %"
 
 

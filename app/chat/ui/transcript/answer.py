@@ -14,7 +14,7 @@ from app.chat.ui.transcript.message_view import MessageRequests, MessageView, cl
 from app.chat.ui.transcript.pager import Pager
 from app.chat.ui.transcript.stage_line import StageLine
 from app.documents.grounding import citing
-from app.inference.services.events import Stage
+from app.inference.services.events import AnswerStage
 from app.uikit import clipboard_guard
 from app.uikit.localization import join_facts
 from app.uikit.text.markdown import first_page
@@ -57,7 +57,7 @@ class AnswerView(MessageView):
         self.text.show_growing(first_page(text))
         self.text.setVisible(bool(text))
 
-    def show_stage(self, stage: Stage) -> None:
+    def show_stage(self, stage: AnswerStage) -> None:
         if self._stage_line is not None:
             self._stage_line.show_stage(stage)
 

@@ -3,7 +3,7 @@
 from app.base.errors import AppError
 from app.base.settings import CONTEXT_CHOICES
 from app.base.wording import phrase
-from app.inference.services.events import Overflow
+from app.inference.services.events import ContextOverflow
 
 Action = tuple[str, str]  # key, words
 
@@ -41,7 +41,7 @@ def needs_banner(error: AppError) -> bool:
     return error.code in _MODEL_CODES or error.code in ("no_model", "memory_short", "out_of_memory")
 
 
-def overflow_actions(overflow: Overflow) -> tuple[Action, ...]:
+def overflow_actions(overflow: ContextOverflow) -> tuple[Action, ...]:
     actions = []
     if overflow.droppable_turns > 0:
         actions.append(("drop", phrase("chat.leave_out_the_oldest_n", n=overflow.droppable_turns)))

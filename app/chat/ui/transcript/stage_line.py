@@ -6,7 +6,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 
 from app.base.wording import phrase
-from app.inference.services.events import Stage
+from app.inference.services.events import AnswerStage
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
@@ -21,12 +21,12 @@ class StageLine(Label):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(role="caption", tone="text2", parent=parent)
         self.setFixedHeight(theme.px(24))
-        self._stage = Stage()
+        self._stage = AnswerStage()
         self._time_left = TimeLeftText()  # of the load, or of reading the question
         self._timer = QTimer(self, interval=TICK_MS)
         self._timer.timeout.connect(self._refresh)
 
-    def show_stage(self, stage: Stage) -> None:
+    def show_stage(self, stage: AnswerStage) -> None:
         if stage.kind != self._stage.kind:
             self._time_left.restart()
         self._stage = stage

@@ -20,7 +20,7 @@ from app.chat.ui.transcript.latest_button import LatestButton
 from app.chat.ui.transcript.message_view import MessageRequests, MessageView
 from app.chat.ui.transcript.question import QuestionView
 from app.chat.ui.transcript.rows_view import RowsView
-from app.inference.services.events import Stage
+from app.inference.services.events import AnswerStage
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import announce
@@ -40,7 +40,7 @@ class Transcript(RowsView):
         self.requests = MessageRequests(navigation, self)  # of all rows
         self._messages: list[Message] = []
         self._rows: dict[int, int] = {}  # message id -> row
-        self._stage = Stage()
+        self._stage = AnswerStage()
         self._look = Look()
         self._is_busy = False
         self._open: tuple[int, int] = (0, 0)  # answer id and number of the source that is shown beside it
@@ -228,7 +228,7 @@ class Transcript(RowsView):
             view.show_rated(message)
         self._remeasure(row)
 
-    def show_stage(self, stage: Stage) -> None:
+    def show_stage(self, stage: AnswerStage) -> None:
         self._stage = stage
         view = self.view_of(self._growing_id)
         if isinstance(view, AnswerView):

@@ -9,7 +9,7 @@ from app.chat.records import Message
 from app.chat.services.chat import ChatSession
 from app.chat.ui.transcript import problems
 from app.chat.ui.transcript.transcript import Transcript
-from app.inference.services.events import Overflow
+from app.inference.services.events import ContextOverflow
 from app.uikit.page import Navigation
 from app.uikit.widgets.banner import Banner
 
@@ -79,7 +79,7 @@ class Trouble(QObject):
     def _on_answer_finished(self, message: Message) -> None:
         self._failed_id = message.id if message.status == "failed" else 0
 
-    def _on_overflowed(self, overflow: Overflow) -> None:
+    def _on_overflowed(self, overflow: ContextOverflow) -> None:
         needed = phrase("chat.it_needs_a_of_at", a=f"{overflow.prompt_tokens:,}", b=f"{overflow.context_tokens:,}")
         self._show(phrase("chat.the_conversation_has_reached_the"), needed, problems.overflow_actions(overflow))
 

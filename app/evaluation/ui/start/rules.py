@@ -11,13 +11,13 @@ from app.evaluation.services.study_making import StudyWish
 from app.evaluation.study import scale_limits
 from app.evaluation.study.quant_plan import PAPER_FORMS
 from app.inference.local_model import LocalModel
-from app.inference.quantizations import FORMS
+from app.inference.quantizations import QUANTIZATIONS
 from app.models import bases, local_models
 
 KINDS = ("documents", "models", "quantizations", "scale")  # to choose from; models: a study of bases or questions
 WHOLE = ("F16", "BF16", "F32")  # forms that others are made of without the training environment
 ALWAYS = "F16"  # what the other forms are compared with
-OFFERED = tuple(name for name in FORMS if name != "BF16")
+OFFERED = tuple(name for name in QUANTIZATIONS if name != "BF16")
 PAPER = tuple(PAPER_FORMS.split(","))
 _SIZE_MOST = 10_000_000  # rows
 

@@ -7,7 +7,7 @@ from app.evaluation.ui.start import rules, words
 from app.evaluation.ui.start.part import Checks, Combo, Offer, Part, collection_rows, scope_of
 from app.inference.gguf import GgufHeader
 from app.inference.local_model import LocalModel
-from app.inference.quantizations import FORMS
+from app.inference.quantizations import QUANTIZATIONS
 from app.uikit.localization import format_gigabytes, join_facts, quality_text
 from app.uikit.theme import Theme
 
@@ -127,7 +127,7 @@ class FormsPart(Part):
     def _show_sizes(self, parameters: int) -> None:
         """`parameters` 0: not known."""
         for name, row in self.forms.rows.items():
-            size = format_gigabytes(round(FORMS[name].bits * parameters / 8))
+            size = format_gigabytes(round(QUANTIZATIONS[name].bits * parameters / 8))
             told = phrase("common.about_size", size=size) if parameters else ""
             row.show_facts(
                 join_facts(told, phrase("evaluation.baseline") if name == rules.ALWAYS else quality_text(name))

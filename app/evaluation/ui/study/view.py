@@ -19,7 +19,7 @@ from app.evaluation.study.headway import Headway, Standing
 from app.evaluation.study.memory import Beyond
 from app.evaluation.study.study import Entry, Study
 from app.evaluation.ui.study import words
-from app.inference import room
+from app.inference import machine
 from app.uikit.localization import format_duration, join_facts, label_name, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -419,6 +419,6 @@ def _looked(study: Study, folder: Path) -> _Looked:
 def _beyond(study: Study, folder: Path) -> list[Beyond]:
     """What this program's own models hold will be free. Of what cannot be read nothing: its headway says so."""
     try:
-        return memory.beyond(study, folder, room.measure(room.own_bytes()))
+        return memory.beyond(study, folder, machine.measure_memory(machine.program_memory_bytes()))
     except AppError:
         return []

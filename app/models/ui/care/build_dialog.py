@@ -160,7 +160,7 @@ class BuildDialog(Dialog):
         self.fit_height()
 
     def _planned(self, model: HfModel, forms: list[str]) -> BuildPlan:
-        made = tuple(quantizations.FORMS[form] for form in forms)
+        made = tuple(quantizations.QUANTIZATIONS[form] for form in forms)
         folder = self._desk.models_folder
         return build_plan.plan(BuildRequest(model, made, folder, self._adapter, self.name.text(), self._text))
 
@@ -171,7 +171,7 @@ class BuildDialog(Dialog):
                 self.list.rows[step.form.name].show_facts(join_facts(size, localization.quality_text(step.form.name)))
 
     def _steps_of_all(self, model: HfModel) -> tuple[Step, ...]:
-        made = tuple(quantizations.FORMS[form] for form in FORMS)
+        made = tuple(quantizations.QUANTIZATIONS[form] for form in FORMS)
         return build_plan.plan(BuildRequest(model, made, self._desk.models_folder)).steps
 
     def _show_room(self, problem: str) -> None:

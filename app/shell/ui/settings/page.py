@@ -26,8 +26,14 @@ from app.models.catalogue import ModelCard
 from app.models.services.downloads import Downloads
 from app.shell.ui.settings.about import AboutSection
 from app.shell.ui.settings.network import NetworkSection
-from app.shell.ui.settings.sections import AppearanceSection, DataSection, ModelSection, QuestionSection, Section
-from app.shell.ui.settings.storage import Storage
+from app.shell.ui.settings.sections import (
+    AppearanceSection,
+    DataSection,
+    ModelSection,
+    QuestionSection,
+    SettingsSection,
+)
+from app.shell.ui.settings.storage import ModelsFolderPanel
 from app.shell.ui.settings.training import TrainingPanel, TrainingSection
 from app.uikit.page import Navigation, Page, PageHeader
 from app.uikit.theme import Theme
@@ -79,7 +85,7 @@ class SettingsPage(Page):
         card: Callable[[], ModelCard | None],
         paths: Paths,
         downloads: Downloads,
-        make_storage: Callable[[], Storage],
+        make_storage: Callable[[], ModelsFolderPanel],
         make_training: Callable[[], TrainingPanel],
     ) -> None:
         """`card`: of the model that answers now. `make_storage`: where the models are."""
@@ -90,10 +96,10 @@ class SettingsPage(Page):
         network = NetworkSection(theme, preferences, paths, phrase("shell.network_2"), downloads)
         training = TrainingSection(theme, preferences, paths, phrase("shell.training"), make_training)
         about = AboutSection(theme, preferences, paths, phrase("shell.about_kotae"), navigation)
-        self._named: dict[str, Section | PresetsSection] = {
+        self._named: dict[str, SettingsSection | PresetsSection] = {
             "models": models, "network": network, "training": training, "about": about, "presets": self.presets,
         }  # fmt: skip
-        self.sections: tuple[tuple[str, Section | PresetsSection], ...] = (
+        self.sections: tuple[tuple[str, SettingsSection | PresetsSection], ...] = (
             (phrase("shell.appearance"), AppearanceSection(theme, preferences, paths, phrase("shell.appearance"))),
             (phrase("shell.questions"), QuestionSection(theme, preferences, paths, phrase("shell.questions"))),
             (phrase("common.presets"), self.presets),
@@ -124,10 +130,10 @@ class SettingsPage(Page):
         self.show_section([part for _, part in self.sections].index(self._named[name]))
 
     @property
-    def storage(self) -> Storage:
+    def storage(self) -> ModelsFolderPanel:
         section = self._named["models"]
         assert isinstance(section, ModelSection)
-        assert isinstance(section.storage, Storage)
+        assert isinstance(section.storage, ModelsFolderPanel)
         return section.storage
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -1,28 +1,168 @@
-"""The sections of the settings. Each follows `Preferences` and changes it at once."""
+"""The sections of the settings. Each follows `Preferences` and changes it at once.
 
-from collections.abc import Callable
+The engine's GPU parts in the settings: which is in use, and a file to take one from.
+"""
+
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from PySide6.QtCore import QEvent
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.base.errors import AppError
 from app.base.paths import Paths
+from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.settings import CONTEXT_CHOICES, TEXT_SCALES, Settings
-from app.base.wording import phrase
+from app.base.wording import describe_error, phrase
 from app.inference import engine_packs
-from app.shell.ui.settings.engine_packs import EnginePacks
-from app.uikit.desktop import open_folder
+from app.inference.engine_packs import EnginePack
+from app.uikit.desktop import Pickers, open_folder
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import FlowBox
 from app.uikit.widgets.fields import AutoSpin
 from app.uikit.widgets.form_rows import Chooser, SettingRow
-from app.uikit.widgets.labels import Label, Separator
+from app.uikit.widgets.labels import Label, Separator, announce
+
+
+class EnginePacksPanel(QWidget):
+    def __init__(self, theme: Theme, paths: Paths, pickers: Pickers | None = None) -> None:
+        super().__init__()
+        self._theme = theme
+        self._folder = paths.engine_packs
+        self._pickers = pickers or Pickers()
+        self._parked: QWidget | None = None  # has the keyboard in the meantime
+        self._there: tuple[EnginePack, ...] = ()  # when something was said last
+        self.state = Label(wraps=True)
+        self.add_button = Button(theme, phrase("shell.add_from_a_file"))
+        self.remove_button = Button(theme, phrase("shell.remove"), "danger")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addWidget(self.state)
+        column.addWidget(FlowBox(self.add_button, self.remove_button))
+        self.setFocusProxy(self.add_button)
+        self.add_button.clicked.connect(self._choose)
+        self.remove_button.clicked.connect(self.ask_to_remove)
+        self._show_state()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.WindowActivate:
+            self._look_again()
+        return super().event(event)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._look_again()
+
+    def take(self, file: str) -> None:
+        """Puts the part of that file in its place; what is wrong with it is said here."""
+        source, folder = Path(file), self._folder
+        self._begin(phrase("common.checking_2"))
+        background.run(lambda: engine_packs.install(source, folder), self._on_taken, self._on_failed)
+
+    def ask_to_remove(self) -> Dialog:
+        dialog = Dialog(
+            self._theme,
+            phrase("shell.remove_the_parts_for_graphics"),
+            phrase("shell.the_processor_will_compute_instead"),
+            (
+                DialogButton("cancel", phrase("common.cancel"), is_default=True),
+                DialogButton("remove", phrase("common.remove"), "danger_fill"),
+            ),
+            self.window(),
+        )
+        dialog.chosen.connect(lambda key: self._remove() if key == "remove" else None)
+        dialog.open()
+        return dialog
+
+    def _choose(self) -> None:
+        file = self._pickers.open(
+            self, phrase("shell.choose_a_part_for_graphics"), "", phrase("shell.part_for_graphics_cards") + " (*.zip)"
+        )
+        if file:
+            self.take(file)
+
+    def _remove(self) -> None:
+        folder = self._folder
+        self._begin(phrase("shell.removing"))
+        background.run(lambda: engine_packs.remove(folder), self._on_removed, self._on_failed)
+
+    def _on_taken(self, pack: EnginePack) -> None:
+        self._tell(self._added_words(pack), "success")
+
+    def _on_removed(self, _nothing: None) -> None:
+        """A library that is loaded cannot be deleted on every system."""
+        if engine_packs.installed(self._folder):
+            words = phrase("shell.in_use_so_it_could")
+            self._tell(words, "warning")
+        else:
+            self._tell(self._removed_words(), "success")
+
+    def _on_failed(self, error: AppError) -> None:
+        self._tell(f"× {describe_error(error)}", "danger")
+
+    def _begin(self, words: str) -> None:
+        """Qt takes the keyboard from what is disabled; it comes back, unless the user has gone on to something else."""
+        had_keyboard = self.window().focusWidget() in (self.add_button, self.remove_button)
+        self._say(words, "muted", is_busy=True)
+        self._parked = self.window().focusWidget() if had_keyboard else None
+
+    def _tell(self, words: str, tone: str) -> None:
+        self._say(words, tone)
+        announce(self, words)
+        if self._parked is not None and self.window().focusWidget() is self._parked:
+            self.add_button.setFocus()
+
+    def _look_again(self) -> None:
+        """The command line adds and removes parts too, perhaps while the user was away from the window."""
+        there = engine_packs.installed(self._folder)
+        if there == self._there or not self.add_button.isEnabled():
+            return
+        new = [pack for pack in there if pack not in self._there]
+        if new:
+            self._say(self._added_words(*new), "success")
+        elif there:
+            self._show_state()
+        else:
+            self._say(self._removed_words(), "success")
+
+    def _show_state(self) -> None:
+        there = engine_packs.installed(self._folder)
+        words = (
+            phrase("shell.there_names", names=_titles(there)) if there else phrase("shell.none_the_processor_computes")
+        )
+        self._say(words, "text")
+
+    def _added_words(self, *packs: EnginePack) -> str:
+        words = phrase("shell.added_name_it_is_used")
+        return words.format(name=_titles(packs))
+
+    def _removed_words(self) -> str:
+        return phrase("shell.removed_from_the_next_start")
+
+    def _say(self, words: str, tone: str, *, is_busy: bool = False) -> None:
+        self.state.set_tone(tone)
+        self.state.setText(words)
+        self.add_button.setEnabled(not is_busy)
+        self.remove_button.setEnabled(not is_busy)
+        self._there = engine_packs.installed(self._folder)
+        self.remove_button.setVisible(bool(self._there))
+
+
+def _titles(packs: Iterable[EnginePack]) -> str:
+    return join_facts(*({"vulkan": "Vulkan", "cuda": "CUDA"}.get(pack.name, pack.name) for pack in packs))
+
 
 MAX_THREADS = 64
 
 
-class Section(QWidget):
+class SettingsSection(QWidget):
     """A heading and rows. Subclasses add rows in `_fill` and follow the settings in `show_settings`."""
 
     def __init__(self, theme: Theme, preferences: Preferences, paths: Paths, title: str) -> None:
@@ -73,7 +213,7 @@ class Section(QWidget):
         return button
 
 
-class AppearanceSection(Section):
+class AppearanceSection(SettingsSection):
     def _fill(self) -> None:
         self.theme_choice = self._chooser(
             "theme",
@@ -111,7 +251,7 @@ class AppearanceSection(Section):
         self.text_size.show_value(settings.text_scale_percent)
 
 
-class QuestionSection(Section):
+class QuestionSection(SettingsSection):
     def _fill(self) -> None:
         self.send_key = self._chooser(
             "send_key", [(phrase("shell.enter_sends"), "enter"), (phrase("shell.ctrl_enter_sends"), "ctrl_enter")]
@@ -134,7 +274,7 @@ class QuestionSection(Section):
         self.context.show_value(settings.context_tokens)
 
 
-class ModelSection(Section):
+class ModelSection(SettingsSection):
     def __init__(
         self, theme: Theme, preferences: Preferences, paths: Paths, title: str, make_storage: Callable[[], QWidget]
     ) -> None:
@@ -161,7 +301,7 @@ class ModelSection(Section):
         about = phrase("shell.imported_kits_and_downloaded_models")
         self._add(phrase("shell.model_folder"), self.storage, about, is_wide=True)
         if engine_packs.known():
-            self.packs = EnginePacks(self._theme, self._paths)
+            self.packs = EnginePacksPanel(self._theme, self._paths)
             about = phrase("shell.computes_on_a_graphics_card")
             self._add(phrase("shell.part_for_graphics_cards"), self.packs, about, is_wide=True)
         self._hint = Label(
@@ -201,7 +341,7 @@ class ModelSection(Section):
         self.kv_type.show_value(settings.kv_type)
 
 
-class DataSection(Section):
+class DataSection(SettingsSection):
     def _fill(self) -> None:
         self._add(
             phrase("shell.data_folder"),

@@ -26,7 +26,7 @@ from app.uikit.widgets.labels import Label
 from app.uikit.widgets.progress_row import ProgressRow
 
 
-class Storage(QWidget):
+class ModelsFolderPanel(QWidget):
     """Everything that needs the folder to stand still (a load, a download) is waited for, in words."""
 
     def __init__(

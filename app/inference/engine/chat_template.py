@@ -1,0 +1,100 @@
+"""The chat-template child: renders the template of a foreign GGUF file, once, under limits, and exits.
+
+A sandbox stops templates from running code, but not from using all memory or never ending (`{{ 'a' * 3000000000 }}`).
+Here the process has 512 MB of address space and 2 s of processor time (POSIX), and the parent kills it after 2 s.
+
+What people wrote is wrapped in marks before rendering, so that afterwards it can be told from markup and is never
+read as control tokens.
+"""
+
+import json
+import re
+import sys
+from typing import Any
+
+from app.base.isolation import sandbox
+from app.inference.prompts import Segment
+from trainer.wire import claim_stdout
+
+MEMORY_BYTES = 512 * 1024 * 1024
+PROCESSOR_S = 2
+OUTPUT_CHARACTERS = 4_000_000
+# Private-use characters, taken out of the text first: a person cannot type a mark.
+_BEGIN, _END = "\ue0f0", "\ue0f1"
+
+
+def main() -> int:
+    """Reads one JSON object {template, messages, end}; writes {"segments": [[text, markup], …]} or {"error"}."""
+    writer = claim_stdout()
+    _limit()
+    sandbox.confine(reads=())
+    request = json.loads(sys.stdin.buffer.readline())
+    try:
+        segments = render(request["template"], request["messages"], request["end"])
+        writer.send({"segments": [[segment.text, segment.markup] for segment in segments]})
+    except MemoryError:
+        writer.send({"error": "it needs more than 512 MB"})
+    except Exception as error:  # noqa: BLE001  a foreign program may fail in any way; the parent shows the reason
+        writer.send({"error": f"{type(error).__name__}: {error}"[:300]})
+    return 0
+
+
+def _limit() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows: the parent's clock is the limit
+        return
+    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_S, PROCESSOR_S + 1))
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    except (ValueError, OSError) as error:  # macOS takes no limit below what is mapped already
+        print(f"template: no memory limit: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
+
+
+def render(template: str, messages: list[dict[str, str]], end: str) -> tuple[Segment, ...]:
+    """The prompt as segments. `messages`: {"role": system | user | assistant, "content"}, the last one a user's.
+
+    The beginning-of-text token is left to the engine, which knows whether the model wants one; `end` is the text of
+    the end-of-text token.
+
+    Raises whatever the template does, jinja2.TemplateError among them.
+    """
+    from jinja2 import TemplateError
+    from jinja2.ext import loopcontrols
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    def raise_exception(message: str) -> None:
+        raise TemplateError(message)
+
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    environment.globals["raise_exception"] = raise_exception
+    environment.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
+    marked: list[dict[str, Any]] = [{**message, "content": _marked(message["content"])} for message in messages]
+    text = environment.from_string(template).render(
+        messages=marked, add_generation_prompt=True, bos_token="", eos_token=end, enable_thinking=False
+    )
+    if len(text) > OUTPUT_CHARACTERS:
+        raise TemplateError("its output is too long")
+    return segments(text)
+
+
+def segments(text: str) -> tuple[Segment, ...]:
+    """Splits rendered text at the marks. What is outside a pair is markup.
+
+    A template may cut one mark of a pair away (`content.split('</think>')[-1]`). Where the other end of the text lay is
+    then unknown, and the whole piece up to the next mark is taken as written: better too little markup than too much.
+    """
+    found: list[Segment] = []
+    is_written = False
+    for part in re.split(f"({_BEGIN}|{_END})", text):
+        if part == _END and not is_written and found and found[-1].markup:
+            found[-1] = Segment(found[-1].text)
+        if part in (_BEGIN, _END):
+            is_written = part == _BEGIN
+        elif part:
+            found.append(Segment(part, markup=not is_written))
+    return tuple(found)
+
+
+def _marked(text: str) -> str:
+    return _BEGIN + text.replace(_BEGIN, "").replace(_END, "").strip() + _END

@@ -1,0 +1,115 @@
+"""What llama.cpp's log says about a load that its interface does not: offloaded layers, buffer sizes, real settings.
+
+How many threads llama.cpp gets.
+
+Its workers wait for each other by spinning: with as many threads as cores, one busy neighbour slows every token down
+(measured here: 68 tokens/s fell to 3-25). One core is therefore left free, and more while other programs use them.
+"""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psutil
+
+MEASURED_EVERY_S = 1.0
+
+
+def physical_cores() -> int:
+    return psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+
+
+def default_threads() -> int:
+    return max(1, physical_cores() - 1)
+
+
+def threads_for(requested: int | None, busy_cores: float, cores: int) -> int:
+    """The threads to use now. A requested number is kept; otherwise cores - 1, less what other programs occupy.
+
+    `busy_cores`: processor time per second that other processes take. Half a core counts as one.
+    """
+    if requested is not None:
+        return max(1, requested)
+    return max(1, min(cores - 1, cores - int(busy_cores + 0.5)))
+
+
+class CpuLoadMeter:
+    """Processor time that *other* processes take, in cores, as a mean since the last reading."""
+
+    def __init__(self) -> None:
+        self._process = psutil.Process()
+        self._at = time.monotonic()
+        self._all, self._own = self._readings()
+        self._busy_cores = 0.0
+
+    def busy_cores(self) -> float:
+        """Cheap enough between tokens: the system is asked at most once a second."""
+        now = time.monotonic()
+        if now - self._at >= MEASURED_EVERY_S:
+            everything, own = self._readings()
+            others = (everything - self._all) - (own - self._own)
+            self._busy_cores = max(0.0, others / (now - self._at))
+            self._at, self._all, self._own = now, everything, own
+        return self._busy_cores
+
+    def _readings(self) -> tuple[float, float]:
+        """Seconds of processor time so far: the whole machine's busy time, and this process's own."""
+        times = psutil.cpu_times()
+        waiting = times.idle + getattr(times, "iowait", 0.0) + getattr(times, "steal", 0.0)
+        own = self._process.cpu_times()
+        return sum(times) - waiting - getattr(times, "guest", 0.0), own.user + own.system
+
+
+_OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
+_DEVICE = re.compile(r"using device (.+?)(?: - \d+ MiB free)?$")
+_KV = re.compile(r"(?:KV|RS) buffer size = +([\d.]+) MiB")
+_KV_TYPE = re.compile(r", K \((\w+)\):")
+_COMPUTE = re.compile(r"compute buffer size = +([\d.]+) MiB")
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LoadLogFacts:
+    offloaded_layers: int = 0
+    devices: tuple[str, ...] = ()
+    kv_bytes: int = 0
+    compute_bytes: int = 0
+    kv_type: str = ""  # of the keys; the values have the same
+    is_repacked: bool = False
+    flash_attention: bool = False
+
+    def gpu_reason(self, has_backend: bool, requested_layers: int) -> str:
+        """Why no layer runs on a GPU; "" when one does."""
+        if self.offloaded_layers > 0:
+            return ""
+        if not has_backend:
+            return "no_backend"
+        if requested_layers == 0:
+            return "not_requested"
+        return "offload_failed" if self.devices else "no_device"
+
+
+def read_load_log(lines: Sequence[str]) -> LoadLogFacts:
+    """The facts of one load. Lines that are missing (another version's wording) leave their default."""
+    text = "\n".join(lines)
+    offloaded = _OFFLOADED.search(text)
+    return LoadLogFacts(
+        offloaded_layers=int(offloaded[1]) if offloaded else 0,
+        devices=tuple(match[1] for line in lines if (match := _DEVICE.search(line.strip()))),
+        kv_bytes=_total(_KV, text),
+        compute_bytes=_total(_COMPUTE, text),
+        kv_type=found[1] if (found := _KV_TYPE.search(text)) else "",
+        is_repacked="_REPACK model buffer size" in text,
+        flash_attention=bool(re.search(r"Flash Attention enabled|flash_attn += enabled", text)),
+    )
+
+
+def first_error_line(lines: Sequence[str]) -> str:
+    """The first line that tells why something failed (later ones only pass it on), else the last line."""
+    telling = [line.strip() for line in lines if "error" in line.lower() or "failed" in line.lower()]
+    return telling[0] if telling else (lines[-1].strip() if lines else "")
+
+
+def _total(pattern: re.Pattern[str], text: str) -> int:
+    return int(sum(float(match[1]) for match in pattern.finditer(text)) * _MIB)

@@ -1,0 +1,402 @@
+"""What must hold before llama.cpp is given a model: wrong kinds of file named, and all that would abort it refused.
+
+A file that passes may still fail to load, with llama.cpp's own reason; it is not supposed to take the process down.
+
+Rules for the tokenizer in a model's header, and for every text of its vocabulary.
+
+What must hold before llama.cpp is given a LoRA adapter for a model. It takes what does not fit, and then crashes.
+"""
+
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from app.base.errors import AppError
+from app.inference.gguf import tables
+from app.inference.gguf.header import GgufArray, GgufHeader, TensorInfo
+from app.inference.gguf.reader import MAX_TENSORS, MAX_TOKENS, damaged, printable, read_header
+
+_TOKENS = "tokenizer.ggml.tokens"
+
+
+def check_tokenizer(header: GgufHeader) -> None:
+    """Known kinds, and lists that fit each other in type and length."""
+    model = header.text("tokenizer.ggml.model")
+    if model is None:
+        damaged("tokenizer.ggml.model", "missing")
+    if model not in tables.TOKENIZERS:
+        raise AppError("unknown_tokenizer", tokenizer=printable(model))
+    pre = header.metadata.get("tokenizer.ggml.pre", "")
+    if model in tables.BPE_TOKENIZERS - {"gemma4"} and pre not in tables.PRE_TOKENIZERS | {""}:
+        raise AppError("unknown_tokenizer", tokenizer=printable(str(pre)))
+    tokens = header.array(_TOKENS)
+    if tokens is None or tokens.element_type != "str":
+        damaged(_TOKENS, "missing" if tokens is None else "wrong_type")
+    if not 1 <= tokens.length <= MAX_TOKENS:
+        damaged(_TOKENS, "out_of_range", value=tokens.length)
+    _check_list(header, "scores", ("f32", "i32"), tokens.length)
+    _check_list(header, "token_type", ("i32",), tokens.length)
+    if model in tables.BPE_TOKENIZERS and pre != "kimi-k2":
+        _check_list(header, "merges", ("str",), 0, required=True)
+
+
+def _check_list(header: GgufHeader, name: str, types: tuple[str, ...], length: int, *, required: bool = False) -> None:
+    key = f"tokenizer.ggml.{name}"
+    if key not in header.metadata:
+        if required:
+            damaged(key, "missing")
+        return
+    array = header.array(key)
+    if array is None or array.element_type not in types:
+        damaged(key, "wrong_type")
+    if array.length < length:
+        damaged(key, "inconsistent", value=array.length)
+
+
+def check_token_texts(header: GgufHeader, tokens: list[bytes]) -> None:
+    """No text twice (llama.cpp asserts it), and a token for each byte where unknown characters are spelt in bytes."""
+    if b"\0" in b"".join(tokens):  # llama.cpp reads them as C strings
+        tokens = [token.split(b"\0", 1)[0] for token in tokens]
+    distinct = set(tokens)
+    empty = tokens.count(b"") if b"" in distinct else 0  # llama.cpp gives these names of their own
+    if len(distinct) - bool(empty) != len(tokens) - empty:
+        damaged(_TOKENS, "duplicate_name")
+    if header.text("tokenizer.ggml.model") == "llama":
+        for byte in range(256):
+            if b"<0x%02X>" % byte not in distinct and bytes((byte,)) not in distinct:
+                damaged(_TOKENS, "byte_token_missing", value=byte)
+
+
+_MAX_LENGTH = 1 << 20  # of an embedding, a head, a count of heads; the largest known embedding has 18,432
+_MAX_U31 = (1 << 31) - 1
+_MAX_REAL = 1e15  # whose square times a row's length is still a 32-bit number
+_PART_NAME = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
+# Draft and sound models, whose token table has another shape than {embedding, vocabulary} or is not in the file.
+_OWN_TOKEN_TABLE = frozenset(("eagle3", "dflash", "gemma4-assistant", "wavtokenizer-dec", "qwen3tts", "pockettts"))
+
+
+def check_model(path: Path, *, every_token: bool = True) -> GgufHeader:
+    """The header of a model that the engine may be given, all its parts included.
+
+    `every_token` also looks at the vocabulary's texts (60 ms more for 262,144 tokens); without it a damaged
+    vocabulary passes, which is enough for a list of models but not before a load.
+
+    Raises AppError: those of `read_header`; adapter_as_model, projector_as_model, not_a_model, model_without_weights,
+    unknown_architecture, unknown_tokenizer, split_not_first, split_part_missing, gguf_damaged.
+    """
+    tokens: list[bytes] | None = [] if every_token else None
+    header = read_header(path, tokens=tokens)
+    is_split = header.metadata.get("split.count", 0) not in (0, 1)
+    if is_split:
+        _check_is_first(header)  # the others hold next to no metadata
+    _check_kind(header)
+    if is_split:
+        header = _with_parts(header)
+    if not header.tensors:
+        raise AppError("model_without_weights", path=str(path))
+    _check_numbers(header)
+    _check_experts(header)
+    _check_heads(header)
+    _check_rotary(header)
+    _check_tensors(header)
+    check_tokenizer(header)
+    if tokens is not None:
+        check_token_texts(header, tokens)
+    return header
+
+
+# -------------------------------------------------------------------- kind
+
+
+def _check_kind(header: GgufHeader) -> None:
+    kind = header.text("general.type")
+    if header.is_adapter:
+        raise AppError("adapter_as_model", base=base_of(header))
+    if header.is_projector:
+        raise AppError("projector_as_model")
+    if kind not in (None, "model"):
+        raise AppError("not_a_model", kind=printable(kind or ""))
+    if header.text("general.architecture") is None:
+        damaged("general.architecture", "missing")
+    if header.architecture not in tables.ARCHITECTURES:
+        raise AppError("unknown_architecture", architecture=printable(header.architecture))
+
+
+def base_of(adapter: GgufHeader) -> str:
+    """What an adapter says it was made for, as well as it says it."""
+    return printable(adapter.text("general.base_model.0.name") or adapter.architecture or "?")
+
+
+# ------------------------------------------------------------------- parts
+
+
+def _check_is_first(header: GgufHeader) -> None:
+    number, paths = _part_number(header, "split.no"), _part_paths(header)
+    if number != 0:
+        raise AppError("split_not_first", first=paths[0].name, number=number + 1, count=len(paths))
+
+
+def _part_paths(part: GgufHeader) -> list[Path]:
+    """All files of a split model, named as llama.cpp looks for them, from one of them."""
+    count = _part_number(part, "split.count")
+    name = _PART_NAME.fullmatch(part.path.name)
+    stem = name["stem"] if name else part.path.stem
+    return [part.path.with_name(f"{stem}-{number:05}-of-{count:05}.gguf") for number in range(1, count + 1)]
+
+
+def _with_parts(first: GgufHeader) -> GgufHeader:
+    """Adds the tensors of the other files. The first must have the name that theirs are made from."""
+    paths = _part_paths(first)
+    tensors = dict(first.tensors)
+    file_bytes = first.file_bytes
+    for number, part in enumerate(paths[1:], start=1):
+        if first.path != paths[0] or not part.is_file():
+            raise AppError("split_part_missing", missing=part.name, count=len(paths))
+        other = read_header(part)
+        if _part_number(other, "split.no") != number or not tensors.keys().isdisjoint(other.tensors):
+            damaged(part.name, "wrong_part")
+        tensors |= other.tensors
+        if len(tensors) > MAX_TENSORS:
+            damaged(part.name, "count_too_large", value=len(tensors))
+        file_bytes += other.file_bytes
+    if first.integer("split.tensors.count") not in (None, len(tensors)):
+        damaged("split.tensors.count", "inconsistent", value=len(tensors))
+    return replace(first, tensors=tensors, file_bytes=file_bytes, parts=tuple(paths[1:]))
+
+
+def _part_number(header: GgufHeader, key: str) -> int:
+    value = header.integer(key)
+    if value is None or header.types[key] != "u16" or value > 10_000:
+        damaged(key, "wrong_type" if value is None else "out_of_range")
+    return value
+
+
+# ----------------------------------------------------------------- numbers
+
+
+def _check_numbers(header: GgufHeader) -> None:
+    """The architecture's own values: types as llama.cpp reads them, ranges that its arithmetic survives."""
+    prefix = header.architecture + "."
+    for key, value in header.metadata.items():
+        if not key.startswith(prefix):
+            continue
+        for number in value.values if isinstance(value, GgufArray) else (value,):
+            if isinstance(number, float):
+                _check_real(key, number)
+            elif isinstance(number, int) and not -_MAX_U31 - 1 <= number <= _MAX_U31:
+                damaged(key, "out_of_range", value=number)
+    _whole(header, "context_length", 1, _MAX_U31)
+    _whole(header, "embedding_length", 1, _MAX_LENGTH)
+    layers = _whole(header, "block_count", 1, tables.MAX_LAYERS)
+    _whole(header, "nextn_predict_layers", 0, layers - 1, required=False)
+    _whole(header, "pooling_type", 0, 4, required=False)
+    _per_layer(header, "feed_forward_length", _MAX_U31)
+
+
+def _check_real(key: str, value: float) -> None:
+    if not math.isfinite(value) or abs(value) > _MAX_REAL:
+        damaged(key, "out_of_range", value=repr(value))
+    if key.endswith("epsilon") and value <= 0:
+        damaged(key, "not_positive", value=value)
+    # Below 1 the angles of far positions overflow, and every logit becomes NaN.
+    if key.endswith((".rope.freq_base", ".rope.freq_base_swa")) and value < 1:
+        damaged(key, "out_of_range", value=value)
+    is_factor = key.endswith((".rope.scaling.factor", ".rope.scale_linear"))
+    if is_factor and value != 0 and not 1e-3 <= value <= 1e6:  # 0: not scaled
+        damaged(key, "out_of_range", value=value)
+
+
+def _whole(header: GgufHeader, name: str, low: int, high: int, *, required: bool = True) -> int:
+    """One of the architecture's whole numbers, which llama.cpp takes as u32 and nothing else."""
+    key = header.key(name)
+    value = header.integer(key)
+    if key not in header.metadata:
+        if required:
+            damaged(key, "missing")
+        return 0
+    if value is None or header.types[key] != "u32":
+        damaged(key, "wrong_type")
+    if not low <= value <= high:
+        damaged(key, "out_of_range", value=value)
+    return value
+
+
+def _per_layer(header: GgufHeader, name: str, high: int) -> tuple[int, ...]:
+    """The same for a number that may come as a list with one value a layer."""
+    array = header.array(header.key(name))
+    if array is None:
+        _whole(header, name, 0, high, required=False)
+    elif array.length != header.block_count:
+        damaged(header.key(name), "inconsistent", value=array.length)
+    elif array.element_type not in ("u32", "i32"):
+        damaged(header.key(name), "wrong_type")
+    elif not all(0 <= value <= high for value in array.values):
+        damaged(header.key(name), "out_of_range")
+    return header.per_layer(name)
+
+
+def _check_experts(header: GgufHeader) -> None:
+    """llama.cpp asserts all of these while loading."""
+    count = _whole(header, "expert_count", 0, tables.MAX_EXPERTS, required=False)
+    used = max(_per_layer(header, "expert_used_count", tables.MAX_EXPERTS))
+    groups = _whole(header, "expert_group_count", 0, tables.MAX_EXPERTS, required=False)
+    groups_used = _whole(header, "expert_group_used_count", 0, tables.MAX_EXPERTS, required=False)
+    if header.architecture.startswith("hunyuan") and count <= 1:
+        return
+    if used > count or (count and not used) or (groups >= count and groups):
+        damaged(header.key("expert_used_count"), "inconsistent", value=used)
+    if groups > 1 and (count % groups or not 0 < groups_used < groups):
+        damaged(header.key("expert_group_count"), "inconsistent", value=groups)
+
+
+def _check_heads(header: GgufHeader) -> None:
+    heads = _per_layer(header, "attention.head_count", _MAX_LENGTH)
+    _per_layer(header, "attention.head_count_kv", _MAX_LENGTH)
+    if header.architecture in tables.RECURRENT_ARCHITECTURES:
+        return
+    key = header.key("attention.head_count")
+    if not any(heads):
+        damaged(key, "missing")
+    for count, count_kv in zip(heads, header.head_counts_kv, strict=True):
+        if count_kv and (count == 0 or count % count_kv):
+            damaged(header.key("attention.head_count_kv"), "inconsistent", value=count_kv)
+    has_length = header.key("attention.key_length") in header.metadata
+    if not has_length and heads[0] and header.embedding_length % heads[0]:
+        damaged(key, "inconsistent", value=heads[0])
+    for name in ("key_length", "value_length", "key_length_swa", "value_length_swa"):
+        _whole(header, f"attention.{name}", 1, _MAX_LENGTH, required=False)
+    if header.architecture in tables.EQUAL_HEAD_LENGTHS and header.key_length != header.value_length:
+        damaged(header.key("attention.value_length"), "inconsistent", value=header.value_length)
+
+
+def _check_rotary(header: GgufHeader) -> None:
+    scaling = header.metadata.get(header.key("rope.scaling.type"), "none")
+    if scaling not in tables.ROPE_SCALING_TYPES:
+        damaged(header.key("rope.scaling.type"), "unknown_value", value=printable(str(scaling)))
+    for suffix in ("", "_swa"):
+        key = header.key("rope.dimension_count" + suffix)
+        value = header.integer(key)
+        if value is None:
+            continue
+        length = header.number("attention.key_length" + suffix, header.key_length)
+        covers = header.architecture in tables.ROTARY_COVERS_HEAD and not suffix
+        if value % 2 or value > length or (covers and value != length):
+            damaged(key, "inconsistent", value=value)
+    if header.architecture in tables.ROTARY_COVERS_HEAD and header.key_length % 2:
+        damaged(header.key("attention.key_length"), "inconsistent", value=header.key_length)
+
+
+# ----------------------------------------------------------------- tensors
+
+
+def _check_tensors(header: GgufHeader) -> None:
+    for tensor in header.tensors.values():
+        _check_type(tensor)
+    if header.architecture in tables.PLAIN_ATTENTION:
+        _check_attention(header)
+    if header.architecture in _OWN_TOKEN_TABLE:
+        return
+    table = header.tensors.get("token_embd.weight")
+    if table is None:
+        damaged("token_embd.weight", "missing")
+    if table.shape != (header.embedding_length, header.vocab_size):
+        damaged("token_embd.weight", "inconsistent", value=str(table.shape))
+
+
+def _check_attention(header: GgufHeader) -> None:
+    """One row of a projection for each element of a head. llama.cpp compares them for some architectures only."""
+    keys, values = header.key_length, header.value_length
+    for layer, (heads, heads_kv) in enumerate(zip(header.head_counts, header.head_counts_kv, strict=True)):
+        rows = {"attn_q": heads * keys, "attn_k": heads_kv * keys, "attn_v": heads_kv * values}
+        rows["attn_qkv"] = sum(rows.values())
+        for name, expected in rows.items():
+            tensor = header.tensors.get(f"blk.{layer}.{name}.weight")
+            if tensor is not None and tensor.shape[1:] != (expected,):
+                damaged(tensor.name, "inconsistent", value=str(tensor.shape))
+
+
+def _check_type(tensor: TensorInfo) -> None:
+    """Types that llama.cpp accepts in a file but not in the operation the tensor is for."""
+    is_index_table = tensor.type == "I32" and tensor.name.endswith("ffn_gate_tid2eid.weight")
+    if tensor.name.endswith(".weight") and tensor.type in tables.NOT_FOR_WEIGHTS and not is_index_table:
+        damaged(tensor.name, "unusable_type", value=tensor.type)
+    is_vector = len(tensor.shape) <= 1 or tensor.name.endswith("norm.weight")
+    if is_vector and tensor.name.endswith((".weight", ".bias")) and tensor.type != "F32":
+        damaged(tensor.name, "unusable_type", value=tensor.type)
+
+
+_A, _B = ".lora_a", ".lora_b"
+_MAX_ALPHA = 1e6  # the strength is alpha / rank; real ones are below 1,000
+
+
+def check_adapter(path: Path, base: GgufHeader) -> GgufHeader:
+    """The header of a LoRA adapter that fits `base`.
+
+    Raises AppError: those of `read_header`; model_as_adapter, adapter_unsupported, gguf_damaged, and
+    adapter_mismatch(base=what the adapter is for, where=the first thing that does not fit).
+    """
+    header = read_header(path)
+    if not header.is_adapter:
+        raise AppError("model_as_adapter", path=str(path))
+    _check_metadata(header)
+    if header.architecture != base.architecture:
+        raise AppError("adapter_mismatch", base=base_of(header), where="general.architecture")
+    for name in sorted(_pairs(header)):
+        _check_pair(header, base, name)
+    return header
+
+
+def _check_metadata(header: GgufHeader) -> None:
+    """llama.cpp aborts when one of these has another type."""
+    for key in ("general.type", "general.architecture", "adapter.type"):
+        if header.text(key) is None:
+            damaged(key, "missing" if key not in header.metadata else "wrong_type")
+    if header.text("general.type") != "adapter" or header.text("adapter.type") != "lora":
+        raise AppError("adapter_unsupported", kind=printable(header.text("adapter.type") or "?"))
+    alpha = header.metadata.get("adapter.lora.alpha", 0.0)
+    if header.types.get("adapter.lora.alpha", "f32") != "f32" or not isinstance(alpha, float):
+        damaged("adapter.lora.alpha", "wrong_type")
+    if not abs(alpha) <= _MAX_ALPHA:  # also when it is not a number
+        damaged("adapter.lora.alpha", "out_of_range", value=repr(alpha))
+    invocation = header.metadata.get("adapter.alora.invocation_tokens")
+    if invocation is not None:  # "activated" adapters are for a part of the text only; the engine knows no such part
+        raise AppError("adapter_unsupported", kind="alora")
+
+
+def _pairs(header: GgufHeader) -> set[str]:
+    """Names of the base's tensors that the adapter changes."""
+    names = set()
+    for name, tensor in header.tensors.items():
+        if name.endswith((_A, _B)):
+            names.add(name[: -len(_A)])
+        elif not name.endswith("_norm.weight"):  # llama.cpp ignores those
+            damaged(name, "unknown_name")
+        if tensor.type in tables.NOT_FOR_WEIGHTS:
+            damaged(name, "unusable_type", value=tensor.type)
+    if not names:
+        damaged("lora_a", "missing")
+    return names
+
+
+def _check_pair(header: GgufHeader, base: GgufHeader, name: str) -> None:
+    """W {in, out} takes A {in, rank} and B {rank, out}; the token table: A {rank, tokens}, B {rank, embedding}."""
+    a, b, weight = header.tensors.get(name + _A), header.tensors.get(name + _B), base.tensors.get(name)
+    if a is None or b is None:
+        damaged(name + (_A if a is None else _B), "missing")
+    if weight is None:
+        raise AppError("adapter_mismatch", base=base_of(header), where=printable(name))
+    a_in, a_out = _matrix(a)
+    b_in, b_out = _matrix(b)
+    w_in, w_out = _matrix(weight)
+    if name.endswith("token_embd.weight"):
+        fits = (b_out, a_out) == (w_in, w_out) and a_in == b_in
+    else:
+        fits = (a_in, b_out) == (w_in, w_out) and a_out == b_in
+    if not fits or not weight.shape[2:] == a.shape[2:] == b.shape[2:]:
+        raise AppError("adapter_mismatch", base=base_of(header), where=printable(name))
+
+
+def _matrix(tensor: TensorInfo) -> tuple[int, int]:
+    first, second = (*tensor.shape, 1, 1)[:2]
+    return first, second

@@ -1,0 +1,238 @@
+"""`holdout.json`: the examples that a training run kept back, as token ids, with what they cost in training precision.
+
+Written by the trainer at its end. Ids are never made again from text: every form is measured on the very same ones.
+
+What the scoring child has measured of one form of the model, and the signs by which an answer is judged.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.base import json_lines
+from app.base.errors import AppError
+from app.base.files import strict_json
+
+HOLDOUT_VERSION = 1
+NOT_TRAINED = -100  # a label
+HOLDOUT_FILE_BYTES, HOLDOUT_MAX_IDS = 128 << 20, 16_000_000  # 10,000 examples of 700 tokens, each with its label
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutExample:
+    """`labels` stand at the ids that they name (not shifted). Sums of nats over the trained tokens."""
+
+    line: int
+    ids: tuple[int, ...]
+    labels: tuple[int, ...]
+    base_nll: float = math.nan
+    adapter_nll: float = math.nan
+
+    @property
+    def trained(self) -> tuple[int, ...]:
+        """Places whose token is predicted from those before it."""
+        return tuple(at for at, label in enumerate(self.labels) if at > 0 and label != NOT_TRAINED)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutChat:
+    """A conversation up to its last question, and the prompt's ids. `answer`: ids of the one that was kept back."""
+
+    messages: tuple[dict[str, str], ...]
+    ids: tuple[int, ...]
+    answer: tuple[int, ...] = ()
+    line: int = 0
+
+    @property
+    def question(self) -> str:
+        return self.messages[-1]["content"]
+
+
+@dataclass(frozen=True, slots=True)
+class Holdout:
+    examples: tuple[HeldOutExample, ...]
+    chats: tuple[HeldOutChat, ...]
+    end_ids: tuple[int, ...]
+    precision: str = ""  # of the base in training
+
+    @property
+    def positions(self) -> int:
+        return sum(len(example.trained) for example in self.examples)
+
+    @property
+    def digest(self) -> str:
+        """Of the ids and labels alone."""
+        told = [[example.ids, example.labels] for example in self.examples]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def read_holdout(path: Path) -> Holdout:
+    """Raises AppError("holdout_unreadable")."""
+    try:
+        data = strict_json.load_file(path, HOLDOUT_FILE_BYTES, HOLDOUT_MAX_IDS)
+        if data["version"] != HOLDOUT_VERSION:
+            raise ValueError(f"version {data['version']!r}")
+        examples = tuple(_example(entry) for entry in data["examples"])
+        left = list(examples)
+        chats = tuple(_chat(entry, left) for entry in data.get("chats", ()))
+        found = Holdout(examples, chats, _ids(data["end_ids"]), str(data.get("precision", "")))
+    except OSError as error:
+        raise AppError("holdout_unreadable", path=str(path), reason=error.strerror or str(error)) from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise AppError("holdout_unreadable", path=str(path), reason=f"{type(error).__name__}: {error}"[:200]) from error
+    if not found.positions:
+        raise AppError("holdout_unreadable", path=str(path), reason="no example")
+    return found
+
+
+def without_costs(holdout: Holdout) -> Holdout:
+    """The same examples, of which nobody has said what they cost."""
+    examples = (dataclasses.replace(one, base_nll=math.nan, adapter_nll=math.nan) for one in holdout.examples)
+    return dataclasses.replace(holdout, examples=tuple(examples), precision="")
+
+
+def _example(entry: Any) -> HeldOutExample:
+    ids, labels = _ids(entry["ids"]), tuple(int(label) for label in entry["labels"])
+    if len(ids) != len(labels) or any(label not in (NOT_TRAINED, ids[at]) for at, label in enumerate(labels)):
+        raise ValueError("labels are not those of the ids")
+    nll = [math.nan if entry.get(key) is None else float(entry[key]) for key in ("base_nll", "adapter_nll")]
+    return HeldOutExample(int(entry["line"]), ids, labels, *nll)
+
+
+def _chat(entry: Any, left: list[HeldOutExample]) -> HeldOutChat:
+    """With the answer of the first example `left` that begins with this prompt: of equal questions each has its own."""
+    messages = tuple({"role": str(one["role"]), "content": str(one["content"])} for one in entry["messages"])
+    if not messages or messages[-1]["role"] != "user":
+        raise ValueError("a chat ends with a question")
+    ids = _ids(entry["ids"])
+    example = next((one for one in left if len(one.ids) > len(ids) and one.ids[: len(ids)] == ids), None)
+    if example is None:
+        return HeldOutChat(messages, ids)
+    left.remove(example)
+    answer = []
+    for token, label in zip(example.ids[len(ids) :], example.labels[len(ids) :], strict=True):
+        if label == NOT_TRAINED:  # the next turn begins
+            break
+        answer.append(token)
+    return HeldOutChat(messages, ids, tuple(answer), example.line)
+
+
+def _ids(values: Any) -> tuple[int, ...]:
+    ids = tuple(values)
+    if any(isinstance(one, bool) or not isinstance(one, int) or not 0 <= one < 1 << 31 for one in ids):
+        raise ValueError("token ids are whole numbers")
+    return ids
+
+
+_JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f]")
+# Something long said three times running, or something short eight times.
+_LOOP = re.compile(r"(.{6,80}?)\1{2,}|(.{1,5}?)\2{7,}", re.DOTALL)
+_LINE = re.compile(r"[\W_]+")  # rules and dots that a table or a table of contents is drawn with are no loop
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleScore:
+    """Sums over the trained tokens of one example. What is None had no reference to be held against."""
+
+    line: int
+    tokens: int
+    nll: float  # nats
+    divergence: float | None = None  # nats, from f16
+    same_first: int | None = None  # tokens where f16 puts the same one first
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerScore:
+    """`ended_by`: end (the model itself) | stop (a text that ends answers) | limit."""
+
+    line: int
+    question: str
+    answer: str
+    ended_by: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    examples: tuple[ExampleScore, ...]
+    answers: tuple[AnswerScore, ...] = ()
+    same_ids: tuple[bool, ...] = ()  # of each chat
+    references: tuple[str, ...] = ()  # the answers that were kept back, as this model's tokens spell them; of each chat
+    write_tokens_per_s: float = 0.0  # 0: nothing was written
+    size_bytes: int = 0  # of the file, and of the adapter's
+    memory_bytes: int = 0  # what answering with it takes (`app.inference.memory_estimate`), the adapter included
+
+    @property
+    def tokens(self) -> int:
+        return sum(example.tokens for example in self.examples)
+
+    @property
+    def nll(self) -> float:
+        """Nats a trained token."""
+        return sum(example.nll for example in self.examples) / self.tokens
+
+    @property
+    def divergence(self) -> float | None:
+        """Nats a trained token."""
+        found = [example.divergence for example in self.examples if example.divergence is not None]
+        return sum(found) / self.tokens if len(found) == len(self.examples) else None
+
+    @property
+    def same_first_share(self) -> float | None:
+        found = [example.same_first for example in self.examples if example.same_first is not None]
+        return sum(found) / self.tokens if len(found) == len(self.examples) else None
+
+    @property
+    def ended_share(self) -> float | None:
+        """Answers that the model ended by itself, having said something; None without answers."""
+        return _share(answer.ended_by == "end" and bool(answer.answer) for answer in self.answers)
+
+    @property
+    def looping_share(self) -> float | None:
+        return _share(is_looping(answer.answer) for answer in self.answers)
+
+    @property
+    def japanese_share(self) -> float | None:
+        return mean_japanese_share(answer.answer for answer in self.answers)
+
+
+def write_scores(scores: Scores, path: Path) -> None:
+    path.write_bytes(json_lines.encode_line(scores))
+
+
+def read_scores(path: Path) -> Scores:
+    """Raises AppError("score_unreadable")."""
+    try:
+        data = strict_json.load_file(path)
+        if not isinstance(data, dict):
+            raise ValueError("not a JSON object")
+        found: Scores = json_lines.decode_message({"type": "Scores", **data}, {"Scores": Scores})
+    except (OSError, ValueError) as error:
+        raise AppError("score_unreadable", path=str(path), reason=str(error)[:200]) from error
+    return found
+
+
+def japanese_share(text: str) -> float | None:
+    """Of all letters, how many are kana or kanji; None where there is no letter."""
+    letters = [character for character in text if character.isalpha()]
+    return len(_JAPANESE.findall("".join(letters))) / len(letters) if letters else None
+
+
+def mean_japanese_share(texts: Any) -> float | None:
+    found = [share for text in texts if (share := japanese_share(text)) is not None]
+    return sum(found) / len(found) if found else None
+
+
+def is_looping(text: str) -> bool:
+    """Whether it says the same again and again."""
+    return any(_LINE.fullmatch(match[1] or match[2]) is None for match in _LOOP.finditer(text))
+
+
+def _share(claims: Any) -> float | None:
+    found = list(claims)
+    return sum(found) / len(found) if found else None

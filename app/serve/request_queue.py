@@ -1,0 +1,255 @@
+"""Where requests of many threads become one answer at a time, on the thread of Qt's loop.
+
+The model is loaded before anybody may ask: what forbids it is said at once, and the first answer need not wait.
+"""
+
+import dataclasses
+import queue
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from app.base.confidentiality import Permit
+from app.base.errors import AppError
+from app.base.services import background
+from app.chat.services import answer_run
+from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome
+from app.chat.services.grounding import Wanted
+from app.documents.grounding.grounding import CollectionRef
+from app.documents.services.embedding import Embedding
+from app.inference import load_plan
+from app.inference.engine.messages import Event, Failed, LoadProgress, Ready
+from app.inference.load_plan import LoadPlan
+from app.inference.services.engine import EngineClient
+from app.models import tuned_models
+from app.serve import completion_request
+from app.serve.completion_request import CompletionRequest, http_error
+
+
+class ModelLoader(QObject):
+    """Ends with exactly one of `done` and `failed`."""
+
+    progressed = Signal(float)  # 0 to 1
+    done = Signal()
+    failed = Signal(object)  # AppError
+
+    def __init__(self, engine: EngineClient, request: AnswerRequest, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._engine = engine
+        self._request = request
+        self._id = ""
+
+    def start(self) -> None:
+        self._engine.event_received.connect(self._on_event)
+        self._engine.died.connect(self._on_died)
+        background.run(lambda: _planned(self._request), self._on_planned, self._fail)
+
+    def _on_planned(self, plan: LoadPlan) -> None:
+        self._id = answer_run.load(self._engine, self._request.model.name, plan)
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case LoadProgress(id=self._id):
+                self.progressed.emit(event.fraction)
+            case Ready(id=self._id):
+                self._end()
+                self.done.emit()
+            case Failed(id=self._id):
+                self._fail(AppError(event.code, **event.facts))
+
+    def _on_died(self, _death: object) -> None:
+        self._fail(AppError("serve_engine_gone"))
+
+    def _fail(self, error: AppError) -> None:
+        self._end()
+        self.failed.emit(error)
+
+    def _end(self) -> None:
+        self._engine.event_received.disconnect(self._on_event)
+        self._engine.died.disconnect(self._on_died)
+
+
+def _planned(request: AnswerRequest) -> LoadPlan:
+    """Raises AppError as both."""
+    tuned_models.require_unchanged(request.model)
+    return load_plan.plan_load(request.model, request.settings)
+
+
+WAITING_MOST = 8  # behind the one that is being answered
+RETRY_AFTER_S = 5
+LOOK_S = 1.0  # how often the label of what is asked is looked at while an answer is written
+
+
+class CompletionJob:
+    """One answer on its way to a thread that waits for it: texts, then exactly one Outcome or AppError."""
+
+    def __init__(self, wish: CompletionRequest, scope: tuple[CollectionRef, ...], permit: Permit) -> None:
+        """`permit`: of what is asked, looked at again when its turn comes and before its words go out."""
+        self.wish = wish
+        self.permit = permit
+        self.scope = scope
+        self.is_over = False
+        self._told: queue.SimpleQueue[str | Outcome | AppError] = queue.SimpleQueue()
+
+    def tell(self, what: str | Outcome | AppError) -> None:
+        self._told.put(what)
+
+    def take(self, limit_s: float) -> str | Outcome | AppError | None:
+        """Waits at most so long; None: nothing has come."""
+        try:
+            return self._told.get(timeout=limit_s)
+        except queue.Empty:
+            return None
+
+
+class RequestQueue(QObject):
+    """`submit` and `cancel` may be called from any thread; all else happens on this object's own."""
+
+    _submitted = Signal(object)  # Job
+    _cancelled = Signal(object)  # Job
+
+    def __init__(
+        self,
+        engine: EngineClient,
+        template_command: list[str],
+        request: AnswerRequest,
+        documents: Path,
+        embedding: Embedding | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        """`request`: what every answer is made with, where its own request says nothing else."""
+        super().__init__(parent)
+        self._engine = engine
+        self._template_command = template_command
+        self._request = request
+        self._documents = documents
+        self._embedding = embedding
+        self._waiting: deque[CompletionJob] = deque()
+        self._job: CompletionJob | None = None
+        self._run: AnswerRun | None = None
+        self._has_text = False
+        self._looked_at = 0.0
+        self._lock = threading.Lock()
+        self._count = 0  # of jobs that are not over
+        self._is_ending = False
+        self._submitted.connect(self._on_submitted)
+        self._cancelled.connect(self._on_cancelled)
+
+    @property
+    def count(self) -> int:
+        """Of requests that are being answered or wait."""
+        return self._count
+
+    def submit(self, wish: CompletionRequest, scope: tuple[CollectionRef, ...], permit: Permit) -> CompletionJob:
+        """Raises Refusal where too many wait, or none is taken any more."""
+        job = CompletionJob(wish, scope, permit)
+        with self._lock:
+            if self._is_ending:
+                raise completion_request.http_error_of(AppError("serve_ending"))
+            if self._count > WAITING_MOST:
+                busy = http_error(429, "busy")
+                busy.headers["Retry-After"] = str(RETRY_AFTER_S)
+                raise busy
+            self._count += 1
+        self._submitted.emit(job)
+        return job
+
+    def cancel(self, job: CompletionJob) -> None:
+        """Nobody waits for it any more. Nothing where it is over."""
+        if not job.is_over:
+            self._cancelled.emit(job)
+
+    def end(self) -> None:
+        """No answer is taken any more, and those who wait are told so."""
+        with self._lock:
+            self._is_ending = True
+        if self._run is not None:
+            self._run.abandon()
+        for job in (self._job, *self._waiting):
+            if job is not None and not job.is_over:
+                job.tell(AppError("serve_ending"))
+                self._close(job)
+        self._waiting.clear()
+
+    # ------------------------------------------------------------------- private
+
+    def _on_submitted(self, job: CompletionJob) -> None:
+        if self._is_ending:
+            job.tell(AppError("serve_ending"))
+            self._close(job)
+            return
+        self._waiting.append(job)
+        self._next()
+
+    def _on_cancelled(self, job: CompletionJob) -> None:
+        if job is self._job and self._run is not None:
+            self._run.stop()
+        elif job in self._waiting:
+            self._waiting.remove(job)
+            self._close(job)
+
+    def _next(self) -> None:
+        if self._job is not None or not self._waiting:
+            return
+        self._job, self._has_text = self._waiting.popleft(), False
+        if not self._may_go_on(self._job):
+            return
+        request = self._request_of(self._job)
+        run = self._run = AnswerRun(self._engine, self._template_command, request, self, self._embedding)
+        run.text_received.connect(self._on_text)
+        run.finished.connect(self._on_ended)
+        run.failed.connect(self._on_ended)
+        run.stopped.connect(lambda: self._on_ended(AppError("cancelled")))
+        run.start()
+
+    def _request_of(self, job: CompletionJob) -> AnswerRequest:
+        wish = job.wish
+        return dataclasses.replace(
+            self._request,
+            turns=wish.turns,
+            choices=wish.choices.over(self._request.choices),
+            wanted=Wanted(self._documents, job.scope, wish.turns) if job.scope else None,
+            json_schema=wish.json_schema,
+            stop=wish.stop,
+        )
+
+    def _may_go_on(self, job: CompletionJob) -> bool:
+        """False: what it asks has become confidential, and it has ended with that."""
+        self._looked_at = time.monotonic()
+        try:
+            job.permit.require()
+        except AppError as error:
+            if self._run is not None:
+                self._run.abandon()
+            self._on_ended(error)
+            return False
+        return True
+
+    def _on_text(self, text: str) -> None:
+        is_due = time.monotonic() - self._looked_at > LOOK_S
+        if self._job is not None and (is_due or not self._has_text) and not self._may_go_on(self._job):
+            return
+        shown = text if self._has_text else text.lstrip()
+        self._has_text = self._has_text or bool(shown)
+        if self._job is not None and shown:
+            self._job.tell(shown)
+
+    def _on_ended(self, how: Outcome | AppError) -> None:
+        if isinstance(how, Outcome) and self._job is not None and not self._may_go_on(self._job):
+            return
+        job, run, self._job, self._run = self._job, self._run, None, None
+        if run is not None:
+            run.deleteLater()
+        if job is not None and not job.is_over:
+            job.tell(how)
+            self._close(job)
+        if not self._is_ending:
+            self._next()
+
+    def _close(self, job: CompletionJob) -> None:
+        job.is_over = True
+        with self._lock:
+            self._count -= 1

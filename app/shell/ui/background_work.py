@@ -1,0 +1,269 @@
+"""Tells somebody who is in another program that long work has ended, without a word of what was in it.
+
+What becomes of a training or a study when the window is closed, when the session ends, and when all is done.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, SignalInstance
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import phrase
+from app.chat.records import Message
+from app.chat.services.chat import ChatSession
+from app.evaluation.services.evaluations import Evaluations
+from app.inference.services.events import AnswerStage
+from app.models.services.downloads import Downloads
+from app.models.services.library import ModelLibrary
+from app.models.services.upkeep import ModelUpkeep
+from app.training.services.training_setup import TrainingSetup
+from app.training.services.trainings import Trainings
+from app.uikit.page import Navigation
+
+LongWork = ModelLibrary | ModelUpkeep | TrainingSetup
+
+LONG_WORK_S = 5.0
+LONG_ANSWER_S = 20.0
+
+
+def is_away() -> bool:
+    """Whether none of our windows has the keyboard."""
+    return QApplication.activeWindow() is None
+
+
+class _End(QObject):
+    """Tells that one kind of work has ended, which took so long as it says; None: always long enough."""
+
+    def __init__(self, notifier: "Notifier", words: str, work: LongWork | None) -> None:
+        super().__init__(notifier)
+        self._notifier = notifier
+        self._words = words
+        self._work = work
+
+    def tell(self) -> None:
+        work = self._work
+        took_s = LONG_WORK_S if work is None else work.elapsed_s if isinstance(work, TrainingSetup) else work.worked_s
+        self._notifier.finished(self._words, took_s)
+
+
+class Notifier(QObject):
+    """Marks the window in the task bar and asks the desktop for a notification, where it has any."""
+
+    def __init__(
+        self,
+        window: QWidget,
+        is_away: Callable[[], bool] = is_away,
+        show: Callable[[str], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`show` is given the sentence; None leaves that to the desktop."""
+        super().__init__(window)
+        self._window = window
+        self._is_away = is_away
+        self._show = show or self._show_on_desktop
+        self._clock = clock
+        self._answer_began_at: float | None = None  # None: no answer is on its way
+        self._tray: QSystemTrayIcon | None = None
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        app.applicationStateChanged.connect(self._on_state_changed)
+
+    def finished(self, words: str, took_s: float, at_least_s: float = LONG_WORK_S) -> None:
+        """Work has ended that took so long. `words` say which kind of work, never what was in it."""
+        if took_s >= at_least_s and self._is_away():
+            QApplication.alert(self._window)
+            self._show(words)
+
+    def tell(self, words: str) -> None:
+        """At once, whoever looks."""
+        self._show(words)
+
+    def follow(self, session: ChatSession, library: ModelLibrary) -> None:
+        """Answers and models from now on."""
+        session.stage_changed.connect(self._on_stage_changed)
+        session.answer_finished.connect(self._on_answer_finished)
+        session.answer_finished_elsewhere.connect(self._on_answer_finished)
+        self._library = library
+        self._tell_end(library.imported, phrase("shell.the_model_has_been_added"), library)
+        library.failed.connect(self._on_adding_failed)
+
+    def follow_models(self, downloads: Downloads, upkeep: ModelUpkeep) -> None:
+        """What takes minutes and hours: the user is hardly ever there when it ends."""
+        self._upkeep = upkeep
+        self._tell_end(downloads.finished, phrase("shell.a_model_was_downloaded"))
+        self._tell_end(downloads.failed, phrase("shell.a_model_download_stopped"))
+        self._tell_end(upkeep.verified, phrase("shell.the_models_were_verified"), upkeep)
+        self._tell_end(upkeep.kit_written, phrase("common.the_transfer_kit_is_written"), upkeep)
+        self._tell_end(upkeep.kit_read, phrase("shell.the_transfer_kit_was_imported"), upkeep)
+        self._tell_end(upkeep.folder_moved, phrase("shell.the_models_folder_was_moved"), upkeep)
+        upkeep.failed.connect(self._on_upkeep_failed)
+
+    def follow_training(self, setup: TrainingSetup) -> None:
+        """Minutes too. One that was cancelled tells nothing new."""
+        self._tell_end(setup.finished, phrase("shell.the_training_environment_is_ready"), setup)
+        self._tell_end(setup.failed, phrase("shell.work_on_the_training_environment"), setup)
+
+    def follow_trainings(self, trainings: "Trainings") -> None:
+        """One that was paused or given up tells nothing new."""
+        self._trainings = trainings
+        trainings.ended.connect(self._on_training_ended)
+
+    def follow_evaluations(self, evaluations: "Evaluations") -> None:
+        """One that was stopped tells nothing new."""
+        self._evaluations = evaluations
+        evaluations.ended.connect(self._on_evaluation_ended)
+
+    def _tell_end(self, signal: SignalInstance, words: str, work: LongWork | None = None) -> None:
+        signal.connect(_End(self, words, work).tell)
+
+    def _on_training_ended(self) -> None:
+        trainings = self._trainings
+        if trainings.outcome == "finished":
+            self.finished(phrase("shell.a_training_has_ended"), trainings.elapsed_s)
+        elif trainings.outcome == "failed":
+            self.finished(phrase("shell.a_training_has_stopped"), trainings.elapsed_s)
+
+    def _on_evaluation_ended(self) -> None:
+        evaluations = self._evaluations
+        if evaluations.outcome == "finished":
+            self.finished(phrase("shell.the_evaluation_is_done"), evaluations.elapsed_s)
+        elif evaluations.outcome == "failed":
+            self.finished(phrase("shell.the_evaluation_has_stopped_on"), evaluations.elapsed_s)
+
+    def _on_upkeep_failed(self, error: AppError) -> None:
+        if error.code != "cancelled":
+            self.finished(phrase("shell.work_on_the_models_stopped"), self._upkeep.worked_s)
+
+    def _on_stage_changed(self, stage: AnswerStage) -> None:
+        if self._answer_began_at is None and stage.kind != "idle":
+            self._answer_began_at = self._clock()
+
+    def _on_answer_finished(self, message: Message) -> None:
+        """An answer that the user has stopped tells nobody anything new."""
+        began_at, self._answer_began_at = self._answer_began_at, None
+        took_s = 0.0 if began_at is None else self._clock() - began_at
+        if message.status == "done":
+            self.finished(phrase("common.answer_finished"), took_s, LONG_ANSWER_S)
+        elif message.status == "failed":
+            self.finished(phrase("shell.the_answer_stopped_halfway"), took_s, LONG_ANSWER_S)
+
+    def _on_adding_failed(self, error: AppError) -> None:
+        if error.code != "cancelled":
+            self.finished(phrase("shell.the_model_could_not_be"), self._library.worked_s)
+
+    def _show_on_desktop(self, words: str) -> None:
+        if sys.platform == "linux":
+            from app.base import desktop_notification
+
+            background.run(
+                lambda: desktop_notification.show_notification(words), lambda _shown: None, lambda _error: None
+            )
+        elif QSystemTrayIcon.supportsMessages():
+            self._show_from_tray(words)
+
+    def _show_from_tray(self, words: str) -> None:
+        """Windows and macOS show messages of an icon in the tray only; it is there until the user comes back."""
+        if self._tray is None:
+            self._tray = QSystemTrayIcon(self._window.windowIcon(), self)
+            self._tray.activated.connect(self._bring_back)
+            self._tray.messageClicked.connect(self._bring_back)
+        self._tray.show()
+        self._tray.showMessage("Kotae", words, self._window.windowIcon())
+
+    def _bring_back(self) -> None:
+        """Also a window that was closed while a training went on."""
+        self._window.show()
+        self._window.activateWindow()
+
+    def _on_state_changed(self, state: Qt.ApplicationState) -> None:
+        if self._tray is not None and state == Qt.ApplicationState.ApplicationActive:
+            self._tray.hide()
+
+
+# A message of a tray icon goes with its program (Windows, macOS); on Linux the desktop keeps it.
+LINGER_MS = 0 if sys.platform == "linux" else 10_000
+
+
+class CloseGuard(QObject):
+    """While a run is trained or judged, closing the last window leaves the program at work without one.
+
+    Starting Kotae again brings the window back (`app.base.services.single_instance`). Without a window it ends by
+    itself once the run has. A study ends with its window, which is told; what it has measured is kept, and the page
+    offers to go on. A system that shuts down pauses them.
+    """
+
+    def __init__(
+        self,
+        window: QWidget,
+        trainings: Trainings,
+        evaluations: Evaluations,
+        notifier: Notifier,
+        navigation: Navigation,
+        linger_ms: int = LINGER_MS,
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._trainings = trainings
+        self._evaluations = evaluations
+        self._notifier = notifier
+        self._navigation = navigation
+        self._is_closed = False
+        self._end = QTimer(self, singleShot=True, interval=linger_ms)
+        self._end.timeout.connect(self._quit_unseen)
+        app = _application()
+        trainings.started.connect(self._on_training_started)
+        trainings.ended.connect(self._on_ended)
+        app.lastWindowClosed.connect(self._on_closed)
+        app.applicationStateChanged.connect(self._on_state_changed)
+        # Direct: it must have happened when the system hears that we are ready.
+        app.commitDataRequest.connect(self.pause, Qt.ConnectionType.DirectConnection)
+        window.installEventFilter(self)
+
+    def pause(self) -> None:
+        """The session ends: what is trained or measured is saved, and the window stays closed."""
+        self._trainings.pause()
+        self._evaluations.stop()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self._window and event.type() == QEvent.Type.Show and self._is_closed:
+            self._is_closed = False
+            self._end.stop()
+            self._navigation.reopened.emit()
+        return False
+
+    # ------------------------------------------------------------------- private
+
+    def _on_training_started(self) -> None:
+        _application().setQuitOnLastWindowClosed(False)
+
+    def _on_closed(self) -> None:
+        if self._trainings.is_training:
+            self._is_closed = True
+            self._notifier.tell(phrase("shell.training_goes_on_start_kotae"))
+        elif self._evaluations.is_running:
+            self._notifier.tell(phrase("shell.the_evaluation_is_being_stopped"))
+
+    def _on_ended(self) -> None:
+        _application().setQuitOnLastWindowClosed(True)
+        if self._is_closed:
+            self._end.start()
+
+    def _quit_unseen(self) -> None:
+        if not self._trainings.is_training and not any(one.isVisible() for one in QApplication.topLevelWidgets()):
+            QApplication.quit()
+
+    def _on_state_changed(self, state: Qt.ApplicationState) -> None:
+        """A click on the icon in the dock (macOS) activates a program that has no window."""
+        if self._is_closed and state == Qt.ApplicationState.ApplicationActive:
+            self._window.show()
+
+
+def _application() -> QGuiApplication:
+    app = QGuiApplication.instance()
+    assert isinstance(app, QGuiApplication)
+    return app

@@ -1,0 +1,329 @@
+"""The first run: what this machine can do, a model or none for now, a first question. Three steps, each can be left.
+
+Step 1: what this machine offers, and which size of model that is enough for.
+
+Step 3: an example that is put into the field for questions.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.services.preferences import Preferences
+from app.base.settings import Settings
+from app.base.wording import phrase
+from app.inference import machine
+from app.inference.machine import Gpu, Machine
+from app.models import model_sizes
+from app.models.model_sizes import SizeFit
+from app.models.services.library import ModelLibrary
+from app.models.ui.download_desk import DownloadDesk
+from app.shell.ui.first_run_model import FirstModelStep
+from app.uikit.localization import with_note
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.labels import FactList, IconLabel, Label, Separator, set_surface
+from app.uikit.widgets.section_bars import StepRail
+
+ROOM_FOR_FILE = 1.05  # a file system keeps some for itself
+
+
+class MachineStep(QWidget):
+    """Memory, cores and disk are there at once; graphics processors a moment later, since their driver is asked."""
+
+    def __init__(self, theme: Theme, models_folder: Path, settings: Settings) -> None:
+        super().__init__()
+        self._theme = theme
+        self._settings = settings
+        self._machine = machine.measure_machine(models_folder)
+        self._build()
+        self._show_facts(phrase("common.checking"))
+        self._show_advice(self._machine)
+        background.run(machine.list_gpus, self._on_gpus_found, self._on_failed)
+
+    def _build(self) -> None:
+        self._facts = FactList(self._theme)
+        self.advice = Label(role="heading3", wraps=True)
+        self.reasons = Label(tone="text2", wraps=True)
+        self.warning = Label(tone="warning", wraps=True)
+        card = QFrame()
+        card.setProperty("surface", "raised")
+        inside = QVBoxLayout(card)
+        inside.setContentsMargins(16, 12, 16, 12)
+        inside.setSpacing(6)
+        for label in (self.advice, self.reasons, self.warning):
+            inside.addWidget(label)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(16)
+        column.addWidget(Label(phrase("shell.what_this_pc_can_do"), "heading2"))
+        column.addWidget(self._facts)
+        column.addWidget(card)
+        column.addWidget(Label(self._size_words(), "caption", "muted", wraps=True))
+        column.addStretch(1)
+
+    def _size_words(self) -> str:
+        return phrase("shell.8b_and_the_like_are")
+
+    # -------------------------------------------------------------------- facts
+
+    def _show_facts(self, gpus: str) -> None:
+        here = self._machine
+        memory = phrase("shell.a_gb_b_gb_free", a=_gb(here.memory_bytes), b=_gb(here.available_bytes))
+        facts = [
+            (phrase("common.memory"), memory),
+            ("CPU", phrase("shell.n_physical_cores", n=here.cores)),
+            ("GPU", gpus),
+            (phrase("shell.disk_space_free"), f"{here.free_disk_bytes / 1e9:,.0f} GB"),
+        ]
+        self._facts.set_facts(facts)
+        self.setAccessibleDescription(
+            "\n".join(phrase("common.name_value", name=name, value=value) for name, value in facts)
+        )
+
+    def _on_gpus_found(self, gpus: Sequence[Gpu]) -> None:
+        """Whether a processor can compute answers is known only when a model is loaded."""
+        lines = [with_note(gpu.name, f"{_gb(gpu.memory_bytes)} GB" if gpu.memory_bytes else "") for gpu in gpus]
+        if lines:
+            lines.append(phrase("shell.whether_it_can_be_used"))
+        self._show_facts("\n".join(lines) or phrase("shell.none_found_answers_are_computed"))
+
+    def _on_failed(self, error: AppError) -> None:
+        raise error  # looking for processors expects no error
+
+    # ------------------------------------------------------------------- advice
+
+    def _show_advice(self, here: Machine) -> None:
+        sizes = model_sizes.fits(here.available_bytes, self._settings.context_tokens, self._settings.kv_type)
+        best = model_sizes.recommended(sizes)
+        if best is None:
+            self.advice.setText(phrase("shell.free_memory_is_tight_even"))
+            self.reasons.setText(phrase("shell.closing_other_programs_frees_memory"))
+        else:
+            self.advice.setText(phrase("shell.recommended_model_size_size", size=best.name))
+            self.reasons.setText("\n".join((self._needs(best), *self._around(best, sizes))))
+        is_disk_short = best is not None and best.file_bytes * ROOM_FOR_FILE > here.free_disk_bytes
+        self.warning.setVisible(is_disk_short)
+        self.warning.setText(phrase("shell.there_is_not_enough_disk"))
+
+    def _needs(self, size: SizeFit) -> str:
+        return phrase(
+            "shell.it_needs_about_need_gb",
+            need=_gb(size.need_bytes),
+            file=_gb(size.file_bytes),
+            n=f"{self._settings.context_tokens:,}",
+        )
+
+    def _around(self, best: SizeFit, sizes: Sequence[SizeFit]) -> list[str]:
+        """What there is to say of the size that work needs, and of those above it."""
+        wanted = next(size for size in sizes if size.name == model_sizes.RECOMMENDED)
+        largest = model_sizes.largest(sizes)
+        if wanted.verdict == "insufficient":
+            words = phrase("shell.there_is_not_enough_free")
+            return [words.format(size=wanted.name, need=_gb(wanted.need_bytes))]
+        if wanted.verdict == "tight":
+            return [phrase("shell.size_recommended_for_work_runs", size=wanted.name)]
+        if largest is not None and largest != best:
+            words = phrase("shell.models_up_to_size_fit")
+            return [words.format(size=largest.name)]
+        return []
+
+
+def _gb(size_bytes: int) -> str:
+    return f"{size_bytes / 1e9:.1f}"
+
+
+class QuestionStep(QWidget):
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.example = phrase("common.how_do_i_add_a")
+        self._build()
+
+    def show_model(self, *, has_model: bool) -> None:
+        self.without_model.setVisible(not has_model)
+
+    def _build(self) -> None:
+        self.without_model = Label(
+            phrase("shell.there_is_no_model_yet"),
+            tone="warning",
+            wraps=True,
+        )
+        block = QFrame()
+        block.setProperty("surface", "raised")
+        inside = QVBoxLayout(block)
+        inside.setContentsMargins(16, 12, 16, 12)
+        inside.setSpacing(4)
+        inside.addWidget(Label(phrase("shell.example"), "caption", "muted"))
+        inside.addWidget(Label(self.example, "reading", wraps=True))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(12)
+        column.addWidget(Label(phrase("shell.ask_something"), "heading2"))
+        column.addWidget(
+            Label(
+                phrase("shell.start_puts_this_example_into"),
+                tone="text2",
+                wraps=True,
+            )
+        )
+        column.addWidget(block)
+        column.addWidget(self.without_model)
+        column.addStretch(1)
+
+
+SIZE_PX = (720, 520)
+SCREEN_MARGIN_PX = 48
+
+MACHINE, MODEL, QUESTION = range(3)
+
+
+class FirstRunDialog(QDialog):
+    """Esc and closing leave everything as it is: a model that was added stays, one that is being added goes on."""
+
+    example_chosen = Signal(str)  # to be asked first
+    kit_requested = Signal()  # to be imported; the dialog is gone then, the greeting is not over
+
+    def __init__(
+        self,
+        theme: Theme,
+        library: ModelLibrary,
+        preferences: Preferences,
+        desk: DownloadDesk,
+        models_folder: Path,
+        parent: QWidget,
+    ) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(phrase("shell.getting_started"))
+        self.machine = MachineStep(theme, models_folder, preferences.value)
+        self.model = FirstModelStep(theme, library, preferences, desk)
+        self.question = QuestionStep(theme)
+        self._build()
+        self._connect()
+        self.show_step(MACHINE)
+        # As large as planned at the user's text size, where the screen has room.
+        room = parent.screen().availableSize() - QSize(SCREEN_MARGIN_PX, SCREEN_MARGIN_PX)
+        self.resize(QSize(*(theme.px(n) for n in SIZE_PX)).boundedTo(room))
+
+    @property
+    def step(self) -> int:
+        return self.stack.currentIndex()
+
+    def show_step(self, step: int) -> None:
+        self.stack.setCurrentIndex(step)
+        self.rail.show_step(step)
+        self.question.show_model(has_model=self.model.has_model)
+        self._show_buttons()
+        self._focus_first()
+
+    def go_on(self, problem: AppError | None) -> None:
+        """At the step where a kit is asked for. `problem`: why nothing came of the last one."""
+        self.show_step(MODEL)
+        if problem is not None:
+            self.model.explain(problem)
+
+    # ----------------------------------------------------------------- building
+
+    def _build(self) -> None:
+        names = (phrase("shell.what_this_pc_can_do"), phrase("common.choose_a_model"), phrase("shell.ask_something"))
+        self.setAccessibleName(phrase("shell.getting_started"))
+        self.rail = StepRail(self._theme, names)
+        self.stack = QStackedWidget()
+        set_surface(self.stack, "base")
+        self._pages = [make_scrollable(_padded(step)) for step in (self.machine, self.model, self.question)]
+        for page in self._pages:
+            self.stack.addWidget(page)
+        head = QHBoxLayout()
+        head.setContentsMargins(24, 14, 24, 14)
+        head.addWidget(self.rail)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(head)
+        column.addWidget(Separator())
+        column.addWidget(self.stack, 1)
+        column.addWidget(Separator())
+        column.addLayout(self._build_foot())
+
+    def _build_foot(self) -> QHBoxLayout:
+        self.back_button = Button(self._theme, phrase("common.back"))
+        self.later_button = Button(self._theme, phrase("shell.later"))
+        self.next_button = Button(self._theme, "", "primary")
+        self.start_button = Button(self._theme, phrase("shell.start"), "primary")
+        privacy = phrase("shell.what_you_type_and_your")
+        row = QHBoxLayout()
+        row.setContentsMargins(24, 12, 24, 12)
+        row.setSpacing(8)
+        row.addWidget(IconLabel(self._theme, "shield-check"))
+        row.addWidget(Label(privacy, "caption", "text2", wraps=True), 1)
+        for button in (self.back_button, self.later_button, self.next_button, self.start_button):
+            row.addWidget(button)
+        return row
+
+    def _connect(self) -> None:
+        self.rail.step_chosen.connect(self.show_step)
+        self.model.changed.connect(self._on_model_changed)
+        self.model.kit_requested.connect(self._on_kit_requested)
+        self.back_button.clicked.connect(lambda: self.show_step(self.step - 1))
+        self.later_button.clicked.connect(lambda: self.show_step(QUESTION))
+        self.next_button.clicked.connect(lambda: self.show_step(self.step + 1))
+        self.start_button.clicked.connect(self._on_start_clicked)
+        for button in self.findChildren(Button):
+            button.setAutoDefault(True)  # Enter presses the button that has the keyboard
+
+    # ------------------------------------------------------------------ showing
+
+    def _forward(self) -> Button:
+        """The one button that leads on from here."""
+        if self.step == QUESTION:
+            return self.start_button
+        return self.next_button if self.step == MACHINE or self.model.has_model else self.later_button
+
+    def _focus_first(self) -> None:
+        first = self.model.first_button() if self.step == MODEL else None
+        (first or self._forward()).setFocus()
+        if first is not None:
+            self._pages[self.step].ensureWidgetVisible(first)
+
+    def _show_buttons(self) -> None:
+        forward = self._forward()
+        # Hidden before another is shown: the dialog would grow to hold both.
+        for button in (self.later_button, self.next_button, self.start_button):
+            if button is not forward:
+                button.hide()
+        forward.show()
+        self.back_button.setVisible(self.step > MACHINE)
+        if self.step < QUESTION:
+            name = self.rail.steps[self.step + 1].text()
+            self.next_button.setText(phrase("common.next_step", step=name))
+
+    def _on_model_changed(self) -> None:
+        """The keyboard goes on to the next step as soon as there is a model."""
+        self.question.show_model(has_model=self.model.has_model)
+        self._show_buttons()
+        if self.step == MODEL and self.model.progress.isHidden():
+            self._focus_first()
+
+    def _on_kit_requested(self) -> None:
+        self.hide()
+        self.deleteLater()
+        self.kit_requested.emit()
+
+    def _on_start_clicked(self) -> None:
+        self.example_chosen.emit(self.question.example)
+        self.accept()
+
+
+def _padded(step: QWidget) -> QWidget:
+    holder = QWidget()
+    column = QVBoxLayout(holder)
+    column.setContentsMargins(24, 16, 24, 12)
+    column.addWidget(step)
+    return holder

@@ -1,0 +1,310 @@
+"""Step 2: the trial model, a GGUF file, or neither for now.
+
+Step 2 of the first run, where the network is allowed: the model that suits this machine, to be downloaded.
+"""
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.services.preferences import Preferences
+from app.base.settings import Settings
+from app.base.wording import current_language, describe_error, phrase
+from app.inference import machine
+from app.inference.local_model import LocalModel
+from app.models import catalogue, local_models, model_fit, model_sizes, starter
+from app.models.catalogue import ModelCard, ModelFile
+from app.models.services.downloads import Download
+from app.models.services.library import ModelLibrary
+from app.models.ui import questions, words
+from app.models.ui.download_desk import DownloadDesk
+from app.models.ui.download_row import DownloadRow
+from app.uikit.localization import join_facts
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.labels import Label, repolish
+from app.uikit.widgets.progress_row import ProgressRow
+
+
+class DownloadCard(QFrame):
+    """What is being downloaded goes on when the dialog is closed."""
+
+    def __init__(self, theme: Theme, desk: DownloadDesk, card: ModelCard, file: ModelFile) -> None:
+        super().__init__()
+        self._desk = desk
+        self._card = card
+        self._file = file
+        self.setProperty("surface", "card")
+        size = words.gigabytes(file.size_bytes)
+        self.button = Button(theme, phrase("common.download_size", size=size), icon="download")
+        self.kit_button = Button(theme, phrase("common.import_a_kit"), icon="hard-drive")
+        self.row = DownloadRow(theme)
+        self.banner = Banner(theme, can_close=False)
+        self._offline = Label(phrase("shell.network_access_is_off_add"), tone="text2", wraps=True)
+        self._goes_on = Label(phrase("shell.the_download_goes_on_when"), "caption", "muted", wraps=True)
+        self._build()
+        self._connect()
+        self._refresh()
+
+    def _build(self) -> None:
+        inside = QVBoxLayout(self)
+        inside.setContentsMargins(16, 12, 16, 12)
+        inside.setSpacing(6)
+        title = join_facts(self._card.title, words.gigabytes(self._file.size_bytes))
+        inside.addWidget(Label(title, strong=True, wraps=True))
+        suits = phrase("shell.it_suits_this_pc")
+        text = " ".join((self._card.summary, suits)) if current_language() == "en" else self._card.summary + suits
+        inside.addWidget(Label(text, tone="text2", wraps=True))
+        licence = phrase("shell.terms_of_use_name", name=self._card.licence)
+        inside.addWidget(Label(licence, "caption", "text2", wraps=True))
+        widgets: tuple[QWidget, ...] = (self._offline, self.banner, self.row, self._goes_on)
+        for widget in widgets:
+            inside.addWidget(widget)
+        for button in (self.button, self.kit_button):
+            inside.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
+
+    def _connect(self) -> None:
+        downloads = self._desk.downloads
+        self.button.clicked.connect(lambda: self._desk.offer(self._card, self._file, self.window()))
+        self.row.pause_requested.connect(downloads.pause)
+        self.row.resume_requested.connect(downloads.resume)
+        self.row.cancel_requested.connect(downloads.cancel)  # what was received is deleted when Kotae is closed
+        self.banner.action_requested.connect(lambda key: self._desk.act(key, self.window()))
+        downloads.changed.connect(self._refresh)
+        downloads.progressed.connect(self._refresh)
+
+    def _refresh(self, _item: Download | None = None) -> None:
+        item = self._desk.downloads.find(self._card.id, self._file.quantization)
+        is_allowed = self._desk.is_allowed
+        self._offline.setVisible(item is None and not is_allowed)
+        self.kit_button.setVisible(item is None and not is_allowed)
+        self.button.setVisible(item is None and is_allowed)
+        self.row.setVisible(item is not None)
+        self._goes_on.setVisible(item is not None and item.state != "failed")
+        if item is not None:
+            self.row.show_download(item)
+        if item is None or item.state != "failed" or item.problem is None:
+            self.banner.hide()
+        elif self.banner.isHidden():
+            sentence = describe_error(item.problem)
+            self.banner.show_message("danger", sentence.message, self._desk.next_step(item), self._desk.actions(item))
+
+
+def suggestion(available_bytes: int, settings: Settings) -> tuple[ModelCard, ModelFile] | None:
+    """The first of the catalogue of the size that fits; None where none can be downloaded."""
+    best = model_sizes.recommended(model_sizes.fits(available_bytes, settings.context_tokens, settings.kv_type))
+    found = [(card, file) for card in catalogue.load().cards if (file := _file(card)) is not None]
+    right = [(card, file) for card, file in found if best is not None and card.size_label == best.name]
+    smaller = [(card, file) for card, file in found if best is not None and file.size_bytes <= best.file_bytes]
+    if right:
+        return right[0]
+    return max(smaller, key=lambda pair: pair[1].size_bytes, default=None)
+
+
+def _file(card: ModelCard) -> ModelFile | None:
+    if card.kind != "chat" or card.is_trial:
+        return None
+    file = model_fit.usual_file(card)
+    return file if file is not None and file.repository else None
+
+
+class FirstModelStep(QWidget):
+    """What is being added goes on when the dialog is closed; only its own button cancels it."""
+
+    changed = Signal()  # there is a model now, or work has begun or ended
+    kit_requested = Signal()  # to be imported
+
+    def __init__(self, theme: Theme, library: ModelLibrary, preferences: Preferences, desk: DownloadDesk) -> None:
+        super().__init__()
+        self._desk = desk
+        self._theme = theme
+        self._library = library
+        self._preferences = preferences
+        self._added: LocalModel | None = None
+        self._build()
+        self._connect()
+        self._refresh()
+
+    @property
+    def has_model(self) -> bool:
+        return bool(self._library.answering())
+
+    def first_button(self) -> Button | None:
+        """Where the keyboard goes; None once there is a model."""
+        if self.has_model or self._library.is_working:
+            return None
+        return self.starter_button if self.starter_button.isVisibleTo(self) else self.file_button
+
+    # ----------------------------------------------------------------- building
+
+    def _build(self) -> None:
+        self.state = Label(tone="text2", wraps=True)
+        self.banner = Banner(self._theme)
+        self.progress = ProgressRow(self._theme)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(12)
+        column.addWidget(Label(phrase("common.choose_a_model"), "heading2"))
+        column.addWidget(self.state)
+        column.addWidget(self.banner)
+        column.addWidget(self.progress)
+        column.addWidget(self._build_starter())
+        self.download = self._build_download()
+        if self.download is not None:
+            column.addWidget(self.download)
+        column.addWidget(self._build_file())
+        column.addStretch(1)
+
+    def _build_starter(self) -> QFrame:
+        """The licence stands above the button that accepts it."""
+        card = starter.card()
+        is_there = self._library.is_starter_available()
+        label = phrase("common.start_with_the_trial_model") if is_there else phrase("common.import_the_trial_kit")
+        self.starter_button = Button(self._theme, label, "primary")
+        self.licence_button = Button(self._theme, phrase("common.read_the_licence_in_full"), "link", "external-link")
+        title = join_facts(card.title, words.gigabytes(card.files[0].size_bytes))
+        self.starter_card, inside = self._card(title, card.summary)
+        licence = Label(phrase("shell.licence_name", name=card.licence), "caption", "text2", wraps=True)
+        inside.addLayout(_row(licence, self.licence_button))
+        inside.addWidget(Label(card.licence_notice, "caption", "text2", wraps=True))
+        inside.addSpacing(4)
+        inside.addWidget(self.starter_button, 0, Qt.AlignmentFlag.AlignLeft)
+        return self.starter_card
+
+    def _build_download(self) -> DownloadCard | None:
+        """The network is used only after this machine's user has agreed to the licence."""
+        available = machine.measure_machine(self._library.folder).available_bytes
+        found = suggestion(available, self._preferences.value)
+        if found is None:
+            return None
+        card = DownloadCard(self._theme, self._desk, *found)
+        card.kit_button.clicked.connect(self.kit_requested)
+        return card
+
+    def _build_file(self) -> QFrame:
+        self.file_button = Button(self._theme, phrase("common.choose_a_file"), icon="folder-open")
+        sentence = phrase("shell.uses_a_gguf_file_you")
+        frame, inside = self._card(phrase("shell.from_a_file"))
+        inside.addLayout(_row(Label(sentence, tone="text2", wraps=True), self.file_button))
+        return frame
+
+    def _card(self, title: str, sentence: str = "") -> tuple[QFrame, QVBoxLayout]:
+        frame = QFrame()
+        frame.setProperty("surface", "card")
+        inside = QVBoxLayout(frame)
+        inside.setContentsMargins(16, 12, 16, 12)
+        inside.setSpacing(6)
+        inside.addWidget(Label(title, strong=True, wraps=True))
+        if sentence:
+            inside.addWidget(Label(sentence, tone="text2", wraps=True))
+        return frame, inside
+
+    def _connect(self) -> None:
+        self.starter_button.clicked.connect(self._on_starter_clicked)
+        self.licence_button.clicked.connect(self._on_licence_clicked)
+        self.file_button.clicked.connect(self._on_file_clicked)
+        self.banner.action_requested.connect(self._on_file_clicked)
+        self.progress.cancelled.connect(self._library.cancel)
+        self._library.progressed.connect(self._on_progressed)
+        self._library.imported.connect(self._on_imported)
+        self._library.failed.connect(self._on_work_failed)
+        self._library.changed.connect(self._refresh)
+        self._desk.downloads.finished.connect(self._on_imported)
+
+    # ------------------------------------------------------------------ showing
+
+    def _refresh(self) -> None:
+        models = self._library.answering()
+        used = next((model for model in models if model.id == self._preferences.value.model_id), None)
+        used = used or (models[0] if models else None)
+        if used is None:
+            self.state.setText(phrase("shell.add_a_model_that_writes"))
+        else:
+            self.state.setText(phrase("shell.name_is_used_for_questions", name=used.name))
+        self.state.set_tone("text2" if used is None else "success")
+        has_starter = any(model.card_id == starter.card().id for model in models)
+        self.starter_card.setVisible(not has_starter)
+        kind = "primary" if used is None else ""  # the next step is the one primary button once there is a model
+        if self.starter_button.property("kind") != kind:
+            self.starter_button.setProperty("kind", kind)
+            repolish(self.starter_button)
+        for button in (self.starter_button, self.file_button):
+            button.setEnabled(not self._library.is_working)
+        self.changed.emit()
+
+    def import_path(self, path: str) -> None:
+        self.banner.hide()
+        self.progress.start(phrase("common.importing_name", name=Path(path).name))
+        self._library.import_file(path)
+        self._refresh()
+        self.progress.cancel_button.setFocus()
+
+    def explain(self, error: AppError, actions: tuple[tuple[str, str], ...] = ()) -> None:
+        """`actions` as in `Banner`."""
+        if error.code != "cancelled":
+            sentence = describe_error(error)
+            self.banner.show_message("danger", sentence.message, sentence.next, actions)
+
+    # -------------------------------------------------------------------- slots
+
+    def _on_starter_clicked(self) -> None:
+        if not self._library.is_starter_available():
+            self.kit_requested.emit()
+            return
+        self.banner.hide()
+        self.progress.start(phrase("common.adding_the_trial_model"))
+        self._library.add_starter()
+        self._refresh()
+        self.progress.cancel_button.setFocus()
+
+    def _on_file_clicked(self) -> None:
+        path = questions.choose_gguf_file(self)
+        if path:
+            self.import_path(path)
+
+    def _on_licence_clicked(self) -> None:
+        questions.licence_dialog(self._theme, starter.card().licence_url, self).open()
+
+    def _on_progressed(self, done_bytes: int, total_bytes: int) -> None:
+        if self.progress.isHidden():  # begun before this dialog was opened
+            self.progress.start(phrase("common.adding_a_model"))
+        self.progress.set_progress(done_bytes, total_bytes, is_bytes=True)
+
+    def _on_imported(self, model: LocalModel) -> None:
+        """What was just chosen is what questions go to."""
+        self.progress.finish()
+        self._preferences.change(model_id=model.id)
+        self._refresh()
+        self._added = model
+        background.run(lambda: local_models.needs_template_consent(model), self._on_consent_known, self._on_failed)
+
+    def _on_consent_known(self, is_needed: bool) -> None:
+        model = self._added
+        if is_needed and model is not None:
+            dialog = questions.consent_dialog(self._theme, self)
+            dialog.chosen.connect(lambda key: self._library.allow_template(model.id) if key == "allow" else None)
+            dialog.open()
+
+    def _on_work_failed(self, error: AppError) -> None:
+        """Work that was begun elsewhere and had no progress yet is explained there."""
+        if self.progress.isHidden():
+            self._refresh()
+        else:
+            self._on_failed(error)
+
+    def _on_failed(self, error: AppError) -> None:
+        self.progress.finish()
+        self._refresh()
+        self.explain(error, (("file", phrase("common.choose_another_file")),))
+
+
+def _row(label: Label, button: Button) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setSpacing(12)
+    row.addWidget(label, 1)
+    row.addWidget(button)
+    return row

@@ -1,0 +1,78 @@
+"""The database when the window opens, and what is asked of the user where it is damaged.
+
+Opens the report, from wherever somebody asks for it.
+
+Bugs rise to here: logged, and shown once for each distinct traceback. The window goes on.
+"""
+
+import logging
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtWidgets import QWidget
+
+from app.base import database
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.wording import phrase
+from app.chat import presets
+from app.chat.store import Store
+from app.uikit import dialogs
+from app.uikit.desktop import open_folder
+from app.uikit.dialogs import BugReporter
+from app.uikit.theme import Theme
+
+
+def show_report(theme: Theme, where: Paths, parent: QWidget) -> None:
+    from app.compliance.ui.report_window import ReportWindow  # most starts never need it
+
+    ReportWindow(theme, where, {preset.id for preset in presets.built_in()}, parent).show()
+
+
+log = logging.getLogger("kotae")
+
+
+def report_bugs(theme: Theme, window: QWidget, where: Paths) -> None:
+    """From now on, instead of Python's own way."""
+    reporter = BugReporter(theme, window, lambda: open_folder(where.logs), lambda: show_report(theme, where, window))
+
+    def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            QCoreApplication.quit()  # also while a training goes on without a window
+            return
+        log.error("bug", exc_info=(kind, error, trace))
+        reporter.report(kind, error, trace)
+
+    sys.excepthook = report
+
+
+def open_store(where: Paths, theme: Theme) -> Store | None:
+    """The database; a damaged one is replaced by its newest backup if the user says so. None: the user quits."""
+    try:
+        return Store.open(where.database, where.backups)
+    except AppError as error:
+        log.warning("database: %s", error)
+        restore = dialogs.DialogButton("restore", phrase("shell.restore_the_backup"), "primary")
+        quit_choice = dialogs.DialogButton("cancel", phrase("shell.quit"), is_default=True)
+        choices = (restore, quit_choice) if error.code == "database_damaged" else (quit_choice,)
+        dialog = dialogs.problem_dialog(theme, error, choices=choices)
+        if not dialog.exec():
+            return None
+    used = database.restore_newest_backup(where.database, where.backups)
+    dialogs.problem_dialog(theme, restore_outcome(where, used)).exec()
+    return Store.open(where.database, where.backups)
+
+
+def restore_outcome(where: Paths, used: Path | None) -> AppError:
+    """Return what was restored, and why it was this one."""
+    held = database.backup_content(used) if used is not None else None
+    if used is None or held is None:
+        return AppError("no_backup", path=str(where.data))
+    log.warning("restored from %s: %s", used.name, held)
+    if not held.conversations and not held.changed_at:  # none in the bin either
+        return AppError("restored_empty", name=used.name, path=str(where.data))
+    last = time.strftime("%Y-%m-%d %H:%M", time.localtime(min(max(0.0, held.changed_at), 2.0**33)))
+    return AppError("restored", name=used.name, conversations=f"{held.conversations:,}", at=last, path=str(where.data))

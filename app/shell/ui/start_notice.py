@@ -1,0 +1,169 @@
+"""At the foot of the window, after a start: safe mode, an end that was none, or another version. One of them, once.
+
+What safe mode changes of the window that was built, beside its settings (`app.shell.services.lifecycle`).
+"""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
+
+from app import __version__
+from app.base.diagnostics import StartRecord
+from app.base.paths import Paths
+from app.base.wording import phrase
+from app.chat.services.preload import Preload
+from app.models.ui.offers import StartOffers
+from app.shell.ui.main_window import DEFAULT_SIZE, MainWindow
+from app.shell.ui.problem_dialogs import show_report
+from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.labels import Separator, set_surface
+
+WIDTH_PX = 680
+TEXT_PX = 400  # the height of what can be read at once
+
+
+class StartNotice(QWidget):
+    """Takes no room once it is closed."""
+
+    restart_requested = Signal()
+    report_requested = Signal()
+    news_requested = Signal()
+    more_requested = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.banner = Banner(theme)
+        set_surface(self, "base")
+        inside = QVBoxLayout()
+        inside.setContentsMargins(16, 8, 16, 8)
+        inside.addWidget(self.banner)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(Separator())
+        column.addLayout(inside)
+        self.banner.installEventFilter(self)
+        self.banner.action_requested.connect(self._on_action)
+        self.hide()
+
+    def tell(self, last: StartRecord, *, is_safe: bool) -> None:
+        """`last`: what is on record of the start before this one. Once it has its place: it may show itself."""
+        report = ("report", phrase("common.make_a_report"))
+        if is_safe:
+            self.banner.show_message(
+                "warning",
+                phrase("shell.kotae_is_in_safe_mode"),
+                self._why_safe(last),
+                (("more", phrase("shell.details")), ("restart", phrase("shell.restart_as_usual")), report),
+            )
+        elif last.was_cut_off:
+            what = phrase("shell.kotae_did_not_end_properly")
+            self.banner.show_message("warning", what, phrase("shell.your_conversations_are_saved"), (report,))
+        elif last.is_of_a_newer_version:
+            what = phrase("shell.this_kotae_is_older_than")
+            sentence = phrase("shell.settings_that_the_newer_version")
+            self.banner.show_message("warning", what.format(version=__version__, before=last.version), sentence)
+        elif last.is_of_another_version:
+            what = phrase("shell.this_is_kotae_version_now", version=__version__)
+            self.banner.show_message("success", what, "", (("news", phrase("shell.what_is_new")),))
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
+            self.setVisible(not self.banner.isHidden())
+        return super().eventFilter(watched, event)
+
+    def _why_safe(self, last: StartRecord) -> str:
+        if last.is_safe_mode_due:
+            why = phrase("shell.n_starts_in_a_row")
+            return why.format(n=last.failed_by_now)
+        return phrase("shell.some_functions_are_off_and")
+
+    def _on_action(self, key: str) -> None:
+        {
+            "restart": self.restart_requested,
+            "report": self.report_requested,
+            "news": self.news_requested,
+            "more": self.more_requested,
+        }[key].emit()
+
+
+def show_notices(
+    window: MainWindow, where: Paths, last: StartRecord, is_safe: bool, restart: Callable[[], None]
+) -> StartNotice:
+    """Only where there is something to say does it take room. `restart`: as the user does, in the usual way."""
+    notice = StartNotice(window.theme)
+
+    def news() -> None:
+        from app.shell.ui.help_windows import NewsWindow
+
+        notice.banner.dismiss()
+        NewsWindow(window.theme, window).show()
+
+    notice.restart_requested.connect(restart)
+    notice.report_requested.connect(lambda: show_report(window.theme, where, window))
+    notice.news_requested.connect(news)
+    notice.more_requested.connect(lambda: safe_mode_dialog(window.theme, where, window).open())
+    window.show_at_foot(notice)
+    notice.tell(last, is_safe=is_safe)
+    return notice
+
+
+def safe_mode_dialog(theme: Theme, where: Paths, parent: QWidget) -> Dialog:
+    """What is off, and what can be tried. The places are text to be copied; nothing is opened."""
+    text = QPlainTextEdit(_what_to_try(where))
+    text.setReadOnly(True)
+    text.setProperty("field", True)
+    text.setTabChangesFocus(True)
+    text.setAccessibleName(phrase("shell.what_is_off_and_what"))
+    text.setFixedHeight(scrolled_height(theme, parent, theme.px(TEXT_PX)))
+    return Dialog(
+        theme,
+        phrase("shell.about_safe_mode"),
+        phrase("shell.asking_searching_conversations_and_exporting"),
+        (DialogButton("cancel", phrase("common.close"), is_default=True),),
+        parent,
+        icon=("info", "text2"),
+        content=text,
+        width_px=WIDTH_PX,
+    )
+
+
+def _what_to_try(where: Paths) -> str:
+    off = (
+        phrase("shell.theme_text_size_place_of"),
+        phrase("shell.drawing_by_software_without_the"),
+        phrase("shell.loading_models_ahead_and_repacking"),
+        phrase("shell.gpu_parts_not_used"),
+        phrase("shell.reading_documents_and_looking_for"),
+        phrase("shell.offers_to_go_on_with"),
+    )
+    hints = (
+        phrase("shell.first_press_restart_as_usual"),
+        phrase("shell.if_you_have_added_a", path=where.models),
+        phrase("shell.if_the_window_is_garbled"),
+        phrase("shell.if_conversations_cannot_be_opened", database=where.database, backups=where.backups),
+        phrase("shell.if_it_goes_on_make"),
+    )
+    heading = phrase("shell.what_is_off"), phrase("shell.what_you_can_try")
+    bullet = phrase("shell.text")
+    parts = zip(heading, (off, hints), strict=True)
+    return "\n\n".join("\n".join([name, *(bullet.format(text=line) for line in lines)]) for name, lines in parts)
+
+
+def apply_safe_mode(window: MainWindow, preload: Preload, offers: StartOffers) -> None:
+    """Nothing is loaded ahead, nothing is offered to go on with, and the window opens where any would.
+
+    Where the user's windows open stays as it is stored.
+    """
+    preload.is_on = False
+    window.keeps_place = False
+    for banner in (offers.downloads, offers.moving):
+        banner.hide()
+    window.setWindowState(Qt.WindowState.WindowNoState)
+    window.resize(*DEFAULT_SIZE)
+    window.setAttribute(
+        Qt.WidgetAttribute.WA_Moved, False
+    )  # as one that nobody has placed (`app.shell.ui.window_layout.fit_to_screen`)

@@ -1,0 +1,209 @@
+"""Sidebar and page: beside each other, or in a narrow window the sidebar over the page, when it is asked for.
+
+Where the window stood, how large it was, and which folders were folded: a small file beside the settings.
+
+The parts of the window that F6 goes round.
+
+The icon of the program: 答 on indigo.
+"""
+
+import base64
+import contextlib
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QByteArray, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QGuiApplication, QIcon, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QApplication, QWidget
+
+from app.base.files import strict_json
+from app.base.paths import write_atomically
+from app.uikit.page import Page
+from app.uikit.theme import Theme, render_svg
+from app.uikit.widgets.labels import Separator
+
+FRAME_PX = (2, 40)  # kept free for the frame, whose size is known only when the window is on the screen
+
+
+class WindowGeometry:
+    """What cannot be read is as if it were not there: the window then opens at its default place."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def restore(self, window: QWidget) -> bool:
+        try:
+            geometry = base64.b64decode(self._stored()["geometry"], validate=True)
+        except (ValueError, KeyError, TypeError):
+            return False
+        return window.restoreGeometry(QByteArray(geometry))
+
+    def folded(self) -> frozenset[int]:
+        """Ids of the folders that were folded."""
+        ids = self._stored().get("folded")
+        return frozenset(number for number in ids if isinstance(number, int)) if isinstance(ids, list) else frozenset()
+
+    def save(self, window: QWidget, folded: Collection[int] = ()) -> None:
+        geometry = base64.b64encode(window.saveGeometry().data()).decode("ascii")
+        stored = {"geometry": geometry, "folded": sorted(folded)}
+        # A full disk must not keep the window from closing; it then opens at its default place.
+        with contextlib.suppress(OSError):
+            write_atomically(self._path, json.dumps(stored).encode("ascii"))
+
+    def _stored(self) -> dict[str, Any]:
+        try:
+            stored = strict_json.load_file(self._path)
+        except (OSError, ValueError):
+            return {}
+        return stored if isinstance(stored, dict) else {}
+
+
+def screen_area(window: QWidget) -> QRect:
+    """Of the screen that it stands on, or will: without its taskbar."""
+    place = window.geometry().center()
+    there = QGuiApplication.screenAt(place) if window.testAttribute(Qt.WidgetAttribute.WA_Moved) else None
+    return (there or window.screen()).availableGeometry()
+
+
+def fit_to_screen(window: QWidget, available: QRect) -> None:
+    """Before it is shown: no larger than the room there is, and in its middle where the window has no place yet.
+
+    A place that was restored is one inside the screen: Qt sees to that.
+    """
+    if window.isMaximized() or window.isFullScreen():
+        return
+    frame = QSize(*FRAME_PX)
+    window.resize(window.size().boundedTo(available.size() - frame))
+    if not window.testAttribute(Qt.WidgetAttribute.WA_Moved):
+        taken = QRect(available.topLeft(), window.size() + frame)
+        taken.moveCenter(available.center())
+        window.move(max(taken.left(), available.left()), max(taken.top(), available.top()))
+
+
+SCRIM_ALPHA = 90
+
+
+class Scrim(QWidget):
+    """Over the part of the page that the sidebar leaves free: a click there closes the sidebar."""
+
+    clicked = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        event.accept()
+        self.clicked.emit()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
+        color = self._theme.color("control")
+        color.setAlpha(SCRIM_ALPHA)
+        QPainter(self).fillRect(self.rect(), color)
+
+
+class MainFrame(QWidget):
+    """The page keeps its width when the sidebar comes over it."""
+
+    changed = Signal()  # narrow or wide, or the sidebar came or went
+
+    def __init__(self, theme: Theme, sidebar: QWidget, page: QWidget) -> None:
+        """`sidebar` has a fixed width."""
+        super().__init__()
+        self._theme = theme
+        self._sidebar = sidebar
+        self._page = page
+        self._is_open = False  # in a narrow window
+        page.setParent(self)
+        self._veil = Scrim(theme, self)
+        sidebar.setParent(self)
+        self._rule = Separator("vertical")
+        self._rule.setParent(self)
+        self._veil.clicked.connect(self.hide_sidebar)
+        theme.changed.connect(self.lay_out)
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        app.focusChanged.connect(self._on_focus_changed)
+
+    @property
+    def is_narrow(self) -> bool:
+        return self.width() < self._theme.metric("sidebar_collapse_below")
+
+    @property
+    def is_sidebar_shown(self) -> bool:
+        return self._is_open or not self.is_narrow
+
+    def show_sidebar(self) -> None:
+        self._is_open = self.is_narrow
+        self.lay_out()
+
+    def hide_sidebar(self) -> None:
+        """In a wide window it stays."""
+        if self._is_open:
+            self._is_open = False
+            self.lay_out()
+
+    def lay_out(self) -> None:
+        if not self.is_narrow:
+            self._is_open = False
+        width, height = self.width(), self.height()
+        left = self._sidebar.width() + 1 if self.is_sidebar_shown else 0
+        page_left = 0 if self.is_narrow else left
+        self._page.setGeometry(page_left, 0, width - page_left, height)
+        self._sidebar.setGeometry(0, 0, self._sidebar.width(), height)
+        self._rule.setGeometry(left - 1, 0, 1, height)
+        self._veil.setGeometry(left, 0, width - left, height)
+        self._sidebar.setVisible(self.is_sidebar_shown)
+        self._rule.setVisible(self.is_sidebar_shown)
+        self._veil.setVisible(self._is_open)
+        for above in (self._veil, self._sidebar, self._rule):
+            above.raise_()
+        self.changed.emit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.lay_out()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Esc that nobody in the sidebar wanted."""
+        if event.key() == Qt.Key.Key_Escape and self._is_open:
+            self.hide_sidebar()
+            self._page.setFocus()
+        else:
+            super().keyPressEvent(event)
+
+    def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
+        """Who goes on to the page by keyboard must see where they are."""
+        if new is not None and self._page.isAncestorOf(new):
+            self.hide_sidebar()
+
+
+def move_focus(regions: Sequence[QWidget], focus: QWidget | None, step: int) -> None:
+    """To the next of those that are visible, or the one before (-1)."""
+    regions = [region for region in regions if region.isVisible()]
+    inside = [region is focus or (focus is not None and region.isAncestorOf(focus)) for region in regions]
+    here = inside.index(True) if True in inside else -step
+    focus_first_widget(regions[(here + step) % len(regions)])
+
+
+def focus_first_widget(region: QWidget) -> None:
+    """What a page names as its first, the region itself, or the first widget in it that takes the keyboard."""
+    if isinstance(region, Page):
+        region.focus_first()
+        return
+    for widget in (region, *region.findChildren(QWidget)):
+        if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisible() and widget.isEnabled():
+            widget.setFocus(Qt.FocusReason.ShortcutFocusReason)
+            return
+
+
+ICON_SIZES_PX = (16, 24, 32, 48, 64, 128, 256)
+
+
+def render_app_icon() -> QIcon:
+    icon = QIcon()
+    for size in ICON_SIZES_PX:
+        icon.addPixmap(render_svg("kotae", "", size))
+    return icon
